@@ -1,0 +1,27 @@
+"""Entry point of the bundle: `python groupnl-agent.pyz`, spoken to in lines on stdin and stdout."""
+
+import hashlib
+import os
+import sys
+from pathlib import Path
+
+from device_agent.session import Session
+
+
+def main() -> None:
+    """Serve one session on the process's own stdin and stdout."""
+    stdout = os.fdopen(os.dup(1), "wb")
+    # Libraries print where they like, from C too: everything but our lines goes to stderr.
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
+    Session(sys.stdin.buffer, stdout, _bundle_sha256()).serve()
+
+
+def _bundle_sha256() -> str:
+    """Digest of the `.pyz` this runs from; "source" when it runs from a folder."""
+    archive = Path(sys.argv[0])
+    return hashlib.sha256(archive.read_bytes()).hexdigest() if archive.suffix == ".pyz" else "source"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,29 @@
+"""An artifact folder on the device: nothing in it is used before its digest was checked."""
+
+import hashlib
+from pathlib import Path
+
+from device_agent.errors import BadRequest, DigestMismatch
+from device_agent.strict import StrictError
+from device_agent.wire import ArtifactManifest
+
+_PUSH_AGAIN = "Push the artifact again; if that does not help, remove its folder on the device first."
+
+
+def open_artifact(directory: Path, manifest_sha256: str) -> ArtifactManifest:
+    """The manifest, after it and every file it lists were found whole. Raises `DigestMismatch`."""
+    path = directory / "manifest.json"
+    if not path.is_file():
+        raise DigestMismatch(f"{path} is missing.", _PUSH_AGAIN)
+    data = path.read_bytes()
+    if hashlib.sha256(data).hexdigest() != manifest_sha256:
+        raise DigestMismatch(f"{path} is not the manifest that was pushed.", _PUSH_AGAIN)
+    try:
+        manifest = ArtifactManifest.from_bytes(data)
+    except StrictError as error:
+        raise BadRequest(f"This agent cannot read it: {error}.", "Push again, with one version.") from error
+    for file in manifest.files:
+        damage = file.damage(directory)
+        if damage is not None:
+            raise DigestMismatch(damage, _PUSH_AGAIN)
+    return manifest

@@ -1,0 +1,57 @@
+"""Runtime backends: each loads a verified artifact and runs prepared inputs.
+
+A backend's libraries are imported when it is opened. To add one: a file here, a line in `wire.BACKENDS`.
+"""
+
+import difflib
+import importlib
+import sys
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from device_agent.errors import BadRequest, MissingLibrary
+from device_agent.wire import BACKENDS, ArtifactManifest
+
+Float32Array = npt.NDArray[np.float32]
+
+
+class Backend(Protocol):
+    """One loaded model. `run` is all that happens inside the timed window."""
+
+    versions: dict[str, str]
+    """Versions of the libraries that do the work."""
+
+    def load(self, directory: Path, manifest: ArtifactManifest, threads: int) -> None:
+        """Build the model from the artifact's files. Raises `BackendFailed`."""
+
+    def prepare(self, image: Float32Array) -> Any:
+        """Turn one (1, C, H, W) array into what `run` takes; outside the window."""
+
+    def run(self, prepared: Any) -> Any:
+        """One inference."""
+
+    def logits(self, output: Any) -> Float32Array:
+        """The output of `run` as (1, classes); outside the window."""
+
+
+def open_backend(name: str) -> Backend:
+    """Import and construct a backend. A missing package is a `MissingLibrary` with its install line."""
+    if name not in BACKENDS:
+        nearest = difflib.get_close_matches(name, BACKENDS, n=1, cutoff=0.0)[0]
+        raise BadRequest(
+            f"There is no backend “{name}”; known are {', '.join(sorted(BACKENDS))}.",
+            f"Did you mean “{nearest}”?",
+        )
+    entry = BACKENDS[name]
+    module, _, attribute = entry.target.partition(":")
+    try:
+        backend: Backend = getattr(importlib.import_module(module), attribute)()
+    except ImportError as error:
+        raise MissingLibrary(
+            f"The device's Python cannot import “{error.name}”, which the backend {name} needs ({error}).",
+            f"On the device, run: {sys.executable} -m pip install {entry.packages}",
+        ) from error
+    return backend

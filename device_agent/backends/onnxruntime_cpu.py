@@ -1,0 +1,46 @@
+"""ONNX Runtime's CPU execution provider; needs numpy and onnxruntime, nothing else."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from device_agent.backends import Float32Array
+from device_agent.errors import BackendFailed
+from device_agent.wire import ArtifactManifest
+
+
+class OnnxRuntimeBackend:
+    """Runs `model.onnx`; batch and shapes are the manifest's."""
+
+    def __init__(self) -> None:
+        self.versions = {"onnxruntime": str(onnxruntime.__version__), "numpy": np.__version__}
+
+    def load(self, directory: Path, manifest: ArtifactManifest, threads: int) -> None:
+        """Create the session with all graph optimisations on and `threads` intra-op threads."""
+        options = onnxruntime.SessionOptions()
+        # Asked for by number: with 0 the runtime counts the machine's cores, not those we may use.
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        self._name = manifest.input.name
+        try:
+            path = str(directory / "model.onnx")
+            self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # the runtime raises a family of its own without a common base
+            raise BackendFailed(
+                f"ONNX Runtime {onnxruntime.__version__} cannot load the model: {error}.",
+                "Install a newer onnxruntime on the device, or export for an older opset.",
+            ) from error
+
+    def prepare(self, image: Float32Array) -> dict[str, Float32Array]:
+        """The feed that `run` takes."""
+        return {self._name: image}
+
+    def run(self, prepared: dict[str, Float32Array]) -> Any:
+        """One inference."""
+        return self._session.run(None, prepared)
+
+    def logits(self, output: Any) -> Float32Array:
+        """The first output."""
+        return np.asarray(output[0], dtype=np.float32)

@@ -1,0 +1,51 @@
+"""PyTorch on the CPU: the eager module, rebuilt from its specification and filled from safetensors.
+
+The one place where the agent imports the project's models, which travel in the same bundle.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+
+from device_agent.backends import Float32Array
+from device_agent.errors import BackendFailed
+from device_agent.strict import StrictError, from_dict
+from device_agent.wire import ArtifactManifest
+from groupnl_deploy.models.registry import create_model
+from groupnl_deploy.models.spec import ModelSpec
+
+
+class PyTorchBackend:
+    """Runs the eager net under `inference_mode`."""
+
+    def __init__(self) -> None:
+        self.versions = {"torch": torch.__version__, "numpy": np.__version__}
+
+    def load(self, directory: Path, manifest: ArtifactManifest, threads: int) -> None:
+        """Build the net, copy the weights in, set `threads` for the whole process."""
+        torch.set_num_threads(threads)
+        try:
+            model = create_model(from_dict(ModelSpec, manifest.model, "model"))
+            model.load_state_dict(load_file(directory / "model.safetensors"))
+        except (StrictError, ValueError, RuntimeError) as error:
+            raise BackendFailed(
+                f"PyTorch {torch.__version__} cannot build the model: {error}.", "Export and push it again."
+            ) from error
+        self._model = model.eval()
+
+    def prepare(self, image: Float32Array) -> torch.Tensor:
+        """The tensor that `run` takes; it shares the array's memory."""
+        return torch.from_numpy(image)
+
+    @torch.inference_mode()
+    def run(self, prepared: torch.Tensor) -> Any:
+        """One inference."""
+        return self._model(prepared)
+
+    def logits(self, output: Any) -> Float32Array:
+        """The logits as an array."""
+        array: Float32Array = output.numpy()
+        return array

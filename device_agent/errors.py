@@ -1,0 +1,45 @@
+"""What can go wrong on the device. Each becomes one `AgentFault` on the wire.
+
+::
+
+    AgentError
+    ├── BadRequest          the host asked for something that makes no sense
+    ├── DigestMismatch      a file is missing, truncated or altered
+    ├── MissingLibrary      the device's Python lacks a package
+    └── BackendFailed       the runtime refused the model or an input, or memory ran out
+"""
+
+
+class AgentError(Exception):
+    """Base: one sentence of what happened (`message`), one of what to do (`remedy`)."""
+
+    code = "agent"
+
+    def __init__(self, message: str, remedy: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+
+class BadRequest(AgentError):
+    """The request names something this agent does not have or cannot do."""
+
+    code = "bad_request"
+
+
+class DigestMismatch(AgentError):
+    """A file of the artifact is not the one the manifest describes."""
+
+    code = "digest_mismatch"
+
+
+class MissingLibrary(AgentError):
+    """A Python package that the backend needs cannot be imported."""
+
+    code = "missing_library"
+
+
+class BackendFailed(AgentError):
+    """The runtime refused the model or an input."""
+
+    code = "backend_failed"

@@ -1,0 +1,83 @@
+"""The board's facts, read from the kernel's files; a fact the board does not tell is None, never a guess."""
+
+import os
+import platform
+import shutil
+from pathlib import Path
+
+from device_agent.wire import BoardFacts
+
+# The Pi's firmware publishes its throttle bit field here (raspberrypi/linux, firmware hwmon driver).
+_THROTTLED = "sys/devices/platform/soc/soc:firmware/get_throttled"
+_CPUFREQ = "sys/devices/system/cpu/cpu0/cpufreq"
+
+
+def usable_cores() -> int:
+    """Cores this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def board_facts(root: Path = Path("/")) -> BoardFacts:
+    """Read all facts below `root` (another root serves recorded boards)."""
+    memory = _meminfo(root)
+    clock_khz = _number(root / _CPUFREQ / "scaling_cur_freq")
+    milli_c = _number(root / "sys/class/thermal/thermal_zone0/temp")
+    return BoardFacts(
+        model=_text(root / "sys/firmware/devicetree/base/model"),
+        machine=platform.machine(),
+        system=_pretty_name(root) or platform.system(),
+        kernel=platform.release(),
+        python=platform.python_version(),
+        cores=usable_cores(),
+        memory_total_bytes=memory.get("MemTotal"),
+        memory_available_bytes=memory.get("MemAvailable"),
+        disk_free_bytes=shutil.disk_usage(Path.home()).free if Path.home().exists() else None,
+        governor=_text(root / _CPUFREQ / "scaling_governor"),
+        clock_hz=None if clock_khz is None else clock_khz * 1e3,
+        temperature_c=None if milli_c is None else milli_c / 1e3,
+        throttled=_throttled(root),
+    )
+
+
+def rss_bytes(field: str = "VmRSS") -> int:
+    """Resident memory of this process: `VmRSS` now, `VmHWM` the highest since it started."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(f"{field}:"):
+            return int(line.split()[1]) * 1024
+    raise KeyError(field)
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text(errors="replace").strip("\0\n ") or None
+    except OSError:
+        return None
+
+
+def _number(path: Path) -> float | None:
+    text = _text(path)
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        return None
+
+
+def _throttled(root: Path) -> int | None:
+    text = _text(root / _THROTTLED)
+    try:
+        return None if text is None else int(text, 16)
+    except ValueError:
+        return None
+
+
+def _meminfo(root: Path) -> dict[str, int]:
+    lines = (_text(root / "proc/meminfo") or "").splitlines()
+    pairs = (line.split() for line in lines if line.endswith(" kB"))
+    return {pair[0].rstrip(":"): int(pair[1]) * 1024 for pair in pairs}
+
+
+def _pretty_name(root: Path) -> str | None:
+    for line in (_text(root / "etc/os-release") or "").splitlines():
+        if line.startswith("PRETTY_NAME="):
+            return line.partition("=")[2].strip('"')
+    return None

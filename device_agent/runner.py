@@ -1,0 +1,211 @@
+"""One benchmark on the device: its phases, the warm-up, the timed loop, and nothing else inside the window.
+
+Phases, in order: idle_before, import, load, check (every image once), warmup, steady, idle_after.
+"""
+
+import base64
+import binascii
+import gc
+import time
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from device_agent.artifact import open_artifact
+from device_agent.backends import Backend, Float32Array, open_backend
+from device_agent.errors import AgentError, BackendFailed, BadRequest
+from device_agent.probe import board_facts, rss_bytes, usable_cores
+from device_agent.wire import (
+    BACKENDS,
+    ArtifactManifest,
+    BenchRequest,
+    BenchResult,
+    ImagePayload,
+    Memory,
+    Phase,
+    PhaseMark,
+    PhaseSpan,
+    Preprocessing,
+    Progress,
+)
+
+Emit = Callable[[PhaseMark | Progress], None]
+_PROGRESS_EVERY_S = 0.5
+_SLOW_S = 120.0  # importing PyTorch from a slow SD card takes tens of seconds
+
+
+class Phases:
+    """Marks each phase as it begins and remembers when it ran."""
+
+    def __init__(self, emit: Emit) -> None:
+        self.spans: list[PhaseSpan] = []
+        self._emit = emit
+
+    @contextmanager
+    def __call__(self, phase: Phase, expected_s: float) -> Iterator[None]:
+        # The mark leaves before the phase's clock starts, so that sending it is not part of the phase.
+        self._emit(PhaseMark(phase, time.perf_counter_ns(), expected_s))
+        start_ns = time.perf_counter_ns()
+        yield
+        self.spans.append(PhaseSpan(phase, start_ns, time.perf_counter_ns()))
+
+
+def run_bench(
+    request: BenchRequest,
+    images: Sequence[Float32Array],
+    manifest: ArtifactManifest,
+    agent_sha256: str,
+    emit: Emit,
+) -> BenchResult:
+    """Carry out the request. Raises an `AgentError` for whatever the device cannot do."""
+    threads = request.threads or usable_cores()
+    phases = Phases(emit)
+    board_before, rss_start = board_facts(), rss_bytes()
+    with phases("idle_before", request.idle_s):
+        time.sleep(request.idle_s)
+    with phases("import", _SLOW_S):
+        backend = open_backend(request.backend)
+    with phases("load", _SLOW_S):
+        backend.load(Path(request.directory), manifest, threads)
+    rss_loaded = rss_bytes()
+    prepared = [backend.prepare(image) for image in images]
+    with phases("check", _SLOW_S):
+        first_ns, predictions = _check_all(backend, prepared, emit)
+    with phases("warmup", request.warmup_s):
+        typical_ns = _warm_up(backend, prepared, request.warmup_s)
+    with (
+        _quiet_collector(),
+        phases("steady", max(request.min_seconds, request.min_iterations * typical_ns / 1e9)),
+    ):
+        latencies = _timed_loop(backend.run, prepared, request, typical_ns)
+    with phases("idle_after", request.idle_s):
+        time.sleep(request.idle_s)
+    return BenchResult(
+        manifest_sha256=request.manifest_sha256,
+        agent_sha256=agent_sha256,
+        backend=request.backend,
+        threads=threads,
+        versions=backend.versions,
+        phases=tuple(phases.spans),
+        first_inference_ns=first_ns,
+        latencies_ns=tuple(latencies),
+        predictions=predictions,
+        memory=Memory(rss_start, rss_loaded, rss_bytes("VmHWM")),
+        board_before=board_before,
+        board_after=board_facts(),
+    )
+
+
+def check_request(request: BenchRequest) -> ArtifactManifest:
+    """Refuse a request that makes no sense; return the verified manifest of its artifact."""
+    if request.images < 1 or request.min_iterations < 1:
+        raise BadRequest("A benchmark needs at least one image and one iteration.", "Ask for more.")
+    if min(request.idle_s, request.warmup_s, request.min_seconds, request.threads) < 0:
+        raise BadRequest("A duration or the number of threads is negative.", "Use zero or more.")
+    manifest = open_artifact(Path(request.directory), request.manifest_sha256)
+    _require_format(request.backend, manifest)
+    return manifest
+
+
+def decode_image(payload: ImagePayload, manifest: ArtifactManifest) -> Float32Array:
+    """One (1, C, H, W) input, preprocessed as the manifest says. Raises `BadRequest` for another shape."""
+    if (1, *payload.shape) != manifest.input.shape:
+        raise BadRequest(
+            f"An image of shape {payload.shape} was sent to a net whose input is {manifest.input.shape}.",
+            "Send images of the net's own input shape.",
+        )
+    try:
+        pixels = np.frombuffer(base64.b64decode(payload.data, validate=True), dtype=np.uint8)
+        return preprocess(pixels.reshape(manifest.input.shape), manifest.preprocessing)
+    except (binascii.Error, ValueError) as error:
+        raise BadRequest(f"An image could not be read: {error}.", "Send it again.") from error
+
+
+def preprocess(pixels: "np.typing.NDArray[np.uint8]", how: Preprocessing) -> Float32Array:
+    """`(pixel / 255 - mean) / std` per channel, in float32, contiguous. Pixels are (N, C, H, W)."""
+    mean = np.asarray(how.mean, dtype=np.float32).reshape(1, -1, 1, 1)
+    std = np.asarray(how.std, dtype=np.float32).reshape(1, -1, 1, 1)
+    scaled = pixels.astype(np.float32) / np.float32(255)
+    return np.ascontiguousarray((scaled - mean) / std, dtype=np.float32)
+
+
+def _require_format(backend: str, manifest: ArtifactManifest) -> None:
+    entry = BACKENDS.get(backend)
+    if entry is not None and manifest.format not in entry.formats:
+        raise BadRequest(
+            f"The backend {backend} runs artifacts of format {' or '.join(entry.formats)}, not {manifest.format}.",
+            f"Export with --format {entry.formats[0]} and push that.",
+        )
+
+
+def _check_all(backend: Backend, prepared: Sequence[Any], emit: Emit) -> tuple[int, tuple[int, ...]]:
+    """Run every image once: the first inference's time and the arg-max of each."""
+    predictions: list[int] = []
+    first_ns, said = 0, time.monotonic()
+    for number, image in enumerate(prepared, 1):
+        begin = time.perf_counter_ns()
+        output = _run_once(backend, image)
+        first_ns = first_ns or time.perf_counter_ns() - begin
+        predictions.append(int(backend.logits(output).argmax()))
+        if time.monotonic() - said > _PROGRESS_EVERY_S:
+            said = time.monotonic()
+            emit(Progress(number, len(prepared)))
+    return first_ns, tuple(predictions)
+
+
+def _run_once(backend: Backend, image: Any) -> Any:
+    try:
+        return backend.run(image)
+    except AgentError:
+        raise
+    except MemoryError as error:
+        raise BackendFailed("The device ran out of memory.", "Use a smaller model.") from error
+    except Exception as error:  # every runtime has exceptions of its own
+        raise BackendFailed(f"The first inference failed: {error}.", "Export and push the model again.") from error
+
+
+def _warm_up(backend: Backend, prepared: Sequence[Any], seconds: float) -> float:
+    """Run for `seconds`, at least three times; the fastest latency in nanoseconds."""
+    fastest, count = float("inf"), 0
+    deadline = time.perf_counter_ns() + seconds * 1e9
+    while count < 3 or time.perf_counter_ns() < deadline:
+        begin = time.perf_counter_ns()
+        backend.run(prepared[count % len(prepared)])
+        fastest = min(fastest, time.perf_counter_ns() - begin)
+        count += 1
+    return fastest
+
+
+def _timed_loop(
+    run: Callable[[Any], Any], prepared: Sequence[Any], request: BenchRequest, typical_ns: float
+) -> "array[int]":
+    """At least `min_iterations` and `min_seconds`. The buffer exists before the first inference."""
+    clock, images = time.perf_counter_ns, len(prepared)
+    room = request.min_iterations + int(2 * request.min_seconds * 1e9 / max(typical_ns, 1.0))
+    latencies = array("q", bytes(8 * min(room, 4_000_000)))
+    count, now = 0, clock()
+    deadline = now + int(request.min_seconds * 1e9)
+    while count < request.min_iterations or now < deadline:
+        image = prepared[count % images]
+        begin = clock()
+        run(image)
+        now = clock()
+        if count == len(latencies):  # only when the warm-up was twice as slow as what follows
+            latencies.extend(latencies)
+        latencies[count] = now - begin
+        count += 1
+    return latencies[:count]
+
+
+@contextmanager
+def _quiet_collector() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()

@@ -1,0 +1,124 @@
+"""Frozen dataclasses ⇄ plain JSON values, strictly: an unknown, missing or mistyped key names itself.
+
+Standard library only, because the smallest machine that reads these files has nothing else.
+"""
+
+import dataclasses
+import json
+import types
+import typing
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class StrictError(ValueError):
+    """A value does not have the declared shape; the message names the place, the key and the known keys."""
+
+
+def to_dict(value: Any) -> Any:
+    """Dataclasses become dicts and tuples become lists, all the way down."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: to_dict(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, tuple | list):
+        return [to_dict(item) for item in value]
+    if isinstance(value, dict):
+        return {key: to_dict(item) for key, item in value.items()}
+    return value
+
+
+def to_json(value: Any) -> str:
+    """Canonical JSON text: sorted keys, two-space indent, a final newline; equal values give equal bytes."""
+    return json.dumps(to_dict(value), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def from_dict(cls: type[T], data: Any, where: str = "") -> T:
+    """Build `cls` from a dict. Keys with defaults may be absent; no other key may be missing or extra."""
+    place = where or cls.__name__
+    if not isinstance(data, dict):
+        raise StrictError(f"{place}: expected a table of keys, found {type(data).__name__}")
+    fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    unknown = sorted(set(data) - set(fields))
+    if unknown:
+        raise StrictError(f"{place}: unknown key {_quoted(unknown)}; known keys are {', '.join(fields)}")
+    missing = [name for name, field in fields.items() if name not in data and _required(field)]
+    if missing:
+        raise StrictError(f"{place}: missing key {_quoted(missing)}")
+    hints = typing.get_type_hints(cls)
+    try:
+        return cls(**{name: _convert(hints[name], value, f"{place}.{name}") for name, value in data.items()})
+    except StrictError:
+        raise
+    except ValueError as error:  # from the class's own __post_init__
+        raise StrictError(f"{place}: {error}") from error
+
+
+def from_json(cls: type[T], text: str | bytes, where: str = "") -> T:
+    """`from_dict` on JSON text; text that is no JSON is a `StrictError` too."""
+    try:
+        data = json.loads(text)
+    except ValueError as error:
+        raise StrictError(f"{where or cls.__name__}: not valid JSON ({error})") from error
+    return from_dict(cls, data, where)
+
+
+def _required(field: "dataclasses.Field[Any]") -> bool:
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+
+
+def _quoted(names: list[str]) -> str:
+    return ", ".join(f"“{name}”" for name in names)
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if hint is Any:
+        return value
+    if origin in (types.UnionType, typing.Union):
+        return _convert_union(args, value, where)
+    if origin is typing.Literal:
+        if value not in args:
+            raise StrictError(f"{where}: {value!r} is not one of {', '.join(map(repr, args))}")
+        return value
+    if origin is tuple:
+        return _convert_tuple(args, value, where)
+    if origin is dict:
+        if not isinstance(value, dict):
+            raise StrictError(f"{where}: expected a table of keys, found {type(value).__name__}")
+        return {str(key): _convert(args[1], item, f"{where}.{key}") for key, item in value.items()}
+    if dataclasses.is_dataclass(hint):
+        return from_dict(typing.cast("type[Any]", hint), value, where)
+    return _convert_scalar(hint, value, where)
+
+
+def _convert_union(args: tuple[Any, ...], value: Any, where: str) -> Any:
+    if value is None and type(None) in args:
+        return None
+    errors = []
+    for option in args:
+        if option is type(None):
+            continue
+        try:
+            return _convert(option, value, where)
+        except StrictError as error:
+            errors.append(error)
+    raise errors[0]
+
+
+def _convert_tuple(args: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
+    if not isinstance(value, list | tuple):
+        raise StrictError(f"{where}: expected a list, found {type(value).__name__}")
+    if len(args) == 2 and args[1] is Ellipsis:
+        return tuple(_convert(args[0], item, f"{where}[{index}]") for index, item in enumerate(value))
+    if len(value) != len(args):
+        raise StrictError(f"{where}: expected {len(args)} values, found {len(value)}")
+    pairs = zip(args, value, strict=True)
+    return tuple(_convert(hint, item, f"{where}[{index}]") for index, (hint, item) in enumerate(pairs))
+
+
+def _convert_scalar(hint: Any, value: Any, where: str) -> Any:
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(hint, type) and isinstance(value, hint) and (hint is bool or not isinstance(value, bool)):
+        return value
+    raise StrictError(f"{where}: expected {getattr(hint, '__name__', hint)}, found {value!r}")

@@ -1,0 +1,360 @@
+"""The wire format: one JSON object per line, each a frozen dataclass with a `type` key.
+
+The agent owns these types because it runs where the least is installed; the host imports them. Data only:
+nothing here is code, and nothing is ever unpickled. A change that an older agent could not read raises
+`WIRE_VERSION`, which the first message of every session carries. Times are `time.perf_counter_ns()` of the
+device; the host maps them to its own clock by `Ping`.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from device_agent.strict import StrictError, from_dict, from_json, to_dict, to_json
+
+WIRE_VERSION = 1
+MANIFEST_SCHEMA_VERSION = 1
+
+Format = Literal["onnx", "torch"]
+Phase = Literal["idle_before", "import", "load", "check", "warmup", "steady", "idle_after"]
+
+
+@dataclass(frozen=True)
+class BackendEntry:
+    """A backend by name only, so that the host can list it without importing it."""
+
+    target: str
+    """`module:Class`, imported on the device when the backend is opened."""
+
+    formats: tuple[Format, ...]
+    """Artifact formats it runs."""
+
+    packages: str
+    """What `pip install` must be told on the device."""
+
+
+# The registry of backends: a new one is a file in `device_agent/backends` and a line here.
+BACKENDS: dict[str, BackendEntry] = {
+    "onnxruntime": BackendEntry(
+        "device_agent.backends.onnxruntime_cpu:OnnxRuntimeBackend", ("onnx",), "numpy onnxruntime"
+    ),
+    "pytorch": BackendEntry("device_agent.backends.pytorch_cpu:PyTorchBackend", ("torch",), "numpy torch safetensors"),
+    "null": BackendEntry("device_agent.backends.null:NullBackend", ("onnx", "torch"), "numpy"),
+}
+
+
+@dataclass(frozen=True)
+class FileDigest:
+    """One file of an artifact or a checkpoint: its name in the folder, its SHA-256, its size."""
+
+    name: str
+    sha256: str
+    bytes: int
+
+    @classmethod
+    def of(cls, path: Path) -> "FileDigest":
+        """Describe a file that exists."""
+        with path.open("rb") as stream:
+            return cls(path.name, hashlib.file_digest(stream, "sha256").hexdigest(), path.stat().st_size)
+
+    def damage(self, directory: Path) -> str | None:
+        """What is wrong with the file of this name in `directory`, as a sentence; None when it is whole."""
+        path = directory / self.name
+        if Path(self.name).name != self.name:
+            return f"{self.name!r} is not a plain file name."
+        if not path.is_file():
+            return f"{path} is missing."
+        found = FileDigest.of(path)
+        if found.bytes != self.bytes:
+            return f"{path} has {found.bytes} bytes, but {self.bytes} are recorded."
+        return None if found.sha256 == self.sha256 else f"{path} was altered: its SHA-256 is not the recorded one."
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """An input or output: its name in the graph, its shape (batch first), its element type."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: Literal["float32"] = "float32"
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How 8-bit pixels become the net's input: `(pixel / 255 - mean) / std`, per channel."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How the exported model was compared with its source: max |Δ| ≤ `tolerance` · `output_std`."""
+
+    images: int
+    max_abs_error: float
+    output_std: float
+    tolerance: float
+    same_top1: bool
+
+
+@dataclass(frozen=True)
+class PassReport:
+    """What one pass of the exporter did: how often it fired, nodes before and after, why it refused."""
+
+    name: str
+    fired: int
+    nodes_before: int
+    nodes_after: int
+    refusals: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ArtifactManifest:
+    """All that a device and a report need to know of an exported model. Its id is the SHA-256 of its bytes.
+
+    `model` is the specification that `groupnl_deploy.models` rebuilds an eager net from; `accuracy` is what
+    the host measured on the data set's test images, null for an untrained net.
+    """
+
+    format: Format
+    label: str
+    model: dict[str, Any]
+    trained: bool
+    dataset: str | None
+    accuracy: float | None
+    checkpoint_sha256: str
+    files: tuple[FileDigest, ...]
+    input: TensorInfo
+    output: TensorInfo
+    preprocessing: Preprocessing
+    producer: dict[str, str]
+    parity: Parity
+    passes: tuple[PassReport, ...] = ()
+    opset: int | None = None
+    ir_version: int | None = None
+    schema_version: int = MANIFEST_SCHEMA_VERSION
+
+    def to_bytes(self) -> bytes:
+        """Canonical bytes of `manifest.json`."""
+        return to_json(self).encode()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "ArtifactManifest":
+        """Strict inverse of `to_bytes`; raises `StrictError`, also for a schema version not known here."""
+        manifest = from_json(cls, data, "manifest.json")
+        if manifest.schema_version != MANIFEST_SCHEMA_VERSION:
+            raise StrictError(
+                f"manifest.json: schema_version {manifest.schema_version} is not the {MANIFEST_SCHEMA_VERSION} "
+                "that this version reads"
+            )
+        return manifest
+
+
+@dataclass(frozen=True)
+class Hello:
+    """The agent's first line: what it is, so that the host talks only to the agent it pushed."""
+
+    wire_version: int
+    agent_sha256: str
+    python: str
+    machine: str
+
+
+@dataclass(frozen=True)
+class Ping:
+    """Answered at once by `Pong`; round trips give the offset between the two clocks."""
+
+
+@dataclass(frozen=True)
+class Pong:
+    """The device's clock at the moment of the answer."""
+
+    device_ns: int
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Answered by `BoardFacts`."""
+
+
+@dataclass(frozen=True)
+class BoardFacts:
+    """The board as it is now; null where it does not tell. `throttled` is the firmware's bit field."""
+
+    model: str | None
+    machine: str
+    system: str
+    kernel: str
+    python: str
+    cores: int
+    memory_total_bytes: int | None
+    memory_available_bytes: int | None
+    disk_free_bytes: int | None
+    governor: str | None
+    clock_hz: float | None
+    temperature_c: float | None
+    throttled: int | None
+
+
+@dataclass(frozen=True)
+class Verify:
+    """Check every file of an artifact folder against its manifest; answered by `Verified`."""
+
+    directory: str
+    manifest_sha256: str
+
+
+@dataclass(frozen=True)
+class Verified:
+    """All files are there and whole."""
+
+    manifest_sha256: str
+    files: int
+
+
+@dataclass(frozen=True)
+class BenchRequest:
+    """The workload. `images` lines of `ImagePayload` follow it. `threads` 0 means every core of the device."""
+
+    directory: str
+    manifest_sha256: str
+    backend: str
+    threads: int
+    images: int
+    idle_s: float
+    warmup_s: float
+    min_iterations: int
+    min_seconds: float
+
+
+@dataclass(frozen=True)
+class ImagePayload:
+    """One 8-bit image, (C, H, W), row-major bytes in base64. One a line, so that no long line stays in memory."""
+
+    shape: tuple[int, int, int]
+    data: str
+
+
+@dataclass(frozen=True)
+class PhaseMark:
+    """A phase begins now. `expected_s` is how long it should take, so that the host knows when to worry."""
+
+    phase: Phase
+    start_ns: int
+    expected_s: float
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Images done in the `check` phase. Never sent inside the steady window."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class PhaseSpan:
+    """When a phase ran, on the device's clock."""
+
+    phase: Phase
+    start_ns: int
+    end_ns: int
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Resident memory of the agent's process: before the runtime's import, after loading, highest ever."""
+
+    rss_start_bytes: int
+    rss_after_load_bytes: int
+    rss_peak_bytes: int
+
+
+@dataclass(frozen=True)
+class BenchResult:
+    """Everything measured, raw: each latency of the steady window, each phase, the board before and after.
+
+    `predictions` has the arg-max for every image sent, from the `check` phase.
+    """
+
+    manifest_sha256: str
+    agent_sha256: str
+    backend: str
+    threads: int
+    versions: dict[str, str]
+    phases: tuple[PhaseSpan, ...]
+    first_inference_ns: int
+    latencies_ns: tuple[int, ...]
+    predictions: tuple[int, ...]
+    memory: Memory
+    board_before: BoardFacts
+    board_after: BoardFacts
+
+    def span(self, phase: Phase) -> PhaseSpan:
+        """The phase's span; every result has every phase."""
+        return next(span for span in self.phases if span.phase == phase)
+
+
+@dataclass(frozen=True)
+class AgentFault:
+    """The agent could not do what was asked: a stable code, what happened, what to do."""
+
+    code: str
+    message: str
+    remedy: str
+
+
+Message = (
+    Hello
+    | Ping
+    | Pong
+    | Probe
+    | BoardFacts
+    | Verify
+    | Verified
+    | BenchRequest
+    | ImagePayload
+    | PhaseMark
+    | Progress
+    | BenchResult
+    | AgentFault
+)
+
+_MESSAGES: dict[str, type[Any]] = {
+    "hello": Hello,
+    "ping": Ping,
+    "pong": Pong,
+    "probe": Probe,
+    "board_facts": BoardFacts,
+    "verify": Verify,
+    "verified": Verified,
+    "bench": BenchRequest,
+    "image": ImagePayload,
+    "phase": PhaseMark,
+    "progress": Progress,
+    "result": BenchResult,
+    "fault": AgentFault,
+}
+_NAMES = {cls: name for name, cls in _MESSAGES.items()}
+
+
+def encode(message: Message) -> bytes:
+    """One line without its newline."""
+    body = {"type": _NAMES[type(message)], **to_dict(message)}
+    return json.dumps(body, separators=(",", ":"), allow_nan=False).encode()
+
+
+def decode(line: bytes) -> Message:
+    """Strict inverse of `encode`. Raises `StrictError` for anything that is not one of our messages."""
+    try:
+        body = json.loads(line)
+    except ValueError as error:
+        raise StrictError(f"not a message of ours: {line[:80]!r} ({error})") from error
+    if not isinstance(body, dict) or body.get("type") not in _MESSAGES:
+        raise StrictError(f"not a message of ours: {line[:80]!r}")
+    kind = body.pop("type")
+    message: Message = from_dict(_MESSAGES[kind], body, kind)
+    return message

@@ -1,0 +1,47 @@
+"""An artifact: a folder with `manifest.json` and the files it lists. Its id is the manifest's SHA-256."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from device_agent.strict import StrictError
+from device_agent.wire import ArtifactManifest
+from exporters.errors import ArtifactDamaged
+
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A verified artifact folder."""
+
+    directory: Path
+    manifest: ArtifactManifest
+    sha256: str
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Everything that travels, the manifest last."""
+        return (*(self.directory / file.name for file in self.manifest.files), self.directory / MANIFEST)
+
+
+def write_manifest(directory: Path, manifest: ArtifactManifest) -> None:
+    """Add the manifest to a folder that holds the files already."""
+    (directory / MANIFEST).write_bytes(manifest.to_bytes())
+
+
+def open_artifact(directory: Path) -> Artifact:
+    """Read and verify a folder. Raises `ArtifactDamaged` for anything missing, truncated or altered."""
+    path = directory / MANIFEST
+    if not path.is_file():
+        raise ArtifactDamaged(f"{directory} is no artifact: it has no {MANIFEST}.", "Make one with groupnl export.")
+    data = path.read_bytes()
+    try:
+        manifest = ArtifactManifest.from_bytes(data)
+    except StrictError as error:
+        raise ArtifactDamaged(f"{path} is damaged or of another version: {error}.", "Export again.") from error
+    for file in manifest.files:
+        damage = file.damage(directory)
+        if damage is not None:
+            raise ArtifactDamaged(damage, "Export again.")
+    return Artifact(directory, manifest, hashlib.sha256(data).hexdigest())

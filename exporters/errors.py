@@ -1,0 +1,30 @@
+"""What can go wrong in an export.
+
+::
+
+    ExportError
+    ├── ExportFailed        torch or an optimizer could not express the model
+    ├── ParityError         the exported model does not equal its source
+    └── ArtifactDamaged     an artifact's file is missing, truncated or altered, or it is no artifact
+"""
+
+
+class ExportError(Exception):
+    """Base: one sentence of what happened (`message`), one of what to do (`remedy`)."""
+
+    def __init__(self, message: str, remedy: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+
+class ExportFailed(ExportError):
+    """The model could not be turned into the asked-for format."""
+
+
+class ParityError(ExportError):
+    """The exported model's outputs differ from its source's by more than the tolerance."""
+
+
+class ArtifactDamaged(ExportError):
+    """An artifact folder is not, or no longer, what its manifest says."""

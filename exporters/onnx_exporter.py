@@ -1,0 +1,61 @@
+"""torch → raw ONNX by torch's TorchScript exporter, batch 1, at a stated opset."""
+
+import tempfile
+import warnings
+from pathlib import Path
+
+import onnx
+import torch
+from torch import nn
+
+from exporters.errors import ExportFailed
+
+DEFAULT_OPSET = 17
+INPUT_NAME, OUTPUT_NAME = "input", "logits"
+
+
+def export_onnx(model: nn.Module, input_shape: tuple[int, ...], opset: int = DEFAULT_OPSET) -> onnx.ModelProto:
+    """Trace `model` (eval mode) on zeros of `input_shape` (batch first). Raises `ExportFailed`.
+
+    The opset of the result is checked: an exporter that silently returns another one is an error.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "raw.onnx"
+        _trace(model.eval(), torch.zeros(input_shape), path, opset)
+        proto = onnx.load(path)
+    _require_opset(proto, opset)
+    onnx.checker.check_model(proto)
+    return proto
+
+
+def _trace(model: nn.Module, example: torch.Tensor, path: Path, opset: int) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's deprecation notices; its errors still raise
+        try:
+            torch.onnx.export(
+                model,
+                (example,),
+                path,
+                opset_version=opset,
+                input_names=[INPUT_NAME],
+                output_names=[OUTPUT_NAME],
+                dynamo=False,
+            )
+        except (RuntimeError, ValueError, torch.onnx.OnnxExporterError) as error:
+            first = str(error).strip().splitlines()[0]
+            raise ExportFailed(
+                f"torch {torch.__version__} cannot export this model at opset {opset}: {first}.",
+                "Choose an opset from 11 to 20, or simplify the layer that it names.",
+            ) from error
+
+
+def opset_of(model: onnx.ModelProto) -> int:
+    """The version of the default operator set that the model actually uses."""
+    return int(next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")))
+
+
+def _require_opset(model: onnx.ModelProto, opset: int) -> None:
+    if opset_of(model) != opset:
+        raise ExportFailed(
+            f"The exporter returned opset {opset_of(model)} where {opset} was asked for.", "Ask for another opset."
+        )

@@ -1,0 +1,53 @@
+"""The numerical gate: an exported model that does not equal its source is not written.
+
+The tolerance is ours, not a helper's default: max |Δ| ≤ 1e-4 of the standard deviation of the source's outputs
+over all images, and the same arg-max on each.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import onnxruntime
+import torch
+from torch import nn
+
+from device_agent.wire import Parity
+from exporters.errors import ParityError
+
+Float32Array = npt.NDArray[np.float32]
+TOLERANCE = 1e-4
+
+
+def compare(reference: Float32Array, exported: Float32Array, tolerance: float = TOLERANCE) -> Parity:
+    """Compare two (N, classes) arrays of logits. Raises `ParityError`; NaN anywhere is a difference."""
+    spread = float(reference.std())
+    error = float(np.abs(reference - exported).max())
+    same = bool((reference.argmax(axis=1) == exported.argmax(axis=1)).all())
+    parity = Parity(len(reference), error, spread, tolerance, same)
+    if not (same and error <= tolerance * spread):  # also false when a NaN makes the comparison false
+        raise ParityError(
+            f"The exported model differs from its source by {error:.3g} on {len(reference)} images, "
+            f"more than {tolerance:g} of the outputs' spread {spread:.3g}"
+            f"{'' if same else ', and its top-1 answers differ'}.",
+            "Nothing was written. Check the checkpoint's weights for NaN or huge values, and report the model.",
+        )
+    return parity
+
+
+def torch_logits(model: nn.Module, inputs: Float32Array) -> Float32Array:
+    """(N, classes) logits of the eager model, one image at a time."""
+    with torch.inference_mode():
+        return _each(lambda image: model(torch.from_numpy(image)).numpy(), inputs)
+
+
+def onnx_logits(model: onnx.ModelProto, inputs: Float32Array) -> Float32Array:
+    """(N, classes) logits of ONNX Runtime on the CPU, one image at a time."""
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    return _each(lambda image: np.asarray(session.run(None, {name: image})[0], dtype=np.float32), inputs)
+
+
+def _each(run: Callable[[Float32Array], Float32Array], inputs: Float32Array) -> Float32Array:
+    return np.concatenate([run(inputs[index : index + 1]) for index in range(len(inputs))])

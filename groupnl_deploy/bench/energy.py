@@ -1,0 +1,47 @@
+"""From a run and its recording to joules: the steady window, gross and net of idle. Pure.
+
+A meter reports means over its update period, so a window beside a step of the load is trimmed where the step
+is: the idle windows lose two update periods on their busy side. The steady window is never trimmed.
+"""
+
+from dataclasses import dataclass
+
+from device_agent.wire import Phase
+from groupnl_deploy.bench.run import BenchRun
+from power.energy import Energy, NetEnergy, net_of_idle, window_energy
+from power.trace import PowerTrace
+
+_TRIM_PERIODS = 2
+
+
+@dataclass(frozen=True)
+class RunEnergy:
+    """Joules of a run: idle before, the steady window, idle after, and the steady window net of idle."""
+
+    idle_before: Energy
+    steady: Energy
+    idle_after: Energy
+    net: NetEnergy
+
+    @property
+    def emulated(self) -> bool:
+        """True unless a real meter measured every part."""
+        return any((self.idle_before.emulated, self.steady.emulated, self.idle_after.emulated, self.net.emulated))
+
+
+def run_energy(run: BenchRun, trace: PowerTrace) -> RunEnergy:
+    """Integrate a run's windows. Raises `WindowNotCovered` or `SampleGap` rather than guess."""
+    trim_s = _TRIM_PERIODS * trace.facts.update_period_s
+    before = _window(run, trace, "idle_before", end_trim_s=trim_s)
+    steady = _window(run, trace, "steady")
+    after = _window(run, trace, "idle_after", start_trim_s=trim_s)
+    return RunEnergy(before, steady, after, net_of_idle(steady, before, after))
+
+
+def _window(
+    run: BenchRun, trace: PowerTrace, phase: Phase, start_trim_s: float = 0.0, end_trim_s: float = 0.0
+) -> Energy:
+    span = run.result.span(phase)
+    start_s = run.clock.host_s(span.start_ns) - trace.t0_s + start_trim_s
+    end_s = run.clock.host_s(span.end_ns) - trace.t0_s - end_trim_s
+    return window_energy(trace, start_s, end_s)

@@ -1,0 +1,90 @@
+"""A benchmark run on disk: `run.json` with everything raw, and `power.csv` when a meter recorded.
+
+Summaries are never stored: statistics, joules and reports are derived from these files, without the board.
+"""
+
+import platform
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import groupnl_deploy
+from device_agent.strict import StrictError, from_json, to_json
+from device_agent.wire import ArtifactManifest, BenchRequest, BenchResult, FileDigest
+from groupnl_deploy.bench.clock import ClockSync
+from groupnl_deploy.errors import UsageError, VerificationFailed
+from groupnl_deploy.workspace import POWER_FILE, RUN_FILE, atomic_directory
+from power.trace import MeterFacts, PowerTrace
+from power.trace_io import read_csv, write_csv
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Images:
+    """What the net was shown: where the images come from, and their labels if they have any."""
+
+    source: str
+    labels: tuple[int, ...] | None
+
+
+@dataclass(frozen=True)
+class PowerRecord:
+    """The meter's facts, `emulated` among them, and the recording's digest."""
+
+    file: FileDigest
+    meter: MeterFacts
+
+
+@dataclass(frozen=True)
+class BenchRun:
+    """One benchmark: what was asked, what was measured, on what, by what."""
+
+    device: str
+    artifact_sha256: str
+    manifest: ArtifactManifest
+    request: BenchRequest
+    images: Images
+    clock: ClockSync
+    result: BenchResult
+    power: PowerRecord | None
+    created_at: str
+    host: dict[str, str]
+    schema_version: int = SCHEMA_VERSION
+
+
+def host_facts() -> dict[str, str]:
+    """The versions that made the run."""
+    return {"groupnl": groupnl_deploy.__version__, "python": platform.python_version(), "machine": platform.machine()}
+
+
+def now_utc() -> str:
+    """The time of day for people; nothing is computed from it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def save_run(target: Path, run: BenchRun, trace: PowerTrace | None) -> BenchRun:
+    """Make the run folder, whole or not at all; returns the run with its recording's digest."""
+    with atomic_directory(target) as folder:
+        if trace is not None:
+            write_csv(trace, folder / POWER_FILE)
+            run = replace(run, power=PowerRecord(FileDigest.of(folder / POWER_FILE), trace.facts))
+        (folder / RUN_FILE).write_text(to_json(run), encoding="utf-8")
+    return run
+
+
+def load_run(folder: Path) -> tuple[BenchRun, PowerTrace | None]:
+    """Read a run folder and verify its recording. Raises `UsageError` or `VerificationFailed`."""
+    path = folder / RUN_FILE
+    if not path.is_file():
+        raise UsageError(f"{folder} is no run: it has no {RUN_FILE}.", "Name a folder that groupnl bench wrote.")
+    try:
+        run = from_json(BenchRun, path.read_bytes(), str(path))
+    except StrictError as error:
+        raise VerificationFailed(f"{error}.", "The run is damaged or of another version: bench again.") from error
+    if run.power is None:
+        return run, None
+    damage = run.power.file.damage(folder)
+    if damage is not None:
+        raise VerificationFailed(damage, "The recording is not the one this run was made with: bench again.")
+    return run, read_csv(folder / POWER_FILE)

@@ -1,0 +1,111 @@
+"""One benchmark, start to end: meter on, agent started, clocks compared, work done, meter off."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from device_agent.wire import ArtifactManifest, BenchRequest, BenchResult, PhaseMark, Progress
+from groupnl_deploy.bench.clock import ClockSync, synchronise
+from groupnl_deploy.bench.meter import Metering, MeterPlan, start_metering
+from groupnl_deploy.bench.run import BenchRun, Images, host_facts, now_utc
+from groupnl_deploy.bench.workload import Workload
+from groupnl_deploy.remote.bundle import AgentBundle
+from groupnl_deploy.remote.client import start_agent
+from groupnl_deploy.remote.deploy import Deployment
+from groupnl_deploy.remote.transport import Transport
+from power.trace import PowerTrace
+
+_CLOCK_PROBES = 20
+_COVER_S = 10.0  # how long to wait for the measurement that closes the last window
+
+Watch = Callable[[PhaseMark | Progress], None]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is benchmarked where: a deployment with its manifest, and the images the net is shown."""
+
+    deployment: Deployment
+    manifest: ArtifactManifest
+    pixels: npt.NDArray[np.uint8]
+    images: Images
+
+
+def run_session(
+    transport: Transport,
+    python: str,
+    bundle: AgentBundle,
+    subject: Subject,
+    *,
+    backend: str,
+    workload: Workload,
+    plan: MeterPlan | None,
+    watch: Watch,
+) -> tuple[BenchRun, PowerTrace | None]:
+    """Carry out one benchmark; nothing is written to the host's disk. With a meter, its trace comes back too."""
+    request = _request(transport, subject, backend, workload)
+    created_at = now_utc()
+    with _metering(plan) as metering:
+        with start_agent(transport, python, bundle.remote_path, bundle.sha256) as agent:
+            before = agent.probe_clock(_CLOCK_PROBES)
+            result = agent.bench(request, subject.pixels, _tell(metering, watch))
+            clock = synchronise(before, agent.probe_clock(_CLOCK_PROBES))
+        trace = _close(metering, clock, result)
+    run = BenchRun(
+        device=transport.name,
+        artifact_sha256=subject.deployment.artifact_sha256,
+        manifest=subject.manifest,
+        request=request,
+        images=subject.images,
+        clock=clock,
+        result=result,
+        power=None,
+        created_at=created_at,
+        host=host_facts(),
+    )
+    return run, trace
+
+
+def _request(transport: Transport, subject: Subject, backend: str, workload: Workload) -> BenchRequest:
+    return BenchRequest(
+        directory=transport.path(subject.deployment.directory),
+        manifest_sha256=subject.deployment.artifact_sha256,
+        backend=backend,
+        threads=workload.threads,
+        images=len(subject.pixels),
+        idle_s=workload.idle_s,
+        warmup_s=workload.warmup_s,
+        min_iterations=workload.min_iterations,
+        min_seconds=workload.min_seconds,
+    )
+
+
+@contextlib.contextmanager
+def _metering(plan: MeterPlan | None) -> Iterator[Metering | None]:
+    if plan is None:
+        yield None
+        return
+    with start_metering(plan) as metering:
+        yield metering
+
+
+def _tell(metering: Metering | None, watch: Watch) -> Watch:
+    """Every message goes to the watcher; a phase's beginning also to the meter, and first."""
+
+    def tell(message: PhaseMark | Progress) -> None:
+        if metering is not None and isinstance(message, PhaseMark):
+            metering.enter_phase(message.phase)
+        watch(message)
+
+    return tell
+
+
+def _close(metering: Metering | None, clock: ClockSync, result: BenchResult) -> PowerTrace | None:
+    """Wait until a measurement lies behind the last window, then stop recording."""
+    if metering is None:
+        return None
+    metering.recorder.wait_until_covered(clock.host_s(result.span("idle_after").end_ns), _COVER_S)
+    return metering.recorder.stop()

@@ -1,0 +1,38 @@
+"""Reasons not to trust a run. Pure: facts in, sentences out; an empty tuple is a sound run."""
+
+from groupnl_deploy.bench.energy import RunEnergy
+from groupnl_deploy.bench.run import BenchRun
+
+# Half a per cent of clock error at each edge is as much as we accept.
+_CLOCK_RATIO = 50
+_MIN_SAMPLES = 10
+
+# Bits of the firmware's get_throttled word (Raspberry Pi documentation, vcgencmd).
+_THROTTLE_BITS = {0: "under-voltage", 1: "a capped clock", 2: "throttling", 3: "the soft temperature limit"}
+
+
+def problems(run: BenchRun, energy: RunEnergy | None) -> tuple[str, ...]:
+    """Everything about a run that makes its numbers doubtful."""
+    return (*_clock_problems(run), *_board_problems(run), *_energy_problems(energy))
+
+
+def _clock_problems(run: BenchRun) -> tuple[str, ...]:
+    span = run.result.span("steady")
+    window_s = (span.end_ns - span.start_ns) / 1e9
+    if run.power is None or window_s >= _CLOCK_RATIO * run.clock.uncertainty_s:
+        return ()
+    return (
+        f"the steady window of {window_s:.3g} s is shorter than {_CLOCK_RATIO} times the clocks' uncertainty "
+        f"of {run.clock.uncertainty_s:.3g} s",
+    )
+
+
+def _board_problems(run: BenchRun) -> tuple[str, ...]:
+    word = (run.result.board_before.throttled or 0) | (run.result.board_after.throttled or 0)
+    return tuple(f"the board reported {what}" for bit, what in _THROTTLE_BITS.items() if word >> bit & 1)
+
+
+def _energy_problems(energy: RunEnergy | None) -> tuple[str, ...]:
+    if energy is None or energy.steady.samples >= _MIN_SAMPLES:
+        return ()
+    return (f"the meter gave only {energy.steady.samples} measurements in the steady window",)

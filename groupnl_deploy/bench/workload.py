@@ -1,0 +1,45 @@
+"""How much work a benchmark does, and the limits under which its numbers mean something."""
+
+from dataclasses import dataclass
+
+from groupnl_deploy.errors import UsageError
+
+# The KM003C renews its reading twice a second, so ten seconds hold twenty measurements.
+MIN_METERED_S = 10.0
+MIN_ITERATIONS = 100
+MIN_METERED_IDLE_S = 3.0
+
+
+@dataclass(frozen=True)
+class Workload:
+    """At least `min_iterations` inferences and `min_seconds`, after `warmup_s`, between two idle stretches.
+
+    `threads` 0 means every core of the device; `images` null means every test image there is.
+    """
+
+    threads: int = 0
+    images: int | None = 100
+    idle_s: float = 10.0
+    warmup_s: float = 2.0
+    min_iterations: int = MIN_ITERATIONS
+    min_seconds: float = MIN_METERED_S
+
+    def __post_init__(self) -> None:
+        if min(self.threads, self.idle_s, self.warmup_s, self.min_seconds) < 0 or self.min_iterations < 1:
+            raise UsageError("A duration or a count of the benchmark is negative.", "Use zero or more.")
+        if self.images is not None and self.images < 1:
+            raise UsageError("A benchmark needs at least one image.", "Ask for more images.")
+
+    def require_measurable(self) -> None:
+        """Raise `UsageError` when a power meter could not resolve so short a run."""
+        if self.min_seconds < MIN_METERED_S or self.min_iterations < MIN_ITERATIONS:
+            raise UsageError(
+                f"Energy needs a steady window of at least {MIN_METERED_S:g} s and {MIN_ITERATIONS} inferences: "
+                "the meter renews its reading only twice a second.",
+                "Raise --seconds and --iterations, or leave --meter out.",
+            )
+        if self.idle_s < MIN_METERED_IDLE_S:
+            raise UsageError(
+                f"Energy net of idle needs at least {MIN_METERED_IDLE_S:g} s of idle before and after.",
+                "Raise --idle, or leave --meter out.",
+            )

@@ -1,0 +1,70 @@
+"""`groupnl device`: the boards by name."""
+
+from typing import Annotated
+
+import typer
+
+from device_agent.strict import to_dict
+from groupnl_deploy.cli import console
+from groupnl_deploy.cli.exits import guarded
+from groupnl_deploy.cli.options import Json
+from groupnl_deploy.remote.inventory import Device, add_device, get_device, load_devices, remove_device
+
+app = typer.Typer(no_args_is_help=True, help="Devices: the boards you deploy to. `local` is this machine.")
+
+
+@app.command("add")
+@guarded
+def add(
+    name: Annotated[str, typer.Argument(help="What you will call it, such as pi.")],
+    host: Annotated[str, typer.Option(help="Host name, address, or an alias of ~/.ssh/config.")],
+    user: Annotated[str | None, typer.Option(help="User there; else ~/.ssh/config's, else yours.")] = None,
+    port: Annotated[int | None, typer.Option(help="SSH port; else ~/.ssh/config's, else 22.")] = None,
+    identity: Annotated[str | None, typer.Option(help="Private key file; else ssh-agent and the usual keys.")] = None,
+    python: Annotated[str, typer.Option(help="Python on the device, best that of a virtual environment.")] = "python3",
+    json: Json = False,
+) -> None:
+    """Remember a device.
+
+    Example: groupnl device add pi --host raspberrypi.local --user pi --python .groupnl-venv/bin/python
+    """
+    device = add_device(Device(name, "ssh", host=host, user=user, port=port, identity=identity, python=python))
+    console.say(f"Added “{name}”. Next: groupnl push ARTIFACT --device {name}")
+    if json:
+        console.show_json({"schema_version": 1, "device": to_dict(device)})
+
+
+@app.command("list")
+@guarded
+def list_(json: Json = False) -> None:
+    """List the devices. Example: groupnl device list"""
+    devices = load_devices()
+    if json:
+        console.show_json({"schema_version": 1, "devices": [to_dict(device) for device in devices]})
+        return
+    headings = [(heading, False) for heading in ("Name", "Transport", "Host", "User", "Port", "Python")]
+    rows = [
+        (item.name, item.transport, item.host or "–", item.user or "–", str(item.port or "–"), item.python)
+        for item in devices
+    ]
+    console.show_table(headings, rows)
+
+
+@app.command("show")
+@guarded
+def show(name: Annotated[str, typer.Argument(help="A name from `groupnl device list`.")], json: Json = False) -> None:
+    """Show one device's settings. Example: groupnl device show pi"""
+    device = to_dict(get_device(name))
+    if json:
+        console.show_json({"schema_version": 1, "device": device})
+        return
+    rows = [(key, "–" if value is None else str(value)) for key, value in device.items()]
+    console.show_table([("Setting", False), ("Value", False)], rows)
+
+
+@app.command("remove")
+@guarded
+def remove(name: Annotated[str, typer.Argument(help="A name from `groupnl device list`.")]) -> None:
+    """Forget a device; nothing on it is touched. Example: groupnl device remove pi"""
+    remove_device(name)
+    console.say(f"Removed “{name}”.")

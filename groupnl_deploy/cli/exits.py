@@ -1,0 +1,111 @@
+"""Errors of all four packages → what the user reads and the exit code.
+
+=====  ==========================================
+code   meaning
+=====  ==========================================
+0      ok
+1      anything else, Ctrl-C included
+2      usage: a word, option or file is wrong
+3      device or meter unreachable
+4      verification failed: a digest differs
+5      parity failed: two models that must agree do not
+6      measurement invalid
+7      regression
+=====  ==========================================
+"""
+
+import errno
+import functools
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import typer
+
+import exporters.errors as export_errors
+import power.errors as power_errors
+from groupnl_deploy.cli import console
+from groupnl_deploy.errors import GroupNLError
+from groupnl_deploy.models.spec import InvalidSpec
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+# Looked up from the most special class to the most general.
+_CODES: dict[type[Exception], int] = {
+    power_errors.MeterUnreachable: 3,
+    power_errors.MeterProtocolError: 3,
+    power_errors.WindowNotCovered: 6,
+    power_errors.SampleGap: 6,
+    power_errors.PowerError: 2,
+    export_errors.ParityError: 5,
+    export_errors.ArtifactDamaged: 4,
+    export_errors.ExportError: 1,
+}
+_REPORT_IT = "Run again with --debug for the details; if it looks like our mistake, please report it with them."
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What the user reads, and the exit code."""
+
+    message: str
+    remedy: str
+    exit_code: int
+
+
+def explain(error: BaseException) -> Explanation:
+    """The explanation of any error, known or not."""
+    if isinstance(error, GroupNLError):
+        return Explanation(error.message, error.remedy, error.exit_code)
+    if isinstance(error, power_errors.PowerError | export_errors.ExportError):
+        code = next(code for kind, code in _CODES.items() if isinstance(error, kind))
+        return Explanation(error.message, error.remedy, code)
+    if isinstance(error, InvalidSpec):
+        return Explanation(f"{str(error)[:1].upper()}{str(error)[1:]}.", "See groupnl models list and --help.", 2)
+    if isinstance(error, KeyboardInterrupt):
+        return Explanation("Stopped.", "Nothing half-written was left behind; the same command starts again.", 1)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Explanation(f"The disk is full: {error}.", "Free some space, then run the command again.", 1)
+    return Explanation(f"{type(error).__name__}: {error}", _REPORT_IT, 1)
+
+
+def guarded(command: F) -> F:
+    """Wrap a command: its errors become two sentences and an exit code; `--debug` shows the traceback too."""
+
+    @functools.wraps(command)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        try:
+            with _terminate_as_interrupt():
+                return command(*args, **kwargs)
+        except typer.Exit:
+            raise
+        except BrokenPipeError:
+            # The reader of our output left (`| head`): not an error, and nothing more can be said to it.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(1) from None
+        except (Exception, KeyboardInterrupt) as error:
+            explanation = explain(error)
+            if console.debugging():
+                console.show_traceback()
+            console.show_error(explanation.message, explanation.remedy)
+            raise typer.Exit(explanation.exit_code) from error
+
+    return wrapper  # type: ignore[return-value]
+
+
+@contextmanager
+def _terminate_as_interrupt() -> Iterator[None]:
+    """A polite kill must clean up as Ctrl-C does, or it would leave an agent running on the board."""
+
+    def interrupt(signum: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    previous = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)

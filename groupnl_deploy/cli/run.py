@@ -1,0 +1,39 @@
+"""`groupnl run`: a whole campaign from one file."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from groupnl_deploy.cli import console
+from groupnl_deploy.cli.exits import guarded
+from groupnl_deploy.cli.options import Json
+from groupnl_deploy.cli.report import require_valid, show_report
+
+
+@guarded
+def run(
+    config: Annotated[Path, typer.Argument(help="A campaign file, such as examples/digits.toml.")],
+    from_: Annotated[str | None, typer.Option("--from", help="Redo everything from this stage on.")] = None,
+    to: Annotated[str, typer.Option("--to", help="Stop after this stage.")] = "report",
+    json: Json = False,
+) -> None:
+    """Train, export, push, bench and report, as the file says. What is up to date is not done again.
+
+    The stages are train, export, push, bench, report.
+    Example: groupnl run examples/digits.toml --from bench
+    """
+    from groupnl_deploy.config import load_campaign
+    from groupnl_deploy.pipeline import STAGES, run_campaign
+    from groupnl_deploy.words import known_word
+
+    campaign = load_campaign(config)
+    for stage in (from_, to):
+        if stage is not None:
+            known_word("stage", stage, STAGES)
+    report = run_campaign(campaign, console.TerminalReporter(), from_, to)  # type: ignore[arg-type]
+    if report is None:
+        return
+    show_report(report, "json" if json else "table")
+    console.say(f"Everything is kept in {campaign.out}")
+    require_valid(report)

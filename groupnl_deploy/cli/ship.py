@@ -1,0 +1,104 @@
+"""`groupnl export`, `groupnl push` and `groupnl bench`: from a checkpoint to numbers."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from groupnl_deploy.cli import console
+from groupnl_deploy.cli.exits import guarded
+from groupnl_deploy.cli.options import DeviceName, Json, OutFolder
+from groupnl_deploy.cli.report import require_valid, show_report
+
+
+@guarded
+def export(
+    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint folder.")],
+    out: OutFolder,
+    format: Annotated[str, typer.Option("--format", help="onnx (for onnxruntime) or torch (for pytorch).")] = "onnx",
+    json: Json = False,
+) -> None:
+    """Export a checkpoint to an artifact folder, proved equal to its source on real images.
+
+    Example: groupnl export net --format onnx --out net-onnx
+    """
+    from device_agent.strict import to_dict
+    from groupnl_deploy.export import export_checkpoint
+    from groupnl_deploy.words import known_word
+
+    known_word("format", format, ("onnx", "torch"))
+    artifact = export_checkpoint(checkpoint, out, format)  # type: ignore[arg-type]
+    parity = artifact.manifest.parity
+    if json:
+        manifest = to_dict(artifact.manifest)
+        console.show_json({"schema_version": 1, "path": str(out), "sha256": artifact.sha256, "manifest": manifest})
+        return
+    console.show_text(f"{out}: {artifact.manifest.label}, {format}, {artifact.sha256[:12]}")
+    console.say(
+        f"Parity on {parity.images} images: max |Δ| {parity.max_abs_error:.2g}, allowed "
+        f"{parity.tolerance * parity.output_std:.2g}. Next: groupnl push {out} --device local"
+    )
+
+
+@guarded
+def push(
+    artifact: Annotated[Path, typer.Argument(help="An artifact folder.")],
+    device: DeviceName,
+    json: Json = False,
+) -> None:
+    """Send an artifact and the agent to a device, verified there before use.
+
+    Example: groupnl push net-onnx --device pi
+    """
+    from device_agent.strict import to_dict
+    from groupnl_deploy import stages
+
+    deployment = stages.push(artifact, device, console.TerminalReporter())
+    if json:
+        console.show_json({"schema_version": 1, "deployment": to_dict(deployment)})
+        return
+    console.show_text(f"{device} has {deployment.label}, {deployment.format}, {deployment.artifact_sha256[:12]}")
+    from device_agent.wire import BACKENDS
+
+    backend = next(name for name, entry in BACKENDS.items() if deployment.format in entry.formats)
+    console.say(f"Next: groupnl bench --device {device} --backend {backend}")
+
+
+@guarded
+def bench(
+    device: DeviceName,
+    backend: Annotated[str, typer.Option(help="onnxruntime, pytorch, or null (what the measuring costs).")],
+    artifact: Annotated[str | None, typer.Option(help="A pushed artifact's folder or id; else the newest.")] = None,
+    meter: Annotated[str | None, typer.Option(help="The power meter: km003c.")] = None,
+    port: Annotated[
+        str | None, typer.Option(help="Its serial port, such as /dev/ttyACM0; `emulator` starts the emulated meter.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="The run folder; else one under runs/.")] = None,
+    threads: Annotated[int, typer.Option(help="Threads on the device; 0 means every core.")] = 0,
+    images: Annotated[int, typer.Option(help="Test images sent along; 0 means all there are.")] = 100,
+    iterations: Annotated[int, typer.Option(help="At least this many inferences in the steady window.")] = 100,
+    seconds: Annotated[float, typer.Option(help="And at least this many seconds.")] = 10.0,
+    warmup: Annotated[float, typer.Option(help="Seconds of inference before it.")] = 2.0,
+    idle: Annotated[float, typer.Option(help="Seconds of idle before and after.")] = 10.0,
+    sign: Annotated[int, typer.Option(help="-1 if the meter is plugged the other way round.")] = 1,
+    json: Json = False,
+) -> None:
+    """Benchmark a pushed artifact: time, FPS, memory, accuracy and, with a meter, energy.
+
+    Example: groupnl bench --device pi --backend onnxruntime --meter km003c --port /dev/ttyACM0
+    """
+    from groupnl_deploy import stages
+    from groupnl_deploy.bench.meter import meter_plan
+    from groupnl_deploy.bench.workload import Workload
+    from groupnl_deploy.report.build import build_report
+
+    workload = Workload(threads, images or None, idle, warmup, iterations, seconds)
+    reporter = console.TerminalReporter()
+    plan = meter_plan(meter, port, sign)
+    _, folder = stages.bench(
+        device, backend, artifact=artifact, workload=workload, plan=plan, out=out, reporter=reporter
+    )
+    report = build_report([folder])
+    show_report(report, "json" if json else "table")
+    console.say(f"Kept in {folder}. Next: groupnl report {folder}")
+    require_valid(report)

@@ -1,0 +1,70 @@
+"""`groupnl train` and `groupnl evaluate`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from groupnl_deploy.cli import console
+from groupnl_deploy.cli.exits import guarded
+from groupnl_deploy.cli.models import Conv, Semantics, Width, checkpoint_json, conv_spec
+from groupnl_deploy.cli.options import Json, OutFolder
+
+
+@guarded
+def train(
+    out: OutFolder,
+    model: Annotated[str, typer.Option(help="A name from `groupnl models list`.")] = "resnet18_cifar",
+    conv: Conv = "groupnl",
+    semantics: Semantics = "released",
+    dataset: Annotated[str, typer.Option(help="A data set's name; digits comes with scikit-learn.")] = "digits",
+    width: Width = 1.0,
+    epochs: Annotated[int | None, typer.Option(help="Epochs; the recipe's own number if left out.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    json: Json = False,
+) -> None:
+    """Train a network to a checkpoint folder. An interrupted training goes on where it stopped.
+
+    Example: groupnl train --model resnet18_cifar --conv groupnl --dataset digits --width 0.25 --out net
+    """
+    from groupnl_deploy.models.spec import ModelSpec
+    from groupnl_deploy.stages import train_checkpoint
+    from groupnl_deploy.training.checkpoint import checkpoint_id
+    from groupnl_deploy.training.data import load_dataset
+    from groupnl_deploy.training.recipe import Recipe
+
+    data = load_dataset(dataset)
+    spec = ModelSpec(model, conv_spec(conv, semantics), width, data.num_classes, data.input_shape, seed)
+    recipe = Recipe.with_defaults(epochs, seed)
+    checkpoint = train_checkpoint(spec, recipe, dataset, out, console.TerminalReporter())
+    if json:
+        console.show_json(checkpoint_json(out, checkpoint_id(out)))
+        return
+    accuracy = "–" if checkpoint.accuracy is None else f"{100 * checkpoint.accuracy:.2f} %"
+    console.show_text(f"{out}: {spec.label}, accuracy {accuracy} on the held-out part of {dataset}")
+    console.say(f"Next: groupnl export {out} --format onnx --out ARTIFACT")
+
+
+@guarded
+def evaluate(
+    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint folder.")],
+    json: Json = False,
+) -> None:
+    """Measure a checkpoint's accuracy on the held-out part of its data set, here. Example: groupnl evaluate net"""
+    from device_agent.strict import to_dict
+    from groupnl_deploy.errors import UsageError
+    from groupnl_deploy.training.checkpoint import load_model
+    from groupnl_deploy.training.data import load_dataset
+    from groupnl_deploy.training.evaluate import evaluate as measure
+
+    stored, model = load_model(checkpoint)
+    if stored.dataset is None or not stored.trained:
+        raise UsageError(
+            f"{checkpoint} is untrained: its accuracy would describe nothing.", "Train one: groupnl train --help"
+        )
+    data = load_dataset(stored.dataset)
+    result = measure(model, data.test_images, data.test_labels, stored.mean, stored.std)
+    if json:
+        console.show_json({"schema_version": 1, "dataset": data.name, "evaluation": to_dict(result)})
+        return
+    console.show_text(f"{stored.spec.label}: {100 * result.accuracy:.2f} % of {result.count} images of {data.name}")

@@ -1,0 +1,137 @@
+"""The campaign file of `groupnl run`: strict TOML into frozen dataclasses, every key known or refused.
+
+A key that is not known, missing or of the wrong type names itself before anything has run.
+"""
+
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from device_agent.strict import StrictError, from_dict
+from device_agent.wire import BACKENDS, Format
+from groupnl_deploy.bench.meter import EmulatedLoad, MeterPlan
+from groupnl_deploy.bench.workload import Workload
+from groupnl_deploy.errors import UsageError
+from groupnl_deploy.words import known_word
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How every net of the campaign is trained. What is left out keeps the recipe's default."""
+
+    dataset: str
+    epochs: int | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """One net of the campaign; `label` names its folders."""
+
+    label: str
+    model: str
+    conv: Literal["standard", "groupnl"] = "groupnl"
+    semantics: Literal["released", "paper"] = "released"
+    width: float = 1.0
+
+
+@dataclass(frozen=True)
+class ExportConfig:
+    """Formats each net is exported to."""
+
+    formats: tuple[Format, ...] = ("onnx", "torch")
+
+
+@dataclass(frozen=True)
+class PushConfig:
+    """Where the artifacts go: a name from `groupnl device list`."""
+
+    device: str = "local"
+
+
+@dataclass(frozen=True)
+class MeterConfig:
+    """The meter, if any. The port `emulator` starts the project's own, whose numbers are marked emulated."""
+
+    meter: str
+    port: str
+    sign: int = 1
+    emulator: EmulatedLoad = field(default_factory=EmulatedLoad)
+
+    def plan(self) -> MeterPlan:
+        """The plan that a session takes."""
+        return MeterPlan(self.meter, self.port, self.sign, self.emulator)
+
+
+@dataclass(frozen=True)
+class BenchConfig:
+    """Backends, the workload, and the meter."""
+
+    backends: tuple[str, ...] = ("pytorch", "onnxruntime")
+    workload: Workload = field(default_factory=Workload)
+    meter: MeterConfig | None = None
+
+
+@dataclass(frozen=True)
+class ReportConfig:
+    """Files the report is written to, besides the table on the terminal."""
+
+    formats: tuple[Literal["json", "csv", "markdown"], ...] = ("json", "csv", "markdown")
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """Everything `groupnl run` does, and the folder that keeps all of it."""
+
+    out: str
+    train: TrainConfig
+    models: tuple[ModelConfig, ...]
+    export: ExportConfig = field(default_factory=ExportConfig)
+    push: PushConfig = field(default_factory=PushConfig)
+    bench: BenchConfig = field(default_factory=BenchConfig)
+    report: ReportConfig = field(default_factory=ReportConfig)
+    schema_version: int = 1
+
+
+def load_campaign(path: Path) -> Campaign:
+    """Read and check a campaign file. Raises `UsageError`."""
+    try:
+        campaign = from_dict(Campaign, tomllib.loads(path.read_text(encoding="utf-8")), path.name)
+    except OSError as error:
+        raise UsageError(f"Cannot read {path}: {error.strerror}.", "Name a campaign file that exists.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is not valid TOML: {error}.", "Mend that line.") from error
+    except StrictError as error:
+        raise UsageError(f"{error}.", "examples/digits.toml shows every key in use.") from error
+    _check(campaign)
+    return campaign
+
+
+def _check(campaign: Campaign) -> None:
+    labels = [model.label for model in campaign.models]
+    if not labels or len(set(labels)) != len(labels) or not all(_plain(label) for label in labels):
+        raise UsageError(
+            "Every entry of [[models]] needs a label of its own, of letters, digits, dots and dashes.",
+            "Give the models different labels.",
+        )
+    if campaign.schema_version != 1:
+        raise UsageError(f"schema_version {campaign.schema_version} is not known here.", "Use schema_version = 1.")
+    for backend in campaign.bench.backends:
+        known_word("backend", backend, BACKENDS)
+        _require_format(backend, campaign.export.formats)
+    if campaign.bench.meter is not None:
+        campaign.bench.workload.require_measurable()
+
+
+def _require_format(backend: str, formats: Sequence[Format]) -> None:
+    if not set(BACKENDS[backend].formats) & set(formats):
+        raise UsageError(
+            f"The backend {backend} needs the format {BACKENDS[backend].formats[0]}, which [export] does not make.",
+            f"Add “{BACKENDS[backend].formats[0]}” to formats in [export].",
+        )
+
+
+def _plain(label: str) -> bool:
+    return bool(label) and all(letter.isalnum() or letter in "-_." for letter in label) and label[0] not in "-."

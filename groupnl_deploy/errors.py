@@ -1,0 +1,70 @@
+"""What can go wrong on the host, and the exit code each kind has.
+
+::
+
+    GroupNLError                     1
+    ├── UsageError                   2   a word, option or file the user gave is wrong
+    ├── DeviceUnreachable            3   the board, its key, its Python or its meter cannot be reached
+    ├── VerificationFailed           4   a digest differs: missing, truncated or altered file
+    ├── ParityFailed                 5   an exported model does not equal its source
+    ├── MeasurementInvalid           6   numbers were taken that nobody should trust
+    ├── DeviceFault                  1   the agent reported a failure of its own
+    ├── DiskFull                     1
+    └── TrainingDiverged             1
+
+Every error is one sentence of what happened (`message`) and one of what to do (`remedy`).
+`power`, `exporters` and `device_agent` have trees of their own; `cli.exits` maps them all.
+"""
+
+
+class GroupNLError(Exception):
+    """Base of the host's errors. `exit_code` is what the command line returns for it."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, remedy: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+
+class UsageError(GroupNLError):
+    """A word, an option or a file that the user gave is wrong."""
+
+    exit_code = 2
+
+
+class DeviceUnreachable(GroupNLError):
+    """The device does not answer, refuses us, is not the machine we know, or cannot run Python."""
+
+    exit_code = 3
+
+
+class VerificationFailed(GroupNLError):
+    """A file is missing, truncated or altered: its digest is not the recorded one."""
+
+    exit_code = 4
+
+
+class ParityFailed(GroupNLError):
+    """Two models that must be equal are not."""
+
+    exit_code = 5
+
+
+class MeasurementInvalid(GroupNLError):
+    """A measurement was made that must not be reported as one."""
+
+    exit_code = 6
+
+
+class DeviceFault(GroupNLError):
+    """The agent on the device could not do what was asked and said why."""
+
+
+class DiskFull(GroupNLError):
+    """No space left, here or on the device."""
+
+
+class TrainingDiverged(GroupNLError):
+    """The loss became NaN or infinite."""

@@ -1,0 +1,1 @@
+"""Convolution families, one a file; `build` chooses among them."""

@@ -1,0 +1,264 @@
+"""`groupnl run`: a campaign's stages in order, each step skipped when what it would make is there already.
+
+A step is up to date when the digest of everything it reads is the one it was made from, and what it made is
+whole. So an interrupted campaign goes on where it stopped, and a changed line of the campaign file redoes
+what depends on it and nothing else. A product that is replaced moves to `replaced/`; nothing is deleted.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import groupnl_deploy
+from device_agent.strict import StrictError, from_json, to_dict, to_json
+from device_agent.wire import BACKENDS, Format
+from exporters.artifact import open_artifact
+from exporters.errors import ExportError
+from groupnl_deploy import stages
+from groupnl_deploy.bench.run import load_run
+from groupnl_deploy.config import Campaign, ModelConfig
+from groupnl_deploy.errors import GroupNLError, UsageError
+from groupnl_deploy.export import export_checkpoint
+from groupnl_deploy.models.spec import ConvSpec, ModelSpec
+from groupnl_deploy.progress import Reporter
+from groupnl_deploy.remote.bundle import build_bundle
+from groupnl_deploy.remote.deploy import Deployment
+from groupnl_deploy.remote.inventory import get_device
+from groupnl_deploy.report.build import Report, build_report
+from groupnl_deploy.report.tables import SUFFIXES, render
+from groupnl_deploy.training.checkpoint import checkpoint_id, load_checkpoint
+from groupnl_deploy.training.data import load_dataset
+from groupnl_deploy.training.recipe import Recipe
+from groupnl_deploy.workspace import RUN_FILE, atomic_directory, file_sha256, sha256_hex, write_atomically
+from power.errors import PowerError
+
+Stage = Literal["train", "export", "push", "bench", "report"]
+STAGES: tuple[Stage, ...] = ("train", "export", "push", "bench", "report")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One unit of a stage. `make` creates `product`, which does not exist then.
+
+    `reads` gives settings and digests as plain data. `identity` gives the product's digest and raises when it
+    is damaged.
+    """
+
+    stage: Stage
+    name: str
+    product: Path
+    reads: Callable[[], dict[str, Any]]
+    identity: Callable[[], str]
+    make: Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What a finished product was made from, and what it was."""
+
+    key: str
+    identity: str
+    schema_version: int = 1
+
+
+def run_campaign(
+    campaign: Campaign, reporter: Reporter, redo_from: Stage | None = None, last: Stage = "report"
+) -> Report | None:
+    """Run the stages up to `last`, redoing all from `redo_from` on; the report when that stage was reached.
+
+    Raises the error of the step that failed; everything made before it stays.
+    """
+    if redo_from is not None and STAGES.index(redo_from) > STAGES.index(last):
+        raise UsageError(f"--from {redo_from} comes after --to {last}.", f"The order is {' → '.join(STAGES)}.")
+    for step in steps(campaign, reporter):
+        position = STAGES.index(step.stage)
+        if position <= STAGES.index(last):
+            forced = redo_from is not None and position >= STAGES.index(redo_from)
+            _run_step(step, Path(campaign.out), forced, reporter)
+    return build_report(_run_folders(campaign)) if last == "report" else None
+
+
+def steps(campaign: Campaign, reporter: Reporter) -> Iterator[Step]:
+    """Every step of a campaign, in order. Nothing is read before the step's turn comes."""
+    for model in campaign.models:
+        yield _train_step(campaign, model, reporter)
+    for model in campaign.models:
+        for format in campaign.export.formats:
+            yield _export_step(campaign, model, format)
+    for model in campaign.models:
+        for format in campaign.export.formats:
+            yield _push_step(campaign, model, format, reporter)
+    for model in campaign.models:
+        for backend in campaign.bench.backends:
+            yield _bench_step(campaign, model, backend, reporter)
+    yield _report_step(campaign)
+
+
+def model_spec(campaign: Campaign, model: ModelConfig) -> ModelSpec:
+    """The specification of one net of a campaign; its classes and input are the data set's."""
+    data = load_dataset(campaign.train.dataset)
+    return ModelSpec(
+        name=model.model,
+        conv=ConvSpec.preset(model.conv, model.semantics),
+        width=model.width,
+        num_classes=data.num_classes,
+        input_shape=data.input_shape,
+        seed=campaign.train.seed,
+    )
+
+
+def _run_step(step: Step, out: Path, forced: bool, reporter: Reporter) -> None:
+    stamp_path = out / "stamps" / f"{step.stage}-{step.name}.json"
+    key = sha256_hex(to_json(step.reads()).encode())
+    if not forced and _is_done(step, stamp_path, key):
+        reporter.note(f"{step.stage} {step.name}: up to date")
+        return
+    _set_aside(step, out)
+    step.make()
+    write_atomically(stamp_path, to_json(Stamp(key, step.identity())).encode())
+    reporter.note(f"{step.stage} {step.name}: {step.product}")
+
+
+def _is_done(step: Step, stamp_path: Path, key: str) -> bool:
+    """Whether the product is whole and was made from just this. A damaged product is simply not done."""
+    try:
+        stamp = from_json(Stamp, stamp_path.read_bytes())
+        return stamp.key == key and stamp.identity == step.identity()
+    except (OSError, StrictError, GroupNLError, ExportError, PowerError):
+        return False
+
+
+def _set_aside(step: Step, out: Path) -> None:
+    if step.product.exists():
+        stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
+        target = out / "replaced" / f"{stamp}-{step.stage}-{step.product.name}"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        step.product.rename(target)
+
+
+def _train_step(campaign: Campaign, model: ModelConfig, reporter: Reporter) -> Step:
+    product = _checkpoint(campaign, model)
+    recipe = Recipe.with_defaults(campaign.train.epochs, campaign.train.seed)
+
+    def reads() -> dict[str, Any]:
+        spec = to_dict(model_spec(campaign, model))
+        return {"spec": spec, "recipe": to_dict(recipe), "dataset": campaign.train.dataset}
+
+    def make() -> None:
+        spec = model_spec(campaign, model)
+        stages.train_checkpoint(spec, recipe, campaign.train.dataset, product, reporter)
+
+    return Step("train", model.label, product, reads, lambda: _checkpoint_identity(product), make)
+
+
+def _export_step(campaign: Campaign, model: ModelConfig, format: Format) -> Step:
+    source, product = _checkpoint(campaign, model), _artifact(campaign, model, format)
+
+    def reads() -> dict[str, Any]:
+        return {"checkpoint": checkpoint_id(source), "format": format, "groupnl": groupnl_deploy.__version__}
+
+    def make() -> None:
+        export_checkpoint(source, product, format)
+
+    return Step("export", product.name, product, reads, lambda: open_artifact(product).sha256, make)
+
+
+def _push_step(campaign: Campaign, model: ModelConfig, format: Format, reporter: Reporter) -> Step:
+    source, product = _artifact(campaign, model, format), _deployment(campaign, model, format)
+
+    def reads() -> dict[str, Any]:
+        device = to_dict(get_device(campaign.push.device))
+        return {"artifact": open_artifact(source).sha256, "device": device, "agent": build_bundle().sha256}
+
+    def make() -> None:
+        deployment = stages.push(source, campaign.push.device, reporter)
+        write_atomically(product, to_json(deployment).encode())
+
+    return Step("push", product.stem, product, reads, lambda: file_sha256(product), make)
+
+
+def _bench_step(campaign: Campaign, model: ModelConfig, backend: str, reporter: Reporter) -> Step:
+    format = next(format for format in BACKENDS[backend].formats if format in campaign.export.formats)
+    product, meter = _run_folder(campaign, model, backend), campaign.bench.meter
+
+    def pushed() -> Deployment:
+        path = _deployment(campaign, model, format)
+        return from_json(Deployment, path.read_bytes(), str(path))
+
+    def reads() -> dict[str, Any]:
+        deployment = pushed()
+        return {
+            "artifact": deployment.artifact_sha256,
+            "agent": deployment.agent_sha256,
+            "device": deployment.device,
+            "backend": backend,
+            "workload": to_dict(campaign.bench.workload),
+            "meter": to_dict(meter),
+        }
+
+    def make() -> None:
+        plan = None if meter is None else meter.plan()
+        deployment, workload = pushed(), campaign.bench.workload
+        stages.bench(
+            deployment.device,
+            backend,
+            artifact=deployment.artifact_sha256,
+            workload=workload,
+            plan=plan,
+            out=product,
+            reporter=reporter,
+        )
+
+    return Step("bench", product.name, product, reads, lambda: _run_identity(product), make)
+
+
+def _report_step(campaign: Campaign) -> Step:
+    product = Path(campaign.out) / "report"
+    files = [f"report.{SUFFIXES[format]}" for format in campaign.report.formats]
+
+    def reads() -> dict[str, Any]:
+        runs = [_run_identity(folder) for folder in _run_folders(campaign)]
+        return {"runs": runs, "files": files, "groupnl": groupnl_deploy.__version__}
+
+    def make() -> None:
+        report = build_report(_run_folders(campaign))
+        with atomic_directory(product) as folder:
+            for format, name in zip(campaign.report.formats, files, strict=True):
+                (folder / name).write_text(render(report, format), encoding="utf-8")
+
+    def identity() -> str:
+        return sha256_hex("".join(file_sha256(product / name) for name in files).encode())
+
+    return Step("report", "all", product, reads, identity, make)
+
+
+def _checkpoint(campaign: Campaign, model: ModelConfig) -> Path:
+    return Path(campaign.out) / "checkpoints" / model.label
+
+
+def _artifact(campaign: Campaign, model: ModelConfig, format: Format) -> Path:
+    return Path(campaign.out) / "artifacts" / f"{model.label}-{format}"
+
+
+def _deployment(campaign: Campaign, model: ModelConfig, format: Format) -> Path:
+    return Path(campaign.out) / "deployments" / f"{model.label}-{format}.json"
+
+
+def _run_folder(campaign: Campaign, model: ModelConfig, backend: str) -> Path:
+    return Path(campaign.out) / "runs" / f"{model.label}-{backend}"
+
+
+def _run_folders(campaign: Campaign) -> list[Path]:
+    return [_run_folder(campaign, model, backend) for backend in campaign.bench.backends for model in campaign.models]
+
+
+def _checkpoint_identity(folder: Path) -> str:
+    load_checkpoint(folder)  # verifies the weights
+    return checkpoint_id(folder)
+
+
+def _run_identity(folder: Path) -> str:
+    load_run(folder)  # verifies the recording
+    return file_sha256(folder / RUN_FILE)

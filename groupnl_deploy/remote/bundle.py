@@ -1,0 +1,62 @@
+"""The agent as one file: a `.pyz` that is the same to the byte whenever it is built from the same sources.
+
+It holds `device_agent` and the torch-only `groupnl_deploy.models`, which its PyTorch backend builds nets from.
+"""
+
+import io
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import device_agent
+import groupnl_deploy
+from groupnl_deploy.workspace import sha256_hex
+
+# Zip cannot store an earlier date; a fixed one keeps the bytes equal.
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+_MAIN = b"from device_agent.__main__ import main\n\nmain()\n"
+
+
+@dataclass(frozen=True)
+class AgentBundle:
+    """The bundle's bytes and their SHA-256, which is also its name on the device."""
+
+    data: bytes
+    sha256: str
+
+    @property
+    def remote_path(self) -> str:
+        """Where it lies on a device, below the root."""
+        return f"agents/groupnl-agent-{self.sha256}.pyz"
+
+
+def build_bundle() -> AgentBundle:
+    """Zip the sources: sorted, undated, uncompressed (compressors differ between zlib builds)."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name, data in sorted(_sources()):
+            info = zipfile.ZipInfo(name, _EPOCH)
+            info.create_system = 3  # the same on every host: Unix
+            info.external_attr = 0o644 << 16
+            archive.writestr(info, data)
+    data = buffer.getvalue()
+    return AgentBundle(data, sha256_hex(data))
+
+
+def _sources() -> Iterator[tuple[str, bytes]]:
+    agent, host = _folder(device_agent.__file__), _folder(groupnl_deploy.__file__)
+    yield "__main__.py", _MAIN
+    yield "groupnl_deploy/__init__.py", (host / "__init__.py").read_bytes()
+    yield from _package(agent, "device_agent")
+    yield from _package(host / "models", "groupnl_deploy/models")
+
+
+def _package(folder: Path, name: str) -> Iterator[tuple[str, bytes]]:
+    for path in folder.rglob("*.py"):
+        yield f"{name}/{path.relative_to(folder).as_posix()}", path.read_bytes()
+
+
+def _folder(module_file: str | None) -> Path:
+    assert module_file is not None, "a namespace package has no file"
+    return Path(module_file).parent

@@ -1,0 +1,164 @@
+"""The host's end of the conversation with an agent: typed requests, typed answers, typed failures."""
+
+import base64
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from device_agent.strict import StrictError
+from device_agent.wire import (
+    WIRE_VERSION,
+    AgentFault,
+    BenchRequest,
+    BenchResult,
+    BoardFacts,
+    Hello,
+    ImagePayload,
+    Message,
+    PhaseMark,
+    Ping,
+    Pong,
+    Probe,
+    Progress,
+    Verified,
+    Verify,
+    decode,
+    encode,
+)
+from groupnl_deploy.errors import DeviceFault, DeviceUnreachable, GroupNLError, UsageError, VerificationFailed
+from groupnl_deploy.remote.transport import Process, Transport
+
+_START_S = 60.0
+_ANSWER_S = 30.0
+_PATIENCE = 4.0  # a phase may take this many times what the agent expects, and a minute more
+
+T = TypeVar("T", bound=Message)
+Watch = Callable[[PhaseMark | Progress], None]
+
+
+@dataclass(frozen=True)
+class ClockProbe:
+    """One round trip: the host's clock (monotonic) before and after, the device's clock in between; seconds."""
+
+    sent_s: float
+    received_s: float
+    device_s: float
+
+
+class AgentClient:
+    """A running agent whose identity was checked. Made by `start_agent`."""
+
+    def __init__(self, process: Process, device_name: str) -> None:
+        self._process, self._device_name = process, device_name
+
+    def probe_clock(self, count: int) -> tuple[ClockProbe, ...]:
+        """`count` round trips, one after the other."""
+        return tuple(self._round_trip() for _ in range(count))
+
+    def board_facts(self) -> BoardFacts:
+        """The board as it is now."""
+        return self._expect(BoardFacts, self._ask(Probe()))
+
+    def verify(self, directory: str, manifest_sha256: str) -> Verified:
+        """Have the device check an artifact folder. Raises `VerificationFailed`."""
+        return self._expect(Verified, self._ask(Verify(directory, manifest_sha256), timeout_s=300.0))
+
+    def bench(self, request: BenchRequest, images: npt.NDArray[np.uint8], watch: Watch) -> BenchResult:
+        """Send the workload, follow the phases, return the result. `images` is (N, C, H, W)."""
+        self._send(request)
+        for image in images:
+            self._send(_payload(image))
+        timeout_s = _START_S
+        while True:
+            message = self._receive(timeout_s)
+            if not isinstance(message, PhaseMark | Progress):
+                return self._expect(BenchResult, message)
+            if isinstance(message, PhaseMark):
+                timeout_s = _PATIENCE * message.expected_s + 60.0
+            watch(message)
+
+    def _round_trip(self) -> ClockProbe:
+        sent_s = time.monotonic()
+        pong = self._expect(Pong, self._ask(Ping()))
+        return ClockProbe(sent_s, time.monotonic(), pong.device_ns / 1e9)
+
+    def _ask(self, request: Message, timeout_s: float = _ANSWER_S) -> Message:
+        self._send(request)
+        return self._receive(timeout_s)
+
+    def _send(self, message: Message) -> None:
+        self._process.send_line(encode(message))
+
+    def _receive(self, timeout_s: float) -> Message:
+        line = self._process.read_line(timeout_s)
+        if line is None:
+            raise self._gone()
+        try:
+            message = decode(line)
+        except StrictError as error:
+            raise DeviceFault(
+                f"The agent on {self._device_name} sent something that is no message: {error}.",
+                "Check that nothing else writes to the login shell's output there.",
+            ) from error
+        if isinstance(message, AgentFault):
+            raise fault_error(message, self._device_name)
+        return message
+
+    def _expect(self, kind: type[T], message: Message) -> T:
+        if not isinstance(message, kind):
+            raise DeviceFault(f"The agent answered {type(message).__name__}, not {kind.__name__}.", "Push again.")
+        return message
+
+    def _gone(self) -> GroupNLError:
+        code, said = self._process.exit_code(2.0), self._process.stderr_tail().strip()
+        if code in (-9, 137):
+            return DeviceFault(
+                f"The agent on {self._device_name} was killed, most likely because memory ran out.",
+                "Use a smaller model, or free memory on the device.",
+            )
+        if code is None:
+            return DeviceUnreachable(f"The connection to {self._device_name} broke.", "Check the device and its link.")
+        last = said.splitlines()[-1] if said else "it said nothing"
+        return DeviceFault(
+            f"The agent on {self._device_name} ended with code {code}: {last}", "Run again with --debug for all of it."
+        )
+
+
+def fault_error(fault: AgentFault, device_name: str) -> GroupNLError:
+    """The host's error for a fault, so that its kind decides the exit code."""
+    kinds: dict[str, type[GroupNLError]] = {"digest_mismatch": VerificationFailed, "bad_request": UsageError}
+    return kinds.get(fault.code, DeviceFault)(f"{device_name}: {fault.message}", fault.remedy)
+
+
+@contextlib.contextmanager
+def start_agent(transport: Transport, python: str, remote_path: str, sha256: str) -> Iterator[AgentClient]:
+    """Run the pushed bundle and check that it is the one we know. The process ends with the block."""
+    process = transport.spawn([python, transport.path(remote_path)])
+    try:
+        client = AgentClient(process, transport.name)
+        hello = client._expect(Hello, client._receive(_START_S))
+        _check_identity(hello, sha256, transport.name)
+        yield client
+    finally:
+        process.stop()
+
+
+def _check_identity(hello: Hello, sha256: str, device_name: str) -> None:
+    if hello.wire_version != WIRE_VERSION:
+        raise DeviceFault(
+            f"The agent on {device_name} speaks wire version {hello.wire_version}, this host {WIRE_VERSION}.",
+            "Push again, so that both sides are of one version.",
+        )
+    if hello.agent_sha256 != sha256:
+        raise VerificationFailed(f"The agent that runs on {device_name} is not the one that was pushed.", "Push again.")
+
+
+def _payload(image: npt.NDArray[np.uint8]) -> ImagePayload:
+    channels, height, width = image.shape
+    data = base64.b64encode(np.ascontiguousarray(image).tobytes()).decode()
+    return ImagePayload((channels, height, width), data)

@@ -1,0 +1,363 @@
+"""An SSH device: commands over exec channels, files over SFTP. The only file that imports paramiko."""
+
+import io
+import logging
+import posixpath
+import re
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import paramiko
+from paramiko.sftp import CMD_EXTENDED
+
+from groupnl_deploy.errors import DeviceFault, DeviceUnreachable, UsageError
+from groupnl_deploy.remote import ssh_refusals as refusals
+from groupnl_deploy.remote.inventory import Device
+from groupnl_deploy.remote.ssh_process import SshProcess
+from groupnl_deploy.remote.ssh_target import Target, config_file, config_text, open_socket, resolve
+from groupnl_deploy.remote.transport import (
+    Completed,
+    Process,
+    below_root,
+    part_name,
+)
+
+# Without a handler of its own, paramiko's log of a failed handshake would be printed on stderr.
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
+
+_HANDSHAKE_TIMEOUT_S = 15.0
+_CHANNEL_TIMEOUT_S = 15.0
+_SFTP_TIMEOUT_S = 60.0  # an SD card may take long to flush a large file
+_KEEPALIVE_S = 10  # gives TCP_USER_TIMEOUT something unacknowledged to count from while both ends are silent
+_DISK_MARGIN_BYTES = 1 << 16
+
+
+class _RefuseUnknown(paramiko.MissingHostKeyPolicy):
+    def __init__(self, target: Target) -> None:
+        self._target = target
+
+    def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:
+        raise refusals.unknown_host_key(self._target, key.get_name(), key.fingerprint)
+
+
+class _Link:
+    """The authenticated connection: opens channels and knows whether it is still alive."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self._client = _open_client(target)
+        transport = self._client.get_transport()
+        assert transport
+        self.transport = transport
+        transport.set_keepalive(_KEEPALIVE_S)
+
+    @property
+    def alive(self) -> bool:
+        return self.transport.is_active()
+
+    def start(self, command: str) -> paramiko.Channel:
+        """Run a command line of the remote shell in a channel of its own."""
+        try:
+            channel = self.transport.open_session(timeout=_CHANNEL_TIMEOUT_S)
+            channel.exec_command(command)
+        except (paramiko.SSHException, EOFError, OSError) as error:
+            raise self.failure() from error
+        return channel
+
+    def failure(self) -> DeviceUnreachable:
+        return refusals.no_session(self.target) if self.alive else refusals.link_lost(self.target)
+
+    def close(self) -> None:
+        self._client.close()
+
+
+class SshTransport:
+    """The verbs of `Transport` over SSH. Connects on construction."""
+
+    def __init__(self, device: Device) -> None:
+        self.name, self.python = device.name, device.python
+        self._target = _resolve(device)
+        self._link = _Link(self._target)
+        self._sftp: paramiko.SFTPClient | None = None
+        self._processes: list[SshProcess] = []
+        try:
+            with self._files(f"make the folder {device.root}") as sftp:
+                self._root = _absolute(sftp, device.root)
+                _make_folders(sftp, self._root)
+        except BaseException:
+            self._link.close()
+            raise
+
+    def path(self, relative: str) -> str:
+        """Absolute path on the device of a path below the root."""
+        return posixpath.join(self._root, below_root(relative))
+
+    def run(self, argv: Sequence[str], timeout_s: float = 30.0) -> Completed:
+        """Run a command to its end, with nothing on its stdin."""
+        process = SshProcess(self._link, argv, stderr_limit_bytes=None)
+        try:
+            return process.finish(timeout_s)
+        except TimeoutError as error:
+            raise refusals.command_timed_out(self._target, argv[0], timeout_s) from error
+        finally:
+            process.stop(grace_s=0)
+
+    def spawn(self, argv: Sequence[str]) -> Process:
+        """Start a command and talk to it in lines."""
+        process = SshProcess(self._link, argv)
+        self._processes.append(process)
+        return process
+
+    def put(self, data: bytes, relative: str, progress: Callable[[int], None] | None = None) -> None:
+        """Upload under a temporary name, check the size, flush, rename over."""
+        final = self.path(relative)
+        part = part_name(final)
+        try:
+            with self._files(f"write {final}") as sftp:
+                _make_folders(sftp, posixpath.dirname(final))
+                _upload(sftp, data, part, progress)
+                sftp.posix_rename(part, final)
+        except DeviceFault:
+            self._discard(part)
+            self._raise_if_full(len(data))
+            raise
+        except BaseException:
+            self._discard(part)
+            raise
+
+    def get(self, relative: str) -> bytes | None:
+        """A file's bytes, or None."""
+        file, content = self.path(relative), io.BytesIO()
+        with self._files(f"read {file}") as sftp:
+            try:
+                sftp.getfo(file, content)
+            except FileNotFoundError:
+                return None
+        return content.getvalue()
+
+    def rename(self, old: str, new: str) -> None:
+        """Rename a file or folder."""
+        source, target = self.path(old), self.path(new)
+        with self._files(f"rename {source} to {target}") as sftp:
+            _make_folders(sftp, posixpath.dirname(target))
+            sftp.posix_rename(source, target)
+
+    def remove(self, relative: str) -> None:
+        """Remove a file or a whole folder; a missing one is fine."""
+        target = self.path(relative)
+        done = self.run(["rm", "-rf", "--", target], timeout_s=120.0)
+        if done.exit_code:
+            raise refusals.file_refused(self._target, f"remove {target}", done.stderr.strip())
+
+    def close(self) -> None:
+        """Stop what was spawned, then disconnect."""
+        while self._processes:
+            self._processes.pop().stop()
+        self._drop_sftp()
+        with suppress(Exception):
+            self._link.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @contextmanager
+    def _files(self, doing: str) -> Iterator[paramiko.SFTPClient]:
+        """The SFTP session; its failures become ours: a dead link, or a device that says no."""
+        sftp = self._sftp = self._sftp or _open_sftp(self._link)
+        try:
+            yield sftp
+        except (EOFError, TimeoutError, ConnectionError, paramiko.SSHException, paramiko.SFTPError) as error:
+            self._drop_sftp()
+            raise refusals.link_lost(self._target) from error
+        except OSError as error:
+            if not self._link.alive or _channel(sftp).closed:
+                raise refusals.link_lost(self._target) from error
+            raise refusals.file_refused(self._target, doing, error.strerror or str(error)) from error
+
+    def _discard(self, part: str) -> None:
+        """Remove a part, in a new session: the old one may hold half a request."""
+        self._drop_sftp()
+        if self._link.alive:
+            with suppress(Exception), self._files(f"remove {part}") as sftp:
+                sftp.remove(part)
+
+    def _raise_if_full(self, needed_bytes: int) -> None:
+        """SFTP says no more than “Failure” when the disk is full; ask the device itself."""
+        report = self.run(["df", "-Pk", self._root])
+        found = re.search(rb"\s(\d+)\s+\d+%\s", report.stdout)
+        if found and (free_bytes := int(found[1]) * 1024) < needed_bytes + _DISK_MARGIN_BYTES:
+            raise refusals.disk_full(self._target, needed_bytes, free_bytes, self._root)
+
+    def _drop_sftp(self) -> None:
+        sftp, self._sftp = self._sftp, None
+        if sftp:
+            with suppress(Exception):
+                sftp.close()
+
+
+def _resolve(device: Device) -> Target:
+    try:
+        options = paramiko.SSHConfig.from_text(config_text(device)).lookup(device.host or "")
+    except (paramiko.SSHException, ImportError) as error:
+        raise UsageError(f"{config_file()} cannot be used: {error}.", "Repair or simplify it.") from error
+    return resolve(device, options)
+
+
+def _open_client(target: Target) -> paramiko.SSHClient:
+    _check_identity(target)
+    client = paramiko.SSHClient()
+    client.set_missing_host_key_policy(_RefuseUnknown(target))
+    for file in target.known_hosts:
+        _load_known_hosts(client, file)
+    sock = open_socket(target)
+    try:
+        _handshake(client, target, sock)
+    except BaseException as error:
+        explained = _explain(error, client, target)
+        client.close()
+        sock.close()
+        if explained is error:
+            raise
+        raise explained from error
+    return client
+
+
+def _handshake(client: paramiko.SSHClient, target: Target, sock: socket.socket) -> None:
+    own = [str(target.identity)] if target.identity else []
+    client.connect(
+        target.known_as,
+        target.port,
+        target.user,
+        sock=sock,
+        key_filename=[*own, *target.config_identities],  # type: ignore[arg-type]  # a list is documented
+        allow_agent=not target.identities_only,
+        look_for_keys=not target.identities_only,
+        timeout=_HANDSHAKE_TIMEOUT_S,
+        banner_timeout=_HANDSHAKE_TIMEOUT_S,
+        auth_timeout=_HANDSHAKE_TIMEOUT_S,
+        channel_timeout=_CHANNEL_TIMEOUT_S,
+    )
+
+
+def _explain(error: BaseException, client: paramiko.SSHClient, target: Target) -> BaseException:
+    """Our error for what the handshake raised; what is no failure of the handshake comes back as it is."""
+    transport = client.get_transport()
+    if isinstance(error, paramiko.BadHostKeyException):
+        return refusals.changed_host_key(target, error.expected_key.fingerprint, error.key.fingerprint)
+    met = transport is not None and transport.initial_kex_done
+    if isinstance(error, paramiko.AuthenticationException) or (met and isinstance(error, paramiko.SSHException)):
+        keys = _key_files(target)
+        agent = [] if target.identities_only else ["keys of ssh-agent"]
+        return refusals.keys_refused(target, [*keys, *agent], [key for key in keys if _is_locked(key)])
+    if isinstance(error, paramiko.SSHException | EOFError | OSError):
+        silent = not str(error) or "protocol banner" in str(error)
+        return refusals.no_handshake(target, "what answers there is no SSH server" if silent else str(error))
+    return error
+
+
+def _key_files(target: Target) -> list[str]:
+    """The private keys that the handshake tries, in its order."""
+    own = [str(target.identity)] if target.identity else []
+    defaults = [Path.home() / ".ssh" / f"id_{kind}" for kind in ("rsa", "ecdsa", "ed25519")]
+    found = [] if target.identities_only else [str(path) for path in defaults if path.is_file()]
+    return list(dict.fromkeys([*own, *target.config_identities, *found]))
+
+
+def _is_locked(key_file: str) -> bool:
+    try:
+        paramiko.PKey.from_path(key_file)
+    except (TypeError, paramiko.PasswordRequiredException):  # so the cryptography package says it, and paramiko
+        return True
+    except Exception:
+        return False
+    return False
+
+
+def _check_identity(target: Target) -> None:
+    """Refuse a key file that cannot be one before anything is sent; an encrypted one may be in the agent."""
+    if target.identity is None:
+        return
+    try:
+        target.identity.read_bytes()
+    except OSError as error:
+        why = "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be read: {error.strerror}"
+        raise refusals.no_identity(target, why) from error
+    try:
+        paramiko.PKey.from_path(target.identity)
+    except (TypeError, paramiko.PasswordRequiredException):
+        return
+    except Exception as error:  # each kind of key and of damage has an exception of its own
+        raise refusals.no_identity(target, "is not a private key of a known kind") from error
+
+
+def _load_known_hosts(client: paramiko.SSHClient, file: Path) -> None:
+    try:
+        client.load_system_host_keys(str(file))
+    except Exception as error:  # one damaged line spoils the file
+        raise UsageError(f"{file} cannot be read: {error}.", "Repair or remove the line it names.") from error
+
+
+def _open_sftp(link: _Link) -> paramiko.SFTPClient:
+    try:
+        sftp = link.transport.open_sftp_client()
+        if sftp is None:
+            raise EOFError
+        _channel(sftp).settimeout(_SFTP_TIMEOUT_S)
+    except (paramiko.SSHException, paramiko.SFTPError, EOFError, OSError) as error:
+        if link.alive:
+            raise refusals.no_sftp(link.target) from error
+        raise refusals.link_lost(link.target) from error
+    return sftp
+
+
+def _channel(sftp: paramiko.SFTPClient) -> paramiko.Channel:
+    channel = sftp.get_channel()
+    assert channel
+    return channel
+
+
+def _absolute(sftp: paramiko.SFTPClient, root: str) -> str:
+    """The root from `/`; a relative one starts in the user's home, where the SFTP server starts too."""
+    return posixpath.normpath(posixpath.join(sftp.normalize("."), root.removeprefix("~/")))
+
+
+def _make_folders(sftp: paramiko.SFTPClient, folder: str) -> None:
+    missing = []
+    while not _exists(sftp, folder):
+        missing.append(folder)
+        folder = posixpath.dirname(folder)
+    for folder in reversed(missing):
+        try:
+            sftp.mkdir(folder, 0o700)
+        except OSError:
+            if not _exists(sftp, folder):  # else another push made it meanwhile
+                raise
+
+
+def _exists(sftp: paramiko.SFTPClient, path: str) -> bool:
+    try:
+        sftp.stat(path)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _upload(sftp: paramiko.SFTPClient, data: bytes, part: str, progress: Callable[[int], None] | None) -> None:
+    """`putfo` pipelines its writes and checks the size; tuning its windows only made it slower."""
+    sftp.putfo(io.BytesIO(data), part, callback=(lambda sent, _: progress(sent)) if progress else None)
+    with sftp.open(part, "r+b") as stream:
+        try:
+            # OpenSSH's extension, which paramiko has no public call for: a board loses power without warning.
+            sftp._request(CMD_EXTENDED, "fsync@openssh.com", stream.handle)  # type: ignore[attr-defined]
+        except OSError as error:
+            if "unsupported" not in str(error).lower():
+                raise

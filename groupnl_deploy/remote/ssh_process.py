@@ -1,0 +1,212 @@
+"""A command on an SSH device that speaks lines, on a channel that `ssh.py` opens. Imports no SSH library.
+
+Nothing here needs a pseudo-terminal. Without one a remote process outlives the connection that started it, so
+every command is launched by a small script that first tells its process group, which `stop` can then kill.
+"""
+
+import shlex
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from threading import Event
+from typing import Protocol
+
+from groupnl_deploy.errors import DeviceUnreachable
+from groupnl_deploy.remote import ssh_refusals as refusals
+from groupnl_deploy.remote.ssh_target import Target
+from groupnl_deploy.remote.transport import (
+    SEND_TIMEOUT_S,
+    STDERR_TAIL_BYTES,
+    STOP_GRACE_S,
+    Completed,
+    LineBuffer,
+)
+
+_START_TIMEOUT_S = 30.0
+_KILL_TIMEOUT_S = 5.0
+_STDERR_POLL_S = 1.0
+_CHUNK_BYTES = 1 << 17
+
+_STARTED = b"groupnl-started "
+# Tells the shell's PID, its parent's and its process group (Linux), then runs the command as a child: a shell
+# reports a child ended by signal n as 128 + n, where the server's exit-signal message would be dropped.
+_LAUNCH = (
+    "{ read -r _ _ _ _ group _ </proc/self/stat; } 2>/dev/null; "
+    'printf "\\ngroupnl-started %s %s %s\\n" "$$" "$PPID" "${group:-0}"; "$@"; exit $?'
+)
+
+
+class Channel(Protocol):
+    """What a process needs of a channel; paramiko's has it."""
+
+    closed: bool
+    eof_received: int
+    exit_status: int
+    status_event: Event
+
+    def settimeout(self, timeout: float | None) -> None:
+        """For the next receive or send."""
+
+    def recv(self, nbytes: int) -> bytes:
+        """Some of stdout; nothing at its end and, silently, when the link dies."""
+
+    def recv_stderr(self, nbytes: int) -> bytes:
+        """Some of stderr."""
+
+    def sendall(self, s: bytes) -> None:
+        """All of it to stdin."""
+
+    def shutdown_write(self) -> None:
+        """End of file on stdin."""
+
+    def close(self) -> None:
+        """Give the channel up."""
+
+
+class Link(Protocol):
+    """What a process needs of the connection."""
+
+    target: Target
+
+    @property
+    def alive(self) -> bool:
+        """Whether the connection still stands."""
+
+    def start(self, command: str) -> Channel:
+        """Run a command line of the remote shell in a channel of its own."""
+
+
+class SshProcess:
+    """A remote command that speaks lines. A thread drains its stderr, which shares the channel's window."""
+
+    def __init__(
+        self,
+        link: Link,
+        argv: Sequence[str],
+        stderr_limit_bytes: int | None = STDERR_TAIL_BYTES,
+    ) -> None:
+        self._link, self._program, self._limit = link, argv[0], stderr_limit_bytes
+        self._lines, self._stderr, self._stopped = LineBuffer(), bytearray(), False
+        self._channel = link.start(shlex.join(["/bin/sh", "-c", _LAUNCH, "sh", *argv]))
+        self._drain = threading.Thread(target=self._drain_stderr, daemon=True)
+        self._drain.start()
+        try:
+            self._victim = self._await_start()
+        except BaseException:
+            self._channel.close()
+            raise
+
+    def send_line(self, line: bytes) -> None:
+        """Write one line."""
+        if self._stopped:
+            raise self._gone("was stopped and takes no more requests")
+        self._channel.settimeout(SEND_TIMEOUT_S)
+        try:
+            self._channel.sendall(line + b"\n")
+        except TimeoutError as error:
+            raise self._gone(f"did not read its request within {SEND_TIMEOUT_S:g} s") from error
+        except Exception as error:  # whatever kind the SSH library has for a channel that fails
+            if self._ended():
+                raise self._gone("has ended and takes no more requests") from error
+            raise refusals.link_lost(self._link.target) from error
+        finally:
+            self._channel.settimeout(_STDERR_POLL_S)
+
+    def read_line(self, timeout_s: float) -> bytes | None:
+        """The next line, or None when the process has closed its output."""
+        deadline = time.monotonic() + timeout_s
+        while (line := self._lines.next_line()) is None:
+            try:
+                chunk = self._receive(deadline)
+            except TimeoutError as error:
+                raise self._gone(f"sent nothing for {timeout_s:g} s") from error
+            if not chunk:
+                return None
+            self._lines.feed(chunk)
+        return line
+
+    def finish(self, timeout_s: float) -> Completed:
+        """Close its stdin and gather everything up to its end. Raises `TimeoutError`."""
+        deadline = time.monotonic() + timeout_s
+        self._channel.shutdown_write()
+        while chunk := self._receive(deadline):
+            self._lines.feed(chunk)
+        exit_code = self.exit_code(max(0.0, deadline - time.monotonic()))
+        if exit_code is None:
+            if self._channel.closed:
+                raise refusals.link_lost(self._link.target)
+            raise TimeoutError
+        return Completed(exit_code, self._lines.take_rest(), self.stderr_tail())
+
+    def stderr_tail(self) -> str:
+        """What it last wrote to stderr."""
+        if self._ended():
+            self._drain.join(0.5)
+        return bytes(self._stderr).decode(errors="replace")
+
+    def exit_code(self, timeout_s: float) -> int | None:
+        """Its exit code, or None while it runs or where the link died first."""
+        self._channel.status_event.wait(timeout_s)
+        return self._channel.exit_status if self._channel.exit_status >= 0 else None
+
+    def stop(self, grace_s: float = STOP_GRACE_S) -> None:
+        """Close its stdin, wait, then kill its process group over another channel."""
+        if self._stopped:
+            return
+        self._stopped = True
+        with suppress(Exception):
+            self._channel.shutdown_write()
+        with suppress(Exception):
+            if self.exit_code(grace_s) is None and self._link.alive:
+                self._kill()
+        with suppress(Exception):
+            self._channel.close()
+
+    def _kill(self) -> None:
+        channel = self._link.start(f"kill -KILL {self._victim}")
+        channel.status_event.wait(_KILL_TIMEOUT_S)
+        channel.close()
+        self.exit_code(_KILL_TIMEOUT_S)
+
+    def _await_start(self) -> str:
+        """Skip what the login shell printed; return what `kill` needs to end this command."""
+        said = b""
+        while (line := self.read_line(_START_TIMEOUT_S)) is not None:
+            if line.startswith(_STARTED):
+                pid, parent, group = line.removeprefix(_STARTED).decode().split()
+                # sshd gives every command a session, led by the login shell or by what it turned into. Any
+                # other group might hold processes that are not ours.
+                return f"-{group}" if group in (pid, parent) else pid
+            said = said or line
+        raise refusals.no_shell(self._link.target, said[:200].decode(errors="replace"))
+
+    def _receive(self, deadline: float) -> bytes:
+        self._channel.settimeout(max(deadline - time.monotonic(), 0.001))
+        try:
+            chunk = self._channel.recv(_CHUNK_BYTES)
+        finally:
+            self._channel.settimeout(_STDERR_POLL_S)
+        # paramiko returns nothing, without an error, for a connection that died.
+        if not chunk and not self._ended() and not self._stopped:
+            raise refusals.link_lost(self._link.target)
+        return chunk
+
+    def _ended(self) -> bool:
+        """Whether the server itself told that the output or the command ended."""
+        return bool(self._channel.eof_received) or self._channel.exit_status >= 0
+
+    def _drain_stderr(self) -> None:
+        while True:
+            try:
+                chunk = self._channel.recv_stderr(_CHUNK_BYTES)
+            except TimeoutError:
+                continue
+            if not chunk:
+                return
+            self._stderr += chunk
+            if self._limit:
+                del self._stderr[: -self._limit]
+
+    def _gone(self, what: str) -> DeviceUnreachable:
+        return refusals.process_silent(self._link.target, self._program, what)

@@ -1,0 +1,130 @@
+"""What to tell a person when an SSH device cannot be used: one sentence of what happened, one of what to do.
+
+Only names, addresses and public fingerprints appear here; never a key, a passphrase or a command's output.
+"""
+
+from groupnl_deploy.errors import DeviceFault, DeviceUnreachable, DiskFull
+from groupnl_deploy.remote.ssh_target import Target
+from groupnl_deploy.remote.transport import size_text
+
+
+def unknown_host_key(target: Target, key_type: str, fingerprint: str) -> DeviceUnreachable:
+    """The machine is in no known_hosts file."""
+    return DeviceUnreachable(
+        f"{target} shows a host key that is in no known_hosts file: {key_type} {fingerprint}",
+        f"Compare the fingerprint with the one that `ssh-keygen -lf {_host_key_file(key_type)}` prints on the "
+        f"board's own console; if they are equal, connect once with `{target.ssh_command}` to record it.",
+    )
+
+
+def changed_host_key(target: Target, known: str, shown: str) -> DeviceUnreachable:
+    """The machine is known, but by another key."""
+    return DeviceUnreachable(
+        f"THE HOST KEY OF {target} HAS CHANGED: known_hosts has {known}, the machine shows {shown}; "
+        "another machine may be posing as the board, and nothing was sent to it.",
+        "Do not go on before you know why. Only if the board was reinstalled and its own console shows the new "
+        f"fingerprint: `ssh-keygen -R '{target.known_name}'`, then connect once with `{target.ssh_command}`.",
+    )
+
+
+def keys_refused(target: Target, tried: list[str], locked: list[str]) -> DeviceUnreachable:
+    """Authentication failed; `locked` are encrypted private keys that could not be tried."""
+    what = f"{target} refused us: it accepts none of the keys tried ({', '.join(tried) or 'there were none'})"
+    if locked:
+        return DeviceUnreachable(
+            f"{what}; {', '.join(locked)} is encrypted and could not be tried.",
+            f"Unlock it for this session: `eval $(ssh-agent)`, then `ssh-add {locked[0]}`; "
+            "groupnl never asks for a passphrase itself.",
+        )
+    identity = f"-i {target.identity} " if target.identity else ""
+    return DeviceUnreachable(
+        f"{what}.",
+        f"Install your key with `ssh-copy-id {identity}-p {target.port} {target.user}@{target.alias}`, "
+        "or name the right one with --identity and the right user with --user.",
+    )
+
+
+def no_identity(target: Target, why: str) -> DeviceUnreachable:
+    """The private key that the device names cannot be used."""
+    return DeviceUnreachable(
+        f"The private key {target.identity} of the device “{target.device_name}” {why}.",
+        "Make one with `ssh-keygen -t ed25519`, or add the device again with the right --identity.",
+    )
+
+
+def no_handshake(target: Target, why: str) -> DeviceUnreachable:
+    """Somebody answers, but no SSH connection comes about."""
+    return DeviceUnreachable(
+        f"No SSH connection to {target} comes about: {why}.",
+        f"See whether `{target.ssh_command}` works and that the port is the SSH server's.",
+    )
+
+
+def link_lost(target: Target) -> DeviceUnreachable:
+    """The connection died."""
+    return DeviceUnreachable(
+        f"The connection to {target} was lost.",
+        "Check the board's power and network (a weak power supply resets it under load), then try again.",
+    )
+
+
+def no_session(target: Target) -> DeviceUnreachable:
+    """The link is up, but the server opens no further channel."""
+    return DeviceUnreachable(
+        f"{target} is connected but does not open another session.",
+        "Close other connections to the board, or raise MaxSessions in its /etc/ssh/sshd_config.",
+    )
+
+
+def no_sftp(target: Target) -> DeviceUnreachable:
+    """The file transfer subsystem does not start."""
+    return DeviceUnreachable(
+        f"{target} offers no file transfer (SFTP).",
+        "Enable the sftp subsystem in its /etc/ssh/sshd_config, and see that its ~/.bashrc prints nothing.",
+    )
+
+
+def no_shell(target: Target, said: str) -> DeviceUnreachable:
+    """The login shell ended without running our command."""
+    return DeviceUnreachable(
+        f"The login shell of {target} ran no command{f' and said: {said}' if said else ''}.",
+        f"See whether `{target.ssh_command} true` works; the user needs an ordinary login shell.",
+    )
+
+
+def command_timed_out(target: Target, program: str, timeout_s: float) -> DeviceUnreachable:
+    """A command took too long."""
+    return DeviceUnreachable(
+        f"`{program}` on {target} did not finish within {timeout_s:g} s and was killed.",
+        f"See with `{target.ssh_command}` what keeps the board busy, then try again.",
+    )
+
+
+def process_silent(target: Target, program: str, what: str) -> DeviceUnreachable:
+    """A process we talk to does not answer, or is gone."""
+    return DeviceUnreachable(
+        f"The process `{program}` on {target} {what}.",
+        "Check the board's power, network and load, then try again.",
+    )
+
+
+def file_refused(target: Target, doing: str, why: str) -> DeviceFault:
+    """The device said no to a file operation."""
+    return DeviceFault(
+        f"Could not {doing} on {target}: {why}.",
+        "Check there that the folder is the user's own and that its file system is not mounted read-only.",
+    )
+
+
+def disk_full(target: Target, needed_bytes: int, free_bytes: int, folder: str) -> DiskFull:
+    """No room for a file."""
+    return DiskFull(
+        f"The disk of {target} is full: {size_text(needed_bytes)} are needed in {folder}, "
+        f"{size_text(free_bytes)} are free.",
+        "Free some space on the board (`df -h`, `sudo apt clean`), then try again.",
+    )
+
+
+def _host_key_file(key_type: str) -> str:
+    kind = next((kind for kind in ("ed25519", "ecdsa", "rsa") if kind in key_type), "*")
+    return f"/etc/ssh/ssh_host_{kind}_key.pub"

@@ -1,0 +1,1 @@
+"""Reports: rows derived from run folders alone, in the form of the paper's tables."""

@@ -1,0 +1,135 @@
+"""Runs → report rows. Pure: everything is derived from what the run folders hold."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from device_agent.wire import BoardFacts
+from groupnl_deploy.bench.energy import RunEnergy, run_energy
+from groupnl_deploy.bench.run import BenchRun, load_run
+from groupnl_deploy.bench.stats import LatencyStats, latency_stats
+from groupnl_deploy.bench.validity import problems
+from power.errors import PowerError
+from power.trace import PowerTrace
+
+SCHEMA_VERSION = 1
+# The paper's Tables 11 and 12 give time and energy for 100 images.
+PAPER_IMAGES = 100
+_WH_J = 3600.0
+_MB = 1e6
+
+
+@dataclass(frozen=True)
+class ReportRow:
+    """One run as a line of a table. Null: not measured, or not measurable; `problems` says why.
+
+    `time_s` and `energy_wh` are for 100 images, as in the paper's Tables 11 and 12; `energy_j` and
+    `net_energy_j` are per inference, gross and net of idle. `emulated` is true when the joules are made up
+    by the emulated meter, null without a meter. Accuracies are fractions.
+    """
+
+    model: str
+    trained: bool
+    device: str
+    board: str
+    backend: str
+    versions: str
+    threads: int
+    iterations: int
+    time_s: float
+    fps: float
+    latency: LatencyStats
+    first_inference_ms: float
+    memory_mb: float
+    memory_after_load_mb: float
+    power_w: float | None
+    energy_wh: float | None
+    energy_j: float | None
+    net_energy_j: float | None
+    idle_power_w: float | None
+    emulated: bool | None
+    accuracy: float | None
+    images: int
+    problems: tuple[str, ...]
+    artifact_sha256: str
+    run: str
+    created_at: str
+    energy: RunEnergy | None
+
+
+@dataclass(frozen=True)
+class Report:
+    """Rows, in the order of the runs."""
+
+    rows: tuple[ReportRow, ...]
+    schema_version: int = SCHEMA_VERSION
+
+    @property
+    def emulated(self) -> bool:
+        """True when any row's joules come from the emulated meter."""
+        return any(row.emulated for row in self.rows)
+
+
+def build_report(folders: Sequence[Path]) -> Report:
+    """Read and verify each run folder and make its row."""
+    return Report(tuple(build_row(*load_run(folder), folder.name) for folder in folders))
+
+
+def build_row(run: BenchRun, trace: PowerTrace | None, name: str) -> ReportRow:
+    """One run's row. Energy that cannot be had is null, with the reason among the problems."""
+    energy, refusal = _energy(run, trace)
+    span = run.result.span("steady")
+    stats = latency_stats(run.result.latencies_ns, (span.end_ns - span.start_ns) / 1e9)
+    found = problems(run, energy)
+    memory = run.result.memory
+    return ReportRow(
+        model=run.manifest.label,
+        trained=run.manifest.trained,
+        device=run.device,
+        board=_board(run.result.board_before),
+        backend=run.result.backend,
+        versions=", ".join(f"{name} {version}" for name, version in sorted(run.result.versions.items())),
+        threads=run.result.threads,
+        iterations=stats.iterations,
+        time_s=PAPER_IMAGES / stats.fps,
+        fps=stats.fps,
+        latency=stats,
+        first_inference_ms=run.result.first_inference_ns / 1e6,
+        memory_mb=memory.rss_peak_bytes / _MB,
+        memory_after_load_mb=memory.rss_after_load_bytes / _MB,
+        power_w=energy.steady.mean_power_w if energy else None,
+        energy_wh=energy.steady.energy_j / stats.iterations * PAPER_IMAGES / _WH_J if energy else None,
+        energy_j=energy.steady.energy_j / stats.iterations if energy else None,
+        net_energy_j=energy.net.net_energy_j / stats.iterations if energy else None,
+        idle_power_w=energy.net.idle_power_w if energy else None,
+        emulated=run.power.meter.emulated if run.power else None,
+        accuracy=accuracy(run),
+        images=len(run.result.predictions),
+        problems=(refusal, *found) if refusal else found,
+        artifact_sha256=run.artifact_sha256,
+        run=name,
+        created_at=run.created_at,
+        energy=energy,
+    )
+
+
+def accuracy(run: BenchRun) -> float | None:
+    """Share of images the device answered rightly; None for unlabelled images and for untrained nets."""
+    labels, predictions = run.images.labels, run.result.predictions
+    # The null backend answers zeros: an accuracy of it would describe nothing.
+    if labels is None or not run.manifest.trained or run.result.backend == "null":
+        return None
+    return sum(a == b for a, b in zip(labels, predictions, strict=True)) / len(labels)
+
+
+def _energy(run: BenchRun, trace: PowerTrace | None) -> tuple[RunEnergy | None, str | None]:
+    if trace is None:
+        return None, None
+    try:
+        return run_energy(run, trace), None
+    except PowerError as error:
+        return None, error.message
+
+
+def _board(board: BoardFacts) -> str:
+    return board.model or f"{board.machine}, {board.cores} cores"

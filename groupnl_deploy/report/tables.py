@@ -1,0 +1,130 @@
+"""Report rows as text: the columns of the paper's Tables 11 and 12, then JSON, CSV and Markdown.
+
+The marks of emulated energy and of untrained nets are part of the cells, so that no copy loses them.
+"""
+
+import csv
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from typing import Literal
+
+from device_agent.strict import to_dict, to_json
+from groupnl_deploy.report.build import Report, ReportRow
+
+Format = Literal["table", "json", "csv", "markdown"]
+
+EMULATED_NOTE = (
+    "* EMULATED: this power and energy comes from the emulated meter on a pseudo-terminal. "
+    "It tests the pipeline and is no measurement of any device."
+)
+_LATENCIES = ("mean_ms", "p50_ms", "p90_ms", "p99_ms", "max_ms")
+SUFFIXES = {"json": "json", "csv": "csv", "markdown": "md"}
+CAPTION = "Time and energy are for 100 images, as in the paper's Tables 11 and 12; mJ are per inference."
+
+
+@dataclass(frozen=True)
+class Column:
+    """A heading and how a row fills it."""
+
+    heading: str
+    cell: Callable[[ReportRow], str]
+    numeric: bool = True
+
+
+def columns(report: Report) -> tuple[Column, ...]:
+    """The columns that this report needs: energy's only when some run had a meter."""
+    metered = any(row.emulated is not None for row in report.rows)
+    return (*_MODEL, *_SPEED, *(_ENERGY if metered else ()), *_ACCURACY)
+
+
+def notes(report: Report) -> tuple[str, ...]:
+    """What has to be said below the table."""
+    invalid = tuple(f"{row.run}: {problem}." for row in report.rows for problem in row.problems)
+    return (CAPTION, *((EMULATED_NOTE,) if report.emulated else ()), *invalid)
+
+
+def render(report: Report, form: Literal["json", "csv", "markdown"]) -> str:
+    """The report as text that ends with a newline."""
+    return {"json": _json, "csv": _csv, "markdown": _markdown}[form](report)
+
+
+def _json(report: Report) -> str:
+    return to_json({**to_dict(report), "emulated": report.emulated})
+
+
+def _csv(report: Report) -> str:
+    """One line a run, every scalar field; empty where null."""
+    buffer = io.StringIO()
+    flat = [_flat(row) for row in report.rows]
+    names = [field.name for field in fields(ReportRow) if field.name not in ("latency", "energy")]
+    writer = csv.DictWriter(buffer, [*names, *_LATENCIES], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(flat)
+    return buffer.getvalue()
+
+
+def _flat(row: ReportRow) -> dict[str, object]:
+    data: dict[str, object] = to_dict(row)
+    data.pop("energy")
+    data.pop("latency")
+    data["problems"] = "; ".join(row.problems)
+    for name in ("trained", "emulated"):
+        data[name] = None if data[name] is None else str(data[name]).lower()
+    return data | {name: getattr(row.latency, name) for name in _LATENCIES}
+
+
+def _markdown(report: Report) -> str:
+    shown = columns(report)
+    lines = [
+        _line([column.heading for column in shown]),
+        _line(["---:" if column.numeric else ":---" for column in shown]),
+        *(_line([column.cell(row) for column in shown]) for row in report.rows),
+        "",
+        *(f"{note}\n" for note in notes(report)),
+    ]
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _model(row: ReportRow) -> str:
+    return row.model if row.trained else f"{row.model} [untrained]"
+
+
+def _joules(value: float | None, digits: int, row: ReportRow) -> str:
+    if value is None:
+        return "–" if row.emulated is None else "invalid"
+    return f"{value:.{digits}f}" + ("*" if row.emulated else "")
+
+
+def _per_inference(row: ReportRow) -> str:
+    if row.energy_j is None or row.net_energy_j is None:
+        return _joules(None, 0, row)
+    return f"{1e3 * row.energy_j:.2f}/" + _joules(1e3 * row.net_energy_j, 2, row)
+
+
+def _meter(row: ReportRow) -> str:
+    return "–" if row.emulated is None else "EMULATED" if row.emulated else "measured"
+
+
+_MODEL = (
+    Column("Model", _model, numeric=False),
+    Column("Device", lambda row: row.device, numeric=False),
+    Column("Backend", lambda row: row.backend, numeric=False),
+)
+_SPEED = (
+    Column("Time (s)", lambda row: f"{row.time_s:.3f}"),
+    Column("Avg. FPS", lambda row: f"{row.fps:.1f}"),
+    Column("p50/p99 (ms)", lambda row: f"{row.latency.p50_ms:.2f}/{row.latency.p99_ms:.2f}"),
+    Column("Mem. (MB)", lambda row: f"{row.memory_mb:.1f}"),
+)
+_ENERGY = (
+    Column("Power (W)", lambda row: _joules(row.power_w, 3, row)),
+    Column("Energy (Wh)", lambda row: _joules(row.energy_wh, 6, row)),
+    Column("Gross/net (mJ)", _per_inference),
+    Column("Meter", _meter, numeric=False),
+)
+_ACCURACY = (Column("Acc. (%)", lambda row: "–" if row.accuracy is None else f"{100 * row.accuracy:.1f}"),)

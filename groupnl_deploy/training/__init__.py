@@ -1,0 +1,1 @@
+"""Data sets, the training loop, evaluation and checkpoint folders."""

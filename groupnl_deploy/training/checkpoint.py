@@ -1,0 +1,175 @@
+"""Checkpoint folders: `checkpoint.json`, `model.safetensors`, and `training.safetensors`, which never travels.
+
+The JSON records the digest of each other file, so its own digest identifies the checkpoint. Nothing is
+unpickled, here or anywhere.
+"""
+
+import platform
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import nn
+
+import groupnl_deploy
+from device_agent.strict import StrictError, from_json, to_json
+from device_agent.wire import FileDigest
+from groupnl_deploy.errors import UsageError, VerificationFailed
+from groupnl_deploy.models.registry import create_model
+from groupnl_deploy.models.spec import ModelSpec
+from groupnl_deploy.training.data import preprocessing
+from groupnl_deploy.training.files import read_verified, read_whole
+from groupnl_deploy.training.loop import TrainResult
+from groupnl_deploy.training.recipe import Recipe
+from groupnl_deploy.training.state import TENSORS_FILE, TrainingState, discard_state, write_tensors
+from groupnl_deploy.workspace import CHECKPOINT_FILE, atomic_directory, sha256_hex
+
+WEIGHTS_FILE = "model.safetensors"
+SCHEMA_VERSION = 1
+_REMEDY = "Copy the checkpoint folder again from where it was whole, or train again."
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckpointDraft:
+    """All that is known of a network before its files are written.
+
+    `accuracy` is top-1 on the data set's test images, between 0 and 1; it is None and `trained` is False for
+    random weights. Images become inputs by (x / 255 − mean) / std, per channel.
+    """
+
+    spec: ModelSpec
+    dataset: str | None
+    trained: bool
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    accuracy: float | None = None
+    epoch: int = 0
+    epochs: int = 0
+    recipe: Recipe | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint(CheckpointDraft):
+    """What `checkpoint.json` holds: the draft, the digests of the files beside it, and who wrote them."""
+
+    weights: FileDigest
+    training: FileDigest | None = None
+    producer: dict[str, str]
+    schema_version: int = SCHEMA_VERSION
+
+
+def initialise_checkpoint(spec: ModelSpec, dataset: str | None = None) -> tuple[CheckpointDraft, nn.Module]:
+    """A network with random weights from its spec's seed, marked untrained wherever it goes.
+
+    Args:
+        spec: the network.
+        dataset: whose preprocessing and bench images it shall use; None means ImageNet's statistics and
+            crops of photographs.
+    """
+    mean, std = preprocessing(dataset, spec.input_shape[0])
+    return CheckpointDraft(spec=spec, dataset=dataset, trained=False, mean=mean, std=std), create_model(spec).eval()
+
+
+def trained_checkpoint(result: TrainResult) -> CheckpointDraft:
+    """What a training found out about its network."""
+    job = result.state.job
+    return CheckpointDraft(
+        spec=job.spec,
+        dataset=job.dataset,
+        trained=True,
+        mean=result.dataset.mean,
+        std=result.dataset.std,
+        accuracy=result.evaluation.accuracy,
+        epoch=result.state.epoch,
+        epochs=job.recipe.epochs,
+        recipe=job.recipe,
+    )
+
+
+def save_trained(directory: Path, result: TrainResult) -> Checkpoint:
+    """Save a training's outcome; its resume state has done its duty then and is removed."""
+    checkpoint = save_checkpoint(directory, trained_checkpoint(result), result.model, result.state)
+    if result.resume_dir is not None:
+        discard_state(result.resume_dir)
+    return checkpoint
+
+
+def save_checkpoint(
+    directory: Path, draft: CheckpointDraft, model: nn.Module, training_state: TrainingState | None = None
+) -> Checkpoint:
+    """Write a new checkpoint folder, whole or not at all. Raises `UsageError` where `directory` exists."""
+    with atomic_directory(directory) as folder:
+        known = {field.name: getattr(draft, field.name) for field in fields(CheckpointDraft)}
+        state = write_tensors(folder / TENSORS_FILE, training_state.tensors) if training_state else None
+        weights = write_tensors(folder / WEIGHTS_FILE, model.state_dict())
+        checkpoint = Checkpoint(**known, weights=weights, training=state, producer=_producer())
+        (folder / CHECKPOINT_FILE).write_text(to_json(checkpoint), encoding="utf-8")
+    return checkpoint
+
+
+def load_checkpoint(directory: Path) -> Checkpoint:
+    """The record of a checkpoint whose weights were found whole.
+
+    Raises `UsageError` where there is no checkpoint folder, `VerificationFailed` for a damaged one.
+    """
+    return _load(directory)[0]
+
+
+def load_model(directory: Path) -> tuple[Checkpoint, nn.Module]:
+    """`load_checkpoint`, and the network with these weights in eval mode."""
+    checkpoint, weights = _load(directory)
+    try:
+        model = create_model(checkpoint.spec)
+    except ValueError as error:
+        raise VerificationFailed(
+            f"{directory / CHECKPOINT_FILE} describes a network that cannot be built: {error}.",
+            "Use the version of groupnl that wrote it.",
+        ) from error
+    try:
+        model.load_state_dict(safetensors.torch.load(weights))
+    except (RuntimeError, safetensors.SafetensorError) as error:
+        reason = " ".join(str(error).split())  # PyTorch lists the keys over many lines
+        raise VerificationFailed(
+            f"The weights in {directory / checkpoint.weights.name} do not fit {checkpoint.spec.label}: {reason}",
+            _REMEDY,
+        ) from error
+    return checkpoint, model.eval()
+
+
+def checkpoint_id(directory: Path) -> str:
+    """The identity of a checkpoint: the SHA-256 of its `checkpoint.json`."""
+    _require_folder(directory)
+    return sha256_hex(read_whole(directory / CHECKPOINT_FILE, _REMEDY))
+
+
+def _load(directory: Path) -> tuple[Checkpoint, bytes]:
+    _require_folder(directory)
+    path = directory / CHECKPOINT_FILE
+    try:
+        checkpoint = from_json(Checkpoint, read_whole(path, _REMEDY))
+    except StrictError as error:
+        raise VerificationFailed(f"{path} is damaged or of another version: {error}.", _REMEDY) from error
+    if checkpoint.schema_version != SCHEMA_VERSION:
+        raise VerificationFailed(
+            f"{path} has the schema version {checkpoint.schema_version}; this program reads {SCHEMA_VERSION}.",
+            "Use the version of groupnl that wrote it.",
+        )
+    return checkpoint, read_verified(directory, checkpoint.weights, _REMEDY)
+
+
+def _require_folder(directory: Path) -> None:
+    if not (directory / CHECKPOINT_FILE).is_file():
+        what = "is not a checkpoint folder" if directory.exists() else "does not exist"
+        raise UsageError(
+            f"{directory} {what}.", f"Name a folder with a {CHECKPOINT_FILE}, as groupnl train or models init writes."
+        )
+
+
+def _producer() -> dict[str, str]:
+    return {
+        "groupnl-deploy": groupnl_deploy.__version__,
+        "torch": str(torch.__version__),
+        "python": platform.python_version(),
+    }

@@ -1,0 +1,31 @@
+"""Reading files whose digest was recorded: the bytes that are checked are the bytes that are used."""
+
+from pathlib import Path
+
+from device_agent.wire import FileDigest
+from groupnl_deploy.errors import VerificationFailed
+from groupnl_deploy.workspace import sha256_hex
+
+
+def read_whole(path: Path, remedy: str) -> bytes:
+    """The file's content. Raises `VerificationFailed` where it is missing or unreadable."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise VerificationFailed(f"{path} is missing.", remedy) from error
+    except OSError as error:
+        raise VerificationFailed(f"{path} cannot be read: {error.strerror}.", remedy) from error
+
+
+def read_verified(directory: Path, file: FileDigest, remedy: str) -> bytes:
+    """The content of a recorded file, after its size and SHA-256 were found to be the recorded ones."""
+    if Path(file.name).name != file.name:
+        raise VerificationFailed(f"{directory} lists {file.name!r}, which is not a plain file name.", remedy)
+    path = directory / file.name
+    data = read_whole(path, remedy)
+    if len(data) != file.bytes:
+        change = "is truncated" if len(data) < file.bytes else "has grown"
+        raise VerificationFailed(f"{path} {change}: {len(data)} bytes instead of {file.bytes}.", remedy)
+    if sha256_hex(data) != file.sha256:
+        raise VerificationFailed(f"{path} was altered: its SHA-256 is not the recorded one.", remedy)
+    return data

@@ -1,0 +1,209 @@
+"""The training loop: reproducible, resumable after any epoch, and stopped when the loss is no number."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from groupnl_deploy.errors import TrainingDiverged, UsageError
+from groupnl_deploy.models.registry import create_model
+from groupnl_deploy.models.spec import ModelSpec
+from groupnl_deploy.training.data import ImageDataset, as_input
+from groupnl_deploy.training.evaluate import Evaluation, evaluate
+from groupnl_deploy.training.recipe import Recipe, learning_rate
+from groupnl_deploy.training.state import TrainingJob, TrainingState, load_state, save_state
+
+
+@dataclass(frozen=True)
+class TrainProgress:
+    """After a step: epoch and step counted from 1, the step's loss; accuracy on the test images ends an epoch.
+
+    `note` says, once, what became of an earlier state in the resume folder.
+    """
+
+    epoch: int
+    epochs: int
+    step: int
+    steps: int
+    loss: float
+    accuracy: float | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class TrainResult:
+    """A trained network in eval mode, its evaluation on the test images, and the state it ended in.
+
+    `resumed_from_epoch` is 0 unless an interrupted training went on; `resume_dir` still holds the last state.
+    """
+
+    model: nn.Module
+    dataset: ImageDataset
+    evaluation: Evaluation
+    state: TrainingState
+    resumed_from_epoch: int
+    note: str | None
+    resume_dir: Path | None
+
+
+def train(
+    spec: ModelSpec,
+    recipe: Recipe,
+    dataset: ImageDataset,
+    progress: Callable[[TrainProgress], None],
+    resume_dir: Path | None = None,
+) -> TrainResult:
+    """Train the network of a spec by a recipe; equal arguments give equal weights on one machine
+    with one number of threads.
+
+    With `resume_dir` the state is saved there after every epoch, and a training that finds the state of the
+    same job goes on from it, to the same bits as if it had never stopped. The state of another job is left
+    out of account and overwritten. The weights are those after the last epoch: none is picked by accuracy.
+
+    Raises `TrainingDiverged`, `UsageError` where spec and data do not fit, `VerificationFailed` for a
+    damaged state.
+    """
+    _require_fit(spec, dataset)
+    job = TrainingJob(spec, recipe, dataset.name, dataset.split_seed)
+    found = load_state(resume_dir) if resume_dir else None
+    with torch.random.fork_rng(devices=[]):
+        run = _Run(job, dataset)
+        note = _resume(run, found)
+        started = run.epoch
+        while run.epoch < recipe.epochs:
+            run.train_epoch(progress, note if run.epoch == started else None)
+            if resume_dir:
+                save_state(resume_dir, run.state())
+        state = run.state()  # inside, for the random generator's sake
+    _lay_out(run.model, torch.contiguous_format)
+    return TrainResult(run.model.eval(), dataset, run.evaluate(), state, started, note, resume_dir)
+
+
+class _Run:
+    """The mutable middle of a training: network, optimiser, random state, epoch."""
+
+    def __init__(self, job: TrainingJob, dataset: ImageDataset) -> None:
+        self.job, self.dataset, self.epoch = job, dataset, 0
+        # The CPU's convolutions train up to a fifth faster in this layout; what is saved has the usual one.
+        self.model = create_model(job.spec)
+        _lay_out(self.model, torch.channels_last)
+        self.learnable = {name: value for name, value in self.model.named_parameters() if value.requires_grad}
+        recipe = job.recipe
+        self.optimizer = torch.optim.SGD(
+            self.learnable.values(), recipe.lr, recipe.momentum, weight_decay=recipe.weight_decay
+        )
+        self.images = torch.tensor(dataset.train_images)
+        self.labels = torch.tensor(dataset.train_labels)
+        # A last batch of one image has no batch statistics in a layer of one pixel, so it joins no step.
+        self.steps = math.ceil((len(self.labels) - 1) / recipe.batch_size)
+        torch.manual_seed(recipe.seed)
+
+    def train_epoch(self, progress: Callable[[TrainProgress], None], note: str | None) -> None:
+        """One pass over the shuffled training images; the last step is reported with the accuracy."""
+        recipe = self.job.recipe
+        self.model.train()
+        batches = torch.split(torch.randperm(len(self.labels)), recipe.batch_size)[: self.steps]
+        for step, chosen in enumerate(batches, start=1):
+            loss = self._step(chosen, self.epoch * self.steps + step - 1)
+            place = (self.epoch + 1, recipe.epochs, step, self.steps)
+            self._require_finite(loss, f"in epoch {place[0]} of {place[1]}, step {step} of {self.steps}")
+            accuracy = self.evaluate().accuracy if step == self.steps else None
+            progress(TrainProgress(*place, loss, accuracy, note if step == 1 else None))
+        self.epoch += 1
+
+    def _step(self, chosen: Tensor, step: int) -> float:
+        recipe = self.job.recipe
+        shifted = shift_randomly(self.images[chosen], recipe.max_shift_pixels)
+        inputs = as_input(shifted, self.dataset.mean, self.dataset.std)
+        logits = self.model(inputs.contiguous(memory_format=torch.channels_last))
+        loss = functional.cross_entropy(logits, self.labels[chosen])
+        self.optimizer.zero_grad()
+        torch.autograd.backward(loss)
+        if recipe.clip_norm is not None:
+            nn.utils.clip_grad_norm_(self.learnable.values(), recipe.clip_norm)
+        self.optimizer.param_groups[0]["lr"] = learning_rate(recipe, step, self.steps)
+        self.optimizer.step()
+        return loss.item()
+
+    def evaluate(self) -> Evaluation:
+        """On the test images. A last step that broke the weights shows only here."""
+        data = self.dataset
+        evaluation = evaluate(self.model, data.test_images, data.test_labels, data.mean, data.std)
+        self._require_finite(evaluation.loss, "on the test images")
+        return evaluation
+
+    def _require_finite(self, loss: float, where: str) -> None:
+        if not math.isfinite(loss):
+            clip = self.job.recipe.clip_norm
+            raise TrainingDiverged(
+                f"The training of {self.job.spec.label} diverged: the loss became {loss} {where}.",
+                "Clip the gradient norm (clip_norm = 1), which the paper's semantics need."
+                if clip is None
+                else f"Use a smaller learning rate than {self.job.recipe.lr:g} or clip harder than {clip:g}.",
+            )
+
+    def state(self) -> TrainingState:
+        """Copies of all that the next epoch depends on."""
+        tensors = {f"model.{key}": value for key, value in self.model.state_dict().items()}
+        for name, parameter in self.learnable.items():
+            momentum = self.optimizer.state[parameter].get("momentum_buffer")
+            if momentum is not None:
+                tensors[f"momentum.{name}"] = momentum
+        tensors["random.torch"] = torch.get_rng_state()
+        copies = {key: value.detach().clone(memory_format=torch.contiguous_format) for key, value in tensors.items()}
+        return TrainingState(self.job, self.epoch, copies)
+
+    def restore(self, state: TrainingState) -> None:
+        """Become the run that made this state."""
+        prefix = "model."
+        weights = {key.removeprefix(prefix): t for key, t in state.tensors.items() if key.startswith(prefix)}
+        self.model.load_state_dict(weights)
+        for name, parameter in self.learnable.items():
+            momentum = state.tensors.get(f"momentum.{name}")
+            if momentum is not None:
+                self.optimizer.state[parameter]["momentum_buffer"] = torch.empty_like(parameter).copy_(momentum)
+        torch.set_rng_state(state.tensors["random.torch"])
+        self.epoch = state.epoch
+
+
+def shift_randomly(images: Tensor, max_shift_pixels: int) -> Tensor:
+    """Move each image of (N, C, H, W) by up to ± so many rows and columns; what comes in is 0."""
+    if max_shift_pixels == 0:
+        return images
+    _, _, height, width = images.shape
+    padded = functional.pad(images, [max_shift_pixels] * 4)
+    corners = torch.randint(0, 2 * max_shift_pixels + 1, (len(images), 2)).tolist()
+    windows = [
+        image[:, top : top + height, left : left + width] for image, (top, left) in zip(padded, corners, strict=True)
+    ]
+    return torch.stack(windows)
+
+
+def _lay_out(model: nn.Module, memory_format: torch.memory_format) -> None:
+    for parameter in model.parameters():
+        if parameter.dim() == 4:
+            parameter.data = parameter.data.contiguous(memory_format=memory_format)
+
+
+def _resume(run: _Run, found: TrainingState | None) -> str | None:
+    if found is None:
+        return None
+    if found.job != run.job:
+        return "the saved state is of another network, recipe or data set: starting from the beginning"
+    run.restore(found)
+    return f"going on after epoch {found.epoch} of {run.job.recipe.epochs}"
+
+
+def _require_fit(spec: ModelSpec, dataset: ImageDataset) -> None:
+    if spec.input_shape != dataset.input_shape or spec.num_classes != dataset.num_classes:
+        raise UsageError(
+            f"The network takes {spec.input_shape} and has {spec.num_classes} classes, but “{dataset.name}” has "
+            f"images of {dataset.input_shape} and {dataset.num_classes} classes.",
+            "Make the network with the data set's shape and number of classes.",
+        )
+    if len(dataset.train_labels) < 2:
+        raise UsageError(f"“{dataset.name}” has {len(dataset.train_labels)} training images.", "Two are the least.")

@@ -1,0 +1,80 @@
+"""How a network is trained, as plain data, and the learning rate that follows from it."""
+
+import math
+from dataclasses import dataclass, replace
+
+from groupnl_deploy.errors import UsageError
+
+
+class InvalidRecipe(UsageError, ValueError):
+    """A number in a recipe trains nothing; a `ValueError` too, so that strict decoding names its place."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """SGD with momentum, a linear warm-up, then a cosine to zero; gradients clipped; images shifted at random.
+
+    The defaults reach 98 % on the digits at width 0.25 with every convolution method. The batch is small
+    because the steps, not the images, are what so short a training lacks.
+
+    Args:
+        epochs: passes over the training images.
+        batch_size: images a step.
+        lr: the learning rate after the warm-up.
+        momentum: of SGD.
+        weight_decay: L2 penalty of SGD, on every learnable parameter.
+        clip_norm: largest L2 norm of the whole gradient, None for no limit. Without a limit GroupNL nets of
+            the paper's semantics (seed maps not normalised) diverge to NaN.
+        warmup_epochs: the learning rate rises linearly over this many epochs.
+        max_shift_pixels: each training image moves by up to this many pixels in both directions. There is
+            no mirroring: a mirrored digit is no digit.
+        seed: of shuffling and shifting. The network's own seed is in its spec.
+    """
+
+    epochs: int = 5
+    batch_size: int = 32
+    lr: float = 0.05
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    clip_norm: float | None = 1.0
+    warmup_epochs: float = 0.5
+    max_shift_pixels: int = 2
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _require(self.epochs >= 1, "epochs", self.epochs, "at least 1")
+        _require(self.batch_size >= 2, "batch_size", self.batch_size, "at least 2, for batch normalisation")
+        _require(_positive(self.lr), "lr", self.lr, "a positive number")
+        _require(0 <= self.momentum < 1, "momentum", self.momentum, "at least 0 and below 1")
+        _require(_zero_or_more(self.weight_decay), "weight_decay", self.weight_decay, "at least 0")
+        _require(self.clip_norm is None or _positive(self.clip_norm), "clip_norm", self.clip_norm, "a positive number")
+        _require(_zero_or_more(self.warmup_epochs), "warmup_epochs", self.warmup_epochs, "at least 0")
+        _require(self.max_shift_pixels >= 0, "max_shift_pixels", self.max_shift_pixels, "at least 0")
+
+    @classmethod
+    def with_defaults(cls, epochs: int | None, seed: int = 0) -> "Recipe":
+        """The default recipe with this seed and, unless None, this many epochs."""
+        recipe = cls(seed=seed)
+        return recipe if epochs is None else replace(recipe, epochs=epochs)
+
+
+def learning_rate(recipe: Recipe, step: int, steps_per_epoch: int) -> float:
+    """The rate of optimiser step `step`, counted from 0 over the whole training."""
+    warmup = round(recipe.warmup_epochs * steps_per_epoch)
+    if step < warmup:
+        return recipe.lr * (step + 1) / warmup
+    remaining = max(1, recipe.epochs * steps_per_epoch - warmup)
+    return recipe.lr * 0.5 * (1 + math.cos(math.pi * (step - warmup) / remaining))
+
+
+def _positive(value: float) -> bool:
+    return math.isfinite(value) and value > 0
+
+
+def _zero_or_more(value: float) -> bool:
+    return math.isfinite(value) and value >= 0
+
+
+def _require(holds: bool, name: str, value: float | None, wanted: str) -> None:
+    if not holds:
+        raise InvalidRecipe(f"The recipe's {name} is {value}.", f"It must be {wanted}.")

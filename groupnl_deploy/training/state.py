@@ -1,0 +1,88 @@
+"""What an interrupted training needs to go on with the very same bits: a folder of JSON and safetensors.
+
+The tensors are the weights and batch statistics, SGD's momentum and the random generator. The schedule needs
+none: it follows from the recipe and the epoch.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import safetensors.torch
+from torch import Tensor
+
+from device_agent.strict import StrictError, from_json, to_json
+from device_agent.wire import FileDigest
+from groupnl_deploy.errors import VerificationFailed
+from groupnl_deploy.models.spec import ModelSpec
+from groupnl_deploy.training.files import read_verified, read_whole
+from groupnl_deploy.training.recipe import Recipe
+from groupnl_deploy.workspace import replace_directory
+
+STATE_FILE = "training.json"
+TENSORS_FILE = "training.safetensors"
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """What is trained, how, and on what: a state continues only the job it came from."""
+
+    spec: ModelSpec
+    recipe: Recipe
+    dataset: str
+    split_seed: int
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingState:
+    """A training after `epoch` whole epochs, with every tensor that the next one depends on."""
+
+    job: TrainingJob
+    epoch: int
+    tensors: dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class _StateRecord:
+    job: TrainingJob
+    epoch: int
+    tensors: FileDigest
+    schema_version: int = SCHEMA_VERSION
+
+
+def save_state(directory: Path, state: TrainingState) -> None:
+    """Put the state in the place of what the folder held; an interruption leaves the old or the new one."""
+    with replace_directory(directory) as folder:
+        digest = write_tensors(folder / TENSORS_FILE, state.tensors)
+        record = _StateRecord(state.job, state.epoch, digest)
+        (folder / STATE_FILE).write_text(to_json(record), encoding="utf-8")
+
+
+def load_state(directory: Path) -> TrainingState | None:
+    """The state in a folder, None where there is none. Raises `VerificationFailed` for a damaged one."""
+    if not (directory / STATE_FILE).exists():
+        return None
+    remedy = f"Remove {directory} to train from the start."
+    data = read_whole(directory / STATE_FILE, remedy)
+    try:
+        record = from_json(_StateRecord, data)
+    except StrictError as error:
+        raise VerificationFailed(f"{directory / STATE_FILE} is no training state: {error}.", remedy) from error
+    if record.schema_version != SCHEMA_VERSION:
+        raise VerificationFailed(f"{directory} was written by another version of this program.", remedy)
+    tensors = safetensors.torch.load(read_verified(directory, record.tensors, remedy))
+    return TrainingState(record.job, record.epoch, tensors)
+
+
+def discard_state(directory: Path) -> None:
+    """Remove a state that is no longer needed, and the folder if nothing else is in it."""
+    for name in (STATE_FILE, TENSORS_FILE):
+        (directory / name).unlink(missing_ok=True)
+    if directory.is_dir() and not any(directory.iterdir()):
+        directory.rmdir()
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor]) -> FileDigest:
+    """Write a safetensors file and describe it; equal tensors give equal bytes."""
+    safetensors.torch.save_file({key: tensor.detach().contiguous() for key, tensor in tensors.items()}, path)
+    return FileDigest.of(path)

@@ -1,0 +1,18 @@
+"""Names that users type: an unknown one is refused with the known ones and the nearest."""
+
+import difflib
+from collections.abc import Iterable
+
+from groupnl_deploy.errors import UsageError
+
+
+def known_word(kind: str, word: str, known: Iterable[str]) -> str:
+    """`word` itself when it is known. Raises `UsageError` otherwise."""
+    names = sorted(known)
+    if word in names:
+        return word
+    nearest = difflib.get_close_matches(word, names, n=1, cutoff=0.0)
+    raise UsageError(
+        f"There is no {kind} “{word}”; known are {', '.join(names) or 'none'}.",
+        f"Did you mean “{nearest[0]}”?" if nearest else "See --help.",
+    )

@@ -1,0 +1,130 @@
+"""Folders on the host's disk: whole or not at all, and identified by what they hold.
+
+A checkpoint, an artifact and a run are each one folder. It is written under a temporary name beside its
+final one, flushed to the disk and renamed, so that no interruption leaves half of it behind.
+"""
+
+import contextlib
+import errno
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from groupnl_deploy.errors import DiskFull, UsageError
+
+CHECKPOINT_FILE = "checkpoint.json"
+MANIFEST_FILE = "manifest.json"
+RUN_FILE = "run.json"
+POWER_FILE = "power.csv"
+
+
+def sha256_hex(data: bytes) -> str:
+    """Hex SHA-256 of some bytes: the identity of everything the project ships."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """Hex SHA-256 of a file's content."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def require_absent(target: Path) -> None:
+    """Raise `UsageError` when `target` exists, before any work is spent on filling it."""
+    if target.exists():
+        raise UsageError(f"{target} exists already.", "Choose another folder with --out, or remove it first.")
+
+
+@contextlib.contextmanager
+def atomic_directory(target: Path) -> Iterator[Path]:
+    """Yield a temporary sibling of `target`; on success flush it and rename it to `target`.
+
+    Raises `UsageError` when `target` exists already and `DiskFull` when the disk has no room. On any
+    exception, Ctrl-C included, the temporary folder is removed and `target` is as it was.
+    """
+    require_absent(target)
+    with _filled_sibling(target) as temporary:
+        yield temporary
+        _flush(temporary)
+        temporary.rename(target)
+        _flush_folder(target.parent)
+
+
+@contextlib.contextmanager
+def replace_directory(target: Path) -> Iterator[Path]:
+    """`atomic_directory` that takes the place of an existing folder, which is removed only afterwards."""
+    with _filled_sibling(target) as temporary:
+        yield temporary
+        _flush(temporary)
+        retired = Path(tempfile.mkdtemp(prefix=f".{target.name}.old-", dir=target.parent))
+        if target.exists():
+            target.rename(retired / target.name)
+        temporary.rename(target)
+        _flush_folder(target.parent)
+        shutil.rmtree(retired, ignore_errors=True)
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write one file under a temporary name, flush it, rename it over `path`."""
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+            Path(name).replace(path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+
+@contextlib.contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turn the operating system's refusals to write below `path` into errors with a remedy."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFull(
+                f"The disk that holds {path.parent} is full.",
+                "Free some space there, then run the command again; nothing half-written was left behind.",
+            ) from error
+        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR, errno.EEXIST):
+            raise UsageError(
+                f"Cannot write to {path}: {(error.strerror or str(error)).lower()}.",
+                "Choose a folder that you may write to.",
+            ) from error
+        raise
+
+
+@contextlib.contextmanager
+def _filled_sibling(target: Path) -> Iterator[Path]:
+    with disk_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.new-", dir=target.parent))
+        temporary.chmod(0o755)
+        try:
+            yield temporary
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _flush(folder: Path) -> None:
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            with path.open("rb") as stream:
+                os.fsync(stream.fileno())
+    _flush_folder(folder)
+
+
+def _flush_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,52 @@
+"""What can go wrong between a meter and a joule.
+
+::
+
+    PowerError
+    ├── MeterUnreachable     no such port, busy, no permission, unplugged, silence
+    ├── MeterProtocolError   bytes arrived that are no KM003C packet, or not the one asked for
+    ├── MeterSettingError    a meter name, a sign, a rate or a load that cannot be used
+    ├── WindowNotCovered     no measurement at or before the window's start, or at or after its end
+    ├── SampleGap            a hole among the measurements that touch the window
+    ├── TraceFormatError     a recording that cannot be read as one
+    └── TraceNotWritten      a recording that cannot be stored: folder missing, disk full, no permission
+
+Every error is one sentence of what happened (`message`) and one of what to do (`remedy`).
+"""
+
+
+class PowerError(Exception):
+    """Base of this package's errors."""
+
+    def __init__(self, message: str, remedy: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+
+class MeterUnreachable(PowerError):
+    """The meter's port is absent, busy, closed to us or unplugged, or the meter does not answer."""
+
+
+class MeterProtocolError(PowerError):
+    """The bytes received cannot be the meter's answer."""
+
+
+class MeterSettingError(PowerError):
+    """A meter, recorder or emulator was asked for with a setting that does not exist."""
+
+
+class WindowNotCovered(PowerError):
+    """The measurements do not enclose the window, so its energy is unknown."""
+
+
+class SampleGap(PowerError):
+    """Two neighbouring measurements are too far apart to integrate across."""
+
+
+class TraceFormatError(PowerError):
+    """A recording lacks facts, columns or order, or holds values that are not numbers."""
+
+
+class TraceNotWritten(PowerError):
+    """A recording could not be stored."""

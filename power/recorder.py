@@ -1,0 +1,139 @@
+"""Drains a meter on a thread of its own and keeps every distinct measurement."""
+
+import threading
+import time
+from array import array
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from power.errors import MeterSettingError, WindowNotCovered
+from power.meters.base import Measurement, Meter
+from power.trace import PowerTrace
+from power.trace_io import TraceWriter
+
+
+def is_repeat(reply: Measurement, kept: Measurement | None, update_period_s: float) -> bool:
+    """Whether `reply` is the measurement `kept` once more.
+
+    Equal numbers are a repeat only within one update period (seconds) of the kept row. Later they are a new
+    measurement, so that a steady load is no hole: gaps in time come from unanswered polls alone.
+    """
+    return kept is not None and reply.identity == kept.identity and reply.t_s - kept.t_s < update_period_s
+
+
+class Recorder:
+    """Polls an open meter `poll_hz` times a second while its `with` block lasts; the meter stays the caller's.
+
+    With `csv_path` each measurement is also written there as it comes. An error of the meter ends the
+    recording; `stop`, `snapshot` and `wait_until_covered` raise it, and the rows of the CSV stay. A recorder
+    is used once.
+    """
+
+    def __init__(self, meter: Meter, poll_hz: float = 20.0, csv_path: Path | None = None) -> None:
+        if not 0.0 < poll_hz <= 1000.0:
+            raise MeterSettingError(
+                f"A meter cannot be polled at {poll_hz} Hz.", "Choose up to 1000, usually 10 to 20."
+            )
+        self._meter = meter
+        self._poll_period_s = 1.0 / poll_hz
+        self._csv_path = csv_path
+        self._csv: TraceWriter | None = None
+        self._t0_s = 0.0
+        self._started_at = ""
+        self._columns = (array("d"), array("d"), array("d"))
+        self._latest: Measurement | None = None
+        self._failure: Exception | None = None
+        self._halt = threading.Event()
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._drain, name="power-recorder", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._t0_s = time.monotonic()
+        self._started_at = datetime.now(UTC).isoformat()
+        if self._csv_path is not None:
+            self._csv = TraceWriter(self._csv_path, self._meter.facts, self._t0_s, self._started_at)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the recording. A failure that nobody has seen yet is raised, unless another is on its way."""
+        if kind is None and not self._halt.is_set():
+            self.stop()
+        else:
+            self._finish()
+
+    @property
+    def latest(self) -> Measurement | None:
+        """The newest distinct measurement, or None before the first."""
+        with self._changed:
+            return self._latest
+
+    def stop(self) -> PowerTrace:
+        """End the recording and return all of it; may be called again."""
+        self._finish()
+        return self.snapshot()
+
+    def snapshot(self) -> PowerTrace:
+        """Return the trace so far."""
+        with self._changed:
+            self._raise_failure()
+            t_s, voltage_v, current_a = (np.array(column) for column in self._columns)
+        return PowerTrace(self._meter.facts, self._t0_s, self._started_at, t_s, voltage_v, current_a)
+
+    def wait_until_covered(self, monotonic_s: float, timeout_s: float) -> None:
+        """Wait for a measurement at or after `monotonic_s` (`time.monotonic()`), so that a window can end there.
+
+        Raises `WindowNotCovered` after `timeout_s` seconds, or the meter's error.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._failure or self._covers(monotonic_s), timeout_s)
+            self._raise_failure()
+            if not self._covers(monotonic_s):
+                raise WindowNotCovered(
+                    f"No measurement came within {timeout_s} s to close the window.",
+                    "Allow at least two update periods of the meter, and wait before stopping the recorder.",
+                )
+
+    def _covers(self, monotonic_s: float) -> bool:
+        return self._latest is not None and self._latest.t_s >= monotonic_s
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+    def _finish(self) -> None:
+        self._halt.set()
+        self._thread.join()
+        if self._csv is not None:
+            self._csv.close()
+
+    def _drain(self) -> None:
+        due_s = time.monotonic()
+        try:
+            while not self._halt.is_set():
+                self._keep(self._meter.read())
+                # Polls missed during a slow reply are dropped, not made up for in a burst.
+                due_s = max(due_s + self._poll_period_s, time.monotonic())
+                self._halt.wait(due_s - time.monotonic())
+        except Exception as error:  # whoever waits for this thread must learn of any end of it
+            with self._changed:
+                self._failure = error
+                self._changed.notify_all()
+
+    def _keep(self, reply: Measurement) -> None:
+        if is_repeat(reply, self._latest, self._meter.facts.update_period_s):
+            return
+        row = (reply.t_s - self._t0_s, reply.voltage_v, reply.current_a)
+        if self._csv is not None:
+            self._csv.append(*row)
+        with self._changed:
+            for column, value in zip(self._columns, row, strict=True):
+                column.append(value)
+            self._latest = reply
+            self._changed.notify_all()

@@ -1,0 +1,82 @@
+"""A recording: what was measured, when, and by which meter."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from power.errors import MeterSettingError, TraceFormatError
+
+Samples = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class MeterFacts:
+    """What must be known of a meter to judge its numbers.
+
+    `sign` (+1 or -1) has already been applied to every current. `field` names the quantity that was read.
+    `update_period_s` is the nominal time between two measurements of the meter, however often it is polled.
+    `emulated` is set by the meter's reader from the nature of its port, never by a caller's wish.
+    """
+
+    meter: str
+    transport: str
+    port: str
+    emulated: bool
+    sign: int
+    field: str
+    update_period_s: float
+
+    def __post_init__(self) -> None:
+        if self.sign not in (1, -1):
+            raise MeterSettingError(
+                f"The sign of the current is {self.sign}.",
+                "Use +1, or -1 where the meter is plugged in the other way round.",
+            )
+        if not 0.0 < self.update_period_s < float("inf"):
+            raise MeterSettingError(
+                f"The update period is {self.update_period_s} s.", "Give the meter's period in seconds, above zero."
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class PowerTrace:
+    """Measurements in time order: seconds since `t0_s`, volts, amperes (signed).
+
+    `t0_s` is the host's `time.monotonic()` when the recording began and `started_at` the same instant in
+    UTC (ISO 8601). Repeated polls of one measurement are no rows. The arrays are private, read-only copies.
+    Raises `TraceFormatError` for unequal lengths, values that are not finite, or time going backwards.
+    """
+
+    facts: MeterFacts
+    t0_s: float
+    started_at: str
+    t_s: Samples
+    voltage_v: Samples
+    current_a: Samples
+
+    def __post_init__(self) -> None:
+        for name in ("t_s", "voltage_v", "current_a"):
+            object.__setattr__(self, name, _column(name, getattr(self, name)))
+        if not len(self.t_s) == len(self.voltage_v) == len(self.current_a):
+            raise _malformed("time, voltage and current have different lengths")
+        if np.any(np.diff(self.t_s) < 0.0):
+            raise _malformed("time goes backwards")
+
+    @property
+    def power_w(self) -> Samples:
+        """Watts, voltage times current of the same measurement; negative where the current is."""
+        return self.voltage_v * self.current_a
+
+
+def _column(name: str, values: Any) -> Samples:
+    column = np.array(values, dtype=np.float64)
+    if column.ndim != 1 or not np.all(np.isfinite(column)):
+        raise _malformed(f"{name} is not a plain row of finite numbers")
+    column.flags.writeable = False
+    return column
+
+
+def _malformed(what: str) -> TraceFormatError:
+    return TraceFormatError(f"These measurements are no trace: {what}.", "Record again, or repair the source.")

@@ -1,0 +1,197 @@
+"""Fixtures for every test: settings of its own, and a real OpenSSH server on a loopback port."""
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from groupnl_deploy.remote.inventory import Device
+
+_SSHD_CONFIG = """\
+Port {port}
+{addresses}
+HostKey {folder}/host_key
+PidFile {folder}/sshd.pid
+AuthorizedKeysFile {folder}/authorized_keys
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+PermitRootLogin prohibit-password
+UsePAM no
+StrictModes no
+UseDNS no
+PrintMotd no
+MaxStartups 100:30:200
+MaxSessions 50
+LogLevel VERBOSE
+SetEnv HOME={board_home}
+Subsystem sftp internal-sftp -d {board_home}
+"""
+
+
+@dataclass(frozen=True)
+class OpenSshServer:
+    """A running sshd that lets the user who runs the tests in, and a client's home that knows its key."""
+
+    host: str
+    port: int
+    user: str
+    identity: Path
+    host_key: Path
+    known_hosts: Path
+    log: Path
+    folder: Path
+    board_home: Path
+    home: Path
+    pid: int
+
+    def device(self, name: str = "board", **changes: Any) -> Device:
+        """A device on this server with a root folder of its own; any field can be given."""
+        root = self.folder / "roots" / f"{name}-{time.monotonic_ns()}"
+        fields: dict[str, Any] = {
+            "host": self.host,
+            "user": self.user,
+            "port": self.port,
+            "identity": str(self.identity),
+            "python": sys.executable,
+            "root": str(root),
+        }
+        return Device(name, "ssh", **(fields | changes))
+
+    @property
+    def known_name(self) -> str:
+        """What known_hosts files call it."""
+        return f"[{self.host}]:{self.port}"
+
+    @property
+    def host_key_line(self) -> str:
+        """Its public host key, without the comment."""
+        return " ".join(self.host_key.with_suffix(".pub").read_text().split()[:2])
+
+
+@pytest.fixture(autouse=True)
+def _own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads or writes the devices and data of the person who runs it."""
+    monkeypatch.setenv("GROUPNL_HOME", str(tmp_path / "groupnl-home"))
+
+
+@pytest.fixture(scope="session")
+def make_key() -> Callable[..., Path]:
+    """A new SSH key pair at a path; returns the path."""
+
+    def make(path: Path, passphrase: str = "", kind: str = "ed25519") -> Path:
+        subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", passphrase, "-C", "test", "-f", str(path)], check=True)
+        return path
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def openssh_server(tmp_path_factory: pytest.TempPathFactory, make_key: Callable[..., Path]) -> Iterator[OpenSshServer]:
+    """One sshd for the session. Tests take `sshd`, which also gives them the client's home."""
+    program = _sshd_program()
+    folder = tmp_path_factory.mktemp("openssh")
+    board_home = folder / "board-home"
+    board_home.mkdir()
+    # A login that talks: many do, and nothing of ours may mistake it for a command's output.
+    (board_home / ".bashrc").write_text("echo Welcome to the board\n")
+    make_key(folder / "host_key")
+    identity = make_key(folder / "identity")
+    shutil.copy(identity.with_suffix(".pub"), folder / "authorized_keys")
+    child, port = _start_sshd(program, folder, board_home)
+    try:
+        yield _describe(folder, board_home, port, child.pid)
+    finally:
+        child.terminate()
+        child.wait(10)
+
+
+@pytest.fixture
+def sshd(openssh_server: OpenSshServer, monkeypatch: pytest.MonkeyPatch) -> OpenSshServer:
+    """The server, with $HOME set to a fresh client's home whose known_hosts has the server's key."""
+    server = openssh_server
+    shutil.rmtree(server.home, ignore_errors=True)
+    server.known_hosts.parent.mkdir(parents=True, mode=0o700)
+    server.known_hosts.write_text(f"{server.known_name} {server.host_key_line}\n")
+    monkeypatch.setenv("HOME", str(server.home))
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    return server
+
+
+def _sshd_program() -> str:
+    program = shutil.which("sshd", path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"]))
+    if program and shutil.which("ssh-keygen"):
+        return program
+    reason = "needs a real OpenSSH server: install the package openssh-server"
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def _start_sshd(program: str, folder: Path, board_home: Path) -> tuple["subprocess.Popen[bytes]", int]:
+    if os.geteuid() == 0:
+        Path("/run/sshd").mkdir(exist_ok=True)  # where sshd separates its privileges; only root needs it
+    addresses = "ListenAddress 127.0.0.1" + ("\nListenAddress ::1" if _has_ipv6() else "")
+    for _ in range(5):  # another program may take the free port first
+        port = _free_port()
+        config = _SSHD_CONFIG.format(port=port, addresses=addresses, folder=folder, board_home=board_home)
+        (folder / "sshd_config").write_text(config)
+        command = [program, "-D", "-f", str(folder / "sshd_config"), "-E", str(folder / "sshd.log")]
+        child = subprocess.Popen(command, start_new_session=True)
+        if _listens(child, port):
+            return child, port
+    log = (folder / "sshd.log").read_text()
+    pytest.fail(f"sshd does not start:\n{log}")
+
+
+def _listens(child: "subprocess.Popen[bytes]", port: int) -> bool:
+    for _ in range(200):
+        if child.poll() is not None:
+            return False
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return True
+        except OSError:
+            time.sleep(0.025)
+    child.kill()
+    return False
+
+
+def _describe(folder: Path, board_home: Path, port: int, pid: int) -> OpenSshServer:
+    home = folder / "client-home"
+    return OpenSshServer(
+        host="127.0.0.1",
+        port=port,
+        user=pwd.getpwuid(os.getuid()).pw_name,
+        identity=folder / "identity",
+        host_key=folder / "host_key",
+        known_hosts=home / ".ssh" / "known_hosts",
+        log=folder / "sshd.log",
+        folder=folder,
+        board_home=board_home,
+        home=home,
+        pid=pid,
+    )
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,276 @@
+"""What every transport promises, checked against real processes, real files and a real SSH server."""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from groupnl_deploy.errors import DeviceFault, DeviceUnreachable
+from groupnl_deploy.remote.inventory import Device, connect
+from groupnl_deploy.remote.transport import Process, Transport
+
+_ECHO = "import sys\nfor line in sys.stdin.buffer: sys.stdout.buffer.write(line); sys.stdout.buffer.flush()"
+# Tells its own PID and that of a child it starts.
+_IGNORES_STDIN = (
+    "import os, subprocess, sys, time\n"
+    "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(300)'])\n"
+    "print(os.getpid(), child.pid, flush=True)\ntime.sleep(300)"
+)
+
+
+@pytest.fixture(params=["local", pytest.param("ssh", marks=pytest.mark.sshd)])
+def device(request: pytest.FixtureRequest, tmp_path: Path) -> Device:
+    if request.param == "local":
+        return Device("local", "local", python=sys.executable, root=str(tmp_path / "device root"))
+    sshd = request.getfixturevalue("sshd")
+    return sshd.device(root=str(tmp_path / "device root"))
+
+
+@pytest.fixture
+def transport(device: Device) -> Iterator[Transport]:
+    with connect(device) as opened:
+        yield opened
+
+
+@pytest.fixture
+def python(transport: Transport) -> Callable[[str], list[str]]:
+    return lambda code: [transport.python, "-c", code]
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _ends(pid: int, within_s: float = 5.0) -> bool:
+    deadline = time.monotonic() + within_s
+    while _is_running(pid) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return not _is_running(pid)
+
+
+def _names(folder: str) -> list[str]:
+    return sorted(file.name for file in Path(folder).iterdir())
+
+
+def _read(process: Process) -> bytes:
+    line = process.read_line(20)
+    assert line is not None, process.stderr_tail()
+    return line
+
+
+@pytest.mark.parametrize("size", [0, 1, 5_000_000])
+def test_bytes_come_back_as_they_went(transport: Transport, size: int) -> None:
+    data = os.urandom(size)
+    transport.put(data, "artifacts/a b/model.bin")
+    assert transport.get("artifacts/a b/model.bin") == data
+    assert Path(transport.path("artifacts/a b/model.bin")).read_bytes() == data
+
+
+def test_progress_ends_at_the_size(transport: Transport) -> None:
+    seen: list[int] = []
+    transport.put(bytes(3_000_000), "file", seen.append)
+    assert seen[-1] == 3_000_000
+    assert seen == sorted(seen)
+
+
+def test_put_replaces_the_file_and_leaves_nothing_beside_it(transport: Transport) -> None:
+    transport.put(b"old", "folder/file")
+    transport.put(b"new", "folder/file")
+    assert transport.get("folder/file") == b"new"
+    assert _names(transport.path("folder")) == ["file"]
+
+
+def test_the_root_is_closed_to_other_users(transport: Transport) -> None:
+    transport.put(b"", "file")
+    assert Path(transport.path("file")).parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_put_that_fails_half_way_leaves_no_file(transport: Transport) -> None:
+    def interrupt(sent: int) -> None:
+        raise KeyboardInterrupt
+
+    transport.put(b"old", "folder/file")
+    with pytest.raises(KeyboardInterrupt):
+        transport.put(bytes(2_000_000), "folder/file", interrupt)
+    assert _names(transport.path("folder")) == ["file"]
+    assert transport.get("folder/file") == b"old"
+
+
+def test_a_put_that_is_refused_says_so(transport: Transport) -> None:
+    transport.put(b"", "folder/file")
+    with pytest.raises(DeviceFault, match="write"):
+        transport.put(b"data", "folder/file/below-a-file")
+    with pytest.raises(DeviceFault, match="write"):
+        transport.put(b"data", "folder")
+    assert _names(transport.path("folder")) == ["file"]
+    assert _names(str(Path(transport.path("folder")).parent)) == ["folder"]
+
+
+def test_get_of_a_missing_file_is_none(transport: Transport) -> None:
+    assert transport.get("nowhere/file") is None
+
+
+def test_rename_moves_folders_and_replaces_files(transport: Transport) -> None:
+    transport.put(b"1", "staging/a")
+    transport.rename("staging", "deep/final")
+    transport.put(b"2", "b")
+    transport.rename("b", "deep/final/a")
+    assert transport.get("deep/final/a") == b"2"
+    with pytest.raises(DeviceFault, match="rename"):
+        transport.rename("missing", "elsewhere")
+
+
+def test_remove_takes_files_and_folders_and_forgives_missing_ones(transport: Transport) -> None:
+    transport.put(b"1", "tree/x/file")
+    transport.put(b"1", "tree/file")
+    transport.remove("tree/file")
+    assert transport.get("tree/file") is None
+    transport.remove("tree")
+    assert not Path(transport.path("tree")).exists()
+    transport.remove("tree")
+
+
+@pytest.mark.parametrize("relative", ["", ".", "/etc/passwd", "../other", "a/../../b"])
+def test_no_path_leaves_the_root(transport: Transport, relative: str) -> None:
+    with pytest.raises(ValueError, match="below the device's root"):
+        transport.remove(relative)
+
+
+def test_exit_code_and_stderr_are_kept(transport: Transport, python: Callable[[str], list[str]]) -> None:
+    done = transport.run(python("import sys; print('out'); print('err', file=sys.stderr); sys.exit(3)"))
+    assert (done.exit_code, done.stdout, done.stderr) == (3, b"out\n", "err\n")
+
+
+def test_a_missing_program_is_127(transport: Transport) -> None:
+    done = transport.run(["/no/such/python", "-c", "pass"])
+    assert done.exit_code == 127
+    assert "/no/such/python: not found" in done.stderr
+
+
+def test_a_file_that_is_no_program_is_126(transport: Transport) -> None:
+    transport.put(b"data", "not-executable")
+    assert transport.run([transport.path("not-executable")]).exit_code == 126
+
+
+def test_a_killed_program_is_128_and_the_signal(transport: Transport, python: Callable[[str], list[str]]) -> None:
+    assert transport.run(python("import os; os.kill(os.getpid(), 9)")).exit_code == 137
+
+
+def test_arguments_arrive_literally(transport: Transport, python: Callable[[str], list[str]]) -> None:
+    arguments = ["a b", "it's", '"', "$(id)", "`id`", "$HOME", "two\nlines", "*", "", "\\", "-n", "ü", "!x"]
+    code = "import sys; sys.stdout.buffer.write('\\0'.join(sys.argv[1:]).encode())"
+    done = transport.run([*python(code), *arguments])
+    assert done.stdout.decode().split("\0") == arguments
+
+
+def test_nothing_is_on_the_stdin_of_a_run(transport: Transport, python: Callable[[str], list[str]]) -> None:
+    assert transport.run(python("import sys; print(repr(sys.stdin.read()))")).stdout == b"''\n"
+
+
+def test_much_output_on_both_streams_does_not_lock(transport: Transport, python: Callable[[str], list[str]]) -> None:
+    code = "import sys\nfor _ in range(64): sys.stderr.write('e' * 65536); sys.stdout.write('o' * 65536)"
+    done = transport.run(python(code))
+    assert (len(done.stdout), len(done.stderr)) == (4_194_304, 4_194_304)
+
+
+def test_a_time_out_raises_and_the_process_is_gone(transport: Transport, python: Callable[[str], list[str]]) -> None:
+    code = f"import os, time; open({transport.path('pid')!r}, 'w').write(str(os.getpid())); time.sleep(300)"
+    transport.put(b"", "pid")
+    with pytest.raises(DeviceUnreachable, match=r"did not finish within 1\.5 s"):
+        transport.run(python(code), timeout_s=1.5)
+    assert _ends(int((transport.get("pid") or b"").decode()))
+
+
+def test_lines_are_answered(transport: Transport, python: Callable[[str], list[str]]) -> None:
+    process = transport.spawn(python(_ECHO))
+    for line in (b"short", b"", b"x" * 400_000, b"after"):
+        process.send_line(line)
+        assert _read(process) == line
+    process.stop()
+    assert process.exit_code(0) == 0
+
+
+def test_a_silent_process_times_out_and_can_go_on(transport: Transport, python: Callable[[str], list[str]]) -> None:
+    process = transport.spawn(python(_ECHO))
+    process.send_line(b"ready")
+    assert _read(process) == b"ready"
+    started = time.monotonic()
+    with pytest.raises(DeviceUnreachable, match=r"sent nothing for 0\.2 s"):
+        process.read_line(0.2)
+    assert time.monotonic() - started < 2
+    process.send_line(b"again")
+    assert _read(process) == b"again"
+    process.stop()
+
+
+def test_a_process_that_ends(transport: Transport, python: Callable[[str], list[str]]) -> None:
+    code = (
+        "import sys; print('last'); sys.stdout.write('unfinished'); sys.stderr.write('x' * 20000 + 'why'); sys.exit(4)"
+    )
+    process = transport.spawn(python(code))
+    assert _read(process) == b"last"
+    assert process.read_line(20) is None
+    assert process.read_line(20) is None
+    assert process.exit_code(5) == 4
+    assert len(process.stderr_tail()) == 8192
+    assert process.stderr_tail().endswith("xwhy")
+    with pytest.raises(DeviceUnreachable):
+        for _ in range(100):
+            process.send_line(b"more")
+            time.sleep(0.02)
+    process.stop()
+
+
+def test_a_spawned_program_that_is_missing(transport: Transport) -> None:
+    process = transport.spawn(["/no/such/python"])
+    assert process.read_line(20) is None
+    assert process.exit_code(5) == 127
+    assert "not found" in process.stderr_tail()
+    process.stop()
+
+
+def test_stop_kills_what_ignores_the_end_of_stdin_and_its_children(
+    transport: Transport, python: Callable[[str], list[str]]
+) -> None:
+    process = transport.spawn(python(_IGNORES_STDIN))
+    pid, child = map(int, _read(process).split())
+    assert process.exit_code(0) is None
+    started = time.monotonic()
+    process.stop()
+    assert time.monotonic() - started < 5
+    assert _ends(pid)
+    assert _ends(child)
+    process.stop()
+    assert process.read_line(1) is None
+    with pytest.raises(DeviceUnreachable, match="stopped"):
+        process.send_line(b"too late")
+
+
+def test_close_stops_what_was_spawned(device: Device) -> None:
+    transport = connect(device)
+    process = transport.spawn([transport.python, "-c", _IGNORES_STDIN])
+    pid, child = map(int, _read(process).split())
+    transport.close()
+    assert _ends(pid)
+    assert _ends(child)
+    transport.close()
+    process.stop()
+
+
+def test_a_clean_close_after_a_failure(device: Device) -> None:
+    with pytest.raises(DeviceUnreachable), connect(device) as transport:
+        transport.run([transport.python, "-c", "import time; time.sleep(300)"], timeout_s=0.3)
+    with connect(device) as transport:
+        assert transport.run([transport.python, "-c", "print(1)"]).stdout == b"1\n"
+
+
+def test_it_says_whose_it_is(transport: Transport, device: Device) -> None:
+    assert (transport.name, transport.python) == (device.name, sys.executable)
+    assert transport.path("a/b").endswith("/device root/a/b")

@@ -1,0 +1,79 @@
+import json
+from dataclasses import dataclass
+from typing import Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from device_agent.strict import StrictError, from_dict, from_json, to_dict, to_json
+
+
+@dataclass(frozen=True)
+class Inner:
+    x: int
+    y: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outer:
+    name: str
+    inner: Inner
+    mode: Literal["a", "b"] = "a"
+    pair: tuple[int, str] | None = None
+    table: dict[str, float] | None = None
+    flag: bool = False
+
+
+@given(
+    st.builds(
+        Outer,
+        name=st.text(),
+        inner=st.builds(Inner, x=st.integers(), y=st.lists(st.floats(allow_nan=False, allow_infinity=False)).map(tuple)),
+        mode=st.sampled_from(["a", "b"]),
+        pair=st.none() | st.tuples(st.integers(), st.text()),
+        table=st.none() | st.dictionaries(st.text(), st.floats(allow_nan=False, allow_infinity=False)),
+        flag=st.booleans(),
+    )
+)
+def test_round_trip(value: Outer) -> None:
+    assert from_json(Outer, to_json(value)) == value
+    assert to_json(from_json(Outer, to_json(value))) == to_json(value)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ({"name": "n", "inner": {"x": 1}, "nmae": 1}, ["Outer", "unknown key “nmae”", "known keys are name, inner"]),
+        ({"inner": {"x": 1}}, ["missing key “name”"]),
+        ({"name": 3, "inner": {"x": 1}}, ["Outer.name", "expected str"]),
+        ({"name": "n", "inner": {"x": "1"}}, ["Outer.inner.x", "expected int"]),
+        ({"name": "n", "inner": {"x": True}}, ["Outer.inner.x", "expected int"]),
+        ({"name": "n", "inner": {"x": 1, "y": [1, "z"]}}, ["Outer.inner.y[1]"]),
+        ({"name": "n", "inner": {"x": 1}, "mode": "c"}, ["'c' is not one of 'a', 'b'"]),
+        ({"name": "n", "inner": {"x": 1}, "pair": [1]}, ["expected 2 values"]),
+        ({"name": "n", "inner": {"x": 1}, "flag": 1}, ["Outer.flag", "expected bool"]),
+        ([], ["expected a table of keys, found list"]),
+    ],
+)
+def test_refusals_name_the_key(data: object, words: list[str]) -> None:
+    with pytest.raises(StrictError) as caught:
+        from_dict(Outer, data)
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_text_that_is_no_json_is_a_strict_error() -> None:
+    with pytest.raises(StrictError, match="not valid JSON"):
+        from_json(Inner, "{")
+
+
+def test_whole_numbers_may_stand_for_floats_and_nan_may_not_be_written() -> None:
+    assert from_dict(Inner, {"x": 1, "y": [2]}).y == (2.0,)
+    with pytest.raises(ValueError, match="JSON compliant"):
+        to_json(Inner(1, (float("nan"),)))
+
+
+def test_json_is_canonical() -> None:
+    assert list(json.loads(to_json({"b": 1, "a": (2,)}))) == ["a", "b"]
+    assert to_dict(Inner(1, (2.0,))) == {"x": 1, "y": [2.0]}

@@ -1,0 +1,87 @@
+import dataclasses
+import json
+import typing
+
+import pytest
+
+from device_agent import wire
+from device_agent.strict import StrictError
+
+BOARD = wire.BoardFacts(None, "aarch64", "Debian", "6.1", "3.11.2", 4, 1, 2, 3, "ondemand", 1.5e9, 48.3, 0)
+PHASES = typing.get_args(wire.Phase)
+RESULT = wire.BenchResult(
+    manifest_sha256="a" * 64,
+    agent_sha256="b" * 64,
+    backend="null",
+    threads=2,
+    versions={"numpy": "2"},
+    phases=tuple(wire.PhaseSpan(phase, number, number + 1) for number, phase in enumerate(PHASES)),
+    first_inference_ns=10,
+    latencies_ns=(5, 6, 7),
+    predictions=(1, 2),
+    memory=wire.Memory(1, 2, 3),
+    board_before=BOARD,
+    board_after=BOARD,
+)
+MESSAGES: list[wire.Message] = [
+    wire.Hello(1, "c" * 64, "3.11.2", "aarch64"),
+    wire.Ping(),
+    wire.Pong(12345678901234567),
+    wire.Probe(),
+    BOARD,
+    wire.Verify("/home/pi/.groupnl/artifacts/a b", "a" * 64),
+    wire.Verified("a" * 64, 2),
+    wire.BenchRequest("/x", "a" * 64, "null", 0, 3, 1.0, 0.5, 100, 10.0),
+    wire.ImagePayload((3, 1, 1), "AAEC"),
+    wire.PhaseMark("steady", 5, 10.0),
+    wire.Progress(1, 3),
+    RESULT,
+    wire.AgentFault("internal", "“quoted”\nand a line break", "x"),
+]
+
+
+@pytest.mark.parametrize("message", MESSAGES, ids=lambda message: type(message).__name__)
+def test_every_message_survives_the_wire_on_one_line(message: wire.Message) -> None:
+    line = wire.encode(message)
+    assert b"\n" not in line
+    assert wire.decode(line) == message
+
+
+def test_the_cases_above_are_all_messages() -> None:
+    assert {type(message) for message in MESSAGES} == set(typing.get_args(wire.Message))
+
+
+@pytest.mark.parametrize("line", [b"", b"hello pi", b"[]", b'{"type":"exec"}', b'{"type":"ping","x":1}', b"\xff\xfe"])
+def test_anything_else_is_refused(line: bytes) -> None:
+    with pytest.raises(StrictError):
+        wire.decode(line)
+
+
+def test_a_manifest_of_another_schema_version_is_refused() -> None:
+    manifest = dataclasses.replace(_manifest(), schema_version=2)
+    with pytest.raises(StrictError, match="schema_version 2"):
+        wire.ArtifactManifest.from_bytes(manifest.to_bytes())
+
+
+def test_a_manifest_survives_its_bytes() -> None:
+    manifest = _manifest()
+    assert wire.ArtifactManifest.from_bytes(manifest.to_bytes()) == manifest
+    assert json.loads(manifest.to_bytes())["schema_version"] == wire.MANIFEST_SCHEMA_VERSION
+
+
+def _manifest() -> wire.ArtifactManifest:
+    return wire.ArtifactManifest(
+        format="onnx",
+        label="net",
+        model={"name": "net", "deep": {"x": [1, 2]}},
+        trained=False,
+        dataset=None,
+        accuracy=None,
+        checkpoint_sha256="d" * 64,
+        files=(wire.FileDigest("model.onnx", "e" * 64, 3),),
+        input=wire.TensorInfo("input", (1, 3, 8, 8)),
+        output=wire.TensorInfo("logits", (1, 10)),
+        preprocessing=wire.Preprocessing((0.5,) * 3, (0.25,) * 3),
+        producer={"torch": "2"},
+        parity=wire.Parity(8, 1e-7, 1.0, 1e-4, True),
+    )

@@ -1,0 +1,110 @@
+"""The recorder with a meter that plays a script."""
+
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from power.errors import MeterSettingError, MeterUnreachable, TraceNotWritten, WindowNotCovered
+from power.meters.base import Measurement
+from power.recorder import Recorder
+from power.trace import MeterFacts
+from power.trace_io import read_csv
+
+
+class ScriptedMeter:
+    """Gives the scripted currents in turn, then the last one for ever, or fails after them."""
+
+    def __init__(self, currents_a: list[float], failure: Exception | None = None) -> None:
+        self.facts = MeterFacts("scripted", "none", "none", True, 1, "current", 0.1)
+        self._currents_a = list(currents_a)
+        self._failure = failure
+        self._given = 0
+
+    def read(self) -> Measurement:
+        if self._failure is not None and self._given == len(self._currents_a):
+            raise self._failure
+        self._given = min(self._given + 1, len(self._currents_a))
+        current_a = self._currents_a[self._given - 1]
+        return Measurement(time.monotonic(), 5.0, current_a, (round(current_a * 1e6),))
+
+    def close(self) -> None:
+        pass
+
+    def __enter__(self) -> "ScriptedMeter":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def test_records_each_measurement_once_and_a_steady_load_on_and_on(tmp_path) -> None:
+    path = tmp_path / "power.csv"
+    before_s = time.monotonic()
+    with Recorder(ScriptedMeter([1.0, 1.0, 2.0, 2.0, 3.0]), poll_hz=100.0, csv_path=path) as recorder:
+        recorder.wait_until_covered(before_s + 0.5, timeout_s=5.0)
+        so_far = recorder.snapshot()
+        assert recorder.latest is not None and recorder.latest.current_a == 3.0
+        trace = recorder.stop()
+    assert trace.current_a[:3].tolist() == [1.0, 2.0, 3.0]
+    assert len(trace.t_s) >= len(so_far.t_s) >= 6
+    assert np.all(np.diff(trace.t_s)[2:] >= 0.1)
+    assert before_s <= trace.t0_s <= trace.t0_s + trace.t_s[0] <= time.monotonic()
+    stored = read_csv(path)
+    assert stored.facts == trace.facts and stored.facts.emulated
+    assert stored.t_s.tolist() == trace.t_s.tolist()
+    assert (stored.t0_s, stored.started_at) == (trace.t0_s, trace.started_at)
+
+
+def test_a_failing_meter_is_raised_everywhere_and_its_rows_stay(tmp_path) -> None:
+    path, failure = tmp_path / "power.csv", MeterUnreachable("Gone.", "Plug it in.")
+    with pytest.raises(MeterUnreachable), Recorder(ScriptedMeter([1.0, 2.0], failure), 200.0, path) as recorder:
+        with pytest.raises(MeterUnreachable, match="Gone"):
+            recorder.wait_until_covered(time.monotonic() + 60.0, timeout_s=5.0)
+        with pytest.raises(MeterUnreachable):
+            recorder.snapshot()
+        recorder.stop()
+    assert read_csv(path).current_a.tolist() == [1.0, 2.0]
+
+
+def test_a_failure_nobody_asked_about_is_raised_at_the_end() -> None:
+    with pytest.raises(MeterUnreachable), Recorder(ScriptedMeter([], MeterUnreachable("Gone.", "Plug it in."))):
+        time.sleep(0.05)
+
+
+def test_an_error_in_the_block_is_not_replaced() -> None:
+    with pytest.raises(KeyError), Recorder(ScriptedMeter([], MeterUnreachable("Gone.", "Plug it in."))):
+        time.sleep(0.05)
+        raise KeyError("mine")
+
+
+def test_waiting_has_an_end() -> None:
+    with Recorder(ScriptedMeter([1.0])) as recorder, pytest.raises(WindowNotCovered, match=r"within 0\.1 s"):
+        recorder.wait_until_covered(time.monotonic() + 60.0, timeout_s=0.1)
+
+
+def test_nothing_is_recorded_before_the_first_reply() -> None:
+    meter = ScriptedMeter([1.0])
+    recorder = Recorder(meter)
+    assert recorder.latest is None
+    with recorder:
+        pass
+    assert len(recorder.stop().t_s) <= 1
+
+
+@pytest.mark.parametrize("poll_hz", [0.0, -1.0, float("nan"), 1e9])
+def test_impossible_rates_are_refused(poll_hz: float) -> None:
+    with pytest.raises(MeterSettingError):
+        Recorder(ScriptedMeter([1.0]), poll_hz)
+
+
+def test_an_unwritable_csv_is_refused_before_recording(tmp_path) -> None:
+    with pytest.raises(TraceNotWritten), Recorder(ScriptedMeter([1.0]), csv_path=tmp_path / "no" / "power.csv"):
+        pass
+
+
+def test_pyserial_is_loaded_only_when_a_port_is_opened() -> None:
+    code = "import sys, power.energy, power.recorder, power.meters; sys.exit('serial' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,157 @@
+"""The user's devices: what is stored, what is refused, and where."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from groupnl_deploy.errors import UsageError
+from groupnl_deploy.remote.inventory import (
+    Device,
+    add_device,
+    config_dir,
+    connect,
+    data_dir,
+    devices_file,
+    get_device,
+    load_devices,
+    remove_device,
+)
+from groupnl_deploy.remote.local import LocalTransport
+
+_PI = Device("pi", "ssh", host="raspberrypi.local", user="pi")
+
+
+def test_local_is_always_there() -> None:
+    assert [device.name for device in load_devices()] == ["local"]
+    local = get_device("local")
+    assert (local.transport, local.python) == ("local", sys.executable)
+    assert Path(local.root) == data_dir() / "local-device"
+
+
+def test_what_is_added_comes_back_and_goes() -> None:
+    board = Device("board", "ssh", host="10.0.0.7", port=2222, identity="~/.ssh/board", python="~/env/bin/python")
+    assert add_device(_PI) == _PI
+    add_device(board)
+    assert load_devices()[1:] == (_PI, board)
+    assert get_device("board") == board
+    remove_device("pi")
+    assert load_devices()[1:] == (board,)
+    assert [file.name for file in config_dir().iterdir()] == ["devices.json"]
+
+
+def test_the_file_has_a_schema_version() -> None:
+    add_device(_PI)
+    stored = json.loads(devices_file().read_text())
+    assert stored["schema_version"] == 1
+    assert stored["devices"][0]["host"] == "raspberrypi.local"
+
+
+def test_a_relative_identity_is_kept_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    stored = add_device(Device("pi", "ssh", host="h", identity="keys/board"))
+    assert stored.identity == str(tmp_path / "keys" / "board")
+    assert get_device("pi") == stored
+
+
+def test_an_unknown_name_names_the_known_and_the_nearest() -> None:
+    add_device(_PI)
+    with pytest.raises(UsageError, match=r"no device “pj”; the known ones are local, pi. Did you mean “pi”") as caught:
+        get_device("pj")
+    assert "groupnl device add pj" in caught.value.remedy
+    with pytest.raises(UsageError, match=r"no device “lokal”.*“local”"):
+        remove_device("lokal")
+
+
+@pytest.mark.parametrize(
+    ("device", "why"),
+    [
+        (Device("local", "ssh", host="h"), "reserved"),
+        (Device("", "ssh", host="h"), "begins with a letter"),
+        (Device("-x", "ssh", host="h"), "begins with a letter"),
+        (Device("a/b", "ssh", host="h"), "begins with a letter"),
+        (Device("x" * 65, "ssh", host="h"), "64 letters"),
+        (Device("pi", "local"), "only SSH"),
+        (Device("pi", "ssh"), "not a host name"),
+        (Device("pi", "ssh", host="-oProxyCommand=x"), "not a host name"),
+        (Device("pi", "ssh", host="pi@board"), "--user"),
+        (Device("pi", "ssh", host="h", user="a b"), "not a user name"),
+        (Device("pi", "ssh", host="h", port=0), "not a port"),
+        (Device("pi", "ssh", host="h", port=70000), "not a port"),
+        (Device("pi", "ssh", host="h", python=" "), "Python is empty"),
+        (Device("pi", "ssh", host="h", root=""), "root folder is empty"),
+    ],
+)
+def test_what_is_no_device_is_refused(device: Device, why: str) -> None:
+    with pytest.raises(UsageError, match=why):
+        add_device(device)
+    assert not devices_file().exists()
+
+
+def test_a_name_is_given_once() -> None:
+    add_device(_PI)
+    with pytest.raises(UsageError, match="already a device named “pi”"):
+        add_device(_PI)
+
+
+def test_local_cannot_be_removed() -> None:
+    with pytest.raises(UsageError, match="cannot be removed"):
+        remove_device("local")
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"{", "not valid JSON"),
+        (b"\xff", "not valid JSON"),
+        (b"[]", "expected a table"),
+        (b'{"schema_version": 2, "devices": []}', "schema version 2"),
+        (b'{"schema_version": 1, "devices": [{"name": "pi", "transport": "serial"}]}', "serial"),
+        (b'{"schema_version": 1, "devices": [{"name": "pi", "transport": "ssh", "hots": "h"}]}', "hots"),
+        (b'{"schema_version": 1, "devices": [{"name": "pi", "transport": "ssh"}]}', "not a host name"),
+        (b'{"schema_version": 1, "devices": [' + b'{"name":"a","transport":"ssh","host":"h"},' * 2, "not valid"),
+    ],
+)
+def test_a_damaged_file_is_named(content: bytes, why: str) -> None:
+    devices_file().parent.mkdir(parents=True)
+    devices_file().write_bytes(content)
+    for use in (load_devices, lambda: add_device(_PI)):
+        with pytest.raises(UsageError, match=why) as caught:
+            use()
+        assert str(devices_file()) in caught.value.message
+    assert devices_file().read_bytes() == content
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("GROUPNL_HOME", str(tmp_path / "file" / "below"))
+    with pytest.raises(UsageError, match="cannot be"):
+        add_device(_PI)
+
+
+def test_where_things_live_without_groupnl_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GROUPNL_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    monkeypatch.setenv("XDG_DATA_HOME", "relative/is/ignored")
+    assert config_dir() == tmp_path / ".config" / "groupnl"
+    assert data_dir() == tmp_path / ".local" / "share" / "groupnl"
+    monkeypatch.setenv("XDG_CONFIG_HOME", "/etc/xdg")
+    monkeypatch.setenv("XDG_DATA_HOME", "/srv/data")
+    assert (config_dir(), data_dir()) == (Path("/etc/xdg/groupnl"), Path("/srv/data/groupnl"))
+
+
+def test_local_connects_in_its_own_folder() -> None:
+    with connect(get_device("local")) as transport:
+        assert isinstance(transport, LocalTransport)
+        assert transport.path("x") == str(data_dir() / "local-device" / "x")
+
+
+def test_paramiko_is_imported_for_ssh_devices_alone() -> None:
+    code = (
+        "import sys\nfrom groupnl_deploy.remote.inventory import connect, get_device\n"
+        "connect(get_device('local')).close()\nassert 'paramiko' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])

@@ -1,0 +1,43 @@
+"""Evaluation: numbers known in advance, and the model left as it was."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from groupnl_deploy.errors import UsageError
+from groupnl_deploy.training.evaluate import evaluate
+
+
+class BrightChannel(nn.Module):
+    """Logits are the channel means, so the brightest channel is the class."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.mean(dim=(2, 3))
+
+
+def test_accuracy_loss_and_count_in_uneven_batches():
+    images = np.zeros((5, 2, 4, 4), dtype=np.uint8)
+    images[np.arange(5), [0, 1, 0, 1, 0]] = 255
+    result = evaluate(BrightChannel(), images, [0, 1, 0, 1, 1], (0.0, 0.0), (1.0, 1.0), batch_size=2)
+    assert result.count == 5
+    assert result.accuracy == pytest.approx(0.8)
+    right, wrong = math.log(1 + math.exp(-1)), math.log(1 + math.exp(1))
+    assert result.loss == pytest.approx((4 * right + wrong) / 5)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_the_training_mode_is_put_back(training):
+    model = nn.Sequential(nn.BatchNorm2d(2), BrightChannel()).train(training)
+    before = model[0].running_mean.clone()
+    evaluate(model, np.full((2, 2, 4, 4), 9, np.uint8), [0, 1], (0.5, 0.5), (1.0, 1.0))
+    assert model.training is training
+    assert torch.equal(model[0].running_mean, before)
+
+
+@pytest.mark.parametrize(("images", "labels"), [(0, 0), (3, 2)])
+def test_nothing_to_evaluate_on_is_refused(images, labels):
+    with pytest.raises(UsageError, match=f"{images} images and {labels} labels"):
+        evaluate(BrightChannel(), np.zeros((images, 2, 4, 4), np.uint8), [0] * labels, (0.0, 0.0), (1.0, 1.0))

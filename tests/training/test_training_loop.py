@@ -1,0 +1,164 @@
+"""The loop: it learns, it repeats itself bit for bit, it goes on after an interruption, it stops at NaN."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from groupnl_deploy.errors import TrainingDiverged, UsageError, VerificationFailed
+from groupnl_deploy.models.spec import ConvSpec
+from groupnl_deploy.training.loop import shift_randomly, train
+from groupnl_deploy.training.recipe import Recipe
+from groupnl_deploy.training.state import load_state
+
+
+def ignore(progress):
+    return None
+
+
+def assert_same_bits(first, second):
+    assert first.state.tensors.keys() == second.state.tensors.keys()
+    for key, tensor in first.state.tensors.items():
+        assert torch.equal(tensor, second.state.tensors[key]), key
+    assert first.evaluation == second.evaluation
+
+
+def interrupt_at(epoch, step):
+    def progress(now):
+        if (now.epoch, now.step) == (epoch, step):
+            raise KeyboardInterrupt
+
+    return progress
+
+
+def test_progress_counts_every_step_and_accuracy_ends_each_epoch(thin_spec, few_digits):
+    seen = []
+    result = train(thin_spec, Recipe(epochs=2), few_digits, seen.append)
+    # 97 images in batches of 32: the last image alone has no batch statistics and joins no step.
+    assert [(now.epoch, now.step) for now in seen] == [(e, s) for e in (1, 2) for s in (1, 2, 3)]
+    assert all((now.epochs, now.steps) == (2, 3) for now in seen)
+    assert [now.accuracy is not None for now in seen] == [False, False, True] * 2
+    assert seen[-1].accuracy == result.evaluation.accuracy
+    assert result.evaluation.count == 40
+    assert not result.model.training
+
+
+def test_it_learns(thin_spec, few_digits):
+    seen = []
+    train(replace(thin_spec, conv=ConvSpec("standard")), Recipe(epochs=5, batch_size=8), few_digits, seen.append)
+    assert np.mean([now.loss for now in seen[-3:]]) < 0.5 * np.mean([now.loss for now in seen[:3]])
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_does_not(trained, thin_spec, short_recipe, few_digits):
+    torch.manual_seed(999)
+    assert_same_bits(trained, train(thin_spec, short_recipe, few_digits, ignore))
+    other = train(thin_spec, replace(short_recipe, seed=5), few_digits, ignore)
+    assert not torch.equal(trained.state.tensors["model.fc.weight"], other.state.tensors["model.fc.weight"])
+
+
+def test_hyper_parameters_stay_as_drawn_and_are_not_decayed(trained, thin_spec):
+    from groupnl_deploy.models.registry import create_model
+
+    fresh = create_model(thin_spec).state_dict()
+    frozen = [key for key in fresh if key.endswith(("periods", "shifts"))]
+    assert frozen
+    assert all(torch.equal(fresh[key], trained.state.tensors[f"model.{key}"]) for key in frozen)
+    assert not any(f"momentum.{key}" in trained.state.tensors for key in frozen)
+
+
+def test_the_callers_random_state_is_untouched(thin_spec, few_digits):
+    before = torch.get_rng_state()
+    train(thin_spec, Recipe(epochs=1), few_digits, ignore)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+@pytest.mark.parametrize("conv", [ConvSpec("standard"), ConvSpec("groupnl")], ids=["standard", "groupnl"])
+def test_an_interrupted_training_ends_with_the_same_bits(conv, tmp_path, thin_spec, short_recipe, few_digits):
+    spec, folder = replace(thin_spec, conv=conv), tmp_path / "resume"
+    with pytest.raises(KeyboardInterrupt):
+        train(spec, short_recipe, few_digits, interrupt_at(2, 2), folder)
+    assert load_state(folder).epoch == 1
+    with pytest.raises(KeyboardInterrupt):
+        train(spec, short_recipe, few_digits, interrupt_at(3, 1), folder)
+    seen = []
+    resumed = train(spec, short_recipe, few_digits, seen.append, folder)
+    assert resumed.resumed_from_epoch == 2
+    assert "going on after epoch 2 of 3" in seen[0].note
+    assert seen[1].note is None
+    assert {now.epoch for now in seen} == {3}
+    assert_same_bits(resumed, train(spec, short_recipe, few_digits, ignore))
+
+
+def test_a_finished_training_is_not_trained_again(tmp_path, trained, thin_spec, short_recipe, few_digits):
+    train(thin_spec, short_recipe, few_digits, ignore, tmp_path / "resume")
+    seen = []
+    again = train(thin_spec, short_recipe, few_digits, seen.append, tmp_path / "resume")
+    assert not seen
+    assert again.resumed_from_epoch == 3
+    assert_same_bits(again, trained)
+
+
+def test_the_state_of_another_recipe_is_left_out_of_account(tmp_path, thin_spec, short_recipe, few_digits):
+    train(thin_spec, Recipe(epochs=1), few_digits, ignore, tmp_path / "resume")
+    seen = []
+    result = train(thin_spec, replace(short_recipe, epochs=2), few_digits, seen.append, tmp_path / "resume")
+    assert result.resumed_from_epoch == 0
+    assert "another network, recipe or data set" in seen[0].note
+    assert load_state(tmp_path / "resume").job.recipe.epochs == 2
+
+
+@pytest.mark.parametrize(
+    ("file", "damage", "text"),
+    [
+        ("training.safetensors", lambda data: data[:-1], "truncated"),
+        ("training.safetensors", lambda data: data[:-1] + bytes([data[-1] ^ 1]), "altered"),
+        ("training.json", lambda data: data[:20], "no training state"),
+        (
+            "training.json",
+            lambda data: data.replace(b'\n  "schema_version": 1', b'\n  "schema_version": 2'),
+            "version",
+        ),
+    ],
+)
+def test_a_damaged_state_is_refused_with_the_way_out(tmp_path, file, damage, text, thin_spec, few_digits):
+    folder = tmp_path / "resume"
+    train(thin_spec, Recipe(epochs=1), few_digits, ignore, folder)
+    path = folder / file
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(VerificationFailed, match=text) as caught:
+        train(thin_spec, Recipe(epochs=1), few_digits, ignore, folder)
+    assert str(folder) in caught.value.remedy
+
+
+@pytest.mark.parametrize(("clip", "remedy"), [(None, "clip_norm = 1"), (1e30, "smaller learning rate")])
+def test_a_loss_that_is_no_number_stops_the_training(clip, remedy, thin_spec, few_digits):
+    recipe = Recipe(epochs=3, lr=1e30, clip_norm=clip, warmup_epochs=0)
+    with pytest.raises(TrainingDiverged, match=r"diverged: the loss became (nan|inf)") as caught:
+        train(thin_spec, recipe, few_digits, ignore)
+    assert remedy in caught.value.remedy
+    assert caught.value.exit_code == 1
+
+
+@pytest.mark.parametrize("change", [{"input_shape": (1, 32, 32)}, {"num_classes": 11}])
+def test_a_network_that_does_not_fit_the_data_is_refused(change, thin_spec, few_digits):
+    with pytest.raises(UsageError, match="The network takes"):
+        train(replace(thin_spec, **change), Recipe(), few_digits, ignore)
+
+
+def test_one_training_image_is_refused(thin_spec, few_digits):
+    one = replace(few_digits, train_images=few_digits.train_images[:1], train_labels=few_digits.train_labels[:1])
+    with pytest.raises(UsageError, match="1 training images"):
+        train(thin_spec, Recipe(), one, ignore)
+
+
+def test_shifts_stay_within_their_limit_and_keep_the_pixels():
+    torch.manual_seed(0)
+    images = torch.zeros(200, 1, 9, 9, dtype=torch.uint8)
+    images[:, 0, 4, 4] = 7
+    shifted = shift_randomly(images, 2)
+    places = shifted.nonzero()[:, 2:] - 4
+    assert shifted.shape == images.shape
+    assert (shifted.flatten(1).sum(dim=1) == 7).all()
+    assert {tuple(place) for place in places.tolist()} == {(y, x) for y in range(-2, 3) for x in range(-2, 3)}
+    assert torch.equal(shift_randomly(images, 0), images)
