@@ -1,6 +1,7 @@
 """One benchmark on the device: its phases, the warm-up, the timed loop, and nothing else inside the window.
 
-Phases, in order: idle_before, import, load, check (every image once), warmup, steady, idle_after.
+Phases, in order: idle_before, import, load, check (every image once), warmup, steady, runout (the load stays
+on while the meter finishes its last mean of the window), idle_after.
 """
 
 import base64
@@ -76,12 +77,14 @@ def run_bench(
     with phases("check", _SLOW_S):
         first_ns, predictions = _check_all(backend, prepared, emit)
     with phases("warmup", request.warmup_s):
-        typical_ns = _warm_up(backend, prepared, request.warmup_s)
+        typical_ns = _keep_busy(backend, prepared, request.warmup_s)
     with (
         _quiet_collector(),
         phases("steady", max(request.min_seconds, request.min_iterations * typical_ns / 1e9)),
     ):
         latencies = _timed_loop(backend.run, prepared, request, typical_ns)
+    with phases("runout", request.runout_s):
+        _keep_busy(backend, prepared, request.runout_s)
     with phases("idle_after", request.idle_s):
         time.sleep(request.idle_s)
     return BenchResult(
@@ -104,7 +107,8 @@ def check_request(request: BenchRequest) -> ArtifactManifest:
     """Refuse a request that makes no sense; return the verified manifest of its artifact."""
     if request.images < 1 or request.min_iterations < 1:
         raise BadRequest("A benchmark needs at least one image and one iteration.", "Ask for more.")
-    if min(request.idle_s, request.warmup_s, request.min_seconds, request.threads) < 0:
+    durations = (request.idle_s, request.warmup_s, request.min_seconds, request.runout_s)
+    if min(*durations, request.threads) < 0:
         raise BadRequest("A duration or the number of threads is negative.", "Use zero or more.")
     manifest = open_artifact(Path(request.directory), request.manifest_sha256)
     _require_format(request.backend, manifest)
@@ -168,7 +172,7 @@ def _run_once(backend: Backend, image: Any) -> Any:
         raise BackendFailed(f"The first inference failed: {error}.", "Export and push the model again.") from error
 
 
-def _warm_up(backend: Backend, prepared: Sequence[Any], seconds: float) -> float:
+def _keep_busy(backend: Backend, prepared: Sequence[Any], seconds: float) -> float:
     """Run for `seconds`, at least three times; the fastest latency in nanoseconds."""
     fastest, count = float("inf"), 0
     deadline = time.perf_counter_ns() + seconds * 1e9

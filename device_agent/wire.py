@@ -18,7 +18,7 @@ WIRE_VERSION = 1
 MANIFEST_SCHEMA_VERSION = 1
 
 Format = Literal["onnx", "torch"]
-Phase = Literal["idle_before", "import", "load", "check", "warmup", "steady", "idle_after"]
+Phase = Literal["idle_before", "import", "load", "check", "warmup", "steady", "runout", "idle_after"]
 
 
 @dataclass(frozen=True)
@@ -217,7 +217,11 @@ class Verified:
 
 @dataclass(frozen=True)
 class BenchRequest:
-    """The workload. `images` lines of `ImagePayload` follow it. `threads` 0 means every core of the device."""
+    """The workload. `images` lines of `ImagePayload` follow it. `threads` 0 means every core of the device.
+
+    `runout_s` keeps the load on after the steady window: a meter that reports means over its update period
+    would otherwise mix the window's last moments with the idle that follows.
+    """
 
     directory: str
     manifest_sha256: str
@@ -228,6 +232,7 @@ class BenchRequest:
     warmup_s: float
     min_iterations: int
     min_seconds: float
+    runout_s: float
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ def push(artifact_dir: Path, device_name: str, reporter: Reporter) -> Deployment
     """Verify an artifact here, send it to a device, have it verified there."""
     artifact, device = open_artifact(artifact_dir), get_device(device_name)
     with connect(device) as transport, reporter.task(f"push {artifact.manifest.label} to {device.name}") as task:
-        return push_artifact(transport, device.python, artifact, lambda done, total: task(done, total, "bytes"))
+        return push_artifact(transport, artifact, lambda done, total: task(done, total, "bytes"))
 
 
 def bench(
@@ -66,14 +66,13 @@ def bench(
     if out is not None:
         require_absent(out)
     with connect(device) as transport:
-        bundle = ensure_agent(transport, device.python)
+        bundle = ensure_agent(transport)
         subject = _subject(transport, find_deployment(transport, backend, wanted), workload.images)
         name = subject.manifest.label
         reporter.note(f"{device.name} runs {name} ({subject.deployment.artifact_sha256[:12]}) with {backend}")
         with reporter.task(f"bench {name}, {backend}") as task:
             run, trace = run_session(
                 transport,
-                device.python,
                 bundle,
                 subject,
                 backend=backend,
@@ -144,6 +143,7 @@ def _phase_watch(task: Task, workload: Workload) -> Watch:
         "check": workload.idle_s,
         "warmup": workload.idle_s,
         "steady": workload.idle_s + workload.warmup_s,
+        "runout": workload.idle_s + workload.warmup_s + workload.min_seconds,
         "idle_after": workload.idle_s + workload.warmup_s + workload.min_seconds,
     }
     total = max(begins["idle_after"] + workload.idle_s, 1e-9)

@@ -1,4 +1,4 @@
-"""Fixtures for every test: settings of its own, and a real OpenSSH server on a loopback port."""
+"""Fixtures for every test: settings of its own, a small net, and a real OpenSSH server on a loopback port."""
 
 import os
 import pwd
@@ -14,7 +14,11 @@ from typing import Any
 
 import pytest
 
+from exporters.artifact import Artifact, open_artifact
+from groupnl_deploy.export import export_checkpoint
+from groupnl_deploy.models.spec import ConvSpec, ModelSpec
 from groupnl_deploy.remote.inventory import Device
+from groupnl_deploy.training.checkpoint import initialise_checkpoint, save_checkpoint
 
 _SSHD_CONFIG = """\
 Port {port}
@@ -75,6 +79,35 @@ class OpenSshServer:
     def host_key_line(self) -> str:
         """Its public host key, without the comment."""
         return " ".join(self.host_key.with_suffix(".pub").read_text().split()[:2])
+
+
+@dataclass(frozen=True)
+class Exported:
+    """An untrained GroupNL net at a small width: its checkpoint and both of its artifacts."""
+
+    checkpoint: Path
+    onnx: Artifact
+    torch: Artifact
+
+
+@pytest.fixture(scope="session")
+def untrained(tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    """Made once; read only."""
+    folder = tmp_path_factory.mktemp("untrained")
+    spec = ModelSpec("resnet18_cifar", ConvSpec.preset("groupnl"), width=0.125)
+    save_checkpoint(folder / "net", *initialise_checkpoint(spec))
+    onnx = export_checkpoint(folder / "net", folder / "net-onnx", "onnx")
+    torch = export_checkpoint(folder / "net", folder / "net-torch", "torch")
+    return Exported(folder / "net", onnx, torch)
+
+
+@pytest.fixture
+def untrained_copy(untrained: Exported, tmp_path: Path) -> Exported:
+    """A copy of one's own, to damage."""
+    for source in (untrained.checkpoint, untrained.onnx.directory, untrained.torch.directory):
+        shutil.copytree(source, tmp_path / source.name)
+    onnx, torch = (open_artifact(tmp_path / name) for name in ("net-onnx", "net-torch"))
+    return Exported(tmp_path / "net", onnx, torch)
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,8 @@
 """From a run and its recording to joules: the steady window, gross and net of idle. Pure.
 
-A meter reports means over its update period, so a window beside a step of the load is trimmed where the step
-is: the idle windows lose two update periods on their busy side. The steady window is never trimmed.
+A meter reports means over its update period, so a window beside a step of the load would be smeared. The idle
+windows therefore lose two update periods on their busy side. The steady window is never trimmed: the load is
+on before it (warm-up) and stays on after it (run-out).
 """
 
 from dataclasses import dataclass

@@ -11,7 +11,7 @@ from device_agent.wire import ArtifactManifest, BenchRequest, BenchResult, Phase
 from groupnl_deploy.bench.clock import ClockSync, synchronise
 from groupnl_deploy.bench.meter import Metering, MeterPlan, start_metering
 from groupnl_deploy.bench.run import BenchRun, Images, host_facts, now_utc
-from groupnl_deploy.bench.workload import Workload
+from groupnl_deploy.bench.workload import METERED_RUNOUT_S, Workload
 from groupnl_deploy.remote.bundle import AgentBundle
 from groupnl_deploy.remote.client import start_agent
 from groupnl_deploy.remote.deploy import Deployment
@@ -36,7 +36,6 @@ class Subject:
 
 def run_session(
     transport: Transport,
-    python: str,
     bundle: AgentBundle,
     subject: Subject,
     *,
@@ -46,10 +45,10 @@ def run_session(
     watch: Watch,
 ) -> tuple[BenchRun, PowerTrace | None]:
     """Carry out one benchmark; nothing is written to the host's disk. With a meter, its trace comes back too."""
-    request = _request(transport, subject, backend, workload)
+    request = _request(transport, subject, backend, workload, METERED_RUNOUT_S if plan else 0.0)
     created_at = now_utc()
     with _metering(plan) as metering:
-        with start_agent(transport, python, bundle.remote_path, bundle.sha256) as agent:
+        with start_agent(transport, bundle.remote_path, bundle.sha256) as agent:
             before = agent.probe_clock(_CLOCK_PROBES)
             result = agent.bench(request, subject.pixels, _tell(metering, watch))
             clock = synchronise(before, agent.probe_clock(_CLOCK_PROBES))
@@ -69,7 +68,7 @@ def run_session(
     return run, trace
 
 
-def _request(transport: Transport, subject: Subject, backend: str, workload: Workload) -> BenchRequest:
+def _request(transport: Transport, subject: Subject, backend: str, workload: Workload, runout_s: float) -> BenchRequest:
     return BenchRequest(
         directory=transport.path(subject.deployment.directory),
         manifest_sha256=subject.deployment.artifact_sha256,
@@ -80,6 +79,7 @@ def _request(transport: Transport, subject: Subject, backend: str, workload: Wor
         warmup_s=workload.warmup_s,
         min_iterations=workload.min_iterations,
         min_seconds=workload.min_seconds,
+        runout_s=runout_s,
     )
 
 

@@ -8,6 +8,8 @@ from groupnl_deploy.errors import UsageError
 MIN_METERED_S = 10.0
 MIN_ITERATIONS = 100
 MIN_METERED_IDLE_S = 3.0
+# Two of the meter's update periods: its last mean that reaches into the window then saw only the load.
+METERED_RUNOUT_S = 1.0
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -39,7 +40,7 @@ def show_json(value: Any) -> None:
 
 def show_table(headings: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str]], title: str | None = None) -> None:
     """A table on stdout. Each heading says whether its column is numeric; cells are plain text."""
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for heading, numeric in headings:
         table.add_column(heading, justify="right" if numeric else "left", overflow="fold")
     for row in rows:

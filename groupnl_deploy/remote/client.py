@@ -136,9 +136,9 @@ def fault_error(fault: AgentFault, device_name: str) -> GroupNLError:
 
 
 @contextlib.contextmanager
-def start_agent(transport: Transport, python: str, remote_path: str, sha256: str) -> Iterator[AgentClient]:
+def start_agent(transport: Transport, remote_path: str, sha256: str) -> Iterator[AgentClient]:
     """Run the pushed bundle and check that it is the one we know. The process ends with the block."""
-    process = transport.spawn([python, transport.path(remote_path)])
+    process = transport.spawn([transport.python, transport.path(remote_path)])
     try:
         client = AgentClient(process, transport.name)
         hello = client._expect(Hello, client._receive(_START_S))

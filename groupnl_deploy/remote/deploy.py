@@ -60,28 +60,26 @@ class Ledger:
     schema_version: int = 1
 
 
-def ensure_agent(transport: Transport, python: str) -> AgentBundle:
+def ensure_agent(transport: Transport) -> AgentBundle:
     """Put the agent's bundle on the device unless it is there, and check its digest before it is ever run."""
     bundle = build_bundle()
-    if _look(transport, python, bundle) != bundle.sha256:
+    if _look(transport, bundle) != bundle.sha256:
         transport.put(bundle.data, bundle.remote_path)
-        if _look(transport, python, bundle) != bundle.sha256:
+        if _look(transport, bundle) != bundle.sha256:
             raise VerificationFailed(
                 f"The agent arrived damaged on {transport.name}.", "Push again; check the device's disk if it persists."
             )
     return bundle
 
 
-def push_artifact(
-    transport: Transport, python: str, artifact: Artifact, sent: Sent = lambda done, total: None
-) -> Deployment:
+def push_artifact(transport: Transport, artifact: Artifact, sent: Sent = lambda done, total: None) -> Deployment:
     """Upload, verify on the device, rename into place, record. Pushing what is there already sends nothing.
 
     Raises `DiskFull`, `VerificationFailed`, `DeviceUnreachable`, `DeviceFault`.
     """
-    bundle = ensure_agent(transport, python)
+    bundle = ensure_agent(transport)
     final = f"artifacts/{artifact.sha256}"
-    with start_agent(transport, python, bundle.remote_path, bundle.sha256) as agent:
+    with start_agent(transport, bundle.remote_path, bundle.sha256) as agent:
         if transport.get(f"{final}/manifest.json") is not None:
             try:
                 agent.verify(transport.path(final), artifact.sha256)
@@ -132,16 +130,16 @@ def find_deployment(transport: Transport, backend: str, wanted: str | None) -> D
     return matches[-1]
 
 
-def _look(transport: Transport, python: str, bundle: AgentBundle) -> str:
+def _look(transport: Transport, bundle: AgentBundle) -> str:
     """Digest of the bundle as it lies on the device, "missing" where it does not. Checks Python on the way."""
-    done = transport.run([python, "-c", _LOOK, transport.path(bundle.remote_path)], timeout_s=60.0)
+    done = transport.run([transport.python, "-c", _LOOK, transport.path(bundle.remote_path)], timeout_s=60.0)
     marked = [line for line in done.stdout.decode(errors="replace").splitlines() if line.startswith("groupnl-look ")]
     if done.exit_code != 0 or not marked:
-        raise _no_python(transport.name, python, done.exit_code, done.stderr)
+        raise _no_python(transport.name, transport.python, done.exit_code, done.stderr)
     _, major, minor, digest = marked[-1].split()
     if (int(major), int(minor)) < _OLDEST_PYTHON:
         raise DeviceUnreachable(
-            f"{python} on {transport.name} is Python {major}.{minor}; the agent needs 3.11 or newer.",
+            f"{transport.python} on {transport.name} is Python {major}.{minor}; the agent needs 3.11 or newer.",
             "Install a newer Python there and name it with groupnl device add … --python PATH.",
         )
     return digest

@@ -29,7 +29,9 @@ class Outer:
     st.builds(
         Outer,
         name=st.text(),
-        inner=st.builds(Inner, x=st.integers(), y=st.lists(st.floats(allow_nan=False, allow_infinity=False)).map(tuple)),
+        inner=st.builds(
+            Inner, x=st.integers(), y=st.lists(st.floats(allow_nan=False, allow_infinity=False)).map(tuple)
+        ),
         mode=st.sampled_from(["a", "b"]),
         pair=st.none() | st.tuples(st.integers(), st.text()),
         table=st.none() | st.dictionaries(st.text(), st.floats(allow_nan=False, allow_infinity=False)),

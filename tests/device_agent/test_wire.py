@@ -31,7 +31,7 @@ MESSAGES: list[wire.Message] = [
     BOARD,
     wire.Verify("/home/pi/.groupnl/artifacts/a b", "a" * 64),
     wire.Verified("a" * 64, 2),
-    wire.BenchRequest("/x", "a" * 64, "null", 0, 3, 1.0, 0.5, 100, 10.0),
+    wire.BenchRequest("/x", "a" * 64, "null", 0, 3, 1.0, 0.5, 100, 10.0, 1.0),
     wire.ImagePayload((3, 1, 1), "AAEC"),
     wire.PhaseMark("steady", 5, 10.0),
     wire.Progress(1, 3),

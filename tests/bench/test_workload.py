@@ -1,0 +1,33 @@
+import pytest
+
+from groupnl_deploy.bench.meter import MeterPlan, meter_plan
+from groupnl_deploy.bench.workload import Workload
+from groupnl_deploy.errors import UsageError
+
+
+@pytest.mark.parametrize("changes", [{"min_seconds": 9.9}, {"min_iterations": 99}, {"idle_s": 2.0}])
+def test_what_a_meter_cannot_resolve_is_refused(changes: dict[str, float]) -> None:
+    workload = Workload(**changes)
+    with pytest.raises(UsageError, match="at least"):
+        workload.require_measurable()
+
+
+def test_the_defaults_are_measurable() -> None:
+    Workload().require_measurable()
+
+
+@pytest.mark.parametrize("changes", [{"idle_s": -1.0}, {"min_iterations": 0}, {"images": 0}, {"threads": -1}])
+def test_nonsense_is_refused(changes: dict[str, float]) -> None:
+    with pytest.raises(UsageError):
+        Workload(**changes)
+
+
+def test_a_meter_is_named_whole_or_not_at_all() -> None:
+    assert meter_plan(None, None, 1) is None
+    assert meter_plan("km003c", "/dev/ttyACM0", -1) == MeterPlan("km003c", "/dev/ttyACM0", -1)
+    for meter, port in ((None, "/dev/ttyACM0"), ("km003c", None)):
+        with pytest.raises(UsageError, match="both --meter and --port"):
+            meter_plan(meter, port, 1)
+    with pytest.raises(UsageError, match="Did you mean|known are") as caught:
+        meter_plan("km003", "/dev/ttyACM0", 1)
+    assert "km003c" in caught.value.message

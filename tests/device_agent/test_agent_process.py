@@ -1,0 +1,214 @@
+"""The real bundle in a real process, spoken to through its own wire protocol."""
+
+import base64
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import typing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from device_agent import wire
+from groupnl_deploy.errors import DeviceFault, DeviceUnreachable, UsageError, VerificationFailed
+from groupnl_deploy.remote.bundle import build_bundle
+from groupnl_deploy.remote.client import AgentClient, start_agent
+from groupnl_deploy.remote.local import LocalTransport
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (3, 3, 32, 32), dtype=np.uint8)
+
+
+@pytest.fixture
+def transport(tmp_path: Path):
+    with LocalTransport(tmp_path / "board", sys.executable) as transport:
+        yield transport
+
+
+@pytest.fixture
+def agent(transport):
+    bundle = build_bundle()
+    transport.put(bundle.data, bundle.remote_path)
+    with start_agent(transport, bundle.remote_path, bundle.sha256) as agent:
+        yield agent
+
+
+def request_for(artifact, **changes: object) -> wire.BenchRequest:
+    values = {
+        "directory": str(artifact.directory),
+        "manifest_sha256": artifact.sha256,
+        "backend": "null",
+        "threads": 1,
+        "images": len(IMAGES),
+        "idle_s": 0.05,
+        "warmup_s": 0.02,
+        "min_iterations": 20,
+        "min_seconds": 0.1,
+        "runout_s": 0.01,
+    }
+    return wire.BenchRequest(**(values | changes))
+
+
+def test_it_answers_pings_with_its_monotonic_clock(agent: AgentClient) -> None:
+    probes = agent.probe_clock(5)
+    device = [probe.device_s for probe in probes]
+    assert device == sorted(device) and len(set(device)) == 5
+    assert all(probe.sent_s <= probe.received_s for probe in probes)
+
+
+def test_it_tells_the_boards_facts(agent: AgentClient) -> None:
+    facts = agent.board_facts()
+    assert facts.cores >= 1 and facts.memory_total_bytes > 0
+    assert facts.python == ".".join(map(str, sys.version_info[:3]))
+
+
+@pytest.mark.parametrize("backend", ["null", "onnxruntime", "pytorch"])
+def test_a_benchmark_keeps_every_latency_and_every_phase(agent: AgentClient, untrained, backend: str) -> None:
+    artifact = untrained.torch if backend == "pytorch" else untrained.onnx
+    marks: list[wire.PhaseMark | wire.Progress] = []
+    result = agent.bench(request_for(artifact, backend=backend), IMAGES, marks.append)
+    assert [mark.phase for mark in marks if isinstance(mark, wire.PhaseMark)] == list(typing.get_args(wire.Phase))
+    assert [span.phase for span in result.phases] == list(typing.get_args(wire.Phase))
+    steady = result.span("steady")
+    assert len(result.latencies_ns) >= 20 and min(result.latencies_ns) > 0
+    assert sum(result.latencies_ns) <= steady.end_ns - steady.start_ns
+    assert steady.end_ns - steady.start_ns >= 0.1e9
+    assert all(before.end_ns <= after.start_ns for before, after in zip(result.phases, result.phases[1:], strict=False))
+    assert len(result.predictions) == 3
+    memory = result.memory
+    assert 0 < memory.rss_start_bytes <= memory.rss_peak_bytes
+    assert memory.rss_after_load_bytes <= memory.rss_peak_bytes
+    assert result.threads == 1 and result.manifest_sha256 == artifact.sha256
+
+
+def test_both_backends_agree_with_the_eager_model_on_the_host(agent: AgentClient, untrained) -> None:
+    import torch
+
+    from groupnl_deploy.training.checkpoint import load_model
+    from groupnl_deploy.training.data import as_input
+
+    checkpoint, model = load_model(untrained.checkpoint)
+    with torch.inference_mode():
+        logits = model(as_input(torch.from_numpy(IMAGES), checkpoint.mean, checkpoint.std))
+    expected = tuple(logits.argmax(1).tolist())
+    for artifact, backend in ((untrained.onnx, "onnxruntime"), (untrained.torch, "pytorch")):
+        result = agent.bench(request_for(artifact, backend=backend), IMAGES, lambda message: None)
+        assert result.predictions == expected
+
+
+def test_the_number_of_iterations_is_a_minimum_too(agent: AgentClient, untrained) -> None:
+    result = agent.bench(request_for(untrained.onnx, min_iterations=5000, min_seconds=0.0), IMAGES, lambda _: None)
+    assert len(result.latencies_ns) == 5000
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "words"),
+    [
+        ({"backend": "tensorflow"}, UsageError, ["no backend “tensorflow”", "onnxruntime"]),
+        ({"backend": "pytorch"}, UsageError, ["runs artifacts of format torch, not onnx"]),
+        ({"manifest_sha256": "0" * 64}, VerificationFailed, ["is not the manifest that was pushed"]),
+        ({"directory": "/nowhere"}, VerificationFailed, ["missing"]),
+        ({"min_iterations": 0}, UsageError, ["at least one"]),
+        ({"idle_s": -1.0}, UsageError, ["negative"]),
+    ],
+)
+def test_refusals_leave_the_agent_usable(agent: AgentClient, untrained, changes, error, words) -> None:
+    with pytest.raises(error) as caught:
+        agent.bench(request_for(untrained.onnx, **changes), IMAGES, lambda message: None)
+    for word in words:
+        assert word in caught.value.message
+    assert agent.board_facts().cores >= 1
+
+
+def test_images_of_another_shape_are_refused(agent: AgentClient, untrained) -> None:
+    with pytest.raises(UsageError, match="shape"):
+        agent.bench(request_for(untrained.onnx), IMAGES[:, :, :16], lambda message: None)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "altered", "missing"])
+def test_a_damaged_artifact_is_refused_before_it_is_used(agent: AgentClient, untrained_copy, damage: str) -> None:
+    path = untrained_copy.onnx.directory / "model.onnx"
+    data = bytearray(path.read_bytes())
+    if damage == "missing":
+        path.unlink()
+    elif damage == "truncated":
+        path.write_bytes(data[:-1])
+    else:
+        data[len(data) // 2] ^= 1
+        path.write_bytes(data)
+    words = {"missing": "missing", "truncated": "bytes", "altered": "was altered"}
+    for ask in (
+        lambda: agent.bench(request_for(untrained_copy.onnx), IMAGES, lambda message: None),
+        lambda: agent.verify(str(untrained_copy.onnx.directory), untrained_copy.onnx.sha256),
+    ):
+        with pytest.raises(VerificationFailed) as caught:
+            ask()
+        assert words[damage] in caught.value.message
+
+
+def test_a_line_that_is_no_message_is_answered_by_a_fault(agent: AgentClient) -> None:
+    agent._process.send_line(b"import os")
+    with pytest.raises(UsageError, match="did not understand"):
+        agent._receive(10.0)
+    assert agent.board_facts().cores >= 1
+
+
+def test_another_bundle_than_the_pushed_one_is_refused(transport) -> None:
+    bundle = build_bundle()
+    transport.put(bundle.data, bundle.remote_path)
+    with (
+        pytest.raises(VerificationFailed, match="not the one that was pushed"),
+        start_agent(transport, bundle.remote_path, "0" * 64),
+    ):
+        pytest.fail("an agent with a wrong digest was accepted")
+
+
+def test_a_bundle_that_is_no_bundle_says_what_python_said(transport) -> None:
+    transport.put(b"print('no agent')\nraise SystemExit(3)\n", "agents/x.pyz")
+    with (
+        pytest.raises((DeviceFault, DeviceUnreachable)) as caught,
+        start_agent(transport, "agents/x.pyz", "0" * 64),
+    ):
+        pytest.fail("a program that is no agent was accepted")
+    assert "no message" in caught.value.message
+
+
+def raw_agent(tmp_path: Path) -> "subprocess.Popen[bytes]":
+    path = tmp_path / "agent.pyz"
+    path.write_bytes(build_bundle().data)
+    command = [sys.executable, str(path)]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def test_it_ends_in_the_middle_of_a_benchmark_when_the_host_leaves(tmp_path: Path, untrained) -> None:
+    process = raw_agent(tmp_path)
+    request = request_for(untrained.onnx, images=1, min_seconds=60.0)
+    payload = wire.ImagePayload((3, 32, 32), base64.b64encode(IMAGES[0].tobytes()).decode())
+    process.stdin.write(wire.encode(request) + b"\n" + wire.encode(payload) + b"\n")
+    process.stdin.flush()
+    while json.loads(process.stdout.readline()).get("phase") != "steady":
+        pass
+    time.sleep(0.2)
+    process.stdin.close()
+    assert process.wait(5) == 0
+
+
+def test_chatter_of_libraries_goes_to_stderr(tmp_path: Path) -> None:
+    """`print` and C's stdout are moved aside before anything else runs."""
+    process = raw_agent(tmp_path)
+    hello = json.loads(process.stdout.readline())
+    assert hello["type"] == "hello"
+    one, two = (Path(f"/proc/{process.pid}/fd/{number}").readlink() for number in (1, 2))
+    process.stdin.close()
+    assert one == two
+    assert process.wait(5) == 0
+
+
+def test_a_killed_agent_is_an_error_that_names_memory(agent: AgentClient) -> None:
+    os.kill(agent._process._child.pid, signal.SIGKILL)
+    with pytest.raises((DeviceFault, DeviceUnreachable)) as caught:
+        agent.board_facts()
+    assert caught.value.remedy

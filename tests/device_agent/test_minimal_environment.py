@@ -1,0 +1,97 @@
+"""A board without PyTorch: a virtual environment with numpy and ONNX Runtime alone runs the ONNX path."""
+
+import os
+import re
+import subprocess
+import sys
+import venv
+from importlib.metadata import distribution
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from device_agent.wire import BenchRequest
+from groupnl_deploy.errors import DeviceFault
+from groupnl_deploy.remote.bundle import build_bundle
+from groupnl_deploy.remote.client import start_agent
+from groupnl_deploy.remote.local import LocalTransport
+
+IMAGES = np.zeros((2, 3, 32, 32), dtype=np.uint8)
+
+
+def requirements(name: str) -> set[str]:
+    """A distribution and all that it requires, extras aside."""
+    found = {name}
+    for line in distribution(name).requires or []:
+        if "extra ==" not in line and "extra==" not in line:
+            found |= requirements(re.split(r"[ <>=!~;\[(]", line, maxsplit=1)[0])
+    return found
+
+
+def install_by_link(python_home: Path, names: set[str]) -> None:
+    """Link these distributions' files, and no others, into a virtual environment."""
+    site = next(python_home.glob("lib/python*/site-packages"))
+    for name in names:
+        for file in distribution(name).files or []:
+            if ".." in file.parts or "__pycache__" in file.parts:
+                continue
+            target = site / file
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if not target.exists():
+                os.link(file.locate(), target)
+
+
+@pytest.fixture(scope="module")
+def minimal_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("minimal")
+    venv.create(folder, with_pip=False)
+    try:
+        install_by_link(folder, requirements("numpy") | requirements("onnxruntime"))
+    except OSError as error:
+        pytest.skip(f"hard links across file systems are refused here: {error}")
+    return folder / "bin" / "python"
+
+
+@pytest.fixture(scope="module")
+def empty_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("empty")
+    venv.create(folder, with_pip=False)
+    return folder / "bin" / "python"
+
+
+def bench(python: Path, artifact, backend: str, folder: Path):
+    bundle = build_bundle()
+    request = BenchRequest(str(artifact.directory), artifact.sha256, backend, 1, 2, 0.0, 0.0, 3, 0.0, 0.0)
+    with LocalTransport(folder, str(python)) as transport:
+        transport.put(bundle.data, bundle.remote_path)
+        with start_agent(transport, bundle.remote_path, bundle.sha256) as agent:
+            agent.verify(str(artifact.directory), artifact.sha256)
+            return agent.bench(request, IMAGES, lambda message: None)
+
+
+def test_the_environment_really_is_minimal(minimal_python: Path) -> None:
+    code = "import importlib.util as u; print([n for n in ('torch','safetensors','psutil') if u.find_spec(n)])"
+    done = subprocess.run([minimal_python, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+    assert Path(sys.executable) != minimal_python
+
+
+def test_onnx_runtime_needs_nothing_else(minimal_python: Path, untrained, tmp_path: Path) -> None:
+    result = bench(minimal_python, untrained.onnx, "onnxruntime", tmp_path / "board")
+    assert len(result.latencies_ns) == 3 and "onnxruntime" in result.versions
+
+
+def test_a_missing_library_is_named_with_its_install_line(minimal_python: Path, untrained, tmp_path: Path) -> None:
+    with pytest.raises(DeviceFault) as caught:
+        bench(minimal_python, untrained.torch, "pytorch", tmp_path / "board")
+    assert "torch" in caught.value.message
+    assert f"{minimal_python} -m pip install numpy torch safetensors" in caught.value.remedy
+
+
+def test_pushing_needs_python_alone_and_benching_says_what_is_missing(
+    empty_python: Path, untrained, tmp_path: Path
+) -> None:
+    with pytest.raises(DeviceFault) as caught:
+        bench(empty_python, untrained.onnx, "onnxruntime", tmp_path / "board")
+    assert "numpy" in caught.value.message and "pip install" in caught.value.remedy

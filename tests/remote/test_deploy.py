@@ -1,0 +1,107 @@
+"""Pushing, over a local process and over a real OpenSSH server."""
+
+import dataclasses
+import json
+
+import pytest
+
+from groupnl_deploy.errors import DeviceUnreachable, UsageError, VerificationFailed
+from groupnl_deploy.remote import deploy
+from groupnl_deploy.remote.deploy import ensure_agent, find_deployment, push_artifact, read_ledger
+from groupnl_deploy.remote.inventory import Device, connect, local_device
+
+
+@pytest.fixture(params=["local", "ssh"])
+def device(request: pytest.FixtureRequest) -> Device:
+    return local_device() if request.param == "local" else request.getfixturevalue("sshd").device()
+
+
+def test_push_verifies_records_and_sends_nothing_twice(device: Device, untrained) -> None:
+    with connect(device) as transport:
+        sent: list[tuple[int, int]] = []
+        first = push_artifact(transport, untrained.onnx, lambda *counts: sent.append(counts))
+        total = sum(path.stat().st_size for path in untrained.onnx.files)
+        assert sent[-1] == (total, total)
+        sent.clear()
+        again = push_artifact(transport, untrained.onnx, lambda *counts: sent.append(counts))
+        assert sent == []
+        assert again.artifact_sha256 == first.artifact_sha256 == untrained.onnx.sha256
+        assert transport.get(f"{first.directory}/manifest.json") == untrained.onnx.manifest.to_bytes()
+        assert transport.get(f"incoming/{untrained.onnx.sha256}/manifest.json") is None
+
+
+def test_the_newest_artifact_that_a_backend_can_run_is_found(device: Device, untrained) -> None:
+    with connect(device) as transport:
+        with pytest.raises(UsageError, match="Nothing that onnxruntime can run"):
+            find_deployment(transport, "onnxruntime", None)
+        onnx = push_artifact(transport, untrained.onnx)
+        torch = push_artifact(transport, untrained.torch)
+        assert torch.previous == onnx.artifact_sha256
+        assert find_deployment(transport, "onnxruntime", None) == onnx
+        assert find_deployment(transport, "pytorch", None) == torch
+        assert find_deployment(transport, "null", None) == torch
+        assert find_deployment(transport, "null", onnx.artifact_sha256[:8]) == onnx
+        with pytest.raises(UsageError, match="was pushed"):
+            find_deployment(transport, "null", "0123456789")
+
+
+def test_an_artifact_damaged_on_the_device_is_sent_again(device: Device, untrained) -> None:
+    with connect(device) as transport:
+        pushed = push_artifact(transport, untrained.onnx)
+        transport.put(b"not a model", f"{pushed.directory}/model.onnx")
+        sent: list[int] = []
+        push_artifact(transport, untrained.onnx, lambda done, total: sent.append(done))
+        assert sent
+        assert transport.get(f"{pushed.directory}/model.onnx") == (untrained.onnx.directory / "model.onnx").read_bytes()
+
+
+def test_an_upload_damaged_on_the_way_never_gets_its_final_name(
+    device: Device, untrained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with connect(device) as transport:
+        put = transport.put
+        monkeypatch.setattr(
+            transport,
+            "put",
+            lambda data, name, progress=None: put(data[:-1] if name.endswith("model.onnx") else data, name, progress),
+        )
+        with pytest.raises(VerificationFailed, match="bytes"):
+            push_artifact(transport, untrained.onnx)
+        assert transport.get(f"artifacts/{untrained.onnx.sha256}/manifest.json") is None
+        assert transport.get(f"incoming/{untrained.onnx.sha256}/manifest.json") is None
+        assert read_ledger(transport).deployments == ()
+
+
+def test_a_damaged_agent_is_replaced_before_it_runs(device: Device) -> None:
+    with connect(device) as transport:
+        bundle = ensure_agent(transport)
+        transport.put(bundle.data[:-100], bundle.remote_path)
+        assert ensure_agent(transport) == bundle
+        assert transport.get(bundle.remote_path) == bundle.data
+
+
+def test_a_missing_python_is_named(device: Device) -> None:
+    device = dataclasses.replace(device, python="/opt/none/bin/python")
+    with connect(device) as transport, pytest.raises(DeviceUnreachable) as caught:
+        ensure_agent(transport)
+    assert "no Python at “/opt/none/bin/python”" in caught.value.message
+    assert "--python" in caught.value.remedy
+
+
+def test_an_old_python_is_refused(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deploy, "_OLDEST_PYTHON", (9, 9))
+    with connect(device) as transport, pytest.raises(DeviceUnreachable, match="needs"):
+        ensure_agent(transport)
+
+
+def test_a_program_that_is_no_python_is_refused(device: Device) -> None:
+    device = dataclasses.replace(device, python="/bin/false")
+    with connect(device) as transport, pytest.raises(DeviceUnreachable, match="ended with code"):
+        ensure_agent(transport)
+
+
+def test_a_damaged_ledger_is_an_error_that_names_the_file(device: Device) -> None:
+    with connect(device) as transport:
+        transport.put(json.dumps({"schema_version": 1, "deployment": []}).encode(), "deployments.json")
+        with pytest.raises(Exception, match=r"deployments\.json"):
+            read_ledger(transport)
