@@ -1,11 +1,13 @@
 """The stages as plain calls: train → export → push → bench. Each reads only what the one before wrote.
 
 The CLI's commands and `pipeline` call these; nothing here prints. Every folder appears whole or not at all.
+PyTorch is imported by the functions that need it: pushing and reporting start without it.
 """
 
 import re
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from device_agent.strict import StrictError
 from device_agent.wire import BACKENDS, ArtifactManifest, PhaseMark, Progress
@@ -20,25 +22,29 @@ from groupnl_deploy.progress import Reporter, Task
 from groupnl_deploy.remote.deploy import Deployment, ensure_agent, find_deployment, push_artifact
 from groupnl_deploy.remote.inventory import connect, get_device
 from groupnl_deploy.remote.transport import Transport
-from groupnl_deploy.training.checkpoint import Checkpoint, load_checkpoint, save_trained
-from groupnl_deploy.training.data import bench_images, load_dataset
-from groupnl_deploy.training.loop import TrainProgress, train
-from groupnl_deploy.training.recipe import Recipe
 from groupnl_deploy.words import known_word
 from groupnl_deploy.workspace import require_absent
+
+if TYPE_CHECKING:
+    from groupnl_deploy.training.checkpoint import Checkpoint
+    from groupnl_deploy.training.loop import TrainProgress
+    from groupnl_deploy.training.recipe import Recipe
 
 _ID = re.compile(r"[0-9a-f]{6,64}")
 
 
-def train_checkpoint(spec: ModelSpec, recipe: Recipe, dataset: str, out: Path, reporter: Reporter) -> Checkpoint:
+def train_checkpoint(spec: ModelSpec, recipe: "Recipe", dataset: str, out: Path, reporter: Reporter) -> "Checkpoint":
     """Train a net and write its checkpoint folder; an interrupted training goes on where it stopped."""
+    from groupnl_deploy.training.checkpoint import save_trained
+    from groupnl_deploy.training.data import load_dataset
+    from groupnl_deploy.training.loop import train
+
     require_absent(out)
     data = load_dataset(dataset)
     resume_dir = out.with_name(f"{out.name}.resume")
     with reporter.task(f"train {spec.label}") as task:
         result = train(spec, recipe, data, lambda progress: _show_epoch(task, reporter, progress), resume_dir)
-        save_trained(out, result)
-    return load_checkpoint(out)
+        return save_trained(out, result)
 
 
 def push(artifact_dir: Path, device_name: str, reporter: Reporter) -> Deployment:
@@ -86,6 +92,8 @@ def bench(
 
 def _subject(transport: Transport, deployment: Deployment, count: int | None) -> Subject:
     """Read the manifest back from the device, verify it, and gather the images it needs."""
+    from groupnl_deploy.training.data import bench_images
+
     manifest = _remote_manifest(transport, deployment)
     _, *shape = manifest.input.shape
     chosen = bench_images(manifest.dataset, (shape[0], shape[1], shape[2]), count)
@@ -126,7 +134,7 @@ def _default_run_folder(run: BenchRun) -> Path:
     return Path("runs") / f"{stamp}-{label}-{run.result.backend}"
 
 
-def _show_epoch(task: Task, reporter: Reporter, progress: TrainProgress) -> None:
+def _show_epoch(task: Task, reporter: Reporter, progress: "TrainProgress") -> None:
     if progress.note:
         reporter.note(progress.note)
     accuracy = "" if progress.accuracy is None else f", accuracy {100 * progress.accuracy:.1f} %"

@@ -17,9 +17,8 @@ from rich.table import Table
 from rich.text import Text
 
 from device_agent.strict import to_json
+from groupnl_deploy.cli.entry import DEBUG_VARIABLE
 from groupnl_deploy.progress import Task
-
-DEBUG_VARIABLE = "GROUPNL_DEBUG"
 
 
 def debugging() -> bool:

@@ -1,7 +1,5 @@
-"""Entry point: the commands, and nothing that is slow to import."""
+"""The application: its commands, and nothing that is slow to import."""
 
-import os
-import sys
 from typing import Annotated
 
 import typer
@@ -41,32 +39,4 @@ def _globals(
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks; allowed anywhere on the line.")] = False,
 ) -> None:
-    _require_own_packages()
-
-
-def _require_own_packages() -> None:
-    """`power` and `exporters` are names of other projects too, which may have been installed over ours."""
-    import device_agent
-    import exporters
-    import power
-
-    for package in (device_agent, exporters, power):
-        if getattr(package, "__dist__", None) != groupnl_deploy.__dist__:
-            console.show_error(
-                f"The package “{package.__name__}” at {package.__file__} is another project's.",
-                "Install groupnl-deploy into a virtual environment of its own.",
-            )
-            raise typer.Exit(1)
-
-
-def entry() -> None:
-    """The console script. `--debug` may stand anywhere, so it is taken off before the line is parsed."""
-    arguments = sys.argv[1:]
-    if "--debug" in arguments:
-        os.environ[console.DEBUG_VARIABLE] = "1"
-        arguments = [argument for argument in arguments if argument != "--debug"]
-    app(args=arguments)
-
-
-if __name__ == "__main__":
-    entry()
+    """The options of every command; `--debug` is listed here and handled by `entry`."""

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from groupnl_deploy.models.spec import ModelSpec
+from groupnl_deploy.models.spec import InvalidSpec, ModelSpec
 
 Builder = Callable[[ModelSpec], nn.Module]
 
 FAMILIES = ("groupnl_deploy.models.resnet",)
 
 
-class UnknownModel(ValueError):
+class UnknownModel(InvalidSpec):
     """No network has this name; the message lists those there are and the nearest."""
 
 

@@ -14,8 +14,9 @@ class InvalidRecipe(UsageError, ValueError):
 class Recipe:
     """SGD with momentum, a linear warm-up, then a cosine to zero; gradients clipped; images shifted at random.
 
-    The defaults reach 98 % on the digits at width 0.25 with every convolution method. The batch is small
-    because the steps, not the images, are what so short a training lacks.
+    With the defaults ResNet-18 at width 0.25 read 98.3 to 99.7 % of the test digits, over three seeds of the
+    standard net and of GroupNL's two semantics. The batch is small because steps, not images, are what so
+    short a training lacks.
 
     Args:
         epochs: passes over the training images.
@@ -38,7 +39,7 @@ class Recipe:
     weight_decay: float = 5e-4
     clip_norm: float | None = 1.0
     warmup_epochs: float = 0.5
-    max_shift_pixels: int = 2
+    max_shift_pixels: int = 1
     seed: int = 0
 
     def __post_init__(self) -> None:

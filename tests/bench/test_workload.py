@@ -28,6 +28,6 @@ def test_a_meter_is_named_whole_or_not_at_all() -> None:
     for meter, port in ((None, "/dev/ttyACM0"), ("km003c", None)):
         with pytest.raises(UsageError, match="both --meter and --port"):
             meter_plan(meter, port, 1)
-    with pytest.raises(UsageError, match="Did you mean|known are") as caught:
+    with pytest.raises(UsageError, match="known are") as caught:
         meter_plan("km003", "/dev/ttyACM0", 1)
     assert "km003c" in caught.value.message

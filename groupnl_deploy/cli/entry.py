@@ -1,0 +1,40 @@
+"""The console script: check that the packages are ours, take `--debug` off, run the application."""
+
+import importlib
+import os
+import sys
+
+import groupnl_deploy
+
+DEBUG_VARIABLE = "GROUPNL_DEBUG"
+
+
+def entry() -> None:
+    """Run `groupnl`. `--debug` may stand anywhere on the line, so it is taken off before that is parsed."""
+    foreign = _foreign_package()
+    if foreign is not None:
+        sys.stderr.write(foreign)
+        raise SystemExit(1)
+    arguments = sys.argv[1:]
+    if "--debug" in arguments:
+        os.environ[DEBUG_VARIABLE] = "1"
+        arguments = [argument for argument in arguments if argument != "--debug"]
+    from groupnl_deploy.cli.main import app
+
+    app(args=arguments)
+
+
+def _foreign_package() -> str | None:
+    """`power` and `exporters` are names of other projects too, which may have been installed over ours."""
+    for name in ("device_agent", "exporters", "power"):
+        package = importlib.import_module(name)
+        if getattr(package, "__dist__", None) != groupnl_deploy.__dist__:
+            return (
+                f"Error: The package “{name}” at {package.__file__} is another project's.\n"
+                "Try:   Install groupnl-deploy into a virtual environment of its own.\n"
+            )
+    return None
+
+
+if __name__ == "__main__":
+    entry()

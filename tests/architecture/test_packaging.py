@@ -1,0 +1,115 @@
+"""The wheel holds our four packages and nothing else; the command line stays light."""
+
+import ast
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import device_agent
+import exporters
+import groupnl_deploy
+import power
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = {"groupnl_deploy", "exporters", "device_agent", "power"}
+
+
+@pytest.fixture(scope="module")
+def wheel_names(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    folder = tmp_path_factory.mktemp("wheel")
+    source = folder / "source"
+    listing = ["git", "ls-files", "-co", "--exclude-standard"]
+    tracked = subprocess.run(listing, cwd=ROOT, capture_output=True, text=True, check=False)
+    names = tracked.stdout.split("\n") if tracked.returncode == 0 else []
+    if not names:
+        pytest.skip("needs a git checkout to know which files are the project's")
+    for name in filter(None, names):
+        if (ROOT / name).is_file():
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            (source / name).write_bytes((ROOT / name).read_bytes())
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", str(folder)]
+    subprocess.run([*command, str(source)], check=True, capture_output=True)
+    return zipfile.ZipFile(next(folder.glob("*.whl"))).namelist()
+
+
+def test_the_wheel_holds_exactly_our_packages(wheel_names: list[str]) -> None:
+    tops = {name.split("/")[0] for name in wheel_names}
+    assert {top for top in tops if not top.endswith(".dist-info")} == PACKAGES
+
+
+def test_the_wheel_holds_every_module_and_the_type_markers(wheel_names: list[str]) -> None:
+    modules = {
+        path.relative_to(ROOT).as_posix()
+        for package in PACKAGES
+        for pattern in ("*.py", "py.typed")
+        for path in (ROOT / package).rglob(pattern)
+    }
+    assert modules == {name for name in wheel_names if ".dist-info/" not in name}
+    assert {f"{package}/py.typed" for package in PACKAGES} <= modules
+
+
+def test_every_package_carries_the_mark() -> None:
+    for package in (groupnl_deploy, exporters, device_agent, power):
+        assert package.__dist__ == "groupnl-deploy"
+
+
+def imported_by(arguments: list[str], cwd: Path, code: int = 0) -> set[str]:
+    """The modules that one command imports, in a process of its own."""
+    script = (
+        "import sys\n"
+        f"sys.argv[1:] = {arguments!r}\n"
+        "from groupnl_deploy.cli.entry import entry\n"
+        f"try: entry()\n"
+        f"except SystemExit as end: assert (end.code or 0) == {code}, end.code\n"
+        "print('modules', *sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=cwd)
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.splitlines()[-1].split()[1:])
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["bench", "--help"], ["device", "list"], ["--version"]])
+def test_the_command_line_imports_nothing_slow(arguments: list[str], tmp_path: Path) -> None:
+    slow = {"torch", "paramiko", "onnx", "onnxruntime", "sklearn", "numpy", "serial"}
+    assert imported_by(arguments, tmp_path) & slow == set()
+
+
+def test_pushing_to_this_machine_and_reporting_import_no_framework(untrained, tmp_path: Path) -> None:
+    frameworks = {"torch", "onnx", "onnxruntime", "paramiko", "sklearn"}
+    push = ["push", str(untrained.onnx.directory), "--device", "local"]
+    assert imported_by(push, tmp_path) & frameworks == set()
+    assert imported_by(["report"], tmp_path, code=2) & frameworks == set()
+
+
+def test_listing_backends_and_reading_the_wire_needs_the_standard_library_alone() -> None:
+    code = (
+        "import sys; before = set(sys.modules); import device_agent.wire\n"
+        "new = {name.split('.')[0] for name in set(sys.modules) - before}\n"
+        "outside = {name for name in new if name not in sys.stdlib_module_names and name != 'device_agent'}\n"
+        "assert not outside, outside\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def unpickling(path: Path) -> list[str]:
+    """Imports and calls in a file that could turn bytes into code."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names = {alias.name for alias in node.names} | {getattr(node, "module", None)}
+            found += sorted(names & {"pickle", "marshal", "shelve", "dill", "joblib", "cloudpickle"})
+        elif isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            if called in ("eval", "exec", "torch.load"):
+                found.append(called)
+            found += [word.arg for word in node.keywords if word.arg in ("allow_pickle", "weights_only")]
+    return found
+
+
+def test_nothing_unpickles() -> None:
+    files = [path for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
+    assert {str(path): unpickling(path) for path in files if unpickling(path)} == {}

@@ -1,0 +1,172 @@
+"""The command line as a user meets it: one process a command, its streams, its exit codes, its refusals."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+GROUPNL = Path(sys.executable).with_name("groupnl")
+
+
+def groupnl(*arguments: object, cwd: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
+    command = [str(GROUPNL), *map(str, arguments)]
+    return subprocess.run(
+        command, cwd=cwd, env=os.environ | environment, capture_output=True, text=True, check=False, timeout=120
+    )
+
+
+def document(done: "subprocess.CompletedProcess[str]") -> dict:
+    assert done.returncode == 0, done.stderr
+    data = json.loads(done.stdout)
+    assert data["schema_version"] == 1
+    return data
+
+
+def refusal(done: "subprocess.CompletedProcess[str]", code: int) -> str:
+    """The two sentences of an error; nothing on stdout, no traceback."""
+    assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    assert "Error:" in done.stderr and "Try:" in done.stderr
+    return done.stderr
+
+
+def test_an_untrained_net_goes_all_the_way_with_json_on_stdout_alone(tmp_path: Path) -> None:
+    made = document(
+        groupnl("models", "init", "resnet18_cifar", "--width", 0.125, "--out", "net", "--json", cwd=tmp_path)
+    )
+    assert made["checkpoint"]["trained"] is False and made["checkpoint"]["accuracy"] is None
+    exported = document(groupnl("export", "net", "--format", "onnx", "--out", "art", "--json", cwd=tmp_path))
+    assert exported["manifest"]["checkpoint_sha256"] == made["sha256"]
+    pushed = document(groupnl("push", "art", "--device", "local", "--json", cwd=tmp_path))
+    assert pushed["deployment"]["artifact_sha256"] == exported["sha256"]
+    options = ("--seconds", 0.2, "--warmup", 0.1, "--idle", 0.1, "--images", 5, "--out", "run", "--json")
+    done = groupnl("bench", "--device", "local", "--backend", "onnxruntime", *options, cwd=tmp_path)
+    row = document(done)["rows"][0]
+    assert row["artifact_sha256"] == exported["sha256"] and row["accuracy"] is None and row["trained"] is False
+    assert exported["sha256"][:12] in done.stderr
+    again = document(groupnl("report", "run", "--json", cwd=tmp_path))["rows"][0]
+    assert again == row
+    for format in ("table", "csv", "markdown"):
+        shown = groupnl("report", "run", "--format", format, cwd=tmp_path)
+        assert shown.returncode == 0 and "resnet18_cifar" in shown.stdout and shown.stderr == ""
+    assert "[untrained]" in groupnl("report", "run", cwd=tmp_path).stdout
+
+
+def test_devices_are_added_shown_and_removed(tmp_path: Path) -> None:
+    options = ("--host", "pi.local", "--user", "pi", "--port", 2222, "--python", ".venv/bin/python", "--json")
+    document(groupnl("device", "add", "pi", *options, cwd=tmp_path))
+    listed = document(groupnl("device", "list", "--json", cwd=tmp_path))
+    assert [device["name"] for device in listed["devices"]] == ["local", "pi"]
+    assert document(groupnl("device", "show", "pi", "--json", cwd=tmp_path))["device"]["port"] == 2222
+    assert "pi.local" in groupnl("device", "list", cwd=tmp_path).stdout
+    assert groupnl("device", "remove", "pi", cwd=tmp_path).returncode == 0
+    refusal(groupnl("device", "show", "pi", cwd=tmp_path), 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("models", "init", "resnet18_cifra", "--out", "x"), 2, ["resnet18_cifra", "resnet18_cifar"]),
+        (("train", "--dataset", "digit", "--out", "x"), 2, ["“digit”", "digits"]),
+        (("train", "--model", "resnet", "--out", "x"), 2, ["“resnet”", "resnet18_cifar"]),
+        (("train", "--conv", "groupnn", "--out", "x"), 2, ["“groupnn”", "groupnl"]),
+        (("train", "--semantics", "papers", "--out", "x"), 2, ["“papers”", "paper"]),
+        (("train", "--width", "0.01", "--out", "x"), 2, ["width"]),
+        (("train", "--epochs", "0", "--out", "x"), 2, ["epochs", "at least 1"]),
+        (("export", "nothing", "--out", "x"), 2, ["nothing does not exist"]),
+        (("export", "{net}", "--format", "onxx", "--out", "x"), 2, ["“onxx”", "onnx"]),
+        (("export", "{net}", "--out", "{net}"), 2, ["exists already"]),
+        (("push", "{net}", "--device", "local"), 4, ["no artifact"]),
+        (("push", "{onnx}", "--device", "pi"), 2, ["“pi”", "local", "device add"]),
+        (("bench", "--device", "local", "--backend", "onnxruntme"), 2, ["“onnxruntme”", "onnxruntime"]),
+        (("bench", "--device", "local", "--backend", "null"), 2, ["Nothing that null can run", "push"]),
+        (("bench", "--device", "local", "--backend", "null", "--artifact", "zz"), 2, ["neither an artifact"]),
+        (("bench", "--device", "local", "--backend", "null", "--meter", "km003c"), 2, ["--meter and --port"]),
+        (
+            ("bench", "--device", "local", "--backend", "null", "--meter", "km003c", "--port", "x", "--seconds", 1),
+            2,
+            ["at least 10 s"],
+        ),
+        (("report", "nothing"), 2, ["is no run"]),
+        (("report",), 2, ["no runs"]),
+        (("report", "x", "--format", "jsn"), 2, ["“jsn”", "json"]),
+        (("run", "nothing.toml"), 2, ["nothing.toml"]),
+        (("device", "add", "local", "--host", "x"), 2, ["reserved"]),
+        (("device", "remove", "pi"), 2, ["“pi”"]),
+    ],
+)
+def test_likely_mistakes(arguments, code, words, untrained, tmp_path: Path) -> None:
+    names = {"{net}": untrained.checkpoint, "{onnx}": untrained.onnx.directory}
+    said = refusal(groupnl(*(names.get(word, word) for word in arguments), cwd=tmp_path), code)
+    for word in words:
+        assert word in said
+    assert [path.name for path in tmp_path.iterdir() if path.name != "groupnl-home"] == []
+
+
+def test_a_missing_meter_is_exit_code_3(untrained, tmp_path: Path) -> None:
+    groupnl("push", untrained.onnx.directory, "--device", "local", cwd=tmp_path)
+    options = ("--meter", "km003c", "--port", tmp_path / "ttyACM0", "--out", "run")
+    done = groupnl("bench", "--device", "local", "--backend", "onnxruntime", *options, cwd=tmp_path)
+    assert done.returncode == 3 and "ttyACM0" in done.stderr and "Traceback" not in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_damaged_artifact_is_exit_code_4(untrained_copy, tmp_path: Path) -> None:
+    path = untrained_copy.onnx.directory / "model.onnx"
+    path.write_bytes(path.read_bytes()[:-1])
+    said = refusal(groupnl("push", untrained_copy.onnx.directory, "--device", "local", cwd=tmp_path), 4)
+    assert "bytes" in said
+
+
+def test_weights_that_are_no_numbers_are_exit_code_5(tmp_path: Path) -> None:
+    import torch
+
+    from groupnl_deploy.models.spec import ConvSpec, ModelSpec
+    from groupnl_deploy.training.checkpoint import initialise_checkpoint, save_checkpoint
+
+    draft, model = initialise_checkpoint(ModelSpec("resnet18_cifar", ConvSpec("standard"), width=0.125))
+    with torch.no_grad():
+        next(model.parameters()).fill_(float("nan"))
+    save_checkpoint(tmp_path / "net", draft, model)
+    refusal(groupnl("export", "net", "--out", "art", cwd=tmp_path), 5)
+    assert not (tmp_path / "art").exists()
+
+
+def test_usage_errors_of_the_parser_are_exit_code_2(tmp_path: Path) -> None:
+    for arguments in (("bench",), ("export",), ("trian",), ("bench", "--device", "local", "--backend")):
+        done = groupnl(*arguments, cwd=tmp_path)
+        assert done.returncode == 2 and "Traceback" not in done.stderr and done.stdout == ""
+
+
+def test_debug_shows_the_traceback_wherever_it_stands(tmp_path: Path) -> None:
+    for arguments in (("--debug", "report", "nothing"), ("report", "nothing", "--debug")):
+        done = groupnl(*arguments, cwd=tmp_path)
+        assert done.returncode == 2 and "Traceback" in done.stderr and "Error:" in done.stderr
+
+
+def test_colours_obey_no_color_and_a_pipe(tmp_path: Path) -> None:
+    assert "\x1b[" not in groupnl("device", "list", cwd=tmp_path).stdout
+    coloured = groupnl("device", "list", cwd=tmp_path, FORCE_COLOR="1").stdout
+    assert "\x1b[" in coloured
+    assert "\x1b[3" not in groupnl("device", "list", cwd=tmp_path, FORCE_COLOR="1", NO_COLOR="1").stdout
+
+
+def test_a_reader_that_leaves_early_is_no_traceback(tmp_path: Path) -> None:
+    command = f"{GROUPNL} device list --json | head -c 1"
+    done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr
+
+
+def test_another_projects_package_over_ours_is_named(tmp_path: Path) -> None:
+    (tmp_path / "exporters").mkdir()
+    (tmp_path / "exporters" / "__init__.py").write_text("")
+    (tmp_path / "exporters" / "errors.py").write_text("class ExportError(Exception): pass\n")
+    code = "import sys; sys.path.insert(0, '.'); from groupnl_deploy.cli.entry import entry; entry()"
+    command = [sys.executable, "-c", code, "models", "list"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "another project" in done.stderr and "virtual environment" in done.stderr

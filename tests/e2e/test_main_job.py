@@ -1,0 +1,215 @@
+"""The main job, whole: train, export, push over a real OpenSSH server, bench with a meter, report; then again."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from groupnl_deploy.bench.energy import run_energy
+from groupnl_deploy.bench.run import load_run
+from groupnl_deploy.config import load_campaign
+from groupnl_deploy.pipeline import run_campaign
+from groupnl_deploy.progress import Silence
+from groupnl_deploy.remote.inventory import add_device
+from groupnl_deploy.training.checkpoint import load_checkpoint
+
+VOLTAGE_V, IDLE_A, BUSY_A = 5.0, 0.4, 1.0
+IDLE_W, BUSY_W = VOLTAGE_V * IDLE_A, VOLTAGE_V * BUSY_A
+
+CAMPAIGN = f"""
+schema_version = 1
+out = "job"
+
+[train]
+dataset = "digits"
+epochs = 2
+
+[[models]]
+label = "net"
+model = "resnet18_cifar"
+conv = "groupnl"
+width = 0.125
+
+[push]
+device = "board"
+
+[bench]
+backends = ["pytorch", "onnxruntime"]
+
+[bench.workload]
+threads = 1
+images = 50
+idle_s = 3.0
+warmup_s = 1.0
+
+[bench.meter]
+meter = "km003c"
+port = "emulator"
+
+[bench.meter.emulator]
+voltage_v = {VOLTAGE_V}
+idle_a = {IDLE_A}
+busy_a = {BUSY_A}
+"""
+
+
+class Notes(Silence):
+    """Remembers what was said."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.said.append(text)
+
+    @property
+    def done(self) -> set[str]:
+        """The steps that were not up to date."""
+        steps = [line.partition(":") for line in self.said if line.split()[0] in STAGES and ": " in line]
+        return {name for name, _, result in steps if result.strip() != "up to date"}
+
+
+STAGES = ("train", "export", "push", "bench", "report")
+TAIL = ("bench net-pytorch", "bench net-onnxruntime", "report all")
+
+
+def run(folder: Path, **options) -> tuple[Notes, object]:
+    notes = Notes()
+    return notes, run_campaign(load_campaign(folder / "job.toml"), notes, **options)
+
+
+def test_the_main_job_over_ssh(sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    add_device(sshd.device("board"))
+    (tmp_path / "job.toml").write_text(CAMPAIGN)
+
+    notes, report = run(tmp_path)
+    assert notes.done == {"train net", "export net-onnx", "export net-torch", "push net-onnx", "push net-torch", *TAIL}
+    assert [(row.backend, row.device) for row in report.rows] == [("pytorch", "board"), ("onnxruntime", "board")]
+
+    for row in report.rows:
+        check_row(row)
+        check_joules(tmp_path / "job" / "runs" / row.run)
+    check_accuracy(report, load_checkpoint(tmp_path / "job" / "checkpoints" / "net"))
+    check_report_files(tmp_path / "job" / "report")
+
+    assert run(tmp_path)[0].done == set()
+    check_redone(tmp_path)
+
+
+def check_row(row) -> None:
+    assert row.problems == () and row.emulated is True and row.trained
+    assert row.iterations >= 100 and row.latency.duration_s >= 10.0
+    assert row.fps == pytest.approx(row.iterations / row.latency.duration_s)
+    assert 0 < row.latency.p50_ms <= row.latency.p90_ms <= row.latency.p99_ms <= row.latency.max_ms
+    assert 0 < row.memory_after_load_mb <= row.memory_mb
+
+
+def check_joules(folder: Path) -> None:
+    """The load steps at the phase marks, so the joules are known: exactly the busy power times the window."""
+    run, trace = load_run(folder)
+    energy = run_energy(run, trace)
+    assert trace.facts.emulated and trace.facts.port.startswith("/dev/pts/")
+    assert energy.steady.energy_j == pytest.approx(BUSY_W * energy.steady.duration_s, rel=1e-3)
+    assert energy.idle_before.mean_power_w == pytest.approx(IDLE_W, rel=1e-3)
+    assert energy.idle_after.mean_power_w == pytest.approx(IDLE_W, rel=1e-3)
+    assert energy.net.net_energy_j == pytest.approx((BUSY_W - IDLE_W) * energy.steady.duration_s, rel=2e-3)
+    assert energy.steady.samples >= 19 and energy.emulated
+    steady = run.result.span("steady")
+    assert energy.steady.duration_s == pytest.approx((steady.end_ns - steady.start_ns) / 1e9, rel=1e-4)
+    assert run.clock.uncertainty_s < 0.05
+
+
+def check_accuracy(report, checkpoint) -> None:
+    """The device saw the same images through two runtimes: the same answers, so the same accuracy."""
+    torch, onnx = report.rows
+    assert torch.accuracy == onnx.accuracy
+    assert torch.images == 50
+    assert torch.accuracy == pytest.approx(checkpoint.accuracy, abs=0.2)
+
+
+def check_report_files(folder: Path) -> None:
+    data = json.loads((folder / "report.json").read_text())
+    assert data["emulated"] is True and len(data["rows"]) == 2
+    with (folder / "report.csv").open() as stream:
+        assert [row["emulated"] for row in csv.DictReader(stream)] == ["true", "true"]
+    assert "EMULATED" in (folder / "report.md").read_text()
+
+
+def check_redone(folder: Path) -> None:
+    """What depends on a change is done again, and nothing else; nothing that was there is lost."""
+    job = folder / "job"
+    assert run(folder, redo_from="report", last="report")[0].done == {"report all"}
+
+    weights = job / "artifacts" / "net-onnx" / "model.onnx"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-1])
+    notes, _ = run(folder, last="push")
+    assert notes.done == {"export net-onnx"}, "the same bytes again: nothing behind it changes"
+    assert weights.read_bytes() == whole
+
+    (folder / "job.toml").write_text(CAMPAIGN.replace("threads = 1", "threads = 2"))
+    notes, report = run(folder, last="push")
+    assert notes.done == set() and report is None
+    assert len(list((job / "replaced").iterdir())) == 2
+
+
+@pytest.mark.parametrize("device", ["local", "ssh"])
+def test_ctrl_c_stops_the_device_and_leaves_nothing_half_written(
+    device: str, untrained, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    from groupnl_deploy import stages
+
+    if device == "ssh":
+        add_device(request.getfixturevalue("sshd").device("ssh"))
+    stages.push(untrained.onnx.directory, device, Silence())
+    command = [
+        sys.executable,
+        "-m",
+        "groupnl_deploy.cli.entry",
+        "bench",
+        "--device",
+        device,
+        "--backend",
+        "onnxruntime",
+    ]
+    process = subprocess.Popen([*command, "--seconds", "60", "--idle", "0.1", "--out", "run"], cwd=tmp_path, stderr=-1)
+    agent = wait_for_agent()
+    process.send_signal(2)
+    _, said = process.communicate(timeout=20)
+    assert process.returncode == 1, said
+    assert b"Stopped." in said and b"Traceback" not in said
+    assert not Path(f"/proc/{agent}").exists()
+    assert [path.name for path in tmp_path.iterdir() if path.name != "groupnl-home"] == []
+
+
+def wait_for_agent() -> int:
+    """The process id of the agent that runs, once it does."""
+    import time
+
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit() and b"groupnl-agent-" in command_line(entry) and is_python(entry):
+                time.sleep(1.0)
+                return int(entry.name)
+        time.sleep(0.05)
+    pytest.fail("no agent was started")
+
+
+def command_line(process: Path) -> bytes:
+    try:
+        return (process / "cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def is_python(process: Path) -> bool:
+    """Not the shell that starts it."""
+    try:
+        return "python" in str((process / "exe").readlink()) and b".pyz\0" in command_line(process)
+    except OSError:
+        return False

@@ -1,0 +1,184 @@
+"""Export on real nets: equal to the source, whole or not at all, the same twice."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+from exporters.artifact import open_artifact
+from exporters.errors import ArtifactDamaged, ExportFailed, ParityError
+from exporters.onnx_exporter import export_onnx, opset_of
+from exporters.optimize import PASSES, optimize
+from exporters.parity import TOLERANCE, compare
+from groupnl_deploy import export as export_module
+from groupnl_deploy.errors import UsageError, VerificationFailed
+from groupnl_deploy.export import export_checkpoint, parity_inputs
+from groupnl_deploy.models.spec import ConvSpec, ModelSpec
+from groupnl_deploy.training.checkpoint import initialise_checkpoint, load_model, save_checkpoint
+
+
+@pytest.fixture(scope="module", params=["standard", "released", "paper"])
+def checkpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    conv = ConvSpec("standard") if request.param == "standard" else ConvSpec.preset("groupnl", request.param)
+    draft, model = initialise_checkpoint(ModelSpec("resnet18_cifar", conv, width=0.125))
+    randomise_batchnorm(model)
+    folder = tmp_path_factory.mktemp("checkpoint") / "net"
+    save_checkpoint(folder, draft, model)
+    return folder
+
+
+def randomise_batchnorm(model: torch.nn.Module) -> None:
+    """Fresh statistics are 0 and 1, with which a wrong fusion would still be right."""
+    generator = torch.Generator().manual_seed(0)
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            for tensor, low, high in (
+                (module.running_mean, -0.2, 0.2),
+                (module.running_var, 0.5, 1.5),
+                (module.weight.data, 0.5, 1.5),
+                (module.bias.data, -0.2, 0.2),
+            ):
+                tensor.copy_(torch.empty_like(tensor).uniform_(low, high, generator=generator))
+
+
+def test_onnx_equals_the_eager_net_on_images_the_gate_did_not_see(checkpoint: Path, tmp_path: Path) -> None:
+    artifact = export_checkpoint(checkpoint, tmp_path / "artifact", "onnx")
+    stored, model = load_model(checkpoint)
+    inputs = np.random.default_rng(1).standard_normal((8, 3, 32, 32)).astype(np.float32)
+    session = onnxruntime.InferenceSession(artifact.directory / "model.onnx")
+    with torch.inference_mode():
+        expected = model(torch.from_numpy(inputs)).numpy()
+    found = np.concatenate([session.run(None, {"input": inputs[i : i + 1]})[0] for i in range(8)])
+    assert np.abs(found - expected).max() <= TOLERANCE * expected.std()
+    assert stored.trained is False and artifact.manifest.trained is False and artifact.manifest.accuracy is None
+
+
+def test_the_manifest_says_what_was_made(checkpoint: Path, tmp_path: Path) -> None:
+    manifest = export_checkpoint(checkpoint, tmp_path / "artifact", "onnx").manifest
+    model = onnx.load(tmp_path / "artifact" / "model.onnx")
+    assert manifest.opset == opset_of(model) == 17
+    assert manifest.ir_version == model.ir_version
+    assert [report.name for report in manifest.passes] == [name for name, _ in PASSES]
+    # torch's exporter fuses a plain net itself; what GroupNL's repeats become is left to the passes.
+    simplified = manifest.passes[0]
+    assert simplified.nodes_after < simplified.nodes_before or manifest.model["conv"]["method"] == "standard"
+    assert 0 <= manifest.parity.max_abs_error <= manifest.parity.tolerance * manifest.parity.output_std
+    assert manifest.parity.images >= 8 and manifest.parity.same_top1
+    assert manifest.model == json.loads((checkpoint / "checkpoint.json").read_text())["spec"]
+    assert {"groupnl", "torch", "onnx", "onnxsim", "onnxruntime"} == set(manifest.producer)
+
+
+def test_batchnorm_behind_a_plain_convolution_is_fused(checkpoint: Path, tmp_path: Path) -> None:
+    export_checkpoint(checkpoint, tmp_path / "artifact", "onnx")
+    kinds = [node.op_type for node in onnx.load(tmp_path / "artifact" / "model.onnx").graph.node]
+    if "Sin" not in kinds:
+        assert "BatchNormalization" not in kinds
+    else:  # the one behind each concat stays; the graph compiler will take it on
+        assert kinds.count("BatchNormalization") == kinds.count("Sin")
+
+
+@pytest.mark.parametrize("format", ["onnx", "torch"])
+def test_exporting_twice_gives_the_same_bytes(checkpoint: Path, tmp_path: Path, format) -> None:
+    first = export_checkpoint(checkpoint, tmp_path / "a", format)
+    second = export_checkpoint(checkpoint, tmp_path / "elsewhere" / "b", format)
+    assert first.sha256 == second.sha256
+
+
+@pytest.mark.parametrize("format", ["onnx", "torch"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_fail_parity_and_nothing_is_written(tmp_path: Path, format, value: float) -> None:
+    draft, model = initialise_checkpoint(ModelSpec("resnet18_cifar", ConvSpec("standard"), width=0.125))
+    with torch.no_grad():
+        next(model.parameters()).fill_(value)
+    save_checkpoint(tmp_path / "net", draft, model)
+    with pytest.raises(ParityError, match="differs from its source"):
+        export_checkpoint(tmp_path / "net", tmp_path / "artifact", format)
+    assert sorted(path.name for path in tmp_path.iterdir() if "groupnl-home" not in path.name) == ["net"]
+
+
+def test_an_interruption_leaves_nothing_behind(checkpoint: Path, tmp_path: Path, monkeypatch) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(export_module, "write_manifest", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        export_checkpoint(checkpoint, tmp_path / "out" / "artifact", "onnx")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_an_existing_folder_is_not_touched(checkpoint: Path, tmp_path: Path) -> None:
+    (tmp_path / "artifact").mkdir()
+    (tmp_path / "artifact" / "mine").write_text("keep")
+    with pytest.raises(UsageError, match="exists already"):
+        export_checkpoint(checkpoint, tmp_path / "artifact", "onnx")
+    assert (tmp_path / "artifact" / "mine").read_text() == "keep"
+
+
+def test_a_damaged_checkpoint_is_refused(untrained_copy, tmp_path: Path) -> None:
+    path = untrained_copy.checkpoint / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(VerificationFailed, match=r"model\.safetensors"):
+        export_checkpoint(untrained_copy.checkpoint, tmp_path / "artifact", "onnx")
+
+
+def test_an_unknown_opset_is_an_export_error(untrained) -> None:
+    _, model = load_model(untrained.checkpoint)
+    with pytest.raises(ExportFailed, match="opset 99"):
+        export_onnx(model, (1, 3, 32, 32), opset=99)
+
+
+def test_optimizing_again_changes_nothing(untrained) -> None:
+    model = onnx.load(untrained.onnx.directory / "model.onnx")
+    again, reports = optimize(model)
+    assert again.SerializeToString(deterministic=True) == model.SerializeToString(deterministic=True)
+    assert [report.nodes_before for report in reports] == [report.nodes_after for report in reports]
+
+
+def test_parity_inputs_are_real_images(untrained) -> None:
+    checkpoint, _ = load_model(untrained.checkpoint)
+    inputs = parity_inputs(checkpoint)
+    assert inputs.shape == (16, 3, 32, 32) and inputs.dtype == np.float32
+    assert inputs.std() > 0.1 and len({image.tobytes() for image in inputs}) == 16
+
+
+@pytest.mark.parametrize("damage", ["missing", "truncated", "altered", "manifest", "no artifact"])
+def test_a_damaged_artifact_is_refused(untrained_copy, damage: str) -> None:
+    folder = untrained_copy.onnx.directory
+    path = folder / ("manifest.json" if damage in ("manifest", "no artifact") else "model.onnx")
+    data = path.read_bytes()
+    if damage in ("missing", "no artifact"):
+        path.unlink()
+    else:
+        path.write_bytes(
+            {"truncated": data[:-1], "altered": data[:-1] + b"\x00", "manifest": data[: len(data) // 2]}[damage]
+        )
+    with pytest.raises(ArtifactDamaged):
+        open_artifact(folder)
+
+
+class TestCompare:
+    reference = np.array([[0.0, 1.0], [3.0, -1.0]], dtype=np.float32)
+
+    def test_a_difference_within_the_tolerance_passes(self) -> None:
+        shifted = self.reference + np.float32(0.5 * TOLERANCE * self.reference.std())
+        assert compare(self.reference, shifted).same_top1
+
+    def test_a_larger_difference_fails(self) -> None:
+        shifted = self.reference + np.float32(1.5 * TOLERANCE * self.reference.std())
+        with pytest.raises(ParityError, match="differs from its source"):
+            compare(self.reference, shifted)
+
+    def test_another_answer_fails_however_close(self) -> None:
+        close = np.array([[1.0, 1.0 + 1e-6], [30.0, -10.0]], dtype=np.float32)
+        with pytest.raises(ParityError, match="top-1"):
+            compare(close, np.ascontiguousarray(close[:, ::1] + np.array([[2e-6, 0], [0, 0]], dtype=np.float32)))
+
+    @pytest.mark.parametrize("value", [np.nan, np.inf])
+    def test_no_number_is_never_equal(self, value: float) -> None:
+        broken = np.full((2, 2), value, dtype=np.float32)
+        with pytest.raises(ParityError):
+            compare(broken, broken)

@@ -1,0 +1,207 @@
+"""Rows and tables from hand-made runs: every number is known in advance."""
+
+import csv
+import dataclasses
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from device_agent import wire
+from groupnl_deploy.bench.clock import ClockSync
+from groupnl_deploy.bench.run import BenchRun, Images, load_run, save_run
+from groupnl_deploy.errors import UsageError, VerificationFailed
+from groupnl_deploy.report.build import Report, build_report, build_row
+from groupnl_deploy.report.tables import columns, notes, render
+from power.trace import MeterFacts, PowerTrace
+
+PHASES = {
+    "idle_before": (0.0, 4.0),
+    "import": (4.0, 4.5),
+    "load": (4.5, 5.0),
+    "check": (5.0, 6.0),
+    "warmup": (6.0, 8.0),
+    "steady": (8.0, 18.0),
+    "runout": (18.0, 19.0),
+    "idle_after": (19.0, 23.0),
+}
+OFFSET_S = 1000.0
+BOARD = wire.BoardFacts("Raspberry Pi 4 Model B", "aarch64", "Debian", "6", "3.11", 4, 1, 1, 1, None, None, None, None)
+MANIFEST = wire.ArtifactManifest(
+    format="onnx",
+    label="net x0.25 groupnl (released)",
+    model={},
+    trained=True,
+    dataset="digits",
+    accuracy=0.99,
+    checkpoint_sha256="c" * 64,
+    files=(),
+    input=wire.TensorInfo("input", (1, 3, 32, 32)),
+    output=wire.TensorInfo("logits", (1, 10)),
+    preprocessing=wire.Preprocessing((0.5,) * 3, (0.5,) * 3),
+    producer={},
+    parity=wire.Parity(8, 0.0, 1.0, 1e-4, True),
+)
+
+
+def make_run(**changes: object) -> BenchRun:
+    result = wire.BenchResult(
+        manifest_sha256="a" * 64,
+        agent_sha256="b" * 64,
+        backend="onnxruntime",
+        threads=4,
+        versions={"onnxruntime": "1.31.1", "numpy": "2.4.6"},
+        phases=tuple(wire.PhaseSpan(name, round(a * 1e9), round(b * 1e9)) for name, (a, b) in PHASES.items()),
+        first_inference_ns=30_000_000,
+        latencies_ns=(10_000_000,) * 1000,
+        predictions=(1, 2, 3, 4),
+        memory=wire.Memory(20_000_000, 70_000_000, 80_000_000),
+        board_before=BOARD,
+        board_after=BOARD,
+    )
+    run = BenchRun(
+        device="pi",
+        artifact_sha256="a" * 64,
+        manifest=MANIFEST,
+        request=wire.BenchRequest("/x", "a" * 64, "onnxruntime", 0, 4, 4.0, 2.0, 100, 10.0, 1.0),
+        images=Images("digits, test", (1, 2, 3, 9)),
+        clock=ClockSync(OFFSET_S, 0.0, 0.0, 0.001),
+        result=result,
+        power=None,
+        created_at="2026-11-21T00:00:00+00:00",
+        host={},
+    )
+    return dataclasses.replace(run, **changes)
+
+
+def make_trace(emulated: bool = True, hole: bool = False) -> PowerTrace:
+    """2 W idle, 6 W busy, sampled at 2 Hz on the host's clock from a second before to a second after."""
+    t_s = np.arange(0.0, 25.5, 0.5)
+    if hole:
+        t_s = t_s[(t_s < 11) | (t_s > 14)]
+    device_s = t_s - 1.0
+    power = np.where((device_s > 4.0) & (device_s <= 19.0), 6.0, 2.0)
+    facts = MeterFacts("km003c", "serial", "/dev/pts/9", emulated, 1, "vbus/ibus", 0.5)
+    return PowerTrace(facts, OFFSET_S - 1.0, "2026-11-21T00:00:00+00:00", t_s, np.full_like(t_s, 5.0), power / 5.0)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    save_run(tmp_path / "run", make_run(), make_trace())
+    return tmp_path / "run"
+
+
+def test_every_number_of_a_row() -> None:
+    with_power = dataclasses.replace(make_run())
+    row = build_row(with_power, make_trace(), "run")
+    assert row.time_s == pytest.approx(1.0) and row.fps == pytest.approx(100.0)
+    assert row.latency.p50_ms == row.latency.p99_ms == 10.0
+    assert row.power_w == pytest.approx(6.0)
+    assert row.energy_j == pytest.approx(60.0 / 1000)
+    assert row.idle_power_w == pytest.approx(2.0)
+    assert row.net_energy_j == pytest.approx(40.0 / 1000)
+    assert row.energy_wh == pytest.approx(6.0 / 3600)
+    assert row.memory_mb == 80.0 and row.first_inference_ms == 30.0
+    assert row.accuracy == 0.75
+    assert row.problems == ()
+    assert row.board == "Raspberry Pi 4 Model B"
+
+
+def test_emulated_energy_is_marked_everywhere(folder: Path) -> None:
+    report = build_report([folder])
+    row = report.rows[0]
+    assert report.emulated and row.emulated
+    energy = row.energy
+    assert energy.emulated and energy.steady.emulated and energy.idle_before.emulated and energy.net.emulated
+    data = json.loads(render(report, "json"))
+    assert data["emulated"] is True and data["rows"][0]["emulated"] is True and data["schema_version"] == 1
+    assert data["rows"][0]["energy"]["steady"]["emulated"] is True
+    assert next(csv.DictReader(io.StringIO(render(report, "csv"))))["emulated"] == "true"
+    markdown = render(report, "markdown")
+    assert "| EMULATED |" in markdown and "6.000*" in markdown and "no measurement of any device" in markdown
+    assert any("EMULATED" in note for note in notes(report))
+    stored = json.loads((folder / "run.json").read_text())
+    assert stored["power"]["meter"]["emulated"] is True
+    assert "# emulated: true" in (folder / "power.csv").read_text()
+
+
+def test_a_real_meter_is_not_marked(tmp_path: Path) -> None:
+    save_run(tmp_path / "run", make_run(), make_trace(emulated=False))
+    report = build_report([tmp_path / "run"])
+    assert not report.emulated and report.rows[0].emulated is False
+    assert "EMULATED" not in render(report, "markdown")
+
+
+def test_without_a_meter_there_are_no_energy_columns(tmp_path: Path) -> None:
+    save_run(tmp_path / "run", make_run(), None)
+    report = build_report([tmp_path / "run"])
+    assert report.rows[0].energy_j is None and report.rows[0].emulated is None
+    assert "Power (W)" not in [column.heading for column in columns(report)]
+    assert not (tmp_path / "run" / "power.csv").exists()
+
+
+def test_a_hole_in_the_recording_is_invalid_and_says_so(tmp_path: Path) -> None:
+    save_run(tmp_path / "run", make_run(), make_trace(hole=True))
+    row = build_report([tmp_path / "run"]).rows[0]
+    assert row.energy_j is None and row.power_w is None and row.emulated is True
+    assert "measurement for" in row.problems[0]
+    assert "invalid" in render(Report((row,)), "markdown")
+
+
+def test_a_window_shorter_than_fifty_times_the_clocks_uncertainty_is_invalid(folder: Path) -> None:
+    run, trace = load_run(folder)
+    row = build_row(dataclasses.replace(run, clock=ClockSync(OFFSET_S, 0.0, 0.0, 0.21)), trace, "run")
+    assert "uncertainty" in row.problems[0]
+
+
+@pytest.mark.parametrize(("word", "expected"), [(0x1, "under-voltage"), (0x4, "throttling"), (0x50000, None)])
+def test_a_throttled_board_is_a_problem(word: int, expected: str | None) -> None:
+    run = make_run()
+    board = dataclasses.replace(BOARD, throttled=word)
+    run = dataclasses.replace(run, result=dataclasses.replace(run.result, board_after=board))
+    problems = build_row(run, None, "run").problems
+    assert problems == () if expected is None else expected in problems[0]
+
+
+def test_an_untrained_net_has_no_accuracy_and_says_untrained() -> None:
+    run = make_run(manifest=dataclasses.replace(MANIFEST, trained=False, accuracy=None))
+    report = Report((build_row(run, None, "run"),))
+    assert report.rows[0].accuracy is None
+    assert "[untrained]" in render(report, "markdown")
+    assert json.loads(render(report, "json"))["rows"][0]["accuracy"] is None
+
+
+def test_unlabelled_images_and_the_null_backend_give_no_accuracy() -> None:
+    run = make_run()
+    assert build_row(dataclasses.replace(run, images=Images("photos", None)), None, "r").accuracy is None
+    null = dataclasses.replace(run, result=dataclasses.replace(run.result, backend="null"))
+    assert build_row(null, None, "r").accuracy is None
+
+
+def test_a_run_survives_its_folder(folder: Path) -> None:
+    run, trace = load_run(folder)
+    assert dataclasses.replace(run, power=None) == make_run()
+    np.testing.assert_allclose(trace.power_w, make_trace().power_w)
+
+
+def test_an_altered_recording_is_refused(folder: Path) -> None:
+    path = folder / "power.csv"
+    path.write_text(path.read_text().replace("emulated: true", "emulated: false"))
+    with pytest.raises(VerificationFailed, match=r"power\.csv"):
+        load_run(folder)
+
+
+def test_a_damaged_run_and_a_folder_that_is_none(folder: Path, tmp_path: Path) -> None:
+    (folder / "run.json").write_text((folder / "run.json").read_text()[:-10])
+    with pytest.raises(VerificationFailed, match=r"run\.json"):
+        load_run(folder)
+    with pytest.raises(UsageError, match="is no run"):
+        load_run(tmp_path)
+
+
+def test_the_paper_columns_are_all_there(folder: Path) -> None:
+    headings = [column.heading for column in columns(build_report([folder]))]
+    for heading in ("Model", "Time (s)", "Avg. FPS", "Mem. (MB)", "Power (W)", "Energy (Wh)", "Acc. (%)"):
+        assert heading in headings
