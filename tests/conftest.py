@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+# Before anything imports PyTorch: see groupnl_deploy.cli.entry.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 import pytest
 
 from exporters.artifact import Artifact, open_artifact

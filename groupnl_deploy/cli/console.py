@@ -12,6 +12,7 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
@@ -37,16 +38,42 @@ def show_json(value: Any) -> None:
     show_text(to_json(value))
 
 
-def show_table(headings: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str]], title: str | None = None) -> None:
-    """A table on stdout. Each heading says whether its column is numeric; cells are plain text."""
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    for heading, numeric in headings:
-        table.add_column(heading, justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+def show_table(headings: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str]]) -> None:
+    """A table on stdout. Each heading says whether its column is numeric; cells are plain text.
+
+    One that is wider than the terminal goes on below, with the words that begin each row repeated, so that no
+    number is ever cut or broken.
+    """
     out = Console()
-    # A pipe has no width: give the table what it needs, so that no cell is cut.
-    Console(width=None if out.is_terminal else max(out.width, 160)).print(table)
+    # A pipe has no width of its own.
+    out = out if out.is_terminal else Console(width=max(out.width, _PIPE_WIDTH))
+    keys = next((index for index, (_, numeric) in enumerate(headings) if numeric), len(headings))
+    left = list(range(keys, len(headings)))
+    while True:
+        part = list(range(keys))
+        while left and (len(part) == keys or _width(out, _table(headings, rows, [*part, left[0]])) <= out.width):
+            part.append(left.pop(0))
+        out.print(_table(headings, rows, part))
+        if not left:
+            return
+
+
+_PIPE_WIDTH = 160
+
+
+def _table(headings: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str]], columns: Sequence[int]) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for index in columns:
+        heading, numeric = headings[index]
+        unit_below = heading.replace(" (", "\n(")
+        table.add_column(unit_below, justify="right" if numeric else "left", no_wrap=numeric, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(row[index]) for index in columns))
+    return table
+
+
+def _width(console: Console, table: Table) -> int:
+    return Measurement.get(console, console.options.update(max_width=1000), table).maximum
 
 
 def say(text: str) -> None:

@@ -251,9 +251,16 @@ def _popen(argv: list[str], stdin: int, folder: Path) -> "subprocess.Popen[bytes
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         cwd=folder,
+        env=_environment(),
         start_new_session=True,
         bufsize=0,
     )
+
+
+def _environment() -> dict[str, str]:
+    """Ours without what tunes our own threads: a board's agent gets no such settings from the host either."""
+    tuned = ("OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(tuned)}
 
 
 def _shell_refusal(message: str, exit_code: int) -> list[str]:

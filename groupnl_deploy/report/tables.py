@@ -125,6 +125,6 @@ _ENERGY = (
     Column("Power (W)", lambda row: _joules(row.power_w, 3, row)),
     Column("Energy (Wh)", lambda row: _joules(row.energy_wh, 6, row)),
     Column("Gross/net (mJ)", _per_inference),
-    Column("Meter", _meter, numeric=False),
+    Column("Meter", _meter),
 )
 _ACCURACY = (Column("Acc. (%)", lambda row: "–" if row.accuracy is None else f"{100 * row.accuracy:.1f}"),)
