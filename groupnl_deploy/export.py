@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors.torch import save_file
 
 import groupnl_deploy
 from device_agent.strict import to_dict
@@ -17,6 +16,7 @@ from exporters.parity import compare, onnx_logits, torch_logits
 from groupnl_deploy.models.registry import create_model
 from groupnl_deploy.training.checkpoint import Checkpoint, checkpoint_id, load_model
 from groupnl_deploy.training.data import bench_images
+from groupnl_deploy.training.files import write_tensors
 from groupnl_deploy.workspace import atomic_directory
 
 PARITY_IMAGES = 16
@@ -76,7 +76,7 @@ def _write_torch(
     from safetensors.torch import load_file
 
     path = folder / "model.safetensors"
-    save_file({name: value.contiguous() for name, value in model.state_dict().items()}, path)
+    write_tensors(path, model.state_dict())
     # Rebuilt from the file and the specification alone, as the device will do it.
     rebuilt = create_model(checkpoint.spec)
     rebuilt.load_state_dict(load_file(path))

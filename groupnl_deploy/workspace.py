@@ -50,7 +50,7 @@ def atomic_directory(target: Path) -> Iterator[Path]:
         yield temporary
         _flush(temporary)
         temporary.rename(target)
-        _flush_folder(target.parent)
+        flush_folder(target.parent)
 
 
 @contextlib.contextmanager
@@ -63,7 +63,7 @@ def replace_directory(target: Path) -> Iterator[Path]:
         if target.exists():
             target.rename(retired / target.name)
         temporary.rename(target)
-        _flush_folder(target.parent)
+        flush_folder(target.parent)
         shutil.rmtree(retired, ignore_errors=True)
 
 
@@ -119,10 +119,11 @@ def _flush(folder: Path) -> None:
         if path.is_file():
             with path.open("rb") as stream:
                 os.fsync(stream.fileno())
-    _flush_folder(folder)
+    flush_folder(folder)
 
 
-def _flush_folder(folder: Path) -> None:
+def flush_folder(folder: Path) -> None:
+    """Make a folder's names durable: without this a power cut may lose a new name though its bytes are safe."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

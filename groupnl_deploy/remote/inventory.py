@@ -14,7 +14,8 @@ from typing import Literal
 
 from device_agent.strict import StrictError, from_json, to_json
 from groupnl_deploy.errors import UsageError
-from groupnl_deploy.remote.transport import Transport, part_name
+from groupnl_deploy.remote.transport import Transport
+from groupnl_deploy.workspace import write_atomically
 
 SCHEMA_VERSION = 1
 LOCAL = "local"
@@ -143,22 +144,7 @@ def _stored() -> tuple[Device, ...]:
 
 
 def _store(devices: tuple[Device, ...]) -> None:
-    file = devices_file()
-    part = Path(part_name(str(file)))
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("w", encoding="utf-8") as stream:
-            stream.write(to_json(Inventory(SCHEMA_VERSION, devices)))
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.replace(file)
-    except OSError as error:
-        raise UsageError(
-            f"The list of devices {file} cannot be written: {error.strerror or error}.",
-            "Make its folder writable, or point GROUPNL_HOME at one that is.",
-        ) from error
-    finally:
-        part.unlink(missing_ok=True)
+    write_atomically(devices_file(), to_json(Inventory(SCHEMA_VERSION, devices)).encode())
 
 
 def _problem(device: Device) -> str | None:

@@ -26,6 +26,7 @@ from groupnl_deploy.remote.transport import (
     part_name,
     size_text,
 )
+from groupnl_deploy.workspace import flush_folder
 
 _CHUNK_BYTES = 1 << 20
 _REAP_TIMEOUT_S = 5.0
@@ -175,7 +176,7 @@ class LocalTransport:
             self._make_folders(final.parent)
             _write(part, data, progress)
             part.replace(final)
-            _flush_folder(final.parent)
+            flush_folder(final.parent)
         except OSError as error:
             _discard(part)
             raise _refusal(f"write {final}", error, len(data), self._root) from error
@@ -299,15 +300,6 @@ def _write(part: Path, data: bytes, progress: Callable[[int], None] | None) -> N
 def _discard(part: Path) -> None:
     with suppress(OSError):  # why it could not be written is the error to tell
         part.unlink()
-
-
-def _flush_folder(folder: Path) -> None:
-    """Without this the new name may be lost in a power cut, though the bytes are safe."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _refusal(doing: str, error: OSError, size_bytes: int = 0, folder: Path | None = None) -> GroupNLError:

@@ -20,10 +20,10 @@ from groupnl_deploy.errors import UsageError, VerificationFailed
 from groupnl_deploy.models.registry import create_model
 from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.training.data import preprocessing
-from groupnl_deploy.training.files import read_verified, read_whole
+from groupnl_deploy.training.files import read_verified, read_whole, write_tensors
 from groupnl_deploy.training.loop import TrainResult
 from groupnl_deploy.training.recipe import Recipe
-from groupnl_deploy.training.state import TENSORS_FILE, TrainingState, discard_state, write_tensors
+from groupnl_deploy.training.state import TENSORS_FILE, TrainingState, discard_state
 from groupnl_deploy.workspace import CHECKPOINT_FILE, atomic_directory, sha256_hex
 
 WEIGHTS_FILE = "model.safetensors"

@@ -1,6 +1,9 @@
-"""Reading files whose digest was recorded: the bytes that are checked are the bytes that are used."""
+"""Files whose digest is recorded: the bytes that are checked are the bytes that are used."""
 
 from pathlib import Path
+
+import safetensors.torch
+from torch import Tensor
 
 from device_agent.wire import FileDigest
 from groupnl_deploy.errors import VerificationFailed
@@ -29,3 +32,12 @@ def read_verified(directory: Path, file: FileDigest, remedy: str) -> bytes:
     if sha256_hex(data) != file.sha256:
         raise VerificationFailed(f"{path} was altered: its SHA-256 is not the recorded one.", remedy)
     return data
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor]) -> FileDigest:
+    """Write a safetensors file and describe it; equal tensors give equal bytes.
+
+    The library makes the bytes and we write them: its own writing turns a full disk into an error of its own.
+    """
+    path.write_bytes(safetensors.torch.save({key: tensor.detach().contiguous() for key, tensor in tensors.items()}))
+    return FileDigest.of(path)

@@ -14,7 +14,7 @@ from device_agent.strict import StrictError, from_json, to_json
 from device_agent.wire import FileDigest
 from groupnl_deploy.errors import VerificationFailed
 from groupnl_deploy.models.spec import ModelSpec
-from groupnl_deploy.training.files import read_verified, read_whole
+from groupnl_deploy.training.files import read_verified, read_whole, write_tensors
 from groupnl_deploy.training.recipe import Recipe
 from groupnl_deploy.workspace import replace_directory
 
@@ -80,9 +80,3 @@ def discard_state(directory: Path) -> None:
         (directory / name).unlink(missing_ok=True)
     if directory.is_dir() and not any(directory.iterdir()):
         directory.rmdir()
-
-
-def write_tensors(path: Path, tensors: dict[str, Tensor]) -> FileDigest:
-    """Write a safetensors file and describe it; equal tensors give equal bytes."""
-    safetensors.torch.save_file({key: tensor.detach().contiguous() for key, tensor in tensors.items()}, path)
-    return FileDigest.of(path)
