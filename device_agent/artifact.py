@@ -22,8 +22,7 @@ def open_artifact(directory: Path, manifest_sha256: str) -> ArtifactManifest:
         manifest = ArtifactManifest.from_bytes(data)
     except StrictError as error:
         raise BadRequest(f"This agent cannot read it: {error}.", "Push again, with one version.") from error
-    for file in manifest.files:
-        damage = file.damage(directory)
-        if damage is not None:
-            raise DigestMismatch(damage, _PUSH_AGAIN)
+    damage = manifest.damage(directory)
+    if damage is not None:
+        raise DigestMismatch(damage, _PUSH_AGAIN)
     return manifest

@@ -33,7 +33,10 @@ def to_json(value: Any) -> str:
 
 
 def from_dict(cls: type[T], data: Any, where: str = "") -> T:
-    """Build `cls` from a dict. Keys with defaults may be absent; no other key may be missing or extra."""
+    """Build `cls` from a dict. Keys with defaults may be absent; no other key may be missing or extra.
+
+    A `schema_version` other than the class's own default is refused: it was written by another version.
+    """
     place = where or cls.__name__
     if not isinstance(data, dict):
         raise StrictError(f"{place}: expected a table of keys, found {type(data).__name__}")
@@ -44,6 +47,7 @@ def from_dict(cls: type[T], data: Any, where: str = "") -> T:
     missing = [name for name, field in fields.items() if name not in data and _required(field)]
     if missing:
         raise StrictError(f"{place}: missing key {_quoted(missing)}")
+    _require_schema_version(fields, data, place)
     hints = typing.get_type_hints(cls)
     try:
         return cls(**{name: _convert(hints[name], value, f"{place}.{name}") for name, value in data.items()})
@@ -60,6 +64,14 @@ def from_json(cls: type[T], text: str | bytes, where: str = "") -> T:
     except ValueError as error:
         raise StrictError(f"{where or cls.__name__}: not valid JSON ({error})") from error
     return from_dict(cls, data, where)
+
+
+def _require_schema_version(fields: "dict[str, dataclasses.Field[Any]]", data: dict[str, Any], place: str) -> None:
+    known = fields["schema_version"].default if "schema_version" in fields else dataclasses.MISSING
+    if known is not dataclasses.MISSING and data.get("schema_version", known) != known:
+        raise StrictError(
+            f"{place}: schema_version {data['schema_version']!r} is not the {known} that this version reads"
+        )
 
 
 def _required(field: "dataclasses.Field[Any]") -> bool:

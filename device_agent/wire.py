@@ -21,6 +21,10 @@ Format = Literal["onnx", "torch"]
 Phase = Literal["idle_before", "import", "load", "check", "warmup", "steady", "runout", "idle_after"]
 
 
+MODEL_FILES: dict[Format, str] = {"onnx": "model.onnx", "torch": "model.safetensors"}
+"""The one file that a backend loads, by format; the manifest must list it."""
+
+
 @dataclass(frozen=True)
 class BackendEntry:
     """A backend by name only, so that the host can list it without importing it."""
@@ -32,7 +36,7 @@ class BackendEntry:
     """Artifact formats it runs."""
 
     packages: str
-    """What `pip install` must be told on the device."""
+    """What `pip install` must be told on the device. PyTorch's newer wheels for 64-bit Arm require CUDA's."""
 
 
 # The registry of backends: a new one is a file in `device_agent/backends` and a line here.
@@ -40,7 +44,9 @@ BACKENDS: dict[str, BackendEntry] = {
     "onnxruntime": BackendEntry(
         "device_agent.backends.onnxruntime_cpu:OnnxRuntimeBackend", ("onnx",), "numpy onnxruntime"
     ),
-    "pytorch": BackendEntry("device_agent.backends.pytorch_cpu:PyTorchBackend", ("torch",), "numpy torch safetensors"),
+    "pytorch": BackendEntry(
+        "device_agent.backends.pytorch_cpu:PyTorchBackend", ("torch",), "numpy torch==2.6.0 safetensors"
+    ),
     "null": BackendEntry("device_agent.backends.null:NullBackend", ("onnx", "torch"), "numpy"),
 }
 
@@ -143,14 +149,15 @@ class ArtifactManifest:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "ArtifactManifest":
-        """Strict inverse of `to_bytes`; raises `StrictError`, also for a schema version not known here."""
-        manifest = from_json(cls, data, "manifest.json")
-        if manifest.schema_version != MANIFEST_SCHEMA_VERSION:
-            raise StrictError(
-                f"manifest.json: schema_version {manifest.schema_version} is not the {MANIFEST_SCHEMA_VERSION} "
-                "that this version reads"
-            )
-        return manifest
+        """Strict inverse of `to_bytes`; raises `StrictError`."""
+        return from_json(cls, data, "manifest.json")
+
+    def damage(self, directory: Path) -> str | None:
+        """What is wrong with the artifact's files in `directory`, as a sentence; None when all are whole."""
+        if MODEL_FILES[self.format] not in {file.name for file in self.files}:
+            return f"The manifest in {directory} lists no {MODEL_FILES[self.format]}."
+        found = (file.damage(directory) for file in self.files)
+        return next((damage for damage in found if damage is not None), None)
 
 
 @dataclass(frozen=True)
@@ -358,8 +365,8 @@ def decode(line: bytes) -> Message:
         body = json.loads(line)
     except ValueError as error:
         raise StrictError(f"not a message of ours: {line[:80]!r} ({error})") from error
-    if not isinstance(body, dict) or body.get("type") not in _MESSAGES:
+    kind = body.pop("type", None) if isinstance(body, dict) else None
+    if not isinstance(kind, str) or kind not in _MESSAGES:
         raise StrictError(f"not a message of ours: {line[:80]!r}")
-    kind = body.pop("type")
     message: Message = from_dict(_MESSAGES[kind], body, kind)
     return message

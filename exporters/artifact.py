@@ -6,7 +6,7 @@ from pathlib import Path
 
 from device_agent.strict import StrictError
 from device_agent.wire import ArtifactManifest
-from exporters.errors import ArtifactDamaged
+from exporters.errors import ArtifactDamaged, NotAnArtifact
 
 MANIFEST = "manifest.json"
 
@@ -34,14 +34,13 @@ def open_artifact(directory: Path) -> Artifact:
     """Read and verify a folder. Raises `ArtifactDamaged` for anything missing, truncated or altered."""
     path = directory / MANIFEST
     if not path.is_file():
-        raise ArtifactDamaged(f"{directory} is no artifact: it has no {MANIFEST}.", "Make one with groupnl export.")
+        raise NotAnArtifact(f"{directory} is no artifact: it has no {MANIFEST}.", "Make one with groupnl export.")
     data = path.read_bytes()
     try:
         manifest = ArtifactManifest.from_bytes(data)
     except StrictError as error:
         raise ArtifactDamaged(f"{path} is damaged or of another version: {error}.", "Export again.") from error
-    for file in manifest.files:
-        damage = file.damage(directory)
-        if damage is not None:
-            raise ArtifactDamaged(damage, "Export again.")
+    damage = manifest.damage(directory)
+    if damage is not None:
+        raise ArtifactDamaged(damage, "Export again.")
     return Artifact(directory, manifest, hashlib.sha256(data).hexdigest())

@@ -5,7 +5,8 @@
     ExportError
     ├── ExportFailed        torch or an optimizer could not express the model
     ├── ParityError         the exported model does not equal its source
-    └── ArtifactDamaged     an artifact's file is missing, truncated or altered, or it is no artifact
+    ├── NotAnArtifact       a folder that was named is none
+    └── ArtifactDamaged     an artifact's file is missing, truncated or altered
 """
 
 
@@ -24,6 +25,10 @@ class ExportFailed(ExportError):
 
 class ParityError(ExportError):
     """The exported model's outputs differ from its source's by more than the tolerance."""
+
+
+class NotAnArtifact(ExportError):
+    """The folder that was named holds no artifact."""
 
 
 class ArtifactDamaged(ExportError):

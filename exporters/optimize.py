@@ -47,9 +47,26 @@ def optimize(model: onnx.ModelProto) -> tuple[onnx.ModelProto, tuple[PassReport,
     reports = []
     for name, apply in PASSES:
         before = len(model.graph.node)
-        changed = apply(model)
+        changed = _applied(name, apply, model)
         fired = int(changed.SerializeToString() != model.SerializeToString())
         reports.append(PassReport(name, fired, before, len(changed.graph.node)))
         model = changed
-    onnx.checker.check_model(model, full_check=True)
+    _applied("check", _checked, model)
     return model, tuple(reports)
+
+
+def _applied(name: str, apply: Pass, model: onnx.ModelProto) -> onnx.ModelProto:
+    try:
+        return apply(model)
+    except ExportFailed:
+        raise
+    except Exception as error:  # onnx and onnxsim raise families of their own
+        raise ExportFailed(
+            f"The pass {name} failed: {str(error).strip().splitlines()[0] if str(error) else type(error).__name__}.",
+            "Nothing was written; report it with the model's name.",
+        ) from error
+
+
+def _checked(model: onnx.ModelProto) -> onnx.ModelProto:
+    onnx.checker.check_model(model, full_check=True)
+    return model

@@ -15,6 +15,7 @@ from groupnl_deploy.bench.meter import EmulatedLoad, MeterPlan
 from groupnl_deploy.bench.workload import Workload
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.words import known_word
+from power.meters import METERS
 
 
 @dataclass(frozen=True)
@@ -116,13 +117,24 @@ def _check(campaign: Campaign) -> None:
             "Every entry of [[models]] needs a label of its own, of letters, digits, dots and dashes.",
             "Give the models different labels.",
         )
-    if campaign.schema_version != 1:
-        raise UsageError(f"schema_version {campaign.schema_version} is not known here.", "Use schema_version = 1.")
     for backend in campaign.bench.backends:
         known_word("backend", backend, BACKENDS)
         _require_format(backend, campaign.export.formats)
     if campaign.bench.meter is not None:
+        _check_meter(campaign.bench.meter)
         campaign.bench.workload.require_measurable()
+
+
+def _check_meter(meter: MeterConfig) -> None:
+    known_word("meter", meter.meter, METERS)
+    if meter.sign not in (1, -1):
+        raise UsageError(f"The meter's sign is {meter.sign}.", "Use 1, or -1 for a meter plugged in the other way.")
+    load = meter.emulator
+    if not all(0 <= value <= _LARGEST for value in (load.voltage_v, load.idle_a, load.busy_a)):
+        raise UsageError("The emulated load is not between 0 and 48 V and A.", "Use a board's volts and amperes.")
+
+
+_LARGEST = 48.0
 
 
 def _require_format(backend: str, formats: Sequence[Format]) -> None:

@@ -6,7 +6,6 @@
     ├── UsageError                   2   a word, option or file the user gave is wrong
     ├── DeviceUnreachable            3   the board, its key, its Python or its meter cannot be reached
     ├── VerificationFailed           4   a digest differs: missing, truncated or altered file
-    ├── ParityFailed                 5   an exported model does not equal its source
     ├── MeasurementInvalid           6   numbers were taken that nobody should trust
     ├── DeviceFault                  1   the agent reported a failure of its own
     ├── DiskFull                     1
@@ -44,12 +43,6 @@ class VerificationFailed(GroupNLError):
     """A file is missing, truncated or altered: its digest is not the recorded one."""
 
     exit_code = 4
-
-
-class ParityFailed(GroupNLError):
-    """Two models that must be equal are not."""
-
-    exit_code = 5
 
 
 class MeasurementInvalid(GroupNLError):

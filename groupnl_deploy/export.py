@@ -15,7 +15,7 @@ from exporters.artifact import Artifact, open_artifact, write_manifest
 from exporters.parity import compare, onnx_logits, torch_logits
 from groupnl_deploy.models.registry import create_model
 from groupnl_deploy.training.checkpoint import Checkpoint, checkpoint_id, load_model
-from groupnl_deploy.training.data import bench_images
+from groupnl_deploy.training.data import as_input, bench_images
 from groupnl_deploy.training.files import write_tensors
 from groupnl_deploy.workspace import atomic_directory
 
@@ -52,10 +52,8 @@ def export_checkpoint(checkpoint_dir: Path, out: Path, format: Format) -> Artifa
 def parity_inputs(checkpoint: Checkpoint) -> npt.NDArray[np.float32]:
     """(N, C, H, W) preprocessed test images of the checkpoint's data set, else crops of real photographs."""
     images = bench_images(checkpoint.dataset, checkpoint.spec.input_shape, PARITY_IMAGES).images
-    mean = np.asarray(checkpoint.mean, dtype=np.float32).reshape(1, -1, 1, 1)
-    std = np.asarray(checkpoint.std, dtype=np.float32).reshape(1, -1, 1, 1)
-    pixels: npt.NDArray[np.float32] = images.astype(np.float32) / np.float32(255)
-    return (pixels - mean) / std
+    inputs: npt.NDArray[np.float32] = as_input(torch.tensor(images), checkpoint.mean, checkpoint.std).numpy()
+    return inputs
 
 
 def _write_onnx(

@@ -5,6 +5,7 @@ whole. So an interrupted campaign goes on where it stopped, and a changed line o
 what depends on it and nothing else. A product that is replaced moves to `replaced/`; nothing is deleted.
 """
 
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,8 +20,9 @@ from exporters.errors import ExportError
 from groupnl_deploy import stages
 from groupnl_deploy.bench.run import load_run
 from groupnl_deploy.config import Campaign, ModelConfig
-from groupnl_deploy.errors import GroupNLError, UsageError
+from groupnl_deploy.errors import GroupNLError, UsageError, VerificationFailed
 from groupnl_deploy.export import export_checkpoint
+from groupnl_deploy.models.registry import create_model
 from groupnl_deploy.models.spec import ConvSpec, ModelSpec
 from groupnl_deploy.progress import Reporter
 from groupnl_deploy.remote.bundle import build_bundle
@@ -63,21 +65,45 @@ class Stamp:
     schema_version: int = 1
 
 
+@dataclass(frozen=True)
+class StepDone:
+    """A step of a finished campaign: where its product is, and whether it was there already."""
+
+    stage: Stage
+    name: str
+    product: str
+    up_to_date: bool
+
+
+@dataclass(frozen=True)
+class CampaignResult:
+    """All steps in order; the report where that stage was reached."""
+
+    out: str
+    steps: tuple[StepDone, ...]
+    report: Report | None
+    schema_version: int = 1
+
+
 def run_campaign(
     campaign: Campaign, reporter: Reporter, redo_from: Stage | None = None, last: Stage = "report"
-) -> Report | None:
-    """Run the stages up to `last`, redoing all from `redo_from` on; the report when that stage was reached.
+) -> CampaignResult:
+    """Run the stages up to `last`, redoing all from `redo_from` on.
 
-    Raises the error of the step that failed; everything made before it stays.
+    Raises the error of the step that failed; everything made before it stays, and so does what the step was to
+    replace.
     """
     if redo_from is not None and STAGES.index(redo_from) > STAGES.index(last):
         raise UsageError(f"--from {redo_from} comes after --to {last}.", f"The order is {' → '.join(STAGES)}.")
+    _check_ahead(campaign)
+    done = []
     for step in steps(campaign, reporter):
         position = STAGES.index(step.stage)
         if position <= STAGES.index(last):
             forced = redo_from is not None and position >= STAGES.index(redo_from)
-            _run_step(step, Path(campaign.out), forced, reporter)
-    return build_report(_run_folders(campaign)) if last == "report" else None
+            done.append(_run_step(step, Path(campaign.out), forced, reporter))
+    report = build_report(_run_folders(campaign)) if last == "report" else None
+    return CampaignResult(campaign.out, tuple(done), report)
 
 
 def steps(campaign: Campaign, reporter: Reporter) -> Iterator[Step]:
@@ -109,16 +135,24 @@ def model_spec(campaign: Campaign, model: ModelConfig) -> ModelSpec:
     )
 
 
-def _run_step(step: Step, out: Path, forced: bool, reporter: Reporter) -> None:
+def _check_ahead(campaign: Campaign) -> None:
+    """Build every net and look up the device now: a wrong word must not show after minutes of work."""
+    get_device(campaign.push.device)
+    for model in campaign.models:
+        create_model(model_spec(campaign, model))
+
+
+def _run_step(step: Step, out: Path, forced: bool, reporter: Reporter) -> StepDone:
     stamp_path = out / "stamps" / f"{step.stage}-{step.name}.json"
     key = sha256_hex(to_json(step.reads()).encode())
     if not forced and _is_done(step, stamp_path, key):
         reporter.note(f"{step.stage} {step.name}: up to date")
-        return
-    _set_aside(step, out)
-    step.make()
+        return StepDone(step.stage, step.name, str(step.product), up_to_date=True)
+    with _set_aside(step, out):
+        step.make()
     write_atomically(stamp_path, to_json(Stamp(key, step.identity())).encode())
     reporter.note(f"{step.stage} {step.name}: {step.product}")
+    return StepDone(step.stage, step.name, str(step.product), up_to_date=False)
 
 
 def _is_done(step: Step, stamp_path: Path, key: str) -> bool:
@@ -130,12 +164,21 @@ def _is_done(step: Step, stamp_path: Path, key: str) -> bool:
         return False
 
 
-def _set_aside(step: Step, out: Path) -> None:
-    if step.product.exists():
-        stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
-        target = out / "replaced" / f"{stamp}-{step.stage}-{step.product.name}"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        step.product.rename(target)
+@contextlib.contextmanager
+def _set_aside(step: Step, out: Path) -> Iterator[None]:
+    """Move what stands in the product's place to `replaced/`; back again when the new product fails."""
+    if not step.product.exists():
+        yield
+        return
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
+    aside = out / "replaced" / f"{stamp}-{step.stage}-{step.product.name}"
+    aside.parent.mkdir(parents=True, exist_ok=True)
+    step.product.rename(aside)
+    try:
+        yield
+    except BaseException:
+        aside.rename(step.product)
+        raise
 
 
 def _train_step(campaign: Campaign, model: ModelConfig, reporter: Reporter) -> Step:
@@ -185,14 +228,17 @@ def _bench_step(campaign: Campaign, model: ModelConfig, backend: str, reporter: 
 
     def pushed() -> Deployment:
         path = _deployment(campaign, model, format)
-        return from_json(Deployment, path.read_bytes(), str(path))
+        try:
+            return from_json(Deployment, path.read_bytes(), str(path))
+        except (OSError, StrictError) as error:
+            raise VerificationFailed(f"{path} cannot be read: {error}.", "Run again with --from push.") from error
 
     def reads() -> dict[str, Any]:
         deployment = pushed()
         return {
             "artifact": deployment.artifact_sha256,
             "agent": deployment.agent_sha256,
-            "device": deployment.device,
+            "device": to_dict(get_device(deployment.device)),
             "backend": backend,
             "workload": to_dict(campaign.bench.workload),
             "meter": to_dict(meter),

@@ -75,6 +75,7 @@ def bench(
         bundle = ensure_agent(transport)
         subject = _subject(transport, find_deployment(transport, backend, wanted), workload.images)
         name = subject.manifest.label
+        out = out or _default_run_folder(name, backend)
         reporter.note(f"{device.name} runs {name} ({subject.deployment.artifact_sha256[:12]}) with {backend}")
         with reporter.task(f"bench {name}, {backend}") as task:
             run, trace = run_session(
@@ -86,7 +87,6 @@ def bench(
                 plan=plan,
                 watch=_phase_watch(task, workload),
             )
-    out = out or _default_run_folder(run)
     return save_run(out, run, trace), out
 
 
@@ -128,10 +128,10 @@ def _artifact_id(artifact: str | None) -> str | None:
     )
 
 
-def _default_run_folder(run: BenchRun) -> Path:
-    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-    label = re.sub(r"[^A-Za-z0-9.]+", "-", run.manifest.label).strip("-")
-    return Path("runs") / f"{stamp}-{label}-{run.result.backend}"
+def _default_run_folder(label: str, backend: str) -> Path:
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")[:-3]
+    plain = re.sub(r"[^A-Za-z0-9.]+", "-", label).strip("-")
+    return Path("runs") / f"{stamp}-{plain}-{backend}"
 
 
 def _show_epoch(task: Task, reporter: Reporter, progress: "TrainProgress") -> None:
@@ -159,5 +159,7 @@ def _phase_watch(task: Task, workload: Workload) -> Watch:
     def watch(message: PhaseMark | Progress) -> None:
         if isinstance(message, PhaseMark):
             task(begins[message.phase], total, message.phase.replace("_", " "))
+        else:
+            task(begins["check"], total, f"check, image {message.done} of {message.total}")
 
     return watch

@@ -34,7 +34,9 @@ def file_sha256(path: Path) -> str:
 
 def require_absent(target: Path) -> None:
     """Raise `UsageError` when `target` exists, before any work is spent on filling it."""
-    if target.exists():
+    with disk_errors(target):
+        exists = target.exists()
+    if exists:
         raise UsageError(f"{target} exists already.", "Choose another folder with --out, or remove it first.")
 
 
@@ -42,29 +44,21 @@ def require_absent(target: Path) -> None:
 def atomic_directory(target: Path) -> Iterator[Path]:
     """Yield a temporary sibling of `target`; on success flush it and rename it to `target`.
 
-    Raises `UsageError` when `target` exists already and `DiskFull` when the disk has no room. On any
-    exception, Ctrl-C included, the temporary folder is removed and `target` is as it was.
+    Raises `UsageError` when `target` exists already or cannot be written, and `DiskFull` when the disk has no
+    room. On any exception, Ctrl-C included, the temporary folder is removed and `target` is as it was.
     """
     require_absent(target)
-    with _filled_sibling(target) as temporary:
-        yield temporary
-        _flush(temporary)
-        temporary.rename(target)
-        flush_folder(target.parent)
-
-
-@contextlib.contextmanager
-def replace_directory(target: Path) -> Iterator[Path]:
-    """`atomic_directory` that takes the place of an existing folder, which is removed only afterwards."""
-    with _filled_sibling(target) as temporary:
-        yield temporary
-        _flush(temporary)
-        retired = Path(tempfile.mkdtemp(prefix=f".{target.name}.old-", dir=target.parent))
-        if target.exists():
-            target.rename(retired / target.name)
-        temporary.rename(target)
-        flush_folder(target.parent)
-        shutil.rmtree(retired, ignore_errors=True)
+    with disk_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name[:100]}.new-", dir=target.parent))
+        temporary.chmod(0o755)
+        try:
+            yield temporary
+            _flush(temporary)
+            temporary.rename(target)
+            flush_folder(target.parent)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -78,6 +72,7 @@ def write_atomically(path: Path, data: bytes) -> None:
                 stream.flush()
                 os.fsync(stream.fileno())
             Path(name).replace(path)
+            flush_folder(path.parent)
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
@@ -94,24 +89,9 @@ def disk_errors(path: Path) -> Iterator[None]:
                 f"The disk that holds {path.parent} is full.",
                 "Free some space there, then run the command again; nothing half-written was left behind.",
             ) from error
-        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR, errno.EEXIST):
-            raise UsageError(
-                f"Cannot write to {path}: {(error.strerror or str(error)).lower()}.",
-                "Choose a folder that you may write to.",
-            ) from error
-        raise
-
-
-@contextlib.contextmanager
-def _filled_sibling(target: Path) -> Iterator[Path]:
-    with disk_errors(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.new-", dir=target.parent))
-        temporary.chmod(0o755)
-        try:
-            yield temporary
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+        raise UsageError(
+            f"Cannot write {path}: {(error.strerror or str(error)).lower()}.", "Choose a place that you may write to."
+        ) from error
 
 
 def _flush(folder: Path) -> None:

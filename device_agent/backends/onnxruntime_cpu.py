@@ -8,7 +8,7 @@ import onnxruntime
 
 from device_agent.backends import Float32Array
 from device_agent.errors import BackendFailed
-from device_agent.wire import ArtifactManifest
+from device_agent.wire import MODEL_FILES, ArtifactManifest
 
 
 class OnnxRuntimeBackend:
@@ -25,7 +25,7 @@ class OnnxRuntimeBackend:
         options.inter_op_num_threads = 1
         self._name = manifest.input.name
         try:
-            path = str(directory / "model.onnx")
+            path = str(directory / MODEL_FILES[manifest.format])
             self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # the runtime raises a family of its own without a common base
             raise BackendFailed(

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from device_agent.backends import Float32Array
 from device_agent.errors import BackendFailed
 from device_agent.strict import StrictError, from_dict
-from device_agent.wire import ArtifactManifest
+from device_agent.wire import MODEL_FILES, ArtifactManifest
 from groupnl_deploy.models.registry import create_model
 from groupnl_deploy.models.spec import ModelSpec
 
@@ -29,7 +29,7 @@ class PyTorchBackend:
         torch.set_num_threads(threads)
         try:
             model = create_model(from_dict(ModelSpec, manifest.model, "model"))
-            model.load_state_dict(load_file(directory / "model.safetensors"))
+            model.load_state_dict(load_file(directory / MODEL_FILES[manifest.format]))
         except (StrictError, ValueError, RuntimeError) as error:
             raise BackendFailed(
                 f"PyTorch {torch.__version__} cannot build the model: {error}.", "Export and push it again."

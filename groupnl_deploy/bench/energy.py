@@ -1,8 +1,8 @@
 """From a run and its recording to joules: the steady window, gross and net of idle. Pure.
 
 A meter reports means over its update period, so a window beside a step of the load would be smeared. The idle
-windows therefore lose two update periods on their busy side. The steady window is never trimmed: the load is
-on before it (warm-up) and stays on after it (run-out).
+windows therefore lose two update periods at either end (before the first the agent starts). The steady window
+is never trimmed: the load is on before it (warm-up) and stays on after it (run-out).
 """
 
 from dataclasses import dataclass
@@ -33,16 +33,13 @@ class RunEnergy:
 def run_energy(run: BenchRun, trace: PowerTrace) -> RunEnergy:
     """Integrate a run's windows. Raises `WindowNotCovered` or `SampleGap` rather than guess."""
     trim_s = _TRIM_PERIODS * trace.facts.update_period_s
-    before = _window(run, trace, "idle_before", end_trim_s=trim_s)
-    steady = _window(run, trace, "steady")
-    after = _window(run, trace, "idle_after", start_trim_s=trim_s)
+    before = _window(run, trace, "idle_before", trim_s)
+    steady = _window(run, trace, "steady", 0.0)
+    after = _window(run, trace, "idle_after", trim_s)
     return RunEnergy(before, steady, after, net_of_idle(steady, before, after))
 
 
-def _window(
-    run: BenchRun, trace: PowerTrace, phase: Phase, start_trim_s: float = 0.0, end_trim_s: float = 0.0
-) -> Energy:
+def _window(run: BenchRun, trace: PowerTrace, phase: Phase, trim_s: float) -> Energy:
     span = run.result.span(phase)
-    start_s = run.clock.host_s(span.start_ns) - trace.t0_s + start_trim_s
-    end_s = run.clock.host_s(span.end_ns) - trace.t0_s - end_trim_s
-    return window_energy(trace, start_s, end_s)
+    start_s, end_s = (run.clock.host_s(edge_ns) - trace.t0_s for edge_ns in (span.start_ns, span.end_ns))
+    return window_energy(trace, start_s + trim_s, end_s - trim_s)

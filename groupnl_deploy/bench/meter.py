@@ -73,6 +73,7 @@ def start_metering(plan: MeterPlan) -> Iterator[Metering]:
             emulator = stack.enter_context(Km003cEmulator(plan.load.voltage_v, plan.load.idle_a))
             port, enter_phase = emulator.port, _stepper(emulator, plan.load)
         meter = stack.enter_context(open_meter(plan.meter, port, plan.sign))
+        meter.read()  # a silent or wrong device must show now, not after the benchmark
         yield Metering(stack.enter_context(Recorder(meter)), enter_phase)
 
 

@@ -7,10 +7,11 @@ import platform
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import get_args
 
 import groupnl_deploy
 from device_agent.strict import StrictError, from_json, to_json
-from device_agent.wire import ArtifactManifest, BenchRequest, BenchResult, FileDigest
+from device_agent.wire import ArtifactManifest, BenchRequest, BenchResult, FileDigest, Phase
 from groupnl_deploy.bench.clock import ClockSync
 from groupnl_deploy.errors import UsageError, VerificationFailed
 from groupnl_deploy.workspace import POWER_FILE, RUN_FILE, atomic_directory
@@ -18,6 +19,7 @@ from power.trace import MeterFacts, PowerTrace
 from power.trace_io import read_csv, write_csv
 
 SCHEMA_VERSION = 1
+_BENCH_AGAIN = "The folder is not as groupnl bench wrote it: bench again."
 
 
 @dataclass(frozen=True)
@@ -82,9 +84,30 @@ def load_run(folder: Path) -> tuple[BenchRun, PowerTrace | None]:
         run = from_json(BenchRun, path.read_bytes(), str(path))
     except StrictError as error:
         raise VerificationFailed(f"{error}.", "The run is damaged or of another version: bench again.") from error
-    if run.power is None:
-        return run, None
-    damage = run.power.file.damage(folder)
+    _require_consistent(run, path)
+    return run, None if run.power is None else _load_trace(folder, run.power)
+
+
+def _require_consistent(run: BenchRun, path: Path) -> None:
+    """Every phase, a prediction and a label for every image, and the artifact that was asked for."""
+    result, labels = run.result, run.images.labels
+    whole = (
+        [span.phase for span in result.phases] == list(get_args(Phase))
+        and len(result.predictions) == run.request.images
+        and (labels is None or len(labels) == run.request.images)
+        and len(result.latencies_ns) > 0
+        and result.manifest_sha256 == run.artifact_sha256
+    )
+    if not whole:
+        raise VerificationFailed(f"{path} contradicts itself: phases, images or digests do not match.", _BENCH_AGAIN)
+
+
+def _load_trace(folder: Path, power: PowerRecord) -> PowerTrace:
+    damage = power.file.damage(folder)
     if damage is not None:
-        raise VerificationFailed(damage, "The recording is not the one this run was made with: bench again.")
-    return run, read_csv(folder / POWER_FILE)
+        raise VerificationFailed(damage, _BENCH_AGAIN)
+    trace = read_csv(folder / POWER_FILE)
+    # So that no word changed in run.json turns an emulated meter into a real one.
+    if trace.facts != power.meter:
+        raise VerificationFailed(f"{folder / RUN_FILE} and {POWER_FILE} name different meters.", _BENCH_AGAIN)
+    return trace

@@ -98,6 +98,7 @@ def _tell(metering: Metering | None, watch: Watch) -> Watch:
     def tell(message: PhaseMark | Progress) -> None:
         if metering is not None and isinstance(message, PhaseMark):
             metering.enter_phase(message.phase)
+            metering.recorder.snapshot()  # raises if the meter has failed since: no need to go on
         watch(message)
 
     return tell

@@ -3,11 +3,12 @@
 from groupnl_deploy.bench.energy import RunEnergy
 from groupnl_deploy.bench.run import BenchRun
 
-# Half a per cent of clock error at each edge is as much as we accept.
+# So the clocks' error moves a window's edges by at most two per cent of its length.
 _CLOCK_RATIO = 50
 _MIN_SAMPLES = 10
 
 # Bits of the firmware's get_throttled word (Raspberry Pi documentation, vcgencmd).
+_SINCE_BOOT = 16
 _THROTTLE_BITS = {0: "under-voltage", 1: "a capped clock", 2: "throttling", 3: "the soft temperature limit"}
 
 
@@ -28,11 +29,18 @@ def _clock_problems(run: BenchRun) -> tuple[str, ...]:
 
 
 def _board_problems(run: BenchRun) -> tuple[str, ...]:
-    word = (run.result.board_before.throttled or 0) | (run.result.board_after.throttled or 0)
+    before, after = run.result.board_before.throttled or 0, run.result.board_after.throttled or 0
+    # The upper half says what has happened since boot: what is new there happened during the run.
+    word = before | after | (after & ~before) >> _SINCE_BOOT
     return tuple(f"the board reported {what}" for bit, what in _THROTTLE_BITS.items() if word >> bit & 1)
 
 
 def _energy_problems(energy: RunEnergy | None) -> tuple[str, ...]:
-    if energy is None or energy.steady.samples >= _MIN_SAMPLES:
+    if energy is None:
         return ()
-    return (f"the meter gave only {energy.steady.samples} measurements in the steady window",)
+    found = []
+    if energy.steady.samples < _MIN_SAMPLES:
+        found.append(f"the meter gave only {energy.steady.samples} measurements in the steady window")
+    if energy.steady.energy_j <= 0:
+        found.append("the meter saw no power flow to the board: if it is plugged the other way round, use --sign -1")
+    return tuple(found)

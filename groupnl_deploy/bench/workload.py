@@ -7,9 +7,10 @@ from groupnl_deploy.errors import UsageError
 # The KM003C renews its reading twice a second, so ten seconds hold twenty measurements.
 MIN_METERED_S = 10.0
 MIN_ITERATIONS = 100
-MIN_METERED_IDLE_S = 3.0
-# Two of the meter's update periods: its last mean that reaches into the window then saw only the load.
+MIN_METERED_IDLE_S = 4.0
+# Two of the meter's update periods: its means that reach into the window then saw only the load.
 METERED_RUNOUT_S = 1.0
+_LONGEST_S = 86_400.0
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,13 @@ class Workload:
     min_seconds: float = MIN_METERED_S
 
     def __post_init__(self) -> None:
-        if min(self.threads, self.idle_s, self.warmup_s, self.min_seconds) < 0 or self.min_iterations < 1:
-            raise UsageError("A duration or a count of the benchmark is negative.", "Use zero or more.")
+        durations = (self.idle_s, self.warmup_s, self.min_seconds)
+        if not all(0 <= seconds <= _LONGEST_S for seconds in durations):  # NaN is in no range
+            raise UsageError("A duration of the benchmark is not between 0 s and a day.", "Give seconds, such as 10.")
+        if not 0 <= self.threads <= 1024 or not 1 <= self.min_iterations <= 1_000_000:
+            raise UsageError(
+                "A benchmark has 0 to 1024 threads and 1 to 1,000,000 iterations.", "Choose numbers in these ranges."
+            )
         if self.images is not None and self.images < 1:
             raise UsageError("A benchmark needs at least one image.", "Ask for more images.")
 
@@ -39,6 +45,12 @@ class Workload:
                 f"Energy needs a steady window of at least {MIN_METERED_S:g} s and {MIN_ITERATIONS} inferences: "
                 "the meter renews its reading only twice a second.",
                 "Raise --seconds and --iterations, or leave --meter out.",
+            )
+        if self.warmup_s < METERED_RUNOUT_S:
+            raise UsageError(
+                f"Energy needs a warm-up of at least {METERED_RUNOUT_S:g} s, so that the meter's first mean of the "
+                "window has seen only the load.",
+                "Raise --warmup, or leave --meter out.",
             )
         if self.idle_s < MIN_METERED_IDLE_S:
             raise UsageError(

@@ -45,8 +45,8 @@ def show_table(headings: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str
     number is ever cut or broken.
     """
     out = Console()
-    # A pipe has no width of its own.
-    out = out if out.is_terminal else Console(width=max(out.width, _PIPE_WIDTH))
+    if not out.is_terminal and "COLUMNS" not in os.environ:
+        out = Console(width=_PIPE_WIDTH)  # a pipe has no width of its own: never go on below
     keys = next((index for index, (_, numeric) in enumerate(headings) if numeric), len(headings))
     left = list(range(keys, len(headings)))
     while True:
@@ -58,7 +58,7 @@ def show_table(headings: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str
             return
 
 
-_PIPE_WIDTH = 160
+_PIPE_WIDTH = 1000
 
 
 def _table(headings: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str]], columns: Sequence[int]) -> Table:

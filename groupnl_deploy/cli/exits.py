@@ -40,9 +40,11 @@ _CODES: dict[type[Exception], int] = {
     power_errors.MeterProtocolError: 3,
     power_errors.WindowNotCovered: 6,
     power_errors.SampleGap: 6,
+    power_errors.TraceNotWritten: 1,
     power_errors.PowerError: 2,
     export_errors.ParityError: 5,
     export_errors.ArtifactDamaged: 4,
+    export_errors.NotAnArtifact: 2,
     export_errors.ExportError: 1,
 }
 _REPORT_IT = "Run again with --debug for the details; if it looks like our mistake, please report it with them."

@@ -31,9 +31,11 @@ def run(
     for stage in (from_, to):
         if stage is not None:
             known_word("stage", stage, STAGES)
-    report = run_campaign(campaign, console.TerminalReporter(), from_, to)  # type: ignore[arg-type]
-    if report is None:
-        return
-    show_report(report, "json" if json else "table")
-    console.say(f"Everything is kept in {campaign.out}")
-    require_valid(report)
+    result = run_campaign(campaign, console.TerminalReporter(), from_, to)  # type: ignore[arg-type]
+    if json:
+        console.show_json(result)
+    elif result.report is not None:
+        show_report(result.report, "table")
+    console.say(f"Everything is kept in {result.out}")
+    if result.report is not None:
+        require_valid(result.report)

@@ -10,6 +10,7 @@ Nonlinearity = Literal["sinusoidal"]
 Range = tuple[float, float]
 
 SCHEMA_VERSION = 1
+LARGEST_WIDTH = 32
 
 
 class InvalidSpec(ValueError):
@@ -105,15 +106,15 @@ class ModelSpec:
     schema_version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.width) and self.width > 0):
-            raise InvalidSpec(f"width is {self.width}; it must be a positive factor such as 0.25 or 1")
+        if not 0 < self.width <= LARGEST_WIDTH:  # NaN is in no range
+            raise InvalidSpec(f"width is {self.width}; it must be a factor such as 0.25 or 1, at most {LARGEST_WIDTH}")
+        if not 0 <= self.seed < 2**63:
+            raise InvalidSpec(f"seed is {self.seed}; it must be a whole number from 0 to 2^63 - 1")
         _require_positive("num_classes", self.num_classes)
         if len(self.input_shape) != 3:
             raise InvalidSpec(f"input_shape is {self.input_shape}; it must be (channels, height, width)")
         for axis, size in zip(("channels", "height", "width"), self.input_shape, strict=True):
             _require_positive(f"input_shape {axis}", size)
-        if self.schema_version != SCHEMA_VERSION:
-            raise InvalidSpec(f"schema_version is {self.schema_version}; this program reads {SCHEMA_VERSION}")
 
     @property
     def label(self) -> str:

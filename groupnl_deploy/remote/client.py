@@ -38,6 +38,15 @@ _ANSWER_S = 30.0
 _PATIENCE = 4.0  # a phase may take this many times what the agent expects, and a minute more
 
 T = TypeVar("T", bound=Message)
+# Exit codes of a process that a signal ended: 128 + its number.
+_DEATHS = {
+    137: ("was killed, most likely because memory ran out", "Use a smaller model, or free memory on the device."),
+    132: (
+        "met an instruction that its processor does not have",
+        "A library there was built for a newer processor: install another version of onnxruntime or torch.",
+    ),
+    139: ("crashed inside a library", "Install another version of onnxruntime or torch on the device."),
+}
 Watch = Callable[[PhaseMark | Progress], None]
 
 
@@ -92,7 +101,12 @@ class AgentClient:
         return self._receive(timeout_s)
 
     def _send(self, message: Message) -> None:
-        self._process.send_line(encode(message))
+        try:
+            self._process.send_line(encode(message))
+        except DeviceUnreachable as error:
+            if self._process.exit_code(1.0) is None:
+                raise
+            raise self._gone() from error
 
     def _receive(self, timeout_s: float) -> Message:
         line = self._process.read_line(timeout_s)
@@ -116,11 +130,9 @@ class AgentClient:
 
     def _gone(self) -> GroupNLError:
         code, said = self._process.exit_code(2.0), self._process.stderr_tail().strip()
-        if code in (-9, 137):
-            return DeviceFault(
-                f"The agent on {self._device_name} was killed, most likely because memory ran out.",
-                "Use a smaller model, or free memory on the device.",
-            )
+        if code in _DEATHS:
+            what, remedy = _DEATHS[code]
+            return DeviceFault(f"The agent on {self._device_name} {what}.", remedy)
         if code is None:
             return DeviceUnreachable(f"The connection to {self._device_name} broke.", "Check the device and its link.")
         last = said.splitlines()[-1] if said else "it said nothing"

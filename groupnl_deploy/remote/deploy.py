@@ -8,6 +8,8 @@ Below the device's root::
     deployments.json                     what was pushed, the newest last
 """
 
+import contextlib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,9 +17,9 @@ from datetime import UTC, datetime
 from device_agent.strict import StrictError, from_json, to_json
 from device_agent.wire import BACKENDS, Format
 from exporters.artifact import Artifact
-from groupnl_deploy.errors import DeviceFault, DeviceUnreachable, UsageError, VerificationFailed
+from groupnl_deploy.errors import DeviceFault, DeviceUnreachable, GroupNLError, UsageError, VerificationFailed
 from groupnl_deploy.remote.bundle import AgentBundle, build_bundle
-from groupnl_deploy.remote.client import start_agent
+from groupnl_deploy.remote.client import AgentClient, start_agent
 from groupnl_deploy.remote.transport import Transport
 
 _LEDGER = "deployments.json"
@@ -45,6 +47,11 @@ class Deployment:
     pushed_at: str
     previous: str | None
     schema_version: int = 1
+
+    def __post_init__(self) -> None:
+        # It becomes part of a path, and it is read from the device.
+        if not re.fullmatch(r"[0-9a-f]{64}", self.artifact_sha256):
+            raise ValueError(f"{self.artifact_sha256!r} is no artifact's id")
 
     @property
     def directory(self) -> str:
@@ -80,22 +87,27 @@ def push_artifact(transport: Transport, artifact: Artifact, sent: Sent = lambda 
     bundle = ensure_agent(transport)
     final = f"artifacts/{artifact.sha256}"
     with start_agent(transport, bundle.remote_path, bundle.sha256) as agent:
-        if transport.get(f"{final}/manifest.json") is not None:
-            try:
-                agent.verify(transport.path(final), artifact.sha256)
-                return _record(transport, artifact, bundle)
-            except VerificationFailed:
-                transport.remove(final)
-        incoming = f"incoming/{artifact.sha256}"
-        transport.remove(incoming)
-        try:
-            _upload(transport, artifact, incoming, sent)
-            agent.verify(transport.path(incoming), artifact.sha256)
-        except BaseException:
+        if not _is_whole(agent, transport, final, artifact.sha256):
+            incoming = f"incoming/{artifact.sha256}"
             transport.remove(incoming)
-            raise
-    transport.rename(incoming, final)
+            try:
+                _upload(transport, artifact, incoming, sent)
+                agent.verify(transport.path(incoming), artifact.sha256)
+                transport.remove(final)
+                transport.rename(incoming, final)
+            except BaseException:
+                with contextlib.suppress(GroupNLError):  # the first error is the one to tell
+                    transport.remove(incoming)
+                raise
     return _record(transport, artifact, bundle)
+
+
+def _is_whole(agent: AgentClient, transport: Transport, directory: str, sha256: str) -> bool:
+    try:
+        agent.verify(transport.path(directory), sha256)
+    except VerificationFailed:
+        return False
+    return True
 
 
 def read_ledger(transport: Transport) -> Ledger:
@@ -118,7 +130,12 @@ def find_deployment(transport: Transport, backend: str, wanted: str | None) -> D
     if wanted is not None:
         matches = [item for item in deployments if item.artifact_sha256.startswith(wanted)]
         if not matches:
-            raise UsageError(f"No artifact {wanted[:12]} was pushed to {transport.name}.", "Push it first.")
+            raise UsageError(
+                f"No artifact {wanted[:12]} was pushed to {transport.name}.",
+                "Push it first: groupnl push, or in a campaign groupnl run … --from push.",
+            )
+        if len({item.artifact_sha256 for item in matches}) > 1:
+            raise UsageError(f"{wanted} begins the ids of several artifacts.", "Give more digits of the one you mean.")
         return matches[-1]
     formats = BACKENDS[backend].formats
     matches = [item for item in deployments if item.format in formats]
@@ -168,8 +185,9 @@ def _upload(transport: Transport, artifact: Artifact, directory: str, sent: Sent
 
 
 def _record(transport: Transport, artifact: Artifact, bundle: AgentBundle) -> Deployment:
-    ledger = read_ledger(transport)
-    newest = ledger.deployments[-1] if ledger.deployments else None
+    # One entry an artifact: pushing it again makes it the newest.
+    others = tuple(item for item in read_ledger(transport).deployments if item.artifact_sha256 != artifact.sha256)
+    newest = others[-1] if others else None
     deployment = Deployment(
         device=transport.name,
         artifact_sha256=artifact.sha256,
@@ -179,5 +197,5 @@ def _record(transport: Transport, artifact: Artifact, bundle: AgentBundle) -> De
         pushed_at=datetime.now(UTC).isoformat(timespec="seconds"),
         previous=newest.artifact_sha256 if newest else None,
     )
-    transport.put(to_json(Ledger((*ledger.deployments, deployment))).encode(), _LEDGER)
+    transport.put(to_json(Ledger((*others, deployment))).encode(), _LEDGER)
     return deployment

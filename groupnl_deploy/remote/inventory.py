@@ -85,6 +85,8 @@ def add_device(device: Device) -> Device:
         raise UsageError(f"The device “{device.name}” cannot be added: {problem}.", "See `groupnl device add --help`.")
     if device.identity and not device.identity.startswith("~"):
         device = replace(device, identity=str(Path(device.identity).absolute()))
+    # Commands start in the home folder there; a tilde would reach them as a plain letter.
+    device = replace(device, python=device.python.removeprefix("~/"))
     stored = _stored()
     if any(known.name == device.name for known in stored):
         raise UsageError(

@@ -102,7 +102,7 @@ def build_row(run: BenchRun, trace: PowerTrace | None, name: str) -> ReportRow:
         energy_j=energy.steady.energy_j / stats.iterations if energy else None,
         net_energy_j=energy.net.net_energy_j / stats.iterations if energy else None,
         idle_power_w=energy.net.idle_power_w if energy else None,
-        emulated=run.power.meter.emulated if run.power else None,
+        emulated=trace.facts.emulated if trace else None,
         accuracy=accuracy(run),
         images=len(run.result.predictions),
         problems=(refusal, *found) if refusal else found,

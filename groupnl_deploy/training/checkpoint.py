@@ -23,10 +23,11 @@ from groupnl_deploy.training.data import preprocessing
 from groupnl_deploy.training.files import read_verified, read_whole, write_tensors
 from groupnl_deploy.training.loop import TrainResult
 from groupnl_deploy.training.recipe import Recipe
-from groupnl_deploy.training.state import TENSORS_FILE, TrainingState, discard_state
+from groupnl_deploy.training.state import TrainingState, discard_state
 from groupnl_deploy.workspace import CHECKPOINT_FILE, atomic_directory, sha256_hex
 
 WEIGHTS_FILE = "model.safetensors"
+TRAINING_FILE = "training.safetensors"
 SCHEMA_VERSION = 1
 _REMEDY = "Copy the checkpoint folder again from where it was whole, or train again."
 
@@ -102,7 +103,7 @@ def save_checkpoint(
     """Write a new checkpoint folder, whole or not at all. Raises `UsageError` where `directory` exists."""
     with atomic_directory(directory) as folder:
         known = {field.name: getattr(draft, field.name) for field in fields(CheckpointDraft)}
-        state = write_tensors(folder / TENSORS_FILE, training_state.tensors) if training_state else None
+        state = write_tensors(folder / TRAINING_FILE, training_state.tensors) if training_state else None
         weights = write_tensors(folder / WEIGHTS_FILE, model.state_dict())
         checkpoint = Checkpoint(**known, weights=weights, training=state, producer=_producer())
         (folder / CHECKPOINT_FILE).write_text(to_json(checkpoint), encoding="utf-8")
@@ -151,11 +152,6 @@ def _load(directory: Path) -> tuple[Checkpoint, bytes]:
         checkpoint = from_json(Checkpoint, read_whole(path, _REMEDY))
     except StrictError as error:
         raise VerificationFailed(f"{path} is damaged or of another version: {error}.", _REMEDY) from error
-    if checkpoint.schema_version != SCHEMA_VERSION:
-        raise VerificationFailed(
-            f"{path} has the schema version {checkpoint.schema_version}; this program reads {SCHEMA_VERSION}.",
-            "Use the version of groupnl that wrote it.",
-        )
     return checkpoint, read_verified(directory, checkpoint.weights, _REMEDY)
 
 

@@ -34,10 +34,15 @@ def read_verified(directory: Path, file: FileDigest, remedy: str) -> bytes:
     return data
 
 
+def tensor_bytes(tensors: dict[str, Tensor]) -> bytes:
+    """A safetensors file's content; equal tensors give equal bytes."""
+    return safetensors.torch.save({key: tensor.detach().contiguous() for key, tensor in tensors.items()})
+
+
 def write_tensors(path: Path, tensors: dict[str, Tensor]) -> FileDigest:
-    """Write a safetensors file and describe it; equal tensors give equal bytes.
+    """Write a safetensors file and describe it.
 
     The library makes the bytes and we write them: its own writing turns a full disk into an error of its own.
     """
-    path.write_bytes(safetensors.torch.save({key: tensor.detach().contiguous() for key, tensor in tensors.items()}))
+    path.write_bytes(tensor_bytes(tensors))
     return FileDigest.of(path)

@@ -14,12 +14,12 @@ from device_agent.strict import StrictError, from_json, to_json
 from device_agent.wire import FileDigest
 from groupnl_deploy.errors import VerificationFailed
 from groupnl_deploy.models.spec import ModelSpec
-from groupnl_deploy.training.files import read_verified, read_whole, write_tensors
+from groupnl_deploy.training.files import read_verified, read_whole, tensor_bytes
 from groupnl_deploy.training.recipe import Recipe
-from groupnl_deploy.workspace import replace_directory
+from groupnl_deploy.workspace import write_atomically
 
 STATE_FILE = "training.json"
-TENSORS_FILE = "training.safetensors"
+_TENSORS_PREFIX = "training-"
 SCHEMA_VERSION = 1
 
 
@@ -51,11 +51,17 @@ class _StateRecord:
 
 
 def save_state(directory: Path, state: TrainingState) -> None:
-    """Put the state in the place of what the folder held; an interruption leaves the old or the new one."""
-    with replace_directory(directory) as folder:
-        digest = write_tensors(folder / TENSORS_FILE, state.tensors)
-        record = _StateRecord(state.job, state.epoch, digest)
-        (folder / STATE_FILE).write_text(to_json(record), encoding="utf-8")
+    """Put the state in the place of the one the folder held; an interruption leaves the old or the new one.
+
+    Each state's tensors have a name of their own, and the record, replaced in one step, says which count.
+    """
+    path = directory / f"{_TENSORS_PREFIX}{state.epoch}.safetensors"
+    write_atomically(path, tensor_bytes(state.tensors))
+    record = _StateRecord(state.job, state.epoch, FileDigest.of(path))
+    write_atomically(directory / STATE_FILE, to_json(record).encode())
+    for older in directory.glob(f"{_TENSORS_PREFIX}*.safetensors"):
+        if older != path:
+            older.unlink(missing_ok=True)
 
 
 def load_state(directory: Path) -> TrainingState | None:
@@ -68,15 +74,14 @@ def load_state(directory: Path) -> TrainingState | None:
         record = from_json(_StateRecord, data)
     except StrictError as error:
         raise VerificationFailed(f"{directory / STATE_FILE} is no training state: {error}.", remedy) from error
-    if record.schema_version != SCHEMA_VERSION:
-        raise VerificationFailed(f"{directory} was written by another version of this program.", remedy)
     tensors = safetensors.torch.load(read_verified(directory, record.tensors, remedy))
     return TrainingState(record.job, record.epoch, tensors)
 
 
 def discard_state(directory: Path) -> None:
     """Remove a state that is no longer needed, and the folder if nothing else is in it."""
-    for name in (STATE_FILE, TENSORS_FILE):
-        (directory / name).unlink(missing_ok=True)
+    (directory / STATE_FILE).unlink(missing_ok=True)
+    for tensors in directory.glob(f"{_TENSORS_PREFIX}*.safetensors"):
+        tensors.unlink(missing_ok=True)
     if directory.is_dir() and not any(directory.iterdir()):
         directory.rmdir()

@@ -5,7 +5,7 @@ from groupnl_deploy.bench.workload import Workload
 from groupnl_deploy.errors import UsageError
 
 
-@pytest.mark.parametrize("changes", [{"min_seconds": 9.9}, {"min_iterations": 99}, {"idle_s": 2.0}])
+@pytest.mark.parametrize("changes", [{"min_seconds": 9.9}, {"min_iterations": 99}, {"idle_s": 3.9}, {"warmup_s": 0.5}])
 def test_what_a_meter_cannot_resolve_is_refused(changes: dict[str, float]) -> None:
     workload = Workload(**changes)
     with pytest.raises(UsageError, match="at least"):
@@ -16,7 +16,18 @@ def test_the_defaults_are_measurable() -> None:
     Workload().require_measurable()
 
 
-@pytest.mark.parametrize("changes", [{"idle_s": -1.0}, {"min_iterations": 0}, {"images": 0}, {"threads": -1}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"idle_s": -1.0},
+        {"idle_s": float("inf")},
+        {"min_seconds": float("nan")},
+        {"warmup_s": 1e300},
+        {"min_iterations": 0},
+        {"images": 0},
+        {"threads": -1},
+    ],
+)
 def test_nonsense_is_refused(changes: dict[str, float]) -> None:
     with pytest.raises(UsageError):
         Workload(**changes)

@@ -1,6 +1,8 @@
 """The real bundle in a real process, spoken to through its own wire protocol."""
 
 import base64
+import dataclasses
+import hashlib
 import json
 import os
 import signal
@@ -207,8 +209,26 @@ def test_chatter_of_libraries_goes_to_stderr(tmp_path: Path) -> None:
     assert process.wait(5) == 0
 
 
-def test_a_killed_agent_is_an_error_that_names_memory(agent: AgentClient) -> None:
-    os.kill(agent._process._child.pid, signal.SIGKILL)
-    with pytest.raises((DeviceFault, DeviceUnreachable)) as caught:
+@pytest.mark.parametrize(
+    ("number", "words"), [(signal.SIGKILL, "memory ran out"), (signal.SIGILL, "instruction"), (signal.SIGTERM, "143")]
+)
+def test_an_agent_that_a_signal_ended_says_what_that_means(agent: AgentClient, number: int, words: str) -> None:
+    os.kill(agent._process._child.pid, number)
+    with pytest.raises(DeviceFault) as caught:
         agent.board_facts()
-    assert caught.value.remedy
+    assert words in caught.value.message
+
+
+def test_the_null_backend_fills_no_memory(agent: AgentClient, untrained) -> None:
+    result = agent.bench(request_for(untrained.onnx, min_seconds=20.0), IMAGES, lambda message: None)
+    assert len(result.latencies_ns) <= 1_000_000
+    assert result.memory.rss_peak_bytes < result.memory.rss_after_load_bytes + 30e6
+
+
+def test_a_manifest_that_does_not_list_the_model_is_refused(agent: AgentClient, untrained_copy) -> None:
+    folder = untrained_copy.onnx.directory
+    manifest = dataclasses.replace(untrained_copy.onnx.manifest, files=())
+    (folder / "manifest.json").write_bytes(manifest.to_bytes())
+    digest = hashlib.sha256(manifest.to_bytes()).hexdigest()
+    with pytest.raises(VerificationFailed, match=r"lists no model\.onnx"):
+        agent.bench(request_for(untrained_copy.onnx, manifest_sha256=digest), IMAGES, lambda message: None)

@@ -86,7 +86,7 @@ def test_a_missing_library_is_named_with_its_install_line(minimal_python: Path, 
     with pytest.raises(DeviceFault) as caught:
         bench(minimal_python, untrained.torch, "pytorch", tmp_path / "board")
     assert "torch" in caught.value.message
-    assert f"{minimal_python} -m pip install numpy torch safetensors" in caught.value.remedy
+    assert f"{minimal_python} -m pip install numpy torch==2.6.0 safetensors" in caught.value.remedy
 
 
 def test_pushing_needs_python_alone_and_benching_says_what_is_missing(

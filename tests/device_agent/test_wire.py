@@ -51,7 +51,9 @@ def test_the_cases_above_are_all_messages() -> None:
     assert {type(message) for message in MESSAGES} == set(typing.get_args(wire.Message))
 
 
-@pytest.mark.parametrize("line", [b"", b"hello pi", b"[]", b'{"type":"exec"}', b'{"type":"ping","x":1}', b"\xff\xfe"])
+@pytest.mark.parametrize(
+    "line", [b"", b"hello pi", b"[]", b'{"type":"exec"}', b'{"type":[]}', b'{"type":"ping","x":1}', b"\xff\xfe"]
+)
 def test_anything_else_is_refused(line: bytes) -> None:
     with pytest.raises(StrictError):
         wire.decode(line)

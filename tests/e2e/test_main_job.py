@@ -42,7 +42,7 @@ backends = ["pytorch", "onnxruntime"]
 [bench.workload]
 threads = 1
 images = 50
-idle_s = 3.0
+idle_s = 4.0
 warmup_s = 1.0
 
 [bench.meter]
@@ -78,7 +78,7 @@ TAIL = ("bench net-pytorch", "bench net-onnxruntime", "report all")
 
 def run(folder: Path, **options) -> tuple[Notes, object]:
     notes = Notes()
-    return notes, run_campaign(load_campaign(folder / "job.toml"), notes, **options)
+    return notes, run_campaign(load_campaign(folder / "job.toml"), notes, **options).report
 
 
 def test_the_main_job_over_ssh(sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,7 +117,7 @@ def check_joules(folder: Path) -> None:
     assert energy.idle_before.mean_power_w == pytest.approx(IDLE_W, rel=1e-3)
     assert energy.idle_after.mean_power_w == pytest.approx(IDLE_W, rel=1e-3)
     assert energy.net.net_energy_j == pytest.approx((BUSY_W - IDLE_W) * energy.steady.duration_s, rel=2e-3)
-    assert energy.steady.samples >= 19 and energy.emulated
+    assert energy.steady.samples >= 15 and energy.emulated
     steady = run.result.span("steady")
     assert energy.steady.duration_s == pytest.approx((steady.end_ns - steady.start_ns) / 1e9, rel=1e-4)
     assert run.clock.uncertainty_s < 0.05

@@ -4,10 +4,15 @@ from pathlib import Path
 
 import pytest
 
+from device_agent.strict import to_json
+from groupnl_deploy import stages
 from groupnl_deploy.config import load_campaign
 from groupnl_deploy.errors import UsageError
+from groupnl_deploy.models.spec import InvalidSpec
 from groupnl_deploy.pipeline import STAGES, run_campaign, steps
 from groupnl_deploy.progress import Silence
+from groupnl_deploy.remote.deploy import Deployment
+from groupnl_deploy.remote.inventory import Device, add_device, remove_device
 
 ROOT = Path(__file__).parents[2]
 MINIMAL = '[train]\ndataset = "digits"\n\n[[models]]\nlabel = "a"\nmodel = "resnet18_cifar"\n'
@@ -47,6 +52,60 @@ def test_a_mistake_in_the_file_names_itself(tmp_path: Path, change: tuple[str, s
         load_campaign(write(tmp_path, MINIMAL.replace(*change)))
     for word in words:
         assert word in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (MINIMAL + '\n[[models]]\nlabel = "b"\nmodel = "resnet99"\n', "resnet99"),
+        (MINIMAL + '\n[push]\ndevice = "nopi"\n', "nopi"),
+        (MINIMAL.replace("digits", "digit"), "“digit”"),
+        (MINIMAL + "width = 0.01\n", "width"),
+    ],
+)
+def test_a_wrong_word_shows_before_anything_is_made(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises((UsageError, InvalidSpec), match=words):
+        run_campaign(load_campaign(write(tmp_path, text)), Silence())
+    assert not (tmp_path / "out").exists()
+
+
+def bench_key(tmp_path: Path, text: str, artifact: str = "a" * 64) -> object:
+    """What the bench step reads, with a deployment as the push step would have left it."""
+    campaign = load_campaign(write(tmp_path, text))
+    step = next(step for step in steps(campaign, Silence()) if step.stage == "bench")
+    path = Path(campaign.out) / "deployments" / "a-torch.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(to_json(Deployment(campaign.push.device, artifact, "net", "torch", "b" * 64, "now", None)))
+    return step.reads()
+
+
+def test_a_bench_is_done_again_when_anything_it_depends_on_changes(tmp_path: Path) -> None:
+    text = MINIMAL + '\n[push]\ndevice = "pi"\n'
+    add_device(Device("pi", "ssh", host="one.local"))
+    keys = [bench_key(tmp_path, text)]
+    assert bench_key(tmp_path, text) == keys[0]
+    keys.append(bench_key(tmp_path, text, artifact="c" * 64))
+    keys.append(bench_key(tmp_path, text + "[bench.workload]\nthreads = 3\n"))
+    keys.append(bench_key(tmp_path, text + '[bench.meter]\nmeter = "km003c"\nport = "emulator"\n'))
+    remove_device("pi")
+    add_device(Device("pi", "ssh", host="another.local"))
+    keys.append(bench_key(tmp_path, text))
+    assert len({to_json(key) for key in keys}) == len(keys)
+
+
+def test_what_a_failed_step_was_to_replace_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    product = tmp_path / "out" / "checkpoints" / "a"
+    product.mkdir(parents=True)
+    (product / "precious").write_text("kept")
+
+    def fail(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(stages, "train_checkpoint", fail)
+    with pytest.raises(KeyboardInterrupt):
+        run_campaign(load_campaign(write(tmp_path, MINIMAL)), Silence(), redo_from="train")
+    assert (product / "precious").read_text() == "kept"
+    assert list((tmp_path / "out" / "replaced").iterdir()) == []
 
 
 def test_two_models_may_not_share_a_label(tmp_path: Path) -> None:

@@ -60,7 +60,8 @@ def test_a_conv_spec_that_describes_nothing_is_refused(change, text):
         ({"num_classes": 0}, "num_classes"),
         ({"input_shape": (3, 0, 32)}, "height"),
         ({"input_shape": (3, 32)}, "input_shape"),
-        ({"schema_version": 2}, "schema_version"),
+        ({"seed": -1}, "seed"),
+        ({"seed": 2**63}, "seed"),
     ],
 )
 def test_a_model_spec_that_describes_nothing_is_refused(change, text):
@@ -78,5 +79,7 @@ def test_json_round_trip_and_strictness():
     assert from_json(ModelSpec, to_json(spec)) == spec
     with pytest.raises(StrictError, match="widht"):
         from_json(ModelSpec, to_json(spec).replace('"width"', '"widht"'))
-    with pytest.raises(StrictError, match="must be a positive factor"):
+    with pytest.raises(StrictError, match="must be a factor"):
         from_json(ModelSpec, to_json(spec).replace("0.25", "-0.25"))
+    with pytest.raises(StrictError, match="schema_version 2 is not the 1"):
+        from_json(ModelSpec, to_json(spec).replace('"schema_version": 1', '"schema_version": 2'))

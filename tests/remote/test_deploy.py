@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from groupnl_deploy.errors import DeviceUnreachable, UsageError, VerificationFailed
+from groupnl_deploy.errors import DeviceFault, DeviceUnreachable, UsageError, VerificationFailed
 from groupnl_deploy.remote import deploy
 from groupnl_deploy.remote.deploy import ensure_agent, find_deployment, push_artifact, read_ledger
 from groupnl_deploy.remote.inventory import Device, connect, local_device
@@ -53,6 +53,31 @@ def test_an_artifact_damaged_on_the_device_is_sent_again(device: Device, untrain
         push_artifact(transport, untrained.onnx, lambda done, total: sent.append(done))
         assert sent
         assert transport.get(f"{pushed.directory}/model.onnx") == (untrained.onnx.directory / "model.onnx").read_bytes()
+
+
+def test_a_manifest_lost_on_the_device_is_mended_by_pushing(device: Device, untrained) -> None:
+    with connect(device) as transport:
+        pushed = push_artifact(transport, untrained.onnx)
+        transport.remove(f"{pushed.directory}/manifest.json")
+        push_artifact(transport, untrained.onnx)
+        assert transport.get(f"{pushed.directory}/manifest.json") == untrained.onnx.manifest.to_bytes()
+
+
+def test_pushing_again_makes_the_artifact_the_newest_and_no_entry_twice(device: Device, untrained) -> None:
+    with connect(device) as transport:
+        for artifact in (untrained.onnx, untrained.torch, untrained.onnx, untrained.onnx):
+            last = push_artifact(transport, artifact)
+        assert [item.artifact_sha256 for item in read_ledger(transport).deployments] == [
+            untrained.torch.sha256,
+            untrained.onnx.sha256,
+        ]
+        assert last.previous == untrained.torch.sha256
+
+
+@pytest.mark.parametrize("name", ["../../x", "", "g" * 64])
+def test_a_ledger_that_names_no_artifact_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="no artifact's id"):
+        deploy.Deployment("pi", name, "net", "onnx", "a" * 64, "now", None)
 
 
 def test_an_upload_damaged_on_the_way_never_gets_its_final_name(
@@ -103,5 +128,5 @@ def test_a_program_that_is_no_python_is_refused(device: Device) -> None:
 def test_a_damaged_ledger_is_an_error_that_names_the_file(device: Device) -> None:
     with connect(device) as transport:
         transport.put(json.dumps({"schema_version": 1, "deployment": []}).encode(), "deployments.json")
-        with pytest.raises(Exception, match=r"deployments\.json"):
+        with pytest.raises(DeviceFault, match=r"deployments\.json"):
             read_ledger(transport)

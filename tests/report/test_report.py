@@ -156,11 +156,22 @@ def test_a_window_shorter_than_fifty_times_the_clocks_uncertainty_is_invalid(fol
     assert "uncertainty" in row.problems[0]
 
 
-@pytest.mark.parametrize(("word", "expected"), [(0x1, "under-voltage"), (0x4, "throttling"), (0x50000, None)])
-def test_a_throttled_board_is_a_problem(word: int, expected: str | None) -> None:
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        (0x0, 0x1, "under-voltage"),
+        (0x4, 0x4, "throttling"),
+        (0x0, 0x50000, "under-voltage"),  # cooled down since, but it happened during the run
+        (0x50000, 0x50000, None),  # it happened before
+    ],
+)
+def test_a_throttled_board_is_a_problem(before: int, after: int, expected: str | None) -> None:
     run = make_run()
-    board = dataclasses.replace(BOARD, throttled=word)
-    run = dataclasses.replace(run, result=dataclasses.replace(run.result, board_after=board))
+    boards = {
+        "board_before": dataclasses.replace(BOARD, throttled=before),
+        "board_after": dataclasses.replace(BOARD, throttled=after),
+    }
+    run = dataclasses.replace(run, result=dataclasses.replace(run.result, **boards))
     problems = build_row(run, None, "run").problems
     assert problems == () if expected is None else expected in problems[0]
 
@@ -191,6 +202,46 @@ def test_an_altered_recording_is_refused(folder: Path) -> None:
     path.write_text(path.read_text().replace("emulated: true", "emulated: false"))
     with pytest.raises(VerificationFailed, match=r"power\.csv"):
         load_run(folder)
+
+
+def test_a_word_changed_in_the_run_makes_no_real_meter(folder: Path) -> None:
+    path = folder / "run.json"
+    path.write_text(path.read_text().replace('"emulated": true', '"emulated": false'))
+    with pytest.raises(VerificationFailed, match="different meters"):
+        load_run(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda run: run.update(schema_version=7), "schema_version 7"),
+        (lambda run: run["result"]["phases"].pop(), "contradicts itself"),
+        (lambda run: run["result"]["predictions"].pop(), "contradicts itself"),
+        (lambda run: run.update(artifact_sha256="f" * 64), "contradicts itself"),
+    ],
+)
+def test_a_run_that_contradicts_itself_is_refused(folder: Path, change, words: str) -> None:
+    run = json.loads((folder / "run.json").read_text())
+    change(run)
+    (folder / "run.json").write_text(json.dumps(run))
+    with pytest.raises(VerificationFailed, match=words):
+        load_run(folder)
+
+
+def test_current_that_flows_the_wrong_way_is_invalid() -> None:
+    trace = make_trace()
+    reverse = dataclasses.replace(trace, current_a=-trace.current_a)
+    row = build_row(make_run(), reverse, "run")
+    assert row.energy_j < 0 and "--sign -1" in row.problems[0]
+
+
+def test_the_agents_own_start_is_not_counted_as_idle() -> None:
+    """On a board the agent's start and imports lie just before the first idle phase."""
+    trace = make_trace()
+    device_s = trace.t_s - 1.0
+    current = np.where(device_s <= 0.5, 5.0 / 5.0, trace.current_a)  # the meter's mean lags by up to a period
+    row = build_row(make_run(), dataclasses.replace(trace, current_a=current), "run")
+    assert row.idle_power_w == pytest.approx(2.0)
 
 
 def test_a_damaged_run_and_a_folder_that_is_none(folder: Path, tmp_path: Path) -> None:

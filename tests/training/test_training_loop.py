@@ -10,7 +10,7 @@ from groupnl_deploy.errors import TrainingDiverged, UsageError, VerificationFail
 from groupnl_deploy.models.spec import ConvSpec
 from groupnl_deploy.training.loop import shift_randomly, train
 from groupnl_deploy.training.recipe import Recipe
-from groupnl_deploy.training.state import load_state
+from groupnl_deploy.training.state import discard_state, load_state
 
 
 def ignore(progress):
@@ -111,8 +111,8 @@ def test_the_state_of_another_recipe_is_left_out_of_account(tmp_path, thin_spec,
 @pytest.mark.parametrize(
     ("file", "damage", "text"),
     [
-        ("training.safetensors", lambda data: data[:-1], "truncated"),
-        ("training.safetensors", lambda data: data[:-1] + bytes([data[-1] ^ 1]), "altered"),
+        ("training-1.safetensors", lambda data: data[:-1], "truncated"),
+        ("training-1.safetensors", lambda data: data[:-1] + bytes([data[-1] ^ 1]), "altered"),
         ("training.json", lambda data: data[:20], "no training state"),
         (
             "training.json",
@@ -129,6 +129,16 @@ def test_a_damaged_state_is_refused_with_the_way_out(tmp_path, file, damage, tex
     with pytest.raises(VerificationFailed, match=text) as caught:
         train(thin_spec, Recipe(epochs=1), few_digits, ignore, folder)
     assert str(folder) in caught.value.remedy
+
+
+def test_what_else_lies_beside_the_state_stays(tmp_path, thin_spec, few_digits):
+    folder = tmp_path / "net.resume"
+    folder.mkdir()
+    (folder / "thesis.txt").write_text("mine")
+    train(thin_spec, Recipe(epochs=2), few_digits, ignore, folder)
+    assert sorted(path.name for path in folder.iterdir()) == ["thesis.txt", "training-2.safetensors", "training.json"]
+    discard_state(folder)
+    assert [path.name for path in folder.iterdir()] == ["thesis.txt"]
 
 
 @pytest.mark.parametrize(("clip", "remedy"), [(None, "clip_norm = 1"), (1e30, "smaller learning rate")])
