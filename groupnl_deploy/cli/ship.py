@@ -23,10 +23,11 @@ def export(
     Example: groupnl export net --format onnx --out net-onnx
     """
     from device_agent.strict import to_dict
-    from groupnl_deploy.export import export_checkpoint
     from groupnl_deploy.words import known_word
 
     known_word("format", format, ("onnx", "torch"))
+    from groupnl_deploy.export import export_checkpoint
+
     artifact = export_checkpoint(checkpoint, out, format)  # type: ignore[arg-type]
     parity = artifact.manifest.parity
     if json:

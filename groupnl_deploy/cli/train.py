@@ -27,6 +27,7 @@ def train(
 
     Example: groupnl train --model resnet18_cifar --conv groupnl --dataset digits --width 0.25 --out net
     """
+    convolution = conv_spec(conv, semantics)  # before PyTorch, so that a wrong word shows at once
     from groupnl_deploy.models.spec import ModelSpec
     from groupnl_deploy.stages import train_checkpoint
     from groupnl_deploy.training.checkpoint import checkpoint_id
@@ -34,7 +35,7 @@ def train(
     from groupnl_deploy.training.recipe import Recipe
 
     data = load_dataset(dataset)
-    spec = ModelSpec(model, conv_spec(conv, semantics), width, data.num_classes, data.input_shape, seed)
+    spec = ModelSpec(model, convolution, width, data.num_classes, data.input_shape, seed)
     recipe = Recipe.with_defaults(epochs, seed)
     checkpoint = train_checkpoint(spec, recipe, dataset, out, console.TerminalReporter())
     if json:
