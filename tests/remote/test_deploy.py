@@ -2,6 +2,9 @@
 
 import dataclasses
 import json
+import os
+import pwd
+import sys
 
 import pytest
 
@@ -111,6 +114,12 @@ def test_a_missing_python_is_named(device: Device) -> None:
         ensure_agent(transport)
     assert "no Python at “/opt/none/bin/python”" in caught.value.message
     assert "--python" in caught.value.remedy
+
+
+def test_a_python_below_the_home_folder_there_is_found(sshd) -> None:
+    home = pwd.getpwuid(os.getuid()).pw_dir
+    with connect(sshd.device(python=os.path.relpath(sys.executable, home))) as transport:
+        assert transport.get(ensure_agent(transport).remote_path) is not None
 
 
 def test_an_old_python_is_refused(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,8 @@ def test_what_is_added_comes_back_and_goes() -> None:
     board = Device("board", "ssh", host="10.0.0.7", port=2222, identity="~/.ssh/board", python="~/env/bin/python")
     assert add_device(_PI) == _PI
     add_device(board)
+    # Commands start in the home folder there, and a quoted tilde would mean nothing to the shell.
+    board = replace(board, python="env/bin/python")
     assert load_devices()[1:] == (_PI, board)
     assert get_device("board") == board
     remove_device("pi")
