@@ -3,6 +3,7 @@
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -22,6 +23,9 @@ from groupnl_deploy.export import export_checkpoint
 from groupnl_deploy.models.spec import ConvSpec, ModelSpec
 from groupnl_deploy.remote.inventory import Device
 from groupnl_deploy.training.checkpoint import initialise_checkpoint, save_checkpoint
+
+# A shell starts its background jobs with Ctrl-C ignored, and so would they start ours; this suite may be one.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _SSHD_CONFIG = """\
 Port {port}

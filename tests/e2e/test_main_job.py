@@ -2,8 +2,10 @@
 
 import csv
 import json
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from groupnl_deploy.bench.run import load_run
 from groupnl_deploy.config import load_campaign
 from groupnl_deploy.pipeline import run_campaign
 from groupnl_deploy.progress import Silence
-from groupnl_deploy.remote.inventory import add_device
+from groupnl_deploy.remote.inventory import add_device, get_device
 from groupnl_deploy.training.checkpoint import load_checkpoint
 
 VOLTAGE_V, IDLE_A, BUSY_A = 5.0, 0.4, 1.0
@@ -176,9 +178,13 @@ def test_ctrl_c_stops_the_device_and_leaves_nothing_half_written(
         "--backend",
         "onnxruntime",
     ]
-    process = subprocess.Popen([*command, "--seconds", "60", "--idle", "0.1", "--out", "run"], cwd=tmp_path, stderr=-1)
-    agent = wait_for_agent()
-    process.send_signal(2)
+    process = subprocess.Popen(
+        [*command, "--seconds", "60", "--idle", "0.1", "--out", "run"],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+    )
+    agent = wait_for_agent(get_device(device).root)
+    process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=20)
     assert process.returncode == 1, said
     assert b"Stopped." in said and b"Traceback" not in said
@@ -186,14 +192,12 @@ def test_ctrl_c_stops_the_device_and_leaves_nothing_half_written(
     assert [path.name for path in tmp_path.iterdir() if path.name != "groupnl-home"] == []
 
 
-def wait_for_agent() -> int:
-    """The process id of the agent that runs, once it does."""
-    import time
-
+def wait_for_agent(root: str) -> int:
+    """The process id of the agent that runs from below a device's root, once it does."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         for entry in Path("/proc").iterdir():
-            if entry.name.isdigit() and b"groupnl-agent-" in command_line(entry) and is_python(entry):
+            if entry.name.isdigit() and f"{root}/agents/".encode() in command_line(entry) and is_python(entry):
                 time.sleep(1.0)
                 return int(entry.name)
         time.sleep(0.05)

@@ -58,7 +58,13 @@ def test_ctrl_c_reaches_the_host_alone_which_then_stops_the_child(tmp_path: Path
 
 def test_ctrl_c_during_a_run_kills_the_child(transport: LocalTransport) -> None:
     main = threading.get_ident()
-    threading.Timer(0.5, signal.pthread_kill, (main, signal.SIGINT)).start()
+
+    def interrupt_once_it_runs() -> None:
+        while not transport.get("pid"):
+            time.sleep(0.02)
+        signal.pthread_kill(main, signal.SIGINT)
+
+    threading.Thread(target=interrupt_once_it_runs, daemon=True).start()
     code = "import os, time; open('pid', 'w').write(str(os.getpid())); time.sleep(300)"
     with pytest.raises(KeyboardInterrupt):
         transport.run([sys.executable, "-c", code])
