@@ -6,6 +6,7 @@
     ├── BadRequest          the host asked for something that makes no sense
     ├── DigestMismatch      a file is missing, truncated or altered
     ├── MissingLibrary      the device's Python lacks a package
+    ├── DeviceBusy          another benchmark is running on the device
     └── BackendFailed       the runtime refused the model or an input, or memory ran out
 """
 
@@ -37,6 +38,12 @@ class MissingLibrary(AgentError):
     """A Python package that the backend needs cannot be imported."""
 
     code = "missing_library"
+
+
+class DeviceBusy(AgentError):
+    """Another benchmark is running; two at once would measure each other."""
+
+    code = "busy"
 
 
 class BackendFailed(AgentError):

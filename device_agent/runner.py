@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from device_agent.artifact import open_artifact
-from device_agent.backends import Backend, Float32Array, open_backend
+from device_agent.backends import Backend, Float32Array, open_backend, require_libraries
 from device_agent.errors import AgentError, BackendFailed, BadRequest
 from device_agent.probe import board_facts, rss_bytes, usable_cores
 from device_agent.wire import (
@@ -125,6 +125,12 @@ def check_request(request: BenchRequest) -> ArtifactManifest:
     durations = (request.idle_s, request.warmup_s, request.min_seconds, request.runout_s)
     if min(*durations, request.threads) < 0:
         raise BadRequest("A duration or the number of threads is negative.", "Use zero or more.")
+    if request.threads > usable_cores():
+        raise BadRequest(
+            f"{request.threads} threads were asked for, but this process may use {usable_cores()} cores.",
+            "Ask for as many threads as the device has cores, or 0 for all of them.",
+        )
+    require_libraries(request.backend)
     manifest = open_artifact(Path(request.directory), request.manifest_sha256)
     _require_format(request.backend, manifest)
     return manifest

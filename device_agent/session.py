@@ -11,10 +11,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import BinaryIO
 
 from device_agent.errors import AgentError, BadRequest
+from device_agent.lock import sole_benchmark
 from device_agent.strict import StrictError
 from device_agent.wire import (
     WIRE_VERSION,
@@ -91,7 +93,8 @@ class Session:
         manifest = runner.check_request(request)
         images = [runner.decode_image(payload, manifest) for payload in payloads]
         payloads.clear()
-        result: Message = runner.run_bench(request, images, manifest, self._agent_sha256, self.send)
+        with sole_benchmark(Path(sys.argv[0]).parent):
+            result: Message = runner.run_bench(request, images, manifest, self._agent_sha256, self.send)
         return result
 
     def _ping(self, _: Ping) -> Message:
@@ -103,8 +106,6 @@ class Session:
         return board_facts()
 
     def _verify(self, request: Verify) -> Message:
-        from pathlib import Path
-
         from device_agent.artifact import open_artifact
 
         manifest = open_artifact(Path(request.directory), request.manifest_sha256)

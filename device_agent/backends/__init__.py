@@ -5,6 +5,7 @@ A backend's libraries are imported when it is opened. To add one: a file here, a
 
 import difflib
 import importlib
+import importlib.util
 import sys
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from device_agent.errors import BadRequest, MissingLibrary
-from device_agent.wire import BACKENDS, ArtifactManifest
+from device_agent.wire import BACKENDS, ArtifactManifest, BackendEntry
 
 Float32Array = npt.NDArray[np.float32]
 
@@ -37,21 +38,35 @@ class Backend(Protocol):
         """The output of `run` as (1, classes); outside the window."""
 
 
+def require_libraries(name: str) -> None:
+    """See, without importing anything, that a backend is known and its packages are installed."""
+    for package in _entry(name).packages.split():
+        module = package.partition("==")[0]
+        if importlib.util.find_spec(module) is None:
+            raise _missing(name, module, "it is not installed")
+
+
 def open_backend(name: str) -> Backend:
     """Import and construct a backend. A missing package is a `MissingLibrary` with its install line."""
-    if name not in BACKENDS:
-        nearest = difflib.get_close_matches(name, BACKENDS, n=1, cutoff=0.0)[0]
-        raise BadRequest(
-            f"There is no backend “{name}”; known are {', '.join(sorted(BACKENDS))}.",
-            f"Did you mean “{nearest}”?",
-        )
-    entry = BACKENDS[name]
-    module, _, attribute = entry.target.partition(":")
+    module, _, attribute = _entry(name).target.partition(":")
     try:
         backend: Backend = getattr(importlib.import_module(module), attribute)()
     except ImportError as error:
-        raise MissingLibrary(
-            f"The device's Python cannot import “{error.name}”, which the backend {name} needs ({error}).",
-            f"On the device, run: {sys.executable} -m pip install {entry.packages}",
-        ) from error
+        raise _missing(name, error.name or "a module", str(error)) from error
     return backend
+
+
+def _entry(name: str) -> BackendEntry:
+    if name not in BACKENDS:
+        nearest = difflib.get_close_matches(name, BACKENDS, n=1, cutoff=0.0)[0]
+        raise BadRequest(
+            f"There is no backend “{name}”; known are {', '.join(sorted(BACKENDS))}.", f"Did you mean “{nearest}”?"
+        )
+    return BACKENDS[name]
+
+
+def _missing(name: str, module: str, why: str) -> MissingLibrary:
+    return MissingLibrary(
+        f"The device's Python cannot import “{module}”, which the backend {name} needs ({why}).",
+        f"On the device, in a virtual environment: {sys.executable} -m pip install {BACKENDS[name].packages}",
+    )

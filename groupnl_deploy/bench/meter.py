@@ -52,6 +52,8 @@ def meter_plan(meter: str | None, port: str | None, sign: int) -> MeterPlan | No
             "For example: --meter km003c --port /dev/ttyACM0, or --port emulator to try it without one.",
         )
     known_word("meter", meter, METERS)
+    if sign not in (1, -1):
+        raise UsageError(f"The sign of the current is {sign}.", "Use 1, or -1 for a meter plugged in the other way.")
     return MeterPlan(meter, port, sign)
 
 

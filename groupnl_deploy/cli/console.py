@@ -108,13 +108,9 @@ class TerminalReporter:
             say(f"{name} …")
             yield lambda done, total, detail="": None
             return
-        columns = (
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(24),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[detail]}"),
-        )
+        # The clock before the words: what does not fit is cut at the end.
+        words = TextColumn("{task.description}  {task.fields[detail]}")
+        columns = (SpinnerColumn(), TimeElapsedColumn(), BarColumn(20), words)
         with Progress(*columns, console=console, transient=True) as progress:
             bar = progress.add_task(escape(name), total=None, detail="")
             yield lambda done, total, detail="": progress.update(

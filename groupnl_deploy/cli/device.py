@@ -26,7 +26,7 @@ def add(
 ) -> None:
     """Remember a device.
 
-    Example: groupnl device add pi --host raspberrypi.local --user pi --python .groupnl-venv/bin/python
+    Example: groupnl device add pi --host raspberrypi.local --user pi --python /home/pi/.groupnl-venv/bin/python
     """
     device = add_device(Device(name, "ssh", host=host, user=user, port=port, identity=identity, python=python))
     console.say(f"Added “{name}”. Next: groupnl push ARTIFACT --device {name}")

@@ -67,9 +67,15 @@ def explain(error: BaseException) -> Explanation:
         code = next(code for kind, code in _CODES.items() if isinstance(error, kind))
         return Explanation(error.message, error.remedy, code)
     if isinstance(error, InvalidSpec):
-        return Explanation(f"{str(error)[:1].upper()}{str(error)[1:]}.", "See groupnl models list and --help.", 2)
+        return Explanation(
+            f"{str(error)[:1].upper()}{str(error)[1:].rstrip('?')}.", "See groupnl models list and --help.", 2
+        )
     if isinstance(error, KeyboardInterrupt):
-        return Explanation("Stopped.", "Nothing half-written was left behind; the same command starts again.", 1)
+        return Explanation(
+            "Stopped.",
+            "Nothing half-written was left; the same command goes on with what was finished.",
+            1,
+        )
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return Explanation(f"The disk is full: {error}.", "Free some space, then run the command again.", 1)
     return Explanation(f"{type(error).__name__}: {error}", _REPORT_IT, 1)

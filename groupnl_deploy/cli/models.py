@@ -9,7 +9,7 @@ from groupnl_deploy.cli.exits import guarded
 from groupnl_deploy.cli.options import Json, OutFolder
 from groupnl_deploy.models.spec import ConvSpec, ModelSpec
 
-app = typer.Typer(no_args_is_help=True, help="Networks: list them, describe them, make untrained ones.")
+app = typer.Typer(no_args_is_help=True, help="Networks: list them, make untrained ones.")
 
 Conv = Annotated[str, typer.Option("--conv", help="standard or groupnl.")]
 Semantics = Annotated[str, typer.Option(help="released (the authors' code) or paper (the paper's text).")]

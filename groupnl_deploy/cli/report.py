@@ -18,19 +18,21 @@ FORMATS = ("table", "json", "csv", "markdown")
 
 @guarded
 def report(
-    runs: Annotated[list[Path] | None, typer.Argument(help="Run folders; all under runs/ if left out.")] = None,
+    runs: Annotated[
+        list[Path] | None, typer.Argument(help="Runs or campaign folders; all under runs/ if left out.")
+    ] = None,
     format: Annotated[str, typer.Option("--format", help="table, json, csv or markdown.")] = "table",
     json: Json = False,
 ) -> None:
     """Show runs side by side, in the form of the paper's Tables 11 and 12.
 
-    Example: groupnl report runs/digits/runs/* --format markdown
+    Example: groupnl report runs/digits --format markdown
     """
     from groupnl_deploy.report.build import build_report
     from groupnl_deploy.words import known_word
 
     known_word("format", format, FORMATS)
-    show_report(build_report(runs or _all_runs()), "json" if json else format)
+    show_report(build_report(_expand(runs) if runs else _all_runs()), "json" if json else format)
 
 
 def show_report(report: "Report", format: str) -> None:
@@ -58,10 +60,19 @@ def require_valid(report: "Report") -> None:
         )
 
 
-def _all_runs() -> list[Path]:
+def _expand(folders: list[Path]) -> list[Path]:
+    """A campaign's folder stands for its runs; any other folder for itself."""
+    return [run for folder in folders for run in (_runs_of(folder / "runs") or [folder])]
+
+
+def _runs_of(folder: Path) -> list[Path]:
     from groupnl_deploy.workspace import RUN_FILE
 
-    found = sorted((path.parent for path in Path("runs").glob(f"*/{RUN_FILE}")), key=lambda path: path.name)
+    return sorted(path.parent for path in folder.glob(f"*/{RUN_FILE}"))
+
+
+def _all_runs() -> list[Path]:
+    found = _runs_of(Path("runs")) + [run for folder in sorted(Path("runs").glob("*/runs")) for run in _runs_of(folder)]
     if not found:
         raise UsageError("There are no runs under runs/ here.", "Name run folders, or make one with groupnl bench.")
     return found

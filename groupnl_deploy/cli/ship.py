@@ -37,7 +37,7 @@ def export(
     console.show_text(f"{out}: {artifact.manifest.label}, {format}, {artifact.sha256[:12]}")
     console.say(
         f"Parity on {parity.images} images: max |Δ| {parity.max_abs_error:.2g}, allowed "
-        f"{parity.tolerance * parity.output_std:.2g}. Next: groupnl push {out} --device local"
+        f"{parity.tolerance * parity.output_std:.2g}. Next: groupnl push {out} --device NAME"
     )
 
 

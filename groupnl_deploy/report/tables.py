@@ -20,7 +20,8 @@ EMULATED_NOTE = (
 )
 _LATENCIES = ("mean_ms", "p50_ms", "p90_ms", "p99_ms", "max_ms")
 SUFFIXES = {"json": "json", "csv": "csv", "markdown": "md"}
-CAPTION = "Time and energy are for 100 images, as in the paper's Tables 11 and 12; mJ are per inference."
+CAPTION = "Time is for 100 images, as in the paper's Tables 11 and 12."
+METERED_CAPTION = "Time and energy are for 100 images, as in the paper's Tables 11 and 12; mJ are per inference."
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,8 @@ def columns(report: Report) -> tuple[Column, ...]:
 def notes(report: Report) -> tuple[str, ...]:
     """What has to be said below the table."""
     invalid = tuple(f"{row.run}: {problem}." for row in report.rows for problem in row.problems)
-    return (CAPTION, *((EMULATED_NOTE,) if report.emulated else ()), *invalid)
+    metered = any(row.emulated is not None for row in report.rows)
+    return (METERED_CAPTION if metered else CAPTION, *((EMULATED_NOTE,) if report.emulated else ()), *invalid)
 
 
 def render(report: Report, form: Literal["json", "csv", "markdown"]) -> str:
