@@ -115,6 +115,7 @@ def test_the_number_of_iterations_is_a_minimum_too(agent: AgentClient, untrained
         ({"directory": "/nowhere"}, VerificationFailed, ["missing"]),
         ({"min_iterations": 0}, UsageError, ["at least one"]),
         ({"idle_s": -1.0}, UsageError, ["negative"]),
+        ({"threads": 1000}, UsageError, ["1000 threads", "cores"]),
     ],
 )
 def test_refusals_leave_the_agent_usable(agent: AgentClient, untrained, changes, error, words) -> None:
@@ -176,6 +177,25 @@ def test_a_bundle_that_is_no_bundle_says_what_python_said(transport) -> None:
     ):
         pytest.fail("a program that is no agent was accepted")
     assert "no message" in caught.value.message
+
+
+def test_two_benchmarks_at_once_on_one_device_are_refused(agent: AgentClient, transport, untrained) -> None:
+    """The second would measure the first, and the first the second."""
+    bundle = build_bundle()
+    refused: list[DeviceFault] = []
+
+    def start_another(message: object) -> None:
+        if isinstance(message, wire.PhaseMark) and message.phase == "check":
+            with start_agent(transport, bundle.remote_path, bundle.sha256) as other:
+                try:
+                    other.bench(request_for(untrained.onnx), IMAGES, lambda message: None)
+                except DeviceFault as error:
+                    refused.append(error)
+
+    result = agent.bench(request_for(untrained.onnx, min_seconds=3.0), IMAGES, start_another)
+    assert len(result.latencies_ns) >= 20
+    assert "Another benchmark is running" in refused[0].message
+    agent.bench(request_for(untrained.onnx), IMAGES, lambda message: None)
 
 
 def raw_agent(tmp_path: Path) -> "subprocess.Popen[bytes]":

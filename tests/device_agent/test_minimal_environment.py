@@ -60,14 +60,14 @@ def empty_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "bin" / "python"
 
 
-def bench(python: Path, artifact, backend: str, folder: Path):
+def bench(python: Path, artifact, backend: str, folder: Path, watch=lambda message: None):
     bundle = build_bundle()
     request = BenchRequest(str(artifact.directory), artifact.sha256, backend, 1, 2, 0.0, 0.0, 3, 0.0, 0.0)
     with LocalTransport(folder, str(python)) as transport:
         transport.put(bundle.data, bundle.remote_path)
         with start_agent(transport, bundle.remote_path, bundle.sha256) as agent:
             agent.verify(str(artifact.directory), artifact.sha256)
-            return agent.bench(request, IMAGES, lambda message: None)
+            return agent.bench(request, IMAGES, watch)
 
 
 def test_the_environment_really_is_minimal(minimal_python: Path) -> None:
@@ -83,8 +83,10 @@ def test_onnx_runtime_needs_nothing_else(minimal_python: Path, untrained, tmp_pa
 
 
 def test_a_missing_library_is_named_with_its_install_line(minimal_python: Path, untrained, tmp_path: Path) -> None:
+    phases: list[object] = []
     with pytest.raises(DeviceFault) as caught:
-        bench(minimal_python, untrained.torch, "pytorch", tmp_path / "board")
+        bench(minimal_python, untrained.torch, "pytorch", tmp_path / "board", phases.append)
+    assert phases == [], "it is said before the first idle second"
     assert "torch" in caught.value.message
     assert f"{minimal_python} -m pip install numpy torch==2.6.0 safetensors" in caught.value.remedy
 

@@ -56,6 +56,21 @@ def test_an_untrained_net_goes_all_the_way_with_json_on_stdout_alone(tmp_path: P
     assert "[untrained]" in groupnl("report", "run", cwd=tmp_path).stdout
 
 
+def test_report_takes_campaigns_and_finds_all_runs(tmp_path: Path, untrained) -> None:
+    assert groupnl("push", untrained.onnx.directory, "--device", "local", cwd=tmp_path).returncode == 0
+    options = ("--seconds", 0.1, "--warmup", 0.1, "--idle", 0.1, "--images", 2)
+    for out in ("runs/single", "runs/job/runs/a-null"):
+        command = ("bench", "--device", "local", "--backend", "null", *options, "--out", out)
+        assert groupnl(*command, cwd=tmp_path).returncode == 0
+    for arguments, names in (
+        ((), ["single", "a-null"]),
+        (("runs/job",), ["a-null"]),
+        (("runs/job", "runs/single"), ["a-null", "single"]),
+    ):
+        rows = document(groupnl("report", *arguments, "--json", cwd=tmp_path))["rows"]
+        assert [row["run"] for row in rows] == names
+
+
 def test_devices_are_added_shown_and_removed(tmp_path: Path) -> None:
     options = ("--host", "pi.local", "--user", "pi", "--port", 2222, "--python", ".venv/bin/python", "--json")
     document(groupnl("device", "add", "pi", *options, cwd=tmp_path))
