@@ -15,7 +15,6 @@ from groupnl_deploy.bench.meter import EmulatedLoad, MeterPlan
 from groupnl_deploy.bench.workload import Workload
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.words import known_word
-from power.meters import METERS
 
 
 @dataclass(frozen=True)
@@ -121,20 +120,8 @@ def _check(campaign: Campaign) -> None:
         known_word("backend", backend, BACKENDS)
         _require_format(backend, campaign.export.formats)
     if campaign.bench.meter is not None:
-        _check_meter(campaign.bench.meter)
+        campaign.bench.meter.plan()  # refuses an unknown meter or sign now, not after the training
         campaign.bench.workload.require_measurable()
-
-
-def _check_meter(meter: MeterConfig) -> None:
-    known_word("meter", meter.meter, METERS)
-    if meter.sign not in (1, -1):
-        raise UsageError(f"The meter's sign is {meter.sign}.", "Use 1, or -1 for a meter plugged in the other way.")
-    load = meter.emulator
-    if not all(0 <= value <= _LARGEST for value in (load.voltage_v, load.idle_a, load.busy_a)):
-        raise UsageError("The emulated load is not between 0 and 48 V and A.", "Use a board's volts and amperes.")
-
-
-_LARGEST = 48.0
 
 
 def _require_format(backend: str, formats: Sequence[Format]) -> None:

@@ -15,6 +15,9 @@ EMULATOR_PORT = "emulator"
 _IDLE: tuple[Phase, ...] = ("idle_before", "idle_after")
 
 
+_LARGEST = 48.0
+
+
 @dataclass(frozen=True)
 class EmulatedLoad:
     """What the emulated meter shows: a board at `idle_a`, and at `busy_a` from the import to the last inference.
@@ -26,6 +29,10 @@ class EmulatedLoad:
     voltage_v: float = 5.1
     idle_a: float = 0.53
     busy_a: float = 1.22
+
+    def __post_init__(self) -> None:
+        if not all(0 <= value <= _LARGEST for value in (self.voltage_v, self.idle_a, self.busy_a)):
+            raise UsageError("The emulated load is not between 0 and 48 V and A.", "Use a board's volts and amperes.")
 
     def current_a(self, phase: Phase) -> float:
         """Amperes in a phase."""
@@ -41,6 +48,13 @@ class MeterPlan:
     sign: int = 1
     load: EmulatedLoad = field(default_factory=EmulatedLoad)
 
+    def __post_init__(self) -> None:
+        known_word("meter", self.meter, METERS)
+        if self.sign not in (1, -1):
+            raise UsageError(
+                f"The sign of the current is {self.sign}.", "Use 1, or -1 for a meter plugged in the other way."
+            )
+
 
 def meter_plan(meter: str | None, port: str | None, sign: int) -> MeterPlan | None:
     """The plan that three options name, None without a meter. Raises `UsageError` for half of one."""
@@ -51,9 +65,6 @@ def meter_plan(meter: str | None, port: str | None, sign: int) -> MeterPlan | No
             "A power meter needs both --meter and --port.",
             "For example: --meter km003c --port /dev/ttyACM0, or --port emulator to try it without one.",
         )
-    known_word("meter", meter, METERS)
-    if sign not in (1, -1):
-        raise UsageError(f"The sign of the current is {sign}.", "Use 1, or -1 for a meter plugged in the other way.")
     return MeterPlan(meter, port, sign)
 
 
