@@ -67,9 +67,7 @@ def explain(error: BaseException) -> Explanation:
         code = next(code for kind, code in _CODES.items() if isinstance(error, kind))
         return Explanation(error.message, error.remedy, code)
     if isinstance(error, InvalidSpec):
-        return Explanation(
-            f"{str(error)[:1].upper()}{str(error)[1:].rstrip('?')}.", "See groupnl models list and --help.", 2
-        )
+        return Explanation(f"{_sentence(str(error))}.", "See groupnl models list and --help.", 2)
     if isinstance(error, KeyboardInterrupt):
         return Explanation(
             "Stopped.",
@@ -103,6 +101,12 @@ def guarded(command: F) -> F:
             raise typer.Exit(explanation.exit_code) from error
 
     return wrapper  # type: ignore[return-value]
+
+
+def _sentence(text: str) -> str:
+    """With a capital, unless the first word is the name of a layer or a field."""
+    named = any(mark in text.partition(" ")[0] for mark in "._:")
+    return (text if named else text[:1].upper() + text[1:]).rstrip("?")
 
 
 @contextmanager

@@ -4,61 +4,69 @@ from typing import Annotated, Any
 
 import typer
 
-from groupnl_deploy.cli import console
+from groupnl_deploy.cli import console, model_import, model_plot, model_show
+from groupnl_deploy.cli.conv_options import CONV_WORDS, ConvOptions, with_conv_options
 from groupnl_deploy.cli.exits import guarded
 from groupnl_deploy.cli.options import Json, OutFolder
-from groupnl_deploy.models.spec import ConvSpec, ModelSpec
 
-app = typer.Typer(no_args_is_help=True, help="Networks: list them, make untrained ones.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Networks: list them, count their parameters and FLOPs, import or make checkpoints, draw pictures.",
+)
 
-Conv = Annotated[str, typer.Option("--conv", help="standard or groupnl.")]
-Semantics = Annotated[str, typer.Option(help="released (the authors' code) or paper (the paper's text).")]
 Width = Annotated[float, typer.Option(help="Factor on every channel count.")]
 Seed = Annotated[int, typer.Option(help="Seed of the weights and of GroupNL's hyper-parameters.")]
-
-
-def conv_spec(conv: str, semantics: str) -> ConvSpec:
-    """The convolution the words name. Raises `UsageError` for unknown words."""
-    from groupnl_deploy.words import known_word
-
-    known_word("convolution", conv, ("standard", "groupnl"))
-    known_word("semantics", semantics, ("released", "paper"))
-    return ConvSpec.preset(conv, semantics)  # type: ignore[arg-type]
 
 
 @app.command("list")
 @guarded
 def list_(json: Json = False) -> None:
     """List the networks. Example: groupnl models list"""
-    from groupnl_deploy.models.registry import list_models
+    from groupnl_deploy.models.registry import ALIASES, list_models
 
-    entries = list_models()
+    aliases: dict[str, list[str]] = {}
+    for alias, (name, _) in ALIASES.items():
+        aliases.setdefault(name, []).append(alias)
     if json:
-        models = [{"name": entry.name, "summary": entry.summary} for entry in entries]
+        models = [
+            {"name": entry.name, "summary": entry.summary, "aliases": aliases.get(entry.name, [])}
+            | {"input_shape": list(entry.input_shape), "num_classes": entry.num_classes}
+            for entry in list_models()
+        ]
         console.show_json({"schema_version": 1, "models": models})
         return
-    console.show_table([("Name", False), ("What it is", False)], [(entry.name, entry.summary) for entry in entries])
+    rows = [(entry.name, entry.summary, f"{entry.input_shape[1]}x{entry.input_shape[2]}") for entry in list_models()]
+    console.show_table([(heading, False) for heading in ("Name", "What it is", "Image")], rows)
+    for alias, (name, method) in ALIASES.items():
+        console.show_text(f" {alias} = {name} --conv {method}")
+    console.say(f"Any of them with --conv {'|'.join(CONV_WORDS)}. Counts: groupnl models show NAME --conv groupnl")
 
 
 @app.command("init")
 @guarded
+@with_conv_options
 def init(
-    name: Annotated[str, typer.Argument(help="A name from `groupnl models list`.")],
+    name: Annotated[str, typer.Argument(help="A name or alias from `groupnl models list`.")],
     out: OutFolder,
-    conv: Conv = "groupnl",
-    semantics: Semantics = "released",
+    options: ConvOptions,
     width: Width = 1.0,
+    classes: Annotated[int | None, typer.Option(help="Outputs; the network's own number if left out.")] = None,
     seed: Seed = 0,
     json: Json = False,
 ) -> None:
     """Write a randomly initialised checkpoint, marked untrained wherever it goes.
 
-    With it a board can be benchmarked on the first day; its accuracy is null.
+    With it a board can be benchmarked on the first day; its accuracy is null. Without --conv it is the paper's GroupNL.
+
     Example: groupnl models init resnet18_cifar --seed 0 --out net
+
+    Example: groupnl models init mobilenetv3_gnl_large_100 --out net
     """
+    options.check()
     from groupnl_deploy.training.checkpoint import checkpoint_id, initialise_checkpoint, save_checkpoint
 
-    spec = ModelSpec(name, conv_spec(conv, semantics), width, seed=seed)
+    changes = {} if classes is None else {"num_classes": classes}
+    spec = options.spec(name, otherwise="groupnl", width=width, seed=seed, **changes)
     save_checkpoint(out, *initialise_checkpoint(spec))
     console.say(f"{out}: {spec.label}, untrained. Next: groupnl export {out} --format onnx --out ARTIFACT")
     if json:
@@ -76,3 +84,8 @@ def checkpoint_json(folder: Any, sha256: str) -> dict[str, Any]:
         "sha256": sha256,
         "checkpoint": to_dict(load_checkpoint(folder)),
     }
+
+
+app.command("show")(model_show.show)
+app.command("import")(model_import.import_)
+app.command("plot")(model_plot.plot)

@@ -7,6 +7,7 @@ import typer
 
 from groupnl_deploy.cli import console
 from groupnl_deploy.cli.exits import guarded
+from groupnl_deploy.cli.explain import show_passes
 from groupnl_deploy.cli.options import DeviceName, Json, OutFolder
 from groupnl_deploy.cli.report import require_valid, show_report
 
@@ -16,29 +17,63 @@ def export(
     checkpoint: Annotated[Path, typer.Argument(help="A checkpoint folder.")],
     out: OutFolder,
     format: Annotated[str, typer.Option("--format", help="onnx (for onnxruntime) or torch (for pytorch).")] = "onnx",
+    optimize: Annotated[
+        str, typer.Option(help="none (as torch exports it), standard (onnxsim, BN fusion) or full (every pass).")
+    ] = "full",
+    target: Annotated[
+        str, typer.Option(help="Whose cost table chooses between equal forms: generic (x86-64) or rpi4.")
+    ] = "generic",
+    opset: Annotated[int, typer.Option(help="ONNX operator set.")] = 17,
+    batch: Annotated[str, typer.Option(help="1, or dynamic for any number of images at once.")] = "1",
+    explain: Annotated[bool, typer.Option("--explain", help="Print what every pass did, and why not.")] = False,
+    bisect: Annotated[bool, typer.Option("--bisect", help="If a pass breaks parity, find the node where.")] = False,
     json: Json = False,
 ) -> None:
-    """Export a checkpoint to an artifact folder, proved equal to its source on real images.
+    """Export a checkpoint to an artifact folder, proved equal to its source on real images after every pass.
 
-    Example: groupnl export net --format onnx --out net-onnx
+    Example: groupnl export net --out net-onnx --explain
+
+    Example: groupnl export net --format torch --out net-torch
     """
     from device_agent.strict import to_dict
     from groupnl_deploy.words import known_word
 
     known_word("format", format, ("onnx", "torch"))
-    from groupnl_deploy.export import export_checkpoint
+    known_word("level", optimize, ("none", "standard", "full"))
+    known_word("target", target, ("generic", "rpi4"))
+    known_word("batch", batch, ("1", "dynamic"))
+    _require_useful(format, target, opset, batch)
+    from groupnl_deploy.export import ExportOptions, export_checkpoint
 
-    artifact = export_checkpoint(checkpoint, out, format)  # type: ignore[arg-type]
-    parity = artifact.manifest.parity
+    options = ExportOptions(optimize, target, opset, batch, bisect)  # type: ignore[arg-type]
+    reporter = console.TerminalReporter()
+    artifact = export_checkpoint(checkpoint, out, format, options, reporter)  # type: ignore[arg-type]
     if json:
         manifest = to_dict(artifact.manifest)
         console.show_json({"schema_version": 1, "path": str(out), "sha256": artifact.sha256, "manifest": manifest})
         return
+    if explain:
+        show_passes(artifact.manifest)
+    parity = artifact.manifest.parity
     console.show_text(f"{out}: {artifact.manifest.label}, {format}, {artifact.sha256[:12]}")
     console.say(
         f"Parity on {parity.images} images: max |Δ| {parity.max_abs_error:.2g}, allowed "
         f"{parity.tolerance * parity.output_std:.2g}. Next: groupnl push {out} --device NAME"
     )
+
+
+def _require_useful(format: str, target: str, opset: int, batch: str) -> None:
+    """Refuse an option that would do nothing, and an opset that would only fail later."""
+    from groupnl_deploy.errors import UsageError
+
+    if format == "torch" and (target, opset, batch) != ("generic", 17, "1"):
+        raise UsageError("--target, --opset and --batch are for ONNX, and the format is torch.", "Leave them out.")
+    if not 13 <= opset <= (19 if target == "rpi4" else 20):
+        raise UsageError(
+            f"Opset {opset} is not one of 13 to {19 if target == 'rpi4' else 20}, which {target} reads and the "
+            "passes know.",
+            "Leave --opset out: it is 17 then.",
+        )
 
 
 @guarded

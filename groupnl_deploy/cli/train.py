@@ -6,17 +6,18 @@ from typing import Annotated
 import typer
 
 from groupnl_deploy.cli import console
+from groupnl_deploy.cli.conv_options import ConvOptions, with_conv_options
 from groupnl_deploy.cli.exits import guarded
-from groupnl_deploy.cli.models import Conv, Semantics, Width, checkpoint_json, conv_spec
+from groupnl_deploy.cli.models import Width, checkpoint_json
 from groupnl_deploy.cli.options import Json, OutFolder
 
 
 @guarded
+@with_conv_options
 def train(
     out: OutFolder,
-    model: Annotated[str, typer.Option(help="A name from `groupnl models list`.")] = "resnet18_cifar",
-    conv: Conv = "groupnl",
-    semantics: Semantics = "released",
+    options: ConvOptions,
+    model: Annotated[str, typer.Option(help="A name or alias from `groupnl models list`.")] = "resnet18_cifar",
     dataset: Annotated[str, typer.Option(help="A data set's name; digits comes with scikit-learn.")] = "digits",
     width: Width = 1.0,
     epochs: Annotated[int | None, typer.Option(help="Epochs; the recipe's own number if left out.")] = None,
@@ -25,17 +26,19 @@ def train(
 ) -> None:
     """Train a network to a checkpoint folder. An interrupted training goes on where it stopped.
 
+    Without --conv it is the paper's GroupNL for this network.
+
     Example: groupnl train --model resnet18_cifar --conv groupnl --dataset digits --width 0.25 --out net
     """
-    convolution = conv_spec(conv, semantics)  # before PyTorch, so that a wrong word shows at once
-    from groupnl_deploy.models.spec import ModelSpec
+    options.check()  # before PyTorch, so that a wrong word shows at once
     from groupnl_deploy.stages import train_checkpoint
     from groupnl_deploy.training.checkpoint import checkpoint_id
     from groupnl_deploy.training.data import load_dataset
     from groupnl_deploy.training.recipe import Recipe
 
     data = load_dataset(dataset)
-    spec = ModelSpec(model, convolution, width, data.num_classes, data.input_shape, seed)
+    size = {"num_classes": data.num_classes, "input_shape": data.input_shape}
+    spec = options.spec(model, otherwise="groupnl", width=width, seed=seed, **size)
     recipe = Recipe.with_defaults(epochs, seed)
     checkpoint = train_checkpoint(spec, recipe, dataset, out, console.TerminalReporter())
     if json:
@@ -59,9 +62,14 @@ def evaluate(
     from groupnl_deploy.training.evaluate import evaluate as measure
 
     stored, model = load_model(checkpoint)
-    if stored.dataset is None or not stored.trained:
+    if not stored.trained:
         raise UsageError(
             f"{checkpoint} is untrained: its accuracy would describe nothing.", "Train one: groupnl train --help"
+        )
+    if stored.dataset is None:
+        raise UsageError(
+            f"{checkpoint} was imported: which images it was trained on is not known here.",
+            "Its accuracy is what its authors say; groupnl bench measures everything else.",
         )
     data = load_dataset(stored.dataset)
     result = measure(model, data.test_images, data.test_labels, stored.mean, stored.std)

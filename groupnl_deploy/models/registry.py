@@ -3,16 +3,38 @@
 import difflib
 import importlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import torch
 from torch import nn
 
-from groupnl_deploy.models.spec import InvalidSpec, ModelSpec
+from groupnl_deploy.models.replace import Rule, apply_conv_method
+from groupnl_deploy.models.spec import ConvSpec, InvalidSpec, Method, ModelSpec, Semantics
 
 Builder = Callable[[ModelSpec], nn.Module]
+Placement = Callable[[ConvSpec], Rule]
 
-FAMILIES = ("groupnl_deploy.models.resnet",)
+FAMILIES = (
+    "groupnl_deploy.models.resnet",
+    "groupnl_deploy.models.vgg",
+    "groupnl_deploy.models.mobilenet",
+    "groupnl_deploy.models.efficientnet",
+)
+# The inputs and classes of the data sets that the papers' networks are made for.
+CIFAR: dict[str, Any] = {"input_shape": (3, 32, 32), "num_classes": 10}
+IMAGENET: dict[str, Any] = {"input_shape": (3, 224, 224), "num_classes": 1000}
+
+# The names of the authors' code, each a network with sparse GroupNL where the papers put it.
+ALIASES: dict[str, tuple[str, Method]] = {
+    "gnl_resnet50": ("resnet50", "groupnl-sparse"),
+    "gnl_resnet101": ("resnet101", "groupnl-sparse"),
+    "mobilenetv2_gnl_100": ("mobilenetv2_100", "groupnl-sparse"),
+    "mobilenetv3_gnl_large_100": ("mobilenetv3_large_100", "groupnl-sparse"),
+    "efficientnet_gnl_lite0": ("efficientnet_lite0", "groupnl-sparse"),
+    "efficientnet_gnl_es": ("efficientnet_es", "groupnl-sparse"),
+    "efficientnetv2_gnl_s": ("efficientnetv2_s", "groupnl-sparse"),
+}
 
 
 class UnknownModel(InvalidSpec):
@@ -23,30 +45,52 @@ class DuplicateModel(ValueError):
     """Two networks claim one name."""
 
 
+def _leave(module: nn.Module) -> None:
+    """PyTorch's own initialisation, as the layers come."""
+
+
 @dataclass(frozen=True)
 class ModelEntry:
-    """One registered network: its name, a line about it, and the function that builds it from a spec."""
+    """One registered network.
+
+    Args:
+        name: what users type.
+        summary: one line for the list of models.
+        build: a spec → the network of standard convolutions.
+        placement: a convolution's spec → which of them it stands for, as the papers have it.
+        input_shape: (channels, height, width) its papers count it at.
+        num_classes: of the data set it is made for.
+        initialise: draws the weights of the finished network.
+        bn_over_seeds: methods whose BatchNorm stands over the seeds in the paper.
+        groupnl: the GroupNL of the paper: sparse for bottlenecks and depthwise convolutions, else dense.
+    """
 
     name: str
     summary: str
     build: Builder
+    placement: Placement
+    input_shape: tuple[int, int, int]
+    num_classes: int
+    initialise: Callable[[nn.Module], None] = _leave
+    bn_over_seeds: tuple[Method, ...] = ()
+    groupnl: Method = "groupnl-sparse"
 
 
 _entries: dict[str, ModelEntry] = {}
 
 
-def register_model(name: str, *, summary: str) -> Callable[[Builder], Builder]:
-    """Decorate a function `ModelSpec → nn.Module`; the name must be new.
+def register_model(name: str, **about: Any) -> Callable[[Builder], Builder]:
+    """Decorate a function `ModelSpec → nn.Module` that builds the network of standard convolutions.
 
     Args:
-        name: what users type.
-        summary: one line for the list of models.
+        name: what users type; it must be new.
+        about: the other fields of `ModelEntry`.
     """
 
     def register(build: Builder) -> Builder:
-        if name in _entries:
+        if name in _entries or name in ALIASES:
             raise DuplicateModel(f"a model named “{name}” is already registered")
-        _entries[name] = ModelEntry(name, summary, build)
+        _entries[name] = ModelEntry(name, build=build, **about)
         return build
 
     return register
@@ -58,6 +102,41 @@ def list_models() -> tuple[ModelEntry, ...]:
     return tuple(_entries[name] for name in sorted(_entries))
 
 
+def model_spec(
+    name: str,
+    method: Method | None = None,
+    semantics: Semantics = "released",
+    *,
+    otherwise: Literal["standard", "groupnl"] = "standard",
+    knobs: dict[str, Any] | None = None,
+    **changes: Any,
+) -> ModelSpec:
+    """The spec of a network or alias as its papers have it.
+
+    Args:
+        name: a registered name, or one of `ALIASES`.
+        method: the convolution; left out, an alias says it, and for any other name it is `otherwise`.
+        semantics: of GroupNL.
+        otherwise: see there; "groupnl" is the paper's GroupNL for this network, `ModelEntry.groupnl`.
+        knobs: fields of `ConvSpec` that shall differ from the preset.
+        changes: fields of `ModelSpec` that shall differ from the network's own.
+
+    Raises `UnknownModel`, and `InvalidSpec` for what does not fit.
+    """
+    canonical, implied = ALIASES.get(name, (name, None))
+    entry = _find(canonical)
+    chosen = method or implied or (entry.groupnl if otherwise == "groupnl" else otherwise)
+    if chosen in entry.bn_over_seeds:
+        knobs = {"bn_position": "seeds"} | (knobs or {})
+    spec = ModelSpec(
+        entry.name,
+        ConvSpec.preset(chosen, semantics, **(knobs or {})),
+        num_classes=entry.num_classes,
+        input_shape=entry.input_shape,
+    )
+    return replace(spec, **changes)
+
+
 def create_model(spec: ModelSpec) -> nn.Module:
     """Build the network with weights and hyper-parameters drawn from `spec.seed` alone.
 
@@ -66,14 +145,24 @@ def create_model(spec: ModelSpec) -> nn.Module:
     entry = _find(spec.name)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(spec.seed)
-        return entry.build(spec)
+        network = entry.build(spec)
+        if spec.conv.method != "standard":
+            _place(network, entry, spec.conv)
+        entry.initialise(network)
+    return network
+
+
+def _place(network: nn.Module, entry: ModelEntry, conv: ConvSpec) -> None:
+    outcomes = apply_conv_method(network, entry.placement(conv))
+    if not outcomes.replaced:
+        raise InvalidSpec(f"no convolution of {entry.name} is one that {conv.method} stands for")
 
 
 def _find(name: str) -> ModelEntry:
     known = [entry.name for entry in list_models()]
     if name in known:
         return _entries[name]
-    nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.3)
+    nearest = difflib.get_close_matches(name, [*known, *ALIASES], n=1, cutoff=0.3)
     hint = f"; did you mean “{nearest[0]}”?" if nearest else ""
     raise UnknownModel(f"unknown model “{name}”; known models: {', '.join(known)}{hint}")
 

@@ -1,13 +1,16 @@
-"""Residual networks (arXiv 1512.03385) in the forms of the GroupNL paper (arXiv 2506.12335)."""
+"""Residual networks (arXiv 1512.03385, ResNeXt 1611.05431) for 32x32 and for 224x224 images.
 
-from collections.abc import Sequence
-from functools import partial
+Strides stand on the 3x3 convolutions ("v1.5"). Names of parameters are torchvision's and timm's.
+"""
+
+from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor, nn
 
-from groupnl_deploy.models.layers.build import build_conv
-from groupnl_deploy.models.registry import register_model
-from groupnl_deploy.models.spec import InvalidSpec, ModelSpec
+from groupnl_deploy.models.placement import basic_blocks, bottlenecks, stride_one_bottlenecks
+from groupnl_deploy.models.registry import CIFAR, IMAGENET, register_model
+from groupnl_deploy.models.spec import InvalidSpec, ModelSpec, scaled
 
 STAGE_PLANES = (64, 128, 256, 512)
 
@@ -15,83 +18,176 @@ STAGE_PLANES = (64, 128, 256, 512)
 class BasicBlock(nn.Module):
     """Two 3x3 convolutions and a shortcut: y = relu(bn(conv(relu(bn(conv(x))))) + shortcut(x)).
 
-    (N, c_in, H, W) → (N, c_out, H / stride, W / stride). Both 3x3 convolutions, stride 2 included, and the
-    1x1 convolution of a projecting shortcut are of the spec's method; this is the rule under which the
-    parameters and FLOPs of the paper's Tables 3, 14 and 15 come out to the printed digit.
+    (N, c_in, H, W) → (N, planes, H / stride, W / stride).
 
     Args:
-        conv: makes a convolution from (in_channels, out_channels, kernel_size, stride).
         in_channels: c_in.
-        out_channels: c_out.
+        planes: channels of both convolutions.
         stride: of the first convolution and of the shortcut.
+        cardinality: must be one; only `Bottleneck` has groups.
     """
 
-    def __init__(self, conv: "partial[nn.Module]", in_channels: int, out_channels: int, stride: int = 1) -> None:
+    expansion = 1
+
+    def __init__(self, in_channels: int, planes: int, stride: int = 1, cardinality: int = 1) -> None:
         super().__init__()
-        self.conv1 = conv(in_channels, out_channels, 3, stride)
-        self.bn1 = nn.BatchNorm2d(out_channels)
-        self.conv2 = conv(out_channels, out_channels, 3)
-        self.bn2 = nn.BatchNorm2d(out_channels)
+        self.conv1 = nn.Conv2d(in_channels, planes, 3, stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(planes)
+        self.conv2 = nn.Conv2d(planes, planes, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(planes)
         self.relu = nn.ReLU(inplace=True)
-        self.downsample: nn.Module = nn.Identity()
-        if stride != 1 or in_channels != out_channels:
-            shortcut = conv(in_channels, out_channels, 1, stride)
-            self.downsample = nn.Sequential(shortcut, nn.BatchNorm2d(out_channels))
+        self.downsample = _shortcut(in_channels, planes, stride)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, c_in, H, W) → (N, c_out, H / stride, W / stride)."""
+        """(N, c_in, H, W) → (N, planes, H / stride, W / stride)."""
         out = self.relu(self.bn1(self.conv1(x)))
         out = self.bn2(self.conv2(out)) + self.downsample(x)
         activated: Tensor = self.relu(out)
         return activated
 
 
-class CifarResNet(nn.Module):
-    """ResNet for small images: a 3x3 stride-1 stem without max-pool, four stages, global average, linear.
+class Bottleneck(nn.Module):
+    """1x1, 3x3 and 1x1 convolutions and a shortcut; the last 1x1 widens fourfold.
 
-    (N, C, H, W) → (N, num_classes). Stem and classifier are always standard. Names of parameters are
-    torchvision's and timm's.
+    (N, c_in, H, W) → (N, 4·planes, H / stride, W / stride).
 
     Args:
-        spec: width scales the four stages' 64, 128, 256 and 512 channels.
-        depths: blocks in each stage.
+        in_channels: c_in.
+        planes: a fourth of the output's channels; the inner ones too, unless there are groups.
+        stride: of the 3x3 convolution and of the shortcut.
+        cardinality: groups of the 3x3 convolution, each of planes / 16 channels ("32x4d" at 64 planes).
     """
 
-    def __init__(self, spec: ModelSpec, depths: Sequence[int]) -> None:
+    expansion = 4
+
+    def __init__(self, in_channels: int, planes: int, stride: int = 1, cardinality: int = 1) -> None:
         super().__init__()
-        planes = [_scaled(base, spec.width) for base in STAGE_PLANES]
-        conv = partial(build_conv, spec.conv)
-        self.conv1 = nn.Conv2d(spec.input_shape[0], planes[0], 3, padding=1, bias=False)
+        inner, out_channels = _inner_channels(planes, cardinality), 4 * planes
+        self.conv1 = nn.Conv2d(in_channels, inner, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(inner)
+        self.conv2 = nn.Conv2d(inner, inner, 3, stride, padding=1, groups=cardinality, bias=False)
+        self.bn2 = nn.BatchNorm2d(inner)
+        self.conv3 = nn.Conv2d(inner, out_channels, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(out_channels)
+        self.relu = nn.ReLU(inplace=True)
+        self.downsample = _shortcut(in_channels, out_channels, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, c_in, H, W) → (N, 4·planes, H / stride, W / stride)."""
+        out = self.relu(self.bn1(self.conv1(x)))
+        out = self.relu(self.bn2(self.conv2(out)))
+        out = self.bn3(self.conv3(out)) + self.downsample(x)
+        activated: Tensor = self.relu(out)
+        return activated
+
+
+@dataclass(frozen=True)
+class ResNetShape:
+    """Which block, how many in each stage, and how many groups their 3x3 convolutions have."""
+
+    block: type[BasicBlock] | type[Bottleneck]
+    depths: tuple[int, int, int, int]
+    cardinality: int = 1
+
+
+class ResNet(nn.Module):
+    """Stem, four stages of blocks, global average, one linear layer. (N, C, H, W) → (N, num_classes).
+
+    Args:
+        spec: width scales the four stages' 64, 128, 256 and 512 planes.
+        shape: the blocks.
+        stem: (kernel, stride) of the first convolution; one with a stride has a 3x3 max-pool of stride 2 behind it.
+    """
+
+    def __init__(self, spec: ModelSpec, shape: ResNetShape, stem: tuple[int, int]) -> None:
+        super().__init__()
+        planes = [scaled(base, spec.width) for base in STAGE_PLANES]
+        kernel, stride = stem
+        self.conv1 = nn.Conv2d(spec.input_shape[0], planes[0], kernel, stride, padding=kernel // 2, bias=False)
         self.bn1 = nn.BatchNorm2d(planes[0])
         self.relu = nn.ReLU(inplace=True)
-        self.layer1 = _stage(conv, planes[0], planes[0], depths[0], stride=1)
-        self.layer2 = _stage(conv, planes[0], planes[1], depths[1], stride=2)
-        self.layer3 = _stage(conv, planes[1], planes[2], depths[2], stride=2)
-        self.layer4 = _stage(conv, planes[2], planes[3], depths[3], stride=2)
+        self.maxpool = nn.MaxPool2d(3, 2, padding=1) if stride > 1 else nn.Identity()
+        widths = [planes[0], *(shape.block.expansion * width for width in planes)]
+        self.layer1 = _stage(shape, 0, widths[0], planes[0])
+        self.layer2 = _stage(shape, 1, widths[1], planes[1])
+        self.layer3 = _stage(shape, 2, widths[2], planes[2])
+        self.layer4 = _stage(shape, 3, widths[3], planes[3])
         self.avgpool = nn.AdaptiveAvgPool2d(1)
-        self.fc = nn.Linear(planes[3], spec.num_classes)
+        self.fc = nn.Linear(widths[4], spec.num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) → (N, num_classes)."""
-        x = self.relu(self.bn1(self.conv1(x)))
+        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
         logits: Tensor = self.fc(self.avgpool(x).flatten(1))
         return logits
 
 
-@register_model("resnet18_cifar", summary="ResNet-18 with a stem for 32x32 images (GroupNL Tables 3, 14, 15)")
-def resnet18_cifar(spec: ModelSpec) -> nn.Module:
-    """Stages of 2, 2, 2 and 2 basic blocks."""
-    return CifarResNet(spec, (2, 2, 2, 2))
+def initialise_resnet(network: nn.Module) -> None:
+    """timm's start for ImageNet: He-normal by fan-out, and γ = 0 in the last BatchNorm of every block.
+
+    With γ = 0 every block begins as its shortcut alone (arXiv 1706.02677, section 5.1). The networks for small
+    images keep PyTorch's own start: from this one GroupNL with the paper's semantics did not learn on digits.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+    for module in network.modules():
+        last = {BasicBlock: "bn2", Bottleneck: "bn3"}.get(type(module))
+        norm = getattr(module, last) if last else None
+        if isinstance(norm, nn.BatchNorm2d):
+            nn.init.zeros_(norm.weight)
 
 
-def _stage(conv: "partial[nn.Module]", in_channels: int, out_channels: int, depth: int, stride: int) -> nn.Sequential:
-    first = BasicBlock(conv, in_channels, out_channels, stride)
-    return nn.Sequential(first, *(BasicBlock(conv, out_channels, out_channels) for _ in range(depth - 1)))
+def _shortcut(in_channels: int, out_channels: int, stride: int) -> nn.Module:
+    if stride == 1 and in_channels == out_channels:
+        return nn.Identity()
+    projection = nn.Conv2d(in_channels, out_channels, 1, stride, bias=False)
+    return nn.Sequential(projection, nn.BatchNorm2d(out_channels))
 
 
-def _scaled(planes: int, width: float) -> int:
-    channels = round(planes * width)
-    if channels < 1:
-        raise InvalidSpec(f"width {width:g} leaves no channel of {planes}; choose a larger width")
-    return channels
+def _inner_channels(planes: int, cardinality: int) -> int:
+    inner = planes if cardinality == 1 else cardinality * planes // 16
+    if inner % cardinality:
+        raise InvalidSpec(f"{inner} channels do not split into {cardinality} groups; choose another width")
+    return inner
+
+
+def _stage(shape: ResNetShape, stage: int, in_channels: int, planes: int) -> nn.Sequential:
+    first = shape.block(in_channels, planes, 1 if stage == 0 else 2, shape.cardinality)
+    wide = planes * shape.block.expansion
+    rest = (shape.block(wide, planes, 1, shape.cardinality) for _ in range(shape.depths[stage] - 1))
+    return nn.Sequential(first, *rest)
+
+
+_RESNET18 = ResNetShape(BasicBlock, (2, 2, 2, 2))
+_RESNET34 = ResNetShape(BasicBlock, (3, 4, 6, 3))
+_RESNET50 = ResNetShape(Bottleneck, (3, 4, 6, 3))
+_RESNET101 = ResNetShape(Bottleneck, (3, 4, 23, 3))
+_RESNEXT50 = ResNetShape(Bottleneck, (3, 4, 6, 3), cardinality=32)
+
+
+def _small(name: str, shape: ResNetShape, summary: str, **about: Any) -> None:
+    """Register a network for 32x32 images: a 3x3 stem of stride 1, no max-pool."""
+    register_model(name, summary=summary, **CIFAR, **about)(lambda spec: ResNet(spec, shape, stem=(3, 1)))
+
+
+def _large(name: str, shape: ResNetShape, summary: str, **about: Any) -> None:
+    """Register a network for 224x224 images: a 7x7 stem of stride 2 and a max-pool."""
+    about |= {"summary": summary, "initialise": initialise_resnet}
+    register_model(name, **IMAGENET, **about)(lambda spec: ResNet(spec, shape, stem=(7, 2)))
+
+
+_BASIC: dict[str, Any] = {"placement": basic_blocks, "groupnl": "groupnl"}
+# Table 14 (arXiv 2506.12335): in CIFAR ResNet-101 the counts of sparse GroupNL demand the BatchNorm over the seeds.
+_SMALL_BOTTLENECKS: dict[str, Any] = {"placement": bottlenecks, "bn_over_seeds": ("groupnl-sparse",)}
+
+_small("resnet18_cifar", _RESNET18, "ResNet-18 for 32x32 images (GroupNL Tables 3, 14, 15)", **_BASIC)
+_small("resnet34_cifar", _RESNET34, "ResNet-34 for 32x32 images (GroupNL Table 3)", **_BASIC)
+_small("resnet50_cifar", _RESNET50, "ResNet-50 for 32x32 images", **_SMALL_BOTTLENECKS)
+_small("resnet101_cifar", _RESNET101, "ResNet-101 for 32x32 images (GroupNL Tables 3, 14, 15)", **_SMALL_BOTTLENECKS)
+_large("resnet18", _RESNET18, "ResNet-18", **_BASIC)
+_large("resnet34", _RESNET34, "ResNet-34", **_BASIC)
+_large("resnet50", _RESNET50, "ResNet-50 (GroupNL Table 10)", placement=stride_one_bottlenecks)
+_large("resnet101", _RESNET101, "ResNet-101 (GroupNL Table 10, Fig. 8)", placement=stride_one_bottlenecks)
+_large("resnext50_32x4d", _RESNEXT50, "ResNeXt-50, 32 groups of 4 (E2GC Table IV)", placement=stride_one_bottlenecks)

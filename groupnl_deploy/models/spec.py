@@ -1,16 +1,34 @@
 """What a network is, as plain data: enough to build the same module again anywhere."""
 
 import math
-from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
 
-Method = Literal["standard", "groupnl"]
+Method = Literal["standard", "depthwise", "mono", "ghost", "sinefm", "groupnl", "groupnl-sparse", "grouped"]
 Semantics = Literal["released", "paper"]
-Nonlinearity = Literal["sinusoidal"]
+Nonlinearity = Literal["sinusoidal", "monomial", "gaussian", "laplace", "laplace-literal"]
+BnPosition = Literal["concat", "seeds"]
 Range = tuple[float, float]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 LARGEST_WIDTH = 32
+
+_GROUPNL_KNOBS = frozenset(
+    {"ratio", "nl_groups", "nlf", "normalize", "phi_sign", "omega_range", "phi_range", "bn_position"}
+)
+# Which fields of a `ConvSpec` a method reads. A knob that would do nothing is refused, not ignored.
+KNOBS: dict[Method, frozenset[str]] = {
+    "standard": frozenset(),
+    "depthwise": frozenset(),
+    "mono": frozenset({"ratio"}),
+    "ghost": frozenset({"ratio"}),
+    "sinefm": frozenset({"ratio"}),
+    "groupnl": _GROUPNL_KNOBS,
+    "groupnl-sparse": _GROUPNL_KNOBS,
+    "grouped": frozenset({"group_size", "num_groups"}),
+}
+
+_PAPER: dict[str, Any] = {"normalize": False, "phi_sign": 1, "phi_range": (1.0, 5.0)}
 
 
 class InvalidSpec(ValueError):
@@ -34,53 +52,93 @@ class ConvSpec:
     The released code documents φ in [1, 5] but draws it from ω's range.
 
     Args:
-        method: "standard" is an ordinary convolution and leaves every other field unused.
-        ratio: r, output channels over seed channels.
+        method: "standard" and "depthwise" are ordinary convolutions; "groupnl-sparse" is GroupNL whose seed
+            convolution has gcd(c_in, c_seed) groups instead of one; "grouped" is a group convolution. `KNOBS`
+            says which of the other fields a method reads.
+        ratio: r, output channels over seed channels; for "mono" the factor e, kernels over seed kernels.
         nl_groups: g, the groups the seed maps are split into, each with hyper-parameters of its own.
-        sparse: the seed convolution has gcd(c_in, c_seed) groups instead of one.
-        nlf: the nonlinear transformation function.
+        nlf: the nonlinear transformation function (Table 13), a key of `layers.nlf.NLFS`.
         normalize: L2-normalise the seed maps over channels before anything is generated from them.
-        phi_sign: −1 subtracts φ from the seed maps, +1 adds it.
+        phi_sign: −1 subtracts φ from the seed maps, +1 adds it. φ and ω are those of "sinusoidal" alone.
         omega_range: ω is drawn uniformly from here.
         phi_range: φ is drawn uniformly from here.
+        bn_position: the BatchNorm of the layer stands behind the concatenation, or over the seed maps alone,
+            before anything is generated from them.
+        group_size: G, channels in each group of a "grouped" convolution (E2GC), or
+        num_groups: g, the number of its groups (FgGC); one of the two.
     """
 
     method: Method
     ratio: int = 2
     nl_groups: int = 4
-    sparse: bool = False
     nlf: Nonlinearity = "sinusoidal"
     normalize: bool = True
     phi_sign: Literal[1, -1] = -1
     omega_range: Range = (1.0, 2.0)
     phi_range: Range = (1.0, 2.0)
+    bn_position: BnPosition = "concat"
+    group_size: int | None = None
+    num_groups: int | None = None
 
     def __post_init__(self) -> None:
         _require_choice("method", self.method, get_args(Method))
         _require_choice("nlf", self.nlf, get_args(Nonlinearity))
         _require_choice("phi_sign", self.phi_sign, (1, -1))
-        _require_positive("ratio", self.ratio)
-        _require_positive("nl_groups", self.nl_groups)
+        _require_choice("bn_position", self.bn_position, get_args(BnPosition))
+        for name in ("ratio", "nl_groups", "group_size", "num_groups"):
+            if getattr(self, name) is not None:
+                _require_positive(name, getattr(self, name))
         _require_range("omega_range", self.omega_range)
         _require_range("phi_range", self.phi_range)
+        if self.method == "grouped" and (self.group_size is None) == (self.num_groups is None):
+            raise InvalidSpec(
+                "a grouped convolution needs either group_size (G, such as 16) or num_groups (g, such as 4), not both"
+            )
+        for name in ("group_size", "num_groups"):
+            if getattr(self, name) is not None:
+                _require_knob(self.method, name)
 
     @classmethod
-    def preset(cls, method: Method, semantics: Semantics = "released") -> "ConvSpec":
-        """The authors' released code, or the paper as printed. A standard convolution is the same in both."""
+    def preset(cls, method: Method, semantics: Semantics = "released", **knobs: Any) -> "ConvSpec":
+        """The authors' released code, or the paper as printed, with single knobs turned.
+
+        Only GroupNL differs between the two. Raises `InvalidSpec` for a knob that the method does not have.
+        """
+        _require_choice("method", method, get_args(Method))
         _require_choice("semantics", semantics, get_args(Semantics))
-        released = cls(method)
-        if method == "standard" or semantics == "released":
-            return released
-        return replace(released, normalize=False, phi_sign=1, phi_range=(1.0, 5.0))
+        for knob in knobs:
+            _require_knob(method, knob)
+        if knobs.get("nlf", "sinusoidal") != "sinusoidal":
+            _require_no_waves(knobs)
+        paper = semantics == "paper" and method.startswith("groupnl")
+        return cls(method, **((_PAPER if paper else {}) | knobs))
+
+    @property
+    def sparse(self) -> bool:
+        """Whether the seed convolution is thinned by groups."""
+        return self.method == "groupnl-sparse"
 
     @property
     def semantics(self) -> Literal["released", "paper", "custom"]:
         """The preset whose function these knobs describe; ratio, groups and sparsity belong to none."""
-        if _function(self) == _function(ConvSpec.preset("groupnl", "released")):
+        knobs = {} if self.nlf == "sinusoidal" else {"nlf": self.nlf}
+        if _function(self) == _function(ConvSpec.preset("groupnl", "released", **knobs)):
             return "released"
-        if _function(self) == _function(ConvSpec.preset("groupnl", "paper")):
+        if _function(self) == _function(ConvSpec.preset("groupnl", "paper", **knobs)):
             return "paper"
         return "custom"
+
+    @property
+    def label(self) -> str:
+        """Short text for people, such as "groupnl-sparse r8 (released)" or "grouped G=32"."""
+        if self.method == "grouped":
+            return f"grouped G={self.group_size}" if self.group_size else f"grouped g={self.num_groups}"
+        ratio = "" if self.ratio == 2 or self.method == "mono" else f" r{self.ratio}"
+        if not self.method.startswith("groupnl"):
+            return f"{self.method}{ratio}"
+        groups = "" if self.nl_groups == 4 else f" g{self.nl_groups}"
+        nlf = "" if self.nlf == "sinusoidal" else f" {self.nlf}"
+        return f"{self.method}{ratio}{groups}{nlf} ({self.semantics})"
 
 
 @dataclass(frozen=True)
@@ -88,7 +146,7 @@ class ModelSpec:
     """One network: a registered name, the convolutions inside it, its size, its input and its seed.
 
     Args:
-        name: a name from `registry.list_models`.
+        name: a name from `registry.list_models`, not an alias.
         conv: what its replaceable convolutions are.
         width: factor on every channel count.
         num_classes: outputs of the last linear layer.
@@ -119,16 +177,32 @@ class ModelSpec:
     @property
     def label(self) -> str:
         """Short text for people, such as "resnet18_cifar x0.25 groupnl (released)"."""
-        size = f"{self.name} x{self.width:g}"
-        if self.conv.method == "standard":
-            return f"{size} standard"
-        ratio = "" if self.conv.ratio == 2 else f" r{self.conv.ratio}"
-        sparse = "-sparse" if self.conv.sparse else ""
-        return f"{size} {self.conv.method}{sparse}{ratio} ({self.conv.semantics})"
+        return f"{self.name} x{self.width:g} {self.conv.label}"
+
+
+def scaled(channels: int, width: float) -> int:
+    """`channels` times the width factor, rounded. Raises `InvalidSpec` where none is left."""
+    count = round(channels * width)
+    if count < 1:
+        raise InvalidSpec(f"width {width:g} leaves no channel of {channels}; choose a larger width")
+    return count
 
 
 def _function(conv: ConvSpec) -> tuple[object, ...]:
-    return conv.nlf, conv.normalize, conv.phi_sign, conv.omega_range, conv.phi_range
+    waves = (conv.phi_sign, conv.omega_range, conv.phi_range) if conv.nlf == "sinusoidal" else ()
+    return conv.nlf, conv.normalize, *waves
+
+
+def _require_knob(method: Method, knob: str) -> None:
+    if knob not in KNOBS[method]:
+        owners = [name for name in KNOBS if knob in KNOBS[name]]
+        raise InvalidSpec(f"{knob} is a knob of {', '.join(owners) or 'no method'}, not of {method}")
+
+
+def _require_no_waves(knobs: dict[str, Any]) -> None:
+    waves = sorted({"phi_sign", "phi_range", "omega_range"} & set(knobs))
+    if waves:
+        raise InvalidSpec(f"{' and '.join(waves)}: of the sinusoidal function alone, not of {knobs['nlf']}")
 
 
 def _require_choice(name: str, value: object, choices: tuple[object, ...]) -> None:

@@ -7,6 +7,7 @@ unpickled, here or anywhere.
 import platform
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Literal
 
 import safetensors
 import safetensors.torch
@@ -33,11 +34,35 @@ _REMEDY = "Copy the checkpoint folder again from where it was whole, or train ag
 
 
 @dataclass(frozen=True, kw_only=True)
+class ImportedFrom:
+    """The file of another program that weights were taken from.
+
+    Everything but the digest is what the file says of itself; nobody checked it.
+
+    Args:
+        file: its name, without the folder.
+        sha256: of its content.
+        weights: "raw" ones, or their exponential moving average ("ema").
+        arch: what its author calls the network.
+        epoch: the number of the last epoch, counted from zero as timm does.
+        metric: the author's validation result then, in the author's unit (timm: top-1 in percent).
+    """
+
+    file: str
+    sha256: str
+    weights: Literal["raw", "ema"]
+    arch: str | None = None
+    epoch: int | None = None
+    metric: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class CheckpointDraft:
     """All that is known of a network before its files are written.
 
     `accuracy` is top-1 on the data set's test images, between 0 and 1; it is None and `trained` is False for
-    random weights. Images become inputs by (x / 255 − mean) / std, per channel.
+    random weights. Images become inputs by (x / 255 − mean) / std, per channel. `imported` says where weights
+    come from that were trained elsewhere: on what images is not known, so `dataset` and `accuracy` are None.
     """
 
     spec: ModelSpec
@@ -49,6 +74,7 @@ class CheckpointDraft:
     epoch: int = 0
     epochs: int = 0
     recipe: Recipe | None = None
+    imported: ImportedFrom | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +157,7 @@ def load_model(directory: Path) -> tuple[Checkpoint, nn.Module]:
     try:
         model.load_state_dict(safetensors.torch.load(weights))
     except (RuntimeError, safetensors.SafetensorError) as error:
-        reason = " ".join(str(error).split())  # PyTorch lists the keys over many lines
+        reason = " ".join(str(error).split())[:300]  # PyTorch lists every key, over many lines
         raise VerificationFailed(
             f"The weights in {directory / checkpoint.weights.name} do not fit {checkpoint.spec.label}: {reason}",
             _REMEDY,

@@ -1,7 +1,11 @@
 """The GroupNL convolution against the algorithm written word for word, and its refusals."""
 
+import copy
+import io
 import math
+import warnings
 
+import onnx
 import pytest
 import torch
 from hypothesis import given, settings
@@ -9,9 +13,18 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
-from groupnl_deploy.models.layers.build import build_conv
 from groupnl_deploy.models.layers.groupnl import GroupNLConv2d
-from groupnl_deploy.models.spec import ConvSpec, InvalidSpec
+from groupnl_deploy.models.layers.nlf import NLFS
+from groupnl_deploy.models.layers.sparse import SparseConv2d
+from groupnl_deploy.models.spec import InvalidSpec
+
+LITERAL_NLF = {
+    "sinusoidal": lambda x, sign, omega, phi: torch.sin(omega * (x + sign * phi)),
+    "monomial": lambda x, sign, eta: torch.sign(x) * torch.abs(x) ** eta,
+    "gaussian": lambda x, sign, epsilon: torch.exp(-((epsilon * x) ** 2)),
+    "laplace": lambda x, sign, epsilon: epsilon / 2 * torch.exp(-epsilon * torch.abs(x)),
+    "laplace-literal": lambda x, sign, epsilon: epsilon / 2 * torch.exp(-(epsilon * x)),
+}
 
 
 def literal(layer: GroupNLConv2d, x: Tensor, weight: Tensor) -> Tensor:
@@ -20,14 +33,18 @@ def literal(layer: GroupNLConv2d, x: Tensor, weight: Tensor) -> Tensor:
     seed = functional.conv2d(x, weight, None, conv.stride, conv.padding, conv.dilation, conv.groups)
     if layer.normalize:
         seed = functional.normalize(seed, dim=1)
+    if layer.bn is not None:
+        seed = functional.batch_norm(seed, None, None, layer.bn.weight, layer.bn.bias, training=True)
     gamma = math.ceil(layer.out_channels / layer.seed_channels) - 1
     if gamma == 0:
         return seed
     block = layer.seed_channels // g
     copied = torch.cat([part.repeat(1, gamma, 1, 1) for part in torch.split(seed, block, dim=1)], dim=1)
-    omega = layer.periods.repeat_interleave(block).reshape(1, gamma * layer.seed_channels, 1, 1)
-    phi = layer.shifts.repeat_interleave(block).reshape(1, gamma * layer.seed_channels, 1, 1)
-    generated = torch.sin(omega * (copied + layer.phi_sign * phi))
+    hyper_parameters = [
+        getattr(layer, name).repeat_interleave(block).reshape(1, gamma * layer.seed_channels, 1, 1)
+        for name in layer.nlf.ranges
+    ]
+    generated = LITERAL_NLF[layer.nlf.name](copied, layer.phi_sign, *hyper_parameters)
     return torch.cat([seed, generated], dim=1)[:, : layer.out_channels]
 
 
@@ -35,8 +52,9 @@ def literal(layer: GroupNLConv2d, x: Tensor, weight: Tensor) -> Tensor:
 def layers(draw: st.DrawFn) -> GroupNLConv2d:
     groups = draw(st.integers(1, 4))
     seeds = groups * draw(st.integers(1, 3))
+    inputs = draw(st.one_of(st.integers(1, 8), st.integers(2, 4).map(lambda many: many * seeds)))
     layer = GroupNLConv2d(
-        draw(st.integers(1, 8)),
+        inputs,
         draw(st.integers(seeds, 5 * seeds)),
         seeds,
         kernel_size=draw(st.sampled_from([1, 3, 5])),
@@ -46,31 +64,76 @@ def layers(draw: st.DrawFn) -> GroupNLConv2d:
         nl_groups=groups,
         sparse=draw(st.booleans()),
         normalize=draw(st.booleans()),
+        nlf=draw(st.sampled_from(list(NLFS))),
         phi_sign=draw(st.sampled_from([1, -1])),
         phi_range=draw(st.sampled_from([(1.0, 2.0), (1.0, 5.0)])),
+        bn_position=draw(st.sampled_from(["concat", "seeds"])),
     )
-    return layer.double()
+    return layer
 
 
-@settings(deadline=None, max_examples=60)
-@given(layer=layers(), batch=st.integers(1, 3), seed=st.integers(0, 2**16), channels_last=st.booleans())
-def test_equals_the_literal_algorithm_in_values_and_gradients(layer, batch, seed, channels_last):
-    torch.manual_seed(seed)
-    inputs = torch.randn(batch, layer.conv1.in_channels, 11, 10, dtype=torch.double)
-    if channels_last:
-        inputs = inputs.to(memory_format=torch.channels_last)
+def assert_equal_to_spread(ours: Tensor, theirs: Tensor, tolerance: float) -> None:
+    assert ours.shape == theirs.shape
+    spread = max(1.0, theirs.abs().max().item()) if theirs.numel() else 1.0
+    torch.testing.assert_close(ours / spread, theirs / spread, rtol=0, atol=tolerance)
+
+
+def amplification(layer: GroupNLConv2d, x: Tensor) -> float:
+    """How much rounding grows on the way: short seed vectors when normalised, narrow seed maps under BN."""
+    factor, seed = 1.0, layer.conv1(x)
+    if layer.normalize:
+        lengths = seed.norm(dim=1)
+        factor /= min(1.0, lengths[lengths > 0].min().item())  # zero where padding alone is seen: exact
+        seed = functional.normalize(seed, dim=1)
+    if layer.bn is not None:
+        factor /= min(1.0, seed.var(dim=(0, 2, 3)).min().item() ** 0.5 + layer.bn.eps**0.5)
+    return factor
+
+
+def assert_equals_literal(layer: GroupNLConv2d, inputs: Tensor, values: float, gradients: float) -> None:
+    with torch.no_grad():
+        growth = amplification(layer, inputs)
     ours_in, theirs_in = inputs.clone().requires_grad_(), inputs.clone().requires_grad_()
     weight = layer.conv1.weight.detach().clone().requires_grad_()
     ours, theirs = layer(ours_in), literal(layer, theirs_in, weight)
     upstream = torch.randn_like(theirs)
     ours.backward(upstream)
     theirs.backward(upstream)
+    with torch.no_grad():
+        inferred = layer(inputs)
 
-    assert ours.shape == theirs.shape
-    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-12)
-    for mine, reference in ((ours_in.grad, theirs_in.grad), (layer.conv1.weight.grad, weight.grad)):
-        spread = max(1.0, reference.abs().max().item())
-        torch.testing.assert_close(mine / spread, reference / spread, rtol=0, atol=1e-12)
+    assert_equal_to_spread(ours.detach(), theirs.detach(), growth * values)
+    assert_equal_to_spread(inferred, theirs.detach(), growth * values)
+    assert_equal_to_spread(ours_in.grad, theirs_in.grad, growth * gradients)
+    assert_equal_to_spread(layer.conv1.weight.grad, weight.grad, growth * gradients)
+
+
+@settings(deadline=None, max_examples=150)
+@given(layer=layers(), batch=st.integers(1, 3), seed=st.integers(0, 2**16), channels_last=st.booleans())
+def test_equals_the_literal_algorithm_in_values_and_gradients(layer, batch, seed, channels_last):
+    torch.manual_seed(seed)
+    inputs = torch.randn(batch, layer.conv1.in_channels, 11, 10, dtype=torch.double)
+    if channels_last:
+        inputs = inputs.to(memory_format=torch.channels_last)
+    assert_equals_literal(layer.double(), inputs, values=1e-12, gradients=1e-11)
+
+
+@settings(deadline=None, max_examples=60)
+@given(layer=layers(), seed=st.integers(0, 2**16))
+def test_equals_the_literal_algorithm_in_single_precision(layer, seed):
+    torch.manual_seed(seed)
+    assert_equals_literal(layer, torch.randn(2, layer.conv1.in_channels, 11, 10), values=1e-5, gradients=1e-4)
+
+
+@settings(deadline=None, max_examples=40)
+@given(layer=layers())
+def test_a_traced_layer_computes_the_same(layer):
+    layer = layer.eval()
+    example, other = torch.randn(2, 2, layer.conv1.in_channels, 11, 10)
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # torch prefers its newer tracer
+        traced = torch.jit.trace(layer, example, check_trace=False)
+        torch.testing.assert_close(traced(other), layer(other))
 
 
 def test_generated_channels_are_ordered_by_group_then_copy_then_channel():
@@ -91,9 +154,12 @@ def test_normalised_seed_maps_have_unit_length_at_every_pixel():
     torch.testing.assert_close(length, torch.ones_like(length))
 
 
-def test_all_zero_pixels_give_finite_values_and_gradients():
-    layer = GroupNLConv2d(3, 16, 8, kernel_size=3, padding=1)
-    layer(torch.zeros(1, 3, 4, 4)).sum().backward()
+@pytest.mark.parametrize("nlf", NLFS)
+def test_all_zero_pixels_give_finite_values_and_gradients(nlf):
+    layer = GroupNLConv2d(3, 32, 8, kernel_size=3, padding=1, nlf=nlf)
+    output = layer(torch.zeros(1, 3, 4, 4))
+    output.sum().backward()
+    assert torch.isfinite(output).all()
     assert torch.isfinite(layer.conv1.weight.grad).all()
 
 
@@ -109,16 +175,114 @@ def test_hyper_parameters_are_frozen_parameters_drawn_from_their_ranges():
         assert high - margin < values.max() <= high
 
 
+@pytest.mark.parametrize(("nlf", "name"), [("monomial", "exponents"), ("gaussian", "scales"), ("laplace", "scales")])
+def test_other_functions_have_one_frozen_hyper_parameter(nlf, name):
+    layer = GroupNLConv2d(3, 16, 4, 3, nlf=nlf, nl_groups=2)
+    assert list(layer.state_dict()) == [name, "conv1.weight"]
+    assert getattr(layer, name).shape == (6,)
+    assert not getattr(layer, name).requires_grad
+
+
+@pytest.mark.parametrize("nlf", NLFS)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_follows_single_precision_and_keeps_zeros_finite(nlf, dtype):
+    layer = GroupNLConv2d(3, 16, 4, 3, padding=1, nlf=nlf)
+    x = torch.randn(2, 3, 6, 6)
+    x[:, :, 3:] = 0
+    expected = layer(x).detach()
+    narrow = copy.deepcopy(layer).to(dtype)(x.to(dtype))
+    narrow.sum().backward()
+    assert narrow.dtype is dtype
+    torch.testing.assert_close(narrow.float(), expected, rtol=0.1, atol=0.1)
+
+
+def test_mixed_precision_gives_single_precision_maps_and_finite_gradients():
+    layer = GroupNLConv2d(3, 16, 4, 3, padding=1)
+    with torch.autocast("cpu", torch.bfloat16):
+        output = layer(torch.zeros(1, 3, 6, 6))
+        with torch.no_grad():
+            inferred = layer(torch.zeros(1, 3, 6, 6))
+    output.sum().backward()
+    assert output.dtype is inferred.dtype is torch.float32
+    assert torch.isfinite(output).all() and torch.isfinite(layer.conv1.weight.grad).all()
+
+
+def test_hyper_parameters_made_learnable_get_gradients():
+    layer = GroupNLConv2d(3, 16, 4, 3)
+    layer.periods.requires_grad_()
+    layer(torch.randn(1, 3, 5, 5)).square().sum().backward()
+    assert layer.periods.grad.abs().min() > 0
+
+
+def test_bn_on_the_seeds_is_the_layers_own_and_comes_before_generation():
+    layer = GroupNLConv2d(3, 16, 8, 3, bn_position="seeds")
+    with torch.no_grad():
+        seeds = layer.train()(5 * torch.randn(4, 3, 9, 9))[:, :8]
+    assert layer.bn.num_features == 8
+    torch.testing.assert_close(seeds.mean(dim=(0, 2, 3)), torch.zeros(8), rtol=0, atol=1e-5)
+    assert GroupNLConv2d(3, 16, 8, 3).bn is None
+
+
+@pytest.mark.parametrize(("ratio", "hyper_parameters"), [(2, 8), (4, 24), (8, 56)])
+@pytest.mark.parametrize("sparse", [False, True])
+def test_parameters_are_those_of_table_16(ratio, hyper_parameters, sparse):
+    with torch.device("meta"):
+        layer = GroupNLConv2d(512, 512, 512 // ratio, 3, 2, padding=1, sparse=sparse)
+        output = layer(torch.empty(1, 512, 32, 32))
+    weights = 4608 if sparse else 512 * 512 // ratio * 9
+    assert sum(p.numel() for p in layer.parameters()) == weights + hyper_parameters
+    assert output.shape == (1, 512, 16, 16)
+
+
 def test_sparse_seed_convolution_has_gcd_groups():
-    layer = build_conv(ConvSpec("groupnl", sparse=True), 24, 32, 3)
+    layer = GroupNLConv2d(24, 32, 16, 3, sparse=True)
     assert layer.conv1.groups == math.gcd(24, 16)
     assert layer.conv1.weight.shape == (16, 3, 3, 3)
 
 
 def test_ratio_one_generates_nothing():
-    layer = build_conv(ConvSpec("groupnl", ratio=1), 4, 8, 3)
+    layer = GroupNLConv2d(4, 8, 8, 3, padding=1)
     assert layer.periods.numel() == 0
     assert layer(torch.randn(1, 4, 5, 5)).shape == (1, 8, 5, 5)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    groups=st.integers(1, 6),
+    many=st.integers(1, 8),
+    kernel=st.sampled_from([1, 3, 5]),
+    stride=st.integers(1, 2),
+    dilation=st.integers(1, 2),
+    bias=st.booleans(),
+    channels_last=st.booleans(),
+)
+def test_sparse_convolution_is_the_grouped_one(groups, many, kernel, stride, dilation, bias, channels_last):
+    conv = SparseConv2d(groups * many, groups, kernel, stride, 2, dilation, groups=groups, bias=bias).double()
+    x = torch.randn(2, groups * many, 11, 10, dtype=torch.double)
+    if channels_last:
+        x = x.to(memory_format=torch.channels_last)
+    x = x.requires_grad_()
+    expected = functional.conv2d(x, conv.weight, conv.bias, stride, 2, dilation, groups)
+    upstream = torch.randn_like(expected)
+    ours = torch.autograd.grad(conv(x), (x, conv.weight), upstream)
+    theirs = torch.autograd.grad(expected, (x, conv.weight), upstream)
+    torch.testing.assert_close(conv(x), expected)
+    torch.testing.assert_close(ours, theirs)
+
+
+def test_one_channels_last_image_leaves_with_strides_that_batch_norm_reads():
+    conv = SparseConv2d(4, 2, 1, groups=2, bias=False)
+    maps = conv(torch.randn(1, 4, 5, 5).to(memory_format=torch.channels_last))
+    assert maps.stride() == (50, 25, 5, 1)
+
+
+def test_an_onnx_export_has_the_sparse_convolution_as_one_node():
+    layer = GroupNLConv2d(8, 8, 4, 3, padding=1, sparse=True).eval()
+    file = io.BytesIO()
+    torch.onnx.export(layer, (torch.randn(1, 8, 6, 6),), file, opset_version=13, dynamo=False)
+    nodes = onnx.load_from_string(file.getvalue()).graph.node
+    (conv,) = (node for node in nodes if node.op_type == "Conv")
+    assert {a.name: a.i for a in conv.attribute}["group"] == 4
 
 
 def test_seed_channels_that_do_not_split_are_refused_with_the_numbers():
@@ -130,3 +294,9 @@ def test_seed_channels_that_do_not_split_are_refused_with_the_numbers():
 def test_impossible_seed_counts_are_refused(seeds):
     with pytest.raises(InvalidSpec, match="seed channels"):
         GroupNLConv2d(3, 12, seeds, 3, nl_groups=1)
+
+
+@pytest.mark.parametrize("wrong", [{"nlf": "cosine"}, {"bn_position": "nowhere"}])
+def test_unknown_words_are_refused_with_the_choices(wrong):
+    with pytest.raises(InvalidSpec, match="must be one of"):
+        GroupNLConv2d(3, 12, 4, 3, **wrong)

@@ -7,36 +7,94 @@ import pytest
 import torch
 
 from groupnl_deploy.models.registry import (
+    ALIASES,
     DuplicateModel,
     UnknownModel,
     create_model,
     list_models,
+    model_spec,
     register_model,
 )
-from groupnl_deploy.models.spec import ConvSpec, ModelSpec
+from groupnl_deploy.models.spec import ConvSpec, InvalidSpec, ModelSpec
 
 NAMES = [entry.name for entry in list_models()]
-CONVS = {
-    "standard": ConvSpec("standard"),
-    "released": ConvSpec.preset("groupnl", "released"),
-    "paper": ConvSpec.preset("groupnl", "paper"),
-}
+METHODS = ("standard", "mono", "ghost", "sinefm", "groupnl", "groupnl-sparse", "grouped")
+# What --conv alone cannot say: an E2GC group.
+KNOBS = {"grouped": {"group_size": 8}}
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("conv", CONVS.values(), ids=CONVS)
-def test_every_model_builds_and_trains_one_step(name, conv):
-    model = create_model(ModelSpec(name, conv, width=0.25, num_classes=7))
-    logits = model(torch.randn(2, 3, 32, 32))
-    assert logits.shape == (2, 7)
+def small(name, method, semantics="released", **changes):
+    """The network at a quarter of its width and the smallest image that every one of its stages survives."""
+    pixels = 32 if name.endswith("_cifar") else 64
+    size = {"input_shape": (3, pixels, pixels), "num_classes": 7, "width": 0.25}
+    return model_spec(name, method, semantics, knobs=KNOBS.get(method), **(size | changes))
+
+
+def learns(spec):
+    """One step forward and backward: finite gradients everywhere, and none for what is fixed."""
+    model = create_model(spec)
+    logits = model(torch.randn(2, *spec.input_shape))
+    assert logits.shape == (2, spec.num_classes)
     logits.square().sum().backward()
-    learnable = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    assert all(torch.isfinite(parameter.grad).all() for parameter in learnable)
+    for name, parameter in model.named_parameters():
+        fixed = name.rpartition(".")[2] in ("periods", "shifts", "exponents", "scales")
+        assert parameter.requires_grad != fixed, name
+        assert fixed or torch.isfinite(parameter.grad).all(), name
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_every_network_learns_with_the_papers_groupnl(name):
+    learns(small(name, "groupnl" if name in ("resnet18_cifar", "vgg11_cifar") else "groupnl-sparse"))
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("name", ["vgg11_cifar", "resnet18_cifar", "resnet50_cifar", "resnet50", "mobilenetv2_100"])
+def test_every_method_has_its_place_in_every_kind_of_network(name, method):
+    learns(small(name, method))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("semantics", ["released", "paper"])
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("name", NAMES)
+def test_the_full_cross_learns(name, method, semantics):
+    if semantics == "paper" and not method.startswith("groupnl"):
+        pytest.skip("only GroupNL differs between code and paper")
+    learns(small(name, method, semantics=semantics))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ratio", [2, 4, 8])
+@pytest.mark.parametrize("nl_groups", [1, 2])
+@pytest.mark.parametrize("method", ["groupnl", "groupnl-sparse"])
+@pytest.mark.parametrize("name", NAMES)
+def test_the_full_cross_of_ratios_and_groups_builds(name, method, nl_groups, ratio):
+    knobs = {"ratio": ratio, "nl_groups": nl_groups}
+    with torch.device("meta"):
+        try:
+            create_model(model_spec(name, method, knobs=knobs))
+        except InvalidSpec as error:  # 72 channels at r = 8 are 9 seeds: no two equal groups
+            assert nl_groups > 1 and "equal groups" in str(error)
+
+
+@pytest.mark.parametrize("alias", ALIASES)
+def test_an_alias_is_its_network_with_sparse_groupnl(alias):
+    spec = model_spec(alias)
+    assert (spec.name, spec.conv.method) == ALIASES[alias]
+    assert spec.input_shape == (3, 224, 224)
+    assert model_spec(alias, "ghost").conv.method == "ghost"
+
+
+def test_the_batchnorm_of_sparse_bottlenecks_stands_over_the_seeds_unless_told_otherwise():
+    assert model_spec("resnet101_cifar", "groupnl-sparse").conv.bn_position == "seeds"
+    assert model_spec("resnet101_cifar", "groupnl").conv.bn_position == "concat"
+    told = model_spec("resnet101_cifar", "groupnl-sparse", knobs={"bn_position": "concat"})
+    assert told.conv.bn_position == "concat"
+
+
+@pytest.mark.parametrize("name", ["resnet18_cifar", "resnet50", "mobilenetv2_100"])
 def test_a_spec_decides_every_bit_and_the_callers_random_state_is_untouched(name):
-    spec = ModelSpec(name, CONVS["paper"], width=0.25, seed=5)
+    spec = small(name, "groupnl", seed=5)
     torch.manual_seed(1)
     before = torch.get_rng_state()
     first = create_model(spec).state_dict()
@@ -48,7 +106,7 @@ def test_a_spec_decides_every_bit_and_the_callers_random_state_is_untouched(name
 
 def test_another_seed_gives_other_weights_and_hyper_parameters():
     states = [
-        create_model(ModelSpec("resnet18_cifar", CONVS["released"], width=0.25, seed=seed)).state_dict()
+        create_model(ModelSpec("resnet18_cifar", ConvSpec("groupnl"), width=0.25, seed=seed)).state_dict()
         for seed in (0, 1)
     ]
     for key in ("conv1.weight", "layer1.0.conv1.periods", "layer1.0.conv1.shifts"):
@@ -62,12 +120,13 @@ def test_entries_have_a_summary_and_are_sorted():
 
 def test_an_unknown_name_lists_the_known_and_the_nearest():
     with pytest.raises(UnknownModel, match=r"resnet81_cifar.*known models: .*did you mean “resnet18_cifar”"):
-        create_model(ModelSpec("resnet81_cifar", CONVS["standard"]))
+        create_model(ModelSpec("resnet81_cifar", ConvSpec("standard")))
 
 
 def test_a_duplicate_name_is_refused():
-    with pytest.raises(DuplicateModel, match="resnet18_cifar"):
-        register_model("resnet18_cifar", summary="again")(lambda spec: torch.nn.Identity())
+    for name in ("resnet18_cifar", "gnl_resnet50"):
+        with pytest.raises(DuplicateModel, match=name):
+            register_model(name, summary="again")(lambda spec: torch.nn.Identity())
 
 
 def test_the_models_import_nothing_else_of_the_host():

@@ -26,7 +26,7 @@ def test_a_standard_convolution_is_the_same_in_both_presets():
         (ConvSpec("standard"), 0.25, "resnet18_cifar x0.25 standard"),
         (ConvSpec("groupnl"), 0.25, "resnet18_cifar x0.25 groupnl (released)"),
         (ConvSpec.preset("groupnl", "paper"), 1.0, "resnet18_cifar x1 groupnl (paper)"),
-        (ConvSpec("groupnl", ratio=8, sparse=True), 1.0, "resnet18_cifar x1 groupnl-sparse r8 (released)"),
+        (ConvSpec("groupnl-sparse", ratio=8), 1.0, "resnet18_cifar x1 groupnl-sparse r8 (released)"),
         (ConvSpec("groupnl", phi_range=(0, 1)), 1.0, "resnet18_cifar x1 groupnl (custom)"),
     ],
 )
@@ -81,5 +81,5 @@ def test_json_round_trip_and_strictness():
         from_json(ModelSpec, to_json(spec).replace('"width"', '"widht"'))
     with pytest.raises(StrictError, match="must be a factor"):
         from_json(ModelSpec, to_json(spec).replace("0.25", "-0.25"))
-    with pytest.raises(StrictError, match="schema_version 2 is not the 1"):
-        from_json(ModelSpec, to_json(spec).replace('"schema_version": 1', '"schema_version": 2'))
+    with pytest.raises(StrictError, match="schema_version 3 is not the 2"):
+        from_json(ModelSpec, to_json(spec).replace('"schema_version": 2', '"schema_version": 3'))

@@ -77,7 +77,7 @@ def test_a_width_that_leaves_no_channel_is_refused():
         ConvSpec("standard"),
         ConvSpec("groupnl"),
         ConvSpec.preset("groupnl", "paper"),
-        ConvSpec("groupnl", ratio=4, sparse=True, nl_groups=2),
+        ConvSpec("groupnl-sparse", ratio=4, nl_groups=2),
         ConvSpec("groupnl", ratio=3, nl_groups=1),
     ],
     ids=["standard", "released", "paper", "sparse-r4", "r3-cut"],

@@ -42,7 +42,7 @@ MANIFEST = wire.ArtifactManifest(
     output=wire.TensorInfo("logits", (1, 10)),
     preprocessing=wire.Preprocessing((0.5,) * 3, (0.5,) * 3),
     producer={},
-    parity=wire.Parity(8, 0.0, 1.0, 1e-4, True),
+    parity=wire.Parity(8, 0.0, 0.0, 1.0, 1e-4, True),
 )
 
 

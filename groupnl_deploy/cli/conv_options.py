@@ -1,0 +1,134 @@
+"""The options that say what a network's convolutions are: spelled once, shared by every command that takes them."""
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_type_hints
+
+import typer
+
+from groupnl_deploy.errors import UsageError
+from groupnl_deploy.models.spec import ConvSpec, Method, ModelSpec, Range, Semantics
+from groupnl_deploy.words import known_word
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+# "depthwise" is a layer for rules of one's own; over a whole network it would be another network.
+CONV_WORDS: tuple[Method, ...] = tuple(method for method in get_args(Method) if method != "depthwise")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvOptions:
+    """What the user said of the convolutions; None is what was left unsaid and stays as the papers have it."""
+
+    conv: Annotated[
+        str | None,
+        typer.Option(
+            help="standard, mono, ghost, sinefm, groupnl, groupnl-sparse or grouped. "
+            "Left out: what the name says (gnl_resnet50 is groupnl-sparse); for a plain name standard in show and "
+            "import, the paper's GroupNL in init and train."
+        ),
+    ] = None
+    semantics: Annotated[str, typer.Option(help="GroupNL as released (the authors' code) or paper (its text).")] = (
+        "released"
+    )
+    ratio: Annotated[
+        int | None, typer.Option(help="r, output over seed channels (2); for mono its factor at 64 channels.")
+    ] = None
+    nl_groups: Annotated[int | None, typer.Option(help="g, GroupNL's groups of seed channels (4).")] = None
+    nlf: Annotated[
+        str | None,
+        typer.Option(help="GroupNL's function: sinusoidal, monomial, gaussian, laplace or laplace-literal."),
+    ] = None
+    normalize: Annotated[
+        bool | None, typer.Option("--normalize/--no-normalize", help="L2-normalise the seed maps; released: yes.")
+    ] = None
+    phi_sign: Annotated[
+        str | None, typer.Option(help="+ for sin(ω(s + φ)), the paper's; - for sin(ω(s - φ)), the released code's.")
+    ] = None
+    phi_range: Annotated[str | None, typer.Option(help="φ is drawn from here, such as 1,5.")] = None
+    omega_range: Annotated[str | None, typer.Option(help="ω is drawn from here, such as 1,2.")] = None
+    bn_position: Annotated[
+        str | None,
+        typer.Option(help="concat: BatchNorm behind the concat; seeds: over the seeds, before generation."),
+    ] = None
+    group_size: Annotated[int | None, typer.Option(help="G of grouped: channels in each group (E2GC).")] = None
+    num_groups: Annotated[int | None, typer.Option(help="g of grouped: a fixed number of groups (FgGC).")] = None
+
+    def check(self) -> None:
+        """Raise `UsageError` for an unknown word, before anything slow is imported."""
+        if self.conv is not None:
+            known_word("convolution", self.conv, CONV_WORDS)
+        known_word("semantics", self.semantics, get_args(Semantics))
+        if self.conv is not None:
+            ConvSpec.preset(self.conv, self.semantics, **self.knobs())  # type: ignore[arg-type]
+
+    def knobs(self) -> dict[str, Any]:
+        """The fields of `ConvSpec` that the user named."""
+        said = {field.name: getattr(self, field.name) for field in fields(self)}
+        knobs = {name: value for name, value in said.items() if name not in _WORDS and value is not None}
+        return {name: _PARSERS.get(name, _as_is)(name, value) for name, value in knobs.items()}
+
+    def spec(self, name: str, otherwise: Literal["standard", "groupnl"], **changes: Any) -> ModelSpec:
+        """The network's spec; see `registry.model_spec`."""
+        from groupnl_deploy.models.registry import model_spec
+
+        self.check()
+        return model_spec(
+            name,
+            self.conv,  # type: ignore[arg-type]
+            self.semantics,  # type: ignore[arg-type]
+            otherwise=otherwise,
+            knobs=self.knobs(),
+            **changes,
+        )
+
+
+def with_conv_options(command: F) -> F:
+    """Give a command every option of `ConvOptions`; it receives them as its keyword argument `options`."""
+    hints = get_type_hints(ConvOptions, include_extras=True)
+    own = inspect.signature(command)
+    kept = [parameter for name, parameter in own.parameters.items() if name != "options"]
+    added = [
+        inspect.Parameter(
+            field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name]
+        )
+        for field in fields(ConvOptions)
+    ]
+
+    @functools.wraps(command)
+    def wrapper(**kwargs: Any) -> Any:
+        options = ConvOptions(**{field.name: kwargs.pop(field.name) for field in fields(ConvOptions)})
+        return command(**kwargs, options=options)
+
+    every = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in kept] + added
+    wrapper.__signature__ = own.replace(parameters=every)  # type: ignore[attr-defined]
+    wrapper.__annotations__ = {parameter.name: parameter.annotation for parameter in every}
+    return wrapper  # type: ignore[return-value]
+
+
+_WORDS = ("conv", "semantics")
+
+
+def _as_is(name: str, value: Any) -> Any:
+    return value
+
+
+def _sign(name: str, value: str) -> int:
+    signs = {"+": 1, "+1": 1, "1": 1, "-": -1, "-1": -1}
+    if value not in signs:
+        raise UsageError(f"--phi-sign is “{value}”; it is + or -.", "Write --phi-sign=+ or --phi-sign=-.")
+    return signs[value]
+
+
+def _range(name: str, value: str) -> Range:
+    option = f"--{name.replace('_', '-')}"
+    try:
+        low, high = (float(part) for part in value.split(","))
+    except ValueError as error:
+        raise UsageError(f"{option} is “{value}”; it is two numbers.", f"Write {option} 1,5.") from error
+    return low, high
+
+
+_PARSERS: dict[str, Callable[[str, Any], Any]] = {"phi_sign": _sign, "phi_range": _range, "omega_range": _range}

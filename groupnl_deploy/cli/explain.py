@@ -1,0 +1,37 @@
+"""`groupnl export --explain`: what every pass did to the graph, what it did not and why."""
+
+from device_agent.wire import ArtifactManifest, PassReport
+from groupnl_deploy.cli import console
+
+_HEADINGS = (
+    ("Pass", False),
+    ("Fired", True),
+    ("Nodes", True),
+    ("max |Δ| / σ", True),
+    ("99 % / σ", True),
+)
+
+
+def show_passes(manifest: ArtifactManifest) -> None:
+    """One row a pass, in their order, and below them its choices and refusals.
+
+    Errors are in standard deviations of the outputs, over all parity images.
+    """
+    if not manifest.passes:
+        console.show_text("No passes: they rewrite ONNX graphs.")
+        return
+    spread = manifest.parity.output_std
+    console.show_table(_HEADINGS, [_row(report, spread) for report in manifest.passes])
+    for report in manifest.passes:
+        for said in [*report.notes, *(f"refused {reason}" for reason in report.refusals)]:
+            console.show_text(f"{report.name}: {said}")
+    limit = f"{manifest.parity.tolerance:g} σ allowed, on {manifest.parity.images} images"
+    console.show_text(f"opset {manifest.opset}, IR {manifest.ir_version}, costs of {manifest.target}; {limit}")
+
+
+def _row(report: PassReport, spread: float) -> tuple[str, ...]:
+    nodes = str(report.nodes_before)
+    if report.nodes_after != report.nodes_before:
+        nodes += f" → {report.nodes_after}"
+    errors = (f"{error / spread:.1e}" for error in (report.max_abs_error, report.p99_abs_error))
+    return (report.name, str(report.fired), nodes, *errors)

@@ -1,0 +1,45 @@
+"""`groupnl models import`: weights that another program trained, as a checkpoint folder."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from groupnl_deploy.cli import console
+from groupnl_deploy.cli.conv_options import ConvOptions, with_conv_options
+from groupnl_deploy.cli.exits import guarded
+from groupnl_deploy.cli.options import Json, OutFolder
+
+
+@guarded
+@with_conv_options
+def import_(
+    file: Annotated[Path, typer.Argument(help="A training checkpoint of timm's or the authors', or safetensors.")],
+    model: Annotated[str, typer.Option(help="A name from `groupnl models list`, or the authors', as gnl_resnet50.")],
+    out: OutFolder,
+    options: ConvOptions,
+    ema: Annotated[bool, typer.Option("--ema", help="Take the weights' moving average (state_dict_ema).")] = False,
+    classes: Annotated[int | None, typer.Option(help="Outputs of the network; as on its data set if left out.")] = None,
+    width: Annotated[float, typer.Option(help="Factor on every channel count.")] = 1.0,
+    json: Json = False,
+) -> None:
+    """Turn a file of the authors' code, timm or another program into a checkpoint folder.
+
+    Nothing in the file is executed: one that wants more than tensors is refused. The file does not say what
+    GroupNL computes with its weights; --semantics and its single options do.
+
+    Example: groupnl models import model_best.pth.tar --model gnl_resnet50 --out net
+    """
+    from groupnl_deploy.cli.models import checkpoint_json
+
+    changes = {} if classes is None else {"num_classes": classes}
+    spec = options.spec(model, otherwise="standard", width=width, **changes)
+    from groupnl_deploy.training.checkpoint import checkpoint_id
+    from groupnl_deploy.training.imports import import_weights
+
+    imported = import_weights(file, spec, out, ema=ema)
+    for note in imported.notes:
+        console.say(f"Note: {note}.")
+    console.say(f"{out}: {spec.label} from {file}; accuracy unknown. Next: groupnl export {out} --out ARTIFACT")
+    if json:
+        console.show_json(checkpoint_json(out, checkpoint_id(out)) | {"notes": list(imported.notes)})

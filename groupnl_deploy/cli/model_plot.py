@@ -1,0 +1,42 @@
+"""`groupnl models plot`: what GroupNL's functions do to an image, and what a network's stages cost."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from groupnl_deploy.cli import console
+from groupnl_deploy.cli.exits import guarded
+from groupnl_deploy.errors import UsageError
+
+
+@guarded
+def plot(
+    subject: Annotated[str, typer.Argument(help="A network's name; with --nlf a picture file, china or flower.")],
+    nlf: Annotated[
+        str | None,
+        typer.Option(help="Draw maps under 24 settings of: sinusoidal, monomial, gaussian, laplace, laplace-literal."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The file: .png, .pdf or .svg; else NAME.png, or NLF.png, here.")
+    ] = None,
+) -> None:
+    """Draw the params and FLOPs of a network's stages with each convolution; with --nlf, the paper's Fig. 3.
+
+    Example: groupnl models plot resnet18_cifar --out costs.png
+
+    Example: groupnl models plot --nlf sinusoidal china --out maps.png
+    """
+    target = out or Path(f"{nlf or subject}.png")
+    from groupnl_deploy.report.model_plots import PICTURE_FORMATS, draw_maps, draw_stages, read_image
+    from groupnl_deploy.words import known_word
+    from groupnl_deploy.workspace import disk_errors, write_atomically
+
+    format = known_word("picture format", target.suffix.removeprefix("."), PICTURE_FORMATS)
+    with disk_errors(target):
+        exists = target.exists()
+    if exists:
+        raise UsageError(f"{target} exists already.", "Choose another file with --out, or remove it first.")
+    data = draw_stages(subject, format) if nlf is None else draw_maps(read_image(subject), nlf, format)
+    write_atomically(target, data)
+    console.show_text(str(target))

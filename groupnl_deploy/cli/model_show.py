@@ -1,0 +1,195 @@
+"""`groupnl models show`: what a network costs, layer by layer, in the papers' counts."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from device_agent.strict import StrictError, from_dict, to_dict
+from groupnl_deploy.cli import console
+from groupnl_deploy.cli.conv_options import ConvOptions, with_conv_options
+from groupnl_deploy.cli.exits import guarded
+from groupnl_deploy.cli.options import Json
+from groupnl_deploy.errors import UsageError
+from groupnl_deploy.models.spec import ModelSpec
+from groupnl_deploy.workspace import CHECKPOINT_FILE, MANIFEST_FILE
+
+if TYPE_CHECKING:
+    from groupnl_deploy.models.profile import Counts, Profile
+
+_MIB = 1 << 20
+_HEADINGS = [("Layer", False), ("Kind", False), ("Output", False)]
+_HEADINGS += [(number, True) for number in ("Bytes", "Param", "FLOPs", "MACs")]
+# Short enough for a row to fit into 80 columns; a class that is not here is shown by its name.
+_KINDS = {
+    "Conv2d": "Conv",
+    "BatchNorm2d": "BatchNorm",
+    "AdaptiveAvgPool2d": "AvgPool",
+    "SqueezeExcite": "SE",
+    "GroupNLConv2d": "GroupNL",
+    "GhostConv2d": "Ghost",
+    "SineFMConv2d": "SineFM",
+    "MonoConv2d": "Mono",
+}
+
+Width = Annotated[float | None, typer.Option(help="Factor on every channel count (1).")]
+Classes = Annotated[int | None, typer.Option(help="Outputs of the last layer; left out, the network's own.")]
+Size = Annotated[int | None, typer.Option(help="Height and width of the image; left out, the network's own.")]
+Gpus = Annotated[int, typer.Option(help="N of the data-parallel traffic.")]
+
+
+@guarded
+@with_conv_options
+def show(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME|CHECKPOINT|ARTIFACT",
+            help="A name or alias from `groupnl models list`; else the folder of a checkpoint or an artifact.",
+        ),
+    ],
+    options: ConvOptions,
+    width: Width = None,
+    classes: Classes = None,
+    size: Size = None,
+    gpus: Gpus = 8,
+    json: Json = False,
+) -> None:
+    """Count parameters, FLOPs, gradients, traffic and activations of a network and of each of its layers.
+
+    Without --conv a plain name is the standard network, and an alias what it says. Counted as in the GroupNL
+    paper's tables: one FLOP is one multiply-accumulate, and frozen hyper-parameters are parameters.
+
+    Example: groupnl models show gnl_resnet50
+
+    Example: groupnl models show resnet18_cifar --conv groupnl --ratio 4 --json
+    """
+    options.check()
+    sizes = {"width": width, "num_classes": classes, "size": size}
+    spec = _spec(name, options, {field: value for field, value in sizes.items() if value is not None})
+    from groupnl_deploy.models.profile import profile
+
+    counted = profile(spec, gpus)
+    if json:
+        console.show_json(_document(spec, gpus, counted))
+        return
+    console.show_text(f"{spec.label}, one image of {_by(spec.input_shape)}")
+    console.show_table(_HEADINGS, _rows(counted))
+    console.show_text(_summary(counted.total, gpus))
+
+
+def _spec(name: str, options: ConvOptions, sizes: dict[str, Any]) -> ModelSpec:
+    from groupnl_deploy.models.registry import ALIASES, list_models
+
+    if name in ALIASES or name in {entry.name for entry in list_models()}:
+        return _named(name, options, sizes)
+    folder = Path(name)
+    if folder.name == name and not folder.exists():  # a plain word: refused with the nearest name
+        return _named(name, options, sizes)
+    spec = _spec_of_folder(folder)
+    if options != ConvOptions() or sizes:
+        raise UsageError(
+            f"The folder {folder} says what it is, {spec.label}.",
+            "Leave out the options that describe a network, or give a name from groupnl models list.",
+        )
+    return spec
+
+
+def _named(name: str, options: ConvOptions, sizes: dict[str, Any]) -> ModelSpec:
+    changes = {field: value for field, value in sizes.items() if field != "size"}
+    if "size" in sizes:
+        channels = options.spec(name, otherwise="standard").input_shape[0]
+        changes["input_shape"] = (channels, sizes["size"], sizes["size"])
+    return options.spec(name, otherwise="standard", **changes)
+
+
+def _spec_of_folder(folder: Path) -> ModelSpec:
+    if (folder / MANIFEST_FILE).is_file():
+        return _spec_of_artifact(folder)
+    if (folder / CHECKPOINT_FILE).is_file():
+        from groupnl_deploy.training.checkpoint import load_checkpoint
+
+        return load_checkpoint(folder).spec
+    what = "is neither a checkpoint nor an artifact" if folder.exists() else "does not exist"
+    raise UsageError(
+        f"{folder} {what}.",
+        f"Name a folder with a {CHECKPOINT_FILE} or a {MANIFEST_FILE}, or a network from groupnl models list.",
+    )
+
+
+def _spec_of_artifact(folder: Path) -> ModelSpec:
+    from exporters.artifact import open_artifact
+
+    model = open_artifact(folder).manifest.model
+    try:
+        return from_dict(ModelSpec, model, "model")
+    except StrictError as error:
+        raise UsageError(
+            f"The {MANIFEST_FILE} in {folder} describes its network as another version does: {error}.",
+            "Export its checkpoint again with this version.",
+        ) from error
+
+
+def _document(spec: ModelSpec, gpus: int, counted: "Profile") -> dict[str, Any]:
+    return {
+        "schema_version": 1,
+        "model": to_dict(spec),
+        "label": spec.label,
+        "gpus": gpus,
+        "input_shape": list(spec.input_shape),
+        "layers": {layer.name: to_dict(layer.counts) for layer in counted.layers},
+        "total": to_dict(counted.total),
+    }
+
+
+def _rows(counted: "Profile") -> list[tuple[str, ...]]:
+    rows = [
+        (layer.name, _KINDS.get(layer.kind, layer.kind), _by(layer.output_shape), *_numbers(layer.counts))
+        for layer in counted.layers
+    ]
+    return [*rows, ("",) * len(_HEADINGS), ("total", "", "", *_numbers(counted.total))]
+
+
+def _numbers(counts: "Counts") -> tuple[str, ...]:
+    return tuple(map(_short, (counts.activation_bytes, counts.params, counts.flops, counts.macs)))
+
+
+def _summary(total: "Counts", gpus: int) -> str:
+    frozen, weights = total.params - total.learnable_params, _millions(total.weight_params)
+    return "\n".join(
+        (
+            f"Parameters   {_millions(total.params)}, {frozen} of them frozen; weights alone {weights}",
+            f"FLOPs        {_millions(total.flops)}; convolutions and linear layers alone {_millions(total.macs)}",
+            f"Activations  {total.activation_bytes / _MIB:.2f} MiB, written by these layers for one image",
+            f"Gradient     {_sized(total.gradient_count)}",
+            f"Traffic      {_traffic(total, gpus)}",
+        )
+    )
+
+
+def _traffic(total: "Counts", gpus: int) -> str:
+    if gpus == 1:
+        return "none with one GPU"
+    each, together = _sized(total.traffic_count // gpus), _sized(total.traffic_count)
+    return f"{each} a step from each of {gpus} GPUs,\n             {together} from all of them"
+
+
+def _sized(count: int) -> str:
+    return f"{_millions(count)} numbers, {4 * count / _MIB:.2f} MiB"
+
+
+def _millions(count: int) -> str:
+    return f"{count / 1e6:.2f} M"
+
+
+def _short(count: int) -> str:
+    """Three digits and a unit, such as "590K" or "2.36M"; below a thousand the count itself."""
+    value, thousands = float(count), 0
+    while value >= 999.5:
+        value, thousands = value / 1000, thousands + 1
+    decimals = 0 if not thousands or value >= 99.95 else 1 if value >= 9.995 else 2
+    return f"{value:.{decimals}f}{['', *'KMGTPE'][thousands]}"
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape))

@@ -1,0 +1,208 @@
+"""Swap the convolutions of any network, by a rule, for those of another method.
+
+A rule looks at one `ConvSite` and answers with a `Replacement`, or with the reason why the convolution stays.
+The papers' own rules are in `placement`; a rule of your own is a function of three lines::
+
+    def rule(site):
+        return Replacement(ConvSpec("groupnl-sparse")) if site.depthwise else "not depthwise"
+
+    print(apply_conv_method(timm.create_model("mobilenetv2_100"), rule))
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from torch import nn
+
+from groupnl_deploy.models.layers.build import ConvShape, build_conv
+from groupnl_deploy.models.layers.ghost import GhostConv2d
+from groupnl_deploy.models.layers.groupnl import GroupNLConv2d
+from groupnl_deploy.models.layers.mono import MonoConv2d
+from groupnl_deploy.models.layers.sinefm import SineFMConv2d
+from groupnl_deploy.models.spec import ConvSpec, InvalidSpec
+
+CONV_LAYERS = (GroupNLConv2d, GhostConv2d, SineFMConv2d, MonoConv2d)
+_NO_BIAS = ("groupnl", "groupnl-sparse", "mono")
+
+
+@dataclass(frozen=True)
+class ConvSite:
+    """One convolution of a network: where it stands and what it is.
+
+    Args:
+        name: its dotted name in the network.
+        conv: the module.
+        parent: the module that holds it.
+        first: it is the first convolution of the network.
+        norm: dotted name of the BatchNorm behind it: the module registered next in the same parent, if that is
+            a `BatchNorm2d` of as many channels.
+    """
+
+    name: str
+    conv: nn.Conv2d
+    parent: nn.Module
+    first: bool
+    norm: str | None
+
+    @property
+    def leaf(self) -> str:
+        """The last part of the name, such as "conv2"."""
+        return self.name.rpartition(".")[2]
+
+    @property
+    def depthwise(self) -> bool:
+        """One filter for each channel."""
+        return 1 < self.conv.groups == self.conv.in_channels == self.conv.out_channels
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """What a rule puts in a convolution's place.
+
+    Args:
+        conv: the new convolution.
+        keep_norm: False takes away the BatchNorm behind it. One "over the seeds" (`ConvSpec.bn_position`)
+            takes its place, whatever is said here.
+        bias: the parts of a Ghost convolution and the cheap part of a SineFM one get a bias.
+    """
+
+    conv: ConvSpec
+    keep_norm: bool = True
+    bias: bool = False
+
+    @property
+    def drops_norm(self) -> bool:
+        """Whether the BatchNorm behind the convolution goes."""
+        return not self.keep_norm or self.conv.bn_position == "seeds"
+
+
+Rule = Callable[[ConvSite], Replacement | str]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one convolution: `now` is None where it stayed, and `note` says why, or what else changed."""
+
+    name: str
+    was: str
+    now: str | None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """What became of every convolution, in the network's order. Its text is a table."""
+
+    convs: tuple[Outcome, ...]
+
+    @property
+    def replaced(self) -> tuple[Outcome, ...]:
+        """Those that were replaced."""
+        return tuple(conv for conv in self.convs if conv.now is not None)
+
+    @property
+    def left(self) -> tuple[Outcome, ...]:
+        """Those that stayed."""
+        return tuple(conv for conv in self.convs if conv.now is None)
+
+    def __str__(self) -> str:
+        lines = [f"{len(self.replaced)} convolutions replaced, {len(self.left)} left"]
+        for conv in self.convs:
+            note = f" ({conv.note})" if conv.note else ""
+            lines.append(f"  {conv.name}: {conv.was} " + (f"→ {conv.now}{note}" if conv.now else f"stays{note}"))
+        return "\n".join(lines)
+
+
+def apply_conv_method(network: nn.Module, rule: Rule) -> Outcomes:
+    """Swap the convolutions of `network`, in place, as `rule` says, and report every one of them.
+
+    New convolutions get fresh weights, on the old ones' device and in their dtype and mode; the seed
+    convolutions inside layers of ours are left alone. Raises `InvalidSpec`, naming the convolution, where a
+    replacement cannot be built; the network is then as it was.
+    """
+    if isinstance(network, nn.Conv2d):
+        raise InvalidSpec("the network is itself a convolution; there is no parent to put another one into")
+    outcomes, swaps = [], []
+    for site, shared in _sites(network):
+        decision = "it is used in several places" if shared else _decide(site, rule)
+        if isinstance(decision, str):
+            outcomes.append(Outcome(site.name, _describe(site.conv), None, decision))
+            continue
+        module = _build(site, decision)
+        swaps.append((site, decision, module))
+        outcomes.append(Outcome(site.name, _describe(site.conv), decision.conv.label, _note(site, decision)))
+    for site, decision, module in swaps:
+        _swap(network, site, decision, module)
+    return Outcomes(tuple(outcomes))
+
+
+def _decide(site: ConvSite, rule: Rule) -> Replacement | str:
+    decision = rule(site)
+    if isinstance(decision, str):
+        return decision
+    if decision.drops_norm and site.norm is None:
+        return "no BatchNorm directly behind it to take away"
+    try:
+        ConvShape.of(site.conv)
+    except InvalidSpec as error:
+        return str(error)
+    return decision
+
+
+def _build(site: ConvSite, replacement: Replacement) -> nn.Module:
+    shape = ConvShape.of(site.conv)
+    bias = replacement.bias or (shape.bias and replacement.conv.method not in _NO_BIAS)
+    try:
+        module = build_conv(replacement.conv, replace(shape, bias=bias))
+    except InvalidSpec as error:
+        raise InvalidSpec(f"{site.name}: {error}") from error
+    return module.to(site.conv.weight.device, site.conv.weight.dtype).train(site.conv.training)
+
+
+def _note(site: ConvSite, replacement: Replacement) -> str:
+    notes = []
+    if replacement.drops_norm:
+        moved = "now over the seed maps" if replacement.conv.bn_position == "seeds" else "gone"
+        notes.append(f"BatchNorm {site.norm} {moved}")
+    if site.conv.bias is not None and replacement.conv.method in _NO_BIAS:
+        notes.append("its bias is gone")
+    return ", ".join(notes)
+
+
+def _swap(network: nn.Module, site: ConvSite, replacement: Replacement, module: nn.Module) -> None:
+    network.set_submodule(site.name, module)
+    if replacement.drops_norm and site.norm is not None:
+        network.set_submodule(site.norm, nn.Identity())
+
+
+def _sites(network: nn.Module) -> Iterator[tuple[ConvSite, bool]]:
+    """Every convolution outside our own layers, once, with whether it is registered under several names."""
+    everything = list(network.named_modules(remove_duplicate=False))
+    ours = tuple(f"{name}." for name, module in everything if isinstance(module, CONV_LAYERS))
+    convs = [(name, it) for name, it in everything if isinstance(it, nn.Conv2d) and not name.startswith(ours)]
+    uses = [id(conv) for _, conv in convs]
+    seen: set[int] = set()
+    for name, conv in convs:
+        if id(conv) not in seen:
+            parent = network.get_submodule(name.rpartition(".")[0])
+            yield ConvSite(name, conv, parent, not seen, _norm_behind(parent, name)), uses.count(id(conv)) > 1
+            seen.add(id(conv))
+
+
+def _norm_behind(parent: nn.Module, name: str) -> str | None:
+    parent_name, dot, leaf = name.rpartition(".")
+    siblings = list(parent.named_children())
+    index = [sibling for sibling, _ in siblings].index(leaf)
+    if index + 1 == len(siblings):
+        return None
+    (_, conv), (norm_name, norm) = siblings[index : index + 2]
+    # Exactly this class: timm's BatchNorm with an activation inside must not be taken away with it.
+    if type(norm) is nn.BatchNorm2d and norm.num_features == conv.out_channels:
+        return f"{parent_name}{dot}{norm_name}"
+    return None
+
+
+def _describe(conv: nn.Conv2d) -> str:
+    groups = "" if conv.groups == 1 else f", groups {conv.groups}"
+    stride = "" if conv.stride[0] == 1 else f", stride {conv.stride[0]}"
+    return f"{conv.in_channels}→{conv.out_channels} {conv.kernel_size[0]}x{conv.kernel_size[1]}{stride}{groups}"
