@@ -1,7 +1,7 @@
 """One benchmark on the device: its phases, the warm-up, the timed loop, and nothing else inside the window.
 
-Phases, in order: idle_before, import, load, check (every image once), warmup, steady, runout (the load stays
-on while the meter finishes its last mean of the window), idle_after.
+Phases, in order: idle_before, import, load, check (every image and the golden pair once), warmup, steady, runout
+(the load stays on while the meter finishes its last mean of the window), idle_after.
 """
 
 import base64
@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from device_agent.acceptance import require_golden
 from device_agent.artifact import open_artifact
 from device_agent.backends import Backend, Float32Array, open_backend, require_libraries
 from device_agent.errors import AgentError, BackendFailed, BadRequest
@@ -74,6 +75,8 @@ def run_bench(
     rss_loaded = rss_bytes()
     with phases("check", _SLOW_S):
         first_ns, predictions = _check_all(backend, images, manifest, emit)
+        if request.backend != "null":
+            require_golden(backend, Path(request.directory), manifest)
     # A handful is enough to keep a cache honest, and the memory measured is then not that of the workload.
     ring = [backend.prepare(preprocess(image, manifest.preprocessing)) for image in images[:_RING]]
     latencies = _measure(backend, ring, request, first_ns, phases)

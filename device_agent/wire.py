@@ -15,7 +15,7 @@ from typing import Any, Literal
 from device_agent.strict import StrictError, from_dict, from_json, to_dict, to_json
 
 WIRE_VERSION = 1
-MANIFEST_SCHEMA_VERSION = 1
+MANIFEST_SCHEMA_VERSION = 2
 
 Format = Literal["onnx", "torch"]
 Phase = Literal["idle_before", "import", "load", "check", "warmup", "steady", "runout", "idle_after"]
@@ -97,32 +97,55 @@ class Preprocessing:
 
 @dataclass(frozen=True)
 class Parity:
-    """How the exported model was compared with its source: max |Δ| ≤ `tolerance` · `output_std`."""
+    """How the exported model was compared with its source: max |Δ| ≤ `tolerance` · `output_std`.
+
+    99 % of all outputs differ by `p99_abs_error` or less.
+    """
 
     images: int
     max_abs_error: float
+    p99_abs_error: float
     output_std: float
     tolerance: float
     same_top1: bool
 
 
 @dataclass(frozen=True)
+class Golden:
+    """One input and the output it must give, as .npy files of the artifact: the device's acceptance check.
+
+    Accepted is max |Δ| ≤ `tolerance` · the parity's `output_std`, and the same arg-max. Other processors sum in
+    another order, so it is wider than the parity's own.
+    """
+
+    input: str = "golden_input.npy"
+    output: str = "golden_output.npy"
+    tolerance: float = 1e-3
+
+
+@dataclass(frozen=True)
 class PassReport:
-    """What one pass of the exporter did: how often it fired, nodes before and after, why it refused."""
+    """What one pass of the exporter did: how often it fired and with which choices, nodes before and after, why it
+    refused where it did, and how far the model was from its source after it.
+    """
 
     name: str
     fired: int
     nodes_before: int
     nodes_after: int
-    refusals: tuple[str, ...] = ()
+    notes: tuple[str, ...]
+    refusals: tuple[str, ...]
+    max_abs_error: float
+    p99_abs_error: float
 
 
 @dataclass(frozen=True)
 class ArtifactManifest:
     """All that a device and a report need to know of an exported model. Its id is the SHA-256 of its bytes.
 
-    `model` is the specification that `groupnl_deploy.models` rebuilds an eager net from; `accuracy` is what
-    the host measured on the data set's test images, null for an untrained net.
+    `model` is the specification that `groupnl_deploy.models` rebuilds an eager net from, and `form` says whether as
+    it trains or as it runs fastest; `accuracy` is what the host measured on the data set's test images, null for
+    an untrained net.
     """
 
     format: Format
@@ -141,6 +164,10 @@ class ArtifactManifest:
     passes: tuple[PassReport, ...] = ()
     opset: int | None = None
     ir_version: int | None = None
+    form: Literal["eager", "inference"] = "eager"
+    golden: Golden | None = None
+    optimize: str | None = None
+    target: str | None = None
     schema_version: int = MANIFEST_SCHEMA_VERSION
 
     def to_bytes(self) -> bytes:

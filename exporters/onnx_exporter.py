@@ -11,24 +11,34 @@ from torch import nn
 from exporters.errors import ExportFailed
 
 DEFAULT_OPSET = 17
+OPSETS = range(13, 21)
 INPUT_NAME, OUTPUT_NAME = "input", "logits"
 
 
-def export_onnx(model: nn.Module, input_shape: tuple[int, ...], opset: int = DEFAULT_OPSET) -> onnx.ModelProto:
+def export_onnx(
+    model: nn.Module, input_shape: tuple[int, ...], opset: int = DEFAULT_OPSET, dynamic_batch: bool = False
+) -> onnx.ModelProto:
     """Trace `model` (eval mode) on zeros of `input_shape` (batch first). Raises `ExportFailed`.
+
+    With `dynamic_batch` the first axis is called "batch" and may be of any size.
 
     The opset of the result is checked: an exporter that silently returns another one is an error.
     """
+    if opset not in OPSETS:
+        raise ExportFailed(
+            f"Opset {opset} is not one of {OPSETS[0]} to {OPSETS[-1]}, which torch exports and the passes know.",
+            f"Ask for --opset {DEFAULT_OPSET}.",
+        )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "raw.onnx"
-        _trace(model.eval(), torch.zeros(input_shape), path, opset)
+        _trace(model.eval(), torch.zeros(input_shape), path, opset, dynamic_batch)
         proto = onnx.load(path)
     _require_opset(proto, opset)
     onnx.checker.check_model(proto)
     return proto
 
 
-def _trace(model: nn.Module, example: torch.Tensor, path: Path, opset: int) -> None:
+def _trace(model: nn.Module, example: torch.Tensor, path: Path, opset: int, dynamic_batch: bool) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's deprecation notices; its errors still raise
         try:
@@ -39,13 +49,14 @@ def _trace(model: nn.Module, example: torch.Tensor, path: Path, opset: int) -> N
                 opset_version=opset,
                 input_names=[INPUT_NAME],
                 output_names=[OUTPUT_NAME],
+                dynamic_axes={INPUT_NAME: {0: "batch"}, OUTPUT_NAME: {0: "batch"}} if dynamic_batch else None,
                 dynamo=False,
             )
         except (RuntimeError, ValueError, torch.onnx.OnnxExporterError) as error:
             first = str(error).strip().splitlines()[0]
             raise ExportFailed(
                 f"torch {torch.__version__} cannot export this model at opset {opset}: {first}.",
-                "Choose an opset from 11 to 20, or simplify the layer that it names.",
+                f"Choose an opset from {OPSETS[0]} to {OPSETS[-1]}, or simplify the layer that it names.",
             ) from error
 
 

@@ -7,13 +7,14 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from device_agent.strict import StrictError, from_dict
 from device_agent.wire import BACKENDS, Format
 from groupnl_deploy.bench.meter import EmulatedLoad, MeterPlan
 from groupnl_deploy.bench.workload import Workload
 from groupnl_deploy.errors import UsageError
+from groupnl_deploy.models.spec import KNOBS, BnPosition, Method, Nonlinearity, Range, Semantics
 from groupnl_deploy.words import known_word
 
 
@@ -28,20 +29,42 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """One net of the campaign; `label` names its folders."""
+    """One net of the campaign; `label` names its folders.
+
+    Without `conv` an alias says the convolution, and any other name means GroupNL. The other fields are
+    `ConvSpec`'s; what is left out stays as the papers have it.
+    """
 
     label: str
     model: str
-    conv: Literal["standard", "groupnl"] = "groupnl"
-    semantics: Literal["released", "paper"] = "released"
+    conv: Method | None = None
+    semantics: Semantics = "released"
     width: float = 1.0
+    ratio: int | None = None
+    nl_groups: int | None = None
+    nlf: Nonlinearity | None = None
+    normalize: bool | None = None
+    phi_sign: Literal[1, -1] | None = None
+    phi_range: Range | None = None
+    omega_range: Range | None = None
+    bn_position: BnPosition | None = None
+    group_size: int | None = None
+    num_groups: int | None = None
+
+    @property
+    def knobs(self) -> dict[str, Any]:
+        """The fields of `ConvSpec` that the file names."""
+        named = {name: getattr(self, name) for name in sorted(frozenset().union(*KNOBS.values()))}
+        return {name: value for name, value in named.items() if value is not None}
 
 
 @dataclass(frozen=True)
 class ExportConfig:
-    """Formats each net is exported to."""
+    """Formats each net is exported to; the others are those of `groupnl export`, for ONNX."""
 
     formats: tuple[Format, ...] = ("onnx", "torch")
+    optimize: Literal["none", "standard", "full"] = "full"
+    target: Literal["generic", "rpi4"] = "generic"
 
 
 @dataclass(frozen=True)

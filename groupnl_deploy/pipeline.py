@@ -21,9 +21,9 @@ from groupnl_deploy import stages
 from groupnl_deploy.bench.run import load_run
 from groupnl_deploy.config import Campaign, ModelConfig
 from groupnl_deploy.errors import GroupNLError, UsageError, VerificationFailed
-from groupnl_deploy.export import export_checkpoint
-from groupnl_deploy.models.registry import create_model
-from groupnl_deploy.models.spec import ConvSpec, ModelSpec
+from groupnl_deploy.export import ExportOptions, export_checkpoint
+from groupnl_deploy.models.registry import create_model, model_spec
+from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.progress import Reporter
 from groupnl_deploy.remote.bundle import build_bundle
 from groupnl_deploy.remote.deploy import Deployment
@@ -112,7 +112,7 @@ def steps(campaign: Campaign, reporter: Reporter) -> Iterator[Step]:
         yield _train_step(campaign, model, reporter)
     for model in campaign.models:
         for format in campaign.export.formats:
-            yield _export_step(campaign, model, format)
+            yield _export_step(campaign, model, format, reporter)
     for model in campaign.models:
         for format in campaign.export.formats:
             yield _push_step(campaign, model, format, reporter)
@@ -122,12 +122,15 @@ def steps(campaign: Campaign, reporter: Reporter) -> Iterator[Step]:
     yield _report_step(campaign)
 
 
-def model_spec(campaign: Campaign, model: ModelConfig) -> ModelSpec:
+def campaign_spec(campaign: Campaign, model: ModelConfig) -> ModelSpec:
     """The specification of one net of a campaign; its classes and input are the data set's."""
     data = load_dataset(campaign.train.dataset)
-    return ModelSpec(
-        name=model.model,
-        conv=ConvSpec.preset(model.conv, model.semantics),
+    return model_spec(
+        model.model,
+        model.conv,
+        model.semantics,
+        otherwise="groupnl",
+        knobs=model.knobs,
         width=model.width,
         num_classes=data.num_classes,
         input_shape=data.input_shape,
@@ -139,7 +142,7 @@ def _check_ahead(campaign: Campaign) -> None:
     """Build every net and look up the device now: a wrong word must not show after minutes of work."""
     get_device(campaign.push.device)
     for model in campaign.models:
-        create_model(model_spec(campaign, model))
+        create_model(campaign_spec(campaign, model))
 
 
 def _run_step(step: Step, out: Path, forced: bool, reporter: Reporter) -> StepDone:
@@ -186,24 +189,26 @@ def _train_step(campaign: Campaign, model: ModelConfig, reporter: Reporter) -> S
     recipe = Recipe.with_defaults(campaign.train.epochs, campaign.train.seed)
 
     def reads() -> dict[str, Any]:
-        spec = to_dict(model_spec(campaign, model))
+        spec = to_dict(campaign_spec(campaign, model))
         return {"spec": spec, "recipe": to_dict(recipe), "dataset": campaign.train.dataset}
 
     def make() -> None:
-        spec = model_spec(campaign, model)
+        spec = campaign_spec(campaign, model)
         stages.train_checkpoint(spec, recipe, campaign.train.dataset, product, reporter)
 
     return Step("train", model.label, product, reads, lambda: _checkpoint_identity(product), make)
 
 
-def _export_step(campaign: Campaign, model: ModelConfig, format: Format) -> Step:
+def _export_step(campaign: Campaign, model: ModelConfig, format: Format, reporter: Reporter) -> Step:
     source, product = _checkpoint(campaign, model), _artifact(campaign, model, format)
+    options = ExportOptions(campaign.export.optimize, campaign.export.target)
 
     def reads() -> dict[str, Any]:
-        return {"checkpoint": checkpoint_id(source), "format": format, "groupnl": groupnl_deploy.__version__}
+        said = {"checkpoint": checkpoint_id(source), "format": format, "groupnl": groupnl_deploy.__version__}
+        return said | {"options": to_dict(options)}
 
     def make() -> None:
-        export_checkpoint(source, product, format)
+        export_checkpoint(source, product, format, options, reporter)
 
     return Step("export", product.name, product, reads, lambda: open_artifact(product).sha256, make)
 

@@ -14,6 +14,7 @@ from device_agent.backends import Float32Array
 from device_agent.errors import BackendFailed
 from device_agent.strict import StrictError, from_dict
 from device_agent.wire import MODEL_FILES, ArtifactManifest
+from groupnl_deploy.models.inference import inference_form
 from groupnl_deploy.models.registry import create_model
 from groupnl_deploy.models.spec import ModelSpec
 
@@ -28,7 +29,8 @@ class PyTorchBackend:
         """Build the net, copy the weights in, set `threads` for the whole process."""
         torch.set_num_threads(threads)
         try:
-            model = create_model(from_dict(ModelSpec, manifest.model, "model"))
+            build = {"eager": create_model, "inference": inference_form}[manifest.form]
+            model = build(from_dict(ModelSpec, manifest.model, "model"))
             model.load_state_dict(load_file(directory / MODEL_FILES[manifest.format]))
         except (StrictError, ValueError, RuntimeError) as error:
             raise BackendFailed(

@@ -252,3 +252,20 @@ def test_a_manifest_that_does_not_list_the_model_is_refused(agent: AgentClient, 
     digest = hashlib.sha256(manifest.to_bytes()).hexdigest()
     with pytest.raises(VerificationFailed, match=r"lists no model\.onnx"):
         agent.bench(request_for(untrained_copy.onnx, manifest_sha256=digest), IMAGES, lambda message: None)
+
+
+@pytest.mark.parametrize("wrong", [0.01, float("nan")], ids=["another answer", "no number"])
+def test_a_device_that_computes_another_answer_than_the_golden_one_is_not_measured(
+    agent: AgentClient, untrained_copy, wrong: float
+) -> None:
+    artifact = untrained_copy.onnx
+    path = artifact.directory / "golden_output.npy"
+    np.save(path, np.load(path) + np.float32(wrong * artifact.manifest.parity.output_std))
+    files = tuple(wire.FileDigest.of(artifact.directory / file.name) for file in artifact.manifest.files)
+    manifest = dataclasses.replace(artifact.manifest, files=files)
+    (artifact.directory / "manifest.json").write_bytes(manifest.to_bytes())
+    request = request_for(artifact, manifest_sha256=hashlib.sha256(manifest.to_bytes()).hexdigest())
+    with pytest.raises(DeviceFault, match="another answer"):
+        agent.bench(dataclasses.replace(request, backend="onnxruntime"), IMAGES, lambda message: None)
+    null = dataclasses.replace(request, backend="null")  # it computes nothing, so there is nothing to accept
+    assert agent.bench(null, IMAGES, lambda message: None).predictions

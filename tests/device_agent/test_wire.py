@@ -60,8 +60,8 @@ def test_anything_else_is_refused(line: bytes) -> None:
 
 
 def test_a_manifest_of_another_schema_version_is_refused() -> None:
-    manifest = dataclasses.replace(_manifest(), schema_version=2)
-    with pytest.raises(StrictError, match="schema_version 2"):
+    manifest = dataclasses.replace(_manifest(), schema_version=3)
+    with pytest.raises(StrictError, match="schema_version 3"):
         wire.ArtifactManifest.from_bytes(manifest.to_bytes())
 
 
@@ -85,5 +85,5 @@ def _manifest() -> wire.ArtifactManifest:
         output=wire.TensorInfo("logits", (1, 10)),
         preprocessing=wire.Preprocessing((0.5,) * 3, (0.25,) * 3),
         producer={"torch": "2"},
-        parity=wire.Parity(8, 1e-7, 1.0, 1e-4, True),
+        parity=wire.Parity(8, 1e-7, 5e-8, 1.0, 1e-4, True),
     )

@@ -1,0 +1,175 @@
+"""The concatenation of seed and generated maps, moved down until a pointwise convolution takes it in.
+
+    f([a; b]) = [f(a); f(b)]     f an operator on each element or on each channel
+    W·[a; b]  = W_a·a + W_b·b    W a pointwise convolution
+
+Nothing is joined then, and each half gets per-channel steps of its own.
+"""
+
+import numpy as np
+import onnx_ir as ir
+
+from exporters.rules.copies import number_of_axis
+from exporters.rules.graph import (
+    BINARY,
+    UNARY,
+    Builder,
+    Refused,
+    channels,
+    constant,
+    ints,
+    kind,
+    number,
+    only_output,
+    readers,
+    replace,
+    shape,
+)
+
+_MARK = "joins seed and generated maps"
+_FAR = 24
+
+
+def sink_concat(node: ir.Node) -> bool:
+    """Move one concatenation past every reader that lets it through."""
+    if not _joins_generated(node):
+        return False
+    joined = only_output(node)
+    if joined.is_graph_output():
+        raise Refused("seed and generated maps together are an output")
+    moved, reasons = 0, []
+    for reader in readers(joined):
+        try:
+            _sink_past(node, joined, reader)
+            moved += 1
+        except Refused as refusal:
+            reasons.append(str(refusal))
+    if not moved and reasons:
+        raise Refused(reasons[0])
+    return moved > 0
+
+
+def _joins_generated(node: ir.Node) -> bool:
+    """Whether the later parts are made of the first one, element by element: a GroupNL layer's concatenation."""
+    if node.meta.get(_MARK):
+        return True
+    if number_of_axis(node) != 1 or len(node.inputs) != 2 or any(channels(value) is None for value in node.inputs):
+        return False
+    node.meta[_MARK] = _derives(node.inputs[1], node.inputs[0])
+    return bool(node.meta[_MARK])
+
+
+def _derives(value: ir.Value | None, source: ir.Value | None, depth: int = 0) -> bool:
+    if value is source:
+        return True
+    made = None if value is None else value.producer()
+    if made is None or depth > _FAR or kind(made) not in UNARY | BINARY | {"Reshape", "Conv", "BatchNormalization"}:
+        return False
+    if made.op_type == "Conv" and number(made, "group", 1) != channels(made.inputs[0]):
+        return False
+    return any(_derives(item, source, depth + 1) for item in made.inputs if constant(item) is None)
+
+
+def _sink_past(node: ir.Node, joined: ir.Value, reader: ir.Node) -> None:
+    builder = Builder(reader)
+    parts = [value for value in node.inputs if value is not None]
+    sizes = [channels(part) or 0 for part in parts]
+    if kind(reader) in UNARY:
+        halves = [builder.same(reader, part, *reader.inputs[1:]) for part in parts]
+    elif kind(reader) == "BatchNormalization":
+        halves = _batchnorms(builder, reader, parts, sizes)
+    elif kind(reader) in BINARY:
+        halves = _binaries(builder, reader, joined, parts, sizes)
+    elif kind(reader) in ("GlobalAveragePool", "ReduceMean"):
+        halves = _means(builder, reader, parts)
+    elif kind(reader) == "Conv":
+        if len(readers(joined)) > 1:
+            raise Refused("a convolution is not the only one to read seed and generated maps together")
+        replace(only_output(reader), _pointwise(builder, reader, parts, sizes))
+        return
+    else:
+        raise Refused(f"{reader.op_type} reads seed and generated maps together")
+    whole = builder.op("Concat", *halves, sizes=shape(only_output(reader)), axis=1)
+    made = whole.producer()
+    assert made is not None
+    made.meta[_MARK] = True
+    replace(only_output(reader), whole)
+
+
+def _batchnorms(builder: Builder, reader: ir.Node, parts: list[ir.Value], sizes: list[int]) -> list[ir.Value]:
+    parameters = [constant(value) for value in reader.inputs[1:5]]
+    if any(values is None for values in parameters) or number(reader, "training_mode", 0):
+        raise Refused("the BatchNorm's parameters are computed")
+    edges = np.cumsum(sizes)[:-1]
+    cut = [np.split(values, edges) for values in parameters if values is not None]
+    return [
+        builder.same(reader, part, *(builder.constant(values[index], "bn") for values in cut), sizes=shape(part))
+        for index, part in enumerate(parts)
+    ]
+
+
+def _binaries(
+    builder: Builder, reader: ir.Node, joined: ir.Value, parts: list[ir.Value], sizes: list[int]
+) -> list[ir.Value]:
+    other = next((value for value in reader.inputs if value is not joined), None)
+    if other is None:
+        return [builder.op(reader.op_type, part, part) for part in parts]
+    pieces = _pieces(builder, other, sizes)
+    left = reader.inputs[0] is joined
+    return [
+        builder.op(reader.op_type, *((part, piece) if left else (piece, part)))
+        for part, piece in zip(parts, pieces, strict=True)
+    ]
+
+
+def _pieces(builder: Builder, other: ir.Value, sizes: list[int]) -> list[ir.Value]:
+    """The other operand, cut as the maps are."""
+    numbers, form = constant(other), shape(other)
+    total = sum(sizes)
+    if numbers is not None and numbers.size == 1 and numbers.ndim <= 4:
+        return [other] * len(sizes)
+    if numbers is not None and numbers.shape in ((1, total, 1, 1), (total, 1, 1)):
+        pieces = np.split(numbers.reshape(1, total, 1, 1), np.cumsum(sizes)[:-1], axis=1)
+        return [builder.constant(piece, "per_channel") for piece in pieces]
+    made = other.producer()
+    if (
+        made is not None
+        and kind(made) == "Concat"
+        and number_of_axis(made) == 1
+        and [channels(value) for value in made.inputs] == sizes
+    ):
+        return [value for value in made.inputs if value is not None]
+    if form is not None and len(form) == 4 and form[1] == 1:
+        return [other] * len(sizes)
+    if form is not None and form[1:] == (total, 1, 1):  # a gate: a few numbers, cheap to cut
+        return list(builder.split(other, sizes))
+    raise Refused("the other operand is a whole map, not in the same two parts")
+
+
+def _means(builder: Builder, reader: ir.Node, parts: list[ir.Value]) -> list[ir.Value]:
+    if reader.op_type == "ReduceMean" and (
+        ints(reader, "axes") not in ((2, 3), (-2, -1)) or number(reader, "keepdims", 1) != 1
+    ):
+        raise Refused("the mean is not over the pixels alone")
+    means = []
+    for part in parts:
+        sizes = shape(part)
+        pooled = None if sizes is None else (sizes[0], sizes[1], 1, 1)
+        means.append(builder.same(reader, part, sizes=pooled))
+    return means
+
+
+def _pointwise(builder: Builder, reader: ir.Node, parts: list[ir.Value], sizes: list[int]) -> ir.Value:
+    weight = constant(reader.inputs[1])
+    if weight is None or weight.shape[2:] != (1, 1) or number(reader, "group", 1) != 1:
+        raise Refused("a convolution that is not pointwise reads seed and generated maps together")
+    filters = np.split(weight, np.cumsum(sizes)[:-1], axis=1)
+    biases = [reader.inputs[2] if len(reader.inputs) > 2 else None] + [None] * (len(parts) - 1)
+    outputs = []
+    for part, some, bias in zip(parts, filters, biases, strict=True):
+        inputs = [part, builder.constant(some, "weight")] + ([bias] if bias is not None else [])
+        outputs.append(builder.same(reader, *inputs, sizes=shape(only_output(reader))))
+    total = outputs[0]
+    for output in outputs[1:]:
+        total = builder.op("Add", total, output)
+    return total

@@ -1,0 +1,208 @@
+"""Reading and mending an ONNX graph, in the words that the rules are written in."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx_ir as ir
+
+Array = npt.NDArray[Any]
+
+# One input, one output, the same shape, every element on its own.
+_MATHS = {"Abs", "Cos", "Erf", "Exp", "Log", "Neg", "Reciprocal", "Sign", "Sin", "Sqrt"}
+_ACTIVATIONS = {"Clip", "Elu", "HardSigmoid", "HardSwish", "LeakyRelu", "Relu", "Sigmoid", "Softplus", "Tanh"}
+UNARY = frozenset(_MATHS | _ACTIVATIONS)
+BINARY = frozenset(["Add", "Sub", "Mul", "Div", "Pow"])
+
+
+class Refused(Exception):
+    """A rule found what it looks for and must not rewrite it; the text says why."""
+
+
+def constant(value: ir.Value | None) -> Array | None:
+    """The numbers of an initializer or a Constant node; None for anything computed, or that a caller may override."""
+    if value is not None and value.is_graph_input():
+        return None
+    tensor = None if value is None else ir.convenience.get_const_tensor(value)
+    return None if tensor is None else tensor.numpy()
+
+
+def shape(value: ir.Value | None) -> tuple[int, ...] | None:
+    """The shape, a symbolic batch axis as −1; None where another axis is not known."""
+    if value is None or value.shape is None:
+        return None
+    sizes = tuple(size if isinstance(size, int) else -1 for size in value.shape)
+    return None if -1 in sizes[1:] else sizes
+
+
+def same_shape(one: ir.Value | None, other: ir.Value | None) -> bool:
+    """Whether two values surely have one shape: an unnamed unknown axis equals nothing, not even another such."""
+    if one is None or other is None or one.shape is None or other.shape is None:
+        return False
+    known = all(isinstance(size, int) or size.value is not None for size in one.shape)
+    return known and one.shape == other.shape
+
+
+def kind(node: ir.Node) -> str:
+    """The operator, or "" for one of another domain than ONNX's own, whatever it is called."""
+    return node.op_type if node.domain in ("", "ai.onnx") else ""
+
+
+def channels(value: ir.Value | None) -> int | None:
+    """Size of axis 1 of (N, C, H, W); None for other ranks."""
+    sizes = shape(value)
+    return sizes[1] if sizes is not None and len(sizes) == 4 else None
+
+
+def producer(value: ir.Value | None, *op_types: str) -> ir.Node | None:
+    """The node that makes `value`, if it is of one of these types."""
+    node = None if value is None else value.producer()
+    return node if node is not None and kind(node) in op_types else None
+
+
+def readers(value: ir.Value) -> tuple[ir.Node, ...]:
+    """Every node that reads `value`, once each."""
+    return tuple(dict.fromkeys(use.node for use in value.uses()))
+
+
+def only_reader(value: ir.Value, *op_types: str) -> ir.Node | None:
+    """The one node that reads `value`; None if there are more, if it is an output, or of another type."""
+    nodes = readers(value)
+    if len(nodes) != 1 or value.is_graph_output():
+        return None
+    return nodes[0] if not op_types or kind(nodes[0]) in op_types else None
+
+
+def ints(node: ir.Node, name: str, default: Sequence[int] = ()) -> tuple[int, ...]:
+    """An attribute of several whole numbers."""
+    attribute = node.attributes.get(name)
+    return tuple(default) if attribute is None else tuple(attribute.as_ints())
+
+
+def number(node: ir.Node, name: str, default: int) -> int:
+    """An attribute that is one whole number."""
+    attribute = node.attributes.get(name)
+    return default if attribute is None else attribute.as_int()
+
+
+def operand(node: ir.Node, index: int) -> ir.Value | None:
+    """An input that may be left out."""
+    return node.inputs[index] if index < len(node.inputs) else None
+
+
+def opset(node: ir.Node) -> int:
+    """The operator set that the node's graph is written in."""
+    return node.graph.opset_imports.get("", 0) if isinstance(node.graph, ir.Graph) else 0
+
+
+def only_output(node: ir.Node) -> ir.Value:
+    """The output of a node that has one."""
+    return node.outputs[0]
+
+
+class Builder:
+    """Makes nodes and initializers before a given node, with names that are unique and tell where they come from."""
+
+    def __init__(self, before: ir.Node) -> None:
+        graph = before.graph
+        assert isinstance(graph, ir.Graph), "rules see nodes of a main graph"
+        self._graph, self._before, self._taken = graph, before, _names(graph)
+        self._stem = (before.outputs[0].name or before.op_type).rpartition("/")[0]
+
+    def constant(self, array: Array, role: str) -> ir.Value:
+        """A new initializer; equal ones become one in the end."""
+        name = self._unique(f"{self._stem}/{role}")
+        value = ir.Value(name=name, const_value=ir.tensor(np.array(array, order="C"), name=name))
+        value.shape, value.dtype = ir.Shape(np.shape(array)), ir.DataType.from_numpy(array.dtype)
+        self._graph.initializers[name] = value
+        return value
+
+    def op(
+        self, op_type: str, *inputs: ir.Value | None, sizes: Sequence[int] | None = None, **attributes: Any
+    ) -> ir.Value:
+        """A new node with one output. `sizes` is its shape, where it is not that of its inputs broadcast."""
+        node = ir.node(op_type, list(inputs), attributes=attributes)
+        output = only_output(node)
+        output.name = self._unique(f"{self._stem}/{op_type}")
+        node.name = output.name
+        self._type(output, inputs, sizes)
+        self._graph.insert_before(self._before, node)
+        return output
+
+    def same(self, model: ir.Node, *inputs: ir.Value | None, sizes: Sequence[int] | None = None) -> ir.Value:
+        """A new node of the type and with the attributes of `model`, on other inputs."""
+        attributes: dict[str, Any] = dict(model.attributes)
+        return self.op(model.op_type, *inputs, sizes=sizes, **attributes)
+
+    def split(self, value: ir.Value, sizes: Sequence[int]) -> tuple[ir.Value, ...]:
+        """Cut axis 1 into consecutive parts."""
+        if opset(self._before) < 13:
+            raise Refused("before opset 13 a Split is written otherwise")
+        node = ir.node(
+            "Split",
+            [value, self.constant(np.array(sizes, dtype=np.int64), "sizes")],
+            attributes={"axis": 1},
+            num_outputs=len(sizes),
+        )
+        for index, output in enumerate(node.outputs):
+            output.name = self._unique(f"{self._stem}/Split_{index}")
+            whole = shape(value)
+            self._type(output, [value], None if whole is None else (whole[0], sizes[index], *whole[2:]))
+        node.name = node.outputs[0].name
+        self._graph.insert_before(self._before, node)
+        return tuple(node.outputs)
+
+    def _type(self, output: ir.Value, inputs: Sequence[ir.Value | None], sizes: Sequence[int] | None) -> None:
+        dtype = next((value.dtype for value in inputs if value is not None), None)
+        if dtype is not None:
+            output.dtype = dtype
+        sizes = _broadcast([shape(value) for value in inputs if value is not None]) if sizes is None else sizes
+        if sizes is not None:
+            output.shape = ir.Shape([None if size < 0 else size for size in sizes])
+
+    def _unique(self, name: str) -> str:
+        candidate, index = name, 0
+        while candidate in self._taken:
+            index += 1
+            candidate = f"{name}_{index}"
+        self._taken.add(candidate)
+        return candidate
+
+
+def _names(graph: ir.Graph) -> set[str | None]:
+    names = {value.name for node in graph for value in node.outputs} | {node.name for node in graph}
+    return names | set(graph.initializers) | {value.name for value in graph.inputs}
+
+
+def _broadcast(shapes: Sequence[tuple[int, ...] | None]) -> tuple[int, ...] | None:
+    known = [sizes for sizes in shapes if sizes is not None]
+    if len(known) < len(shapes) or not known:
+        return None
+    # A symbolic batch axis stands for any number but 1; a large prime takes its part.
+    stand_in = [tuple(_ANY if size < 0 else size for size in sizes) for sizes in known]
+    try:
+        return tuple(-1 if size == _ANY else size for size in np.broadcast_shapes(*stand_in))
+    except ValueError:
+        return None
+
+
+_ANY = 1_000_003
+
+
+def replace(old: ir.Value, new: ir.Value) -> None:
+    """Let everything that read `old`, the graph's outputs included, read `new`.
+
+    Names of inputs and outputs are part of the artifact's contract: an output keeps its own, by an Identity where the
+    new value has a name to keep too.
+    """
+    if old.is_graph_output():
+        if new.is_graph_input() or new.is_initializer() or new.is_graph_output():
+            made = old.producer()
+            assert made is not None, "an output that is an input or a constant is never replaced"
+            new = Builder(made).op("Identity", new)
+            new.shape, new.type = old.shape, old.type
+        old.name, new.name = new.name, old.name
+    if new.shape is None:
+        new.shape = old.shape
+    ir.convenience.replace_all_uses_with(old, new, replace_graph_outputs=True)
