@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test test-all lint types imports format clean
+.PHONY: setup demo test test-all bench lint types imports format clean
 
 setup: $(STAMP)
 
@@ -18,11 +18,21 @@ $(STAMP): pyproject.toml
 demo: setup
 	$(BIN)/groupnl run examples/digits.toml
 
+# What only computes runs on two cores at once; what talks to devices and clocks runs alone.
+COMPUTING := tests/models tests/exporters tests/training tests/architecture tests/report \
+	tests/e2e/test_docs.py tests/e2e/test_models_show.py tests/e2e/test_models_import_plot.py
+
 test: lint types imports
-	$(BIN)/pytest -m 'not slow'
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m 'not slow' -n 2 --dist worksteal $(COMPUTING)
+	$(BIN)/pytest -m 'not slow' $(COMPUTING:%=--ignore=%)
 
 test-all: lint types imports
 	$(BIN)/pytest
+
+bench: setup
+	$(BIN)/python benchmarks/layers.py --quick
+	$(BIN)/python benchmarks/inference.py --seconds 2 --threads 1
+	$(BIN)/python benchmarks/export.py --quick
 
 lint: setup
 	$(BIN)/ruff check .

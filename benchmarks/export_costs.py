@@ -1,0 +1,215 @@
+"""Measuring the cost table: the forms of one sparse seed convolution, inside what stands around it in a network.
+
+Each form is a small graph: a pointwise convolution and an activation, the form, and a pointwise convolution behind it.
+What the runtime does to the layout of maps before and after a form is then part of its time. Times are processor time
+of one thread, so that a busy machine does not write its other work into the table.
+"""
+
+import math
+import random
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from onnx import TensorProto, helper, numpy_helper
+
+import exporters
+from device_agent.strict import to_json
+from exporters.costs import Costs, SparseCost, Target
+from groupnl_deploy.models.layers.groupnl import GroupNLConv2d
+from groupnl_deploy.models.registry import create_model, model_spec
+
+ZOO = ("mobilenetv3_gnl_large_100", "mobilenetv2_gnl_100", "efficientnet_gnl_lite0", "efficientnet_gnl_es")
+ZOO += ("gnl_resnet50",)
+TABLES = Path(exporters.__file__).parent / "tables"
+ROUNDS, SAMPLE_S = 41, 2e-3
+SIMILAR = 0.75  # doublings; of shapes closer than that one is measured
+
+Shape = tuple[int, int, int, int]  # channels, kernel_size, stride, pixels
+
+
+def write_costs(target: Target, machine: str) -> str:
+    """Measure and write the table of a target; returns a line about it."""
+    stand_in = target == "rpi4" and not on_raspberry_pi_4()
+    costs = Costs(
+        target,
+        measured=not stand_in,
+        machine=f"stand-in: {machine}, without ONNX Runtime's blocked layout" if stand_in else machine,
+        runtime=f"onnxruntime {onnxruntime.__version__}",
+        sparse=tuple(sparse_cost(shape, blocked=not stand_in) for shape in shapes()),
+    )
+    path = TABLES / f"{target}.json"
+    path.write_text(to_json(costs))
+    return f"{path.name}: {len(costs.sparse)} shapes"
+
+
+def on_raspberry_pi_4() -> bool:
+    """Whether this is the board itself; its numbers are then the target's own."""
+    model = Path("/proc/device-tree/model")
+    return model.exists() and "Raspberry Pi 4" in model.read_text()
+
+
+def shapes() -> list[Shape]:
+    """Every kind of sparse seed convolution in the light networks and the ResNets; of similar ones the first."""
+    chosen: list[Shape] = []
+    for shape in sorted(set(zoo_shapes())):
+        if all(unlike(shape, other) for other in chosen):
+            chosen.append(shape)
+    return chosen
+
+
+def zoo_shapes() -> list[Shape]:
+    """As found by running the networks."""
+    found: list[Shape] = []
+    for net in ZOO:
+        spec = model_spec(net)
+        model = create_model(spec).eval()
+        for module in model.modules():
+            if isinstance(module, GroupNLConv2d) and module.conv1.groups * 2 == module.conv1.in_channels:
+                module.conv1.register_forward_hook(lambda conv, inputs, _: found.append(shape_of(conv, inputs[0])))
+        with torch.inference_mode():
+            model(torch.zeros(1, *spec.input_shape))
+    return found
+
+
+def shape_of(conv: torch.nn.Conv2d, maps: torch.Tensor) -> Shape:
+    return conv.in_channels, conv.kernel_size[0], conv.stride[0], maps.shape[2]
+
+
+def unlike(shape: Shape, other: Shape) -> bool:
+    if shape[1:3] != other[1:3]:
+        return True
+    return abs(math.log2(shape[0] / other[0])) + abs(math.log2(shape[3] / other[3])) >= SIMILAR
+
+
+def sparse_cost(shape: Shape, blocked: bool) -> SparseCost:
+    """All forms of one shape, timed in turns and less the time of what stands around them."""
+    graphs = [around_nothing(shape), *(around(shape, form) for form in (grouped, two_depthwise, pair_sum))]
+    base, *micros = timed([session(graph, blocked) for graph in graphs], shape)
+    less = [round(max(time - base, 0.1), 1) for time in micros]
+    print(f"{shape}: around {base:.0f} µs, then grouped, two depthwise, one and a pair sum {less}", flush=True)
+    return SparseCost(*shape, *less)
+
+
+def around(shape: Shape, form: "Form") -> onnx.ModelProto:
+    """x → pointwise, ReLU → form → per-channel step, ReLU, pointwise."""
+    channels, _, stride, pixels = shape
+    graph, narrow = Graph(seed=0), narrowed(channels)
+    seeds = form(graph, "x", shape, narrow)
+    graph.conv(graph.op("Relu", graph.conv(seeds, (channels // 2, 1, 1), 1)), (narrow, channels // 2, 1), 1, to="y")
+    after = -(-pixels // stride)
+    return graph.model([1, narrow, pixels, pixels], [1, narrow, after, after])
+
+
+class Graph:
+    """An ONNX graph in the making."""
+
+    def __init__(self, seed: int) -> None:
+        self._nodes: list[onnx.NodeProto] = []
+        self._weights: list[onnx.TensorProto] = []
+        self._random = np.random.default_rng(seed)
+
+    def op(self, op_type: str, *inputs: str, to: str = "", **attributes: object) -> str:
+        """Append a node; returns the name of its output."""
+        name = to or f"v{len(self._nodes)}"
+        self._nodes.append(helper.make_node(op_type, list(inputs), [name], **attributes))
+        return name
+
+    def constant(self, array: np.ndarray) -> str:
+        """Add an initializer; returns its name."""
+        name = f"w{len(self._weights)}"
+        self._weights.append(numpy_helper.from_array(array, name))
+        return name
+
+    def conv(self, maps: str, filters: tuple[int, int, int], stride: int, groups: int = 0, to: str = "") -> str:
+        """Append a convolution of (filters, channels a group, k); groups follow from a depthwise one."""
+        count, depth, k = filters
+        weight = 0.1 * self._random.standard_normal((count, depth, k, k)).astype(np.float32)
+        bias = self.constant(np.zeros(count, dtype=np.float32))
+        group = groups or (count if depth == 1 else 1)
+        pads, strides = [k // 2] * 4, [stride] * 2
+        form = {"kernel_shape": [k, k], "pads": pads, "strides": strides, "group": group}
+        return self.op("Conv", maps, self.constant(weight), bias, to=to, **form)
+
+    def model(self, from_shape: list[int], to_shape: list[int]) -> onnx.ModelProto:
+        """The finished model, x → y."""
+        x = helper.make_tensor_value_info("x", TensorProto.FLOAT, from_shape)
+        y = helper.make_tensor_value_info("y", TensorProto.FLOAT, to_shape)
+        graph = helper.make_graph(self._nodes, "form", [x], [y], self._weights)
+        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+Form = Callable[[Graph, str, Shape, int], str]
+
+
+def grouped(graph: Graph, x: str, shape: Shape, narrow: int) -> str:
+    """One node, two channels a group."""
+    channels, kernel, stride, _ = shape
+    wide = graph.op("Relu", graph.conv(x, (channels, narrow, 1), 1))
+    return graph.conv(wide, (channels // 2, 2, kernel), stride, groups=channels // 2)
+
+
+def two_depthwise(graph: Graph, x: str, shape: Shape, narrow: int) -> str:
+    """Two halves of the pointwise convolution, a depthwise convolution of each, and the sum."""
+    channels, kernel, stride, _ = shape
+    halves = [graph.op("Relu", graph.conv(x, (channels // 2, narrow, 1), 1)) for _ in range(2)]
+    return graph.op("Add", *(graph.conv(half, (channels // 2, 1, kernel), stride) for half in halves))
+
+
+def pair_sum(graph: Graph, x: str, shape: Shape, narrow: int) -> str:
+    """A depthwise convolution over all channels, and the sum of each two."""
+    channels, kernel, stride, pixels = shape
+    wide = graph.conv(graph.op("Relu", graph.conv(x, (channels, narrow, 1), 1)), (channels, 1, kernel), stride)
+    after = -(-pixels // stride)
+    pairs = graph.op("Reshape", wide, graph.constant(np.array([1, channels // 2, 2, after * after])))
+    total = graph.op("ReduceSum", pairs, graph.constant(np.array([2])), keepdims=0)
+    return graph.op("Reshape", total, graph.constant(np.array([1, channels // 2, after, after])))
+
+
+def around_nothing(shape: Shape) -> onnx.ModelProto:
+    """What stands around the forms, as much work with nothing between: half the filters read twice the maps."""
+    channels, _, stride, pixels = shape
+    graph, narrow, after = Graph(seed=0), narrowed(channels), -(-pixels // stride)
+    wide = graph.op("Relu", graph.conv("x", (channels, narrow, 1), 1))
+    graph.conv(wide, (narrow // 2, channels, 1), stride, to="y")
+    return graph.model([1, narrow, pixels, pixels], [1, narrow // 2, after, after])
+
+
+def narrowed(channels: int) -> int:
+    """Channels before and behind an inverted residual block, a multiple of 16."""
+    return max(channels // 64 * 16, 16)
+
+
+def session(graph: onnx.ModelProto, blocked: bool) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if not blocked:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    return onnxruntime.InferenceSession(graph.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+
+def timed(sessions: Sequence[onnxruntime.InferenceSession], shape: Shape) -> list[float]:
+    """Median microseconds of each, in turns."""
+    size = sessions[0].get_inputs()[0].shape
+    feed = {"x": np.random.default_rng(0).standard_normal(size).astype(np.float32)}
+    repeats = [max(1, math.ceil(SAMPLE_S / sample(one, feed, 3))) for one in sessions]
+    seconds: list[list[float]] = [[] for _ in sessions]
+    order = random.Random(0)
+    for _ in range(ROUNDS):
+        for index in order.sample(range(len(sessions)), len(sessions)):
+            seconds[index].append(sample(sessions[index], feed, repeats[index]))
+    return [1e6 * statistics.median(times) for times in seconds]
+
+
+def sample(one: onnxruntime.InferenceSession, feed: dict[str, np.ndarray], repeats: int) -> float:
+    one.run(None, feed)
+    start = time.process_time()
+    for _ in range(repeats):
+        one.run(None, feed)
+    return (time.process_time() - start) / repeats
