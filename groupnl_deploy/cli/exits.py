@@ -98,9 +98,20 @@ def guarded(command: F) -> F:
             if console.debugging():
                 console.show_traceback()
             console.show_error(explanation.message, explanation.remedy)
+            _forget_interrupt()
             raise typer.Exit(explanation.exit_code) from error
 
     return wrapper  # type: ignore[return-value]
+
+
+def _forget_interrupt() -> None:
+    """Let the exit code be ours although Ctrl-C came in the middle of an import.
+
+    CPython notes a KeyboardInterrupt that leaves any exec of a string (each dataclass and named tuple is made by
+    one), and then dies of SIGINT instead of exiting, even when the interrupt was caught. Another exec that ends
+    well takes the note back (CPython, `_Py_UnhandledKeyboardInterrupt` in pythonrun.c).
+    """
+    exec("")
 
 
 def _sentence(text: str) -> str:

@@ -175,6 +175,20 @@ def test_colours_obey_no_color_and_a_pipe(tmp_path: Path) -> None:
     assert "\x1b[3" not in groupnl("device", "list", cwd=tmp_path, FORCE_COLOR="1", NO_COLOR="1").stdout
 
 
+def test_ctrl_c_in_the_middle_of_an_import_is_exit_code_1_too(tmp_path: Path) -> None:
+    """A dataclass is made by an exec; CPython would die of the signal if Ctrl-C had hit one."""
+    command = """
+import typer
+from groupnl_deploy.cli.exits import guarded
+app = typer.Typer()
+app.command()(guarded(lambda: exec("raise KeyboardInterrupt")))
+app([])
+"""
+    stopped = subprocess.run([sys.executable, "-c", command], check=False, cwd=tmp_path, capture_output=True, text=True)
+    assert stopped.returncode == 1, stopped.stderr
+    assert "Stopped." in stopped.stderr and "Traceback" not in stopped.stderr
+
+
 def test_a_reader_that_leaves_early_is_no_traceback(tmp_path: Path) -> None:
     """Its end of the pipe is closed before the first byte is written."""
     reader, writer = os.pipe()
