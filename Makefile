@@ -18,16 +18,17 @@ $(STAMP): pyproject.toml
 demo: setup
 	$(BIN)/groupnl run examples/digits.toml
 
-# What only computes runs on two cores at once; what talks to devices and clocks runs alone.
-COMPUTING := tests/models tests/exporters tests/training tests/architecture tests/report \
-	tests/e2e/test_docs.py tests/e2e/test_models_show.py tests/e2e/test_models_import_plot.py
+# Most tests run two at a time, one core each; those that read clocks or meters run alone afterwards.
+PYTEST := $(BIN)/pytest
+TWO_AT_A_TIME := OMP_NUM_THREADS=1 $(PYTEST) -n 2 --dist worksteal
 
 test: lint types imports
-	OMP_NUM_THREADS=1 $(BIN)/pytest -m 'not slow' -n 2 --dist worksteal $(COMPUTING)
-	$(BIN)/pytest -m 'not slow' $(COMPUTING:%=--ignore=%)
+	$(TWO_AT_A_TIME) -m 'not slow and not alone'
+	$(PYTEST) -m 'not slow and alone'
 
 test-all: lint types imports
-	$(BIN)/pytest
+	$(TWO_AT_A_TIME) -m 'not alone'
+	$(PYTEST) -m alone
 
 bench: setup
 	$(BIN)/python benchmarks/layers.py --quick

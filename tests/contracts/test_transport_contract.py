@@ -13,6 +13,8 @@ from groupnl_deploy.errors import DeviceFault, DeviceUnreachable
 from groupnl_deploy.remote.inventory import Device, connect
 from groupnl_deploy.remote.transport import Process, Transport
 
+pytestmark = pytest.mark.alone
+
 _ECHO = "import sys\nfor line in sys.stdin.buffer: sys.stdout.buffer.write(line); sys.stdout.buffer.flush()"
 # Tells its own PID and that of a child it starts.
 _IGNORES_STDIN = (

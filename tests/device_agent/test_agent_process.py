@@ -21,6 +21,8 @@ from groupnl_deploy.remote.bundle import build_bundle
 from groupnl_deploy.remote.client import AgentClient, start_agent
 from groupnl_deploy.remote.local import LocalTransport
 
+pytestmark = pytest.mark.alone
+
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 3, 32, 32), dtype=np.uint8)
 
 

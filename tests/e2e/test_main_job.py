@@ -18,6 +18,8 @@ from groupnl_deploy.progress import Silence
 from groupnl_deploy.remote.inventory import add_device, get_device
 from groupnl_deploy.training.checkpoint import load_checkpoint
 
+pytestmark = pytest.mark.alone
+
 VOLTAGE_V, IDLE_A, BUSY_A = 5.0, 0.4, 1.0
 IDLE_W, BUSY_W = VOLTAGE_V * IDLE_A, VOLTAGE_V * BUSY_A
 

@@ -16,6 +16,8 @@ from groupnl_deploy.errors import DeviceFault, DeviceUnreachable, DiskFull
 from groupnl_deploy.remote import local
 from groupnl_deploy.remote.local import LocalTransport
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture
 def transport(tmp_path: Path) -> Iterator[LocalTransport]:
