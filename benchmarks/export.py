@@ -36,7 +36,7 @@ from export_nets import Contestant, Subject, contestants, dynamo_line, forms, ne
 from export_run import Race, operator_profiles, race
 from export_worker import CLOCKS
 
-from exporters.costs import TARGETS
+from exporters.choices import TARGETS
 from groupnl_deploy.models.registry import model_spec
 from groupnl_deploy.models.spec import Semantics
 

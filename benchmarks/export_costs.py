@@ -20,7 +20,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 import exporters
 from device_agent.strict import to_json
-from exporters.costs import Costs, SparseCost, Target
+from exporters.choices import Target
+from exporters.costs import Costs, SparseCost
 from groupnl_deploy.models.layers.groupnl import GroupNLConv2d
 from groupnl_deploy.models.registry import create_model, model_spec
 
@@ -41,6 +42,7 @@ def write_costs(target: Target, machine: str) -> str:
         measured=not stand_in,
         machine=f"stand-in: {machine}, without ONNX Runtime's blocked layout" if stand_in else machine,
         runtime=f"onnxruntime {onnxruntime.__version__}",
+        blocked_layout=not stand_in,
         sparse=tuple(sparse_cost(shape, blocked=not stand_in) for shape in shapes()),
     )
     path = TABLES / f"{target}.json"

@@ -19,8 +19,9 @@ import onnx
 import torch
 from torch import nn
 
+from exporters.choices import Level
 from exporters.onnx_exporter import export_onnx, opset_of
-from exporters.optimize import Level, optimize
+from exporters.optimize import optimize
 from exporters.parity import compare, onnx_logits, torch_logits
 from groupnl_deploy.models.layers.groupnl import GroupNLConv2d
 from groupnl_deploy.models.registry import ALIASES, create_model, model_spec

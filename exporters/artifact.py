@@ -31,7 +31,10 @@ def write_manifest(directory: Path, manifest: ArtifactManifest) -> None:
 
 
 def open_artifact(directory: Path) -> Artifact:
-    """Read and verify a folder. Raises `ArtifactDamaged` for anything missing, truncated or altered."""
+    """Read and verify a folder.
+
+    Raises `NotAnArtifact` where it has no manifest, `ArtifactDamaged` for anything missing, truncated or altered.
+    """
     path = directory / MANIFEST
     if not path.is_file():
         raise NotAnArtifact(f"{directory} is no artifact: it has no {MANIFEST}.", "Make one with groupnl export.")

@@ -8,10 +8,9 @@ import onnx
 import torch
 from torch import nn
 
+from exporters.choices import DEFAULT_OPSET, OPSETS
 from exporters.errors import ExportFailed
 
-DEFAULT_OPSET = 17
-OPSETS = range(13, 21)
 INPUT_NAME, OUTPUT_NAME = "input", "logits"
 
 

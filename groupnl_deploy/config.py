@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from device_agent.strict import StrictError, from_dict
 from device_agent.wire import BACKENDS, Format
+from exporters.choices import DEFAULT_LEVEL, DEFAULT_TARGET, Level, Target
 from groupnl_deploy.bench.meter import EmulatedLoad, MeterPlan
 from groupnl_deploy.bench.workload import Workload
 from groupnl_deploy.errors import UsageError
@@ -63,8 +64,8 @@ class ExportConfig:
     """Formats each net is exported to; the others are those of `groupnl export`, for ONNX."""
 
     formats: tuple[Format, ...] = ("onnx", "torch")
-    optimize: Literal["none", "standard", "full"] = "full"
-    target: Literal["generic", "rpi4"] = "generic"
+    optimize: Level = DEFAULT_LEVEL
+    target: Target = DEFAULT_TARGET
 
 
 @dataclass(frozen=True)
@@ -76,16 +77,20 @@ class PushConfig:
 
 @dataclass(frozen=True)
 class MeterConfig:
-    """The meter, if any. The port `emulator` starts the project's own, whose numbers are marked emulated."""
+    """The meter, if any. The port `emulator` starts the project's own, whose numbers are marked emulated.
+
+    Without a port the one meter that is plugged in is taken; `rate_hz` is for the meters that can be told.
+    """
 
     meter: str
-    port: str
+    port: str | None = None
     sign: int = 1
+    rate_hz: int | None = None
     emulator: EmulatedLoad = field(default_factory=EmulatedLoad)
 
     def plan(self) -> MeterPlan:
         """The plan that a session takes."""
-        return MeterPlan(self.meter, self.port, self.sign, self.emulator)
+        return MeterPlan(self.meter, self.port, self.sign, self.emulator, self.rate_hz)
 
 
 @dataclass(frozen=True)

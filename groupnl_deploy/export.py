@@ -1,16 +1,17 @@
 """Checkpoint → artifact: the glue between the models and `exporters`, which know nothing of each other."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 import groupnl_deploy
 from device_agent.strict import to_dict
 from device_agent.wire import (
+    MODEL_FILES,
     ArtifactManifest,
     FileDigest,
     Format,
@@ -21,11 +22,10 @@ from device_agent.wire import (
     TensorInfo,
 )
 from exporters.artifact import Artifact, open_artifact, write_manifest
-from exporters.costs import Target
+from exporters.choices import DEFAULT_BATCH, DEFAULT_LEVEL, DEFAULT_OPSET, DEFAULT_TARGET, Batch, Level, Target
 from exporters.errors import ParityError
-from exporters.onnx_exporter import DEFAULT_OPSET
-from exporters.optimize import Level
-from exporters.parity import compare, onnx_logits, torch_logits
+from exporters.onnx_exporter import INPUT_NAME, OUTPUT_NAME, export_onnx, opset_of
+from exporters.parity import Float32Array, compare, onnx_logits, torch_logits
 from groupnl_deploy.models.inference import inference_form, to_inference
 from groupnl_deploy.models.registry import create_model
 from groupnl_deploy.progress import Reporter, Silence, Task
@@ -36,19 +36,6 @@ from groupnl_deploy.workspace import atomic_directory
 
 PARITY_IMAGES = 8
 GOLDEN = Golden()
-
-
-@dataclass(frozen=True)
-class _Exported:
-    """What a format's writer adds to the manifest."""
-
-    file: str
-    parity: Parity
-    passes: tuple[PassReport, ...] = ()
-    opset: int | None = None
-    ir_version: int | None = None
-    options: "ExportOptions | None" = None
-    form: Literal["eager", "inference"] = "eager"
 
 
 @dataclass(frozen=True)
@@ -64,11 +51,50 @@ class ExportOptions:
         bisect: when a pass breaks parity, search for the node where it does.
     """
 
-    optimize: Level = "full"
-    target: Target = "generic"
+    optimize: Level = DEFAULT_LEVEL
+    target: Target = DEFAULT_TARGET
     opset: int = DEFAULT_OPSET
-    batch: Literal["1", "dynamic"] = "1"
+    batch: Batch = DEFAULT_BATCH
     bisect: bool = False
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One export: what is written, where, and what proves it.
+
+    Args:
+        checkpoint: the record of the network.
+        model: the network itself, in evaluation mode.
+        inputs: (N, C, H, W) images, preprocessed.
+        expected: (N, classes) logits of `model` for them.
+        format: of the model's file.
+        options: what the user asked for.
+        folder: where the files are written.
+    """
+
+    checkpoint: Checkpoint
+    model: torch.nn.Module
+    inputs: Float32Array
+    expected: Float32Array
+    format: Format
+    options: ExportOptions
+    folder: Path
+
+    @property
+    def file(self) -> Path:
+        """The model's own."""
+        return self.folder / MODEL_FILES[self.format]
+
+
+@dataclass(frozen=True)
+class _Exported:
+    """What a format's writer adds to the manifest."""
+
+    parity: Parity
+    passes: tuple[PassReport, ...] = ()
+    opset: int | None = None
+    ir_version: int | None = None
+    form: Literal["eager", "inference"] = "eager"
 
 
 def export_checkpoint(
@@ -86,13 +112,12 @@ def export_checkpoint(
     checkpoint, model = load_model(checkpoint_dir)
     _require_finite(model)
     inputs = parity_inputs(checkpoint)
-    write = {"onnx": _write_onnx, "torch": _write_torch}[format]
     with atomic_directory(out) as folder:
         with (reporter or Silence()).task(f"export {checkpoint.spec.label}") as tell:
-            exported = write(checkpoint, model, inputs, folder, options, tell)
-        _write_golden(folder, model, inputs)
-        manifest = _manifest(checkpoint, checkpoint_id(checkpoint_dir), format, exported, folder)
-        write_manifest(folder, manifest)
+            job = _Job(checkpoint, model, inputs, torch_logits(model, inputs), format, options, folder)
+            exported = _WRITERS[format](job, tell)
+        _write_golden(job)
+        write_manifest(folder, _manifest(job, checkpoint_id(checkpoint_dir), exported))
     return open_artifact(out)
 
 
@@ -106,89 +131,76 @@ def _require_finite(model: torch.nn.Module) -> None:
             )
 
 
-def parity_inputs(checkpoint: Checkpoint) -> npt.NDArray[np.float32]:
+def parity_inputs(checkpoint: Checkpoint) -> Float32Array:
     """(N, C, H, W) preprocessed test images of the checkpoint's data set, else crops of real photographs."""
     images = bench_images(checkpoint.dataset, checkpoint.spec.input_shape, PARITY_IMAGES).images
-    inputs: npt.NDArray[np.float32] = as_input(torch.tensor(images), checkpoint.mean, checkpoint.std).numpy()
+    inputs: Float32Array = as_input(torch.tensor(images), checkpoint.mean, checkpoint.std).numpy()
     return inputs
 
 
-def _write_onnx(
-    checkpoint: Checkpoint,
-    model: torch.nn.Module,
-    inputs: npt.NDArray[np.float32],
-    folder: Path,
-    options: ExportOptions,
-    tell: Task,
-) -> _Exported:
-    from exporters.onnx_exporter import export_onnx, opset_of
+def _write_onnx(job: _Job, tell: Task) -> _Exported:
     from exporters.optimize import optimize
 
-    raw = export_onnx(model, (1, *checkpoint.spec.input_shape), options.opset, options.batch == "dynamic")
-    expected = torch_logits(model, inputs)
+    asked = job.options
+    raw = export_onnx(job.model, (1, *job.checkpoint.spec.input_shape), asked.opset, asked.batch == "dynamic")
     best = optimize(
         raw,
-        lambda proto: compare(expected, onnx_logits(proto, inputs)),
-        options.optimize,
-        options.target,
-        options.bisect,
+        lambda proto: compare(job.expected, onnx_logits(proto, job.inputs)),
+        asked.optimize,
+        asked.target,
+        asked.bisect,
         tell,
     )
-    (folder / "model.onnx").write_bytes(best.model.SerializeToString(deterministic=True))
-    return _Exported("model.onnx", best.parity, best.passes, opset_of(best.model), best.model.ir_version, options)
+    job.file.write_bytes(best.model.SerializeToString(deterministic=True))
+    return _Exported(best.parity, best.passes, opset_of(best.model), best.model.ir_version)
 
 
-def _write_torch(
-    checkpoint: Checkpoint,
-    model: torch.nn.Module,
-    inputs: npt.NDArray[np.float32],
-    folder: Path,
-    options: ExportOptions,
-    tell: Task,
-) -> _Exported:
+def _write_torch(job: _Job, tell: Task) -> _Exported:
     from safetensors.torch import load_file
 
-    path = folder / "model.safetensors"
-    plain = options.optimize == "none"
-    write_tensors(path, (model if plain else to_inference(model)).state_dict())
+    plain = job.options.optimize == "none"
+    write_tensors(job.file, (job.model if plain else to_inference(job.model)).state_dict())
     # Rebuilt from the file and the specification alone, as the device will do it.
-    rebuilt = create_model(checkpoint.spec) if plain else inference_form(checkpoint.spec)
-    rebuilt.load_state_dict(load_file(path))
-    parity = compare(torch_logits(model, inputs), torch_logits(rebuilt.eval(), inputs))
-    return _Exported(path.name, parity, options=options, form="eager" if plain else "inference")
+    rebuilt = create_model(job.checkpoint.spec) if plain else inference_form(job.checkpoint.spec)
+    rebuilt.load_state_dict(load_file(job.file))
+    parity = compare(job.expected, torch_logits(rebuilt.eval(), job.inputs))
+    return _Exported(parity, form="eager" if plain else "inference")
 
 
-def _write_golden(folder: Path, model: torch.nn.Module, inputs: npt.NDArray[np.float32]) -> None:
-    np.save(folder / GOLDEN.input, inputs[:1], allow_pickle=False)
-    np.save(folder / GOLDEN.output, torch_logits(model, inputs[:1]), allow_pickle=False)
+_WRITERS: dict[Format, Callable[[_Job, Task], _Exported]] = {"onnx": _write_onnx, "torch": _write_torch}
 
 
-def _manifest(
-    checkpoint: Checkpoint, checkpoint_sha256: str, format: Format, exported: _Exported, folder: Path
-) -> ArtifactManifest:
-    spec = checkpoint.spec
+def _write_golden(job: _Job) -> None:
+    """The first image and its logits, which the device must reproduce."""
+    np.save(job.folder / GOLDEN.input, job.inputs[:1], allow_pickle=False)
+    np.save(job.folder / GOLDEN.output, job.expected[:1], allow_pickle=False)
+
+
+def _manifest(job: _Job, checkpoint_sha256: str, exported: _Exported) -> ArtifactManifest:
+    checkpoint, spec = job.checkpoint, job.checkpoint.spec
     model: dict[str, Any] = to_dict(spec)
+    files = (job.file, job.folder / GOLDEN.input, job.folder / GOLDEN.output)
     return ArtifactManifest(
-        format=format,
+        format=job.format,
         label=spec.label,
         model=model,
         trained=checkpoint.trained,
         dataset=checkpoint.dataset,
         accuracy=checkpoint.accuracy,
         checkpoint_sha256=checkpoint_sha256,
-        files=tuple(FileDigest.of(folder / name) for name in (exported.file, GOLDEN.input, GOLDEN.output)),
-        input=TensorInfo("input", (1, *spec.input_shape)),
-        output=TensorInfo("logits", (1, spec.num_classes)),
+        files=tuple(FileDigest.of(file) for file in files),
+        input=TensorInfo(INPUT_NAME, (1, *spec.input_shape)),
+        output=TensorInfo(OUTPUT_NAME, (1, spec.num_classes)),
         preprocessing=Preprocessing(checkpoint.mean, checkpoint.std),
-        producer=_producer(format),
+        producer=_producer(job.format),
         parity=exported.parity,
         passes=exported.passes,
         form=exported.form,
         golden=GOLDEN,
         opset=exported.opset,
         ir_version=exported.ir_version,
-        optimize=exported.options.optimize if exported.options else None,
-        target=exported.options.target if exported.options else None,
+        optimize=job.options.optimize,
+        target=job.options.target,
     )
 
 

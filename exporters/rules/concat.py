@@ -9,7 +9,6 @@ Nothing is joined then, and each half gets per-channel steps of its own.
 import numpy as np
 import onnx_ir as ir
 
-from exporters.rules.copies import number_of_axis
 from exporters.rules.graph import (
     BINARY,
     UNARY,
@@ -20,7 +19,9 @@ from exporters.rules.graph import (
     ints,
     kind,
     number,
+    number_of_axis,
     only_output,
+    operand,
     readers,
     replace,
     shape,
@@ -164,7 +165,7 @@ def _pointwise(builder: Builder, reader: ir.Node, parts: list[ir.Value], sizes: 
     if weight is None or weight.shape[2:] != (1, 1) or number(reader, "group", 1) != 1:
         raise Refused("a convolution that is not pointwise reads seed and generated maps together")
     filters = np.split(weight, np.cumsum(sizes)[:-1], axis=1)
-    biases = [reader.inputs[2] if len(reader.inputs) > 2 else None] + [None] * (len(parts) - 1)
+    biases = [operand(reader, 2)] + [None] * (len(parts) - 1)
     outputs = []
     for part, some, bias in zip(parts, filters, biases, strict=True):
         inputs = [part, builder.constant(some, "weight")] + ([bias] if bias is not None else [])

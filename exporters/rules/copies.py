@@ -1,4 +1,4 @@
-"""Copies of maps that need not be made: what `torch.repeat` and `expand` become.
+"""Copies of maps that need not be made: what `torch.repeat` becomes.
 
 The GroupNL layer copies each of its g blocks of seed maps γ times (arXiv 2506.12335, Algorithm 1), so that every
 generated map has a source map of its own. An elementwise operator does not need that: over an inserted axis it
@@ -17,7 +17,7 @@ from exporters.rules.graph import (
     Refused,
     constant,
     kind,
-    number,
+    number_of_axis,
     only_output,
     producer,
     readers,
@@ -25,49 +25,6 @@ from exporters.rules.graph import (
     same_shape,
     shape,
 )
-
-
-def drop_expand(node: ir.Node) -> bool:
-    """op(x, Expand(y)) = op(x, y) where x alone has the result's shape already."""
-    expanded = only_output(node)
-    if expanded.is_graph_output():
-        raise Refused("the expanded tensor is an output")
-    for reader in readers(expanded):
-        others = [value for value in reader.inputs if value is not expanded]
-        other = others[0] if len(others) == 1 else None
-        full = _is_shape_of(node.inputs[1], other) or same_shape(other, only_output(reader))
-        if kind(reader) not in BINARY or not full:
-            raise Refused(f"{reader.op_type} needs the expanded tensor")
-    replace(expanded, node.inputs[0])  # type: ignore[arg-type]
-    return True
-
-
-def _is_shape_of(sizes: ir.Value | None, value: ir.Value | None) -> bool:
-    """Whether `sizes` is Shape(value), whatever that will be."""
-    made = producer(sizes, "Shape")
-    return made is not None and value is not None and made.inputs[0] is value and not made.attributes
-
-
-def drop_identity_tile(node: ir.Node) -> bool:
-    """Tile(x, 1 … 1) = x. With r = 2 every copy that GroupNL makes is this one."""
-    repeats = constant(node.inputs[1])
-    if repeats is None:
-        raise Refused("the number of copies is computed")
-    if not (repeats == 1).all():
-        return False
-    replace(only_output(node), node.inputs[0])  # type: ignore[arg-type]
-    return True
-
-
-def rejoin_split(node: ir.Node) -> bool:
-    """Concat(Split(x)) = x, all parts in their order on the same axis."""
-    split = producer(node.inputs[0], "Split")
-    if split is None or list(node.inputs) != list(split.outputs):
-        return False
-    if number_of_axis(node) != number_of_axis(split):
-        return False
-    replace(only_output(node), split.inputs[0])  # type: ignore[arg-type]
-    return True
 
 
 @dataclass(frozen=True)
@@ -134,12 +91,6 @@ def _repeated(tile: ir.Node) -> int:
     if repeats is None or repeats.shape != (4,) or (repeats[[0, 2, 3]] != 1).any():
         return 0
     return int(repeats[1])
-
-
-def number_of_axis(node: ir.Node) -> int:
-    """The axis of a Concat or Split, counted from the front."""
-    axis, sizes = number(node, "axis", 0), shape(node.inputs[0])
-    return axis if axis >= 0 else axis + (4 if sizes is None else len(sizes))
 
 
 def _commutes(reader: ir.Node, copied: ir.Value) -> bool:

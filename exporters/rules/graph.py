@@ -91,6 +91,17 @@ def operand(node: ir.Node, index: int) -> ir.Value | None:
     return node.inputs[index] if index < len(node.inputs) else None
 
 
+def number_of_axis(node: ir.Node) -> int:
+    """The axis of a Concat or Split, counted from the front."""
+    axis, sizes = number(node, "axis", 0), shape(node.inputs[0])
+    return axis if axis >= 0 else axis + (4 if sizes is None else len(sizes))
+
+
+def known_convolution(conv: ir.Node) -> bool:
+    """Whether its filters and bias are numbers, not computed."""
+    return all(value is None or constant(value) is not None for value in conv.inputs[1:])
+
+
 def opset(node: ir.Node) -> int:
     """The operator set that the node's graph is written in."""
     return node.graph.opset_imports.get("", 0) if isinstance(node.graph, ir.Graph) else 0
@@ -136,7 +147,7 @@ class Builder:
         return self.op(model.op_type, *inputs, sizes=sizes, **attributes)
 
     def split(self, value: ir.Value, sizes: Sequence[int]) -> tuple[ir.Value, ...]:
-        """Cut axis 1 into consecutive parts."""
+        """Cut axis 1 into consecutive parts of these sizes. Raises `Refused` before opset 13."""
         if opset(self._before) < 13:
             raise Refused("before opset 13 a Split is written otherwise")
         node = ir.node(
@@ -175,19 +186,19 @@ def _names(graph: ir.Graph) -> set[str | None]:
     return names | set(graph.initializers) | {value.name for value in graph.inputs}
 
 
+# A symbolic batch axis stands for any number but 1; a large prime takes its part.
+_ANY = 1_000_003
+
+
 def _broadcast(shapes: Sequence[tuple[int, ...] | None]) -> tuple[int, ...] | None:
     known = [sizes for sizes in shapes if sizes is not None]
     if len(known) < len(shapes) or not known:
         return None
-    # A symbolic batch axis stands for any number but 1; a large prime takes its part.
     stand_in = [tuple(_ANY if size < 0 else size for size in sizes) for sizes in known]
     try:
         return tuple(-1 if size == _ANY else size for size in np.broadcast_shapes(*stand_in))
     except ValueError:
         return None
-
-
-_ANY = 1_000_003
 
 
 def replace(old: ir.Value, new: ir.Value) -> None:

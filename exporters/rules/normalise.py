@@ -18,10 +18,12 @@ from exporters.rules.graph import (
 )
 
 
-def cheapest_normalise(node: ir.Node) -> bool:
+def cheapest_normalise(node: ir.Node, blocked: bool) -> bool:
     """Div(x, max(ReduceL2(x), ε)) = x / √max(Σx², ε²), the sum written as a pointwise convolution with ones.
 
-    A convolution keeps ONNX Runtime's blocked layout and its speed; a reduction over channels has neither.
+    A convolution keeps ONNX Runtime's blocked layout and its speed; a reduction over channels has neither. Where
+    maps are `blocked` the inverse norm is spread over the channels by another such convolution, and multiplied
+    there; elsewhere a quotient that broadcasts reads less.
     """
     found = _norm_of(node.inputs[0], node.inputs[1])
     if found is None:
@@ -38,8 +40,15 @@ def cheapest_normalise(node: ir.Node) -> bool:
     energy = builder.op("Conv", squares, ones, sizes=(sizes[0], 1, *sizes[2:]), kernel_shape=[1, 1])
     floor = builder.constant(np.array(smallest**2, dtype=np.float32), "smallest_energy")
     norm = builder.op("Sqrt", builder.op("Max", energy, floor))
-    replace(only_output(node), builder.op("Div", source, norm))
+    replace(only_output(node), _spread(builder, source, norm, count) if blocked else builder.op("Div", source, norm))
     return True
+
+
+def _spread(builder: Builder, source: ir.Value, norm: ir.Value, count: int) -> ir.Value:
+    """x · (1/‖x‖), the inverse norm repeated for each channel by a convolution with ones."""
+    ones = builder.constant(np.ones((count, 1, 1, 1), dtype=np.float32), "ones_per_channel")
+    inverse = builder.op("Conv", builder.op("Reciprocal", norm), ones, sizes=shape(source), kernel_shape=[1, 1])
+    return builder.op("Mul", source, inverse)
 
 
 def _norm_of(value: ir.Value | None, divisor: ir.Value | None) -> tuple[ir.Value, float] | None:

@@ -12,8 +12,8 @@ The quotient is exact only as far as b / a is small: s' is rounded to 2⁻²⁴ 
 import numpy as np
 import onnx_ir as ir
 
-from exporters.rules.affine import Affine, affine_step, known, step_of
-from exporters.rules.graph import Builder, Refused, constant, only_output, operand, readers, replace, shape
+from exporters.rules.graph import Builder, Refused, known_convolution, only_output, readers, replace
+from exporters.rules.steps import Affine, into_convolution, sine_arguments, step_of
 
 # Of the arguments, in radians; a sine moves by as much.
 LARGEST_ROUNDING = 1e-6
@@ -33,14 +33,13 @@ def fold_seed_half(node: ir.Node) -> bool:
         return False
     first, second = step_of(half), step_of(arguments)
     assert first is not None and second is not None
-    if not known(node):
+    if not known_convolution(node):
         raise Refused("filters or bias are computed")
     _require_invertible(first, second)
-    builder = Builder(node)
-    moved = _scaled_conv(builder, node, first)
+    moved = into_convolution(Builder(node), node, first)
     ratio = second.scale / first.scale
-    after, folded = Builder(arguments), Affine(moved, ratio, second.shift - ratio * first.shift)
-    replace(only_output(arguments), affine_step(after, folded, arguments=True))
+    folded = Affine(moved, ratio, second.shift - ratio * first.shift)
+    replace(only_output(arguments), sine_arguments(Builder(arguments), folded))
     replace(only_output(half), moved)
     return True
 
@@ -63,13 +62,3 @@ def _require_invertible(half: Affine, arguments: Affine) -> None:
             f"BatchNorm scales a seed channel by {half.scale[worst]:.2g}: undoing that would round the arguments by "
             f"more than {LARGEST_ROUNDING:g}"
         )
-
-
-def _scaled_conv(builder: Builder, conv: ir.Node, half: Affine) -> ir.Value:
-    weight, old = constant(conv.inputs[1]), constant(operand(conv, 2))
-    assert weight is not None, "the caller has seen to it"
-    bias = half.shift + (0 if old is None else old.astype(np.float64) * half.scale)
-    scaled = weight.astype(np.float64) * half.scale.reshape(-1, 1, 1, 1)
-    inputs = builder.constant(scaled.astype(np.float32), "weight"), builder.constant(bias.astype(np.float32), "bias")
-    sizes = shape(only_output(conv))
-    return builder.same(conv, conv.inputs[0], *inputs, sizes=sizes)

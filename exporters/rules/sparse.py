@@ -10,7 +10,6 @@ import numpy as np
 import onnx_ir as ir
 
 from exporters.costs import Costs
-from exporters.rules.affine import known
 from exporters.rules.graph import (
     UNARY,
     Array,
@@ -19,9 +18,11 @@ from exporters.rules.graph import (
     channels,
     constant,
     ints,
+    known_convolution,
     number,
     only_output,
     only_reader,
+    operand,
     producer,
     replace,
     shape,
@@ -80,7 +81,7 @@ def _every_mth(builder: Builder, value: ir.Value | None, m: int) -> list[ir.Valu
         return _slices(builder, value, m)
     weight, sizes = constant(conv.inputs[1]), shape(value)
     assert weight is not None
-    bias = constant(conv.inputs[2]) if len(conv.inputs) > 2 else None
+    bias = constant(operand(conv, 2))
     parts = []
     for j in range(m):
         inputs = [builder.constant(weight[j::m], "weight")]
@@ -100,7 +101,7 @@ def _convolution_before(value: ir.Value, m: int) -> tuple[list[ir.Node], ir.Node
         conv = producer(value, "Conv")
         if conv is not None:
             weight = constant(conv.inputs[1])
-            if weight is None or number(conv, "group", 1) != 1 or not known(conv):
+            if weight is None or number(conv, "group", 1) != 1 or not known_convolution(conv):
                 return activations, None
             splits = weight.shape[2:] == (1, 1) or weight.shape[0] % (m * BLOCK) == 0
             return activations, conv if splits else None

@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_type_hints
@@ -9,7 +10,16 @@ from typing import Annotated, Any, Literal, TypeVar, get_args, get_type_hints
 import typer
 
 from groupnl_deploy.errors import UsageError
-from groupnl_deploy.models.spec import ConvSpec, Method, ModelSpec, Range, Semantics
+from groupnl_deploy.models.spec import (
+    BnPosition,
+    ConvSpec,
+    InvalidSpec,
+    Method,
+    ModelSpec,
+    Nonlinearity,
+    Range,
+    Semantics,
+)
 from groupnl_deploy.words import known_word
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -58,9 +68,14 @@ class ConvOptions:
 
     def check(self) -> None:
         """Raise `UsageError` for an unknown word, before anything slow is imported."""
-        if self.conv is not None:
-            known_word("convolution", self.conv, CONV_WORDS)
-        known_word("semantics", self.semantics, get_args(Semantics))
+        for kind, word, known in (
+            ("convolution", self.conv, CONV_WORDS),
+            ("semantics", self.semantics, get_args(Semantics)),
+            ("nonlinear function", self.nlf, get_args(Nonlinearity)),
+            ("position of the BatchNorm", self.bn_position, get_args(BnPosition)),
+        ):
+            if word is not None:
+                known_word(kind, word, known)
         if self.conv is not None:
             ConvSpec.preset(self.conv, self.semantics, **self.knobs())  # type: ignore[arg-type]
 
@@ -86,7 +101,10 @@ class ConvOptions:
 
 
 def with_conv_options(command: F) -> F:
-    """Give a command every option of `ConvOptions`; it receives them as its keyword argument `options`."""
+    """Give a command every option of `ConvOptions`; it receives them as its keyword argument `options`.
+
+    An `InvalidSpec` that leaves it names options in place of fields.
+    """
     hints = get_type_hints(ConvOptions, include_extras=True)
     own = inspect.signature(command)
     kept = [parameter for name, parameter in own.parameters.items() if name != "options"]
@@ -100,7 +118,10 @@ def with_conv_options(command: F) -> F:
     @functools.wraps(command)
     def wrapper(**kwargs: Any) -> Any:
         options = ConvOptions(**{field.name: kwargs.pop(field.name) for field in fields(ConvOptions)})
-        return command(**kwargs, options=options)
+        try:
+            return command(**kwargs, options=options)
+        except InvalidSpec as error:
+            raise _naming_options(error) from error
 
     every = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in kept] + added
     wrapper.__signature__ = own.replace(parameters=every)  # type: ignore[attr-defined]
@@ -108,6 +129,27 @@ def with_conv_options(command: F) -> F:
     return wrapper  # type: ignore[return-value]
 
 
+def _naming_options(error: InvalidSpec) -> InvalidSpec:
+    problem, remedy = error.problem, error.remedy
+    for field in error.fields:
+        name = re.compile(rf"\b{re.escape(field)}\b")
+        problem, remedy = name.sub(_option(field), problem), name.sub(_option(field), remedy)
+    return InvalidSpec(problem, remedy)
+
+
+def _option(field: str) -> str:
+    """What a user calls a field of `ConvSpec` or `ModelSpec`."""
+    return _OPTIONS.get(field, f"--{field.replace('_', '-')}")
+
+
+# Of fields whose options have other names.
+_OPTIONS = {
+    "method": "--conv",
+    "num_classes": "--classes",
+    "input_shape": "--size",
+    "input_shape height": "--size",
+    "input_shape width": "--size",
+}
 _WORDS = ("conv", "semantics")
 
 
@@ -123,7 +165,7 @@ def _sign(name: str, value: str) -> int:
 
 
 def _range(name: str, value: str) -> Range:
-    option = f"--{name.replace('_', '-')}"
+    option = _option(name)
     try:
         low, high = (float(part) for part in value.split(","))
     except ValueError as error:

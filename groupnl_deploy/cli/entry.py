@@ -1,5 +1,6 @@
 """The console script: check that the packages are ours, take `--debug` off, run the application."""
 
+import dataclasses
 import importlib
 import os
 import sys
@@ -22,9 +23,24 @@ def entry() -> None:
     if "--debug" in arguments:
         os.environ[DEBUG_VARIABLE] = "1"
         arguments = [argument for argument in arguments if argument != "--debug"]
-    from groupnl_deploy.cli.main import app
+    try:
+        from groupnl_deploy.cli.main import app
 
-    app(args=arguments)
+        app(args=arguments)
+    except KeyboardInterrupt:  # before a command had begun, so there is nothing to tell but this
+        sys.stderr.write("Error: Stopped.\n")
+        forget_interrupt()
+        raise SystemExit(1) from None
+
+
+def forget_interrupt() -> None:
+    """Let the exit code be ours although Ctrl-C came in the middle of an import.
+
+    CPython notes a KeyboardInterrupt that leaves any exec of a string (each dataclass and named tuple is made by
+    one), and then dies of SIGINT instead of exiting, even when the interrupt was caught. A dataclass that is made
+    to its end takes the note back (CPython, `_Py_UnhandledKeyboardInterrupt` in pythonrun.c).
+    """
+    dataclasses.make_dataclass("Forgotten", ())
 
 
 def _foreign_package() -> str | None:

@@ -29,6 +29,7 @@ import typer
 import exporters.errors as export_errors
 import power.errors as power_errors
 from groupnl_deploy.cli import console
+from groupnl_deploy.cli.entry import forget_interrupt
 from groupnl_deploy.errors import GroupNLError
 from groupnl_deploy.models.spec import InvalidSpec
 
@@ -67,7 +68,7 @@ def explain(error: BaseException) -> Explanation:
         code = next(code for kind, code in _CODES.items() if isinstance(error, kind))
         return Explanation(error.message, error.remedy, code)
     if isinstance(error, InvalidSpec):
-        return Explanation(f"{_sentence(str(error))}.", "See groupnl models list and --help.", 2)
+        return Explanation(f"{_sentence(error.problem)}.", error.remedy, 2)
     if isinstance(error, KeyboardInterrupt):
         return Explanation(
             "Stopped.",
@@ -98,26 +99,16 @@ def guarded(command: F) -> F:
             if console.debugging():
                 console.show_traceback()
             console.show_error(explanation.message, explanation.remedy)
-            _forget_interrupt()
+            forget_interrupt()
             raise typer.Exit(explanation.exit_code) from error
 
     return wrapper  # type: ignore[return-value]
 
 
-def _forget_interrupt() -> None:
-    """Let the exit code be ours although Ctrl-C came in the middle of an import.
-
-    CPython notes a KeyboardInterrupt that leaves any exec of a string (each dataclass and named tuple is made by
-    one), and then dies of SIGINT instead of exiting, even when the interrupt was caught. Another exec that ends
-    well takes the note back (CPython, `_Py_UnhandledKeyboardInterrupt` in pythonrun.c).
-    """
-    exec("")
-
-
 def _sentence(text: str) -> str:
     """With a capital, unless the first word is the name of a layer or a field."""
     named = any(mark in text.partition(" ")[0] for mark in "._:")
-    return (text if named else text[:1].upper() + text[1:]).rstrip("?")
+    return text if named else text[:1].upper() + text[1:]
 
 
 @contextmanager

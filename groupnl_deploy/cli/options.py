@@ -8,3 +8,16 @@ import typer
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, and nothing else there.")]
 OutFolder = Annotated[Path, typer.Option("--out", help="The folder to write; it must not exist yet.")]
 DeviceName = Annotated[str, typer.Option("--device", help="A name from `groupnl device list`.")]
+
+MeterName = Annotated[str, typer.Option("--meter", help="The power meter; `groupnl power list` shows the words.")]
+MeterPort = Annotated[
+    str | None,
+    typer.Option(
+        "--port",
+        help="Where it is, such as /dev/ttyACM0; found if left out and only one is there; `emulator` starts one.",
+    ),
+]
+MeterSign = Annotated[int, typer.Option("--sign", help="-1 if the meter is plugged the other way round.")]
+MeterRate = Annotated[
+    int | None, typer.Option("--meter-rate", help="Measurements a second, for km003c-usb alone: 2, 10, 50 or 1000.")
+]

@@ -5,10 +5,12 @@ from typing import Annotated
 
 import typer
 
+from device_agent.wire import MODEL_FILES
+from exporters import choices
 from groupnl_deploy.cli import console
 from groupnl_deploy.cli.exits import guarded
 from groupnl_deploy.cli.explain import show_passes
-from groupnl_deploy.cli.options import DeviceName, Json, OutFolder
+from groupnl_deploy.cli.options import DeviceName, Json, MeterPort, MeterRate, MeterSign, OutFolder
 from groupnl_deploy.cli.report import require_valid, show_report
 
 
@@ -19,12 +21,12 @@ def export(
     format: Annotated[str, typer.Option("--format", help="onnx (for onnxruntime) or torch (for pytorch).")] = "onnx",
     optimize: Annotated[
         str, typer.Option(help="none (as torch exports it), standard (onnxsim, BN fusion) or full (every pass).")
-    ] = "full",
+    ] = choices.DEFAULT_LEVEL,
     target: Annotated[
         str, typer.Option(help="Whose cost table chooses between equal forms: generic (x86-64) or rpi4.")
-    ] = "generic",
-    opset: Annotated[int, typer.Option(help="ONNX operator set.")] = 17,
-    batch: Annotated[str, typer.Option(help="1, or dynamic for any number of images at once.")] = "1",
+    ] = choices.DEFAULT_TARGET,
+    opset: Annotated[int, typer.Option(help="ONNX operator set.")] = choices.DEFAULT_OPSET,
+    batch: Annotated[str, typer.Option(help="1, or dynamic for any number of images at once.")] = choices.DEFAULT_BATCH,
     explain: Annotated[bool, typer.Option("--explain", help="Print what every pass did, and why not.")] = False,
     bisect: Annotated[bool, typer.Option("--bisect", help="If a pass breaks parity, find the node where.")] = False,
     json: Json = False,
@@ -38,11 +40,11 @@ def export(
     from device_agent.strict import to_dict
     from groupnl_deploy.words import known_word
 
-    known_word("format", format, ("onnx", "torch"))
-    known_word("level", optimize, ("none", "standard", "full"))
-    known_word("target", target, ("generic", "rpi4"))
-    known_word("batch", batch, ("1", "dynamic"))
-    _require_useful(format, target, opset, batch)
+    known_word("format", format, MODEL_FILES)
+    known_word("level", optimize, choices.LEVELS)
+    known_word("target", target, choices.TARGETS)
+    known_word("batch", batch, choices.BATCHES)
+    _require_useful(format, target, opset, batch)  # type: ignore[arg-type]
     from groupnl_deploy.export import ExportOptions, export_checkpoint
 
     options = ExportOptions(optimize, target, opset, batch, bisect)  # type: ignore[arg-type]
@@ -62,17 +64,21 @@ def export(
     )
 
 
-def _require_useful(format: str, target: str, opset: int, batch: str) -> None:
+def _require_useful(format: str, target: choices.Target, opset: int, batch: str) -> None:
     """Refuse an option that would do nothing, and an opset that would only fail later."""
     from groupnl_deploy.errors import UsageError
 
-    if format == "torch" and (target, opset, batch) != ("generic", 17, "1"):
+    if format == "torch" and (target, opset, batch) != (
+        choices.DEFAULT_TARGET,
+        choices.DEFAULT_OPSET,
+        choices.DEFAULT_BATCH,
+    ):
         raise UsageError("--target, --opset and --batch are for ONNX, and the format is torch.", "Leave them out.")
-    if not 13 <= opset <= (19 if target == "rpi4" else 20):
+    readable = choices.opsets(target)
+    if opset not in readable:
         raise UsageError(
-            f"Opset {opset} is not one of 13 to {19 if target == 'rpi4' else 20}, which {target} reads and the "
-            "passes know.",
-            "Leave --opset out: it is 17 then.",
+            f"Opset {opset} is not one of {readable[0]} to {readable[-1]}, which {target} reads and the passes know.",
+            f"Leave --opset out: it is {choices.DEFAULT_OPSET} then.",
         )
 
 
@@ -105,10 +111,10 @@ def bench(
     device: DeviceName,
     backend: Annotated[str, typer.Option(help="onnxruntime, pytorch, or null (what the measuring costs).")],
     artifact: Annotated[str | None, typer.Option(help="A pushed artifact's folder or id; else the newest.")] = None,
-    meter: Annotated[str | None, typer.Option(help="The power meter: km003c.")] = None,
-    port: Annotated[
-        str | None, typer.Option(help="Its serial port, such as /dev/ttyACM0; `emulator` starts the emulated meter.")
+    meter: Annotated[
+        str | None, typer.Option(help="The power meter, such as km003c; `groupnl power list` shows the words.")
     ] = None,
+    port: MeterPort = None,
     out: Annotated[Path | None, typer.Option("--out", help="The run folder; else one under runs/.")] = None,
     threads: Annotated[int, typer.Option(help="Threads on the device; 0 means every core.")] = 0,
     images: Annotated[int, typer.Option(help="Test images sent along; 0 means all there are.")] = 100,
@@ -116,7 +122,8 @@ def bench(
     seconds: Annotated[float, typer.Option(help="And at least this many seconds.")] = 10.0,
     warmup: Annotated[float, typer.Option(help="Seconds of inference before it.")] = 2.0,
     idle: Annotated[float, typer.Option(help="Seconds of idle before and after.")] = 10.0,
-    sign: Annotated[int, typer.Option(help="-1 if the meter is plugged the other way round.")] = 1,
+    sign: MeterSign = 1,
+    meter_rate: MeterRate = None,
     json: Json = False,
 ) -> None:
     """Benchmark a pushed artifact: time, FPS, memory, accuracy and, with a meter, energy.
@@ -130,7 +137,7 @@ def bench(
 
     workload = Workload(threads, images or None, idle, warmup, iterations, seconds)
     reporter = console.TerminalReporter()
-    plan = meter_plan(meter, port, sign)
+    plan = meter_plan(meter, port, sign, meter_rate)
     _, folder = stages.bench(
         device, backend, artifact=artifact, workload=workload, plan=plan, out=out, reporter=reporter
     )

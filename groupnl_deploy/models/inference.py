@@ -4,7 +4,7 @@
 that data flow is proved and not guessed from the order of registration:
 
 * a BatchNorm that alone reads a convolution goes into it (`inference_folding`, one function for each class);
-* GroupNL, Ghost, SineFM and MonoConv layers become the layers of `inference_layers`;
+* GroupNL, Ghost, SineFM and MonoConv layers become those of `inference_layers` and `inference_maps`;
 * sums and products happen in place where nothing else needs the tensor they overwrite;
 * a network of the zoo with depthwise or sparse convolutions runs in channels-last, where those take a half to a third
   of the time; dense 3x3 ones of small images take longer there, so that others stay as they are.
@@ -21,7 +21,8 @@ import torch
 from torch import fx, nn
 
 from groupnl_deploy.models.inference_folding import CONVERTERS, is_affine
-from groupnl_deploy.models.inference_layers import LAYERS
+from groupnl_deploy.models.inference_layers import PointwiseConv2d, SummedDepthwiseConv2d
+from groupnl_deploy.models.inference_maps import GhostMaps, GroupNLMaps, SineFMMaps
 from groupnl_deploy.models.registry import create_model
 from groupnl_deploy.models.spec import ModelSpec
 
@@ -29,8 +30,10 @@ from groupnl_deploy.models.spec import ModelSpec
 _ZOO = f"{__package__}."
 # Elementwise functions that may work in place, as the zoo's do: their result can be their input's memory.
 _ACTIVATIONS = (nn.ReLU, nn.ReLU6, nn.Hardswish, nn.SiLU, nn.Hardsigmoid, nn.Sigmoid)
+# What our layers become.
+_LAYERS = (PointwiseConv2d, SummedDepthwiseConv2d, GroupNLMaps, GhostMaps, SineFMMaps)
 # Modules whose result is always a new tensor.
-_FRESH = (*LAYERS, nn.Conv2d, nn.Linear, nn.AdaptiveAvgPool2d)
+_FRESH = (*_LAYERS, nn.Conv2d, nn.Linear, nn.AdaptiveAvgPool2d)
 _OWN_LAYERS = tuple(kind for kind in CONVERTERS if kind is not nn.Conv2d)
 _INPLACE = {operator.add: "add_", operator.mul: "mul_"}
 
@@ -102,7 +105,7 @@ def _rewritten(module: nn.Module, whole: bool) -> nn.Module:
 def _gains_by_channels_last(module: nn.Module, graph: fx.Graph) -> bool:
     """Whether there are depthwise convolutions, and no stranger that may count on rows of pixels in memory."""
     called = [module.get_submodule(str(node.target)) for node in _calls(graph)]
-    known = all(type(it) in LAYERS or type(it).__module__.startswith("torch.nn.") for it in called)
+    known = all(type(it) in _LAYERS or type(it).__module__.startswith("torch.nn.") for it in called)
     return known and any(isinstance(it, nn.Conv2d) and 1 < it.groups == it.in_channels for it in module.modules())
 
 

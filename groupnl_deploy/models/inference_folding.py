@@ -11,16 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from groupnl_deploy.models.inference_layers import (
-    Affine,
-    Generated,
-    GhostMaps,
-    GroupNLMaps,
-    PointwiseConv2d,
-    SineFMMaps,
-    Sines,
-    SummedDepthwiseConv2d,
-)
+from groupnl_deploy.models.inference_layers import Affine, PointwiseConv2d, SummedDepthwiseConv2d
+from groupnl_deploy.models.inference_maps import Generated, GhostMaps, GroupNLMaps, SineFMMaps, Sines
 from groupnl_deploy.models.layers.ghost import GhostConv2d
 from groupnl_deploy.models.layers.groupnl import GroupNLConv2d
 from groupnl_deploy.models.layers.mono import MonoConv2d

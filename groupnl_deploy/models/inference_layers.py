@@ -1,19 +1,15 @@
-"""The layers of the inference form: batch normalisation folded in, constants expanded, everything in place.
+"""The plain layers of the inference form: convolutions and steps a channel, each in the form a CPU is fast at.
 
 None of them follows gradients, and each returns a tensor that nobody else holds. All accept both memory formats and
 are laid out for channels-last, in which PyTorch's CPU library runs depthwise convolutions in a half to a third of
 the time, and a pointwise convolution is one matrix product.
 """
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from groupnl_deploy.models.layers.nlf import NLF
-
-SMALLEST_ENERGY = 1e-24  # square of the smallest norm that GroupNL divides by
+from groupnl_deploy.models.layers.sparse import sum_of_neighbours
 
 
 def is_channels_last(maps: Tensor) -> bool:
@@ -77,13 +73,8 @@ class SummedDepthwiseConv2d(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, c_in, H, W) → (N, c_out, H', W')."""
         maps: Tensor = self.conv(x)
-        batch, _, height, width = maps.shape
-        neighbours = maps.view(batch, self.out_channels, -1, height, width).unbind(2)
         # A new result would inherit a slice's batch stride, by which `cat` takes one image for channels-first.
-        total = torch.add(neighbours[0], neighbours[1], out=_empty_maps(maps, self.out_channels))
-        for neighbour in neighbours[2:]:
-            total.add_(neighbour)
-        return total
+        return sum_of_neighbours(maps, self.out_channels, out=empty_maps(maps, self.out_channels))
 
 
 class Affine(nn.Module):
@@ -107,229 +98,13 @@ class Affine(nn.Module):
         return affine(maps, self.scale, self.shift, maps)
 
 
-class Sines(nn.Module):
-    """GroupNL's generated maps sin(ω·s + c) with c = ±ω·φ, by group, copy and channel of the block.
-
-    Attributes:
-        periods: ω, (1, γ·c_seed, 1, 1).
-        shifts: c, likewise.
-
-    Args:
-        periods: ω for every generated channel, (γ·c_seed,).
-        shifts: c, likewise.
-        groups: g.
-        copies: γ, at least one.
-    """
-
-    periods: Tensor
-    shifts: Tensor
-
-    def __init__(self, periods: Tensor, shifts: Tensor, groups: int, copies: int) -> None:
-        super().__init__()
-        self.groups, self.copies = groups, copies
-        self.register_buffer("periods", per_channel(periods))
-        self.register_buffer("shifts", per_channel(shifts))
-
-    def forward(self, seeds: Tensor) -> Tensor:
-        """(N, c_seed, H, W) → (N, γ·c_seed, H, W)."""
-        if self.copies == 1:
-            return affine(seeds, self.periods, self.shifts).sin_()
-        new, blocks = _room_for_copies(seeds, self.groups, self.copies)
-        shape = (1, *blocks.shape[1:4], 1, 1)
-        affine(_by_block(seeds, self.groups), self.periods.view(shape), self.shifts.view(shape), blocks)
-        return new.sin_()
-
-
-class Generated(nn.Module):
-    """GroupNL's generated maps Ψ(s) of any function, by group, copy and channel of the block.
-
-    Attributes:
-        hyper-parameters: under the names that the function gives them, each (1, γ·c_seed, 1, 1).
-
-    Args:
-        nlf: Ψ.
-        values: its hyper-parameters for every generated channel, each (γ·c_seed,).
-        groups: g.
-        copies: γ, at least one.
-    """
-
-    def __init__(self, nlf: NLF, values: Sequence[Tensor], groups: int, copies: int) -> None:
-        super().__init__()
-        self.nlf, self.groups, self.copies = nlf, groups, copies
-        for name, value in zip(nlf.ranges, values, strict=True):
-            self.register_buffer(name, per_channel(value))
-
-    def forward(self, seeds: Tensor) -> Tensor:
-        """(N, c_seed, H, W) → (N, γ·c_seed, H, W)."""
-        new, blocks = _room_for_copies(seeds, self.groups, self.copies)
-        shape = (1, *blocks.shape[1:4], 1, 1)
-        values = (self.get_buffer(name).view(shape) for name in self.nlf.ranges)
-        self.nlf(_by_block(seeds, self.groups), *values, out=blocks)
-        return new
-
-
-class GroupNLMaps(nn.Module):
-    """A GroupNL convolution and the BatchNorm behind it, (N, c_in, H, W) → (N, c_out, H', W').
-
-        s = conv(x) [/ max(‖s‖₂, 1e-12)] [· scale + shift]
-        y = scale · cat(s, Ψ(s)) [: c_out] + shift
-
-    The scale and shift of the seed half are not in the seed convolution, because Ψ needs s itself: to take them back
-    with (y − shift) / scale loses all digits where scale is small, and it is zero in freshly initialised networks.
-    One step in place over the joined maps takes half the time of two that write into its halves.
-
-    Attributes:
-        conv: the seed convolution; a BatchNorm over the seeds is inside unless the normalisation stands between.
-        over_seeds: that BatchNorm where it does, else None.
-        generate: Ψ; None where nothing is generated.
-        behind: the BatchNorm behind the layer, for all (1 + γ)·c_seed maps, or None.
-
-    Args:
-        out_channels: c_out; the last maps are cut off where there are more.
-        normalize: whether the seeds are divided by their norm over the channels.
-        conv: see above.
-        generate: see above.
-        over_seeds: see above.
-        behind: see above.
-    """
-
-    def __init__(
-        self,
-        out_channels: int,
-        normalize: bool,
-        conv: nn.Module,
-        generate: nn.Module | None,
-        over_seeds: Affine | None,
-        behind: Affine | None,
-    ) -> None:
-        super().__init__()
-        self.out_channels, self.normalize = out_channels, normalize
-        self.conv, self.generate, self.over_seeds, self.behind = conv, generate, over_seeds, behind
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, c_in, H, W) → (N, c_out, H', W')."""
-        maps: Tensor = self.conv(x)
-        if self.normalize:
-            maps = unit_over_channels(maps)
-        if self.over_seeds is not None:
-            maps = self.over_seeds(maps)
-        if self.generate is not None:
-            maps = torch.cat((maps, self.generate(maps)), dim=1)
-        if self.behind is not None:
-            maps = self.behind(maps)
-        return maps if maps.shape[1] == self.out_channels else maps[:, : self.out_channels]
-
-
-class GhostMaps(nn.Module):
-    """A Ghost convolution and the BatchNorm behind it: y = cat(a·s + b, cheap(s)) [: c_out], s = primary(x).
-
-    (N, c_in, H, W) → (N, c_out, H', W').
-
-    Attributes:
-        primary: the seed convolution.
-        cheap: the depthwise one, with its half of the BatchNorm inside.
-        behind_seeds: the other half, or None.
-
-    Args:
-        out_channels: c_out.
-        primary: see above.
-        cheap: see above.
-        behind_seeds: see above.
-    """
-
-    def __init__(self, out_channels: int, primary: nn.Module, cheap: nn.Module, behind_seeds: Affine | None) -> None:
-        super().__init__()
-        self.out_channels = out_channels
-        self.primary, self.cheap, self.behind_seeds = primary, cheap, behind_seeds
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, c_in, H, W) → (N, c_out, H', W')."""
-        seeds = self.primary(x)
-        new = self.cheap(seeds)
-        if self.behind_seeds is not None:
-            seeds = self.behind_seeds(seeds)
-        return torch.cat((seeds, new), dim=1)[:, : self.out_channels]
-
-
-class SineFMMaps(nn.Module):
-    """A SineFM convolution with its inner BatchNorms and the one behind it.
-
-        s = primary(x),  e_i = sin(ω_i·s + c_i) with c_i = ω_i·φ_i,  i = 1…t
-        y = cat(a·s + b, Σ_i w_i·e_i + d) [: c_out]
-
-    (N, c_in, H, W) → (N, c_out, H', W'). Map j of the γ that come from one seed map stands next to the others.
-
-    Attributes:
-        periods: ω, (t,).
-        shifts: c, (t,).
-        weight: w, (t, c_seed, γ, 1, 1).
-        bias: d, (c_seed, γ, 1, 1).
-        primary: the seed convolution.
-        behind_seeds: a and b, or None.
-    """
-
-    periods: Tensor
-    shifts: Tensor
-    weight: Tensor
-    bias: Tensor
-
-    def __init__(
-        self, out_channels: int, primary: nn.Module, behind_seeds: Affine | None, constants: dict[str, Tensor]
-    ) -> None:
-        super().__init__()
-        self.out_channels = out_channels
-        self.primary, self.behind_seeds = primary, behind_seeds
-        for name in ("periods", "shifts", "weight", "bias"):
-            self.register_buffer(name, constants[name])
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, c_in, H, W) → (N, c_out, H', W')."""
-        seeds = self.primary(x)
-        channels, copies = self.bias.shape[:2]
-        new = _empty_maps(seeds, channels * copies)
-        blocks = new.view(len(new), channels, copies, *new.shape[2:]).copy_(self.bias)
-        for period, shift, weight in zip(self.periods, self.shifts, self.weight, strict=True):
-            blocks.addcmul_(torch.mul(seeds, period).add_(shift).sin_().unsqueeze(2), weight)
-        if self.behind_seeds is not None:
-            seeds = self.behind_seeds(seeds)
-        return torch.cat((seeds, new), dim=1)[:, : self.out_channels]
-
-
-def unit_over_channels(maps: Tensor) -> Tensor:
-    """maps / max(‖maps‖₂, 1e-12) at every pixel, (N, C, H, W), in place; the norm is over the channels."""
-    if not is_channels_last(maps):
-        energy = (maps * maps).sum(1, keepdim=True)
-        return maps.mul_(energy.clamp_min_(SMALLEST_ENERGY).rsqrt_())
-    rows = maps.permute(0, 2, 3, 1).reshape(-1, maps.shape[1])
-    # A product with ones takes two thirds of the time of a sum over short rows.
-    energy = torch.mm(rows * rows, rows.new_ones((rows.shape[1], 1)))
-    rows.mul_(energy.clamp_min_(SMALLEST_ENERGY).rsqrt_())
-    return maps
-
-
 def per_channel(values: Tensor) -> Tensor:
     """(C,) → (1, C, 1, 1)."""
     return values.view(1, -1, 1, 1)
 
 
-def _by_block(maps: Tensor, groups: int) -> Tensor:
-    """(N, c_seed, H, W) → (N, g, 1, c_seed / g, H, W), to be broadcast over the copies."""
-    batch, channels, height, width = maps.shape
-    return maps.view(batch, groups, 1, channels // groups, height, width)
-
-
-def _room_for_copies(seeds: Tensor, groups: int, copies: int) -> tuple[Tensor, Tensor]:
-    """An uninitialised (N, γ·c_seed, H, W), and its view (N, g, γ, c_seed / g, H, W)."""
-    batch, channels, height, width = seeds.shape
-    new = _empty_maps(seeds, copies * channels)
-    return new, new.view(batch, groups, copies, channels // groups, height, width)
-
-
-def _empty_maps(like: Tensor, channels: int) -> Tensor:
+def empty_maps(like: Tensor, channels: int) -> Tensor:
+    """An uninitialised (N, channels, H, W), else as `like`: its batch, pixels, type, device and memory format."""
     batch, _, height, width = like.shape
     kind = torch.channels_last if is_channels_last(like) else torch.contiguous_format
     return torch.empty((batch, channels, height, width), dtype=like.dtype, device=like.device, memory_format=kind)
-
-
-# Those that a network calls.
-LAYERS = (PointwiseConv2d, SummedDepthwiseConv2d, GroupNLMaps, GhostMaps, SineFMMaps)

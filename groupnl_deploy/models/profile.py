@@ -116,7 +116,7 @@ def profile_network(network: nn.Module, input_shape: Shape, gpus: int = GPUS) ->
     Raises `InvalidSpec` for a module with parameters and no rule, for an input that does not fit, and for N below one.
     """
     if gpus < 1:
-        raise InvalidSpec(f"gpus is {gpus}; there must be at least one")
+        raise InvalidSpec(f"gpus is {gpus}", "Give at least one.", "gpus")
     network = _without_values(network)
     layers = list(_counted_layers(network))
     outputs = _output_shapes(network, [layer for _, layer in layers], input_shape)
@@ -160,7 +160,10 @@ def _counted_layers(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
             yield name, module
         elif next(module.parameters(recurse=False), None) is not None:
             kind = type(module).__name__
-            raise InvalidSpec(f"{name or 'the network'} is a {kind}, and no rule says how to count a {kind}")
+            raise InvalidSpec(
+                f"{name or 'the network'} is a {kind}, and no rule says how to count a {kind}",
+                "Add one to RULES in groupnl_deploy/models/counting.py.",
+            )
 
 
 def _output_shapes(network: nn.Module, layers: Iterable[nn.Module], input_shape: Shape) -> dict[int, list[Shape]]:
@@ -178,7 +181,11 @@ def _output_shapes(network: nn.Module, layers: Iterable[nn.Module], input_shape:
             network(torch.empty(1, *input_shape, dtype=dtype, device="meta"))
     except RuntimeError as error:
         reason = str(error).strip().partition("\n")[0]
-        raise InvalidSpec(f"the network does not take an input of {input_shape}: {reason}") from error
+        raise InvalidSpec(
+            f"the network does not take an input of {input_shape}: {reason.rstrip('.')}",
+            "Choose another input_shape, mostly a larger one.",
+            "input_shape",
+        ) from error
     return shapes
 
 

@@ -155,7 +155,11 @@ def create_model(spec: ModelSpec) -> nn.Module:
 def _place(network: nn.Module, entry: ModelEntry, conv: ConvSpec) -> None:
     outcomes = apply_conv_method(network, entry.placement(conv))
     if not outcomes.replaced:
-        raise InvalidSpec(f"no convolution of {entry.name} is one that {conv.method} stands for")
+        raise InvalidSpec(
+            f"no convolution of {entry.name} is one that {conv.method} stands for",
+            "Choose another network, or another method.",
+            "method",
+        )
 
 
 def _find(name: str) -> ModelEntry:
@@ -163,8 +167,8 @@ def _find(name: str) -> ModelEntry:
     if name in known:
         return _entries[name]
     nearest = difflib.get_close_matches(name, [*known, *ALIASES], n=1, cutoff=0.3)
-    hint = f"; did you mean “{nearest[0]}”?" if nearest else ""
-    raise UnknownModel(f"unknown model “{name}”; known models: {', '.join(known)}{hint}")
+    remedy = f"Did you mean “{nearest[0]}”?" if nearest else "Choose one of them."
+    raise UnknownModel(f"unknown model “{name}”; known models: {', '.join(known)}", remedy)
 
 
 def _import_families() -> None:

@@ -113,6 +113,14 @@ class Outcomes:
         return "\n".join(lines)
 
 
+@dataclass(frozen=True)
+class _Swap:
+    """What takes a convolution's place, built and ready."""
+
+    replacement: Replacement
+    module: nn.Module
+
+
 def apply_conv_method(network: nn.Module, rule: Rule) -> Outcomes:
     """Swap the convolutions of `network`, in place, as `rule` says, and report every one of them.
 
@@ -120,43 +128,46 @@ def apply_conv_method(network: nn.Module, rule: Rule) -> Outcomes:
     convolutions inside layers of ours are left alone. Raises `InvalidSpec`, naming the convolution, where a
     replacement cannot be built; the network is then as it was.
     """
-    if isinstance(network, nn.Conv2d):
-        raise InvalidSpec("the network is itself a convolution; there is no parent to put another one into")
-    outcomes, swaps = [], []
-    for site, shared in _sites(network):
-        decision = "it is used in several places" if shared else _decide(site, rule)
-        if isinstance(decision, str):
-            outcomes.append(Outcome(site.name, _describe(site.conv), None, decision))
-            continue
-        module = _build(site, decision)
-        swaps.append((site, decision, module))
-        outcomes.append(Outcome(site.name, _describe(site.conv), decision.conv.label, _note(site, decision)))
-    for site, decision, module in swaps:
-        _swap(network, site, decision, module)
-    return Outcomes(tuple(outcomes))
+    if isinstance(network, (nn.Conv2d, *CONV_LAYERS)):
+        raise InvalidSpec(
+            "the network is itself a convolution", "Put it into an nn.Sequential, where another can take its place."
+        )
+    plans = [
+        (site, "it is used in several places" if shared else _plan(site, rule)) for site, shared in _sites(network)
+    ]
+    for site, plan in plans:
+        if isinstance(plan, _Swap):
+            _carry_out(network, site, plan)
+    return Outcomes(tuple(_outcome(site, plan) for site, plan in plans))
 
 
-def _decide(site: ConvSite, rule: Rule) -> Replacement | str:
+def _plan(site: ConvSite, rule: Rule) -> _Swap | str:
+    """What becomes of a convolution, or why it stays. Raises `InvalidSpec` where the replacement cannot be built."""
     decision = rule(site)
     if isinstance(decision, str):
         return decision
     if decision.drops_norm and site.norm is None:
         return "no BatchNorm directly behind it to take away"
     try:
-        ConvShape.of(site.conv)
+        shape = ConvShape.of(site.conv)
     except InvalidSpec as error:
-        return str(error)
-    return decision
+        return error.problem
+    return _Swap(decision, _build(site, shape, decision))
 
 
-def _build(site: ConvSite, replacement: Replacement) -> nn.Module:
-    shape = ConvShape.of(site.conv)
+def _build(site: ConvSite, shape: ConvShape, replacement: Replacement) -> nn.Module:
     bias = replacement.bias or (shape.bias and replacement.conv.method not in _NO_BIAS)
     try:
         module = build_conv(replacement.conv, replace(shape, bias=bias))
     except InvalidSpec as error:
-        raise InvalidSpec(f"{site.name}: {error}") from error
+        raise InvalidSpec(f"{site.name}: {error.problem}", error.remedy, *error.fields) from error
     return module.to(site.conv.weight.device, site.conv.weight.dtype).train(site.conv.training)
+
+
+def _outcome(site: ConvSite, plan: _Swap | str) -> Outcome:
+    if isinstance(plan, str):
+        return Outcome(site.name, _describe(site.conv), None, plan)
+    return Outcome(site.name, _describe(site.conv), plan.replacement.conv.label, _note(site, plan.replacement))
 
 
 def _note(site: ConvSite, replacement: Replacement) -> str:
@@ -169,9 +180,9 @@ def _note(site: ConvSite, replacement: Replacement) -> str:
     return ", ".join(notes)
 
 
-def _swap(network: nn.Module, site: ConvSite, replacement: Replacement, module: nn.Module) -> None:
-    network.set_submodule(site.name, module)
-    if replacement.drops_norm and site.norm is not None:
+def _carry_out(network: nn.Module, site: ConvSite, swap: _Swap) -> None:
+    network.set_submodule(site.name, swap.module)
+    if swap.replacement.drops_norm and site.norm is not None:
         network.set_submodule(site.norm, nn.Identity())
 
 

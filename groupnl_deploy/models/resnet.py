@@ -149,7 +149,7 @@ def _shortcut(in_channels: int, out_channels: int, stride: int) -> nn.Module:
 def _inner_channels(planes: int, cardinality: int) -> int:
     inner = planes if cardinality == 1 else cardinality * planes // 16
     if inner % cardinality:
-        raise InvalidSpec(f"{inner} channels do not split into {cardinality} groups; choose another width")
+        raise InvalidSpec(f"{inner} channels do not split into {cardinality} groups", "Choose another width.", "width")
     return inner
 
 

@@ -32,7 +32,19 @@ _PAPER: dict[str, Any] = {"normalize": False, "phi_sign": 1, "phi_range": (1.0, 
 
 
 class InvalidSpec(ValueError):
-    """A number or word in a spec, or a combination of them, describes no network."""
+    """A number or word in a spec, or a combination of them, describes no network.
+
+    As text it is both sentences in one, for whoever quotes it inside another.
+
+    Args:
+        problem: what is wrong; no capital and no full stop, because the name of a layer or a field may come first.
+        remedy: what to do, as a sentence.
+        fields: the words of both that are names of fields; whoever has other names for them can say those.
+    """
+
+    def __init__(self, problem: str, remedy: str, *fields: str) -> None:
+        super().__init__(f"{problem}; {remedy[0].lower()}{remedy[1:].rstrip('.')}")
+        self.problem, self.remedy, self.fields = problem, remedy, fields
 
 
 @dataclass(frozen=True)
@@ -81,10 +93,10 @@ class ConvSpec:
     num_groups: int | None = None
 
     def __post_init__(self) -> None:
-        _require_choice("method", self.method, get_args(Method))
-        _require_choice("nlf", self.nlf, get_args(Nonlinearity))
-        _require_choice("phi_sign", self.phi_sign, (1, -1))
-        _require_choice("bn_position", self.bn_position, get_args(BnPosition))
+        require_choice("method", self.method, get_args(Method))
+        require_choice("nlf", self.nlf, get_args(Nonlinearity))
+        require_choice("phi_sign", self.phi_sign, (1, -1))
+        require_choice("bn_position", self.bn_position, get_args(BnPosition))
         for name in ("ratio", "nl_groups", "group_size", "num_groups"):
             if getattr(self, name) is not None:
                 _require_positive(name, getattr(self, name))
@@ -92,7 +104,10 @@ class ConvSpec:
         _require_range("phi_range", self.phi_range)
         if self.method == "grouped" and (self.group_size is None) == (self.num_groups is None):
             raise InvalidSpec(
-                "a grouped convolution needs either group_size (G, such as 16) or num_groups (g, such as 4), not both"
+                "a grouped convolution needs either group_size or num_groups, not both",
+                "Give group_size (G, such as 16) or num_groups (g, such as 4).",
+                "group_size",
+                "num_groups",
             )
         for name in ("group_size", "num_groups"):
             if getattr(self, name) is not None:
@@ -104,8 +119,8 @@ class ConvSpec:
 
         Only GroupNL differs between the two. Raises `InvalidSpec` for a knob that the method does not have.
         """
-        _require_choice("method", method, get_args(Method))
-        _require_choice("semantics", semantics, get_args(Semantics))
+        require_choice("method", method, get_args(Method))
+        require_choice("semantics", semantics, get_args(Semantics))
         for knob in knobs:
             _require_knob(method, knob)
         if knobs.get("nlf", "sinusoidal") != "sinusoidal":
@@ -165,12 +180,14 @@ class ModelSpec:
 
     def __post_init__(self) -> None:
         if not 0 < self.width <= LARGEST_WIDTH:  # NaN is in no range
-            raise InvalidSpec(f"width is {self.width}; it must be a factor such as 0.25 or 1, at most {LARGEST_WIDTH}")
+            remedy = f"Give a factor such as 0.25 or 1, at most {LARGEST_WIDTH}."
+            raise InvalidSpec(f"width is {self.width}", remedy, "width")
         if not 0 <= self.seed < 2**63:
-            raise InvalidSpec(f"seed is {self.seed}; it must be a whole number from 0 to 2^63 - 1")
+            raise InvalidSpec(f"seed is {self.seed}", "Give a whole number from 0 to 2^63 - 1.", "seed")
         _require_positive("num_classes", self.num_classes)
         if len(self.input_shape) != 3:
-            raise InvalidSpec(f"input_shape is {self.input_shape}; it must be (channels, height, width)")
+            shape = f"input_shape is {self.input_shape}"
+            raise InvalidSpec(shape, "Give (channels, height, width).", "input_shape")
         for axis, size in zip(("channels", "height", "width"), self.input_shape, strict=True):
             _require_positive(f"input_shape {axis}", size)
 
@@ -184,8 +201,14 @@ def scaled(channels: int, width: float) -> int:
     """`channels` times the width factor, rounded. Raises `InvalidSpec` where none is left."""
     count = round(channels * width)
     if count < 1:
-        raise InvalidSpec(f"width {width:g} leaves no channel of {channels}; choose a larger width")
+        raise InvalidSpec(f"width {width:g} leaves no channel of {channels}", "Choose a larger width.", "width")
     return count
+
+
+def require_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
+    """Raise `InvalidSpec` for a value of the field `name` that is none of these."""
+    if value not in choices:
+        raise InvalidSpec(f"{name} is {value!r}", f"Give one of {', '.join(map(repr, choices))}.", name)
 
 
 def _function(conv: ConvSpec) -> tuple[object, ...]:
@@ -196,25 +219,30 @@ def _function(conv: ConvSpec) -> tuple[object, ...]:
 def _require_knob(method: Method, knob: str) -> None:
     if knob not in KNOBS[method]:
         owners = [name for name in KNOBS if knob in KNOBS[name]]
-        raise InvalidSpec(f"{knob} is a knob of {', '.join(owners) or 'no method'}, not of {method}")
+        raise InvalidSpec(
+            f"{knob} is a knob of {', '.join(owners) or 'nothing'}, not of {method}",
+            f"Leave {knob} out, or choose another method.",
+            knob,
+            "method",
+        )
 
 
 def _require_no_waves(knobs: dict[str, Any]) -> None:
     waves = sorted({"phi_sign", "phi_range", "omega_range"} & set(knobs))
     if waves:
-        raise InvalidSpec(f"{' and '.join(waves)}: of the sinusoidal function alone, not of {knobs['nlf']}")
-
-
-def _require_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
-    if value not in choices:
-        raise InvalidSpec(f"{name} is {value!r}; it must be one of {', '.join(map(repr, choices))}")
+        raise InvalidSpec(
+            f"{' and '.join(waves)}: of the sinusoidal function alone, not of {knobs['nlf']}",
+            f"Leave {' and '.join(waves)} out, or nlf at sinusoidal.",
+            "nlf",
+            *waves,
+        )
 
 
 def _require_positive(name: str, value: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise InvalidSpec(f"{name} is {value!r}; it must be a whole number of at least 1")
+        raise InvalidSpec(f"{name} is {value!r}", "Give a whole number of at least 1.", name)
 
 
 def _require_range(name: str, value: Range) -> None:
     if len(value) != 2 or not all(map(math.isfinite, value)) or value[0] > value[1]:
-        raise InvalidSpec(f"{name} is {value!r}; it must be two finite numbers, the smaller one first")
+        raise InvalidSpec(f"{name} is {value!r}", "Give two finite numbers, the smaller one first.", name)

@@ -152,9 +152,9 @@ def test_mistakes_of_an_import(tmp_path: Path) -> None:
         ((tmp_path, *known), ["is a folder"]),
         ((path, *known, "--width", 0.125, "--ema"), ["state_dict_ema", "bare state dict"]),
         ((path, *known, "--width", 0.125, "--classes", 3), ["of another shape", "--classes 10"]),
-        ((path, *known, "--classes", 0), ["num_classes"]),
+        ((path, *known, "--classes", 0), ["--classes"]),
         ((path, *known, "--conv", "groupnn"), ["groupnn", "groupnl"]),
-        ((path, *known, "--conv", "ghost", "--nl-groups", 4), ["nl_groups"]),
+        ((path, *known, "--conv", "ghost", "--nl-groups", 4), ["--nl-groups"]),
         ((path, "--model", "resnet18_cifar", "--out", tmp_path), ["exists already"]),
     ):
         said = refusal("import", *arguments)

@@ -25,6 +25,10 @@ TEN_KEYS = {
 }
 
 
+# What the library calls the options; a user has never seen these names.
+FIELDS = ("nl_groups", "phi_", "omega_", "bn_position", "group_size", "num_groups", "num_classes", "input_shape")
+
+
 def show(*arguments: object, columns: int = 120) -> Result:
     """In this process: PyTorch is imported once for all."""
     command = ["models", "show", *map(str, arguments)]
@@ -141,17 +145,32 @@ def test_an_artifact_of_another_version_is_refused(untrained_copy) -> None:
         (["resnet5"], ["resnet5", "did you mean", "resnet50"]),
         (["gnl_resnet5"], ["did you mean", "gnl_resnet50"]),
         (["resnet50", "--conv", "gost"], ["gost", "ghost"]),
-        (["resnet50", "--ratio", 4], ["atio is a knob of", "standard"]),
-        (["resnet50", "--conv", "ghost", "--nl-groups", 4], ["nl_groups", "ghost"]),
-        (["resnet50", "--conv", "grouped"], ["group_size", "num_groups"]),
+        (["resnet50", "--ratio", 4], ["--ratio is a knob of", "standard", "another --conv"]),
+        (["resnet50", "--conv", "ghost", "--nl-groups", 4], ["--nl-groups", "ghost"]),
+        (["resnet50", "--conv", "grouped"], ["either --group-size or --num-groups"]),
         (["resnext50_32x4d", "--conv", "grouped", "--num-groups", 3], ["3 groups", "divisor of 128"]),
-        (["vgg11_cifar", "--conv", "groupnl", "--nl-groups", 5], ["5 equal groups"]),
-        (["resnet50", "--gpus", 0], ["at least one"]),
-        (["resnet50", "--size", 0], ["at least 1"]),
-        (["resnet50", "--width", "nan"], ["width"]),
-        (["vgg11_cifar", "--size", 16], ["does not take an input of (3, 16, 16)"]),
+        (["resnext50_32x4d", "--conv", "grouped", "--group-size", 3], ["a --group-size that is a divisor of 128"]),
+        (
+            ["vgg11_cifar", "--conv", "groupnl", "--nl-groups", 5],
+            ["32 seed channels", "5 equal groups", "a --width and --ratio whose seed channels", "fewer --nl-groups"],
+        ),
+        (["resnet50", "--conv", "groupnl", "--ratio", 0], ["--ratio is 0", "give a whole number"]),
+        (["resnet50", "--conv", "groupnl", "--omega-range", "2,1"], ["--omega-range is (2.0, 1.0)", "smaller one"]),
+        (
+            ["resnet50", "--conv", "groupnl", "--nlf", "gaussian", "--phi-sign", "+"],
+            ["leave --phi-sign out, or --nlf at sinusoidal"],
+        ),
+        (["gnl_resnet50", "--nlf", "sinusodial"], ["“sinusodial”", "did you mean “sinusoidal”?"]),
+        (["gnl_resnet50", "--bn-position", "seed"], ["“seed”", "did you mean “seeds”?"]),
+        (["resnet50", "--gpus", 0], ["--gpus is 0", "at least one"]),
+        (["resnet50", "--classes", 0], ["--classes is 0", "at least 1"]),
+        (["resnet50", "--size", 0], ["--size is 0", "at least 1"]),
+        (["resnet50", "--width", "nan"], ["--width is nan"]),
+        (["resnet50", "--width", 0.001], ["--width 0.001 leaves no channel of 64", "choose a larger --width"]),
+        (["vgg11_cifar", "--size", 16], ["does not take an input of (3, 16, 16)", "another --size"]),
     ],
 )
-def test_refusals_name_the_mistake(arguments: list[object], words: list[str]) -> None:
+def test_refusals_name_the_mistake_and_the_option(arguments: list[object], words: list[str]) -> None:
     message = refusal(*arguments).lower()
     assert all(word in message for word in words), message
+    assert not any(field in message for field in FIELDS), message

@@ -5,7 +5,8 @@ import pytest
 
 import exporters
 from device_agent.strict import StrictError, from_json, to_json
-from exporters.costs import TARGETS, Costs, SparseCost, load_costs
+from exporters.choices import TARGETS
+from exporters.costs import Costs, SparseCost, load_costs
 from exporters.errors import ExportFailed
 
 
@@ -14,7 +15,7 @@ def cost(channels: int, kernel_size: int = 3, stride: int = 1, pixels: int = 28)
 
 
 def table(*sparse: SparseCost) -> Costs:
-    return Costs("generic", True, "a machine", "a runtime", sparse)
+    return Costs("generic", True, "a machine", "a runtime", True, sparse)
 
 
 @pytest.mark.parametrize("target", TARGETS)

@@ -16,8 +16,9 @@ from exporters.artifact import open_artifact
 from exporters.costs import load_costs
 from exporters.errors import ArtifactDamaged, ExportFailed, NotAnArtifact, ParityError
 from exporters.onnx_exporter import export_onnx, opset_of
-from exporters.optimize import Outcome, optimize, passes
+from exporters.optimize import optimize, passes
 from exporters.parity import TOLERANCE, compare
+from exporters.passes import Outcome
 from exporters.rules.graph import Builder, only_output, replace
 from exporters.rules.normalise import cheapest_normalise
 from groupnl_deploy import export as export_module
@@ -181,14 +182,25 @@ def test_a_pass_that_breaks_parity_is_named_and_nothing_is_written(checkpoint, t
     assert not (tmp_path / "artifact").exists()
 
 
+def test_a_result_that_the_checker_refuses_is_an_export_error(checkpoint, tmp_path: Path, monkeypatch) -> None:
+    def forget_an_input(model: ir.Model, most: int) -> Outcome:
+        next(node for node in model.graph if node.op_type == "Conv").resize_inputs(0)
+        return Outcome(0)
+
+    monkeypatch.setattr(optimize_module, "simplify", forget_an_input)
+    with pytest.raises(ExportFailed, match=r"The pass check failed: .*Conv"):
+        export_checkpoint(checkpoint, tmp_path / "artifact", "onnx", ExportOptions(optimize="standard"))
+    assert not (tmp_path / "artifact").exists()
+
+
 def test_bisect_names_the_firing_that_broke_parity(tmp_path: Path, monkeypatch) -> None:
     draft, model = initialise_checkpoint(ModelSpec("resnet18_cifar", ConvSpec("groupnl"), width=0.125))
     randomise_batchnorm(model)
     save_checkpoint(tmp_path / "net", draft, model)
 
-    def wrong_in_one_place(node: ir.Node) -> bool:
+    def wrong_in_one_place(node: ir.Node, blocked: bool) -> bool:
         if "layer1.1/conv1" not in node.name:
-            return cheapest_normalise(node)
+            return cheapest_normalise(node, blocked)
         builder = Builder(node)
         half = builder.constant(np.array(0.5, dtype=np.float32), "half")
         replace(only_output(node), builder.op("Mul", node.inputs[0], half))

@@ -276,6 +276,17 @@ def test_one_channels_last_image_leaves_with_strides_that_batch_norm_reads():
     assert maps.stride() == (50, 25, 5, 1)
 
 
+@pytest.mark.parametrize("size", [(5, 5), (3, 1), (1, 3), (1, 1)])
+def test_batch_norm_learns_behind_the_sparse_convolution_of_one_channels_last_image(size):
+    torch.manual_seed(0)
+    conv, norm = SparseConv2d(4, 2, 1, groups=2, bias=False).double(), torch.nn.BatchNorm2d(2).double().eval()
+    x = torch.randn(1, 4, *size, dtype=torch.double).to(memory_format=torch.channels_last).requires_grad_()
+    upstream = torch.randn(1, 2, *size, dtype=torch.double)
+    ours = torch.autograd.grad(norm(conv(x)), x, upstream)
+    grouped = functional.conv2d(x.contiguous(), conv.weight, groups=2).contiguous()
+    torch.testing.assert_close(ours, torch.autograd.grad(norm(grouped), x, upstream))
+
+
 def test_an_onnx_export_has_the_sparse_convolution_as_one_node():
     layer = GroupNLConv2d(8, 8, 4, 3, padding=1, sparse=True).eval()
     file = io.BytesIO()
@@ -298,5 +309,5 @@ def test_impossible_seed_counts_are_refused(seeds):
 
 @pytest.mark.parametrize("wrong", [{"nlf": "cosine"}, {"bn_position": "nowhere"}])
 def test_unknown_words_are_refused_with_the_choices(wrong):
-    with pytest.raises(InvalidSpec, match="must be one of"):
+    with pytest.raises(InvalidSpec, match="give one of"):
         GroupNLConv2d(3, 12, 4, 3, **wrong)

@@ -69,6 +69,15 @@ def test_a_model_spec_that_describes_nothing_is_refused(change, text):
         ModelSpec("resnet18_cifar", ConvSpec("standard"), **change)
 
 
+def test_a_refusal_is_two_sentences_and_as_text_one():
+    with pytest.raises(InvalidSpec) as caught:
+        ConvSpec("groupnl", ratio=0)
+    refusal = caught.value
+    assert (refusal.problem, refusal.remedy) == ("ratio is 0", "Give a whole number of at least 1.")
+    assert refusal.fields == ("ratio",)
+    assert str(refusal) == "ratio is 0; give a whole number of at least 1"
+
+
 def test_an_unknown_semantics_is_refused():
     with pytest.raises(InvalidSpec, match="'released', 'paper'"):
         ConvSpec.preset("groupnl", "papers")
@@ -79,7 +88,7 @@ def test_json_round_trip_and_strictness():
     assert from_json(ModelSpec, to_json(spec)) == spec
     with pytest.raises(StrictError, match="widht"):
         from_json(ModelSpec, to_json(spec).replace('"width"', '"widht"'))
-    with pytest.raises(StrictError, match="must be a factor"):
+    with pytest.raises(StrictError, match=r"width is -0\.25; give a factor"):
         from_json(ModelSpec, to_json(spec).replace("0.25", "-0.25"))
     with pytest.raises(StrictError, match="schema_version 3 is not the 2"):
         from_json(ModelSpec, to_json(spec).replace('"schema_version": 2', '"schema_version": 3'))

@@ -4,7 +4,10 @@ import pytest
 import torch
 from torch import nn
 
+from groupnl_deploy.models.layers.ghost import GhostConv2d
 from groupnl_deploy.models.layers.groupnl import GroupNLConv2d
+from groupnl_deploy.models.layers.mono import MonoConv2d
+from groupnl_deploy.models.layers.sinefm import SineFMConv2d
 from groupnl_deploy.models.placement import depthwise_convs
 from groupnl_deploy.models.replace import Replacement, apply_conv_method
 from groupnl_deploy.models.spec import ConvSpec, InvalidSpec
@@ -111,9 +114,22 @@ def test_our_own_layers_are_not_replaced_again():
     assert apply_conv_method(network, always()).convs == ()
 
 
-def test_a_bare_convolution_has_no_place_to_put_another():
+@pytest.mark.parametrize(
+    "root",
+    [
+        nn.Conv2d(8, 8, 3),
+        GroupNLConv2d(8, 16, 8, 3),
+        GhostConv2d(8, 16, 3, seed_channels=8),
+        SineFMConv2d(8, 16, 3, seed_channels=8),
+        MonoConv2d(8, 16, 3, seed_channels=8),
+    ],
+    ids=lambda root: type(root).__name__,
+)
+def test_a_bare_convolution_of_any_kind_has_no_place_to_put_another(root):
+    before = [type(module) for module in root.modules()]
     with pytest.raises(InvalidSpec, match="itself a convolution"):
-        apply_conv_method(nn.Conv2d(8, 8, 3), always())
+        apply_conv_method(root, always())
+    assert [type(module) for module in root.modules()] == before
 
 
 def test_a_subclassed_convolution_stays():

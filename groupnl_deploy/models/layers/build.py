@@ -14,6 +14,8 @@ from groupnl_deploy.models.layers.mono import MonoConv2d
 from groupnl_deploy.models.layers.sinefm import SineFMConv2d
 from groupnl_deploy.models.spec import ConvSpec, InvalidSpec, Method
 
+_LEAVE = "Leave it as it is."
+
 
 @dataclass(frozen=True)
 class ConvShape:
@@ -38,12 +40,12 @@ class ConvShape:
     def of(cls, conv: nn.Conv2d) -> "ConvShape":
         """The shape of an ordinary convolution. Raises `InvalidSpec`, with the reason, for one that has none."""
         if type(conv) is not nn.Conv2d:
-            raise InvalidSpec(f"it is a {type(conv).__name__}, not an ordinary convolution")
+            raise InvalidSpec(f"it is a {type(conv).__name__}, not an ordinary convolution", _LEAVE)
         if conv.padding_mode != "zeros" or isinstance(conv.padding, str):
-            raise InvalidSpec("its padding is not a plain number of zeros")
+            raise InvalidSpec("its padding is not a plain number of zeros", _LEAVE)
         pairs = (conv.kernel_size, conv.stride, conv.padding, conv.dilation)
         if any(pair[0] != pair[1] for pair in pairs):
-            raise InvalidSpec("its kernel, stride, padding or dilation is not square")
+            raise InvalidSpec("its kernel, stride, padding or dilation is not square", _LEAVE)
         kernel, stride, padding, dilation = (int(pair[0]) for pair in pairs)
         return cls(conv.in_channels, conv.out_channels, kernel, stride, padding, dilation, conv.bias is not None)
 

@@ -22,8 +22,7 @@ def joined(seed_maps: Tensor, hyper_parameters: Sequence[Tensor], nlf: NLF, phi_
         nlf: the function.
         phi_sign: 1 or −1.
     """
-    blocks = _blocks(seed_maps, hyper_parameters)
-    generated = nlf(blocks, *hyper_parameters, phi_sign=phi_sign)
+    generated = nlf(in_blocks(seed_maps, hyper_parameters[0].shape[1]), *hyper_parameters, phi_sign=phi_sign)
     return torch.cat((seed_maps, generated.flatten(1, 3)), dim=1)
 
 
@@ -44,9 +43,10 @@ def output_buffer(seed_maps: Tensor, hyper_parameters: Sequence[Tensor]) -> tupl
 
 def generate_into(output: Tensor, hyper_parameters: Sequence[Tensor], nlf: NLF, phi_sign: int) -> None:
     """Fill in the generated maps of an output whose seed maps are there. Without gradients."""
-    channels = output.shape[1] // (1 + hyper_parameters[0].shape[2])
-    generated = _by_copy(output[:, channels:], hyper_parameters)
-    nlf(_blocks(output[:, :channels], hyper_parameters), *hyper_parameters, phi_sign=phi_sign, out=generated)
+    groups, copies = hyper_parameters[0].shape[1:3]
+    channels = output.shape[1] // (1 + copies)
+    generated = in_copies(output[:, channels:], groups, copies)
+    nlf(in_blocks(output[:, :channels], groups), *hyper_parameters, phi_sign=phi_sign, out=generated)
 
 
 class _Joined(torch.autograd.Function):
@@ -70,26 +70,25 @@ class _Joined(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         seed_maps, *hyper_parameters = ctx.saved_tensors
-        slopes = ctx.nlf.slope(_blocks(seed_maps, hyper_parameters), *hyper_parameters, phi_sign=ctx.phi_sign)
-        slopes.mul_(_by_copy(gradient[:, seed_maps.shape[1] :], hyper_parameters))
+        groups, copies = hyper_parameters[0].shape[1:3]
+        slopes = ctx.nlf.slope(in_blocks(seed_maps, groups), *hyper_parameters, phi_sign=ctx.phi_sign)
+        slopes.mul_(in_copies(gradient[:, seed_maps.shape[1] :], groups, copies))
         total = slopes.sum(dim=2) if slopes.shape[2] > 1 else slopes
         total = total.reshape(seed_maps.shape).add_(gradient[:, : seed_maps.shape[1]])
         return total.to(seed_maps.dtype), None, None, *(None for _ in hyper_parameters)
 
 
-def _blocks(seed_maps: Tensor, hyper_parameters: Sequence[Tensor]) -> Tensor:
-    """(N, c_seed, H, W) → (N, g, 1, c_seed / g, H, W).
+def in_blocks(seed_maps: Tensor, groups: int) -> Tensor:
+    """(N, c_seed, H, W) → (N, g, 1, c_seed / g, H, W), a view.
 
     Broadcasting over the copy axis reads every seed map once and writes no copy of it, and a block of channels
     shares its hyper-parameters, so that the innermost loop runs over c_seed / g maps.
     """
     batch, channels, height, width = seed_maps.shape
-    groups = hyper_parameters[0].shape[1]
     return seed_maps.view(batch, groups, 1, channels // groups, height, width)
 
 
-def _by_copy(generated: Tensor, hyper_parameters: Sequence[Tensor]) -> Tensor:
-    """(N, γ·c_seed, H, W) → (N, g, γ, c_seed / g, H, W)."""
+def in_copies(generated: Tensor, groups: int, copies: int) -> Tensor:
+    """(N, γ·c_seed, H, W) → (N, g, γ, c_seed / g, H, W), a view."""
     batch, channels, height, width = generated.shape
-    _, groups, copies = hyper_parameters[0].shape[:3]
     return generated.view(batch, groups, copies, channels // (groups * copies), height, width)

@@ -42,8 +42,8 @@ def grouped_conv2d(
     if in_channels % groups or out_channels % groups:
         common = math.gcd(in_channels, out_channels)
         raise InvalidSpec(
-            f"{in_channels} input and {out_channels} output channels do not divide into {groups} groups; "
-            f"the number of groups must be a divisor of {common}"
+            f"{in_channels} input and {out_channels} output channels do not divide into {groups} groups",
+            f"Choose a number of groups that is a divisor of {common}.",
         )
     return nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding, dilation, groups=groups, bias=bias)
 
@@ -78,13 +78,14 @@ def depthwise_conv2d(
 def _groups(in_channels: int, group_size: int | None, num_groups: int | None) -> int:
     if num_groups is not None and group_size is None:
         if num_groups < 1:
-            raise InvalidSpec(f"{num_groups} groups; there must be at least one")
+            raise InvalidSpec(f"{num_groups} groups", "Give at least one.")
         return num_groups
     if group_size is None or num_groups is not None:
-        raise InvalidSpec("a grouped convolution needs either a group size or a number of groups")
+        raise InvalidSpec("a grouped convolution needs either a group size or a number of groups", "Give one of them.")
     if group_size < 1 or in_channels % group_size:
         raise InvalidSpec(
-            f"{in_channels} input channels do not divide into groups of {group_size} channels; "
-            f"the group size must be a divisor of {in_channels}"
+            f"{in_channels} input channels do not divide into groups of {group_size} channels",
+            f"Choose a group_size that is a divisor of {in_channels}.",
+            "group_size",
         )
     return in_channels // group_size

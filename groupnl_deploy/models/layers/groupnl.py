@@ -1,19 +1,19 @@
 """The GroupNL convolution: few learned seed maps, the rest generated from them by fixed nonlinearities."""
 
 import math
-from typing import Literal
+from typing import get_args
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from groupnl_deploy.models.layers.drawn import drawn
 from groupnl_deploy.models.layers.generation import generate_into, joined, learnably_joined, output_buffer
 from groupnl_deploy.models.layers.nlf import NLFS
+from groupnl_deploy.models.layers.normalise import unit_over_channels
 from groupnl_deploy.models.layers.seeds import generated_copies
 from groupnl_deploy.models.layers.sparse import SparseConv2d, being_traced, exporting_to_onnx
-from groupnl_deploy.models.spec import InvalidSpec, Range
-
-SMALLEST_NORM = 1e-12  # torch.nn.functional.normalize's default, which the released code relies on
+from groupnl_deploy.models.spec import BnPosition, InvalidSpec, Range, require_choice
 
 
 class GroupNLConv2d(nn.Module):
@@ -80,12 +80,13 @@ class GroupNLConv2d(nn.Module):
         phi_sign: int = -1,
         omega_range: Range = (1.0, 2.0),
         phi_range: Range = (1.0, 2.0),
-        bn_position: Literal["concat", "seeds"] = "concat",
+        bn_position: BnPosition = "concat",
     ) -> None:
         super().__init__()
         self.copies = generated_copies(out_channels, seed_channels)
         _require_blocks(out_channels, seed_channels, nl_groups)
-        _require_choices(nlf, bn_position)
+        require_choice("nlf", nlf, tuple(NLFS))
+        require_choice("bn_position", bn_position, get_args(BnPosition))
         self.out_channels, self.seed_channels, self.nl_groups = out_channels, seed_channels, nl_groups
         self.normalize, self.phi_sign, self.nlf = normalize, phi_sign, NLFS[nlf]
         groups = math.gcd(in_channels, seed_channels) if sparse else 1
@@ -95,7 +96,8 @@ class GroupNLConv2d(nn.Module):
         self.bn = nn.BatchNorm2d(seed_channels) if bn_position == "seeds" else None
         chosen = {"periods": omega_range, "shifts": phi_range}
         for name, default in self.nlf.ranges.items():
-            self.register_parameter(name, _frozen_uniform(self.copies * nl_groups, chosen.get(name, default)))
+            values = drawn(chosen.get(name, default), self.copies * nl_groups)
+            self.register_parameter(name, nn.Parameter(values, requires_grad=False))
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, c_in, H, W) → (N, c_out, H', W')."""
@@ -108,7 +110,7 @@ class GroupNLConv2d(nn.Module):
 
     def _seed_maps(self, maps: Tensor) -> Tensor:
         if self.normalize:
-            maps = functional.normalize(maps, dim=1) if exporting_to_onnx() else _unit_over_channels(maps)
+            maps = functional.normalize(maps, dim=1) if exporting_to_onnx() else unit_over_channels(maps)
         return maps if self.bn is None else self.bn(maps)
 
     def _seeds_and_generated(self, maps: Tensor) -> Tensor:
@@ -122,7 +124,7 @@ class GroupNLConv2d(nn.Module):
             return learnably_joined(self._seed_maps(maps), each, self.nlf, self.phi_sign)
         output, seeds = output_buffer(maps, each)
         if self.normalize and self.bn is None:
-            _unit_over_channels(maps, out=seeds)
+            unit_over_channels(maps, out=seeds)
         else:
             seeds.copy_(self._seed_maps(maps))
         generate_into(output, each, self.nlf, self.phi_sign)
@@ -153,35 +155,13 @@ class GroupNLConv2d(nn.Module):
         )
 
 
-def _unit_over_channels(maps: Tensor, out: Tensor | None = None) -> Tensor:
-    """maps / max(‖maps‖₂, 1e-12), the norm over channels at every pixel; same shape (N, C, H, W).
-
-    Equal to `functional.normalize(maps, dim=1)`, whose norm is slow on a CPU when channels are not the last
-    axis: at (32, 8, 32, 32) this form takes a thirtieth of its time forward and a seventh with the gradient.
-    Clamping the square, not the norm, keeps the gradient finite where all channels are zero. Half precision
-    has no number as small as that, and computes in single precision.
-    """
-    wide = maps.float() if maps.dtype in (torch.float16, torch.bfloat16) else maps
-    energy = (wide * wide).sum(dim=1, keepdim=True)
-    unit = torch.mul(wide, energy.clamp_min(SMALLEST_NORM**2).rsqrt(), out=out)
-    return unit if wide is maps else unit.to(maps.dtype)
-
-
-def _frozen_uniform(count: int, bounds: Range) -> nn.Parameter:
-    low, high = bounds
-    return nn.Parameter(low + (high - low) * torch.rand(count), requires_grad=False)
-
-
 def _require_blocks(out_channels: int, seed_channels: int, nl_groups: int) -> None:
     if nl_groups < 1 or seed_channels % nl_groups:
         raise InvalidSpec(
             f"GroupNL cannot split {seed_channels} seed channels (of {out_channels} output channels) into "
-            f"{nl_groups} equal groups; choose a width and ratio whose seed channels are a multiple of "
-            f"{nl_groups}, or fewer nonlinear groups"
+            f"{nl_groups} equal groups",
+            f"Choose a width and ratio whose seed channels are a multiple of {nl_groups}, or fewer nl_groups.",
+            "width",
+            "ratio",
+            "nl_groups",
         )
-
-
-def _require_choices(nlf: str, bn_position: str) -> None:
-    for name, value, choices in (("nlf", nlf, tuple(NLFS)), ("bn_position", bn_position, ("concat", "seeds"))):
-        if value not in choices:
-            raise InvalidSpec(f"{name} is {value!r}; it must be one of {', '.join(map(repr, choices))}")

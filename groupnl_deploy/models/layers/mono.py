@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from groupnl_deploy.models.layers.drawn import drawn
 from groupnl_deploy.models.layers.nlf import MONOMIAL_DEGREE
 from groupnl_deploy.models.layers.seeds import generated_copies
 from groupnl_deploy.models.spec import Range
@@ -61,11 +62,10 @@ class MonoConv2d(nn.Module):
         self.in_channels, self.out_channels, self.seed_channels = in_channels, out_channels, seed_channels
         self.kernel_size, self.stride, self.padding, self.dilation = kernel_size, stride, padding, dilation
         # An ordinary convolution's initial values; the standardisation makes their scale unimportant.
-        drawn = nn.Conv2d(in_channels, seed_channels, kernel_size, bias=False)
-        self.weight = drawn.weight
+        ordinary = nn.Conv2d(in_channels, seed_channels, kernel_size, bias=False)
+        self.weight = ordinary.weight
         self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
-        low, high = eta_range
-        self.register_buffer("exponents", low + (high - low) * torch.rand(out_channels, in_channels, 1, 1))
+        self.register_buffer("exponents", drawn(eta_range, out_channels, in_channels, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, c_in, H, W) → (N, c_out, H', W')."""

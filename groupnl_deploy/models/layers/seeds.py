@@ -12,5 +12,7 @@ def generated_copies(out_channels: int, seed_channels: int) -> int:
     Raises `InvalidSpec` for a count of seed channels outside 1 … c_out.
     """
     if not 1 <= seed_channels <= out_channels:
-        raise InvalidSpec(f"{seed_channels} seed channels for {out_channels} output channels")
+        raise InvalidSpec(
+            f"{seed_channels} seed channels for {out_channels} output channels", f"Choose from 1 to {out_channels}."
+        )
     return math.ceil(out_channels / seed_channels) - 1

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from groupnl_deploy.models.layers.drawn import drawn
 from groupnl_deploy.models.layers.seeds import generated_copies
 from groupnl_deploy.models.spec import Range
 
@@ -69,8 +70,8 @@ class SineFMConv2d(nn.Module):
         if copies:
             expanded, generated = terms * seed_channels, copies * seed_channels
             self.cheap_conv = nn.Conv2d(expanded, generated, 1, groups=seed_channels, bias=cheap_bias)
-        self.register_buffer("periods", _uniform(self.terms, omega_range))
-        self.register_buffer("shifts", _uniform(self.terms, phi_range))
+        self.register_buffer("periods", drawn(omega_range, self.terms))
+        self.register_buffer("shifts", drawn(phi_range, self.terms))
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, c_in, H, W) → (N, c_out, H', W')."""
@@ -89,8 +90,3 @@ class SineFMConv2d(nn.Module):
     def extra_repr(self) -> str:
         """What the convolutions' own lines do not say."""
         return f"out_channels={self.out_channels}, terms={self.terms}"
-
-
-def _uniform(count: int, bounds: Range) -> Tensor:
-    low, high = bounds
-    return low + (high - low) * torch.rand(count)

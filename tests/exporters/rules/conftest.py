@@ -12,7 +12,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from exporters.costs import Costs, load_costs
-from exporters.optimize import Outcome, passes
+from exporters.optimize import passes
+from exporters.passes import Outcome
 
 FLOAT, INT64 = TensorProto.FLOAT, TensorProto.INT64
 # Of the untouched outputs' spread: what rounding alone may do to a rewritten float32 graph.
@@ -104,7 +105,7 @@ def one_pass(name: str, model: onnx.ModelProto, costs: Costs | None = None) -> A
     """Run the pass of that name alone."""
     step = next(step for step in passes("full", costs or load_costs("generic")) if step.name == name)
     graph = ir.serde.deserialize_model(model)
-    outcome = step.run(graph)
+    outcome = step.on(graph)
     return Applied(model, ir.serde.serialize_model(graph), outcome)
 
 

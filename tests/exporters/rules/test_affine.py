@@ -195,6 +195,15 @@ def test_a_batchnorm_that_is_training_stays(net, apply):
     assert apply("gather_affine", graph.model(value[0])).untouched
 
 
+def test_a_depthwise_step_may_leave_its_bias_out_by_an_empty_name(net, apply, equal):
+    graph = net()
+    value = graph.node("Mul", graph.node("Sin", graph.input(2, 3, 4, 4)), graph.noise(1, 3, 1, 1))
+    value = graph.node("Conv", value, graph.noise(3, 1, 1, 1), "", group=3, kernel_shape=[1, 1])
+    applied = apply("gather_affine", graph.model(graph.node("Relu", value)))
+    assert applied.fired == 1 and applied.count("Conv") == 0
+    equal(applied)
+
+
 @pytest.mark.parametrize("more", [{"strides": [2, 2]}, {"pads": [1, 1, 1, 1]}, {"group": 1}])
 def test_a_convolution_that_is_no_step_is_not_gathered(net, apply, equal, more):
     graph = net()

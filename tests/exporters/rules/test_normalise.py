@@ -5,6 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exporters.costs import load_costs
+
 
 def normalised(graph, source, smallest=1e-12, clip="Clip", axes=(1,), keepdims=1, upper=None):
     norm = graph.node("ReduceL2", source, axes=axes, keepdims=keepdims)
@@ -142,3 +144,12 @@ def test_bounds_of_an_old_opset_are_attributes(net, apply, equal):
     source = graph.input(2, 3, 4, 4)
     clip = graph.node("Clip", graph.node("ReduceL2", source, axes=[1]), min=1e-12)
     equal(apply("cheapest_normalise", graph.model(graph.node("Div", source, clip))))
+
+
+@pytest.mark.parametrize("target, quotients", [("generic", 0), ("rpi4", 1)])
+def test_the_inverse_norm_is_spread_by_a_convolution_where_maps_are_blocked(net, apply, equal, target, quotients):
+    graph = net()
+    model = graph.model(normalised(graph, graph.input(2, 6, 3, 3)))
+    applied = apply("cheapest_normalise", model, load_costs(target))
+    assert applied.count("Div") == quotients and applied.count("Conv") == 2 - quotients
+    equal(applied)

@@ -10,7 +10,7 @@ from exporters.costs import Costs, SparseCost
 
 def table(depthwise):
     """Where the depthwise form takes that part of one node's time, whatever the shape."""
-    return Costs("generic", True, "a test", "none", (SparseCost(240, 3, 1, 28, 100.0, 100.0 * depthwise),))
+    return Costs("generic", True, "a test", "none", True, (SparseCost(240, 3, 1, 28, 100.0, 100.0 * depthwise),))
 
 
 FASTER, SLOWER = table(0.1), table(1.5)
