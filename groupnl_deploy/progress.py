@@ -7,9 +7,9 @@ from typing import Protocol
 
 
 class Task(Protocol):
-    """One piece of work. `done` of `total` in any unit; `detail` is a few words on what is happening."""
+    """One piece of work. `done` of `total` in any unit, None for work without end; `detail` says what happens."""
 
-    def __call__(self, done: float, total: float, detail: str = "") -> None: ...
+    def __call__(self, done: float, total: float | None, detail: str = "") -> None: ...
 
 
 class Reporter(Protocol):

@@ -4,7 +4,9 @@ The CLI's commands and `pipeline` call these; nothing here prints. Every folder 
 PyTorch is imported by the functions that need it: pushing and reporting start without it.
 """
 
+import contextlib
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING
 from device_agent.strict import StrictError
 from device_agent.wire import BACKENDS, ArtifactManifest, PhaseMark, Progress
 from exporters.artifact import open_artifact
-from groupnl_deploy.bench.meter import MeterPlan
+from groupnl_deploy.bench.meter import MeterLost, MeterPlan
 from groupnl_deploy.bench.run import BenchRun, Images, save_run
 from groupnl_deploy.bench.session import Subject, Watch, run_session
 from groupnl_deploy.bench.workload import Workload
@@ -24,6 +26,7 @@ from groupnl_deploy.remote.inventory import connect, get_device
 from groupnl_deploy.remote.transport import Transport
 from groupnl_deploy.words import known_word
 from groupnl_deploy.workspace import require_absent
+from power.trace_io import write_csv
 
 if TYPE_CHECKING:
     from groupnl_deploy.training.checkpoint import Checkpoint
@@ -77,7 +80,7 @@ def bench(
         name = subject.manifest.label
         out = out or _default_run_folder(name, backend)
         reporter.note(f"{device.name} runs {name} ({subject.deployment.artifact_sha256[:12]}) with {backend}")
-        with reporter.task(f"bench {name}, {backend}") as task:
+        with reporter.task(f"bench {name}, {backend}") as task, _keeping_measurements(out):
             run, trace = run_session(
                 transport,
                 bundle,
@@ -88,6 +91,19 @@ def bench(
                 watch=_phase_watch(task, workload),
             )
     return save_run(out, run, trace), out
+
+
+@contextlib.contextmanager
+def _keeping_measurements(out: Path) -> Iterator[None]:
+    """What a meter had measured before it was lost is kept beside the run that there will not be."""
+    try:
+        yield
+    except MeterLost as lost:
+        kept = out.with_name(f"{out.name}.power.csv")
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        write_csv(lost.trace, kept)
+        lost.message += f" Its {len(lost.trace.t_s)} measurements until then are kept in {kept}."
+        raise
 
 
 def _subject(transport: Transport, deployment: Deployment, count: int | None) -> Subject:

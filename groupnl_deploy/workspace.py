@@ -37,7 +37,7 @@ def require_absent(target: Path) -> None:
     with disk_errors(target):
         exists = target.exists()
     if exists:
-        raise UsageError(f"{target} exists already.", "Choose another folder with --out, or remove it first.")
+        raise UsageError(f"{target} exists already.", "Choose another name with --out, or remove it first.")
 
 
 @contextlib.contextmanager

@@ -1,86 +1,209 @@
 """Pure: a trace and a window of time → joules, or an error that says why not.
 
-The rule is the trapezoid over V·I with the power interpolated at both edges of the window. For a meter
-that reports means over its update period, a step of power near or inside the window moves the result by up
-to step × update period (plus one poll): 5 W at two readings a second is 2.5 J per edge.
+Which of the two rules of `power.integration` is used follows from what the meter's values are, unless the caller
+chooses; the result names it. A window must lie between two measurements, and none of the spacings it touches may be
+longer than the limit. Nothing is rectified, bridged or made up.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
+from power.edge_error import edge_error_j
 from power.errors import MeterSettingError, SampleGap, WindowNotCovered
+from power.integration import METHODS, RULE_FOR, EnergySum, Method, block_ends
 from power.trace import PowerTrace, Samples
+from power.update_period import changes, estimate_update_period
 
-METHOD = "trapezoid, edges interpolated"
-DEFAULT_GAP_PERIODS = 3
+GAP_PERIODS = 3  # spacings longer than so many update periods are holes
+MISSING_PERIODS = 1.5  # and beyond this at least one measurement is missing
+JOULES_IN_WH = 3600.0
+
+Rows = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
 class Energy:
     """What a window cost. Times are seconds since the trace's `t0_s`; signs are the trace's own.
 
-    `peak_power_w` and `min_voltage_v` include the interpolated edges. `samples` counts the distinct
-    measurements inside the window, edges included. `update_period_s` is estimated: the median spacing of the
-    whole trace's rows, so its resolution is one poll. `max_gap_s` is the largest spacing of neighbouring
-    measurements that touch the window.
+    `edge_error_j` bounds what the window's edges can be wrong by (`power.edge_error`). `peak_power_w` and
+    `min_voltage_v` are those of the values that the energy is made of. `samples` counts the distinct measurements
+    inside the window, edges included. `update_period_s` is estimated from the whole trace. `max_gap_s` is the largest
+    spacing of measurements that touches the window; `gaps` of them, `gaps_s` long together, lack at least one
+    measurement. `emulated` is None where the recording does not say.
     """
 
     start_s: float
     end_s: float
     duration_s: float
     energy_j: float
+    edge_error_j: float
     mean_power_w: float
     peak_power_w: float
     min_voltage_v: float
     samples: int
     update_period_s: float
     max_gap_s: float
+    gaps: int
+    gaps_s: float
     method: str
     sign: int
-    emulated: bool
+    emulated: bool | None
+
+    @property
+    def energy_wh(self) -> float:
+        """The same in watt-hours."""
+        return self.energy_j / JOULES_IN_WH
 
 
 @dataclass(frozen=True)
 class NetEnergy:
-    """A window's energy beyond what idling as long would have cost. To be shown with the gross, not alone."""
+    """A window's energy beyond what idling as long would have cost. To be shown with the gross, not alone.
+
+    `edge_error_j` adds the gross window's and what the idle windows' make of the net.
+    """
 
     idle_power_w: float
     idle_energy_j: float
     net_energy_j: float
-    emulated: bool
+    edge_error_j: float
+    emulated: bool | None
 
 
-def window_energy(trace: PowerTrace, start_s: float, end_s: float, max_gap_s: float | None = None) -> Energy:
+class EnergyIndex:
+    """A trace made ready for many windows: built once in O(rows), it answers each in O(log rows).
+
+    `method` None takes the rule that fits the meter's values; `max_gap_s` None allows three update periods, the
+    meter's nominal ones or, where these are unknown, as many times the usual spacing of rows.
+    Raises `WindowNotCovered` for a trace of fewer than two measurements.
+    """
+
+    def __init__(self, trace: PowerTrace, *, method: Method | None = None, max_gap_s: float | None = None) -> None:
+        self.trace = trace = _each_row_once(trace)
+        self.method: Method = method or RULE_FOR[trace.facts.averaging]
+        self._seen = estimate_update_period(trace)
+        nominal_s = trace.facts.update_period_s
+        spacings = np.diff(trace.t_s)
+        self._row_period_s = nominal_s or float(np.median(spacings[spacings > 0.0]))
+        self._limit_s = GAP_PERIODS * self._row_period_s if max_gap_s is None else max_gap_s
+        # Written so that a limit of NaN makes every spacing a hole.
+        self._holes_before = np.concatenate(([0], np.cumsum(~(spacings <= self._limit_s))))
+        self._changed = changes(trace.voltage_v, trace.current_a)
+        self._sum = EnergySum.of(self.method, self._knots_s(), trace.power_w)
+
+    @property
+    def update_period_s(self) -> float:
+        """Seconds between two measurements of the meter, estimated from the whole trace."""
+        return self._seen.period_s
+
+    @property
+    def holes_s(self) -> list[tuple[float, float]]:
+        """From when to when the trace has no measurement for longer than is allowed."""
+        before = np.flatnonzero(np.diff(self._holes_before))
+        return [(float(self.trace.t_s[row]), float(self.trace.t_s[row + 1])) for row in before]
+
+    def energy_j(self, start_s: ArrayLike, end_s: ArrayLike) -> Samples:
+        """Joules of many windows at once: (windows,) from their starts and ends, each (windows,) or one number.
+
+        Raises `WindowNotCovered` or `SampleGap` for the first window that no answer can be given for.
+        """
+        starts, ends = np.broadcast_arrays(np.atleast_1d(start_s).astype(float), np.atleast_1d(end_s).astype(float))
+        self._enclosing(starts, ends)
+        return self._sum.until(ends) - self._sum.until(starts)
+
+    def window(self, start_s: float, end_s: float) -> Energy:
+        """One window with all that is known of it. Raises as `energy_j` does."""
+        energy_j = float(self.energy_j(start_s, end_s)[0])
+        rows = self._enclosing(np.array([start_s]), np.array([end_s]))
+        times = self.trace.t_s[int(rows[0][0]) : int(rows[1][0]) + 1]
+        spacings = np.diff(times)
+        missing = spacings > MISSING_PERIODS * self._row_period_s
+        return Energy(
+            start_s=start_s,
+            end_s=end_s,
+            duration_s=end_s - start_s,
+            energy_j=energy_j,
+            edge_error_j=self._edge_error_j(start_s, end_s),
+            mean_power_w=energy_j / (end_s - start_s),
+            peak_power_w=float(np.max(self._sum.at_work(self.trace.power_w, start_s, end_s))),
+            min_voltage_v=float(np.min(self._sum.at_work(self.trace.voltage_v, start_s, end_s))),
+            samples=_distinct(times[(times >= start_s) & (times <= end_s)]),
+            update_period_s=self.update_period_s,
+            max_gap_s=float(np.max(spacings)),
+            gaps=int(np.count_nonzero(missing)),
+            gaps_s=float(np.sum(spacings[missing])),
+            method=METHODS[self.method],
+            sign=self.trace.facts.sign,
+            emulated=self.trace.facts.emulated,
+        )
+
+    def _knots_s(self) -> Samples:
+        if self.method == "trapezoid":
+            return self.trace.t_s
+        # A meter that another program left at a faster rate renews more often than it is known to.
+        known_s = (self.trace.facts.update_period_s, self._seen.period_s if self._seen.by_changes else None)
+        period_s = min((period_s for period_s in known_s if period_s is not None), default=self._row_period_s)
+        return block_ends(self.trace.t_s, self._changed, period_s)
+
+    def _edge_error_j(self, start_s: float, end_s: float) -> float:
+        trace = self.trace
+        return edge_error_j(trace.t_s, trace.power_w, self._changed, (start_s, end_s), self._row_period_s)
+
+    def _enclosing(self, starts: Samples, ends: Samples) -> tuple[Rows, Rows]:
+        """Rows that bracket each window: the last at or before its start, the first at or after its end."""
+        times = self.trace.t_s
+        backward = ~(starts < ends)
+        if np.any(backward):
+            at = int(np.argmax(backward))
+            raise WindowNotCovered(
+                f"The window from {starts[at]} s to {ends[at]} s has no duration.",
+                "Give an end that is after the start.",
+            )
+        first = np.searchsorted(times, starts, side="right") - 1
+        last = np.searchsorted(times, ends, side="left")
+        outside = (first < 0) | (last >= len(times))
+        if np.any(outside):
+            at = int(np.argmax(outside))
+            raise WindowNotCovered(
+                f"The window from {starts[at]:.3f} s to {ends[at]:.3f} s is not covered; the trace holds from "
+                f"{times[0]:.3f} s to {times[-1]:.3f} s.",
+                "Start the recorder before the window and stop it one update period after, or choose a window inside.",
+            )
+        self._refuse_holes(first, last)
+        return first, last
+
+    def _refuse_holes(self, first: Rows, last: Rows) -> None:
+        broken = self._holes_before[last] > self._holes_before[first]
+        if not np.any(broken):
+            return
+        at = int(np.argmax(broken))
+        times = self.trace.t_s[first[at] : last[at] + 1]
+        spacings = np.diff(times)
+        widest = int(np.argmax(spacings))
+        raise SampleGap(
+            f"No measurement for {spacings[widest]:.3f} s after {times[widest]:.3f} s; at most "
+            f"{self._limit_s:.3f} s are allowed.",
+            "Measure again with the meter answering throughout, choose a window without the hole, or allow a longer "
+            "gap.",
+        )
+
+
+def window_energy(
+    trace: PowerTrace,
+    start_s: float,
+    end_s: float,
+    *,
+    method: Method | None = None,
+    max_gap_s: float | None = None,
+) -> Energy:
     """Joules between `start_s` and `end_s`, both in seconds since `trace.t0_s`.
 
     Raises `WindowNotCovered` unless measurements exist at or before the start and at or after the end, and
-    `SampleGap` where neighbours that touch the window are more than `max_gap_s` apart (by default three
-    nominal update periods of the meter).
+    `SampleGap` where neighbours that touch the window are more than `max_gap_s` apart (by default three update
+    periods of the meter). For many windows of one trace, make an `EnergyIndex`.
     """
-    first, last = _enclosing(trace.t_s, start_s, end_s)
-    around = slice(first, last + 1)
-    times = trace.t_s[around]
-    widest_s = float(np.max(np.diff(times)))
-    _refuse_hole(times, widest_s, _gap_limit(trace, max_gap_s))
-    at = np.concatenate(([start_s], times[1:-1], [end_s]))
-    power = _with_edges(at, times, trace.power_w[around])
-    energy_j = float(np.sum(np.diff(at) * (power[1:] + power[:-1])) / 2.0)
-    return Energy(
-        start_s=start_s,
-        end_s=end_s,
-        duration_s=end_s - start_s,
-        energy_j=energy_j,
-        mean_power_w=energy_j / (end_s - start_s),
-        peak_power_w=float(np.max(power)),
-        min_voltage_v=float(np.min(_with_edges(at, times, trace.voltage_v[around]))),
-        samples=_distinct_inside(times, start_s, end_s),
-        update_period_s=_median_spacing(trace.t_s),
-        max_gap_s=widest_s,
-        method=METHOD,
-        sign=trace.facts.sign,
-        emulated=trace.facts.emulated,
-    )
+    return EnergyIndex(trace, method=method, max_gap_s=max_gap_s).window(start_s, end_s)
 
 
 def net_of_idle(gross: Energy, idle: Energy, *more_idle: Energy) -> NetEnergy:
@@ -94,58 +217,33 @@ def net_of_idle(gross: Energy, idle: Energy, *more_idle: Energy) -> NetEnergy:
             "The load and the idle window were recorded with opposite signs of the current.",
             "Record both with the same sign and cabling.",
         )
-    idle_power_w = sum(window.energy_j for window in windows) / sum(window.duration_s for window in windows)
+    idle_s = sum(window.duration_s for window in windows)
+    idle_power_w = sum(window.energy_j for window in windows) / idle_s
     idle_energy_j = idle_power_w * gross.duration_s
+    idle_error_w = sum(window.edge_error_j for window in windows) / idle_s
     return NetEnergy(
         idle_power_w=idle_power_w,
         idle_energy_j=idle_energy_j,
         net_energy_j=gross.energy_j - idle_energy_j,
-        emulated=gross.emulated or any(window.emulated for window in windows),
+        edge_error_j=gross.edge_error_j + idle_error_w * gross.duration_s,
+        emulated=any_emulated(gross, *windows),
     )
 
 
-def _enclosing(times: Samples, start_s: float, end_s: float) -> tuple[int, int]:
-    """Rows that bracket the window: the last at or before its start, the first at or after its end."""
-    if not start_s < end_s:
-        raise WindowNotCovered(
-            f"The window from {start_s} s to {end_s} s has no duration.", "Give an end that is after the start."
-        )
-    first = int(np.searchsorted(times, start_s, side="right")) - 1
-    last = int(np.searchsorted(times, end_s, side="left"))
-    if first < 0 or last >= len(times):
-        held = f"from {times[0]:.3f} s to {times[-1]:.3f} s" if len(times) else "no measurement at all"
-        raise WindowNotCovered(
-            f"The window from {start_s:.3f} s to {end_s:.3f} s is not covered; the trace holds {held}.",
-            "Start the recorder before the window and stop it one update period after, or choose a window inside.",
-        )
-    return first, last
+def _distinct(times: Samples) -> int:
+    return int(np.count_nonzero(np.diff(times))) + min(len(times), 1)
 
 
-def _gap_limit(trace: PowerTrace, max_gap_s: float | None) -> float:
-    return DEFAULT_GAP_PERIODS * trace.facts.update_period_s if max_gap_s is None else max_gap_s
+def _each_row_once(trace: PowerTrace) -> PowerTrace:
+    """Without the rows that say the same of the same instant as the row before."""
+    own = changes(trace.voltage_v, trace.current_a)
+    own[1:] |= np.diff(trace.t_s) > 0.0
+    if own.all():
+        return trace
+    return replace(trace, t_s=trace.t_s[own], voltage_v=trace.voltage_v[own], current_a=trace.current_a[own])
 
 
-def _refuse_hole(times: Samples, widest_s: float, limit_s: float) -> None:
-    # Written so that a limit of NaN refuses too.
-    if not widest_s <= limit_s:
-        after_s = times[int(np.argmax(np.diff(times)))]
-        raise SampleGap(
-            f"No measurement for {widest_s:.3f} s after {after_s:.3f} s; at most {limit_s:.3f} s are allowed.",
-            "Measure again with the meter answering throughout, or choose a window without the hole.",
-        )
-
-
-def _with_edges(at: Samples, times: Samples, values: Samples) -> Samples:
-    """Values inside the window as they are, and those at its two edges interpolated."""
-    start = np.interp(at[0], times[:2], values[:2])
-    end = np.interp(at[-1], times[-2:], values[-2:])
-    return np.concatenate(([start], values[1:-1], [end]))
-
-
-def _distinct_inside(times: Samples, start_s: float, end_s: float) -> int:
-    return len(np.unique(times[(times >= start_s) & (times <= end_s)]))
-
-
-def _median_spacing(times: Samples) -> float:
-    """Seconds. Rows that share an instant are one measurement."""
-    return float(np.median(np.diff(np.unique(times))))
+def any_emulated(*parts: Energy | NetEnergy) -> bool | None:
+    """True if any part is, None if that is unknown of any and none is, False when a real meter measured all."""
+    said = {part.emulated for part in parts}
+    return True if True in said else None if None in said else False

@@ -5,6 +5,7 @@
     PowerError
     ├── MeterUnreachable     no such port, busy, no permission, unplugged, silence
     ├── MeterProtocolError   bytes arrived that are no KM003C packet, or not the one asked for
+    ├── EndOfRecording       a replayed recording or a waveform has been read to its end
     ├── MeterSettingError    a meter name, a sign, a rate or a load that cannot be used
     ├── WindowNotCovered     no measurement at or before the window's start, or at or after its end
     ├── SampleGap            a hole among the measurements that touch the window
@@ -30,6 +31,10 @@ class MeterUnreachable(PowerError):
 
 class MeterProtocolError(PowerError):
     """The bytes received cannot be the meter's answer."""
+
+
+class EndOfRecording(PowerError):
+    """A meter that replays has nothing more to give; what it gave is whole."""
 
 
 class MeterSettingError(PowerError):

@@ -1,4 +1,7 @@
-"""Drains a meter on a thread of its own and keeps every distinct measurement."""
+"""Drains a meter on a thread of its own and keeps every distinct measurement.
+
+With `keep_rows=False` the rows go to the file alone and memory stays constant, however long the recording.
+"""
 
 import threading
 import time
@@ -10,8 +13,9 @@ from typing import Self
 
 import numpy as np
 
-from power.errors import MeterSettingError, WindowNotCovered
+from power.errors import EndOfRecording, MeterSettingError, WindowNotCovered
 from power.meters.base import Measurement, Meter
+from power.running import RunningTotals, Totals
 from power.trace import PowerTrace
 from power.trace_io import TraceWriter
 
@@ -29,11 +33,14 @@ class Recorder:
     """Polls an open meter `poll_hz` times a second while its `with` block lasts; the meter stays the caller's.
 
     With `csv_path` each measurement is also written there as it comes. An error of the meter ends the
-    recording; `stop`, `snapshot` and `wait_until_covered` raise it, and the rows of the CSV stay. A recorder
-    is used once.
+    recording; `stop`, `snapshot`, `wait` and `wait_until_covered` raise it, the rows of the CSV stay, and
+    `trace_so_far` still gives those in memory. The end of a replayed recording is no error. A recorder is
+    used once.
     """
 
-    def __init__(self, meter: Meter, poll_hz: float = 20.0, csv_path: Path | None = None) -> None:
+    def __init__(
+        self, meter: Meter, poll_hz: float = 20.0, csv_path: Path | None = None, *, keep_rows: bool = True
+    ) -> None:
         if not 0.0 < poll_hz <= 1000.0:
             raise MeterSettingError(
                 f"A meter cannot be polled at {poll_hz} Hz.", "Choose up to 1000, usually 10 to 20."
@@ -44,9 +51,11 @@ class Recorder:
         self._csv: TraceWriter | None = None
         self._t0_s = 0.0
         self._started_at = ""
-        self._columns = (array("d"), array("d"), array("d"))
+        self._columns = (array("d"), array("d"), array("d")) if keep_rows else ()
+        self._totals = RunningTotals(meter.facts)
         self._latest: Measurement | None = None
         self._failure: Exception | None = None
+        self._ended = False
         self._halt = threading.Event()
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._drain, name="power-recorder", daemon=True)
@@ -74,16 +83,34 @@ class Recorder:
         with self._changed:
             return self._latest
 
+    @property
+    def totals(self) -> Totals | None:
+        """What the recording amounts to so far, or None before the first measurement."""
+        with self._changed:
+            return self._totals.now()
+
+    def wait(self, seconds: float) -> bool:
+        """Let the recording go on; True at once when a replayed recording has ended. Raises the meter's error."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._failure or self._ended, seconds)
+            self._raise_failure()
+            return self._ended
+
     def stop(self) -> PowerTrace:
         """End the recording and return all of it; may be called again."""
         self._finish()
         return self.snapshot()
 
     def snapshot(self) -> PowerTrace:
-        """Return the trace so far."""
+        """Return the trace so far. Raises the meter's error, if it had one."""
         with self._changed:
             self._raise_failure()
-            t_s, voltage_v, current_a = (np.array(column) for column in self._columns)
+        return self.trace_so_far()
+
+    def trace_so_far(self) -> PowerTrace:
+        """Return what was recorded, also by a meter that has failed since. Without kept rows it is empty."""
+        with self._changed:
+            t_s, voltage_v, current_a = (np.array(column) for column in self._columns or ((), (), ()))
         return PowerTrace(self._meter.facts, self._t0_s, self._started_at, t_s, voltage_v, current_a)
 
     def wait_until_covered(self, monotonic_s: float, timeout_s: float) -> None:
@@ -117,23 +144,31 @@ class Recorder:
         due_s = time.monotonic()
         try:
             while not self._halt.is_set():
-                self._keep(self._meter.read())
+                for measurement in self._meter.read():
+                    self._keep(measurement)
                 # Polls missed during a slow reply are dropped, not made up for in a burst.
                 due_s = max(due_s + self._poll_period_s, time.monotonic())
                 self._halt.wait(due_s - time.monotonic())
+        except EndOfRecording:
+            with self._changed:
+                self._ended = True
+                self._changed.notify_all()
         except Exception as error:  # whoever waits for this thread must learn of any end of it
             with self._changed:
                 self._failure = error
                 self._changed.notify_all()
 
     def _keep(self, reply: Measurement) -> None:
-        if is_repeat(reply, self._latest, self._meter.facts.update_period_s):
+        if reply.t_s < self._t0_s:  # taken by a meter with a queue before the recording began
+            return
+        if is_repeat(reply, self._latest, self._meter.facts.update_period_s or 0.0):
             return
         row = (reply.t_s - self._t0_s, reply.voltage_v, reply.current_a)
         if self._csv is not None:
             self._csv.append(*row)
         with self._changed:
-            for column, value in zip(self._columns, row, strict=True):
+            for column, value in zip(self._columns, row, strict=False):  # no columns where no row is kept
                 column.append(value)
+            self._totals.add(row[0], reply)
             self._latest = reply
             self._changed.notify_all()

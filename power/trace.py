@@ -1,7 +1,7 @@
 """A recording: what was measured, when, and by which meter."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,9 @@ from power.errors import MeterSettingError, TraceFormatError
 
 Samples = NDArray[np.float64]
 
+# What one value stands for: the mean over the update period that ends with it, or the instant it was taken at.
+Averaging = Literal["block", "instant"]
+
 
 @dataclass(frozen=True)
 class MeterFacts:
@@ -17,16 +20,18 @@ class MeterFacts:
 
     `sign` (+1 or -1) has already been applied to every current. `field` names the quantity that was read.
     `update_period_s` is the nominal time between two measurements of the meter, however often it is polled.
-    `emulated` is set by the meter's reader from the nature of its port, never by a caller's wish.
+    `emulated` is set by the meter's reader from the nature of its port, never by a caller's wish. None for
+    either says that nobody knows, as in a recording from elsewhere. `averaging` decides how to integrate.
     """
 
     meter: str
     transport: str
     port: str
-    emulated: bool
+    emulated: bool | None
     sign: int
     field: str
-    update_period_s: float
+    update_period_s: float | None
+    averaging: Averaging = "instant"
 
     def __post_init__(self) -> None:
         if self.sign not in (1, -1):
@@ -34,7 +39,7 @@ class MeterFacts:
                 f"The sign of the current is {self.sign}.",
                 "Use +1, or -1 where the meter is plugged in the other way round.",
             )
-        if not 0.0 < self.update_period_s < float("inf"):
+        if self.update_period_s is not None and not 0.0 < self.update_period_s < float("inf"):
             raise MeterSettingError(
                 f"The update period is {self.update_period_s} s.", "Give the meter's period in seconds, above zero."
             )
@@ -45,13 +50,14 @@ class PowerTrace:
     """Measurements in time order: seconds since `t0_s`, volts, amperes (signed).
 
     `t0_s` is the host's `time.monotonic()` when the recording began and `started_at` the same instant in
-    UTC (ISO 8601). Repeated polls of one measurement are no rows. The arrays are private, read-only copies.
+    UTC (ISO 8601); 0 and None where nobody knows. Repeated polls of one measurement are no rows. The arrays are
+    read-only: private copies, unless they were given as read-only float64 already.
     Raises `TraceFormatError` for unequal lengths, values that are not finite, or time going backwards.
     """
 
     facts: MeterFacts
     t0_s: float
-    started_at: str
+    started_at: str | None
     t_s: Samples
     voltage_v: Samples
     current_a: Samples
@@ -71,7 +77,8 @@ class PowerTrace:
 
 
 def _column(name: str, values: Any) -> Samples:
-    column = np.array(values, dtype=np.float64)
+    shared = isinstance(values, np.ndarray) and not values.flags.writeable
+    column = np.array(values, dtype=np.float64, copy=None if shared else True)
     if column.ndim != 1 or not np.all(np.isfinite(column)):
         raise _malformed(f"{name} is not a plain row of finite numbers")
     column.flags.writeable = False

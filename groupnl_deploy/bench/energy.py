@@ -1,15 +1,15 @@
 """From a run and its recording to joules: the steady window, gross and net of idle. Pure.
 
-A meter reports means over its update period, so a window beside a step of the load would be smeared. The idle
-windows therefore lose two update periods at either end (before the first the agent starts). The steady window
-is never trimmed: the load is on before it (warm-up) and stays on after it (run-out).
+A meter that reports means over its update period spreads what happens beside a window into it. The idle windows
+therefore lose two update periods at either end (before the first the agent starts). The steady window is never
+trimmed: the load is on before it (warm-up) and stays on after it (run-out).
 """
 
 from dataclasses import dataclass
 
 from device_agent.wire import Phase
 from groupnl_deploy.bench.run import BenchRun
-from power.energy import Energy, NetEnergy, net_of_idle, window_energy
+from power.energy import Energy, EnergyIndex, NetEnergy, any_emulated, net_of_idle
 from power.trace import PowerTrace
 
 _TRIM_PERIODS = 2
@@ -25,21 +25,27 @@ class RunEnergy:
     net: NetEnergy
 
     @property
-    def emulated(self) -> bool:
-        """True unless a real meter measured every part."""
-        return any((self.idle_before.emulated, self.steady.emulated, self.idle_after.emulated, self.net.emulated))
+    def emulated(self) -> bool | None:
+        """False when a real meter measured every part, None when nobody knows."""
+        return any_emulated(self.idle_before, self.steady, self.idle_after, self.net)
 
 
 def run_energy(run: BenchRun, trace: PowerTrace) -> RunEnergy:
     """Integrate a run's windows. Raises `WindowNotCovered` or `SampleGap` rather than guess."""
-    trim_s = _TRIM_PERIODS * trace.facts.update_period_s
-    before = _window(run, trace, "idle_before", trim_s)
-    steady = _window(run, trace, "steady", 0.0)
-    after = _window(run, trace, "idle_after", trim_s)
+    index = EnergyIndex(trace)
+    trim_s = _TRIM_PERIODS * (trace.facts.update_period_s or index.update_period_s)
+    before = _window(run, index, "idle_before", trim_s)
+    steady = _window(run, index, "steady", 0.0)
+    after = _window(run, index, "idle_after", trim_s)
     return RunEnergy(before, steady, after, net_of_idle(steady, before, after))
 
 
-def _window(run: BenchRun, trace: PowerTrace, phase: Phase, trim_s: float) -> Energy:
+def phase_s(run: BenchRun, trace: PowerTrace, phase: Phase) -> tuple[float, float]:
+    """When a phase began and ended, in seconds of the trace."""
     span = run.result.span(phase)
-    start_s, end_s = (run.clock.host_s(edge_ns) - trace.t0_s for edge_ns in (span.start_ns, span.end_ns))
-    return window_energy(trace, start_s + trim_s, end_s - trim_s)
+    return run.clock.host_s(span.start_ns) - trace.t0_s, run.clock.host_s(span.end_ns) - trace.t0_s
+
+
+def _window(run: BenchRun, index: EnergyIndex, phase: Phase, trim_s: float) -> Energy:
+    start_s, end_s = phase_s(run, index.trace, phase)
+    return index.window(start_s + trim_s, end_s - trim_s)

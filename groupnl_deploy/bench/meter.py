@@ -5,13 +5,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from device_agent.wire import Phase
-from groupnl_deploy.errors import UsageError
+from groupnl_deploy.errors import GroupNLError, UsageError
 from groupnl_deploy.words import known_word
+from power.errors import MeterProtocolError, MeterUnreachable, PowerError
 from power.meters import METERS, open_meter
+from power.meters.base import Meter
 from power.meters.km003c.emulator import Km003cEmulator
 from power.recorder import Recorder
+from power.trace import PowerTrace
 
-EMULATOR_PORT = "emulator"
+EMULATED_METER, EMULATOR_PORT = "km003c", "emulator"
 _IDLE: tuple[Phase, ...] = ("idle_before", "idle_after")
 
 
@@ -41,12 +44,16 @@ class EmulatedLoad:
 
 @dataclass(frozen=True)
 class MeterPlan:
-    """Which meter, where. The port `emulator` starts the project's own on a pseudo-terminal."""
+    """Which meter, where. The port `emulator` starts the project's own on a pseudo-terminal; None finds the meter.
+
+    `rate_hz` asks a meter that can be told for that many measurements a second.
+    """
 
     meter: str
-    port: str
+    port: str | None = None
     sign: int = 1
     load: EmulatedLoad = field(default_factory=EmulatedLoad)
+    rate_hz: int | None = None
 
     def __post_init__(self) -> None:
         known_word("meter", self.meter, METERS)
@@ -54,18 +61,38 @@ class MeterPlan:
             raise UsageError(
                 f"The sign of the current is {self.sign}.", "Use 1, or -1 for a meter plugged in the other way."
             )
+        if self.port == EMULATOR_PORT and self.meter != EMULATED_METER:
+            raise UsageError(
+                f"The port {EMULATOR_PORT} is for {EMULATED_METER}, and the meter is {self.meter}.",
+                f"Use --meter {EMULATED_METER} to try it without hardware.",
+            )
+
+    def open(self, port: str | None) -> Meter:
+        """The meter itself, on `port`."""
+        options = {} if self.rate_hz is None else {"rate_hz": self.rate_hz}
+        return open_meter(self.meter, port, self.sign, **options)
 
 
-def meter_plan(meter: str | None, port: str | None, sign: int) -> MeterPlan | None:
-    """The plan that three options name, None without a meter. Raises `UsageError` for half of one."""
-    if meter is None and port is None:
+def meter_plan(meter: str | None, port: str | None, sign: int, rate_hz: int | None = None) -> MeterPlan | None:
+    """The plan that the options name, None without a meter. Raises `UsageError` for a port or rate of no meter."""
+    if meter is not None:
+        return MeterPlan(meter, port, sign, rate_hz=rate_hz)
+    if port is None and rate_hz is None:
         return None
-    if meter is None or port is None:
-        raise UsageError(
-            "A power meter needs both --meter and --port.",
-            "For example: --meter km003c --port /dev/ttyACM0, or --port emulator to try it without one.",
-        )
-    return MeterPlan(meter, port, sign)
+    raise UsageError(
+        "--port and --meter-rate need --meter.",
+        "For example: --meter km003c --port /dev/ttyACM0, or --port emulator to try it without one.",
+    )
+
+
+@contextlib.contextmanager
+def meter_port(plan: MeterPlan) -> Iterator[tuple[str | None, Km003cEmulator | None]]:
+    """The port to open, with the emulator behind it where the plan asks for one."""
+    if plan.port != EMULATOR_PORT:
+        yield plan.port, None
+        return
+    with Km003cEmulator(plan.load.voltage_v, plan.load.idle_a) as emulator:
+        yield emulator.port, emulator
 
 
 @dataclass(frozen=True)
@@ -76,18 +103,27 @@ class Metering:
     enter_phase: Callable[[Phase], None]
 
 
+class MeterLost(GroupNLError):
+    """The meter failed in the middle of a benchmark; `trace` is what it had measured by then."""
+
+    exit_code = 3
+
+    def __init__(self, cause: PowerError, trace: PowerTrace) -> None:
+        super().__init__(cause.message, cause.remedy)
+        self.trace = trace
+
+
 @contextlib.contextmanager
 def start_metering(plan: MeterPlan) -> Iterator[Metering]:
-    """Open the meter and record until the block ends."""
-    with contextlib.ExitStack() as stack:
-        port = plan.port
-        enter_phase: Callable[[Phase], None] = _ignore
-        if plan.port == EMULATOR_PORT:
-            emulator = stack.enter_context(Km003cEmulator(plan.load.voltage_v, plan.load.idle_a))
-            port, enter_phase = emulator.port, _stepper(emulator, plan.load)
-        meter = stack.enter_context(open_meter(plan.meter, port, plan.sign))
+    """Open the meter and record until the block ends. Raises `MeterLost` when it fails on the way."""
+    with meter_port(plan) as (port, emulator), plan.open(port) as meter:
         meter.read()  # a silent or wrong device must show now, not after the benchmark
-        yield Metering(stack.enter_context(Recorder(meter)), enter_phase)
+        recorder = Recorder(meter)
+        try:
+            with recorder:
+                yield Metering(recorder, _ignore if emulator is None else _stepper(emulator, plan.load))
+        except (MeterUnreachable, MeterProtocolError) as error:
+            raise MeterLost(error, recorder.trace_so_far()) from error
 
 
 def _stepper(emulator: Km003cEmulator, load: EmulatedLoad) -> Callable[[Phase], None]:

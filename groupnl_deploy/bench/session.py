@@ -44,7 +44,10 @@ def run_session(
     plan: MeterPlan | None,
     watch: Watch,
 ) -> tuple[BenchRun, PowerTrace | None]:
-    """Carry out one benchmark; nothing is written to the host's disk. With a meter, its trace comes back too."""
+    """Carry out one benchmark; nothing is written to the host's disk. With a meter, its trace comes back too.
+
+    Raises `MeterLost` as soon as a phase begins without the meter: its joules would be wanting.
+    """
     request = _request(transport, subject, backend, workload, METERED_RUNOUT_S if plan else 0.0)
     created_at = now_utc()
     with _metering(plan) as metering:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 import groupnl_deploy
-from groupnl_deploy.cli import console, device, models, report, run, ship, train
+from groupnl_deploy.cli import console, device, models, power, report, run, ship, train
 
 app = typer.Typer(
     name="groupnl",
@@ -23,6 +23,7 @@ app.command("export")(ship.export)
 app.command("push")(ship.push)
 app.command("bench")(ship.bench)
 app.command("report")(report.report)
+app.add_typer(power.app, name="power")
 app.add_typer(device.app, name="device")
 
 

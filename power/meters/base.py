@@ -1,4 +1,8 @@
-"""What every power meter offers to the recorder."""
+"""What every power meter offers to the recorder.
+
+A meter without a queue answers with its newest measurement, which may be the one it gave before; a meter with
+a queue answers with all it has taken since, each once. The recorder treats both alike.
+"""
 
 from dataclasses import dataclass
 from types import TracebackType
@@ -9,10 +13,11 @@ from power.trace import MeterFacts
 
 @dataclass(frozen=True)
 class Measurement:
-    """One reply of a meter.
+    """One measurement of a meter.
 
-    `t_s` is the host's `time.monotonic()` midway between request and reply. `current_a` carries the sign that
-    the meter's facts state. `identity` holds the raw numbers by which a repeated reply is recognised.
+    `t_s` is the host's `time.monotonic()`: midway between request and reply, or the meter's own time stamp
+    brought to that clock. `current_a` carries the sign that the meter's facts state. `identity` holds the raw
+    numbers by which a repeated measurement is recognised.
     """
 
     t_s: float
@@ -34,10 +39,11 @@ class Meter(Protocol):
         """What must be known to judge its numbers."""
         ...
 
-    def read(self) -> Measurement:
-        """Ask once and wait for the reply, which may repeat the last one.
+    def read(self) -> tuple[Measurement, ...]:
+        """Ask once and wait for the reply: its measurements in time order, perhaps none, perhaps a repeat.
 
-        Raises `MeterUnreachable` or `MeterProtocolError`, both after a bounded time.
+        Raises `MeterUnreachable` or `MeterProtocolError`, both after a bounded time, and `EndOfRecording`
+        where the source is a recording that has been read to its end.
         """
         ...
 

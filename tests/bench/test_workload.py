@@ -33,12 +33,15 @@ def test_nonsense_is_refused(changes: dict[str, float]) -> None:
         Workload(**changes)
 
 
-def test_a_meter_is_named_whole_or_not_at_all() -> None:
+def test_a_port_and_a_rate_are_a_meters() -> None:
     assert meter_plan(None, None, 1) is None
     assert meter_plan("km003c", "/dev/ttyACM0", -1) == MeterPlan("km003c", "/dev/ttyACM0", -1)
-    for meter, port in ((None, "/dev/ttyACM0"), ("km003c", None)):
-        with pytest.raises(UsageError, match="both --meter and --port"):
-            meter_plan(meter, port, 1)
+    assert meter_plan("km003c", None, 1).port is None  # it is looked for
+    for port, rate_hz in (("/dev/ttyACM0", None), (None, 50)):
+        with pytest.raises(UsageError, match="need --meter"):
+            meter_plan(None, port, 1, rate_hz)
+    with pytest.raises(UsageError, match="emulator is for km003c"):
+        meter_plan("hwmon", "emulator", 1)
     with pytest.raises(UsageError, match="known are") as caught:
         meter_plan("km003", "/dev/ttyACM0", 1)
     assert "km003c" in caught.value.message

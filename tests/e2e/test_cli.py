@@ -105,7 +105,7 @@ def test_devices_are_added_shown_and_removed(tmp_path: Path) -> None:
         (("bench", "--device", "local", "--backend", "onnxruntme"), 2, ["“onnxruntme”", "onnxruntime"]),
         (("bench", "--device", "local", "--backend", "null"), 2, ["Nothing that null can run", "push"]),
         (("bench", "--device", "local", "--backend", "null", "--artifact", "zz"), 2, ["neither an artifact"]),
-        (("bench", "--device", "local", "--backend", "null", "--meter", "km003c"), 2, ["--meter and --port"]),
+        (("bench", "--device", "local", "--backend", "null", "--port", "x"), 2, ["--port", "need --meter"]),
         (
             ("bench", "--device", "local", "--backend", "null", "--meter", "km003c", "--port", "x", "--seconds", 1),
             2,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from power.trace import MeterFacts, PowerTrace
+from power.trace import Averaging, MeterFacts, PowerTrace
 
 MakeTrace = Callable[..., PowerTrace]
 
@@ -18,11 +18,12 @@ def make_trace() -> MakeTrace:
         power_w: Sequence[float],
         *,
         voltage_v: float = 1.0,
-        update_period_s: float = 0.5,
-        emulated: bool = False,
+        update_period_s: float | None = 0.5,
+        emulated: bool | None = False,
         sign: int = 1,
+        averaging: Averaging = "instant",
     ) -> PowerTrace:
-        facts = MeterFacts("km003c", "serial", "/dev/ttyACM0", emulated, sign, "vbus/ibus", update_period_s)
+        facts = MeterFacts("km003c", "serial", "/dev/ttyACM0", emulated, sign, "vbus/ibus", update_period_s, averaging)
         current_a = [power / voltage_v for power in power_w]
         return PowerTrace(facts, 100.0, "2026-01-02T03:04:05+00:00", t_s, [voltage_v] * len(t_s), current_a)
 

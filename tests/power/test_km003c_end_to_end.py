@@ -1,4 +1,4 @@
-"""Emulator, pseudo-terminal, pyserial, recorder, CSV, joules: the whole way, against an exact answer."""
+"""Load script, emulator, pseudo-terminal, pyserial, recorder, CSV, joules: the whole way, against an exact answer."""
 
 import time
 from dataclasses import dataclass
@@ -7,145 +7,164 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from power.energy import net_of_idle, window_energy
-from power.errors import MeterSettingError, MeterUnreachable, WindowNotCovered
+from power.energy import Energy, net_of_idle, window_energy
+from power.errors import MeterUnreachable, SampleGap
 from power.meters import open_meter
+from power.meters.km003c.emulated_adc import AdcModel
+from power.meters.km003c.emulated_line import LineBehaviour
 from power.meters.km003c.emulator import Km003cEmulator
-from power.meters.km003c.serial import Km003cSerial
+from power.meters.km003c.load_script import read_load_script
+from power.meters.reconnecting import ReconnectingMeter
 from power.recorder import Recorder
 from power.trace import PowerTrace
 from power.trace_io import read_csv
 
-VOLTAGE_V, IDLE_A, BUSY_A = 5.1, 0.4, 1.4
 POLL_HZ = 20.0
-# Block means move a step by up to one update period, and it is seen up to one poll later.
-STEP_ERROR_J = VOLTAGE_V * (BUSY_A - IDLE_A) * (0.5 + 1.0 / POLL_HZ)
+LATEST_ROW_S = 5.0  # how long to wait for a measurement on a machine that is busy with other things
+IDLE_W, BUSY_W = 2.04, 7.14
+STEPS = "t_s,voltage_v,current_a\n0,5.1,0.4\n1.6,5.1,1.4\n"
+LINES = "t_s,voltage_v,current_a\n0,5.2,0.9\n0.6,5.2,0.9\n1.0,5.1,1.4\n1.6,5.1,1.2\n1.6,5.2,0.9\n2.2,5.2,0.95\n"
 
 
 @dataclass(frozen=True)
-class StepRun:
+class Run:
+    """A recording of a script. Times of the windows count from the script's beginning."""
+
+    emulator: Km003cEmulator
     trace: PowerTrace
-    csv_path: Path
-    step_s: float
-    idle_j: float
-    across_j: float
-    busy_j: float
-    received: bytes
 
-    @property
-    def idle(self) -> tuple[float, float]:
-        return self.step_s - 1.0, self.step_s - 0.1
+    def measured(self, start_s: float, end_s: float) -> Energy:
+        shift_s = self.emulator.began_s - self.trace.t0_s
+        return window_energy(self.trace, start_s + shift_s, end_s + shift_s)
 
-    @property
-    def busy(self) -> tuple[float, float]:
-        return self.step_s + 1.2, self.step_s + 2.2
+    def true_j(self, start_s: float, end_s: float) -> float:
+        return self.emulator.true_energy_j(self.emulator.began_s + start_s, self.emulator.began_s + end_s)
+
+
+def record(emulator: Km003cEmulator, until_s: float, poll_hz: float, path: Path | None = None, *, sign: int = 1) -> Run:
+    """From before the script begins until a measurement at or after `until_s` of it."""
+    with open_meter("km003c", emulator.stable_port, sign) as meter, Recorder(meter, poll_hz, path) as recorder:
+        recorder.wait_until_covered(emulator.began_s + until_s, until_s + LATEST_ROW_S)
+        return Run(emulator, recorder.stop())
 
 
 @pytest.fixture(scope="module")
-def step_run(tmp_path_factory) -> StepRun:
-    """1.5 s idle, a step up, 2.7 s busy. Times of the run count from the trace's beginning."""
-    path = tmp_path_factory.mktemp("step") / "power.csv"
-    with Km003cEmulator(VOLTAGE_V, IDLE_A, split_replies=True) as emulator:
-        with open_meter("km003c", emulator.port) as meter, Recorder(meter, POLL_HZ, path) as recorder:
-            time.sleep(1.5)
-            step_s = emulator.set_load(VOLTAGE_V, BUSY_A)
-            recorder.wait_until_covered(step_s + 2.2, timeout_s=5.0)
-            trace = recorder.stop()
-        windows = [(-1.0, -0.1), (-1.0, 2.2), (1.2, 2.2)]
-        idle_j, across_j, busy_j = (emulator.true_energy_j(step_s + a, step_s + b) for a, b in windows)
-        return StepRun(trace, path, step_s - trace.t0_s, idle_j, across_j, busy_j, emulator.received)
+def steps(tmp_path_factory) -> tuple[Run, Path]:
+    """2 measurements a second of 1.6 s idle and then busy, with every trouble a good line survives."""
+    folder = tmp_path_factory.mktemp("steps")
+    script, path = folder / "load.csv", folder / "trace.csv"
+    script.write_text(STEPS)
+    line = LineBehaviour(split=True, stale_every=3, garbage_every=17)
+    with Km003cEmulator(script=read_load_script(script), line=line) as emulator:
+        return record(emulator, 3.6, POLL_HZ, path), path
 
 
-def test_steady_windows_agree_within_a_thousandth(step_run: StepRun) -> None:
-    idle = window_energy(step_run.trace, *step_run.idle)
-    busy = window_energy(step_run.trace, *step_run.busy)
-    assert idle.energy_j == pytest.approx(step_run.idle_j, rel=1e-3)
-    assert busy.energy_j == pytest.approx(step_run.busy_j, rel=1e-3)
-    assert busy.energy_j == pytest.approx(VOLTAGE_V * BUSY_A * 1.0, rel=1e-3)
+def test_steady_windows_agree_within_a_thousandth(steps: tuple[Run, Path]) -> None:
+    run, _ = steps
+    idle, busy = run.measured(0.6, 1.4), run.measured(2.7, 3.6)
+    assert idle.energy_j == pytest.approx(run.true_j(0.6, 1.4), rel=1e-3)
+    assert busy.energy_j == pytest.approx(run.true_j(2.7, 3.6), rel=1e-3)
+    assert busy.energy_j == pytest.approx(BUSY_W * 0.9, rel=1e-3)
     net = net_of_idle(busy, idle)
-    assert net.net_energy_j == pytest.approx(VOLTAGE_V * (BUSY_A - IDLE_A) * 1.0, rel=2e-3)
+    assert net.net_energy_j == pytest.approx((BUSY_W - IDLE_W) * 0.9, rel=2e-3)
     assert busy.emulated and net.emulated
 
 
-def test_a_step_inside_the_window_costs_no_more_than_the_stated_error(step_run: StepRun) -> None:
-    energy = window_energy(step_run.trace, step_run.idle[0], step_run.busy[1])
-    assert abs(energy.energy_j - step_run.across_j) <= STEP_ERROR_J
-    assert energy.peak_power_w == pytest.approx(VOLTAGE_V * BUSY_A)
+@pytest.mark.parametrize("window", [(0.6, 3.6), (1.0, 2.5), (1.6, 3.6), (0.6, 1.7)])
+def test_at_two_a_second_the_joules_are_those_of_the_script_within_the_stated_edge_error(
+    steps: tuple[Run, Path], window: tuple[float, float]
+) -> None:
+    run, _ = steps
+    energy = run.measured(*window)
+    assert abs(energy.energy_j - run.true_j(*window)) <= energy.edge_error_j
+    # Nor by more than the step lasting one update period and one poll longer or shorter.
+    assert abs(energy.energy_j - run.true_j(*window)) <= (BUSY_W - IDLE_W) * (0.5 + 2.0 / POLL_HZ)
 
 
-def test_rows_come_at_the_update_period_also_under_a_steady_load(step_run: StepRun) -> None:
-    spacing_s = np.diff(step_run.trace.t_s)
-    assert 7 <= len(step_run.trace.t_s) <= 12
-    assert np.max(spacing_s) < 0.8
-    energy = window_energy(step_run.trace, *step_run.busy)
-    assert energy.update_period_s == pytest.approx(0.5, abs=0.1)
-    assert energy.samples in (1, 2)
+def test_rows_come_at_the_update_period(steps: tuple[Run, Path]) -> None:
+    run, _ = steps
+    assert 7 <= len(run.trace.t_s) <= 12
+    assert np.max(np.diff(run.trace.t_s)) < 0.9
+    assert run.measured(0.6, 3.6).update_period_s == pytest.approx(0.5, abs=0.1)
 
 
-def test_only_get_data_was_sent(step_run: StepRun) -> None:
-    packets = [step_run.received[at : at + 4] for at in range(0, len(step_run.received), 4)]
+def test_only_get_data_was_sent(steps: tuple[Run, Path]) -> None:
+    received = steps[0].emulator.received
+    packets = [received[at : at + 4] for at in range(0, len(received), 4)]
     assert len(packets) > 50
     assert all(packet[:1] + packet[2:] == b"\x0c\x02\x00" for packet in packets)
     assert [packet[1] for packet in packets] == [(1 + k) % 256 for k in range(len(packets))]
+    assert steps[0].emulator.other_bytes == 0
 
 
-def test_the_csv_holds_the_same_trace_and_says_emulated(step_run: StepRun) -> None:
-    stored = read_csv(step_run.csv_path)
-    assert "# emulated: true\n" in step_run.csv_path.read_text()
-    assert stored.facts == step_run.trace.facts
+def test_the_csv_holds_the_same_trace_and_says_emulated(steps: tuple[Run, Path]) -> None:
+    run, path = steps
+    stored = read_csv(path)
+    assert "# emulated: true\n" in path.read_text()
+    assert stored.facts == run.trace.facts
     for name in ("t_s", "voltage_v", "current_a"):
-        assert np.array_equal(getattr(stored, name), getattr(step_run.trace, name))
+        assert np.array_equal(getattr(stored, name), getattr(run.trace, name))
 
 
-def test_unplugging_ends_the_recording_and_keeps_the_rows(tmp_path) -> None:
-    path = tmp_path / "power.csv"
-    with Km003cEmulator(VOLTAGE_V, IDLE_A) as emulator, Km003cSerial(emulator.port) as meter:
+def test_fifty_a_second_give_the_joules_of_lines_and_steps_within_half_a_percent(tmp_path: Path) -> None:
+    """Plugged in the other way round, so that the sign has to be turned as well."""
+    script = tmp_path / "load.csv"
+    script.write_text(LINES)
+    adc = AdcModel(update_hz=50.0, reversed=True)
+    with Km003cEmulator(script=read_load_script(script, interpolate=True), adc=adc) as emulator:
+        run = record(emulator, 2.4, 200.0, sign=-1)
+        for window in ((0.3, 2.2), (0.3, 1.3), (0.8, 2.0)):
+            assert run.measured(*window).energy_j == pytest.approx(run.true_j(*window), rel=5e-3)
+        assert run.trace.facts.sign == -1
+        assert run.measured(0.3, 2.2).update_period_s == pytest.approx(0.02, abs=0.005)
+
+
+def test_a_load_that_repeats_exactly_is_no_hole() -> None:
+    adc = AdcModel(noise_ua=0.0, flicker=False)
+    with Km003cEmulator(5.0, 1.0, adc=adc) as emulator:
+        run = record(emulator, 2.2, POLL_HZ)
+        energy = run.measured(0.2, 2.2)
+        assert energy.energy_j == pytest.approx(10.0, rel=1e-9)
+        assert energy.max_gap_s < 1.0
+
+
+def test_a_replugged_meter_goes_on_recording_and_the_hole_shows(tmp_path: Path) -> None:
+    path = tmp_path / "trace.csv"
+    with (
+        Km003cEmulator(5.0, 1.0, adc=AdcModel(update_hz=50.0)) as emulator,
+        ReconnectingMeter(lambda: open_meter("km003c", emulator.stable_port)) as meter,
+        Recorder(meter, 100.0, path) as recorder,
+    ):
+        recorder.wait_until_covered(time.monotonic() + 0.4, LATEST_ROW_S)
+        emulator.unplug()
+        gone_s = time.monotonic()
+        time.sleep(0.6)
+        emulator.replug()
+        back_s = time.monotonic()
+        recorder.wait_until_covered(back_s + 0.4, 2 * LATEST_ROW_S)
+        trace = recorder.stop()
+        assert emulator.other_bytes == 0
+    begin_s, end_s = trace.t_s[0], trace.t_s[-1]
+    hole_s = np.max(np.diff(trace.t_s))
+    assert hole_s >= back_s - gone_s
+    with pytest.raises(SampleGap, match="No measurement for"):
+        window_energy(trace, begin_s, end_s, max_gap_s=0.5)
+    before = window_energy(trace, begin_s, begin_s + 0.3, max_gap_s=0.5)
+    after = window_energy(trace, end_s - 0.1, end_s, max_gap_s=0.5)
+    assert (before.energy_j, after.energy_j) == pytest.approx((1.5, 0.5), rel=1e-3)
+    assert np.array_equal(read_csv(path).t_s, trace.t_s)
+
+
+def test_unplugging_for_good_ends_the_recording_and_keeps_the_rows(tmp_path: Path) -> None:
+    path = tmp_path / "trace.csv"
+    with Km003cEmulator(5.1, 0.4) as emulator, open_meter("km003c", emulator.port) as meter:
         recorder = Recorder(meter, POLL_HZ, path)
         with pytest.raises(MeterUnreachable, match="is gone"), recorder:
-            recorder.wait_until_covered(time.monotonic() + 0.6, timeout_s=5.0)
+            recorder.wait_until_covered(time.monotonic() + 0.6, LATEST_ROW_S)
             emulator.unplug()
-            recorder.wait_until_covered(time.monotonic() + 60.0, timeout_s=5.0)
+            recorder.wait_until_covered(time.monotonic() + 60.0, LATEST_ROW_S)
         with pytest.raises(MeterUnreachable):
             recorder.stop()
     stored = read_csv(path)
     assert len(stored.t_s) >= 2
-    assert stored.voltage_v.tolist() == [VOLTAGE_V] * len(stored.t_s)
-
-
-def test_values_are_block_means_renewed_at_the_update_rate() -> None:
-    with Km003cEmulator(5.0, 0.0, update_hz=20.0) as emulator, Km003cSerial(emulator.port) as meter:
-        emulator.set_load(5.0, 2.0)
-        currents = []
-        end_s = time.monotonic() + 0.3
-        while time.monotonic() < end_s:
-            currents.append(meter.read().current_a)
-    assert (currents[0], currents[-1]) == (0.0, 2.0)
-    assert currents == sorted(currents)
-    assert len(set(currents)) in (2, 3)  # before, perhaps the block that holds the step, after
-
-
-def test_the_true_energy_is_the_exact_integral() -> None:
-    with Km003cEmulator(5.0, 0.0) as emulator:
-        first_s = emulator.set_load(4.0, 0.5)
-        second_s = emulator.set_load(5.0, -1.0)
-        expected_j = 2.0 * (second_s - first_s) - 5.0 * 3.0
-        assert emulator.true_energy_j(first_s - 10.0, second_s + 3.0) == pytest.approx(expected_j, abs=1e-12)
-        assert emulator.true_energy_j(second_s + 1.0, second_s + 2.0) == pytest.approx(-5.0, abs=1e-9)
-        with pytest.raises(WindowNotCovered):
-            emulator.true_energy_j(2.0, 1.0)
-
-
-def test_text_is_ignored_but_kept() -> None:
-    import serial
-
-    with Km003cEmulator() as emulator:
-        with serial.Serial(emulator.port, timeout=0.1) as line:
-            line.write(b"qc 9V")
-            assert line.read(10) == b""
-        assert emulator.received == b"qc 9V"
-
-
-def test_impossible_emulators_are_refused() -> None:
-    for options in ({"update_hz": 0.0}, {"block_bytes": 48}, {"voltage_v": 1e9}, {"current_a": float("nan")}):
-        with pytest.raises(MeterSettingError):
-            Km003cEmulator(**options)
+    assert stored.voltage_v.tolist() == [5.1] * len(stored.t_s)

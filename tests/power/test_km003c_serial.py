@@ -3,125 +3,169 @@
 import dataclasses
 import errno
 import os
-import threading
 import time
-import tty
 from pathlib import Path
 
 import pytest
 import serial
 
 from power.errors import MeterProtocolError, MeterSettingError, MeterUnreachable
-from power.meters import METERS, open_meter
-from power.meters.km003c.emulator import STALE_DISCONNECT, Km003cEmulator
-from power.meters.km003c.serial import Km003cSerial, _is_pseudo_terminal
+from power.meters import open_meter
+from power.meters.km003c import protocol
+from power.meters.km003c.emulated_adc import CC1_RAW, CC2_RAW, AdcModel
+from power.meters.km003c.emulated_line import LineBehaviour
+from power.meters.km003c.emulator import Km003cEmulator
+from power.meters.km003c.pseudo_terminal import is_pseudo_terminal
+from power.meters.km003c.serial import Km003cSerial
+
+EXACT = AdcModel(noise_ua=0.0, flicker=False)
 
 
-def assert_only_get_data(received: bytes) -> None:
-    assert len(received) % 4 == 0
+def assert_only_get_data(emulator: Km003cEmulator) -> None:
+    received = emulator.received
+    assert received and len(received) % 4 == 0
     for at in range(0, len(received), 4):
         assert (received[at], received[at + 2 : at + 4]) == (0x0C, b"\x02\x00")
+    assert emulator.other_bytes == 0
+
+
+def currents(meter: Km003cSerial, reads: int) -> list[float]:
+    return [measurement.current_a for _ in range(reads) for measurement in meter.read()]
 
 
 @pytest.mark.parametrize("block_bytes", [40, 44])
-@pytest.mark.parametrize("split_replies", [False, True])
-def test_reads_what_the_emulator_measures(block_bytes: int, split_replies: bool) -> None:
-    options = {"block_bytes": block_bytes, "split_replies": split_replies, "stale_bytes": STALE_DISCONNECT}
-    with Km003cEmulator(9.0, -0.417, **options) as emulator, Km003cSerial(emulator.port) as meter:
+@pytest.mark.parametrize("split", [False, True])
+def test_reads_what_the_emulator_measures(block_bytes: int, split: bool) -> None:
+    adc, line = dataclasses.replace(EXACT, block_bytes=block_bytes), LineBehaviour(split=split, stale_every=1)
+    with Km003cEmulator(9.0, -0.417, adc=adc, line=line) as emulator, Km003cSerial(emulator.port) as meter:
         for _ in range(20):
             before_s = time.monotonic()
-            reading = meter.read()
+            (reading,) = meter.read()
             assert before_s <= reading.t_s <= time.monotonic()
             assert (reading.voltage_v, reading.current_a) == (9.0, -0.417)
-            assert reading.identity == (9_000_000, -417_000, 4234, 14)
-    assert len(emulator.received) == 20 * 4
-    assert_only_get_data(emulator.received)
+            assert reading.identity == (9_000_000, -417_000, CC1_RAW, CC2_RAW)
+        assert emulator.requests == 20
+        assert_only_get_data(emulator)
 
 
 def test_request_ids_count_and_wrap() -> None:
     with Km003cEmulator() as emulator, Km003cSerial(emulator.port) as meter:
         for _ in range(300):
             meter.read()
-    ids = list(emulator.received[1::4])
-    assert ids == [(1 + k) % 256 for k in range(300)]
+        assert list(emulator.received[1::4]) == [(1 + k) % 256 for k in range(300)]
 
 
-def test_the_sign_is_applied_and_recorded() -> None:
-    with Km003cEmulator(5.0, -1.5) as emulator, Km003cSerial(emulator.port, sign=-1) as meter:
-        assert meter.read().current_a == 1.5
-        assert meter.facts.sign == -1
+@pytest.mark.parametrize(("reversed_", "sign", "expected"), [(True, -1, 1.5), (True, 1, -1.5), (False, -1, -1.5)])
+def test_the_sign_is_applied_once_and_recorded(reversed_: bool, sign: int, expected: float) -> None:
+    adc = dataclasses.replace(EXACT, reversed=reversed_)
+    with Km003cEmulator(5.0, 1.5, adc=adc) as emulator, Km003cSerial(emulator.port, sign) as meter:
+        assert currents(meter, 1) == [expected]
+        assert meter.facts.sign == sign
 
 
 @pytest.mark.parametrize(
     "garbage",
     [
         b"hello, meter\r\n",
-        b"\x41\x01\x80\x02\x01\x00\x00\xff",  # announces more than will come
+        b"\x41\x02\x80\x02\x01\x00\x00\xff",  # announces more than will come
         b"\xff",
-        bytes.fromhex("06010000"),  # a refusal of the first request
-        bytes.fromhex("41010000"),  # an empty reply to the first request
+        bytes.fromhex("06020000"),  # a refusal of the second request
+        bytes.fromhex("41020000"),  # an empty reply to it
+        bytes.fromhex("0212056a202a0b00"),  # the other stream
         bytes(range(256)) * 8,
     ],
 )
 def test_resynchronises_after_garbage(garbage: bytes) -> None:
-    with Km003cEmulator(5.0, 1.0, stale_bytes=garbage) as emulator, Km003cSerial(emulator.port) as meter:
-        assert [meter.read().current_a for _ in range(3)] == [1.0, 1.0, 1.0]
-    assert_only_get_data(emulator.received)
+    line = LineBehaviour(garbage_every=2, garbage=garbage)
+    with Km003cEmulator(5.0, 1.0, adc=EXACT, line=line) as emulator, Km003cSerial(emulator.port) as meter:
+        assert currents(meter, 3) == [1.0] * 3
+        assert emulator.requests > 3
+        assert_only_get_data(emulator)
 
 
-def test_what_was_queued_before_opening_is_flushed() -> None:
-    with Km003cEmulator(5.0, 1.0) as emulator:
-        with Km003cSerial(emulator.port) as first:
-            first._line.write(bytes.fromhex("0c010200"))
-            time.sleep(0.05)
-        with Km003cSerial(emulator.port) as second:
-            emulator.set_load(5.0, 2.0)
-            time.sleep(1.1)
-            assert second.read().current_a == 2.0
+def test_a_request_that_is_not_answered_is_asked_again() -> None:
+    line = LineBehaviour(silent_every=2)
+    with Km003cEmulator(5.0, 1.0, adc=EXACT, line=line) as emulator, Km003cSerial(emulator.port) as meter:
+        assert currents(meter, 2) == [1.0, 1.0]
+        assert emulator.requests == 3
 
 
-def test_silence_is_an_unreachable_meter() -> None:
-    began_s = time.monotonic()
+def test_what_was_queued_before_opening_is_not_taken_for_an_answer() -> None:
+    with Km003cEmulator(5.0, 1.0, adc=AdcModel(update_hz=50.0, noise_ua=0.0)) as emulator:
+        with serial.Serial(emulator.port) as earlier:
+            earlier.write(protocol.get_data(1))
+            while earlier.in_waiting < 52:
+                time.sleep(0.001)
+        emulator.set_load(5.0, 2.0)
+        time.sleep(0.1)
+        with Km003cSerial(emulator.port) as meter:
+            assert currents(meter, 1) == [2.0]
+
+
+def test_silence_is_an_unreachable_meter_after_a_few_requests() -> None:
+    with Km003cEmulator(line=LineBehaviour(silent_every=1)) as emulator, Km003cSerial(emulator.port) as meter:
+        with pytest.raises(MeterUnreachable, match="does not answer") as caught:
+            meter.read()
+        assert "Check that the port is a KM003C's" in caught.value.remedy
+        assert emulator.requests == 3
+        assert_only_get_data(emulator)
+
+
+def test_a_meter_that_always_refuses_is_a_protocol_error() -> None:
+    refusals = b"".join(bytes([protocol.REJECT, number, 0, 0]) for number in range(1, 8))
+    line = LineBehaviour(garbage_every=1, garbage=refusals)
     with (
-        Km003cEmulator(silent=True) as emulator,
+        Km003cEmulator(line=line) as emulator,
         Km003cSerial(emulator.port) as meter,
-        pytest.raises(MeterUnreachable, match="does not answer"),
+        pytest.raises(MeterProtocolError, match="refused to send a measurement"),
     ):
         meter.read()
-    assert time.monotonic() - began_s < 3.0
 
 
-def test_a_line_that_never_stops_is_a_protocol_error() -> None:
-    master, slave = os.openpty()
-    tty.setraw(slave)
-    halt = threading.Event()
+def test_a_device_that_takes_no_bytes_is_unreachable(monkeypatch) -> None:
+    def time_out(line: serial.Serial, data: bytes) -> int:
+        raise serial.SerialTimeoutException("Write timeout")
 
-    def babble() -> None:
-        while not halt.wait(0.005):
-            os.write(master, b"\xff" * 16)
-
-    babbler = threading.Thread(target=babble)
-    babbler.start()
-    try:
-        with Km003cSerial(os.ttyname(slave)) as meter, pytest.raises(MeterProtocolError, match="without being asked"):
+    with Km003cEmulator() as emulator, Km003cSerial(emulator.port) as meter:
+        monkeypatch.setattr(serial.Serial, "write", time_out)
+        with pytest.raises(MeterUnreachable, match="takes no requests"):
             meter.read()
-    finally:
-        halt.set()
-        babbler.join()
-        os.close(master)
-        os.close(slave)
 
 
 def test_unplugged_between_reads() -> None:
     with Km003cEmulator() as emulator, Km003cSerial(emulator.port) as meter:
         meter.read()
         emulator.unplug()
-        with pytest.raises(MeterUnreachable, match="is gone") as caught:
+        for _ in range(2):
+            with pytest.raises(MeterUnreachable, match="is gone") as caught:
+                meter.read()
+            assert "Plug the meter in" in caught.value.remedy
+
+
+def test_the_same_stable_path_opens_the_meter_again_after_a_replug() -> None:
+    with Km003cEmulator(5.0, 1.0, adc=EXACT) as emulator:
+        for _ in range(3):
+            with Km003cSerial(emulator.stable_port) as meter:
+                assert currents(meter, 1) == [1.0]
+                assert (meter.facts.port, meter.facts.emulated) == (emulator.stable_port, True)
+                emulator.unplug()
+                with pytest.raises(MeterUnreachable, match="is gone"):
+                    meter.read()
+                with pytest.raises(MeterUnreachable, match="There is no port"):
+                    Km003cSerial(emulator.stable_port)
+            emulator.replug()
+        assert_only_get_data(emulator)
+
+
+def test_a_closed_reader_says_so() -> None:
+    with Km003cEmulator() as emulator:
+        meter = Km003cSerial(emulator.port)
+        for _ in range(2):
+            meter.close()
+        with pytest.raises(MeterUnreachable, match="has been closed") as caught:
             meter.read()
-        assert "Plug the meter in" in caught.value.remedy
-        meter.close()
-        with pytest.raises(MeterUnreachable):
-            meter.read()
+        assert caught.value.remedy == "Open it again before reading."
+        assert emulator.received == b""
 
 
 def test_the_port_is_exclusive_and_given_back() -> None:
@@ -132,13 +176,16 @@ def test_the_port_is_exclusive_and_given_back() -> None:
             again.read()
 
 
-def test_ports_that_cannot_be_meters(tmp_path) -> None:
-    file = tmp_path / "a file"
+def test_ports_that_cannot_be_meters(tmp_path: Path) -> None:
+    file, pipe = tmp_path / "a file", tmp_path / "a pipe"
     file.touch()
+    os.mkfifo(pipe)
     for port, complaint in {
         str(tmp_path / "absent"): "There is no port",
+        str(file / "below"): "There is no port",
         str(tmp_path): "not a serial port",
         str(file): "not a serial port",
+        str(pipe): "not a serial port",
         "/dev/null": "not a serial port",
         "nul\0byte": "not a serial port",
         "": "There is no port",
@@ -148,30 +195,41 @@ def test_ports_that_cannot_be_meters(tmp_path) -> None:
         assert caught.value.remedy
 
 
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may open any port")
+def test_a_port_of_others_is_refused_with_the_group_to_join() -> None:
+    with Km003cEmulator() as emulator:
+        Path(emulator.port).chmod(0)
+        with pytest.raises(MeterUnreachable, match="No permission"):
+            Km003cSerial(emulator.port)
+
+
 @pytest.mark.parametrize(
-    ("number", "complaint", "remedy"),
+    ("number", "complaint", "remedies"),
     [
-        (errno.EACCES, "No permission", "dialout"),
-        (errno.EBUSY, "Another program", "ModemManager"),
-        (errno.ENODEV, "is gone", "Plug"),
+        (errno.EACCES, "No permission to open /dev/ttyACM0", ["dialout", "udev rule"]),
+        (errno.EPERM, "No permission to open /dev/ttyACM0", ["dialout", "udev rule"]),
+        (errno.EBUSY, "Another program uses /dev/ttyACM0", ["ModemManager", 'ENV{ID_MM_DEVICE_IGNORE}="1"']),
+        (errno.ENODEV, "is gone", ["Plug"]),
+        (errno.EINVAL, "not a serial port", ["/dev/serial/by-id"]),
     ],
 )
-def test_what_the_system_refuses(monkeypatch, number: int, complaint: str, remedy: str) -> None:
+def test_what_the_system_refuses(monkeypatch, number: int, complaint: str, remedies: list[str]) -> None:
     def refuse(line: serial.Serial) -> None:
         raise serial.SerialException(number, os.strerror(number))
 
     monkeypatch.setattr(serial.Serial, "open", refuse)
     with pytest.raises(MeterUnreachable, match=complaint) as caught:
         Km003cSerial("/dev/ttyACM0")
-    assert remedy in caught.value.remedy
+    for remedy in remedies:
+        assert remedy in caught.value.remedy
 
 
-def test_a_pseudo_terminal_is_emulated_under_any_name(tmp_path) -> None:
+def test_a_pseudo_terminal_is_emulated_under_any_name(tmp_path: Path) -> None:
     with Km003cEmulator() as emulator:
         nearly_real, twice = tmp_path / "ttyACM9", tmp_path / "usb-ChargerLAB_POWER-Z"
         nearly_real.symlink_to(emulator.port)
         twice.symlink_to(nearly_real)
-        for port in (emulator.port, str(nearly_real), str(twice)):
+        for port in (emulator.port, emulator.stable_port, str(nearly_real), str(twice)):
             with Km003cSerial(port) as meter:
                 assert meter.facts.emulated is True
                 assert meter.facts.port == port
@@ -179,11 +237,11 @@ def test_a_pseudo_terminal_is_emulated_under_any_name(tmp_path) -> None:
 
 def test_a_pseudo_terminal_is_known_by_its_device_and_by_its_name() -> None:
     with Km003cEmulator() as emulator, Path(emulator.port).open("rb") as terminal, Path("/dev/null").open("rb") as null:
-        assert _is_pseudo_terminal("/dev/ttyACM0", terminal.fileno())  # a container may rename a device
+        assert is_pseudo_terminal("/dev/ttyACM0", terminal.fileno())  # a container may rename a device
         for name in ("/dev/pts/3", "/dev/ptyp0", "/dev/ttys004"):
-            assert _is_pseudo_terminal(name, null.fileno())
+            assert is_pseudo_terminal(name, null.fileno())
         for name in ("/dev/ttyACM0", "/dev/ttyUSB0", "/dev/ttyS0", "/dev/cu.usbmodem1101"):
-            assert not _is_pseudo_terminal(name, null.fileno())
+            assert not is_pseudo_terminal(name, null.fileno())
 
 
 def test_nothing_clears_emulated(monkeypatch) -> None:
@@ -199,13 +257,11 @@ def test_nothing_clears_emulated(monkeypatch) -> None:
             assert meter.facts.emulated is True
 
 
-def test_the_registry_opens_by_name_and_names_the_nearest() -> None:
+def test_the_facts_say_how_to_integrate() -> None:
     with Km003cEmulator() as emulator, open_meter("km003c", emulator.port, sign=-1) as meter:
-        assert (meter.facts.meter, meter.facts.sign, meter.facts.update_period_s) == ("km003c", -1, 0.5)
-    with pytest.raises(MeterSettingError) as caught:
-        open_meter("km003", "/dev/null")
-    assert "'km003c'" in caught.value.remedy
-    assert list(METERS) == ["km003c"]
+        facts = meter.facts
+        assert (facts.meter, facts.transport, facts.sign) == ("km003c", "serial", -1)
+        assert (facts.update_period_s, facts.averaging, facts.field) == (0.5, "block", "vbus/ibus instantaneous")
 
 
 def test_an_impossible_sign_is_refused_and_the_port_given_back() -> None:

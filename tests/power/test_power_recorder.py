@@ -7,11 +7,13 @@ import time
 import numpy as np
 import pytest
 
-from power.errors import MeterSettingError, MeterUnreachable, TraceNotWritten, WindowNotCovered
+from power.errors import EndOfRecording, MeterSettingError, MeterUnreachable, TraceNotWritten, WindowNotCovered
 from power.meters.base import Measurement
 from power.recorder import Recorder
 from power.trace import MeterFacts
 from power.trace_io import read_csv
+
+pytestmark = pytest.mark.alone
 
 
 class ScriptedMeter:
@@ -23,12 +25,12 @@ class ScriptedMeter:
         self._failure = failure
         self._given = 0
 
-    def read(self) -> Measurement:
+    def read(self) -> tuple[Measurement, ...]:
         if self._failure is not None and self._given == len(self._currents_a):
             raise self._failure
         self._given = min(self._given + 1, len(self._currents_a))
         current_a = self._currents_a[self._given - 1]
-        return Measurement(time.monotonic(), 5.0, current_a, (round(current_a * 1e6),))
+        return (Measurement(time.monotonic(), 5.0, current_a, (round(current_a * 1e6),)),)
 
     def close(self) -> None:
         pass
@@ -108,3 +110,31 @@ def test_an_unwritable_csv_is_refused_before_recording(tmp_path) -> None:
 def test_pyserial_is_loaded_only_when_a_port_is_opened() -> None:
     code = "import sys, power.energy, power.recorder, power.meters; sys.exit('serial' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_without_kept_rows_the_file_and_the_totals_have_them(tmp_path) -> None:
+    path = tmp_path / "power.csv"
+    with Recorder(ScriptedMeter([1.0, 2.0, 3.0]), 100.0, path, keep_rows=False) as recorder:
+        recorder.wait_until_covered(time.monotonic() + 0.3, timeout_s=5.0)
+    assert len(recorder.stop().t_s) == 0
+    stored, totals = read_csv(path), recorder.totals
+    assert totals is not None and totals.rows == len(stored.t_s) >= 4
+    assert totals.power_w == 15.0 and totals.t_s == stored.t_s[-1]
+    assert totals.energy_j == pytest.approx(
+        np.sum(np.diff(stored.t_s) * (stored.power_w[1:] + stored.power_w[:-1]) / 2)
+    )
+
+
+def test_the_end_of_a_replay_is_no_error() -> None:
+    end = EndOfRecording("All was given.", "Replay it again.")
+    with Recorder(ScriptedMeter([1.0, 2.0], end), 100.0) as recorder:
+        assert recorder.wait(5.0)
+        assert not Recorder(ScriptedMeter([1.0])).wait(0.01)
+    assert recorder.stop().current_a.tolist() == [1.0, 2.0]
+
+
+def test_what_came_before_a_failure_can_still_be_had() -> None:
+    failure = MeterUnreachable("Gone.", "Plug it in.")
+    with pytest.raises(MeterUnreachable), Recorder(ScriptedMeter([1.0, 2.0], failure), 100.0) as recorder:
+        recorder.wait(5.0)
+    assert recorder.trace_so_far().current_a.tolist() == [1.0, 2.0]

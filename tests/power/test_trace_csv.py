@@ -1,4 +1,4 @@
-"""Recordings on disk: the round trip is exact, and nothing doubtful is read."""
+"""Recordings of our own on disk: the round trip is exact, and nothing that contradicts itself is read."""
 
 from pathlib import Path
 
@@ -22,11 +22,27 @@ def same(a: PowerTrace, b: PowerTrace) -> bool:
     return heads and all(np.array_equal(getattr(a, name), getattr(b, name)) for name in columns)
 
 
-@given(st.lists(st.tuples(finite, finite, finite), max_size=20), st.booleans(), st.sampled_from([1, -1]))
-def test_round_trip_is_exact(tmp_path_factory, rows, emulated, sign) -> None:
-    facts = MeterFacts("km003c", "serial", "/dev/serial/by-id/usb POWER-Z: 1", emulated, sign, "vbus/ibus", 0.5)
+facts_of_any_meter = st.builds(
+    MeterFacts,
+    meter=st.just("km003c"),
+    transport=st.just("serial"),
+    port=st.just("/dev/serial/by-id/usb POWER-Z: 1"),
+    emulated=st.sampled_from([True, False, None]),
+    sign=st.sampled_from([1, -1]),
+    field=st.just("vbus/ibus"),
+    update_period_s=st.sampled_from([0.5, 0.001, None]),
+    averaging=st.sampled_from(["block", "instant"]),
+)
+
+
+@given(
+    st.lists(st.tuples(finite, finite, finite), max_size=20),
+    facts_of_any_meter,
+    st.sampled_from([STARTED_AT, None]),
+)
+def test_round_trip_is_exact(tmp_path_factory, rows, facts, started_at) -> None:
     t_s, voltage_v, current_a = zip(*sorted(rows), strict=True) if rows else ((), (), ())
-    trace = PowerTrace(facts, T0_S, STARTED_AT, t_s, voltage_v, current_a)
+    trace = PowerTrace(facts, T0_S, started_at, t_s, voltage_v, current_a)
     path = tmp_path_factory.getbasetemp() / "round trip.csv"
     write_csv(trace, path)
     assert same(read_csv(path), trace)
@@ -34,9 +50,9 @@ def test_round_trip_is_exact(tmp_path_factory, rows, emulated, sign) -> None:
 
 def test_what_the_file_looks_like(make_trace, tmp_path) -> None:
     path = tmp_path / "power.csv"
-    write_csv(make_trace([0.0, 0.5], [5.0, -2.5], voltage_v=5.0, emulated=True), path)
+    write_csv(make_trace([0.0, 0.5], [5.0, -2.5], voltage_v=5.0, emulated=True, averaging="block"), path)
     assert path.read_text().splitlines() == [
-        "# schema_version: 1",
+        "# schema_version: 2",
         "# meter: km003c",
         "# transport: serial",
         "# port: /dev/ttyACM0",
@@ -44,6 +60,7 @@ def test_what_the_file_looks_like(make_trace, tmp_path) -> None:
         "# sign: +1",
         "# field: vbus/ibus",
         "# update_period_s: 0.5",
+        "# averaging: block",
         "# clock: monotonic",
         "# t0_s: 100.0",
         "# started_at: 2026-01-02T03:04:05+00:00",
@@ -66,7 +83,7 @@ def test_the_growing_file_is_readable_at_any_moment(make_trace, tmp_path) -> Non
 @pytest.fixture
 def recorded(make_trace, tmp_path):
     path = tmp_path / "power.csv"
-    write_csv(make_trace([0.0, 0.5, 1.0], [1.0, 2.0, 3.0], emulated=True), path)
+    write_csv(make_trace([0.0, 0.5, 1.0], [1.0, 2.0, 3.0], emulated=True, averaging="block"), path)
     return path
 
 
@@ -80,24 +97,35 @@ def test_a_truncated_last_line_is_not_read(recorded) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "complaint"),
     [
-        ("# emulated: true\n", "", "lacks the facts emulated"),
-        ("# emulated: true", "# emulated: no", "line 5: emulated is 'no', not true or false"),
+        ("# emulated: true", "# emulated: no", "line 5: emulated: it is 'no', not true or false"),
         ("# emulated: true", "# emulated:", "line 5"),
         ("# emulated: true\n", "# emulated: true\n# emulated: false\n", "line 6: emulated is given twice"),
-        ("# clock: monotonic", "# clock: utc", "line 9"),
-        ("# schema_version: 1", "# schema_version: 2", "line 1"),
+        ("# clock: monotonic", "# clock: utc", "line 10"),
+        ("# schema_version: 2", "# schema_version: 3", "line 1: the recording is of version 3"),
+        ("# schema_version: 2", "# schema_version: 0", "line 1"),
+        ("# schema_version: 2", "# schema_version: two", "line 1"),
         ("# sign: +1", "# sign: 0", "line 6"),
-        ("# update_period_s: 0.5", "# update_period_s: 0", "update period"),
-        ("# t0_s: 100.0", "# t0_s: soon", "line 10: 'soon' is not a number"),
-        ("2026-01-02T", "yesterday ", "line 11"),
-        ("# meter: km003c", "# meter: km003c\n# colour: red", "line 3: 'colour' is no known fact"),
-        ("t_s,voltage_v,current_a,power_w", "t_s,voltage_v,power_w", "line 12: the columns"),
-        ("0.5,1.0,2.0,2.0", "0.5,1.0,2.0", "line 14: there are 3 columns"),
-        ("0.5,1.0,2.0,2.0", "0.5,nan,2.0,nan", "line 14: 'nan' is not a finite number"),
-        ("0.5,1.0,2.0,2.0", "0.5,x,2.0,2.0", "line 14: 'x' is not a number"),
-        ("0.5,1.0,2.0,2.0", "-0.5,1.0,2.0,2.0", "line 14: time goes backwards"),
-        ("0.5,1.0,2.0,2.0", "0.5,1.0,2.0,7.0", "line 14: power_w is 7.0"),
-        ("0.5,1.0,2.0,2.0", "", "line 14: there are 1 columns"),
+        ("# update_period_s: 0.5", "# update_period_s: 0", "line 8: update_period_s: an update period of 0 s"),
+        ("# update_period_s: 0.5", "# update_period_s: nan", "line 8"),
+        ("# averaging: block", "# averaging: mean", "line 9: averaging: it is 'mean', not block or instant"),
+        ("# t0_s: 100.0", "# t0_s: soon", "line 11: t0_s: 'soon' is not a number"),
+        ("2026-01-02T", "yesterday ", "line 12"),
+        (
+            "t_s,voltage_v,current_a,power_w",
+            "t_s,voltage_v,power_w",
+            "line 13: the columns are t_s, voltage_v, power_w",
+        ),
+        ("0.5,1.0,2.0,2.0", "0.5,1.0,2.0", "line 15: there are 3 columns"),
+        ("0.5,1.0,2.0,2.0", "0.5,1.0,2.0,2.0,", "line 15: there are 5 columns"),
+        ("0.5,1.0,2.0,2.0", "0.5,nan,2.0,nan", "line 15: 'nan' is not a finite number"),
+        ("0.5,1.0,2.0,2.0", "0.5,1.0,2.0,inf", "line 15: 'inf' is not a finite number"),
+        ("0.5,1.0,2.0,2.0", "0.5,x,2.0,2.0", "line 15: 'x' is not a number"),
+        ("0.5,1.0,2.0,2.0", "-0.5,1.0,2.0,2.0", "line 15: time goes backwards"),
+        ("0.5,1.0,2.0,2.0", "0.5,1.0,2.0,7.0", "line 15: power_w is 7.0"),
+        ("0.5,1.0,2.0,2.0", "", "line 15: there are 1 columns"),
+        ("0.5,1.0,2.0,2.0", '0.5,1.0,2.0,"2.0', "line 15"),
+        ("0.5,1.0,2.0,2.0", "0.5,1.0,2.0,2.0\r0.6,1.0,2.0,2.0", "line 15"),
+        ("0.5,1.0,2.0,2.0", "# a note", "line 15: there are 1 columns"),
     ],
 )
 def test_bad_input_names_its_line(recorded, old, new, complaint) -> None:
@@ -108,6 +136,41 @@ def test_bad_input_names_its_line(recorded, old, new, complaint) -> None:
         read_csv(recorded)
     assert complaint in caught.value.message
     assert caught.value.remedy
+
+
+def test_the_first_of_several_faults_is_named(recorded) -> None:
+    recorded.write_text(recorded.read_text().replace("0.5,1.0,2.0,2.0", "0.5,1.0,nan,2.0").replace("3.0,3.0", "x,3.0"))
+    with pytest.raises(TraceFormatError, match="line 15: 'nan'"):
+        read_csv(recorded)
+
+
+def test_a_recording_of_the_first_version_is_read_and_its_averaging_unknown_as_it_was(recorded) -> None:
+    text = recorded.read_text()
+    recorded.write_text(text.replace("# schema_version: 2", "# schema_version: 1").replace("# averaging: block\n", ""))
+    assert read_csv(recorded).facts.averaging == "instant"
+
+
+@pytest.mark.parametrize("fact", ["meter", "emulated", "sign", "update_period_s", "t0_s", "started_at"])
+def test_a_fact_that_is_not_there_is_unknown(recorded, fact: str) -> None:
+    lines = recorded.read_text().splitlines(keepends=True)
+    recorded.write_text("".join(line for line in lines if not line.startswith(f"# {fact}:")))
+    trace = read_csv(recorded)
+    found = {**vars(trace.facts), "t0_s": trace.t0_s, "started_at": trace.started_at}
+    absent = {"meter": "unknown", "emulated": None, "sign": 1, "update_period_s": None, "t0_s": 0.0, "started_at": None}
+    assert found[fact] == absent[fact]
+
+
+def test_a_note_of_somebody_else_is_no_fact(recorded) -> None:
+    before = read_csv(recorded)
+    recorded.write_text("# the red board\n# colour: red\n#\n" + recorded.read_text())
+    assert same(read_csv(recorded), before)
+
+
+def test_a_newer_recording_asks_for_an_update(recorded) -> None:
+    recorded.write_text(recorded.read_text().replace("# schema_version: 2", "# schema_version: 12"))
+    with pytest.raises(TraceFormatError) as caught:
+        read_csv(recorded)
+    assert "Update" in caught.value.remedy
 
 
 def test_files_that_are_no_recording(tmp_path) -> None:

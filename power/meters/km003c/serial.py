@@ -7,21 +7,23 @@ means nothing to the meter. That Linux's ttyACM takes these packets is stated by
 """
 
 import contextlib
-import errno
 import os
-import re
-import sys
 import termios
 import time
-from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import serial
+from serial.tools import list_ports
+from serial.tools.list_ports_common import ListPortInfo
 
-from power.errors import MeterProtocolError, MeterUnreachable, PowerError
+from power.errors import MeterProtocolError, PowerError
 from power.meters.base import Measurement
-from power.meters.km003c import protocol
+from power.meters.km003c import adc, port_errors, protocol
+from power.meters.km003c.pseudo_terminal import is_pseudo_terminal
+from power.meters.km003c.wrong_device import wrong_device
 from power.trace import MeterFacts
 
 UPDATE_PERIOD_S = 0.5  # two measurements a second after power-up, however often it is polled
@@ -30,16 +32,19 @@ QUIET_S = 0.05
 REPLY_TIMEOUT_S = 0.5
 RESYNC_TIMEOUT_S = 1.0
 ATTEMPTS = 3
+KEPT_BYTES = 512  # of what was heard, to tell which device it is
+SHOWN_BYTES = 8
 
-# Linux Documentation/admin-guide/devices.txt: 2 and 3 are BSD pseudo-terminals, 136-143 Unix98 ones.
-LINUX_PTY_MAJORS = frozenset({2, 3, *range(136, 144)})
-PTY_NAME = re.compile(r"/dev/(pts/|pty|ttys[0-9])")
+USB_VENDOR = 0x5FC9
+USB_PRODUCTS = (0x0063, 0x0061)  # KM003C, KM002C
+BY_ID = Path("/dev/serial/by-id")
 
 
 class Km003cSerial:
     """An open KM003C; `sign` (+1 or -1) is applied to every current.
 
-    Whether its numbers are emulated is decided by the port alone: a pseudo-terminal is an emulator.
+    Whether its numbers are emulated is decided by the port alone: a pseudo-terminal is an emulator. After
+    `MeterUnreachable` a meter that was plugged in again is opened anew; under /dev/serial/by-id its path stays.
     Raises `MeterUnreachable` when the port cannot be opened.
     """
 
@@ -47,16 +52,19 @@ class Km003cSerial:
         self._port = port
         self._cutter = protocol.FrameCutter()
         self._request_id = 0
+        self._asked = bytearray()
+        self._heard = bytearray()
         self._line = _open_line(port)
         try:
             self._facts = MeterFacts(
                 meter="km003c",
                 transport="serial",
                 port=port,
-                emulated=_is_pseudo_terminal(port, self._line.fileno()),
+                emulated=is_pseudo_terminal(port, self._line.fileno()),
                 sign=sign,
                 field="vbus/ibus instantaneous",
                 update_period_s=UPDATE_PERIOD_S,
+                averaging="block",
             )
         except PowerError:
             self.close()
@@ -67,15 +75,17 @@ class Km003cSerial:
         """What must be known to judge this meter's numbers."""
         return self._facts
 
-    def read(self) -> Measurement:
+    def read(self) -> tuple[Measurement, ...]:
         """Ask for the ADC block until it comes, a few times at most.
 
-        Raises `MeterUnreachable` on silence or a vanished port, `MeterProtocolError` on persistent garbage.
+        Raises `MeterUnreachable` on silence, a vanished or a closed port, and `MeterProtocolError` on persistent
+        garbage or another device: within a few seconds, and at once where the port is gone.
         """
-        problem: PowerError = MeterUnreachable(
-            f"The meter on {self._port} does not answer.",
-            "Check that the port is a KM003C's and plug the meter in again.",
-        )
+        if not self._line.is_open:
+            raise port_errors.unreachable(port_errors.CLOSED, self._port)
+        self._asked.clear()
+        self._heard.clear()
+        problem = None
         for _ in range(ATTEMPTS):
             try:
                 measurement = self._ask()
@@ -83,9 +93,10 @@ class Km003cSerial:
                 problem = error
             else:
                 if measurement is not None:
-                    return measurement
-            self._resynchronise()
-        raise problem
+                    return (measurement,)
+            if not self._became_quiet():
+                break
+        raise self._diagnosis(problem)
 
     def close(self) -> None:
         """Close the port; harmless when called again or when the meter is gone."""
@@ -104,22 +115,36 @@ class Km003cSerial:
         """One request; None when nothing came back."""
         self._request_id = (self._request_id + 1) % 256
         asked_s = time.monotonic()
-        with _port_errors(self._port, _UNPLUGGED):
-            self._line.write(protocol.get_data(self._request_id))
-            frame = self._collect(asked_s + REPLY_TIMEOUT_S)
+        self._send(protocol.get_data(self._request_id))
+        frame = self._collect(asked_s + REPLY_TIMEOUT_S)
         if frame is None:
             return None
-        return self._measurement(protocol.adc_block(frame), (asked_s + time.monotonic()) / 2)
+        return self._measurement(adc.adc_block(frame), (asked_s + time.monotonic()) / 2)
+
+    def _send(self, request: bytes) -> None:
+        self._asked += request
+        with port_errors.port_errors(self._port, port_errors.UNPLUGGED):
+            try:
+                self._line.write(request)
+            except serial.SerialTimeoutException as error:
+                raise port_errors.unreachable(port_errors.TAKES_NOTHING, self._port) from error
+
+    def _receive(self, most_bytes: int) -> bytes:
+        """What comes until `most_bytes` are there or the line is quiet."""
+        with port_errors.port_errors(self._port, port_errors.UNPLUGGED):
+            data = self._line.read(most_bytes)
+        self._heard += data[: KEPT_BYTES - len(self._heard)]
+        return data
 
     def _collect(self, deadline_s: float) -> protocol.Frame | None:
         """Read by length, never past the packet, until the answer to the current request is complete."""
         while time.monotonic() < deadline_s:
-            for frame in self._cutter.feed(self._line.read(self._cutter.missing_bytes)):
+            for frame in self._cutter.feed(self._receive(self._cutter.missing_bytes)):
                 if self._is_answer(frame.header):
                     return frame
         if self._cutter.pending_bytes:
             raise MeterProtocolError(
-                f"A reply on {self._port} broke off after {self._cutter.pending_bytes} bytes.",
+                f"A reply broke off after {self._cutter.pending_bytes} bytes.",
                 "Ask again; try another cable or USB port if this persists.",
             )
         return None
@@ -129,25 +154,35 @@ class Km003cSerial:
         if header.request_id != self._request_id:
             return False
         if header.packet_type in (protocol.REJECT, protocol.ERROR):
-            raise MeterProtocolError(
-                f"The meter on {self._port} refused to send a measurement.", "Plug the meter in again."
-            )
+            raise MeterProtocolError("The meter refused to send a measurement.", "Plug the meter in again.")
         return header.packet_type == protocol.PUT_DATA
 
-    def _resynchronise(self) -> None:
-        """Drop everything until the line has been quiet for one read time-out."""
+    def _became_quiet(self) -> bool:
+        """Drop everything until the line has been quiet for one read time-out; False if it never is."""
         self._cutter.clear()
         deadline_s = time.monotonic() + RESYNC_TIMEOUT_S
-        with _port_errors(self._port, _UNPLUGGED):
-            while self._line.read(protocol.MAX_FRAME_BYTES):
-                if time.monotonic() > deadline_s:
-                    raise MeterProtocolError(
-                        f"{self._port} sends without being asked.", "Check that the port is a KM003C's."
-                    )
+        while self._receive(protocol.MAX_FRAME_BYTES):
+            if time.monotonic() > deadline_s:
+                return False
+        return True
 
-    def _measurement(self, raw: protocol.AdcRaw, t_s: float) -> Measurement:
+    def _diagnosis(self, problem: MeterProtocolError | None) -> PowerError:
+        """Why no attempt succeeded: another device, else the last `problem`, else silence."""
+        stranger = wrong_device(self._port, bytes(self._heard), bytes(self._asked))
+        if stranger is not None:
+            return stranger
+        if problem is not None:
+            return MeterProtocolError(f"{self._port}: {problem.message}", problem.remedy)
+        if self._heard:
+            return MeterProtocolError(
+                f"The device on {self._port} sends, but no answer: {self._heard[:SHOWN_BYTES].hex()}.",
+                "Check that the port is a KM003C's, and plug the meter in again.",
+            )
+        return port_errors.unreachable(port_errors.NO_ANSWER, self._port)
+
+    def _measurement(self, raw: adc.AdcRaw, t_s: float) -> Measurement:
         # Not the averages: they lag by a second or more and are low by up to 0.2 % on a studied unit.
-        reading = protocol.adc_reading(raw)
+        reading = adc.adc_reading(raw)
         return Measurement(
             t_s=t_s,
             voltage_v=reading.voltage_v,
@@ -162,70 +197,50 @@ def _open_line(port: str) -> serial.Serial:
     # Before opening, because a pseudo-terminal has no modem lines and refuses them afterwards.
     line.dtr = True
     line.rts = True
-    with _port_errors(port, _NOT_SERIAL):
+    with port_errors.port_errors(port, port_errors.NOT_SERIAL):
         line.port = port
         line.open()
     return line
 
 
-def _is_pseudo_terminal(port: str, descriptor: int) -> bool:
-    """By the open device itself where the system numbers its devices as Linux does, and by its real name."""
-    named = PTY_NAME.match(os.path.realpath(port)) is not None
-    numbered = sys.platform == "linux" and os.major(os.fstat(descriptor).st_rdev) in LINUX_PTY_MAJORS
-    return named or numbered
+@dataclass(frozen=True)
+class FoundPort:
+    """A serial port that belongs to a KM003C or KM002C; None is what the system does not tell.
+
+    `stable_path` leads to the same meter after it was plugged in again; `device` may then be another's.
+    """
+
+    device: str
+    stable_path: str | None
+    vid: int | None
+    pid: int | None
+    serial_number: str | None
+    product: str | None
+    readable: bool
+    writable: bool
 
 
-_Reason = tuple[str, str]
-
-_NO_SUCH_PORT: _Reason = (
-    "There is no port {port}.",
-    "Plug the meter in and look for its port under /dev/serial/by-id.",
-)
-_NO_PERMISSION: _Reason = (
-    "No permission to open {port}.",
-    "Join the group that owns the port (sudo usermod -aG dialout $USER) and log in again.",
-)
-_BUSY: _Reason = (
-    "Another program uses {port}.",
-    "Stop the other program; ModemManager probes unknown ports too.",
-)
-_NOT_SERIAL: _Reason = (
-    "{port} is not a serial port.",
-    "Give the meter's port; it is listed under /dev/serial/by-id.",
-)
-_UNPLUGGED: _Reason = (
-    "The meter on {port} is gone.",
-    "Plug the meter in again and check its cable, then repeat the measurement.",
-)
-_REASONS: dict[int, _Reason] = {
-    errno.ENOENT: _NO_SUCH_PORT,
-    errno.ENOTDIR: _NO_SUCH_PORT,
-    errno.EACCES: _NO_PERMISSION,
-    errno.EPERM: _NO_PERMISSION,
-    errno.EBUSY: _BUSY,
-    errno.EAGAIN: _BUSY,
-    errno.ENOTTY: _NOT_SERIAL,
-    errno.EISDIR: _NOT_SERIAL,
-    errno.EIO: _UNPLUGGED,
-    errno.ENODEV: _UNPLUGGED,
-    errno.ENXIO: _UNPLUGGED,
-}
+def found_ports(by_id: Path = BY_ID) -> tuple[FoundPort, ...]:
+    """Every meter's serial port, by its USB numbers or by its link in the folder `by_id`, in order of names."""
+    links = {os.path.realpath(link): link for link in sorted(by_id.glob("*"))}
+    usb = {info.device: info for info in list_ports.comports()}
+    ports = (_found(device, usb.get(device), links.get(device)) for device in sorted({*usb, *links}))
+    return tuple(port for port in ports if _is_meter(port))
 
 
-@contextlib.contextmanager
-def _port_errors(port: str, otherwise: _Reason) -> Iterator[None]:
-    """Turn what pyserial, the system and termios raise into `MeterUnreachable`."""
-    try:
-        yield
-    except (OSError, termios.error, ValueError) as error:  # ValueError: a name that no port can have
-        message, remedy = _REASONS.get(_error_number(error), otherwise)
-        raise MeterUnreachable(message.format(port=port), remedy) from error
+def _found(device: str, info: ListPortInfo | None, link: Path | None) -> FoundPort:
+    return FoundPort(
+        device=device,
+        stable_path=None if link is None else str(link),
+        vid=info.vid if info else None,
+        pid=info.pid if info else None,
+        serial_number=info.serial_number if info else None,
+        product=info.product if info else None,
+        readable=os.access(device, os.R_OK),
+        writable=os.access(device, os.W_OK),
+    )
 
 
-def _error_number(error: BaseException | None) -> int:
-    """The system's error number, which pyserial often leaves in the exception it was handling; 0 if none."""
-    while error is not None:
-        if error.args and isinstance(error.args[0], int):
-            return error.args[0]
-        error = error.__context__
-    return 0
+def _is_meter(port: FoundPort) -> bool:
+    numbered = port.vid == USB_VENDOR and port.pid in USB_PRODUCTS
+    return numbered or "POWER-Z" in Path(port.stable_path or "").name

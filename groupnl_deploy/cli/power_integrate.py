@@ -1,0 +1,90 @@
+"""`groupnl power integrate`: joules of a window of a recording."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from groupnl_deploy.cli import console
+from groupnl_deploy.cli.exits import guarded
+from groupnl_deploy.cli.options import Json
+from groupnl_deploy.errors import UsageError
+
+if TYPE_CHECKING:
+    from groupnl_deploy.report.energy_table import Integrated
+
+
+@guarded
+def integrate(
+    recording: Annotated[
+        Path, typer.Argument(metavar="TRACE.CSV", help="A recording, or any CSV with t_s, voltage_v and current_a.")
+    ],
+    from_s: Annotated[
+        float | None, typer.Option("--from", help="Start, in seconds of t_s; else the first row.")
+    ] = None,
+    to_s: Annotated[float | None, typer.Option("--to", help="End; else the last row.")] = None,
+    idle_from_s: Annotated[float | None, typer.Option("--idle-from", help="Start of a window without load.")] = None,
+    idle_to_s: Annotated[float | None, typer.Option("--idle-to", help="Its end; net of idle is shown then.")] = None,
+    method: Annotated[
+        str | None,
+        typer.Option(help="interval (a value covers the time before it) or trapezoid; else what fits the meter."),
+    ] = None,
+    max_gap_s: Annotated[
+        float | None, typer.Option("--max-gap", help="Longest wait between rows, in seconds; else three periods.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Integrate a window of a recording to joules, with the error that its edges may have.
+
+    A window that is not covered, or that touches a hole, is refused (exit code 6) and never filled.
+
+    Example: groupnl power integrate trace.csv --from 10 --to 50 --idle-from 0 --idle-to 8
+    """
+    from groupnl_deploy.report import energy_table
+    from groupnl_deploy.words import known_word
+    from power.integration import METHODS
+
+    _require_sense(idle_from_s, idle_to_s, max_gap_s)
+    if method is not None:
+        known_word("method", method, METHODS)
+    idle_s = None if idle_from_s is None or idle_to_s is None else (idle_from_s, idle_to_s)
+    done = _integrated(recording, (from_s, to_s), idle_s, method, max_gap_s)
+    if json:
+        console.show_json(energy_table.document(done))
+        return
+    console.show_table(*energy_table.table(done))
+    if done.net is not None:
+        console.show_text(energy_table.net_of_what(done.net, done.gross))
+    console.show_text(energy_table.provenance(done))
+    for note in energy_table.notes(done):
+        console.show_text(note)
+
+
+def _require_sense(idle_from_s: float | None, idle_to_s: float | None, max_gap_s: float | None) -> None:
+    if (idle_from_s is None) != (idle_to_s is None):
+        raise UsageError(
+            "An idle window needs both --idle-from and --idle-to.", "Give the other one too, or leave both out."
+        )
+    if max_gap_s is not None and not 0.0 < max_gap_s < float("inf"):
+        raise UsageError(f"A longest wait of {max_gap_s} s is impossible.", "Give --max-gap in seconds, above zero.")
+
+
+def _integrated(
+    recording: Path,
+    window_s: tuple[float | None, float | None],
+    idle_s: tuple[float, float] | None,
+    method: str | None,
+    max_gap_s: float | None,
+) -> "Integrated":
+    from groupnl_deploy.report.energy_table import Integrated
+    from power.energy import EnergyIndex, net_of_idle
+    from power.trace_io import read_csv
+
+    trace = read_csv(recording)
+    index = EnergyIndex(trace, method=method, max_gap_s=max_gap_s)  # type: ignore[arg-type]
+    start_s, end_s = window_s
+    gross = index.window(
+        float(trace.t_s[0]) if start_s is None else start_s, float(trace.t_s[-1]) if end_s is None else end_s
+    )
+    idle = None if idle_s is None else index.window(*idle_s)
+    return Integrated(trace.facts, gross, idle, None if idle is None else net_of_idle(gross, idle))

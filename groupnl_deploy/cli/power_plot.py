@@ -1,0 +1,79 @@
+"""`groupnl power plot`: a recording as a picture."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from groupnl_deploy.cli import console
+from groupnl_deploy.cli.exits import guarded
+from groupnl_deploy.errors import UsageError
+
+if TYPE_CHECKING:
+    from groupnl_deploy.bench.run import BenchRun
+    from power.trace import PowerTrace
+
+
+@guarded
+def plot(
+    recording: Annotated[
+        Path, typer.Argument(metavar="TRACE.CSV", help="A recording, or any CSV with t_s, voltage_v and current_a.")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="The file: .png, .pdf or .svg; it must not exist yet.")],
+    run: Annotated[
+        Path | None,
+        typer.Option("--run", help="The run folder whose phases to shade; else that which the recording lies in."),
+    ] = None,
+) -> None:
+    """Draw power and voltage over time. Holes stay empty, phases are shaded, and what is emulated says so.
+
+    Example: groupnl power plot trace.csv --out trace.png
+
+    Example: groupnl power plot runs/digits/runs/net-onnxruntime/power.csv --out run.png
+    """
+    format = _format_of(out)
+    from groupnl_deploy.report.power_plot import draw_power, run_phases
+    from groupnl_deploy.workspace import write_atomically
+    from power.energy import EnergyIndex
+
+    bench_run, trace = _with_run(recording, run)
+    index = EnergyIndex(trace)
+    phases = () if bench_run is None else run_phases(bench_run, trace)
+    if bench_run is not None and not phases:
+        raise UsageError(
+            f"The run in {run or recording.parent} and the recording {recording} have no moment in common.",
+            "Name the run that this recording was made in, or leave --run out.",
+        )
+    write_atomically(out, draw_power(index, recording.name, phases, format))
+    console.show_text(str(out))
+
+
+def _format_of(out: Path) -> str:
+    """The picture format of a file that can be written. Raises `UsageError`."""
+    from groupnl_deploy.report.pictures import PICTURE_FORMATS
+    from groupnl_deploy.words import known_word
+    from groupnl_deploy.workspace import disk_errors
+
+    format = known_word("picture format", out.suffix.removeprefix("."), PICTURE_FORMATS)
+    with disk_errors(out):
+        exists, has_folder = out.exists(), out.parent.is_dir()
+    if exists:
+        raise UsageError(f"{out} exists already.", "Choose another file with --out, or remove it first.")
+    if not has_folder:
+        raise UsageError(f"The folder {out.parent} does not exist.", "Make it first, or choose another with --out.")
+    return format
+
+
+def _with_run(recording: Path, run: Path | None) -> tuple["BenchRun | None", "PowerTrace"]:
+    """The recording, and the run it belongs to if there is one."""
+    from groupnl_deploy.bench.run import load_run
+    from groupnl_deploy.workspace import POWER_FILE, RUN_FILE
+    from power.trace_io import read_csv
+
+    if run is not None:
+        return load_run(run)[0], read_csv(recording)
+    if recording.name == POWER_FILE and (recording.parent / RUN_FILE).is_file():
+        bench_run, trace = load_run(recording.parent)
+        if trace is not None:
+            return bench_run, trace
+    return None, read_csv(recording)

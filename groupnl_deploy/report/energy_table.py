@@ -1,0 +1,131 @@
+"""An integrated window as a table, as a document, and with what has to be said about it. Pure."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from device_agent.strict import to_dict
+from power.energy import JOULES_IN_WH, Energy, NetEnergy
+from power.trace import MeterFacts
+
+SCHEMA_VERSION = 1
+PERIODS_DIFFER = 1.5  # estimated over nominal, or the other way round
+DOUBTFUL_EDGES = 0.05  # of the energy
+
+Headings = tuple[tuple[str, bool], ...]
+
+
+@dataclass(frozen=True)
+class Integrated:
+    """A window of one recording and, with an idle window, what the load cost beyond idling."""
+
+    facts: MeterFacts
+    gross: Energy
+    idle: Energy | None
+    net: NetEnergy | None
+
+
+def document(done: Integrated) -> dict[str, Any]:
+    """All of it for programs; the keys of the idle window and the net are null without one."""
+    idle, net = done.idle, done.net
+    return {
+        "schema_version": SCHEMA_VERSION,
+        **to_dict(done.gross),
+        "energy_wh": done.gross.energy_wh,
+        "idle": None if idle is None else to_dict(idle),
+        "idle_power_w": None if net is None else net.idle_power_w,
+        "idle_energy_j": None if net is None else net.idle_energy_j,
+        "net_energy_j": None if net is None else net.net_energy_j,
+        "net_edge_error_j": None if net is None else net.edge_error_j,
+        "meter": to_dict(done.facts),
+        "notes": list(notes(done)),
+    }
+
+
+def table(done: Integrated) -> tuple[Headings, list[list[str]]]:
+    """Headings (each with whether it is of numbers) and rows: gross, and with an idle window idle and net beside it."""
+    columns = [_window_cells(done.gross)]
+    if done.idle is not None and done.net is not None:
+        columns += [_window_cells(done.idle), _net_cells(done.gross, done.net)]
+    headings = (("Window", False), ("Gross", True), ("Idle", True), ("Net", True))
+    rows = [list(row) for row in zip(_LABELS, *columns, strict=True)]
+    return headings[: 1 + len(columns)], rows
+
+
+_LABELS = (
+    "Energy (J)",
+    "  edge error up to (J)",
+    "Energy (Wh)",
+    "Mean power (W)",
+    "Peak power (W)",
+    "Lowest voltage (V)",
+    "From (s)",
+    "To (s)",
+    "Measurements",
+)
+
+
+def _window_cells(window: Energy) -> list[str]:
+    values = (window.energy_j, window.edge_error_j, window.energy_wh, window.mean_power_w, window.peak_power_w)
+    times = [f"{instant_s:.3f}" for instant_s in (window.start_s, window.end_s)]
+    return [*map(_number, (*values, window.min_voltage_v)), *times, str(window.samples)]
+
+
+def _net_cells(gross: Energy, net: NetEnergy) -> list[str]:
+    mean_w = gross.mean_power_w - net.idle_power_w
+    values = (net.net_energy_j, net.edge_error_j, net.net_energy_j / JOULES_IN_WH, mean_w)
+    return [*map(_number, values), *[""] * (len(_LABELS) - len(values))]
+
+
+def notes(done: Integrated) -> Iterator[str]:
+    """What a reader of the numbers must know, the gravest first."""
+    gross = done.gross
+    if gross.emulated:
+        yield "EMULATED: these joules come from an emulated meter and are no measurement of any device."
+    if gross.emulated is None:
+        yield "The recording does not say whether a real meter measured it."
+    if gross.energy_j < 0:
+        yield "The energy is negative: if the meter was plugged in the other way round, record with --sign -1."
+    if gross.edge_error_j > DOUBTFUL_EDGES * abs(gross.energy_j):
+        yield "The window's edges alone may be wrong by more than 5 %: take a longer window, or one away from steps."
+    yield from _about_time(done)
+    if done.idle is not None and done.idle.start_s < gross.end_s and gross.start_s < done.idle.end_s:
+        yield "The idle window overlaps the load window: what they share counts as load and as idle."
+
+
+def net_of_what(net: NetEnergy, gross: Energy) -> str:
+    """What the net is the difference of."""
+    return (
+        f"Net is gross minus the idle {_number(net.idle_power_w)} W over {gross.duration_s:.3f} s, "
+        f"{_number(net.idle_energy_j)} J."
+    )
+
+
+def provenance(done: Integrated) -> str:
+    """By which meter and which rule."""
+    facts, gross = done.facts, done.gross
+    nominal = "nominal period unknown" if facts.update_period_s is None else f"nominal {facts.update_period_s:g} s"
+    return (
+        f"Meter {facts.meter} over {facts.transport}, {facts.field}, sign {facts.sign:+d}. "
+        f"Rule: {gross.method}. A measurement every {gross.update_period_s:.4g} s ({nominal}), "
+        f"the longest wait {gross.max_gap_s:.4g} s."
+    )
+
+
+def _about_time(done: Integrated) -> Iterator[str]:
+    gross, nominal_s = done.gross, done.facts.update_period_s
+    if nominal_s is not None:
+        ratio = gross.update_period_s / nominal_s
+        if not 1 / PERIODS_DIFFER <= ratio <= PERIODS_DIFFER:
+            yield (
+                f"The meter measured every {gross.update_period_s:.4g} s, not every {nominal_s:g} s as its reader "
+                "takes for granted."
+            )
+    if gross.gaps:
+        yield f"{gross.gaps} waits, {gross.gaps_s:.4g} s in all, lack at least one measurement each."
+
+
+def _number(value: float) -> str:
+    """Three decimals, or four digits of what is small; what is below a nanojoule or a nanowatt is rounding."""
+    value = round(value, 9) + 0.0  # without the sign of a zero
+    return f"{value:.3f}" if abs(value) >= 1 or value == 0 else f"{value:.4g}"

@@ -1,0 +1,182 @@
+"""A recording as a picture: power and voltage over time, the phases of a run, and the holes left empty."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from groupnl_deploy.bench.energy import phase_s
+from groupnl_deploy.bench.run import BenchRun
+from groupnl_deploy.report.pictures import picture_bytes
+from power.energy import EnergyIndex
+from power.trace import PowerTrace, Samples
+
+Rows = npt.NDArray[np.intp]
+
+# More than twice the dots that a panel has across: what is left out would fall on a dot that is drawn.
+COLUMNS = 2600
+LEAST_SHARE = 0.07  # of the picture's width; a narrower phase has no room for its name
+
+POWER_COLOUR, VOLTAGE_COLOUR, HOLE_COLOUR, MARK_COLOUR = "#0072B2", "#D55E00", "#999999", "#CC0000"
+# Okabe and Ito's colours, made pale by `SHADE`. What is not named here is a phase that only gets the board ready.
+PHASE_COLOURS = {"idle_before": "#56B4E9", "warmup": "#F0E442", "steady": "#009E73", "runout": "#F0E442"}
+PHASE_COLOURS |= {"idle_after": PHASE_COLOURS["idle_before"]}
+OTHER_PHASE_COLOUR, SHADE = "#CC79A7", 0.22
+
+
+@dataclass(frozen=True)
+class PhaseTime:
+    """A phase of a run, in seconds of the recording."""
+
+    name: str
+    start_s: float
+    end_s: float
+
+
+def run_phases(run: BenchRun, trace: PowerTrace) -> tuple[PhaseTime, ...]:
+    """The run's phases on the recording's clock, those that the recording holds at least a part of."""
+    phases = (PhaseTime(span.phase, *phase_s(run, trace, span.phase)) for span in run.result.phases)
+    return tuple(phase for phase in phases if phase.end_s > trace.t_s[0] and phase.start_s < trace.t_s[-1])
+
+
+def draw_power(index: EnergyIndex, name: str, phases: Sequence[PhaseTime] = (), format: str = "png") -> bytes:
+    """`power_figure` as a file in one of `PICTURE_FORMATS`."""
+    return picture_bytes(power_figure(index, name, phases), format)
+
+
+def power_figure(index: EnergyIndex, name: str, phases: Sequence[PhaseTime] = ()) -> Figure:
+    """Draw a recording of any length.
+
+    Block means are drawn as the steps that they are, instants as lines; nothing is drawn across a hole.
+
+    Args:
+        index: the recording, ready to integrate.
+        name: what to call it.
+        phases: to be shaded.
+    """
+    trace = index.trace
+    figure = Figure(figsize=(12, 7), layout="constrained")
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
+    _curve(upper, index, trace.power_w, "Power (W)", POWER_COLOUR)
+    _curve(lower, index, trace.voltage_v, "Voltage (V)", VOLTAGE_COLOUR)
+    lower.set_xlabel("Seconds since the recording began", fontsize=11)
+    upper.set_xlim(trace.t_s[0], trace.t_s[-1])
+    for axes in (upper, lower):
+        _shade(axes, phases, index.holes_s)
+    _label(upper, phases, float(trace.t_s[-1] - trace.t_s[0]))
+    figure.suptitle(_title(trace, name), fontsize=15, color=MARK_COLOUR if trace.facts.emulated else "black")
+    upper.set_title(_facts(index), fontsize=10)
+    patches = _legend(phases, bool(index.holes_s))
+    if patches:
+        figure.legend(handles=patches, loc="outside lower center", ncols=5, frameon=False, fontsize=10)
+    if trace.facts.emulated:
+        style: dict[str, Any] = {
+            "fontsize": 90,
+            "color": MARK_COLOUR,
+            "alpha": 0.13,
+            "rotation": 22,
+            "ha": "center",
+            "va": "center",
+        }
+        figure.text(0.5, 0.55, "EMULATED", **style)
+    return figure
+
+
+def _curve(axes: Any, index: EnergyIndex, values: Samples, label: str, colour: str) -> None:
+    trace = index.trace
+    rows = rows_to_draw(trace.t_s, values, index.holes_s, COLUMNS)
+    times, shown = _broken_at_holes(trace.t_s[rows], values[rows], index.holes_s)
+    few = len(rows) <= COLUMNS // 20
+    style = "steps-pre" if trace.facts.averaging == "block" else "default"
+    axes.plot(times, shown, color=colour, linewidth=1.1, drawstyle=style, marker="." if few else None)
+    axes.margins(y=0.12)  # room for the names of the phases
+    axes.set_ylabel(label, fontsize=11)
+    axes.grid(color="#DDDDDD", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.ticklabel_format(useOffset=False)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def rows_to_draw(t_s: Samples, values: Samples, holes_s: Sequence[tuple[float, float]], columns: int) -> Rows:
+    """The rows that give the same picture as all: in each column of dots the first, last, lowest and highest.
+
+    The rows on both sides of every hole are among them. All rows, where they are few.
+    """
+    if len(t_s) <= 4 * columns:
+        return np.arange(len(t_s))
+    borders = np.searchsorted(t_s, np.linspace(t_s[0], t_s[-1], columns + 1)[:-1])
+    at_holes = np.searchsorted(t_s, [begin for begin, _ in holes_s], side="right")
+    kept: list[Rows] = [at_holes - 1, at_holes, np.array([len(t_s) - 1])]
+    for begin, end in pairwise([*borders, len(t_s)]):
+        if begin < end:
+            part = values[begin:end]
+            kept.append(np.array([begin, begin + np.argmin(part), begin + np.argmax(part), end - 1]))
+    return np.unique(np.concatenate(kept))
+
+
+def _broken_at_holes(t_s: Samples, values: Samples, holes_s: Sequence[tuple[float, float]]) -> tuple[Samples, Samples]:
+    """With a NaN at the end of each hole, where matplotlib lifts its pen: steps would begin where the NaN is."""
+    after = np.searchsorted(t_s, [begin for begin, _ in holes_s], side="right")
+    return np.insert(t_s, after, [end for _, end in holes_s]), np.insert(values, after, np.nan)
+
+
+def _shade(axes: Any, phases: Sequence[PhaseTime], holes_s: Sequence[tuple[float, float]]) -> None:
+    for phase in phases:
+        axes.axvspan(phase.start_s, phase.end_s, color=_colour(phase.name), alpha=SHADE, linewidth=0)
+    for begin, end in holes_s:
+        axes.axvspan(begin, end, facecolor="white", edgecolor=HOLE_COLOUR, hatch="///", linewidth=0)
+
+
+def _colour(phase: str) -> str:
+    return PHASE_COLOURS.get(phase, OTHER_PHASE_COLOUR)
+
+
+def _label(axes: Any, phases: Sequence[PhaseTime], width_s: float) -> None:
+    left, right = axes.get_xlim()
+    for phase in phases:
+        begin, end = max(phase.start_s, left), min(phase.end_s, right)
+        if end - begin >= LEAST_SHARE * width_s:
+            middle = (begin + end) / 2
+            axes.text(middle, 0.985, _words(phase.name), transform=axes.get_xaxis_transform(), ha="center", va="top")
+
+
+def _legend(phases: Sequence[PhaseTime], holes: bool) -> list[Patch]:
+    shaded = [
+        Patch(
+            color=_colour(phase.name), alpha=SHADE, label=f"{_words(phase.name)}, {phase.end_s - phase.start_s:.3g} s"
+        )
+        for phase in phases
+    ]
+    hatched = Patch(facecolor="white", edgecolor=HOLE_COLOUR, hatch="///", label="no measurement")
+    return [*shaded, hatched] if holes else shaded
+
+
+def _words(phase: str) -> str:
+    return phase.replace("_", " ")
+
+
+def _title(trace: PowerTrace, name: str) -> str:
+    mark = {True: "EMULATED, no measurement of any device: ", False: "", None: ""}[trace.facts.emulated]
+    return f"{mark}{name}"
+
+
+def _facts(index: EnergyIndex) -> str:
+    facts, times = index.trace.facts, index.trace.t_s
+    unknown = "\nIt is not known whether a real meter measured this." if facts.emulated is None else ""
+    source = f"Meter {facts.meter} over {facts.transport}, {facts.field}, sign {facts.sign:+d}."
+    return (
+        f"{source}  {len(times):,} rows, a measurement every {index.update_period_s:.3g} s.  {_total(index)}{unknown}"
+    )
+
+
+def _total(index: EnergyIndex) -> str:
+    """Joules of the whole, unless it has a hole."""
+    if index.holes_s:
+        return f"{sum(end - begin for begin, end in index.holes_s):.3g} s without measurement."
+    whole = index.window(float(index.trace.t_s[0]), float(index.trace.t_s[-1]))
+    return f"{whole.energy_j:.4g} J in {whole.duration_s:.4g} s, mean {whole.mean_power_w:.4g} W."

@@ -1,0 +1,122 @@
+"""Any power sensor that the kernel shows as a hwmon node: an INA226 on I²C, a board's own supply monitor.
+
+What lies between two readings, and how long one takes, is the driver's affair; `update_interval` tells it where
+the driver does. Voltage and current are two files, read one right after the other.
+"""
+
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from power.errors import MeterProtocolError, MeterUnreachable
+from power.meters.base import Measurement
+from power.meters.hwmon_channels import choose_channels
+from power.meters.hwmon_node import ROOT, HwmonNode, ReadText, hwmon_directories, node_at, node_name, read_attribute
+from power.trace import MeterFacts
+
+NOMINAL_MV = 1000  # stands for the voltage of a source that gives watts alone
+
+
+class HwmonMeter:
+    """An open node. `port` is its path, its device's path, or its name if only one is called so.
+
+    Where it has several supplies the channels follow: `ina3221:in1,curr1`. Numbers from files that are not on
+    sysfs are marked as emulated. Raises `MeterUnreachable` when there is no such node and `MeterSettingError`
+    when its channels are not clear.
+    """
+
+    def __init__(self, port: str, sign: int = 1, *, root: Path = ROOT, read_text: ReadText = read_attribute) -> None:
+        place, channels = _split(port)
+        self._node = HwmonNode(_directory(place, root), read_text)
+        self._channels = choose_channels(self._node.name, self._node.quantities, self._node.labels, channels)
+        self._is_open = True
+        self._facts = MeterFacts(
+            meter="hwmon",
+            transport="hwmon",
+            port=f"{self._node.place}:{channels}" if channels else str(self._node.place),
+            emulated=self._node.is_emulated,
+            sign=sign,
+            field=f"{self._node.name}: {self._channels.field}",
+            update_period_s=_update_period_s(self._node),
+        )
+
+    @property
+    def facts(self) -> MeterFacts:
+        """What must be known to judge this meter's numbers."""
+        return self._facts
+
+    def read(self) -> tuple[Measurement, ...]:
+        """Read the node's files once.
+
+        Raises `MeterUnreachable` when they are gone or give nothing, `MeterProtocolError` when they are no numbers.
+        """
+        if not self._is_open:
+            raise MeterUnreachable(
+                f"The sensor at {self._facts.port} has been closed.", "Open it again before reading."
+            )
+        asked_s = time.monotonic()
+        millivolts = self._read(self._channels.voltage) if self._channels.voltage else NOMINAL_MV
+        flow = self._read(self._channels.flow)
+        amperes = _amperes(flow, millivolts) if self._channels.is_power else flow / 1e3
+        return (
+            Measurement(
+                t_s=(asked_s + time.monotonic()) / 2,
+                voltage_v=millivolts / 1e3,
+                current_a=self._facts.sign * amperes + 0.0,  # no negative zero
+                identity=(millivolts, flow),
+            ),
+        )
+
+    def close(self) -> None:
+        """Read no more; harmless when called again."""
+        self._is_open = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _read(self, quantity: str) -> int:
+        return self._node.number(f"{quantity}_input")
+
+
+def _amperes(microwatts: int, millivolts: int) -> float:
+    """What carries these watts at this voltage. Raises `MeterProtocolError` for watts without a voltage."""
+    if microwatts and not millivolts:
+        raise MeterProtocolError(
+            f"The sensor gives {microwatts} µW at 0 mV.", "Choose another voltage, or the power alone, as its channels."
+        )
+    return microwatts / 1e3 / millivolts if microwatts else 0.0
+
+
+def _split(port: str) -> tuple[str, str]:
+    """Path or name, and channels; a device's own path may hold colons."""
+    if ":" not in port or Path(port).exists():
+        return port, ""
+    place, _, channels = port.rpartition(":")
+    return place, channels
+
+
+def _directory(place: str, root: Path) -> Path:
+    by_name = [directory for directory in hwmon_directories(root) if node_name(directory) == place]
+    if len(by_name) > 1:
+        raise MeterUnreachable(
+            f"{len(by_name)} sensors are called {place}.",
+            f"Give the path of one as --port: {', '.join(str(HwmonNode(path).place) for path in by_name)}.",
+        )
+    directory = by_name[0] if by_name else node_at(Path(place))
+    if directory is None:
+        raise MeterUnreachable(
+            f"There is no sensor {place}.", "See those that there are with: groupnl power list, and give one as --port."
+        )
+    return directory
+
+
+def _update_period_s(node: HwmonNode) -> float | None:
+    """Seconds between two values of the chip; None where its driver does not tell (the file is in ms)."""
+    text = node.text("update_interval") or ""
+    return int(text) / 1e3 if text.isdecimal() and int(text) > 0 else None

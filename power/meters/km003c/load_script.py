@@ -1,0 +1,69 @@
+"""A load script: a CSV of seconds, volts and amperes that an emulated meter follows."""
+
+import csv
+from pathlib import Path
+
+from power.errors import MeterSettingError
+from power.meters.km003c.emulated_load import LoadHistory, LoadPoint
+
+COLUMNS = ("t_s", "voltage_v", "current_a")
+
+
+def read_load_script(path: Path, interpolate: bool = False) -> LoadHistory:
+    """Read the columns t_s, voltage_v, current_a; others and lines that begin with `#` are passed over.
+
+    So a recording can be played again as a load. Between two rows the earlier holds, or the load is linear with
+    `interpolate`. Raises `MeterSettingError`, naming the line, for a file that is no such script.
+    """
+    numbered = [(number, line) for number, line in enumerate(_lines(path), start=1) if _counts(line)]
+    if not numbered:
+        raise _no_script(path, "holds no rows")
+    names = [name.strip() for name in _cells(numbered[0][1])]
+    missing = [name for name in COLUMNS if name not in names]
+    if missing:
+        raise _no_script(path, f"lacks the column {', '.join(missing)}")
+    points = [_point(path, number, names, _cells(line)) for number, line in numbered[1:]]
+    if not points:
+        raise _no_script(path, "holds no rows")
+    for (number, _), earlier, later in zip(numbered[2:], points, points[1:], strict=False):
+        if later.t_s < earlier.t_s:
+            raise _no_script(path, f"goes back in time in line {number}, from {earlier.t_s} s to {later.t_s} s")
+    return LoadHistory(points, interpolate)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise MeterSettingError(
+            f"The load script {path} cannot be read: {error.strerror}.", "Check the path and its permissions."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise _no_script(path, "is not a text file") from error
+
+
+def _counts(line: str) -> bool:
+    return bool(line.strip()) and not line.startswith("#")
+
+
+def _cells(line: str) -> list[str]:
+    return next(csv.reader([line]))
+
+
+def _point(path: Path, number: int, names: list[str], cells: list[str]) -> LoadPoint:
+    if len(cells) != len(names):
+        raise _no_script(path, f"has {len(cells)} columns in line {number} instead of {len(names)}")
+    row = dict(zip(names, cells, strict=True))
+    try:
+        return LoadPoint(*(float(row[name]) for name in COLUMNS))
+    except ValueError as error:
+        raise _no_script(path, f"has something that is no number in line {number}") from error
+    except MeterSettingError as error:
+        raise MeterSettingError(f"{path}, line {number}: {error.message}", error.remedy) from error
+
+
+def _no_script(path: Path, what: str) -> MeterSettingError:
+    return MeterSettingError(
+        f"The load script {path} {what}.",
+        f"Write a CSV whose first line is {','.join(COLUMNS)}, then rows in time order.",
+    )

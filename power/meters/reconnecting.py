@@ -1,0 +1,87 @@
+"""A meter that comes back: unplugged and plugged in again, it is opened anew and the recording goes on."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from types import TracebackType
+from typing import Self
+
+from power.errors import MeterProtocolError, MeterUnreachable
+from power.meters.base import Measurement, Meter
+from power.trace import MeterFacts
+
+RETRY_S = 0.25
+
+
+class ReconnectingMeter:
+    """Stands between a recorder and a meter whose cable may be pulled.
+
+    While the meter is gone its replies are empty, so that the hole shows in the recording; after `patience_s`
+    seconds the error that took it away is raised. A meter that has never answered is not waited for. Raises what
+    `open_meter` raises when the first opening fails.
+    """
+
+    def __init__(self, open_meter: Callable[[], Meter], patience_s: float = 60.0) -> None:
+        self._open_meter = open_meter
+        self._patience_s = patience_s
+        self._meter: Meter | None = open_meter()
+        self._facts = self._meter.facts
+        self._answered = False
+        self._lost_s = 0.0
+        self._tried_s = 0.0
+        self._problem: MeterUnreachable | MeterProtocolError | None = None
+
+    @property
+    def facts(self) -> MeterFacts:
+        """Those of the meter as it was first opened."""
+        return self._facts
+
+    @property
+    def missing_s(self) -> float:
+        """For how many seconds the meter has been gone; 0 while it answers."""
+        return 0.0 if self._problem is None else time.monotonic() - self._lost_s
+
+    def read(self) -> tuple[Measurement, ...]:
+        """The meter's reply, or an empty one while it is gone."""
+        try:
+            meter = self._meter or self._reopened()
+            reply = meter.read()
+        except (MeterUnreachable, MeterProtocolError) as error:
+            self._lose(error)
+            return ()
+        self._meter, self._problem, self._answered = meter, None, True
+        return reply
+
+    def close(self) -> None:
+        """Give the device back; harmless when called again."""
+        if self._meter is not None:
+            self._meter.close()
+            self._meter = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _lose(self, error: MeterUnreachable | MeterProtocolError) -> None:
+        self.close()
+        if self._problem is None:
+            self._lost_s, self._problem = time.monotonic(), error
+        if not self._answered or self.missing_s > self._patience_s:
+            raise self._problem
+
+    def _reopened(self) -> Meter:
+        # The port appears before the meter answers on it, and a poll must not become a storm of openings.
+        time.sleep(max(0.0, self._tried_s + RETRY_S - time.monotonic()))
+        self._tried_s = time.monotonic()
+        meter = self._open_meter()
+        if replace(meter.facts, port=self._facts.port) != self._facts:
+            meter.close()
+            raise MeterUnreachable(
+                f"Another meter came back on {meter.facts.port}.", "Plug in the meter that the recording began with."
+            )
+        self._meter = meter
+        return meter

@@ -1,0 +1,100 @@
+"""A recording played again: as a meter for trying things out, and for looking at an old run with new eyes."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from power.errors import EndOfRecording, MeterSettingError, MeterUnreachable
+from power.meters.base import Measurement
+from power.trace import MeterFacts
+from power.trace_io import read_csv
+
+
+class ReplayMeter:
+    """Gives the rows of the recording `port` (a CSV), each once, from the first `read` on.
+
+    The recording's facts stay: which meter it was, how it measured, whether it was emulated. `sign` multiplies
+    the recorded currents and the recorded sign, so that -1 turns a recording whose meter sat the other way
+    round. `speed` 2 gives the rows twice as fast, infinity at once; their spacing in time, and so their energy,
+    stays as it was recorded. `now` is the clock.
+
+    Raises `TraceFormatError` for a file that is no recording, `MeterSettingError` for a speed that is none.
+    """
+
+    def __init__(
+        self, port: str, sign: int = 1, *, speed: float = 1.0, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        if not speed > 0.0:
+            raise MeterSettingError(
+                f"A recording cannot be played at speed {speed}.", "Choose 1 for real time, or more."
+            )
+        trace = read_csv(Path(port))
+        self._facts = replace(
+            trace.facts,
+            transport=f"replay of {trace.facts.transport}",
+            port=port,
+            sign=sign * trace.facts.sign,
+        )
+        self._sign = sign
+        self._trace = trace
+        self._since_first_s = trace.t_s - trace.t_s[:1]
+        self._speed = speed
+        self._now = now
+        self._began_s = math.nan  # until the first `read`
+        self._given = 0
+        self._is_open = True
+
+    @property
+    def facts(self) -> MeterFacts:
+        """The recording's, but for the port and what the sign has become."""
+        return self._facts
+
+    def read(self) -> tuple[Measurement, ...]:
+        """The rows that are due since the last call.
+
+        Raises `EndOfRecording` when all have been given, `MeterUnreachable` once the meter was closed.
+        """
+        if not self._is_open:
+            raise MeterUnreachable(
+                f"The recording {self._facts.port} has been closed.", "Open it again before reading."
+            )
+        if self._given == len(self._since_first_s):
+            raise EndOfRecording(f"The recording {self._facts.port} has been played to its end.", "Play it again.")
+        if math.isnan(self._began_s):
+            self._began_s = self._now()
+        rows = range(self._given, self._due())
+        self._given = rows.stop
+        return tuple(self._measurement(row) for row in rows)
+
+    def close(self) -> None:
+        """Give nothing more; harmless when called again."""
+        self._is_open = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _due(self) -> int:
+        """How many rows have been due by now."""
+        if math.isinf(self._speed):
+            return len(self._since_first_s)
+        played_s = (self._now() - self._began_s) * self._speed
+        return int(np.searchsorted(self._since_first_s, played_s, side="right"))
+
+    def _measurement(self, row: int) -> Measurement:
+        return Measurement(
+            t_s=self._began_s + float(self._since_first_s[row]),
+            voltage_v=float(self._trace.voltage_v[row]),
+            current_a=self._sign * float(self._trace.current_a[row]) + 0.0,  # no negative zero
+            identity=(row,),
+        )

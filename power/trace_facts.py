@@ -1,0 +1,178 @@
+"""The facts of a recording as `#` lines: written whole, read leniently where absent and strictly where wrong.
+
+What a file does not say is unknown, and stays so: its `emulated` and `update_period_s` are None. A line that no
+version of this project writes is a comment. A fact given twice, or one that cannot be, is refused by its line.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TypeVar
+
+from power.errors import TraceFormatError
+from power.trace import Averaging, MeterFacts
+
+T = TypeVar("T")
+
+SCHEMA_VERSION = 2  # 1 had no `averaging`
+CLOCK = "monotonic"
+UNKNOWN = "unknown"
+KNOWN = (
+    "schema_version",
+    "meter",
+    "transport",
+    "port",
+    "emulated",
+    "sign",
+    "field",
+    "update_period_s",
+    "averaging",
+    "clock",
+    "t0_s",
+    "started_at",
+)
+_EMULATED: dict[str, bool | None] = {"true": True, "false": False}
+_SIGNS = {"+1": 1, "1": 1, "-1": -1}
+_AVERAGING: dict[str, Averaging] = {"block": "block", "instant": "instant"}
+
+
+@dataclass(frozen=True)
+class RecordedFacts:
+    """What the `#` lines of one file say. `ours` is whether they begin as this project's do, with a version."""
+
+    meter: MeterFacts
+    t0_s: float
+    started_at: str | None
+    ours: bool
+
+
+def fact_lines(facts: MeterFacts, t0_s: float, started_at: str | None) -> Iterator[str]:
+    """The `#` lines of a recording; what is unknown has none."""
+    values: tuple[object, ...] = (
+        SCHEMA_VERSION,
+        facts.meter,
+        facts.transport,
+        facts.port,
+        None if facts.emulated is None else str(facts.emulated).lower(),
+        f"{facts.sign:+d}",
+        facts.field,
+        facts.update_period_s,
+        facts.averaging,
+        CLOCK,
+        t0_s,
+        started_at,
+    )
+    yield from (f"# {key}: {value}\n" for key, value in zip(KNOWN, values, strict=True) if value is not None)
+
+
+def parse_facts(path: Path, notes: Sequence[str]) -> RecordedFacts:
+    """Read the `#` lines that a file begins with. Raises `TraceFormatError`, naming the line."""
+    given = _Given(path, notes)
+    _refuse_newer(path, given)
+    given.read("clock", _one_of({CLOCK: CLOCK}), CLOCK)
+    meter = MeterFacts(
+        meter=given.read("meter", str, UNKNOWN),
+        transport=given.read("transport", str, UNKNOWN),
+        port=given.read("port", str, UNKNOWN),
+        emulated=given.read("emulated", _one_of(_EMULATED), None),
+        sign=given.read("sign", _one_of(_SIGNS), 1),
+        field=given.read("field", str, UNKNOWN),
+        update_period_s=given.read("update_period_s", _period, None),
+        averaging=given.read("averaging", _one_of(_AVERAGING), "instant"),
+    )
+    return RecordedFacts(
+        meter=meter,
+        t0_s=given.read("t0_s", finite, 0.0),
+        started_at=given.read("started_at", _instant, None),
+        ours=given.line("schema_version") is not None,
+    )
+
+
+def bad_line(path: Path, number: int, what: str, remedy: str = "Repair that line or record again.") -> TraceFormatError:
+    """The error for one line of a file, counted from 1."""
+    return TraceFormatError(f"{path}, line {number}: {what}.", remedy)
+
+
+def finite(text: str) -> float:
+    """A number that is neither infinite nor NaN; raises `ValueError` with the reason."""
+    try:
+        value = float(text)
+    except ValueError as error:
+        raise ValueError(f"{text!r} is not a number") from error
+    if not math.isfinite(value):
+        raise ValueError(f"{text!r} is not a finite number")
+    return value
+
+
+class _Given:
+    """The known facts among some `#` lines, each with its line's number."""
+
+    def __init__(self, path: Path, notes: Sequence[str]) -> None:
+        self._path = path
+        self._values: dict[str, tuple[int, str]] = {}
+        for number, note in enumerate(notes, start=1):
+            key, _, value = note.lstrip("#").partition(":")
+            if key.strip() in KNOWN:
+                self._add(number, key.strip(), value.strip())
+
+    def _add(self, number: int, key: str, value: str) -> None:
+        if key in self._values:
+            raise bad_line(self._path, number, f"{key} is given twice, first in line {self._values[key][0]}")
+        self._values[key] = (number, value)
+
+    def line(self, key: str) -> int | None:
+        """The number of the line that gives a fact, None where none does."""
+        return self._values[key][0] if key in self._values else None
+
+    def read(self, key: str, parse: Callable[[str], T], absent: T) -> T:
+        if key not in self._values:
+            return absent
+        number, text = self._values[key]
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise bad_line(self._path, number, f"{key}: {error}") from error
+
+
+def _refuse_newer(path: Path, given: _Given) -> None:
+    version, number = given.read("schema_version", _version, 1), given.line("schema_version")
+    if number is not None and version > SCHEMA_VERSION:
+        raise bad_line(
+            path,
+            number,
+            f"the recording is of version {version}, and the newest known here is {SCHEMA_VERSION}",
+            "Update groupnl-deploy to the version that recorded it, or a later one.",
+        )
+
+
+def _version(text: str) -> int:
+    version = int(text) if text.isdecimal() else 0
+    if version < 1:
+        raise ValueError(f"{text!r} is no version")
+    return version
+
+
+def _one_of(values: dict[str, T]) -> Callable[[str], T]:
+    def parse(text: str) -> T:
+        if text not in values:
+            raise ValueError(f"it is {text!r}, not {' or '.join(values)}")
+        return values[text]
+
+    return parse
+
+
+def _period(text: str) -> float:
+    value = finite(text)
+    if value <= 0.0:
+        raise ValueError(f"an update period of {text} s is impossible")
+    return value
+
+
+def _instant(text: str) -> str:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ValueError(f"{text!r} is not an ISO 8601 time") from error
+    return text

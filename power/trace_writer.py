@@ -1,0 +1,105 @@
+"""Recordings to CSV: row by row while they grow, or whole."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from power.errors import TraceNotWritten
+from power.trace import MeterFacts, PowerTrace
+from power.trace_facts import fact_lines
+
+COLUMNS = ("t_s", "voltage_v", "current_a", "power_w")
+POWER_DIGITS = 9  # nanowatts: below the meter's steps, and half as long to write and to read as every digit
+_BLOCK_ROWS = 1 << 16
+
+
+class TraceWriter:
+    """Writes a recording while it grows; every row reaches the operating system at once.
+
+    A recorder that is killed therefore loses at most the row it was writing. Replaces a file of that name.
+    Raises `TraceNotWritten` when the system refuses.
+    """
+
+    def __init__(self, path: Path, facts: MeterFacts, t0_s: float, started_at: str) -> None:
+        self._path = path
+        try:
+            self._file = path.open("w", encoding="utf-8", newline="\n", buffering=1)
+            self._file.writelines(_head(facts, t0_s, started_at))
+        except OSError as error:
+            raise _not_written(path, error) from error
+
+    def append(self, t_s: float, voltage_v: float, current_a: float) -> None:
+        """Add one measurement; `t_s` counts from the recording's `t0_s`."""
+        try:
+            self._file.write(_line(t_s, voltage_v, current_a, round(voltage_v * current_a, POWER_DIGITS)))
+        except OSError as error:
+            raise _not_written(self._path, error) from error
+
+    def close(self) -> None:
+        """Bring the file safely to the disk; harmless when called again."""
+        if self._file.closed:
+            return
+        try:
+            with self._file:
+                self._file.flush()
+                os.fsync(self._file.fileno())
+        except OSError as error:
+            raise _not_written(self._path, error) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def write_csv(trace: PowerTrace, path: Path) -> None:
+    """Store a whole trace; `path` holds either all of it or what it held before.
+
+    Raises `TraceNotWritten` when the system refuses.
+    """
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with unfinished.open("w", encoding="utf-8", newline="\n") as file:
+            file.writelines(_head(trace.facts, trace.t0_s, trace.started_at))
+            file.writelines(_lines(trace))
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    except OSError as error:
+        raise _not_written(path, error) from error
+    finally:
+        with contextlib.suppress(OSError):  # gone after the rename; a second failure would hide the first
+            unfinished.unlink()
+
+
+def _head(facts: MeterFacts, t0_s: float, started_at: str | None) -> Iterator[str]:
+    yield from fact_lines(facts, t0_s, started_at)
+    yield ",".join(COLUMNS) + "\n"
+
+
+def _lines(trace: PowerTrace) -> Iterator[str]:
+    """Block by block: millions of rows as Python's numbers would take ten times the memory of the trace."""
+    power_w = np.round(trace.power_w, POWER_DIGITS)
+    for first in range(0, len(power_w), _BLOCK_ROWS):
+        block = slice(first, first + _BLOCK_ROWS)
+        columns = (trace.t_s, trace.voltage_v, trace.current_a, power_w)
+        yield from (_line(*row) for row in zip(*(column[block].tolist() for column in columns), strict=True))
+
+
+def _line(t_s: float, voltage_v: float, current_a: float, power_w: float) -> str:
+    return f"{t_s!r},{voltage_v!r},{current_a!r},{power_w!r}\n"
+
+
+def _not_written(path: Path, error: OSError) -> TraceNotWritten:
+    return TraceNotWritten(
+        f"The recording {path} cannot be written: {error.strerror}.",
+        "Check that its folder exists, may be written to, and has space left.",
+    )

@@ -1,0 +1,144 @@
+"""From a run's phases on the board's clock to joules and shaded pictures on the recording's."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from device_agent import wire
+from groupnl_deploy.bench.clock import ClockSync
+from groupnl_deploy.bench.energy import run_energy
+from groupnl_deploy.bench.run import BenchRun, Images, save_run
+from groupnl_deploy.cli.main import app
+from groupnl_deploy.report.power_plot import run_phases
+from power.errors import SampleGap, WindowNotCovered
+from power.trace import MeterFacts, PowerTrace
+
+# On the board's clock; the recording begins a second before it reads zero.
+PHASES = {
+    "idle_before": (0.0, 4.0),
+    "import": (4.0, 4.5),
+    "load": (4.5, 5.0),
+    "check": (5.0, 6.0),
+    "warmup": (6.0, 8.0),
+    "steady": (8.0, 18.0),
+    "runout": (18.0, 19.0),
+    "idle_after": (19.0, 23.0),
+}
+OFFSET_S, BEGAN_S = 1000.0, -1.0
+IDLE_W, BUSY_W = 2.0, 6.0
+BOARD = wire.BoardFacts("Raspberry Pi 4 Model B", "aarch64", "Debian", "6", "3.11", 4, 1, 1, 1, None, None, None, None)
+DIGEST = "a" * 64
+
+
+def make_run() -> BenchRun:
+    result = wire.BenchResult(
+        manifest_sha256=DIGEST,
+        agent_sha256=DIGEST,
+        backend="null",
+        threads=1,
+        versions={},
+        phases=tuple(wire.PhaseSpan(name, round(a * 1e9), round(b * 1e9)) for name, (a, b) in PHASES.items()),
+        first_inference_ns=1,
+        latencies_ns=(10_000_000,),
+        predictions=(1,),
+        memory=wire.Memory(1, 1, 1),
+        board_before=BOARD,
+        board_after=BOARD,
+    )
+    manifest = wire.ArtifactManifest(
+        format="onnx",
+        label="net",
+        model={},
+        trained=False,
+        dataset=None,
+        accuracy=None,
+        checkpoint_sha256=DIGEST,
+        files=(),
+        input=wire.TensorInfo("input", (1, 3, 32, 32)),
+        output=wire.TensorInfo("logits", (1, 10)),
+        preprocessing=wire.Preprocessing((0.5,) * 3, (0.5,) * 3),
+        producer={},
+        parity=wire.Parity(8, 0.0, 0.0, 1.0, 1e-4, True),
+    )
+    return BenchRun(
+        device="pi",
+        artifact_sha256=DIGEST,
+        manifest=manifest,
+        request=wire.BenchRequest("/x", DIGEST, "null", 0, 1, 4.0, 2.0, 100, 10.0, 1.0),
+        images=Images("digits, test", None),
+        clock=ClockSync(OFFSET_S, 0.0, 0.0, 0.001),
+        result=result,
+        power=None,
+        created_at="2026-11-21T00:00:00+00:00",
+        host={},
+    )
+
+
+def block_means(phase_s: float = 0.2, update_period_s: float | None = 0.5) -> PowerTrace:
+    """The half-second means of a load that is busy from the import to the run-out, on the recording's clock."""
+    ends = np.arange(0.5 + phase_s, 25.0, 0.5)
+    busy_s = np.clip(ends, 5.0, 20.0) - np.clip(ends - 0.5, 5.0, 20.0)
+    power_w = IDLE_W + (BUSY_W - IDLE_W) * busy_s / 0.5
+    facts = MeterFacts("km003c", "serial", "/dev/pts/9", True, 1, "vbus/ibus", update_period_s, "block")
+    return PowerTrace(facts, OFFSET_S + BEGAN_S, None, ends, np.full_like(ends, 5.0), power_w / 5.0)
+
+
+@pytest.mark.parametrize("phase_s", [0.0, 0.1, 0.2, 0.49])
+def test_block_means_give_the_steady_window_and_its_net_exactly(phase_s: float) -> None:
+    energy = run_energy(make_run(), block_means(phase_s))
+    assert energy.steady.energy_j == pytest.approx(BUSY_W * 10.0)
+    assert energy.net.idle_power_w == pytest.approx(IDLE_W)
+    assert energy.net.net_energy_j == pytest.approx((BUSY_W - IDLE_W) * 10.0)
+    assert energy.steady.method == "each value covers the interval before it"
+    assert energy.emulated is True
+
+
+def test_the_run_out_keeps_the_step_from_the_steady_window_and_its_error() -> None:
+    assert run_energy(make_run(), block_means()).steady.edge_error_j == pytest.approx(0.0, abs=1e-9)
+
+
+def test_a_meter_of_unknown_period_is_trimmed_by_the_one_it_shows() -> None:
+    energy = run_energy(make_run(), block_means(update_period_s=None))
+    assert energy.idle_before.duration_s == pytest.approx(2.0)
+    assert energy.net.idle_power_w == pytest.approx(IDLE_W)
+
+
+def test_a_recording_that_ends_too_early_or_has_a_hole_gives_no_joules() -> None:
+    trace = block_means()
+    for kept, error in ((trace.t_s < 21.0, WindowNotCovered), ((trace.t_s < 11.0) | (trace.t_s > 14.0), SampleGap)):
+        columns = {name: getattr(trace, name)[kept] for name in ("t_s", "voltage_v", "current_a")}
+        with pytest.raises(error):
+            run_energy(make_run(), dataclasses.replace(trace, **columns))
+
+
+def test_phases_lie_on_the_recordings_clock() -> None:
+    phases = run_phases(make_run(), block_means())
+    assert [(phase.name, phase.start_s, phase.end_s) for phase in phases] == [
+        (name, pytest.approx(start_s - BEGAN_S), pytest.approx(end_s - BEGAN_S))
+        for name, (start_s, end_s) in PHASES.items()
+    ]
+
+
+def test_a_run_folders_recording_is_drawn_with_its_phases(tmp_path: Path) -> None:
+    save_run(tmp_path / "run", make_run(), block_means())
+    recording, copy = tmp_path / "run" / "power.csv", tmp_path / "copy.csv"
+    copy.write_bytes(recording.read_bytes())
+    for number, arguments in enumerate(([recording], [copy, "--run", tmp_path / "run"], [copy])):
+        out = tmp_path / f"{number}.svg"
+        done = CliRunner().invoke(app, ["power", "plot", *map(str, arguments), "--out", str(out)])
+        assert done.exit_code == 0, done.output
+        # Of each phase shaded there is a path in either panel.
+        assert out.read_text().count("opacity: 0.22") == (3 * len(PHASES) if number < 2 else 0)
+
+
+def test_phases_of_another_time_are_refused(tmp_path: Path) -> None:
+    save_run(tmp_path / "run", make_run(), block_means())
+    other = tmp_path / "other.csv"
+    other.write_text("t_s,voltage_v,current_a\n0,5,1\n0.5,5,1\n1,5,1\n")
+    command = ["power", "plot", str(other), "--run", str(tmp_path / "run"), "--out", str(tmp_path / "a.png")]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 2 and "no moment in common" in done.stderr
+    assert not (tmp_path / "a.png").exists()

@@ -1,0 +1,176 @@
+"""`groupnl power record` in a process of its own, on the emulated meter, and what happens when a meter is lost."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from groupnl_deploy.progress import Silence
+from power.meters.km003c.emulator import Km003cEmulator
+from power.trace import PowerTrace
+from power.trace_io import read_csv
+
+pytestmark = pytest.mark.alone
+
+GROUPNL = [sys.executable, "-m", "groupnl_deploy.cli.entry"]
+
+
+def started(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    pipe = subprocess.PIPE
+    return subprocess.Popen([*GROUPNL, *arguments], cwd=folder, stdout=pipe, stderr=pipe, text=True)
+
+
+def recorded(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    process = started(folder, "power", "record", *arguments)
+    stdout, stderr = process.communicate(timeout=60)
+    assert "Traceback" not in stderr
+    return subprocess.CompletedProcess(arguments, process.returncode, stdout, stderr)
+
+
+def when_it_has(path: Path, rows: int) -> PowerTrace:
+    """The recording once it has that many rows."""
+    deadline_s = time.monotonic() + 30
+    while time.monotonic() < deadline_s:
+        if path.exists() and sum(not line.startswith("#") for line in path.read_text().splitlines()) > rows:
+            return read_csv(path)
+        time.sleep(0.05)
+    pytest.fail(f"{path} never had {rows} rows")
+
+
+@pytest.fixture
+def emulator():
+    with Km003cEmulator(5.0, 1.0) as emulator:
+        yield emulator
+
+
+def on(emulator: Km003cEmulator) -> list[str]:
+    return ["--meter", "km003c", "--port", emulator.stable_port]
+
+
+def test_one_document_and_a_file_that_agree(tmp_path: Path) -> None:
+    done = recorded(
+        tmp_path, "--meter", "km003c", "--port", "emulator", "--duration", "2.5", "--out", "new/t.csv", "--json"
+    )
+    assert done.returncode == 0, done.stderr
+    document, trace = json.loads(done.stdout), read_csv(tmp_path / "new" / "t.csv")
+    assert document["schema_version"] == 1 and document["meter"]["emulated"] is True
+    assert document["recorded"]["rows"] == len(trace.t_s) and 5 <= len(trace.t_s) <= 6
+    assert document["recorded"]["energy_j"] == pytest.approx(5.1 * 0.53 * (trace.t_s[-1] - trace.t_s[0]), rel=1e-3)
+    assert document["recorded"]["holes"] == 0
+    assert "EMULATED" not in done.stdout
+
+
+def test_ctrl_c_ends_a_recording_without_a_duration(tmp_path: Path, emulator: Km003cEmulator) -> None:
+    process = started(tmp_path, "power", "record", *on(emulator), "--out", "t.csv")
+    when_it_has(tmp_path / "t.csv", 2)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=20)
+    assert process.returncode == 0, stderr
+    assert re.search(r"t\.csv: \d+ measurements in .* J, EMULATED, no holes", stdout)
+    assert emulator.other_bytes == 0
+
+
+def test_ctrl_c_cuts_a_duration_short_and_keeps_what_was_recorded(tmp_path: Path, emulator: Km003cEmulator) -> None:
+    process = started(tmp_path, "power", "record", *on(emulator), "--duration", "60", "--out", "t.csv")
+    when_it_has(tmp_path / "t.csv", 2)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=20)
+    assert process.returncode == 1 and "Stopped." in stderr
+    assert "measurements in" in stdout and len(read_csv(tmp_path / "t.csv").t_s) >= 2
+
+
+def test_a_killed_recorder_loses_at_most_a_second(tmp_path: Path, emulator: Km003cEmulator) -> None:
+    process = started(tmp_path, "power", "record", *on(emulator), "--out", "t.csv")
+    when_it_has(tmp_path / "t.csv", 3)
+    process.kill()
+    killed_s = time.monotonic()
+    process.communicate(timeout=20)
+    trace = read_csv(tmp_path / "t.csv")
+    assert killed_s - (trace.t0_s + trace.t_s[-1]) < 1.0
+
+
+def test_a_replugged_meter_leaves_a_hole_that_shows(tmp_path: Path, emulator: Km003cEmulator) -> None:
+    process = started(tmp_path, "power", "record", *on(emulator), "--out", "t.csv")
+    when_it_has(tmp_path / "t.csv", 2)
+    emulator.unplug()
+    time.sleep(2.0)
+    before = len(read_csv(tmp_path / "t.csv").t_s)
+    emulator.replug()
+    when_it_has(tmp_path / "t.csv", before + 2)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=20)
+    assert process.returncode == 0, stderr
+    assert "1 holes of" in stdout or "1 hole of" in stdout
+    times = read_csv(tmp_path / "t.csv").t_s
+    assert max(times[1:] - times[:-1]) >= 1.9
+
+
+def test_patience_ends_in_exit_code_3_and_the_rows_stay(tmp_path: Path, emulator: Km003cEmulator) -> None:
+    process = started(tmp_path, "power", "record", *on(emulator), "--patience", "0.5", "--out", "t.csv")
+    when_it_has(tmp_path / "t.csv", 2)
+    emulator.unplug()
+    stdout, stderr = process.communicate(timeout=30)
+    assert process.returncode == 3, stderr
+    assert stdout == "" and "measurements until then are kept in t.csv" in stderr and "Try:" in stderr
+    assert len(read_csv(tmp_path / "t.csv").t_s) >= 2
+
+
+@pytest.mark.parametrize(
+    "arguments, code, words",
+    [
+        (["--meter", "km003c", "--port", "/dev/no-such-port"], 3, "no port /dev/no-such-port"),
+        (["--meter", "km003x"], 2, "Did you mean “km003c”?"),
+        (["--meter", "hwmon", "--port", "emulator"], 2, "emulator is for km003c"),
+        (["--meter", "km003c", "--port", "emulator", "--meter-rate", "50"], 2, "km003c-usb"),
+        (["--meter", "km003c", "--port", "emulator", "--sign", "0"], 2, "sign"),
+        (["--meter", "km003c", "--port", "emulator", "--duration", "0"], 2, "--duration"),
+        (["--meter", "km003c", "--port", "emulator", "--poll-hz", "0"], 2, "polled"),
+        (["--meter", "km003c", "--port", "."], 3, "not a serial port"),
+    ],
+)
+def test_mistakes_are_explained_and_leave_no_file(arguments, code, words, tmp_path: Path) -> None:
+    done = recorded(tmp_path, *arguments, "--out", "t.csv")
+    assert done.returncode == code, done.stderr
+    assert words in done.stderr and "Try:" in done.stderr
+    assert not (tmp_path / "t.csv").exists()
+
+
+def test_an_earlier_recording_is_not_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("precious")
+    done = recorded(tmp_path, "--meter", "km003c", "--port", "emulator", "--duration", "1", "--out", "t.csv")
+    assert done.returncode == 2 and "exists already" in done.stderr
+    assert (tmp_path / "t.csv").read_text() == "precious"
+
+
+def test_a_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = recorded(tmp_path, "--meter", "km003c", "--port", "emulator", "--duration", "1", "--out", "file/t.csv")
+    assert done.returncode == 2 and "file" in done.stderr and "Try:" in done.stderr
+
+
+def test_a_benchmark_whose_meter_is_pulled_keeps_its_measurements(
+    tmp_path: Path, untrained, emulator: Km003cEmulator
+) -> None:
+    from groupnl_deploy import stages
+
+    stages.push(untrained.onnx.directory, "local", Silence())
+    process = started(
+        tmp_path,
+        *("bench", "--device", "local", "--backend", "onnxruntime", *on(emulator)),
+        *("--idle", "4", "--out", "run"),
+    )
+    deadline_s = time.monotonic() + 60
+    while emulator.requests < 30:
+        assert time.monotonic() < deadline_s, "the meter was never polled"
+        time.sleep(0.05)
+    emulator.unplug()
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 3, stderr
+    assert "are kept in run.power.csv" in stderr and not (tmp_path / "run").exists()
+    trace = read_csv(tmp_path / "run.power.csv")
+    assert len(trace.t_s) >= 3 and trace.facts.emulated

@@ -1,0 +1,134 @@
+"""Recordings from elsewhere: read by the names of their columns, with nothing assumed that they do not say."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from power.energy import window_energy
+from power.errors import TraceFormatError
+from power.trace import MeterFacts
+from power.trace_io import read_csv
+
+PLAIN = "t_s,voltage_v,current_a\n0,5.0,1.0\n0.5,5.0,1.2\n1,5.0,-0.4\n"
+UNKNOWN = MeterFacts("unknown", "unknown", "unknown", None, 1, "unknown", None, "instant")
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read(text: str | bytes):
+        path = tmp_path / "other.csv"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return read_csv(path)
+
+    return read
+
+
+def columns(trace) -> tuple[list[float], ...]:
+    return trace.t_s.tolist(), trace.voltage_v.tolist(), trace.current_a.tolist()
+
+
+def test_a_file_without_facts_is_read_and_they_are_unknown(read) -> None:
+    trace = read(PLAIN)
+    assert (trace.facts, trace.t0_s, trace.started_at) == (UNKNOWN, 0.0, None)
+    assert columns(trace) == ([0.0, 0.5, 1.0], [5.0, 5.0, 5.0], [1.0, 1.2, -0.4])
+    energy = window_energy(trace, 0.0, 1.0)
+    assert energy.emulated is None and energy.update_period_s == pytest.approx(0.5)
+    assert energy.energy_j == pytest.approx(0.5 * 5.5 + 0.5 * 2.0)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        PLAIN.replace("\n", "\r\n"),
+        "\ufeff" + PLAIN,
+        "\ufeff" + PLAIN.replace("\n", "\r\n"),
+        "# Joulescope export\n# rate: 2 Hz\n" + PLAIN,
+        PLAIN.rstrip("\n"),
+        "current_a,t_s,voltage_v\n1.0,0,5.0\n1.2,0.5,5.0\n-0.4,1,5.0\n",
+        'note,t_s,voltage_v,current_a,ok\nwarm,0,5.0,1.0,\nmäßig,0.5,5.0,1.2,yes\n"a, b",1,5.0,-0.4,no\n',
+        '"t_s","voltage_v","current_a"\n"0","5.0","1.0"\n"0.5","5.0","1.2"\n"1","5.0","-0.4"\n',
+        "t_s, voltage_v, current_a\n0, 5.0, 1.0\n0.5, 5.0, 1.2\n1e0, 5.0, -0.4\n",
+        "t_s,voltage_v,current_a,power_w\n0,5.0,1.0,5\n0.5,5.0,1.2,6.0000001\n1,5.0,-0.4,-2.0\n",
+    ],
+    ids=[
+        "windows",
+        "mark",
+        "mark and windows",
+        "notes",
+        "no last newline",
+        "order",
+        "more",
+        "quotes",
+        "blanks",
+        "watts",
+    ],
+)
+def test_harmless_ways_of_writing_the_same(read, text: str) -> None:
+    assert columns(read(text)) == columns(read(PLAIN))
+
+
+@pytest.mark.parametrize("end", ["1", "1,5", "1,5.0,", "1,5.0,-", "0.4,5.0,1.0", "1,5.0,-0.4,9"])
+def test_a_last_line_cut_short_is_left_out(read, end: str) -> None:
+    assert len(read("t_s,voltage_v,current_a\n0,5.0,1.0\n0.5,5.0,1.2\n" + end).t_s) == 2
+
+
+def test_a_last_line_without_newline_counts_only_if_its_power_agrees(read) -> None:
+    head = "t_s,voltage_v,current_a,power_w\n0,5.0,1.0,5.0\n0.5,5.0,1.25,6.25\n"
+    assert len(read(head + "1,5.0,1.25,6.25").t_s) == 3
+    assert len(read(head + "1,5.0,1.25,6.2").t_s) == 2  # cut by one digit
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", ["line 1", "not named"]),
+        ("time,volts,amps\n0,5,1\n", ["line 1", "time, volts, amps", "t_s, voltage_v, current_a missing"]),
+        ("t_s,voltage_v,power_w\n0,5,5\n", ["current_a missing"]),
+        ("0,5,1\n1,5,1\n", ["line 1", "missing"]),
+        ("t_s,t_s,voltage_v,current_a\n0,0,5,1\n", ["t_s there more than once"]),
+        ("t_s;voltage_v;current_a\n0;5;1\n", ["t_s;voltage_v;current_a"]),
+        ("t_s,voltage_v,current_a\n0,5,5,1,1,0\n", ["line 2", "6 columns instead of 3"]),  # decimal commas
+        ("t_s,voltage_v,current_a\n0,5,1\n\n1,5,1\n", ["line 3", "1 columns"]),
+        ("t_s,voltage_v,current_a\r0,5,1\r1,5,1\r", ["line 1", "no line of a CSV file"]),
+        ("t_s,voltage_v,current_a\n0,5,1\n1,,1\n", ["line 3", "'' is not a number"]),
+        ("t_s,voltage_v,current_a\n0,5,1\n1,5,1 A\n", ["line 3", "'1 A' is not a number"]),
+        ("t_s,voltage_v,current_a\n0,5,1\n2026-01-02,5,1\n", ["line 3", "'2026-01-02' is not a number"]),
+        ("note,t_s,voltage_v,current_a\na,1,5,1\nb,0.5,5,1\n", ["line 3", "backwards from 1.0 s to 0.5 s"]),
+        (b"\x00\x01\x02", ["line 1"]),
+        (b"t_s,voltage_v,current_a\n0,5,\xff\n", ["not a text file"]),
+    ],
+)
+def test_what_cannot_be_read_is_refused_with_its_place(read, text, words) -> None:
+    with pytest.raises(TraceFormatError) as caught:
+        read(text)
+    assert all(word in caught.value.message for word in words), caught.value.message
+    assert caught.value.message.endswith(".") and caught.value.remedy.endswith(".")
+
+
+number = st.floats(-1e5, 1e5).map(repr)
+cell = st.one_of(number, st.sampled_from(["nan", "", "x", "1_0", "0x1", "1e400", " 1 ", "١", "1,5", '"', "1.0\r"]))
+
+
+@given(
+    st.lists(st.tuples(cell, number, number), min_size=1, max_size=4),
+    st.booleans(),
+    st.sampled_from(["t_s,voltage_v,current_a", "current_a,t_s,voltage_v"]),
+)
+def test_the_fast_way_reads_nothing_that_the_careful_way_would_not(tmp_path_factory, rows, ended, header) -> None:
+    """Both ways on the same file: each gives the same numbers, or the same refusal."""
+    text = header + "\n" + "\n".join(",".join(row) for row in rows) + ("\n" if ended else "")
+    path = tmp_path_factory.getbasetemp() / "both ways.csv"
+    path.write_text(text, newline="")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("power.trace_reader._fast_rows", lambda layout: None)
+        careful = outcome(path)
+    assert outcome(path) == careful
+
+
+def outcome(path) -> str | bytes:
+    try:
+        trace = read_csv(path)
+    except TraceFormatError as error:
+        return error.message
+    return np.stack([trace.t_s, trace.voltage_v, trace.current_a]).tobytes()

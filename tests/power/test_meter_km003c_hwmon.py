@@ -1,0 +1,171 @@
+"""The KM003C through the kernel's driver: its wrap-around, its truncation, its two reads, and its numbers."""
+
+import errno
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from power.errors import MeterProtocolError, MeterUnreachable
+from power.meters.emulated_sysfs import EmulatedSysfs
+from power.meters.hwmon_node import HwmonNode
+from power.meters.km003c.hwmon import HIGHEST_MV, Km003cHwmon
+
+
+@pytest.fixture
+def sysfs(tmp_path: Path) -> EmulatedSysfs:
+    return EmulatedSysfs(tmp_path / "root")
+
+
+@pytest.fixture
+def opened(sysfs: EmulatedSysfs) -> Callable[..., Km003cHwmon]:
+    """Open the meter at a node of the emulated system."""
+
+    def open_at(node: Path, sign: int = 1) -> Km003cHwmon:
+        return Km003cHwmon(str(node), sign, read_text=sysfs.read_text)
+
+    return open_at
+
+
+def driver_mv(microvolts: int) -> int:
+    """What the driver makes of a signed voltage: it divides it as an unsigned number."""
+    return microvolts % 2**32 // 1000
+
+
+def test_a_reading_is_volts_and_amperes_with_the_sign_applied(sysfs: EmulatedSysfs, opened) -> None:
+    node = sysfs.add_powerz(3, 5053, -90)
+    (reading,) = opened(node).read()
+    assert (reading.voltage_v, reading.current_a) == (5.053, -0.09)
+    (turned,) = opened(node, -1).read()
+    assert turned.current_a == 0.09
+
+
+def test_the_facts_say_how_coarse_it_is_and_that_it_is_a_mean(sysfs: EmulatedSysfs, opened) -> None:
+    facts = opened(sysfs.add_powerz(3, 5053, -90)).facts
+    assert facts.field == "in0_input, curr1_input (1 mV, 1 mA, truncated)"
+    assert (facts.averaging, facts.update_period_s, facts.transport) == ("block", 0.5, "hwmon")
+
+
+@given(microvolts=st.integers(-2_000_000, 50_000_000))
+def test_a_negative_voltage_is_unwrapped_to_within_a_millivolt(microvolts: int, tmp_path_factory) -> None:
+    sysfs = EmulatedSysfs(tmp_path_factory.mktemp("sys") / "root")
+    meter = Km003cHwmon(str(sysfs.add_powerz(0, driver_mv(microvolts), 0)))
+    assert abs(meter.read()[0].voltage_v - microvolts / 1e6) <= 1e-3
+
+
+@pytest.mark.parametrize("wild", [HIGHEST_MV + 1, 2_000_000, 9_999_999])
+def test_a_voltage_that_no_meter_has_is_refused(sysfs: EmulatedSysfs, opened, wild: int) -> None:
+    with pytest.raises(MeterProtocolError, match=f"{wild} mV"):
+        opened(sysfs.add_powerz(3, wild, 0)).read()
+
+
+def test_a_voltage_that_changes_while_the_current_is_read_is_read_anew(sysfs: EmulatedSysfs) -> None:
+    node = sysfs.add_powerz(3, 5000, 1000)
+    renewed = iter([False, True])  # the meter takes its next measurement before the voltage is read again
+
+    def read_text(path: Path) -> str:
+        if path.name == "in0_input" and next(renewed, False):
+            sysfs.write(node, {"in0_input": 9000, "curr1_input": 2000})
+        return sysfs.read_text(path)
+
+    (reading,) = Km003cHwmon(str(node), read_text=read_text).read()
+    assert (reading.voltage_v, reading.current_a) == (9.0, 2.0)
+
+
+def test_a_voltage_that_never_settles_ends_the_trying(sysfs: EmulatedSysfs) -> None:
+    node = sysfs.add_powerz(3, 5000, 1000)
+    count = iter(range(10**6))
+
+    def read_text(path: Path) -> str:
+        return f"{5000 + next(count)}\n" if path.name == "in0_input" else sysfs.read_text(path)
+
+    meter = Km003cHwmon(str(node), read_text=read_text)
+    assert 5.0 <= meter.read()[0].voltage_v < 5.02
+
+
+def test_one_failed_transfer_is_asked_again(sysfs: EmulatedSysfs, opened) -> None:
+    meter = opened(sysfs.add_powerz(3, 5053, -90))
+    sysfs.errors.append(errno.EIO)
+    assert meter.read()[0].voltage_v == 5.053
+
+
+@pytest.mark.parametrize(
+    ("number", "said"), [(errno.EIO, "Input/output error"), (errno.ETIMEDOUT, "timed out"), (errno.ENODEV, "no sensor")]
+)
+def test_a_failure_that_stays_ends_in_one_error(sysfs: EmulatedSysfs, opened, number: int, said: str) -> None:
+    meter = opened(sysfs.add_powerz(3, 5053, -90))
+    sysfs.errors.extend([number] * 10)
+    with pytest.raises(MeterUnreachable, match=said):
+        meter.read()
+    sysfs.errors.clear()
+    assert meter.read()[0].voltage_v == 5.053
+
+
+def test_a_meter_that_comes_back_under_another_number_is_read_on(sysfs: EmulatedSysfs, opened) -> None:
+    node = sysfs.add_powerz(3, 5053, -90)
+    meter = opened(node)
+    meter.read()
+    sysfs.renumber(node, 5)
+    sysfs.add_node(3, "coretemp", {"temp1_input": 40000})
+    assert meter.read()[0].voltage_v == 5.053
+
+
+def test_another_sensor_in_its_place_is_not_read_on(sysfs: EmulatedSysfs, opened) -> None:
+    node = sysfs.add_powerz(3, 5053, -90)
+    meter = opened(node)
+    sysfs.write(sysfs.renumber(node, 5), {"name": "another"})
+    with pytest.raises(MeterUnreachable, match="There is no sensor"):
+        meter.read()
+
+
+def test_the_port_of_the_facts_opens_the_meter_under_its_new_number(sysfs: EmulatedSysfs, opened) -> None:
+    node = sysfs.add_powerz(3, 5053, -90)
+    port = opened(node).facts.port
+    assert "hwmon3" not in port
+    sysfs.renumber(node, 8)
+    assert opened(Path(port)).read()[0].voltage_v == 5.053
+
+
+def test_an_unplugged_meter_is_unreachable_and_can_be_opened_when_it_is_back(sysfs: EmulatedSysfs, opened) -> None:
+    node = sysfs.add_powerz(3, 5053, -90)
+    meter = opened(node)
+    sysfs.remove(node)
+    with pytest.raises(MeterUnreachable, match="There is no sensor") as caught:
+        meter.read()
+    assert "groupnl power list" in caught.value.remedy
+    sysfs.add_powerz(4, 5100, 10)
+    assert opened(Path(meter.facts.port)).read()[0].voltage_v == 5.1
+
+
+def test_another_sensor_is_refused_by_its_name(sysfs: EmulatedSysfs, opened) -> None:
+    with pytest.raises(MeterUnreachable, match="called ina226, not powerz"):
+        opened(sysfs.add_node(3, "ina226", {"in0_input": 1, "curr1_input": 1}))
+
+
+@pytest.mark.parametrize(
+    ("driver", "celsius"),
+    [(25570, 25.57), (256000, None), (0, 0.0), (512000 - 10000, -10.0)],
+    ids=["warm", "missing", "freezing point", "below it"],
+)
+def test_the_temperature_is_missing_or_signed(sysfs: EmulatedSysfs, opened, driver: int, celsius: float | None) -> None:
+    node = sysfs.add_powerz(3, 5053, -90)
+    sysfs.write(node, {"temp1_input": driver})
+    assert opened(node).temperature_c() == celsius
+
+
+@pytest.mark.parametrize("content", ["", "\n", "five", "5.1", "0x10", "5 6"])
+def test_a_file_without_a_whole_number_is_a_protocol_error(sysfs: EmulatedSysfs, opened, content: str) -> None:
+    node = sysfs.add_powerz(3, 5053, -90)
+    (node / "curr1_input").write_text(content)
+    with pytest.raises(MeterProtocolError, match="curr1_input"):
+        opened(node).read()
+
+
+def test_only_files_of_the_kernel_are_no_emulation(sysfs: EmulatedSysfs, opened, tmp_path: Path) -> None:
+    assert opened(sysfs.add_powerz(3, 5053, -90)).facts.emulated is True
+    if not Path("/sys/kernel").is_dir():
+        pytest.skip("this machine has no sysfs")
+    on_sysfs = HwmonNode(Path("/sys/kernel"), read_text=lambda path: "powerz\n")
+    assert not on_sysfs.is_emulated

@@ -1,0 +1,108 @@
+"""What the picture of a recording shows, and what it must never show."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from groupnl_deploy.report.pictures import PICTURE_FORMATS
+from groupnl_deploy.report.power_plot import PhaseTime, draw_power, power_figure, rows_to_draw
+from power.energy import EnergyIndex
+from power.errors import WindowNotCovered
+from power.trace import MeterFacts, PowerTrace
+
+SIGNS = {"png": b"\x89PNG", "pdf": b"%PDF", "svg": b"<svg"}
+
+
+def index_of(t_s, power_w, averaging="block", emulated: bool | None = False) -> EnergyIndex:
+    facts = MeterFacts("km003c", "serial", "/dev/ttyACM0", emulated, 1, "vbus/ibus", 0.5, averaging)
+    return EnergyIndex(PowerTrace(facts, 0.0, None, t_s, [5.0] * len(t_s), np.asarray(power_w) / 5.0))
+
+
+def words(figure) -> str:
+    return "\n".join(text.get_text() for text in figure.findobj(lambda artist: hasattr(artist, "get_text")))
+
+
+HOLED = ([0.0, 0.5, 1.0, 4.0, 4.5, 5.0], [2.0, 2.1, 2.0, 6.0, 6.1, 6.0])
+
+
+@pytest.mark.parametrize("averaging", ["block", "instant"])
+def test_no_line_and_no_step_crosses_a_hole(averaging) -> None:
+    figure = power_figure(index_of(*HOLED, averaging=averaging), "trace.csv")
+    for axes in figure.axes:
+        (line,) = axes.lines
+        points = line.get_xydata()
+        broken = np.flatnonzero(np.isnan(points[:, 1]))
+        assert len(broken) == 1
+        # A step begins where the point before it lies, so the pen must come down at the hole's very end.
+        assert points[broken[0] - 1, 0] == 1.0 and points[broken[0] + 1, 0] == 4.0
+        assert points[broken[0], 0] == 4.0
+        spans = [patch for patch in axes.patches if patch.get_hatch()]
+        assert [(span.get_x(), span.get_x() + span.get_width()) for span in spans] == [(1.0, 4.0)]
+    assert "3 s without measurement" in words(figure) and "no measurement" in words(figure)
+
+
+def test_a_whole_recording_says_its_joules() -> None:
+    figure = power_figure(index_of([0.0, 0.5, 1.0], [4.0, 4.0, 4.0]), "trace.csv")
+    assert "4 J in 1 s, mean 4 W" in words(figure)
+    assert not [patch for axes in figure.axes for patch in axes.patches]
+
+
+def test_block_means_are_steps_and_instants_are_lines() -> None:
+    styles = {
+        averaging: power_figure(index_of(*HOLED, averaging=averaging), "t").axes[0].lines[0].get_drawstyle()
+        for averaging in ("block", "instant")
+    }
+    assert styles == {"block": "steps-pre", "instant": "default"}
+
+
+def test_what_is_emulated_or_unknown_is_marked() -> None:
+    assert words(power_figure(index_of(*HOLED, emulated=True), "t")).count("EMULATED") == 2
+    assert "EMULATED" not in words(power_figure(index_of(*HOLED, emulated=False), "t"))
+    assert "not known whether a real meter" in words(power_figure(index_of(*HOLED, emulated=None), "t"))
+
+
+def test_phases_are_shaded_in_both_panels_and_named() -> None:
+    phases = (PhaseTime("idle_before", -1.0, 1.0), PhaseTime("load", 1.0, 1.1), PhaseTime("steady", 1.1, 4.0))
+    t_s = np.arange(0.0, 5.5, 0.5)
+    figure = power_figure(index_of(t_s, 2.0 + t_s), "power.csv", phases)
+    for axes in figure.axes:
+        assert [span.get_x() for span in axes.patches] == [-1.0, 1.0, 1.1]
+    shown = words(figure)
+    assert all(text in shown for text in ("idle before, 2 s", "load, 0.1 s", "steady, 2.9 s"))
+    inside = [text.get_text() for text in figure.axes[0].texts]
+    assert inside == ["idle before", "steady"]  # no room for a tenth of a second
+
+
+@pytest.mark.parametrize("format", PICTURE_FORMATS)
+def test_every_format_is_a_file_of_its_kind(format) -> None:
+    assert SIGNS[format] in draw_power(index_of(*HOLED), "trace.csv", format=format)[:1000]
+
+
+def test_one_measurement_is_no_picture() -> None:
+    with pytest.raises(WindowNotCovered):
+        index_of([1.0], [5.0])
+
+
+@given(st.data())
+def test_the_rows_that_are_drawn_show_what_all_would(data) -> None:
+    count, columns = data.draw(st.integers(2, 400)), data.draw(st.integers(1, 20))
+    random = np.random.default_rng(data.draw(st.integers(0, 2**16)))
+    t_s, values = np.cumsum(random.uniform(0.0, 1.0, count)), random.normal(size=count)
+    after = data.draw(st.integers(1, count - 1))
+    t_s[after:] += 50.0
+    rows = rows_to_draw(t_s, values, [(t_s[after - 1], t_s[after])], columns)
+    assert {0, count - 1, after - 1, after} <= set(rows.tolist())
+    assert np.all(np.diff(rows) > 0)
+    borders = np.linspace(t_s[0], t_s[-1], columns + 1)
+    for begin, end in zip(borders, [*borders[1:-1], np.inf], strict=False):
+        every, drawn = ((times >= begin) & (times < end) for times in (t_s, t_s[rows]))
+        if every.any():
+            of_all, of_drawn = values[every], values[rows][drawn]
+            assert (of_drawn.min(), of_drawn.max()) == (of_all.min(), of_all.max())
+            assert (of_drawn[0], of_drawn[-1]) == (of_all[0], of_all[-1])
+
+
+def test_of_millions_of_rows_few_are_drawn() -> None:
+    t_s = np.arange(300_000) / 1000.0
+    assert len(rows_to_draw(t_s, np.sin(t_s), [], 100)) <= 4 * 100 + 1
