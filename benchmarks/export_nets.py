@@ -4,7 +4,6 @@ python benchmarks/export_nets.py NET     export NET at level full and print the 
 """
 
 import json
-import resource
 import sys
 import time
 from collections import Counter
@@ -17,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 import torch
+from export_worker import highest_rss
 from torch import nn
 
 from exporters.choices import Level
@@ -182,8 +182,7 @@ def main() -> None:
     of = network(specs(sys.argv[1], "released")[0], fresh=True)
     graph = at_level(of, raw_graph(of), "full")
     seconds = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(json.dumps({"seconds": seconds, "bytes": peak, "nodes": len(graph.graph.node)}))
+    print(json.dumps({"seconds": seconds, "bytes": highest_rss(), "nodes": len(graph.graph.node)}))
 
 
 if __name__ == "__main__":

@@ -7,10 +7,10 @@ rows, plus the polls' jitter. From this come the terms of the bound, in joules:
 - at each edge, reach x the range of power within two reaches of it (a step nearby may lie on its other side);
 - reach x the difference of power between the edges (all rows may be late by the same, so that the window that
   was integrated lies earlier than the one that was asked for);
-- inside, each change of power x the jitter, or, if repeats stood before it, x the whole spacing of rows, since
-  nothing then tells when the value before it ended. The rows of many changes are not all late together: their terms
-  add up as independent ones do, and count at most with twice the root of their squares' sum (seven standard
-  deviations, if a poll comes at any instant after the renewal alike).
+- inside, each change of power x the jitter. The rows of many changes are not all late together: these terms count at
+  most with four times the root of their squares' sum, as independent ones do with room to spare;
+- inside, each change of power x the whole wait for it, where rows before it repeat one value or a row that was due
+  did not come: nothing then tells when the value before it ended.
 
 It bounds neither what no row shows, such as a peak within an instantaneous meter's period or the power during a hole
 that was allowed, nor the meter's own accuracy. It supposes a load that keeps a level for two update periods.
@@ -20,10 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from power.trace import Samples
-from power.update_period import near_median
+from power.update_period import MISSING_PERIODS, near_median
 
 _NEAR = 2  # reaches
-_SPREAD = 2  # an even spread over [0, u] has a standard deviation of 0.29 u
+_SPREAD = 4  # an even spread over [0, u] has a standard deviation of 0.29 u: this is fourteen of them
 
 
 def edge_error_j(
@@ -31,6 +31,7 @@ def edge_error_j(
     power_w: Samples,
     changed: NDArray[np.bool_],
     window_s: tuple[float, float],
+    update_period_s: float,
     row_period_s: float,
 ) -> float:
     """The bound for a window that the rows enclose.
@@ -40,7 +41,8 @@ def edge_error_j(
         power_w: their watts, (n,).
         changed: whether each row's value differs from the row before, (n,).
         window_s: its start and end on the same clock.
-        row_period_s: how far apart rows are at most while nothing is missing.
+        update_period_s: seconds between two measurements, as the rows show it.
+        row_period_s: how long a value may have been repeated without a row.
     """
     first = int(np.searchsorted(t_s, window_s[0], side="right")) - 1
     last = int(np.searchsorted(t_s, window_s[1], side="left"))
@@ -50,8 +52,11 @@ def edge_error_j(
     near_w = sum(_range_w(t_s, power_w, edge_s, _NEAR * reach_s) for edge_s in window_s)
     between_w = abs(float(power_w[last] - power_w[first + 1]))
     steps_w = np.abs(np.diff(power_w[first : last + 1]))
-    inside = steps_w * np.where(changed[first:last], jitter_s, row_period_s)
-    return reach_s * (near_w + between_w) + min(float(np.sum(inside)), _SPREAD * float(np.linalg.norm(inside)))
+    prompt = changed[first:last] & (spacings <= MISSING_PERIODS * update_period_s)
+    late_j = steps_w[prompt] * jitter_s
+    inside_j = min(float(np.sum(late_j)), _SPREAD * float(np.linalg.norm(late_j)))
+    waits_s = np.maximum(spacings[~prompt], row_period_s)
+    return reach_s * (near_w + between_w) + inside_j + float(waits_s @ steps_w[~prompt])
 
 
 def _range_w(t_s: Samples, power_w: Samples, edge_s: float, within_s: float) -> float:

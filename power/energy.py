@@ -14,10 +14,9 @@ from power.edge_error import edge_error_j
 from power.errors import MeterSettingError, SampleGap, WindowNotCovered
 from power.integration import METHODS, RULE_FOR, EnergySum, Method, block_ends
 from power.trace import PowerTrace, Samples
-from power.update_period import changes, estimate_update_period
+from power.update_period import MISSING_PERIODS, changes, estimate_update_period
 
 GAP_PERIODS = 3  # spacings longer than so many update periods are holes
-MISSING_PERIODS = 1.5  # and beyond this at least one measurement is missing
 JOULES_IN_WH = 3600.0
 
 Rows = NDArray[np.intp]
@@ -147,8 +146,8 @@ class EnergyIndex:
         return block_ends(self.trace.t_s, self._changed, period_s)
 
     def _edge_error_j(self, start_s: float, end_s: float) -> float:
-        trace = self.trace
-        return edge_error_j(trace.t_s, trace.power_w, self._changed, (start_s, end_s), self._row_period_s)
+        window_s, periods_s = (start_s, end_s), (self.update_period_s, self._row_period_s)
+        return edge_error_j(self.trace.t_s, self.trace.power_w, self._changed, window_s, *periods_s)
 
     def _enclosing(self, starts: Samples, ends: Samples) -> tuple[Rows, Rows]:
         """Rows that bracket each window: the last at or before its start, the first at or after its end."""

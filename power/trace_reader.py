@@ -1,14 +1,13 @@
 """CSV → recordings, fast where a file is as it should be and carefully where it is not.
 
-Rows are parsed by numpy's C reader while the file streams by. Whatever is irregular sends the reader over the same
-rows once more, one at a time, to find the first line that is wrong and say what is wrong with it. The careful way is
-the definition; the fast one accepts nothing that it would refuse.
+The file streams by in blocks of lines, each parsed by numpy's C reader. A block with anything irregular in it is read
+once more, line by line, to find the first line that is wrong and say what is wrong with it. The careful way is the
+definition; the fast one accepts nothing that it would refuse.
 """
 
 import csv
 import math
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -29,7 +28,6 @@ _READ_BYTES = 1 << 20
 _BLOCK_ROWS = 1 << 14  # parsed and checked while they are in the processor's cache
 
 Row = tuple[float, ...]
-Columns = list[Samples]
 Table = NDArray[np.void]
 
 
@@ -57,9 +55,7 @@ def read_csv(path: Path) -> PowerTrace:
     """
     try:
         layout = _layout(path)
-        rows = _fast_rows(layout)
-        if rows is None:
-            rows = _careful_rows(layout)
+        columns = _columns(layout)
     except OSError as error:
         raise TraceFormatError(
             f"The recording {path} cannot be read: {error.strerror}.", "Check the path and its permissions."
@@ -68,9 +64,9 @@ def read_csv(path: Path) -> PowerTrace:
         raise TraceFormatError(
             f"The recording {path} is not a text file.", "Name the CSV that groupnl power record wrote."
         ) from error
-    for column in rows:
+    for column in columns:
         column.flags.writeable = False  # nobody else has it: the trace needs no copy
-    return PowerTrace(layout.facts.meter, layout.facts.t0_s, layout.facts.started_at, *rows)
+    return PowerTrace(layout.facts.meter, layout.facts.t0_s, layout.facts.started_at, *columns)
 
 
 def _layout(path: Path) -> _Layout:
@@ -131,36 +127,37 @@ def _places(path: Path, number: int, names: list[str]) -> dict[str, int]:
     )
 
 
-def _fast_rows(layout: _Layout) -> Columns | None:
-    """Time, volts and amperes, or None where only a careful look can tell."""
+def _columns(layout: _Layout) -> list[Samples]:
+    """Time, volts and amperes of every row. Raises `TraceFormatError` for the first line that is no row."""
     columns = [np.empty(layout.rows) for _ in NEEDED]
+    latest_s = -math.inf
     with _opened(layout.path) as file:
-        _skip_head(layout, file)
-        done, latest_s = 0, -math.inf
-        while done < layout.rows:
-            wanted = min(_BLOCK_ROWS, layout.rows - done)
-            block = _parsed(layout, islice(file, wanted))
-            if block is None or len(block) != wanted or not _is_sound(layout, block, latest_s):
-                return None
-            for name, column in zip(NEEDED, columns, strict=True):
-                column[done : done + wanted] = block[name]
-            done, latest_s = done + wanted, block["t_s"][-1]
-        for row in _open_row(layout, file, latest_s):
-            columns = [np.append(column, value) for column, value in zip(columns, row[: len(NEEDED)], strict=True)]
-    return columns
+        for _ in islice(file, layout.head_lines):
+            pass
+        for first in range(0, layout.rows, _BLOCK_ROWS):
+            lines = list(islice(file, min(_BLOCK_ROWS, layout.rows - first)))
+            block = _fast_block(layout, lines, latest_s)
+            if block is None:
+                block = _careful_block(layout, lines, layout.head_lines + first + 1, latest_s)
+            for column, values in zip(columns, block, strict=True):
+                column[first : first + len(lines)] = values
+            latest_s = columns[0][first + len(lines) - 1]
+        return _with_open_row(layout, file.readline(), columns, latest_s) if layout.open_end else columns
 
 
-def _parsed(layout: _Layout, lines: Iterator[str]) -> Table | None:
-    """The next rows, one field a column, so that each must have them all; of those not needed one letter is kept."""
+def _fast_block(layout: _Layout, lines: list[str], latest_s: float) -> list[Samples] | None:
+    """Time, volts and amperes of these lines, or None where only a careful look can tell."""
+    # One field a column, so that each line must have them all; of those not needed one letter is kept.
     kept = {place: name for name, place in layout.places.items()}
     fields = [(kept[n], "f8") if n in kept else (f"other {n}", "U1") for n in range(layout.width)]
     try:
         with warnings.catch_warnings(action="ignore"):  # of blank lines alone, which the number of rows will tell
-            return np.loadtxt(lines, dtype=np.dtype(fields), delimiter=",", comments=None, quotechar='"', ndmin=1)
-    except UnicodeDecodeError:
-        raise
+            block = np.loadtxt(lines, dtype=np.dtype(fields), delimiter=",", comments=None, quotechar='"', ndmin=1)
     except ValueError:
         return None
+    if len(block) != len(lines) or not _is_sound(layout, block, latest_s):
+        return None
+    return [block[name] for name in NEEDED]
 
 
 def _is_sound(layout: _Layout, block: Table, latest_s: float) -> bool:
@@ -177,26 +174,22 @@ def _agree(power_w: Samples, expected_w: Samples) -> bool:
     return bool((np.abs(power_w - expected_w) <= POWER_TOLERANCE * np.maximum(1.0, np.abs(expected_w))).all())
 
 
-def _careful_rows(layout: _Layout) -> Columns:
-    rows = np.array(list(_checked_rows(layout)), dtype=np.float64).reshape(-1, len(layout.places))
-    return list(rows.T[: len(NEEDED)])
+def _careful_block(layout: _Layout, lines: list[str], first_number: int, latest_s: float) -> list[Samples]:
+    """The same of lines that are numbered from `first_number`; raises `TraceFormatError` for the first wrong one."""
+    rows = []
+    for number, line in enumerate(lines, first_number):
+        rows.append(_row(layout, number, line, latest_s))
+        latest_s = rows[-1][0]
+    return list(np.array(rows).T[: len(NEEDED)])
 
 
-def _checked_rows(layout: _Layout) -> Iterator[Row]:
-    """Row by row; raises `TraceFormatError` for the first that is wrong."""
-    with _opened(layout.path) as file:
-        _skip_head(layout, file)
-        latest_s = -math.inf
-        for number, line in enumerate(islice(file, layout.rows), layout.head_lines + 1):
-            row = _row(layout, number, line, latest_s)
-            latest_s = row[0]
-            yield row
-        yield from _open_row(layout, file, latest_s)
-
-
-def _skip_head(layout: _Layout, file: TextIO) -> None:
-    for _ in islice(file, layout.head_lines):
-        pass
+def _with_open_row(layout: _Layout, line: str, columns: list[Samples], latest_s: float) -> list[Samples]:
+    """The columns with the row of a last line that lacks its newline, if nothing of it is wrong."""
+    try:
+        row = _row(layout, layout.head_lines + layout.rows + 1, line, latest_s)
+    except TraceFormatError:
+        return columns
+    return [np.append(column, value) for column, value in zip(columns, row[: len(NEEDED)], strict=True)]
 
 
 def _cells(path: Path, number: int, line: str) -> list[str]:
@@ -204,16 +197,6 @@ def _cells(path: Path, number: int, line: str) -> list[str]:
         return next(csv.reader([line], strict=True), []) or [""]
     except csv.Error as error:
         raise bad_line(path, number, f"it is no line of a CSV file ({error})", "Save the file as plain CSV.") from error
-
-
-def _open_row(layout: _Layout, file: TextIO, latest_s: float) -> Iterator[Row]:
-    """The row of a last line without its newline, if nothing of it is wrong; `file` stands before that line."""
-    if not layout.open_end:
-        return
-    try:
-        yield _row(layout, layout.head_lines + layout.rows + 1, next(file, ""), latest_s)
-    except TraceFormatError:
-        return
 
 
 def _row(layout: _Layout, number: int, line: str, latest_s: float) -> Row:

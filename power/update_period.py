@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from power.errors import WindowNotCovered
 from power.trace import PowerTrace, Samples
 
+MISSING_PERIODS = 1.5  # after a wait of so many update periods at least one measurement is missing
 _MANY = 10  # changes of value before their regularity means anything
 _REGULAR = 0.75  # share of spacings near their median
 

@@ -106,24 +106,33 @@ def test_what_cannot_be_read_is_refused_with_its_place(read, text, words) -> Non
     assert caught.value.message.endswith(".") and caught.value.remedy.endswith(".")
 
 
+@pytest.mark.parametrize(("row", "line"), [("x,5,1", 40_002), ("39998.5,5,1", 40_002), ("40001,5", 40_002)])
+def test_a_fault_far_down_has_the_right_line(read, row: str, line: int) -> None:
+    rows = "".join(f"{t},5,1\n" for t in range(40_000))
+    with pytest.raises(TraceFormatError, match=f"line {line}:"):
+        read(f"t_s,voltage_v,current_a\n{rows}{row}\n40002,5,1\n")
+    assert len(read(f"t_s,voltage_v,current_a\n{rows}40001,5,1").t_s) == 40_001
+
+
 number = st.floats(-1e5, 1e5).map(repr)
 cell = st.one_of(number, st.sampled_from(["nan", "", "x", "1_0", "0x1", "1e400", " 1 ", "١", "1,5", '"', "1.0\r"]))
 
 
 @given(
-    st.lists(st.tuples(cell, number, number), min_size=1, max_size=4),
+    st.lists(st.tuples(cell, number, number), min_size=1, max_size=5),
     st.booleans(),
     st.sampled_from(["t_s,voltage_v,current_a", "current_a,t_s,voltage_v"]),
 )
 def test_the_fast_way_reads_nothing_that_the_careful_way_would_not(tmp_path_factory, rows, ended, header) -> None:
-    """Both ways on the same file: each gives the same numbers, or the same refusal."""
+    """Both ways on the same file, in blocks of two lines: each gives the same numbers, or the same refusal."""
     text = header + "\n" + "\n".join(",".join(row) for row in rows) + ("\n" if ended else "")
     path = tmp_path_factory.getbasetemp() / "both ways.csv"
     path.write_text(text, newline="")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("power.trace_reader._fast_rows", lambda layout: None)
-        careful = outcome(path)
-    assert outcome(path) == careful
+        patch.setattr("power.trace_reader._BLOCK_ROWS", 2)
+        both = outcome(path)
+        patch.setattr("power.trace_reader._fast_block", lambda layout, lines, latest_s: None)
+        assert both == outcome(path)
 
 
 def outcome(path) -> str | bytes:
