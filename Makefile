@@ -34,6 +34,7 @@ bench: setup
 	$(BIN)/python benchmarks/layers.py --quick
 	$(BIN)/python benchmarks/inference.py --seconds 2 --threads 1
 	$(BIN)/python benchmarks/export.py --quick
+	$(BIN)/python benchmarks/power.py
 
 lint: setup
 	$(BIN)/ruff check .

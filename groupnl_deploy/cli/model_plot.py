@@ -28,7 +28,8 @@ def plot(
     Example: groupnl models plot --nlf sinusoidal china --out maps.png
     """
     target = out or Path(f"{nlf or subject}.png")
-    from groupnl_deploy.report.model_plots import PICTURE_FORMATS, draw_maps, draw_stages, read_image
+    from groupnl_deploy.report.model_plots import draw_maps, draw_stages, read_image
+    from groupnl_deploy.report.pictures import PICTURE_FORMATS
     from groupnl_deploy.words import known_word
     from groupnl_deploy.workspace import disk_errors, write_atomically
 

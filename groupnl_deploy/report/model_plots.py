@@ -1,6 +1,5 @@
 """Pictures of networks and of what GroupNL's functions do to an image, as bytes of a picture file."""
 
-import io
 import math
 import re
 import textwrap
@@ -20,11 +19,11 @@ from groupnl_deploy.models.layers.nlf import NLF, NLFS
 from groupnl_deploy.models.profile import Counts, Profile, profile
 from groupnl_deploy.models.registry import model_spec
 from groupnl_deploy.models.spec import ConvSpec, InvalidSpec, Method, ModelSpec, Range
+from groupnl_deploy.report.pictures import picture_bytes
 from groupnl_deploy.words import known_word
 
 Maps = npt.NDArray[np.float32]
 
-PICTURE_FORMATS = ("png", "pdf", "svg")
 PAPER = "arXiv 2506.12335"
 
 # Figure 3 of the paper: the input and its maps under 24 settings.
@@ -77,7 +76,7 @@ def draw_maps(image: GreyImage, nlf: str, format: str = "png") -> bytes:
     Args:
         image: the seed map s.
         nlf: a name of `NLFS`; any other is a `UsageError`.
-        format: one of `PICTURE_FORMATS`.
+        format: one of `report.pictures.PICTURE_FORMATS`.
     """
     function = NLFS[known_word("nonlinear function", nlf, NLFS)]
     settings = _settings(function)
@@ -89,7 +88,7 @@ def draw_maps(image: GreyImage, nlf: str, format: str = "png") -> bytes:
         _panel(axes, pixels, "  ".join(f"{SYMBOLS.get(name, name)} {value:.2f}" for name, value in named), "viridis")
     figure.suptitle(f"{_formula(function)}: one input, {SETTINGS} settings ({nlf})", fontsize=16)
     figure.supxlabel(_caption(function, image), fontsize=10)
-    return _saved(figure, format)
+    return picture_bytes(figure, format)
 
 
 def draw_stages(name: str, format: str = "png") -> bytes:
@@ -97,7 +96,7 @@ def draw_stages(name: str, format: str = "png") -> bytes:
 
     Args:
         name: a registered network or an alias; raises `UnknownModel` for any other.
-        format: one of `PICTURE_FORMATS`.
+        format: one of `report.pictures.PICTURE_FORMATS`.
     """
     spec = model_spec(name)
     profiles, left_out = _profiles(spec)
@@ -111,7 +110,7 @@ def draw_stages(name: str, format: str = "png") -> bytes:
     figure.legend(upper.containers, labels, loc="outside lower center", ncols=3, frameon=False, title="Whole network")
     figure.suptitle(f"{spec.name}: parameters and FLOPs per stage, by convolution", fontsize=16)
     upper.set_title(_counted_as(spec, left_out), fontsize=10)
-    return _saved(figure, format)
+    return picture_bytes(figure, format)
 
 
 def _photographs() -> dict[str, npt.NDArray[np.uint8]]:
@@ -275,9 +274,3 @@ def _counted_as(spec: ModelSpec, left_out: dict[Method, str]) -> str:
     for method, reason in left_out.items():
         lines += textwrap.wrap(f"Left out: {_method_label(method)} ({reason}).", LONGEST_LINE)
     return "\n".join(lines)
-
-
-def _saved(figure: Figure, format: str) -> bytes:
-    stream = io.BytesIO()
-    figure.savefig(stream, format=format, dpi=120)
-    return stream.getvalue()
