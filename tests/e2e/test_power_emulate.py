@@ -14,6 +14,8 @@ import pytest
 from power.errors import MeterUnreachable
 from power.meters import open_meter
 
+pytestmark = pytest.mark.alone
+
 GROUPNL = Path(sys.executable).with_name("groupnl")
 PATIENCE_S = 60.0
 SUMMARY = re.compile(

@@ -19,6 +19,8 @@ from power.recorder import Recorder
 from power.trace import PowerTrace
 from power.trace_io import read_csv
 
+pytestmark = pytest.mark.alone
+
 POLL_HZ = 20.0
 LATEST_ROW_S = 5.0  # how long to wait for a measurement on a machine that is busy with other things
 IDLE_W, BUSY_W = 2.04, 7.14

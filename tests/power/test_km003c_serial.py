@@ -18,6 +18,8 @@ from power.meters.km003c.emulator import Km003cEmulator
 from power.meters.km003c.pseudo_terminal import is_pseudo_terminal
 from power.meters.km003c.serial import Km003cSerial
 
+pytestmark = pytest.mark.alone
+
 EXACT = AdcModel(noise_ua=0.0, flicker=False)
 
 
