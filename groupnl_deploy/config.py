@@ -148,7 +148,7 @@ def _check(campaign: Campaign) -> None:
         known_word("backend", backend, BACKENDS)
         _require_format(backend, campaign.export.formats)
     if campaign.bench.meter is not None:
-        campaign.bench.meter.plan()  # refuses an unknown meter or sign now, not after the training
+        campaign.bench.meter.plan().require_live()  # an unknown meter or sign, too, is refused before the training
         campaign.bench.workload.require_measurable()
 
 

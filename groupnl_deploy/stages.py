@@ -71,6 +71,7 @@ def bench(
     known_word("backend", backend, BACKENDS)
     device, wanted = get_device(device_name), _artifact_id(artifact)
     if plan is not None:
+        plan.require_live()
         workload.require_measurable()
     if out is not None:
         require_absent(out)

@@ -15,6 +15,7 @@ from power.recorder import Recorder
 from power.trace import PowerTrace
 
 EMULATED_METER, EMULATOR_PORT = "km003c", "emulator"
+RECORDED_METER = "replay"
 _IDLE: tuple[Phase, ...] = ("idle_before", "idle_after")
 
 
@@ -65,6 +66,14 @@ class MeterPlan:
             raise UsageError(
                 f"The port {EMULATOR_PORT} is for {EMULATED_METER}, and the meter is {self.meter}.",
                 f"Use --meter {EMULATED_METER} to try it without hardware.",
+            )
+
+    def require_live(self) -> None:
+        """Raise `UsageError` for a recording: its joules were another run's, whatever they were measured by."""
+        if self.meter == RECORDED_METER:
+            raise UsageError(
+                f"The meter {self.meter} plays back a recording, which did not see this run.",
+                "Use a meter that measures now; a recording's joules are had with groupnl power integrate.",
             )
 
     def open(self, port: str | None) -> Meter:

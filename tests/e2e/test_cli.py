@@ -107,6 +107,11 @@ def test_devices_are_added_shown_and_removed(tmp_path: Path) -> None:
         (("bench", "--device", "local", "--backend", "null", "--artifact", "zz"), 2, ["neither an artifact"]),
         (("bench", "--device", "local", "--backend", "null", "--port", "x"), 2, ["--port", "need --meter"]),
         (
+            ("bench", "--device", "local", "--backend", "null", "--meter", "replay", "--port", "x"),
+            2,
+            ["did not see this run", "power integrate"],
+        ),
+        (
             ("bench", "--device", "local", "--backend", "null", "--meter", "km003c", "--port", "x", "--seconds", 1),
             2,
             ["at least 10 s"],
