@@ -8,6 +8,7 @@ import contextlib
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -100,11 +101,18 @@ def _keeping_measurements(out: Path) -> Iterator[None]:
     try:
         yield
     except MeterLost as lost:
-        kept = out.with_name(f"{out.name}.power.csv")
+        kept = _free_name(out)
         kept.parent.mkdir(parents=True, exist_ok=True)
         write_csv(lost.trace, kept)
         lost.message += f" Its {len(lost.trace.t_s)} measurements until then are kept in {kept}."
         raise
+
+
+def _free_name(out: Path) -> Path:
+    """Where measurements can be kept that replaces nothing kept before."""
+    first = out.with_name(f"{out.name}.power.csv")
+    others = (out.with_name(f"{out.name}.power-{number}.csv") for number in count(2))
+    return next(name for name in chain([first], others) if not name.exists())
 
 
 def _subject(transport: Transport, deployment: Deployment, count: int | None) -> Subject:

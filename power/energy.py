@@ -84,7 +84,10 @@ class EnergyIndex:
         self._seen = estimate_update_period(trace)
         nominal_s = trace.facts.update_period_s
         spacings = np.diff(trace.t_s)
-        self._row_period_s = nominal_s or float(np.median(spacings[spacings > 0.0]))
+        usual_s = float(np.median(spacings[spacings > 0.0]))
+        # A sensor of instants may be faster than it is asked; then nothing is missing between two answers.
+        instant = trace.facts.averaging == "instant"
+        self._row_period_s = max(nominal_s or usual_s, usual_s) if instant else nominal_s or usual_s
         self._limit_s = GAP_PERIODS * self._row_period_s if max_gap_s is None else max_gap_s
         # Written so that a limit of NaN makes every spacing a hole.
         self._holes_before = np.concatenate(([0], np.cumsum(~(spacings <= self._limit_s))))

@@ -6,6 +6,8 @@ from groupnl_deploy.bench.run import BenchRun
 # So the clocks' error moves a window's edges by at most two per cent of its length.
 _CLOCK_RATIO = 50
 _MIN_SAMPLES = 10
+# Quartz and what NTP slews of it stay below 6e-4; more is a clock that stopped, as in a host that slept.
+_LARGEST_DRIFT = 1e-3
 
 # Bits of the firmware's get_throttled word (Raspberry Pi documentation, vcgencmd).
 _SINCE_BOOT = 16
@@ -18,6 +20,10 @@ def problems(run: BenchRun, energy: RunEnergy | None) -> tuple[str, ...]:
 
 
 def _clock_problems(run: BenchRun) -> tuple[str, ...]:
+    if run.power is not None and abs(run.clock.drift) > _LARGEST_DRIFT:
+        return (
+            f"the clocks of host and device ran apart by {abs(run.clock.drift):.2g} of the time: one of them slept",
+        )
     span = run.result.span("steady")
     window_s = (span.end_ns - span.start_ns) / 1e9
     if run.power is None or window_s >= _CLOCK_RATIO * run.clock.uncertainty_s:

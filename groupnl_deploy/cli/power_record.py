@@ -48,6 +48,8 @@ def record(
 
     if duration is not None and not 0 < duration < float("inf"):
         raise UsageError(f"A recording of {duration} s is none.", "Give --duration in seconds, above zero.")
+    if not 0 <= patience < float("inf"):
+        raise UsageError(f"A patience of {patience} s is none.", "Give --patience in seconds, 0 or more.")
     plan = MeterPlan(meter, port, sign, rate_hz=meter_rate)
     require_absent(out)
     with disk_errors(out):

@@ -231,3 +231,12 @@ def test_every_error_says_what_happened_and_what_to_do(make_trace) -> None:
         window_energy(make_trace([0.0], [1.0]), 0.0, 1.0)
     assert str(caught.value) == caught.value.message
     assert caught.value.message.endswith(".") and caught.value.remedy.endswith(".")
+
+
+def test_a_sensor_of_instants_that_is_faster_than_it_is_asked_has_no_holes(make_trace) -> None:
+    times = [0.05 * row for row in range(41)]
+    trace = make_trace(times, [2.0] * 41, update_period_s=0.007)
+    assert window_energy(trace, 0.2, 1.8).energy_j == pytest.approx(3.2)
+    without_middle = make_trace(times[:10] + times[20:], [2.0] * 31, update_period_s=0.007)
+    with pytest.raises(SampleGap):
+        window_energy(without_middle, 0.2, 1.8)
