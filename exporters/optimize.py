@@ -16,6 +16,7 @@ from exporters.choices import DEFAULT_LEVEL, DEFAULT_TARGET, Level, Target, requ
 from exporters.costs import Costs, load_costs
 from exporters.errors import ParityError
 from exporters.passes import Outcome, Pass, by_rule, by_sweep, failed, simplify, strip
+from exporters.rules.activations import ANCHORS, restore_activation
 from exporters.rules.affine import gather_affine
 from exporters.rules.concat import sink_concat
 from exporters.rules.copies import broadcast_copies
@@ -55,6 +56,7 @@ def passes(level: Level, costs: Costs) -> tuple[Pass, ...]:
     sparse = partial(depthwise_seeds, costs=costs)
     return (
         Pass("simplify", simplify),
+        Pass("restore_activation", by_rule(ANCHORS, restore_activation)),
         Pass("drop_expand", by_rule(("Expand",), drop_expand)),
         Pass("drop_identity_tile", by_rule(("Tile",), drop_identity_tile)),
         Pass("rejoin_split", by_rule(("Concat",), rejoin_split)),
