@@ -133,7 +133,7 @@ def show_net(row: Row) -> None:
     print(f"  MiB         {listed(row, lambda graph: f'{graph.bytes / MIB:.1f}')}")
     print(f"  max|Δ|/std  {listed(row, lambda graph: f'{graph.error:.1e}')}")
     rss = "  ".join(f"{name} {row.result.rss[name] / MIB:.0f}" for name in ("none", "full", STANDARD))
-    print(f"  peak RSS    {rss} MiB", flush=True)
+    print(f"  peak RSS    {rss} MiB at inference", flush=True)
 
 
 def listed(row: Row, say: Callable[[Contestant], str]) -> str:
@@ -176,7 +176,7 @@ def verdicts(table: Sequence[Row]) -> Iterator[str]:
                 yield verdict(ratio.value >= floor, f"{row.net}: full over {than} at least {floor}: {ratio}")
         less = row.result.rss["full"] <= MEMORY_NOISE * row.result.rss["none"]
         peaks = " against ".join(f"{row.result.rss[name] / MIB:.0f}" for name in ("full", "none"))
-        yield verdict(less, f"{row.net}: peak memory of full not above none: {peaks} MiB")
+        yield verdict(less, f"{row.net}: peak memory at inference, full not above none: {peaks} MiB")
 
 
 def tile_verdicts(table: Sequence[Row]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import statistics
 import subprocess
 import sys
@@ -21,14 +22,17 @@ WORKER = Path(__file__).with_name("export_worker.py")
 FEWEST_ROUNDS, MOST_ROUNDS = 15, 61
 SHORTEST_SAMPLE_S = 20e-3
 PROFILED_RUNS = 30
+# A heap that keeps what was freed while a graph was loaded moves the resident set by a tenth from run to run.
+HEAP_GIVES_BACK = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
 
 
 class Worker:
     """A process with one session in it."""
 
-    def __init__(self, contestant: Contestant, threads: int, clock: str) -> None:
+    def __init__(self, contestant: Contestant, threads: int, clock: str, more: dict[str, str] | None = None) -> None:
         command = [sys.executable, str(WORKER), str(contestant.path), str(contestant.inputs), str(threads), clock]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        pipes, environment = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}, os.environ | (more or {})
+        self._process = subprocess.Popen(command, **pipes, text=True, env=environment)
         self._answer()
         self.repeats = max(1, math.ceil(SHORTEST_SAMPLE_S / self.sample(3)))
 
@@ -38,7 +42,7 @@ class Worker:
         return statistics.median(seconds)
 
     def highest_rss(self) -> int:
-        """Bytes, since the process began."""
+        """Bytes, at inference."""
         return int(self._ask("memory"))
 
     def close(self) -> None:
@@ -64,7 +68,7 @@ class Worker:
 
 @dataclass(frozen=True)
 class Race:
-    """Seconds of every contestant in every round, and each process's highest resident set."""
+    """Seconds of every contestant in every round, and each one's highest resident set at inference."""
 
     seconds: dict[str, list[float]]
     rss: dict[str, int]
@@ -94,16 +98,19 @@ def race(contestants: dict[str, Contestant], threads: int, budget_s: float, cloc
             shift = turn % len(names)
             for name in names[shift:] + names[:shift]:
                 seconds[name].append(running[name].sample())
+    with workers(contestants, threads, clock, HEAP_GIVES_BACK) as running:
         return Race(seconds, {name: worker.highest_rss() for name, worker in running.items()})
 
 
 @contextmanager
-def workers(contestants: dict[str, Contestant], threads: int, clock: str) -> Iterator[dict[str, Worker]]:
-    """One process for each, ended in any case."""
+def workers(
+    contestants: dict[str, Contestant], threads: int, clock: str, more: dict[str, str] | None = None
+) -> Iterator[dict[str, Worker]]:
+    """One process for each, ended in any case; `more` is added to their environment."""
     with ExitStack() as stack:
         running = {}
         for name, contestant in contestants.items():
-            running[name] = Worker(contestant, threads, clock)
+            running[name] = Worker(contestant, threads, clock, more)
             stack.callback(running[name].close)
         yield running
 

@@ -20,6 +20,7 @@ from exporters.rules.activations import ANCHORS, restore_activation
 from exporters.rules.affine import gather_affine
 from exporters.rules.concat import sink_concat
 from exporters.rules.copies import broadcast_copies
+from exporters.rules.gates import spread_gate
 from exporters.rules.needless import drop_expand, drop_identity_tile, rejoin_split
 from exporters.rules.normalise import cheapest_normalise
 from exporters.rules.pool import pool_means
@@ -68,6 +69,7 @@ def passes(level: Level, costs: Costs) -> tuple[Pass, ...]:
         Pass("gather_affine", by_rule(STEPS, gather_affine)),
         Pass("fold_seed_half", by_rule(("Conv",), fold_seed_half)),
         Pass("depthwise_seeds", by_rule(("Conv",), sparse)),
+        Pass("spread_gate", by_rule(("Mul",), partial(spread_gate, blocked=costs.blocked_layout))),
         Pass("flush_denormals", by_sweep(flush_denormals)),
         Pass("tidy", by_sweep(tidy)),
         Pass("strip", strip),

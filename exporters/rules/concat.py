@@ -9,6 +9,7 @@ Nothing is joined then, and each half gets per-channel steps of its own.
 import numpy as np
 import onnx_ir as ir
 
+from exporters.rules.filters import channels_apart
 from exporters.rules.graph import (
     BINARY,
     UNARY,
@@ -143,7 +144,9 @@ def _pieces(builder: Builder, other: ir.Value, sizes: list[int]) -> list[ir.Valu
     if form is not None and len(form) == 4 and form[1] == 1:
         return [other] * len(sizes)
     if form is not None and form[1:] == (total, 1, 1):  # a gate: a few numbers, cheap to cut
-        return list(builder.split(other, sizes))
+        ends = np.cumsum(sizes).tolist()
+        apart = [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
+        return channels_apart(builder, other, apart) or list(builder.split(other, sizes))
     raise Refused("the other operand is a whole map, not in the same two parts")
 
 

@@ -39,7 +39,7 @@ def cheapest_normalise(node: ir.Node, blocked: bool) -> bool:
     squares = builder.op("Mul", source, source)
     energy = builder.op("Conv", squares, ones, sizes=(sizes[0], 1, *sizes[2:]), kernel_shape=[1, 1])
     floor = builder.constant(np.array(smallest**2, dtype=np.float32), "smallest_energy")
-    norm = builder.op("Sqrt", builder.op("Max", energy, floor))
+    norm = builder.op("Sqrt", builder.op("Clip", energy, floor))
     replace(only_output(node), _spread(builder, source, norm, count) if blocked else builder.op("Div", source, norm))
     return True
 

@@ -3,33 +3,29 @@
 ONNX Runtime has a kernel for depthwise convolutions; a grouped one with two channels a group runs as many tiny
 matrix products. With the channels of a group numbered j = 0 … m − 1::
 
-    grouped(x, w) = Σ_j depthwise(x[j::m], w[:, j])
+    grouped(x, w) = Σ_j depthwise(x[j::m], w[:, j]) = Σ_j depthwise(x, w)[j::m]
 """
 
 import numpy as np
 import onnx_ir as ir
 
 from exporters.costs import Costs
+from exporters.rules.filters import channels_apart
 from exporters.rules.graph import (
-    UNARY,
     Array,
     Builder,
     Refused,
     channels,
     constant,
     ints,
-    known_convolution,
     number,
     only_output,
-    only_reader,
-    operand,
-    producer,
     replace,
     shape,
 )
 
-# Filters that the runtime computes at once: a k x k convolution of fewer would not gain by being split.
-BLOCK = 16
+# A pointwise sum multiplies with as many zeros as there are channels; slices leave the blocked layout and enter it.
+MOST_SUMMED = 64
 # Less of a gain than this is noise in the table.
 CLEAR_GAIN = 0.9
 
@@ -44,8 +40,18 @@ def depthwise_seeds(node: ir.Node, costs: Costs) -> bool | str:
     if weight.shape[1] > 4:
         raise Refused(f"{weight.shape[1]} channels a group: as many convolutions would take longer")
     choice = _choice(node, weight, costs)
-    builder = Builder(node)
-    every = _every_mth(builder, node.inputs[0], weight.shape[1])
+    source, m, builder = node.inputs[0], weight.shape[1], Builder(node)
+    assert source is not None, "a convolution has an input"
+    every = channels_apart(builder, source, [slice(j, None, m) for j in range(m)])
+    if every is None and costs.blocked_layout and groups * m <= MOST_SUMMED:
+        replace(only_output(node), _summed(builder, node, weight))
+        return f"{choice}; summed by a pointwise one, as the filters before cannot be parted"
+    replace(only_output(node), _depthwise(builder, node, weight, every or _slices(builder, source, m)))
+    return choice
+
+
+def _depthwise(builder: Builder, node: ir.Node, weight: Array, every: list[ir.Value]) -> ir.Value:
+    """The sum of one depthwise convolution for each of the groups' channels, which `every` has apart."""
     total = None
     for j, maps in enumerate(every):
         filters = builder.constant(weight[:, j : j + 1], "weight")
@@ -53,8 +59,7 @@ def depthwise_seeds(node: ir.Node, costs: Costs) -> bool | str:
         part = builder.same(node, maps, filters, *bias, sizes=shape(only_output(node)))
         total = part if total is None else builder.op("Add", total, part)
     assert total is not None
-    replace(only_output(node), total)
-    return choice
+    return total
 
 
 def _choice(node: ir.Node, weight: Array, costs: Costs) -> str:
@@ -73,44 +78,17 @@ def _choice(node: ir.Node, weight: Array, costs: Costs) -> str:
     return f"{m} depthwise convolutions: {said}"
 
 
-def _every_mth(builder: Builder, value: ir.Value | None, m: int) -> list[ir.Value]:
-    """x[0::m] … x[m-1::m]: from the filters of the convolution that makes x where there is one, else by slices."""
-    assert value is not None
-    activations, conv = _convolution_before(value, m)
-    if conv is None:
-        return _slices(builder, value, m)
-    weight, sizes = constant(conv.inputs[1]), shape(value)
-    assert weight is not None
-    bias = constant(operand(conv, 2))
-    parts = []
-    for j in range(m):
-        inputs = [builder.constant(weight[j::m], "weight")]
-        inputs += [] if bias is None else [builder.constant(bias[j::m], "bias")]
-        few = None if sizes is None else (sizes[0], sizes[1] // m, *sizes[2:])
-        part = builder.same(conv, conv.inputs[0], *inputs, sizes=few)
-        for activation in activations:
-            part = builder.same(activation, part, *activation.inputs[1:])
-        parts.append(part)
-    return parts
-
-
-def _convolution_before(value: ir.Value, m: int) -> tuple[list[ir.Node], ir.Node | None]:
-    """The activations behind a convolution that nobody else reads, and the convolution if it splits well."""
-    activations: list[ir.Node] = []
-    while only_reader(value) is not None:
-        conv = producer(value, "Conv")
-        if conv is not None:
-            weight = constant(conv.inputs[1])
-            if weight is None or number(conv, "group", 1) != 1 or not known_convolution(conv):
-                return activations, None
-            splits = weight.shape[2:] == (1, 1) or weight.shape[0] % (m * BLOCK) == 0
-            return activations, conv if splits else None
-        activation = producer(value, *UNARY)
-        if activation is None or activation.inputs[0] is None:
-            break
-        activations.insert(0, activation)
-        value = activation.inputs[0]
-    return activations, None
+def _summed(builder: Builder, node: ir.Node, weight: Array) -> ir.Value:
+    """A depthwise convolution over all channels, then a pointwise one whose filters are ones for a group's channels."""
+    groups, m, *kernel = weight.shape
+    count, sizes = groups * m, shape(only_output(node))
+    filters = builder.constant(weight.reshape(count, 1, *kernel), "weight")
+    attributes = dict(node.attributes) | {"group": ir.AttrInt64("group", count)}
+    wide = None if sizes is None else (sizes[0], count, *sizes[2:])
+    apart = builder.op("Conv", node.inputs[0], filters, sizes=wide, **attributes)
+    ones = np.kron(np.eye(groups, dtype=weight.dtype), np.ones((1, m), dtype=weight.dtype))
+    members = builder.constant(ones.reshape(groups, count, 1, 1), "ones_in_group")
+    return builder.op("Conv", apart, members, *node.inputs[2:], sizes=sizes, kernel_shape=[1, 1])
 
 
 def _slices(builder: Builder, value: ir.Value, m: int) -> list[ir.Value]:

@@ -55,6 +55,18 @@ def test_what_stands_before_a_pointwise_convolution_lets_it_through(
     settled("sink_concat", applied)
 
 
+@pytest.mark.parametrize("read_elsewhere", [False, True])
+def test_a_gate_comes_in_two_halves_by_its_filters_unless_something_else_reads_it(net, apply, equal, read_elsewhere):
+    graph = net()
+    maps = joined(graph, 3)
+    squeezed = graph.node("Relu", graph.conv(graph.node("GlobalAveragePool", maps), 6, 2, bias=True))
+    gate = graph.node("Sigmoid", graph.conv(squeezed, 2, 6, bias=True))
+    last = graph.conv(graph.node("Mul", maps, gate), 6, 4)
+    applied = apply("sink_concat", graph.model(last, *([gate] if read_elsewhere else [])))
+    assert applied.count("Concat") == 0 and applied.count("Split") == int(read_elsewhere)
+    equal(applied)
+
+
 @pytest.mark.parametrize("bias", [False, True])
 @pytest.mark.parametrize("more", [{}, {"strides": [2, 2]}, {"pads": [1, 1, 1, 1]}])
 @pytest.mark.parametrize("batch", [1, "batch"])

@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 from exporters.costs import Costs, SparseCost
 
 
-def table(depthwise):
+def table(depthwise, blocked=True):
     """Where the depthwise form takes that part of one node's time, whatever the shape."""
-    return Costs("generic", True, "a test", "none", True, (SparseCost(240, 3, 1, 28, 100.0, 100.0 * depthwise),))
+    return Costs("generic", True, "a test", "none", blocked, (SparseCost(240, 3, 1, 28, 100.0, 100.0 * depthwise),))
 
 
-FASTER, SLOWER = table(0.1), table(1.5)
+FASTER, SLOWER, UNBLOCKED = table(0.1), table(1.5), table(0.1, blocked=False)
 
 
 @settings(max_examples=20, deadline=None)
@@ -25,21 +25,38 @@ FASTER, SLOWER = table(0.1), table(1.5)
     dilation=st.integers(1, 2),
     bias=st.booleans(),
     before=st.sampled_from(["conv", "conv and Relu", "conv and Clip", "nothing", "Relu"]),
+    costs=st.sampled_from([FASTER, UNBLOCKED]),
 )
-def test_it_equals_depthwise_convolutions(net, apply, equal, settled, groups, m, size, stride, dilation, bias, before):
+def test_it_equals_depthwise_convolutions(
+    net, apply, equal, settled, groups, m, size, stride, dilation, bias, before, costs
+):
     graph = net()
     value = graph.input(2, 3 if "conv" in before else m * groups, 9, 8)
     value = graph.conv(value, 3, m * groups, bias=bias) if "conv" in before else value
     value = graph.node("Relu", value) if "Relu" in before else value
     value = graph.node("Clip", value, graph.constant(0.0), graph.constant(6.0)) if "Clip" in before else value
     more = {"group": groups, "strides": [stride] * 2, "dilations": [dilation] * 2}
-    applied = apply(
-        "depthwise_seeds", graph.model(graph.conv(value, m * groups, groups, size, bias=bias, **more)), FASTER
-    )
+    model = graph.model(graph.conv(value, m * groups, groups, size, bias=bias, **more))
+    applied = apply("depthwise_seeds", model, costs)
     assert applied.fired == 1 and f"{m} depthwise convolutions" in applied.outcome.notes[0]
-    assert applied.count("Slice") == (0 if "conv" in before else m)
+    sliced = "conv" not in before and costs is UNBLOCKED
+    assert applied.count("Slice") == (m if sliced else 0)
     equal(applied)
-    settled("depthwise_seeds", applied, FASTER)
+    settled("depthwise_seeds", applied, costs)
+
+
+@pytest.mark.parametrize("channels, summed", [(64, True), (66, False)])
+def test_few_channels_that_something_else_reads_are_summed_by_a_pointwise_convolution(
+    net, apply, equal, channels, summed
+):
+    """As those of a stem beside a residual connection."""
+    graph = net()
+    stem = graph.conv(graph.input(1, 3, 6, 6), 3, channels, 3)
+    seeds = graph.conv(stem, channels, channels // 2, 3, group=channels // 2)
+    applied = apply("depthwise_seeds", graph.model(seeds, stem), FASTER)
+    assert (applied.count("Slice") == 0) is summed
+    assert ("summed by a pointwise one" in applied.outcome.notes[0]) is summed
+    equal(applied)
 
 
 def test_two_in_one_graph_with_a_batch_of_any_size(net, apply, equal, settled):
