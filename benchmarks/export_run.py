@@ -31,8 +31,9 @@ class Worker:
 
     def __init__(self, contestant: Contestant, threads: int, clock: str, more: dict[str, str] | None = None) -> None:
         command = [sys.executable, str(WORKER), str(contestant.path), str(contestant.inputs), str(threads), clock]
-        pipes, environment = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}, os.environ | (more or {})
-        self._process = subprocess.Popen(command, **pipes, text=True, env=environment)
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | (more or {})
+        )
         self._answer()
         self.repeats = max(1, math.ceil(SHORTEST_SAMPLE_S / self.sample(3)))
 

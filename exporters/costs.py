@@ -53,8 +53,9 @@ class Costs:
         measured: whether the numbers were taken on that target itself.
         machine: where they were taken.
         runtime: with which runtime.
-        blocked_layout: whether the runtime keeps the maps of convolutions in a blocked layout there, which every other
-            operator costs a way out of and back into. ONNX Runtime's builds for x86 do, those for aarch64 do not.
+        block: how many channels the runtime keeps together in the layout that it gives the maps of convolutions, which
+            other operators cost a way out of and back into: 16 in ONNX Runtime's builds for x86 (with AVX-512; 8 with
+            AVX2), 0 in those for aarch64, which have no such layout.
         sparse: forms of the sparse seed convolution.
     """
 
@@ -62,9 +63,9 @@ class Costs:
     measured: bool
     machine: str
     runtime: str
-    blocked_layout: bool
+    block: int
     sparse: tuple[SparseCost, ...]
-    schema_version: int = 2
+    schema_version: int = 3
 
     def nearest_sparse(self, channels: int, kernel_size: int, stride: int, pixels: int) -> SparseCost:
         """The measured shape that is most like this one."""

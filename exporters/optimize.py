@@ -53,7 +53,9 @@ def passes(level: Level, costs: Costs) -> tuple[Pass, ...]:
         return (Pass("strip", strip),)
     if level == "standard":
         return (Pass("simplify", simplify), Pass("strip", strip))
-    normalise = partial(cheapest_normalise, blocked=costs.blocked_layout)
+    normalise = partial(cheapest_normalise, block=costs.block)
+    sink, gather = partial(sink_concat, block=costs.block), partial(gather_affine, block=costs.block)
+    spread = partial(spread_gate, block=costs.block)
     sparse = partial(depthwise_seeds, costs=costs)
     return (
         Pass("simplify", simplify),
@@ -64,12 +66,12 @@ def passes(level: Level, costs: Costs) -> tuple[Pass, ...]:
         Pass("broadcast_copies", by_rule(("Concat", "Tile"), broadcast_copies)),
         Pass("pool_means", by_rule(("ReduceMean",), pool_means)),
         Pass("cheapest_normalise", by_rule(("Div",), normalise)),
-        Pass("sink_concat", by_rule(("Concat",), sink_concat)),
+        Pass("sink_concat", by_rule(("Concat",), sink)),
         Pass("reassociate_residual", by_rule(("Add",), reassociate_residual)),
-        Pass("gather_affine", by_rule(STEPS, gather_affine)),
+        Pass("gather_affine", by_rule(STEPS, gather)),
         Pass("fold_seed_half", by_rule(("Conv",), fold_seed_half)),
         Pass("depthwise_seeds", by_rule(("Conv",), sparse)),
-        Pass("spread_gate", by_rule(("Mul",), partial(spread_gate, blocked=costs.blocked_layout))),
+        Pass("spread_gate", by_rule(("Mul",), spread)),
         Pass("flush_denormals", by_sweep(flush_denormals)),
         Pass("tidy", by_sweep(tidy)),
         Pass("strip", strip),

@@ -7,14 +7,14 @@ constant. Several in a row are one; one behind a convolution is part of it.
 import onnx_ir as ir
 
 from exporters.rules.graph import Builder, kind, known_convolution, only_output, only_reader, producer, replace
-from exporters.rules.steps import Affine, affine_step, into_convolution, sine_arguments, step_of
+from exporters.rules.steps import Affine, affine_step, into_convolution, plain_step, step_of
 
 
-def gather_affine(node: ir.Node) -> bool:
+def gather_affine(node: ir.Node, block: int) -> bool:
     """A chain of per-channel steps → one: part of the convolution before it, or a 1x1 depthwise convolution.
 
     The depthwise form reads and writes every element once, whatever the number of steps, and takes the activation
-    behind it along.
+    behind it along. Before a sine, and for fewer channels than a `block` of the runtime's layout, it is a BatchNorm.
     """
     reader = only_reader(only_output(node))
     if reader is not None and step_of(reader) is not None:
@@ -26,10 +26,10 @@ def gather_affine(node: ir.Node) -> bool:
     if conv is not None and only_reader(chain[0].source) is not None and known_convolution(conv):
         replace(only_output(node), into_convolution(Builder(node), conv, chain[0]))
         return True
-    arguments = reader is not None and kind(reader) == "Sin"
-    if chain[1] == 1 and (arguments or node.op_type != "BatchNormalization"):
+    apart = (reader is not None and kind(reader) == "Sin") or len(chain[0].scale) < block
+    if chain[1] == 1 and (apart or node.op_type != "BatchNormalization"):
         return False  # one step is as few as there can be
-    write = sine_arguments if arguments else affine_step
+    write = plain_step if apart else affine_step
     replace(only_output(node), write(Builder(node), chain[0]))
     return True
 

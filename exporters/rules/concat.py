@@ -32,11 +32,13 @@ _MARK = "joins seed and generated maps"
 _FAR = 24
 
 
-def sink_concat(node: ir.Node) -> bool:
+def sink_concat(node: ir.Node, block: int) -> bool:
     """Move one concatenation past every reader that lets it through."""
     if not _joins_generated(node):
         return False
     joined = only_output(node)
+    if min(channels(part) or block for part in node.inputs) < block:
+        raise Refused(f"the parts have fewer channels than one of the runtime's blocks of {block}")
     if joined.is_graph_output():
         raise Refused("seed and generated maps together are an output")
     moved, reasons = 0, []

@@ -6,13 +6,13 @@ import onnx_ir as ir
 from exporters.rules.graph import UNARY, Builder, constant, kind, only_output, opset, producer, replace, shape
 
 
-def spread_gate(node: ir.Node, blocked: bool) -> bool:
-    """maps · gate, (N, C, H, W) · (N, C, 1, 1) → maps · Resize(gate), nearest, where maps are `blocked`.
+def spread_gate(node: ir.Node, block: int) -> bool:
+    """maps · gate, (N, C, H, W) · (N, C, 1, 1) → maps · Resize(gate), nearest, where the runtime has maps in blocks.
 
     ONNX Runtime leaves the blocked layout for a product that broadcasts and stays in it for one that does not; what
     spreads the gate, an upsampling by whole numbers, stays in it as well.
     """
-    if not blocked or opset(node) < 13:  # before, Resize asks for a region of interest
+    if not block or opset(node) < 13:  # before, Resize asks for a region of interest
         return False
     for maps, gate in (node.inputs, reversed(node.inputs)):
         sizes, few = shape(maps), shape(gate)

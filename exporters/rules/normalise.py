@@ -18,12 +18,12 @@ from exporters.rules.graph import (
 )
 
 
-def cheapest_normalise(node: ir.Node, blocked: bool) -> bool:
+def cheapest_normalise(node: ir.Node, block: int) -> bool:
     """Div(x, max(ReduceL2(x), ε)) = x / √max(Σx², ε²), the sum written as a pointwise convolution with ones.
 
-    A convolution keeps ONNX Runtime's blocked layout and its speed; a reduction over channels has neither. Where
-    maps are `blocked` the inverse norm is spread over the channels by another such convolution, and multiplied
-    there; elsewhere a quotient that broadcasts reads less.
+    A convolution keeps ONNX Runtime's blocked layout and its speed; a reduction over channels has neither. With a
+    `block` of that layout the inverse norm is spread over the channels by another such convolution, and multiplied
+    there; without one a quotient that broadcasts reads less. Of fewer channels than a block no convolution stays there.
     """
     found = _norm_of(node.inputs[0], node.inputs[1])
     if found is None:
@@ -34,13 +34,17 @@ def cheapest_normalise(node: ir.Node, blocked: bool) -> bool:
     count, sizes = channels(source), shape(source)
     if count is None or sizes is None:
         raise Refused("the number of channels is not known")
+    if count < block:
+        raise Refused(
+            f"{count} channels are less than one of the runtime's blocks of {block}, and a reduction is faster"
+        )
     builder = Builder(node)
     ones = builder.constant(np.ones((1, count, 1, 1), dtype=np.float32), "ones")
     squares = builder.op("Mul", source, source)
     energy = builder.op("Conv", squares, ones, sizes=(sizes[0], 1, *sizes[2:]), kernel_shape=[1, 1])
     floor = builder.constant(np.array(smallest**2, dtype=np.float32), "smallest_energy")
     norm = builder.op("Sqrt", builder.op("Clip", energy, floor))
-    replace(only_output(node), _spread(builder, source, norm, count) if blocked else builder.op("Div", source, norm))
+    replace(only_output(node), _spread(builder, source, norm, count) if block else builder.op("Div", source, norm))
     return True
 
 

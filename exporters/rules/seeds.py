@@ -13,7 +13,7 @@ import numpy as np
 import onnx_ir as ir
 
 from exporters.rules.graph import Builder, Refused, known_convolution, only_output, readers, replace
-from exporters.rules.steps import Affine, into_convolution, sine_arguments, step_of
+from exporters.rules.steps import Affine, into_convolution, plain_step, step_of
 
 # Of the arguments, in radians; a sine moves by as much.
 LARGEST_ROUNDING = 1e-6
@@ -39,7 +39,7 @@ def fold_seed_half(node: ir.Node) -> bool:
     moved = into_convolution(Builder(node), node, first)
     ratio = second.scale / first.scale
     folded = Affine(moved, ratio, second.shift - ratio * first.shift)
-    replace(only_output(arguments), sine_arguments(Builder(arguments), folded))
+    replace(only_output(arguments), plain_step(Builder(arguments), folded))
     replace(only_output(half), moved)
     return True
 

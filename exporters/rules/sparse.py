@@ -43,7 +43,7 @@ def depthwise_seeds(node: ir.Node, costs: Costs) -> bool | str:
     source, m, builder = node.inputs[0], weight.shape[1], Builder(node)
     assert source is not None, "a convolution has an input"
     every = channels_apart(builder, source, [slice(j, None, m) for j in range(m)])
-    if every is None and costs.blocked_layout and groups * m <= MOST_SUMMED:
+    if every is None and costs.block and groups * m <= MOST_SUMMED:
         replace(only_output(node), _summed(builder, node, weight))
         return f"{choice}; summed by a pointwise one, as the filters before cannot be parted"
     replace(only_output(node), _depthwise(builder, node, weight, every or _slices(builder, source, m)))

@@ -113,10 +113,11 @@ def affine_step(builder: Builder, affine: Affine) -> ir.Value:
     return builder.op("Conv", affine.source, weight, bias, sizes=sizes, group=count, kernel_shape=[1, 1])
 
 
-def sine_arguments(builder: Builder, affine: Affine) -> ir.Value:
-    """a·x + b before a sine, as the BatchNorm of mean 0 and variance 1.
+def plain_step(builder: Builder, affine: Affine) -> ir.Value:
+    """a·x + b as the BatchNorm of mean 0 and variance 1.
 
-    The sine leaves the runtime's blocked layout anyway, and a BatchNorm does not enter it as a convolution would.
+    For maps outside the runtime's blocked layout, such as those before a sine: it does not enter it as a convolution
+    would.
     """
     zero, one = np.zeros(len(affine.scale)), np.ones(len(affine.scale))
     numbers = [values.astype(np.float32) for values in (affine.scale, affine.shift, zero, one)]

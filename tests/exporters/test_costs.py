@@ -15,7 +15,7 @@ def cost(channels: int, kernel_size: int = 3, stride: int = 1, pixels: int = 28)
 
 
 def table(*sparse: SparseCost) -> Costs:
-    return Costs("generic", True, "a machine", "a runtime", True, sparse)
+    return Costs("generic", True, "a machine", "a runtime", 16, sparse)
 
 
 @pytest.mark.parametrize("target", TARGETS)

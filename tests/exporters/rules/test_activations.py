@@ -27,7 +27,7 @@ def test_a_gate_by_hand_is_a_hardsigmoid(net, apply, equal, settled, sizes, divi
     source = graph.input(*sizes)
     applied = apply(PASS, graph.model(gate(graph, source, divided=divided, swapped=swapped)))
     assert [node.op_type for node in applied.model.graph.node] == ["HardSigmoid"]
-    equal(applied)
+    equal(applied, absolute=1e-6)
     settled(PASS, applied)
 
 
@@ -38,8 +38,8 @@ def test_any_slope_shift_and_bound_will_do(net, apply, equal, slope, shift, high
     line = graph.node("Sub", graph.node("Mul", graph.input(4, 5), graph.constant(slope)), graph.constant(shift))
     last = graph.node("Div", relu6(graph, line, highest), graph.constant(highest))
     applied = apply(PASS, graph.model(last))
-    assert [node.op_type for node in applied.model.graph.node] == ["HardSigmoid"]
-    equal(applied)
+    assert applied.count("HardSigmoid") == 1 and applied.count("Clip") == 0
+    equal(applied, absolute=1e-6)  # of arguments of a few units
 
 
 def after_the_product(graph, x):

@@ -5,6 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exporters.costs import load_costs
+
 FEW = settings(max_examples=20, deadline=None)
 KINDS = ["Mul", "Add", "Sub", "Div", "scalar", "BatchNormalization", "Conv"]
 
@@ -234,3 +236,13 @@ def test_operators_of_another_domain_stay(net, apply):
     model = graph.model(graph.node("Add", value, graph.noise(1, 3, 1, 1)), check=False)
     model.graph.value_info.add(name=value).type.CopyFrom(model.graph.input[0].type)
     assert apply("gather_affine", model).untouched
+
+
+@pytest.mark.parametrize("channels, kind", [(15, "BatchNormalization"), (16, "Conv")])
+def test_of_fewer_channels_than_a_block_one_step_is_a_batchnorm(net, apply, equal, settled, channels, kind):
+    graph = net()
+    value = graph.node("Mul", graph.input(2, channels, 3, 4), graph.noise(1, channels, 1, 1))
+    applied = apply("gather_affine", graph.model(graph.batchnorm(value, channels)), load_costs("generic"))
+    assert [node.op_type for node in applied.model.graph.node] == [kind]
+    equal(applied)
+    settled("gather_affine", applied, load_costs("generic"))

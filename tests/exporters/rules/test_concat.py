@@ -4,6 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exporters.costs import load_costs
+
 FEW = settings(max_examples=15, deadline=None)
 
 
@@ -236,3 +238,11 @@ def test_a_long_row_of_elementwise_operators_comes_to_an_end(net, apply, equal):
     for _ in range(70):
         value = graph.node("Tanh", value)
     equal(apply("sink_concat", graph.model(graph.conv(value, 4, 3))))
+
+
+@pytest.mark.parametrize("target, sunk", [("generic", False), ("rpi4", True)])
+def test_parts_of_fewer_channels_than_a_block_stay_together(net, apply, target, sunk):
+    graph = net()
+    applied = apply("sink_concat", graph.model(graph.conv(joined(graph, 15), 30, 4)), load_costs(target))
+    assert (applied.count("Concat") == 0) is sunk
+    assert sunk or "fewer channels than one of the runtime's blocks of 16" in applied.refusals

@@ -43,7 +43,7 @@ def test_two_in_one_graph_with_a_batch_of_any_size(net, apply, equal):
 
 
 def test_without_a_blocked_layout_it_would_only_cost(net, apply):
-    graph, unblocked = net(), dataclasses.replace(load_costs("generic"), blocked_layout=False)
+    graph, unblocked = net(), dataclasses.replace(load_costs("generic"), block=0)
     assert apply(PASS, graph.model(gated(graph, graph.input(1, 3, 4, 4), 3)), unblocked).untouched
 
 

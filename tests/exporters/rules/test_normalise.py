@@ -149,7 +149,15 @@ def test_bounds_of_an_old_opset_are_attributes(net, apply, equal):
 @pytest.mark.parametrize("target, quotients", [("generic", 0), ("rpi4", 1)])
 def test_the_inverse_norm_is_spread_by_a_convolution_where_maps_are_blocked(net, apply, equal, target, quotients):
     graph = net()
-    model = graph.model(normalised(graph, graph.input(2, 6, 3, 3)))
+    model = graph.model(normalised(graph, graph.input(2, 16, 3, 3)))
     applied = apply("cheapest_normalise", model, load_costs(target))
     assert applied.count("Div") == quotients and applied.count("Conv") == 2 - quotients
     equal(applied)
+
+
+def test_of_fewer_channels_than_a_block_the_reduction_stays(net, apply):
+    graph = net()
+    model = graph.model(normalised(graph, graph.input(2, 15, 3, 3)))
+    applied = apply("cheapest_normalise", model, load_costs("generic"))
+    assert applied.untouched and "15 channels are less than one of the runtime's blocks of 16" in applied.refusals
+    assert apply("cheapest_normalise", model, load_costs("rpi4")).fired == 1

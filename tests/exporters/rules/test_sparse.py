@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 from exporters.costs import Costs, SparseCost
 
 
-def table(depthwise, blocked=True):
+def table(depthwise, block=16):
     """Where the depthwise form takes that part of one node's time, whatever the shape."""
-    return Costs("generic", True, "a test", "none", blocked, (SparseCost(240, 3, 1, 28, 100.0, 100.0 * depthwise),))
+    return Costs("generic", True, "a test", "none", block, (SparseCost(240, 3, 1, 28, 100.0, 100.0 * depthwise),))
 
 
-FASTER, SLOWER, UNBLOCKED = table(0.1), table(1.5), table(0.1, blocked=False)
+FASTER, SLOWER, UNBLOCKED = table(0.1), table(1.5), table(0.1, block=0)
 
 
 @settings(max_examples=20, deadline=None)
