@@ -6,16 +6,15 @@ PyTorch is imported by the functions that need it: pushing and reporting start w
 
 import contextlib
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from device_agent.strict import StrictError
 from device_agent.wire import BACKENDS, ArtifactManifest, PhaseMark, Progress
 from exporters.artifact import open_artifact
-from groupnl_deploy.bench.meter import MeterLost, MeterPlan
+from groupnl_deploy.bench.meter import MeterPlan
+from groupnl_deploy.bench.recording import recording_beside
 from groupnl_deploy.bench.run import BenchRun, Images, save_run
 from groupnl_deploy.bench.session import Subject, Watch, run_session
 from groupnl_deploy.bench.workload import Workload
@@ -27,7 +26,6 @@ from groupnl_deploy.remote.inventory import connect, get_device
 from groupnl_deploy.remote.transport import Transport
 from groupnl_deploy.words import known_word
 from groupnl_deploy.workspace import require_absent
-from power.trace_io import write_csv
 
 if TYPE_CHECKING:
     from groupnl_deploy.training.checkpoint import Checkpoint
@@ -68,7 +66,10 @@ def bench(
     out: Path | None,
     reporter: Reporter,
 ) -> tuple[BenchRun, Path]:
-    """Benchmark a pushed artifact and keep the run folder. `artifact` is a folder, an id, or None for the newest."""
+    """Benchmark a pushed artifact and keep the run folder. `artifact` is a folder, an id, or None for the newest.
+
+    Where anything ends it early, what a meter recorded until then stays beside the folder; see `recording_beside`.
+    """
     known_word("backend", backend, BACKENDS)
     device, wanted = get_device(device_name), _artifact_id(artifact)
     if plan is not None:
@@ -82,7 +83,8 @@ def bench(
         name = subject.manifest.label
         out = out or _default_run_folder(name, backend)
         reporter.note(f"{device.name} runs {name} ({subject.deployment.artifact_sha256[:12]}) with {backend}")
-        with reporter.task(f"bench {name}, {backend}") as task, _keeping_measurements(out):
+        beside = contextlib.nullcontext() if plan is None else recording_beside(out, reporter.note)
+        with beside as recording, reporter.task(f"bench {name}, {backend}") as task:
             run, trace = run_session(
                 transport,
                 bundle,
@@ -90,29 +92,10 @@ def bench(
                 backend=backend,
                 workload=workload,
                 plan=plan,
+                recording=recording,
                 watch=_phase_watch(task, workload),
             )
-    return save_run(out, run, trace), out
-
-
-@contextlib.contextmanager
-def _keeping_measurements(out: Path) -> Iterator[None]:
-    """What a meter had measured before it was lost is kept beside the run that there will not be."""
-    try:
-        yield
-    except MeterLost as lost:
-        kept = _free_name(out)
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        write_csv(lost.trace, kept)
-        lost.message += f" Its {len(lost.trace.t_s)} measurements until then are kept in {kept}."
-        raise
-
-
-def _free_name(out: Path) -> Path:
-    """Where measurements can be kept that replaces nothing kept before."""
-    first = out.with_name(f"{out.name}.power.csv")
-    others = (out.with_name(f"{out.name}.power-{number}.csv") for number in count(2))
-    return next(name for name in chain([first], others) if not name.exists())
+            return save_run(out, run, trace), out
 
 
 def _subject(transport: Transport, deployment: Deployment, count: int | None) -> Subject:

@@ -35,7 +35,7 @@ def file_sha256(path: Path) -> str:
 def require_absent(target: Path) -> None:
     """Raise `UsageError` when `target` exists, before any work is spent on filling it."""
     with disk_errors(target):
-        exists = target.exists()
+        exists = os.path.lexists(target)  # also a link to nowhere
     if exists:
         raise UsageError(f"{target} exists already.", "Choose another name with --out, or remove it first.")
 

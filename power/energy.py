@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from power.edge_error import edge_error_j
-from power.errors import MeterSettingError, SampleGap, WindowNotCovered
+from power.edge_error import ASSUMES, edge_error_j, known_until_s
+from power.errors import MeterSettingError, SampleGap, TraceFormatError, WindowNotCovered
+from power.holes import MISSING_PERIODS, longest_wait_s, row_period_s
 from power.integration import METHODS, RULE_FOR, EnergySum, Method, block_ends
 from power.trace import PowerTrace, Samples
-from power.update_period import MISSING_PERIODS, changes, estimate_update_period
+from power.update_period import changes, estimate_update_period
 
-GAP_PERIODS = 3  # spacings longer than so many update periods are holes
 JOULES_IN_WH = 3600.0
 
 Rows = NDArray[np.intp]
@@ -26,7 +26,8 @@ Rows = NDArray[np.intp]
 class Energy:
     """What a window cost. Times are seconds since the trace's `t0_s`; signs are the trace's own.
 
-    `edge_error_j` bounds what the window's edges can be wrong by (`power.edge_error`). `peak_power_w` and
+    `edge_error_j` bounds what the window's edges can be wrong by (`power.edge_error`), for a load of which
+    `edge_error_assumes` is true; it is None where too little was recorded behind the end to tell. `peak_power_w` and
     `min_voltage_v` are those of the values that the energy is made of. `samples` counts the distinct measurements
     inside the window, edges included. `update_period_s` is estimated from the whole trace. `max_gap_s` is the largest
     spacing of measurements that touches the window; `gaps` of them, `gaps_s` long together, lack at least one
@@ -37,7 +38,7 @@ class Energy:
     end_s: float
     duration_s: float
     energy_j: float
-    edge_error_j: float
+    edge_error_j: float | None
     mean_power_w: float
     peak_power_w: float
     min_voltage_v: float
@@ -49,6 +50,7 @@ class Energy:
     method: str
     sign: int
     emulated: bool | None
+    edge_error_assumes: str = ASSUMES
 
     @property
     def energy_wh(self) -> float:
@@ -60,14 +62,15 @@ class Energy:
 class NetEnergy:
     """A window's energy beyond what idling as long would have cost. To be shown with the gross, not alone.
 
-    `edge_error_j` adds the gross window's and what the idle windows' make of the net.
+    `edge_error_j` adds the gross window's and what the idle windows' make of the net; None where any is unknown.
     """
 
     idle_power_w: float
     idle_energy_j: float
     net_energy_j: float
-    edge_error_j: float
+    edge_error_j: float | None
     emulated: bool | None
+    edge_error_assumes: str = ASSUMES
 
 
 class EnergyIndex:
@@ -75,24 +78,22 @@ class EnergyIndex:
 
     `method` None takes the rule that fits the meter's values; `max_gap_s` None allows three update periods, the
     meter's nominal ones or, where these are unknown, as many times the usual spacing of rows.
-    Raises `WindowNotCovered` for a trace of fewer than two measurements.
+    Raises `WindowNotCovered` for a trace of fewer than two measurements, `TraceFormatError` for joules without end.
     """
 
     def __init__(self, trace: PowerTrace, *, method: Method | None = None, max_gap_s: float | None = None) -> None:
         self.trace = trace = _each_row_once(trace)
         self.method: Method = method or RULE_FOR[trace.facts.averaging]
         self._seen = estimate_update_period(trace)
-        nominal_s = trace.facts.update_period_s
-        spacings = np.diff(trace.t_s)
-        usual_s = float(np.median(spacings[spacings > 0.0]))
-        # A sensor of instants may be faster than it is asked; then nothing is missing between two answers.
-        instant = trace.facts.averaging == "instant"
-        self._row_period_s = max(nominal_s or usual_s, usual_s) if instant else nominal_s or usual_s
-        self._limit_s = GAP_PERIODS * self._row_period_s if max_gap_s is None else max_gap_s
+        self._row_period_s = row_period_s(trace.facts, self._seen.usual_s)
+        self._limit_s = longest_wait_s(trace.facts, self._seen.usual_s) if max_gap_s is None else max_gap_s
         # Written so that a limit of NaN makes every spacing a hole.
-        self._holes_before = np.concatenate(([0], np.cumsum(~(spacings <= self._limit_s))))
+        self._holes_before = np.concatenate(([0], np.cumsum(~(np.diff(trace.t_s) <= self._limit_s))))
         self._changed = changes(trace.voltage_v, trace.current_a)
-        self._sum = EnergySum.of(self.method, self._knots_s(), trace.power_w)
+        with np.errstate(over="ignore", invalid="ignore"):
+            self._sum = EnergySum.of(self.method, self._knots_s(), trace.power_w)
+        if not np.isfinite(self._sum.sum_j).all():
+            raise TraceFormatError("The joules of this trace are beyond all numbers.", "Check its times and powers.")
 
     @property
     def update_period_s(self) -> float:
@@ -140,6 +141,25 @@ class EnergyIndex:
             emulated=self.trace.facts.emulated,
         )
 
+    def widest_s(self, start_s: float | None = None, end_s: float | None = None) -> tuple[float, float]:
+        """Start and end of the longest window with a known edge error; an edge that is given stays where it is.
+
+        In a recording too short for one, it ends at the last row. Raises as `energy_j` does for the rows from the
+        start to the last, so that a hole is never left out in silence.
+        """
+        start_s = float(self.trace.t_s[0]) if start_s is None else start_s
+        if end_s is not None:
+            return start_s, end_s
+        last_s = end_s = float(self.trace.t_s[-1])
+        self._enclosing(np.array([start_s]), np.array([end_s]))
+        rows, periods = self._unbroken(start_s), (self._seen, self._row_period_s)
+        # A shorter window may have more jitter, as its rows have another median: then the end moves once more.
+        while (known_s := known_until_s(self.trace.t_s[rows], (start_s, end_s), *periods)) < end_s:
+            if known_s <= start_s:
+                return start_s, last_s
+            end_s = known_s
+        return start_s, end_s
+
     def _knots_s(self) -> Samples:
         if self.method == "trapezoid":
             return self.trace.t_s
@@ -148,9 +168,17 @@ class EnergyIndex:
         period_s = min((period_s for period_s in known_s if period_s is not None), default=self._row_period_s)
         return block_ends(self.trace.t_s, self._changed, period_s)
 
-    def _edge_error_j(self, start_s: float, end_s: float) -> float:
-        window_s, periods_s = (start_s, end_s), (self.update_period_s, self._row_period_s)
-        return edge_error_j(self.trace.t_s, self.trace.power_w, self._changed, window_s, *periods_s)
+    def _edge_error_j(self, start_s: float, end_s: float) -> float | None:
+        rows = self._unbroken(start_s)
+        trace, periods = self.trace, (self._seen, self._row_period_s)
+        return edge_error_j(trace.t_s[rows], trace.power_w[rows], self._changed[rows], (start_s, end_s), *periods)
+
+    def _unbroken(self, at_s: float) -> slice:
+        """The rows around an instant, as far as no hole lies between."""
+        row = int(np.searchsorted(self.trace.t_s, at_s, side="right")) - 1
+        holes = self._holes_before[row]
+        begin, end = (int(np.searchsorted(self._holes_before, holes, side=side)) for side in ("left", "right"))
+        return slice(begin, end)
 
     def _enclosing(self, starts: Samples, ends: Samples) -> tuple[Rows, Rows]:
         """Rows that bracket each window: the last at or before its start, the first at or after its end."""
@@ -222,14 +250,21 @@ def net_of_idle(gross: Energy, idle: Energy, *more_idle: Energy) -> NetEnergy:
     idle_s = sum(window.duration_s for window in windows)
     idle_power_w = sum(window.energy_j for window in windows) / idle_s
     idle_energy_j = idle_power_w * gross.duration_s
-    idle_error_w = sum(window.edge_error_j for window in windows) / idle_s
     return NetEnergy(
         idle_power_w=idle_power_w,
         idle_energy_j=idle_energy_j,
         net_energy_j=gross.energy_j - idle_energy_j,
-        edge_error_j=gross.edge_error_j + idle_error_w * gross.duration_s,
+        edge_error_j=_net_error_j(gross, windows, gross.duration_s / idle_s),
         emulated=any_emulated(gross, *windows),
     )
+
+
+def _net_error_j(gross: Energy, idle: tuple[Energy, ...], idle_share: float) -> float | None:
+    """The gross window's error, and for each joule of the idle windows' errors `idle_share` joules more."""
+    of_idle_j = [window.edge_error_j for window in idle if window.edge_error_j is not None]
+    if gross.edge_error_j is None or len(of_idle_j) < len(idle):
+        return None
+    return gross.edge_error_j + idle_share * sum(of_idle_j)
 
 
 def _distinct(times: Samples) -> int:

@@ -4,11 +4,13 @@
 
     PowerError
     ├── MeterUnreachable     no such port, busy, no permission, unplugged, silence
+    │   └── AnotherMeter     a meter came back that is not the one before
     ├── MeterProtocolError   bytes arrived that are no KM003C packet, or not the one asked for
     ├── EndOfRecording       a replayed recording or a waveform has been read to its end
     ├── MeterSettingError    a meter name, a sign, a rate or a load that cannot be used
     ├── WindowNotCovered     no measurement at or before the window's start, or at or after its end
     ├── SampleGap            a hole among the measurements that touch the window
+    ├── HostSlept            a hole in a recording that its own clock does not show
     ├── TraceFormatError     a recording that cannot be read as one
     └── TraceNotWritten      a recording that cannot be stored: folder missing, disk full, no permission
 
@@ -29,6 +31,10 @@ class MeterUnreachable(PowerError):
     """The meter's port is absent, busy, closed to us or unplugged, or the meter does not answer."""
 
 
+class AnotherMeter(MeterUnreachable):
+    """A meter is where the recording's meter was, and it is not that one."""
+
+
 class MeterProtocolError(PowerError):
     """The bytes received cannot be the meter's answer."""
 
@@ -47,6 +53,10 @@ class WindowNotCovered(PowerError):
 
 class SampleGap(PowerError):
     """Two neighbouring measurements are too far apart to integrate across."""
+
+
+class HostSlept(PowerError):
+    """The host slept during a recording, and its clock stood still."""
 
 
 class TraceFormatError(PowerError):

@@ -3,9 +3,11 @@
 With `keep_rows=False` the rows go to the file alone and memory stays constant, however long the recording.
 """
 
+import contextlib
 import threading
 import time
 from array import array
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -13,7 +15,8 @@ from typing import Self
 
 import numpy as np
 
-from power.errors import EndOfRecording, MeterSettingError, WindowNotCovered
+from power.errors import EndOfRecording, MeterSettingError, TraceNotWritten, WindowNotCovered
+from power.host_sleep import SleepWatch
 from power.meters.base import Measurement, Meter
 from power.running import RunningTotals, Totals
 from power.trace import PowerTrace
@@ -32,14 +35,20 @@ def is_repeat(reply: Measurement, kept: Measurement | None, update_period_s: flo
 class Recorder:
     """Polls an open meter `poll_hz` times a second while its `with` block lasts; the meter stays the caller's.
 
-    With `csv_path` each measurement is also written there as it comes. An error of the meter ends the
-    recording; `stop`, `snapshot`, `wait` and `wait_until_covered` raise it, the rows of the CSV stay, and
-    `trace_so_far` still gives those in memory. The end of a replayed recording is no error. A recorder is
-    used once.
+    With `csv_path` each measurement is also written there as it comes. A failure, which is an error of the meter
+    or `HostSlept`, ends the recording; `stop`, `raise_failure`, `wait` and `wait_until_covered` raise it, the rows of
+    the CSV stay, and `trace_so_far` still gives those in memory. The end of a replayed recording is no failure.
+    A recorder is used once. `watch_sleep` begins to watch whether the host sleeps.
     """
 
     def __init__(
-        self, meter: Meter, poll_hz: float = 20.0, csv_path: Path | None = None, *, keep_rows: bool = True
+        self,
+        meter: Meter,
+        poll_hz: float = 20.0,
+        csv_path: Path | None = None,
+        *,
+        keep_rows: bool = True,
+        watch_sleep: Callable[[], SleepWatch] = SleepWatch,
     ) -> None:
         if not 0.0 < poll_hz <= 1000.0:
             raise MeterSettingError(
@@ -54,6 +63,7 @@ class Recorder:
         self._columns = (array("d"), array("d"), array("d")) if keep_rows else ()
         self._totals = RunningTotals(meter.facts)
         self._latest: Measurement | None = None
+        self._watch_sleep = watch_sleep
         self._failure: Exception | None = None
         self._ended = False
         self._halt = threading.Event()
@@ -62,6 +72,7 @@ class Recorder:
 
     def __enter__(self) -> Self:
         self._t0_s = time.monotonic()
+        self._sleep = self._watch_sleep()
         self._started_at = datetime.now(UTC).isoformat()
         if self._csv_path is not None:
             self._csv = TraceWriter(self._csv_path, self._meter.facts, self._t0_s, self._started_at)
@@ -72,10 +83,11 @@ class Recorder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End the recording. A failure that nobody has seen yet is raised, unless another is on its way."""
-        if kind is None and not self._halt.is_set():
+        if kind is not None:
+            with contextlib.suppress(TraceNotWritten):  # the error on its way came first
+                self._finish()
+        elif not self._halt.is_set():
             self.stop()
-        else:
-            self._finish()
 
     @property
     def latest(self) -> Measurement | None:
@@ -90,25 +102,26 @@ class Recorder:
             return self._totals.now()
 
     def wait(self, seconds: float) -> bool:
-        """Let the recording go on; True at once when a replayed recording has ended. Raises the meter's error."""
+        """Let the recording go on; True at once when a replayed recording has ended. Raises the failure, if any."""
         with self._changed:
             self._changed.wait_for(lambda: self._failure or self._ended, seconds)
-            self._raise_failure()
+            self.raise_failure()
             return self._ended
 
     def stop(self) -> PowerTrace:
         """End the recording and return all of it; may be called again."""
         self._finish()
-        return self.snapshot()
-
-    def snapshot(self) -> PowerTrace:
-        """Return the trace so far. Raises the meter's error, if it had one."""
-        with self._changed:
-            self._raise_failure()
+        self.raise_failure()
         return self.trace_so_far()
 
+    def raise_failure(self) -> None:
+        """Raise what has ended the recording, if it was a failure."""
+        with self._changed:
+            if self._failure is not None:
+                raise self._failure
+
     def trace_so_far(self) -> PowerTrace:
-        """Return what was recorded, also by a meter that has failed since. Without kept rows it is empty."""
+        """Return what was recorded, also where a failure has ended it since. Without kept rows it is empty."""
         with self._changed:
             t_s, voltage_v, current_a = (np.array(column) for column in self._columns or ((), (), ()))
         return PowerTrace(self._meter.facts, self._t0_s, self._started_at, t_s, voltage_v, current_a)
@@ -116,11 +129,11 @@ class Recorder:
     def wait_until_covered(self, monotonic_s: float, timeout_s: float) -> None:
         """Wait for a measurement at or after `monotonic_s` (`time.monotonic()`), so that a window can end there.
 
-        Raises `WindowNotCovered` after `timeout_s` seconds, or the meter's error.
+        Raises `WindowNotCovered` after `timeout_s` seconds, or the failure, if any.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._failure or self._covers(monotonic_s), timeout_s)
-            self._raise_failure()
+            self.raise_failure()
             if not self._covers(monotonic_s):
                 raise WindowNotCovered(
                     f"No measurement came within {timeout_s} s to close the window.",
@@ -129,10 +142,6 @@ class Recorder:
 
     def _covers(self, monotonic_s: float) -> bool:
         return self._latest is not None and self._latest.t_s >= monotonic_s
-
-    def _raise_failure(self) -> None:
-        if self._failure is not None:
-            raise self._failure
 
     def _finish(self) -> None:
         self._halt.set()
@@ -144,7 +153,7 @@ class Recorder:
         due_s = time.monotonic()
         try:
             while not self._halt.is_set():
-                for measurement in self._meter.read():
+                for measurement in self._poll():
                     self._keep(measurement)
                 # Polls missed during a slow reply are dropped, not made up for in a burst.
                 due_s = max(due_s + self._poll_period_s, time.monotonic())
@@ -157,6 +166,12 @@ class Recorder:
             with self._changed:
                 self._failure = error
                 self._changed.notify_all()
+
+    def _poll(self) -> tuple[Measurement, ...]:
+        try:
+            return self._meter.read()
+        finally:  # what came during a sleep has no known instant, and the meter's error then is only its consequence
+            self._sleep.require_awake()
 
     def _keep(self, reply: Measurement) -> None:
         if reply.t_s < self._t0_s:  # taken by a meter with a queue before the recording began

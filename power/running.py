@@ -2,12 +2,13 @@
 
 from collections import deque
 from dataclasses import dataclass
+from statistics import median_low
 
+from power.holes import longest_wait_s
 from power.meters.base import Measurement
 from power.trace import MeterFacts
 
-HOLE_PERIODS = 3  # update periods without a measurement, as `power.energy` refuses to integrate across
-RATE_OVER = 32  # the rate is that of this many newest measurements
+RECENT = 32  # so many newest measurements give the rate, and their usual spacing where it decides what a hole is
 
 
 @dataclass(frozen=True)
@@ -15,8 +16,8 @@ class Totals:
     """A recording so far. Times are seconds since it began.
 
     `energy_j` is a running sum by the meter's own rule (block means hold for the interval before them, instants
-    are joined by straight lines); holes add nothing to it and are counted instead. `rate_hz` is the number of
-    distinct measurements a second of late, None before the second one.
+    are joined by straight lines); holes (`power.holes`) add nothing to it and are counted instead. `rate_hz` is the
+    number of distinct measurements a second of late, None before the second one.
     """
 
     t_s: float
@@ -35,12 +36,16 @@ class Totals:
 
 
 class RunningTotals:
-    """Adds measurements up in constant memory."""
+    """Adds measurements up in constant memory.
+
+    The usual spacing of rows is that of the newest before the one at hand; the first two rows set it.
+    """
 
     def __init__(self, facts: MeterFacts) -> None:
         self._block = facts.averaging == "block"
-        self._longest_s = HOLE_PERIODS * facts.update_period_s if facts.update_period_s else float("inf")
-        self._recent_s: deque[float] = deque(maxlen=RATE_OVER)
+        self._facts = facts
+        self._recent_s: deque[float] = deque(maxlen=RECENT)
+        self._spacings_s: deque[float] = deque(maxlen=RECENT)
         self._rows = 0
         self._energy_j = 0.0
         self._holes = 0
@@ -49,7 +54,7 @@ class RunningTotals:
 
     def add(self, t_s: float, measurement: Measurement) -> None:
         """Add a measurement taken `t_s` seconds after the recording began."""
-        if self._latest is not None:
+        if self._latest is not None and t_s > self._latest[0]:
             self._add_interval(t_s - self._latest[0], self._latest[1] * self._latest[2], measurement.power_w)
         self._latest = t_s, measurement.voltage_v, measurement.current_a
         self._recent_s.append(t_s)
@@ -62,7 +67,9 @@ class RunningTotals:
         return Totals(*self._latest, self._rows, self._energy_j, self._rate_hz(), self._holes, self._hole_s)
 
     def _add_interval(self, length_s: float, before_w: float, after_w: float) -> None:
-        if length_s > self._longest_s:
+        usual_s = median_low(self._spacings_s or [length_s])
+        self._spacings_s.append(length_s)
+        if length_s > longest_wait_s(self._facts, usual_s):
             self._holes += 1
             self._hole_s += length_s
             self._recent_s.clear()

@@ -52,7 +52,7 @@ class PowerTrace:
     `t0_s` is the host's `time.monotonic()` when the recording began and `started_at` the same instant in
     UTC (ISO 8601); 0 and None where nobody knows. Repeated polls of one measurement are no rows. The arrays are
     read-only: private copies, unless they were given as read-only float64 already.
-    Raises `TraceFormatError` for unequal lengths, values that are not finite, or time going backwards.
+    Raises `TraceFormatError` for unequal lengths, values or powers that are not finite, or time going backwards.
     """
 
     facts: MeterFacts
@@ -67,13 +67,22 @@ class PowerTrace:
             object.__setattr__(self, name, _column(name, getattr(self, name)))
         if not len(self.t_s) == len(self.voltage_v) == len(self.current_a):
             raise _malformed("time, voltage and current have different lengths")
-        if np.any(np.diff(self.t_s) < 0.0):
+        if np.any(self.t_s[1:] < self.t_s[:-1]):
             raise _malformed("time goes backwards")
+        self._refuse_endless_power()
 
     @property
     def power_w(self) -> Samples:
         """Watts, voltage times current of the same measurement; negative where the current is."""
         return self.voltage_v * self.current_a
+
+    def _refuse_endless_power(self) -> None:
+        with np.errstate(over="ignore"):
+            endless = np.flatnonzero(~np.isfinite(self.power_w))
+        if len(endless):
+            row = endless[0]
+            voltage_v, current_a = self.voltage_v[row], self.current_a[row]
+            raise _malformed(f"{voltage_v} V times {current_a} A in row {row + 1} is no finite power")
 
 
 def _column(name: str, values: Any) -> Samples:

@@ -19,6 +19,7 @@ T = TypeVar("T")
 SCHEMA_VERSION = 2  # 1 had no `averaging`
 CLOCK = "monotonic"
 UNKNOWN = "unknown"
+REPAIR = "Repair that line or record again."
 KNOWN = (
     "schema_version",
     "meter",
@@ -90,7 +91,7 @@ def parse_facts(path: Path, notes: Sequence[str]) -> RecordedFacts:
     )
 
 
-def bad_line(path: Path, number: int, what: str, remedy: str = "Repair that line or record again.") -> TraceFormatError:
+def bad_line(path: Path, number: int, what: str, remedy: str = REPAIR) -> TraceFormatError:
     """The error for one line of a file, counted from 1."""
     return TraceFormatError(f"{path}, line {number}: {what}.", remedy)
 

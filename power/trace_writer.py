@@ -2,12 +2,11 @@
 
 import contextlib
 import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
-
-import numpy as np
 
 from power.errors import TraceNotWritten
 from power.trace import MeterFacts, PowerTrace
@@ -21,24 +20,30 @@ _BLOCK_ROWS = 1 << 16
 class TraceWriter:
     """Writes a recording while it grows; every row reaches the operating system at once.
 
-    A recorder that is killed therefore loses at most the row it was writing. Replaces a file of that name.
-    Raises `TraceNotWritten` when the system refuses.
+    A recorder that is killed therefore loses at most the row it was writing. A recording that is closed without a
+    row leaves no file. Raises `TraceNotWritten` when the system refuses, or where `path` is anything already.
     """
 
     def __init__(self, path: Path, facts: MeterFacts, t0_s: float, started_at: str) -> None:
-        self._path = path
+        self._path, self._empty = path, True
         try:
-            self._file = path.open("w", encoding="utf-8", newline="\n", buffering=1)
+            self._file = path.open("x", encoding="utf-8", newline="\n", buffering=1)
+        except OSError as error:
+            raise _not_written(path, error) from error
+        try:
             self._file.writelines(_head(facts, t0_s, started_at))
         except OSError as error:
+            with contextlib.suppress(TraceNotWritten):  # of the same disk, and the first says more
+                self.close()
             raise _not_written(path, error) from error
 
     def append(self, t_s: float, voltage_v: float, current_a: float) -> None:
         """Add one measurement; `t_s` counts from the recording's `t0_s`."""
         try:
-            self._file.write(_line(t_s, voltage_v, current_a, round(voltage_v * current_a, POWER_DIGITS)))
+            self._file.write(_line(t_s, voltage_v, current_a))
         except OSError as error:
             raise _not_written(self._path, error) from error
+        self._empty = False
 
     def close(self) -> None:
         """Bring the file safely to the disk; harmless when called again."""
@@ -50,6 +55,10 @@ class TraceWriter:
                 os.fsync(self._file.fileno())
         except OSError as error:
             raise _not_written(self._path, error) from error
+        finally:
+            if self._empty:
+                with contextlib.suppress(OSError):  # then it stays, and harms nobody
+                    self._path.unlink()
 
     def __enter__(self) -> Self:
         return self
@@ -65,9 +74,9 @@ def write_csv(trace: PowerTrace, path: Path) -> None:
 
     Raises `TraceNotWritten` when the system refuses.
     """
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    unfinished = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}.partial")
     try:
-        with unfinished.open("w", encoding="utf-8", newline="\n") as file:
+        with unfinished.open("x", encoding="utf-8", newline="\n") as file:
             file.writelines(_head(trace.facts, trace.t0_s, trace.started_at))
             file.writelines(_lines(trace))
             file.flush()
@@ -87,18 +96,21 @@ def _head(facts: MeterFacts, t0_s: float, started_at: str | None) -> Iterator[st
 
 def _lines(trace: PowerTrace) -> Iterator[str]:
     """Block by block: millions of rows as Python's numbers would take ten times the memory of the trace."""
-    power_w = np.round(trace.power_w, POWER_DIGITS)
-    for first in range(0, len(power_w), _BLOCK_ROWS):
+    columns = (trace.t_s, trace.voltage_v, trace.current_a)
+    for first in range(0, len(trace.t_s), _BLOCK_ROWS):
         block = slice(first, first + _BLOCK_ROWS)
-        columns = (trace.t_s, trace.voltage_v, trace.current_a, power_w)
         yield from (_line(*row) for row in zip(*(column[block].tolist() for column in columns), strict=True))
 
 
-def _line(t_s: float, voltage_v: float, current_a: float, power_w: float) -> str:
-    return f"{t_s!r},{voltage_v!r},{current_a!r},{power_w!r}\n"
+def _line(t_s: float, voltage_v: float, current_a: float) -> str:
+    return f"{t_s!r},{voltage_v!r},{current_a!r},{round(voltage_v * current_a, POWER_DIGITS)!r}\n"
 
 
 def _not_written(path: Path, error: OSError) -> TraceNotWritten:
+    if isinstance(error, FileExistsError):
+        return TraceNotWritten(
+            f"The recording {path} exists already, and is not replaced.", "Choose another name, or remove it first."
+        )
     return TraceNotWritten(
         f"The recording {path} cannot be written: {error.strerror}.",
         "Check that its folder exists, may be written to, and has space left.",

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from power.errors import WindowNotCovered
+from power.holes import MISSING_PERIODS
 from power.trace import PowerTrace, Samples
 
-MISSING_PERIODS = 1.5  # after a wait of so many update periods at least one measurement is missing
 _MANY = 10  # changes of value before their regularity means anything
 _REGULAR = 0.75  # share of spacings near their median
 
@@ -23,16 +23,21 @@ def changes(voltage_v: Samples, current_a: Samples) -> NDArray[np.bool_]:
 
 @dataclass(frozen=True)
 class UpdatePeriod:
-    """Seconds between two measurements, and whether changes of value show it or only the spacing of the rows."""
+    """Seconds between two measurements, and whether changes of value show it or only the spacing of the rows.
+
+    `usual_s` is the median of that spacing, repeats included.
+    """
 
     period_s: float
     by_changes: bool
+    usual_s: float
 
 
 def estimate_update_period(trace: PowerTrace) -> UpdatePeriod:
     """Estimate the meter's update period; it comes out no shorter than one poll.
 
-    A change of value is a new measurement for certain, so two changes in neighbouring rows are one period apart.
+    A change of value is a new measurement for certain, so two changes in neighbouring rows are one period apart, unless
+    they are further apart than rows usually are: then measurements are missing between them.
     A recording with few of them was either polled without dropping repeats, when the changes come at regular
     intervals, or had a steady load, when nothing but the spacing of the rows is known. Of the spacings chosen, the
     mean of those near their median counts: it sees through the grid of the polls, which the median does not.
@@ -47,13 +52,15 @@ def estimate_update_period(trace: PowerTrace) -> UpdatePeriod:
         )
     # The recording begins somewhere within a period, so its first row is no change.
     changed = np.flatnonzero(changes(trace.voltage_v[own], trace.current_a[own])[1:]) + 1
+    spacings = np.diff(times)
+    usual_s = float(np.median(spacings))
     between = np.diff(times[changed])
-    neighbouring = between[np.diff(changed) == 1]
+    neighbouring = between[(np.diff(changed) == 1) & (between <= MISSING_PERIODS * usual_s)]
     if len(neighbouring) and 2 * len(neighbouring) >= len(between):
-        return UpdatePeriod(_typical(neighbouring), by_changes=True)
+        return UpdatePeriod(_typical(neighbouring), True, usual_s)
     if len(between) >= _MANY and len(near_median(between)) >= _REGULAR * len(between):
-        return UpdatePeriod(_typical(between), by_changes=True)
-    return UpdatePeriod(_typical(np.diff(times)), by_changes=False)
+        return UpdatePeriod(_typical(between), True, usual_s)
+    return UpdatePeriod(_typical(spacings), False, usual_s)
 
 
 def _typical(spacings: Samples) -> float:

@@ -102,15 +102,12 @@ def _per_channel(value: ir.Value | None, count: int | None) -> Array | None:
 
 
 def affine_step(builder: Builder, affine: Affine) -> ir.Value:
-    """The node that computes a·x + b: a 1x1 depthwise convolution, in the runtime's blocked layout, or a product."""
+    """a·x + b as a 1x1 depthwise convolution, which keeps the runtime's blocked layout even where b is zero."""
     count = len(affine.scale)
-    scale = affine.scale.astype(np.float32).reshape(count, 1, 1, 1)
-    shift = affine.shift.astype(np.float32)
-    if not shift.any():
-        return builder.op("Mul", affine.source, builder.constant(scale.reshape(1, count, 1, 1), "scale"))
-    weight, bias = builder.constant(scale, "scale"), builder.constant(shift, "shift")
+    weight = builder.constant(affine.scale.astype(np.float32).reshape(count, 1, 1, 1), "scale")
+    bias = [builder.constant(affine.shift.astype(np.float32), "shift")] if affine.shift.any() else []
     sizes = shape(affine.source)
-    return builder.op("Conv", affine.source, weight, bias, sizes=sizes, group=count, kernel_shape=[1, 1])
+    return builder.op("Conv", affine.source, weight, *bias, sizes=sizes, group=count, kernel_shape=[1, 1])
 
 
 def plain_step(builder: Builder, affine: Affine) -> ir.Value:

@@ -1,18 +1,18 @@
 """From a run and its recording to joules: the steady window, gross and net of idle. Pure.
 
-A meter that reports means over its update period spreads what happens beside a window into it. The idle windows
-therefore lose two update periods at either end (before the first the agent starts). The steady window is never
-trimmed: the load is on before it (warm-up) and stays on after it (run-out).
+A step of power near a window's edge blurs its energy by up to a step times an update period, and is in the bound of
+its error. The steady window is never trimmed: the load is on before it (warm-up) and stays on behind it (run-out).
+The idle windows have the load beside them, or the agent's start, and lose as much at either end.
 """
 
 from dataclasses import dataclass
 
 from device_agent.wire import Phase
 from groupnl_deploy.bench.run import BenchRun
+from groupnl_deploy.bench.workload import METERED_RUNOUT_S
+from power.edge_error import CLEAR_PERIODS
 from power.energy import Energy, EnergyIndex, NetEnergy, any_emulated, net_of_idle
 from power.trace import PowerTrace
-
-_TRIM_PERIODS = 2
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,8 @@ class RunEnergy:
 def run_energy(run: BenchRun, trace: PowerTrace) -> RunEnergy:
     """Integrate a run's windows. Raises `WindowNotCovered` or `SampleGap` rather than guess."""
     index = EnergyIndex(trace)
-    trim_s = _TRIM_PERIODS * (trace.facts.update_period_s or index.update_period_s)
+    # A sensor may be faster than it is asked; what the KM003C needs is enough for it.
+    trim_s = max(METERED_RUNOUT_S, CLEAR_PERIODS * (trace.facts.update_period_s or index.update_period_s))
     before = _window(run, index, "idle_before", trim_s)
     steady = _window(run, index, "steady", 0.0)
     after = _window(run, index, "idle_after", trim_s)

@@ -3,23 +3,20 @@
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from device_agent.wire import Phase
-from groupnl_deploy.errors import GroupNLError, UsageError
+from groupnl_deploy.errors import UsageError
 from groupnl_deploy.words import known_word
-from power.errors import MeterProtocolError, MeterUnreachable, PowerError
 from power.meters import METERS, open_meter
 from power.meters.base import Meter
 from power.meters.km003c.emulator import Km003cEmulator
 from power.recorder import Recorder
-from power.trace import PowerTrace
 
 EMULATED_METER, EMULATOR_PORT = "km003c", "emulator"
 RECORDED_METER = "replay"
 _IDLE: tuple[Phase, ...] = ("idle_before", "idle_after")
-
-
-_LARGEST = 48.0
+_LARGEST = 48.0  # volts, the most that USB PD 3.1 supplies; a board takes less, and fewer amperes
 
 
 @dataclass(frozen=True)
@@ -112,27 +109,16 @@ class Metering:
     enter_phase: Callable[[Phase], None]
 
 
-class MeterLost(GroupNLError):
-    """The meter failed in the middle of a benchmark; `trace` is what it had measured by then."""
-
-    exit_code = 3
-
-    def __init__(self, cause: PowerError, trace: PowerTrace) -> None:
-        super().__init__(cause.message, cause.remedy)
-        self.trace = trace
-
-
 @contextlib.contextmanager
-def start_metering(plan: MeterPlan) -> Iterator[Metering]:
-    """Open the meter and record until the block ends. Raises `MeterLost` when it fails on the way."""
+def start_metering(plan: MeterPlan, recording: Path | None = None) -> Iterator[Metering]:
+    """Open the meter and record until the block ends, into `recording` too, which must not exist yet.
+
+    Raises the meter's `PowerError`, or that of what is asked of the recorder.
+    """
     with meter_port(plan) as (port, emulator), plan.open(port) as meter:
         meter.read()  # a silent or wrong device must show now, not after the benchmark
-        recorder = Recorder(meter)
-        try:
-            with recorder:
-                yield Metering(recorder, _ignore if emulator is None else _stepper(emulator, plan.load))
-        except (MeterUnreachable, MeterProtocolError) as error:
-            raise MeterLost(error, recorder.trace_so_far()) from error
+        with Recorder(meter, csv_path=recording) as recorder:
+            yield Metering(recorder, _ignore if emulator is None else _stepper(emulator, plan.load))
 
 
 def _stepper(emulator: Km003cEmulator, load: EmulatedLoad) -> Callable[[Phase], None]:

@@ -1,8 +1,9 @@
 """One benchmark, start to end: meter on, agent started, clocks compared, work done, meter off."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -42,15 +43,16 @@ def run_session(
     backend: str,
     workload: Workload,
     plan: MeterPlan | None,
+    recording: Path | None,
     watch: Watch,
 ) -> tuple[BenchRun, PowerTrace | None]:
-    """Carry out one benchmark; nothing is written to the host's disk. With a meter, its trace comes back too.
+    """Carry out one benchmark. With a meter, its trace comes back too, and grows in the file `recording` meanwhile.
 
-    Raises `MeterLost` as soon as a phase begins without the meter: its joules would be wanting.
+    Raises the meter's error as soon as a phase begins without the meter: its joules would be wanting.
     """
     request = _request(transport, subject, backend, workload, METERED_RUNOUT_S if plan else 0.0)
     created_at = now_utc()
-    with _metering(plan) as metering:
+    with contextlib.nullcontext() if plan is None else start_metering(plan, recording) as metering:
         with start_agent(transport, bundle.remote_path, bundle.sha256) as agent:
             before = agent.probe_clock(_CLOCK_PROBES)
             result = agent.bench(request, subject.pixels, _tell(metering, watch))
@@ -86,30 +88,22 @@ def _request(transport: Transport, subject: Subject, backend: str, workload: Wor
     )
 
 
-@contextlib.contextmanager
-def _metering(plan: MeterPlan | None) -> Iterator[Metering | None]:
-    if plan is None:
-        yield None
-        return
-    with start_metering(plan) as metering:
-        yield metering
-
-
 def _tell(metering: Metering | None, watch: Watch) -> Watch:
     """Every message goes to the watcher; a phase's beginning also to the meter, and first."""
 
     def tell(message: PhaseMark | Progress) -> None:
         if metering is not None and isinstance(message, PhaseMark):
             metering.enter_phase(message.phase)
-            metering.recorder.snapshot()  # raises if the meter has failed since: no need to go on
+            metering.recorder.raise_failure()  # no need to go on
         watch(message)
 
     return tell
 
 
 def _close(metering: Metering | None, clock: ClockSync, result: BenchResult) -> PowerTrace | None:
-    """Wait until a measurement lies behind the last window, then stop recording."""
+    """Wait until measurements lie behind the last window, as the bound of its error wants them, then stop recording."""
     if metering is None:
         return None
-    metering.recorder.wait_until_covered(clock.host_s(result.span("idle_after").end_ns), _COVER_S)
+    end_s = clock.host_s(result.span("idle_after").end_ns)
+    metering.recorder.wait_until_covered(end_s + METERED_RUNOUT_S, METERED_RUNOUT_S + _COVER_S)
     return metering.recorder.stop()

@@ -3,13 +3,16 @@
 from dataclasses import dataclass
 
 from groupnl_deploy.errors import UsageError
+from power.edge_error import CLEAR_PERIODS
 
-# The KM003C renews its reading twice a second, so ten seconds hold twenty measurements.
+_KM003C_PERIOD_S = 0.5
+# So ten seconds hold twenty measurements.
 MIN_METERED_S = 10.0
 MIN_ITERATIONS = 100
-MIN_METERED_IDLE_S = 4.0
-# Two of the meter's update periods: its means that reach into the window then saw only the load.
-METERED_RUNOUT_S = 1.0
+# The load stays on for so long on both sides of the steady window, and no step of it is in the bound of the joules.
+METERED_RUNOUT_S = CLEAR_PERIODS * _KM003C_PERIOD_S
+# An idle window loses as much at either end (`groupnl_deploy.bench.energy`); four measurements remain.
+MIN_METERED_IDLE_S = 2 * METERED_RUNOUT_S + 4 * _KM003C_PERIOD_S
 _LONGEST_S = 86_400.0
 
 
@@ -48,8 +51,8 @@ class Workload:
             )
         if self.warmup_s < METERED_RUNOUT_S:
             raise UsageError(
-                f"Energy needs a warm-up of at least {METERED_RUNOUT_S:g} s, so that the meter's first mean of the "
-                "window has seen only the load.",
+                f"Energy needs a warm-up of at least {METERED_RUNOUT_S:g} s, so that the step to the load lies too far "
+                "before the window to blur its energy.",
                 "Raise --warmup, or leave --meter out.",
             )
         if self.idle_s < MIN_METERED_IDLE_S:

@@ -1,14 +1,14 @@
 """The options that say what a network's convolutions are: spelled once, shared by every command that takes them."""
 
 import functools
-import inspect
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Annotated, Any, Literal, TypeVar, get_args, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import typer
 
+from groupnl_deploy.cli.option_groups import with_option_groups
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.models.spec import (
     BnPosition,
@@ -101,32 +101,16 @@ class ConvOptions:
 
 
 def with_conv_options(command: F) -> F:
-    """Give a command every option of `ConvOptions`; it receives them as its keyword argument `options`.
-
-    An `InvalidSpec` that leaves it names options in place of fields.
-    """
-    hints = get_type_hints(ConvOptions, include_extras=True)
-    own = inspect.signature(command)
-    kept = [parameter for name, parameter in own.parameters.items() if name != "options"]
-    added = [
-        inspect.Parameter(
-            field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name]
-        )
-        for field in fields(ConvOptions)
-    ]
+    """`with_option_groups`, for a command that takes `ConvOptions`: an `InvalidSpec` that leaves it names options."""
 
     @functools.wraps(command)
-    def wrapper(**kwargs: Any) -> Any:
-        options = ConvOptions(**{field.name: kwargs.pop(field.name) for field in fields(ConvOptions)})
+    def naming(**kwargs: Any) -> Any:
         try:
-            return command(**kwargs, options=options)
+            return command(**kwargs)
         except InvalidSpec as error:
             raise _naming_options(error) from error
 
-    every = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in kept] + added
-    wrapper.__signature__ = own.replace(parameters=every)  # type: ignore[attr-defined]
-    wrapper.__annotations__ = {parameter.name: parameter.annotation for parameter in every}
-    return wrapper  # type: ignore[return-value]
+    return with_option_groups(naming)  # type: ignore[return-value]
 
 
 def _naming_options(error: InvalidSpec) -> InvalidSpec:

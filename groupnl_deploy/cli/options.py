@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from groupnl_deploy.errors import UsageError
+
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, and nothing else there.")]
 OutFolder = Annotated[Path, typer.Option("--out", help="The folder to write; it must not exist yet.")]
 DeviceName = Annotated[str, typer.Option("--device", help="A name from `groupnl device list`.")]
@@ -21,3 +23,13 @@ MeterSign = Annotated[int, typer.Option("--sign", help="-1 if the meter is plugg
 MeterRate = Annotated[
     int | None, typer.Option("--meter-rate", help="Measurements a second, for km003c-usb alone: 2, 10, 50 or 1000.")
 ]
+Recording = Annotated[
+    Path, typer.Argument(metavar="TRACE.CSV", help="A recording, or any CSV with t_s, voltage_v and current_a.")
+]
+Duration = Annotated[float | None, typer.Option("--duration", help="Seconds; until Ctrl-C if left out.")]
+
+
+def require_duration(what: str, seconds: float | None) -> None:
+    """Raise `UsageError` for a `Duration` that is none; `what` begins the sentence."""
+    if seconds is not None and not 0 < seconds < float("inf"):
+        raise UsageError(f"{what} of {seconds} s is none.", "Give --duration in seconds, above zero.")

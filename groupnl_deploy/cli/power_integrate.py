@@ -7,7 +7,7 @@ import typer
 
 from groupnl_deploy.cli import console
 from groupnl_deploy.cli.exits import guarded
-from groupnl_deploy.cli.options import Json
+from groupnl_deploy.cli.options import Json, Recording
 from groupnl_deploy.errors import UsageError
 
 if TYPE_CHECKING:
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 @guarded
 def integrate(
-    recording: Annotated[
-        Path, typer.Argument(metavar="TRACE.CSV", help="A recording, or any CSV with t_s, voltage_v and current_a.")
-    ],
+    recording: Recording,
     from_s: Annotated[
         float | None, typer.Option("--from", help="Start, in seconds of t_s; else the first row.")
     ] = None,
-    to_s: Annotated[float | None, typer.Option("--to", help="End; else the last row.")] = None,
+    to_s: Annotated[
+        float | None, typer.Option("--to", help="End; else as near to the last row as its error can be told.")
+    ] = None,
     idle_from_s: Annotated[float | None, typer.Option("--idle-from", help="Start of a window without load.")] = None,
     idle_to_s: Annotated[float | None, typer.Option("--idle-to", help="Its end; net of idle is shown then.")] = None,
     method: Annotated[
@@ -40,7 +40,6 @@ def integrate(
 
     Example: groupnl power integrate trace.csv --from 10 --to 50 --idle-from 0 --idle-to 8
     """
-    from groupnl_deploy.report import energy_table
     from groupnl_deploy.words import known_word
     from power.integration import METHODS
 
@@ -48,16 +47,7 @@ def integrate(
     if method is not None:
         known_word("method", method, METHODS)
     idle_s = None if idle_from_s is None or idle_to_s is None else (idle_from_s, idle_to_s)
-    done = _integrated(recording, (from_s, to_s), idle_s, method, max_gap_s)
-    if json:
-        console.show_json(energy_table.document(done))
-        return
-    console.show_table(*energy_table.table(done))
-    if done.net is not None:
-        console.show_text(energy_table.net_of_what(done.net, done.gross))
-    console.show_text(energy_table.provenance(done))
-    for note in energy_table.notes(done):
-        console.show_text(note)
+    _show(_integrated(recording, (from_s, to_s), idle_s, method, max_gap_s), json)
 
 
 def _require_sense(idle_from_s: float | None, idle_to_s: float | None, max_gap_s: float | None) -> None:
@@ -82,9 +72,23 @@ def _integrated(
 
     trace = read_csv(recording)
     index = EnergyIndex(trace, method=method, max_gap_s=max_gap_s)  # type: ignore[arg-type]
-    start_s, end_s = window_s
-    gross = index.window(
-        float(trace.t_s[0]) if start_s is None else start_s, float(trace.t_s[-1]) if end_s is None else end_s
-    )
+    start_s, end_s = index.widest_s(*window_s)
+    gross = index.window(start_s, end_s)
     idle = None if idle_s is None else index.window(*idle_s)
-    return Integrated(trace.facts, gross, idle, None if idle is None else net_of_idle(gross, idle))
+    net = None if idle is None else net_of_idle(gross, idle)
+    left_out_s = float(trace.t_s[-1]) - end_s if window_s[1] is None else 0.0
+    return Integrated(trace.facts, gross, idle, net, left_out_s)
+
+
+def _show(done: "Integrated", json: bool) -> None:
+    from groupnl_deploy.report import energy_table
+
+    if json:
+        console.show_json(energy_table.document(done))
+        return
+    console.show_table(*energy_table.table(done))
+    if done.net is not None:
+        console.show_text(energy_table.net_of_what(done.net, done.gross))
+    console.show_text(energy_table.provenance(done))
+    for note in energy_table.notes(done):
+        console.show_text(note)

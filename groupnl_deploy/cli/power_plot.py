@@ -7,6 +7,7 @@ import typer
 
 from groupnl_deploy.cli import console
 from groupnl_deploy.cli.exits import guarded
+from groupnl_deploy.cli.options import Recording
 from groupnl_deploy.errors import UsageError
 
 if TYPE_CHECKING:
@@ -16,9 +17,7 @@ if TYPE_CHECKING:
 
 @guarded
 def plot(
-    recording: Annotated[
-        Path, typer.Argument(metavar="TRACE.CSV", help="A recording, or any CSV with t_s, voltage_v and current_a.")
-    ],
+    recording: Recording,
     out: Annotated[Path, typer.Option("--out", help="The file: .png, .pdf or .svg; it must not exist yet.")],
     run: Annotated[
         Path | None,
@@ -52,14 +51,11 @@ def _format_of(out: Path) -> str:
     """The picture format of a file that can be written. Raises `UsageError`."""
     from groupnl_deploy.report.pictures import PICTURE_FORMATS
     from groupnl_deploy.words import known_word
-    from groupnl_deploy.workspace import disk_errors
+    from groupnl_deploy.workspace import require_absent
 
     format = known_word("picture format", out.suffix.removeprefix("."), PICTURE_FORMATS)
-    with disk_errors(out):
-        exists, has_folder = out.exists(), out.parent.is_dir()
-    if exists:
-        raise UsageError(f"{out} exists already.", "Choose another file with --out, or remove it first.")
-    if not has_folder:
+    require_absent(out)
+    if not out.parent.is_dir():
         raise UsageError(f"The folder {out.parent} does not exist.", "Make it first, or choose another with --out.")
     return format
 

@@ -10,7 +10,7 @@ import typer
 
 from groupnl_deploy.cli import console
 from groupnl_deploy.cli.exits import guarded
-from groupnl_deploy.cli.options import Json, MeterName, MeterPort, MeterRate, MeterSign
+from groupnl_deploy.cli.options import Duration, Json, MeterName, MeterPort, MeterRate, MeterSign, require_duration
 from groupnl_deploy.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def record(
     meter: MeterName,
     out: Annotated[Path, typer.Option("--out", help="The CSV file to write; it must not exist yet.")],
     port: MeterPort = None,
-    duration: Annotated[float | None, typer.Option(help="Seconds; until Ctrl-C if left out.")] = None,
+    duration: Duration = None,
     poll_hz: Annotated[float, typer.Option(help="Questions a second; answers that repeat are no rows.")] = 20.0,
     sign: MeterSign = 1,
     meter_rate: MeterRate = None,
@@ -44,16 +44,11 @@ def record(
     Example: groupnl power record --meter km003c --port emulator --duration 10 --out trace.csv
     """
     from groupnl_deploy.bench.meter import MeterPlan
-    from groupnl_deploy.workspace import disk_errors, require_absent
 
-    if duration is not None and not 0 < duration < float("inf"):
-        raise UsageError(f"A recording of {duration} s is none.", "Give --duration in seconds, above zero.")
-    if not 0 <= patience < float("inf"):
-        raise UsageError(f"A patience of {patience} s is none.", "Give --patience in seconds, 0 or more.")
+    require_duration("A recording", duration)
+    _require_patience(patience)
     plan = MeterPlan(meter, port, sign, rate_hz=meter_rate)
-    require_absent(out)
-    with disk_errors(out):
-        out.parent.mkdir(parents=True, exist_ok=True)
+    _make_room_for(out)
     with _recording(plan, out, poll_hz, patience) as (recorder, source):
         try:
             _watch(recorder, source, f"record {meter} to {out}", duration)
@@ -70,23 +65,35 @@ def record(
     _show(recorder, source, out, json)
 
 
+def _require_patience(seconds: float) -> None:
+    if not 0 <= seconds < float("inf"):
+        raise UsageError(f"A patience of {seconds} s is none.", "Give --patience in seconds, 0 or more.")
+
+
+def _make_room_for(out: Path) -> None:
+    """The folder of a file that is not there yet. Raises `UsageError`."""
+    from groupnl_deploy.workspace import disk_errors, require_absent
+
+    require_absent(out)
+    with disk_errors(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+
+
 @contextlib.contextmanager
 def _recording(
     plan: "MeterPlan", out: Path, poll_hz: float, patience_s: float
 ) -> Iterator[tuple["Recorder", "ReconnectingMeter"]]:
-    """A recorder at work on a meter that may come and go; a file without a single measurement is not left behind."""
+    """A recorder at work on a meter that may come and go."""
     from groupnl_deploy.bench.meter import meter_port
     from power.meters.reconnecting import ReconnectingMeter
     from power.recorder import Recorder
 
-    with meter_port(plan) as (port, _), ReconnectingMeter(_opener(plan, port), patience_s) as source:
-        recorder = Recorder(source, poll_hz, out, keep_rows=False)
-        try:
-            with recorder:
-                yield recorder, source
-        finally:
-            if recorder.totals is None:
-                out.unlink(missing_ok=True)
+    with (
+        meter_port(plan) as (port, _),
+        ReconnectingMeter(_opener(plan, port), patience_s) as source,
+        Recorder(source, poll_hz, out, keep_rows=False) as recorder,
+    ):
+        yield recorder, source
 
 
 def _opener(plan: "MeterPlan", port: str | None) -> Callable[[], "Meter"]:

@@ -1,7 +1,7 @@
 """`groupnl export`, `groupnl push` and `groupnl bench`: from a checkpoint to numbers."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,9 @@ from groupnl_deploy.cli.exits import guarded
 from groupnl_deploy.cli.explain import show_passes
 from groupnl_deploy.cli.options import DeviceName, Json, MeterPort, MeterRate, MeterSign, OutFolder
 from groupnl_deploy.cli.report import require_valid, show_report
+
+if TYPE_CHECKING:
+    from exporters.artifact import Artifact
 
 
 @guarded
@@ -38,12 +41,8 @@ def export(
     Example: groupnl export net --format torch --out net-torch
     """
     from device_agent.strict import to_dict
-    from groupnl_deploy.words import known_word
 
-    known_word("format", format, MODEL_FILES)
-    known_word("level", optimize, choices.LEVELS)
-    known_word("target", target, choices.TARGETS)
-    known_word("batch", batch, choices.BATCHES)
+    _require_known(format, optimize, target, batch)
     _require_useful(format, target, opset, batch)  # type: ignore[arg-type]
     from groupnl_deploy.export import ExportOptions, export_checkpoint
 
@@ -56,12 +55,16 @@ def export(
         return
     if explain:
         show_passes(artifact.manifest)
-    parity = artifact.manifest.parity
-    console.show_text(f"{out}: {artifact.manifest.label}, {format}, {artifact.sha256[:12]}")
-    console.say(
-        f"Parity on {parity.images} images: max |Δ| {parity.max_abs_error:.2g}, allowed "
-        f"{parity.tolerance * parity.output_std:.2g}. Next: groupnl push {out} --device NAME"
-    )
+    _show_artifact(artifact, out)
+
+
+def _require_known(format: str, optimize: str, target: str, batch: str) -> None:
+    from groupnl_deploy.words import known_word
+
+    known_word("format", format, MODEL_FILES)
+    known_word("level", optimize, choices.LEVELS)
+    known_word("target", target, choices.TARGETS)
+    known_word("batch", batch, choices.BATCHES)
 
 
 def _require_useful(format: str, target: choices.Target, opset: int, batch: str) -> None:
@@ -80,6 +83,16 @@ def _require_useful(format: str, target: choices.Target, opset: int, batch: str)
             f"Opset {opset} is not one of {readable[0]} to {readable[-1]}, which {target} reads and the passes know.",
             f"Leave --opset out: it is {choices.DEFAULT_OPSET} then.",
         )
+
+
+def _show_artifact(artifact: "Artifact", out: Path) -> None:
+    """What was exported, and how near it is to its source."""
+    manifest, parity = artifact.manifest, artifact.manifest.parity
+    console.show_text(f"{out}: {manifest.label}, {manifest.format}, {artifact.sha256[:12]}")
+    console.say(
+        f"Parity on {parity.images} images: max |Δ| {parity.max_abs_error:.2g}, allowed "
+        f"{parity.tolerance * parity.output_std:.2g}. Next: groupnl push {out} --device NAME"
+    )
 
 
 @guarded

@@ -1,10 +1,12 @@
 """An integrated window as a table, as a document, and with what has to be said about it. Pure."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from device_agent.strict import to_dict
+from power.edge_error import CLEAR_PERIODS
 from power.energy import JOULES_IN_WH, Energy, NetEnergy
 from power.trace import MeterFacts
 
@@ -17,12 +19,16 @@ Headings = tuple[tuple[str, bool], ...]
 
 @dataclass(frozen=True)
 class Integrated:
-    """A window of one recording and, with an idle window, what the load cost beyond idling."""
+    """A window of one recording and, with an idle window, what the load cost beyond idling.
+
+    `left_out_s` is how much of the recording's end is not in a window whose end nobody chose.
+    """
 
     facts: MeterFacts
     gross: Energy
     idle: Energy | None
     net: NetEnergy | None
+    left_out_s: float
 
 
 def document(done: Integrated) -> dict[str, Any]:
@@ -32,6 +38,7 @@ def document(done: Integrated) -> dict[str, Any]:
         "schema_version": SCHEMA_VERSION,
         **to_dict(done.gross),
         "energy_wh": done.gross.energy_wh,
+        "left_out_s": done.left_out_s,
         "idle": None if idle is None else to_dict(idle),
         "idle_power_w": None if net is None else net.idle_power_w,
         "idle_energy_j": None if net is None else net.idle_energy_j,
@@ -66,15 +73,15 @@ _LABELS = (
 
 
 def _window_cells(window: Energy) -> list[str]:
-    values = (window.energy_j, window.edge_error_j, window.energy_wh, window.mean_power_w, window.peak_power_w)
+    values = (window.energy_wh, window.mean_power_w, window.peak_power_w, window.min_voltage_v)
     times = [f"{instant_s:.3f}" for instant_s in (window.start_s, window.end_s)]
-    return [*map(_number, (*values, window.min_voltage_v)), *times, str(window.samples)]
+    return [_number(window.energy_j), _bound(window.edge_error_j), *map(_number, values), *times, str(window.samples)]
 
 
 def _net_cells(gross: Energy, net: NetEnergy) -> list[str]:
-    mean_w = gross.mean_power_w - net.idle_power_w
-    values = (net.net_energy_j, net.edge_error_j, net.net_energy_j / JOULES_IN_WH, mean_w)
-    return [*map(_number, values), *[""] * (len(_LABELS) - len(values))]
+    values = (net.net_energy_j / JOULES_IN_WH, gross.mean_power_w - net.idle_power_w)
+    cells = [_number(net.net_energy_j), _bound(net.edge_error_j), *map(_number, values)]
+    return [*cells, *[""] * (len(_LABELS) - len(cells))]
 
 
 def notes(done: Integrated) -> Iterator[str]:
@@ -86,8 +93,7 @@ def notes(done: Integrated) -> Iterator[str]:
         yield "The recording does not say whether a real meter measured it."
     if gross.energy_j < 0:
         yield "The energy is negative: if the meter was plugged in the other way round, record with --sign -1."
-    if gross.edge_error_j > DOUBTFUL_EDGES * abs(gross.energy_j):
-        yield "The window's edges alone may be wrong by more than 5 %: take a longer window, or one away from steps."
+    yield from _about_edges(done)
     yield from _about_time(done)
     if done.idle is not None and done.idle.start_s < gross.end_s and gross.start_s < done.idle.end_s:
         yield "The idle window overlaps the load window: what they share counts as load and as idle."
@@ -112,6 +118,37 @@ def provenance(done: Integrated) -> str:
     )
 
 
+def _about_edges(done: Integrated) -> Iterator[str]:
+    gross = done.gross
+    for name, window in (("", gross), ("idle ", done.idle)):
+        if window is not None and window.edge_error_j is None:
+            yield (
+                f"How wrong the {name}window's edges may be is not known: a step at its end shows in the rows behind "
+                f"it, and too few follow. Record for {CLEAR_PERIODS} update periods more, or end the window as much "
+                "earlier."
+            )
+    if gross.edge_error_j is not None and gross.edge_error_j > DOUBTFUL_EDGES * abs(gross.energy_j):
+        yield "The window's edges alone may be wrong by more than 5 %: take a longer window, or one away from steps."
+    if done.left_out_s > 0:
+        yield (
+            f"The window ends {done.left_out_s:.3f} s before the last row: the rows behind it tell how wrong its end "
+            "may be. --to sets another end."
+        )
+    yield f"The edge error supposes {gross.edge_error_assumes}. {_ripple(done)}"
+
+
+def _ripple(done: Integrated) -> str:
+    """What a load that changes faster than that may do to the joules."""
+    if done.facts.averaging == "instant":
+        return "What changes faster may show in no row, and nothing bounds its error."
+    # The energy of the period that an edge divides may have flowed on either side of it.
+    misplaced_j = abs(done.gross.mean_power_w) * done.gross.update_period_s
+    return (
+        f"Ripple faster than that shows in no row: up to about {misplaced_j:.2g} J of it may lie on the wrong side of "
+        "each edge."
+    )
+
+
 def _about_time(done: Integrated) -> Iterator[str]:
     gross, nominal_s = done.gross, done.facts.update_period_s
     if nominal_s is not None:
@@ -123,6 +160,13 @@ def _about_time(done: Integrated) -> Iterator[str]:
             )
     if gross.gaps:
         yield f"{gross.gaps} waits, {gross.gaps_s:.4g} s in all, lack at least one measurement each."
+
+
+def _bound(value_j: float | None) -> str:
+    """Rounded up, and never down to nothing: what the rows do not show is not zero."""
+    if value_j is None:
+        return "not known"
+    return "< 0.001" if value_j < 0.001 else f"{math.ceil(1000 * value_j) / 1000:.3f}"
 
 
 def _number(value: float) -> str:

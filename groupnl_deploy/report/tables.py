@@ -5,12 +5,15 @@ The marks of emulated energy and of untrained nets are part of the cells, so tha
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Literal
 
 from device_agent.strict import to_dict, to_json
+from groupnl_deploy.bench.energy import RunEnergy
 from groupnl_deploy.report.build import Report, ReportRow
+from power.edge_error import ASSUMES
 
 Format = Literal["table", "json", "csv", "markdown"]
 
@@ -43,7 +46,31 @@ def notes(report: Report) -> tuple[str, ...]:
     """What has to be said below the table."""
     invalid = tuple(f"{row.run}: {problem}." for row in report.rows for problem in row.problems)
     metered = any(row.emulated is not None for row in report.rows)
-    return (METERED_CAPTION if metered else CAPTION, *((EMULATED_NOTE,) if report.emulated else ()), *invalid)
+    emulated = (EMULATED_NOTE,) if report.emulated else ()
+    return (METERED_CAPTION if metered else CAPTION, *emulated, *_about_edges(report), *invalid)
+
+
+def _about_edges(report: Report) -> Iterator[str]:
+    """The largest edge error of all runs, and the runs of which it is not known."""
+    shares = [(row.run, _edge_share(row.energy)) for row in report.rows if row.energy is not None]
+    known = [share for _, share in shares if share is not None]
+    if known:
+        yield f"Errors of the windows' edges: {_percent(max(known))} of the gross energy. This supposes {ASSUMES}."
+    unknown = ", ".join(run for run, share in shares if share is None)
+    if unknown:
+        yield f"How wrong the windows' edges may be is not known of {unknown}."
+
+
+def _edge_share(energy: RunEnergy) -> float | None:
+    """The net's edge error, which holds all windows', as a share of the gross energy. None where that is none."""
+    if energy.net.edge_error_j is None or energy.steady.energy_j <= 0:
+        return None
+    return energy.net.edge_error_j / energy.steady.energy_j
+
+
+def _percent(share: float) -> str:
+    """Rounded up to tenths."""
+    return "less than 0.1 %" if share < 1e-3 else f"up to {math.ceil(1000 * share) / 10:.1f} %"
 
 
 def render(report: Report, form: Literal["json", "csv", "markdown"]) -> str:

@@ -1,6 +1,6 @@
 """The registry of power meters: name → "module:Class", imported on use so that no reader's library is a must.
 
-To add a meter, write one file with a class that satisfies `power.meters.base.Meter` and takes `(port, sign)`, its
+To add a meter, write one file with a class that is a `power.meters.base.Meter` and takes `(port, sign)`, its
 own options by keyword, and add its line here. Where it can be found, `power.meters.found` says how.
 """
 

@@ -1,6 +1,6 @@
 """What may stand between a user and an attached meter, and what to do about each.
 
-Rules, groups and drivers as on Debian, Raspberry Pi OS and Ubuntu; elsewhere the serial group may be `uucp`.
+Rules, groups and drivers as on Debian, Raspberry Pi OS and Ubuntu.
 """
 
 import contextlib
@@ -12,17 +12,22 @@ UDEV_RULE = (
     'SUBSYSTEM=="usb", ATTR{idVendor}=="5fc9", MODE="0660", GROUP="plugdev", TAG+="uaccess", '
     'ENV{ID_MM_DEVICE_IGNORE}="1"'
 )
+DENIED = "No permission."
 USE_UDEV = (
-    f"No permission. Write the line {UDEV_RULE} into /etc/udev/rules.d/70-powerz.rules, run sudo udevadm control "
+    f"Write the line {UDEV_RULE} into /etc/udev/rules.d/70-powerz.rules, run sudo udevadm control "
     "--reload, and plug the meter in again; over SSH your user must be in the group plugdev."
 )
-JOIN_DIALOUT = "No permission. Join the group that owns the port (sudo usermod -aG dialout $USER) and log in again."
+JOIN_DIALOUT = (
+    "Join the group that owns the port (sudo usermod -aG dialout $USER; on Arch uucp) and log in again, or add a udev "
+    "rule for USB vendor 5fc9."
+)
 NO_CDC_ACM = "No serial port. Load the kernel's driver: sudo modprobe cdc_acm."
 NO_POWERZ = (
     "No sensor. Load the kernel's driver: sudo modprobe powerz (Linux 6.7 and newer; Raspberry Pi OS since May 2025)."
 )
 NO_USB_EXTRA = "Not installed. Install the extra: pip install 'groupnl-deploy[usb]'."
-NO_LIBUSB = "The library libusb is missing. Install it: sudo apt install libusb-1.0-0, or brew install libusb."
+NO_LIBUSB = "The library libusb is missing."
+INSTALL_LIBUSB = "Install it: sudo apt install libusb-1.0-0, or brew install libusb."
 NOT_READABLE = "No permission to read its files. Run as a user who may."
 MODEM_MANAGER = (
     "ModemManager is running and sends text to new serial ports; keep it away with this line in "

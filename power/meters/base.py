@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
+from power.errors import MeterUnreachable
 from power.trace import MeterFacts
 
 
@@ -31,13 +32,32 @@ class Measurement:
         return self.voltage_v * self.current_a
 
 
+def closed(source: str) -> MeterUnreachable:
+    """The error of reading from a meter that has been closed; `source` begins the sentence."""
+    return MeterUnreachable(f"{source} has been closed.", "Open it again before reading.")
+
+
+def with_sign(sign: int, value: float) -> float:
+    """A current (or what follows from one) turned by the sign of the meter's facts; 0.0 rather than -0.0."""
+    return sign * value + 0.0
+
+
 class Meter(Protocol):
-    """A meter that is open. As a context manager it closes itself."""
+    """A meter that is open, and the base of those here. As a context manager it closes itself.
+
+    Opening it sends nothing to it: what is plugged in may turn out to be another device than was meant. Only
+    `read` does.
+    """
 
     @property
     def facts(self) -> MeterFacts:
         """What must be known to judge its numbers."""
         ...
+
+    @property
+    def serial_number(self) -> str | None:
+        """That of the USB device behind it, None where there is none or nobody tells."""
+        return None
 
     def read(self) -> tuple[Measurement, ...]:
         """Ask once and wait for the reply: its measurements in time order, perhaps none, perhaps a repeat.
@@ -51,8 +71,10 @@ class Meter(Protocol):
         """Give the device back; harmless when called again."""
         ...
 
-    def __enter__(self) -> Self: ...
+    def __enter__(self) -> Self:
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
+    ) -> None:
+        self.close()

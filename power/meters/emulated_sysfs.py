@@ -10,23 +10,27 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from power.meters.hwmon_node import read_attribute
+from power.meters.km003c.usb_ids import VENDOR
 
 POWERZ_LABELS = {"in0": "VBUS", "in1": "VCC1", "in2": "VCC2", "in3": "VDP", "in4": "VDM", "in5": "VDD", "curr1": "IBUS"}
 
 
 class EmulatedSysfs:
-    """`root` stands for `/`. Errors put into `errors` are raised by the next reads of `read_text`, one each."""
+    """`root` stands for `/`. Errors put into `errors` are raised by the next reads of `read_text`, one each.
+
+    `measurements` counts the files read for which a device must be asked.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.errors: deque[int] = deque()
-        self.reads = 0
+        self.measurements = 0
         (root / "sys/class/hwmon").mkdir(parents=True)
         (root / "sys/bus/usb/devices").mkdir(parents=True)
 
     def read_text(self, path: Path) -> str:
         """A file's content, or the next of the errors."""
-        self.reads += 1
+        self.measurements += path.name.endswith("_input")
         if self.errors:
             number = self.errors.popleft()
             if number:
@@ -39,9 +43,8 @@ class EmulatedSysfs:
         node = link
         if device:
             bus, _, address = device.partition("/")
-            owner = self.root / "sys/devices" / address
+            owner = self._device(bus, address)
             node = owner / "hwmon" / link.name
-            self._add_to_bus(bus, owner)
         node.mkdir(parents=True)
         if device:
             link.symlink_to(node)
@@ -58,10 +61,12 @@ class EmulatedSysfs:
         return self.add_node(number, "powerz", {**labels, **levels, **values}, device)
 
     def add_usb_device(self, socket: str, product: str = "0063", serial: str = "007965", number: int = 5) -> Path:
-        """A meter's USB device in a socket such as `1-1.2`, with its file below `/dev/bus/usb`."""
-        path = self.root / "sys/bus/usb/devices" / socket
-        path.mkdir()
-        numbers = {"idVendor": "5fc9", "idProduct": product, "busnum": 1, "devnum": number}
+        """A meter's USB device in a socket such as `1-1.2`, with its file below `/dev/bus/usb`.
+
+        It takes the place of the one before.
+        """
+        path = self._device("usb", socket)
+        numbers = {"idVendor": f"{VENDOR:04x}", "idProduct": product, "busnum": 1, "devnum": number}
         self.write(path, {**numbers, "serial": serial, "dev": f"189:{number - 1}"})
         bus = self.root / "dev/bus/usb/001"
         bus.mkdir(parents=True, exist_ok=True)
@@ -90,10 +95,14 @@ class EmulatedSysfs:
             node.rename(link)
         return link
 
-    def _add_to_bus(self, bus: str, owner: Path) -> None:
+    def _device(self, bus: str, address: str) -> Path:
+        """A device on a bus; an interface of USB, such as `1-1.2:1.0`, lies in the device whose it is."""
+        whose, colon, _ = address.partition(":")
+        owner = self.root / "sys/devices" / (f"{whose}/{address}" if colon else address)
         devices = self.root / "sys/bus" / bus / "devices"
         devices.mkdir(parents=True, exist_ok=True)
         owner.mkdir(parents=True, exist_ok=True)
         if not (owner / "subsystem").exists():
             (owner / "subsystem").symlink_to(self.root / "sys/bus" / bus)
             (devices / owner.name).symlink_to(owner)
+        return owner

@@ -13,10 +13,10 @@ from power.errors import MeterSettingError, MeterUnreachable
 from power.meters import access
 from power.meters.hwmon_channels import choose_channels
 from power.meters.hwmon_node import ROOT, HwmonNode, hwmon_directories
+from power.meters.km003c.found_ports import found_ports
+from power.meters.km003c.usb_ids import PRODUCTS, VENDOR
 from power.meters.waveform import FORMS
 
-KM003C_VENDOR = "5fc9"
-KM003C_PRODUCTS = {"0063": "POWER-Z KM003C", "0061": "POWER-Z KM002C"}
 POWERZ = "powerz"
 USB_PACKAGES = ("usb", "km003c")
 
@@ -84,6 +84,11 @@ def only_port(meter: str, root: Path = ROOT) -> str:
     )
 
 
+# As Linux `drivers/usb/core/sysfs.c` writes them.
+_VENDOR_FILE = f"{VENDOR:04x}"
+_PRODUCT_FILES = {f"{product:04x}": name for product, name in PRODUCTS.items()}
+
+
 @dataclass(frozen=True)
 class _UsbDevice:
     path: Path
@@ -94,8 +99,8 @@ class _UsbDevice:
 def _usb_devices(root: Path) -> Iterator[_UsbDevice]:
     """Meters among the devices of `/sys/bus/usb/devices`, whose names are sockets, such as 1-1.2."""
     for path in sorted((root / "sys/bus/usb/devices").glob("*")):
-        product = KM003C_PRODUCTS.get(access.text_of(path / "idProduct").lower())
-        if access.text_of(path / "idVendor").lower() == KM003C_VENDOR and product:
+        product = _PRODUCT_FILES.get(access.text_of(path / "idProduct"))
+        if access.text_of(path / "idVendor") == _VENDOR_FILE and product:
             bus, number = (access.text_of(path / file).rjust(3, "0") for file in ("busnum", "devnum"))
             serial = access.text_of(path / "serial")
             yield _UsbDevice(path, f"{product} {serial}".strip(), root / "dev/bus/usb" / bus / number)
@@ -110,18 +115,18 @@ def _nodes(root: Path) -> Iterator[HwmonNode]:
 
 
 def _over_serial(root: Path, devices: tuple[_UsbDevice, ...]) -> Iterator[FoundMeter]:
-    from power.meters.km003c.serial import found_ports  # pyserial, only when meters are looked for
+    from power.meters.km003c.serial import usb_ports  # pyserial, only when meters are looked for
 
-    ports = found_ports(root / "dev/serial/by-id")
+    ports = found_ports(usb_ports(), root / "dev/serial/by-id")
     for port in ports:
-        name = KM003C_PRODUCTS.get(f"{port.pid:04x}" if port.pid else "", port.product or "POWER-Z")
+        name = PRODUCTS.get(port.pid or 0, port.product or "POWER-Z")
         warning = f"; {access.MODEM_MANAGER}" if access.modem_manager_probes(port.device, root) else ""
         yield FoundMeter(
             meter="km003c",
             name=f"{name} {port.serial_number or ''}".strip(),
             transport="serial",
             port=port.stable_path or port.device,
-            access=access.OK if port.readable and port.writable else access.JOIN_DIALOUT,
+            access=access.OK if port.readable and port.writable else f"{access.DENIED} {access.JOIN_DIALOUT}",
             note=TWICE_A_SECOND + warning,
         )
     if not ports:
@@ -148,8 +153,8 @@ def _usb_access(device: _UsbDevice) -> str:
     if not all(find_spec(package) for package in USB_PACKAGES):
         return access.NO_USB_EXTRA
     if find_library("usb-1.0") is None:
-        return access.NO_LIBUSB
-    return access.OK if access.may_use(device.bus_file) else access.USE_UDEV
+        return f"{access.NO_LIBUSB} {access.INSTALL_LIBUSB}"
+    return access.OK if access.may_use(device.bus_file) else f"{access.DENIED} {access.USE_UDEV}"
 
 
 def _is_power_source(node: HwmonNode) -> bool:

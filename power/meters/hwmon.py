@@ -6,19 +6,25 @@ the driver does. Voltage and current are two files, read one right after the oth
 
 import time
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from power.errors import MeterProtocolError, MeterUnreachable
-from power.meters.base import Measurement
+from power.meters.base import Measurement, Meter, closed, with_sign
 from power.meters.hwmon_channels import choose_channels
-from power.meters.hwmon_node import ROOT, HwmonNode, ReadText, hwmon_directories, node_at, node_name, read_attribute
+from power.meters.hwmon_node import (
+    ROOT,
+    HwmonNode,
+    ReadText,
+    existing_node_at,
+    hwmon_directories,
+    node_name,
+    read_attribute,
+)
 from power.trace import MeterFacts
 
 NOMINAL_MV = 1000  # stands for the voltage of a source that gives watts alone
 
 
-class HwmonMeter:
+class HwmonMeter(Meter):
     """An open node. `port` is its path, its device's path, or its name if only one is called so.
 
     Where it has several supplies the channels follow: `ina3221:in1,curr1`. Numbers from files that are not on
@@ -46,15 +52,18 @@ class HwmonMeter:
         """What must be known to judge this meter's numbers."""
         return self._facts
 
+    @property
+    def serial_number(self) -> str | None:
+        """That of the USB device which the node belongs to, if any."""
+        return self._node.serial_number
+
     def read(self) -> tuple[Measurement, ...]:
         """Read the node's files once.
 
         Raises `MeterUnreachable` when they are gone or give nothing, `MeterProtocolError` when they are no numbers.
         """
         if not self._is_open:
-            raise MeterUnreachable(
-                f"The sensor at {self._facts.port} has been closed.", "Open it again before reading."
-            )
+            raise closed(f"The sensor at {self._facts.port}")
         asked_s = time.monotonic()
         millivolts = self._read(self._channels.voltage) if self._channels.voltage else NOMINAL_MV
         flow = self._read(self._channels.flow)
@@ -63,7 +72,7 @@ class HwmonMeter:
             Measurement(
                 t_s=(asked_s + time.monotonic()) / 2,
                 voltage_v=millivolts / 1e3,
-                current_a=self._facts.sign * amperes + 0.0,  # no negative zero
+                current_a=with_sign(self._facts.sign, amperes),
                 identity=(millivolts, flow),
             ),
         )
@@ -71,14 +80,6 @@ class HwmonMeter:
     def close(self) -> None:
         """Read no more; harmless when called again."""
         self._is_open = False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _read(self, quantity: str) -> int:
         return self._node.number(f"{quantity}_input")
@@ -108,12 +109,7 @@ def _directory(place: str, root: Path) -> Path:
             f"{len(by_name)} sensors are called {place}.",
             f"Give the path of one as --port: {', '.join(str(HwmonNode(path).place) for path in by_name)}.",
         )
-    directory = by_name[0] if by_name else node_at(Path(place))
-    if directory is None:
-        raise MeterUnreachable(
-            f"There is no sensor {place}.", "See those that there are with: groupnl power list, and give one as --port."
-        )
-    return directory
+    return by_name[0] if by_name else existing_node_at(Path(place))
 
 
 def _update_period_s(node: HwmonNode) -> float | None:

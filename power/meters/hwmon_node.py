@@ -12,9 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from power.errors import MeterProtocolError, MeterUnreachable
+from power.meters.access import text_of
+from power.meters.same_device import require_same_serial_number
 
 ROOT = Path("/")
 MOUNTS = Path("/proc/self/mountinfo")
+NUMBER = re.compile(r"-?\d{1,19}")  # what the kernel writes of a 64-bit number
 QUANTITY = re.compile(r"((?:in|curr|power)\d+)_input")
 GONE = (errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.ENOTDIR)
 
@@ -30,19 +33,22 @@ class HwmonNode:
     """A node by its directory.
 
     `name` is what its driver calls it; `place` is the path that leads to it whatever its number, if there is one;
-    `quantities` is what it measures of electricity, such as `in1` (mV), `curr1` (mA) or `power1` (µW), and
-    `labels` what the driver calls each of them. Raises `MeterUnreachable` where there is no node.
+    `serial_number` is that of the USB device it belongs to, if any; `quantities` is what it measures of
+    electricity, such as `in1` (mV), `curr1` (mA) or `power1` (µW), and `labels` what the driver calls each of them.
+    Raises `MeterUnreachable` where there is no node.
     """
 
     def __init__(self, directory: Path, read_text: ReadText = read_attribute) -> None:
         self._directory = directory
         self._read_text = read_text
+        self._inode = _inode(directory)
         self.place = _stable_path(directory)
         try:
             self.name = read_text(directory / "name").strip()
             files = sorted(path.name for path in directory.iterdir())
         except OSError as error:
             raise _unreadable(directory, error) from error
+        self.serial_number = _usb_serial_number(directory)
         self.quantities = tuple(match[1] for file in files if (match := QUANTITY.fullmatch(file)))
         self.labels = {quantity: self.text(f"{quantity}_label") or "" for quantity in self.quantities}
 
@@ -66,7 +72,8 @@ class HwmonNode:
     def number(self, attribute: str) -> int:
         """A file's whole number; asked again once, at the node's new number if its device has come back.
 
-        Raises `MeterUnreachable` when neither gives it, `MeterProtocolError` when it is no whole number.
+        Raises `MeterUnreachable` when neither gives it, `AnotherMeter` when the device there is another one, and
+        `MeterProtocolError` when it is no whole number.
         """
         try:
             return self._number(attribute)
@@ -79,20 +86,22 @@ class HwmonNode:
             raise _unreadable(self.place, error) from error
 
     def _number(self, attribute: str) -> int:
+        if _inode(self._directory) != self._inode:  # its number has been given to a node that came later
+            raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
         text = self._read_text(self._directory / attribute)
-        try:
-            return int(text)
-        except ValueError as error:
+        if not NUMBER.fullmatch(text.strip()):
             raise MeterProtocolError(
                 f"{self.place} gives {text[:20]!r} for {attribute}, which is no whole number.",
                 "Check the kernel driver of this sensor, and try again.",
-            ) from error
+            )
+        return int(text)
 
     def _find_again(self, error: OSError) -> None:
         directory = node_at(self.place)
         if directory is None or node_name(directory, self._read_text) != self.name:
             raise _unreadable(self.place, error) from error
-        self._directory = directory
+        require_same_serial_number(str(self.place), self.serial_number, _usb_serial_number(directory))
+        self._directory, self._inode = directory, _inode(directory)
 
 
 def hwmon_directories(root: Path = ROOT) -> tuple[Path, ...]:
@@ -119,6 +128,21 @@ def node_at(place: Path) -> Path | None:
     return None
 
 
+def existing_node_at(place: Path) -> Path:
+    """As `node_at`. Raises `MeterUnreachable` if there is none."""
+    directory = node_at(place)
+    if directory is None:
+        raise _absent(place)
+    return directory
+
+
+def _inode(path: Path) -> int:
+    """The kernel's number of a file, 0 where there is none; sysfs gives each a new one."""
+    with contextlib.suppress(OSError):
+        return path.stat().st_ino
+    return 0
+
+
 def _stable_path(directory: Path) -> Path:
     """The device's path below `/sys/bus`, which names its socket or address; else what is known."""
     device = directory / "device"
@@ -127,6 +151,15 @@ def _stable_path(directory: Path) -> Path:
     device = device.resolve()
     by_bus = (device / "subsystem").resolve() / "devices" / device.name
     return by_bus if by_bus.exists() else device
+
+
+def _usb_serial_number(directory: Path) -> str | None:
+    """The kernel's own copy, which asks no device; that of the nearest device above the node that is a USB one."""
+    device = (directory / "device").resolve()
+    for above in (device, *device.parents):
+        if (above / "idVendor").is_file():
+            return text_of(above / "serial") or None
+    return None
 
 
 def _is_on_sysfs(path: Path) -> bool:
@@ -141,11 +174,16 @@ def _is_on_sysfs(path: Path) -> bool:
     return any(before.split()[2] == wanted and after.startswith("sysfs ") for before, _, after in halves)
 
 
+def _absent(place: Path) -> MeterUnreachable:
+    return MeterUnreachable(
+        f"There is no sensor at {place}.",
+        "Plug it in, see those that there are with: groupnl power list, and give one as --port.",
+    )
+
+
 def _unreadable(place: Path, error: OSError) -> MeterUnreachable:
     if error.errno in GONE:
-        return MeterUnreachable(
-            f"There is no sensor at {place}.", "Plug the meter in, and look for it with: groupnl power list."
-        )
+        return _absent(place)
     if error.errno in (errno.EACCES, errno.EPERM):
         return MeterUnreachable(f"No permission to read {place}.", "Run as a user who may read its files.")
     return MeterUnreachable(

@@ -3,22 +3,22 @@
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from types import TracebackType
-from typing import Self
 
-from power.errors import MeterProtocolError, MeterUnreachable
+from power.errors import AnotherMeter, MeterProtocolError, MeterUnreachable
 from power.meters.base import Measurement, Meter
+from power.meters.same_device import another_meter, require_same_serial_number
 from power.trace import MeterFacts
 
 RETRY_S = 0.25
 
 
-class ReconnectingMeter:
+class ReconnectingMeter(Meter):
     """Stands between a recorder and a meter whose cable may be pulled.
 
     While the meter is gone its replies are empty, so that the hole shows in the recording; after `patience_s`
-    seconds the error that took it away is raised. A meter that has never answered is not waited for. Raises what
-    `open_meter` raises when the first opening fails.
+    seconds the error that took it away is raised, or `AnotherMeter` where another came in its place, to which
+    nothing is sent. A meter that has never answered is not waited for. Raises what `open_meter` raises when the
+    first opening fails.
     """
 
     def __init__(self, open_meter: Callable[[], Meter], patience_s: float = 60.0) -> None:
@@ -26,6 +26,7 @@ class ReconnectingMeter:
         self._patience_s = patience_s
         self._meter: Meter | None = open_meter()
         self._facts = self._meter.facts
+        self._serial_number = self._meter.serial_number
         self._answered = False
         self._lost_s = 0.0
         self._tried_s = 0.0
@@ -35,6 +36,11 @@ class ReconnectingMeter:
     def facts(self) -> MeterFacts:
         """Those of the meter as it was first opened."""
         return self._facts
+
+    @property
+    def serial_number(self) -> str | None:
+        """That of the meter as far as it was ever told."""
+        return self._serial_number
 
     @property
     def missing_s(self) -> float:
@@ -58,18 +64,12 @@ class ReconnectingMeter:
             self._meter.close()
             self._meter = None
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
     def _lose(self, error: MeterUnreachable | MeterProtocolError) -> None:
         self.close()
         if self._problem is None:
             self._lost_s, self._problem = time.monotonic(), error
+        elif isinstance(error, AnotherMeter):
+            self._problem = error
         if not self._answered or self.missing_s > self._patience_s:
             raise self._problem
 
@@ -78,10 +78,17 @@ class ReconnectingMeter:
         time.sleep(max(0.0, self._tried_s + RETRY_S - time.monotonic()))
         self._tried_s = time.monotonic()
         meter = self._open_meter()
-        if replace(meter.facts, port=self._facts.port) != self._facts:
+        try:
+            self._require_same(meter)
+        except AnotherMeter:
             meter.close()
-            raise MeterUnreachable(
-                f"Another meter came back on {meter.facts.port}.", "Plug in the meter that the recording began with."
-            )
+            raise
         self._meter = meter
         return meter
+
+    def _require_same(self, meter: Meter) -> None:
+        port = meter.facts.port
+        if replace(meter.facts, port=self._facts.port) != self._facts:
+            raise another_meter(port)
+        require_same_serial_number(port, self._serial_number, meter.serial_number)
+        self._serial_number = self._serial_number or meter.serial_number

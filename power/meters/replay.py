@@ -5,18 +5,16 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 
-from power.errors import EndOfRecording, MeterSettingError, MeterUnreachable
-from power.meters.base import Measurement
+from power.errors import EndOfRecording, MeterSettingError
+from power.meters.base import Measurement, Meter, closed, with_sign
 from power.trace import MeterFacts
 from power.trace_io import read_csv
 
 
-class ReplayMeter:
+class ReplayMeter(Meter):
     """Gives the rows of the recording `port` (a CSV), each once, from the first `read` on.
 
     The recording's facts stay: which meter it was, how it measured, whether it was emulated. `sign` multiplies
@@ -61,28 +59,18 @@ class ReplayMeter:
         Raises `EndOfRecording` when all have been given, `MeterUnreachable` once the meter was closed.
         """
         if not self._is_open:
-            raise MeterUnreachable(
-                f"The recording {self._facts.port} has been closed.", "Open it again before reading."
-            )
+            raise closed(f"The recording {self._facts.port}")
         if self._given == len(self._since_first_s):
             raise EndOfRecording(f"The recording {self._facts.port} has been played to its end.", "Play it again.")
         if math.isnan(self._began_s):
             self._began_s = self._now()
-        rows = range(self._given, self._due())
+        rows = range(self._given, max(self._due(), self._given))
         self._given = rows.stop
         return tuple(self._measurement(row) for row in rows)
 
     def close(self) -> None:
         """Give nothing more; harmless when called again."""
         self._is_open = False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _due(self) -> int:
         """How many rows have been due by now."""
@@ -95,6 +83,6 @@ class ReplayMeter:
         return Measurement(
             t_s=self._began_s + float(self._since_first_s[row]),
             voltage_v=float(self._trace.voltage_v[row]),
-            current_a=self._sign * float(self._trace.current_a[row]) + 0.0,  # no negative zero
+            current_a=with_sign(self._sign, float(self._trace.current_a[row])),
             identity=(row,),
         )

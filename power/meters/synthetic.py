@@ -6,18 +6,16 @@ recording's joules to the last digits wherever a window begins and ends with a m
 
 import time
 from collections.abc import Callable
-from types import TracebackType
-from typing import Self
 
-from power.errors import MeterSettingError, MeterUnreachable
-from power.meters.base import Measurement
+from power.errors import MeterSettingError
+from power.meters.base import Measurement, Meter, closed, with_sign
 from power.meters.waveform import parse_waveform
 from power.trace import MeterFacts
 
 FASTEST_HZ = 1000.0
 
 
-class SyntheticMeter:
+class SyntheticMeter(Meter):
     """A waveform that begins when the meter is opened; `port` says which, such as `sine:5V,1A,0.2A,2s`.
 
     Always marked as emulated. It takes `update_hz` measurements a second, however often it is read, and gives
@@ -61,34 +59,26 @@ class SyntheticMeter:
     def energy_j(self, start_s: float, end_s: float) -> float:
         """Exact joules between two instants of the meter's clock, with the sign applied."""
         joules = self._waveform.energy_j(start_s - self._began_s, end_s - self._began_s)
-        return self._facts.sign * joules + 0.0
+        return with_sign(self._facts.sign, joules)
 
     def read(self) -> tuple[Measurement, ...]:
         """All measurements since the last call. Raises `MeterUnreachable` once it was closed."""
         if not self._is_open:
-            raise MeterUnreachable("The synthetic meter has been closed.", "Open it again before reading.")
-        newest = int((self._now() - self._began_s) * self._update_hz)
+            raise closed("The synthetic meter")
+        newest = max(int((self._now() - self._began_s) * self._update_hz), self._given)
         numbers = range(self._given + 1, newest + 1)
-        self._given = max(newest, self._given)
+        self._given = newest
         return tuple(self._measurement(number) for number in numbers)
 
     def close(self) -> None:
         """Give nothing more; harmless when called again."""
         self._is_open = False
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
     def _measurement(self, number: int) -> Measurement:
         start_s, end_s = (number - 1) / self._update_hz, number / self._update_hz
         return Measurement(
             t_s=self._began_s + end_s,
             voltage_v=self._waveform.voltage_v,
-            current_a=self._facts.sign * self._waveform.mean_current_a(start_s, end_s) + 0.0,  # no negative zero
+            current_a=with_sign(self._facts.sign, self._waveform.mean_current_a(start_s, end_s)),
             identity=(number,),
         )

@@ -18,14 +18,14 @@ from power.trace import MeterFacts, PowerTrace
 
 # On the board's clock; the recording begins a second before it reads zero.
 PHASES = {
-    "idle_before": (0.0, 4.0),
-    "import": (4.0, 4.5),
-    "load": (4.5, 5.0),
-    "check": (5.0, 6.0),
-    "warmup": (6.0, 8.0),
-    "steady": (8.0, 18.0),
-    "runout": (18.0, 19.0),
-    "idle_after": (19.0, 23.0),
+    "idle_before": (0.0, 5.0),
+    "import": (5.0, 5.5),
+    "load": (5.5, 6.0),
+    "check": (6.0, 7.5),
+    "warmup": (7.5, 9.0),
+    "steady": (9.0, 19.0),
+    "runout": (19.0, 20.5),
+    "idle_after": (20.5, 25.5),
 }
 OFFSET_S, BEGAN_S = 1000.0, -1.0
 IDLE_W, BUSY_W = 2.0, 6.0
@@ -67,7 +67,7 @@ def make_run() -> BenchRun:
         device="pi",
         artifact_sha256=DIGEST,
         manifest=manifest,
-        request=wire.BenchRequest("/x", DIGEST, "null", 0, 1, 4.0, 2.0, 100, 10.0, 1.0),
+        request=wire.BenchRequest("/x", DIGEST, "null", 0, 1, 5.0, 1.5, 100, 10.0, 1.5),
         images=Images("digits, test", None),
         clock=ClockSync(OFFSET_S, 0.0, 0.0, 0.001),
         result=result,
@@ -79,8 +79,8 @@ def make_run() -> BenchRun:
 
 def block_means(phase_s: float = 0.2, update_period_s: float | None = 0.5) -> PowerTrace:
     """The half-second means of a load that is busy from the import to the run-out, on the recording's clock."""
-    ends = np.arange(0.5 + phase_s, 25.0, 0.5)
-    busy_s = np.clip(ends, 5.0, 20.0) - np.clip(ends - 0.5, 5.0, 20.0)
+    ends = np.arange(0.5 + phase_s, 27.5, 0.5)
+    busy_s = np.clip(ends, 6.0, 21.5) - np.clip(ends - 0.5, 6.0, 21.5)
     power_w = IDLE_W + (BUSY_W - IDLE_W) * busy_s / 0.5
     facts = MeterFacts("km003c", "serial", "/dev/pts/9", True, 1, "vbus/ibus", update_period_s, "block")
     return PowerTrace(facts, OFFSET_S + BEGAN_S, None, ends, np.full_like(ends, 5.0), power_w / 5.0)
@@ -96,19 +96,41 @@ def test_block_means_give_the_steady_window_and_its_net_exactly(phase_s: float) 
     assert energy.emulated is True
 
 
-def test_the_run_out_keeps_the_step_from_the_steady_window_and_its_error() -> None:
-    assert run_energy(make_run(), block_means()).steady.edge_error_j == pytest.approx(0.0, abs=1e-9)
+def polled_late(trace: PowerTrace, seed: int) -> PowerTrace:
+    """As a recorder that asks twenty times a second sees it."""
+    return dataclasses.replace(trace, t_s=trace.t_s + np.random.default_rng(seed).uniform(0.0, 0.05, len(trace.t_s)))
 
 
-def test_a_meter_of_unknown_period_is_trimmed_by_the_one_it_shows() -> None:
-    energy = run_energy(make_run(), block_means(update_period_s=None))
-    assert energy.idle_before.duration_s == pytest.approx(2.0)
+@pytest.mark.parametrize("phase_s", [0.0, 0.1, 0.2, 0.3, 0.4, 0.49])
+def test_no_step_of_the_load_is_in_the_error_of_steady_power(phase_s: float) -> None:
+    """Neither of the steady window, which warm-up and run-out keep away from it, nor of the shortest idle windows."""
+    for seed in range(20):
+        energy = run_energy(make_run(), polled_late(block_means(phase_s), seed))
+        assert energy.net.edge_error_j == pytest.approx(0.0, abs=1e-9)
+        assert energy.net.net_energy_j == pytest.approx((BUSY_W - IDLE_W) * 10.0)
+
+
+@pytest.mark.parametrize("update_period_s", [None, 0.5])
+def test_idle_windows_lose_three_update_periods_at_either_end(update_period_s: float | None) -> None:
+    energy = run_energy(make_run(), block_means(update_period_s=update_period_s))
+    assert [window.duration_s for window in (energy.idle_before, energy.idle_after)] == pytest.approx([2.0, 2.0])
     assert energy.net.idle_power_w == pytest.approx(IDLE_W)
+
+
+def test_a_fast_sensor_of_instants_loses_what_the_slow_meter_does() -> None:
+    """It renews every 2 ms and is asked every 50 ms: three of its periods would be less than one poll."""
+    t_s = np.arange(0.0, 27.5, 0.05)
+    power_w = np.where((t_s > 6.0) & (t_s <= 21.5), BUSY_W, IDLE_W)
+    facts = MeterFacts("hwmon", "sysfs", "hwmon3", False, 1, "in1*curr1", 0.002, "instant")
+    trace = PowerTrace(facts, OFFSET_S + BEGAN_S, None, t_s, np.full_like(t_s, 5.0), power_w / 5.0)
+    energy = run_energy(make_run(), polled_late(trace, seed=1))
+    assert energy.idle_before.duration_s == pytest.approx(2.0)
+    assert energy.net.edge_error_j == pytest.approx(0.0, abs=1e-9)
 
 
 def test_a_recording_that_ends_too_early_or_has_a_hole_gives_no_joules() -> None:
     trace = block_means()
-    for kept, error in ((trace.t_s < 21.0, WindowNotCovered), ((trace.t_s < 11.0) | (trace.t_s > 14.0), SampleGap)):
+    for kept, error in ((trace.t_s < 24.0, WindowNotCovered), ((trace.t_s < 11.0) | (trace.t_s > 14.0), SampleGap)):
         columns = {name: getattr(trace, name)[kept] for name in ("t_s", "voltage_v", "current_a")}
         with pytest.raises(error):
             run_energy(make_run(), dataclasses.replace(trace, **columns))

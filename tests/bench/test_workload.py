@@ -1,19 +1,45 @@
 import pytest
 
 from groupnl_deploy.bench.meter import MeterPlan, meter_plan
-from groupnl_deploy.bench.workload import Workload
+from groupnl_deploy.bench.workload import METERED_RUNOUT_S, Workload
 from groupnl_deploy.errors import UsageError
+from power.edge_error import CLEAR_PERIODS
 
 
-@pytest.mark.parametrize("changes", [{"min_seconds": 9.9}, {"min_iterations": 99}, {"idle_s": 3.9}, {"warmup_s": 0.5}])
-def test_what_a_meter_cannot_resolve_is_refused(changes: dict[str, float]) -> None:
-    workload = Workload(**changes)
-    with pytest.raises(UsageError, match="at least"):
+def refusal_of(workload: Workload) -> UsageError | None:
+    try:
         workload.require_measurable()
+    except UsageError as refusal:
+        return refusal
+    return None
 
 
-def test_the_defaults_are_measurable() -> None:
-    Workload().require_measurable()
+LEAST = {"min_seconds": 10.0, "min_iterations": 100, "idle_s": 5.0, "warmup_s": 1.5}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"min_seconds": 9.9}, "at least 10 s and 100 inferences"),
+        ({"min_iterations": 99}, "at least 10 s and 100 inferences"),
+        ({"idle_s": 4.9}, "at least 5 s of idle"),
+        ({"warmup_s": 1.4}, "warm-up of at least 1.5 s"),
+    ],
+)
+def test_what_a_meter_cannot_resolve_is_refused(changes: dict[str, float], words: str) -> None:
+    refusal = refusal_of(Workload(**LEAST | changes))
+    assert words in refusal.message and refusal.remedy.startswith("Raise --")
+
+
+@pytest.mark.parametrize("changes", [{}, LEAST])
+def test_the_defaults_and_the_least_are_measurable(changes: dict[str, float]) -> None:
+    assert refusal_of(Workload(**changes)) is None
+
+
+def test_the_load_stays_on_for_as_long_as_a_bound_looks_and_idle_outlasts_it() -> None:
+    """At two measurements a second: the run-out, the least warm-up and what idle windows lose are one number."""
+    assert METERED_RUNOUT_S == CLEAR_PERIODS * 0.5 == LEAST["warmup_s"]
+    assert LEAST["idle_s"] - 2 * METERED_RUNOUT_S == 2.0  # four measurements of each idle stretch remain
 
 
 @pytest.mark.parametrize(

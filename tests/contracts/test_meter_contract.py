@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+from serial.tools import list_ports
+from serial.tools.list_ports_common import ListPortInfo
 
-from power.errors import EndOfRecording, MeterUnreachable, PowerError
+from power.errors import AnotherMeter, EndOfRecording, MeterUnreachable, PowerError
 from power.meters import METERS, open_meter
 from power.meters.base import Measurement, Meter
 from power.meters.emulated_sysfs import EmulatedSysfs
@@ -26,16 +28,22 @@ from power.meters.km003c.emulated_load import LoadHistory, LoadPoint
 from power.meters.km003c.emulated_usb_bus import EmulatedSocket, EmulatedUsbBus
 from power.meters.km003c.emulated_usb_meter import EmulatedUsbMeter
 from power.meters.km003c.emulator import Km003cEmulator
+from power.meters.reconnecting import ReconnectingMeter
 from power.meters.waveform import FORMS
 from power.trace import MeterFacts, PowerTrace
 from power.trace_io import write_csv
 
 VOLTAGE_V, CURRENT_A = 5.0, 0.8
 FAULTS = 50
+SERIAL_NUMBERS = ("007965", "007966")
 
 
 class Rig(Protocol):
-    """A device of one kind: how to open its meter, let time pass, pull its cable, and make it misbehave."""
+    """A device of one kind: how to open its meter, let time pass, pull its cable, and make it misbehave.
+
+    Its serial number is the first of `SERIAL_NUMBERS`; `swap` puts the second device where the first was unplugged.
+    `heard` counts what was sent to the one plugged in now.
+    """
 
     def open(self, sign: int = 1) -> Meter: ...
 
@@ -44,6 +52,10 @@ class Rig(Protocol):
     def unplug(self) -> None: ...
 
     def replug(self) -> None: ...
+
+    def swap(self) -> None: ...
+
+    def heard(self) -> int: ...
 
     def misbehave(self, chance: random.Random) -> None: ...
 
@@ -68,9 +80,19 @@ class SerialRig:
     def __init__(self, folder: Path) -> None:
         self._adc = AdcModel(update_hz=1000.0, noise_ua=0.0)
         self._emulator = Km003cEmulator(VOLTAGE_V, CURRENT_A, adc=self._adc)
+        self._number = SERIAL_NUMBERS[0]
+        self._port = folder / "ttyACM0"
+        self._port.symlink_to(self._emulator.stable_port)
+        self._system = pytest.MonkeyPatch()
+        self._system.setattr(list_ports, "comports", self._told_by_the_system)
+
+    def _told_by_the_system(self) -> list[ListPortInfo]:
+        info = ListPortInfo(self._emulator.port)
+        info.serial_number = self._number
+        return [info]
 
     def open(self, sign: int = 1) -> Meter:
-        return open_meter("km003c", self._emulator.stable_port, sign)
+        return open_meter("km003c", str(self._port), sign)
 
     def pass_time(self) -> None:
         time.sleep(0.002)
@@ -81,8 +103,20 @@ class SerialRig:
     def replug(self) -> None:
         self._emulator.replug()
 
-    def misbehave(self, chance: random.Random) -> None:
+    def swap(self) -> None:
+        self._number = SERIAL_NUMBERS[1]
+        self._replace(LineBehaviour())
+
+    def heard(self) -> int:
+        return len(self._emulator.received)
+
+    def _replace(self, line: LineBehaviour) -> None:
         self._emulator.close()
+        self._emulator = Km003cEmulator(VOLTAGE_V, CURRENT_A, adc=self._adc, line=line)
+        self._port.unlink()
+        self._port.symlink_to(self._emulator.stable_port)
+
+    def misbehave(self, chance: random.Random) -> None:
         line = LineBehaviour(
             split=chance.random() < 0.5,
             stale_every=chance.randrange(4),
@@ -90,11 +124,12 @@ class SerialRig:
             garbage=chance.randbytes(chance.randrange(1, 80)),
             seed=chance.randrange(1000),
         )
-        self._emulator = Km003cEmulator(VOLTAGE_V, CURRENT_A, adc=self._adc, line=line)
+        self._replace(line)
         if chance.random() < 0.2:
             self._emulator.unplug()
 
     def close(self) -> None:
+        self._system.undo()
         self._emulator.close()
 
 
@@ -105,6 +140,7 @@ class HwmonRig:
         self._meter = meter
         self._sysfs = EmulatedSysfs(folder / "root")
         self._number = 1
+        self._sysfs.add_usb_device("1-1.2", serial=SERIAL_NUMBERS[0])
         self.replug()
         self._port = str(self._sysfs.root / "sys/bus/usb/devices/1-1.2:1.0")
 
@@ -124,6 +160,14 @@ class HwmonRig:
         else:
             files = {"in1_input": 5000, "curr1_input": 800, "power1_input": 4_000_000, "update_interval": 35}
             self._node = self._sysfs.add_node(self._number, "ina226", files, "usb/1-1.2:1.0")
+
+    def swap(self) -> None:
+        self._sysfs.add_usb_device("1-1.2", serial=SERIAL_NUMBERS[1])
+        self.replug()
+        self._sysfs.measurements = 0
+
+    def heard(self) -> int:
+        return self._sysfs.measurements
 
     def misbehave(self, chance: random.Random) -> None:
         self._sysfs.errors.clear()
@@ -146,14 +190,17 @@ class UsbRig:
     def __init__(self, folder: Path) -> None:
         import usb.core
 
+        self._clock = Clock()
+        self._meter = self._new_meter()
+        self._answer = self._meter.receive
+        self._socket = EmulatedSocket(self._meter, serial_number=SERIAL_NUMBERS[0])
+        self._bus = EmulatedUsbBus([self._socket], self._clock.wait, usb.core.USBError, usb.core.USBTimeoutError)
+
+    def _new_meter(self) -> EmulatedUsbMeter:
         from power.meters.km003c.usb_bulk import Km003cCipher
 
-        self._clock = Clock()
         load = LoadHistory([LoadPoint(0.0, VOLTAGE_V, CURRENT_A)])
-        self._meter = EmulatedUsbMeter(load, Km003cCipher(), self._clock.now, adc=AdcModel(noise_ua=0.0))
-        self._answer = self._meter.receive
-        self._socket = EmulatedSocket(self._meter)
-        self._bus = EmulatedUsbBus([self._socket], self._clock.wait, usb.core.USBError, usb.core.USBTimeoutError)
+        return EmulatedUsbMeter(load, Km003cCipher(), self._clock.now, adc=AdcModel(noise_ua=0.0))
 
     def open(self, sign: int = 1) -> Meter:
         options = {"backend": self._bus, "now": self._clock.now, "sleep": self._clock.wait}
@@ -167,6 +214,14 @@ class UsbRig:
 
     def replug(self) -> None:
         self._socket.plugged, self._socket.kernel_driver, self._socket.claimed = True, True, False
+
+    def swap(self) -> None:
+        self._meter = self._socket.meter = self._new_meter()
+        self._socket.serial_number = SERIAL_NUMBERS[1]
+        self.replug()
+
+    def heard(self) -> int:
+        return len(self._meter.received)
 
     def misbehave(self, chance: random.Random) -> None:
         self.replug()
@@ -217,6 +272,12 @@ class ReplayRig:
     def replug(self) -> None:
         self._path.write_bytes(self._content)
 
+    def swap(self) -> None:
+        """A file has no number."""
+
+    def heard(self) -> int:
+        return 0
+
     def misbehave(self, chance: random.Random) -> None:
         content = bytearray(self._content[: chance.randrange(200, 4000)])
         for _ in range(chance.randrange(4)):
@@ -244,6 +305,12 @@ class SyntheticRig:
 
     def replug(self) -> None:
         """Nothing to put back."""
+
+    def swap(self) -> None:
+        """Nothing has a number."""
+
+    def heard(self) -> int:
+        return 0
 
     def misbehave(self, chance: random.Random) -> None:
         text = list(chance.choice(list(FORMS.values())).partition(" ")[0])
@@ -381,6 +448,29 @@ def test_an_unplugged_meter_is_unreachable_until_it_is_back(rig: Rig) -> None:
     rig.replug()
     with rig.open() as again:
         assert measure(rig, again)
+
+
+@every_device
+def test_opening_a_meter_tells_its_serial_number_and_sends_it_nothing(rig: Rig) -> None:
+    with rig.open() as meter:
+        assert meter.serial_number == SERIAL_NUMBERS[0]
+    assert rig.heard() == 0
+    with rig.open() as meter:
+        measure(rig, meter)
+    assert rig.heard() > 0
+
+
+@every_device
+def test_another_meter_in_the_same_place_is_refused_and_hears_nothing(rig: Rig) -> None:
+    with ReconnectingMeter(rig.open, patience_s=0.4) as meter:
+        measure(rig, meter)
+        rig.unplug()
+        assert meter.read() == ()
+        rig.swap()
+        with pytest.raises(AnotherMeter, match="is 007966, and that of the one before is 007965"):
+            while meter.read() == ():
+                rig.pass_time()
+    assert rig.heard() == 0
 
 
 @every_meter

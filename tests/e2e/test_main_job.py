@@ -46,8 +46,8 @@ backends = ["pytorch", "onnxruntime"]
 [bench.workload]
 threads = 1
 images = 50
-idle_s = 4.0
-warmup_s = 1.0
+idle_s = 5.0
+warmup_s = 1.5
 
 [bench.meter]
 meter = "km003c"

@@ -33,6 +33,8 @@ KEYS = {
     "start_s",
     "end_s",
     "edge_error_j",
+    "edge_error_assumes",
+    "left_out_s",
     "gaps",
 }
 
@@ -93,10 +95,36 @@ def test_a_ramp_by_both_rules(tmp_path: Path) -> None:
     assert late["edge_error_j"] >= 0.015
 
 
-def test_without_a_window_all_of_it(steady: Path) -> None:
-    assert integrated(steady)["energy_j"] == pytest.approx(15.0)
-    assert integrated(steady, "--from", 1)["energy_j"] == pytest.approx(10.0)
+def test_without_a_window_all_of_it_whose_error_can_be_told(steady: Path) -> None:
+    """Two rows behind the end tell of a step at it."""
+    found = integrated(steady)
+    assert (found["start_s"], found["end_s"], found["left_out_s"]) == pytest.approx((0.0, 2.8, 0.2))
+    assert found["energy_j"] == pytest.approx(14.0) and found["edge_error_j"] == 0.0
+    assert any("ends 0.200 s before the last row" in note and "--to" in note for note in found["notes"])
+    assert integrated(steady, "--from", 1)["energy_j"] == pytest.approx(9.0)
     assert integrated(steady, "--to", 1)["energy_j"] == pytest.approx(5.0)
+
+
+def test_an_end_that_is_asked_for_too_near_the_last_row_has_an_unknown_error(steady: Path) -> None:
+    found = integrated(steady, "--to", 3)
+    assert found["energy_j"] == pytest.approx(15.0) and found["left_out_s"] == 0.0
+    assert found["edge_error_j"] is None
+    assert any("not known" in note and "Record for 3 update periods more" in note for note in found["notes"])
+    shown = power("integrate", steady, "--to", 3).stdout
+    assert "up to (J)   not known" in shown and "< 0.001" not in shown
+    of_idle = integrated(steady, "--to", 1, "--idle-from", 2, "--idle-to", 3)
+    assert of_idle["edge_error_j"] == 0.0 and of_idle["net_edge_error_j"] is of_idle["idle"]["edge_error_j"] is None
+    assert any("the idle window's edges" in note for note in of_idle["notes"])
+
+
+def test_an_edge_error_is_never_shown_as_nothing_and_says_what_it_supposes(tmp_path: Path) -> None:
+    """Ripple of half a second vanishes in means of half a second: no row can tell of it."""
+    path = recorded(tmp_path / "power.csv", [k / 2 for k in range(41)], [6.0] * 41)
+    found = integrated(path, "--from", 2.2, "--to", 12.2)
+    assert found["edge_error_assumes"] == "a load that keeps each level for two update periods"
+    assert any(found["edge_error_assumes"] in note and "about 3 J" in note for note in found["notes"])
+    shown = power("integrate", path, "--from", 2.2, "--to", 12.2).stdout
+    assert "< 0.001" in shown and " 0.000 " not in shown and found["edge_error_assumes"] in shown
 
 
 def test_net_of_idle_beside_gross(tmp_path: Path) -> None:
@@ -120,7 +148,7 @@ def test_what_a_doubter_should_know_is_said(tmp_path: Path) -> None:
     assert "overlaps" in overlapping
     backward = plain(tmp_path / "backward.csv", TEN_HZ, [-5.0] * 31)
     found = integrated(backward)
-    assert found["energy_j"] == pytest.approx(-15.0)
+    assert found["energy_j"] == pytest.approx(-14.0)
     assert any("--sign -1" in note for note in found["notes"])
 
 

@@ -1,4 +1,4 @@
-"""`groupnl power record` in a process of its own, on the emulated meter, and what happens when a meter is lost."""
+"""`groupnl power record` in a process of its own, on the emulated meter."""
 
 import json
 import re
@@ -9,8 +9,10 @@ import time
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from groupnl_deploy.progress import Silence
+from groupnl_deploy.cli.main import app
+from power import host_sleep
 from power.meters.km003c.emulator import Km003cEmulator
 from power.trace import PowerTrace
 from power.trace_io import read_csv
@@ -140,6 +142,23 @@ def test_mistakes_are_explained_and_leave_no_file(arguments, code, words, tmp_pa
     assert not (tmp_path / "t.csv").exists()
 
 
+def test_a_host_that_slept_ends_it_with_exit_code_6_and_the_rows_before_stay(tmp_path: Path, monkeypatch) -> None:
+    asleep_after_s = time.monotonic() + 2.0
+
+    def sleepless_s() -> float:
+        now_s = time.monotonic()
+        return now_s + (3600.0 if now_s > asleep_after_s else 0.0)
+
+    monkeypatch.setattr(host_sleep, "sleepless_clock", lambda: sleepless_s)
+    out = tmp_path / "t.csv"
+    arguments = ["--meter", "km003c", "--port", "emulator", "--duration", "60", "--out", str(out)]
+    done = CliRunner().invoke(app, ["power", "record", *arguments])
+    assert done.exit_code == 6, done.output
+    assert "The host slept for 3600.00 s" in done.stderr and "systemd-inhibit" in done.stderr
+    trace = read_csv(out)
+    assert len(trace.t_s) >= 2 and trace.t0_s + trace.t_s[-1] <= asleep_after_s
+
+
 def test_an_earlier_recording_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("precious")
     done = recorded(tmp_path, "--meter", "km003c", "--port", "emulator", "--duration", "1", "--out", "t.csv")
@@ -151,26 +170,3 @@ def test_a_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     done = recorded(tmp_path, "--meter", "km003c", "--port", "emulator", "--duration", "1", "--out", "file/t.csv")
     assert done.returncode == 2 and "file" in done.stderr and "Try:" in done.stderr
-
-
-def test_a_benchmark_whose_meter_is_pulled_keeps_its_measurements(
-    tmp_path: Path, untrained, emulator: Km003cEmulator
-) -> None:
-    from groupnl_deploy import stages
-
-    stages.push(untrained.onnx.directory, "local", Silence())
-    process = started(
-        tmp_path,
-        *("bench", "--device", "local", "--backend", "onnxruntime", *on(emulator)),
-        *("--idle", "4", "--out", "run"),
-    )
-    deadline_s = time.monotonic() + 60
-    while emulator.requests < 30:
-        assert time.monotonic() < deadline_s, "the meter was never polled"
-        time.sleep(0.05)
-    emulator.unplug()
-    _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 3, stderr
-    assert "are kept in run.power.csv" in stderr and not (tmp_path / "run").exists()
-    trace = read_csv(tmp_path / "run.power.csv")
-    assert len(trace.t_s) >= 3 and trace.facts.emulated

@@ -1,14 +1,17 @@
 """The stated error against loads whose energy is known: a meter that averages, polled late, its repeats dropped."""
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 
+import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from power.energy import EnergyIndex, window_energy
+from power.errors import SampleGap
 from power.trace import MeterFacts, PowerTrace
 
 
@@ -28,34 +31,47 @@ class SteppedLoad:
 
 @dataclass(frozen=True)
 class Polling:
-    """How the meter renews its means and how it is asked: seconds, the delay of a poll being at most `late_s`."""
+    """How the meter renews its means and how it is asked: seconds, the delay of a poll being at most `late_s`.
+
+    `nominal_s` is what the recorder takes the period for; None makes it keep every reply. `noise_w` is the meter's own.
+    """
 
     period_s: float
     poll_s: float
     late_s: float
-    nominal_s: float
+    nominal_s: float | None
+    noise_w: float = 0.0
 
 
 POLLINGS = {
     "twice a second, 20 polls": Polling(0.5, 0.05, 0.01, 0.5),
     "twice a second, 10 polls": Polling(0.5, 0.1, 0.02, 0.5),
     "twice a second, polls that beat": Polling(0.5, 0.0495, 0.001, 0.5),
+    "twice a second, with noise": Polling(0.5, 0.05, 0.01, 0.5, 1e-6),
+    "twice a second, every poll kept": Polling(0.5, 0.05, 0.01, None, 1e-6),
     "50 a second": Polling(0.02, 0.005, 0.001, 0.02),
     "50 a second, thought to be 2": Polling(0.02, 0.01, 0.002, 0.5),
     "10 a second, thought to be 2": Polling(0.1, 0.05, 0.01, 0.5),
 }
+NOISE_J = 2e-5  # more than all the noise of a recording adds up to, and rounding
+UNTIL_S = 14.0
+ENOUGH_S = 2.0  # behind an end, for the slowest of these meters
 
 
 def recorded(load: SteppedLoad, polling: Polling, phase_s: float, until_s: float, seed: int) -> PowerTrace:
     """What a recorder keeps of the meter's block means: the first of equal replies, and one a nominal period."""
-    late = random.Random(seed)
+    chance = random.Random(seed)
+    means: dict[int, float] = {}
     rows: list[tuple[float, float]] = []
     for poll in range(int(until_s / polling.poll_s)):
-        asked_s = poll * polling.poll_s + late.uniform(0.0, polling.late_s)
-        renewed_s = phase_s + (asked_s - phase_s) // polling.period_s * polling.period_s
-        mean_w = round(load.energy_j(renewed_s - polling.period_s, renewed_s) / polling.period_s, 9)
-        if not rows or mean_w != rows[-1][1] or asked_s - rows[-1][0] >= polling.nominal_s:
-            rows.append((asked_s, mean_w))
+        asked_s = poll * polling.poll_s + chance.uniform(0.0, polling.late_s)
+        block = int((asked_s - phase_s) // polling.period_s)
+        if block not in means:
+            renewed_s = phase_s + block * polling.period_s
+            true_w = load.energy_j(renewed_s - polling.period_s, renewed_s) / polling.period_s
+            means[block] = round(true_w + chance.uniform(-polling.noise_w, polling.noise_w), 9)
+        if not rows or means[block] != rows[-1][1] or asked_s - rows[-1][0] >= (polling.nominal_s or 0.0):
+            rows.append((asked_s, means[block]))
     facts = MeterFacts("simulated", "none", "none", True, 1, "mean", polling.nominal_s, "block")
     return PowerTrace(facts, 0.0, None, [t for t, _ in rows], [1.0] * len(rows), [power for _, power in rows])
 
@@ -63,37 +79,125 @@ def recorded(load: SteppedLoad, polling: Polling, phase_s: float, until_s: float
 @st.composite
 def loads(draw, polling: Polling) -> SteppedLoad:
     """Levels held for two update periods at least."""
-    steps = draw(st.lists(st.tuples(st.floats(2 * polling.period_s, 4.0), st.floats(0.0, 8.0)), min_size=1, max_size=6))
+    held = st.floats(2 * polling.period_s, 3 * polling.period_s) | st.floats(2 * polling.period_s, 9.0)
+    steps = draw(st.lists(st.tuples(held, st.floats(0.0, 8.0)), min_size=1, max_size=6))
     return SteppedLoad(list(accumulate(held_s for held_s, _ in steps)), [level for _, level in steps])
 
 
-@pytest.mark.parametrize("method", ["interval", "trapezoid"])
+@st.composite
+def recordings(draw, polling: Polling) -> tuple[SteppedLoad, PowerTrace]:
+    load = draw(loads(polling))
+    phase_s, seed = draw(st.floats(0.0, polling.period_s)), draw(st.integers(0, 2**16))
+    return load, recorded(load, polling, phase_s, UNTIL_S, seed)
+
+
+methods = st.sampled_from(["interval", "trapezoid"])
+
+
 @pytest.mark.parametrize("name", POLLINGS)
 @given(data=st.data())
-def test_no_window_is_further_off_than_stated(name: str, method, data) -> None:
-    polling = POLLINGS[name]
-    load = data.draw(loads(polling))
-    phase_s = data.draw(st.floats(0.0, polling.period_s))
-    trace = recorded(load, polling, phase_s, 14.0, data.draw(st.integers(0, 2**16)))
-    index = EnergyIndex(trace, method=method)
-    start_s = data.draw(st.floats(trace.t_s[0], trace.t_s[-1] - 5.0))
-    end_s = data.draw(st.floats(start_s + 4.0, trace.t_s[-1]))
+def test_no_window_is_further_off_than_stated_wherever_it_begins_and_ends(name: str, data) -> None:
+    load, trace = data.draw(recordings(POLLINGS[name]))
+    index = EnergyIndex(trace, method=data.draw(methods))
+    first_s, last_s = trace.t_s[0], trace.t_s[-1]
+    start_s = data.draw(st.just(first_s) | st.floats(first_s, last_s - 0.1))
+    end_s = data.draw(st.just(last_s) | st.floats(max(start_s, last_s - 2.0), last_s) | st.floats(start_s, last_s))
+    assume(start_s < end_s)
     energy = index.window(start_s, end_s)
-    assert abs(energy.energy_j - load.energy_j(start_s, end_s)) <= energy.edge_error_j + 1e-6
+    if energy.edge_error_j is None:
+        assert end_s > last_s - ENOUGH_S
+    else:
+        assert abs(energy.energy_j - load.energy_j(start_s, end_s)) <= energy.edge_error_j + NOISE_J
+
+
+@pytest.mark.parametrize("name", POLLINGS)
+@given(data=st.data())
+def test_the_widest_window_has_a_known_error_and_leaves_little_out(name: str, data) -> None:
+    load, trace = data.draw(recordings(POLLINGS[name]))
+    index = EnergyIndex(trace, method=data.draw(methods))
+    start_s, end_s = index.widest_s()
+    energy = index.window(start_s, end_s)
+    assert start_s == trace.t_s[0] and end_s > trace.t_s[-1] - ENOUGH_S
+    assert abs(energy.energy_j - load.energy_j(start_s, end_s)) <= energy.edge_error_j + NOISE_J
+
+
+def with_rows(trace: PowerTrace, kept: NDArray[np.bool_]) -> PowerTrace:
+    return replace(trace, t_s=trace.t_s[kept], voltage_v=trace.voltage_v[kept], current_a=trace.current_a[kept])
+
+
+def stepped_at(step_s: float) -> tuple[SteppedLoad, PowerTrace]:
+    """From 2 W to 6 W, seen by a meter that renews at 0.03 s and every half second from then on."""
+    load = SteppedLoad([0.0, step_s], [2.0, 6.0])
+    return load, recorded(load, POLLINGS["twice a second, 20 polls"], 0.03, UNTIL_S, seed=1)
+
+
+@pytest.mark.parametrize("before_s", [0.0, 0.1, 0.4])
+def test_a_step_that_too_few_rows_follow_is_not_taken_for_none(before_s: float) -> None:
+    """It lies in a block that ends behind the recording, or shows as a small part of the last row's mean."""
+    _, trace = stepped_at(13.5)
+    trace = with_rows(trace, trace.t_s <= 13.6)
+    energy = window_energy(trace, 1.0, float(trace.t_s[-1]) - before_s)
+    assert energy.edge_error_j is None
+
+
+def test_a_hole_behind_the_window_is_an_end_of_the_recording() -> None:
+    _, trace = stepped_at(6.0)
+    kept = (trace.t_s < 6.2) | (trace.t_s > 9.0)
+    trace = with_rows(trace, kept)
+    index = EnergyIndex(trace)
+    assert index.window(1.0, 5.9).edge_error_j is None
+    assert index.window(1.0, 4.0).edge_error_j is not None
+
+
+def test_a_late_row_behind_the_window_counts_as_near() -> None:
+    """A reply is missing behind the end, so that the step at it shows a period later than it should."""
+    load, trace = stepped_at(5.95)
+    kept = (trace.t_s < 5.9) | (trace.t_s > 6.9)
+    trace = with_rows(trace, kept)
+    energy = window_energy(trace, 1.0, 5.5)
+    assert energy.edge_error_j >= 4.0 * 0.5 >= abs(energy.energy_j - load.energy_j(1.0, 5.5))
+
+
+def test_a_window_of_the_first_moment_knows_the_period_from_the_rest() -> None:
+    """The second row may come at once after the first, and its mean is still of half a second."""
+    load, trace = stepped_at(0.0)
+    start_s, end_s = float(trace.t_s[0]), float(trace.t_s[1])
+    assert end_s - start_s < 0.2
+    energy = window_energy(trace, start_s, end_s)
+    assert energy.edge_error_j >= 4.0 * 0.5 >= abs(energy.energy_j - load.energy_j(start_s, end_s))
+
+
+def test_in_a_recording_too_short_for_a_known_error_the_widest_window_is_all_of_it() -> None:
+    load = SteppedLoad([0.0], [2.0])
+    trace = recorded(load, POLLINGS["twice a second, 20 polls"], 0.03, 1.1, seed=1)
+    index = EnergyIndex(trace)
+    assert index.widest_s() == (trace.t_s[0], trace.t_s[-1])
+    assert index.window(*index.widest_s()).edge_error_j is None
+
+
+def test_an_edge_that_is_given_stays_and_a_hole_is_not_left_out_in_silence() -> None:
+    _, trace = stepped_at(6.0)
+    index = EnergyIndex(trace)
+    assert index.widest_s(3.0, 13.9) == (3.0, 13.9)
+    assert index.widest_s(end_s=5.0) == (trace.t_s[0], 5.0)
+    assert index.widest_s(3.0) == (3.0, index.widest_s()[1])
+    kept = trace.t_s < 12.0
+    kept[-1] = True
+    holed = with_rows(trace, kept)
+    with pytest.raises(SampleGap):
+        EnergyIndex(holed).widest_s()
 
 
 def test_block_means_are_off_by_less_than_a_thousandth_where_the_trapezoid_is_not() -> None:
     """Between steady edges of unlike power the trapezoid runs half a period late, however long the window."""
-    load = SteppedLoad([0.0, 6.0], [2.0, 6.0])
-    trace = recorded(load, POLLINGS["twice a second, 20 polls"], 0.03, 14.0, seed=1)
+    load, trace = stepped_at(6.0)
     true_j = load.energy_j(1.0, 12.0)
     assert window_energy(trace, 1.0, 12.0).energy_j == pytest.approx(true_j, abs=0.25)  # 4 W for a poll
     assert window_energy(trace, 1.0, 12.0, method="trapezoid").energy_j < true_j - 0.7
 
 
 def test_a_step_at_the_edge_is_stated_as_step_times_period_and_poll() -> None:
-    load = SteppedLoad([0.0, 6.0], [2.0, 6.0])
-    trace = recorded(load, POLLINGS["twice a second, 20 polls"], 0.03, 14.0, seed=1)
+    _, trace = stepped_at(6.0)
     at_the_step = window_energy(trace, 6.0, 12.0)
     away_from_it = window_energy(trace, 8.0, 12.0)
     assert 4.0 * 0.5 <= at_the_step.edge_error_j <= 3 * 4.0 * 0.65
@@ -106,5 +210,5 @@ def test_a_noisy_hour_is_not_stated_as_doubtful() -> None:
     power_w = [6.0 + noise.gauss(0.0, 0.1) for _ in t_s]
     facts = MeterFacts("simulated", "none", "none", True, 1, "mean", 0.5, "block")
     trace = PowerTrace(facts, 0.0, None, t_s, [1.0] * len(t_s), power_w)
-    energy = window_energy(trace, 1.0, 3599.0)
+    energy = window_energy(trace, 1.0, 3590.0)
     assert energy.edge_error_j < 5e-4 * energy.energy_j

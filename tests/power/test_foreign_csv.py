@@ -1,9 +1,6 @@
 """Recordings from elsewhere: read by the names of their columns, with nothing assumed that they do not say."""
 
-import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from power.energy import window_energy
 from power.errors import TraceFormatError
@@ -112,32 +109,3 @@ def test_a_fault_far_down_has_the_right_line(read, row: str, line: int) -> None:
     with pytest.raises(TraceFormatError, match=f"line {line}:"):
         read(f"t_s,voltage_v,current_a\n{rows}{row}\n40002,5,1\n")
     assert len(read(f"t_s,voltage_v,current_a\n{rows}40001,5,1").t_s) == 40_001
-
-
-number = st.floats(-1e5, 1e5).map(repr)
-cell = st.one_of(number, st.sampled_from(["nan", "", "x", "1_0", "0x1", "1e400", " 1 ", "١", "1,5", '"', "1.0\r"]))
-
-
-@given(
-    st.lists(st.tuples(cell, number, number), min_size=1, max_size=5),
-    st.booleans(),
-    st.sampled_from(["t_s,voltage_v,current_a", "current_a,t_s,voltage_v"]),
-)
-def test_the_fast_way_reads_nothing_that_the_careful_way_would_not(tmp_path_factory, rows, ended, header) -> None:
-    """Both ways on the same file, in blocks of two lines: each gives the same numbers, or the same refusal."""
-    text = header + "\n" + "\n".join(",".join(row) for row in rows) + ("\n" if ended else "")
-    path = tmp_path_factory.getbasetemp() / "both ways.csv"
-    path.write_text(text, newline="")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("power.trace_reader._BLOCK_ROWS", 2)
-        both = outcome(path)
-        patch.setattr("power.trace_reader._fast_block", lambda layout, lines, latest_s: None)
-        assert both == outcome(path)
-
-
-def outcome(path) -> str | bytes:
-    try:
-        trace = read_csv(path)
-    except TraceFormatError as error:
-        return error.message
-    return np.stack([trace.t_s, trace.voltage_v, trace.current_a]).tobytes()

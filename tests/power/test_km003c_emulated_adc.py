@@ -7,7 +7,6 @@ from itertools import pairwise
 import pytest
 
 from power.errors import MeterSettingError
-from power.meters.km003c import adc
 from power.meters.km003c.emulated_adc import AdcModel, EmulatedAdc
 from power.meters.km003c.emulated_load import LoadHistory, LoadPoint
 
@@ -78,8 +77,7 @@ def test_a_meter_plugged_in_the_other_way_turns_the_sign_of_every_current() -> N
 
 def test_the_temperature_is_missing_when_told_and_at_the_fastest_rate() -> None:
     for model, missing in (({}, False), ({"temperature": False}, True), ({"update_hz": 1000.0}, True)):
-        reading = adc.adc_reading(emulated(STEADY, **model).block(BEGAN_S))
-        assert (reading.temperature_c is None) is missing
+        assert (emulated(STEADY, **model).block(BEGAN_S).temperature_c is None) is missing
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def steps(tmp_path_factory) -> tuple[Run, Path]:
     script.write_text(STEPS)
     line = LineBehaviour(split=True, stale_every=3, garbage_every=17)
     with Km003cEmulator(script=read_load_script(script), line=line) as emulator:
-        return record(emulator, 3.6, POLL_HZ, path), path
+        return record(emulator, 5.4, POLL_HZ, path), path  # the rows behind a window bound what it can be wrong by
 
 
 def test_steady_windows_agree_within_a_thousandth(steps: tuple[Run, Path]) -> None:
@@ -78,6 +78,7 @@ def test_at_two_a_second_the_joules_are_those_of_the_script_within_the_stated_ed
 ) -> None:
     run, _ = steps
     energy = run.measured(*window)
+    assert energy.edge_error_j is not None
     assert abs(energy.energy_j - run.true_j(*window)) <= energy.edge_error_j
     # Nor by more than the step lasting one update period and one poll longer or shorter.
     assert abs(energy.energy_j - run.true_j(*window)) <= (BUSY_W - IDLE_W) * (0.5 + 2.0 / POLL_HZ)
@@ -85,7 +86,7 @@ def test_at_two_a_second_the_joules_are_those_of_the_script_within_the_stated_ed
 
 def test_rows_come_at_the_update_period(steps: tuple[Run, Path]) -> None:
     run, _ = steps
-    assert 7 <= len(run.trace.t_s) <= 12
+    assert 11 <= len(run.trace.t_s) <= 16
     assert np.max(np.diff(run.trace.t_s)) < 0.9
     assert run.measured(0.6, 3.6).update_period_s == pytest.approx(0.5, abs=0.1)
 

@@ -1,6 +1,7 @@
 """Any bytes at all: frames or the protocol error, a bounded buffer, and always a next byte to wait for."""
 
 import json
+import math
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,7 +56,8 @@ def pieces(data: bytes, rng: random.Random) -> Iterator[bytes]:
 def decode(frame: protocol.Frame) -> int:
     """Everything a reader does with a frame; how many measurements it held."""
     samples = adc_queue.queue_samples(frame)
-    adc.adc_reading(adc.adc_block(frame))
+    raw = adc.adc_block(frame)
+    assert math.isfinite(raw.voltage_v * raw.current_a)
     return 1 + len(samples)
 
 

@@ -91,14 +91,13 @@ def test_a_block_of_an_unknown_quantity_is_passed_over_by_its_size() -> None:
     assert len(frames) == 2
 
 
-def test_bytes_after_the_last_block_of_a_transfer_are_kept_apart() -> None:
+def test_bytes_after_the_last_block_of_a_transfer_are_passed_over() -> None:
     """A public vector declares two samples and carries five."""
     data = bytearray(REPLIES["D9"])
     struct.pack_into("<I", data, 4, protocol.ADC_QUEUE | 2 << 16 | adc_queue.SAMPLE_BYTES << 22)
     frame = protocol.parse_transfer(bytes(data))
     assert [sample.clock_ms for sample in adc_queue.queue_samples(frame)] == [3_902_914, 3_902_934]
-    assert frame.trailing == REPLIES["D9"][-60:]
-    assert protocol.parse_transfer(DISCONNECT + b"\0").trailing == b"\0"
+    assert protocol.parse_transfer(DISCONNECT + b"\0") == protocol.parse_transfer(DISCONNECT)
 
 
 @pytest.mark.parametrize("length", range(0, 68))
@@ -110,7 +109,7 @@ def test_a_transfer_that_is_cut_short_is_refused(length: int) -> None:
 def test_a_missing_temperature_is_none_and_not_minus_256_degrees() -> None:
     data = bytearray(REPLIES["D2"])
     data[32:34] = b"\x00\x80"
-    assert adc.adc_reading(adc.adc_block(protocol.parse_transfer(bytes(data)))).temperature_c is None
+    assert adc.adc_block(protocol.parse_transfer(bytes(data))).temperature_c is None
 
 
 def test_the_shorter_adc_block_has_no_averages_of_the_data_lines() -> None:
@@ -120,9 +119,17 @@ def test_the_shorter_adc_block_has_no_averages_of_the_data_lines() -> None:
 
 
 @given(st.integers(-(2**31), 2**31 - 1), st.integers(-(2**31), 2**31 - 1))
-def test_power_loses_no_digit_however_large_the_load(vbus_uv: int, ibus_ua: int) -> None:
+def test_volts_and_amperes_keep_every_digit_of_the_meters_however_large_the_load(vbus_uv: int, ibus_ua: int) -> None:
     raw = adc.parse_adc(struct.pack("<ii", vbus_uv, ibus_ua) + bytes(36))
-    assert adc.adc_reading(raw).power_w == vbus_uv * ibus_ua / 1e12
+    assert (round(raw.voltage_v * 1e6), round(raw.current_a * 1e6)) == (vbus_uv, ibus_ua)
+
+
+def test_queue_samples_of_another_length_are_refused_and_not_read_as_wrong_numbers() -> None:
+    five_longer_ones = protocol.Block(protocol.ADC_QUEUE, bytes(5 * 24), elements=5)
+    frame = protocol.parse_transfer(protocol.data_reply(1, [five_longer_ones]))
+    with pytest.raises(MeterProtocolError, match="120 bytes holds 5 samples") as caught:
+        adc_queue.queue_samples(frame)
+    assert "firmware" in caught.value.remedy
 
 
 @pytest.mark.parametrize(
@@ -148,7 +155,7 @@ def test_blocks_and_headers_of_another_length_are_refused() -> None:
     with pytest.raises(MeterProtocolError, match="48 bytes"):
         adc.parse_adc(bytes(48))
     with pytest.raises(MeterProtocolError, match="19 bytes"):
-        adc_queue.parse_samples(bytes(19))
+        adc_queue.parse_samples(protocol.Block(protocol.ADC_QUEUE, bytes(19), elements=1))
     with pytest.raises(MeterProtocolError, match="3 bytes"):
         protocol.parse_request(b"\x0c\x00\x02")
 

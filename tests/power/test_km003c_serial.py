@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 import serial
+from serial.tools import list_ports
+from serial.tools.list_ports_common import ListPortInfo
 
 from power.errors import MeterProtocolError, MeterSettingError, MeterUnreachable
 from power.meters import open_meter
@@ -157,6 +159,24 @@ def test_the_same_stable_path_opens_the_meter_again_after_a_replug() -> None:
                     Km003cSerial(emulator.stable_port)
             emulator.replug()
         assert_only_get_data(emulator)
+
+
+def test_the_serial_number_is_what_the_system_tells_of_the_port_behind_any_link(monkeypatch) -> None:
+    with Km003cEmulator() as emulator:
+        info = ListPortInfo(emulator.port)
+        info.serial_number = "007965"
+        for told, number in (([info], "007965"), ([ListPortInfo(emulator.port)], None), ([], None)):
+            monkeypatch.setattr(list_ports, "comports", lambda told=told: told)
+            with Km003cSerial(emulator.stable_port) as meter:
+                assert meter.serial_number == number
+
+
+def test_a_reader_that_is_opened_and_closed_unread_sends_nothing() -> None:
+    with Km003cEmulator() as emulator:
+        Km003cSerial(emulator.port).close()
+        with Km003cSerial(emulator.port) as meter:
+            meter.read()
+        assert emulator.received == protocol.get_data(1)
 
 
 def test_a_closed_reader_says_so() -> None:

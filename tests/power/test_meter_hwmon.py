@@ -24,6 +24,7 @@ def test_of_an_ina226_the_bus_and_its_signed_current_are_read(sysfs: EmulatedSys
     assert (reading.voltage_v, reading.current_a) == (5.1, -1.2)
     assert meter.facts.field == "ina226: in1_input, curr1_input"
     assert meter.facts.update_period_s == 0.14
+    assert meter.serial_number is None
 
 
 @pytest.mark.parametrize("port", ["ina226", "{root}/sys/class/hwmon/hwmon2", "{root}/sys/bus/i2c/devices/1-0040"])

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from power.errors import MeterProtocolError, MeterUnreachable
+from power.errors import AnotherMeter, MeterProtocolError, MeterUnreachable
 from power.meters.emulated_sysfs import EmulatedSysfs
 from power.meters.hwmon_node import HwmonNode
 from power.meters.km003c.hwmon import HIGHEST_MV, Km003cHwmon
@@ -120,6 +120,43 @@ def test_another_sensor_in_its_place_is_not_read_on(sysfs: EmulatedSysfs, opened
         meter.read()
 
 
+def test_the_serial_number_is_that_of_the_usb_device_the_node_belongs_to(sysfs: EmulatedSysfs, opened) -> None:
+    node = sysfs.add_powerz(3, 5053, -90)
+    assert opened(node).serial_number is None
+    sysfs.add_usb_device("1-1.2", serial="007965")
+    assert opened(node).serial_number == "007965"
+    sysfs.add_usb_device("1-1.2", serial="")
+    assert opened(node).serial_number is None
+
+
+def test_another_meter_that_took_the_socket_between_two_reads_is_not_read_on(sysfs: EmulatedSysfs, opened) -> None:
+    sysfs.add_usb_device("1-1.2", serial="007965")
+    node = sysfs.add_powerz(3, 5053, -90)
+    meter = opened(node)
+    meter.read()
+    sysfs.renumber(node, 5)
+    sysfs.add_usb_device("1-1.2", serial="007966")
+    asked = sysfs.measurements
+    with pytest.raises(AnotherMeter, match=r"is 007966, and that of the one before is 007965"):
+        meter.read()
+    assert sysfs.measurements == asked
+
+
+def test_another_meter_that_also_took_the_number_of_the_node_is_not_read_on(sysfs: EmulatedSysfs, opened) -> None:
+    sysfs.add_usb_device("1-1.2", serial="007965")
+    node = sysfs.add_powerz(3, 5053, -90)
+    meter = opened(node)
+    meter.read()
+    sysfs.add_usb_device("1-1.2", serial="007966")
+    newer = sysfs.add_powerz(4, 9000, 500)
+    sysfs.remove(node)
+    sysfs.renumber(newer, 3)
+    asked = sysfs.measurements
+    with pytest.raises(AnotherMeter, match=r"is 007966, and that of the one before is 007965"):
+        meter.read()
+    assert sysfs.measurements == asked
+
+
 def test_the_port_of_the_facts_opens_the_meter_under_its_new_number(sysfs: EmulatedSysfs, opened) -> None:
     node = sysfs.add_powerz(3, 5053, -90)
     port = opened(node).facts.port
@@ -139,23 +176,18 @@ def test_an_unplugged_meter_is_unreachable_and_can_be_opened_when_it_is_back(sys
     assert opened(Path(meter.facts.port)).read()[0].voltage_v == 5.1
 
 
+@pytest.mark.parametrize("port", ["/sys/class/hwmon/hwmon99", "", "a\0b", "x" * 5000])
+def test_a_path_that_leads_to_no_sensor_is_unreachable(port: str) -> None:
+    with pytest.raises(MeterUnreachable, match="There is no sensor"):
+        Km003cHwmon(port)
+
+
 def test_another_sensor_is_refused_by_its_name(sysfs: EmulatedSysfs, opened) -> None:
     with pytest.raises(MeterUnreachable, match="called ina226, not powerz"):
         opened(sysfs.add_node(3, "ina226", {"in0_input": 1, "curr1_input": 1}))
 
 
-@pytest.mark.parametrize(
-    ("driver", "celsius"),
-    [(25570, 25.57), (256000, None), (0, 0.0), (512000 - 10000, -10.0)],
-    ids=["warm", "missing", "freezing point", "below it"],
-)
-def test_the_temperature_is_missing_or_signed(sysfs: EmulatedSysfs, opened, driver: int, celsius: float | None) -> None:
-    node = sysfs.add_powerz(3, 5053, -90)
-    sysfs.write(node, {"temp1_input": driver})
-    assert opened(node).temperature_c() == celsius
-
-
-@pytest.mark.parametrize("content", ["", "\n", "five", "5.1", "0x10", "5 6"])
+@pytest.mark.parametrize("content", ["", "\n", "five", "5.1", "0x10", "5 6", "1_000", "9" * 400])
 def test_a_file_without_a_whole_number_is_a_protocol_error(sysfs: EmulatedSysfs, opened, content: str) -> None:
     node = sysfs.add_powerz(3, 5053, -90)
     (node / "curr1_input").write_text(content)

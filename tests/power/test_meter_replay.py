@@ -60,6 +60,16 @@ def test_rows_come_at_the_pace_they_were_recorded_with(recording: Callable[..., 
         meter.read()
 
 
+def test_a_row_is_given_once_though_the_clock_goes_back(recording: Callable[..., Path]) -> None:
+    clock = Clock()
+    meter = ReplayMeter(str(recording(TIMES, [1.0, 2.0, 3.0, 4.0])), now=clock)
+    given = []
+    for second in (0.0, 1.0, 0.2, 1.0, 3.0):
+        clock.now_s = 1000.0 + second
+        given.append([row.current_a for row in meter.read()])
+    assert given == [[1.0], [2.0, 3.0], [], [], [4.0]]
+
+
 def test_time_begins_with_the_first_read_and_keeps_its_spacing(recording: Callable[..., Path]) -> None:
     clock = Clock()
     meter = ReplayMeter(str(recording(TIMES, [1.0] * 4)), speed=math.inf, now=clock)

@@ -7,7 +7,15 @@ import time
 import numpy as np
 import pytest
 
-from power.errors import EndOfRecording, MeterSettingError, MeterUnreachable, TraceNotWritten, WindowNotCovered
+from power.errors import (
+    EndOfRecording,
+    HostSlept,
+    MeterSettingError,
+    MeterUnreachable,
+    TraceNotWritten,
+    WindowNotCovered,
+)
+from power.host_sleep import SleepWatch
 from power.meters.base import Measurement
 from power.recorder import Recorder
 from power.trace import MeterFacts
@@ -21,11 +29,14 @@ class ScriptedMeter:
 
     def __init__(self, currents_a: list[float], failure: Exception | None = None) -> None:
         self.facts = MeterFacts("scripted", "none", "none", True, 1, "current", 0.1)
+        self.serial_number = None
         self._currents_a = list(currents_a)
         self._failure = failure
         self._given = 0
+        self.reads = 0
 
     def read(self) -> tuple[Measurement, ...]:
+        self.reads += 1
         if self._failure is not None and self._given == len(self._currents_a):
             raise self._failure
         self._given = min(self._given + 1, len(self._currents_a))
@@ -47,7 +58,7 @@ def test_records_each_measurement_once_and_a_steady_load_on_and_on(tmp_path) -> 
     before_s = time.monotonic()
     with Recorder(ScriptedMeter([1.0, 1.0, 2.0, 2.0, 3.0]), poll_hz=100.0, csv_path=path) as recorder:
         recorder.wait_until_covered(before_s + 0.5, timeout_s=5.0)
-        so_far = recorder.snapshot()
+        so_far = recorder.trace_so_far()
         assert recorder.latest is not None and recorder.latest.current_a == 3.0
         trace = recorder.stop()
     assert trace.current_a[:3].tolist() == [1.0, 2.0, 3.0]
@@ -66,7 +77,7 @@ def test_a_failing_meter_is_raised_everywhere_and_its_rows_stay(tmp_path) -> Non
         with pytest.raises(MeterUnreachable, match="Gone"):
             recorder.wait_until_covered(time.monotonic() + 60.0, timeout_s=5.0)
         with pytest.raises(MeterUnreachable):
-            recorder.snapshot()
+            recorder.raise_failure()
         recorder.stop()
     assert read_csv(path).current_a.tolist() == [1.0, 2.0]
 
@@ -138,3 +149,36 @@ def test_what_came_before_a_failure_can_still_be_had() -> None:
     with pytest.raises(MeterUnreachable), Recorder(ScriptedMeter([1.0, 2.0], failure), 100.0) as recorder:
         recorder.wait(5.0)
     assert recorder.trace_so_far().current_a.tolist() == [1.0, 2.0]
+
+
+class SleepyHost:
+    """Falls asleep for an hour before the meter's read number `before_read`."""
+
+    def __init__(self, meter: ScriptedMeter, before_read: int) -> None:
+        self._meter, self._before_read = meter, before_read
+
+    def watch(self) -> SleepWatch:
+        return SleepWatch(sleepless=lambda: time.monotonic() + 3600.0 * (self._meter.reads >= self._before_read))
+
+
+@pytest.mark.parametrize("failure", [None, MeterUnreachable("Gone.", "Plug it in.")], ids=["reply", "lost meter"])
+def test_a_sleeping_host_ends_the_recording_and_the_rows_before_stay(failure: Exception | None, tmp_path) -> None:
+    path, meter = tmp_path / "power.csv", ScriptedMeter([1.0, 2.0] if failure else [1.0, 2.0, 3.0], failure)
+    host = SleepyHost(meter, before_read=3)
+    with (
+        pytest.raises(HostSlept, match=r"slept for 3600\.\d\d s"),
+        Recorder(meter, 200.0, path, watch_sleep=host.watch) as recorder,
+    ):
+        recorder.wait(5.0)
+    assert recorder.trace_so_far().current_a.tolist() == read_csv(path).current_a.tolist() == [1.0, 2.0]
+
+
+def test_a_failure_can_be_asked_for_without_the_rows() -> None:
+    failure = MeterUnreachable("Gone.", "Plug it in.")
+    meter = ScriptedMeter([1.0], failure)
+    with pytest.raises(MeterUnreachable), Recorder(meter, 200.0) as recorder:
+        Recorder(meter).raise_failure()
+        with pytest.raises(MeterUnreachable):
+            recorder.wait(5.0)
+        recorder.raise_failure()
+        pytest.fail("the failure was kept silent")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from power.errors import MeterProtocolError, MeterUnreachable
+from power.errors import AnotherMeter, MeterProtocolError, MeterUnreachable
 from power.meters.base import Measurement
 from power.meters.reconnecting import ReconnectingMeter
 from power.trace import MeterFacts
@@ -17,8 +17,15 @@ GARBAGE = MeterProtocolError("That is no packet.", "Ask again.")
 class ScriptedMeter:
     """Answers with the scripted currents, then raises what ends the script."""
 
-    def __init__(self, script: Sequence[float | Exception], port: str = "here", meter: str = "scripted") -> None:
+    def __init__(
+        self,
+        script: Sequence[float | Exception],
+        port: str = "here",
+        meter: str = "scripted",
+        serial_number: str | None = None,
+    ) -> None:
         self.facts = MeterFacts(meter, "none", port, True, 1, "current", 0.1)
+        self.serial_number = serial_number
         self.closed = False
         self._script = iter(script)
 
@@ -85,9 +92,38 @@ def test_a_meter_that_never_answered_is_not_waited_for() -> None:
         ReconnectingMeter(plugged(GONE))
 
 
-def test_another_meter_does_not_go_on_with_the_recording() -> None:
-    stranger = ScriptedMeter([9.0], meter="another")
-    with ReconnectingMeter(plugged(ScriptedMeter([1.0, GONE]), stranger), patience_s=60) as meter:
+@pytest.mark.parametrize("difference", [{"meter": "another"}, {"serial_number": "007966"}], ids=["kind", "number"])
+def test_another_meter_is_never_read_and_does_not_go_on_with_the_recording(difference: dict[str, str]) -> None:
+    stranger, first = ScriptedMeter([], **difference), ScriptedMeter([1.0, GONE], serial_number="007965")
+    with ReconnectingMeter(plugged(first, stranger), patience_s=60) as meter:
         meter.read()
-        assert [meter.read(), meter.read()] == [(), ()]
+        assert [meter.read(), meter.read()] == [(), ()]  # its script is empty: to read it would end this test
         assert stranger.closed
+
+
+def test_patience_with_another_meter_ends_in_words_that_name_both() -> None:
+    first = ScriptedMeter([1.0, GONE], serial_number="007965")
+    strangers = (ScriptedMeter([], serial_number="007966") for _ in range(9))
+    with ReconnectingMeter(plugged(first, *strangers), patience_s=0.2) as meter:
+        meter.read()
+        with pytest.raises(
+            AnotherMeter, match=r"on here: .* is 007966, and that of the one before is 007965\."
+        ) as caught:
+            while meter.read() == ():
+                pass
+    assert caught.value.remedy == "Plug in the meter that the recording began with."
+
+
+def test_the_first_meter_goes_on_though_another_was_tried_in_between() -> None:
+    first, again = (ScriptedMeter(script, serial_number="007965") for script in ([1.0, GONE], [2.0]))
+    with ReconnectingMeter(plugged(first, ScriptedMeter([], serial_number="007966"), again)) as meter:
+        assert [currents(meter.read()) for _ in range(4)] == [[1.0], [], [], [2.0]]
+
+
+def test_a_number_that_nobody_told_at_first_counts_once_it_is_told() -> None:
+    unknown, known = ScriptedMeter([1.0, GONE]), ScriptedMeter([2.0, GONE], serial_number="007965")
+    stranger = ScriptedMeter([], serial_number="007966")
+    with ReconnectingMeter(plugged(unknown, known, ScriptedMeter([3.0, GONE]), stranger)) as meter:
+        told = [(currents(meter.read()), meter.serial_number) for _ in range(7)]
+    assert told[0] == ([1.0], None)
+    assert told[2:] == [([2.0], "007965"), ([], "007965"), ([3.0], "007965"), ([], "007965"), ([], "007965")]

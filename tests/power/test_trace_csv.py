@@ -1,7 +1,5 @@
 """Recordings of our own on disk: the round trip is exact, and nothing that contradicts itself is read."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -188,11 +186,3 @@ def test_an_unwritable_place_is_an_error_of_ours(make_trace, recorded) -> None:
         write_csv(trace, recorded.parent / "absent" / "power.csv")
     with pytest.raises(TraceNotWritten):
         write_csv(trace, recorded / "below a file.csv")
-    with pytest.raises(TraceNotWritten):
-        TraceWriter(recorded.parent, trace.facts, 0.0, STARTED_AT)
-
-
-def test_a_full_disk_is_an_error_of_ours(make_trace) -> None:
-    trace = make_trace([0.0], [1.0])
-    with pytest.raises(TraceNotWritten, match="No space left"):
-        TraceWriter(Path("/dev/full"), trace.facts, 0.0, STARTED_AT)

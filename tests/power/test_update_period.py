@@ -57,6 +57,13 @@ def test_a_missed_measurement_now_and_then_does_not_matter(make_trace) -> None:
     assert found.period_s == pytest.approx(0.5)
 
 
+def test_a_hole_between_two_changes_is_no_period(make_trace) -> None:
+    """A steady load with one step, whose last half the meter missed."""
+    t_s = [*(0.5 * k for k in range(10)), 8.0, 8.5, 9.0]
+    found = estimate_update_period(make_trace(t_s, [2.0] * 9 + [3.0] + [6.0] * 3))
+    assert not found.by_changes and found.period_s == pytest.approx(0.5)
+
+
 @pytest.mark.parametrize("times", [[], [1.0], [1.0, 1.0]])
 def test_one_instant_has_no_period(make_trace, times) -> None:
     with pytest.raises(WindowNotCovered) as caught:

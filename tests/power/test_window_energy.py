@@ -76,7 +76,7 @@ def test_a_steady_load_is_the_same_by_either_rule(make_trace, method) -> None:
 
 
 def test_step_from_2_w_to_6_w(make_trace) -> None:
-    trace = make_trace([0.0, 0.5, 1.0, 1.5, 2.0], [2.0, 2.0, 6.0, 6.0, 6.0])
+    trace = make_trace([0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0], [2.0, 2.0, *[6.0] * 5])
     energy = window_energy(trace, 0.25, 1.75)
     assert energy.energy_j == pytest.approx(0.5 + 2.0 + 4.5, abs=1e-12)
     assert energy.peak_power_w == 6.0
@@ -187,8 +187,18 @@ def test_net_of_idle_refuses_opposite_signs(make_trace) -> None:
 
 def test_the_net_carries_the_edge_errors_of_both_windows(make_trace) -> None:
     trace = make_trace(TEN_HZ, TEN_HZ, update_period_s=0.1)
-    load, idle = window_energy(trace, 1.0, 3.0), window_energy(trace, 0.0, 0.5)
-    assert net_of_idle(load, idle).edge_error_j == pytest.approx(load.edge_error_j + 4 * idle.edge_error_j)
+    load, idle = window_energy(trace, 0.7, 2.7), window_energy(trace, 0.0, 0.5)
+    net = net_of_idle(load, idle)
+    assert net.edge_error_j == pytest.approx(load.edge_error_j + 4 * idle.edge_error_j)
+    assert net.edge_error_assumes == load.edge_error_assumes == "a load that keeps each level for two update periods"
+
+
+def test_a_net_with_one_unknown_edge_error_has_none(make_trace) -> None:
+    trace = make_trace(TEN_HZ, TEN_HZ, update_period_s=0.1)
+    known, unknown = window_energy(trace, 1.0, 2.0), window_energy(trace, 2.0, 3.0)
+    assert unknown.edge_error_j is None
+    assert net_of_idle(unknown, known).edge_error_j is None
+    assert net_of_idle(known, known, unknown).edge_error_j is None
 
 
 def test_what_is_unknown_of_one_window_is_unknown_of_the_net(make_trace) -> None:
@@ -240,3 +250,8 @@ def test_a_sensor_of_instants_that_is_faster_than_it_is_asked_has_no_holes(make_
     without_middle = make_trace(times[:10] + times[20:], [2.0] * 31, update_period_s=0.007)
     with pytest.raises(SampleGap):
         window_energy(without_middle, 0.2, 1.8)
+
+
+def test_joules_beyond_all_numbers_are_refused() -> None:
+    with pytest.raises(TraceFormatError, match="beyond all numbers"):
+        window_energy(trace_of([0.0, 1e308], [1e300, 1e300]), 0.0, 1.0, max_gap_s=math.inf)

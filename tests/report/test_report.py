@@ -156,6 +156,16 @@ def test_a_window_shorter_than_fifty_times_the_clocks_uncertainty_is_invalid(fol
     assert "uncertainty" in row.problems[0]
 
 
+@pytest.mark.parametrize(("drift", "doubted"), [(9e-4, False), (-9e-4, False), (1.1e-3, True), (-1.1e-3, True)])
+def test_clocks_that_run_apart_by_more_than_a_thousandth_are_a_problem(folder: Path, drift, doubted: bool) -> None:
+    """A host that slept for 30 ms of half a minute; quartz and NTP stay below 6e-4 together."""
+    run, trace = load_run(folder)
+    run = dataclasses.replace(run, clock=ClockSync(OFFSET_S, 0.0, drift, 0.001))
+    problems = build_row(run, trace, "run").problems
+    assert len(problems) == doubted and all("0.0011 of the time: one of them slept" in said for said in problems)
+    assert build_row(dataclasses.replace(run, power=None), None, "run").problems == ()  # nothing is timed by it
+
+
 @pytest.mark.parametrize(
     ("before", "after", "expected"),
     [
@@ -226,6 +236,39 @@ def test_a_run_that_contradicts_itself_is_refused(folder: Path, change, words: s
     (folder / "run.json").write_text(json.dumps(run))
     with pytest.raises(VerificationFailed, match=words):
         load_run(folder)
+
+
+def test_the_error_of_the_edges_stands_below_the_table_with_what_it_supposes(folder: Path) -> None:
+    report = build_report([folder])
+    (note,) = [note for note in notes(report) if "edges" in note]
+    assert "less than 0.1 % of the gross" in note and "supposes a load that keeps each level" in note
+    assert note in render(report, "markdown")
+    energy = json.loads(render(report, "json"))["rows"][0]["energy"]
+    assert energy["net"]["edge_error_j"] == 0.0
+    assert energy["steady"]["edge_error_assumes"] == "a load that keeps each level for two update periods"
+    none = Report((build_row(make_run(), None, "run"),))
+    assert not any("edges" in note for note in notes(none))
+
+
+def test_a_step_at_the_end_of_the_steady_window_is_in_the_error_of_the_edges() -> None:
+    """A watt more from then on, and half a second between two rows: half a joule of sixty."""
+    trace = make_trace()
+    restless = np.where((trace.t_s > 19.0) & (trace.t_s <= 20.0), 7.0 / 5.0, trace.current_a)
+    report = Report((build_row(make_run(), dataclasses.replace(trace, current_a=restless), "run"),))
+    (note,) = [note for note in notes(report) if "edges" in note]
+    assert report.rows[0].energy.steady.edge_error_j == pytest.approx(0.5)
+    assert "up to 0.9 % of the gross" in note
+
+
+def test_an_unknown_error_of_the_edges_is_null_and_said(tmp_path: Path) -> None:
+    """The recording ends with the idle phase, a measurement too soon."""
+    trace = make_trace()
+    kept = trace.t_s <= 23.0
+    columns = {name: getattr(trace, name)[kept] for name in ("t_s", "voltage_v", "current_a")}
+    report = Report((build_row(make_run(), dataclasses.replace(trace, **columns), "run"),))
+    assert report.rows[0].energy.net.edge_error_j is None
+    assert any("not known of run" in note for note in notes(report))
+    assert json.loads(render(report, "json"))["rows"][0]["energy"]["net"]["edge_error_j"] is None
 
 
 def test_current_that_flows_the_wrong_way_is_invalid() -> None:

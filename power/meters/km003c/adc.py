@@ -13,6 +13,7 @@ from power.meters.km003c.protocol import ADC, ASK_AGAIN, Frame
 ADC_LAYOUTS = {40: struct.Struct("<6ih7H"), 44: struct.Struct("<6ih9H")}
 _FIELDS = {40: 14, 44: 16}
 TEMPERATURE_MISSING = -0x8000
+UPDATE_PERIOD_S = 0.5  # two measurements a second after power-up, however often it is polled
 
 
 @dataclass(frozen=True)
@@ -40,22 +41,20 @@ class AdcRaw:
     d_plus_avg_mv: int | None = None
     d_minus_avg_mv: int | None = None
 
+    @property
+    def voltage_v(self) -> float:
+        """Volts of this measurement."""
+        return self.vbus_uv / 1e6
 
-@dataclass(frozen=True)
-class AdcReading:
-    """The ADC block in volts, amperes, watts and °C. Currents and power are signed as the meter sends them."""
+    @property
+    def current_a(self) -> float:
+        """Amperes of this measurement, signed as the meter sends them."""
+        return self.ibus_ua / 1e6
 
-    voltage_v: float
-    current_a: float
-    power_w: float
-    voltage_avg_v: float
-    current_avg_a: float
-    temperature_c: float | None
-    cc1_v: float
-    cc2_v: float
-    d_plus_v: float
-    d_minus_v: float
-    vdd_v: float
+    @property
+    def temperature_c(self) -> float | None:
+        """Inside the meter; None where it gives none, as while it takes 1000 samples a second."""
+        return None if self.temperature_raw == TEMPERATURE_MISSING else self.temperature_raw / 128
 
 
 def adc_block(frame: Frame) -> AdcRaw:
@@ -80,21 +79,3 @@ def parse_adc(payload: bytes) -> AdcRaw:
 def pack_adc(raw: AdcRaw, block_bytes: int) -> bytes:
     """Encode an ADC block of 40 bytes, which leaves the last two fields out, or of 44."""
     return ADC_LAYOUTS[block_bytes].pack(*astuple(raw)[: _FIELDS[block_bytes]])
-
-
-def adc_reading(raw: AdcRaw) -> AdcReading:
-    """Convert to physical units; power is the product of the integers, so no digit is lost before it."""
-    missing = raw.temperature_raw == TEMPERATURE_MISSING
-    return AdcReading(
-        voltage_v=raw.vbus_uv / 1e6,
-        current_a=raw.ibus_ua / 1e6,
-        power_w=raw.vbus_uv * raw.ibus_ua / 1e12,
-        voltage_avg_v=raw.vbus_avg_uv / 1e6,
-        current_avg_a=raw.ibus_avg_ua / 1e6,
-        temperature_c=None if missing else raw.temperature_raw / 128,
-        cc1_v=raw.cc1_raw / 1e4,
-        cc2_v=raw.cc2_raw / 1e4,
-        d_plus_v=raw.d_plus_raw / 1e4,
-        d_minus_v=raw.d_minus_raw / 1e4,
-        vdd_v=raw.vdd_raw / 1e4,
-    )

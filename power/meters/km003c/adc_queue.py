@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 
 from power.errors import MeterProtocolError
-from power.meters.km003c.protocol import ADC_QUEUE, ASK_AGAIN, Block, Frame
+from power.meters.km003c.protocol import ADC_QUEUE, Block, Frame
 
 SAMPLE_LAYOUT = struct.Struct("<Iii4H")
 SAMPLE_BYTES = SAMPLE_LAYOUT.size
@@ -31,18 +31,31 @@ class QueueSample:
     d_plus_raw: int
     d_minus_raw: int
 
+    @property
+    def voltage_v(self) -> float:
+        """Volts of this sample."""
+        return self.vbus_uv / 1e6
+
+    @property
+    def current_a(self) -> float:
+        """Amperes of this sample, signed as the meter sends them."""
+        return self.ibus_ua / 1e6
+
 
 def queue_samples(frame: Frame) -> tuple[QueueSample, ...]:
-    """The queue's samples in a data reply; none where it was empty. Raises `MeterProtocolError` for torn ones."""
-    payloads = (block.payload for block in frame.blocks if block.attribute == ADC_QUEUE)
-    return tuple(sample for payload in payloads for sample in parse_samples(payload))
+    """The queue's samples in a data reply; none where it was empty. Raises `MeterProtocolError` as `parse_samples`."""
+    queues = (block for block in frame.blocks if block.attribute == ADC_QUEUE)
+    return tuple(sample for block in queues for sample in parse_samples(block))
 
 
-def parse_samples(payload: bytes) -> tuple[QueueSample, ...]:
-    """Decode samples. Raises `MeterProtocolError` unless `payload` is a whole number of them."""
-    if len(payload) % SAMPLE_BYTES:
-        raise MeterProtocolError(f"A queue of {len(payload)} bytes holds no whole number of samples.", ASK_AGAIN)
-    return tuple(QueueSample(*values) for values in SAMPLE_LAYOUT.iter_unpack(payload))
+def parse_samples(block: Block) -> tuple[QueueSample, ...]:
+    """Decode a queue. Raises `MeterProtocolError` for samples of another length, which would read as wrong numbers."""
+    if len(block.payload) != block.elements * SAMPLE_BYTES:
+        raise MeterProtocolError(
+            f"A queue of {len(block.payload)} bytes holds {block.elements} samples; {SAMPLE_BYTES} each are known.",
+            "Check that the meter is a KM003C, and report its firmware version.",
+        )
+    return tuple(QueueSample(*values) for values in SAMPLE_LAYOUT.iter_unpack(block.payload))
 
 
 def queue_block(samples: Sequence[QueueSample]) -> Block:

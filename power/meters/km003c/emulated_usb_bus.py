@@ -5,23 +5,27 @@ packets of 64 bytes. It raises the library's own errors, which are given to it, 
 """
 
 import errno
+import struct
 from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
 
 from power.meters.km003c.emulated_usb_meter import EmulatedUsbMeter
+from power.meters.km003c.usb_ids import VENDOR
 
 PACKET_BYTES = 64
 IN, OUT = 0x81, 0x01
 BULK = 2
+GET_DESCRIPTOR, STRING = 6, 3  # USB 2.0, tables 9-4 and 9-5
+SERIAL_NUMBER, ENGLISH = 3, 0x0409  # the string's place among the device's, and its only language
 VENDOR_CLASS, CDC_CLASS, CDC_DATA_CLASS, HID_CLASS = 0xFF, 0x02, 0x0A, 0x03
 NEWER_LAYOUT = (VENDOR_CLASS, CDC_CLASS, CDC_DATA_CLASS, HID_CLASS)
 OLDER_LAYOUT = (VENDOR_CLASS, HID_CLASS, CDC_CLASS, CDC_DATA_CLASS)
 # Fields of the descriptors that pyusb copies and nobody here looks at.
 _UNUSED = (
     *("bLength", "bDescriptorType", "bcdUSB", "bDeviceSubClass", "bDeviceProtocol", "bMaxPacketSize0", "bcdDevice"),
-    *("iManufacturer", "iProduct", "iSerialNumber", "speed", "wTotalLength", "iConfiguration", "bMaxPower"),
+    *("iManufacturer", "iProduct", "speed", "wTotalLength", "iConfiguration", "bMaxPower"),
     *("bInterfaceSubClass", "bInterfaceProtocol", "iInterface", "bAlternateSetting", "bInterval", "bRefresh"),
     *("bSynchAddress", "bmAttributes", "extra_descriptors", "bDeviceClass"),
 )
@@ -32,13 +36,15 @@ class EmulatedSocket:
     """A socket of bus 1 with a meter in it; its state may be changed while the meter is in use.
 
     `interfaces` are the classes of the meter's interfaces by their numbers. `kernel_driver` says whether `powerz`
-    is bound to the vendor's. `open_error` and `claim_error` are the numbers (`EACCES`, `EBUSY`) that the system
-    refuses with, 0 for none. A `silent` meter takes what is sent, and none of its answers arrive.
+    is bound to the vendor's. An empty `serial_number` is a device without one. `open_error` and `claim_error` are
+    the numbers (`EACCES`, `EBUSY`) that the system refuses with, 0 for none. A `silent` meter takes what is sent,
+    and none of its answers arrive.
     """
 
     meter: EmulatedUsbMeter
     port: int = 1
     product: int = 0x0063
+    serial_number: str = "007965"
     interfaces: tuple[int, ...] = NEWER_LAYOUT
     kernel_driver: bool = True
     open_error: int = 0
@@ -72,7 +78,9 @@ class EmulatedUsbBus:
     def get_device_descriptor(self, dev: EmulatedSocket) -> SimpleNamespace:
         """Vendor, product, and where it is."""
         place = {"bus": 1, "address": dev.port + 1, "port_number": dev.port, "port_numbers": (1, dev.port)}
-        return _descriptor(idVendor=0x5FC9, idProduct=dev.product, bNumConfigurations=1, **place)
+        number = SERIAL_NUMBER if dev.serial_number else 0
+        ids = {"idVendor": VENDOR, "idProduct": dev.product, "iSerialNumber": number}
+        return _descriptor(bNumConfigurations=1, **ids, **place)
 
     def get_configuration_descriptor(self, dev: EmulatedSocket, config: int) -> SimpleNamespace:
         """The only configuration."""
@@ -133,6 +141,25 @@ class EmulatedUsbBus:
         """Let the interface go."""
         dev_handle.claimed = False
         self._check(dev_handle, 0)
+
+    def ctrl_transfer(
+        self,
+        dev_handle: EmulatedSocket,
+        bmRequestType: int,
+        bRequest: int,
+        wValue: int,
+        wIndex: int,
+        data: "array[int]",
+        timeout: int,
+    ) -> int:
+        """Give the serial number, or the languages it is to be had in; no other request is known."""
+        strings = {0: struct.pack("<H", ENGLISH), SERIAL_NUMBER: dev_handle.serial_number.encode("utf-16-le")}
+        text = strings.get(wValue & 0xFF)
+        known = bRequest == GET_DESCRIPTOR and wValue >> 8 == STRING and text is not None
+        self._check(dev_handle, 0 if known else errno.EPIPE)
+        descriptor = bytes((2 + len(text or b""), STRING)) + (text or b"")
+        data[: len(descriptor)] = array("B", descriptor)
+        return len(descriptor)
 
     def bulk_write(self, dev_handle: EmulatedSocket, ep: int, intf: int, data: "array[int]", timeout: int) -> int:
         """Hand the meter one packet."""

@@ -109,7 +109,7 @@ class Km003cEmulator:
     def other_bytes(self) -> int:
         """How many bytes came that were no GET_DATA: none, where the reader is a good one."""
         with self._state:
-            return len(self._received) - self._listener.requests * protocol.HEADER_BYTES
+            return self._listener.other_bytes
 
     @property
     def began_s(self) -> float:

@@ -1,30 +1,26 @@
 """The KM003C through the kernel's driver `powerz`: no permission and no library needed, steps of 1 mV and 1 mA.
 
 Linux 6.7 and newer, where it is enabled (`CONFIG_SENSORS_POWERZ`). What the driver does to the meter's numbers,
-and what is undone here, is in Linux `drivers/hwmon/powerz.c`: it takes the voltage for unsigned, takes the
-temperature's bytes for unsigned, cuts towards zero, and asks the meter once for every file that is read.
+and what is undone here, is in Linux `drivers/hwmon/powerz.c`: it takes the voltage for unsigned, cuts towards
+zero, and asks the meter once for every file that is read.
 """
 
 import time
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from power.errors import MeterProtocolError, MeterUnreachable
-from power.meters.base import Measurement
-from power.meters.hwmon_node import HwmonNode, ReadText, node_at, read_attribute
+from power.meters.base import Measurement, Meter, closed, with_sign
+from power.meters.hwmon_node import HwmonNode, ReadText, existing_node_at, read_attribute
+from power.meters.km003c.adc import UPDATE_PERIOD_S
 from power.trace import MeterFacts
 
 DRIVER = "powerz"
-UPDATE_PERIOD_S = 0.5  # two measurements a second after power-up, however often it is polled
 PAIRS = 3  # tries for a voltage and a current of one measurement
 HIGHEST_MV = 60000  # the meter's range ends at 50 V; what lies above is a negative voltage
 WRAP_MV = 4294967  # 2³² µV
-TEMPERATURE_MISSING_MC = 256000  # 0x8000 of the meter as the driver gives it
-TEMPERATURE_WRAP_MC = 512000  # 2¹⁶ of the meter's 1/128 °C
 
 
-class Km003cHwmon:
+class Km003cHwmon(Meter):
     """An open KM003C; `port` is the path of its hwmon node or of the device that has it.
 
     A node's number changes when the meter is plugged in again, the device's path does not in the same socket.
@@ -33,7 +29,7 @@ class Km003cHwmon:
     """
 
     def __init__(self, port: str, sign: int = 1, *, read_text: ReadText = read_attribute) -> None:
-        self._node = HwmonNode(node_at(Path(port)) or Path(port), read_text)
+        self._node = HwmonNode(existing_node_at(Path(port)), read_text)
         if self._node.name != DRIVER:
             raise MeterUnreachable(
                 f"The sensor at {port} is called {self._node.name}, not {DRIVER}.",
@@ -56,13 +52,19 @@ class Km003cHwmon:
         """What must be known to judge this meter's numbers."""
         return self._facts
 
+    @property
+    def serial_number(self) -> str | None:
+        """That of the USB device which the node belongs to, if any."""
+        return self._node.serial_number
+
     def read(self) -> tuple[Measurement, ...]:
         """Read the voltage, the current, and the voltage again; all of it anew where the voltage changed.
 
         A voltage that is the same on both sides belongs to the current between, whichever measurement that is.
         Raises `MeterUnreachable` when the node is gone or gives nothing, `MeterProtocolError` for wild numbers.
         """
-        self._must_be_open()
+        if not self._is_open:
+            raise closed(f"The meter at {self._facts.port}")
         for _ in range(PAIRS):
             asked_s = time.monotonic()
             before_mv, current_ma, voltage_mv = self._voltage_mv(), self._node.number("curr1_input"), self._voltage_mv()
@@ -72,35 +74,14 @@ class Km003cHwmon:
             Measurement(
                 t_s=(asked_s + time.monotonic()) / 2,
                 voltage_v=voltage_mv / 1e3,
-                current_a=self._facts.sign * current_ma / 1e3 + 0.0,  # no negative zero
+                current_a=with_sign(self._facts.sign, current_ma / 1e3),
                 identity=(voltage_mv, current_ma),
             ),
         )
 
-    def temperature_c(self) -> float | None:
-        """Inside the meter; None where it has none, as while it streams. Raises what `read` does."""
-        self._must_be_open()
-        millidegrees = self._node.number("temp1_input")
-        if millidegrees == TEMPERATURE_MISSING_MC:
-            return None
-        wrap = TEMPERATURE_WRAP_MC if millidegrees > TEMPERATURE_MISSING_MC else 0
-        return (millidegrees - wrap) / 1e3
-
     def close(self) -> None:
         """Read no more; harmless when called again."""
         self._is_open = False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def _must_be_open(self) -> None:
-        if not self._is_open:
-            raise MeterUnreachable(f"The meter at {self._facts.port} has been closed.", "Open it again before reading.")
 
     def _voltage_mv(self) -> int:
         driver_mv = self._node.number("in0_input")

@@ -32,6 +32,8 @@ def read_load_script(path: Path, interpolate: bool = False) -> LoadHistory:
 
 
 def _lines(path: Path) -> list[str]:
+    if path.exists() and not path.is_file():  # a pipe or a device would be read without end
+        raise _no_script(path, "is not a file")
     try:
         return path.read_text(encoding="utf-8-sig").splitlines()
     except OSError as error:

@@ -6,6 +6,7 @@ import termios
 from collections.abc import Iterator
 
 from power.errors import MeterUnreachable
+from power.meters.access import JOIN_DIALOUT
 
 Reason = tuple[str, str]
 
@@ -15,8 +16,7 @@ NO_SUCH_PORT: Reason = (
 )
 NO_PERMISSION: Reason = (
     "No permission to open {port}.",
-    "Join the group that owns the port (sudo usermod -aG dialout $USER; on Arch uucp) and log in again, or add a "
-    "udev rule for USB vendor 5fc9.",
+    JOIN_DIALOUT,
 )
 BUSY: Reason = (
     "Another program uses {port}.",
@@ -30,10 +30,6 @@ NOT_SERIAL: Reason = (
 UNPLUGGED: Reason = (
     "The meter on {port} is gone.",
     "Plug the meter in again and check its cable, then repeat the measurement.",
-)
-CLOSED: Reason = (
-    "The meter on {port} has been closed.",
-    "Open it again before reading.",
 )
 NO_ANSWER: Reason = (
     "The meter on {port} does not answer.",

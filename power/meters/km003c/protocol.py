@@ -74,14 +74,10 @@ class Block:
 
 @dataclass(frozen=True)
 class Frame:
-    """One whole packet; control answers and empty data replies have no blocks.
-
-    `trailing` are bytes of the same transfer after the last block: harmless, and worth a note in a log.
-    """
+    """One whole packet; control answers and empty data replies have no blocks."""
 
     header: Header
     blocks: tuple[Block, ...]
-    trailing: bytes = b""
 
 
 def request(packet_type: int, request_id: int, attributes: int = 0) -> bytes:
@@ -145,14 +141,14 @@ def data_reply(request_id: int, blocks: Sequence[Block], bits_16_21: int = 0) ->
 
 
 def parse_transfer(data: bytes) -> Frame:
-    """Read a packet whose length its transport tells, as USB does; what follows the last block is `trailing`.
+    """Read a packet whose length its transport tells, as USB does; what follows the last block is passed over.
 
     Raises `MeterProtocolError` where it is shorter than its headers say.
     """
     outline = _Outline(empty_without_words=len(data) == HEADER_BYTES)
     if not outline.complete_in(data):
         raise MeterProtocolError(f"A packet broke off after {len(data)} bytes.", ASK_AGAIN)
-    return outline.frame(data, trailing=data[outline.end :])
+    return outline.frame(data)
 
 
 class FrameCutter:
@@ -220,11 +216,11 @@ class _Outline:
                 raise MeterProtocolError(f"A packet announces more than {MAX_FRAME_BYTES} bytes.", ASK_AGAIN)
         return not self.more and self.end <= len(data)
 
-    def frame(self, data: bytes | bytearray, trailing: bytes = b"") -> Frame:
+    def frame(self, data: bytes | bytearray) -> Frame:
         """The packet; only once it is complete."""
         assert self.header is not None
         blocks = (Block(kind, bytes(data[begin:end]), count) for kind, count, begin, end in self.spans)
-        return Frame(self.header, tuple(blocks), trailing)
+        return Frame(self.header, tuple(blocks))
 
     def _read_header(self, data: bytes | bytearray) -> None:
         self.header = _parse_header(data)

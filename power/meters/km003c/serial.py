@@ -10,23 +10,18 @@ import contextlib
 import os
 import termios
 import time
-from dataclasses import dataclass
-from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import serial
 from serial.tools import list_ports
 from serial.tools.list_ports_common import ListPortInfo
 
 from power.errors import MeterProtocolError, PowerError
-from power.meters.base import Measurement
+from power.meters.base import Measurement, Meter, closed, with_sign
 from power.meters.km003c import adc, port_errors, protocol
 from power.meters.km003c.pseudo_terminal import is_pseudo_terminal
 from power.meters.km003c.wrong_device import wrong_device
 from power.trace import MeterFacts
 
-UPDATE_PERIOD_S = 0.5  # two measurements a second after power-up, however often it is polled
 BAUD = 115200
 QUIET_S = 0.05
 REPLY_TIMEOUT_S = 0.5
@@ -35,12 +30,8 @@ ATTEMPTS = 3
 KEPT_BYTES = 512  # of what was heard, to tell which device it is
 SHOWN_BYTES = 8
 
-USB_VENDOR = 0x5FC9
-USB_PRODUCTS = (0x0063, 0x0061)  # KM003C, KM002C
-BY_ID = Path("/dev/serial/by-id")
 
-
-class Km003cSerial:
+class Km003cSerial(Meter):
     """An open KM003C; `sign` (+1 or -1) is applied to every current.
 
     Whether its numbers are emulated is decided by the port alone: a pseudo-terminal is an emulator. After
@@ -56,6 +47,8 @@ class Km003cSerial:
         self._heard = bytearray()
         self._line = _open_line(port)
         try:
+            # Asked while the line is open, which breaks when another device takes the port's name.
+            self._serial_number = _serial_number(port)
             self._facts = MeterFacts(
                 meter="km003c",
                 transport="serial",
@@ -63,7 +56,7 @@ class Km003cSerial:
                 emulated=is_pseudo_terminal(port, self._line.fileno()),
                 sign=sign,
                 field="vbus/ibus instantaneous",
-                update_period_s=UPDATE_PERIOD_S,
+                update_period_s=adc.UPDATE_PERIOD_S,
                 averaging="block",
             )
         except PowerError:
@@ -75,6 +68,11 @@ class Km003cSerial:
         """What must be known to judge this meter's numbers."""
         return self._facts
 
+    @property
+    def serial_number(self) -> str | None:
+        """That of the meter's USB device, where the system tells."""
+        return self._serial_number
+
     def read(self) -> tuple[Measurement, ...]:
         """Ask for the ADC block until it comes, a few times at most.
 
@@ -82,7 +80,7 @@ class Km003cSerial:
         garbage or another device: within a few seconds, and at once where the port is gone.
         """
         if not self._line.is_open:
-            raise port_errors.unreachable(port_errors.CLOSED, self._port)
+            raise closed(f"The meter on {self._port}")
         self._asked.clear()
         self._heard.clear()
         problem = None
@@ -102,14 +100,6 @@ class Km003cSerial:
         """Close the port; harmless when called again or when the meter is gone."""
         with contextlib.suppress(OSError, termios.error):
             self._line.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _ask(self) -> Measurement | None:
         """One request; None when nothing came back."""
@@ -182,11 +172,10 @@ class Km003cSerial:
 
     def _measurement(self, raw: adc.AdcRaw, t_s: float) -> Measurement:
         # Not the averages: they lag by a second or more and are low by up to 0.2 % on a studied unit.
-        reading = adc.adc_reading(raw)
         return Measurement(
             t_s=t_s,
-            voltage_v=reading.voltage_v,
-            current_a=self._facts.sign * reading.current_a + 0.0,  # no negative zero
+            voltage_v=raw.voltage_v,
+            current_a=with_sign(self._facts.sign, raw.current_a),
             identity=(raw.vbus_uv, raw.ibus_ua, raw.cc1_raw, raw.cc2_raw),
         )
 
@@ -203,44 +192,14 @@ def _open_line(port: str) -> serial.Serial:
     return line
 
 
-@dataclass(frozen=True)
-class FoundPort:
-    """A serial port that belongs to a KM003C or KM002C; None is what the system does not tell.
-
-    `stable_path` leads to the same meter after it was plugged in again; `device` may then be another's.
-    """
-
-    device: str
-    stable_path: str | None
-    vid: int | None
-    pid: int | None
-    serial_number: str | None
-    product: str | None
-    readable: bool
-    writable: bool
+def usb_ports() -> tuple[ListPortInfo, ...]:
+    """The serial ports that the system knows, with the USB device behind each; asked of the system, not of them."""
+    try:
+        return tuple(list_ports.comports())
+    except (OSError, TypeError, ValueError):
+        return ()  # pyserial reads a device's files one by one, and breaks where it is unplugged meanwhile
 
 
-def found_ports(by_id: Path = BY_ID) -> tuple[FoundPort, ...]:
-    """Every meter's serial port, by its USB numbers or by its link in the folder `by_id`, in order of names."""
-    links = {os.path.realpath(link): link for link in sorted(by_id.glob("*"))}
-    usb = {info.device: info for info in list_ports.comports()}
-    ports = (_found(device, usb.get(device), links.get(device)) for device in sorted({*usb, *links}))
-    return tuple(port for port in ports if _is_meter(port))
-
-
-def _found(device: str, info: ListPortInfo | None, link: Path | None) -> FoundPort:
-    return FoundPort(
-        device=device,
-        stable_path=None if link is None else str(link),
-        vid=info.vid if info else None,
-        pid=info.pid if info else None,
-        serial_number=info.serial_number if info else None,
-        product=info.product if info else None,
-        readable=os.access(device, os.R_OK),
-        writable=os.access(device, os.W_OK),
-    )
-
-
-def _is_meter(port: FoundPort) -> bool:
-    numbered = port.vid == USB_VENDOR and port.pid in USB_PRODUCTS
-    return numbered or "POWER-Z" in Path(port.stable_path or "").name
+def _serial_number(port: str) -> str | None:
+    device = os.path.realpath(port)
+    return next((usb.serial_number or None for usb in usb_ports() if usb.device == device), None)

@@ -15,10 +15,10 @@ import usb.core
 import usb.util
 
 from power.errors import MeterSettingError, MeterUnreachable
-from power.meters.access import NO_LIBUSB, USE_UDEV
+from power.meters.access import INSTALL_LIBUSB, NO_LIBUSB, USE_UDEV
+from power.meters.base import closed
+from power.meters.km003c.usb_ids import PRODUCTS, VENDOR
 
-VENDOR = 0x5FC9
-PRODUCTS = (0x0063, 0x0061)  # KM003C, KM002C
 VENDOR_CLASS = 0xFF  # interface numbers differ between firmware versions, classes do not
 SOCKETS = Path("/sys/bus/usb/devices")
 # Whatever else a meter understands can restart, misconfigure or break it.
@@ -45,6 +45,16 @@ def device_at(port: str, backend: Any = None) -> Any:
 def socket_path(device: Any) -> str:
     """Where Linux shows the device: the bus and the sockets on the way to it, the same after plugging in again."""
     return str(SOCKETS / f"{device.bus}-{'.'.join(str(number) for number in device.port_numbers or ())}")
+
+
+def serial_number(device: Any) -> str | None:
+    """The device's own, None where it has none or may not be asked.
+
+    It is asked for by a standard request of USB, as the system asks every device that is plugged in.
+    """
+    with contextlib.suppress(usb.core.USBError, ValueError, NotImplementedError):
+        return device.serial_number or None
+    return None
 
 
 def is_emulated(device: Any) -> bool:
@@ -129,7 +139,7 @@ class UsbPipe:
 
     def _must_be_open(self) -> None:
         if not self.is_open:
-            raise MeterUnreachable(f"The meter at {self._port} has been closed.", "Open it again before reading.")
+            raise closed(f"The meter at {self._port}")
 
 
 def _vendor_interface(device: Any) -> Any:
@@ -147,7 +157,7 @@ def _endpoint(interface: Any, direction: int) -> int:
 
 
 _REASONS = {
-    errno.EACCES: ("No permission to use the USB device {port}.", USE_UDEV.removeprefix("No permission. ")),
+    errno.EACCES: ("No permission to use the USB device {port}.", USE_UDEV),
     errno.EBUSY: (
         "Another program uses the USB device {port}.",
         "Close the other program; if it is the kernel's sensor driver, read it with --meter km003c-hwmon instead.",
@@ -164,9 +174,8 @@ def _usb_errors(port: str) -> Iterator[None]:
     try:
         yield
     except usb.core.NoBackendError as error:
-        message, _, remedy = NO_LIBUSB.partition(". ")
-        raise MeterUnreachable(f"{message}.", remedy) from error
+        raise MeterUnreachable(NO_LIBUSB, INSTALL_LIBUSB) from error
     except (usb.core.USBError, ValueError, NotImplementedError) as error:
-        otherwise = (f"The meter at {{port}} cannot be used: {error}.", "Plug the meter in again.")
+        otherwise = ("The meter at {port} cannot be used: {error}.", "Plug the meter in again.")
         message, remedy = _REASONS.get(getattr(error, "errno", None) or 0, otherwise)
-        raise MeterUnreachable(message.format(port=port), remedy) from error
+        raise MeterUnreachable(message.format(port=port, error=error), remedy) from error

@@ -67,9 +67,13 @@ class Exchange:
                 raise SessionEnded("The meter ended the session.", "Keep asking it, at least every few seconds.")
         return None
 
-    def transfer(self) -> bytes:
-        """The next transfer as it is, for data without a header; empty if none comes in time."""
-        return self._pipe.read(REPLY_TIMEOUT_S) or b""
+    def headless(self, size_bytes: int) -> bytes:
+        """Data without a header: what comes until it is so many bytes or more, or the time is over."""
+        deadline_s = self._now() + REPLY_TIMEOUT_S
+        data = b""
+        while len(data) < size_bytes and (left_s := deadline_s - self._now()) > 0.0:
+            data += self._pipe.read(left_s) or b""
+        return data
 
     def drain(self) -> None:
         """Drop what is left from before."""

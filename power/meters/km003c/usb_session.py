@@ -57,12 +57,14 @@ class UsbSession:
         self._rate_index = index
         self._now = now
         self._sleep = sleep
+        self._is_begun = False
 
     def begin(self) -> None:
         """Connect, unlock and start the stream, with nothing of an earlier one left in the queue.
 
         Also what helps after the meter has ended a session. Raises `MeterUnreachable` and `MeterProtocolError`.
         """
+        self._is_begun = True
         self._exchange.drain()
         self._connect()
         unlock(self._exchange, self._cipher, self._sleep)
@@ -86,7 +88,10 @@ class UsbSession:
         raise _silent()
 
     def end(self) -> None:
-        """Stop the stream and disconnect, as far as the meter still listens."""
+        """Stop the stream and disconnect, as far as the meter still listens; nothing where nothing was begun."""
+        if not self._is_begun:
+            return
+        self._is_begun = False
         for packet in (protocol.stop_graph, protocol.disconnect):
             with contextlib.suppress(PowerError):
                 self._exchange.ask(packet, protocol.ACCEPT, protocol.REJECT)

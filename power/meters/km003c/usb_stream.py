@@ -10,7 +10,7 @@ from power.meters.km003c.usb_session import UsbSession
 
 PRIMING_REPLIES = 2
 PRIMING_PAUSE_S = 0.001
-MOST_SAMPLES = 10_000  # in one read: ten seconds at the fastest rate
+LONGEST_READ_S = 1.0  # a reply of 63 samples takes about a millisecond, so this empties every queue
 STALLED_PERIODS = 4
 STALLED_LEAST_S = 1.0
 MOST_RESTARTS = 2
@@ -33,27 +33,33 @@ class SampleStream:
         self._sleep = sleep
         self._fresh_s = now()
         self._restarts = 0
+        self._is_primed = False
 
-    def begin(self) -> None:
-        """Begin the session, and watch the first samples arrive, which tells how the two clocks lie.
+    def read(self) -> tuple[StampedSample, ...]:
+        """The samples since the last call, perhaps none. The first call begins the session and gives none.
 
-        Raises `MeterUnreachable` and `MeterProtocolError`, also when no sample comes.
+        Raises `MeterUnreachable` when the meter is gone or no sample comes any more, and `MeterProtocolError`.
         """
+        if self._is_primed:
+            return self._fresh()
+        self._prime()
+        return ()
+
+    def _prime(self) -> None:
+        """Begin the session, and watch the first samples arrive, which tells how the two clocks lie."""
         self._session.begin()
         self._fresh_s = self._now()
         replies = 0
         while replies < PRIMING_REPLIES:
-            replies += bool(self.read())
+            replies += bool(self._fresh())
             self._sleep(PRIMING_PAUSE_S)
+        self._is_primed = True
 
-    def read(self) -> tuple[StampedSample, ...]:
-        """The samples since the last call, perhaps none.
-
-        Raises `MeterUnreachable` when the meter is gone or no sample comes any more, and `MeterProtocolError`.
-        """
+    def _fresh(self) -> tuple[StampedSample, ...]:
         found: list[StampedSample] = []
+        until_s = self._now() + LONGEST_READ_S
         try:
-            while self._poll_into(found):
+            while self._poll_into(found) and self._now() < until_s:
                 pass
         except SessionEnded:
             self._restart()
@@ -64,12 +70,15 @@ class SampleStream:
         return tuple(found)
 
     def _poll_into(self, found: list[StampedSample]) -> bool:
-        """Add one reply's new samples; whether the meter has more."""
+        """Add one reply's new samples; whether it is worth while to ask for more at once.
+
+        It is not where the reply emptied the queue, nor where it was full of samples that were delivered before.
+        """
         poll = self._session.poll()
         clocks = [sample.clock_ms for sample in poll.samples]
         placed = self._clock.place(poll.asked_s, poll.answered_s, clocks, poll.emptied)
         found += [(at_s, poll.samples[position]) for position, at_s in placed]
-        return not poll.emptied and len(found) < MOST_SAMPLES
+        return bool(placed) and not poll.emptied
 
     def _restart(self) -> None:
         if self._restarts == MOST_RESTARTS:

@@ -81,9 +81,7 @@ def _memory(exchange: Exchange, cipher: Cipher, address: int, size_bytes: int) -
         raise _strange(f"cannot be read (answer 0x{reply[0]:02x})")
     _check_confirmation(reply, address, size_bytes)
     wanted = -(-size_bytes // CIPHER_BLOCK_BYTES) * CIPHER_BLOCK_BYTES
-    data = b""
-    while len(data) < wanted and (piece := exchange.transfer()):
-        data += piece
+    data = exchange.headless(wanted)
     if len(data) != wanted:
         raise _strange(f"came as {len(data)} bytes instead of {wanted}")
     return data

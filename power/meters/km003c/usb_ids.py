@@ -1,0 +1,4 @@
+"""By what the USB devices of this family are known, as in Linux `drivers/hwmon/powerz.c`."""
+
+VENDOR = 0x5FC9
+PRODUCTS = {0x0063: "POWER-Z KM003C", 0x0061: "POWER-Z KM002C"}

@@ -1,0 +1,107 @@
+"""A metered benchmark that does not come to its end: by Ctrl-C, the meter, the board, the host, a file in its way."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from groupnl_deploy import stages
+from groupnl_deploy.bench.workload import MIN_METERED_IDLE_S
+from groupnl_deploy.progress import Silence
+from groupnl_deploy.remote.inventory import add_device
+from power.meters.km003c.emulator import Km003cEmulator
+from power.trace import PowerTrace
+from power.trace_io import read_csv
+
+pytestmark = pytest.mark.alone
+
+GROUPNL = [sys.executable, "-m", "groupnl_deploy.cli.entry"]
+Bench = subprocess.Popen[str]
+
+
+@pytest.fixture
+def bench(untrained, tmp_path: Path) -> Iterator[Bench]:
+    """A benchmark on this machine whose recording has some rows."""
+    with under_way(untrained, tmp_path, "local") as process:
+        yield process
+
+
+@contextmanager
+def under_way(untrained, folder: Path, device: str, port: str = "emulator") -> Iterator[Bench]:
+    stages.push(untrained.onnx.directory, device, Silence())
+    options = ["--meter", "km003c", "--port", port, "--idle", str(MIN_METERED_IDLE_S), "--out", "run"]
+    command = [*GROUPNL, "bench", "--device", device, "--backend", "onnxruntime", *options]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            wait_for_rows(process, folder / "run.power.csv", 2)
+            yield process
+        finally:
+            process.kill()
+
+
+def wait_for_rows(process: Bench, path: Path, rows: int) -> None:
+    deadline_s = time.monotonic() + 60
+    while not path.exists() or sum(not line.startswith("#") for line in path.read_text().splitlines()) <= rows:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline_s, f"{path} never had {rows} rows"
+        time.sleep(0.05)
+
+
+def kept(bench: Bench, folder: Path, exit_code: int, said: str) -> PowerTrace:
+    """The recording that is left of a benchmark that ended so."""
+    stdout, stderr = bench.communicate(timeout=60)
+    assert bench.returncode == exit_code, stderr
+    assert stdout == "" and said in stderr and "Traceback" not in stderr
+    assert "The measurements until then are kept in run.power.csv." in stderr
+    return read_csv(folder / "run.power.csv")
+
+
+def test_ctrl_c_keeps_the_measurements(bench: Bench, tmp_path: Path) -> None:
+    bench.send_signal(signal.SIGINT)
+    trace = kept(bench, tmp_path, 1, "Stopped.")
+    assert len(trace.t_s) >= 2 and trace.facts.emulated
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_meter_that_is_pulled_keeps_the_measurements(untrained, tmp_path: Path) -> None:
+    with (
+        Km003cEmulator(5.0, 1.0) as emulator,
+        under_way(untrained, tmp_path, "local", emulator.stable_port) as bench,
+    ):
+        emulator.unplug()
+        trace = kept(bench, tmp_path, 3, "Try:")
+    assert len(trace.t_s) >= 2 and trace.facts.emulated
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_agent_that_is_killed_keeps_the_measurements(bench: Bench, tmp_path: Path) -> None:
+    (agent,) = psutil.Process(bench.pid).children()
+    agent.kill()
+    assert len(kept(bench, tmp_path, 1, "was killed").t_s) >= 2
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_connection_that_breaks_keeps_the_measurements(untrained, sshd, tmp_path: Path) -> None:
+    add_device(sshd.device("board"))
+    with under_way(untrained, tmp_path, "board") as bench:
+        for connection in psutil.Process(sshd.pid).children():
+            connection.kill()
+        assert len(kept(bench, tmp_path, 3, "board").t_s) >= 2
+
+
+def test_a_host_that_is_killed_loses_nothing(bench: Bench, tmp_path: Path) -> None:
+    bench.kill()
+    bench.communicate(timeout=20)
+    assert len(read_csv(tmp_path / "run.power.csv").t_s) >= 2
+
+
+def test_a_run_that_cannot_be_stored_keeps_its_measurements(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("somebody else's")
+    trace = kept(bench, tmp_path, 2, "run exists already")
+    assert len(trace.t_s) > 30 and (tmp_path / "run").read_text() == "somebody else's"
