@@ -133,6 +133,11 @@ def test_a_file_that_is_no_script_is_refused_with_its_line(tmp_path: Path, text:
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     binary = tmp_path / "binary"
     binary.write_bytes(b"\xff\xfe\x00")
-    for path, complaint in ((tmp_path / "absent", "No such file"), (tmp_path, "not a file"), (Path("/dev/zero"), "not a file"), (binary, "not a text")):
+    for path, complaint in (
+        (tmp_path / "absent", "No such file"),
+        (tmp_path, "not a file"),
+        (Path("/dev/zero"), "not a file"),
+        (binary, "not a text"),
+    ):
         with pytest.raises(MeterSettingError, match=complaint):
             read_load_script(path)
