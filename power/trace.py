@@ -22,6 +22,7 @@ class MeterFacts:
     `update_period_s` is the nominal time between two measurements of the meter, however often it is polled.
     `emulated` is set by the meter's reader from the nature of its port, never by a caller's wish. None for
     either says that nobody knows, as in a recording from elsewhere. `averaging` decides how to integrate.
+    Words are one printable line each: what a file's name may hold beyond that is escaped.
     """
 
     meter: str
@@ -34,6 +35,8 @@ class MeterFacts:
     averaging: Averaging = "instant"
 
     def __post_init__(self) -> None:
+        for name in ("meter", "transport", "port", "field"):
+            object.__setattr__(self, name, _one_line(getattr(self, name)))
         if self.sign not in (1, -1):
             raise MeterSettingError(
                 f"The sign of the current is {self.sign}.",
@@ -83,6 +86,12 @@ class PowerTrace:
             row = endless[0]
             voltage_v, current_a = self.voltage_v[row], self.current_a[row]
             raise _malformed(f"{voltage_v} V times {current_a} A in row {row + 1} is no finite power")
+
+
+def _one_line(text: str) -> str:
+    """As it can stand in a line of a file: a lone byte or a newline as Python escapes it, no blanks around."""
+    shown = (letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+    return "".join(shown).strip()
 
 
 def _column(name: str, values: Any) -> Samples:

@@ -186,3 +186,11 @@ def test_an_unwritable_place_is_an_error_of_ours(make_trace, recorded) -> None:
         write_csv(trace, recorded.parent / "absent" / "power.csv")
     with pytest.raises(TraceNotWritten):
         write_csv(trace, recorded / "below a file.csv")
+
+
+@given(port=st.text(st.characters(exclude_categories=()), max_size=20))
+def test_a_port_of_any_name_is_read_as_it_was_written(tmp_path_factory, port: str) -> None:
+    facts = MeterFacts("replay", "csv", port, None, 1, "vbus", None)
+    path = tmp_path_factory.getbasetemp() / "odd.csv"
+    write_csv(PowerTrace(facts, 0.0, None, [0.0], [5.0], [1.0]), path)
+    assert read_csv(path).facts == facts
