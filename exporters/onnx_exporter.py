@@ -33,6 +33,10 @@ def export_onnx(
         _trace(model.eval(), torch.zeros(input_shape), path, opset, dynamic_batch)
         proto = onnx.load(path)
     _require_opset(proto, opset)
+    if len(proto.graph.output) != 1:
+        raise ExportFailed(
+            f"The model has {len(proto.graph.output)} outputs, and one can be proved.", "Return the logits alone."
+        )
     onnx.checker.check_model(proto)
     return proto
 

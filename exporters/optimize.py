@@ -30,6 +30,7 @@ from exporters.rules.sparse import depthwise_seeds
 from exporters.rules.steps import STEPS
 from exporters.rules.tidy import flush_denormals, tidy
 
+AS_EXPORTED = "export"  # named where a tool failed before any pass
 Proof = Callable[[onnx.ModelProto], Parity]
 Tell = Callable[[int, int, str], None]
 
@@ -111,7 +112,7 @@ def optimize(
         reports.append(_report(step.name, nodes, len(graph.graph), outcome, parity))
     best = _checked(graph)
     require_readable(graph.opset_imports[""], graph.ir_version, target)
-    return Optimized(best, tuple(reports), proof(best))
+    return Optimized(best, tuple(reports), _proved(steps[-1], proof, graph, None, 0))
 
 
 def _report(name: str, before: int, after: int, outcome: Outcome, parity: Parity) -> PassReport:
@@ -136,6 +137,8 @@ def _proved_raw(proof: Proof, model: onnx.ModelProto) -> Parity:
             "Nothing was written. A network that amplifies rounding does this, often an untrained one: train it, or "
             "look for huge weights.",
         ) from error
+    except Exception as error:  # ONNX Runtime has a family of its own
+        raise failed(AS_EXPORTED, error) from error
 
 
 def _proved(step: Pass, proof: Proof, model: ir.Model, before: onnx.ModelProto | None, fired: int) -> Parity:
@@ -143,7 +146,8 @@ def _proved(step: Pass, proof: Proof, model: ir.Model, before: onnx.ModelProto |
         return proof(ir.serde.serialize_model(model))
     except ParityError as error:
         where = "" if before is None else f" ({_culprit(step, proof, before, fired)})"
-        raise ParityError(f"The pass {step.name} broke parity{where}: {error.message}", error.remedy) from error
+        more = "" if before is not None else " With --bisect the node is named."
+        raise ParityError(f"The pass {step.name} broke parity{where}: {error.message}", error.remedy + more) from error
     except Exception as error:  # ONNX Runtime has a family of its own
         raise failed(step.name, error) from error
 

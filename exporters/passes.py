@@ -76,6 +76,8 @@ def strip(model: ir.Model, most: int) -> Outcome:
     """
     common.ClearMetadataAndDocStringPass()(model)
     model.graph.doc_string = None
+    for value in (*model.graph.inputs, *model.graph.outputs):
+        value.doc_string = None
     for node in model.graph:
         for value in node.outputs:
             if not value.is_graph_output():
@@ -86,7 +88,7 @@ def strip(model: ir.Model, most: int) -> Outcome:
 def by_rule(anchors: tuple[str, ...], rewrite: Rewrite) -> Run:
     """A pass that offers every node of the operators `anchors` to a rule, again and again until nothing fires.
 
-    It raises `ExportFailed` for a rule that never comes to an end.
+    It raises `RuntimeError` for a rule that never comes to an end; `Pass.on` names the pass.
     """
 
     def run(model: ir.Model, most: int) -> Outcome:
@@ -96,7 +98,7 @@ def by_rule(anchors: tuple[str, ...], rewrite: Rewrite) -> Run:
             notes, last = notes + now, where or last
             if not now:
                 return Outcome(notes.total(), _counted(notes), _counted(refusals), last)
-        raise ExportFailed(f"A rule was still firing after {MOST_SWEEPS} sweeps.", "Report it with the model's name.")
+        raise RuntimeError(f"its rule was still firing after {MOST_SWEEPS} sweeps")
 
     return _unless_branched(run)
 
@@ -116,7 +118,7 @@ def _unless_branched(run: Run) -> Run:
     def run_or_refuse(model: ir.Model, most: int) -> Outcome:
         attributes = (attribute for node in model.graph for attribute in node.attributes.values())
         if any(attribute.type == ir.AttributeType.GRAPH for attribute in attributes):
-            return Outcome(0, refusals=("1 × the model has branches or loops inside",))
+            return Outcome(0, refusals=("the model has branches or loops inside",))
         return run(model, most)
 
     return run_or_refuse
@@ -144,7 +146,8 @@ def _offer(
 
 
 def _counted(reasons: Counter[str]) -> tuple[str, ...]:
-    return tuple(f"{count} × {reason}" for reason, count in sorted(reasons.items()) if reason)
+    times = {1: "once", 2: "twice"}
+    return tuple(f"{reason} ({times.get(n, f'{n} times')})" for reason, n in sorted(reasons.items()) if reason)
 
 
 def _structure(model: onnx.ModelProto) -> list[bytes]:

@@ -27,6 +27,8 @@ from exporters.rules.graph import (
 
 ANCHORS = ("Mul", "Div", "Clip", "Max", "Min")
 _EQUAL = 1e-6  # relative; a few roundings of float32
+# A gate is rounded to 2⁻²⁴ of its shift: up to here that is a millionth.
+LARGEST_SHIFT = 16.0
 _DEEP = 4  # products inside products
 
 
@@ -113,17 +115,23 @@ def _gate(value: ir.Value) -> Gate | None:
     lowest, highest = _number(operand(made, 1)), _number(operand(made, 2))
     if lowest != 0.0 or highest is None or not highest > 0.0:
         return None
-    inner, alpha, beta = _line(source)
+    inner, slope, shift = _line(source, LARGEST_SHIFT * highest)
     if inner is source:  # a plain Clip is what the runtime fuses
         return None
-    return Gate(inner, alpha / highest, beta / highest, highest, written=True)
+    return Gate(inner, slope / highest, shift / highest, highest, written=True)
 
 
-def _line(value: ir.Value) -> tuple[ir.Value, float, float]:
-    """(x, a, b) with value = a·x + b, as far up as numbers are added and multiplied."""
+def _line(value: ir.Value, largest_shift: float) -> tuple[ir.Value, float, float]:
+    """(x, a, b) with value = a·x + b, as far up as numbers are added and multiplied.
+
+    No farther than a number is added that is larger: it would round what is behind it otherwise.
+    """
     source, scale, shift = value, 1.0, 0.0
     while (step := _step(source)) is not None:
-        source, shift, scale = step[0], shift + scale * step[2], scale * step[1]
+        moved = scale * step[2]
+        if not max(abs(moved), abs(shift + moved)) <= largest_shift or not abs(scale * step[1]) <= largest_shift:
+            break
+        source, shift, scale = step[0], shift + moved, scale * step[1]
     return source, scale, shift
 
 

@@ -17,6 +17,7 @@ from exporters.rules.graph import (
     Refused,
     channels,
     constant,
+    fills_blocks,
     ints,
     kind,
     number,
@@ -37,8 +38,8 @@ def sink_concat(node: ir.Node, block: int) -> bool:
     if not _joins_generated(node):
         return False
     joined = only_output(node)
-    if min(channels(part) or block for part in node.inputs) < block:
-        raise Refused(f"the parts have fewer channels than one of the runtime's blocks of {block}")
+    if not all(fills_blocks(channels(part) or block, block) for part in node.inputs):
+        raise Refused(f"the parts do not fill the runtime's blocks of {block} channels")
     if joined.is_graph_output():
         raise Refused("seed and generated maps together are an output")
     moved, reasons = 0, []
@@ -148,7 +149,7 @@ def _pieces(builder: Builder, other: ir.Value, sizes: list[int]) -> list[ir.Valu
     if form is not None and form[1:] == (total, 1, 1):  # a gate: a few numbers, cheap to cut
         ends = np.cumsum(sizes).tolist()
         apart = [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
-        return channels_apart(builder, other, apart) or list(builder.split(other, sizes))
+        return channels_apart(builder, other, apart, block=1) or list(builder.split(other, sizes))
     raise Refused("the other operand is a whole map, not in the same two parts")
 
 

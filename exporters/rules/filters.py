@@ -16,15 +16,13 @@ from exporters.rules.graph import (
     shape,
 )
 
-# Filters that the runtime computes at once: a k x k convolution of fewer would not gain by being split.
-BLOCK = 16
 
-
-def channels_apart(builder: Builder, value: ir.Value, choices: Sequence[slice]) -> list[ir.Value] | None:
+def channels_apart(builder: Builder, value: ir.Value, choices: Sequence[slice], block: int) -> list[ir.Value] | None:
     """value[:, choice] for each choice, every one by a convolution with those filters of the one before `value`.
 
     None where no such convolution is, where something else reads its output
-    too, or where so few filters of k x k are left that they would take as long as all.
+    too, or where filters of k x k would be left that are no whole blocks of the `block` that the runtime computes
+    at once: they would take as long as more.
     """
     found = _convolution_before(value)
     if found is None:
@@ -32,7 +30,7 @@ def channels_apart(builder: Builder, value: ir.Value, choices: Sequence[slice]) 
     activations, conv = found
     weight, bias, sizes = constant(conv.inputs[1]), constant(operand(conv, 2)), shape(value)
     assert weight is not None, "as `_convolution_before` found"
-    if weight.shape[2:] != (1, 1) and weight.shape[0] % (len(choices) * BLOCK):
+    if weight.shape[2:] != (1, 1) and weight.shape[0] % (len(choices) * max(block, 1)):
         return None
     parts = []
     for choice in choices:

@@ -15,6 +15,8 @@ _ACTIVATIONS = {"Clip", "Elu", "HardSigmoid", "HardSwish", "LeakyRelu", "Relu", 
 UNARY = frozenset(_MATHS | _ACTIVATIONS)
 BINARY = frozenset(["Add", "Sub", "Mul", "Div", "Pow"])
 
+MOST_PADDED = 4 / 3  # of the channels there are
+
 
 class Refused(Exception):
     """A rule found what it looks for and must not rewrite it; the text says why."""
@@ -72,6 +74,14 @@ def only_reader(value: ir.Value, *op_types: str) -> ir.Node | None:
     if len(nodes) != 1 or value.is_graph_output():
         return None
     return nodes[0] if not op_types or kind(nodes[0]) in op_types else None
+
+
+def fills_blocks(count: int, block: int) -> bool:
+    """Whether maps of so many channels gain by the runtime's layout in blocks: whole ones, or nearly, at least one.
+
+    Convolutions that read less than a block leave the layout, and what pads the last one is computed as well.
+    """
+    return block == 0 or (count >= block and -(-count // block) * block <= MOST_PADDED * count)
 
 
 def ints(node: ir.Node, name: str, default: Sequence[int] = ()) -> tuple[int, ...]:

@@ -8,6 +8,7 @@ from exporters.rules.graph import (
     Refused,
     channels,
     constant,
+    fills_blocks,
     ints,
     number,
     only_output,
@@ -23,7 +24,7 @@ def cheapest_normalise(node: ir.Node, block: int) -> bool:
 
     A convolution keeps ONNX Runtime's blocked layout and its speed; a reduction over channels has neither. With a
     `block` of that layout the inverse norm is spread over the channels by another such convolution, and multiplied
-    there; without one a quotient that broadcasts reads less. Of fewer channels than a block no convolution stays there.
+    there; without one a quotient that broadcasts reads less. Channels that do not fill blocks gain nothing by it.
     """
     found = _norm_of(node.inputs[0], node.inputs[1])
     if found is None:
@@ -34,10 +35,8 @@ def cheapest_normalise(node: ir.Node, block: int) -> bool:
     count, sizes = channels(source), shape(source)
     if count is None or sizes is None:
         raise Refused("the number of channels is not known")
-    if count < block:
-        raise Refused(
-            f"{count} channels are less than one of the runtime's blocks of {block}, and a reduction is faster"
-        )
+    if not fills_blocks(count, block):
+        raise Refused(f"{count} channels do not fill the runtime's blocks of {block}: a reduction is faster")
     builder = Builder(node)
     ones = builder.constant(np.ones((1, count, 1, 1), dtype=np.float32), "ones")
     squares = builder.op("Mul", source, source)

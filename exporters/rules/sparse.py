@@ -42,7 +42,7 @@ def depthwise_seeds(node: ir.Node, costs: Costs) -> bool | str:
     choice = _choice(node, weight, costs)
     source, m, builder = node.inputs[0], weight.shape[1], Builder(node)
     assert source is not None, "a convolution has an input"
-    every = channels_apart(builder, source, [slice(j, None, m) for j in range(m)])
+    every = channels_apart(builder, source, [slice(j, None, m) for j in range(m)], costs.block)
     if every is None and costs.block and groups * m <= MOST_SUMMED:
         replace(only_output(node), _summed(builder, node, weight))
         return f"{choice}; summed by a pointwise one, as the filters before cannot be parted"
@@ -74,7 +74,7 @@ def _choice(node: ir.Node, weight: Array, costs: Costs) -> str:
     where = f"{times:.2f} of one node's time at {near.channels} channels, {near.kernel_size}x{near.kernel_size}"
     said = f"{where}, stride {near.stride}, {near.pixels} px ({costs.target})"
     if times > CLEAR_GAIN:
-        raise Refused(f"{m} depthwise convolutions would take {said}")
+        raise Refused(f"{m} depthwise convolutions would take {said}; up to {CLEAR_GAIN} would be a clear gain")
     return f"{m} depthwise convolutions: {said}"
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import onnx_ir as ir
 from onnx_ir.passes import common
 
-from exporters.rules.graph import constant
+from exporters.rules.graph import constant, kind, only_output, replace
 
 SMALLEST_NORMAL = np.finfo(np.float32).tiny
 
@@ -18,7 +18,7 @@ def flush_denormals(model: ir.Model) -> int:
     flushed = 0
     for value in model.graph.initializers.values():
         numbers = constant(value)
-        if numbers is None or numbers.dtype != np.float32:
+        if numbers is None or numbers.dtype != np.float32 or numbers.size == 1:  # one number may be a divisor
             continue
         tiny = (np.abs(numbers) < SMALLEST_NORMAL) & (numbers != 0)
         if tiny.any():
@@ -35,7 +35,7 @@ def tidy(model: ir.Model) -> int:
     before = len(model.graph) + len(model.graph.initializers)
     for sweep in (
         common.LiftConstantsToInitializersPass(lift_all_constants=True),
-        common.IdentityEliminationPass(),
+        _drop_identities,
         common.DeduplicateInitializersPass(),
         common.CommonSubexpressionEliminationPass(),
         common.RemoveUnusedNodesPass(),
@@ -43,3 +43,15 @@ def tidy(model: ir.Model) -> int:
     ):
         sweep(model)
     return before - len(model.graph) - len(model.graph.initializers)
+
+
+def _drop_identities(model: ir.Model) -> None:
+    """All but those between two values whose names are the caller's: outputs of the graph, and its inputs."""
+    for node in list(model.graph):
+        source = node.inputs[0] if kind(node) == "Identity" else None
+        if source is None:
+            continue
+        named = source.is_graph_output() or source.is_graph_input() or source.is_initializer()
+        if not (named and only_output(node).is_graph_output()):
+            replace(only_output(node), source)
+    common.RemoveUnusedNodesPass()(model)

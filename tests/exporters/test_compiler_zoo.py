@@ -15,6 +15,7 @@ import onnxsim
 import pytest
 import torch
 
+from exporters.choices import opsets
 from exporters.errors import ParityError
 from exporters.onnx_exporter import export_onnx, opset_of
 from exporters.optimize import Optimized, optimize
@@ -87,11 +88,11 @@ def calm(*net, pixels):
     raise AssertionError(f"{net} is chaotic at every variance")
 
 
-def compiled(model, inputs, opset=17, dynamic_batch=False) -> tuple[onnx.ModelProto, Optimized]:
+def compiled(model, inputs, opset=17, dynamic_batch=False, target="generic") -> tuple[onnx.ModelProto, Optimized]:
     """As exported and at full; every pass is proved on the way."""
     raw = export_onnx(model, (1, *inputs.shape[1:]), opset, dynamic_batch)
     expected = torch_logits(model, inputs)
-    return raw, optimize(raw, lambda proto: compare(expected, onnx_logits(proto, inputs)))
+    return raw, optimize(raw, lambda proto: compare(expected, onnx_logits(proto, inputs)), target=target)
 
 
 def require_right(model, inputs, method) -> Optimized:
@@ -215,6 +216,24 @@ def test_the_full_cross_is_right(name, method, semantics, corner, pixels):
     require_right(*net, method)
 
 
+# With whole blocks of channels and BatchNorms that can be folded into the seed convolution every rule of GroupNL fires.
+FIRING = {
+    "released": {"drop_identity_tile", "cheapest_normalise", "sink_concat", "gather_affine", "depthwise_seeds"},
+    "paper": {"drop_identity_tile", "fold_seed_half", "sink_concat", "gather_affine", "depthwise_seeds"},
+}
+
+
+@pytest.mark.parametrize("semantics", SEMANTICS)
+def test_the_rules_of_groupnl_fire_where_they_can_and_are_right(semantics: str) -> None:
+    model, inputs = built("mobilenetv3_large_100", "groupnl-sparse", semantics, width=0.5)
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.weight.data[1:4:2] = 0.7
+    best = require_right(model, inputs, "groupnl-sparse")
+    fired = {report.name for report in best.passes if report.fired}
+    assert fired >= FIRING[semantics] | {"simplify", "pool_means", "spread_gate", "tidy"}
+
+
 OLD_RUNTIME = "1.15.1"
 RUNNER = """
 import json, sys
@@ -250,12 +269,13 @@ def old_python(tmp_path_factory) -> Path:
 @pytest.mark.parametrize("semantics", SEMANTICS)
 def test_the_papers_runtime_gives_the_same(old_python: Path, tmp_path: Path, semantics: str) -> None:
     expected = {}
-    for name, method in (("resnet18_cifar", "groupnl"), ("mobilenetv3_large_100", "groupnl-sparse")):
-        model, inputs = built(name, method, semantics, {"nl_groups": 1})
-        path = tmp_path / f"{name}.onnx"
-        path.write_bytes(compiled(model, inputs)[1].model.SerializeToString())
-        np.save(f"{path}.npy", inputs)
-        expected[str(path)] = torch_logits(model, inputs)
+    for name, method, ratio in (("resnet18_cifar", "groupnl", 4), ("mobilenetv3_large_100", "groupnl-sparse", 2)):
+        model, inputs = built(name, method, semantics, {"nl_groups": 1, "ratio": ratio})
+        for target, opset in [("generic", 17), *(("rpi4", opset) for opset in opsets("rpi4"))]:
+            path = tmp_path / f"{name}-{target}-{opset}.onnx"
+            path.write_bytes(compiled(model, inputs, opset, target=target)[1].model.SerializeToString())
+            np.save(f"{path}.npy", inputs)
+            expected[str(path)] = torch_logits(model, inputs)
     done = subprocess.run([old_python, "-c", RUNNER, *expected], capture_output=True, text=True, check=True)
     version, found = json.loads(done.stdout)
     assert version == OLD_RUNTIME

@@ -1,5 +1,6 @@
 """Activations written out by hand."""
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -40,6 +41,36 @@ def test_any_slope_shift_and_bound_will_do(net, apply, equal, slope, shift, high
     applied = apply(PASS, graph.model(last))
     assert applied.count("HardSigmoid") == 1 and applied.count("Clip") == 0
     equal(applied, absolute=1e-6)  # of arguments of a few units
+
+
+@pytest.mark.parametrize("add_first", [True, False])
+def test_sums_and_products_before_the_clip_in_either_order(net, apply, equal, add_first):
+    graph = net()
+    steps = [("Add", graph.constant(0.7)), ("Mul", graph.constant(-1.5))]
+    line = graph.input(4, 5)
+    for op, number in steps if add_first else reversed(steps):
+        line = graph.node(op, line, number)
+    applied = apply(PASS, graph.model(graph.node("Mul", relu6(graph, line, 2.0), graph.constant(0.5))))
+    assert applied.count("HardSigmoid") == 1 and applied.count("Clip") == 0
+    equal(applied, absolute=1e-6)
+
+
+def test_a_number_minus_the_maps_turns_the_slope(net, apply, equal):
+    graph = net()
+    line = graph.node("Sub", graph.constant(0.5), graph.input(4, 5))
+    applied = apply(PASS, graph.model(relu6(graph, line, 1.0)))
+    assert [node.op_type for node in applied.model.graph.node] == ["HardSigmoid"]
+    equal(applied)
+
+
+def test_of_three_factors_the_gate_and_its_divisor_become_one(net, apply, equal):
+    graph = net()
+    x, other = graph.input(3, 4), graph.input(3, 4, name="other")
+    clipped = relu6(graph, graph.node("Add", graph.node("Sin", x), graph.constant(3.0)))
+    product = graph.node("Mul", graph.node("Mul", x, other), clipped)
+    applied = apply(PASS, graph.model(graph.node("Div", product, graph.constant(6.0))))
+    equal(applied)
+    assert all(len(node.input) == 2 for node in applied.model.graph.node if node.op_type == "Mul")
 
 
 def after_the_product(graph, x):
@@ -162,7 +193,43 @@ def minimum_over_maps(graph, x):
     return graph.node("Min", x, graph.constant(6.0))
 
 
+def a_shift_that_rounds(graph, x):
+    """Near -1000 only eight bits are left of x; a HardSigmoid would keep none."""
+    line = graph.node("Add", x, graph.constant(1000.0))
+    return graph.node("Div", relu6(graph, line, 0.01), graph.constant(0.01))
+
+
+def rounding_on_purpose(graph, x):
+    magic = graph.constant(1e8)
+    line = graph.node("Sub", graph.node("Add", x, magic), magic)
+    return graph.node("Div", relu6(graph, line), graph.constant(6.0))
+
+
+def a_slope_beyond_float32(graph, x):
+    line = graph.node("Mul", x, graph.constant(1e30))
+    return graph.node("Div", relu6(graph, line, 1e-30), graph.constant(1e-30))
+
+
+def upside_down(graph, x):
+    """The upper bound is below the lower one."""
+    return graph.node("Mul", relu6(graph, graph.node("Add", x, graph.constant(3.0)), -6.0), graph.constant(-1 / 6))
+
+
+def endless(graph, x):
+    return graph.node("Mul", relu6(graph, graph.node("Add", x, graph.constant(np.inf))), graph.constant(1 / 6))
+
+
+def minimum_of_a_relu_and_a_negative(graph, x):
+    return graph.node("Min", graph.node("Relu", x), graph.constant(-1.0))
+
+
 NEAR_MISSES = [
+    a_shift_that_rounds,
+    rounding_on_purpose,
+    a_slope_beyond_float32,
+    upside_down,
+    endless,
+    minimum_of_a_relu_and_a_negative,
     plain_relu6,
     another_divisor,
     from_minus_one,
@@ -189,6 +256,13 @@ def test_what_is_read_in_between_stays_as_well(net, apply, equal):
     applied = apply(PASS, graph.model(graph.node("Div", between, graph.constant(6.0)), between))
     assert applied.untouched
     equal(applied)
+
+
+def test_a_relu_that_something_else_reads_is_no_clip(net, apply):
+    graph = net()
+    relu = graph.node("Relu", graph.input(2, 3))
+    last = graph.node("Min", relu, graph.constant(6.0))
+    assert apply(PASS, graph.model(last, graph.node("Sin", relu))).untouched
 
 
 def test_other_precisions_stay(net, apply):

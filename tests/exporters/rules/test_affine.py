@@ -238,11 +238,23 @@ def test_operators_of_another_domain_stay(net, apply):
     assert apply("gather_affine", model).untouched
 
 
-@pytest.mark.parametrize("channels, kind", [(15, "BatchNormalization"), (16, "Conv")])
-def test_of_fewer_channels_than_a_block_one_step_is_a_batchnorm(net, apply, equal, settled, channels, kind):
+@pytest.mark.parametrize(
+    "channels, kind", [(15, "BatchNormalization"), (16, "Conv"), (20, "BatchNormalization"), (24, "Conv")]
+)
+def test_of_channels_that_do_not_fill_blocks_one_step_is_a_batchnorm(net, apply, equal, settled, channels, kind):
     graph = net()
     value = graph.node("Mul", graph.input(2, channels, 3, 4), graph.noise(1, channels, 1, 1))
     applied = apply("gather_affine", graph.model(graph.batchnorm(value, channels)), load_costs("generic"))
     assert [node.op_type for node in applied.model.graph.node] == [kind]
     equal(applied)
     settled("gather_affine", applied, load_costs("generic"))
+
+
+@pytest.mark.parametrize("magic, refused", [(1e8, True), (1e4, False)])
+def test_adding_and_taking_away_a_huge_number_rounds_on_purpose_and_stays(net, apply, equal, magic, refused):
+    graph = net()
+    large = graph.constant([[[magic]], [[magic]]])
+    value = graph.node("Sub", graph.node("Add", graph.input(1, 2, 3, 4), large), large)
+    applied = apply("gather_affine", graph.model(graph.node("Relu", value)))
+    assert ("takes away what the one before added" in applied.refusals) is refused
+    equal(applied, absolute=1e-3)

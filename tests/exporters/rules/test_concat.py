@@ -240,9 +240,11 @@ def test_a_long_row_of_elementwise_operators_comes_to_an_end(net, apply, equal):
     equal(apply("sink_concat", graph.model(graph.conv(value, 4, 3))))
 
 
-@pytest.mark.parametrize("target, sunk", [("generic", False), ("rpi4", True)])
-def test_parts_of_fewer_channels_than_a_block_stay_together(net, apply, target, sunk):
-    graph = net()
-    applied = apply("sink_concat", graph.model(graph.conv(joined(graph, 15), 30, 4)), load_costs(target))
+@pytest.mark.parametrize("channels, fills", [(15, False), (16, True), (22, False), (23, False), (24, True), (36, True)])
+@pytest.mark.parametrize("target", ["generic", "rpi4"])
+def test_parts_that_do_not_fill_blocks_stay_together(net, apply, target, channels, fills):
+    graph, sunk = net(), fills or target == "rpi4"
+    model = graph.model(graph.conv(joined(graph, channels), 2 * channels, 4))
+    applied = apply("sink_concat", model, load_costs(target))
     assert (applied.count("Concat") == 0) is sunk
-    assert sunk or "fewer channels than one of the runtime's blocks of 16" in applied.refusals
+    assert sunk or "do not fill the runtime's blocks of 16 channels" in applied.refusals

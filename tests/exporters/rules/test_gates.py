@@ -47,6 +47,15 @@ def test_without_a_blocked_layout_it_would_only_cost(net, apply):
     assert apply(PASS, graph.model(gated(graph, graph.input(1, 3, 4, 4), 3)), unblocked).untouched
 
 
+@pytest.mark.parametrize("channels, whole", [(16, True), (48, True), (8, False), (24, False), (100, False)])
+def test_blocks_in_part_gain_nothing(net, apply, channels, whole):
+    graph = net()
+    model = graph.model(gated(graph, graph.input(1, channels, 4, 4), channels))
+    applied = apply(PASS, model, load_costs("generic"))
+    assert (applied.fired == 1) is whole
+    assert whole or f"{channels} channels are not whole blocks of 16" in applied.refusals
+
+
 def one_pixel(graph, x):
     return gated(graph, graph.node("GlobalAveragePool", x), 3)
 

@@ -155,9 +155,9 @@ def test_the_inverse_norm_is_spread_by_a_convolution_where_maps_are_blocked(net,
     equal(applied)
 
 
-def test_of_fewer_channels_than_a_block_the_reduction_stays(net, apply):
+def test_of_channels_that_fill_no_block_the_reduction_stays(net, apply):
     graph = net()
     model = graph.model(normalised(graph, graph.input(2, 15, 3, 3)))
     applied = apply("cheapest_normalise", model, load_costs("generic"))
-    assert applied.untouched and "15 channels are less than one of the runtime's blocks of 16" in applied.refusals
+    assert applied.untouched and "15 channels do not fill the runtime's blocks of 16" in applied.refusals
     assert apply("cheapest_normalise", model, load_costs("rpi4")).fired == 1

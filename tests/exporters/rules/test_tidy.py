@@ -19,7 +19,7 @@ class TestFlushDenormals:
         st.lists(
             st.floats(width=32, allow_nan=False, allow_infinity=False)
             | st.floats(-SMALLEST, SMALLEST, width=32, allow_subnormal=True),
-            min_size=1,
+            min_size=2,
             max_size=8,
         )
     )
@@ -32,6 +32,11 @@ class TestFlushDenormals:
         assert applied.fired == tiny.sum()
         np.testing.assert_array_equal(initializers(applied.model)["weights"], np.where(tiny, np.float32(0), expected))
         assert apply("flush_denormals", applied.model).untouched
+
+    def test_one_number_alone_may_be_a_divisor_and_stays(self, net, apply):
+        graph = net()
+        model = graph.model(graph.node("Div", graph.input(3), graph.constant(1e-39)))
+        assert apply("flush_denormals", model).untouched
 
     def test_several_tensors_and_the_result_is_the_same(self, net, apply, equal):
         graph = net()
@@ -159,3 +164,19 @@ def test_a_branch_that_gives_what_was_made_outside_stays_valid(net, apply, equal
         "x": np.array(1, np.float32),
     }
     equal(apply("tidy", graph.model(chosen)), feeds=feeds)
+
+
+def test_two_outputs_that_are_one_value_keep_their_names(net, apply, equal):
+    graph = net()
+    relu = graph.node("Relu", graph.input(2, 3))
+    applied = apply("tidy", graph.model(relu, graph.node("Identity", relu)))
+    equal(applied)
+    assert applied.count("Identity") == 1
+
+
+def test_an_identity_in_between_goes(net, apply, equal):
+    graph = net()
+    inner = graph.node("Identity", graph.node("Identity", graph.node("Sin", graph.input(2, 3))))
+    applied = apply("tidy", graph.model(graph.node("Relu", inner)))
+    equal(applied)
+    assert applied.count("Identity") == 0
