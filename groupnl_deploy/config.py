@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from device_agent.strict import StrictError, from_dict
 from device_agent.wire import BACKENDS, Format
@@ -17,6 +17,9 @@ from groupnl_deploy.bench.workload import Workload
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.models.spec import KNOBS, BnPosition, Method, Nonlinearity, Range, Semantics
 from groupnl_deploy.words import known_word
+
+# Those of a whole network: "depthwise" is a layer for rules of one's own.
+CONVOLUTIONS: tuple[Method, ...] = tuple(method for method in get_args(Method) if method != "depthwise")
 
 
 @dataclass(frozen=True)
@@ -32,13 +35,13 @@ class TrainConfig:
 class ModelConfig:
     """One net of the campaign; `label` names its folders.
 
-    Without `conv` an alias says the convolution, and any other name means GroupNL. The other fields are
-    `ConvSpec`'s; what is left out stays as the papers have it.
+    `conv` is one of `CONVOLUTIONS`; without it an alias says the convolution, and any other name means GroupNL. The
+    other fields are `ConvSpec`'s; what is left out stays as the papers have it.
     """
 
     label: str
     model: str
-    conv: Method | None = None
+    conv: str | None = None
     semantics: Semantics = "released"
     width: float = 1.0
     ratio: int | None = None
@@ -144,6 +147,9 @@ def _check(campaign: Campaign) -> None:
             "Every entry of [[models]] needs a label of its own, of letters, digits, dots and dashes.",
             "Give the models different labels.",
         )
+    for model in campaign.models:
+        if model.conv is not None:
+            known_word("convolution", model.conv, CONVOLUTIONS)
     for backend in campaign.bench.backends:
         known_word("backend", backend, BACKENDS)
         _require_format(backend, campaign.export.formats)

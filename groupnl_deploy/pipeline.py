@@ -127,7 +127,7 @@ def campaign_spec(campaign: Campaign, model: ModelConfig) -> ModelSpec:
     data = load_dataset(campaign.train.dataset)
     return model_spec(
         model.model,
-        model.conv,
+        model.conv,  # type: ignore[arg-type]  # `load_campaign` has checked it
         model.semantics,
         otherwise="groupnl",
         knobs=model.knobs,

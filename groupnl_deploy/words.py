@@ -1,6 +1,7 @@
-"""Names that users type: an unknown one is refused with the known ones and the nearest."""
+"""Words that users type: an unknown name is refused with the nearest and the known ones; commands to copy."""
 
 import difflib
+import shlex
 from collections.abc import Iterable
 
 from groupnl_deploy.errors import UsageError
@@ -16,3 +17,8 @@ def known_word(kind: str, word: str, known: Iterable[str]) -> str:
         f"There is no {kind} “{word}”; known are {', '.join(names) or 'none'}.",
         f"Did you mean “{nearest[0]}”?" if nearest else "See --help.",
     )
+
+
+def command_line(*words: object) -> str:
+    """A `groupnl` command that can be copied into a shell, whatever characters its paths have."""
+    return shlex.join(["groupnl", *map(str, words)])

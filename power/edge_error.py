@@ -1,76 +1,133 @@
 """How wrong a window's joules can be because nobody knows exactly when the meter measured. Pure.
 
-A row says which value the meter showed, up to one poll late, and the value of a meter that averages is spread over a
-whole update period. So a step of power is known to no better than one *reach*: the longest spacing of the rows or the
-update period, whichever is longer, plus the polls' jitter. From this come the terms of the bound, in joules:
+A row says which value the meter showed. It was asked *late*, by anything from nothing to the polls' period and their
+jitter; regular polls hide how much, and a quartz that drifts against them runs through all of it. The value of a meter
+that averages is spread over a whole update period as well. So a step of power is known to no better than one *reach*:
+the longest spacing of the rows or the update period, whichever is longer, plus the lateness. From this come the terms
+of the bound, in joules:
 
 - at each edge, reach x the range of power in the rows from one reach before it to two behind it, where a step nearby
   shows, which may lie on its other side;
-- reach x the difference of power between the edges (all rows may be late by the same, so that the window that
-  was integrated lies earlier than the one that was asked for);
-- inside, each change of power x the jitter. The rows of many changes are not all late together: these terms count at
-  most with four times the root of their squares' sum, as independent ones do with room to spare;
-- inside, each change of power x the whole wait for it, where rows before it repeat one value or a row that was due
-  did not come: nothing then tells when the value before it ended.
+- reach x the difference of power between the edges: rows that are all late alike put the window earlier than the one
+  that was asked for, and half of what may be late, or of a spacing, is such a shift;
+- inside, each change of power x the other half: of the lateness, where means are integrated as means, of which that is
+  exact; of the lateness and the spacing otherwise, as the change then lies anywhere between its two rows. These add up
+  plainly: under a load in step with the polls the errors of all changes have one sign;
+- inside, each change of power x the whole wait for it and the lateness, where rows before it repeat one value or a row
+  that was due did not come: nothing then tells when the value before it ended;
+- while measurements are missing, the time x all the power there may have been. No row shows what a load did then, even
+  one that keeps its levels; only a meter of instants sees all of them, up to two periods between its rows.
+  A bound that one lost reply makes unknown would serve nobody, so this one supposes that the power stayed between
+  nothing and the largest of the recording, and says so where, and only where, it counts.
 
-Rows look back, so a window may begin at the first of them. But where it ends less than two reaches before the last, or
-before a hole, no bound is known: a step at its end would show in rows that there are not.
+A recording that does not say how often the meter was asked may have been polled no oftener than it has rows, and one
+that does not say how often the meter measures is taken at its rows' word (`power.update_period`). Rows look back, so a
+window may begin at the first of them. But where it ends less than two reaches before the last, or before a hole, no
+bound is known: a step at its end would show in rows that there are not.
 
-It bounds neither what no row shows, such as a peak within an instantaneous meter's period or the power while
-measurements are missing, nor the meter's own accuracy. It supposes what `ASSUMES` says.
+It bounds neither what no row shows, such as a peak within an instantaneous meter's period, nor the meter's own
+accuracy. What it supposes stands beside it.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from power.holes import MISSING_PERIODS
-from power.trace import Samples
+from power.holes import MISSING_PERIODS, row_period_s
+from power.integration import Method
+from power.trace import PowerTrace, Samples
 from power.update_period import UpdatePeriod, near_median
 
+LEVEL_PERIODS = 2  # those of the next line
 ASSUMES = "a load that keeps each level for two update periods"
+ASSUMES_OF_GAPS = (
+    f"{ASSUMES} and, while measurements are missing, stays between nothing and the largest power of the recording"
+)
 # A step so many update periods away is in no bound, as long as two reaches are no longer: polls, jitter included, may
 # then delay a row by half a period.
 CLEAR_PERIODS = 3
 _BEHIND = 2  # reaches behind an edge in which a step at it shows
-_SPREAD = 4  # an even spread over [0, u] has a standard deviation of 0.29 u: this is fourteen of them
 
 
-def edge_error_j(
-    t_s: Samples,
-    power_w: Samples,
-    changed: NDArray[np.bool_],
-    window_s: tuple[float, float],
-    seen: UpdatePeriod,
-    row_period_s: float,
-) -> float | None:
-    """The bound for a window that the rows enclose; None where they end too soon after it to tell.
+@dataclass(frozen=True)
+class Timing:
+    """What a recording's rows tell of time, and what they may hide.
 
-    Args:
-        t_s: the rows without a hole that the window lies among, seconds, (n,).
-        power_w: their watts, (n,).
-        changed: whether each row's value differs from the row before, (n,).
-        window_s: its start and end on the same clock.
-        seen: seconds between two measurements, as the rows show it.
-        row_period_s: how long a value may have been repeated without a row.
+    `seen` is the time between two measurements as the rows show it, `row_period_s` how long a value may have been
+    repeated without a row, `poll_period_s` how often the meter was asked. `exact_means` says that each value is a mean
+    and is integrated as one, `of_instants` that none is. `hidden_w` is how far apart two powers may be of which no row
+    tells.
     """
-    reach_s, jitter_s = _reach_s(t_s, window_s, seen, row_period_s)
-    if window_s[1] > t_s[-1] - _BEHIND * reach_s:
-        return None
-    first, last = _around(t_s, window_s)
-    spacings = np.diff(t_s[first : last + 1])
-    near_w = sum(_range_w(t_s, power_w, at_s - reach_s, at_s + _BEHIND * reach_s) for at_s in window_s)
-    between_w = abs(float(power_w[last] - power_w[first + 1]))
-    steps_w = np.abs(np.diff(power_w[first : last + 1]))
-    prompt = changed[first:last] & (spacings <= MISSING_PERIODS * seen.period_s)
-    late_j = steps_w[prompt] * jitter_s
-    inside_j = min(float(np.sum(late_j)), _SPREAD * float(np.linalg.norm(late_j)))
-    waits_s = np.maximum(spacings[~prompt], row_period_s)
-    return reach_s * (near_w + between_w) + inside_j + float(waits_s @ steps_w[~prompt])
+
+    seen: UpdatePeriod
+    row_period_s: float
+    poll_period_s: float
+    exact_means: bool
+    of_instants: bool
+    hidden_w: float
+
+    @classmethod
+    def of(cls, trace: PowerTrace, seen: UpdatePeriod, method: Method) -> "Timing":
+        """That of a recording which is integrated by `method`."""
+        facts, power_w = trace.facts, trace.power_w
+        return cls(
+            seen=seen,
+            row_period_s=row_period_s(facts, seen.usual_s),
+            poll_period_s=facts.poll_period_s or seen.usual_s,
+            exact_means=method == "interval" and facts.averaging == "block",
+            of_instants=facts.averaging == "instant",
+            hidden_w=float(np.max(power_w, initial=0.0) - np.min(power_w, initial=0.0)),
+        )
+
+    def missing(self, spacings: Samples) -> NDArray[np.bool_]:
+        """For each time between two rows, seconds, whether at least one measurement is missing in it."""
+        lacking: NDArray[np.bool_] = spacings > MISSING_PERIODS * self.row_period_s
+        return lacking
+
+    def hides(self, spacings: Samples) -> NDArray[np.bool_]:
+        """Whether a level may have come and gone, or may show in part alone, between two rows so far apart."""
+        if not self.of_instants:
+            return self.missing(spacings)
+        hiding: NDArray[np.bool_] = spacings > LEVEL_PERIODS * self.row_period_s
+        return hiding
 
 
-def known_until_s(t_s: Samples, window_s: tuple[float, float], seen: UpdatePeriod, row_period_s: float) -> float:
-    """The latest end for which the bound would be known, were the reach that of this window. Args as above."""
-    return float(t_s[-1]) - _BEHIND * _reach_s(t_s, window_s, seen, row_period_s)[0]
+@dataclass(frozen=True)
+class EdgeError:
+    """The bound in joules, None where the rows end too soon behind the window to tell, and what it supposes."""
+
+    bound_j: float | None
+    assumes: str
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """The rows without a hole that a window lies among, (n,); `changed`: the value is not that of the row before."""
+
+    t_s: Samples
+    power_w: Samples
+    changed: NDArray[np.bool_]
+
+
+def edge_error(rows: Rows, window_s: tuple[float, float], timing: Timing) -> EdgeError:
+    """The bound for the window from `window_s[0]` to `window_s[1]`, on the rows' clock, which they enclose."""
+    reach_s, late_s = _reach_s(rows.t_s, window_s, timing)
+    if window_s[1] > rows.t_s[-1] - _BEHIND * reach_s:
+        return EdgeError(None, ASSUMES)
+    first, last = _around(rows.t_s, window_s)
+    edges = [_near(rows, at_s, reach_s, timing) for at_s in window_s]
+    between_w = abs(float(rows.power_w[last] - rows.power_w[first + 1]))
+    within = slice(first, last + 1)
+    inside_j = _inside_j(Rows(rows.t_s[within], rows.power_w[within], rows.changed[within]), late_s, timing)
+    bound_j = reach_s * (sum(near_w for near_w, _ in edges) + between_w) + inside_j
+    blind = any(hidden for _, hidden in edges) or bool(np.any(timing.hides(np.diff(rows.t_s[within]))))
+    return EdgeError(bound_j, ASSUMES_OF_GAPS if blind else ASSUMES)
+
+
+def known_until_s(t_s: Samples, window_s: tuple[float, float], timing: Timing) -> float:
+    """The latest end for which the bound would be known, were the reach that of this window. Rows are `t_s`, (n,)."""
+    return float(t_s[-1]) - _BEHIND * _reach_s(t_s, window_s, timing)[0]
 
 
 def _around(t_s: Samples, window_s: tuple[float, float]) -> tuple[int, int]:
@@ -79,22 +136,38 @@ def _around(t_s: Samples, window_s: tuple[float, float]) -> tuple[int, int]:
     return first, int(np.searchsorted(t_s, window_s[1], side="left"))
 
 
-def _reach_s(
-    t_s: Samples, window_s: tuple[float, float], seen: UpdatePeriod, row_period_s: float
-) -> tuple[float, float]:
-    """The reach, and the jitter in it. The longest spacing is looked for in the rows behind the end as well."""
+def _reach_s(t_s: Samples, window_s: tuple[float, float], timing: Timing) -> tuple[float, float]:
+    """The reach, and the lateness in it. The longest spacing is looked for in the rows behind the end as well."""
     first, last = _around(t_s, window_s)
     spacings = np.diff(t_s[first : last + 1])
-    jitter_s = float(np.ptp(near_median(spacings[spacings > 0.0])))
+    late_s = timing.poll_period_s + float(np.ptp(near_median(spacings[spacings > 0.0])))
     # Rows that are polls come more often than the meter measures: then its period counts, as far as it is known.
-    period_s = seen.period_s if seen.by_changes else max(seen.period_s, row_period_s)
-    longest_s = max(float(np.max(spacings)), period_s)
-    behind = int(np.searchsorted(t_s, window_s[1] + _BEHIND * (longest_s + jitter_s), side="left"))
+    seen = timing.seen
+    period_s = seen.period_s if seen.by_changes else max(seen.period_s, timing.row_period_s)
+    # What a long wait inside the window hides counts whole, and makes nothing near its edges doubtful.
+    longest_s = float(np.max(spacings[~timing.hides(spacings)], initial=period_s))
+    behind = int(np.searchsorted(t_s, window_s[1] + _BEHIND * (longest_s + late_s), side="left"))
     longest_s = float(np.max(np.diff(t_s[last : behind + 1]), initial=longest_s))
-    return longest_s + jitter_s, jitter_s
+    return longest_s + late_s, late_s
 
 
-def _range_w(t_s: Samples, power_w: Samples, from_s: float, to_s: float) -> float:
-    """Largest minus smallest power of the rows between two instants, watts."""
-    begin, end = np.searchsorted(t_s, from_s, side="left"), np.searchsorted(t_s, to_s, side="right")
-    return float(np.ptp(power_w[begin:end]))
+def _near(rows: Rows, at_s: float, reach_s: float, timing: Timing) -> tuple[float, bool]:
+    """How far apart the powers near an edge are, watts, and whether measurements of them are missing."""
+    begin = int(np.searchsorted(rows.t_s, at_s - reach_s, side="left"))
+    end = int(np.searchsorted(rows.t_s, at_s + _BEHIND * reach_s, side="right"))
+    if np.any(timing.hides(np.diff(rows.t_s[max(begin - 1, 0) : end + 1]))):
+        return timing.hidden_w, True
+    return float(np.ptp(rows.power_w[begin:end])), False
+
+
+def _inside_j(rows: Rows, late_s: float, timing: Timing) -> float:
+    """What the changes among the window's own rows may have been too early or too late by, joules."""
+    spacings, steps_w = np.diff(rows.t_s), np.abs(np.diff(rows.power_w))
+    hidden = timing.hides(spacings)
+    prompt = ~hidden & rows.changed[:-1] & (spacings <= MISSING_PERIODS * timing.seen.period_s)
+    # An instant that rows repeat lies up to the meter's own period back; a mean began that long before it came.
+    wait_s = timing.row_period_s if timing.exact_means else max(timing.row_period_s, timing.seen.period_s)
+    unsure_s = np.maximum(spacings, wait_s) + late_s
+    unsure_s[prompt] = (late_s if timing.exact_means else spacings[prompt] + late_s) / 2
+    steps_w[hidden] = timing.hidden_w
+    return float(unsure_s @ steps_w)

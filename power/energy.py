@@ -10,23 +10,23 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from power.edge_error import ASSUMES, edge_error_j, known_until_s
+from power.edge_error import ASSUMES, EdgeError, Rows, Timing, edge_error, known_until_s
 from power.errors import MeterSettingError, SampleGap, TraceFormatError, WindowNotCovered
-from power.holes import MISSING_PERIODS, longest_wait_s, row_period_s
+from power.holes import longest_wait_s
 from power.integration import METHODS, RULE_FOR, EnergySum, Method, block_ends
 from power.trace import PowerTrace, Samples
 from power.update_period import changes, estimate_update_period
 
 JOULES_IN_WH = 3600.0
 
-Rows = NDArray[np.intp]
+RowNumbers = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
 class Energy:
     """What a window cost. Times are seconds since the trace's `t0_s`; signs are the trace's own.
 
-    `edge_error_j` bounds what the window's edges can be wrong by (`power.edge_error`), for a load of which
+    `edge_error_j` bounds what edges and changes inside can be wrong by (`power.edge_error`), for a load of which
     `edge_error_assumes` is true; it is None where too little was recorded behind the end to tell. `peak_power_w` and
     `min_voltage_v` are those of the values that the energy is made of. `samples` counts the distinct measurements
     inside the window, edges included. `update_period_s` is estimated from the whole trace. `max_gap_s` is the largest
@@ -85,7 +85,7 @@ class EnergyIndex:
         self.trace = trace = _each_row_once(trace)
         self.method: Method = method or RULE_FOR[trace.facts.averaging]
         self._seen = estimate_update_period(trace)
-        self._row_period_s = row_period_s(trace.facts, self._seen.usual_s)
+        self._timing = Timing.of(trace, self._seen, self.method)
         self._limit_s = longest_wait_s(trace.facts, self._seen.usual_s) if max_gap_s is None else max_gap_s
         # Written so that a limit of NaN makes every spacing a hole.
         self._holes_before = np.concatenate(([0], np.cumsum(~(np.diff(trace.t_s) <= self._limit_s))))
@@ -121,13 +121,14 @@ class EnergyIndex:
         rows = self._enclosing(np.array([start_s]), np.array([end_s]))
         times = self.trace.t_s[int(rows[0][0]) : int(rows[1][0]) + 1]
         spacings = np.diff(times)
-        missing = spacings > MISSING_PERIODS * self._row_period_s
+        missing = self._timing.missing(spacings)
+        edges = self._edge_error(start_s, end_s)
         return Energy(
             start_s=start_s,
             end_s=end_s,
             duration_s=end_s - start_s,
             energy_j=energy_j,
-            edge_error_j=self._edge_error_j(start_s, end_s),
+            edge_error_j=edges.bound_j,
             mean_power_w=energy_j / (end_s - start_s),
             peak_power_w=float(np.max(self._sum.at_work(self.trace.power_w, start_s, end_s))),
             min_voltage_v=float(np.min(self._sum.at_work(self.trace.voltage_v, start_s, end_s))),
@@ -139,6 +140,7 @@ class EnergyIndex:
             method=METHODS[self.method],
             sign=self.trace.facts.sign,
             emulated=self.trace.facts.emulated,
+            edge_error_assumes=edges.assumes,
         )
 
     def widest_s(self, start_s: float | None = None, end_s: float | None = None) -> tuple[float, float]:
@@ -152,9 +154,9 @@ class EnergyIndex:
             return start_s, end_s
         last_s = end_s = float(self.trace.t_s[-1])
         self._enclosing(np.array([start_s]), np.array([end_s]))
-        rows, periods = self._unbroken(start_s), (self._seen, self._row_period_s)
+        t_s = self.trace.t_s[self._unbroken(start_s)]
         # A shorter window may have more jitter, as its rows have another median: then the end moves once more.
-        while (known_s := known_until_s(self.trace.t_s[rows], (start_s, end_s), *periods)) < end_s:
+        while (known_s := known_until_s(t_s, (start_s, end_s), self._timing)) < end_s:
             if known_s <= start_s:
                 return start_s, last_s
             end_s = known_s
@@ -165,13 +167,13 @@ class EnergyIndex:
             return self.trace.t_s
         # A meter that another program left at a faster rate renews more often than it is known to.
         known_s = (self.trace.facts.update_period_s, self._seen.period_s if self._seen.by_changes else None)
-        period_s = min((period_s for period_s in known_s if period_s is not None), default=self._row_period_s)
+        period_s = min((period_s for period_s in known_s if period_s is not None), default=self._timing.row_period_s)
         return block_ends(self.trace.t_s, self._changed, period_s)
 
-    def _edge_error_j(self, start_s: float, end_s: float) -> float | None:
-        rows = self._unbroken(start_s)
-        trace, periods = self.trace, (self._seen, self._row_period_s)
-        return edge_error_j(trace.t_s[rows], trace.power_w[rows], self._changed[rows], (start_s, end_s), *periods)
+    def _edge_error(self, start_s: float, end_s: float) -> EdgeError:
+        near, trace = self._unbroken(start_s), self.trace
+        rows = Rows(trace.t_s[near], trace.power_w[near], self._changed[near])
+        return edge_error(rows, (start_s, end_s), self._timing)
 
     def _unbroken(self, at_s: float) -> slice:
         """The rows around an instant, as far as no hole lies between."""
@@ -180,7 +182,7 @@ class EnergyIndex:
         begin, end = (int(np.searchsorted(self._holes_before, holes, side=side)) for side in ("left", "right"))
         return slice(begin, end)
 
-    def _enclosing(self, starts: Samples, ends: Samples) -> tuple[Rows, Rows]:
+    def _enclosing(self, starts: Samples, ends: Samples) -> tuple[RowNumbers, RowNumbers]:
         """Rows that bracket each window: the last at or before its start, the first at or after its end."""
         times = self.trace.t_s
         backward = ~(starts < ends)
@@ -203,7 +205,7 @@ class EnergyIndex:
         self._refuse_holes(first, last)
         return first, last
 
-    def _refuse_holes(self, first: Rows, last: Rows) -> None:
+    def _refuse_holes(self, first: RowNumbers, last: RowNumbers) -> None:
         broken = self._holes_before[last] > self._holes_before[first]
         if not np.any(broken):
             return
@@ -250,12 +252,14 @@ def net_of_idle(gross: Energy, idle: Energy, *more_idle: Energy) -> NetEnergy:
     idle_s = sum(window.duration_s for window in windows)
     idle_power_w = sum(window.energy_j for window in windows) / idle_s
     idle_energy_j = idle_power_w * gross.duration_s
+    supposed = [window.edge_error_assumes for window in (gross, *windows)]
     return NetEnergy(
         idle_power_w=idle_power_w,
         idle_energy_j=idle_energy_j,
         net_energy_j=gross.energy_j - idle_energy_j,
         edge_error_j=_net_error_j(gross, windows, gross.duration_s / idle_s),
         emulated=any_emulated(gross, *windows),
+        edge_error_assumes=next((more for more in supposed if more != ASSUMES), ASSUMES),
     )
 
 

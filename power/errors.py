@@ -13,6 +13,7 @@
     ├── HostSlept            a hole in a recording that its own clock does not show
     ├── TraceFormatError     a recording that cannot be read as one
     └── TraceNotWritten      a recording that cannot be stored: folder missing, disk full, no permission
+        └── TraceLost        its file was removed or replaced while it grew
 
 Every error is one sentence of what happened (`message`) and one of what to do (`remedy`).
 """
@@ -65,3 +66,7 @@ class TraceFormatError(PowerError):
 
 class TraceNotWritten(PowerError):
     """A recording could not be stored."""
+
+
+class TraceLost(TraceNotWritten):
+    """A recording was written, and its file is no longer where it was begun."""

@@ -8,6 +8,7 @@ import threading
 import time
 from array import array
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -19,8 +20,10 @@ from power.errors import EndOfRecording, MeterSettingError, TraceNotWritten, Win
 from power.host_sleep import SleepWatch
 from power.meters.base import Measurement, Meter
 from power.running import RunningTotals, Totals
-from power.trace import PowerTrace
+from power.trace import MeterFacts, PowerTrace
 from power.trace_io import TraceWriter
+
+SLOWEST_HZ, FASTEST_HZ = 0.001, 1000.0
 
 
 def is_repeat(reply: Measurement, kept: Measurement | None, update_period_s: float) -> bool:
@@ -50,12 +53,16 @@ class Recorder:
         keep_rows: bool = True,
         watch_sleep: Callable[[], SleepWatch] = SleepWatch,
     ) -> None:
-        if not 0.0 < poll_hz <= 1000.0:
+        if not SLOWEST_HZ <= poll_hz <= FASTEST_HZ:
             raise MeterSettingError(
-                f"A meter cannot be polled at {poll_hz} Hz.", "Choose up to 1000, usually 10 to 20."
+                f"A meter cannot be polled at {poll_hz} Hz.",
+                f"Choose {SLOWEST_HZ:g} to {FASTEST_HZ:g}, usually 10 to 20.",
             )
         self._meter = meter
         self._poll_period_s = 1.0 / poll_hz
+        # Where measurements were dated by other polls, as in a recording that is played, the meter says by which.
+        poll_period_s = meter.facts.poll_period_s or self._poll_period_s
+        self._facts = replace(meter.facts, poll_period_s=poll_period_s)
         self._csv_path = csv_path
         self._csv: TraceWriter | None = None
         self._t0_s = 0.0
@@ -75,7 +82,7 @@ class Recorder:
         self._sleep = self._watch_sleep()
         self._started_at = datetime.now(UTC).isoformat()
         if self._csv_path is not None:
-            self._csv = TraceWriter(self._csv_path, self._meter.facts, self._t0_s, self._started_at)
+            self._csv = TraceWriter(self._csv_path, self._facts, self._t0_s, self._started_at)
         self._thread.start()
         return self
 
@@ -88,6 +95,11 @@ class Recorder:
                 self._finish()
         elif not self._halt.is_set():
             self.stop()
+
+    @property
+    def facts(self) -> MeterFacts:
+        """Those of the recording: the meter's, and how often it is asked."""
+        return self._facts
 
     @property
     def latest(self) -> Measurement | None:
@@ -124,7 +136,7 @@ class Recorder:
         """Return what was recorded, also where a failure has ended it since. Without kept rows it is empty."""
         with self._changed:
             t_s, voltage_v, current_a = (np.array(column) for column in self._columns or ((), (), ()))
-        return PowerTrace(self._meter.facts, self._t0_s, self._started_at, t_s, voltage_v, current_a)
+        return PowerTrace(self._facts, self._t0_s, self._started_at, t_s, voltage_v, current_a)
 
     def wait_until_covered(self, monotonic_s: float, timeout_s: float) -> None:
         """Wait for a measurement at or after `monotonic_s` (`time.monotonic()`), so that a window can end there.

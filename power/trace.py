@@ -22,6 +22,8 @@ class MeterFacts:
     `update_period_s` is the nominal time between two measurements of the meter, however often it is polled.
     `emulated` is set by the meter's reader from the nature of its port, never by a caller's wish. None for
     either says that nobody knows, as in a recording from elsewhere. `averaging` decides how to integrate.
+    `poll_period_s` is how often the meter was asked, and so how late a measurement may be dated; a meter that is not
+    recorded yet has none, and None in a recording says that nobody knows.
     Words are one printable line each: what a file's name may hold beyond that is escaped.
     """
 
@@ -33,6 +35,7 @@ class MeterFacts:
     field: str
     update_period_s: float | None
     averaging: Averaging = "instant"
+    poll_period_s: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("meter", "transport", "port", "field"):
@@ -42,10 +45,11 @@ class MeterFacts:
                 f"The sign of the current is {self.sign}.",
                 "Use +1, or -1 where the meter is plugged in the other way round.",
             )
-        if self.update_period_s is not None and not 0.0 < self.update_period_s < float("inf"):
-            raise MeterSettingError(
-                f"The update period is {self.update_period_s} s.", "Give the meter's period in seconds, above zero."
-            )
+        for name, period_s in (("update", self.update_period_s), ("poll", self.poll_period_s)):
+            if period_s is not None and not 0.0 < period_s < float("inf"):
+                raise MeterSettingError(
+                    f"The {name} period is {period_s} s.", f"Give the {name} period in seconds, above zero."
+                )
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,6 +1,6 @@
 """The facts of a recording as `#` lines: written whole, read leniently where absent and strictly where wrong.
 
-What a file does not say is unknown, and stays so: its `emulated` and `update_period_s` are None. A line that no
+What a file does not say is unknown, and stays so: its `emulated` and its periods are None. A line that no
 version of this project writes is a comment. A fact given twice, or one that cannot be, is refused by its line.
 """
 
@@ -30,6 +30,7 @@ KNOWN = (
     "field",
     "update_period_s",
     "averaging",
+    "poll_period_s",
     "clock",
     "t0_s",
     "started_at",
@@ -61,6 +62,7 @@ def fact_lines(facts: MeterFacts, t0_s: float, started_at: str | None) -> Iterat
         facts.field,
         facts.update_period_s,
         facts.averaging,
+        facts.poll_period_s,
         CLOCK,
         t0_s,
         started_at,
@@ -82,6 +84,7 @@ def parse_facts(path: Path, notes: Sequence[str]) -> RecordedFacts:
         field=given.read("field", str, UNKNOWN),
         update_period_s=given.read("update_period_s", _period, None),
         averaging=given.read("averaging", _one_of(_AVERAGING), "instant"),
+        poll_period_s=given.read("poll_period_s", _period, None),
     )
     return RecordedFacts(
         meter=meter,
@@ -167,7 +170,7 @@ def _one_of(values: dict[str, T]) -> Callable[[str], T]:
 def _period(text: str) -> float:
     value = finite(text)
     if value <= 0.0:
-        raise ValueError(f"an update period of {text} s is impossible")
+        raise ValueError(f"a period of {text} s is impossible")
     return value
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from power.errors import TraceNotWritten
+from power.errors import TraceLost, TraceNotWritten
 from power.trace import MeterFacts, PowerTrace
 from power.trace_facts import fact_lines
 
@@ -26,39 +26,50 @@ class TraceWriter:
 
     def __init__(self, path: Path, facts: MeterFacts, t0_s: float, started_at: str) -> None:
         self._path, self._empty = path, True
-        try:
+        with _refusals_named(path):
             self._file = path.open("x", encoding="utf-8", newline="\n", buffering=1)
-        except OSError as error:
-            raise _not_written(path, error) from error
         try:
-            self._file.writelines(_head(facts, t0_s, started_at))
-        except OSError as error:
-            with contextlib.suppress(TraceNotWritten):  # of the same disk, and the first says more
+            with _refusals_named(path):
+                self._file.writelines(_head(facts, t0_s, started_at))
+        except BaseException:
+            with contextlib.suppress(TraceNotWritten):  # the first error says more
                 self.close()
-            raise _not_written(path, error) from error
+            raise
 
     def append(self, t_s: float, voltage_v: float, current_a: float) -> None:
         """Add one measurement; `t_s` counts from the recording's `t0_s`."""
-        try:
+        with _refusals_named(self._path):
             self._file.write(_line(t_s, voltage_v, current_a))
-        except OSError as error:
-            raise _not_written(self._path, error) from error
         self._empty = False
 
     def close(self) -> None:
-        """Bring the file safely to the disk; harmless when called again."""
+        """Bring the file safely to the disk; harmless when called again.
+
+        Raises `TraceLost` where the file has been removed or replaced meanwhile.
+        """
         if self._file.closed:
             return
+        is_in_place = self._is_in_place()
         try:
-            with self._file:
+            with _refusals_named(self._path), self._file:
                 self._file.flush()
                 os.fsync(self._file.fileno())
-        except OSError as error:
-            raise _not_written(self._path, error) from error
         finally:
-            if self._empty:
+            if self._empty and is_in_place:
                 with contextlib.suppress(OSError):  # then it stays, and harms nobody
                     self._path.unlink()
+        if not is_in_place:
+            raise TraceLost(
+                f"The recording {self._path} was removed or replaced while it grew.",
+                "Record again, and leave its file alone until the end.",
+            )
+
+    def _is_in_place(self) -> bool:
+        """Whether the path still leads to what is written: a removed file takes every row and keeps none."""
+        try:
+            return os.path.samestat(self._path.lstat(), os.fstat(self._file.fileno()))
+        except OSError:
+            return False
 
     def __enter__(self) -> Self:
         return self
@@ -76,14 +87,13 @@ def write_csv(trace: PowerTrace, path: Path) -> None:
     """
     unfinished = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}.partial")
     try:
-        with unfinished.open("x", encoding="utf-8", newline="\n") as file:
-            file.writelines(_head(trace.facts, trace.t0_s, trace.started_at))
-            file.writelines(_lines(trace))
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    except OSError as error:
-        raise _not_written(path, error) from error
+        with _refusals_named(path):
+            with unfinished.open("x", encoding="utf-8", newline="\n") as file:
+                file.writelines(_head(trace.facts, trace.t0_s, trace.started_at))
+                file.writelines(_lines(trace))
+                file.flush()
+                os.fsync(file.fileno())
+            unfinished.replace(path)
     finally:
         with contextlib.suppress(OSError):  # gone after the rename; a second failure would hide the first
             unfinished.unlink()
@@ -104,6 +114,15 @@ def _lines(trace: PowerTrace) -> Iterator[str]:
 
 def _line(t_s: float, voltage_v: float, current_a: float) -> str:
     return f"{t_s!r},{voltage_v!r},{current_a!r},{round(voltage_v * current_a, POWER_DIGITS)!r}\n"
+
+
+@contextlib.contextmanager
+def _refusals_named(path: Path) -> Iterator[None]:
+    """Turn what the system refuses into `TraceNotWritten`."""
+    try:
+        yield
+    except OSError as error:
+        raise _not_written(path, error) from error
 
 
 def _not_written(path: Path, error: OSError) -> TraceNotWritten:

@@ -6,6 +6,8 @@ from groupnl_deploy.bench.run import BenchRun
 # So the clocks' error moves a window's edges by at most two per cent of its length.
 _CLOCK_RATIO = 50
 _MIN_SAMPLES = 10
+# Of the steady window: a meter that loses more does not measure the run, however near each lost reply's neighbours are.
+_LARGEST_GAPS = 0.05
 # Quartz and what NTP slews of it stay below 6e-4; more is a clock that stopped, as in a host that slept.
 _LARGEST_DRIFT = 1e-3
 
@@ -47,6 +49,11 @@ def _energy_problems(energy: RunEnergy | None) -> tuple[str, ...]:
     found = []
     if energy.steady.samples < _MIN_SAMPLES:
         found.append(f"the meter gave only {energy.steady.samples} measurements in the steady window")
+    if energy.steady.gaps_s > _LARGEST_GAPS * energy.steady.duration_s:
+        found.append(
+            f"measurements are missing in {energy.steady.gaps_s:.3g} s of the steady window's "
+            f"{energy.steady.duration_s:.3g} s, more than {_LARGEST_GAPS:.0%} of it"
+        )
     if energy.steady.energy_j <= 0:
         found.append("the meter saw no power flow to the board: if it is plugged the other way round, use --sign -1")
     return tuple(found)

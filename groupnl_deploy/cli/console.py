@@ -6,6 +6,7 @@ rich obeys `NO_COLOR` and a stream that is no terminal; a bar is drawn on a term
 import contextlib
 import os
 import sys
+import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -13,8 +14,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.measure import Measurement
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Column, Table
 from rich.text import Text
 
 from device_agent.strict import to_json
@@ -33,6 +34,11 @@ def show_text(text: str) -> None:
     sys.stdout.flush()
 
 
+def show_prose(text: str) -> None:
+    """Sentences on stdout, wrapped between words where a terminal is narrower; a path stays whole."""
+    show_text(textwrap.fill(text, _stdout().width, break_long_words=False, break_on_hyphens=False))
+
+
 def show_json(value: Any) -> None:
     """One JSON document on stdout."""
     show_text(to_json(value))
@@ -44,9 +50,7 @@ def show_table(headings: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str
     One that is wider than the terminal goes on below, with the words that begin each row repeated, so that no
     number is ever cut or broken.
     """
-    out = Console()
-    if not out.is_terminal and "COLUMNS" not in os.environ:
-        out = Console(width=_PIPE_WIDTH)  # a pipe has no width of its own: never go on below
+    out = _stdout()
     keys = next((index for index, (_, numeric) in enumerate(headings) if numeric), len(headings))
     left = list(range(keys, len(headings)))
     while True:
@@ -58,7 +62,49 @@ def show_table(headings: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str
             return
 
 
+def show_records(headings: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str]]) -> None:
+    """`show_table` for few rows of many columns. Where it is wider than the terminal it is turned round.
+
+    Then each heading has a line and each row a column, as many side by side as fit, the others below.
+    """
+    out = _stdout()
+    if not rows or _width(out, _table(headings, rows, range(len(headings)))) <= out.width:
+        show_table(headings, rows)
+        return
+    room = out.width - _EDGES - max(len(heading) for heading, _ in headings)
+    longest = max(len(word) for row in rows for word in _unbroken(headings, row))
+    least = max(1, min(longest, room - _GAP))  # what has no room at all is folded, not cut
+    side_by_side = max(1, room // (least + _GAP))
+    for first in range(0, len(rows), side_by_side):
+        out.print(_turned(headings, rows[first : first + side_by_side], least))
+
+
+def _unbroken(headings: Sequence[tuple[str, bool]], row: Sequence[str]) -> Iterator[str]:
+    """What must stand on one line: numbers, and the words of a text."""
+    for (_, numeric), cell in zip(headings, row, strict=True):
+        yield from [cell] if numeric else cell.split()
+
+
+def _turned(headings: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str]], least: int) -> Table:
+    """One line a heading, the first as the table's head; a column is at least `least` wide, a row's text may wrap."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column(headings[0][0], no_wrap=True)
+    for row in rows:
+        table.add_column(Text(row[0]), min_width=least, overflow="fold")
+    for index, (heading, _) in enumerate(headings[1:], start=1):
+        table.add_row(heading, *(Text(row[index]) for row in rows))
+    return table
+
+
 _PIPE_WIDTH = 1000
+_GAP, _EDGES = 3, 2  # of a table in `SIMPLE_HEAD`: spaces between two columns, and those left and right of all
+
+
+def _stdout() -> Console:
+    out = Console()
+    if not out.is_terminal and "COLUMNS" not in os.environ:
+        return Console(width=_PIPE_WIDTH)  # a pipe has no width of its own: nothing is wrapped or turned
+    return out
 
 
 def _table(headings: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str]], columns: Sequence[int]) -> Table:
@@ -108,11 +154,20 @@ class TerminalReporter:
             say(f"{name} …")
             yield lambda done, total, detail="": None
             return
-        # The clock before the words: what does not fit is cut at the end.
-        words = TextColumn("{task.description}  {task.fields[detail]}")
-        columns = (SpinnerColumn(), TimeElapsedColumn(), BarColumn(20), words)
-        with Progress(*columns, console=console, transient=True) as progress:
+        with Progress(*_progress_columns(console.width), console=console, transient=True, expand=True) as progress:
             bar = progress.add_task(escape(name), total=None, detail="")
             yield lambda done, total, detail="": progress.update(
                 bar, completed=done, total=total, detail=escape(detail)
             )
+
+
+_BESIDE_BAR_AND_DETAIL = 16  # spinner, clock, the gaps, and a letter or two of the name
+
+
+def _progress_columns(width: int) -> tuple[ProgressColumn, ...]:
+    """The clock is never cut; the name takes what the detail leaves."""
+    bar = min(20, width // 4)
+    most = max(1, width - bar - _BESIDE_BAR_AND_DETAIL)
+    name = TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True))
+    detail = TextColumn("{task.fields[detail]}", table_column=Column(no_wrap=True, max_width=most))
+    return SpinnerColumn(), TimeElapsedColumn(), BarColumn(bar), name, detail

@@ -9,6 +9,7 @@ from groupnl_deploy.cli import console
 from groupnl_deploy.cli.exits import guarded
 from groupnl_deploy.cli.options import Json
 from groupnl_deploy.remote.inventory import Device, add_device, get_device, load_devices, remove_device
+from groupnl_deploy.words import command_line
 
 app = typer.Typer(no_args_is_help=True, help="Devices: the boards you deploy to. `local` is this machine.")
 
@@ -29,7 +30,7 @@ def add(
     Example: groupnl device add pi --host raspberrypi.local --user pi --python /home/pi/.groupnl-venv/bin/python
     """
     device = add_device(Device(name, "ssh", host=host, user=user, port=port, identity=identity, python=python))
-    console.say(f"Added “{name}”. Next: groupnl push ARTIFACT --device {name}")
+    console.say(f"Added “{name}”. Next: {command_line('push', 'ARTIFACT', '--device', name)}")
     if json:
         console.show_json({"schema_version": 1, "device": to_dict(device)})
 
@@ -47,7 +48,7 @@ def list_(json: Json = False) -> None:
         (item.name, item.transport, item.host or "–", item.user or "–", str(item.port or "–"), item.python)
         for item in devices
     ]
-    console.show_table(headings, rows)
+    console.show_records(headings, rows)
 
 
 @app.command("show")

@@ -49,6 +49,8 @@ _CODES: dict[type[Exception], int] = {
     export_errors.NotAnArtifact: 2,
     export_errors.ExportError: 1,
 }
+_STARTS_OVER = "Run the command again; it starts over, and no half-written folder was left."
+_GOES_ON = "Nothing half-written was left; the same command goes on with what was finished."
 _REPORT_IT = "Run again with --debug for the details; if it looks like our mistake, please report it with them."
 
 
@@ -61,8 +63,8 @@ class Explanation:
     exit_code: int
 
 
-def explain(error: BaseException) -> Explanation:
-    """The explanation of any error, known or not."""
+def explain(error: BaseException, when_stopped: str = _STARTS_OVER) -> Explanation:
+    """The explanation of any error, known or not; `when_stopped` is the remedy for Ctrl-C."""
     if isinstance(error, GroupNLError):
         return Explanation(error.message, error.remedy, error.exit_code)
     if isinstance(error, power_errors.PowerError | export_errors.ExportError):
@@ -71,11 +73,7 @@ def explain(error: BaseException) -> Explanation:
     if isinstance(error, InvalidSpec):
         return Explanation(f"{_sentence(error.problem)}.", error.remedy, 2)
     if isinstance(error, KeyboardInterrupt):
-        return Explanation(
-            "Stopped.",
-            "Nothing half-written was left; the same command goes on with what was finished.",
-            1,
-        )
+        return Explanation("Stopped.", when_stopped, 1)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return Explanation(f"The disk is full: {error}.", "Free some space, then run the command again.", 1)
     return Explanation(f"{type(error).__name__}: {error}", _REPORT_IT, 1)
@@ -83,7 +81,15 @@ def explain(error: BaseException) -> Explanation:
 
 def guarded(command: F) -> F:
     """Wrap a command: its errors become two sentences and an exit code; `--debug` shows the traceback too."""
+    return _guarded(command, _STARTS_OVER)
 
+
+def resuming(command: F) -> F:
+    """`guarded`, for a command that goes on where Ctrl-C stopped it."""
+    return _guarded(command, _GOES_ON)
+
+
+def _guarded(command: F, when_stopped: str) -> F:
     @functools.wraps(command)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         try:
@@ -96,7 +102,7 @@ def guarded(command: F) -> F:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(1) from None
         except (Exception, KeyboardInterrupt) as error:
-            explanation = explain(error)
+            explanation = explain(error, when_stopped)
             if console.debugging():
                 console.show_traceback()
             console.show_error(explanation.message, explanation.remedy)

@@ -12,10 +12,11 @@ _HEADINGS = (
 )
 
 
-def show_passes(manifest: ArtifactManifest) -> None:
+def show_passes(manifest: ArtifactManifest, costs: str | None) -> None:
     """One row a pass, in their order, and below them its choices and refusals.
 
-    Errors are in standard deviations of the outputs, over all parity images.
+    Errors are in standard deviations of the outputs, over all parity images. `costs` names the cost table that the
+    passes chose by, None where none of them chooses.
     """
     if not manifest.passes:
         console.show_text("No passes: they rewrite ONNX graphs.")
@@ -24,9 +25,10 @@ def show_passes(manifest: ArtifactManifest) -> None:
     console.show_table(_HEADINGS, [_row(report, spread) for report in manifest.passes])
     for report in manifest.passes:
         for said in [*report.notes, *(f"refused {reason}" for reason in report.refusals)]:
-            console.show_text(f"{report.name}: {said}")
+            console.show_prose(f"{report.name}: {said}")
     limit = f"{manifest.parity.tolerance:g} σ allowed, on {manifest.parity.images} images"
-    console.show_text(f"opset {manifest.opset}, IR {manifest.ir_version}, costs of {manifest.target}; {limit}")
+    chosen_by = "" if costs is None else f", costs of {costs}"
+    console.show_prose(f"opset {manifest.opset}, IR {manifest.ir_version}{chosen_by}; {limit}")
 
 
 def _row(report: PassReport, spread: float) -> tuple[str, ...]:

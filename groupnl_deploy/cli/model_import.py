@@ -9,6 +9,7 @@ from groupnl_deploy.cli import console
 from groupnl_deploy.cli.conv_options import ConvOptions, with_conv_options
 from groupnl_deploy.cli.exits import guarded
 from groupnl_deploy.cli.options import Json, OutFolder
+from groupnl_deploy.words import command_line
 
 
 @guarded
@@ -40,6 +41,7 @@ def import_(
     imported = import_weights(file, spec, out, ema=ema)
     for note in imported.notes:
         console.say(f"Note: {note}.")
-    console.say(f"{out}: {spec.label} from {file}; accuracy unknown. Next: groupnl export {out} --out ARTIFACT")
+    following = command_line("export", out, "--out", "ARTIFACT")
+    console.say(f"{out}: {spec.label} from {file}; accuracy unknown. Next: {following}")
     if json:
         console.show_json(checkpoint_json(out, checkpoint_id(out)) | {"notes": list(imported.notes)})

@@ -8,6 +8,7 @@ from groupnl_deploy.cli import console, model_import, model_plot, model_show
 from groupnl_deploy.cli.conv_options import CONV_WORDS, ConvOptions, with_conv_options
 from groupnl_deploy.cli.exits import guarded
 from groupnl_deploy.cli.options import Json, OutFolder
+from groupnl_deploy.words import command_line
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -68,7 +69,8 @@ def init(
     changes = {} if classes is None else {"num_classes": classes}
     spec = options.spec(name, otherwise="groupnl", width=width, seed=seed, **changes)
     save_checkpoint(out, *initialise_checkpoint(spec))
-    console.say(f"{out}: {spec.label}, untrained. Next: groupnl export {out} --format onnx --out ARTIFACT")
+    following = command_line("export", out, "--format", "onnx", "--out", "ARTIFACT")
+    console.say(f"{out}: {spec.label}, untrained. Next: {following}")
     if json:
         console.show_json(checkpoint_json(out, checkpoint_id(out)))
 

@@ -1,5 +1,7 @@
 """Options that several commands share, spelled once."""
 
+import difflib
+import os.path
 from pathlib import Path
 from typing import Annotated
 
@@ -11,11 +13,24 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout,
 OutFolder = Annotated[Path, typer.Option("--out", help="The folder to write; it must not exist yet.")]
 DeviceName = Annotated[str, typer.Option("--device", help="A name from `groupnl device list`.")]
 
+_EMULATOR = "emulator"  # `bench.meter.EMULATOR_PORT`, whose module is slow to import
+
+
+def _port(port: str | None) -> str | None:
+    """A port as given, unless it is nothing but a misspelt `emulator`."""
+    if port is None or port == _EMULATOR or os.path.lexists(port):
+        return port
+    if difflib.get_close_matches(port, [_EMULATOR], cutoff=0.7):
+        raise typer.BadParameter(f"there is no port “{port}”. Did you mean “{_EMULATOR}”?")
+    return port
+
+
 MeterName = Annotated[str, typer.Option("--meter", help="The power meter; `groupnl power list` shows the words.")]
 MeterPort = Annotated[
     str | None,
     typer.Option(
         "--port",
+        callback=_port,
         help="Where it is, such as /dev/ttyACM0; found if left out and only one is there; `emulator` starts one.",
     ),
 ]

@@ -1,6 +1,7 @@
 """`groupnl power emulate`: a KM003C that is none, on a pseudo-terminal, with every trouble that a real one can make."""
 
 import contextlib
+import math
 import threading
 import time
 from typing import TYPE_CHECKING, Annotated
@@ -55,7 +56,7 @@ def emulate(
     ) as emulator:
         with contextlib.suppress(KeyboardInterrupt):  # which is how one ends it
             _announce(emulator.stable_port, print_port)
-            threading.Event().wait(duration)
+            threading.Event().wait(min(duration or math.inf, threading.TIMEOUT_MAX))  # which is a lifetime at least
         _sum_up(emulator)
 
 

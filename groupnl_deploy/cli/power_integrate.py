@@ -88,7 +88,7 @@ def _show(done: "Integrated", json: bool) -> None:
         return
     console.show_table(*energy_table.table(done))
     if done.net is not None:
-        console.show_text(energy_table.net_of_what(done.net, done.gross))
-    console.show_text(energy_table.provenance(done))
+        console.show_prose(energy_table.net_of_what(done.net, done.gross))
+    console.show_prose(energy_table.provenance(done))
     for note in energy_table.notes(done):
-        console.show_text(note)
+        console.show_prose(note)

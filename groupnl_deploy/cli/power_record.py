@@ -3,6 +3,7 @@
 import contextlib
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +12,8 @@ import typer
 from groupnl_deploy.cli import console
 from groupnl_deploy.cli.exits import guarded
 from groupnl_deploy.cli.options import Duration, Json, MeterName, MeterPort, MeterRate, MeterSign, require_duration
-from groupnl_deploy.errors import UsageError
+from groupnl_deploy.errors import GroupNLError, UsageError
+from groupnl_deploy.words import command_line
 
 if TYPE_CHECKING:
     from groupnl_deploy.bench.meter import MeterPlan
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from power.meters.reconnecting import ReconnectingMeter
     from power.recorder import Recorder
     from power.running import Totals
+    from power.trace import MeterFacts
 
 _REFRESH_S = 0.25
 
@@ -37,7 +40,8 @@ def record(
 ) -> None:
     """Record a meter into a CSV file, one row a measurement, with V, A, W and J shown while it grows.
 
-    Ctrl-C keeps what was recorded. A meter that is unplugged and comes back leaves a hole that shows.
+    Ctrl-C keeps what was recorded. A meter that is unplugged and comes back leaves a hole that shows; where it is
+    still away at the end, that is an error, and what was recorded is kept.
 
     Example: groupnl power record --meter km003c --port /dev/ttyACM0 --duration 60 --out trace.csv
 
@@ -50,19 +54,16 @@ def record(
     plan = MeterPlan(meter, port, sign, rate_hz=meter_rate)
     _make_room_for(out)
     with _recording(plan, out, poll_hz, patience) as (recorder, source):
-        try:
-            _watch(recorder, source, f"record {meter} to {out}", duration)
-            recorder.stop()
-        except KeyboardInterrupt:
-            recorder.stop()
-            _show(recorder, source, out, json)
-            if duration is not None:
-                raise
-            return
-        except Exception:
-            _say_kept(recorder.totals, out)
-            raise
-    _show(recorder, source, out, json)
+        is_cut_short, totals = _recorded(recorder, source, out, duration)
+    if source.problem is not None:
+        _show_incomplete(totals, recorder.facts, out, json)
+        raise source.problem
+    _show(totals, recorder.facts, out, json)
+    if is_cut_short:
+        raise GroupNLError(
+            f"Stopped before the {duration:g} s were over.",
+            f"What was measured until then is in {out}; record anew with another --out.",
+        )
 
 
 def _require_patience(seconds: float) -> None:
@@ -109,6 +110,36 @@ def _opener(plan: "MeterPlan", port: str | None) -> Callable[[], "Meter"]:
     return open_again
 
 
+def _recorded(
+    recorder: "Recorder", source: "ReconnectingMeter", out: Path, duration_s: float | None
+) -> tuple[bool, "Totals | None"]:
+    """Record until the end; whether Ctrl-C came before the duration was over, and what it amounts to."""
+    from power.errors import TraceLost
+
+    is_interrupted = False
+    try:
+        try:
+            _watch(recorder, source, f"record to {out}", duration_s)
+        except KeyboardInterrupt:
+            is_interrupted = True
+        ended_s = time.monotonic()
+        recorder.stop()
+    except TraceLost:
+        raise
+    except Exception:
+        _say_kept(recorder.totals, out)
+        raise
+    totals = recorder.totals
+    if totals is not None and source.problem is not None:
+        totals = _with_hole_at_the_end(totals, ended_s - recorder.trace_so_far().t0_s)
+    return is_interrupted and duration_s is not None, totals
+
+
+def _with_hole_at_the_end(totals: "Totals", end_s: float) -> "Totals":
+    """No measurement closes the stretch in which a meter is away at `end_s`, so no total has counted it."""
+    return replace(totals, holes=totals.holes + 1, hole_s=totals.hole_s + max(0.0, end_s - totals.t_s))
+
+
 def _watch(recorder: "Recorder", source: "ReconnectingMeter", name: str, duration_s: float | None) -> None:
     """The live line, until the time is over or a replayed recording has ended."""
     began_s = time.monotonic()
@@ -129,24 +160,44 @@ def _live(totals: "Totals | None", missing_s: float) -> str:
 
 
 def _say_kept(totals: "Totals | None", out: Path) -> None:
+    if totals is not None and out.is_file():
+        verb = "is" if totals.rows == 1 else "are"
+        console.say(f"{_counted(totals.rows, 'measurement')} until then {verb} kept in {out}.")
+
+
+def _show_incomplete(totals: "Totals | None", facts: "MeterFacts", out: Path, json: bool) -> None:
+    """What a meter gave that is away at the end."""
     if totals is not None:
-        console.say(f"{totals.rows} measurements until then are kept in {out}.")
+        _show_totals(totals, facts, out, json)
+    _say_kept(totals, out)
 
 
-def _show(recorder: "Recorder", source: "ReconnectingMeter", out: Path, json: bool) -> None:
-    """What was recorded: one line, or one document."""
-    totals, facts = recorder.totals, source.facts
+def _show(totals: "Totals | None", facts: "MeterFacts", out: Path, json: bool) -> None:
+    """What was recorded, and what can be done with it."""
     if totals is None:
         raise UsageError("No measurement came before the end.", "Record for longer than the meter's update period.")
+    _show_totals(totals, facts, out, json)
+    if not json:
+        console.say(f"Next: {command_line('power', 'integrate', out)}")
+
+
+def _show_totals(totals: "Totals", facts: "MeterFacts", out: Path, json: bool) -> None:
+    """One line, or one document."""
     if json:
         console.show_json({"schema_version": 1, "path": str(out), "meter": vars(facts), "recorded": vars(totals)})
         return
     marked = ", EMULATED" if facts.emulated else ""
     console.show_text(
-        f"{out}: {totals.rows} measurements in {totals.t_s:.1f} s, {totals.energy_j:.3f} J{marked}, {_holes(totals)}"
+        f"{out}: {_counted(totals.rows, 'measurement')} in {totals.t_s:.1f} s, {totals.energy_j:.3f} J{marked}, "
+        f"{_holes(totals)}"
     )
-    console.say(f"Next: groupnl power integrate {out}")
 
 
 def _holes(totals: "Totals") -> str:
-    return f"{totals.holes} holes of {totals.hole_s:.1f} s in all, not counted" if totals.holes else "no holes"
+    if not totals.holes:
+        return "no holes"
+    return f"{_counted(totals.holes, 'hole')} of {totals.hole_s:.1f} s in all, not counted"
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

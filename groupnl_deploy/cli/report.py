@@ -44,9 +44,9 @@ def show_report(report: "Report", format: str) -> None:
         return
     shown = columns(report)
     headings = [(column.heading, column.numeric) for column in shown]
-    console.show_table(headings, [[column.cell(row) for column in shown] for row in report.rows])
+    console.show_records(headings, [[column.cell(row) for column in shown] for row in report.rows])
     for note in notes(report):
-        console.show_text(note)
+        console.show_prose(note)
 
 
 def require_valid(report: "Report") -> None:

@@ -6,12 +6,12 @@ from typing import Annotated
 import typer
 
 from groupnl_deploy.cli import console
-from groupnl_deploy.cli.exits import guarded
+from groupnl_deploy.cli.exits import resuming
 from groupnl_deploy.cli.options import Json
 from groupnl_deploy.cli.report import require_valid, show_report
 
 
-@guarded
+@resuming
 def run(
     config: Annotated[Path, typer.Argument(help="A campaign file, such as examples/digits.toml.")],
     from_: Annotated[str | None, typer.Option("--from", help="Redo everything from this stage on.")] = None,

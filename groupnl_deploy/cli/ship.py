@@ -5,16 +5,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from device_agent.wire import MODEL_FILES
+from device_agent.wire import BACKENDS, MODEL_FILES
 from exporters import choices
 from groupnl_deploy.cli import console
 from groupnl_deploy.cli.exits import guarded
 from groupnl_deploy.cli.explain import show_passes
 from groupnl_deploy.cli.options import DeviceName, Json, MeterPort, MeterRate, MeterSign, OutFolder
 from groupnl_deploy.cli.report import require_valid, show_report
+from groupnl_deploy.words import command_line, known_word
 
 if TYPE_CHECKING:
     from exporters.artifact import Artifact
+
+_OPSETS = {target: choices.opsets(target) for target in choices.TARGETS}
+_OPSETS_HELP = ", ".join(f"{known[0]} to {known[-1]} for {target}" for target, known in _OPSETS.items())
 
 
 @guarded
@@ -28,7 +32,7 @@ def export(
     target: Annotated[
         str, typer.Option(help="Whose cost table chooses between equal forms: generic (x86-64) or rpi4.")
     ] = choices.DEFAULT_TARGET,
-    opset: Annotated[int, typer.Option(help="ONNX operator set.")] = choices.DEFAULT_OPSET,
+    opset: Annotated[int, typer.Option(help=f"ONNX operator set, {_OPSETS_HELP}.")] = choices.DEFAULT_OPSET,
     batch: Annotated[str, typer.Option(help="1, or dynamic for any number of images at once.")] = choices.DEFAULT_BATCH,
     explain: Annotated[bool, typer.Option("--explain", help="Print what every pass did, and why not.")] = False,
     bisect: Annotated[bool, typer.Option("--bisect", help="If a pass breaks parity, find the node where.")] = False,
@@ -54,13 +58,12 @@ def export(
         console.show_json({"schema_version": 1, "path": str(out), "sha256": artifact.sha256, "manifest": manifest})
         return
     if explain:
-        show_passes(artifact.manifest)
+        # The other levels have no pass that chooses between equal forms.
+        show_passes(artifact.manifest, target if optimize == "full" else None)
     _show_artifact(artifact, out)
 
 
 def _require_known(format: str, optimize: str, target: str, batch: str) -> None:
-    from groupnl_deploy.words import known_word
-
     known_word("format", format, MODEL_FILES)
     known_word("level", optimize, choices.LEVELS)
     known_word("target", target, choices.TARGETS)
@@ -71,13 +74,18 @@ def _require_useful(format: str, target: choices.Target, opset: int, batch: str)
     """Refuse an option that would do nothing, and an opset that would only fail later."""
     from groupnl_deploy.errors import UsageError
 
-    if format == "torch" and (target, opset, batch) != (
-        choices.DEFAULT_TARGET,
-        choices.DEFAULT_OPSET,
-        choices.DEFAULT_BATCH,
-    ):
-        raise UsageError("--target, --opset and --batch are for ONNX, and the format is torch.", "Leave them out.")
-    readable = choices.opsets(target)
+    given = {
+        "--target": target != choices.DEFAULT_TARGET,
+        "--opset": opset != choices.DEFAULT_OPSET,
+        "--batch": batch != choices.DEFAULT_BATCH,
+    }
+    useless = [option for option, is_given in given.items() if is_given]
+    if format == "torch" and useless:
+        named, verb = " and ".join(useless), "is" if len(useless) == 1 else "are"
+        raise UsageError(
+            f"{named} {verb} for ONNX, and the format is torch.", f"Leave {named} out, or export with --format onnx."
+        )
+    readable = _OPSETS[target]
     if opset not in readable:
         raise UsageError(
             f"Opset {opset} is not one of {readable[0]} to {readable[-1]}, which {target} reads and the passes know.",
@@ -91,7 +99,7 @@ def _show_artifact(artifact: "Artifact", out: Path) -> None:
     console.show_text(f"{out}: {manifest.label}, {manifest.format}, {artifact.sha256[:12]}")
     console.say(
         f"Parity on {parity.images} images: max |Δ| {parity.max_abs_error:.2g}, allowed "
-        f"{parity.tolerance * parity.output_std:.2g}. Next: groupnl push {out} --device NAME"
+        f"{parity.tolerance * parity.output_std:.2g}. Next: {command_line('push', out, '--device', 'NAME')}"
     )
 
 
@@ -113,10 +121,8 @@ def push(
         console.show_json({"schema_version": 1, "deployment": to_dict(deployment)})
         return
     console.show_text(f"{device} has {deployment.label}, {deployment.format}, {deployment.artifact_sha256[:12]}")
-    from device_agent.wire import BACKENDS
-
     backend = next(name for name, entry in BACKENDS.items() if deployment.format in entry.formats)
-    console.say(f"Next: groupnl bench --device {device} --backend {backend}")
+    console.say(f"Next: {command_line('bench', '--device', device, '--backend', backend)}")
 
 
 @guarded
@@ -148,6 +154,7 @@ def bench(
     from groupnl_deploy.bench.workload import Workload
     from groupnl_deploy.report.build import build_report
 
+    _require_runnable(artifact, backend)
     workload = Workload(threads, images or None, idle, warmup, iterations, seconds)
     reporter = console.TerminalReporter()
     plan = meter_plan(meter, port, sign, meter_rate)
@@ -156,5 +163,23 @@ def bench(
     )
     report = build_report([folder])
     show_report(report, "json" if json else "table")
-    console.say(f"Kept in {folder}. Next: groupnl report {folder}")
+    console.say(f"Kept in {folder}. Next: {command_line('report', folder)}")
     require_valid(report)
+
+
+def _require_runnable(artifact: str | None, backend: str) -> None:
+    """Refuse a folder whose format the backend cannot run, before the device is asked for anything."""
+    from exporters.artifact import open_artifact
+    from groupnl_deploy.errors import UsageError
+    from groupnl_deploy.workspace import MANIFEST_FILE
+
+    formats = BACKENDS[known_word("backend", backend, BACKENDS)].formats
+    if artifact is None or not (Path(artifact) / MANIFEST_FILE).is_file():
+        return  # an id: its format is known where it lies
+    format = open_artifact(Path(artifact)).manifest.format
+    if format not in formats:
+        runs_it = next(name for name, entry in BACKENDS.items() if format in entry.formats)
+        raise UsageError(
+            f"The artifact {artifact} has the format {format}, which {backend} does not run.",
+            f"Use --backend {runs_it}, or export and push it with --format {formats[0]}.",
+        )

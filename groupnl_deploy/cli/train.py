@@ -7,12 +7,13 @@ import typer
 
 from groupnl_deploy.cli import console
 from groupnl_deploy.cli.conv_options import ConvOptions, with_conv_options
-from groupnl_deploy.cli.exits import guarded
+from groupnl_deploy.cli.exits import guarded, resuming
 from groupnl_deploy.cli.models import Width, checkpoint_json
 from groupnl_deploy.cli.options import Json, OutFolder
+from groupnl_deploy.words import command_line
 
 
-@guarded
+@resuming
 @with_conv_options
 def train(
     out: OutFolder,
@@ -46,7 +47,7 @@ def train(
         return
     accuracy = "–" if checkpoint.accuracy is None else f"{100 * checkpoint.accuracy:.2f} %"
     console.show_text(f"{out}: {spec.label}, accuracy {accuracy} on the held-out part of {dataset}")
-    console.say(f"Next: groupnl export {out} --format onnx --out ARTIFACT")
+    console.say(f"Next: {command_line('export', out, '--format', 'onnx', '--out', 'ARTIFACT')}")
 
 
 @guarded

@@ -38,7 +38,7 @@ ALIASES: dict[str, tuple[str, Method]] = {
 
 
 class UnknownModel(InvalidSpec):
-    """No network has this name; the message lists those there are and the nearest."""
+    """No network has this name; the remedy gives the nearest and lists those there are."""
 
 
 class DuplicateModel(ValueError):
@@ -167,8 +167,8 @@ def _find(name: str) -> ModelEntry:
     if name in known:
         return _entries[name]
     nearest = difflib.get_close_matches(name, [*known, *ALIASES], n=1, cutoff=0.3)
-    remedy = f"Did you mean “{nearest[0]}”?" if nearest else "Choose one of them."
-    raise UnknownModel(f"unknown model “{name}”; known models: {', '.join(known)}", remedy)
+    remedy = f"Did you mean “{nearest[0]}”? Known models" if nearest else "Choose one of these"
+    raise UnknownModel(f"unknown model “{name}”", f"{remedy}: {', '.join(known)}.")
 
 
 def _import_families() -> None:

@@ -136,7 +136,7 @@ def find_deployment(transport: Transport, backend: str, wanted: str | None) -> D
             )
         if len({item.artifact_sha256 for item in matches}) > 1:
             raise UsageError(f"{wanted} begins the ids of several artifacts.", "Give more digits of the one you mean.")
-        return matches[-1]
+        return _runnable(matches[-1], backend)
     formats = BACKENDS[backend].formats
     matches = [item for item in deployments if item.format in formats]
     if not matches:
@@ -145,6 +145,16 @@ def find_deployment(transport: Transport, backend: str, wanted: str | None) -> D
             f"Export with --format {formats[0]}, then: groupnl push ARTIFACT --device {transport.name}",
         )
     return matches[-1]
+
+
+def _runnable(deployment: Deployment, backend: str) -> Deployment:
+    formats = BACKENDS[backend].formats
+    if deployment.format not in formats:
+        raise UsageError(
+            f"{backend} cannot run {deployment.artifact_sha256[:12]}, whose format is {deployment.format}.",
+            f"Choose another backend, or push an artifact of --format {formats[0]}.",
+        )
+    return deployment
 
 
 def _look(transport: Transport, bundle: AgentBundle) -> str:

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from device_agent.strict import to_dict
-from power.edge_error import CLEAR_PERIODS
 from power.energy import JOULES_IN_WH, Energy, NetEnergy
 from power.trace import MeterFacts
 
 SCHEMA_VERSION = 1
 PERIODS_DIFFER = 1.5  # estimated over nominal, or the other way round
 DOUBTFUL_EDGES = 0.05  # of the energy
+ENOUGH_PERIODS = 5  # two reaches, where polls as rare as measurements are late by one more period, and some jitter
 
 Headings = tuple[tuple[str, bool], ...]
 
@@ -124,7 +124,7 @@ def _about_edges(done: Integrated) -> Iterator[str]:
         if window is not None and window.edge_error_j is None:
             yield (
                 f"How wrong the {name}window's edges may be is not known: a step at its end shows in the rows behind "
-                f"it, and too few follow. Record for {CLEAR_PERIODS} update periods more, or end the window as much "
+                f"it, and too few follow. Record for {ENOUGH_PERIODS} update periods more, or end the window as much "
                 "earlier."
             )
     if gross.edge_error_j is not None and gross.edge_error_j > DOUBTFUL_EDGES * abs(gross.energy_j):
@@ -134,7 +134,8 @@ def _about_edges(done: Integrated) -> Iterator[str]:
             f"The window ends {done.left_out_s:.3f} s before the last row: the rows behind it tell how wrong its end "
             "may be. --to sets another end."
         )
-    yield f"The edge error supposes {gross.edge_error_assumes}. {_ripple(done)}"
+    supposed = gross.edge_error_assumes if done.net is None else done.net.edge_error_assumes
+    yield f"The edge error supposes {supposed}. {_ripple(done)}"
 
 
 def _ripple(done: Integrated) -> str:

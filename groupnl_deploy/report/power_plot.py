@@ -21,11 +21,14 @@ Rows = npt.NDArray[np.intp]
 # More than twice the dots that a panel has across: what is left out would fall on a dot that is drawn.
 COLUMNS = 2600
 LEAST_SHARE = 0.07  # of the picture's width; a narrower phase has no room for its name
+# An upright axis spans at least this share of the mean, and this much: the noise of a steady load is no event.
+LEAST_SPAN_OF_MEAN, LEAST_SPAN = 0.05, 1e-3  # the latter in W or V
 
 POWER_COLOUR, VOLTAGE_COLOUR, HOLE_COLOUR, MARK_COLOUR = "#0072B2", "#D55E00", "#999999", "#CC0000"
 # Okabe and Ito's colours, made pale by `SHADE`. What is not named here is a phase that only gets the board ready.
 PHASE_COLOURS = {"idle_before": "#56B4E9", "warmup": "#F0E442", "steady": "#009E73", "runout": "#F0E442"}
 PHASE_COLOURS |= {"idle_after": PHASE_COLOURS["idle_before"]}
+PHASE_WORDS = {"runout": "run-out", "warmup": "warm-up"}
 OTHER_PHASE_COLOUR, SHADE = "#CC79A7", 0.22
 
 
@@ -95,11 +98,19 @@ def _curve(axes: Any, index: EnergyIndex, values: Samples, label: str, colour: s
     style = "steps-pre" if trace.facts.averaging == "block" else "default"
     axes.plot(times, shown, color=colour, linewidth=1.1, drawstyle=style, marker="." if few else None)
     axes.margins(y=0.12)  # room for the names of the phases
+    _widen(axes, max(LEAST_SPAN_OF_MEAN * abs(float(values.mean())), LEAST_SPAN))
     axes.set_ylabel(label, fontsize=11)
     axes.grid(color="#DDDDDD", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.ticklabel_format(useOffset=False)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def _widen(axes: Any, least: float) -> None:
+    """Let the upright axis span `least` or more, its middle where it is."""
+    low, high = axes.get_ylim()
+    lacking = max(0.0, least - (high - low))
+    axes.set_ylim(low - lacking / 2, high + lacking / 2)
 
 
 def rows_to_draw(t_s: Samples, values: Samples, holes_s: Sequence[tuple[float, float]], columns: int) -> Rows:
@@ -146,18 +157,21 @@ def _label(axes: Any, phases: Sequence[PhaseTime], width_s: float) -> None:
 
 
 def _legend(phases: Sequence[PhaseTime], holes: bool) -> list[Patch]:
-    shaded = [
-        Patch(
-            color=_colour(phase.name), alpha=SHADE, label=f"{_words(phase.name)}, {phase.end_s - phase.start_s:.3g} s"
-        )
-        for phase in phases
-    ]
+    """One entry a colour, with the phases that share it below each other."""
+    groups: dict[str, list[str]] = {}
+    for phase in phases:
+        groups.setdefault(_colour(phase.name), []).append(_lasting(phase))
+    shaded = [Patch(color=colour, alpha=SHADE, label="\n".join(names)) for colour, names in groups.items()]
     hatched = Patch(facecolor="white", edgecolor=HOLE_COLOUR, hatch="///", label="no measurement")
     return [*shaded, hatched] if holes else shaded
 
 
+def _lasting(phase: PhaseTime) -> str:
+    return f"{_words(phase.name)}, {phase.end_s - phase.start_s:.2f} s"
+
+
 def _words(phase: str) -> str:
-    return phase.replace("_", " ")
+    return PHASE_WORDS.get(phase, phase.replace("_", " "))
 
 
 def _title(trace: PowerTrace, name: str) -> str:

@@ -47,18 +47,32 @@ def notes(report: Report) -> tuple[str, ...]:
     invalid = tuple(f"{row.run}: {problem}." for row in report.rows for problem in row.problems)
     metered = any(row.emulated is not None for row in report.rows)
     emulated = (EMULATED_NOTE,) if report.emulated else ()
-    return (METERED_CAPTION if metered else CAPTION, *emulated, *_about_edges(report), *invalid)
+    return (METERED_CAPTION if metered else CAPTION, *emulated, *_about_edges(report), *_about_gaps(report), *invalid)
 
 
 def _about_edges(report: Report) -> Iterator[str]:
     """The largest edge error of all runs, and the runs of which it is not known."""
-    shares = [(row.run, _edge_share(row.energy)) for row in report.rows if row.energy is not None]
+    metered = [(row.run, row.energy) for row in report.rows if row.energy is not None]
+    shares = [(run, _edge_share(energy)) for run, energy in metered]
     known = [share for _, share in shares if share is not None]
     if known:
-        yield f"Errors of the windows' edges: {_percent(max(known))} of the gross energy. This supposes {ASSUMES}."
+        # What is supposed of one of them is supposed of the largest.
+        supposed = next((e.net.edge_error_assumes for _, e in metered if e.net.edge_error_assumes != ASSUMES), ASSUMES)
+        yield f"Errors of the windows' edges: {_percent(max(known))} of the gross energy. This supposes {supposed}."
     unknown = ", ".join(run for run, share in shares if share is None)
     if unknown:
         yield f"How wrong the windows' edges may be is not known of {unknown}."
+
+
+def _about_gaps(report: Report) -> Iterator[str]:
+    """Of which runs' steady windows measurements are missing."""
+    for row in report.rows:
+        if row.energy is not None and row.energy.steady.gaps:
+            steady = row.energy.steady
+            yield (
+                f"{row.run}: measurements are missing in {steady.gaps_s:.3g} s of the steady window's "
+                f"{steady.duration_s:.3g} s, in {steady.gaps} places."
+            )
 
 
 def _edge_share(energy: RunEnergy) -> float | None:

@@ -47,6 +47,11 @@ class ReconnectingMeter(Meter):
         """For how many seconds the meter has been gone; 0 while it answers."""
         return 0.0 if self._problem is None else time.monotonic() - self._lost_s
 
+    @property
+    def problem(self) -> MeterUnreachable | MeterProtocolError | None:
+        """What took the meter away; None while it answers."""
+        return self._problem
+
     def read(self) -> tuple[Measurement, ...]:
         """The meter's reply, or an empty one while it is gone."""
         try:

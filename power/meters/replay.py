@@ -10,7 +10,7 @@ import numpy as np
 
 from power.errors import EndOfRecording, MeterSettingError
 from power.meters.base import Measurement, Meter, closed, with_sign
-from power.trace import MeterFacts
+from power.trace import MeterFacts, Samples
 from power.trace_io import read_csv
 
 
@@ -38,6 +38,8 @@ class ReplayMeter(Meter):
             transport=f"replay of {trace.facts.transport}",
             port=port,
             sign=sign * trace.facts.sign,
+            # How late its values came is the recording's own; it does not become that of whoever plays it.
+            poll_period_s=trace.facts.poll_period_s or _usual_spacing_s(trace.t_s),
         )
         self._sign = sign
         self._trace = trace
@@ -86,3 +88,9 @@ class ReplayMeter(Meter):
             current_a=with_sign(self._sign, float(self._trace.current_a[row])),
             identity=(row,),
         )
+
+
+def _usual_spacing_s(t_s: Samples) -> float | None:
+    spacings = np.diff(t_s)
+    later = spacings[spacings > 0.0]
+    return float(np.median(later)) if len(later) else None

@@ -12,7 +12,7 @@ from groupnl_deploy.bench.clock import ClockSync
 from groupnl_deploy.bench.energy import run_energy
 from groupnl_deploy.bench.run import BenchRun, Images, save_run
 from groupnl_deploy.cli.main import app
-from groupnl_deploy.report.power_plot import run_phases
+from groupnl_deploy.report.power_plot import PHASE_COLOURS, run_phases
 from power.errors import SampleGap, WindowNotCovered
 from power.trace import MeterFacts, PowerTrace
 
@@ -29,6 +29,7 @@ PHASES = {
 }
 OFFSET_S, BEGAN_S = 1000.0, -1.0
 IDLE_W, BUSY_W = 2.0, 6.0
+POLL_S = 0.05
 BOARD = wire.BoardFacts("Raspberry Pi 4 Model B", "aarch64", "Debian", "6", "3.11", 4, 1, 1, 1, None, None, None, None)
 DIGEST = "a" * 64
 
@@ -82,7 +83,7 @@ def block_means(phase_s: float = 0.2, update_period_s: float | None = 0.5) -> Po
     ends = np.arange(0.5 + phase_s, 27.5, 0.5)
     busy_s = np.clip(ends, 6.0, 21.5) - np.clip(ends - 0.5, 6.0, 21.5)
     power_w = IDLE_W + (BUSY_W - IDLE_W) * busy_s / 0.5
-    facts = MeterFacts("km003c", "serial", "/dev/pts/9", True, 1, "vbus/ibus", update_period_s, "block")
+    facts = MeterFacts("km003c", "serial", "/dev/pts/9", True, 1, "vbus/ibus", update_period_s, "block", POLL_S)
     return PowerTrace(facts, OFFSET_S + BEGAN_S, None, ends, np.full_like(ends, 5.0), power_w / 5.0)
 
 
@@ -98,7 +99,7 @@ def test_block_means_give_the_steady_window_and_its_net_exactly(phase_s: float) 
 
 def polled_late(trace: PowerTrace, seed: int) -> PowerTrace:
     """As a recorder that asks twenty times a second sees it."""
-    return dataclasses.replace(trace, t_s=trace.t_s + np.random.default_rng(seed).uniform(0.0, 0.05, len(trace.t_s)))
+    return dataclasses.replace(trace, t_s=trace.t_s + np.random.default_rng(seed).uniform(0.0, POLL_S, len(trace.t_s)))
 
 
 @pytest.mark.parametrize("phase_s", [0.0, 0.1, 0.2, 0.3, 0.4, 0.49])
@@ -121,7 +122,7 @@ def test_a_fast_sensor_of_instants_loses_what_the_slow_meter_does() -> None:
     """It renews every 2 ms and is asked every 50 ms: three of its periods would be less than one poll."""
     t_s = np.arange(0.0, 27.5, 0.05)
     power_w = np.where((t_s > 6.0) & (t_s <= 21.5), BUSY_W, IDLE_W)
-    facts = MeterFacts("hwmon", "sysfs", "hwmon3", False, 1, "in1*curr1", 0.002, "instant")
+    facts = MeterFacts("hwmon", "sysfs", "hwmon3", False, 1, "in1*curr1", 0.002, "instant", POLL_S)
     trace = PowerTrace(facts, OFFSET_S + BEGAN_S, None, t_s, np.full_like(t_s, 5.0), power_w / 5.0)
     energy = run_energy(make_run(), polled_late(trace, seed=1))
     assert energy.idle_before.duration_s == pytest.approx(2.0)
@@ -152,8 +153,9 @@ def test_a_run_folders_recording_is_drawn_with_its_phases(tmp_path: Path) -> Non
         out = tmp_path / f"{number}.svg"
         done = CliRunner().invoke(app, ["power", "plot", *map(str, arguments), "--out", str(out)])
         assert done.exit_code == 0, done.output
-        # Of each phase shaded there is a path in either panel.
-        assert out.read_text().count("opacity: 0.22") == (3 * len(PHASES) if number < 2 else 0)
+        # Of each phase shaded there is a path in either panel, and of each colour one in the legend.
+        shades = len(set(PHASE_COLOURS.values())) + 1
+        assert out.read_text().count("opacity: 0.22") == (2 * len(PHASES) + shades if number < 2 else 0)
 
 
 def test_phases_of_another_time_are_refused(tmp_path: Path) -> None:

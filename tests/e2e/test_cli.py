@@ -116,6 +116,11 @@ def test_devices_are_added_shown_and_removed(tmp_path: Path) -> None:
             2,
             ["at least 10 s"],
         ),
+        (
+            ("bench", "--device", "local", "--backend", "onnxruntime", "--artifact", "{torch}"),
+            2,
+            ["has the format torch", "--backend pytorch"],
+        ),
         (("report", "nothing"), 2, ["is no run"]),
         (("report",), 2, ["no runs"]),
         (("report", "x", "--format", "jsn"), 2, ["“jsn”", "json"]),
@@ -125,7 +130,11 @@ def test_devices_are_added_shown_and_removed(tmp_path: Path) -> None:
     ],
 )
 def test_likely_mistakes(arguments, code, words, untrained, tmp_path: Path) -> None:
-    names = {"{net}": untrained.checkpoint, "{onnx}": untrained.onnx.directory}
+    names = {
+        "{net}": untrained.checkpoint,
+        "{onnx}": untrained.onnx.directory,
+        "{torch}": untrained.torch.directory,
+    }
     said = refusal(groupnl(*(names.get(word, word) for word in arguments), cwd=tmp_path), code)
     for word in words:
         assert word in said

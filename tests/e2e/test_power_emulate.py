@@ -81,6 +81,13 @@ def test_a_duration_ends_it_and_the_energy_is_that_of_the_script(start: Start, t
     assert energy_j == pytest.approx(ramp_j + 10.0 * (duration_s - 0.5), abs=0.02)
 
 
+def test_a_duration_beyond_every_timer_lasts_until_ctrl_c(start: Start) -> None:
+    process, port = start("--duration", 1e10)
+    with open_meter("km003c", port) as meter:
+        meter.read()
+    assert end(process)[0] == 1
+
+
 def test_every_switch_reaches_the_meter(start: Start) -> None:
     options = ("--reversed", "--block-bytes", 40, "--split", "--stale-every", 2, "--garbage-every", 5)
     process, port = start(*options, "--no-temperature", "--unlocked", "--update-hz", 1000, "--noise-ua", 0, "--seed", 7)
@@ -146,12 +153,15 @@ BAD_SCRIPT = "t_s,voltage_v,current_a\n0,5,1\n2,5,1\n1,5,1\n"
         (("--update-hz", 0), "An update rate of 0.0 Hz is impossible."),
         (("--block-bytes", 48), "No firmware sends an ADC block of 48 bytes."),
         (("--amps", "nan"), "does not fit the meter's packet."),
+        (("--unplug-at", 1e10, "--duration", 1), "The cable cannot be pulled at 10000000000.0 s."),
+        (("--load", "endless.csv", "--duration", 1), "endless.csv cannot be read in line 2"),
         (("--replug-at", 3), "The cable cannot be put back at 3.0 s."),
         (("--stale-every", -1), "Nothing happens every minus so many requests."),
     ],
 )
 def test_what_cannot_be_emulated_is_refused(tmp_path: Path, options: tuple[object, ...], complaint: str) -> None:
     (tmp_path / "bad.csv").write_text(BAD_SCRIPT)
+    (tmp_path / "endless.csv").write_text(f"t_s,voltage_v,current_a\n0,5,{'1' * 131073}\n")
     command = [str(GROUPNL), "power", "emulate", *map(str, options)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
     assert (done.returncode, done.stdout) == (2, ""), done.stderr

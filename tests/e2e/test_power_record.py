@@ -64,6 +64,7 @@ def test_one_document_and_a_file_that_agree(tmp_path: Path) -> None:
     assert document["recorded"]["rows"] == len(trace.t_s) and 5 <= len(trace.t_s) <= 6
     assert document["recorded"]["energy_j"] == pytest.approx(5.1 * 0.53 * (trace.t_s[-1] - trace.t_s[0]), rel=1e-3)
     assert document["recorded"]["holes"] == 0
+    assert document["meter"] == vars(trace.facts)
     assert "EMULATED" not in done.stdout
 
 
@@ -82,7 +83,8 @@ def test_ctrl_c_cuts_a_duration_short_and_keeps_what_was_recorded(tmp_path: Path
     when_it_has(tmp_path / "t.csv", 2)
     process.send_signal(signal.SIGINT)
     stdout, stderr = process.communicate(timeout=20)
-    assert process.returncode == 1 and "Stopped." in stderr
+    assert process.returncode == 1 and "Stopped before the 60 s were over." in stderr
+    assert "is in t.csv; record anew with another --out." in stderr
     assert "measurements in" in stdout and len(read_csv(tmp_path / "t.csv").t_s) >= 2
 
 
@@ -107,9 +109,48 @@ def test_a_replugged_meter_leaves_a_hole_that_shows(tmp_path: Path, emulator: Km
     process.send_signal(signal.SIGINT)
     stdout, stderr = process.communicate(timeout=20)
     assert process.returncode == 0, stderr
-    assert "1 holes of" in stdout or "1 hole of" in stdout
+    assert "1 hole of" in stdout
     times = read_csv(tmp_path / "t.csv").t_s
     assert max(times[1:] - times[:-1]) >= 1.9
+
+
+def test_a_meter_that_is_away_when_the_time_is_over_is_an_error_and_its_absence_a_hole(
+    tmp_path: Path, emulator: Km003cEmulator
+) -> None:
+    process = started(tmp_path, "power", "record", *on(emulator), "--duration", "5", "--out", "t.csv", "--json")
+    when_it_has(tmp_path / "t.csv", 2)
+    emulator.unplug()
+    stdout, stderr = process.communicate(timeout=30)
+    assert process.returncode == 3, stderr
+    assert "is gone." in stderr and "until then are kept in t.csv" in stderr and "Try:" in stderr
+    recorded, times = json.loads(stdout)["recorded"], read_csv(tmp_path / "t.csv").t_s
+    assert recorded["rows"] == len(times) >= 2 and recorded["holes"] == 1
+    assert recorded["t_s"] + recorded["hole_s"] == pytest.approx(5.0, abs=0.5)
+
+
+def test_ctrl_c_while_the_meter_is_away_is_the_same_error(tmp_path: Path, emulator: Km003cEmulator) -> None:
+    process = started(tmp_path, "power", "record", *on(emulator), "--out", "t.csv")
+    when_it_has(tmp_path / "t.csv", 1)
+    emulator.unplug()
+    time.sleep(1.0)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=30)
+    assert process.returncode == 3, stderr
+    rows = len(read_csv(tmp_path / "t.csv").t_s)
+    things = "1 measurement" if rows == 1 else f"{rows} measurements"
+    assert re.search(rf"t\.csv: {things} in .*, 1 hole of \d\.\d s in all, not counted\n$", stdout)
+    assert "is gone." in stderr and f"{things} until then" in stderr and "Next:" not in stderr
+
+
+def test_a_file_that_is_removed_while_it_grows_is_an_error_and_nothing_is_claimed(
+    tmp_path: Path, emulator: Km003cEmulator
+) -> None:
+    process = started(tmp_path, "power", "record", *on(emulator), "--out", "t.csv")
+    when_it_has(tmp_path / "t.csv", 2)
+    (tmp_path / "t.csv").unlink()
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=30)
+    assert (process.returncode, stdout) == (1, "") and "t.csv was removed" in stderr and "kept" not in stderr
 
 
 def test_patience_ends_in_exit_code_3_and_the_rows_stay(tmp_path: Path, emulator: Km003cEmulator) -> None:
@@ -132,6 +173,7 @@ def test_patience_ends_in_exit_code_3_and_the_rows_stay(tmp_path: Path, emulator
         (["--meter", "km003c", "--port", "emulator", "--sign", "0"], 2, "sign"),
         (["--meter", "km003c", "--port", "emulator", "--duration", "0"], 2, "--duration"),
         (["--meter", "km003c", "--port", "emulator", "--poll-hz", "0"], 2, "polled"),
+        (["--meter", "km003c", "--port", "emulator", "--poll-hz", "1e-300"], 2, "polled"),
         (["--meter", "km003c", "--port", "."], 3, "not a serial port"),
     ],
 )

@@ -127,7 +127,7 @@ def test_entries_have_a_summary_and_are_sorted():
 
 
 def test_an_unknown_name_lists_the_known_and_the_nearest():
-    with pytest.raises(UnknownModel, match=r"resnet81_cifar.*known models: .*did you mean “resnet18_cifar”"):
+    with pytest.raises(UnknownModel, match=r"resnet81_cifar.*did you mean “resnet18_cifar”.*Known models: "):
         create_model(ModelSpec("resnet81_cifar", ConvSpec("standard")))
 
 

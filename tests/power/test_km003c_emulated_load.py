@@ -119,6 +119,8 @@ def test_a_recording_is_a_script_too(tmp_path: Path) -> None:
         ("t_s,voltage_v,current_a\n0,5,one\n", "no number in line 2"),
         ("t_s,voltage_v,current_a\n0,5,nan\n", "line 2: A load of 5.0 V and nan A"),
         ("t_s,voltage_v,current_a\ninf,5,1\n", "line 2: A load begins at inf s"),
+        (f"t_s,voltage_v,current_a\n0,5,{'1' * 131073}\n", "cannot be read in line 2 (field larger than"),
+        (f"t_s,voltage_v,{'c' * 131073}\n0,5,1\n", "cannot be read in line 1 (field larger than"),
         ("t_s,voltage_v,current_a\n1,5,1\n# back\n0,5,1\n", "back in time in line 4, from 1.0 s to 0.0 s"),
     ],
 )

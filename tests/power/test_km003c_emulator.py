@@ -177,7 +177,16 @@ def test_the_cable_is_pulled_and_put_back_at_its_times() -> None:
 
 
 def test_a_cable_cannot_be_put_back_before_it_is_pulled() -> None:
-    for times in ((2.0, 1.0), (1.0, 1.0), (None, 1.0), (1.0, math.inf), (-1.0, None), (math.nan, None)):
+    for times in (
+        (2.0, 1.0),
+        (1.0, 1.0),
+        (None, 1.0),
+        (1.0, math.inf),
+        (-1.0, None),
+        (math.nan, None),
+        (1e10, None),
+        (1.0, 1e10),
+    ):
         with pytest.raises(MeterSettingError, match="The cable cannot be"):
             CableTimes(*times)
 

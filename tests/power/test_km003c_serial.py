@@ -1,9 +1,15 @@
 """The reader on a pseudo-terminal: what it sends, what it survives, what it calls emulated."""
 
+import contextlib
 import dataclasses
 import errno
+import fcntl
 import os
+import secrets
+import subprocess
+import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,10 +19,12 @@ from serial.tools.list_ports_common import ListPortInfo
 
 from power.errors import MeterProtocolError, MeterSettingError, MeterUnreachable
 from power.meters import open_meter
-from power.meters.km003c import protocol
+from power.meters.km003c import adc, protocol
 from power.meters.km003c.emulated_adc import CC1_RAW, CC2_RAW, AdcModel
 from power.meters.km003c.emulated_line import LineBehaviour
+from power.meters.km003c.emulated_port import EmulatedPort
 from power.meters.km003c.emulator import Km003cEmulator
+from power.meters.km003c.measuring_range import HIGHEST_A, HIGHEST_V
 from power.meters.km003c.pseudo_terminal import is_pseudo_terminal
 from power.meters.km003c.serial import Km003cSerial
 
@@ -56,7 +64,16 @@ def test_request_ids_count_and_wrap() -> None:
     with Km003cEmulator() as emulator, Km003cSerial(emulator.port) as meter:
         for _ in range(300):
             meter.read()
-        assert list(emulator.received[1::4]) == [(1 + k) % 256 for k in range(300)]
+        first, *_ = ids = list(emulator.received[1::4])
+        assert ids == [(first + k) % 256 for k in range(300)]
+
+
+def test_every_reader_begins_with_an_id_of_its_own() -> None:
+    with Km003cEmulator() as emulator:
+        for _ in range(8):
+            with Km003cSerial(emulator.port) as meter:
+                meter.read()
+        assert len(set(emulator.received[1::4])) > 1
 
 
 @pytest.mark.parametrize(("reversed_", "sign", "expected"), [(True, -1, 1.5), (True, 1, -1.5), (False, -1, -1.5)])
@@ -79,7 +96,8 @@ def test_the_sign_is_applied_once_and_recorded(reversed_: bool, sign: int, expec
         bytes(range(256)) * 8,
     ],
 )
-def test_resynchronises_after_garbage(garbage: bytes) -> None:
+def test_resynchronises_after_garbage(garbage: bytes, monkeypatch) -> None:
+    monkeypatch.setattr(secrets, "randbelow", lambda limit: 0)  # so that the second request has the id 2
     line = LineBehaviour(garbage_every=2, garbage=garbage)
     with Km003cEmulator(5.0, 1.0, adc=EXACT, line=line) as emulator, Km003cSerial(emulator.port) as meter:
         assert currents(meter, 3) == [1.0] * 3
@@ -106,6 +124,98 @@ def test_what_was_queued_before_opening_is_not_taken_for_an_answer() -> None:
             assert currents(meter, 1) == [2.0]
 
 
+def reply_of(request: bytes, volts: float, amperes: float) -> bytes:
+    """An answer that fits the request, with these numbers in every field of them."""
+    uv, ua = round(volts * 1e6), round(amperes * 1e6)
+    raw = adc.AdcRaw(uv, ua, uv, ua, uv, ua, 3000, 4234, 14, 0, 0, 32376, 0x8000, 2, 0, 0)
+    return protocol.data_reply(request[1], [protocol.Block(protocol.ADC, adc.pack_adc(raw, 44))])
+
+
+@contextlib.contextmanager
+def answering(answer: Callable[[bytes], bytes]) -> Iterator[Km003cSerial]:
+    """A reader on a device that answers each request in this way."""
+
+    def hear(data: bytes) -> Iterator[tuple[float, bytes]]:
+        yield 0.0, answer(data)
+
+    port = EmulatedPort(hear)
+    with contextlib.closing(port), Km003cSerial(port.path) as meter:
+        yield meter
+
+
+class OnceWrong:
+    """Answers 5 V and 1 A, but the first request in another way."""
+
+    def __init__(self, first: Callable[[bytes], bytes]) -> None:
+        self._first = first
+        self.requests = 0
+
+    def __call__(self, request: bytes) -> bytes:
+        self.requests += 1
+        return self._first(request) if self.requests == 1 else reply_of(request, 5.0, 1.0)
+
+
+@pytest.mark.parametrize("at", [8, 12, 20, 40, 52])
+@pytest.mark.parametrize("stray", [b"\x00\x7f", b"\x00", bytes(4)])
+def test_an_answer_with_stray_bytes_in_it_is_asked_for_again(at: int, stray: bytes) -> None:
+    def longer(request: bytes) -> bytes:
+        reply = reply_of(request, 9.0, 2.0)
+        return reply[:at] + stray + reply[at:]
+
+    device = OnceWrong(longer)
+    with answering(device) as meter:
+        (reading,) = meter.read()
+    assert (reading.voltage_v, reading.current_a, device.requests) == (5.0, 1.0, 2)
+
+
+@pytest.mark.parametrize("volts, amperes", [(-1742.8, -203.2), (HIGHEST_V + 0.001, 1.0), (5.0, -HIGHEST_A - 0.001)])
+def test_numbers_that_no_meter_measures_are_asked_for_again_and_never_given(volts: float, amperes: float) -> None:
+    device = OnceWrong(lambda request: reply_of(request, volts, amperes))
+    with answering(device) as meter:
+        assert currents(meter, 1) == [1.0]
+    with (
+        answering(lambda request: reply_of(request, volts, amperes)) as meter,
+        pytest.raises(MeterProtocolError, match="beyond its range"),
+    ):
+        meter.read()
+
+
+@pytest.mark.parametrize("volts, amperes", [(HIGHEST_V, HIGHEST_A), (-HIGHEST_V, -HIGHEST_A)])
+def test_the_ends_of_the_range_are_measured(volts: float, amperes: float) -> None:
+    with answering(lambda request: reply_of(request, volts, amperes)) as meter:
+        (reading,) = meter.read()
+    assert (reading.voltage_v, reading.current_a) == (volts, amperes)
+
+
+def test_bytes_that_come_unasked_between_two_readings_are_dropped() -> None:
+    adc_model = dataclasses.replace(EXACT, update_hz=50.0)
+    with Km003cEmulator(5.0, 1.0, adc=adc_model) as emulator, Km003cSerial(emulator.port) as meter:
+        meter.read()
+        with serial.Serial(emulator.port) as other:  # has the reader's next id, and does not fetch its answer
+            other.write(protocol.get_data(emulator.received[1] + 1))
+            while other.in_waiting < 52:
+                time.sleep(0.001)
+        emulator.set_load(5.0, 2.0)
+        time.sleep(0.1)
+        assert currents(meter, 1) == [2.0]
+
+
+def test_an_answer_to_an_earlier_program_that_is_still_on_its_way_is_dropped(monkeypatch) -> None:
+    monkeypatch.setattr(secrets, "randbelow", lambda limit: 0)  # so that both ask with the id 1
+    adc_model, line = dataclasses.replace(EXACT, update_hz=1000.0), LineBehaviour(reply_delay_s=0.03)
+    with (
+        Km003cEmulator(5.0, 1.0, adc=adc_model, line=line) as emulator,
+        Km003cSerial(emulator.port) as meter,
+        serial.Serial(emulator.port) as other,
+    ):
+        other.write(protocol.get_data(1))
+        while emulator.requests < 1:
+            time.sleep(0.001)
+        emulator.set_load(5.0, 2.0)
+        assert currents(meter, 1) == [2.0]
+        assert emulator.received == 2 * protocol.get_data(1)
+
+
 def test_silence_is_an_unreachable_meter_after_a_few_requests() -> None:
     with Km003cEmulator(line=LineBehaviour(silent_every=1)) as emulator, Km003cSerial(emulator.port) as meter:
         with pytest.raises(MeterUnreachable, match="does not answer") as caught:
@@ -116,7 +226,7 @@ def test_silence_is_an_unreachable_meter_after_a_few_requests() -> None:
 
 
 def test_a_meter_that_always_refuses_is_a_protocol_error() -> None:
-    refusals = b"".join(bytes([protocol.REJECT, number, 0, 0]) for number in range(1, 8))
+    refusals = b"".join(bytes([protocol.REJECT, number, 0, 0]) for number in range(256))
     line = LineBehaviour(garbage_every=1, garbage=refusals)
     with (
         Km003cEmulator(line=line) as emulator,
@@ -176,7 +286,8 @@ def test_a_reader_that_is_opened_and_closed_unread_sends_nothing() -> None:
         Km003cSerial(emulator.port).close()
         with Km003cSerial(emulator.port) as meter:
             meter.read()
-        assert emulator.received == protocol.get_data(1)
+        assert emulator.requests == 1
+        assert_only_get_data(emulator)
 
 
 def test_a_closed_reader_says_so() -> None:
@@ -264,6 +375,33 @@ def test_a_pseudo_terminal_is_known_by_its_device_and_by_its_name() -> None:
             assert is_pseudo_terminal(name, null.fileno())
         for name in ("/dev/ttyACM0", "/dev/ttyUSB0", "/dev/ttyS0", "/dev/cu.usbmodem1101"):
             assert not is_pseudo_terminal(name, null.fileno())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks as Linux does")
+def test_a_pseudo_terminal_is_emulated_as_the_terminal_of_the_process_too() -> None:
+    """/dev/tty has a number of its own, and a process of its own is needed to have another terminal there."""
+    code = (
+        "import fcntl, os, sys, termios\n"
+        "from power.meters.km003c.serial import Km003cSerial\n"
+        "os.setsid()\n"
+        "fcntl.ioctl(os.open(sys.argv[1], os.O_RDWR), termios.TIOCSCTTY, 0)\n"
+        "with Km003cSerial('/dev/tty') as meter:\n"
+        "    print(len(meter.read()), meter.facts.emulated)\n"
+    )
+    with Km003cEmulator() as emulator:
+        done = subprocess.run(
+            [sys.executable, "-c", code, emulator.port], capture_output=True, text=True, check=False, timeout=60
+        )
+    assert done.stdout == "1 True\n", done.stderr
+
+
+def test_a_terminal_that_cannot_be_asked_is_known_by_its_file(monkeypatch) -> None:
+    def refuse(*_: object) -> bytes:
+        raise OSError(errno.ENOTTY, os.strerror(errno.ENOTTY))
+
+    monkeypatch.setattr(fcntl, "ioctl", refuse)
+    with Km003cEmulator() as emulator, Path(emulator.port).open("rb") as terminal:
+        assert is_pseudo_terminal("/dev/ttyACM0", terminal.fileno())
 
 
 def test_nothing_clears_emulated(monkeypatch) -> None:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from power.errors import AnotherMeter, MeterProtocolError, MeterUnreachable
 from power.meters.emulated_sysfs import EmulatedSysfs
 from power.meters.hwmon_node import HwmonNode
-from power.meters.km003c.hwmon import HIGHEST_MV, Km003cHwmon
+from power.meters.km003c.hwmon import Km003cHwmon
+from power.meters.km003c.measuring_range import HIGHEST_A, HIGHEST_V
 
 
 @pytest.fixture
@@ -55,10 +56,16 @@ def test_a_negative_voltage_is_unwrapped_to_within_a_millivolt(microvolts: int, 
     assert abs(meter.read()[0].voltage_v - microvolts / 1e6) <= 1e-3
 
 
-@pytest.mark.parametrize("wild", [HIGHEST_MV + 1, 2_000_000, 9_999_999])
+@pytest.mark.parametrize("wild", [round(1e3 * HIGHEST_V) + 1, 2_000_000])
 def test_a_voltage_that_no_meter_has_is_refused(sysfs: EmulatedSysfs, opened, wild: int) -> None:
-    with pytest.raises(MeterProtocolError, match=f"{wild} mV"):
+    with pytest.raises(MeterProtocolError, match=rf"gives {wild / 1e3} V .* beyond its range"):
         opened(sysfs.add_powerz(3, wild, 0)).read()
+
+
+@pytest.mark.parametrize("wild", [round(1e3 * HIGHEST_A) + 1, -203_200])
+def test_a_current_that_no_meter_has_is_refused(sysfs: EmulatedSysfs, opened, wild: int) -> None:
+    with pytest.raises(MeterProtocolError, match=rf"5\.0 V and {wild / 1e3} A"):
+        opened(sysfs.add_powerz(3, 5000, wild)).read()
 
 
 def test_a_voltage_that_changes_while_the_current_is_read_is_read_anew(sysfs: EmulatedSysfs) -> None:

@@ -240,6 +240,12 @@ def test_a_reply_to_another_question_is_passed_over() -> None:
     assert {row.voltage_v for row in rows} == {5.0}
 
 
+def test_a_sample_that_no_meter_measures_is_refused() -> None:
+    rig = make_rig(LoadHistory([LoadPoint(0.0, 61.0, 1.0)]))
+    with rig.open() as meter, pytest.raises(MeterProtocolError, match="beyond its range"):
+        rig.record(meter, 2.0)
+
+
 def test_an_answer_from_before_is_drained_and_not_believed() -> None:
     rig = make_rig(STEPS, UsbBehaviour(ignored_connects=1))
     rig.meter.outgoing.append(protocol.accept(1))

@@ -12,6 +12,7 @@ from power.errors import (
     HostSlept,
     MeterSettingError,
     MeterUnreachable,
+    TraceLost,
     TraceNotWritten,
     WindowNotCovered,
 )
@@ -107,7 +108,7 @@ def test_nothing_is_recorded_before_the_first_reply() -> None:
     assert len(recorder.stop().t_s) <= 1
 
 
-@pytest.mark.parametrize("poll_hz", [0.0, -1.0, float("nan"), 1e9])
+@pytest.mark.parametrize("poll_hz", [0.0, -1.0, float("nan"), 1e9, 1e-300])
 def test_impossible_rates_are_refused(poll_hz: float) -> None:
     with pytest.raises(MeterSettingError):
         Recorder(ScriptedMeter([1.0]), poll_hz)
@@ -182,3 +183,29 @@ def test_a_failure_can_be_asked_for_without_the_rows() -> None:
             recorder.wait(5.0)
         recorder.raise_failure()
         pytest.fail("the failure was kept silent")
+
+
+class QueueingMeter(ScriptedMeter):
+    """Its first reply also holds what it measured before it was asked."""
+
+    def read(self) -> tuple[Measurement, ...]:
+        (now,) = super().read()
+        earlier = Measurement(now.t_s - 3600.0, 5.0, 9.0, (9_000_000,))
+        return (earlier, now) if self.reads == 1 else (now,)
+
+
+def test_what_a_meter_measured_before_the_recording_began_is_no_row(tmp_path) -> None:
+    path = tmp_path / "power.csv"
+    with Recorder(QueueingMeter([1.0, 2.0]), 100.0, path) as recorder:
+        recorder.wait_until_covered(time.monotonic() + 0.05, timeout_s=5.0)
+    trace = recorder.stop()
+    assert trace.t_s[0] >= 0.0 and 9.0 not in trace.current_a
+    assert read_csv(path).current_a.tolist() == trace.current_a.tolist()
+
+
+def test_a_file_that_was_removed_meanwhile_is_an_error_at_the_end(tmp_path) -> None:
+    path = tmp_path / "power.csv"
+    with pytest.raises(TraceLost, match="was removed"), Recorder(ScriptedMeter([1.0, 2.0]), 100.0, path) as recorder:
+        recorder.wait_until_covered(time.monotonic() + 0.05, timeout_s=5.0)
+        path.unlink()
+        recorder.stop()

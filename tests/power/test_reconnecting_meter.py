@@ -67,11 +67,11 @@ def test_replies_are_empty_while_it_is_gone_and_go_on_when_it_is_back(problem) -
     first, second = ScriptedMeter([1.0, problem]), ScriptedMeter([2.0, 3.0], port="another port")
     with ReconnectingMeter(plugged(first, GONE, second)) as meter:
         assert currents(meter.read()) == [1.0]
-        assert meter.read() == () and meter.missing_s > 0
+        assert meter.read() == () and meter.missing_s > 0 and meter.problem is problem
         assert first.closed
         assert meter.read() == ()
         assert [currents(meter.read()), currents(meter.read())] == [[2.0], [3.0]]
-        assert meter.missing_s == 0
+        assert meter.missing_s == 0 and meter.problem is None
     assert second.closed
 
 

@@ -30,6 +30,7 @@ facts_of_any_meter = st.builds(
     field=st.just("vbus/ibus"),
     update_period_s=st.sampled_from([0.5, 0.001, None]),
     averaging=st.sampled_from(["block", "instant"]),
+    poll_period_s=st.sampled_from([0.05, None]),
 )
 
 
@@ -103,7 +104,7 @@ def test_a_truncated_last_line_is_not_read(recorded) -> None:
         ("# schema_version: 2", "# schema_version: 0", "line 1"),
         ("# schema_version: 2", "# schema_version: two", "line 1"),
         ("# sign: +1", "# sign: 0", "line 6"),
-        ("# update_period_s: 0.5", "# update_period_s: 0", "line 8: update_period_s: an update period of 0 s"),
+        ("# update_period_s: 0.5", "# update_period_s: 0", "line 8: update_period_s: a period of 0 s"),
         ("# update_period_s: 0.5", "# update_period_s: nan", "line 8"),
         ("# averaging: block", "# averaging: mean", "line 9: averaging: it is 'mean', not block or instant"),
         ("# t0_s: 100.0", "# t0_s: soon", "line 11: t0_s: 'soon' is not a number"),

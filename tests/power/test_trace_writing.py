@@ -1,5 +1,6 @@
 """Where recordings are written: nothing is replaced or followed, and what the disk refuses is said."""
 
+import os
 import resource
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -7,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from power.errors import TraceNotWritten
+from power import trace_writer
+from power.errors import TraceLost, TraceNotWritten
 from power.trace import PowerTrace
 from power.trace_io import TraceWriter, read_csv, write_csv
 
@@ -104,3 +106,51 @@ def test_watts_however_many_are_written_as_numbers(make_trace, tmp_path: Path) -
     trace = make_trace([0.0, 0.5], [1e305, -1e305], voltage_v=1e150)
     write_csv(trace, tmp_path / "power.csv")
     assert read_csv(tmp_path / "power.csv").current_a.tolist() == trace.current_a.tolist()
+
+
+@pytest.mark.parametrize("failure", [UnicodeEncodeError("utf-8", "\udcff", 0, 1, "no"), KeyboardInterrupt(), OSError()])
+def test_whatever_fails_while_a_recording_is_begun_leaves_no_fragment(
+    growing, tmp_path: Path, monkeypatch, failure: BaseException
+) -> None:
+    def broken(*_: object) -> Iterator[str]:
+        yield "# schema_version: 2\n"
+        raise failure
+
+    monkeypatch.setattr(trace_writer, "fact_lines", broken)
+    with pytest.raises(TraceNotWritten if isinstance(failure, OSError) else type(failure)):
+        growing(tmp_path / "power.csv")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_recording_is_brought_to_the_disk_before_it_is_called_finished(
+    growing, trace: PowerTrace, tmp_path: Path, monkeypatch
+) -> None:
+    """What was brought there is read at that moment: all of it must have left the process."""
+    brought: list[str] = []
+    really = os.fsync
+    monkeypatch.setattr(
+        os, "fsync", lambda file: brought.append(Path(f"/proc/self/fd/{file}").read_text()) or really(file)
+    )
+    with growing(tmp_path / "growing.csv") as writer:
+        writer.append(0.0, 5.0, 1.0)
+    write_csv(trace, tmp_path / "whole.csv")
+    assert brought == [(tmp_path / name).read_text() for name in ("growing.csv", "whole.csv")]
+
+
+@pytest.mark.parametrize("replacement", [None, "another's"])
+def test_a_growing_recording_that_was_removed_or_replaced_is_lost_and_said_to_be(
+    growing, tmp_path: Path, replacement: str | None
+) -> None:
+    path = tmp_path / "power.csv"
+    for rows in (0, 1):
+        writer = growing(path)
+        for _ in range(rows):
+            writer.append(0.0, 5.0, 1.0)
+        path.unlink()
+        if replacement is not None:
+            path.write_text(replacement)
+        with pytest.raises(TraceLost, match="removed or replaced"):
+            writer.close()
+        writer.close()
+        assert path.exists() == (replacement is not None)
+        path.unlink(missing_ok=True)

@@ -43,6 +43,14 @@ def test_a_few_steps_of_a_steady_load_are_no_period(make_trace) -> None:
     assert found.period_s == pytest.approx(0.5)
 
 
+def test_steps_at_odd_times_among_kept_repeats_are_no_period(make_trace) -> None:
+    """Every poll was kept: the spacing of the steps is the load's, and only regular ones may be the meter's."""
+    spells = [3, 14, 6, 21, 9, 30, 4, 17, 11, 25, 7, 40, 13, 5]
+    power_w = [2.0 + spell % 2 for spell, rows in enumerate(spells) for _ in range(rows)]
+    found = estimate_update_period(make_trace([0.1 * k for k in range(len(power_w))], power_w))
+    assert not found.by_changes and found.period_s == pytest.approx(0.1)
+
+
 def test_a_faster_meter_under_a_steady_load_shows_at_its_steps(make_trace) -> None:
     """50 renewals a second, thought to be 2: a row each half second, but two 20 ms apart where a block holds a step."""
     t_s = [0.0, 0.5, 1.0, 1.34, 1.36, 1.86, 2.36, 2.5, 2.52]

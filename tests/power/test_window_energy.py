@@ -76,7 +76,7 @@ def test_a_steady_load_is_the_same_by_either_rule(make_trace, method) -> None:
 
 
 def test_step_from_2_w_to_6_w(make_trace) -> None:
-    trace = make_trace([0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0], [2.0, 2.0, *[6.0] * 5])
+    trace = make_trace([0.5 * row for row in range(10)], [2.0, 2.0, *[6.0] * 8])
     energy = window_energy(trace, 0.25, 1.75)
     assert energy.energy_j == pytest.approx(0.5 + 2.0 + 4.5, abs=1e-12)
     assert energy.peak_power_w == 6.0
@@ -187,7 +187,7 @@ def test_net_of_idle_refuses_opposite_signs(make_trace) -> None:
 
 def test_the_net_carries_the_edge_errors_of_both_windows(make_trace) -> None:
     trace = make_trace(TEN_HZ, TEN_HZ, update_period_s=0.1)
-    load, idle = window_energy(trace, 0.7, 2.7), window_energy(trace, 0.0, 0.5)
+    load, idle = window_energy(trace, 0.5, 2.5), window_energy(trace, 0.0, 0.5)
     net = net_of_idle(load, idle)
     assert net.edge_error_j == pytest.approx(load.edge_error_j + 4 * idle.edge_error_j)
     assert net.edge_error_assumes == load.edge_error_assumes == "a load that keeps each level for two update periods"

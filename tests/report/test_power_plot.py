@@ -1,5 +1,7 @@
 """What the picture of a recording shows, and what it must never show."""
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -69,9 +71,35 @@ def test_phases_are_shaded_in_both_panels_and_named() -> None:
     for axes in figure.axes:
         assert [span.get_x() for span in axes.patches] == [-1.0, 1.0, 1.1]
     shown = words(figure)
-    assert all(text in shown for text in ("idle before, 2 s", "load, 0.1 s", "steady, 2.9 s"))
+    assert all(text in shown for text in ("idle before, 2.00 s", "load, 0.10 s", "steady, 2.90 s"))
     inside = [text.get_text() for text in figure.axes[0].texts]
     assert inside == ["idle before", "steady"]  # no room for a tenth of a second
+
+
+def test_phases_that_share_a_colour_share_an_entry_of_the_legend() -> None:
+    names = ("idle_before", "import", "load", "check", "warmup", "steady", "runout", "idle_after")
+    phases = [PhaseTime(name, float(number), number + 1.0) for number, name in enumerate(names)]
+    t_s = np.arange(0.0, 8.5, 0.5)
+    (legend,) = power_figure(index_of(t_s, 2.0 + t_s), "power.csv", phases).legends
+    assert [re.sub(", 1.00 s", "", text.get_text()).split("\n") for text in legend.get_texts()] == [
+        ["idle before", "idle after"],
+        ["import", "load", "check"],
+        ["warm-up", "run-out"],
+        ["steady"],
+    ]
+
+
+def test_the_noise_of_a_steady_load_does_not_fill_the_panel() -> None:
+    t_s = np.arange(0.0, 10.0, 0.5)
+    for power_w, least in ((2.703 + 2e-5 * np.sin(t_s), 0.135), (1e-5 * np.sin(t_s), 1e-3)):
+        low, high = power_figure(index_of(t_s, power_w), "t").axes[0].get_ylim()
+        assert high - low == pytest.approx(least, rel=0.01)
+        assert low < power_w.min() and power_w.max() < high
+
+
+def test_a_load_that_changes_fills_the_panel() -> None:
+    low, high = power_figure(index_of(*HOLED), "t").axes[0].get_ylim()
+    assert 4.1 < high - low < 5.5
 
 
 @pytest.mark.parametrize("format", PICTURE_FORMATS)

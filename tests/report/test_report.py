@@ -83,7 +83,7 @@ def make_trace(emulated: bool = True, hole: bool = False) -> PowerTrace:
         t_s = t_s[(t_s < 11) | (t_s > 14)]
     device_s = t_s - 1.0
     power = np.where((device_s > 4.0) & (device_s <= 19.0), 6.0, 2.0)
-    facts = MeterFacts("km003c", "serial", "/dev/pts/9", emulated, 1, "vbus/ibus", 0.5)
+    facts = MeterFacts("km003c", "serial", "/dev/pts/9", emulated, 1, "vbus/ibus", 0.5, poll_period_s=0.05)
     return PowerTrace(facts, OFFSET_S - 1.0, "2026-11-21T00:00:00+00:00", t_s, np.full_like(t_s, 5.0), power / 5.0)
 
 
@@ -251,13 +251,13 @@ def test_the_error_of_the_edges_stands_below_the_table_with_what_it_supposes(fol
 
 
 def test_a_step_at_the_end_of_the_steady_window_is_in_the_error_of_the_edges() -> None:
-    """A watt more from then on, and half a second between two rows: half a joule of sixty."""
+    """A watt more from then on, and half a second between two rows that are a poll late: 0.55 joules of sixty."""
     trace = make_trace()
     restless = np.where((trace.t_s > 19.0) & (trace.t_s <= 20.0), 7.0 / 5.0, trace.current_a)
     report = Report((build_row(make_run(), dataclasses.replace(trace, current_a=restless), "run"),))
     (note,) = [note for note in notes(report) if "edges" in note]
-    assert report.rows[0].energy.steady.edge_error_j == pytest.approx(0.5)
-    assert "up to 0.9 % of the gross" in note
+    assert report.rows[0].energy.steady.edge_error_j == pytest.approx(0.55)
+    assert "up to 1.0 % of the gross" in note
 
 
 def test_an_unknown_error_of_the_edges_is_null_and_said(tmp_path: Path) -> None:
@@ -269,6 +269,42 @@ def test_an_unknown_error_of_the_edges_is_null_and_said(tmp_path: Path) -> None:
     assert report.rows[0].energy.net.edge_error_j is None
     assert any("not known of run" in note for note in notes(report))
     assert json.loads(render(report, "json"))["rows"][0]["energy"]["net"]["edge_error_j"] is None
+
+
+def test_a_run_of_before_the_polls_were_recorded_is_read(tmp_path: Path) -> None:
+    trace = make_trace()
+    save_run(
+        tmp_path / "run",
+        make_run(),
+        dataclasses.replace(trace, facts=dataclasses.replace(trace.facts, poll_period_s=None)),
+    )
+    run = json.loads((tmp_path / "run" / "run.json").read_text())
+    del run["power"]["meter"]["poll_period_s"]
+    (tmp_path / "run" / "run.json").write_text(json.dumps(run))
+    assert load_run(tmp_path / "run")[1].facts.poll_period_s is None
+
+
+def without_rows(trace: PowerTrace, *device_s: float) -> PowerTrace:
+    lost = np.isin(trace.t_s - 1.0, device_s)
+    columns = {name: getattr(trace, name)[~lost] for name in ("t_s", "voltage_v", "current_a")}
+    return dataclasses.replace(trace, **columns)
+
+
+def test_lost_measurements_stand_below_the_table_with_what_is_supposed_of_them() -> None:
+    """Two in turn, whose neighbours are 1.5 s apart and a poll late: up to 6 W of which nothing is known."""
+    row = build_row(make_run(), without_rows(make_trace(), 12.0, 12.5), "run")
+    said = notes(Report((row,)))
+    assert any("missing in 1.5 s of the steady window's 10 s, in 1 places" in note for note in said)
+    assert any("largest power of the recording" in note and "up to 15.5 %" in note for note in said)
+    whole = notes(Report((build_row(make_run(), make_trace(), "run"),)))
+    assert not any("missing" in note for note in whole)
+
+
+def test_a_run_with_more_than_a_twentieth_of_its_measurements_missing_is_invalid() -> None:
+    problems = build_row(make_run(), without_rows(make_trace(), 12.0), "run").problems
+    assert len(problems) == 1 and "1 s of the steady window's 10 s, more than 5% of it" in problems[0]
+    beside = build_row(make_run(), without_rows(make_trace(), 1.5), "run")
+    assert beside.energy is not None and beside.problems == ()
 
 
 def test_current_that_flows_the_wrong_way_is_invalid() -> None:

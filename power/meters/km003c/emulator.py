@@ -31,21 +31,23 @@ STABLE_NAME = "usb-ChargerLAB_POWER-Z_KM003C_emulated-if01"
 class CableTimes:
     """When the cable is pulled and put back, in seconds after the emulator's beginning; None is never.
 
-    Raises `MeterSettingError` for a cable that is put back before it was pulled.
+    Raises `MeterSettingError` for a cable that is put back before it was pulled, and for times that no timer reaches.
     """
 
     unplug_at_s: float | None = None
     replug_at_s: float | None = None
 
     def __post_init__(self) -> None:
-        if self.unplug_at_s is not None and not 0.0 <= self.unplug_at_s < math.inf:
+        if self.unplug_at_s is not None and not 0.0 <= self.unplug_at_s <= threading.TIMEOUT_MAX:
             raise MeterSettingError(
-                f"The cable cannot be pulled at {self.unplug_at_s} s.", "Give a time in seconds, not below zero."
+                f"The cable cannot be pulled at {self.unplug_at_s} s.",
+                "Give a time in seconds, from zero to what a timer can wait for.",
             )
         pulled_s = math.inf if self.unplug_at_s is None else self.unplug_at_s
-        if self.replug_at_s is not None and not pulled_s < self.replug_at_s < math.inf:
+        if self.replug_at_s is not None and not pulled_s < self.replug_at_s <= threading.TIMEOUT_MAX:
             raise MeterSettingError(
-                f"The cable cannot be put back at {self.replug_at_s} s.", "Give a time after that of pulling it."
+                f"The cable cannot be put back at {self.replug_at_s} s.",
+                "Give a time after that of pulling it, no later than a timer can wait for.",
             )
 
 

@@ -8,16 +8,17 @@ zero, and asks the meter once for every file that is read.
 import time
 from pathlib import Path
 
-from power.errors import MeterProtocolError, MeterUnreachable
+from power.errors import MeterUnreachable
 from power.meters.base import Measurement, Meter, closed, with_sign
 from power.meters.hwmon_node import HwmonNode, ReadText, existing_node_at, read_attribute
 from power.meters.km003c.adc import UPDATE_PERIOD_S
+from power.meters.km003c.measuring_range import HIGHEST_V, require_in_range
 from power.trace import MeterFacts
 
 DRIVER = "powerz"
 PAIRS = 3  # tries for a voltage and a current of one measurement
-HIGHEST_MV = 60000  # the meter's range ends at 50 V; what lies above is a negative voltage
 WRAP_MV = 4294967  # 2³² µV
+LOWEST_WRAPPED_MV = WRAP_MV - round(1e3 * HIGHEST_V)  # from here on it is a negative voltage
 
 
 class Km003cHwmon(Meter):
@@ -70,6 +71,7 @@ class Km003cHwmon(Meter):
             before_mv, current_ma, voltage_mv = self._voltage_mv(), self._node.number("curr1_input"), self._voltage_mv()
             if before_mv == voltage_mv:
                 break
+        require_in_range(voltage_mv / 1e3, current_ma / 1e3)
         return (
             Measurement(
                 t_s=(asked_s + time.monotonic()) / 2,
@@ -85,9 +87,4 @@ class Km003cHwmon(Meter):
 
     def _voltage_mv(self) -> int:
         driver_mv = self._node.number("in0_input")
-        voltage_mv = driver_mv - WRAP_MV if driver_mv > HIGHEST_MV else driver_mv
-        if abs(voltage_mv) > HIGHEST_MV:
-            raise MeterProtocolError(
-                f"The meter at {self._facts.port} gives {driver_mv} mV.", "Unplug the meter and plug it in again."
-            )
-        return voltage_mv
+        return driver_mv - WRAP_MV if driver_mv >= LOWEST_WRAPPED_MV else driver_mv

@@ -18,11 +18,11 @@ def read_load_script(path: Path, interpolate: bool = False) -> LoadHistory:
     numbered = [(number, line) for number, line in enumerate(_lines(path), start=1) if _counts(line)]
     if not numbered:
         raise _no_script(path, "holds no rows")
-    names = [name.strip() for name in _cells(numbered[0][1])]
+    names = [name.strip() for name in _cells(path, *numbered[0])]
     missing = [name for name in COLUMNS if name not in names]
     if missing:
         raise _no_script(path, f"lacks the column {', '.join(missing)}")
-    points = [_point(path, number, names, _cells(line)) for number, line in numbered[1:]]
+    points = [_point(path, number, names, _cells(path, number, line)) for number, line in numbered[1:]]
     if not points:
         raise _no_script(path, "holds no rows")
     for (number, _), earlier, later in zip(numbered[2:], points, points[1:], strict=False):
@@ -48,8 +48,11 @@ def _counts(line: str) -> bool:
     return bool(line.strip()) and not line.startswith("#")
 
 
-def _cells(line: str) -> list[str]:
-    return next(csv.reader([line]))
+def _cells(path: Path, number: int, line: str) -> list[str]:
+    try:
+        return next(csv.reader([line]))
+    except csv.Error as error:  # such as a field without end
+        raise _no_script(path, f"cannot be read in line {number} ({error})") from error
 
 
 def _point(path: Path, number: int, names: list[str], cells: list[str]) -> LoadPoint:

@@ -8,6 +8,7 @@ means nothing to the meter. That Linux's ttyACM takes these packets is stated by
 
 import contextlib
 import os
+import secrets
 import termios
 import time
 
@@ -18,6 +19,7 @@ from serial.tools.list_ports_common import ListPortInfo
 from power.errors import MeterProtocolError, PowerError
 from power.meters.base import Measurement, Meter, closed, with_sign
 from power.meters.km003c import adc, port_errors, protocol
+from power.meters.km003c.measuring_range import require_in_range
 from power.meters.km003c.pseudo_terminal import is_pseudo_terminal
 from power.meters.km003c.wrong_device import wrong_device
 from power.trace import MeterFacts
@@ -42,7 +44,8 @@ class Km003cSerial(Meter):
     def __init__(self, port: str, sign: int = 1) -> None:
         self._port = port
         self._cutter = protocol.FrameCutter()
-        self._request_id = 0
+        self._request_id = secrets.randbelow(256)  # that of an earlier program must not be the next
+        self._is_drained = False
         self._asked = bytearray()
         self._heard = bytearray()
         self._line = _open_line(port)
@@ -81,6 +84,7 @@ class Km003cSerial(Meter):
         """
         if not self._line.is_open:
             raise closed(f"The meter on {self._port}")
+        self._drop_leftovers()
         self._asked.clear()
         self._heard.clear()
         problem = None
@@ -131,6 +135,7 @@ class Km003cSerial(Meter):
         while time.monotonic() < deadline_s:
             for frame in self._cutter.feed(self._receive(self._cutter.missing_bytes)):
                 if self._is_answer(frame.header):
+                    self._require_nothing_behind()
                     return frame
         if self._cutter.pending_bytes:
             raise MeterProtocolError(
@@ -146,6 +151,21 @@ class Km003cSerial(Meter):
         if header.packet_type in (protocol.REJECT, protocol.ERROR):
             raise MeterProtocolError("The meter refused to send a measurement.", "Plug the meter in again.")
         return header.packet_type == protocol.PUT_DATA
+
+    def _require_nothing_behind(self) -> None:
+        """Stray bytes inside an answer shift its numbers, and as many of its own are left over."""
+        if self._waiting_bytes():
+            raise MeterProtocolError("The meter's answer is longer than it says.", protocol.ASK_AGAIN)
+
+    def _waiting_bytes(self) -> int:
+        with port_errors.port_errors(self._port, port_errors.UNPLUGGED):
+            return int(self._line.in_waiting)
+
+    def _drop_leftovers(self) -> None:
+        """What came unasked is no answer: that of an earlier program, which may still be on its way, or stray bytes."""
+        if not self._is_drained or self._waiting_bytes():
+            self._became_quiet()
+            self._is_drained = True
 
     def _became_quiet(self) -> bool:
         """Drop everything until the line has been quiet for one read time-out; False if it never is."""
@@ -171,6 +191,7 @@ class Km003cSerial(Meter):
         return port_errors.unreachable(port_errors.NO_ANSWER, self._port)
 
     def _measurement(self, raw: adc.AdcRaw, t_s: float) -> Measurement:
+        require_in_range(raw.voltage_v, raw.current_a)
         # Not the averages: they lag by a second or more and are low by up to 0.2 % on a studied unit.
         return Measurement(
             t_s=t_s,

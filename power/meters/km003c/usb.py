@@ -9,6 +9,7 @@ from typing import Any
 
 from power.meters.base import Measurement, Meter, with_sign
 from power.meters.km003c.adc_queue import QueueSample
+from power.meters.km003c.measuring_range import require_in_range
 from power.meters.km003c.usb_bulk import Km003cCipher, UsbPipe, device_at, is_emulated, serial_number, socket_path
 from power.meters.km003c.usb_exchange import Exchange
 from power.meters.km003c.usb_session import UsbSession, rate_index
@@ -81,6 +82,7 @@ class Km003cUsb(Meter):
             self._pipe.close()
 
     def _measurement(self, at_s: float, sample: QueueSample) -> Measurement:
+        require_in_range(sample.voltage_v, sample.current_a)
         return Measurement(
             t_s=at_s,
             voltage_v=sample.voltage_v,

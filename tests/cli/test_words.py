@@ -1,0 +1,76 @@
+"""Words on the command line and in the campaign file: what was meant comes first; commands can be copied."""
+
+import shlex
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from groupnl_deploy.cli.conv_options import CONV_WORDS
+from groupnl_deploy.cli.exits import explain
+from groupnl_deploy.cli.main import app
+from groupnl_deploy.config import CONVOLUTIONS, load_campaign
+from groupnl_deploy.errors import UsageError
+from groupnl_deploy.models.registry import UnknownModel, model_spec
+from groupnl_deploy.words import command_line
+
+CAMPAIGN = (
+    'out = "out"\n[train]\ndataset = "digits"\n[[models]]\nlabel = "a"\nmodel = "resnet18_cifar"\nconv = "{conv}"\n'
+)
+
+
+@given(st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))))
+def test_a_shell_reads_a_suggested_command_as_it_was_meant(words: list[str]) -> None:
+    assert shlex.split(command_line(*words)) == ["groupnl", *words]
+
+
+def test_the_next_step_quotes_a_folder_with_a_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, ["models", "init", "resnet18_cifar", "--width", "0.125", "--out", "a net"])
+    assert "Next: groupnl export 'a net' --format onnx --out ARTIFACT" in done.stderr
+
+
+def test_the_model_that_was_meant_comes_before_all_that_are_known() -> None:
+    with pytest.raises(UnknownModel) as caught:
+        model_spec("resnet18_cifra")
+    said = explain(caught.value)
+    assert said.message == "Unknown model “resnet18_cifra”."
+    assert said.remedy.startswith("Did you mean “resnet18_cifar”?") and "vgg19_cifar" in said.remedy
+
+
+def test_a_misspelt_convolution_in_a_campaign_gets_a_suggestion(tmp_path: Path) -> None:
+    (tmp_path / "job.toml").write_text(CAMPAIGN.format(conv="gruopnl"))
+    with pytest.raises(UsageError) as caught:
+        load_campaign(tmp_path / "job.toml")
+    assert "“gruopnl”" in caught.value.message and "depthwise" not in caught.value.message
+    assert caught.value.remedy == "Did you mean “groupnl”?"
+
+
+def test_a_campaign_knows_the_convolutions_of_the_command_line(tmp_path: Path) -> None:
+    assert CONVOLUTIONS == CONV_WORDS
+    for conv in CONVOLUTIONS:
+        (tmp_path / "job.toml").write_text(CAMPAIGN.format(conv=conv))
+        assert load_campaign(tmp_path / "job.toml").models[0].conv == conv
+
+
+@pytest.mark.parametrize("command", [("bench", "--device", "local", "--backend", "null"), ("power", "record")])
+def test_a_misspelt_emulator_gets_a_suggestion(command: tuple[str, ...]) -> None:
+    done = CliRunner().invoke(app, [*command, "--meter", "km003c", "--port", "emulater", "--out", "x"])
+    assert done.exit_code == 2 and "Did you mean “emulator”?" in done.stderr
+
+
+def test_an_export_names_the_options_that_torch_has_no_use_for() -> None:
+    command = ["export", "net", "--out", "x", "--format", "torch"]
+    for options, named in (
+        (["--opset", "13"], "--opset is for ONNX"),
+        (["--opset", "13", "--batch", "dynamic"], "--opset and --batch are for ONNX"),
+    ):
+        done = CliRunner().invoke(app, [*command, *options])
+        assert done.exit_code == 2 and named in done.stderr
+
+
+def test_the_opsets_are_in_the_help() -> None:
+    said = " ".join(CliRunner().invoke(app, ["export", "--help"]).stdout.split())
+    assert "13 to 20 for generic, 13 to 18 for rpi4" in said
