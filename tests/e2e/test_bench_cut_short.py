@@ -101,6 +101,7 @@ def test_a_host_that_is_killed_loses_nothing(bench: Bench, tmp_path: Path) -> No
     assert len(read_csv(tmp_path / "run.power.csv").t_s) >= 2
 
 
+@pytest.mark.slow
 def test_a_run_that_cannot_be_stored_keeps_its_measurements(bench: Bench, tmp_path: Path) -> None:
     (tmp_path / "run").write_text("somebody else's")
     trace = kept(bench, tmp_path, 2, "run exists already")

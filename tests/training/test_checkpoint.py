@@ -151,7 +151,7 @@ def test_missing_weights_are_refused(folder):
         (lambda record: record.update(extra=1), "unknown key “extra”"),
         (lambda record: record.update(schema_version=9), "schema_version 9"),
         (lambda record: record["weights"].update(name="../model.safetensors"), "not a plain file name"),
-        (lambda record: record["spec"].update(name="resnet19_cifar"), "known models: .*resnet18_cifar"),
+        (lambda record: record["spec"].update(name="resnet19_cifar"), "nown models: .*resnet18_cifar"),
         (lambda record: record["spec"].update(width=0.25), "do not fit"),
     ],
 )
