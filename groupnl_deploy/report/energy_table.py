@@ -128,7 +128,10 @@ def _about_edges(done: Integrated) -> Iterator[str]:
                 "earlier."
             )
     if gross.edge_error_j is not None and gross.edge_error_j > DOUBTFUL_EDGES * abs(gross.energy_j):
-        yield "The window's edges alone may be wrong by more than 5 %: take a longer window, or one away from steps."
+        yield (
+            "The joules may be wrong by more than 5 %: take a longer window away from steps, or a meter that measures "
+            "more often."
+        )
     if done.left_out_s > 0:
         yield (
             f"The window ends {done.left_out_s:.3f} s before the last row: the rows behind it tell how wrong its end "

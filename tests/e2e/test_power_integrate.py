@@ -215,3 +215,12 @@ def test_a_picture_has_its_place(steady: Path, tmp_path: Path) -> None:
     assert "picture format" in refusal(2, "plot", steady, "--out", tmp_path / "a.gif")
     assert "is no run" in refusal(2, "plot", steady, "--out", tmp_path / "a.png", "--run", tmp_path)
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["steady.csv", "taken.png"]
+
+
+def test_joules_whose_bound_is_large_are_called_doubtful(tmp_path: Path) -> None:
+    """A sensor of instants and a load that switches once a second: each change falls anywhere between two rows."""
+    rows = [f"{half / 2},5,{0.2 if half % 4 < 2 else 1.2}" for half in range(61)]
+    (tmp_path / "switching.csv").write_text("t_s,voltage_v,current_a\n" + "\n".join(rows) + "\n")
+    found = integrated(tmp_path / "switching.csv", "--from", 2, "--to", 20)
+    assert found["edge_error_j"] > 0.05 * found["energy_j"]
+    assert any("may be wrong by more than 5 %" in note for note in found["notes"])
