@@ -21,6 +21,7 @@ from exporters.rules.graph import (
     operand,
     opset,
     producer,
+    real,
     replace,
     shape,
 )
@@ -110,7 +111,7 @@ def _gate(value: ir.Value) -> Gate | None:
     if made is None or source is None:
         return None
     if made.op_type == "HardSigmoid":
-        alpha, beta = (_attribute(made, name, default) for name, default in (("alpha", 0.2), ("beta", 0.5)))
+        alpha, beta = (real(made, name, default) for name, default in (("alpha", 0.2), ("beta", 0.5)))
         return Gate(source, alpha, beta, 1.0, written=False)
     lowest, highest = _number(operand(made, 1)), _number(operand(made, 2))
     if lowest != 0.0 or highest is None or not highest > 0.0:
@@ -179,7 +180,3 @@ def _number(value: ir.Value | None, beside: ir.Value | None = None) -> float | N
     if numbers is None or numbers.size != 1 or numbers.dtype != np.float32 or not np.isfinite(numbers).all():
         return None
     return float(numbers.reshape(())) if numbers.ndim <= len(sizes or ()) else None
-
-
-def _attribute(node: ir.Node, name: str, default: float) -> float:
-    return node.attributes[name].as_float() if name in node.attributes else default

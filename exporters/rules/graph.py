@@ -96,6 +96,12 @@ def number(node: ir.Node, name: str, default: int) -> int:
     return default if attribute is None else attribute.as_int()
 
 
+def real(node: ir.Node, name: str, default: float) -> float:
+    """An attribute that is one number of any kind."""
+    attribute = node.attributes.get(name)
+    return default if attribute is None else attribute.as_float()
+
+
 def operand(node: ir.Node, index: int) -> ir.Value | None:
     """An input that may be left out."""
     return node.inputs[index] if index < len(node.inputs) else None

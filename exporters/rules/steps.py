@@ -15,6 +15,7 @@ from exporters.rules.graph import (
     number,
     only_output,
     operand,
+    real,
     shape,
 )
 
@@ -68,8 +69,7 @@ def _batchnorm(node: ir.Node) -> Affine | None:
     if any(values is None or values.dtype != np.float32 for values in parameters):
         return None
     gamma, beta, mean, variance = (values.astype(np.float64) for values in parameters if values is not None)
-    epsilon = node.attributes["epsilon"].as_float() if "epsilon" in node.attributes else 1e-5
-    scale = gamma / np.sqrt(variance + epsilon)
+    scale = gamma / np.sqrt(variance + real(node, "epsilon", 1e-5))
     return Affine(source, scale, beta - scale * mean)
 
 

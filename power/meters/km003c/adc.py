@@ -16,8 +16,25 @@ TEMPERATURE_MISSING = -0x8000
 UPDATE_PERIOD_S = 0.5  # two measurements a second after power-up, however often it is polled
 
 
+class InMicros:
+    """What gives volts and amperes as the meter sends them: whole µV and µA."""
+
+    vbus_uv: int
+    ibus_ua: int
+
+    @property
+    def voltage_v(self) -> float:
+        """Volts of this measurement."""
+        return self.vbus_uv / 1e6
+
+    @property
+    def current_a(self) -> float:
+        """Amperes of this measurement, signed as the meter sends them."""
+        return self.ibus_ua / 1e6
+
+
 @dataclass(frozen=True)
-class AdcRaw:
+class AdcRaw(InMicros):
     """The ADC block as the meter sends it: µV, µA, 1/128 °C, tenths of mV, mV for the last averages.
 
     The "ori" averages are before calibration. `word_36` has no settled meaning. The two last are absent
@@ -40,16 +57,6 @@ class AdcRaw:
     cc2_avg_mv: int
     d_plus_avg_mv: int | None = None
     d_minus_avg_mv: int | None = None
-
-    @property
-    def voltage_v(self) -> float:
-        """Volts of this measurement."""
-        return self.vbus_uv / 1e6
-
-    @property
-    def current_a(self) -> float:
-        """Amperes of this measurement, signed as the meter sends them."""
-        return self.ibus_ua / 1e6
 
     @property
     def temperature_c(self) -> float | None:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 
 from power.errors import MeterProtocolError
+from power.meters.km003c.adc import InMicros
 from power.meters.km003c.protocol import ADC_QUEUE, Block, Frame
 
 SAMPLE_LAYOUT = struct.Struct("<Iii4H")
@@ -17,7 +18,7 @@ MAX_SAMPLES = 63  # in one reply: its header counts them in six bits
 
 
 @dataclass(frozen=True)
-class QueueSample:
+class QueueSample(InMicros):
     """One sample: the meter's uptime in ms modulo 2³², µV, µA, and four line levels.
 
     The levels are tenths of mV at 2 samples per second and whole mV at the faster rates.
@@ -30,16 +31,6 @@ class QueueSample:
     cc2_raw: int
     d_plus_raw: int
     d_minus_raw: int
-
-    @property
-    def voltage_v(self) -> float:
-        """Volts of this sample."""
-        return self.vbus_uv / 1e6
-
-    @property
-    def current_a(self) -> float:
-        """Amperes of this sample, signed as the meter sends them."""
-        return self.ibus_ua / 1e6
 
 
 def queue_samples(frame: Frame) -> tuple[QueueSample, ...]:
