@@ -2,10 +2,12 @@
 
 import hashlib
 import os
+import signal
 import sys
 from pathlib import Path
 
 from device_agent.session import Session
+from device_agent.sweep import hold_agent
 
 
 def main() -> None:
@@ -14,6 +16,9 @@ def main() -> None:
     # Libraries print where they like, from C too: everything but our lines goes to stderr.
     os.dup2(2, 1)
     sys.stdout = sys.stderr
+    # Told when a file is opened whose writers we look for (sweep.py); by itself the signal would end us.
+    signal.signal(signal.SIGIO, signal.SIG_IGN)
+    hold_agent(Path(sys.argv[0]))
     Session(sys.stdin.buffer, stdout, _bundle_sha256()).serve()
 
 

@@ -6,7 +6,7 @@
     ├── BadRequest          the host asked for something that makes no sense
     ├── DigestMismatch      a file is missing, truncated or altered
     ├── MissingLibrary      the device's Python lacks a package
-    ├── DeviceBusy          another benchmark is running on the device
+    ├── DeviceBusy          a push or a benchmark is running on the device
     └── BackendFailed       the runtime refused the model or an input, or memory ran out
 """
 
@@ -41,7 +41,7 @@ class MissingLibrary(AgentError):
 
 
 class DeviceBusy(AgentError):
-    """Another benchmark is running; two at once would measure each other."""
+    """A push or a benchmark is running; two at once would disturb each other."""
 
     code = "busy"
 

@@ -1,21 +1,78 @@
-"""One benchmark at a time: two on one board would measure each other, and nothing in the numbers would say so."""
+"""One push or benchmark at a time: each would disturb the other, and nothing in the numbers would say so."""
 
 import fcntl
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import TextIO
 
 from device_agent.errors import DeviceBusy
+from device_agent.wire import Waiting
+
+_LOOK_EVERY_S = 0.25  # some tens of microseconds of one core each time: what waits must not disturb what it waits for
+_LONGEST_NAME = 200
+_NAMELESS = "another command of groupnl"
 
 
-@contextmanager
-def sole_benchmark(folder: Path) -> Iterator[None]:
-    """Hold the lock in `folder` while the block runs; the kernel drops it when the process ends, however it ends."""
-    with (folder / "bench.lock").open("w") as stream:
+class DeviceLock:
+    """The device's one lock, as a file that the kernel unlocks when the process ends, however it ends.
+
+    The file says what its holder does, so that whoever waits can be told for whom.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._stream: TextIO | None = None
+
+    @property
+    def held(self) -> bool:
+        """Whether this process holds it."""
+        return self._stream is not None
+
+    def take(self, purpose: str, wait_s: float, tell: Callable[[Waiting], None] = lambda _: None) -> None:
+        """Wait up to `wait_s` for it; `tell` hears of every other holder met. Raises `DeviceBusy` after that.
+
+        Taking what this process holds already only changes the purpose.
+        """
+        deadline, told = time.monotonic() + wait_s, ""
+        while not self._try(purpose):
+            holder = self.holder()
+            if time.monotonic() >= deadline:
+                raise DeviceBusy(
+                    f"The device is busy with {holder.holder}, for {holder.since_s:.0f} s already; "
+                    f"{'nothing was waited' if wait_s == 0 else f'{wait_s:g} s were waited'}.",
+                    "Try again when it has ended, or wait longer with --wait SECONDS.",
+                )
+            if holder.holder != told:
+                told = holder.holder
+                tell(holder)
+            time.sleep(min(_LOOK_EVERY_S, max(0.0, deadline - time.monotonic())))
+
+    def release(self) -> None:
+        """Give it back; the end of the process does the same."""
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
+
+    def holder(self) -> Waiting:
+        """Who holds it now, and for how long. What another host wrote is printed by this one: letters alone pass."""
+        name, since_s = "", 0.0
+        with suppress(OSError):
+            name = self._path.read_text(encoding="utf-8", errors="replace").strip()
+            since_s = max(0.0, time.time() - self._path.stat().st_mtime)
+        plain = "".join(letter for letter in name if letter.isprintable())
+        return Waiting(plain[:_LONGEST_NAME] or _NAMELESS, since_s)
+
+    def _try(self, purpose: str) -> bool:
+        stream = self._stream or self._path.open("a", encoding="utf-8")
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise DeviceBusy(
-                "Another benchmark is running on this device; both would be wrong.", "Wait until it has ended."
-            ) from error
-        yield
+        except BlockingIOError:
+            stream.close()
+            return False
+        self._stream = stream
+        stream.truncate(0)
+        stream.write(purpose)
+        stream.flush()
+        return True

@@ -8,13 +8,14 @@ device; the host maps them to its own clock by `Ping`.
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from device_agent.strict import StrictError, from_dict, from_json, to_dict, to_json
 
-WIRE_VERSION = 1
+WIRE_VERSION = 2
 MANIFEST_SCHEMA_VERSION = 2
 
 Format = Literal["onnx", "torch"]
@@ -49,6 +50,12 @@ BACKENDS: dict[str, BackendEntry] = {
     ),
     "null": BackendEntry("device_agent.backends.null:NullBackend", ("onnx", "torch"), "numpy"),
 }
+
+
+def require_artifact_id(sha256: str) -> None:
+    """Raise `ValueError` for what is no SHA-256 in hexadecimal digits."""
+    if not re.fullmatch(r"[0-9a-f]{64}", sha256):
+        raise ValueError(f"{sha256!r} is no artifact's id")
 
 
 @dataclass(frozen=True)
@@ -250,6 +257,94 @@ class Verified:
 
 
 @dataclass(frozen=True)
+class TakeLock:
+    """Take the device's lock and hold it until the session ends. Answered by `Waiting`, as often as another holder
+    is met, and then by `LockTaken`, or by a fault after `wait_s`. `purpose` is what others are told they wait for.
+    """
+
+    purpose: str
+    wait_s: float
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Somebody else holds the lock: for what, and for how long already by the device's clock."""
+
+    holder: str
+    since_s: float
+
+
+@dataclass(frozen=True)
+class LockTaken:
+    """The session holds the lock; the kernel frees it when the agent ends, however it ends."""
+
+
+@dataclass(frozen=True)
+class OpenPush:
+    """Begin to push an artifact, under the lock. Answered by `PushOpened`."""
+
+    manifest_sha256: str
+
+    def __post_init__(self) -> None:
+        require_artifact_id(self.manifest_sha256)  # it becomes part of a path
+
+
+@dataclass(frozen=True)
+class PushOpened:
+    """The folder below the device's root to upload to; null where the artifact is there already, and whole."""
+
+    incoming: str | None
+
+
+@dataclass(frozen=True)
+class CommitPush:
+    """Verify what was uploaded, give it its name and write it into the ledger. Answered by `Deployment`.
+
+    The host's name for the device and the host's time go into the ledger: a board may have no clock of its own.
+    """
+
+    device: str
+    pushed_at: str
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """One artifact on one device: a line of the ledger. `previous` is the artifact that was the newest before it."""
+
+    device: str
+    artifact_sha256: str
+    label: str
+    format: Format
+    agent_sha256: str
+    pushed_at: str
+    previous: str | None
+    schema_version: int = 2
+
+    def __post_init__(self) -> None:
+        require_artifact_id(self.artifact_sha256)  # it becomes part of a path, and it is read from the device
+
+    @property
+    def directory(self) -> str:
+        """The artifact's folder below the device's root."""
+        return f"artifacts/{self.artifact_sha256}"
+
+
+@dataclass(frozen=True)
+class ReadLedger:
+    """What was pushed to this device, whose name on the host is `device`? Answered by `LedgerRead`."""
+
+    device: str
+
+
+@dataclass(frozen=True)
+class LedgerRead:
+    """All deployments, the newest last, one an artifact. `damage` says why they were gathered from the artifacts."""
+
+    deployments: tuple[Deployment, ...]
+    damage: str | None
+
+
+@dataclass(frozen=True)
 class BenchRequest:
     """The workload. `images` lines of `ImagePayload` follow it. `threads` 0 means every core of the device.
 
@@ -354,6 +449,15 @@ Message = (
     | BoardFacts
     | Verify
     | Verified
+    | TakeLock
+    | Waiting
+    | LockTaken
+    | OpenPush
+    | PushOpened
+    | CommitPush
+    | Deployment
+    | ReadLedger
+    | LedgerRead
     | BenchRequest
     | ImagePayload
     | PhaseMark
@@ -370,6 +474,15 @@ _MESSAGES: dict[str, type[Any]] = {
     "board_facts": BoardFacts,
     "verify": Verify,
     "verified": Verified,
+    "take_lock": TakeLock,
+    "waiting": Waiting,
+    "lock_taken": LockTaken,
+    "open_push": OpenPush,
+    "push_opened": PushOpened,
+    "commit_push": CommitPush,
+    "deployment": Deployment,
+    "read_ledger": ReadLedger,
+    "ledger": LedgerRead,
     "bench": BenchRequest,
     "image": ImagePayload,
     "phase": PhaseMark,

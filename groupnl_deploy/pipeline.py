@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import groupnl_deploy
 from device_agent.strict import StrictError, from_json, to_dict, to_json
-from device_agent.wire import BACKENDS, Format
+from device_agent.wire import BACKENDS, Deployment, Format
 from exporters.artifact import open_artifact
 from exporters.errors import ExportError
 from groupnl_deploy import stages
@@ -26,7 +26,6 @@ from groupnl_deploy.models.registry import create_model, model_spec
 from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.progress import Reporter
 from groupnl_deploy.remote.bundle import build_bundle
-from groupnl_deploy.remote.deploy import Deployment
 from groupnl_deploy.remote.inventory import get_device
 from groupnl_deploy.report.build import Report, build_report
 from groupnl_deploy.report.tables import SUFFIXES, render

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from device_agent.strict import StrictError
-from device_agent.wire import BACKENDS, ArtifactManifest, PhaseMark, Progress
+from device_agent.wire import BACKENDS, ArtifactManifest, Deployment, PhaseMark, Progress
 from exporters.artifact import open_artifact
 from groupnl_deploy.bench.meter import MeterPlan
 from groupnl_deploy.bench.recording import recording_beside
@@ -21,9 +21,11 @@ from groupnl_deploy.bench.workload import Workload
 from groupnl_deploy.errors import UsageError, VerificationFailed
 from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.progress import Reporter, Task
-from groupnl_deploy.remote.deploy import Deployment, ensure_agent, find_deployment, push_artifact
+from groupnl_deploy.remote.client import AgentClient
+from groupnl_deploy.remote.deploy import find_deployment, open_agent, push_artifact
 from groupnl_deploy.remote.inventory import connect, get_device
 from groupnl_deploy.remote.transport import Transport
+from groupnl_deploy.remote.waiting import DEFAULT_WAIT_S, take_lock
 from groupnl_deploy.words import known_word
 from groupnl_deploy.workspace import require_absent
 
@@ -49,11 +51,17 @@ def train_checkpoint(spec: ModelSpec, recipe: "Recipe", dataset: str, out: Path,
         return save_trained(out, result)
 
 
-def push(artifact_dir: Path, device_name: str, reporter: Reporter) -> Deployment:
+def push(artifact_dir: Path, device_name: str, reporter: Reporter, *, wait_s: float = DEFAULT_WAIT_S) -> Deployment:
     """Verify an artifact here, send it to a device, have it verified there."""
     artifact, device = open_artifact(artifact_dir), get_device(device_name)
     with connect(device) as transport, reporter.task(f"push {artifact.manifest.label} to {device.name}") as task:
-        return push_artifact(transport, artifact, lambda done, total: task(done, total, "bytes"))
+        return push_artifact(
+            transport,
+            artifact,
+            lambda done, total: task(done, total, "bytes"),
+            wait_s=wait_s,
+            say=reporter.note,
+        )
 
 
 def bench(
@@ -65,9 +73,11 @@ def bench(
     plan: MeterPlan | None,
     out: Path | None,
     reporter: Reporter,
+    wait_s: float = DEFAULT_WAIT_S,
 ) -> tuple[BenchRun, Path]:
     """Benchmark a pushed artifact and keep the run folder. `artifact` is a folder, an id, or None for the newest.
 
+    Waits up to `wait_s` seconds while a push or another benchmark holds the device.
     Where anything ends it early, what a meter recorded until then stays beside the folder; see `recording_beside`.
     """
     known_word("backend", backend, BACKENDS)
@@ -77,17 +87,17 @@ def bench(
         workload.require_measurable()
     if out is not None:
         require_absent(out)
-    with connect(device) as transport:
-        bundle = ensure_agent(transport)
-        subject = _subject(transport, find_deployment(transport, backend, wanted), workload.images)
+    with connect(device) as transport, open_agent(transport) as agent:
+        subject = _subject(transport, _deployment(agent, device.name, backend, wanted, reporter), workload.images)
         name = subject.manifest.label
         out = out or _default_run_folder(name, backend)
+        take_lock(agent, device.name, f"a benchmark of {name}", wait_s, reporter.note)
         reporter.note(f"{device.name} runs {name} ({subject.deployment.artifact_sha256[:12]}) with {backend}")
         beside = contextlib.nullcontext() if plan is None else recording_beside(out, reporter.note)
         with beside as recording, reporter.task(f"bench {name}, {backend}") as task:
             run, trace = run_session(
                 transport,
-                bundle,
+                agent,
                 subject,
                 backend=backend,
                 workload=workload,
@@ -96,6 +106,13 @@ def bench(
                 watch=_phase_watch(task, workload),
             )
             return save_run(out, run, trace), out
+
+
+def _deployment(agent: AgentClient, device: str, backend: str, wanted: str | None, reporter: Reporter) -> Deployment:
+    ledger = agent.read_ledger(device)
+    if ledger.damage is not None:
+        reporter.note(f"The ledger on {device} was not used: {ledger.damage}. The next push sets it aside.")
+    return find_deployment(ledger.deployments, device, backend, wanted)
 
 
 def _subject(transport: Transport, deployment: Deployment, count: int | None) -> Subject:

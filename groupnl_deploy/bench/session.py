@@ -8,14 +8,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from device_agent.wire import ArtifactManifest, BenchRequest, BenchResult, PhaseMark, Progress
+from device_agent.wire import ArtifactManifest, BenchRequest, BenchResult, Deployment, PhaseMark, Progress
 from groupnl_deploy.bench.clock import ClockSync, synchronise
 from groupnl_deploy.bench.meter import Metering, MeterPlan, start_metering
 from groupnl_deploy.bench.run import BenchRun, Images, host_facts, now_utc
 from groupnl_deploy.bench.workload import METERED_RUNOUT_S, Workload
-from groupnl_deploy.remote.bundle import AgentBundle
-from groupnl_deploy.remote.client import start_agent
-from groupnl_deploy.remote.deploy import Deployment
+from groupnl_deploy.remote.client import AgentClient
 from groupnl_deploy.remote.transport import Transport
 from power.trace import PowerTrace
 
@@ -37,7 +35,7 @@ class Subject:
 
 def run_session(
     transport: Transport,
-    bundle: AgentBundle,
+    agent: AgentClient,
     subject: Subject,
     *,
     backend: str,
@@ -46,17 +44,17 @@ def run_session(
     recording: Path | None,
     watch: Watch,
 ) -> tuple[BenchRun, PowerTrace | None]:
-    """Carry out one benchmark. With a meter, its trace comes back too, and grows in the file `recording` meanwhile.
+    """Carry out one benchmark, by an agent that holds the device's lock.
 
+    With a meter, its trace comes back too, and grows in the file `recording` meanwhile.
     Raises the meter's error as soon as a phase begins without the meter: its joules would be wanting.
     """
     request = _request(transport, subject, backend, workload, METERED_RUNOUT_S if plan else 0.0)
     created_at = now_utc()
     with contextlib.nullcontext() if plan is None else start_metering(plan, recording) as metering:
-        with start_agent(transport, bundle.remote_path, bundle.sha256) as agent:
-            before = agent.probe_clock(_CLOCK_PROBES)
-            result = agent.bench(request, subject.pixels, _tell(metering, watch))
-            clock = synchronise(before, agent.probe_clock(_CLOCK_PROBES))
+        before = agent.probe_clock(_CLOCK_PROBES)
+        result = agent.bench(request, subject.pixels, _tell(metering, watch))
+        clock = synchronise(before, agent.probe_clock(_CLOCK_PROBES))
         trace = _close(metering, clock, result)
     run = BenchRun(
         device=transport.name,

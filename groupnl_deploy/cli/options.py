@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from groupnl_deploy.errors import UsageError
+from groupnl_deploy.remote.waiting import require_wait
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, and nothing else there.")]
 OutFolder = Annotated[Path, typer.Option("--out", help="The folder to write; it must not exist yet.")]
@@ -25,6 +26,15 @@ def _port(port: str | None) -> str | None:
     return port
 
 
+Wait = Annotated[
+    float,
+    typer.Option(
+        "--wait",
+        callback=require_wait,
+        metavar="SECONDS",
+        help="How long to wait while another push or benchmark holds the device; 0: not at all.",
+    ),
+]
 MeterName = Annotated[str, typer.Option("--meter", help="The power meter; `groupnl power list` shows the words.")]
 MeterPort = Annotated[
     str | None,

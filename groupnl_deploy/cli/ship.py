@@ -10,8 +10,9 @@ from exporters import choices
 from groupnl_deploy.cli import console
 from groupnl_deploy.cli.exits import guarded
 from groupnl_deploy.cli.explain import show_passes
-from groupnl_deploy.cli.options import DeviceName, Json, MeterPort, MeterRate, MeterSign, OutFolder
+from groupnl_deploy.cli.options import DeviceName, Json, MeterPort, MeterRate, MeterSign, OutFolder, Wait
 from groupnl_deploy.cli.report import require_valid, show_report
+from groupnl_deploy.remote.waiting import DEFAULT_WAIT_S
 from groupnl_deploy.words import command_line, known_word
 
 if TYPE_CHECKING:
@@ -107,6 +108,7 @@ def _show_artifact(artifact: "Artifact", out: Path) -> None:
 def push(
     artifact: Annotated[Path, typer.Argument(help="An artifact folder.")],
     device: DeviceName,
+    wait: Wait = DEFAULT_WAIT_S,
     json: Json = False,
 ) -> None:
     """Send an artifact and the agent to a device, verified there before use.
@@ -116,7 +118,7 @@ def push(
     from device_agent.strict import to_dict
     from groupnl_deploy import stages
 
-    deployment = stages.push(artifact, device, console.TerminalReporter())
+    deployment = stages.push(artifact, device, console.TerminalReporter(), wait_s=wait)
     if json:
         console.show_json({"schema_version": 1, "deployment": to_dict(deployment)})
         return
@@ -143,6 +145,7 @@ def bench(
     idle: Annotated[float, typer.Option(help="Seconds of idle before and after.")] = 10.0,
     sign: MeterSign = 1,
     meter_rate: MeterRate = None,
+    wait: Wait = DEFAULT_WAIT_S,
     json: Json = False,
 ) -> None:
     """Benchmark a pushed artifact: time, FPS, memory, accuracy and, with a meter, energy.
@@ -159,7 +162,7 @@ def bench(
     reporter = console.TerminalReporter()
     plan = meter_plan(meter, port, sign, meter_rate)
     _, folder = stages.bench(
-        device, backend, artifact=artifact, workload=workload, plan=plan, out=out, reporter=reporter
+        device, backend, artifact=artifact, workload=workload, plan=plan, out=out, reporter=reporter, wait_s=wait
     )
     report = build_report([folder])
     show_report(report, "json" if json else "table")

@@ -17,24 +17,41 @@ from device_agent.wire import (
     BenchRequest,
     BenchResult,
     BoardFacts,
+    CommitPush,
+    Deployment,
     Hello,
     ImagePayload,
+    LedgerRead,
+    LockTaken,
     Message,
+    OpenPush,
     PhaseMark,
     Ping,
     Pong,
     Probe,
     Progress,
+    PushOpened,
+    ReadLedger,
+    TakeLock,
     Verified,
     Verify,
+    Waiting,
     decode,
     encode,
 )
-from groupnl_deploy.errors import DeviceFault, DeviceUnreachable, GroupNLError, UsageError, VerificationFailed
+from groupnl_deploy.errors import (
+    DeviceFault,
+    DeviceUnreachable,
+    DiskFull,
+    GroupNLError,
+    UsageError,
+    VerificationFailed,
+)
 from groupnl_deploy.remote.transport import Process, Transport
 
 _START_S = 60.0
 _ANSWER_S = 30.0
+_DISK_S = 300.0  # to read an artifact back from a slow SD card, and to flush it
 _PATIENCE = 4.0  # a phase may take this many times what the agent expects, and a minute more
 
 T = TypeVar("T", bound=Message)
@@ -75,7 +92,34 @@ class AgentClient:
 
     def verify(self, directory: str, manifest_sha256: str) -> Verified:
         """Have the device check an artifact folder. Raises `VerificationFailed`."""
-        return self._expect(Verified, self._ask(Verify(directory, manifest_sha256), timeout_s=300.0))
+        return self._expect(Verified, self._ask(Verify(directory, manifest_sha256), timeout_s=_DISK_S))
+
+    def take_lock(self, purpose: str, wait_s: float, waiting: Callable[[Waiting], None]) -> None:
+        """Hold the device's lock from here to the agent's end. `waiting` hears of every other holder on the way.
+
+        `purpose` is what others are told that they wait for. Raises `DeviceFault` after `wait_s`.
+        """
+        self._send(TakeLock(purpose, wait_s))
+        while isinstance(message := self._receive(wait_s + _ANSWER_S), Waiting):
+            waiting(message)
+        self._expect(LockTaken, message)
+
+    def open_push(self, manifest_sha256: str) -> PushOpened:
+        """Begin a push under the lock: where to upload to, or that the artifact is there already and whole."""
+        return self._expect(PushOpened, self._ask(OpenPush(manifest_sha256), timeout_s=_DISK_S))
+
+    def commit_push(self, device: str, pushed_at: str) -> Deployment:
+        """Have what was uploaded verified, named and recorded, in one step. Raises `VerificationFailed`."""
+        return self._expect(Deployment, self._ask(CommitPush(device, pushed_at), timeout_s=_DISK_S))
+
+    def read_ledger(self, device: str) -> LedgerRead:
+        """What was pushed to the device."""
+        return self._expect(LedgerRead, self._ask(ReadLedger(device), timeout_s=_DISK_S))
+
+    def raise_if_gone(self) -> None:
+        """Raise what ended the agent, if it has ended."""
+        if self._process.exit_code(1.0) is not None:
+            raise self._gone()
 
     def bench(self, request: BenchRequest, images: npt.NDArray[np.uint8], watch: Watch) -> BenchResult:
         """Send the workload, follow the phases, return the result. `images` is (N, C, H, W)."""
@@ -143,7 +187,11 @@ class AgentClient:
 
 def fault_error(fault: AgentFault, device_name: str) -> GroupNLError:
     """The host's error for a fault, so that its kind decides the exit code."""
-    kinds: dict[str, type[GroupNLError]] = {"digest_mismatch": VerificationFailed, "bad_request": UsageError}
+    kinds: dict[str, type[GroupNLError]] = {
+        "digest_mismatch": VerificationFailed,
+        "bad_request": UsageError,
+        "disk_full": DiskFull,
+    }
     return kinds.get(fault.code, DeviceFault)(f"{device_name}: {fault.message}", fault.remedy)
 
 

@@ -1,28 +1,21 @@
-"""Getting the agent and an artifact onto a device, whole or not at all, and remembering what is there.
+"""Getting the agent and an artifact onto a device, and finding what is there.
 
-Below the device's root::
-
-    agents/groupnl-agent-<sha256>.pyz    the bundle, named by its digest
-    artifacts/<sha256>/                  an artifact, named by its manifest's digest
-    incoming/<sha256>/                   an upload that has not been verified yet
-    deployments.json                     what was pushed, the newest last
+The host uploads, and the agent does the rest under the device's lock (`device_agent.push`): so no two pushes, and
+no push and no benchmark, ever meet, and a host that dies leaves nothing that the next push does not remove.
 """
 
 import contextlib
-import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
-from device_agent.strict import StrictError, from_json, to_json
-from device_agent.wire import BACKENDS, Format
+from device_agent.wire import BACKENDS, Deployment
 from exporters.artifact import Artifact
 from groupnl_deploy.errors import DeviceFault, DeviceUnreachable, GroupNLError, UsageError, VerificationFailed
 from groupnl_deploy.remote.bundle import AgentBundle, build_bundle
 from groupnl_deploy.remote.client import AgentClient, start_agent
 from groupnl_deploy.remote.transport import Transport
+from groupnl_deploy.remote.waiting import DEFAULT_WAIT_S, Say, take_lock
 
-_LEDGER = "deployments.json"
 _OLDEST_PYTHON = (3, 11)
 # Prints Python's version and the digest of one file, behind a mark that no login banner has.
 _LOOK = (
@@ -35,103 +28,75 @@ Sent = Callable[[int, int], None]
 """Told bytes sent and bytes in all."""
 
 
-@dataclass(frozen=True)
-class Deployment:
-    """One artifact on one device. `previous` is the artifact that was the newest before it."""
-
-    device: str
-    artifact_sha256: str
-    label: str
-    format: Format
-    agent_sha256: str
-    pushed_at: str
-    previous: str | None
-    schema_version: int = 1
-
-    def __post_init__(self) -> None:
-        # It becomes part of a path, and it is read from the device.
-        if not re.fullmatch(r"[0-9a-f]{64}", self.artifact_sha256):
-            raise ValueError(f"{self.artifact_sha256!r} is no artifact's id")
-
-    @property
-    def directory(self) -> str:
-        """The artifact's folder below the device's root."""
-        return f"artifacts/{self.artifact_sha256}"
-
-
-@dataclass(frozen=True)
-class Ledger:
-    """All deployments of a device, the newest last."""
-
-    deployments: tuple[Deployment, ...] = ()
-    schema_version: int = 1
-
-
 def ensure_agent(transport: Transport) -> AgentBundle:
     """Put the agent's bundle on the device unless it is there, and check its digest before it is ever run."""
     bundle = build_bundle()
-    if _look(transport, bundle) != bundle.sha256:
+    if _look(transport, bundle) == bundle.sha256:
+        return bundle
+    try:
         transport.put(bundle.data, bundle.remote_path)
+    except DeviceFault:
+        # A push of another host's may have swept the part between its last byte and its renaming.
         if _look(transport, bundle) != bundle.sha256:
-            raise VerificationFailed(
-                f"The agent arrived damaged on {transport.name}.", "Push again; check the device's disk if it persists."
-            )
+            transport.put(bundle.data, bundle.remote_path)
+    if _look(transport, bundle) != bundle.sha256:
+        raise VerificationFailed(
+            f"The agent arrived damaged on {transport.name}.", "Push again; check the device's disk if it persists."
+        )
     return bundle
 
 
-def push_artifact(transport: Transport, artifact: Artifact, sent: Sent = lambda done, total: None) -> Deployment:
-    """Upload, verify on the device, rename into place, record. Pushing what is there already sends nothing.
+@contextlib.contextmanager
+def open_agent(transport: Transport) -> Iterator[AgentClient]:
+    """The agent, put there if need be, checked and started. It ends with the block."""
+    with contextlib.ExitStack() as running:
+        yield _start(transport, running)
 
+
+def _start(transport: Transport, running: contextlib.ExitStack) -> AgentClient:
+    bundle = ensure_agent(transport)
+    try:
+        return running.enter_context(start_agent(transport, bundle.remote_path, bundle.sha256))
+    except GroupNLError:
+        # A push by another version of groupnl sweeps agents that nobody runs: this one, between look and start.
+        if _look(transport, bundle) == bundle.sha256:
+            raise
+        bundle = ensure_agent(transport)
+        return running.enter_context(start_agent(transport, bundle.remote_path, bundle.sha256))
+
+
+def push_artifact(
+    transport: Transport,
+    artifact: Artifact,
+    sent: Sent = lambda done, total: None,
+    *,
+    wait_s: float = DEFAULT_WAIT_S,
+    say: Say = lambda text: None,
+) -> Deployment:
+    """Upload, then have the agent verify, name and record it in one step. What is there already is not sent again.
+
+    Waits up to `wait_s` for whatever else runs on the device; `say` is told, in a sentence, for whom.
     Raises `DiskFull`, `VerificationFailed`, `DeviceUnreachable`, `DeviceFault`.
     """
-    bundle = ensure_agent(transport)
-    final = f"artifacts/{artifact.sha256}"
-    with start_agent(transport, bundle.remote_path, bundle.sha256) as agent:
-        if not _is_whole(agent, transport, final, artifact.sha256):
-            incoming = f"incoming/{artifact.sha256}"
-            transport.remove(incoming)
+    with open_agent(transport) as agent:
+        take_lock(agent, transport.name, f"a push of {artifact.manifest.label}", wait_s, say)
+        incoming = agent.open_push(artifact.sha256).incoming
+        if incoming is not None:
             try:
                 _upload(transport, artifact, incoming, sent)
-                agent.verify(transport.path(incoming), artifact.sha256)
-                transport.remove(final)
-                transport.rename(incoming, final)
-            except BaseException:
-                with contextlib.suppress(GroupNLError):  # the first error is the one to tell
-                    transport.remove(incoming)
+            except DeviceFault:
+                agent.raise_if_gone()  # then this is why, and the refusal only what followed
                 raise
-    return _record(transport, artifact, bundle)
+        return agent.commit_push(transport.name, datetime.now(UTC).isoformat(timespec="seconds"))
 
 
-def _is_whole(agent: AgentClient, transport: Transport, directory: str, sha256: str) -> bool:
-    try:
-        agent.verify(transport.path(directory), sha256)
-    except VerificationFailed:
-        return False
-    return True
-
-
-def read_ledger(transport: Transport) -> Ledger:
-    """What was pushed to the device; an empty ledger where nothing was."""
-    data = transport.get(_LEDGER)
-    if data is None:
-        return Ledger()
-    try:
-        return from_json(Ledger, data, _LEDGER)
-    except StrictError as error:
-        raise DeviceFault(
-            f"{transport.path(_LEDGER)} on {transport.name} cannot be read: {error}.",
-            "Remove that file on the device and push again.",
-        ) from error
-
-
-def find_deployment(transport: Transport, backend: str, wanted: str | None) -> Deployment:
+def find_deployment(deployments: Sequence[Deployment], device: str, backend: str, wanted: str | None) -> Deployment:
     """The deployment to run: the one whose id begins with `wanted`, else the newest that `backend` can run."""
-    deployments = read_ledger(transport).deployments
     if wanted is not None:
         matches = [item for item in deployments if item.artifact_sha256.startswith(wanted)]
         if not matches:
             raise UsageError(
-                f"No artifact {wanted[:12]} was pushed to {transport.name}.",
+                f"No artifact {wanted[:12]} was pushed to {device}.",
                 "Push it first: groupnl push, or in a campaign groupnl run … --from push.",
             )
         if len({item.artifact_sha256 for item in matches}) > 1:
@@ -141,8 +106,8 @@ def find_deployment(transport: Transport, backend: str, wanted: str | None) -> D
     matches = [item for item in deployments if item.format in formats]
     if not matches:
         raise UsageError(
-            f"Nothing that {backend} can run was pushed to {transport.name} yet.",
-            f"Export with --format {formats[0]}, then: groupnl push ARTIFACT --device {transport.name}",
+            f"Nothing that {backend} can run was pushed to {device} yet.",
+            f"Export with --format {formats[0]}, then: groupnl push ARTIFACT --device {device}",
         )
     return matches[-1]
 
@@ -192,20 +157,3 @@ def _upload(transport: Transport, artifact: Artifact, directory: str, sent: Sent
         transport.put(data, f"{directory}/{path.name}", lambda count, before=before: sent(before + count, total))  # type: ignore[misc]
         done += len(data)
         sent(done, total)
-
-
-def _record(transport: Transport, artifact: Artifact, bundle: AgentBundle) -> Deployment:
-    # One entry an artifact: pushing it again makes it the newest.
-    others = tuple(item for item in read_ledger(transport).deployments if item.artifact_sha256 != artifact.sha256)
-    newest = others[-1] if others else None
-    deployment = Deployment(
-        device=transport.name,
-        artifact_sha256=artifact.sha256,
-        label=artifact.manifest.label,
-        format=artifact.manifest.format,
-        agent_sha256=bundle.sha256,
-        pushed_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        previous=newest.artifact_sha256 if newest else None,
-    )
-    transport.put(to_json(Ledger((*others, deployment))).encode(), _LEDGER)
-    return deployment

@@ -196,7 +196,7 @@ def test_two_benchmarks_at_once_on_one_device_are_refused(agent: AgentClient, tr
 
     result = agent.bench(request_for(untrained.onnx, min_seconds=3.0), IMAGES, start_another)
     assert len(result.latencies_ns) >= 20
-    assert "Another benchmark is running" in refused[0].message
+    assert "busy with a benchmark" in refused[0].message
     agent.bench(request_for(untrained.onnx), IMAGES, lambda message: None)
 
 

@@ -23,6 +23,7 @@ RESULT = wire.BenchResult(
     board_before=BOARD,
     board_after=BOARD,
 )
+DEPLOYMENT = wire.Deployment("pi", "a" * 64, "net", "onnx", "b" * 64, "2026-11-26T12:00:00+00:00", None)
 MESSAGES: list[wire.Message] = [
     wire.Hello(1, "c" * 64, "3.11.2", "aarch64"),
     wire.Ping(),
@@ -31,6 +32,15 @@ MESSAGES: list[wire.Message] = [
     BOARD,
     wire.Verify("/home/pi/.groupnl/artifacts/a b", "a" * 64),
     wire.Verified("a" * 64, 2),
+    wire.TakeLock("a push of net from laptop", 600.0),
+    wire.Waiting("a benchmark of net from “Pépé's”", 12.5),
+    wire.LockTaken(),
+    wire.OpenPush("a" * 64),
+    wire.PushOpened("incoming/0123"),
+    wire.CommitPush("pi", "2026-11-26T12:00:00+00:00"),
+    DEPLOYMENT,
+    wire.ReadLedger("pi"),
+    wire.LedgerRead((DEPLOYMENT,), None),
     wire.BenchRequest("/x", "a" * 64, "null", 0, 3, 1.0, 0.5, 100, 10.0, 1.0),
     wire.ImagePayload((3, 1, 1), "AAEC"),
     wire.PhaseMark("steady", 5, 10.0),
@@ -52,7 +62,17 @@ def test_the_cases_above_are_all_messages() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", [b"", b"hello pi", b"[]", b'{"type":"exec"}', b'{"type":[]}', b'{"type":"ping","x":1}', b"\xff\xfe"]
+    "line",
+    [
+        b'{"type":"open_push","manifest_sha256":"../../../etc"}',
+        b"",
+        b"hello pi",
+        b"[]",
+        b'{"type":"exec"}',
+        b'{"type":[]}',
+        b'{"type":"ping","x":1}',
+        b"\xff\xfe",
+    ],
 )
 def test_anything_else_is_refused(line: bytes) -> None:
     with pytest.raises(StrictError):

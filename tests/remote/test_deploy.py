@@ -1,22 +1,30 @@
 """Pushing, over a local process and over a real OpenSSH server."""
 
 import dataclasses
-import json
 import os
 import pwd
 import sys
+from pathlib import Path
 
 import pytest
 
-from groupnl_deploy.errors import DeviceFault, DeviceUnreachable, UsageError, VerificationFailed
+from device_agent.wire import Deployment
+from groupnl_deploy.errors import DeviceUnreachable, UsageError, VerificationFailed
 from groupnl_deploy.remote import deploy
-from groupnl_deploy.remote.deploy import ensure_agent, find_deployment, push_artifact, read_ledger
+from groupnl_deploy.remote.deploy import ensure_agent, find_deployment, open_agent, push_artifact
 from groupnl_deploy.remote.inventory import Device, connect, local_device
+from groupnl_deploy.remote.transport import Transport
 
 
 @pytest.fixture(params=["local", "ssh"])
 def device(request: pytest.FixtureRequest) -> Device:
     return local_device() if request.param == "local" else request.getfixturevalue("sshd").device()
+
+
+def pushed(transport: Transport) -> tuple[Deployment, ...]:
+    """What the device says it has."""
+    with open_agent(transport) as agent:
+        return agent.read_ledger(transport.name).deployments
 
 
 def test_push_verifies_records_and_sends_nothing_twice(device: Device, untrained) -> None:
@@ -30,47 +38,48 @@ def test_push_verifies_records_and_sends_nothing_twice(device: Device, untrained
         assert sent == []
         assert again.artifact_sha256 == first.artifact_sha256 == untrained.onnx.sha256
         assert transport.get(f"{first.directory}/manifest.json") == untrained.onnx.manifest.to_bytes()
-        assert transport.get(f"incoming/{untrained.onnx.sha256}/manifest.json") is None
+        assert list(Path(transport.path("incoming")).iterdir()) == []
 
 
 def test_the_newest_artifact_that_a_backend_can_run_is_found(device: Device, untrained) -> None:
     with connect(device) as transport:
         with pytest.raises(UsageError, match="Nothing that onnxruntime can run"):
-            find_deployment(transport, "onnxruntime", None)
+            find_deployment(pushed(transport), "pi", "onnxruntime", None)
         onnx = push_artifact(transport, untrained.onnx)
         torch = push_artifact(transport, untrained.torch)
         assert torch.previous == onnx.artifact_sha256
-        assert find_deployment(transport, "onnxruntime", None) == onnx
-        assert find_deployment(transport, "pytorch", None) == torch
-        assert find_deployment(transport, "null", None) == torch
-        assert find_deployment(transport, "null", onnx.artifact_sha256[:8]) == onnx
+        there = pushed(transport)
+        assert find_deployment(there, "pi", "onnxruntime", None) == onnx
+        assert find_deployment(there, "pi", "pytorch", None) == torch
+        assert find_deployment(there, "pi", "null", None) == torch
+        assert find_deployment(there, "pi", "null", onnx.artifact_sha256[:8]) == onnx
         with pytest.raises(UsageError, match="was pushed"):
-            find_deployment(transport, "null", "0123456789")
+            find_deployment(there, "pi", "null", "0123456789")
 
 
 def test_an_artifact_damaged_on_the_device_is_sent_again(device: Device, untrained) -> None:
     with connect(device) as transport:
-        pushed = push_artifact(transport, untrained.onnx)
-        transport.put(b"not a model", f"{pushed.directory}/model.onnx")
+        first = push_artifact(transport, untrained.onnx)
+        transport.put(b"not a model", f"{first.directory}/model.onnx")
         sent: list[int] = []
         push_artifact(transport, untrained.onnx, lambda done, total: sent.append(done))
         assert sent
-        assert transport.get(f"{pushed.directory}/model.onnx") == (untrained.onnx.directory / "model.onnx").read_bytes()
+        assert transport.get(f"{first.directory}/model.onnx") == (untrained.onnx.directory / "model.onnx").read_bytes()
 
 
 def test_a_manifest_lost_on_the_device_is_mended_by_pushing(device: Device, untrained) -> None:
     with connect(device) as transport:
-        pushed = push_artifact(transport, untrained.onnx)
-        transport.remove(f"{pushed.directory}/manifest.json")
+        first = push_artifact(transport, untrained.onnx)
+        transport.remove(f"{first.directory}/manifest.json")
         push_artifact(transport, untrained.onnx)
-        assert transport.get(f"{pushed.directory}/manifest.json") == untrained.onnx.manifest.to_bytes()
+        assert transport.get(f"{first.directory}/manifest.json") == untrained.onnx.manifest.to_bytes()
 
 
 def test_pushing_again_makes_the_artifact_the_newest_and_no_entry_twice(device: Device, untrained) -> None:
     with connect(device) as transport:
         for artifact in (untrained.onnx, untrained.torch, untrained.onnx, untrained.onnx):
             last = push_artifact(transport, artifact)
-        assert [item.artifact_sha256 for item in read_ledger(transport).deployments] == [
+        assert [item.artifact_sha256 for item in pushed(transport)] == [
             untrained.torch.sha256,
             untrained.onnx.sha256,
         ]
@@ -80,7 +89,7 @@ def test_pushing_again_makes_the_artifact_the_newest_and_no_entry_twice(device: 
 @pytest.mark.parametrize("name", ["../../x", "", "g" * 64])
 def test_a_ledger_that_names_no_artifact_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="no artifact's id"):
-        deploy.Deployment("pi", name, "net", "onnx", "a" * 64, "now", None)
+        Deployment("pi", name, "net", "onnx", "a" * 64, "now", None)
 
 
 def test_an_upload_damaged_on_the_way_never_gets_its_final_name(
@@ -96,8 +105,8 @@ def test_an_upload_damaged_on_the_way_never_gets_its_final_name(
         with pytest.raises(VerificationFailed, match="bytes"):
             push_artifact(transport, untrained.onnx)
         assert transport.get(f"artifacts/{untrained.onnx.sha256}/manifest.json") is None
-        assert transport.get(f"incoming/{untrained.onnx.sha256}/manifest.json") is None
-        assert read_ledger(transport).deployments == ()
+        assert list(Path(transport.path("incoming")).iterdir()) == []
+        assert pushed(transport) == ()
 
 
 def test_a_damaged_agent_is_replaced_before_it_runs(device: Device) -> None:
@@ -132,10 +141,3 @@ def test_a_program_that_is_no_python_is_refused(device: Device) -> None:
     device = dataclasses.replace(device, python="/bin/false")
     with connect(device) as transport, pytest.raises(DeviceUnreachable, match="ended with code"):
         ensure_agent(transport)
-
-
-def test_a_damaged_ledger_is_an_error_that_names_the_file(device: Device) -> None:
-    with connect(device) as transport:
-        transport.put(json.dumps({"schema_version": 1, "deployment": []}).encode(), "deployments.json")
-        with pytest.raises(DeviceFault, match=r"deployments\.json"):
-            read_ledger(transport)

@@ -1,0 +1,32 @@
+"""What a power cut must not undo: bytes and names are on the disk before anything is built on them."""
+
+import os
+import secrets
+from pathlib import Path
+
+
+def flush(path: Path) -> None:
+    """Wait until a file's bytes, or a folder's names, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file under a temporary name, flush it, rename it over `path`."""
+    part = path.with_name(f"{path.name}.{secrets.token_hex(6)}.part")
+    part.write_bytes(data)
+    flush(part)
+    part.replace(path)
+    flush(path.parent)
+
+
+def append(path: Path, data: bytes) -> None:
+    """Add to the end of a file, which need not exist yet."""
+    with path.open("ab") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
+    flush(path.parent)

@@ -1,0 +1,126 @@
+"""The ledger of a device: `deployments.json`, one deployment a line, the newest last.
+
+A push appends one line under the device's lock. A ledger that is damaged, of another version, or lost beside
+artifacts is set aside and written anew from what it still says and from the artifacts themselves. (Its name is
+the one that older versions use, so that they meet it and refuse, and no second ledger grows beside it.)
+"""
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from device_agent import durable
+from device_agent.artifact import look_at_artifact
+from device_agent.errors import AgentError
+from device_agent.strict import StrictError, from_json, to_dict
+from device_agent.wire import Deployment
+
+LEDGER = "deployments.json"
+_MOST_LINES = 1000  # then the lines that newer ones replaced are dropped
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The lines that could be read, the oldest first, and what is wrong with the others, as a clause."""
+
+    deployments: tuple[Deployment, ...]
+    lines: int
+    damage: str | None
+
+
+def read(root: Path, *, locked: bool) -> Reading:
+    """The ledger as it is. Without the lock, an unfinished line behind others is one that is being written just now.
+
+    (Under the lock it is what a power cut left of a push that nobody was told of.)
+    """
+    path = root / LEDGER
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return Reading((), 0, f"{path} is missing" if any(_artifacts(root)) else None)
+    if not data:
+        return Reading((), 0, f"{path} is empty" if any(_artifacts(root)) else None)
+    *lines, rest = data.split(b"\n")
+    return _parse(lines, f"the last line of {path} is cut" if rest and (locked or not lines) else None, path)
+
+
+def deployments(root: Path, device: str, agent_sha256: str) -> tuple[tuple[Deployment, ...], str | None]:
+    """What is on the device, one entry an artifact, the newest last, and why the ledger alone could not tell."""
+    found = read(root, locked=False)
+    if found.damage is None:
+        return _newest(found.deployments), None
+    return _gathered(root, found, device, agent_sha256), found.damage
+
+
+def record(root: Path, deployment: Deployment) -> Deployment:
+    """Write a deployment down as the newest; returns it with what was the newest before. Needs the lock."""
+    found = read(root, locked=True)
+    before = _newest(found.deployments)
+    if found.damage is not None:
+        before = _gathered(root, found, deployment.device, deployment.agent_sha256)
+        _set_aside(root)
+        _write(root, before)
+    elif found.lines > _MOST_LINES:
+        _write(root, before)
+    others = [item for item in before if item.artifact_sha256 != deployment.artifact_sha256]
+    deployment = replace(deployment, previous=others[-1].artifact_sha256 if others else None)
+    durable.append(root / LEDGER, _line(deployment))
+    return deployment
+
+
+def _parse(lines: Sequence[bytes], damage: str | None, path: Path) -> Reading:
+    read_well = []
+    for number, line in enumerate(lines, 1):
+        try:
+            read_well.append(from_json(Deployment, line))
+        except StrictError as error:
+            damage = damage or f"line {number} of {path} cannot be read ({error})"
+    return Reading(tuple(read_well), len(lines), damage)
+
+
+def _newest(items: Sequence[Deployment]) -> tuple[Deployment, ...]:
+    """One entry an artifact: pushing it again makes it the newest."""
+    last = {item.artifact_sha256: index for index, item in enumerate(items)}
+    return tuple(item for index, item in enumerate(items) if last[item.artifact_sha256] == index)
+
+
+def _gathered(root: Path, found: Reading, device: str, agent_sha256: str) -> tuple[Deployment, ...]:
+    """What the ledger still says of artifacts that are there, then the artifacts it does not name, by their age."""
+    there = {path.name: path for path in _artifacts(root)}
+    known = [item for item in _newest(found.deployments) if item.artifact_sha256 in there]
+    unknown = sorted(set(there) - {item.artifact_sha256 for item in known}, key=lambda name: _age(there[name]))
+    for name in unknown:
+        try:
+            manifest = look_at_artifact(there[name], name)
+        except AgentError:
+            continue  # no artifact: nothing that was ever reported
+        when = datetime.fromtimestamp(_age(there[name]), UTC).isoformat(timespec="seconds")
+        previous = known[-1].artifact_sha256 if known else None
+        known.append(Deployment(device, name, manifest.label, manifest.format, agent_sha256, when, previous))
+    return tuple(known)
+
+
+def _artifacts(root: Path) -> Iterator[Path]:
+    folder = root / "artifacts"
+    return (path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else iter(())
+
+
+def _age(path: Path) -> float:
+    return path.stat().st_mtime
+
+
+def _set_aside(root: Path) -> None:
+    path = root / LEDGER
+    if path.exists():
+        path.rename(path.with_name(f"{LEDGER}.aside-{time.time_ns()}"))
+
+
+def _write(root: Path, items: Sequence[Deployment]) -> None:
+    durable.write_whole(root / LEDGER, b"".join(map(_line, items)))
+
+
+def _line(deployment: Deployment) -> bytes:
+    return json.dumps(to_dict(deployment), sort_keys=True, allow_nan=False).encode() + b"\n"

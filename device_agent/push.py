@@ -1,0 +1,100 @@
+"""A push on the device's side: a folder of its own to fill, then one commit. Both need the device's lock.
+
+Below the root::
+
+    agents/groupnl-agent-<sha256>.pyz    the bundle, named by its digest
+    artifacts/<sha256>/                  an artifact, named by its manifest's digest; whole, always
+    incoming/<push>/                     what the push that holds the lock has sent so far
+    deployments.json                     the ledger
+"""
+
+import secrets
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from device_agent import durable, ledger
+from device_agent.artifact import open_artifact
+from device_agent.errors import DigestMismatch
+from device_agent.sweep import sweep
+from device_agent.wire import ArtifactManifest, CommitPush, Deployment, OpenPush
+
+
+@dataclass(frozen=True)
+class Push:
+    """An open push. `incoming` is None where the artifact is there already and whole."""
+
+    manifest: ArtifactManifest | None
+    manifest_sha256: str
+    incoming: Path | None
+
+
+def open_push(root: Path, agent: Path, request: OpenPush) -> Push:
+    """Make room, and a folder of the push's own unless there is nothing to send."""
+    sweep(root, agent)
+    try:
+        manifest = open_artifact(_final(root, request.manifest_sha256), request.manifest_sha256)
+        return Push(manifest, request.manifest_sha256, None)
+    except DigestMismatch:
+        incoming = root / "incoming" / secrets.token_hex(8)
+        incoming.mkdir(parents=True)
+        return Push(None, request.manifest_sha256, incoming)
+
+
+def commit_push(root: Path, agent: Path, agent_sha256: str, push: Push, request: CommitPush) -> Deployment:
+    """Verify, flush, rename into place, record, sweep. Of what is refused (`DigestMismatch`) nothing is left."""
+    manifest = push.manifest
+    if manifest is None:
+        manifest = _place(root, push)
+    deployment = Deployment(
+        device=request.device,
+        artifact_sha256=push.manifest_sha256,
+        label=manifest.label,
+        format=manifest.format,
+        agent_sha256=agent_sha256,
+        pushed_at=request.pushed_at,
+        previous=None,
+    )
+    deployment = ledger.record(root, deployment)
+    sweep(root, agent)
+    return deployment
+
+
+def discard_push(push: Push) -> None:
+    """Remove what was sent so far; never raises."""
+    if push.incoming is not None:
+        shutil.rmtree(push.incoming, ignore_errors=True)
+
+
+def _place(root: Path, push: Push) -> ArtifactManifest:
+    assert push.incoming is not None
+    try:
+        manifest = open_artifact(push.incoming, push.manifest_sha256)
+        _leave_only(manifest, push.incoming)
+    except BaseException:
+        discard_push(push)
+        raise
+    final = _final(root, push.manifest_sha256)
+    final.parent.mkdir(exist_ok=True)
+    if final.exists():  # damaged, or there would be nothing to place
+        final.rename(push.incoming.with_suffix(".damaged"))
+    push.incoming.rename(final)
+    durable.flush(final.parent)
+    return manifest
+
+
+def _leave_only(manifest: ArtifactManifest, folder: Path) -> None:
+    """Nothing travels along unlisted, such as the part of an upload that was tried twice; the rest is flushed."""
+    listed = {"manifest.json", *(file.name for file in manifest.files)}
+    for path in folder.iterdir():
+        if path.name in listed:
+            durable.flush(path)
+        elif path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    durable.flush(folder)
+
+
+def _final(root: Path, sha256: str) -> Path:
+    return root / "artifacts" / sha256

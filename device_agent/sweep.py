@@ -1,0 +1,68 @@
+"""What dead pushes left on the device: removed under the device's lock, so that whatever lives is known."""
+
+import errno
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+_PRESUMED_DEAD_S = 600.0  # a part that nobody wrote to for so long, where the system cannot tell who has it open
+
+
+def sweep(root: Path, agent: Path) -> None:
+    """Remove uploads without a push, parts without a writer and agents that nobody runs, but `agent`.
+
+    The caller holds the lock, so no folder in `incoming` belongs to a living push. What cannot be removed stays.
+    """
+    for folder in _inside(root / "incoming", "*"):
+        shutil.rmtree(folder, ignore_errors=True)
+    for part in (*_inside(root, "*.part"), *_inside(root / "agents", "*.part")):
+        _remove_unless(part, _is_written)
+    for other in _inside(root / "agents", "groupnl-agent-*.pyz"):
+        if other.name != agent.name:
+            _remove_unless(other, _is_run)
+
+
+def hold_agent(path: Path) -> int:
+    """Mark a bundle as one that runs, for as long as the returned descriptor is open."""
+    descriptor = os.open(path, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+    return descriptor
+
+
+def _inside(folder: Path, pattern: str) -> list[Path]:
+    return sorted(folder.glob(pattern)) if folder.is_dir() else []
+
+
+def _remove_unless(path: Path, is_used: Callable[[int], bool]) -> None:
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        try:
+            if not is_used(descriptor):
+                path.unlink()
+        finally:
+            os.close(descriptor)
+
+
+def _is_run(descriptor: int) -> bool:
+    """Every agent holds a shared lock on its own bundle; an exclusive one is to be had when none does."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    return False
+
+
+def _is_written(descriptor: int) -> bool:
+    """Linux grants a read lease on a file only while nobody has it open for writing; elsewhere its age must do."""
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    except (AttributeError, OSError) as error:
+        if isinstance(error, OSError) and error.errno == errno.EAGAIN:
+            return True
+        return time.time() - os.fstat(descriptor).st_mtime < _PRESUMED_DEAD_S
+    return False

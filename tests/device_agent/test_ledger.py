@@ -1,0 +1,147 @@
+"""The ledger: one line a deployment; what damages it loses no artifact."""
+
+import hashlib
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from device_agent import ledger
+from device_agent.wire import Deployment
+from exporters.artifact import open_artifact
+
+AGENT = "f" * 64
+NOW = "2026-11-26T12:00:00+00:00"
+
+
+@pytest.fixture
+def root(tmp_path: Path, untrained) -> Path:
+    """A device that has two artifacts, the older one's folder first in no order but that of time."""
+    for number, label in enumerate(("second", "first")):
+        manifest = replace(untrained.onnx.manifest, label=label)
+        folder = tmp_path / "artifacts" / hashlib.sha256(manifest.to_bytes()).hexdigest()
+        folder.mkdir(parents=True)
+        for file in manifest.files:
+            os.link(untrained.onnx.directory / file.name, folder / file.name)
+        (folder / "manifest.json").write_bytes(manifest.to_bytes())
+        os.utime(folder, (1000 - number, 1000 - number))
+    return tmp_path
+
+
+def ids(root: Path) -> dict[str, str]:
+    folders = sorted((root / "artifacts").iterdir(), key=lambda path: path.stat().st_mtime)
+    return {open_artifact(folder).manifest.label: folder.name for folder in folders}
+
+
+def line(sha256: str, label: str = "net", **changes: object) -> Deployment:
+    return replace(Deployment("pi", sha256, label, "onnx", AGENT, NOW, None), **changes)  # type: ignore[arg-type]
+
+
+def labels(root: Path) -> list[str]:
+    return [item.label for item in ledger.deployments(root, "pi", AGENT)[0]]
+
+
+def test_each_deployment_is_one_line_and_knows_the_one_before(root: Path) -> None:
+    one, two = ids(root).values()
+    ledger.record(root, line(one, "first"))
+    second = ledger.record(root, line(two, "second"))
+    assert second.previous == one
+    again = ledger.record(root, line(one, "first"))
+    assert again.previous == two
+    lines = (root / ledger.LEDGER).read_text().splitlines()
+    # Both artifacts lay there before the ledger did, so the first push has written down both.
+    assert [json.loads(text)["label"] for text in lines][-3:] == ["first", "second", "first"]
+    assert labels(root) == ["second", "first"]
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (None, "is missing"),
+        (b"", "is empty"),
+        (b"\0" * 512, "is cut"),
+        (b'{"schema_version": 1, "deployments": []}\n', "line 1"),
+        (b"[]\n", "line 1"),
+        (b"\xff\xfe\n", "line 1"),
+        (b'{"device": "pi", "schema_version": 99}\n', "line 1"),
+    ],
+)
+def test_what_is_damaged_newer_or_lost_is_set_aside_and_written_anew(
+    root: Path, content: bytes | None, why: str
+) -> None:
+    path = root / ledger.LEDGER
+    if content is not None:
+        path.write_bytes(content)
+    assert labels(root) == ["first", "second"]
+    assert why in (ledger.read(root, locked=True).damage or "")
+    before = ids(root)
+    recorded = ledger.record(root, line(before["first"], "first"))
+    assert recorded.previous == before["second"]
+    assert ledger.read(root, locked=True).damage is None
+    assert labels(root) == ["second", "first"]
+    aside = [file.read_bytes() for file in root.glob(f"{ledger.LEDGER}.aside-*")]
+    assert aside == ([] if content is None else [content])
+
+
+def test_good_lines_survive_a_bad_one_in_their_order(root: Path) -> None:
+    first, second = ids(root).values()
+    ledger.record(root, line(second, "second", pushed_at="2026-01-01T00:00:00+00:00"))
+    ledger.record(root, line(first, "first"))
+    path = root / ledger.LEDGER
+    path.write_bytes(path.read_bytes() + b"{damage}\n")
+    ledger.record(root, line(second, "second"))
+    items, damage = ledger.deployments(root, "pi", AGENT)
+    assert damage is None
+    assert [item.label for item in items] == ["first", "second"]
+
+
+def test_a_line_that_is_being_written_is_not_damage_to_a_reader(root: Path) -> None:
+    first, second = ids(root).values()
+    ledger.record(root, line(first, "first"))
+    ledger.record(root, line(second, "second"))
+    with (root / ledger.LEDGER).open("ab") as stream:
+        stream.write(b'{"device": "pi", "arti')
+    assert labels(root) == ["first", "second"]
+    assert ledger.deployments(root, "pi", AGENT)[1] is None
+    ledger.record(root, line(first, "first"))  # under the lock it is what a power cut left
+    assert len(list(root.glob(f"{ledger.LEDGER}.aside-*"))) == 1
+    assert labels(root) == ["second", "first"]
+
+
+def test_folders_that_are_no_artifacts_are_not_listed(root: Path) -> None:
+    (root / "artifacts" / ("0" * 64)).mkdir()
+    (root / "artifacts" / "file").write_text("x")
+    broken = root / "artifacts" / hashlib.sha256(b"x").hexdigest()
+    broken.mkdir()
+    (broken / "manifest.json").write_bytes(b"x")
+    assert labels(root) == ["first", "second"]
+
+
+def test_an_artifact_whose_file_was_cut_is_not_listed(root: Path) -> None:
+    path = root / "artifacts" / next(reversed(ids(root).values())) / "model.onnx"
+    data = path.read_bytes()
+    path.unlink()
+    path.write_bytes(data[:-1])
+    assert labels(root) == ["first"]
+
+
+def test_a_new_device_has_an_empty_ledger(tmp_path: Path) -> None:
+    assert ledger.deployments(tmp_path, "pi", AGENT) == ((), None)
+
+
+def test_it_does_not_grow_for_ever(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger, "_MOST_LINES", 10)
+    first, second = ids(root).values()
+    for _ in range(7):
+        ledger.record(root, line(first, "first"))
+        ledger.record(root, line(second, "second"))
+    assert len((root / ledger.LEDGER).read_text().splitlines()) < 10
+    assert labels(root) == ["first", "second"]
+
+
+@pytest.mark.parametrize("name", ["../../x", "", "g" * 64])
+def test_a_line_that_names_no_artifact_is_no_deployment(name: str) -> None:
+    with pytest.raises(ValueError, match="no artifact's id"):
+        line(name)
