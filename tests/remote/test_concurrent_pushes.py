@@ -210,6 +210,7 @@ def test_what_a_dead_push_left_is_swept_by_the_next(device: Device, artifacts: t
     assert len(list((root / "agents").glob("*.pyz"))) == 1
 
 
+@LOCAL
 @pytest.mark.parametrize("content", ["", '{"schema_version": 99}\n', '{"schema_version": 1, "deployments": []}'])
 def test_a_push_mends_the_ledger(device: Device, artifacts: tuple[Artifact, ...], content: str) -> None:
     with connect(device) as transport:
