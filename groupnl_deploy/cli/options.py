@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from groupnl_deploy.errors import UsageError
-from groupnl_deploy.remote.waiting import require_wait
+from groupnl_deploy.remote.waiting import LONGEST_WAIT_S
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, and nothing else there.")]
 OutFolder = Annotated[Path, typer.Option("--out", help="The folder to write; it must not exist yet.")]
@@ -26,11 +26,18 @@ def _port(port: str | None) -> str | None:
     return port
 
 
+def _wait(seconds: float) -> float:
+    """A time that somebody can wait."""
+    if not 0 <= seconds <= LONGEST_WAIT_S:  # which NaN is not
+        raise typer.BadParameter(f"give seconds, from 0 (do not wait) to {LONGEST_WAIT_S:.0f}.")
+    return seconds
+
+
 Wait = Annotated[
     float,
     typer.Option(
         "--wait",
-        callback=require_wait,
+        callback=_wait,
         metavar="SECONDS",
         help="How long to wait while another push or benchmark holds the device; 0: not at all.",
     ),

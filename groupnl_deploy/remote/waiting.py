@@ -1,29 +1,18 @@
 """One push or benchmark at a time on a device: how long one waits for another, and what it says meanwhile."""
 
-import math
 import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from device_agent.wire import Waiting
-from groupnl_deploy.errors import UsageError
 
 if TYPE_CHECKING:
     from groupnl_deploy.remote.client import AgentClient
 
 DEFAULT_WAIT_S = 600.0
-_LONGEST_WAIT_S = 86_400.0
+LONGEST_WAIT_S = 86_400.0
 
 Say = Callable[[str], None]
-
-
-def require_wait(wait_s: float) -> float:
-    """`wait_s` as given; raises `UsageError` for what is no time to wait."""
-    if math.isfinite(wait_s) and 0 <= wait_s <= _LONGEST_WAIT_S:
-        return wait_s
-    raise UsageError(
-        f"--wait {wait_s:g} is no time to wait.", f"Give seconds, from 0 (do not wait) to {_LONGEST_WAIT_S:.0f}."
-    )
 
 
 def take_lock(agent: "AgentClient", device: str, purpose: str, wait_s: float, say: Say) -> None:

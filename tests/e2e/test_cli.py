@@ -101,6 +101,8 @@ def test_devices_are_added_shown_and_removed(tmp_path: Path) -> None:
         (("models", "init", "resnet18_cifar", "--width", "1e300", "--out", "x"), 2, ["1e+300", "at most"]),
         (("models", "init", "resnet18_cifar", "--seed", str(10**30), "--out", "x"), 2, ["eed is 1000"]),
         (("bench", "--device", "local", "--backend", "null", "--seconds", "nan"), 2, ["between 0 s and a day"]),
+        (("push", "{onnx}", "--device", "local", "--wait", "-1"), 2, ["--wait", "0 (do not wait)"]),
+        (("push", "{onnx}", "--device", "local", "--wait", "nan"), 2, ["--wait", "0 (do not wait)"]),
         (("push", "{onnx}", "--device", "pi"), 2, ["“pi”", "local", "device add"]),
         (("bench", "--device", "local", "--backend", "onnxruntme"), 2, ["“onnxruntme”", "onnxruntime"]),
         (("bench", "--device", "local", "--backend", "null"), 2, ["Nothing that null can run", "push"]),
