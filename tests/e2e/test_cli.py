@@ -101,8 +101,6 @@ def test_devices_are_added_shown_and_removed(tmp_path: Path) -> None:
         (("models", "init", "resnet18_cifar", "--width", "1e300", "--out", "x"), 2, ["1e+300", "at most"]),
         (("models", "init", "resnet18_cifar", "--seed", str(10**30), "--out", "x"), 2, ["eed is 1000"]),
         (("bench", "--device", "local", "--backend", "null", "--seconds", "nan"), 2, ["between 0 s and a day"]),
-        (("push", "{onnx}", "--device", "local", "--wait", "-1"), 2, ["--wait", "0 (do not wait)"]),
-        (("push", "{onnx}", "--device", "local", "--wait", "nan"), 2, ["--wait", "0 (do not wait)"]),
         (("push", "{onnx}", "--device", "pi"), 2, ["“pi”", "local", "device add"]),
         (("bench", "--device", "local", "--backend", "onnxruntme"), 2, ["“onnxruntme”", "onnxruntime"]),
         (("bench", "--device", "local", "--backend", "null"), 2, ["Nothing that null can run", "push"]),
@@ -176,6 +174,13 @@ def test_usage_errors_of_the_parser_are_exit_code_2(tmp_path: Path) -> None:
     for arguments in (("bench",), ("export",), ("trian",), ("bench", "--device", "local", "--backend")):
         done = groupnl(*arguments, cwd=tmp_path)
         assert done.returncode == 2 and "Traceback" not in done.stderr and done.stdout == ""
+
+
+@pytest.mark.parametrize("seconds", ["-1", "nan", "inf", "ten"])
+def test_a_time_that_nobody_can_wait_is_exit_code_2(seconds: str, tmp_path: Path) -> None:
+    for command in (("push", "x"), ("bench", "--backend", "null")):
+        done = groupnl(*command, "--device", "local", "--wait", seconds, cwd=tmp_path)
+        assert done.returncode == 2 and "--wait" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_debug_shows_the_traceback_wherever_it_stands(tmp_path: Path) -> None:
