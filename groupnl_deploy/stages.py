@@ -104,6 +104,7 @@ def bench(
                 plan=plan,
                 recording=recording,
                 watch=_phase_watch(task, workload),
+                note=reporter.note,
             )
             return save_run(out, run, trace), out
 

@@ -14,6 +14,7 @@ from power.edge_error import ASSUMES, EdgeError, Rows, Timing, edge_error, known
 from power.errors import MeterSettingError, SampleGap, TraceFormatError, WindowNotCovered
 from power.holes import longest_wait_s
 from power.integration import METHODS, RULE_FOR, EnergySum, Method, block_ends
+from power.renewal import renewed_too_fast
 from power.trace import PowerTrace, Samples
 from power.update_period import changes, estimate_update_period
 
@@ -27,7 +28,8 @@ class Energy:
     """What a window cost. Times are seconds since the trace's `t0_s`; signs are the trace's own.
 
     `edge_error_j` bounds what edges and changes inside can be wrong by (`power.edge_error`), for a load of which
-    `edge_error_assumes` is true; it is None where too little was recorded behind the end to tell. `peak_power_w` and
+    `edge_error_assumes` is true; it is None where too little was recorded behind the end to tell, and where the meter
+    `renews_too_fast` (`power.renewal`). `peak_power_w` and
     `min_voltage_v` are those of the values that the energy is made of. `samples` counts the distinct measurements
     inside the window, edges included. `update_period_s` is estimated from the whole trace. `max_gap_s` is the largest
     spacing of measurements that touches the window; `gaps` of them, `gaps_s` long together, lack at least one
@@ -51,6 +53,7 @@ class Energy:
     sign: int
     emulated: bool | None
     edge_error_assumes: str = ASSUMES
+    renews_too_fast: bool = False
 
     @property
     def energy_wh(self) -> float:
@@ -78,6 +81,7 @@ class EnergyIndex:
 
     `method` None takes the rule that fits the meter's values; `max_gap_s` None allows three update periods, the
     meter's nominal ones or, where these are unknown, as many times the usual spacing of rows.
+    `renews_too_fast` says that no bound of any window is known (`power.renewal`).
     Raises `WindowNotCovered` for a trace of fewer than two measurements, `TraceFormatError` for joules without end.
     """
 
@@ -85,6 +89,7 @@ class EnergyIndex:
         self.trace = trace = _each_row_once(trace)
         self.method: Method = method or RULE_FOR[trace.facts.averaging]
         self._seen = estimate_update_period(trace)
+        self.renews_too_fast = renewed_too_fast(trace)
         self._timing = Timing.of(trace, self._seen, self.method)
         self._limit_s = longest_wait_s(trace.facts, self._seen.usual_s) if max_gap_s is None else max_gap_s
         # Written so that a limit of NaN makes every spacing a hole.
@@ -141,6 +146,7 @@ class EnergyIndex:
             sign=self.trace.facts.sign,
             emulated=self.trace.facts.emulated,
             edge_error_assumes=edges.assumes,
+            renews_too_fast=self.renews_too_fast,
         )
 
     def widest_s(self, start_s: float | None = None, end_s: float | None = None) -> tuple[float, float]:
@@ -171,6 +177,8 @@ class EnergyIndex:
         return block_ends(self.trace.t_s, self._changed, period_s)
 
     def _edge_error(self, start_s: float, end_s: float) -> EdgeError:
+        if self.renews_too_fast:
+            return EdgeError(None, ASSUMES)
         near, trace = self._unbroken(start_s), self.trace
         rows = Rows(trace.t_s[near], trace.power_w[near], self._changed[near])
         return edge_error(rows, (start_s, end_s), self._timing)

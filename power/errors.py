@@ -10,6 +10,7 @@
     ├── MeterSettingError    a meter name, a sign, a rate or a load that cannot be used
     ├── WindowNotCovered     no measurement at or before the window's start, or at or after its end
     ├── SampleGap            a hole among the measurements that touch the window
+    ├── MeterTooFast         a meter that renewed its values faster than it was asked
     ├── HostSlept            a hole in a recording that its own clock does not show
     ├── TraceFormatError     a recording that cannot be read as one
     └── TraceNotWritten      a recording that cannot be stored: folder missing, disk full, no permission
@@ -54,6 +55,10 @@ class WindowNotCovered(PowerError):
 
 class SampleGap(PowerError):
     """Two neighbouring measurements are too far apart to integrate across."""
+
+
+class MeterTooFast(PowerError):
+    """A meter renewed its values faster than it was asked, so that most of them were never seen."""
 
 
 class HostSlept(PowerError):

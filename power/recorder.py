@@ -19,6 +19,7 @@ import numpy as np
 from power.errors import EndOfRecording, MeterSettingError, TraceNotWritten, WindowNotCovered
 from power.host_sleep import SleepWatch
 from power.meters.base import Measurement, Meter
+from power.renewal import RenewalWatch
 from power.running import RunningTotals, Totals
 from power.trace import MeterFacts, PowerTrace
 from power.trace_io import TraceWriter
@@ -69,6 +70,8 @@ class Recorder:
         self._started_at = ""
         self._columns = (array("d"), array("d"), array("d")) if keep_rows else ()
         self._totals = RunningTotals(meter.facts)
+        # The rows of a recording that is played came to no poll of ours, and it has been judged as a whole.
+        self._renewal = None if meter.facts.poll_period_s else RenewalWatch(self._facts)
         self._latest: Measurement | None = None
         self._watch_sleep = watch_sleep
         self._failure: Exception | None = None
@@ -98,8 +101,9 @@ class Recorder:
 
     @property
     def facts(self) -> MeterFacts:
-        """Those of the recording: the meter's, and how often it is asked."""
-        return self._facts
+        """Those of the recording: the meter's, how often it is asked, and whether it renews too fast for that."""
+        with self._changed:
+            return self._facts
 
     @property
     def latest(self) -> Measurement | None:
@@ -180,6 +184,8 @@ class Recorder:
                 self._changed.notify_all()
 
     def _poll(self) -> tuple[Measurement, ...]:
+        if self._renewal is not None:
+            self._renewal.count_poll()
         try:
             return self._meter.read()
         finally:  # what came during a sleep has no known instant, and the meter's error then is only its consequence
@@ -198,4 +204,14 @@ class Recorder:
                 column.append(value)
             self._totals.add(row[0], reply)
             self._latest = reply
+            self._judge_renewal(row[0], reply)
             self._changed.notify_all()
+
+    def _judge_renewal(self, t_s: float, reply: Measurement) -> None:
+        if self._renewal is None or self._facts.renews_too_fast:
+            return
+        self._renewal.add(t_s, reply.identity)
+        if self._renewal.too_fast:
+            self._facts = replace(self._facts, renews_too_fast=True)
+            if self._csv is not None:
+                self._csv.restate(self._facts)

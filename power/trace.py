@@ -24,6 +24,8 @@ class MeterFacts:
     either says that nobody knows, as in a recording from elsewhere. `averaging` decides how to integrate.
     `poll_period_s` is how often the meter was asked, and so how late a measurement may be dated; a meter that is not
     recorded yet has none, and None in a recording says that nobody knows.
+    `renews_too_fast` says that it was seen to renew its values faster than that and than it was asked
+    (`power.renewal`), so that its joules are not to be trusted.
     Words are one printable line each: what a file's name may hold beyond that is escaped.
     """
 
@@ -36,6 +38,7 @@ class MeterFacts:
     update_period_s: float | None
     averaging: Averaging = "instant"
     poll_period_s: float | None = None
+    renews_too_fast: bool = False
 
     def __post_init__(self) -> None:
         for name in ("meter", "transport", "port", "field"):

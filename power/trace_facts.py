@@ -31,11 +31,13 @@ KNOWN = (
     "update_period_s",
     "averaging",
     "poll_period_s",
+    "renews_too_fast",
     "clock",
     "t0_s",
     "started_at",
 )
-_EMULATED: dict[str, bool | None] = {"true": True, "false": False}
+_TRUTH = {"true": True, "false": False}
+_EMULATED: dict[str, bool | None] = {**_TRUTH}
 _SIGNS = {"+1": 1, "1": 1, "-1": -1}
 _AVERAGING: dict[str, Averaging] = {"block": "block", "instant": "instant"}
 
@@ -51,7 +53,7 @@ class RecordedFacts:
 
 
 def fact_lines(facts: MeterFacts, t0_s: float, started_at: str | None) -> Iterator[str]:
-    """The `#` lines of a recording; what is unknown has none."""
+    """The `#` lines of a recording; what is unknown, or was not seen, has none."""
     values: tuple[object, ...] = (
         SCHEMA_VERSION,
         facts.meter,
@@ -63,6 +65,7 @@ def fact_lines(facts: MeterFacts, t0_s: float, started_at: str | None) -> Iterat
         facts.update_period_s,
         facts.averaging,
         facts.poll_period_s,
+        "true" if facts.renews_too_fast else None,
         CLOCK,
         t0_s,
         started_at,
@@ -85,6 +88,7 @@ def parse_facts(path: Path, notes: Sequence[str]) -> RecordedFacts:
         update_period_s=given.read("update_period_s", _period, None),
         averaging=given.read("averaging", _one_of(_AVERAGING), "instant"),
         poll_period_s=given.read("poll_period_s", _period, None),
+        renews_too_fast=given.read("renews_too_fast", _one_of(_TRUTH), False),
     )
     return RecordedFacts(
         meter=meter,

@@ -3,10 +3,11 @@
 import contextlib
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TextIO
 
 from power.errors import TraceLost, TraceNotWritten
 from power.trace import MeterFacts, PowerTrace
@@ -21,11 +22,14 @@ class TraceWriter:
     """Writes a recording while it grows; every row reaches the operating system at once.
 
     A recorder that is killed therefore loses at most the row it was writing. A recording that is closed without a
-    row leaves no file. Raises `TraceNotWritten` when the system refuses, or where `path` is anything already.
+    row leaves no file. Facts that changed meanwhile (`restate`) are written when it is closed.
+    Raises `TraceNotWritten` when the system refuses, or where `path` is anything already.
     """
 
     def __init__(self, path: Path, facts: MeterFacts, t0_s: float, started_at: str) -> None:
         self._path, self._empty = path, True
+        self._facts, self._began = facts, (t0_s, started_at)
+        self._restated = facts
         with _refusals_named(path):
             self._file = path.open("x", encoding="utf-8", newline="\n", buffering=1)
         try:
@@ -41,6 +45,10 @@ class TraceWriter:
         with _refusals_named(self._path):
             self._file.write(_line(t_s, voltage_v, current_a))
         self._empty = False
+
+    def restate(self, facts: MeterFacts) -> None:
+        """Let these be the recording's facts, from its beginning on."""
+        self._restated = facts
 
     def close(self) -> None:
         """Bring the file safely to the disk; harmless when called again.
@@ -63,6 +71,9 @@ class TraceWriter:
                 f"The recording {self._path} was removed or replaced while it grew.",
                 "Record again, and leave its file alone until the end.",
             )
+        if self._restated != self._facts and not self._empty:
+            old, new = ("".join(_head(facts, *self._began)) for facts in (self._facts, self._restated))
+            _replace_head(self._path, old, new)
 
     def _is_in_place(self) -> bool:
         """Whether the path still leads to what is written: a removed file takes every row and keeps none."""
@@ -80,17 +91,32 @@ class TraceWriter:
         self.close()
 
 
+def _replace_head(path: Path, old: str, new: str) -> None:
+    """Give a recording another head; it is whole at any moment, and keeps its old one where the system refuses."""
+    with _whole_or_not_at_all(path) as file, path.open(encoding="utf-8", newline="\n") as rows:
+        rows.read(len(old))
+        file.write(new)
+        shutil.copyfileobj(rows, file)
+
+
 def write_csv(trace: PowerTrace, path: Path) -> None:
     """Store a whole trace; `path` holds either all of it or what it held before.
 
     Raises `TraceNotWritten` when the system refuses.
     """
+    with _whole_or_not_at_all(path) as file:
+        file.writelines(_head(trace.facts, trace.t0_s, trace.started_at))
+        file.writelines(_lines(trace))
+
+
+@contextlib.contextmanager
+def _whole_or_not_at_all(path: Path) -> Iterator[TextIO]:
+    """A file beside `path` that takes its place when the block is done, and is gone when anything else ends it."""
     unfinished = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}.partial")
     try:
         with _refusals_named(path):
             with unfinished.open("x", encoding="utf-8", newline="\n") as file:
-                file.writelines(_head(trace.facts, trace.t0_s, trace.started_at))
-                file.writelines(_lines(trace))
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             unfinished.replace(path)

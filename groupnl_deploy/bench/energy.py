@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from device_agent.wire import Phase
 from groupnl_deploy.bench.run import BenchRun
 from groupnl_deploy.bench.workload import METERED_RUNOUT_S
+from power import renewal
 from power.edge_error import CLEAR_PERIODS
 from power.energy import Energy, EnergyIndex, NetEnergy, any_emulated, net_of_idle
+from power.errors import MeterTooFast
 from power.trace import PowerTrace
 
 
@@ -31,8 +33,10 @@ class RunEnergy:
 
 
 def run_energy(run: BenchRun, trace: PowerTrace) -> RunEnergy:
-    """Integrate a run's windows. Raises `WindowNotCovered` or `SampleGap` rather than guess."""
+    """Integrate a run's windows. Raises `WindowNotCovered`, `SampleGap` or `MeterTooFast` rather than guess."""
     index = EnergyIndex(trace)
+    if index.renews_too_fast:
+        raise MeterTooFast(f"{renewal.MEANING[0].upper()}{renewal.MEANING[1:]}.", renewal.remedy(trace.facts))
     # A sensor may be faster than it is asked; what the KM003C needs is enough for it.
     trim_s = max(METERED_RUNOUT_S, CLEAR_PERIODS * (trace.facts.update_period_s or index.update_period_s))
     before = _window(run, index, "idle_before", trim_s)

@@ -8,6 +8,7 @@ from pathlib import Path
 from device_agent.wire import Phase
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.words import known_word
+from power import renewal
 from power.meters import METERS, open_meter
 from power.meters.base import Meter
 from power.meters.km003c.emulator import Km003cEmulator
@@ -119,6 +120,19 @@ def start_metering(plan: MeterPlan, recording: Path | None = None) -> Iterator[M
         meter.read()  # a silent or wrong device must show now, not after the benchmark
         with Recorder(meter, csv_path=recording) as recorder:
             yield Metering(recorder, _ignore if emulator is None else _stepper(emulator, plan.load))
+
+
+def renewal_warning(recorder: Recorder, note: Callable[[str], None]) -> Callable[[], None]:
+    """To be called now and then while it records: tells once of a meter that renews too fast."""
+    told = False
+
+    def warn() -> None:
+        nonlocal told
+        if recorder.facts.renews_too_fast and not told:
+            told = True
+            note(renewal.verdict(recorder.facts))
+
+    return warn
 
 
 def _stepper(emulator: Km003cEmulator, load: EmulatedLoad) -> Callable[[Phase], None]:

@@ -15,6 +15,7 @@ from device_agent.wire import ArtifactManifest, BenchRequest, BenchResult, FileD
 from groupnl_deploy.bench.clock import ClockSync
 from groupnl_deploy.errors import UsageError, VerificationFailed
 from groupnl_deploy.workspace import POWER_FILE, RUN_FILE, atomic_directory
+from power.renewal import judged
 from power.trace import MeterFacts, PowerTrace
 from power.trace_io import read_csv, write_csv
 
@@ -69,6 +70,7 @@ def save_run(target: Path, run: BenchRun, trace: PowerTrace | None) -> BenchRun:
     """Make the run folder, whole or not at all; returns the run with its recording's digest."""
     with atomic_directory(target) as folder:
         if trace is not None:
+            trace = judged(trace)
             write_csv(trace, folder / POWER_FILE)
             run = replace(run, power=PowerRecord(FileDigest.of(folder / POWER_FILE), trace.facts))
         (folder / RUN_FILE).write_text(to_json(run), encoding="utf-8")

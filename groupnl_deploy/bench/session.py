@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from device_agent.wire import ArtifactManifest, BenchRequest, BenchResult, Deployment, PhaseMark, Progress
 from groupnl_deploy.bench.clock import ClockSync, synchronise
-from groupnl_deploy.bench.meter import Metering, MeterPlan, start_metering
+from groupnl_deploy.bench.meter import Metering, MeterPlan, renewal_warning, start_metering
 from groupnl_deploy.bench.run import BenchRun, Images, host_facts, now_utc
 from groupnl_deploy.bench.workload import METERED_RUNOUT_S, Workload
 from groupnl_deploy.remote.client import AgentClient
@@ -43,17 +43,19 @@ def run_session(
     plan: MeterPlan | None,
     recording: Path | None,
     watch: Watch,
+    note: Callable[[str], None],
 ) -> tuple[BenchRun, PowerTrace | None]:
     """Carry out one benchmark, by an agent that holds the device's lock.
 
     With a meter, its trace comes back too, and grows in the file `recording` meanwhile.
-    Raises the meter's error as soon as a phase begins without the meter: its joules would be wanting.
+    `note` is told at once of a meter that renews too fast. Raises the meter's error as soon as a phase begins without
+    the meter: its joules would be wanting.
     """
     request = _request(transport, subject, backend, workload, METERED_RUNOUT_S if plan else 0.0)
     created_at = now_utc()
     with contextlib.nullcontext() if plan is None else start_metering(plan, recording) as metering:
         before = agent.probe_clock(_CLOCK_PROBES)
-        result = agent.bench(request, subject.pixels, _tell(metering, watch))
+        result = agent.bench(request, subject.pixels, _tell(metering, watch, note))
         clock = synchronise(before, agent.probe_clock(_CLOCK_PROBES))
         trace = _close(metering, clock, result)
     run = BenchRun(
@@ -86,13 +88,19 @@ def _request(transport: Transport, subject: Subject, backend: str, workload: Wor
     )
 
 
-def _tell(metering: Metering | None, watch: Watch) -> Watch:
-    """Every message goes to the watcher; a phase's beginning also to the meter, and first."""
+def _tell(metering: Metering | None, watch: Watch, note: Callable[[str], None]) -> Watch:
+    """Every message goes to the watcher; a phase's beginning also to the meter, and first.
+
+    What makes the meter's joules worthless is noted as soon as a message comes after it shows.
+    """
+    warn = None if metering is None else renewal_warning(metering.recorder, note)
 
     def tell(message: PhaseMark | Progress) -> None:
         if metering is not None and isinstance(message, PhaseMark):
             metering.enter_phase(message.phase)
             metering.recorder.raise_failure()  # no need to go on
+        if warn is not None:
+            warn()
         watch(message)
 
     return tell

@@ -41,6 +41,7 @@ _CODES: dict[type[Exception], int] = {
     power_errors.MeterProtocolError: 3,
     power_errors.WindowNotCovered: 6,
     power_errors.SampleGap: 6,
+    power_errors.MeterTooFast: 6,
     power_errors.HostSlept: 6,
     power_errors.TraceNotWritten: 1,
     power_errors.PowerError: 2,

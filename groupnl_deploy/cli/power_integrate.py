@@ -36,7 +36,8 @@ def integrate(
 ) -> None:
     """Integrate a window of a recording to joules, with the error that its edges may have.
 
-    A window that is not covered, or that touches a hole, is refused (exit code 6) and never filled.
+    A window that is not covered, or that touches a hole, is refused (exit code 6) and never filled. Joules of a meter
+    that renewed its values faster than it was asked are marked INVALID, and their error is not known.
 
     Example: groupnl power integrate trace.csv --from 10 --to 50 --idle-from 0 --idle-to 8
     """

@@ -41,7 +41,8 @@ def record(
     """Record a meter into a CSV file, one row a measurement, with V, A, W and J shown while it grows.
 
     Ctrl-C keeps what was recorded. A meter that is unplugged and comes back leaves a hole that shows; where it is
-    still away at the end, that is an error, and what was recorded is kept.
+    still away at the end, that is an error, and what was recorded is kept. A meter that renews its values faster than
+    it is asked is marked in file and result: its joules are not to be trusted.
 
     Example: groupnl power record --meter km003c --port /dev/ttyACM0 --duration 60 --out trace.csv
 
@@ -142,21 +143,27 @@ def _with_hole_at_the_end(totals: "Totals", end_s: float) -> "Totals":
 
 def _watch(recorder: "Recorder", source: "ReconnectingMeter", name: str, duration_s: float | None) -> None:
     """The live line, until the time is over or a replayed recording has ended."""
-    began_s = time.monotonic()
-    with console.TerminalReporter().task(name) as task:
+    from groupnl_deploy.bench.meter import renewal_warning
+
+    began_s, reporter = time.monotonic(), console.TerminalReporter()
+    warn = renewal_warning(recorder, reporter.note)
+    with reporter.task(name) as task:
         while (left_s := (duration_s or float("inf")) - (time.monotonic() - began_s)) > 0:
             if recorder.wait(min(_REFRESH_S, left_s)):
                 return
-            task(time.monotonic() - began_s, duration_s, _live(recorder.totals, source.missing_s))
+            warn()
+            task(time.monotonic() - began_s, duration_s, _live(recorder.totals, source.missing_s, recorder.facts))
 
 
-def _live(totals: "Totals | None", missing_s: float) -> str:
+def _live(totals: "Totals | None", missing_s: float, facts: "MeterFacts") -> str:
     if missing_s > 1:
         return f"the meter has been gone for {missing_s:.0f} s, waiting for it"
     if totals is None:
         return "no measurement yet"
     rate = "" if totals.rate_hz is None else f"  {totals.rate_hz:.1f}/s"
-    return f"{totals.voltage_v:.3f} V  {totals.current_a:.3f} A  {totals.power_w:.3f} W  {totals.energy_j:.1f} J{rate}"
+    fast = "INVALID, renews too fast  " if facts.renews_too_fast else ""
+    power = f"{totals.voltage_v:.3f} V  {totals.current_a:.3f} A  {totals.power_w:.3f} W"
+    return f"{fast}{power}  {totals.energy_j:.1f} J{rate}"
 
 
 def _say_kept(totals: "Totals | None", out: Path) -> None:
@@ -183,14 +190,18 @@ def _show(totals: "Totals | None", facts: "MeterFacts", out: Path, json: bool) -
 
 def _show_totals(totals: "Totals", facts: "MeterFacts", out: Path, json: bool) -> None:
     """One line, or one document."""
+    from power import renewal
+
     if json:
         console.show_json({"schema_version": 1, "path": str(out), "meter": vars(facts), "recorded": vars(totals)})
         return
-    marked = ", EMULATED" if facts.emulated else ""
+    marked = (", EMULATED" if facts.emulated else "") + (", INVALID" if facts.renews_too_fast else "")
     console.show_text(
         f"{out}: {_counted(totals.rows, 'measurement')} in {totals.t_s:.1f} s, {totals.energy_j:.3f} J{marked}, "
         f"{_holes(totals)}"
     )
+    if facts.renews_too_fast:
+        console.show_prose(renewal.verdict(facts))
 
 
 def _holes(totals: "Totals") -> str:

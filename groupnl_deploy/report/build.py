@@ -9,7 +9,8 @@ from groupnl_deploy.bench.energy import RunEnergy, run_energy
 from groupnl_deploy.bench.run import BenchRun, load_run
 from groupnl_deploy.bench.stats import LatencyStats, latency_stats
 from groupnl_deploy.bench.validity import problems
-from power.errors import PowerError
+from power.errors import MeterTooFast, PowerError
+from power.renewal import renewed_too_fast
 from power.trace import PowerTrace
 
 SCHEMA_VERSION = 1
@@ -25,7 +26,8 @@ class ReportRow:
 
     `time_s` and `energy_wh` are for 100 images, as in the paper's Tables 11 and 12; `energy_j` and
     `net_energy_j` are per inference, gross and net of idle. `emulated` is true when the joules are made up
-    by the emulated meter, null without a meter. Accuracies are fractions.
+    by the emulated meter, null without a meter. `renews_too_fast` is true when the meter renewed its values faster than
+    it was asked, so that there are no joules; null without a meter. Accuracies are fractions.
     """
 
     model: str
@@ -55,6 +57,7 @@ class ReportRow:
     run: str
     created_at: str
     energy: RunEnergy | None
+    renews_too_fast: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,7 @@ def build_row(run: BenchRun, trace: PowerTrace | None, name: str) -> ReportRow:
         run=name,
         created_at=run.created_at,
         energy=energy,
+        renews_too_fast=renewed_too_fast(trace) if trace else None,
     )
 
 
@@ -127,6 +131,9 @@ def _energy(run: BenchRun, trace: PowerTrace | None) -> tuple[RunEnergy | None, 
         return None, None
     try:
         return run_energy(run, trace), None
+    except MeterTooFast as error:
+        # The remedy as well: it is the meter that must be touched, and nothing else tells how.
+        return None, f"{error.message} {error.remedy}".removesuffix(".")
     except PowerError as error:
         return None, error.message
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from device_agent.strict import to_dict
+from power import renewal
 from power.energy import JOULES_IN_WH, Energy, NetEnergy
 from power.trace import MeterFacts
 
@@ -54,9 +55,14 @@ def table(done: Integrated) -> tuple[Headings, list[list[str]]]:
     columns = [_window_cells(done.gross)]
     if done.idle is not None and done.net is not None:
         columns += [_window_cells(done.idle), _net_cells(done.gross, done.net)]
-    headings = (("Window", False), ("Gross", True), ("Idle", True), ("Net", True))
+    headings = (("Window", False), *((f"{name}{_invalid(done)}", True) for name in ("Gross", "Idle", "Net")))
     rows = [list(row) for row in zip(_LABELS, *columns, strict=True)]
     return headings[: 1 + len(columns)], rows
+
+
+def _invalid(done: Integrated) -> str:
+    """Beside the numbers, so that no copy of them loses it."""
+    return ", INVALID" if done.gross.renews_too_fast else ""
 
 
 _LABELS = (
@@ -89,11 +95,14 @@ def notes(done: Integrated) -> Iterator[str]:
     gross = done.gross
     if gross.emulated:
         yield "EMULATED: these joules come from an emulated meter and are no measurement of any device."
+    if gross.renews_too_fast:
+        yield renewal.verdict(done.facts)
     if gross.emulated is None:
         yield "The recording does not say whether a real meter measured it."
     if gross.energy_j < 0:
         yield "The energy is negative: if the meter was plugged in the other way round, record with --sign -1."
-    yield from _about_edges(done)
+    if not gross.renews_too_fast:
+        yield from _about_edges(done)
     yield from _about_time(done)
     if done.idle is not None and done.idle.start_s < gross.end_s and gross.start_s < done.idle.end_s:
         yield "The idle window overlaps the load window: what they share counts as load and as idle."
@@ -155,7 +164,7 @@ def _ripple(done: Integrated) -> str:
 
 def _about_time(done: Integrated) -> Iterator[str]:
     gross, nominal_s = done.gross, done.facts.update_period_s
-    if nominal_s is not None:
+    if nominal_s is not None and not gross.renews_too_fast:
         ratio = gross.update_period_s / nominal_s
         if not 1 / PERIODS_DIFFER <= ratio <= PERIODS_DIFFER:
             yield (

@@ -13,6 +13,7 @@ from matplotlib.patches import Patch
 from groupnl_deploy.bench.energy import phase_s
 from groupnl_deploy.bench.run import BenchRun
 from groupnl_deploy.report.pictures import picture_bytes
+from power import renewal
 from power.energy import EnergyIndex
 from power.trace import PowerTrace, Samples
 
@@ -72,7 +73,8 @@ def power_figure(index: EnergyIndex, name: str, phases: Sequence[PhaseTime] = ()
     for axes in (upper, lower):
         _shade(axes, phases, index.holes_s)
     _label(upper, phases, float(trace.t_s[-1] - trace.t_s[0]))
-    figure.suptitle(_title(trace, name), fontsize=15, color=MARK_COLOUR if trace.facts.emulated else "black")
+    marked = trace.facts.emulated or index.renews_too_fast
+    figure.suptitle(_title(index, name), fontsize=15, color=MARK_COLOUR if marked else "black")
     upper.set_title(_facts(index), fontsize=10)
     patches = _legend(phases, bool(index.holes_s))
     if patches:
@@ -174,18 +176,18 @@ def _words(phase: str) -> str:
     return PHASE_WORDS.get(phase, phase.replace("_", " "))
 
 
-def _title(trace: PowerTrace, name: str) -> str:
-    mark = {True: "EMULATED, no measurement of any device: ", False: "", None: ""}[trace.facts.emulated]
-    return f"{mark}{name}"
+def _title(index: EnergyIndex, name: str) -> str:
+    emulated = "EMULATED, no measurement of any device: " if index.trace.facts.emulated else ""
+    return f"{emulated}{'INVALID: ' if index.renews_too_fast else ''}{name}"
 
 
 def _facts(index: EnergyIndex) -> str:
     facts, times = index.trace.facts, index.trace.t_s
     unknown = "\nIt is not known whether a real meter measured this." if facts.emulated is None else ""
+    fast = f"\n{renewal.WHAT.capitalize()}: most were never seen." if index.renews_too_fast else ""
     source = f"Meter {facts.meter} over {facts.transport}, {facts.field}, sign {facts.sign:+d}."
-    return (
-        f"{source}  {len(times):,} rows, a measurement every {index.update_period_s:.3g} s.  {_total(index)}{unknown}"
-    )
+    rows = f"{len(times):,} rows, a measurement every {index.update_period_s:.3g} s."
+    return f"{source}  {rows}  {_total(index)}{fast}{unknown}"
 
 
 def _total(index: EnergyIndex) -> str:
@@ -193,4 +195,5 @@ def _total(index: EnergyIndex) -> str:
     if index.holes_s:
         return f"{sum(end - begin for begin, end in index.holes_s):.3g} s without measurement."
     whole = index.window(float(index.trace.t_s[0]), float(index.trace.t_s[-1]))
-    return f"{whole.energy_j:.4g} J in {whole.duration_s:.4g} s, mean {whole.mean_power_w:.4g} W."
+    doubt = " INVALID, error not known:" if whole.renews_too_fast else ""
+    return f"{doubt} {whole.energy_j:.4g} J in {whole.duration_s:.4g} s, mean {whole.mean_power_w:.4g} W.".lstrip()

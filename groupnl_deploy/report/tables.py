@@ -112,7 +112,7 @@ def _flat(row: ReportRow) -> dict[str, object]:
     data.pop("energy")
     data.pop("latency")
     data["problems"] = "; ".join(row.problems)
-    for name in ("trained", "emulated"):
+    for name in ("trained", "emulated", "renews_too_fast"):
         data[name] = None if data[name] is None else str(data[name]).lower()
     return data | {name: getattr(row.latency, name) for name in _LATENCIES}
 
@@ -150,7 +150,9 @@ def _per_inference(row: ReportRow) -> str:
 
 
 def _meter(row: ReportRow) -> str:
-    return "–" if row.emulated is None else "EMULATED" if row.emulated else "measured"
+    if row.emulated is None:
+        return "–"
+    return ("EMULATED" if row.emulated else "measured") + (", too fast" if row.renews_too_fast else "")
 
 
 _MODEL = (

@@ -10,6 +10,7 @@ import numpy as np
 
 from power.errors import EndOfRecording, MeterSettingError
 from power.meters.base import Measurement, Meter, closed, with_sign
+from power.renewal import renewed_too_fast
 from power.trace import MeterFacts, Samples
 from power.trace_io import read_csv
 
@@ -40,6 +41,7 @@ class ReplayMeter(Meter):
             sign=sign * trace.facts.sign,
             # How late its values came is the recording's own; it does not become that of whoever plays it.
             poll_period_s=trace.facts.poll_period_s or _usual_spacing_s(trace.t_s),
+            renews_too_fast=renewed_too_fast(trace),
         )
         self._sign = sign
         self._trace = trace

@@ -1,0 +1,128 @@
+"""Whether a meter renews its values faster than it is known to and than it is asked: then most are never seen. Pure.
+
+A KM003C that another program left at 1,000 values a second answers each poll with a value of one millisecond. Twenty of
+them a second do not make the mean of a second, least of all of a load that is in step with the polls.
+
+The evidence is a number that changes at nearly every poll, and more often than one number of such a meter can:
+
+- `NEW` changes of it come within `OF_POLLS` polls. Where fewer polls bring something new, the meter is asked more often
+  than it renews, and no value is lost, however far its period is from the known one. Not all polls must: of a noise of
+  some microamperes a tenth of the values equals the one before.
+- They take less than `SURE_PERIODS` periods. A change lies between the reply that shows it and the reply before.
+  Replies are dated wrong by as much as they are slow, but they follow each other: so between the first of `NEW` + 1 and
+  the last there are at least `NEW` - 2 renewals for certain, which take `NEW` - 3 periods. No stall of the host can
+  make that look shorter. The tenth that is left is for the meter's clock and for renewals that are late themselves.
+
+Volts and amperes of a sensor are renewed one after the other, so each number counts alone. One that stays the same is
+no evidence: a steady load without noise, or one in step with the polls that is seen in coarse steps, looks like any
+other.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from power.trace import MeterFacts, PowerTrace, Samples
+
+NEW = 8
+OF_POLLS = 10
+SURE_PERIODS = 0.9 * (NEW - 3)
+
+WHAT = "the meter renewed its values faster than it was asked"
+MEANING = (
+    f"{WHAT}, as another program may have left it: most were never seen, and how wrong the joules are is not known"
+)
+REPLUG = (
+    "Unplug the meter from everything, its data cable too, and plug it in again: it then measures twice a second. "
+    "Or use --meter km003c-usb, which sets the rate and reads every measurement."
+)
+OTHERWISE = "Ask it more often (groupnl power record --poll-hz), or set the interval that its driver gives."
+
+Counts = NDArray[np.intp]
+
+
+def remedy(facts: MeterFacts) -> str:
+    """What to do about such a meter."""
+    return REPLUG if facts.meter.startswith("km003c") else OTHERWISE
+
+
+def verdict(facts: MeterFacts) -> str:
+    """What is wrong with a recording of such a meter, and what to do."""
+    return f"INVALID: {MEANING}. {remedy(facts)}"
+
+
+def outruns_polls(new_s: Sequence[float] | Samples, polls: Sequence[int] | Counts, period_s: float) -> bool:
+    """Whether one number of a meter is renewed faster than every `period_s` seconds and than it is asked.
+
+    Args:
+        new_s: when it was new, in seconds, (n,).
+        polls: how many polls had been made by then, (n,).
+        period_s: the meter's known update period.
+    """
+    if len(new_s) <= NEW:
+        return False
+    took_s, took_polls = (np.asarray(values)[NEW:] - np.asarray(values)[:-NEW] for values in (new_s, polls))
+    return bool(np.any((took_s < SURE_PERIODS * period_s) & (took_polls <= OF_POLLS)))
+
+
+def too_slow_to_tell(facts: MeterFacts) -> bool:
+    """Whether even a new value at every poll would prove nothing: no known period, or polls about as rare as that."""
+    if facts.update_period_s is None:
+        return True
+    return NEW * (facts.poll_period_s or 0.0) >= SURE_PERIODS * facts.update_period_s
+
+
+def renewed_too_fast(trace: PowerTrace) -> bool:
+    """Whether a recording is of such a meter: it says so, or its rows do.
+
+    Polls that were no rows are counted by their period. Where nobody knows that, they count as being no more frequent
+    than the rows.
+    """
+    facts = trace.facts
+    if facts.renews_too_fast or too_slow_to_tell(facts):
+        return facts.renews_too_fast
+    spacings = np.diff(trace.t_s, prepend=trace.t_s[:1])
+    asked = np.rint(spacings / facts.poll_period_s) if facts.poll_period_s else np.ones_like(spacings)
+    polls = np.cumsum(np.maximum(asked, 1.0)).astype(np.intp)
+    period_s = facts.update_period_s or 0.0
+    return any(
+        outruns_polls(trace.t_s[new], polls[new], period_s)
+        for new in (np.diff(values, prepend=np.nan) != 0.0 for values in (trace.voltage_v, trace.current_a))
+    )
+
+
+def judged(trace: PowerTrace) -> PowerTrace:
+    """The recording, its facts saying whether it is of such a meter."""
+    return replace(trace, facts=replace(trace.facts, renews_too_fast=renewed_too_fast(trace)))
+
+
+class RenewalWatch:
+    """The same of a meter that is being recorded, by all the raw numbers of its replies, in constant memory."""
+
+    def __init__(self, facts: MeterFacts) -> None:
+        self.too_fast = facts.renews_too_fast
+        self._period_s = 0.0 if too_slow_to_tell(facts) else facts.update_period_s or 0.0
+        self._polls = 0
+        self._before: tuple[int, ...] = ()
+        self._new: list[deque[tuple[float, int]]] = []
+
+    def count_poll(self) -> None:
+        """The meter is asked once more."""
+        self._polls += 1
+
+    def add(self, t_s: float, numbers: tuple[int, ...]) -> None:
+        """A reply of the latest poll, `t_s` its time in seconds; `numbers` as many as in every reply before."""
+        if self.too_fast or not self._period_s:
+            return
+        if len(self._before) != len(numbers):
+            self._new = [deque(maxlen=NEW + 1) for _ in numbers]
+            self._before = ()
+        for place, new in enumerate(self._new):
+            if not self._before or self._before[place] != numbers[place]:
+                new.append((t_s, self._polls))
+                times, polls = zip(*new, strict=True)
+                self.too_fast = self.too_fast or outruns_polls(times, polls, self._period_s)
+        self._before = numbers
