@@ -15,7 +15,7 @@ from exporters.choices import DEFAULT_LEVEL, DEFAULT_TARGET, Level, Target
 from groupnl_deploy.bench.meter import EmulatedLoad, MeterPlan
 from groupnl_deploy.bench.workload import Workload
 from groupnl_deploy.errors import UsageError
-from groupnl_deploy.models.spec import KNOBS, BnPosition, Method, Nonlinearity, Range, Semantics
+from groupnl_deploy.models.spec import KNOBS, BnPosition, Method, Nonlinearity, Padding, Range, Semantics
 from groupnl_deploy.words import known_word
 
 # Those of a whole network: "depthwise" is a layer for rules of one's own.
@@ -35,8 +35,9 @@ class TrainConfig:
 class ModelConfig:
     """One net of the campaign; `label` names its folders.
 
-    `conv` is one of `CONVOLUTIONS`; without it an alias says the convolution, and any other name means GroupNL. The
-    other fields are `ConvSpec`'s; what is left out stays as the papers have it.
+    `conv` is one of `CONVOLUTIONS`; without it an alias says the convolution, and any other name means GroupNL.
+    `padding` and `bn_eps` are `ModelSpec`'s, the other fields `ConvSpec`'s; what is left out stays as the papers have
+    it.
     """
 
     label: str
@@ -54,6 +55,8 @@ class ModelConfig:
     bn_position: BnPosition | None = None
     group_size: int | None = None
     num_groups: int | None = None
+    padding: Padding | None = None
+    bn_eps: float | None = None
 
     @property
     def knobs(self) -> dict[str, Any]:

@@ -134,6 +134,8 @@ def campaign_spec(campaign: Campaign, model: ModelConfig) -> ModelSpec:
         num_classes=data.num_classes,
         input_shape=data.input_shape,
         seed=campaign.train.seed,
+        padding=model.padding,
+        bn_eps=model.bn_eps,
     )
 
 

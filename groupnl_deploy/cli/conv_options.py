@@ -1,4 +1,4 @@
-"""The options that say what a network's convolutions are: spelled once, shared by every command that takes them."""
+"""The options that say what a network's convolutions and BatchNorms are: spelled once, shared by all that take them."""
 
 import functools
 import re
@@ -17,6 +17,7 @@ from groupnl_deploy.models.spec import (
     Method,
     ModelSpec,
     Nonlinearity,
+    Padding,
     Range,
     Semantics,
 )
@@ -65,6 +66,13 @@ class ConvOptions:
     ] = None
     group_size: Annotated[int | None, typer.Option(help="G of grouped: channels in each group (E2GC).")] = None
     num_groups: Annotated[int | None, typer.Option(help="g of grouped: a fixed number of groups (FgGC).")] = None
+    padding: Annotated[
+        str | None,
+        typer.Option(help="symmetric, or same as in TensorFlow; left out: the name's own (tf_ names are same)."),
+    ] = None
+    bn_eps: Annotated[
+        float | None, typer.Option(help="The epsilon of every BatchNorm; left out: the name's own (1e-5; tf_ 1e-3).")
+    ] = None
 
     def check(self) -> None:
         """Raise `UsageError` for an unknown word, before anything slow is imported."""
@@ -73,6 +81,7 @@ class ConvOptions:
             ("semantics", self.semantics, get_args(Semantics)),
             ("nonlinear function", self.nlf, get_args(Nonlinearity)),
             ("position of the BatchNorm", self.bn_position, get_args(BnPosition)),
+            ("padding", self.padding, get_args(Padding)),
         ):
             if word is not None:
                 known_word(kind, word, known)
@@ -82,7 +91,8 @@ class ConvOptions:
     def knobs(self) -> dict[str, Any]:
         """The fields of `ConvSpec` that the user named."""
         said = {field.name: getattr(self, field.name) for field in fields(self)}
-        knobs = {name: value for name, value in said.items() if name not in _WORDS and value is not None}
+        others = (*_WORDS, *_OF_MODEL)
+        knobs = {name: value for name, value in said.items() if name not in others and value is not None}
         return {name: _PARSERS.get(name, _as_is)(name, value) for name, value in knobs.items()}
 
     def spec(self, name: str, otherwise: Literal["standard", "groupnl"], **changes: Any) -> ModelSpec:
@@ -90,6 +100,7 @@ class ConvOptions:
         from groupnl_deploy.models.registry import model_spec
 
         self.check()
+        changes |= {name: getattr(self, name) for name in _OF_MODEL if getattr(self, name) is not None}
         return model_spec(
             name,
             self.conv,  # type: ignore[arg-type]
@@ -135,6 +146,7 @@ _OPTIONS = {
     "input_shape width": "--size",
 }
 _WORDS = ("conv", "semantics")
+_OF_MODEL = ("padding", "bn_eps")  # fields of `ModelSpec`, not of `ConvSpec`
 
 
 def _as_is(name: str, value: Any) -> Any:

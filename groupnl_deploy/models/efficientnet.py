@@ -1,4 +1,4 @@
-"""EfficientNets: Lite0, EdgeTPU-S and V2-S, named as in timm, with symmetric padding (not timm's `tf_` variants).
+"""EfficientNets: Lite0, EdgeTPU-S and V2-S, named as in timm, and timm's `tf_` variants of them.
 
 `ModelSpec.width` multiplies the channels of the stages, rounded by `round_channels`; each builder says what it does
 to the stem and to the head. Depth stays as it is.
@@ -23,7 +23,7 @@ from groupnl_deploy.models.inverted_residual import (
     StagedNetwork,
     round_channels,
 )
-from groupnl_deploy.models.registry import register_model
+from groupnl_deploy.models.registry import TENSORFLOW, register_model, register_variant
 from groupnl_deploy.models.spec import ModelSpec
 
 SILU: Activation = partial(nn.SiLU, inplace=True)
@@ -95,3 +95,11 @@ def efficientnetv2_s(spec: ModelSpec) -> nn.Module:
     """
     stem, head = round_channels(24, spec.width), round_channels(1280, spec.width)
     return StagedNetwork(spec, V2_S_STAGES, SILU, stem, head)
+
+
+for _name, _title in (
+    ("efficientnet_lite0", "EfficientNet-Lite0"),
+    ("efficientnet_es", "EfficientNet-EdgeTPU-S"),
+    ("efficientnetv2_s", "EfficientNetV2-S"),
+):
+    register_variant(f"tf_{_name}", _name, summary=f"{_title} with TensorFlow's padding and BN eps", **TENSORFLOW)

@@ -23,6 +23,7 @@ from torch import fx, nn
 from groupnl_deploy.models.inference_folding import CONVERTERS, is_affine
 from groupnl_deploy.models.inference_layers import PointwiseConv2d, SummedDepthwiseConv2d
 from groupnl_deploy.models.inference_maps import GhostMaps, GroupNLMaps, SineFMMaps
+from groupnl_deploy.models.padding import SamePad2d
 from groupnl_deploy.models.registry import create_model
 from groupnl_deploy.models.spec import ModelSpec
 
@@ -105,7 +106,7 @@ def _rewritten(module: nn.Module, whole: bool) -> nn.Module:
 def _gains_by_channels_last(module: nn.Module, graph: fx.Graph) -> bool:
     """Whether there are depthwise convolutions, and no stranger that may count on rows of pixels in memory."""
     called = [module.get_submodule(str(node.target)) for node in _calls(graph)]
-    known = all(type(it) in _LAYERS or type(it).__module__.startswith("torch.nn.") for it in called)
+    known = all(type(it) in (*_LAYERS, SamePad2d) or type(it).__module__.startswith("torch.nn.") for it in called)
     return known and any(isinstance(it, nn.Conv2d) and 1 < it.groups == it.in_channels for it in module.modules())
 
 

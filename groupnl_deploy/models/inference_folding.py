@@ -18,6 +18,7 @@ from groupnl_deploy.models.layers.groupnl import GroupNLConv2d
 from groupnl_deploy.models.layers.mono import MonoConv2d
 from groupnl_deploy.models.layers.sinefm import SineFMConv2d
 from groupnl_deploy.models.layers.sparse import SparseConv2d
+from groupnl_deploy.models.padding import SamePad2d
 
 Norm = nn.BatchNorm2d
 Steps = tuple[Tensor, Tensor]  # scale and shift of every channel, in double precision
@@ -96,6 +97,12 @@ def convert_sinefm(layer: SineFMConv2d, norm: Norm | None) -> nn.Module:
     return SineFMMaps(layer.out_channels, convert_conv(primary, None), behind and _affine(behind[0], dtype), constants)
 
 
+def keep_padding(layer: SamePad2d, norm: Norm | None) -> nn.Module:
+    """Zeros around the maps: as they are, one step of which a tracer must see no more than that."""
+    assert norm is None  # it has no channels of its own that a BatchNorm could have as many of
+    return layer
+
+
 CONVERTERS: dict[type[nn.Module], Converter] = {
     nn.Conv2d: convert_conv,
     SparseConv2d: convert_conv,
@@ -103,6 +110,7 @@ CONVERTERS: dict[type[nn.Module], Converter] = {
     GroupNLConv2d: convert_groupnl,
     GhostConv2d: convert_ghost,
     SineFMConv2d: convert_sinefm,
+    SamePad2d: keep_padding,
 }
 
 

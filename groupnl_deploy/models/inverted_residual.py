@@ -8,13 +8,14 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, get_args
 
 from torch import Tensor, nn
 
+from groupnl_deploy.models.padding import SamePad2d
 from groupnl_deploy.models.placement import depthwise_convs
 from groupnl_deploy.models.registry import IMAGENET
-from groupnl_deploy.models.spec import ModelSpec
+from groupnl_deploy.models.spec import ModelSpec, Padding
 
 Activation = Callable[[], nn.Module]
 
@@ -46,6 +47,7 @@ class BlockPlan:
         activation: makes one activation module.
         squeeze: makes the module between that convolution and the projection; none by default.
         skip: add the input to the output where the two have the same shape.
+        padding: of the convolution that is not pointwise.
     """
 
     in_channels: int
@@ -56,6 +58,7 @@ class BlockPlan:
     activation: Activation
     squeeze: "Squeeze | None" = None
     skip: bool = True
+    padding: Padding = "symmetric"
 
     @property
     def residual(self) -> bool:
@@ -106,13 +109,14 @@ class ConvBnAct(nn.Module):
     def __init__(self, plan: BlockPlan) -> None:
         super().__init__()
         self.residual = plan.residual
-        self.conv = _conv(plan.in_channels, plan.out_channels, plan.kernel_size, plan.stride)
+        self.pad = _pad(plan)
+        self.conv = _conv(plan.in_channels, plan.out_channels, plan.kernel_size, plan.stride, self.pad)
         self.bn1 = nn.BatchNorm2d(plan.out_channels)
         self.act1 = plan.activation()
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, c_in, H, W) → (N, c_out, H / stride, W / stride)."""
-        out: Tensor = self.act1(self.bn1(self.conv(x)))
+        out: Tensor = self.act1(self.bn1(self.conv(self.pad(x))))
         return out + x if self.residual else out
 
 
@@ -131,7 +135,8 @@ class DepthwiseSeparable(nn.Module):
         super().__init__()
         channels = plan.in_channels
         self.residual = plan.residual
-        self.conv_dw = _conv(channels, channels, plan.kernel_size, plan.stride, groups=channels)
+        self.pad = _pad(plan)
+        self.conv_dw = _conv(channels, channels, plan.kernel_size, plan.stride, self.pad, groups=channels)
         self.bn1 = nn.BatchNorm2d(channels)
         self.act1 = plan.activation()
         self.se = plan.make_squeeze()
@@ -141,7 +146,7 @@ class DepthwiseSeparable(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, c_in, H, W) → (N, c_out, H / stride, W / stride)."""
-        filtered = self.se(self.act1(self.bn1(self.conv_dw(x))))
+        filtered = self.se(self.act1(self.bn1(self.conv_dw(self.pad(x)))))
         out: Tensor = self.act2(self.bn2(self.conv_pw(filtered)))
         return out + x if self.residual else out
 
@@ -160,7 +165,8 @@ class InvertedResidual(nn.Module):
         self.conv_pw = _conv(plan.in_channels, mid)
         self.bn1 = nn.BatchNorm2d(mid)
         self.act1 = plan.activation()
-        self.conv_dw = _conv(mid, mid, plan.kernel_size, plan.stride, groups=mid)
+        self.pad = _pad(plan)
+        self.conv_dw = _conv(mid, mid, plan.kernel_size, plan.stride, self.pad, groups=mid)
         self.bn2 = nn.BatchNorm2d(mid)
         self.act2 = plan.activation()
         self.se = plan.make_squeeze()
@@ -170,7 +176,7 @@ class InvertedResidual(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, c_in, H, W) → (N, c_out, H / stride, W / stride)."""
         expanded = self.act1(self.bn1(self.conv_pw(x)))
-        filtered = self.se(self.act2(self.bn2(self.conv_dw(expanded))))
+        filtered = self.se(self.act2(self.bn2(self.conv_dw(self.pad(expanded)))))
         out: Tensor = self.bn3(self.conv_pwl(filtered))
         return out + x if self.residual else out
 
@@ -185,7 +191,8 @@ class EdgeResidual(nn.Module):
     def __init__(self, plan: BlockPlan) -> None:
         super().__init__()
         self.residual = plan.residual
-        self.conv_exp = _conv(plan.in_channels, plan.mid_channels, plan.kernel_size, plan.stride)
+        self.pad = _pad(plan)
+        self.conv_exp = _conv(plan.in_channels, plan.mid_channels, plan.kernel_size, plan.stride, self.pad)
         self.bn1 = nn.BatchNorm2d(plan.mid_channels)
         self.act1 = plan.activation()
         self.se = plan.make_squeeze()
@@ -194,7 +201,7 @@ class EdgeResidual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, c_in, H, W) → (N, c_out, H / stride, W / stride)."""
-        expanded = self.se(self.act1(self.bn1(self.conv_exp(x))))
+        expanded = self.se(self.act1(self.bn1(self.conv_exp(self.pad(x)))))
         out: Tensor = self.bn2(self.conv_pwl(expanded))
         return out + x if self.residual else out
 
@@ -225,7 +232,7 @@ class Stage:
     skip: bool = True
     expand_from: int | None = None
 
-    def build(self, in_channels: int, width: float) -> nn.Sequential:
+    def build(self, in_channels: int, width: float, padding: Padding = "symmetric") -> nn.Sequential:
         """(N, in_channels, H, W) → (N, round_channels(channels, width), H / stride, W / stride)."""
         channels = round_channels(self.channels, width)
         blocks = nn.Sequential()
@@ -234,7 +241,15 @@ class Stage:
             mid = round_channels(source * expansion)
             stride = self.stride if index == 0 else 1
             plan = BlockPlan(
-                in_channels, mid, channels, self.kernel_size, stride, self.activation, self.squeeze, self.skip
+                in_channels,
+                mid,
+                channels,
+                self.kernel_size,
+                stride,
+                self.activation,
+                self.squeeze,
+                self.skip,
+                padding,
             )
             blocks.append(self.block(plan))
             in_channels = channels
@@ -247,7 +262,7 @@ class StagedTrunk(nn.Module):
     (N, C, H, W) → (N, out_channels, H / s, W / s), s the product of the strides.
 
     Args:
-        spec: gives the input's channels and the width of the stages.
+        spec: gives the input's channels, the width of the stages and the padding.
         stages: in order.
         activation: makes the stem's activation.
         stem_channels: of the stem's output, width included.
@@ -263,19 +278,21 @@ class StagedTrunk(nn.Module):
         stem_stride: int = 2,
     ) -> None:
         super().__init__()
-        self.conv_stem = _conv(spec.input_shape[0], stem_channels, 3, stem_stride)
+        padding = spec.padding or "symmetric"
+        self.pad = _pad_before(3, stem_stride, padding)
+        self.conv_stem = _conv(spec.input_shape[0], stem_channels, 3, stem_stride, self.pad)
         self.bn1 = nn.BatchNorm2d(stem_channels)
         self.act1 = activation()
         self.blocks = nn.Sequential()
         channels = stem_channels
         for stage in stages:
-            self.blocks.append(stage.build(channels, spec.width))
+            self.blocks.append(stage.build(channels, spec.width, padding))
             channels = round_channels(stage.channels, spec.width)
         self.out_channels = channels
 
     def features(self, x: Tensor) -> Tensor:
         """(N, C, H, W) → (N, out_channels, H / s, W / s)."""
-        maps: Tensor = self.blocks(self.act1(self.bn1(self.conv_stem(x))))
+        maps: Tensor = self.blocks(self.act1(self.bn1(self.conv_stem(self.pad(x)))))
         return maps
 
 
@@ -345,10 +362,33 @@ def _fill(parameter: Tensor | None, draw: Callable[[Tensor], object]) -> None:
         draw(parameter)
 
 
-def _conv(in_channels: int, out_channels: int, kernel_size: int = 1, stride: int = 1, groups: int = 1) -> nn.Conv2d:
-    padding = (kernel_size - 1) // 2  # symmetric; TensorFlow's SAME pads strided convolutions on one side
+def _pad(plan: BlockPlan) -> nn.Module:
+    return _pad_before(plan.kernel_size, plan.stride, plan.padding)
+
+
+def _pad_before(kernel_size: int, stride: int, padding: Padding) -> nn.Module:
+    """What stands before a convolution. At stride 1 both paddings are one, and the convolution's own."""
+    return SamePad2d(kernel_size, stride) if padding == "same" and stride > 1 else nn.Identity()
+
+
+def _conv(
+    in_channels: int,
+    out_channels: int,
+    kernel_size: int = 1,
+    stride: int = 1,
+    pad: nn.Module | None = None,
+    groups: int = 1,
+) -> nn.Conv2d:
+    """Without bias, and without zeros around the maps where `pad` has put them there."""
+    padding = 0 if isinstance(pad, SamePad2d) else (kernel_size - 1) // 2
     return nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding, groups=groups, bias=False)
 
 
 # How an ImageNet network of these blocks is registered.
-MOBILE: dict[str, Any] = {"placement": depthwise_convs, "initialise": initialise_efficientnet, **IMAGENET}
+PADDINGS: dict[str, Any] = {"paddings": get_args(Padding)}
+MOBILE: dict[str, Any] = {
+    "placement": depthwise_convs,
+    "initialise": initialise_efficientnet,
+    **PADDINGS,
+    **IMAGENET,
+}

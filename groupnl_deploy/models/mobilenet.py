@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from groupnl_deploy.models.inverted_residual import (
     MOBILE,
+    PADDINGS,
     RELU,
     RELU6,
     Activation,
@@ -24,7 +25,7 @@ from groupnl_deploy.models.inverted_residual import (
     round_channels,
 )
 from groupnl_deploy.models.placement import depthwise_convs
-from groupnl_deploy.models.registry import CIFAR, register_model
+from groupnl_deploy.models.registry import CIFAR, TENSORFLOW, register_model, register_variant
 from groupnl_deploy.models.spec import ModelSpec
 
 HARDSWISH: Activation = partial(nn.Hardswish, inplace=True)
@@ -107,7 +108,11 @@ def mobilenetv1_100(spec: ModelSpec) -> nn.Module:
 
 
 @register_model(
-    "mobilenetv1_cifar", summary="MobileNetV1 with a stem for 32x32 images", placement=depthwise_convs, **CIFAR
+    "mobilenetv1_cifar",
+    summary="MobileNetV1 with a stem for 32x32 images",
+    placement=depthwise_convs,
+    **PADDINGS,
+    **CIFAR,
 )
 def mobilenetv1_cifar(spec: ModelSpec) -> nn.Module:
     """`mobilenetv1_100` with stride 1 in the stem and nothing else changed; (N, C, 32, 32) → (N, classes).
@@ -134,6 +139,14 @@ def mobilenetv3_large_100(spec: ModelSpec) -> nn.Module:
     arXiv 1905.02244, Table 1. For the width of stem and head see `MobileNetV3`.
     """
     return MobileNetV3(spec)
+
+
+register_variant(
+    "tf_mobilenetv3_large_100",
+    "mobilenetv3_large_100",
+    summary="MobileNetV3 large with TensorFlow's padding and BN eps",
+    **TENSORFLOW,
+)
 
 
 def _mobilenetv1(spec: ModelSpec, stem_stride: int) -> nn.Module:

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from groupnl_deploy.models.replace import Rule, apply_conv_method
-from groupnl_deploy.models.spec import ConvSpec, InvalidSpec, Method, ModelSpec, Semantics
+from groupnl_deploy.models.spec import ConvSpec, InvalidSpec, Method, ModelSpec, Padding, Semantics
 
 Builder = Callable[[ModelSpec], nn.Module]
 Placement = Callable[[ConvSpec], Rule]
@@ -24,6 +24,9 @@ FAMILIES = (
 # The inputs and classes of the data sets that the papers' networks are made for.
 CIFAR: dict[str, Any] = {"input_shape": (3, 32, 32), "num_classes": 10}
 IMAGENET: dict[str, Any] = {"input_shape": (3, 224, 224), "num_classes": 1000}
+PYTORCH_EPS = 1e-5
+# What timm calls `tf_`: weights that were trained in TensorFlow, with its padding, its ε and pixels from -1 to 1.
+TENSORFLOW: dict[str, Any] = {"padding": "same", "bn_eps": 1e-3, "mean": (0.5,) * 3, "std": (0.5,) * 3}
 
 # The names of the authors' code, each a network with sparse GroupNL where the papers put it.
 ALIASES: dict[str, tuple[str, Method]] = {
@@ -63,6 +66,11 @@ class ModelEntry:
         initialise: draws the weights of the finished network.
         bn_over_seeds: methods whose BatchNorm stands over the seeds in the paper.
         groupnl: the GroupNL of the paper: sparse for bottlenecks and depthwise convolutions, else dense.
+        padding: the network's own; a `ModelSpec` may ask for another of `paddings`.
+        bn_eps: ε of its BatchNorms, likewise.
+        paddings: those its builder knows.
+        mean: what its published weights were trained with, per channel; () is ImageNet's statistics.
+        std: likewise.
     """
 
     name: str
@@ -74,6 +82,11 @@ class ModelEntry:
     initialise: Callable[[nn.Module], None] = _leave
     bn_over_seeds: tuple[Method, ...] = ()
     groupnl: Method = "groupnl-sparse"
+    padding: Padding = "symmetric"
+    bn_eps: float = PYTORCH_EPS
+    paddings: tuple[Padding, ...] = ("symmetric",)
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
 
 
 _entries: dict[str, ModelEntry] = {}
@@ -88,12 +101,22 @@ def register_model(name: str, **about: Any) -> Callable[[Builder], Builder]:
     """
 
     def register(build: Builder) -> Builder:
-        if name in _entries or name in ALIASES:
-            raise DuplicateModel(f"a model named “{name}” is already registered")
+        _require_new(name)
         _entries[name] = ModelEntry(name, build=build, **about)
         return build
 
     return register
+
+
+def register_variant(name: str, of: str, **changes: Any) -> None:
+    """Register a network that differs from another in fields of `ModelEntry` alone, such as its padding."""
+    _require_new(name)
+    _entries[name] = replace(_entries[of], name=name, **changes)
+
+
+def _require_new(name: str) -> None:
+    if name in _entries or name in ALIASES:
+        raise DuplicateModel(f"a model named “{name}” is already registered")
 
 
 def list_models() -> tuple[ModelEntry, ...]:
@@ -134,7 +157,13 @@ def model_spec(
         num_classes=entry.num_classes,
         input_shape=entry.input_shape,
     )
-    return replace(spec, **changes)
+    return _as_its_own(replace(spec, **changes), entry)
+
+
+def _as_its_own(spec: ModelSpec, entry: ModelEntry) -> ModelSpec:
+    """The same network, said in one way: None for what is the entry's own."""
+    padding = None if spec.padding == entry.padding else spec.padding
+    return replace(spec, padding=padding, bn_eps=None if spec.bn_eps == entry.bn_eps else spec.bn_eps)
 
 
 def create_model(spec: ModelSpec) -> nn.Module:
@@ -143,13 +172,24 @@ def create_model(spec: ModelSpec) -> nn.Module:
     The same spec gives the same bits, and the caller's random state is left as it was.
     """
     entry = _find(spec.name)
+    padding = spec.padding or entry.padding
+    if padding not in entry.paddings:
+        problem = f"padding is {padding!r}, and {spec.name} knows {' and '.join(map(repr, entry.paddings))} alone"
+        raise InvalidSpec(problem, "Leave padding out, or choose a MobileNet or an EfficientNet.", "padding")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(spec.seed)
-        network = entry.build(spec)
+        network = entry.build(replace(spec, padding=padding))
         if spec.conv.method != "standard":
             _place(network, entry, spec.conv)
         entry.initialise(network)
+    _set_eps(network, spec.bn_eps or entry.bn_eps)
     return network
+
+
+def _set_eps(network: nn.Module, eps: float) -> None:
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eps = eps
 
 
 def _place(network: nn.Module, entry: ModelEntry, conv: ConvSpec) -> None:

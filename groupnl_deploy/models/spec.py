@@ -8,10 +8,12 @@ Method = Literal["standard", "depthwise", "mono", "ghost", "sinefm", "groupnl", 
 Semantics = Literal["released", "paper"]
 Nonlinearity = Literal["sinusoidal", "monomial", "gaussian", "laplace", "laplace-literal"]
 BnPosition = Literal["concat", "seeds"]
+Padding = Literal["symmetric", "same"]
 Range = tuple[float, float]
 
 SCHEMA_VERSION = 2
 LARGEST_WIDTH = 32
+LARGEST_EPS = 1.0
 
 _GROUPNL_KNOBS = frozenset(
     {"ratio", "nl_groups", "nlf", "normalize", "phi_sign", "omega_range", "phi_range", "bn_position"}
@@ -167,6 +169,9 @@ class ModelSpec:
         num_classes: outputs of the last linear layer.
         input_shape: (channels, height, width) of one image.
         seed: what the initial weights and the GroupNL hyper-parameters are drawn from.
+        padding: where the zeros around the maps of strided convolutions stand, see `padding.SamePad2d`; None is the
+            network's own, `ModelEntry.padding`.
+        bn_eps: ε of every BatchNorm, likewise.
         schema_version: version of this record on disk.
     """
 
@@ -176,6 +181,8 @@ class ModelSpec:
     num_classes: int = 10
     input_shape: tuple[int, int, int] = (3, 32, 32)
     seed: int = 0
+    padding: Padding | None = None
+    bn_eps: float | None = None
     schema_version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
@@ -185,6 +192,11 @@ class ModelSpec:
         if not 0 <= self.seed < 2**63:
             raise InvalidSpec(f"seed is {self.seed}", "Give a whole number from 0 to 2^63 - 1.", "seed")
         _require_positive("num_classes", self.num_classes)
+        if self.padding is not None:
+            require_choice("padding", self.padding, get_args(Padding))
+        if self.bn_eps is not None and not 0 < self.bn_eps <= LARGEST_EPS:
+            remedy = f"Give a small number such as 0.001, at most {LARGEST_EPS:g}."
+            raise InvalidSpec(f"bn_eps is {self.bn_eps}", remedy, "bn_eps")
         if len(self.input_shape) != 3:
             shape = f"input_shape is {self.input_shape}"
             raise InvalidSpec(shape, "Give (channels, height, width).", "input_shape")
@@ -194,7 +206,9 @@ class ModelSpec:
     @property
     def label(self) -> str:
         """Short text for people, such as "resnet18_cifar x0.25 groupnl (released)"."""
-        return f"{self.name} x{self.width:g} {self.conv.label}"
+        padding = f", {self.padding} padding" if self.padding else ""
+        eps = f", BN eps {self.bn_eps:g}" if self.bn_eps else ""
+        return f"{self.name} x{self.width:g} {self.conv.label}{padding}{eps}"
 
 
 def scaled(channels: int, width: float) -> int:
