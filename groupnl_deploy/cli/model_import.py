@@ -8,7 +8,7 @@ import typer
 from groupnl_deploy.cli import console
 from groupnl_deploy.cli.conv_options import ConvOptions, with_conv_options
 from groupnl_deploy.cli.exits import guarded
-from groupnl_deploy.cli.options import Json, OutFolder
+from groupnl_deploy.cli.options import Json, OutFolder, numbers, shape
 from groupnl_deploy.words import command_line
 
 
@@ -22,14 +22,23 @@ def import_(
     ema: Annotated[bool, typer.Option("--ema", help="Take the weights' moving average (state_dict_ema).")] = False,
     classes: Annotated[int | None, typer.Option(help="Outputs of the network; as on its data set if left out.")] = None,
     width: Annotated[float, typer.Option(help="Factor on every channel count.")] = 1.0,
+    mean: Annotated[
+        str | None, typer.Option(help="Of pixels from 0 to 1, as 0.485,0.456,0.406, or one for all.")
+    ] = None,
+    std: Annotated[str | None, typer.Option(help="Likewise. Images become (pixel / 255 - mean) / std.")] = None,
+    input_: Annotated[str | None, typer.Option("--input", help="Shape of one image, C,H,W, as 3,224,224.")] = None,
     json: Json = False,
 ) -> None:
     """Turn a file of the authors' code, timm or another program into a checkpoint folder.
 
     Nothing in the file is executed: one that wants more than tensors is refused. The file does not say what
-    GroupNL computes with its weights; --semantics and its single options do.
+    GroupNL computes with its weights; --semantics and its single options do. A file that says it is another network
+    with the same keys, as timm's tf_ ones, is refused. Mean, std and input are what timm's config.json beside the file
+    or the file itself says; else they are assumed, and that is said and kept.
 
     Example: groupnl models import model_best.pth.tar --model gnl_resnet50 --out net
+
+    Example: groupnl models import model.safetensors --model tf_mobilenetv3_large_100 --mean 0.5 --std 0.5 --out net
     """
     from groupnl_deploy.cli.models import checkpoint_json
 
@@ -37,11 +46,14 @@ def import_(
     spec = options.spec(model, otherwise="standard", width=width, **changes)
     from groupnl_deploy.training.checkpoint import checkpoint_id
     from groupnl_deploy.training.imports import import_weights
+    from groupnl_deploy.training.preparation import ImageOptions
 
-    imported = import_weights(file, spec, out, ema=ema)
-    for note in imported.notes:
+    images = ImageOptions(numbers("--mean", mean), numbers("--std", std, above_zero=True), shape("--input", input_))
+    imported = import_weights(file, spec, out, ema=ema, images=images)
+    notes = [*imported.notes, *imported.checkpoint.assumed]
+    for note in notes:
         console.say(f"Note: {note}.")
     following = command_line("export", out, "--out", "ARTIFACT")
     console.say(f"{out}: {spec.label} from {file}; accuracy unknown. Next: {following}")
     if json:
-        console.show_json(checkpoint_json(out, checkpoint_id(out)) | {"notes": list(imported.notes)})
+        console.show_json(checkpoint_json(out, checkpoint_id(out)) | {"notes": notes})

@@ -1,6 +1,7 @@
 """Options that several commands share, spelled once."""
 
 import difflib
+import math
 import os.path
 from pathlib import Path
 from typing import Annotated
@@ -59,6 +60,30 @@ Recording = Annotated[
     Path, typer.Argument(metavar="TRACE.CSV", help="A recording, or any CSV with t_s, voltage_v and current_a.")
 ]
 Duration = Annotated[float | None, typer.Option("--duration", help="Seconds; until Ctrl-C if left out.")]
+
+
+def numbers(option: str, text: str | None, above_zero: bool = False) -> tuple[float, ...] | None:
+    """The numbers behind an option, with commas between. Raises `UsageError` for what are none."""
+    if text is None:
+        return None
+    try:
+        values = tuple(float(part) for part in text.split(","))
+    except ValueError as error:
+        raise UsageError(f"{option} is “{text}”, which are no numbers.", f"Write {option} 0.5,0.5,0.5.") from error
+    if not all(math.isfinite(value) and (value > 0 or not above_zero) for value in values):
+        kind = "finite and above zero" if above_zero else "finite"
+        raise UsageError(f"{option} is “{text}”; its numbers must be {kind}.", f"Write {option} 0.5,0.5,0.5.")
+    return values
+
+
+def shape(option: str, text: str | None) -> tuple[int, int, int] | None:
+    """Channels, height and width behind an option. Raises `UsageError` for what are none."""
+    if text is None:
+        return None
+    parts = text.lower().replace("x", ",").split(",")
+    if len(parts) != 3 or not all(part.strip().isdecimal() and int(part) > 0 for part in parts):
+        raise UsageError(f"{option} is “{text}”; it is channels, height and width.", f"Write {option} 3,224,224.")
+    return (int(parts[0]), int(parts[1]), int(parts[2]))
 
 
 def require_duration(what: str, seconds: float | None) -> None:

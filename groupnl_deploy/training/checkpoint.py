@@ -62,7 +62,8 @@ class CheckpointDraft:
 
     `accuracy` is top-1 on the data set's test images, between 0 and 1; it is None and `trained` is False for
     random weights. Images become inputs by (x / 255 − mean) / std, per channel. `imported` says where weights
-    come from that were trained elsewhere: on what images is not known, so `dataset` and `accuracy` are None.
+    come from that were trained elsewhere: on what images is not known, so `dataset` and `accuracy` are None, and
+    `assumed` has a sentence for everything that nobody said and that could not be found out.
     """
 
     spec: ModelSpec
@@ -75,6 +76,7 @@ class CheckpointDraft:
     epochs: int = 0
     recipe: Recipe | None = None
     imported: ImportedFrom | None = None
+    assumed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

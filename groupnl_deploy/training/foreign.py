@@ -42,11 +42,20 @@ _PROTO = b"\x80"  # the opcode that says which protocol a pickle is in
 
 @dataclass(frozen=True, eq=False)
 class ForeignWeights:
-    """What was taken from a file: tensors by key (without wrappers' prefixes), their origin, remarks for people."""
+    """What was taken from a file.
+
+    Args:
+        tensors: by key, without wrappers' prefixes.
+        origin: the file, and what is kept of what it says of itself.
+        notes: remarks for people.
+        said: all that it holds besides tensors, as plain values: its own keys, the options of its training under
+            `args`, a safetensors file's under `metadata`.
+    """
 
     tensors: dict[str, Tensor]
     origin: ImportedFrom
     notes: tuple[str, ...]
+    said: Mapping[str, Any]
 
 
 def read_foreign(path: Path, *, ema: bool = False) -> ForeignWeights:
@@ -65,7 +74,7 @@ def read_foreign(path: Path, *, ema: bool = False) -> ForeignWeights:
     notes = [f"every key began with “{prefix}”, which was taken off"] if prefix else []
     if EMA_KEY in content and not ema:
         notes.append("the file also holds a moving average of the weights; the raw ones were taken (--ema takes it)")
-    return ForeignWeights(tensors, _origin(path, content, ema), tuple(notes))
+    return ForeignWeights(tensors, _origin(path, content, ema), tuple(notes), _said(path, content))
 
 
 def _format(path: Path) -> Format:
@@ -256,6 +265,30 @@ def _origin(path: Path, content: Mapping[Any, Any], ema: bool) -> ImportedFrom:
         epoch=epoch if type(epoch) is int and 0 <= epoch < LARGEST_EPOCH else None,
         metric=metric if isinstance(metric, float) and math.isfinite(metric) else None,
     )
+
+
+def _said(path: Path, content: Mapping[Any, Any]) -> dict[str, Any]:
+    said = {str(key): _plain(value) for key, value in content.items() if not isinstance(value, Tensor)}
+    if _format(path) == "safetensors":
+        with safetensors.safe_open(path, "pt") as opened:
+            said["metadata"] = opened.metadata() or {}
+    return said
+
+
+def _plain(value: Any, depth: int = 3) -> Any:
+    """Numbers, words, and short lists and tables of them; None for anything else."""
+    if isinstance(value, argparse.Namespace):
+        value = vars(value)
+    if isinstance(value, str | int | float | bool):
+        return value
+    if depth and isinstance(value, Mapping) and len(value) <= _LONGEST_TABLE:
+        return {str(key): _plain(item, depth - 1) for key, item in value.items()}
+    if depth and isinstance(value, list | tuple) and len(value) <= _LONGEST_TABLE:
+        return [_plain(item, depth - 1) for item in value]
+    return None
+
+
+_LONGEST_TABLE = 1000
 
 
 def _listed(names: list[str], most: int = 8) -> str:

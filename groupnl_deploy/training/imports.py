@@ -1,7 +1,7 @@
 """A file of another program → a checkpoint folder, once every key of it fits the network that was named."""
 
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
@@ -13,14 +13,15 @@ from groupnl_deploy.errors import UsageError
 from groupnl_deploy.models.registry import ALIASES, create_model, list_models, model_spec
 from groupnl_deploy.models.spec import InvalidSpec, Method, ModelSpec
 from groupnl_deploy.training.checkpoint import Checkpoint, CheckpointDraft, save_checkpoint
-from groupnl_deploy.training.data import preprocessing
+from groupnl_deploy.training.claims import gather
 from groupnl_deploy.training.foreign import ForeignWeights, read_foreign
+from groupnl_deploy.training.identity import could_be, require_the_named, undecided
+from groupnl_deploy.training.impossible import COUNTER, looks_untouched, require_possible, some
+from groupnl_deploy.training.preparation import ImageOptions, prepare
 from groupnl_deploy.workspace import require_absent
 
 Shapes = dict[str, torch.Size]
 
-MOST_LISTED = 8  # keys of one kind of mistake; a wrong network has hundreds
-COUNTER = "num_batches_tracked"
 # A network that shares less than this with a file is not worth naming as the one it may be.
 NEAR = 0.5
 _HYPER_PARAMETERS = (".periods", ".shifts", ".exponents", ".scales")
@@ -28,36 +29,58 @@ _HYPER_PARAMETERS = (".periods", ".shifts", ".exponents", ".scales")
 
 @dataclass(frozen=True)
 class Imported:
-    """The checkpoint that was written, and remarks for people about how."""
+    """The checkpoint that was written, and remarks for people about how; what was assumed the checkpoint keeps."""
 
     checkpoint: Checkpoint
     notes: tuple[str, ...]
 
 
-def import_weights(path: Path, spec: ModelSpec, out: Path, *, ema: bool = False) -> Imported:
+def import_weights(
+    path: Path, spec: ModelSpec, out: Path, *, ema: bool = False, images: ImageOptions | None = None
+) -> Imported:
     """Write a checkpoint folder with the weights of a file that timm, the authors' code or another program wrote.
 
     The network counts as trained, because its file comes from a training; on which images and how well is not known,
-    so `dataset` and `accuracy` are None and what the file says of itself is kept under `imported`. Preprocessing is
-    ImageNet's. Frozen hyper-parameters come from the file like all weights; what is computed with them (GroupNL's
-    normalisation, the sign of φ) no file says: that is the spec's.
+    so `dataset` and `accuracy` are None and what the file says of itself is kept under `imported`. Frozen
+    hyper-parameters come from the file like all weights; what is computed with them (GroupNL's normalisation, the
+    sign of φ) no file says: that is the spec's. Other networks with the same keys compute other things: a file that
+    says it is one is refused, and where none is named the checkpoint keeps which it could be.
 
     Args:
-        path: the file; see `foreign.read_foreign`.
+        path: the file; see `foreign.read_foreign`. A `config.json` of timm's beside it is read too.
         spec: the network.
         out: the folder to write; it must not exist.
         ema: take timm's moving average of the weights.
+        images: how images become inputs, as far as the user knows; see `preparation`.
 
-    Raises `UsageError` with every key that is missing, unexpected or of another shape, and for weights that are no
-    finite floats.
+    Raises `UsageError` with every key that is missing, unexpected or of another shape, for weights in a state that no
+    training leaves, and for a file that says it is another network.
     """
     require_absent(out)
     weights = read_foreign(path, ema=ema)
+    claims = gather(path, weights.said, weights.origin.sha256)
+    prepared = prepare(spec, images or ImageOptions(), claims)
+    spec = replace(spec, input_shape=prepared.input_shape)
     model = create_model(spec)
     notes = [*weights.notes, *_arch_note(weights, spec), *_fill(model, weights, spec, path)]
-    mean, std = preprocessing(None, spec.input_shape[0])
-    draft = CheckpointDraft(spec=spec, dataset=None, trained=True, mean=mean, std=std, imported=weights.origin)
-    return Imported(save_checkpoint(out, draft, model.eval()), tuple(notes))
+    require_the_named(path, spec, claims)
+    assumed = [could_be(spec, twin) for twin in undecided(spec, claims)]
+    assumed += [*prepared.assumed, *_untouched(weights.tensors)]
+    draft = CheckpointDraft(
+        spec=spec,
+        dataset=None,
+        trained=True,
+        mean=prepared.mean,
+        std=prepared.std,
+        imported=weights.origin,
+        assumed=tuple(assumed),
+    )
+    return Imported(save_checkpoint(out, draft, model.eval()), (*notes, *prepared.notes))
+
+
+def _untouched(tensors: dict[str, Tensor]) -> Iterator[str]:
+    if looks_untouched(tensors):
+        yield "its BatchNorms never saw an image, as in a network that was never trained; it counts as trained here"
 
 
 def _fill(model: nn.Module, weights: ForeignWeights, spec: ModelSpec, path: Path) -> list[str]:
@@ -69,7 +92,7 @@ def _fill(model: nn.Module, weights: ForeignWeights, spec: ModelSpec, path: Path
             f"{path} does not fit {spec.label}: {misfit}.",
             _remedy(spec, given, weights.origin.arch),
         )
-    _require_numbers(path, weights.tensors)
+    require_possible(path, weights.tensors)
     model.load_state_dict({key: weights.tensors.get(key, own).to(own.dtype) for key, own in state.items()})
     return [*_dtype_note(weights.tensors), *_counter_note(state, weights.tensors)]
 
@@ -87,29 +110,7 @@ def _misfit(wanted: Shapes, given: Shapes) -> str:
         if key in given and given[key] != shape
     ]
     kinds = ((missing, "missing"), (unexpected, "unexpected"), (other, "of another shape"))
-    return "; ".join(f"{len(keys)} {kind} ({_some(keys)})" for keys, kind in kinds if keys)
-
-
-def _require_numbers(path: Path, tensors: dict[str, Tensor]) -> None:
-    """Raise `UsageError` for weights that are no floats, NaN or infinite."""
-    weights = {key: tensor for key, tensor in tensors.items() if not key.endswith(COUNTER)}
-    strange = [key for key, tensor in weights.items() if not _is_plain_float(tensor)]
-    if strange:
-        kinds = sorted({str(weights[key].dtype) for key in strange})
-        raise UsageError(
-            f"{path} has weights that are no ordinary floats ({', '.join(kinds)}): {_some(strange)}.",
-            "Import the weights from before they were quantised or converted.",
-        )
-    broken = [key for key, tensor in weights.items() if not bool(torch.isfinite(tensor).all())]
-    if broken:
-        raise UsageError(
-            f"{path} has weights that are NaN or infinite: {_some(broken)}.",
-            "The training had diverged or the file is damaged; take an earlier checkpoint of it.",
-        )
-
-
-def _is_plain_float(tensor: Tensor) -> bool:
-    return tensor.is_floating_point() and tensor.layout is torch.strided and tensor.device.type == "cpu"
+    return "; ".join(f"{len(keys)} {kind} ({some(keys)})" for keys, kind in kinds if keys)
 
 
 def _dtype_note(tensors: dict[str, Tensor]) -> Iterator[str]:
@@ -210,9 +211,3 @@ def _shapes(tensors: dict[str, Tensor]) -> Shapes:
 
 def _words(shape: torch.Size) -> str:
     return "x".join(map(str, shape)) or "a single number"
-
-
-def _some(keys: Iterable[str]) -> str:
-    names = list(keys)
-    more = f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else ""
-    return ", ".join(names[:MOST_LISTED]) + more

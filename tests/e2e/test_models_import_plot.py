@@ -155,6 +155,11 @@ def test_mistakes_of_an_import(tmp_path: Path) -> None:
         ((path, *known, "--classes", 0), ["--classes"]),
         ((path, *known, "--conv", "groupnn"), ["groupnn", "groupnl"]),
         ((path, *known, "--conv", "ghost", "--nl-groups", 4), ["--nl-groups"]),
+        ((path, *known, "--width", 0.125, "--mean", "a,b"), ["--mean", "a,b", "0.5,0.5,0.5"]),
+        ((path, *known, "--width", 0.125, "--std", "0,1,1"), ["--std", "above zero"]),
+        ((path, *known, "--width", 0.125, "--mean", "0.5,0.5"), ["--mean has 2 numbers", "3 channels"]),
+        ((path, *known, "--width", 0.125, "--input", "224,224"), ["--input", "3,224,224"]),
+        ((path, *known, "--width", 0.125, "--padding", "smae"), ["smae", "“same”"]),
         ((path, "--model", "resnet18_cifar", "--out", tmp_path), ["exists already"]),
     ):
         said = refusal("import", *arguments)
@@ -162,6 +167,22 @@ def test_mistakes_of_an_import(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-100])
     assert "damaged" in refusal("import", path, *known, code=4)
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.pth"]
+
+
+def test_a_twin_is_refused_by_name_and_its_own_name_goes_on_to_export(tmp_path: Path) -> None:
+    name, size = "tf_mobilenetv3_large_100", ("--width", 0.25, "--classes", 7)
+    state = create_model(model_spec(name, width=0.25, num_classes=7)).state_dict()
+    torch.save({"arch": name, "state_dict": state}, tmp_path / "a.pth")
+    said = refusal("import", tmp_path / "a.pth", "--model", name.removeprefix("tf_"), "--out", tmp_path / "net", *size)
+    assert "SAME" in said and f"--model {name}" in said and not (tmp_path / "net").exists()
+    images = ("--mean", "0.5", "--std", "0.25", "--input", "3,40,33")
+    made = document("import", tmp_path / "a.pth", "--model", name, "--out", tmp_path / "net", *size, *images)
+    record = made["checkpoint"]
+    assert (record["mean"], record["std"], record["spec"]["input_shape"]) == ([0.5] * 3, [0.25] * 3, [3, 40, 33])
+    assert record["assumed"] == [note for note in made["notes"] if "never saw an image" in note]
+    out = ("--out", str(tmp_path / "art"), "--json", "--batch", "dynamic")
+    exported = CliRunner().invoke(app, ["export", str(tmp_path / "net"), *out])
+    assert exported.exit_code == 0, exported.output
 
 
 @pytest.mark.parametrize("nlf", ["sinusoidal", "laplace-literal"])

@@ -1,0 +1,114 @@
+"""How images become inputs of an imported network: as the user says, else the file, else assumed aloud."""
+
+from dataclasses import dataclass
+
+from groupnl_deploy.errors import UsageError
+from groupnl_deploy.models.registry import model_spec, own_statistics
+from groupnl_deploy.models.spec import ModelSpec
+from groupnl_deploy.training.claims import Claims, ImageFact
+from groupnl_deploy.training.data import preprocessing
+
+Statistics = tuple[float, ...]
+_USER = "you"
+
+
+@dataclass(frozen=True)
+class ImageOptions:
+    """What the user said; None is what was left unsaid.
+
+    Args:
+        mean: of pixels from 0 to 1, per channel or one for all.
+        std: likewise.
+        input_shape: (C, H, W) of one image.
+    """
+
+    mean: Statistics | None = None
+    std: Statistics | None = None
+    input_shape: tuple[int, int, int] | None = None
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """The decision, the remarks on where it comes from, and the sentences on what nobody said."""
+
+    mean: Statistics
+    std: Statistics
+    input_shape: tuple[int, int, int]
+    notes: tuple[str, ...]
+    assumed: tuple[str, ...]
+
+
+def prepare(spec: ModelSpec, options: ImageOptions, claims: Claims) -> Preparation:
+    """Decide on mean, std and input shape of an imported network.
+
+    Raises `UsageError` for a mean or std of the user's that has neither one number nor as many as channels.
+    """
+    shape = _shape(spec, options, claims)
+    channels = shape.value[0]
+    own_mean, own_std = own_statistics(spec.name)
+    usual_mean, usual_std = preprocessing(None, channels)
+    whose = "ImageNet's" if not own_mean else f"timm's for {spec.name}"
+    mean = _statistics("mean", options.mean, claims.mean, channels) or _assumed(own_mean or usual_mean, channels)
+    std = _statistics("std", options.std, claims.std, channels) or _assumed(own_std or usual_std, channels)
+    facts = {"mean": mean, "std": std, "input": shape}
+    unsaid = [_unsaid(name, fact, whose) for name, fact in facts.items() if not fact.who]
+    return Preparation(
+        mean.value, std.value, shape.value, tuple(_found(facts, claims)), (_sentence(unsaid),) if unsaid else ()
+    )
+
+
+def _shape(spec: ModelSpec, options: ImageOptions, claims: Claims) -> ImageFact:
+    if options.input_shape is not None or spec.input_shape != model_spec(spec.name).input_shape:
+        return ImageFact(_USER, options.input_shape or spec.input_shape)
+    return claims.input_shape or ImageFact("", spec.input_shape)
+
+
+def _statistics(name: str, said: Statistics | None, claimed: ImageFact | None, channels: int) -> ImageFact | None:
+    if said is not None:
+        if len(said) not in (1, channels):
+            raise UsageError(
+                f"--{name} has {len(said)} numbers, and the network takes {channels} channels.",
+                f"Give one number for all channels or {channels}, as --{name} {','.join(['0.5'] * channels)}.",
+            )
+        return ImageFact(_USER, _spread(said, channels))
+    if claimed is not None and len(claimed.value) in (1, channels):
+        return ImageFact(claimed.who, _spread(claimed.value, channels))
+    return None
+
+
+def _assumed(values: Statistics, channels: int) -> ImageFact:
+    usual = values if len(values) == channels else (sum(values) / len(values),) * channels
+    return ImageFact("", usual)
+
+
+def _spread(values: Statistics, channels: int) -> Statistics:
+    return values * channels if len(values) == 1 else values
+
+
+def _found(facts: dict[str, ImageFact], claims: Claims) -> list[str]:
+    """Where what the user did not say comes from."""
+    speakers: dict[str, None] = dict.fromkeys(fact.who for fact in facts.values() if fact.who not in ("", _USER))
+    notes = []
+    for who in speakers:
+        said = [f"{name} {text_of(fact.value)}" for name, fact in facts.items() if fact.who == who]
+        notes.append(f"{', '.join(said)}: so {who} says")
+    if claims.preparation is not None:
+        done = f"{claims.preparation.who} also says {claims.preparation.value}"
+        notes.append(f"{done}: images are to be cropped and resized so before they come here")
+    return notes
+
+
+def _unsaid(name: str, fact: ImageFact, whose: str) -> str:
+    owner = "the network's usual one" if name == "input" else whose
+    return f"{name} {text_of(fact.value)} ({owner}; --{name} says another)"
+
+
+def _sentence(unsaid: list[str]) -> str:
+    return f"nothing says how its images were prepared, so this was assumed: {'; '.join(unsaid)}"
+
+
+def text_of(value: tuple[float, ...]) -> str:
+    """As one writes it behind an option; one number where all are the same, unless it is a shape."""
+    plain = [f"{number:g}" for number in value]
+    shape = all(isinstance(number, int) for number in value)
+    return plain[0] if len(set(plain)) == 1 and not shape else ",".join(plain)
