@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import onnx
 import torch
 from export_worker import highest_rss
@@ -22,27 +21,30 @@ from torch import nn
 from exporters.choices import Level
 from exporters.onnx_exporter import export_onnx, opset_of
 from exporters.optimize import optimize
-from exporters.parity import compare, onnx_logits, torch_logits
+from exporters.parity import onnx_logits, prove_onnx
+from exporters.reference import Float32Array, Reference, reference_of
 from groupnl_deploy.models.layers.groupnl import GroupNLConv2d
 from groupnl_deploy.models.registry import ALIASES, create_model, model_spec
 from groupnl_deploy.models.spec import ModelSpec, Semantics
 from groupnl_deploy.training.data import as_input, bench_images
 
-Float32Array = npt.NDArray[np.float32]
 IMAGES = 8
 
 
 @dataclass(frozen=True)
 class Subject:
-    """An eager model in eval mode, real inputs for it, and what it makes of them."""
+    """An eager model in eval mode, and the right answers to real inputs."""
 
     model: nn.Module
-    inputs: Float32Array
-    expected: Float32Array
+    reference: Reference
+
+    @property
+    def inputs(self) -> Float32Array:
+        return self.reference.inputs
 
     def error(self, graph: onnx.ModelProto) -> float:
-        """max |Δ| of a graph's outputs, over the standard deviation of the eager ones."""
-        return float(np.abs(onnx_logits(graph, self.inputs) - self.expected).max() / self.expected.std())
+        """max |Δ| of a graph's outputs, over the standard deviation of the right ones."""
+        return float(np.abs(onnx_logits(graph, self.inputs) - self.reference.logits).max() / self.reference.spread)
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ def network(spec: ModelSpec, fresh: bool = False) -> Subject:
     shown = bench_images(None, spec.input_shape, IMAGES)
     inputs = as_input(torch.tensor(shown.images), shown.mean, shown.std).numpy()
     model = create_model(spec).eval()
-    return Subject(model, inputs, torch_logits(model, inputs)) if fresh else subject(model, inputs)
+    return Subject(model, reference_of(model, inputs)) if fresh else subject(model, inputs)
 
 
 def table16(ratio: int, sparse: bool) -> Subject:
@@ -79,7 +81,7 @@ def table16(ratio: int, sparse: bool) -> Subject:
 
 def subject(model: nn.Module, inputs: Float32Array) -> Subject:
     randomise_batchnorm(model.eval(), torch.from_numpy(inputs))
-    return Subject(model, inputs, torch_logits(model, inputs))
+    return Subject(model, reference_of(model, inputs))
 
 
 def randomise_batchnorm(model: nn.Module, inputs: torch.Tensor) -> None:
@@ -114,7 +116,7 @@ def raw_graph(of: Subject) -> onnx.ModelProto:
 
 
 def at_level(of: Subject, raw: onnx.ModelProto, level: Level) -> onnx.ModelProto:
-    return optimize(raw, lambda graph: compare(of.expected, onnx_logits(graph, of.inputs)), level).model
+    return optimize(raw, partial(prove_onnx, of.reference), level).model
 
 
 def slimmed(raw: onnx.ModelProto) -> onnx.ModelProto:

@@ -16,7 +16,8 @@ from typing import Any, Literal
 from device_agent.strict import StrictError, from_dict, from_json, to_dict, to_json
 
 WIRE_VERSION = 2
-MANIFEST_SCHEMA_VERSION = 2
+MANIFEST_SCHEMA_VERSION = 3
+ROUNDING = 2.0**-24  # of one number in float32, relative
 
 Format = Literal["onnx", "torch"]
 Phase = Literal["idle_before", "import", "load", "check", "warmup", "steady", "runout", "idle_after"]
@@ -103,10 +104,34 @@ class Preprocessing:
 
 
 @dataclass(frozen=True)
+class Amplifier:
+    """The module of a network at which rounding grows: the root mean square error of single precision there, over
+    the spread of the values, in what it reads (`before`) and in what it gives (`after`).
+    """
+
+    module: str
+    before: float
+    after: float
+
+
+@dataclass(frozen=True)
 class Parity:
     """How the exported model was compared with its source: max |Δ| ≤ `tolerance` · `output_std`.
 
-    99 % of all outputs differ by `p99_abs_error` or less.
+    99 % of all outputs differ by `p99_abs_error` or less. Both are differences from `reference`, the eager network
+    computed in double precision; `eager_error` is how far the eager network is from that in single precision.
+
+    Args:
+        images: how many.
+        max_abs_error: of the exported model.
+        p99_abs_error: of the exported model.
+        output_std: the standard deviation of the reference's outputs.
+        tolerance: 1e-4, or twice `eager_error` over `output_std` where that is more.
+        same_top1: whether the answers are the same.
+        eager_error: max |Δ| of the eager network in single precision.
+        reference: what was compared with.
+        batches: how many images at once, each of these.
+        amplifier: where rounding grows, if it decides the tolerance.
     """
 
     images: int
@@ -115,19 +140,37 @@ class Parity:
     output_std: float
     tolerance: float
     same_top1: bool
+    eager_error: float = 0.0
+    reference: Literal["float64"] = "float64"
+    batches: tuple[int, ...] = (1,)
+    amplifier: Amplifier | None = None
+
+    @property
+    def amplification(self) -> str | None:
+        """That the network amplifies rounding, by how much and from where on; None where that decides nothing."""
+        if self.amplifier is None:
+            return None
+        eager, grows = self.eager_error / self.output_std, self.amplifier
+        return (
+            f"The network amplifies rounding: in single precision it is itself {eager:.2g} of the spread away from "
+            f"double precision, {eager / ROUNDING:,.0f} times the rounding of one number. It begins in {grows.module}, "
+            f"whose output is off by {grows.after:.2g} of its spread where its input is by {grows.before:.2g}. Allowed "
+            f"is twice the network's own error, {self.tolerance:.2g} of the spread."
+        )
 
 
 @dataclass(frozen=True)
 class Golden:
     """One input and the output it must give, as .npy files of the artifact: the device's acceptance check.
 
-    Accepted is max |Δ| ≤ `tolerance` · the parity's `output_std`, and the same arg-max. Other processors sum in
-    another order, so it is wider than the parity's own.
+    Accepted is max |Δ| ≤ `tolerance` · the parity's `output_std`, and the same arg-max; two outputs that are no farther
+    apart than `tie` may change places. Other processors sum in another order, so both are wider than the parity's own.
     """
 
     input: str = "golden_input.npy"
     output: str = "golden_output.npy"
     tolerance: float = 1e-3
+    tie: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -152,7 +195,8 @@ class ArtifactManifest:
 
     `model` is the specification that `groupnl_deploy.models` rebuilds an eager net from, and `form` says whether as
     it trains or as it runs fastest; `accuracy` is what the host measured on the data set's test images, null for
-    an untrained net.
+    an untrained net. `input` and `output` are those of one image; with a dynamic `batch` their first axis may be of
+    any size.
     """
 
     format: Format
@@ -175,6 +219,7 @@ class ArtifactManifest:
     golden: Golden | None = None
     optimize: str | None = None
     target: str | None = None
+    batch: Literal["1", "dynamic"] = "1"
     schema_version: int = MANIFEST_SCHEMA_VERSION
 
     def to_bytes(self) -> bytes:

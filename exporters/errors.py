@@ -5,6 +5,7 @@
     ExportError
     ├── ExportFailed        torch or an optimizer could not express the model
     ├── ParityError         the exported model does not equal its source
+    │   └── BatchBaked      it does for one image at a time, and not for several
     ├── NotAnArtifact       a folder that was named is none
     └── ArtifactDamaged     an artifact's file is missing, truncated or altered
 """
@@ -25,6 +26,10 @@ class ExportFailed(ExportError):
 
 class ParityError(ExportError):
     """The exported model's outputs differ from its source's by more than the tolerance."""
+
+
+class BatchBaked(ParityError):
+    """The exported model is right for one image at a time and wrong, or fails, for several."""
 
 
 class NotAnArtifact(ExportError):

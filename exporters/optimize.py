@@ -5,7 +5,7 @@
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import onnx
@@ -14,7 +14,7 @@ import onnx_ir as ir
 from device_agent.wire import Parity, PassReport
 from exporters.choices import DEFAULT_LEVEL, DEFAULT_TARGET, Level, Target, require_readable
 from exporters.costs import Costs, load_costs
-from exporters.errors import ParityError
+from exporters.errors import BatchBaked, ParityError
 from exporters.passes import Outcome, Pass, by_rule, by_sweep, failed, simplify, strip
 from exporters.rules.activations import ANCHORS, restore_activation
 from exporters.rules.affine import gather_affine
@@ -30,6 +30,8 @@ from exporters.rules.sparse import depthwise_seeds
 from exporters.rules.steps import STEPS
 from exporters.rules.tidy import flush_denormals, tidy
 
+# Of which the last changes nothing. One pass may make what an earlier one looks for; hardly any network needs a third.
+MOST_ROUNDS = 6
 AS_EXPORTED = "export"  # named where a tool failed before any pass
 Proof = Callable[[onnx.ModelProto], Parity]
 Tell = Callable[[int, int, str], None]
@@ -87,7 +89,7 @@ def optimize(
     bisect: bool = False,
     tell: Tell = _silent,
 ) -> Optimized:
-    """Run the passes of a level, proving each.
+    """Run the passes of a level, proving each; those of "full" again until none of them fires.
 
     Args:
         model: as the exporter gave it.
@@ -100,19 +102,39 @@ def optimize(
     Raises `ParityError` naming the pass that broke it, `ExportFailed` where a pass could not run, and for a result
     that ONNX's checker or the target's runtime would refuse.
     """
-    reports: list[PassReport] = []
-    graph, parity = ir.serde.deserialize_model(model), _proved_raw(proof, model)
+    work = _Work(ir.serde.deserialize_model(model), proof, bisect, _proved_raw(proof, model))
     steps = passes(level, load_costs(target))
-    for number, step in enumerate(steps):
-        tell(number, len(steps), step.name)
-        before, nodes = ir.serde.serialize_model(graph) if bisect else None, len(graph.graph)
-        outcome = step.on(graph)
-        if outcome.fired:
-            parity = _proved(step, proof, graph, before, outcome.fired)
-        reports.append(_report(step.name, nodes, len(graph.graph), outcome, parity))
-    best = _checked(graph)
-    require_readable(graph.opset_imports[""], graph.ir_version, target)
-    return Optimized(best, tuple(reports), _proved(steps[-1], proof, graph, None, 0))
+    reports = [_run(step, work, partial(tell, number, len(steps))) for number, step in enumerate(steps)]
+    settled = level != "full"
+    for _ in range(MOST_ROUNDS):
+        if settled:
+            break
+        again = [report for report in (_run(step, work) for step in steps) if report.fired]
+        reports += [replace(report, name=f"{report.name}, again") for report in again]
+        settled = not again
+    best = _checked(work.graph)
+    require_readable(work.graph.opset_imports[""], work.graph.ir_version, target)
+    return Optimized(best, tuple(reports), _proved(steps[-1], work, None, 0))
+
+
+@dataclass
+class _Work:
+    """A graph on its way through the passes, and how far it was from its source when it was proved last."""
+
+    graph: ir.Model
+    proof: Proof
+    bisect: bool
+    parity: Parity
+
+
+def _run(step: Pass, work: _Work, tell: Callable[[str], None] = lambda name: None) -> PassReport:
+    """One pass, proved if it changed anything."""
+    tell(step.name)
+    before, nodes = ir.serde.serialize_model(work.graph) if work.bisect else None, len(work.graph.graph)
+    outcome = step.on(work.graph)
+    if outcome.fired:
+        work.parity = _proved(step, work, before, outcome.fired)
+    return _report(step.name, nodes, len(work.graph.graph), outcome, work.parity)
 
 
 def _report(name: str, before: int, after: int, outcome: Outcome, parity: Parity) -> PassReport:
@@ -131,21 +153,25 @@ def _report(name: str, before: int, after: int, outcome: Outcome, parity: Parity
 def _proved_raw(proof: Proof, model: onnx.ModelProto) -> Parity:
     try:
         return proof(model)
+    except BatchBaked as error:
+        raise BatchBaked(
+            f"Torch's trace froze the batch of one image that it followed. {error.message}",
+            "Nothing was written. A loop over the images, or a size read from the batch into Python, does this: "
+            "compute on the whole batch, or export without --batch dynamic.",
+        ) from error
     except ParityError as error:
         raise ParityError(
-            f"The graph differs before any pass, as torch exported it: {error.message}",
-            "Nothing was written. A network that amplifies rounding does this, often an untrained one: train it, or "
-            "look for huge weights.",
+            f"The graph differs before any pass, as torch exported it: {error.message}", error.remedy
         ) from error
     except Exception as error:  # ONNX Runtime has a family of its own
         raise failed(AS_EXPORTED, error) from error
 
 
-def _proved(step: Pass, proof: Proof, model: ir.Model, before: onnx.ModelProto | None, fired: int) -> Parity:
+def _proved(step: Pass, work: _Work, before: onnx.ModelProto | None, fired: int) -> Parity:
     try:
-        return proof(ir.serde.serialize_model(model))
+        return work.proof(ir.serde.serialize_model(work.graph))
     except ParityError as error:
-        where = "" if before is None else f" ({_culprit(step, proof, before, fired)})"
+        where = "" if before is None else f" ({_culprit(step, work.proof, before, fired)})"
         more = "" if before is not None else " With --bisect the node is named."
         raise ParityError(f"The pass {step.name} broke parity{where}: {error.message}", error.remedy + more) from error
     except Exception as error:  # ONNX Runtime has a family of its own

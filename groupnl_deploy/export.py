@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,9 +24,11 @@ from device_agent.wire import (
 )
 from exporters.artifact import Artifact, open_artifact, write_manifest
 from exporters.choices import DEFAULT_BATCH, DEFAULT_LEVEL, DEFAULT_OPSET, DEFAULT_TARGET, Batch, Level, Target
-from exporters.errors import ParityError
+from exporters.errors import BatchBaked, ParityError
 from exporters.onnx_exporter import INPUT_NAME, OUTPUT_NAME, export_onnx, opset_of
-from exporters.parity import Float32Array, compare, onnx_logits, torch_logits
+from exporters.onnx_failures import require_fits_one_file
+from exporters.parity import golden_pair, prove_onnx, prove_torch
+from exporters.reference import DYNAMIC, ONE_BY_ONE, Float32Array, Reference, reference_of
 from groupnl_deploy.models.inference import inference_form, to_inference
 from groupnl_deploy.models.registry import create_model
 from groupnl_deploy.progress import Reporter, Silence, Task
@@ -35,7 +38,6 @@ from groupnl_deploy.training.files import write_tensors
 from groupnl_deploy.workspace import atomic_directory
 
 PARITY_IMAGES = 8
-GOLDEN = Golden()
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,7 @@ class _Job:
     Args:
         checkpoint: the record of the network.
         model: the network itself, in evaluation mode.
-        inputs: (N, C, H, W) images, preprocessed.
-        expected: (N, classes) logits of `model` for them.
+        reference: images, preprocessed, and the right answers to them.
         format: of the model's file.
         options: what the user asked for.
         folder: where the files are written.
@@ -74,8 +75,7 @@ class _Job:
 
     checkpoint: Checkpoint
     model: torch.nn.Module
-    inputs: Float32Array
-    expected: Float32Array
+    reference: Reference
     format: Format
     options: ExportOptions
     folder: Path
@@ -111,13 +111,19 @@ def export_checkpoint(
     """
     checkpoint, model = load_model(checkpoint_dir)
     _require_finite(model)
-    inputs = parity_inputs(checkpoint)
+    if format == "onnx":
+        require_fits_one_file(model)
+    watcher = reporter or Silence()
     with atomic_directory(out) as folder:
-        with (reporter or Silence()).task(f"export {checkpoint.spec.label}") as tell:
-            job = _Job(checkpoint, model, inputs, torch_logits(model, inputs), format, options, folder)
+        with watcher.task(f"export {checkpoint.spec.label}") as tell:
+            batches = DYNAMIC if options.batch == "dynamic" else ONE_BY_ONE
+            reference = reference_of(model, parity_inputs(checkpoint), batches)
+            job = _Job(checkpoint, model, reference, format, options, folder)
             exported = _WRITERS[format](job, tell)
-        _write_golden(job)
-        write_manifest(folder, _manifest(job, checkpoint_id(checkpoint_dir), exported))
+        if exported.parity.amplification is not None:
+            watcher.note(exported.parity.amplification)
+        golden = _write_golden(job, exported.parity)
+        write_manifest(folder, _manifest(job, checkpoint_id(checkpoint_dir), exported, golden))
     return open_artifact(out)
 
 
@@ -141,16 +147,14 @@ def parity_inputs(checkpoint: Checkpoint) -> Float32Array:
 def _write_onnx(job: _Job, tell: Task) -> _Exported:
     from exporters.optimize import optimize
 
-    asked = job.options
-    raw = export_onnx(job.model, (1, *job.checkpoint.spec.input_shape), asked.opset, asked.batch == "dynamic")
-    best = optimize(
-        raw,
-        lambda proto: compare(job.expected, onnx_logits(proto, job.inputs)),
-        asked.optimize,
-        asked.target,
-        asked.bisect,
-        tell,
-    )
+    asked, warned = job.options, list[str]()
+    shape = (1, *job.checkpoint.spec.input_shape)
+    raw = export_onnx(job.model, shape, asked.opset, asked.batch == "dynamic", warned.append)
+    try:
+        best = optimize(raw, partial(prove_onnx, job.reference), asked.optimize, asked.target, asked.bisect, tell)
+    except BatchBaked as error:
+        said = f" While tracing, torch warned: {warned[0]}." if warned else ""
+        raise BatchBaked(error.message + said, error.remedy) from error
     job.file.write_bytes(best.model.SerializeToString(deterministic=True))
     return _Exported(best.parity, best.passes, opset_of(best.model), best.model.ir_version)
 
@@ -163,23 +167,24 @@ def _write_torch(job: _Job, tell: Task) -> _Exported:
     # Rebuilt from the file and the specification alone, as the device will do it.
     rebuilt = create_model(job.checkpoint.spec) if plain else inference_form(job.checkpoint.spec)
     rebuilt.load_state_dict(load_file(job.file))
-    parity = compare(job.expected, torch_logits(rebuilt.eval(), job.inputs))
-    return _Exported(parity, form="eager" if plain else "inference")
+    return _Exported(prove_torch(job.reference, rebuilt.eval()), form="eager" if plain else "inference")
 
 
 _WRITERS: dict[Format, Callable[[_Job, Task], _Exported]] = {"onnx": _write_onnx, "torch": _write_torch}
 
 
-def _write_golden(job: _Job) -> None:
-    """The first image and its logits, which the device must reproduce."""
-    np.save(job.folder / GOLDEN.input, job.inputs[:1], allow_pickle=False)
-    np.save(job.folder / GOLDEN.output, job.expected[:1], allow_pickle=False)
+def _write_golden(job: _Job, parity: Parity) -> Golden:
+    """An image and its right logits, which the device must reproduce."""
+    golden, image, logits = golden_pair(job.reference, parity)
+    np.save(job.folder / golden.input, image, allow_pickle=False)
+    np.save(job.folder / golden.output, logits, allow_pickle=False)
+    return golden
 
 
-def _manifest(job: _Job, checkpoint_sha256: str, exported: _Exported) -> ArtifactManifest:
+def _manifest(job: _Job, checkpoint_sha256: str, exported: _Exported, golden: Golden) -> ArtifactManifest:
     checkpoint, spec = job.checkpoint, job.checkpoint.spec
     model: dict[str, Any] = to_dict(spec)
-    files = (job.file, job.folder / GOLDEN.input, job.folder / GOLDEN.output)
+    files = (job.file, job.folder / golden.input, job.folder / golden.output)
     return ArtifactManifest(
         format=job.format,
         label=spec.label,
@@ -196,11 +201,12 @@ def _manifest(job: _Job, checkpoint_sha256: str, exported: _Exported) -> Artifac
         parity=exported.parity,
         passes=exported.passes,
         form=exported.form,
-        golden=GOLDEN,
+        golden=golden,
         opset=exported.opset,
         ir_version=exported.ir_version,
         optimize=job.options.optimize,
         target=job.options.target,
+        batch=job.options.batch,
     )
 
 

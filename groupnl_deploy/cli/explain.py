@@ -26,7 +26,9 @@ def show_passes(manifest: ArtifactManifest, costs: str | None) -> None:
     for report in manifest.passes:
         for said in [*report.notes, *(f"refused {reason}" for reason in report.refusals)]:
             console.show_prose(f"{report.name}: {said}")
-    limit = f"{manifest.parity.tolerance:g} σ allowed, on {manifest.parity.images} images"
+    parity = manifest.parity
+    limit = f"{parity.tolerance:.3g} σ allowed, on {parity.images} images against {parity.reference}"
+    limit += f"; eager float32 itself is off by {parity.eager_error / spread:.1e} σ" if spread else ""
     chosen_by = "" if costs is None else f", costs of {costs}"
     console.show_prose(f"opset {manifest.opset}, IR {manifest.ir_version}{chosen_by}; {limit}")
 

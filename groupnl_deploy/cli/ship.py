@@ -16,6 +16,7 @@ from groupnl_deploy.remote.waiting import DEFAULT_WAIT_S
 from groupnl_deploy.words import command_line, known_word
 
 if TYPE_CHECKING:
+    from device_agent.wire import Parity
     from exporters.artifact import Artifact
 
 _OPSETS = {target: choices.opsets(target) for target in choices.TARGETS}
@@ -99,9 +100,15 @@ def _show_artifact(artifact: "Artifact", out: Path) -> None:
     manifest, parity = artifact.manifest, artifact.manifest.parity
     console.show_text(f"{out}: {manifest.label}, {manifest.format}, {artifact.sha256[:12]}")
     console.say(
-        f"Parity on {parity.images} images: max |Δ| {parity.max_abs_error:.2g}, allowed "
-        f"{parity.tolerance * parity.output_std:.2g}. Next: {command_line('push', out, '--device', 'NAME')}"
+        f"Parity on {parity.images} images{_at_batches(parity)} against {parity.reference}: max |Δ| "
+        f"{parity.max_abs_error:.2g}, allowed {parity.tolerance * parity.output_std:.2g} (eager float32 itself: "
+        f"{parity.eager_error:.2g}). Next: {command_line('push', out, '--device', 'NAME')}"
     )
+
+
+def _at_batches(parity: "Parity") -> str:
+    """Nothing for one image at a time."""
+    return "" if parity.batches == (1,) else f" ({', '.join(map(str, parity.batches))} at once)"
 
 
 @guarded

@@ -80,8 +80,8 @@ def test_anything_else_is_refused(line: bytes) -> None:
 
 
 def test_a_manifest_of_another_schema_version_is_refused() -> None:
-    manifest = dataclasses.replace(_manifest(), schema_version=3)
-    with pytest.raises(StrictError, match="schema_version 3"):
+    manifest = dataclasses.replace(_manifest(), schema_version=wire.MANIFEST_SCHEMA_VERSION + 1)
+    with pytest.raises(StrictError, match="schema_version 4"):
         wire.ArtifactManifest.from_bytes(manifest.to_bytes())
 
 

@@ -1,11 +1,11 @@
 """Whole networks of the zoo through the full compiler, with the BatchNorms that break a careless rewrite."""
 
-import copy
 import itertools
 import json
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,8 @@ from exporters.choices import opsets
 from exporters.errors import ParityError
 from exporters.onnx_exporter import export_onnx, opset_of
 from exporters.optimize import Optimized, optimize
-from exporters.parity import TOLERANCE, compare, onnx_logits, torch_logits
+from exporters.parity import compare, onnx_logits, prove_onnx
+from exporters.reference import DYNAMIC, ONE_BY_ONE, TOLERANCE, reference_of, torch_logits
 from groupnl_deploy.export import parity_inputs
 from groupnl_deploy.models.registry import list_models, model_spec
 from groupnl_deploy.models.spec import InvalidSpec
@@ -72,11 +73,11 @@ def randomise_batchnorm(model, calming=1):
 
 def rounding_moves(model, inputs):
     """How far single precision alone moves the logits, in their spread: chaotic nets prove nothing."""
-    single = torch_logits(model, inputs)
-    with torch.inference_mode():
-        double = copy.deepcopy(model).double()(torch.from_numpy(inputs).double()).numpy()
-    spread = single.std(dtype=np.float64)
-    return float(np.abs(single - double).max() / spread) if 0 < spread < np.inf else float("inf")
+    try:
+        reference = reference_of(model, inputs)
+    except ParityError:  # no numbers
+        return float("inf")
+    return reference.eager_error / reference.spread if reference.spread > 0 else float("inf")
 
 
 def calm(*net, pixels):
@@ -91,8 +92,8 @@ def calm(*net, pixels):
 def compiled(model, inputs, opset=17, dynamic_batch=False, target="generic") -> tuple[onnx.ModelProto, Optimized]:
     """As exported and at full; every pass is proved on the way."""
     raw = export_onnx(model, (1, *inputs.shape[1:]), opset, dynamic_batch)
-    expected = torch_logits(model, inputs)
-    return raw, optimize(raw, lambda proto: compare(expected, onnx_logits(proto, inputs)), target=target)
+    reference = reference_of(model, inputs, DYNAMIC if dynamic_batch else ONE_BY_ONE)
+    return raw, optimize(raw, partial(prove_onnx, reference), target=target)
 
 
 def require_right(model, inputs, method) -> Optimized:

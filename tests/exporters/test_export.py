@@ -17,8 +17,9 @@ from exporters.costs import load_costs
 from exporters.errors import ArtifactDamaged, ExportFailed, NotAnArtifact, ParityError
 from exporters.onnx_exporter import export_onnx, opset_of
 from exporters.optimize import optimize, passes
-from exporters.parity import TOLERANCE, compare
+from exporters.parity import compare
 from exporters.passes import Outcome
+from exporters.reference import TOLERANCE
 from exporters.rules.graph import Builder, only_output, replace
 from exporters.rules.normalise import cheapest_normalise
 from groupnl_deploy import export as export_module

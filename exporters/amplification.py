@@ -1,0 +1,110 @@
+"""Where in a network rounding grows: single beside double precision, module by module."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from device_agent.wire import ROUNDING, Amplifier
+
+# Relative to the spread of a module's output: a hundred and sixty roundings of float32. Ordinary layers stay below a
+# tenth of it, and a network whose outputs are off by its tolerance has passed it before.
+LARGE = 1e-5
+# Numbers of a tensor that are looked at, evenly spaced: whole maps of every layer would fill the memory.
+_MOST = 1 << 14
+
+Sample = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """One call of a module: some numbers of its first input and of its output."""
+
+    module: str
+    before: Sample
+    after: Sample
+
+
+def find_amplifier(single: nn.Module, double: nn.Module, image: torch.Tensor) -> Amplifier | None:
+    """The first module whose output is off by more than `LARGE`; else the one that multiplies the error most.
+
+    Modules count in the order in which they end, so that a layer comes before the block around it.
+
+    Args:
+        single: the network.
+        double: its copy in double precision.
+        image: (1, C, H, W) in single precision.
+    """
+    pairs = zip(_watched(single, image), _watched(double, image.double()), strict=True)
+    found = [Amplifier(one.module, _off(one.before, two.before), _off(one.after, two.after)) for one, two in pairs]
+    numbers = [step for step in found if np.isfinite([step.before, step.after]).all()]
+    large = (step for step in numbers if step.after > LARGE)
+    return next(large, max(numbers, key=_gain, default=None))
+
+
+def where_it_fails(model: nn.Module, images: torch.Tensor) -> str | None:
+    """The innermost module that is at work when the network fails; "" for the network itself, None if it does not."""
+    open_: list[str] = []
+
+    def enter(name: str) -> Callable[..., None]:
+        return lambda *_: open_.append(name)
+
+    def leave(*_: Any) -> None:
+        open_.pop()
+
+    handles = [module.register_forward_pre_hook(enter(name)) for name, module in model.named_modules()]
+    handles += [module.register_forward_hook(leave) for module in model.modules()]
+    try:
+        with torch.inference_mode():
+            model(images)
+    except Exception:  # the one that is being explained
+        return open_[-1] if open_ else ""
+    finally:
+        for handle in handles:
+            handle.remove()
+    return None
+
+
+def _watched(model: nn.Module, image: torch.Tensor) -> list[_Seen]:
+    seen: list[_Seen] = []
+    with _hooks(model, seen):
+        model(image)
+    return seen
+
+
+@contextmanager
+def _hooks(model: nn.Module, seen: list[_Seen]) -> Iterator[None]:
+    def watch(name: str) -> Callable[[nn.Module, Any, Any], None]:
+        def look(_: nn.Module, inputs: Any, output: Any) -> None:
+            if isinstance(output, torch.Tensor) and inputs and isinstance(inputs[0], torch.Tensor):
+                seen.append(_Seen(name, _sample(inputs[0]), _sample(output)))
+
+        return look
+
+    handles = [module.register_forward_hook(watch(name)) for name, module in model.named_modules() if name]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _sample(tensor: torch.Tensor) -> Sample:
+    flat = tensor.reshape(-1)
+    numbers: Sample = flat[:: max(1, len(flat) // _MOST)].double().numpy().copy()
+    return numbers
+
+
+def _off(single: Sample, double: Sample) -> float:
+    """Root mean square of the difference, over the spread."""
+    spread = double.std() or np.abs(double).max() or 1.0
+    return float(np.sqrt(np.mean((single - double) ** 2)) / spread)
+
+
+def _gain(step: Amplifier) -> float:
+    return step.after / max(step.before, ROUNDING)

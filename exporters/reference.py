@@ -1,0 +1,174 @@
+"""What an exported model is judged against: the eager network in double precision, on real images.
+
+Beside it stands the same network in single precision. What that is off by is rounding alone, and nobody can ask an
+exported model to round less.
+"""
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from device_agent.wire import Amplifier
+from exporters.amplification import find_amplifier, where_it_fails
+from exporters.errors import ExportFailed, ParityError
+
+Float32Array = npt.NDArray[np.float32]
+Float64Array = npt.NDArray[np.float64]
+
+ONE_BY_ONE = (1,)
+DYNAMIC = (1, 2, 5)
+TOLERANCE = 1e-4  # of the spread of the outputs
+ROUNDINGS = 2  # of eager's own error, where that is more: two computations that both round may differ so far
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Right answers, and how near single precision comes to them.
+
+    Args:
+        inputs: (N, C, H, W) images, preprocessed.
+        batches: how many of them are computed at once: first each alone, then the last so many.
+        logits: (M, classes) in double precision, a row for each image of each of `batched`.
+        eager_error: max |Δ| of the same in single precision.
+        amplifier: where rounding grows, if `eager_error` decides what is allowed.
+    """
+
+    inputs: Float32Array
+    batches: tuple[int, ...]
+    logits: Float64Array
+    eager_error: float
+    amplifier: Amplifier | None = None
+
+    @cached_property
+    def spread(self) -> float:
+        """The standard deviation of the right answers to the images one by one."""
+        return float(self.logits[: len(self.inputs)].std())
+
+
+def reference_of(model: nn.Module, inputs: Float32Array, batches: tuple[int, ...] = ONE_BY_ONE) -> Reference:
+    """Compute both; `model` is in evaluation mode and stays as it is.
+
+    Raises `ExportFailed` for a network that cannot be asked so, `ParityError` where it gives no numbers.
+    """
+    single = torch_logits(model, inputs, batches)
+    double = _in_double(model)
+    right = torch_logits(double, inputs, batches, torch.float64)
+    _require_numbers(right, "The network's outputs are")
+    _require_numbers(single, "In single precision the network's outputs are")
+    error = float(np.abs(single - right).max())
+    found = Reference(inputs, batches, right, error)
+    if not ROUNDINGS * error > TOLERANCE * found.spread:
+        return found
+    worst = int(np.abs(single - right)[: len(inputs)].reshape(len(inputs), -1).max(axis=1).argmax())
+    with torch.inference_mode(), _as_measured():
+        amplifier = find_amplifier(model, double, torch.from_numpy(inputs[worst : worst + 1]))
+    return Reference(inputs, batches, right, error, amplifier)
+
+
+def batched(inputs: Float32Array, batches: tuple[int, ...]) -> Iterator[Float32Array]:
+    """Each image alone, and for every other number in `batches` so many at once, from the last ones back."""
+    for batch in batches:
+        if batch == 1:
+            yield from (inputs[index : index + 1] for index in range(len(inputs)))
+        else:
+            yield np.resize(inputs[-batch:], (batch, *inputs.shape[1:]))
+
+
+def torch_logits(
+    model: nn.Module,
+    inputs: Float32Array,
+    batches: tuple[int, ...] = ONE_BY_ONE,
+    dtype: torch.dtype = torch.float32,
+) -> Float64Array:
+    """(M, classes) logits of the eager model, in the order of `batched`. Raises `ExportFailed` where it gives none."""
+    with torch.inference_mode(), _as_measured(dtype):
+        rows = [_one_run(model, torch.from_numpy(images).to(dtype)) for images in batched(inputs, batches)]
+    return np.concatenate(rows)
+
+
+def _one_run(model: nn.Module, images: torch.Tensor) -> Float64Array:
+    try:
+        output = model(images)
+    except Exception as error:  # whatever a network of somebody's own raises
+        raise _cannot_run(model, images, error) from error
+    if not isinstance(output, torch.Tensor):
+        raise ExportFailed(
+            f"The network returns a {type(output).__name__}, and one tensor can be proved.", "Return the logits alone."
+        )
+    if output.ndim < 2 or len(output) != len(images):
+        raise _axis_lost(tuple(output.shape), len(images))
+    logits: Float64Array = output.double().numpy()
+    return logits
+
+
+def _cannot_run(model: nn.Module, images: torch.Tensor, error: Exception) -> ExportFailed:
+    said = first_line(error)
+    place = where_it_fails(model, images)
+    where = f" in {place}" if place else ""
+    if len(images) > 1:
+        return ExportFailed(
+            f"The network takes one image at a time: a batch of {len(images)} fails{where}: {said}.",
+            "Export it without --batch dynamic, or keep the first axis: flatten(1) in place of reshape(1, -1).",
+        )
+    precision = "double" if images.dtype == torch.float64 else "single"
+    return ExportFailed(
+        f"The network cannot be computed in {precision} precision; it fails{where}: {said}.",
+        "Let it make its tensors of the type of its input (x.new_zeros, dtype=x.dtype).",
+    )
+
+
+def _axis_lost(shape: tuple[int, ...], batch: int) -> ExportFailed:
+    images = "one image" if batch == 1 else f"a batch of {batch}"
+    remedy = "Keep the first axis: squeeze((2, 3)) in place of squeeze(), flatten(1) in place of reshape(1, -1)"
+    return ExportFailed(
+        f"For {images} the network's output has shape {shape}, where ({batch}, classes) is expected: somewhere the "
+        "axis of the images is lost, as by squeeze() and reshape(1, -1).",
+        remedy + ("." if batch == 1 else "; or export it without --batch dynamic."),
+    )
+
+
+def first_line(error: BaseException | str) -> str:
+    """What an error or a text says first, without its full stop."""
+    lines = str(error).strip().splitlines()
+    return lines[0].strip().rstrip(".") if lines else type(error).__name__
+
+
+def _in_double(model: nn.Module) -> nn.Module:
+    try:
+        return copy.deepcopy(model).double()
+    except Exception as error:  # a network of somebody's own may hold what cannot be copied
+        raise ExportFailed(
+            f"The network cannot be copied to be computed in double precision: {first_line(error)}.",
+            "Keep tensors as parameters or buffers, and open files and locks out of the network.",
+        ) from error
+
+
+def _require_numbers(logits: Float64Array, what: str) -> None:
+    if not np.isfinite(logits).all():
+        raise ParityError(
+            f"{what} NaN or infinite on {len(logits)} images.",
+            "Nothing was written. Check the checkpoint's weights for NaN or huge values, or train again.",
+        )
+
+
+@contextmanager
+def _as_measured(dtype: torch.dtype = torch.float32) -> Iterator[None]:
+    """One thread, and `dtype` for the tensors that a network makes on its way.
+
+    Sums split over threads round differently on every machine; the manifest's figures must not.
+    """
+    threads, usual = torch.get_num_threads(), torch.get_default_dtype()
+    torch.set_num_threads(1)
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.set_default_dtype(usual)
