@@ -28,7 +28,7 @@ from exporters.rules.residual import reassociate_residual
 from exporters.rules.seeds import fold_seed_half
 from exporters.rules.sparse import depthwise_seeds
 from exporters.rules.steps import STEPS
-from exporters.rules.tidy import flush_denormals, tidy
+from exporters.rules.tidy import flush_denormals, lift_constants, tidy
 
 # Of which the last changes nothing. One pass may make what an earlier one looks for; hardly any network needs a third.
 MOST_ROUNDS = 6
@@ -62,6 +62,7 @@ def passes(level: Level, costs: Costs) -> tuple[Pass, ...]:
     sparse = partial(depthwise_seeds, costs=costs)
     return (
         Pass("simplify", simplify),
+        Pass("lift_constants", by_sweep(lift_constants)),
         Pass("restore_activation", by_rule(ANCHORS, restore_activation)),
         Pass("drop_expand", by_rule(("Expand",), drop_expand)),
         Pass("drop_identity_tile", by_rule(("Tile",), drop_identity_tile)),

@@ -9,6 +9,16 @@ from exporters.rules.graph import constant, kind, only_output, replace
 SMALLEST_NORMAL = np.finfo(np.float32).tiny
 
 
+def lift_constants(model: ir.Model) -> int:
+    """Make an initializer of every Constant node, however small, and count them: there is one place for numbers then.
+
+    onnxsim leaves some as nodes, in another order each time.
+    """
+    before = len(model.graph)
+    common.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
+    return before - len(model.graph)
+
+
 def flush_denormals(model: ir.Model) -> int:
     """Set float32 weights below 1.2e-38 to zero, and count them.
 
@@ -34,7 +44,6 @@ def tidy(model: ir.Model) -> int:
     """
     before = len(model.graph) + len(model.graph.initializers)
     for sweep in (
-        common.LiftConstantsToInitializersPass(lift_all_constants=True),
         _drop_identities,
         common.DeduplicateInitializersPass(),
         common.CommonSubexpressionEliminationPass(),

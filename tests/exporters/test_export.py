@@ -70,7 +70,8 @@ def test_the_manifest_says_what_was_made(checkpoint: Path, tmp_path: Path) -> No
     model = onnx.load(tmp_path / "artifact" / "model.onnx")
     assert manifest.opset == opset_of(model) == 17
     assert manifest.ir_version == model.ir_version
-    assert [report.name for report in manifest.passes] == [step.name for step in passes("full", load_costs("generic"))]
+    names = [step.name for step in passes("full", load_costs("generic"))]
+    assert [report.name for report in manifest.passes][: len(names)] == names
     # torch's exporter fuses a plain net itself; what GroupNL's repeats become is left to the passes.
     simplified = manifest.passes[0]
     assert simplified.nodes_after < simplified.nodes_before or manifest.model["conv"]["method"] == "standard"
@@ -167,8 +168,8 @@ def test_an_unknown_opset_is_an_export_error(untrained) -> None:
 def test_optimizing_again_changes_nothing(untrained) -> None:
     model = onnx.load(untrained.onnx.directory / "model.onnx")
     again = optimize(model, lambda proto: untrained.onnx.manifest.parity)
-    assert not any(report.fired for report in again.passes if report.name != "simplify")
-    assert [node.op_type for node in again.model.graph.node] == [node.op_type for node in model.graph.node]
+    assert not any(report.fired for report in again.passes)
+    assert again.model.SerializeToString(deterministic=True) == model.SerializeToString(deterministic=True)
 
 
 def test_a_pass_that_breaks_parity_is_named_and_nothing_is_written(checkpoint, tmp_path: Path, monkeypatch) -> None:
