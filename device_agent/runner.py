@@ -22,6 +22,7 @@ from device_agent.artifact import open_artifact
 from device_agent.backends import Backend, Float32Array, open_backend, require_libraries
 from device_agent.errors import AgentError, BackendFailed, BadRequest
 from device_agent.probe import board_facts, rss_bytes, usable_cores
+from device_agent.processor import read_processor, use_between
 from device_agent.wire import (
     BACKENDS,
     ArtifactManifest,
@@ -47,7 +48,7 @@ _SLOW_S = 120.0  # importing PyTorch from a slow SD card takes tens of seconds
 
 
 class Phases:
-    """Marks each phase as it begins and remembers when it ran."""
+    """Marks each phase as it begins, and remembers when it ran and who used the processor."""
 
     def __init__(self, emit: Emit) -> None:
         self.spans: list[PhaseSpan] = []
@@ -55,11 +56,13 @@ class Phases:
 
     @contextmanager
     def __call__(self, phase: Phase, expected_s: float) -> Iterator[None]:
-        # The mark leaves before the phase's clock starts, so that sending it is not part of the phase.
+        # The mark leaves and the counters are read before the phase's clock starts: neither is part of the phase.
         self._emit(PhaseMark(phase, time.perf_counter_ns(), expected_s))
+        before = read_processor()
         start_ns = time.perf_counter_ns()
         yield
-        self.spans.append(PhaseSpan(phase, start_ns, time.perf_counter_ns()))
+        end_ns = time.perf_counter_ns()
+        self.spans.append(PhaseSpan(phase, start_ns, end_ns, use_between(before, read_processor())))
 
 
 def run_bench(

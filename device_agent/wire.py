@@ -435,12 +435,34 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class CpuUse:
+    """Processor seconds between two readings of the kernel's counters; null where the kernel does not tell.
+
+    `own_s` is the agent's process. `busy_s`, `iowait_s` and `stolen_s` (what a hypervisor gave to others) are sums
+    over all `cores` of the machine and move in steps of `tick_s`. `held_back_s` is how long a quota of its control
+    groups kept the agent waiting. The clocks are the fastest core's at both readings.
+    """
+
+    elapsed_s: float
+    own_s: float
+    tick_s: float
+    cores: int | None
+    busy_s: float | None
+    iowait_s: float | None
+    stolen_s: float | None
+    held_back_s: float | None
+    clock_before_hz: float | None
+    clock_after_hz: float | None
+
+
+@dataclass(frozen=True)
 class PhaseSpan:
-    """When a phase ran, on the device's clock."""
+    """When a phase ran, on the device's clock, and who used the processor meanwhile, read just outside it."""
 
     phase: Phase
     start_ns: int
     end_ns: int
+    cpu: CpuUse | None = None
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ class StepDone:
 
 @dataclass(frozen=True)
 class CampaignResult:
-    """All steps in order; the report where that stage was reached."""
+    """All steps in order; the report of all runs where they were made."""
 
     out: str
     steps: tuple[StepDone, ...]
@@ -101,7 +101,7 @@ def run_campaign(
         if position <= STAGES.index(last):
             forced = redo_from is not None and position >= STAGES.index(redo_from)
             done.append(_run_step(step, Path(campaign.out), forced, reporter))
-    report = build_report(_run_folders(campaign)) if last == "report" else None
+    report = build_report(_run_folders(campaign)) if last in ("bench", "report") else None
     return CampaignResult(campaign.out, tuple(done), report)
 
 
@@ -262,6 +262,8 @@ def _bench_step(campaign: Campaign, model: ModelConfig, backend: str, reporter: 
             out=product,
             reporter=reporter,
         )
+        for problem in build_report([product]).rows[0].problems:
+            reporter.note(f"{product.name} is INVALID: {problem}.")  # now, not when hours of others are done
 
     return Step("bench", product.name, product, reads, lambda: _run_identity(product), make)
 

@@ -19,7 +19,7 @@ from power.renewal import judged
 from power.trace import MeterFacts, PowerTrace
 from power.trace_io import read_csv, write_csv
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _BENCH_AGAIN = "The folder is not as groupnl bench wrote it: bench again."
 
 

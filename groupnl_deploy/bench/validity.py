@@ -1,7 +1,16 @@
-"""Reasons not to trust a run. Pure: facts in, sentences out; an empty tuple is a sound run."""
+"""May the numbers of a run be believed? Every rule's verdict, from what the run and its recording hold. Pure.
 
+A run is invalid where one rule says so. A rule that lacks evidence says "not judged", which is shown and makes
+nothing invalid. That a meter is emulated is a mark of its own and no rule.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+
+from groupnl_deploy.bench.check import Check, Doubts, at_most, judged
 from groupnl_deploy.bench.energy import RunEnergy
+from groupnl_deploy.bench.foreign_load import foreign, load_checks
 from groupnl_deploy.bench.run import BenchRun
+from groupnl_deploy.bench.steadiness import steadiness
 
 # So the clocks' error moves a window's edges by at most two per cent of its length.
 _CLOCK_RATIO = 50
@@ -15,45 +24,98 @@ _LARGEST_DRIFT = 1e-3
 _SINCE_BOOT = 16
 _THROTTLE_BITS = {0: "under-voltage", 1: "a capped clock", 2: "throttling", 3: "the soft temperature limit"}
 
-
-def problems(run: BenchRun, energy: RunEnergy | None) -> tuple[str, ...]:
-    """Everything about a run that makes its numbers doubtful."""
-    return (*_clock_problems(run), *_board_problems(run), *_energy_problems(energy))
+Rule = Callable[[BenchRun, RunEnergy | None], Iterable[Check]]
 
 
-def _clock_problems(run: BenchRun) -> tuple[str, ...]:
-    if run.power is not None and abs(run.clock.drift) > _LARGEST_DRIFT:
-        return (
-            f"the clocks of host and device ran apart by {abs(run.clock.drift):.2g} of the time: one of them slept",
-        )
+def checks(run: BenchRun, energy: RunEnergy | None) -> tuple[Check, ...]:
+    """The verdict of every rule that has a say on this run, in the order of `RULES`."""
+    return tuple(check for rule in RULES for check in rule(run, energy))
+
+
+def problems(found: Iterable[Check]) -> tuple[str, ...]:
+    """Why the run is invalid; empty for a sound one."""
+    return tuple(check.says or check.rule for check in found if check.verdict == "invalid")
+
+
+def not_judged(found: Iterable[Check]) -> tuple[str, ...]:
+    """What nobody could tell of the run."""
+    return tuple(check.says or check.rule for check in found if check.verdict == "not judged")
+
+
+def unusable_recording(says: str, remedy: str) -> Check:
+    """For a run whose recording gives no joules at all."""
+    return Check("recording", "energy", "invalid", None, None, says.rstrip("."), remedy.rstrip("."))
+
+
+def doubted(found: Iterable[Check], what: Doubts) -> bool:
+    """Whether these numbers must not be believed. Doubtful times make every joule per inference doubtful."""
+    invalid = {check.doubts for check in found if check.verdict == "invalid"}
+    return bool(invalid) if what == "energy" else what in invalid
+
+
+def _latencies(run: BenchRun, _: RunEnergy | None) -> Iterable[Check]:
     span = run.result.span("steady")
-    window_s = (span.end_ns - span.start_ns) / 1e9
-    if run.power is None or window_s >= _CLOCK_RATIO * run.clock.uncertainty_s:
-        return ()
-    return (
+    return steadiness(run.result.latencies_ns, (span.end_ns - span.start_ns) / 1e9)
+
+
+def _processor(run: BenchRun, _: RunEnergy | None) -> Iterable[Check]:
+    yield from load_checks(run.result.span("steady"))
+    if run.power is not None:  # what ran then is in the idle power, and so in the net
+        yield foreign(run.result.span("idle_before"), "energy")
+        yield foreign(run.result.span("idle_after"), "energy")
+
+
+def _board(run: BenchRun, _: RunEnergy | None) -> Iterator[Check]:
+    before, after = run.result.board_before.throttled, run.result.board_after.throttled
+    if before is None and after is None:
+        return
+    # The upper half says what has happened since boot: what is new there happened during the run.
+    was, now = before or 0, after or 0
+    word = was | now | (now & ~was) >> _SINCE_BOOT
+    for bit, what in _THROTTLE_BITS.items():
+        remedy = "Use a stronger supply and a fan, and let the board cool"
+        yield at_most(what, "time", float(word >> bit & 1), 0.0, f"the board reported {what}", remedy)
+
+
+def _clocks(run: BenchRun, _: RunEnergy | None) -> Iterator[Check]:
+    if run.power is None:  # nothing is timed by them
+        return
+    drift, span = abs(run.clock.drift), run.result.span("steady")
+    slept = f"the clocks of host and device ran apart by {drift:.2g} of the time: one of them slept"
+    awake = "Keep both machines awake"
+    yield at_most("clocks' drift", "energy", drift, _LARGEST_DRIFT, slept, awake)
+    window_s, uncertainty_s = (span.end_ns - span.start_ns) / 1e9, run.clock.uncertainty_s
+    short = (
         f"the steady window of {window_s:.3g} s is shorter than {_CLOCK_RATIO} times the clocks' uncertainty "
-        f"of {run.clock.uncertainty_s:.3g} s",
+        f"of {uncertainty_s:.3g} s"
+    )
+    longer = "Use a longer --seconds, or a network cable"
+    yield at_most("clocks' uncertainty", "energy", uncertainty_s, window_s / _CLOCK_RATIO, short, longer)
+
+
+def _energy(_: BenchRun, energy: RunEnergy | None) -> Iterator[Check]:
+    if energy is None:
+        return
+    steady, again = energy.steady, "Use a longer --seconds, and see to the meter's cable"
+    few = f"the meter gave only {steady.samples} measurements in the steady window"
+    enough = steady.samples >= _MIN_SAMPLES
+    yield judged("measurements", "energy", enough, steady.samples, _MIN_SAMPLES, few, again)
+    missing = (
+        f"measurements are missing in {steady.gaps_s:.3g} s of the steady window's "
+        f"{steady.duration_s:.3g} s, more than {_LARGEST_GAPS:.0%} of it"
+    )
+    yield at_most("measurements missing", "energy", steady.gaps_s / steady.duration_s, _LARGEST_GAPS, missing, again)
+    turned = "the meter saw no power flow to the board: if it is plugged the other way round, use --sign -1"
+    flows = steady.energy_j > 0
+    yield judged(
+        "direction of the current",
+        "energy",
+        flows,
+        steady.energy_j,
+        0.0,
+        turned,
+        "Turn the meter round, or use --sign -1",
     )
 
 
-def _board_problems(run: BenchRun) -> tuple[str, ...]:
-    before, after = run.result.board_before.throttled or 0, run.result.board_after.throttled or 0
-    # The upper half says what has happened since boot: what is new there happened during the run.
-    word = before | after | (after & ~before) >> _SINCE_BOOT
-    return tuple(f"the board reported {what}" for bit, what in _THROTTLE_BITS.items() if word >> bit & 1)
-
-
-def _energy_problems(energy: RunEnergy | None) -> tuple[str, ...]:
-    if energy is None:
-        return ()
-    found = []
-    if energy.steady.samples < _MIN_SAMPLES:
-        found.append(f"the meter gave only {energy.steady.samples} measurements in the steady window")
-    if energy.steady.gaps_s > _LARGEST_GAPS * energy.steady.duration_s:
-        found.append(
-            f"measurements are missing in {energy.steady.gaps_s:.3g} s of the steady window's "
-            f"{energy.steady.duration_s:.3g} s, more than {_LARGEST_GAPS:.0%} of it"
-        )
-    if energy.steady.energy_j <= 0:
-        found.append("the meter saw no power flow to the board: if it is plugged the other way round, use --sign -1")
-    return tuple(found)
+RULES: tuple[Rule, ...] = (_latencies, _processor, _board, _clocks, _energy)

@@ -24,7 +24,7 @@ def plot(
         typer.Option("--run", help="The run folder whose phases to shade; else that which the recording lies in."),
     ] = None,
 ) -> None:
-    """Draw power and voltage over time. Holes stay empty, phases are shaded, and what is emulated says so.
+    """Draw power and voltage over time. Holes stay empty, phases are shaded, and what is emulated or invalid says so.
 
     Example: groupnl power plot trace.csv --out trace.png
 
@@ -35,7 +35,7 @@ def plot(
     from groupnl_deploy.workspace import write_atomically
     from power.energy import EnergyIndex
 
-    bench_run, trace = _with_run(recording, run)
+    bench_run, trace, problems = _with_run(recording, run)
     index = EnergyIndex(trace)
     phases = () if bench_run is None else run_phases(bench_run, trace)
     if bench_run is not None and not phases:
@@ -43,7 +43,7 @@ def plot(
             f"The run in {run or recording.parent} and the recording {recording} have no moment in common.",
             "Name the run that this recording was made in, or leave --run out.",
         )
-    write_atomically(out, draw_power(index, recording.name, phases, format))
+    write_atomically(out, draw_power(index, recording.name, phases, format, problems))
     console.show_text(str(out))
 
 
@@ -60,16 +60,19 @@ def _format_of(out: Path) -> str:
     return format
 
 
-def _with_run(recording: Path, run: Path | None) -> tuple["BenchRun | None", "PowerTrace"]:
-    """The recording, and the run it belongs to if there is one."""
+def _with_run(recording: Path, run: Path | None) -> tuple["BenchRun | None", "PowerTrace", tuple[str, ...]]:
+    """The recording, and the run it belongs to if there is one, with why that run is invalid."""
     from groupnl_deploy.bench.run import load_run
+    from groupnl_deploy.report.build import build_row
     from groupnl_deploy.workspace import POWER_FILE, RUN_FILE
     from power.trace_io import read_csv
 
+    its_own = recording.name == POWER_FILE and (recording.parent / RUN_FILE).is_file()
+    folder = run or (recording.parent if its_own else None)
+    if folder is None:
+        return None, read_csv(recording), ()
+    bench_run, trace = load_run(folder)
+    problems = build_row(bench_run, trace, folder.name).problems
     if run is not None:
-        return load_run(run)[0], read_csv(recording)
-    if recording.name == POWER_FILE and (recording.parent / RUN_FILE).is_file():
-        bench_run, trace = load_run(recording.parent)
-        if trace is not None:
-            return bench_run, trace
-    return None, read_csv(recording)
+        return bench_run, read_csv(recording), problems
+    return (bench_run, trace, problems) if trace is not None else (None, read_csv(recording), ())

@@ -26,13 +26,17 @@ def report(
 ) -> None:
     """Show runs side by side, in the form of the paper's Tables 11 and 12.
 
+    Numbers of a run that something disturbed are marked, the reason is said, and the exit code is 6.
+
     Example: groupnl report runs/digits --format markdown
     """
     from groupnl_deploy.report.build import build_report
     from groupnl_deploy.words import known_word
 
     known_word("format", format, FORMATS)
-    show_report(build_report(_expand(runs) if runs else _all_runs()), "json" if json else format)
+    built = build_report(_expand(runs) if runs else _all_runs())
+    show_report(built, "json" if json else format)
+    require_valid(built)
 
 
 def show_report(report: "Report", format: str) -> None:
@@ -49,15 +53,17 @@ def show_report(report: "Report", format: str) -> None:
         console.show_prose(note)
 
 
-def require_valid(report: "Report") -> None:
-    """Raise `MeasurementInvalid` when a row's numbers should not be trusted."""
-    doubtful = [row for row in report.rows if row.problems]
-    if doubtful:
-        raise MeasurementInvalid(
-            f"{doubtful[0].run}: {doubtful[0].problems[0]}"
-            + (f" (and {len(doubtful) - 1} more runs)." if len(doubtful) > 1 else "."),
-            "The run is kept and marked; remove the cause and bench again.",
-        )
+def require_valid(report: "Report", again: str = "bench again") -> None:
+    """Raise `MeasurementInvalid` when a row's numbers must not be believed; `again` says how to measure anew."""
+    invalid = [row for row in report.rows if not row.valid]
+    if not invalid:
+        return
+    first = next(check for check in invalid[0].checks if check.verdict == "invalid")
+    others = f" In all {len(invalid)} of {len(report.rows)} runs are." if len(invalid) > 1 else ""
+    raise MeasurementInvalid(
+        f"{invalid[0].run} is invalid: {first.says}.{others}",
+        f"{first.remedy}, then {again}. What was measured is kept, and marked.",
+    )
 
 
 def _expand(folders: list[Path]) -> list[Path]:

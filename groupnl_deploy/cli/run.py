@@ -25,7 +25,7 @@ def run(
     """
     from groupnl_deploy.config import load_campaign
     from groupnl_deploy.pipeline import STAGES, run_campaign
-    from groupnl_deploy.words import known_word
+    from groupnl_deploy.words import command_line, known_word
 
     campaign = load_campaign(config)
     for stage in (from_, to):
@@ -34,8 +34,8 @@ def run(
     result = run_campaign(campaign, console.TerminalReporter(), from_, to)  # type: ignore[arg-type]
     if json:
         console.show_json(result)
-    elif result.report is not None:
+    elif result.report is not None and to == "report":
         show_report(result.report, "table")
     console.say(f"Everything is kept in {result.out}")
     if result.report is not None:
-        require_valid(result.report)
+        require_valid(result.report, f"run {command_line('run', config, '--from', 'bench')}")

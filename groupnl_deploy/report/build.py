@@ -5,15 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from device_agent.wire import BoardFacts
+from groupnl_deploy.bench.check import Check
 from groupnl_deploy.bench.energy import RunEnergy, run_energy
 from groupnl_deploy.bench.run import BenchRun, load_run
 from groupnl_deploy.bench.stats import LatencyStats, latency_stats
-from groupnl_deploy.bench.validity import problems
+from groupnl_deploy.bench.validity import checks, not_judged, problems, unusable_recording
 from power.errors import MeterTooFast, PowerError
 from power.renewal import renewed_too_fast
 from power.trace import PowerTrace
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 # The paper's Tables 11 and 12 give time and energy for 100 images.
 PAPER_IMAGES = 100
 _WH_J = 3600.0
@@ -23,6 +24,9 @@ _MB = 1e6
 @dataclass(frozen=True)
 class ReportRow:
     """One run as a line of a table. Null: not measured, or not measurable; `problems` says why.
+
+    Where `valid` is false, `problems` says why the numbers must not be believed. `not_judged` is what nobody could
+    tell, `checks` every rule's verdict with its value and limit. The numbers themselves stay as they were measured.
 
     `time_s` and `energy_wh` are for 100 images, as in the paper's Tables 11 and 12; `energy_j` and
     `net_energy_j` are per inference, gross and net of idle. `emulated` is true when the joules are made up
@@ -52,7 +56,10 @@ class ReportRow:
     emulated: bool | None
     accuracy: float | None
     images: int
+    valid: bool
     problems: tuple[str, ...]
+    not_judged: tuple[str, ...]
+    checks: tuple[Check, ...]
     artifact_sha256: str
     run: str
     created_at: str
@@ -83,7 +90,7 @@ def build_row(run: BenchRun, trace: PowerTrace | None, name: str) -> ReportRow:
     energy, refusal = _energy(run, trace)
     span = run.result.span("steady")
     stats = latency_stats(run.result.latencies_ns, (span.end_ns - span.start_ns) / 1e9)
-    found = problems(run, energy)
+    found = (*refusal, *checks(run, energy))
     memory = run.result.memory
     return ReportRow(
         model=run.manifest.label,
@@ -108,7 +115,10 @@ def build_row(run: BenchRun, trace: PowerTrace | None, name: str) -> ReportRow:
         emulated=trace.facts.emulated if trace else None,
         accuracy=accuracy(run),
         images=len(run.result.predictions),
-        problems=(refusal, *found) if refusal else found,
+        valid=not problems(found),
+        problems=problems(found),
+        not_judged=not_judged(found),
+        checks=found,
         artifact_sha256=run.artifact_sha256,
         run=name,
         created_at=run.created_at,
@@ -126,16 +136,17 @@ def accuracy(run: BenchRun) -> float | None:
     return sum(a == b for a, b in zip(labels, predictions, strict=True)) / len(labels)
 
 
-def _energy(run: BenchRun, trace: PowerTrace | None) -> tuple[RunEnergy | None, str | None]:
+def _energy(run: BenchRun, trace: PowerTrace | None) -> tuple[RunEnergy | None, tuple[Check, ...]]:
+    """The joules, or why they cannot be had."""
     if trace is None:
-        return None, None
+        return None, ()
     try:
-        return run_energy(run, trace), None
+        return run_energy(run, trace), ()
     except MeterTooFast as error:
         # The remedy as well: it is the meter that must be touched, and nothing else tells how.
-        return None, f"{error.message} {error.remedy}".removesuffix(".")
+        return None, (unusable_recording(f"{error.message} {error.remedy}", error.remedy),)
     except PowerError as error:
-        return None, error.message
+        return None, (unusable_recording(error.message, error.remedy),)
 
 
 def _board(board: BoardFacts) -> str:

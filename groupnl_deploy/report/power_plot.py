@@ -1,5 +1,6 @@
 """A recording as a picture: power and voltage over time, the phases of a run, and the holes left empty."""
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -21,6 +22,7 @@ Rows = npt.NDArray[np.intp]
 
 # More than twice the dots that a panel has across: what is left out would fall on a dot that is drawn.
 COLUMNS = 2600
+LONGEST_LINE = 150  # characters of a reason, as wide as the picture
 LEAST_SHARE = 0.07  # of the picture's width; a narrower phase has no room for its name
 # An upright axis spans at least this share of the mean, and this much: the noise of a steady load is no event.
 LEAST_SPAN_OF_MEAN, LEAST_SPAN = 0.05, 1e-3  # the latter in W or V
@@ -48,12 +50,20 @@ def run_phases(run: BenchRun, trace: PowerTrace) -> tuple[PhaseTime, ...]:
     return tuple(phase for phase in phases if phase.end_s > trace.t_s[0] and phase.start_s < trace.t_s[-1])
 
 
-def draw_power(index: EnergyIndex, name: str, phases: Sequence[PhaseTime] = (), format: str = "png") -> bytes:
+def draw_power(
+    index: EnergyIndex,
+    name: str,
+    phases: Sequence[PhaseTime] = (),
+    format: str = "png",
+    problems: Sequence[str] = (),
+) -> bytes:
     """`power_figure` as a file in one of `PICTURE_FORMATS`."""
-    return picture_bytes(power_figure(index, name, phases), format)
+    return picture_bytes(power_figure(index, name, phases, problems), format)
 
 
-def power_figure(index: EnergyIndex, name: str, phases: Sequence[PhaseTime] = ()) -> Figure:
+def power_figure(
+    index: EnergyIndex, name: str, phases: Sequence[PhaseTime] = (), problems: Sequence[str] = ()
+) -> Figure:
     """Draw a recording of any length.
 
     Block means are drawn as the steps that they are, instants as lines; nothing is drawn across a hole.
@@ -62,6 +72,7 @@ def power_figure(index: EnergyIndex, name: str, phases: Sequence[PhaseTime] = ()
         index: the recording, ready to integrate.
         name: what to call it.
         phases: to be shaded.
+        problems: why the run of this recording is invalid.
     """
     trace = index.trace
     figure = Figure(figsize=(12, 7), layout="constrained")
@@ -73,23 +84,36 @@ def power_figure(index: EnergyIndex, name: str, phases: Sequence[PhaseTime] = ()
     for axes in (upper, lower):
         _shade(axes, phases, index.holes_s)
     _label(upper, phases, float(trace.t_s[-1] - trace.t_s[0]))
-    marked = trace.facts.emulated or index.renews_too_fast
-    figure.suptitle(_title(index, name), fontsize=15, color=MARK_COLOUR if marked else "black")
+    invalid = bool(problems) or index.renews_too_fast
+    marks = [word for word, is_so in (("EMULATED", trace.facts.emulated), ("INVALID", invalid)) if is_so]
+    figure.suptitle(_title(trace, name, invalid), fontsize=15, color=MARK_COLOUR if marks else "black")
     upper.set_title(_facts(index), fontsize=10)
     patches = _legend(phases, bool(index.holes_s))
-    if patches:
-        figure.legend(handles=patches, loc="outside lower center", ncols=5, frameon=False, fontsize=10)
-    if trace.facts.emulated:
-        style: dict[str, Any] = {
-            "fontsize": 90,
-            "color": MARK_COLOUR,
-            "alpha": 0.13,
-            "rotation": 22,
-            "ha": "center",
-            "va": "center",
-        }
-        figure.text(0.5, 0.55, "EMULATED", **style)
+    if patches or problems:
+        style: dict[str, Any] = {"ncols": 5, "frameon": False, "fontsize": 10, "title_fontsize": 10}
+        legend = figure.legend(handles=patches, loc="outside lower center", title=_reasons(problems), **style)
+        legend.get_title().set_color(MARK_COLOUR)
+    _watermark(figure, marks)
     return figure
+
+
+def _watermark(figure: Figure, marks: Sequence[str]) -> None:
+    style: dict[str, Any] = {
+        "fontsize": 90,
+        "color": MARK_COLOUR,
+        "alpha": 0.13,
+        "rotation": 22,
+        "ha": "center",
+        "va": "center",
+    }
+    if marks:
+        figure.text(0.5, 0.55, "\n".join(marks), **style)
+
+
+def _reasons(problems: Sequence[str]) -> str | None:
+    """Why the run is invalid, a line or more each; None for a sound one."""
+    lines = [line for problem in problems for line in textwrap.wrap(f"INVALID: {problem}.", LONGEST_LINE)]
+    return "\n".join(lines) or None
 
 
 def _curve(axes: Any, index: EnergyIndex, values: Samples, label: str, colour: str) -> None:
@@ -176,9 +200,9 @@ def _words(phase: str) -> str:
     return PHASE_WORDS.get(phase, phase.replace("_", " "))
 
 
-def _title(index: EnergyIndex, name: str) -> str:
-    emulated = "EMULATED, no measurement of any device: " if index.trace.facts.emulated else ""
-    return f"{emulated}{'INVALID: ' if index.renews_too_fast else ''}{name}"
+def _title(trace: PowerTrace, name: str, invalid: bool) -> str:
+    emulated = "EMULATED, no measurement of any device: " if trace.facts.emulated else ""
+    return f"{emulated}{'INVALID: ' if invalid else ''}{name}"
 
 
 def _facts(index: EnergyIndex) -> str:

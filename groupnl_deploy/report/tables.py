@@ -11,7 +11,9 @@ from dataclasses import dataclass, fields
 from typing import Literal
 
 from device_agent.strict import to_dict, to_json
+from groupnl_deploy.bench.check import Doubts
 from groupnl_deploy.bench.energy import RunEnergy
+from groupnl_deploy.bench.validity import doubted
 from groupnl_deploy.report.build import Report, ReportRow
 from power.edge_error import ASSUMES
 
@@ -21,7 +23,11 @@ EMULATED_NOTE = (
     "* EMULATED: this power and energy comes from the emulated meter on a pseudo-terminal. "
     "It tests the pipeline and is no measurement of any device."
 )
+INVALID_NOTE = (
+    "! INVALID: something disturbed this measurement or was wrong with it, as said below. Such a number is no result."
+)
 _LATENCIES = ("mean_ms", "p50_ms", "p90_ms", "p99_ms", "max_ms")
+_WITHOUT_NUMBER = (_NO_METER, _NO_JOULES) = ("–", "invalid")
 SUFFIXES = {"json": "json", "csv": "csv", "markdown": "md"}
 CAPTION = "Time is for 100 images, as in the paper's Tables 11 and 12."
 METERED_CAPTION = "Time and energy are for 100 images, as in the paper's Tables 11 and 12; mJ are per inference."
@@ -29,30 +35,52 @@ METERED_CAPTION = "Time and energy are for 100 images, as in the paper's Tables 
 
 @dataclass(frozen=True)
 class Column:
-    """A heading and how a row fills it."""
+    """A heading and how a row fills it; `doubts` is what must be believed for the cell to be a result."""
 
     heading: str
-    cell: Callable[[ReportRow], str]
+    fill: Callable[[ReportRow], str]
     numeric: bool = True
+    doubts: Doubts | None = None
+
+    def cell(self, row: ReportRow) -> str:
+        """The row's text in this column, marked where the run is invalid."""
+        text = self.fill(row)
+        marked = self.doubts is not None and doubted(row.checks, self.doubts) and text not in _WITHOUT_NUMBER
+        return f"{text}!" if marked else text
 
 
 def columns(report: Report) -> tuple[Column, ...]:
     """The columns that this report needs: energy's only when some run had a meter."""
     metered = any(row.emulated is not None for row in report.rows)
-    return (*_MODEL, *_SPEED, *(_ENERGY if metered else ()), *_ACCURACY)
+    invalid = not all(row.valid for row in report.rows)
+    return (*_MODEL, *(_VALID if invalid else ()), *_SPEED, *(_ENERGY if metered else ()), *_ACCURACY)
 
 
 def notes(report: Report) -> tuple[str, ...]:
     """What has to be said below the table."""
-    invalid = tuple(f"{row.run}: {problem}." for row in report.rows for problem in row.problems)
     metered = any(row.emulated is not None for row in report.rows)
     emulated = (EMULATED_NOTE,) if report.emulated else ()
-    return (METERED_CAPTION if metered else CAPTION, *emulated, *_about_edges(report), *_about_gaps(report), *invalid)
+    caption = METERED_CAPTION if metered else CAPTION
+    return (caption, *emulated, *_about_edges(report), *_about_gaps(report), *_about_validity(report))
+
+
+def _about_validity(report: Report) -> Iterator[str]:
+    """Why rows are invalid, and what could not be judged."""
+    if not all(row.valid for row in report.rows):
+        yield INVALID_NOTE
+    for row in report.rows:
+        yield from (f"{row.run}: INVALID: {problem}." for problem in row.problems)
+        if row.not_judged:
+            yield f"{row.run}: not judged: {'; '.join(row.not_judged)}."
 
 
 def _about_edges(report: Report) -> Iterator[str]:
-    """The largest edge error of all runs, and the runs of which it is not known."""
-    metered = [(row.run, row.energy) for row in report.rows if row.energy is not None]
+    """The largest edge error of all runs, and those of which it is not known.
+
+    Runs whose time is doubtful are left out: beside what is wrong with them no edge is worth a word.
+    """
+    rows = [row for row in report.rows if not doubted(row.checks, "time")]
+    metered = [(row.run, row.energy) for row in rows if row.energy is not None]
     shares = [(run, _edge_share(energy)) for run, energy in metered]
     known = [share for _, share in shares if share is not None]
     if known:
@@ -100,7 +128,7 @@ def _csv(report: Report) -> str:
     """One line a run, every scalar field; empty where null."""
     buffer = io.StringIO()
     flat = [_flat(row) for row in report.rows]
-    names = [field.name for field in fields(ReportRow) if field.name not in ("latency", "energy")]
+    names = [field.name for field in fields(ReportRow) if field.name not in ("latency", "energy", "checks")]
     writer = csv.DictWriter(buffer, [*names, *_LATENCIES], lineterminator="\n")
     writer.writeheader()
     writer.writerows(flat)
@@ -111,8 +139,9 @@ def _flat(row: ReportRow) -> dict[str, object]:
     data: dict[str, object] = to_dict(row)
     data.pop("energy")
     data.pop("latency")
-    data["problems"] = "; ".join(row.problems)
-    for name in ("trained", "emulated", "renews_too_fast"):
+    data.pop("checks")
+    data["problems"], data["not_judged"] = "; ".join(row.problems), "; ".join(row.not_judged)
+    for name in ("trained", "emulated", "renews_too_fast", "valid"):
         data[name] = None if data[name] is None else str(data[name]).lower()
     return data | {name: getattr(row.latency, name) for name in _LATENCIES}
 
@@ -139,7 +168,7 @@ def _model(row: ReportRow) -> str:
 
 def _joules(value: float | None, digits: int, row: ReportRow) -> str:
     if value is None:
-        return "–" if row.emulated is None else "invalid"
+        return _NO_METER if row.emulated is None else _NO_JOULES
     return f"{value:.{digits}f}" + ("*" if row.emulated else "")
 
 
@@ -160,16 +189,17 @@ _MODEL = (
     Column("Device", lambda row: row.device, numeric=False),
     Column("Backend", lambda row: row.backend, numeric=False),
 )
+_VALID = (Column("Valid", lambda row: "yes" if row.valid else "INVALID", numeric=False),)
 _SPEED = (
-    Column("Time (s)", lambda row: f"{row.time_s:.3f}"),
-    Column("Avg. FPS", lambda row: f"{row.fps:.1f}"),
-    Column("p50/p99 (ms)", lambda row: f"{row.latency.p50_ms:.2f}/{row.latency.p99_ms:.2f}"),
+    Column("Time (s)", lambda row: f"{row.time_s:.3f}", doubts="time"),
+    Column("Avg. FPS", lambda row: f"{row.fps:.1f}", doubts="time"),
+    Column("p50/p99 (ms)", lambda row: f"{row.latency.p50_ms:.2f}/{row.latency.p99_ms:.2f}", doubts="time"),
     Column("Mem. (MB)", lambda row: f"{row.memory_mb:.1f}"),
 )
 _ENERGY = (
-    Column("Power (W)", lambda row: _joules(row.power_w, 3, row)),
-    Column("Energy (Wh)", lambda row: _joules(row.energy_wh, 6, row)),
-    Column("Gross/net (mJ)", _per_inference),
+    Column("Power (W)", lambda row: _joules(row.power_w, 3, row), doubts="energy"),
+    Column("Energy (Wh)", lambda row: _joules(row.energy_wh, 6, row), doubts="energy"),
+    Column("Gross/net (mJ)", _per_inference, doubts="energy"),
     Column("Meter", _meter),
 )
 _ACCURACY = (Column("Acc. (%)", lambda row: "–" if row.accuracy is None else f"{100 * row.accuracy:.1f}"),)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from groupnl_deploy.config import load_campaign
 from groupnl_deploy.pipeline import run_campaign
 from groupnl_deploy.progress import Silence
 from groupnl_deploy.remote.inventory import add_device, get_device
+from groupnl_deploy.report.build import ReportRow
 from groupnl_deploy.training.checkpoint import load_checkpoint
 
 pytestmark = pytest.mark.alone
@@ -85,7 +87,9 @@ def run(folder: Path, **options) -> tuple[Notes, object]:
     return notes, run_campaign(load_campaign(folder / "job.toml"), notes, **options).report
 
 
-def test_the_main_job_over_ssh(sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_main_job_over_ssh(
+    sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sound_but_for_noise: Callable[[Path], ReportRow]
+) -> None:
     monkeypatch.chdir(tmp_path)
     add_device(sshd.device("board"))
     (tmp_path / "job.toml").write_text(CAMPAIGN)
@@ -95,6 +99,7 @@ def test_the_main_job_over_ssh(sshd, tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert [(row.backend, row.device) for row in report.rows] == [("pytorch", "board"), ("onnxruntime", "board")]
 
     for row in report.rows:
+        assert sound_but_for_noise(tmp_path / "job" / "runs" / row.run) == row
         check_row(row)
         check_joules(tmp_path / "job" / "runs" / row.run)
     check_accuracy(report, load_checkpoint(tmp_path / "job" / "checkpoints" / "net"))
@@ -105,7 +110,7 @@ def test_the_main_job_over_ssh(sshd, tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def check_row(row) -> None:
-    assert row.problems == () and row.emulated is True and row.trained
+    assert row.emulated is True and row.trained and row.not_judged == ()
     assert row.iterations >= 100 and row.latency.duration_s >= 10.0
     assert row.fps == pytest.approx(row.iterations / row.latency.duration_s)
     assert 0 < row.latency.p50_ms <= row.latency.p90_ms <= row.latency.p99_ms <= row.latency.max_ms

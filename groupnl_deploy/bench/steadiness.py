@@ -1,0 +1,86 @@
+"""Are the latencies of the steady window those of a machine at rest? Pure.
+
+A fixed graph does the same work for every image, so what makes one inference slower than another comes from outside:
+another program, a colder or a hotter processor. Three robust numbers find it, each with a limit of its own:
+
+- tail: p99 over p50. Another program takes a core for a slice of some milliseconds, now and then.
+- mean: mean over p50. What such slices cost in all; FPS and joules per inference are the mean's.
+- drift: the largest over the smallest of ten blocks' medians. A clock that climbs or is throttled, a load that
+  comes or goes. Georges et al. (OOPSLA 2007) call a state steady when the variation of its last iterations is
+  small; medians of blocks ask the same and are blind to single slow inferences, which the first two see.
+
+The limits are set by measurement (`benchmarks/validity.py`; docs/validity.md has the figures).
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from statistics import median
+
+from groupnl_deploy.bench.check import Check, at_most, not_judged
+from groupnl_deploy.bench.stats import latency_stats
+
+TAIL_LIMIT, MEAN_LIMIT, DRIFT_LIMIT = 10.0, 1.25, 1.25
+# With fewer, the nearest-rank p99 is the one slowest inference.
+LEAST_FOR_TAIL = 100
+LEAST_FOR_MEAN = 10
+BLOCKS, LEAST_IN_BLOCK = 10, 5
+# A block must be longer than a few slices of a scheduler, or one slice moves its median.
+LEAST_BLOCK_S = 0.05
+# Below this an inference is not told from the reading of the clock and the loop around it.
+RESOLVED_NS = 10_000
+
+QUIET = "Stop what else runs on the device (top shows it)"
+_COOL = "Let the device cool, give it a fan or a fixed clock, and use a longer --warmup"
+
+
+def steadiness(latencies_ns: Sequence[int], window_s: float) -> tuple[Check, ...]:
+    """The three checks of a window's latencies, in the order in which they happened."""
+    typical_ns = median(latencies_ns)
+    if typical_ns < RESOLVED_NS:
+        says = f"an inference of {typical_ns / 1e3:.2g} µs is too short to tell noise from the reading of the clock"
+        return tuple(not_judged(rule, "time", says) for rule in ("latency tail", "mean latency", "latency drift"))
+    stats = latency_stats(latencies_ns, window_s)
+    return (
+        _tail(stats.iterations, stats.p99_ms / stats.p50_ms),
+        _mean(stats.iterations, stats.mean_ms / stats.p50_ms),
+        _drift(latencies_ns, window_s),
+    )
+
+
+def _tail(iterations: int, ratio: float) -> Check:
+    if iterations < LEAST_FOR_TAIL:
+        return not_judged("latency tail", "time", _few(iterations, LEAST_FOR_TAIL, "tail"), TAIL_LIMIT)
+    says = f"one inference in a hundred took {ratio:.3g} times the median or more (p99/p50; at most {TAIL_LIMIT:g})"
+    return at_most("latency tail", "time", ratio, TAIL_LIMIT, says, QUIET)
+
+
+def _mean(iterations: int, ratio: float) -> Check:
+    if iterations < LEAST_FOR_MEAN:
+        return not_judged("mean latency", "time", _few(iterations, LEAST_FOR_MEAN, "mean"), MEAN_LIMIT)
+    says = f"the mean latency is {ratio:.3g} times the median (at most {MEAN_LIMIT:g})"
+    return at_most("mean latency", "time", ratio, MEAN_LIMIT, says, QUIET)
+
+
+def _drift(latencies_ns: Sequence[int], window_s: float) -> Check:
+    count, least = len(latencies_ns), BLOCKS * LEAST_IN_BLOCK
+    if count < least:
+        return not_judged("latency drift", "time", _few(count, least, "drift"), DRIFT_LIMIT)
+    if window_s < BLOCKS * LEAST_BLOCK_S:
+        says = f"a window of {window_s:.2g} s is too short to judge its drift (at least {BLOCKS * LEAST_BLOCK_S:g} s)"
+        return not_judged("latency drift", "time", says, DRIFT_LIMIT)
+    medians = list(_block_medians(latencies_ns))
+    low, high = min(medians), max(medians)
+    says = (
+        f"the typical latency moved between {low / 1e6:.3g} and {high / 1e6:.3g} ms within the window, "
+        f"{high / low:.3g} times (medians of {BLOCKS} blocks; at most {DRIFT_LIMIT:g})"
+    )
+    return at_most("latency drift", "time", high / low, DRIFT_LIMIT, says, _COOL if medians[-1] > low else QUIET)
+
+
+def _block_medians(latencies_ns: Sequence[int]) -> Iterator[float]:
+    edges = [round(len(latencies_ns) * number / BLOCKS) for number in range(BLOCKS + 1)]
+    return (median(latencies_ns[begin:end]) for begin, end in pairwise(edges))
+
+
+def _few(count: int, least: int, what: str) -> str:
+    return f"{count} inferences are too few to judge the latencies' {what} (at least {least})"
