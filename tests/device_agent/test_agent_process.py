@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from device_agent import wire
+from groupnl_deploy.bench.foreign_load import foreign
 from groupnl_deploy.errors import DeviceFault, DeviceUnreachable, UsageError, VerificationFailed
 from groupnl_deploy.remote.bundle import build_bundle
 from groupnl_deploy.remote.client import AgentClient, start_agent
@@ -81,11 +82,27 @@ def test_a_benchmark_keeps_every_latency_and_every_phase(agent: AgentClient, unt
     assert sum(result.latencies_ns) <= steady.end_ns - steady.start_ns
     assert steady.end_ns - steady.start_ns >= 0.1e9
     assert all(before.end_ns <= after.start_ns for before, after in zip(result.phases, result.phases[1:], strict=False))
+    for span in result.phases:
+        assert span.cpu.elapsed_s >= (span.end_ns - span.start_ns) / 1e9, "read outside the phase"
+        assert span.cpu.cores >= 1 and span.cpu.busy_s >= 0
+    assert 0 < steady.cpu.own_s <= steady.cpu.elapsed_s * steady.cpu.cores + 0.1
     assert len(result.predictions) == 3
     memory = result.memory
     assert 0 < memory.rss_start_bytes <= memory.rss_peak_bytes
     assert memory.rss_after_load_bytes <= memory.rss_peak_bytes
     assert result.threads == 1 and result.manifest_sha256 == artifact.sha256
+
+
+def test_four_busy_loops_beside_a_benchmark_make_it_invalid(agent: AgentClient, untrained) -> None:
+    loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(4)]
+    try:
+        result = agent.bench(request_for(untrained.onnx, min_seconds=1.0), IMAGES, lambda message: None)
+    finally:
+        for loop in loops:
+            loop.kill()
+            loop.wait()
+    check = foreign(result.span("steady"), "time")
+    assert check.verdict == "invalid" and check.value > 5 * check.limit
 
 
 def test_both_backends_agree_with_the_eager_model_on_the_host(agent: AgentClient, untrained) -> None:
