@@ -153,8 +153,8 @@ class Parity:
         eager, grows = self.eager_error / self.output_std, self.amplifier
         return (
             f"The network amplifies rounding: in single precision it is itself {eager:.2g} of the spread away from "
-            f"double precision, {eager / ROUNDING:,.0f} times the rounding of one number. It begins in {grows.module}, "
-            f"whose output is off by {grows.after:.2g} of its spread where its input is by {grows.before:.2g}. Allowed "
+            f"double precision, {eager / ROUNDING:,.0f} times the rounding of one number. It begins in {grows.module}: "
+            f"what that reads is off by {grows.before:.2g} of its spread, what it gives by {grows.after:.2g}. Allowed "
             f"is twice the network's own error, {self.tolerance:.2g} of the spread."
         )
 

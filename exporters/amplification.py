@@ -44,7 +44,13 @@ def find_amplifier(single: nn.Module, double: nn.Module, image: torch.Tensor) ->
     found = [Amplifier(one.module, _off(one.before, two.before), _off(one.after, two.after)) for one, two in pairs]
     numbers = [step for step in found if np.isfinite([step.before, step.after]).all()]
     large = (step for step in numbers if step.after > LARGE)
-    return next(large, max(numbers, key=_gain, default=None))
+    return next(large, max(numbers, key=lambda step: _own_gain(step, numbers), default=None))
+
+
+def _own_gain(step: Amplifier, steps: list[Amplifier]) -> float:
+    """By how much the error grows in a module itself: beyond its input and the modules inside."""
+    inside = [other.after for other in steps if other.module.startswith(f"{step.module}.")]
+    return step.after / max(step.before, *inside, ROUNDING)
 
 
 def where_it_fails(model: nn.Module, images: torch.Tensor) -> str | None:
@@ -79,14 +85,24 @@ def _watched(model: nn.Module, image: torch.Tensor) -> list[_Seen]:
 
 @contextmanager
 def _hooks(model: nn.Module, seen: list[_Seen]) -> Iterator[None]:
-    def watch(name: str) -> Callable[[nn.Module, Any, Any], None]:
+    """Watch all modules inside; an input is looked at before a module works, as one that works in place changes it."""
+    waiting: list[Sample | None] = []
+
+    def enter(_: nn.Module, inputs: Any) -> None:
+        readable = inputs and isinstance(inputs[0], torch.Tensor)
+        waiting.append(_sample(inputs[0]) if readable else None)
+
+    def leave(name: str) -> Callable[[nn.Module, Any, Any], None]:
         def look(_: nn.Module, inputs: Any, output: Any) -> None:
-            if isinstance(output, torch.Tensor) and inputs and isinstance(inputs[0], torch.Tensor):
-                seen.append(_Seen(name, _sample(inputs[0]), _sample(output)))
+            before = waiting.pop()
+            if before is not None and isinstance(output, torch.Tensor):
+                seen.append(_Seen(name, before, _sample(output)))
 
         return look
 
-    handles = [module.register_forward_hook(watch(name)) for name, module in model.named_modules() if name]
+    modules = [(name, module) for name, module in model.named_modules() if name]
+    handles = [module.register_forward_pre_hook(enter) for _, module in modules]
+    handles += [module.register_forward_hook(leave(name)) for name, module in modules]
     try:
         yield
     finally:
@@ -104,7 +120,3 @@ def _off(single: Sample, double: Sample) -> float:
     """Root mean square of the difference, over the spread."""
     spread = double.std() or np.abs(double).max() or 1.0
     return float(np.sqrt(np.mean((single - double) ** 2)) / spread)
-
-
-def _gain(step: Amplifier) -> float:
-    return step.after / max(step.before, ROUNDING)
