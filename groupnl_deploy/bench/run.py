@@ -81,9 +81,13 @@ def load_run(folder: Path) -> tuple[BenchRun, PowerTrace | None]:
     """Read a run folder and verify its recording. Raises `UsageError` or `VerificationFailed`."""
     path = folder / RUN_FILE
     if not path.is_file():
+        if (folder / POWER_FILE).is_file():
+            raise VerificationFailed(f"{path} is missing.", _BENCH_AGAIN)
         raise UsageError(f"{folder} is no run: it has no {RUN_FILE}.", "Name a folder that groupnl bench wrote.")
     try:
         run = from_json(BenchRun, path.read_bytes(), str(path))
+    except OSError as error:
+        raise VerificationFailed(f"{path} cannot be read: {error.strerror}.", "See to the file or its disk.") from error
     except StrictError as error:
         raise VerificationFailed(f"{error}.", "The run is damaged or of another version: bench again.") from error
     _require_consistent(run, path)
@@ -98,6 +102,7 @@ def _require_consistent(run: BenchRun, path: Path) -> None:
         and len(result.predictions) == run.request.images
         and (labels is None or len(labels) == run.request.images)
         and len(result.latencies_ns) > 0
+        and all(span.end_ns > span.start_ns for span in result.phases if span.phase == "steady")
         and result.manifest_sha256 == run.artifact_sha256
     )
     if not whole:

@@ -8,7 +8,7 @@ import typer
 from groupnl_deploy.cli import console
 from groupnl_deploy.cli.exits import guarded
 from groupnl_deploy.cli.options import Json
-from groupnl_deploy.errors import MeasurementInvalid, UsageError
+from groupnl_deploy.errors import MeasurementInvalid, UsageError, VerificationFailed
 
 if TYPE_CHECKING:
     from groupnl_deploy.report.build import Report
@@ -21,22 +21,42 @@ def report(
     runs: Annotated[
         list[Path] | None, typer.Argument(help="Runs or campaign folders; all under runs/ if left out.")
     ] = None,
-    format: Annotated[str, typer.Option("--format", help="table, json, csv or markdown.")] = "table",
+    format: Annotated[
+        str | None, typer.Option("--format", help="table, json, csv or markdown; table if left out.")
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Show runs side by side, in the form of the paper's Tables 11 and 12.
+    """Show runs side by side, in the form of the paper's Tables 11 and 12, in the order they are named.
+
+    What the rows differ in has a column; what they share is said once below. JSON and CSV have all of it. A damaged
+    run is named on stderr, the others are shown, and the exit code is 4.
 
     Numbers of a run that something disturbed are marked, the reason is said, and the exit code is 6.
 
     Example: groupnl report runs/digits --format markdown
+
+    Example: groupnl report runs/before runs/after --format csv
     """
     from groupnl_deploy.report.build import build_report
+
+    wanted = _format(format, json)
+    built = build_report(_once(_expand(runs)) if runs else _all_runs())
+    show_report(built, wanted)
+    require_whole(built)
+    require_valid(built)
+
+
+def _format(format: str | None, json: bool) -> str:
+    """The format that is asked for in either way."""
     from groupnl_deploy.words import known_word
 
-    known_word("format", format, FORMATS)
-    built = build_report(_expand(runs) if runs else _all_runs())
-    show_report(built, "json" if json else format)
-    require_valid(built)
+    if format is not None:
+        known_word("format", format, FORMATS)
+    if json and format not in (None, "json"):
+        raise UsageError(
+            f"--json and --format {format} ask for two formats at once.", f"Leave one of them out: --format {format}."
+        )
+    return "json" if json else format or "table"
 
 
 def show_report(report: "Report", format: str) -> None:
@@ -66,15 +86,38 @@ def require_valid(report: "Report", again: str = "bench again") -> None:
     )
 
 
+def require_whole(report: "Report") -> None:
+    """Name the damaged runs, and raise `VerificationFailed` when there are any."""
+    for run in report.damaged:
+        console.say(f"{run.run} is damaged and not shown: {run.reason} {run.remedy}")
+    if report.damaged:
+        count, of = len(report.damaged), len(report.damaged) + len(report.rows)
+        raise VerificationFailed(
+            f"{count} of {of} runs {'is' if count == 1 else 'are'} damaged; the others are shown.",
+            "Bench again what is damaged, or leave its folder out.",
+        )
+
+
 def _expand(folders: list[Path]) -> list[Path]:
     """A campaign's folder stands for its runs; any other folder for itself."""
     return [run for folder in folders for run in (_runs_of(folder / "runs") or [folder])]
 
 
-def _runs_of(folder: Path) -> list[Path]:
-    from groupnl_deploy.workspace import RUN_FILE
+def _once(folders: list[Path]) -> list[Path]:
+    """Each run one time, where it was named first."""
+    kept: dict[Path, Path] = {}
+    for folder in folders:
+        first = kept.setdefault(folder.resolve(), folder)
+        if first is not folder:
+            console.say(f"{folder} was named twice and is shown once.")
+    return list(kept.values())
 
-    return sorted(path.parent for path in folder.glob(f"*/{RUN_FILE}"))
+
+def _runs_of(folder: Path) -> list[Path]:
+    """The runs in a folder, also one that has lost half of its files."""
+    from groupnl_deploy.workspace import POWER_FILE, RUN_FILE
+
+    return sorted({path.parent for file in (RUN_FILE, POWER_FILE) for path in folder.glob(f"*/{file}")})
 
 
 def _all_runs() -> list[Path]:

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from device_agent.wire import BoardFacts
 from groupnl_deploy.bench.check import Check
 from groupnl_deploy.bench.energy import RunEnergy, run_energy
 from groupnl_deploy.bench.run import BenchRun, load_run
 from groupnl_deploy.bench.stats import LatencyStats, latency_stats
 from groupnl_deploy.bench.validity import checks, not_judged, problems, unusable_recording
+from groupnl_deploy.errors import VerificationFailed
+from groupnl_deploy.report.identity import Identity, identify
 from power.errors import MeterTooFast, PowerError
 from power.renewal import renewed_too_fast
 from power.trace import PowerTrace
@@ -21,26 +22,20 @@ _WH_J = 3600.0
 _MB = 1e6
 
 
-@dataclass(frozen=True)
-class ReportRow:
-    """One run as a line of a table. Null: not measured, or not measurable; `problems` says why.
+@dataclass(frozen=True, kw_only=True)
+class ReportRow(Identity):
+    """One run as a line of a table: what it was of, and what was measured.
 
     Where `valid` is false, `problems` says why the numbers must not be believed. `not_judged` is what nobody could
     tell, `checks` every rule's verdict with its value and limit. The numbers themselves stay as they were measured.
 
-    `time_s` and `energy_wh` are for 100 images, as in the paper's Tables 11 and 12; `energy_j` and
-    `net_energy_j` are per inference, gross and net of idle. `emulated` is true when the joules are made up
-    by the emulated meter, null without a meter. `renews_too_fast` is true when the meter renewed its values faster than
-    it was asked, so that there are no joules; null without a meter. Accuracies are fractions.
+    Null is what was not measured, or not measurable. `time_s` and `energy_wh` are for 100 images,
+    as in the paper's Tables 11 and 12; `energy_j` and `net_energy_j` are per inference, gross and net of idle.
+    `emulated` is true where the emulated meter made the joules up, null without a meter. `renews_too_fast` is true when
+    the meter renewed its values faster than it was asked, so that there are no joules; null without a meter.
+    Accuracies are fractions.
     """
 
-    model: str
-    trained: bool
-    device: str
-    board: str
-    backend: str
-    versions: str
-    threads: int
     iterations: int
     time_s: float
     fps: float
@@ -55,23 +50,29 @@ class ReportRow:
     idle_power_w: float | None
     emulated: bool | None
     accuracy: float | None
-    images: int
     valid: bool
     problems: tuple[str, ...]
     not_judged: tuple[str, ...]
     checks: tuple[Check, ...]
-    artifact_sha256: str
-    run: str
-    created_at: str
     energy: RunEnergy | None
     renews_too_fast: bool | None = None
 
 
 @dataclass(frozen=True)
+class DamagedRun:
+    """A run that could not be read: its folder, what is wrong with it, what to do."""
+
+    run: str
+    reason: str
+    remedy: str
+
+
+@dataclass(frozen=True)
 class Report:
-    """Rows, in the order of the runs."""
+    """Rows, in the order of the runs, and the runs that are none because their files are damaged."""
 
     rows: tuple[ReportRow, ...]
+    damaged: tuple[DamagedRun, ...] = ()
     schema_version: int = SCHEMA_VERSION
 
     @property
@@ -81,8 +82,26 @@ class Report:
 
 
 def build_report(folders: Sequence[Path]) -> Report:
-    """Read and verify each run folder and make its row."""
-    return Report(tuple(build_row(*load_run(folder), folder.name) for folder in folders))
+    """Read and verify each run folder and make its row; a damaged run is named and blocks no other.
+
+    Raises the first run's error where every run is damaged, and `UsageError` for a folder that is no run.
+    """
+    rows, damaged, errors = [], [], []
+    for folder, name in zip(folders, _names(folders), strict=True):
+        try:
+            rows.append(build_row(*load_run(folder), name))
+        except (VerificationFailed, PowerError) as error:
+            damaged.append(DamagedRun(name, error.message, error.remedy))
+            errors.append(error)
+    if errors and not rows:
+        raise errors[0]
+    return Report(tuple(rows), tuple(damaged))
+
+
+def _names(folders: Sequence[Path]) -> list[str]:
+    """What each run is called: its folder's name, or its whole path where two folders have one name."""
+    names = [folder.name for folder in folders]
+    return [name if names.count(name) == 1 else str(folder) for name, folder in zip(names, folders, strict=True)]
 
 
 def build_row(run: BenchRun, trace: PowerTrace | None, name: str) -> ReportRow:
@@ -93,13 +112,7 @@ def build_row(run: BenchRun, trace: PowerTrace | None, name: str) -> ReportRow:
     found = (*refusal, *checks(run, energy))
     memory = run.result.memory
     return ReportRow(
-        model=run.manifest.label,
-        trained=run.manifest.trained,
-        device=run.device,
-        board=_board(run.result.board_before),
-        backend=run.result.backend,
-        versions=", ".join(f"{name} {version}" for name, version in sorted(run.result.versions.items())),
-        threads=run.result.threads,
+        **vars(identify(run, trace, name)),
         iterations=stats.iterations,
         time_s=PAPER_IMAGES / stats.fps,
         fps=stats.fps,
@@ -114,14 +127,10 @@ def build_row(run: BenchRun, trace: PowerTrace | None, name: str) -> ReportRow:
         idle_power_w=energy.net.idle_power_w if energy else None,
         emulated=trace.facts.emulated if trace else None,
         accuracy=accuracy(run),
-        images=len(run.result.predictions),
         valid=not problems(found),
         problems=problems(found),
         not_judged=not_judged(found),
         checks=found,
-        artifact_sha256=run.artifact_sha256,
-        run=name,
-        created_at=run.created_at,
         energy=energy,
         renews_too_fast=renewed_too_fast(trace) if trace else None,
     )
@@ -147,7 +156,3 @@ def _energy(run: BenchRun, trace: PowerTrace | None) -> tuple[RunEnergy | None, 
         return None, (unusable_recording(f"{error.message} {error.remedy}", error.remedy),)
     except PowerError as error:
         return None, (unusable_recording(error.message, error.remedy),)
-
-
-def _board(board: BoardFacts) -> str:
-    return board.model or f"{board.machine}, {board.cores} cores"

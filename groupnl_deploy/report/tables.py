@@ -8,13 +8,14 @@ import io
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
-from typing import Literal
+from typing import Any, Literal
 
 from device_agent.strict import to_dict, to_json
 from groupnl_deploy.bench.check import Doubts
 from groupnl_deploy.bench.energy import RunEnergy
 from groupnl_deploy.bench.validity import doubted
 from groupnl_deploy.report.build import Report, ReportRow
+from groupnl_deploy.report.identity import KNOB_NAMES, differing, plain, shared
 from power.edge_error import ASSUMES
 
 Format = Literal["table", "json", "csv", "markdown"]
@@ -26,6 +27,7 @@ EMULATED_NOTE = (
 INVALID_NOTE = (
     "! INVALID: something disturbed this measurement or was wrong with it, as said below. Such a number is no result."
 )
+_NESTED = ("latency", "energy", "knobs", "checks")
 _LATENCIES = ("mean_ms", "p50_ms", "p90_ms", "p99_ms", "max_ms")
 _WITHOUT_NUMBER = (_NO_METER, _NO_JOULES) = ("–", "invalid")
 SUFFIXES = {"json": "json", "csv": "csv", "markdown": "md"}
@@ -50,10 +52,12 @@ class Column:
 
 
 def columns(report: Report) -> tuple[Column, ...]:
-    """The columns that this report needs: energy's only when some run had a meter."""
+    """The columns that this report needs: one for each thing its rows differ in; energy's where a run had a meter."""
     metered = any(row.emulated is not None for row in report.rows)
     invalid = not all(row.valid for row in report.rows)
-    return (*_MODEL, *(_VALID if invalid else ()), *_SPEED, *(_ENERGY if metered else ()), *_ACCURACY)
+    traits = [trait for trait in differing(report.rows) if trait.heading != _MODEL.heading]
+    identity = (_MODEL, *(Column(trait.heading, trait.text, numeric=False) for trait in traits))
+    return (*identity, *(_VALID if invalid else ()), *_SPEED, *(_ENERGY if metered else ()), *_ACCURACY)
 
 
 def notes(report: Report) -> tuple[str, ...]:
@@ -61,7 +65,13 @@ def notes(report: Report) -> tuple[str, ...]:
     metered = any(row.emulated is not None for row in report.rows)
     emulated = (EMULATED_NOTE,) if report.emulated else ()
     caption = METERED_CAPTION if metered else CAPTION
-    return (caption, *emulated, *_about_edges(report), *_about_gaps(report), *_about_validity(report))
+    same = (said,) if (said := shared(report.rows)) else ()
+    return (*same, caption, *emulated, *_about_edges(report), *_about_gaps(report), *_about_validity(report))
+
+
+def left_out(report: Report) -> tuple[str, ...]:
+    """A sentence for each run that is damaged and has no row."""
+    return tuple(f"{run.run} is damaged and not shown: {run.reason}" for run in report.damaged)
 
 
 def _about_validity(report: Report) -> Iterator[str]:
@@ -120,30 +130,43 @@ def render(report: Report, form: Literal["json", "csv", "markdown"]) -> str:
     return {"json": _json, "csv": _csv, "markdown": _markdown}[form](report)
 
 
+def document(report: Report) -> dict[str, Any]:
+    """All of it for programs."""
+    return {**to_dict(report), "emulated": report.emulated}
+
+
 def _json(report: Report) -> str:
-    return to_json({**to_dict(report), "emulated": report.emulated})
+    return to_json(document(report))
 
 
 def _csv(report: Report) -> str:
-    """One line a run, every scalar field; empty where null."""
+    """One line a run, every scalar field; empty where null. The columns are the same whatever the rows are."""
     buffer = io.StringIO()
     flat = [_flat(row) for row in report.rows]
-    names = [field.name for field in fields(ReportRow) if field.name not in ("latency", "energy", "checks")]
-    writer = csv.DictWriter(buffer, [*names, *_LATENCIES], lineterminator="\n")
+    names = [field.name for field in fields(ReportRow) if field.name not in _NESTED]
+    # Knobs that another version's specifications have stand behind all others.
+    foreign = sorted({knob for row in report.rows for knob in row.knobs} - set(KNOB_NAMES))
+    writer = csv.DictWriter(buffer, [*names, *_LATENCIES, *KNOB_NAMES, *foreign], lineterminator="\n")
     writer.writeheader()
     writer.writerows(flat)
     return buffer.getvalue()
 
 
 def _flat(row: ReportRow) -> dict[str, object]:
-    data: dict[str, object] = to_dict(row)
-    data.pop("energy")
-    data.pop("latency")
-    data.pop("checks")
-    data["problems"], data["not_judged"] = "; ".join(row.problems), "; ".join(row.not_judged)
-    for name in ("trained", "emulated", "renews_too_fast", "valid"):
-        data[name] = None if data[name] is None else str(data[name]).lower()
-    return data | {name: getattr(row.latency, name) for name in _LATENCIES}
+    data: dict[str, object] = {field.name: getattr(row, field.name) for field in fields(row)}
+    for name in _NESTED:
+        data.pop(name)
+    data |= {name: getattr(row.latency, name) for name in _LATENCIES} | row.knobs
+    return {name: _scalar(value) for name, value in data.items()}
+
+
+def _scalar(value: object) -> object:
+    """A cell of a CSV: words for what is true or false, "3x32x32" for a shape, sentences one after another."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | tuple):
+        return "; ".join(value) if value and isinstance(value[0], str) else plain(value) if value else ""
+    return value
 
 
 def _markdown(report: Report) -> str:
@@ -153,7 +176,7 @@ def _markdown(report: Report) -> str:
         _line(["---:" if column.numeric else ":---" for column in shown]),
         *(_line([column.cell(row) for column in shown]) for row in report.rows),
         "",
-        *(f"{note}\n" for note in notes(report)),
+        *(f"{note}\n" for note in (*notes(report), *left_out(report))),
     ]
     return "\n".join(lines).rstrip("\n") + "\n"
 
@@ -163,7 +186,7 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _model(row: ReportRow) -> str:
-    return row.model if row.trained else f"{row.model} [untrained]"
+    return row.network if row.trained else f"{row.network} [untrained]"
 
 
 def _joules(value: float | None, digits: int, row: ReportRow) -> str:
@@ -184,11 +207,7 @@ def _meter(row: ReportRow) -> str:
     return ("EMULATED" if row.emulated else "measured") + (", too fast" if row.renews_too_fast else "")
 
 
-_MODEL = (
-    Column("Model", _model, numeric=False),
-    Column("Device", lambda row: row.device, numeric=False),
-    Column("Backend", lambda row: row.backend, numeric=False),
-)
+_MODEL = Column("Model", _model, numeric=False)
 _VALID = (Column("Valid", lambda row: "yes" if row.valid else "INVALID", numeric=False),)
 _SPEED = (
     Column("Time (s)", lambda row: f"{row.time_s:.3f}", doubts="time"),

@@ -1,0 +1,305 @@
+"""What a run was of, trait by trait: rows of a table that differ in any of them must not look the same. Pure.
+
+A new field of `ConvSpec` or `ModelSpec` is a trait from the day it is there; what else can differ is a field of
+`Identity` and a line of `TRAITS`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from device_agent.strict import StrictError, from_dict
+from device_agent.wire import ArtifactManifest
+from groupnl_deploy.bench.run import BenchRun
+from groupnl_deploy.models.spec import KNOBS, ConvSpec, ModelSpec
+from power.trace import PowerTrace
+
+_WAVES = frozenset({"phi_sign", "phi_range", "omega_range"})  # knobs of the sinusoidal function alone
+# What the word of a preset settles: `ConvSpec.semantics`.
+_SETTLED = _WAVES | {"normalize"}
+_OWN_FIELDS = {"name", "conv", "width", "num_classes", "input_shape", "seed", "schema_version"}
+KNOB_NAMES = tuple(
+    field.name
+    for spec, known in ((ConvSpec, {"method"}), (ModelSpec, _OWN_FIELDS))
+    for field in fields(spec)
+    if field.name not in known
+)
+"""Every knob of a convolution and of a network, in their order."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity:
+    """All that two runs can differ in before anything was measured. Null: it does not apply, or nobody knows.
+
+    `knobs` are those that the convolution reads. `level`, `target` and `opset` are for ONNX; `form` is for the format
+    torch. `checkpoint_sha256` tells two trainings of one network apart.
+    """
+
+    model: str
+    network: str
+    trained: bool
+    width: float | None
+    convolution: str | None
+    semantics: str | None
+    knobs: dict[str, Any]
+    seed: int | None
+    input_shape: tuple[int, ...]
+    classes: int
+    format: str
+    level: str | None
+    target: str | None
+    opset: int | None
+    batch: str
+    form: str
+    backend: str
+    threads: int
+    device: str
+    board: str
+    system: str
+    governor: str | None
+    versions: str
+    meter: str | None
+    image_source: str
+    images: int
+    idle_s: float
+    warmup_s: float
+    min_iterations: int
+    min_seconds: float
+    checkpoint_sha256: str
+    artifact_sha256: str
+    agent_sha256: str
+    groupnl: str | None
+    run: str
+    created_at: str
+
+
+def identify(run: BenchRun, trace: PowerTrace | None, name: str) -> Identity:
+    """The identity of a run that lies in a folder of this name."""
+    manifest, request, board = run.manifest, run.request, run.result.board_before
+    onnx = manifest.format == "onnx"
+    return Identity(
+        **_network(manifest),
+        trained=manifest.trained,
+        input_shape=manifest.input.shape[1:],
+        classes=manifest.output.shape[-1],
+        format=manifest.format,
+        level=manifest.optimize,
+        target=manifest.target if onnx else None,
+        opset=manifest.opset,
+        batch=str(getattr(manifest, "batch", None) or manifest.input.shape[0]),
+        form=manifest.form,
+        backend=run.result.backend,
+        threads=run.result.threads,
+        device=run.device,
+        board=board.model or f"{board.machine}, {board.cores} cores",
+        system=f"{board.system}, kernel {board.kernel}, Python {board.python}, {board.machine}",
+        governor=board.governor,
+        versions=", ".join(f"{library} {version}" for library, version in sorted(run.result.versions.items())),
+        meter=None if trace is None else f"{trace.facts.meter}, {trace.facts.transport}",
+        image_source=run.images.source,
+        images=len(run.result.predictions),
+        idle_s=request.idle_s,
+        warmup_s=request.warmup_s,
+        min_iterations=request.min_iterations,
+        min_seconds=request.min_seconds,
+        checkpoint_sha256=manifest.checkpoint_sha256,
+        artifact_sha256=run.artifact_sha256,
+        agent_sha256=run.result.agent_sha256,
+        groupnl=run.host.get("groupnl"),
+        run=name,
+        created_at=run.created_at,
+    )
+
+
+def _network(manifest: ArtifactManifest) -> dict[str, Any]:
+    """What the manifest's specification says, also one of another version."""
+    said = manifest.model
+    conv = said.get("conv") or {}
+    method = conv.get("method")
+    knobs = {name: value for name, value in conv.items() if name != "method" and _reads(conv, name)}
+    return {
+        "model": manifest.label,
+        "network": said.get("name", manifest.label),
+        "width": said.get("width"),
+        "convolution": method,
+        "semantics": _semantics(conv),
+        "knobs": knobs | {name: value for name, value in said.items() if name not in _OWN_FIELDS},
+        "seed": said.get("seed"),
+    }
+
+
+def _reads(conv: dict[str, Any], knob: str) -> bool:
+    """Whether the convolution's function depends on the knob."""
+    known: dict[Any, frozenset[str]] = dict(KNOBS)
+    return knob in known.get(conv.get("method"), {knob}) and (knob not in _WAVES or conv.get("nlf") == "sinusoidal")
+
+
+def _semantics(conv: dict[str, Any]) -> str | None:
+    if not str(conv.get("method")).startswith("groupnl"):
+        return None
+    try:
+        return from_dict(ConvSpec, conv, "conv").semantics
+    except StrictError:  # of another version
+        return None
+
+
+def _applies(row: Identity) -> bool:
+    return True
+
+
+def _to_onnx(row: Identity) -> bool:
+    return row.format == "onnx"
+
+
+@dataclass(frozen=True)
+class Trait:
+    """One thing that runs differ in: `name` in JSON and CSV, a column's heading, and the value.
+
+    Args:
+        told: whether it is worth a word below the table when it is the same in every row.
+        applies: to which rows; where it does not, its absence is no difference.
+    """
+
+    name: str
+    heading: str
+    told: bool = True
+    applies: Callable[[Identity], bool] = _applies
+    shorten: int | None = None
+
+    def value(self, row: Identity) -> Any:
+        """The field's value; None where it does not apply."""
+        return getattr(row, self.name) if self.applies(row) else None
+
+    def text(self, row: Identity) -> str:
+        """The value in a table's cell."""
+        return plain(self.value(row))[: self.shorten]
+
+
+@dataclass(frozen=True)
+class KnobTrait(Trait):
+    """A knob of the convolution or of the network."""
+
+    def value(self, row: Identity) -> Any:
+        """None where the convolution does not read it."""
+        return row.knobs.get(self.name)
+
+
+def plain(value: Any) -> str:
+    """A value as people write it, and every digit of it."""
+    if value is None or value == "":
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return repr(value).removesuffix(".0")
+    if isinstance(value, list | tuple):
+        return ("x" if all(isinstance(item, int) for item in value) else ",").join(map(plain, value))
+    return str(value)
+
+
+@dataclass(frozen=True)
+class _WeightsTrait(Trait):
+    """Trained or not, in words."""
+
+    def value(self, row: Identity) -> Any:
+        return "trained" if row.trained else "untrained"
+
+
+_HEADINGS = {"nlf": "NLF", "bn_position": "BN position", "bn_eps": "BN eps", "nl_groups": "NL groups"}
+_TOLD_KNOBS = ("ratio", "nl_groups", "nlf", "group_size", "num_groups", "padding")
+
+
+def _knob(name: str) -> Trait:
+    heading = _HEADINGS.get(name, name.replace("_", " ").capitalize())
+    return KnobTrait(name, heading, told=name in _TOLD_KNOBS)
+
+
+TRAITS: tuple[Trait, ...] = (
+    Trait("network", "Model"),
+    _WeightsTrait("trained", "Weights"),
+    Trait("width", "Width"),
+    Trait("convolution", "Conv"),
+    Trait("semantics", "Semantics", applies=lambda row: row.semantics is not None),
+    *map(_knob, KNOB_NAMES),
+    Trait("seed", "Seed", told=False),
+    Trait("input_shape", "Input"),
+    Trait("classes", "Classes"),
+    Trait("format", "Format"),
+    Trait("level", "Level"),
+    Trait("target", "Target", applies=_to_onnx),
+    Trait("opset", "Opset", applies=_to_onnx),
+    Trait("batch", "Batch"),
+    Trait("form", "Form", told=False, applies=lambda row: row.format == "torch"),
+    Trait("device", "Device"),
+    Trait("backend", "Backend"),
+    Trait("threads", "Threads"),
+    Trait("board", "Board"),
+    Trait("governor", "Governor", told=False),
+    Trait("versions", "Versions"),
+    Trait("system", "System", told=False),
+    Trait("meter", "Read with", told=False, applies=lambda row: row.meter is not None),
+    Trait("image_source", "Images from", told=False),
+    Trait("images", "Images", told=False),
+    Trait("idle_s", "Idle (s)", told=False),
+    Trait("warmup_s", "Warm-up (s)", told=False),
+    Trait("min_seconds", "Window (s)", told=False),
+    Trait("min_iterations", "Least inferences", told=False),
+    Trait("groupnl", "groupnl", told=False),
+    Trait("agent_sha256", "Agent", told=False, shorten=12),
+)
+"""What differs has a column of its own, in this order."""
+
+LAST_RESORTS = (
+    Trait("checkpoint_sha256", "Checkpoint", told=False, shorten=12),
+    Trait("artifact_sha256", "Artifact", told=False, shorten=12),
+    Trait("run", "Run", told=False),
+    Trait("created_at", "When", told=False),
+)
+"""They always differ, so one has a column only where two rows would else be told apart by nothing."""
+
+
+def differing(rows: Sequence[Identity]) -> tuple[Trait, ...]:
+    """The traits that rows differ in, each of which a table of these rows must show.
+
+    A trait that applies to some rows alone differs where two of those differ: that the others have none of it is said
+    by what rules it out, such as the format or the convolution.
+    """
+    shown = [trait for trait in _traits(rows) if _differs(trait, rows)]
+    for trait in LAST_RESORTS:
+        alike: dict[tuple[str, ...], set[Any]] = {}
+        for row in rows:
+            alike.setdefault(tuple(one.text(row) for one in shown), set()).add(trait.value(row))
+        if any(len(values) > 1 for values in alike.values()):
+            shown.append(trait)
+    return tuple(shown)
+
+
+def shared(rows: Sequence[Identity]) -> str:
+    """One sentence of what is the same in every row and so has no column; empty without rows."""
+    if not rows:
+        return ""
+    same = [trait for trait in _traits(rows) if trait.told and not _differs(trait, rows)]
+    everywhere = [trait for trait in same if all(_has(trait, row) for row in rows)]
+    said = ", ".join(f"{_word(trait)} {trait.text(rows[0])}" for trait in everywhere if trait.name != "network")
+    return f"In every row: {said}."
+
+
+def _traits(rows: Sequence[Identity]) -> tuple[Trait, ...]:
+    """All of them, with the knobs that only another version's specifications have."""
+    foreign = sorted({knob for row in rows for knob in row.knobs} - set(KNOB_NAMES))
+    return (*TRAITS, *map(_knob, foreign))
+
+
+def _differs(trait: Trait, rows: Sequence[Identity]) -> bool:
+    having = [row for row in rows if _has(trait, row)]
+    if trait.name in _SETTLED and all(row.semantics in ("released", "paper") for row in having):
+        return False  # the word of the preset says it
+    return len({plain(trait.value(row)) for row in having}) > 1
+
+
+def _has(trait: Trait, row: Identity) -> bool:
+    return trait.name in row.knobs if isinstance(trait, KnobTrait) else trait.applies(row)
+
+
+def _word(trait: Trait) -> str:
+    return trait.heading if trait.heading.isupper() else trait.heading[0].lower() + trait.heading[1:]
