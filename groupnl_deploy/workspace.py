@@ -82,18 +82,62 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 @contextlib.contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
-    """Turn the operating system's refusals to write below `path` into errors with a remedy."""
+    """Turn the operating system's refusals to write below `path`, or for temporary files, into errors with a remedy."""
     try:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DiskFull(
-                f"The disk that holds {path.parent} is full.",
-                "Free some space there, then run the command again; nothing half-written was left behind.",
-            ) from error
+            raise _disk_full(path, error) from error
+        culprit = _culprit(path, error)
         raise UsageError(
-            f"Cannot write {path}: {(error.strerror or str(error)).lower()}.", "Choose a place that you may write to."
+            f"Cannot {'write' if culprit == path else 'use'} {culprit}: {(error.strerror or str(error)).lower()}.",
+            _WAYS_OUT.get(error.errno or 0, "Choose a place that you may write to."),
         ) from error
+
+
+# Other places do not help where the name or the disk itself is at fault.
+_WAYS_OUT = {
+    errno.EIO: "The disk fails; choose another place, and see to that disk.",
+    errno.ENAMETOOLONG: "Choose a shorter name.",
+    errno.EMFILE: "Raise the limit of open files (ulimit -n), then run the command again.",
+    errno.EROFS: "Choose a place on a disk that is not read-only.",
+}
+
+
+def _culprit(path: Path, error: OSError) -> Path:
+    """The file that the error is about: `path`, unless it names one that lies elsewhere."""
+    named = error.filename if isinstance(error.filename, str) else ""
+    elsewhere = named and not Path(named).absolute().is_relative_to(path.parent.absolute())
+    return Path(named) if elsewhere and Path(named).absolute() not in path.absolute().parents else path
+
+
+def _disk_full(path: Path, error: OSError) -> DiskFull:
+    culprit = _culprit(path, error)
+    temporary = Path(tempfile.gettempdir())
+    if culprit.is_relative_to(temporary) if culprit != path else _is_fuller(temporary, path.parent):
+        return DiskFull(
+            f"The disk that holds temporary files, {temporary}, is full.",
+            "Free some space there, or name a folder with more room in the variable TMPDIR, and run the command again.",
+        )
+    return DiskFull(
+        f"The disk that holds {culprit.parent} is full.",
+        "Free some space there, then run the command again; nothing half-written was left behind.",
+    )
+
+
+def _is_fuller(one: Path, other: Path) -> bool:
+    """Whether `one` lies on another disk than `other`, with less room. A failed write does not say whose it was."""
+    try:
+        if one.stat().st_dev == _existing(other).stat().st_dev:
+            return False
+        return shutil.disk_usage(one).free < shutil.disk_usage(_existing(other)).free
+    except OSError:
+        return False
+
+
+def _existing(folder: Path) -> Path:
+    """The folder, or the nearest above it that is there."""
+    return next((place for place in (folder, *folder.absolute().parents) if place.exists()), Path("/"))
 
 
 def _flush(folder: Path) -> None:

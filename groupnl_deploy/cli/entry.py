@@ -15,6 +15,7 @@ def entry() -> None:
     # PyTorch's OpenMP threads spin while they wait. With another busy process on the machine a training then
     # takes ten times as long; waiting passively costs a quarter on an idle one. The user's own setting stands.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    _require_streams()
     foreign = _foreign_package()
     if foreign is not None:
         sys.stderr.write(foreign)
@@ -31,6 +32,37 @@ def entry() -> None:
         sys.stderr.write("Error: Stopped.\n")
         forget_interrupt()
         raise SystemExit(1) from None
+    except OSError as error:  # of --help and --version; a command has told its own
+        sys.stderr.write(
+            f"Error: The output cannot be written: {(error.strerror or str(error)).lower()}.\n"
+            "Try:   Send it to a file on a disk with room, or to the terminal.\n"
+        )
+        _give_nothing(1, "stdout")  # or what is left of it would be tried again at the end
+        raise SystemExit(1) from None
+
+
+def _require_streams() -> None:
+    """Refuse a closed stdout before any work: a file opened later would take its number, and results would go there.
+
+    What is said on a closed stderr is lost, as asked for, and a closed stdin is an empty one.
+    """
+    for number, stream in ((0, "stdin"), (2, "stderr")):
+        if getattr(sys, stream) is None:
+            _give_nothing(number, stream)
+    if sys.stdout is None:
+        sys.stderr.write(
+            "Error: Standard output is closed, so no result could be shown.\n"
+            "Try:   Send it to a file, or nowhere: > /dev/null\n"
+        )
+        raise SystemExit(1)
+
+
+def _give_nothing(number: int, name: str) -> None:
+    nothing = os.open(os.devnull, os.O_RDWR)
+    if nothing != number:
+        os.dup2(nothing, number)
+        os.close(nothing)
+    setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", encoding="utf-8", closefd=False))
 
 
 def forget_interrupt() -> None:

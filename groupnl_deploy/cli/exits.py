@@ -76,7 +76,8 @@ def explain(error: BaseException, when_stopped: str = _STARTS_OVER) -> Explanati
     if isinstance(error, KeyboardInterrupt):
         return Explanation("Stopped.", when_stopped, 1)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return Explanation(f"The disk is full: {error}.", "Free some space, then run the command again.", 1)
+        holds = error.filename or "the output, or temporary files,"
+        return Explanation(f"The disk that holds {holds} is full.", "Free some space there, then run the command again.", 1)
     return Explanation(f"{type(error).__name__}: {error}", _REPORT_IT, 1)
 
 
