@@ -15,7 +15,7 @@ from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.workspace import CHECKPOINT_FILE, MANIFEST_FILE
 
 if TYPE_CHECKING:
-    from groupnl_deploy.models.profile import Counts, Profile
+    from groupnl_deploy.models.profile import Counts, LayerProfile, Profile
 
 _MIB = 1 << 20
 _HEADINGS = [("Layer", False), ("Kind", False), ("Output", False)]
@@ -137,9 +137,15 @@ def _document(spec: ModelSpec, gpus: int, counted: "Profile") -> dict[str, Any]:
         "label": spec.label,
         "gpus": gpus,
         "input_shape": list(spec.input_shape),
-        "layers": {layer.name: to_dict(layer.counts) for layer in counted.layers},
+        "layers": {layer.name: _layer(order, layer) for order, layer in enumerate(counted.layers)},
         "total": to_dict(counted.total),
     }
+
+
+def _layer(order: int, layer: "LayerProfile") -> dict[str, Any]:
+    """A line of the table; keys are sorted in a document, so its place is a number, from 0."""
+    said = {"order": order, "kind": layer.kind, "output_shape": list(layer.output_shape)}
+    return said | to_dict(layer.counts)
 
 
 def _rows(counted: "Profile") -> list[tuple[str, ...]]:

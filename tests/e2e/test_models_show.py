@@ -65,7 +65,12 @@ def test_one_document_and_nothing_else_on_stdout(tmp_path: Path) -> None:
 
 def test_every_layer_and_the_total_have_exactly_the_ten_keys() -> None:
     data = document("resnet18_cifar", "--conv", "groupnl", "--gpus", 4)
-    assert all(set(counts) == TEN_KEYS for counts in [data["total"], *data["layers"].values()])
+    assert set(data["total"]) == TEN_KEYS
+    assert all(set(layer) == TEN_KEYS | {"order", "kind", "output_shape"} for layer in data["layers"].values())
+    by_place = sorted(data["layers"], key=lambda name: data["layers"][name]["order"])
+    assert [data["layers"][name]["order"] for name in by_place] == list(range(len(by_place)))
+    assert by_place[0] == "conv1" and by_place[-1] == "fc" and data["layers"]["fc"]["output_shape"] == [10]
+    assert data["layers"]["conv1"]["kind"] == "Conv2d"
     for key in TEN_KEYS:
         assert data["total"][key] == sum(counts[key] for counts in data["layers"].values()), key
     assert data["total"]["traffic_count"] == 6 * data["total"]["gradient_count"]
