@@ -59,7 +59,9 @@ def show_table(headings: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str
             part.append(left.pop(0))
         out.print(_table(headings, rows, part))
         if not left:
-            return
+            break
+    if len(part) < len(headings):
+        _say_narrow(out, headings, rows, "the table goes on below, each row's first words repeated")
 
 
 def show_records(headings: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str]]) -> None:
@@ -77,6 +79,14 @@ def show_records(headings: Sequence[tuple[str, bool]], rows: Sequence[Sequence[s
     side_by_side = max(1, room // (least + _GAP))
     for first in range(0, len(rows), side_by_side):
         out.print(_turned(headings, rows[first : first + side_by_side], least))
+    folded = ", and numbers or words that are longer are broken" if least < longest else ""
+    _say_narrow(out, headings, rows, f"each row is a column{folded}")
+
+
+def _say_narrow(out: Console, headings: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str]], how: str) -> None:
+    """Why a table looks otherwise than in a wide terminal, and how it is had in one piece."""
+    needed = _width(out, _table(headings, rows, range(len(headings))))
+    say(f"The terminal is {out.width} columns wide, so {how}; {needed} columns show it in one piece, --json all of it.")
 
 
 def _unbroken(headings: Sequence[tuple[str, bool]], row: Sequence[str]) -> Iterator[str]:

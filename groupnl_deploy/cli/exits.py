@@ -77,7 +77,9 @@ def explain(error: BaseException, when_stopped: str = _STARTS_OVER) -> Explanati
         return Explanation("Stopped.", when_stopped, 1)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         holds = error.filename or "the output, or temporary files,"
-        return Explanation(f"The disk that holds {holds} is full.", "Free some space there, then run the command again.", 1)
+        return Explanation(
+            f"The disk that holds {holds} is full.", "Free some space there, then run the command again.", 1
+        )
     return Explanation(f"{type(error).__name__}: {error}", _REPORT_IT, 1)
 
 

@@ -144,8 +144,7 @@ def _document(spec: ModelSpec, gpus: int, counted: "Profile") -> dict[str, Any]:
 
 def _layer(order: int, layer: "LayerProfile") -> dict[str, Any]:
     """A line of the table; keys are sorted in a document, so its place is a number, from 0."""
-    said = {"order": order, "kind": layer.kind, "output_shape": list(layer.output_shape)}
-    return said | to_dict(layer.counts)
+    return {"order": order, "kind": layer.kind, "output_shape": list(layer.output_shape), **to_dict(layer.counts)}
 
 
 def _rows(counted: "Profile") -> list[tuple[str, ...]]:

@@ -174,6 +174,10 @@ class Trait:
         """The value in a table's cell."""
         return plain(self.value(row))[: self.shorten]
 
+    def parts(self, row: Identity) -> dict[str, str]:
+        """What is compared, part by part; empty where it does not apply."""
+        return {"": plain(self.value(row))} if self.applies(row) else {}
+
 
 @dataclass(frozen=True)
 class KnobTrait(Trait):
@@ -182,6 +186,18 @@ class KnobTrait(Trait):
     def value(self, row: Identity) -> Any:
         """None where the convolution does not read it."""
         return row.knobs.get(self.name)
+
+    def parts(self, row: Identity) -> dict[str, str]:
+        """Empty where the convolution does not read it."""
+        return {"": plain(self.value(row))} if self.name in row.knobs else {}
+
+
+@dataclass(frozen=True)
+class _VersionsTrait(Trait):
+    """Libraries are compared one by one: which of them a backend has is the backend's difference."""
+
+    def parts(self, row: Identity) -> dict[str, str]:
+        return {said.rpartition(" ")[0]: said.rpartition(" ")[2] for said in row.versions.split(", ")}
 
 
 def plain(value: Any) -> str:
@@ -235,7 +251,7 @@ TRAITS: tuple[Trait, ...] = (
     Trait("threads", "Threads"),
     Trait("board", "Board"),
     Trait("governor", "Governor", told=False),
-    Trait("versions", "Versions"),
+    _VersionsTrait("versions", "Versions"),
     Trait("system", "System", told=False),
     Trait("meter", "Read with", told=False, applies=lambda row: row.meter is not None),
     Trait("image_source", "Images from", told=False),
@@ -275,13 +291,21 @@ def differing(rows: Sequence[Identity]) -> tuple[Trait, ...]:
 
 
 def shared(rows: Sequence[Identity]) -> str:
-    """One sentence of what is the same in every row and so has no column; empty without rows."""
-    if not rows:
-        return ""
-    same = [trait for trait in _traits(rows) if trait.told and not _differs(trait, rows)]
-    everywhere = [trait for trait in same if all(_has(trait, row) for row in rows)]
-    said = ", ".join(f"{_word(trait)} {trait.text(rows[0])}" for trait in everywhere if trait.name != "network")
-    return f"In every row: {said}."
+    """What is the same in every row and so has no column, as a sentence or two; empty without rows."""
+    same = [trait for trait in _traits(rows)[1:] if trait.told and not _differs(trait, rows)]
+    having = {trait.name: [row for row in rows if trait.parts(row)] for trait in same}
+    everywhere = [_said(trait, rows) for trait in same if rows and len(having[trait.name]) == len(rows)]
+    partly = [_said(trait, found) for trait in same if 0 < len(found := having[trait.name]) < len(rows)]
+    sentences = (("In every row", everywhere), ("Where it applies", partly))
+    return " ".join(f"{where}: {', '.join(said)}." for where, said in sentences if said)
+
+
+def _said(trait: Trait, rows: Sequence[Identity]) -> str:
+    """The trait's name and its value, the parts of all rows put together."""
+    parts = {part: value for row in rows for part, value in trait.parts(row).items()}
+    heading = trait.heading
+    word = heading if heading[:2].isupper() else heading[0].lower() + heading[1:]
+    return f"{word} {', '.join(f'{part} {value}'.strip() for part, value in sorted(parts.items()))}"
 
 
 def _traits(rows: Sequence[Identity]) -> tuple[Trait, ...]:
@@ -291,15 +315,8 @@ def _traits(rows: Sequence[Identity]) -> tuple[Trait, ...]:
 
 
 def _differs(trait: Trait, rows: Sequence[Identity]) -> bool:
-    having = [row for row in rows if _has(trait, row)]
+    having = [row for row in rows if trait.parts(row)]
     if trait.name in _SETTLED and all(row.semantics in ("released", "paper") for row in having):
         return False  # the word of the preset says it
-    return len({plain(trait.value(row)) for row in having}) > 1
-
-
-def _has(trait: Trait, row: Identity) -> bool:
-    return trait.name in row.knobs if isinstance(trait, KnobTrait) else trait.applies(row)
-
-
-def _word(trait: Trait) -> str:
-    return trait.heading if trait.heading.isupper() else trait.heading[0].lower() + trait.heading[1:]
+    seen: dict[str, str] = {}
+    return any(seen.setdefault(part, value) != value for row in having for part, value in trait.parts(row).items())

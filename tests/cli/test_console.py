@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from groupnl_deploy.cli.console import TerminalReporter, show_prose, show_records
+from groupnl_deploy.cli.console import TerminalReporter, show_prose, show_records, show_table
 
 HEADINGS = [("Model", False), ("Device", False), ("Time (s)", True), ("Gross/net (mJ)", True), ("Meter", True)]
 ROWS = [
@@ -99,3 +99,17 @@ def test_the_clock_of_the_progress_line_is_never_cut_and_the_name_is_first(
         tell(1.0, 2.0, "check, image 1000 of 1000")
     said = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", capsys.readouterr().err)
     assert re.search(rf" \d:\d\d:\d\d .* b.*… {detail}", said)
+
+
+@pytest.mark.parametrize("columns", [60, 80])
+def test_a_narrow_terminal_says_how_to_have_the_table_in_one_piece(
+    columns: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    show_records(HEADINGS, ROWS)
+    assert f"The terminal is {columns} columns wide, so each row is a column;" in capsys.readouterr().err
+    show_table([("Layer", False), *((f"Number no. {n}", True) for n in range(9))], [["conv1", *"123456789"]])
+    said = capsys.readouterr()
+    assert "goes on below" in said.err and "--json" in said.err and said.out.count("conv1") > 1
+    show_table([("Layer", False)], [["conv1"]])
+    assert capsys.readouterr().err == ""
