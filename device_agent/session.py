@@ -21,6 +21,7 @@ from typing import BinaryIO
 from device_agent import ledger
 from device_agent.errors import AgentError, BadRequest
 from device_agent.lock import DeviceLock
+from device_agent.packages import IN_ENVIRONMENT, install_remedy
 from device_agent.push import Push, commit_push, discard_push, open_push
 from device_agent.strict import StrictError
 from device_agent.wire import (
@@ -111,7 +112,7 @@ class Session:
     def _bench(self, request: BenchRequest) -> Message:
         # All images are taken from the line first: a refusal must not leave them to be read as requests.
         payloads = [self._next_image() for _ in range(request.images)]
-        runner = _import_runner()
+        runner = _import_runner(request.backend)
         manifest = runner.check_request(request)
         images = [runner.decode_image(payload, manifest) for payload in payloads]
         payloads.clear()
@@ -182,7 +183,7 @@ def _disk_fault(error: OSError) -> AgentFault:
     )
 
 
-def _import_runner() -> ModuleType:
+def _import_runner(backend: str) -> ModuleType:
     """The runner needs numpy, which pushing does not: import it late and name what is missing."""
     from device_agent.errors import MissingLibrary
 
@@ -191,7 +192,7 @@ def _import_runner() -> ModuleType:
     except ImportError as error:
         raise MissingLibrary(
             f"The device's Python cannot import “{error.name}” ({error}).",
-            f"On the device, run: {sys.executable} -m pip install numpy",
+            install_remedy(sys.executable, backend, IN_ENVIRONMENT),
         ) from error
     return runner
 

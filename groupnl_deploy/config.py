@@ -3,6 +3,7 @@
 A key that is not known, missing or of the wrong type names itself before anything has run.
 """
 
+import re
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from device_agent.wire import BACKENDS, Format
 from exporters.choices import DEFAULT_LEVEL, DEFAULT_TARGET, Level, Target
 from groupnl_deploy.bench.meter import EmulatedLoad, MeterPlan
 from groupnl_deploy.bench.workload import Workload
+from groupnl_deploy.campaign_words import CampaignMistake, at, place_in, speaking_of
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.models.spec import KNOBS, BnPosition, Method, Nonlinearity, Padding, Range, Semantics
 from groupnl_deploy.words import known_word
@@ -130,35 +132,54 @@ class Campaign:
 
 
 def load_campaign(path: Path) -> Campaign:
-    """Read and check a campaign file. Raises `UsageError`."""
+    """Read and check a campaign file. Raises `UsageError`, which names the table, the key and the line."""
+    with speaking_of(path):
+        return _load(path)
+
+
+def _load(path: Path) -> Campaign:
     try:
-        campaign = from_dict(Campaign, tomllib.loads(path.read_text(encoding="utf-8")), path.name)
+        with at():
+            campaign = from_dict(Campaign, tomllib.loads(path.read_text(encoding="utf-8")), path.name)
     except OSError as error:
         raise UsageError(f"Cannot read {path}: {error.strerror}.", "Name a campaign file that exists.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not valid TOML: {error}.", "Mend that line.") from error
     except StrictError as error:
-        raise UsageError(f"{error}.", "examples/digits.toml shows every key in use.") from error
+        described, _, problem = str(error).removeprefix(path.name).partition(":")
+        unknown = re.search(r"unknown key “([^”]+)”", problem)
+        place = (*place_in(described), *([unknown[1]] if unknown else []))
+        raise CampaignMistake(f"{error}.", "examples/digits.toml shows every key in use.", place) from error
     _check(campaign)
     return campaign
 
 
 def _check(campaign: Campaign) -> None:
-    labels = [model.label for model in campaign.models]
-    if not labels or len(set(labels)) != len(labels) or not all(_plain(label) for label in labels):
-        raise UsageError(
-            "Every entry of [[models]] needs a label of its own, of letters, digits, dots and dashes.",
-            "Give the models different labels.",
-        )
-    for model in campaign.models:
+    _check_labels(campaign.models)
+    for index, model in enumerate(campaign.models):
         if model.conv is not None:
-            known_word("convolution", model.conv, CONVOLUTIONS)
-    for backend in campaign.bench.backends:
-        known_word("backend", backend, BACKENDS)
-        _require_format(backend, campaign.export.formats)
+            with at("models", index, "conv"):
+                known_word("convolution", model.conv, CONVOLUTIONS)
+    with at("bench", "backends"):
+        for backend in campaign.bench.backends:
+            known_word("backend", backend, BACKENDS)
+            _require_format(backend, campaign.export.formats)
     if campaign.bench.meter is not None:
-        campaign.bench.meter.plan().require_live()  # an unknown meter or sign, too, is refused before the training
-        campaign.bench.workload.require_measurable()
+        with at("bench", "meter", "meter"):
+            campaign.bench.meter.plan().require_live()  # an unknown meter or sign is refused before the training
+            campaign.bench.workload.require_measurable()
+
+
+def _check_labels(models: Sequence[ModelConfig]) -> None:
+    labels = [model.label for model in models]
+    wrong = (index for index, label in enumerate(labels) if not _plain(label) or label in labels[:index])
+    index = next(wrong, None)
+    if index is not None or not labels:
+        raise CampaignMistake(
+            "Every entry of [[models]] needs a label of its own, of letters, digits, dots and dashes.",
+            "Give the models different labels." if labels else "Add an entry [[models]] with a label and a model.",
+            ("models",) if index is None else ("models", index, "label"),
+        )
 
 
 def _require_format(backend: str, formats: Sequence[Format]) -> None:

@@ -4,6 +4,7 @@
 
     GroupNLError                     1
     ├── UsageError                   2   a word, option or file the user gave is wrong
+    │   └── InvalidSetting           2   one that has a name of its own in a campaign file
     ├── DeviceUnreachable            3   the board, its key, its Python or its meter cannot be reached
     ├── VerificationFailed           4   a digest differs: missing, truncated or altered file
     ├── MeasurementInvalid           6   numbers were taken that nobody should trust
@@ -14,6 +15,8 @@
 Every error is one sentence of what happened (`message`) and one of what to do (`remedy`).
 `power`, `exporters` and `device_agent` have trees of their own; `cli.exits` maps them all.
 """
+
+from collections.abc import Callable
 
 
 class GroupNLError(Exception):
@@ -31,6 +34,33 @@ class UsageError(GroupNLError):
     """A word, an option or a file that the user gave is wrong."""
 
     exit_code = 2
+
+
+class InvalidSetting(UsageError):
+    """A setting is wrong that is an option on the command line and a key of a campaign file.
+
+    Both sentences call a field of the setting's dataclass `{field}`. As they stand they name options; `worded` gives
+    them with other names.
+    """
+
+    def __init__(self, message: str, remedy: str, *fields: str) -> None:
+        self.fields, self._sentences = fields, (message, remedy)
+        super().__init__(*self.worded(_option))
+
+    def worded(self, name: Callable[[str], str]) -> tuple[str, str]:
+        """Message and remedy, with what `name` calls each field."""
+        message, remedy = self._sentences
+        for field in self.fields:
+            message, remedy = (text.replace(f"{{{field}}}", name(field)) for text in (message, remedy))
+        return message, remedy
+
+
+# Of fields whose options have other names.
+_OPTIONS = {"min_seconds": "--seconds", "min_iterations": "--iterations", "rate_hz": "--meter-rate"}
+
+
+def _option(field: str) -> str:
+    return _OPTIONS.get(field, f"--{field.removesuffix('_s').replace('_', '-')}")
 
 
 class DeviceUnreachable(GroupNLError):

@@ -19,12 +19,14 @@ from exporters.artifact import open_artifact
 from exporters.errors import ExportError
 from groupnl_deploy import stages
 from groupnl_deploy.bench.run import load_run
+from groupnl_deploy.campaign_words import at
 from groupnl_deploy.config import Campaign, ModelConfig
 from groupnl_deploy.errors import GroupNLError, UsageError, VerificationFailed
 from groupnl_deploy.export import ExportOptions, export_checkpoint
 from groupnl_deploy.models.registry import create_model, model_spec
 from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.progress import Reporter
+from groupnl_deploy.readiness import Needs, require_ready
 from groupnl_deploy.remote.bundle import build_bundle
 from groupnl_deploy.remote.inventory import get_device
 from groupnl_deploy.report.build import Report, build_report
@@ -44,7 +46,7 @@ class Step:
     """One unit of a stage. `make` creates `product`, which does not exist then.
 
     `reads` gives settings and digests as plain data. `identity` gives the product's digest and raises when it
-    is damaged.
+    is damaged. `model` is the label of the net it belongs to, None for all of them.
     """
 
     stage: Stage
@@ -53,6 +55,7 @@ class Step:
     reads: Callable[[], dict[str, Any]]
     identity: Callable[[], str]
     make: Callable[[], object]
+    model: str | None = None
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,8 @@ def run_campaign(
     """
     if redo_from is not None and STAGES.index(redo_from) > STAGES.index(last):
         raise UsageError(f"--from {redo_from} comes after --to {last}.", f"The order is {' → '.join(STAGES)}.")
-    _check_ahead(campaign)
+    networks = _check_ahead(campaign)
+    _require_ready(campaign, networks, pending(campaign, reporter, redo_from, last), last, reporter)
     done = []
     for step in steps(campaign, reporter):
         position = STAGES.index(step.stage)
@@ -139,15 +143,75 @@ def campaign_spec(campaign: Campaign, model: ModelConfig) -> ModelSpec:
     )
 
 
-def _check_ahead(campaign: Campaign) -> None:
-    """Build every net and look up the device now: a wrong word must not show after minutes of work."""
-    get_device(campaign.push.device)
-    for model in campaign.models:
-        create_model(campaign_spec(campaign, model))
+def pending(
+    campaign: Campaign, reporter: Reporter, redo_from: Stage | None = None, last: Stage = "report"
+) -> list[Step]:
+    """The steps up to `last` that will be done, as far as it can be foreseen: after one, all later ones of its net."""
+    found: list[Step] = []
+    for step in steps(campaign, reporter):
+        position = STAGES.index(step.stage)
+        if position > STAGES.index(last):
+            continue
+        forced = redo_from is not None and position >= STAGES.index(redo_from)
+        if forced or any(before.model == step.model for before in found) or not _is_up_to_date(step, campaign):
+            found.append(step)
+    return found
+
+
+def _is_up_to_date(step: Step, campaign: Campaign) -> bool:
+    try:
+        key = sha256_hex(to_json(step.reads()).encode())
+    except (OSError, GroupNLError, ExportError, PowerError):  # what it reads is not there yet, or damaged
+        return False
+    return _is_done(step, _stamp_path(step, Path(campaign.out)), key)
+
+
+def _require_ready(
+    campaign: Campaign, networks: dict[str, int], todo: list[Step], last: Stage, reporter: Reporter
+) -> None:
+    """Ask for all that the steps to do will need, and for nothing that they will not."""
+    made = [step for step in todo if step.stage != "report"]
+    if not made:
+        return
+    reaches_device = STAGES.index(last) >= STAGES.index("push")
+    benches = STAGES.index(last) >= STAGES.index("bench")
+    labels = {step.model for step in made if step.stage != "bench"}
+    meter = campaign.bench.meter
+    require_ready(
+        Needs(
+            out=Path(campaign.out),
+            parameters=tuple(count for label, count in networks.items() if label in labels),
+            formats=len(campaign.export.formats),
+            device=get_device(campaign.push.device) if reaches_device else None,
+            backends=campaign.bench.backends if benches else (),
+            threads=campaign.bench.workload.threads if benches else 0,
+            plan=meter.plan() if benches and meter is not None else None,
+        ),
+        reporter,
+    )
+
+
+def _check_ahead(campaign: Campaign) -> dict[str, int]:
+    """Build every net and look up the device now: a wrong word must not show after minutes of work.
+
+    Returns how many numbers each net's weights are, by label.
+    """
+    sizes = {}
+    with at("push", "device"):
+        get_device(campaign.push.device)
+    with at("train", "dataset"):
+        load_dataset(campaign.train.dataset)
+    with at("train"):
+        Recipe.with_defaults(campaign.train.epochs, campaign.train.seed)
+    for index, model in enumerate(campaign.models):
+        with at("models", index, "model"):
+            network = create_model(campaign_spec(campaign, model))
+        sizes[model.label] = sum(tensor.numel() for tensor in network.state_dict().values())
+    return sizes
 
 
 def _run_step(step: Step, out: Path, forced: bool, reporter: Reporter) -> StepDone:
-    stamp_path = out / "stamps" / f"{step.stage}-{step.name}.json"
+    stamp_path = _stamp_path(step, out)
     key = sha256_hex(to_json(step.reads()).encode())
     if not forced and _is_done(step, stamp_path, key):
         reporter.note(f"{step.stage} {step.name}: up to date")
@@ -157,6 +221,10 @@ def _run_step(step: Step, out: Path, forced: bool, reporter: Reporter) -> StepDo
     write_atomically(stamp_path, to_json(Stamp(key, step.identity())).encode())
     reporter.note(f"{step.stage} {step.name}: {step.product}")
     return StepDone(step.stage, step.name, str(step.product), up_to_date=False)
+
+
+def _stamp_path(step: Step, out: Path) -> Path:
+    return out / "stamps" / f"{step.stage}-{step.name}.json"
 
 
 def _is_done(step: Step, stamp_path: Path, key: str) -> bool:
@@ -197,7 +265,7 @@ def _train_step(campaign: Campaign, model: ModelConfig, reporter: Reporter) -> S
         spec = campaign_spec(campaign, model)
         stages.train_checkpoint(spec, recipe, campaign.train.dataset, product, reporter)
 
-    return Step("train", model.label, product, reads, lambda: _checkpoint_identity(product), make)
+    return Step("train", model.label, product, reads, lambda: _checkpoint_identity(product), make, model.label)
 
 
 def _export_step(campaign: Campaign, model: ModelConfig, format: Format, reporter: Reporter) -> Step:
@@ -211,7 +279,7 @@ def _export_step(campaign: Campaign, model: ModelConfig, format: Format, reporte
     def make() -> None:
         export_checkpoint(source, product, format, options, reporter)
 
-    return Step("export", product.name, product, reads, lambda: open_artifact(product).sha256, make)
+    return Step("export", product.name, product, reads, lambda: open_artifact(product).sha256, make, model.label)
 
 
 def _push_step(campaign: Campaign, model: ModelConfig, format: Format, reporter: Reporter) -> Step:
@@ -225,7 +293,7 @@ def _push_step(campaign: Campaign, model: ModelConfig, format: Format, reporter:
         deployment = stages.push(source, campaign.push.device, reporter)
         write_atomically(product, to_json(deployment).encode())
 
-    return Step("push", product.stem, product, reads, lambda: file_sha256(product), make)
+    return Step("push", product.stem, product, reads, lambda: file_sha256(product), make, model.label)
 
 
 def _bench_step(campaign: Campaign, model: ModelConfig, backend: str, reporter: Reporter) -> Step:
@@ -265,7 +333,7 @@ def _bench_step(campaign: Campaign, model: ModelConfig, backend: str, reporter: 
         for problem in build_report([product]).rows[0].problems:
             reporter.note(f"{product.name} is INVALID: {problem}.")  # now, not when hours of others are done
 
-    return Step("bench", product.name, product, reads, lambda: _run_identity(product), make)
+    return Step("bench", product.name, product, reads, lambda: _run_identity(product), make, model.label)
 
 
 def _report_step(campaign: Campaign) -> Step:

@@ -19,6 +19,12 @@ def known_word(kind: str, word: str, known: Iterable[str]) -> str:
     )
 
 
+def sentence(text: str) -> str:
+    """With a capital, unless the first word is the name of a layer or a field."""
+    named = any(mark in text.partition(" ")[0] for mark in "._:")
+    return text if named else text[:1].upper() + text[1:]
+
+
 def command_line(*words: object) -> str:
     """A `groupnl` command that can be copied into a shell, whatever characters its paths have."""
     return shlex.join(["groupnl", *map(str, words)])

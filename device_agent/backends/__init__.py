@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from device_agent.errors import BadRequest, MissingLibrary
+from device_agent.packages import IN_ENVIRONMENT, install_remedy
 from device_agent.wire import BACKENDS, ArtifactManifest, BackendEntry
 
 Float32Array = npt.NDArray[np.float32]
@@ -68,5 +69,5 @@ def _entry(name: str) -> BackendEntry:
 def _missing(name: str, module: str, why: str) -> MissingLibrary:
     return MissingLibrary(
         f"The device's Python cannot import “{module}”, which the backend {name} needs ({why}).",
-        f"On the device, in a virtual environment: {sys.executable} -m pip install {BACKENDS[name].packages}",
+        install_remedy(sys.executable, name, IN_ENVIRONMENT),
     )

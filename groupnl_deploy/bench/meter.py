@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from device_agent.wire import Phase
-from groupnl_deploy.errors import UsageError
+from groupnl_deploy.errors import InvalidSetting, UsageError
 from groupnl_deploy.words import known_word
 from power import renewal
 from power.meters import METERS, open_meter
@@ -34,7 +34,10 @@ class EmulatedLoad:
 
     def __post_init__(self) -> None:
         if not all(0 <= value <= _LARGEST for value in (self.voltage_v, self.idle_a, self.busy_a)):
-            raise UsageError("The emulated load is not between 0 and 48 V and A.", "Use a board's volts and amperes.")
+            wrong = next(name for name, value in vars(self).items() if not 0 <= value <= _LARGEST)
+            raise InvalidSetting(
+                "The emulated load is not between 0 and 48 V and A.", "Use a board's volts and amperes.", wrong
+            )
 
     def current_a(self, phase: Phase) -> float:
         """Amperes in a phase."""
@@ -57,21 +60,24 @@ class MeterPlan:
     def __post_init__(self) -> None:
         known_word("meter", self.meter, METERS)
         if self.sign not in (1, -1):
-            raise UsageError(
-                f"The sign of the current is {self.sign}.", "Use 1, or -1 for a meter plugged in the other way."
+            raise InvalidSetting(
+                f"The sign of the current is {self.sign}.", "Use 1, or -1 for a meter plugged in the other way.", "sign"
             )
         if self.port == EMULATOR_PORT and self.meter != EMULATED_METER:
-            raise UsageError(
+            raise InvalidSetting(
                 f"The port {EMULATOR_PORT} is for {EMULATED_METER}, and the meter is {self.meter}.",
-                f"Use --meter {EMULATED_METER} to try it without hardware.",
+                f"Use {{meter}} {EMULATED_METER} to try it without hardware.",
+                "port",
+                "meter",
             )
 
     def require_live(self) -> None:
         """Raise `UsageError` for a recording: its joules were another run's, whatever they were measured by."""
         if self.meter == RECORDED_METER:
-            raise UsageError(
+            raise InvalidSetting(
                 f"The meter {self.meter} plays back a recording, which did not see this run.",
                 "Use a meter that measures now; a recording's joules are had with groupnl power integrate.",
+                "meter",
             )
 
     def open(self, port: str | None) -> Meter:
@@ -111,15 +117,27 @@ class Metering:
 
 
 @contextlib.contextmanager
+def _answering(plan: MeterPlan) -> Iterator[tuple[Meter, Km003cEmulator | None]]:
+    """The meter, open, after a first reading: a silent or wrong device must show now, not after the benchmark."""
+    with meter_port(plan) as (port, emulator), plan.open(port) as meter:
+        meter.read()
+        yield meter, emulator
+
+
+def require_answer(plan: MeterPlan) -> None:
+    """Open the meter as a benchmark does, read it once and close it. Raises the meter's `PowerError`."""
+    with _answering(plan):
+        pass
+
+
+@contextlib.contextmanager
 def start_metering(plan: MeterPlan, recording: Path | None = None) -> Iterator[Metering]:
     """Open the meter and record until the block ends, into `recording` too, which must not exist yet.
 
     Raises the meter's `PowerError`, or that of what is asked of the recorder.
     """
-    with meter_port(plan) as (port, emulator), plan.open(port) as meter:
-        meter.read()  # a silent or wrong device must show now, not after the benchmark
-        with Recorder(meter, csv_path=recording) as recorder:
-            yield Metering(recorder, _ignore if emulator is None else _stepper(emulator, plan.load))
+    with _answering(plan) as (meter, emulator), Recorder(meter, csv_path=recording) as recorder:
+        yield Metering(recorder, _ignore if emulator is None else _stepper(emulator, plan.load))
 
 
 def renewal_warning(recorder: Recorder, note: Callable[[str], None]) -> Callable[[], None]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from groupnl_deploy.errors import UsageError
+from groupnl_deploy.errors import InvalidSetting
 from power.edge_error import CLEAR_PERIODS
 
 _KM003C_PERIOD_S = 0.5
@@ -31,32 +31,51 @@ class Workload:
     min_seconds: float = MIN_METERED_S
 
     def __post_init__(self) -> None:
-        durations = (self.idle_s, self.warmup_s, self.min_seconds)
-        if not all(0 <= seconds <= _LONGEST_S for seconds in durations):  # NaN is in no range
-            raise UsageError("A duration of the benchmark is not between 0 s and a day.", "Give seconds, such as 10.")
-        if not 0 <= self.threads <= 1024 or not 1 <= self.min_iterations <= 1_000_000:
-            raise UsageError(
-                "A benchmark has 0 to 1024 threads and 1 to 1,000,000 iterations.", "Choose numbers in these ranges."
-            )
+        for name in ("idle_s", "warmup_s", "min_seconds"):
+            seconds = getattr(self, name)
+            if not 0 <= seconds <= _LONGEST_S:  # NaN is in no range
+                raise InvalidSetting(
+                    f"{{{name}}} is {seconds:g} s, which is not between 0 s and a day.",
+                    "Give seconds, such as 10.",
+                    name,
+                )
+        self._require_count("threads", 0, 1024)
+        self._require_count("min_iterations", 1, 1_000_000)
         if self.images is not None and self.images < 1:
-            raise UsageError("A benchmark needs at least one image.", "Ask for more images.")
+            raise InvalidSetting("A benchmark needs at least one image.", "Raise {images}.", "images")
+
+    def _require_count(self, name: str, least: int, most: int) -> None:
+        number = getattr(self, name)
+        if not least <= number <= most:
+            raise InvalidSetting(
+                f"{{{name}}} is {number:,}, which is not between {least} and {most:,}.",
+                "Choose a number in this range.",
+                name,
+            )
 
     def require_measurable(self) -> None:
-        """Raise `UsageError` when a power meter could not resolve so short a run."""
+        """Raise `InvalidSetting` when a power meter could not resolve so short a run."""
         if self.min_seconds < MIN_METERED_S or self.min_iterations < MIN_ITERATIONS:
-            raise UsageError(
+            short = ("min_seconds", "min_iterations")
+            raise InvalidSetting(
                 f"Energy needs a steady window of at least {MIN_METERED_S:g} s and {MIN_ITERATIONS} inferences: "
                 "the meter renews its reading only twice a second.",
-                "Raise --seconds and --iterations, or leave --meter out.",
+                "Raise {min_seconds} and {min_iterations}, or leave {meter} out.",
+                *(short if self.min_seconds < MIN_METERED_S else reversed(short)),
+                "meter",
             )
         if self.warmup_s < METERED_RUNOUT_S:
-            raise UsageError(
+            raise InvalidSetting(
                 f"Energy needs a warm-up of at least {METERED_RUNOUT_S:g} s, so that the step to the load lies too far "
                 "before the window to blur its energy.",
-                "Raise --warmup, or leave --meter out.",
+                "Raise {warmup_s}, or leave {meter} out.",
+                "warmup_s",
+                "meter",
             )
         if self.idle_s < MIN_METERED_IDLE_S:
-            raise UsageError(
+            raise InvalidSetting(
                 f"Energy net of idle needs at least {MIN_METERED_IDLE_S:g} s of idle before and after.",
-                "Raise --idle, or leave --meter out.",
+                "Raise {idle_s}, or leave {meter} out.",
+                "idle_s",
+                "meter",
             )

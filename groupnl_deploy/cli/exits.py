@@ -32,6 +32,7 @@ from groupnl_deploy.cli import console
 from groupnl_deploy.cli.entry import forget_interrupt
 from groupnl_deploy.errors import GroupNLError
 from groupnl_deploy.models.spec import InvalidSpec
+from groupnl_deploy.words import sentence
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -72,7 +73,7 @@ def explain(error: BaseException, when_stopped: str = _STARTS_OVER) -> Explanati
         code = next(code for kind, code in _CODES.items() if isinstance(error, kind))
         return Explanation(error.message, error.remedy, code)
     if isinstance(error, InvalidSpec):
-        return Explanation(f"{_sentence(error.problem)}.", error.remedy, 2)
+        return Explanation(f"{sentence(error.problem)}.", error.remedy, 2)
     if isinstance(error, KeyboardInterrupt):
         return Explanation("Stopped.", when_stopped, 1)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -114,12 +115,6 @@ def _guarded(command: F, when_stopped: str) -> F:
             raise typer.Exit(explanation.exit_code) from error
 
     return wrapper  # type: ignore[return-value]
-
-
-def _sentence(text: str) -> str:
-    """With a capital, unless the first word is the name of a layer or a field."""
-    named = any(mark in text.partition(" ")[0] for mark in "._:")
-    return text if named else text[:1].upper() + text[1:]
 
 
 @contextmanager

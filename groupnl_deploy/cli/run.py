@@ -23,6 +23,7 @@ def run(
     The stages are train, export, push, bench, report.
     Example: groupnl run examples/digits.toml --from bench
     """
+    from groupnl_deploy.campaign_words import speaking_of
     from groupnl_deploy.config import load_campaign
     from groupnl_deploy.pipeline import STAGES, run_campaign
     from groupnl_deploy.words import command_line, known_word
@@ -31,7 +32,8 @@ def run(
     for stage in (from_, to):
         if stage is not None:
             known_word("stage", stage, STAGES)
-    result = run_campaign(campaign, console.TerminalReporter(), from_, to)  # type: ignore[arg-type]
+    with speaking_of(config):
+        result = run_campaign(campaign, console.TerminalReporter(), from_, to)  # type: ignore[arg-type]
     if json:
         console.show_json(result)
     elif result.report is not None and to == "report":

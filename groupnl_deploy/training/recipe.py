@@ -3,10 +3,10 @@
 import math
 from dataclasses import dataclass, replace
 
-from groupnl_deploy.errors import UsageError
+from groupnl_deploy.errors import InvalidSetting
 
 
-class InvalidRecipe(UsageError, ValueError):
+class InvalidRecipe(InvalidSetting, ValueError):
     """A number in a recipe trains nothing; a `ValueError` too, so that strict decoding names its place."""
 
 
@@ -78,4 +78,4 @@ def _zero_or_more(value: float) -> bool:
 
 def _require(holds: bool, name: str, value: float | None, wanted: str) -> None:
     if not holds:
-        raise InvalidRecipe(f"The recipe's {name} is {value}.", f"It must be {wanted}.")
+        raise InvalidRecipe(f"The recipe's {name} is {value}.", f"It must be {wanted}.", name)

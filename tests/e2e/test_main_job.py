@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from groupnl_deploy import readiness
 from groupnl_deploy.bench.energy import run_energy
 from groupnl_deploy.bench.run import load_run
 from groupnl_deploy.config import load_campaign
@@ -106,6 +108,10 @@ def test_the_main_job_over_ssh(
     check_report_files(tmp_path / "job" / "report")
 
     assert run(tmp_path)[0].done == set()
+    with monkeypatch.context() as unplugged:  # what is up to date asks for no board
+        unplugged.setattr(readiness, "connect", None)
+        shutil.rmtree(tmp_path / "job" / "report")
+        assert run(tmp_path)[0].done == {"report all"}
     check_redone(tmp_path)
 
 

@@ -1,0 +1,181 @@
+"""What a mistake in a campaign file is called: its table, its key and its line, and no option of the command line.
+
+Errors of deeper layers name the settings by fields, or by options where only the command line was thought of; here
+they become the file's words.
+"""
+
+import contextlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import exporters.errors as export_errors
+import power.errors as power_errors
+from groupnl_deploy.errors import GroupNLError, InvalidSetting, UsageError
+from groupnl_deploy.models.spec import InvalidSpec
+from groupnl_deploy.words import sentence
+
+Place = tuple[str | int, ...]
+"""Tables, indices and a key, such as ("models", 0, "ratio")."""
+
+_WORKLOAD, _METER = ("bench", "workload"), ("bench", "meter")
+# Where fields of deeper layers stand in the file, where that is not in the table that was being read.
+_PLACES: dict[str, Place] = {
+    **{name: (*_WORKLOAD, name) for name in ("threads", "images", "idle_s", "warmup_s")},
+    **{name: (*_WORKLOAD, name) for name in ("min_iterations", "min_seconds")},
+    **{name: (*_METER, name) for name in ("meter", "port", "sign", "rate_hz")},
+    **{name: (*_METER, "emulator", name) for name in ("voltage_v", "idle_a", "busy_a")},
+    **{name: ("train", name) for name in ("dataset", "epochs", "seed")},
+    **dict.fromkeys(("num_classes", "input_shape"), ("train", "dataset")),
+    **{name: ("export", name) for name in ("formats", "optimize", "target")},
+    "backends": ("bench", "backends"),
+    "device": ("push", "device"),
+}
+_KEYS = {"method": "conv", "name": "model"}
+_OPTIONS: dict[str, str] = {
+    "--seconds": "min_seconds",
+    "--iterations": "min_iterations",
+    "--warmup": "warmup_s",
+    "--idle": "idle_s",
+    "--meter-rate": "rate_hz",
+    "--format": "formats",
+    "--backend": "backends",
+    **{f"--{name}": name for name in ("threads", "images", "meter", "port", "sign", "epochs", "seed", "dataset")},
+    **{f"--{name}": name for name in ("optimize", "target", "device")},
+}
+_VALUE = re.compile(r"(--[a-z][a-z-]*)(?:[ =](-?\d[\w.]*|/[\w/.-]+|emulator\b|km003c[\w-]*|onnx\b|torch\b))?")
+_COMMAND = re.compile(r"`?groupnl [a-z]+[^.;,`]*`?")
+
+
+class CampaignMistake(UsageError):
+    """A mistake in the campaign file at a known place."""
+
+    def __init__(self, message: str, remedy: str, place: Place) -> None:
+        super().__init__(message, remedy)
+        self.place = place
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.remedy}"
+
+
+@contextlib.contextmanager
+def at(*place: str | int) -> Iterator[None]:
+    """What is wrong in the block comes from this place of the file: a table, or a key of one."""
+    try:
+        yield
+    except CampaignMistake:
+        raise
+    except InvalidSpec as error:
+        raise CampaignMistake(
+            sentence(_with_keys(f"{error.problem}.", error.fields, place)),
+            _with_keys(error.remedy, error.fields, place),
+            _first(error.fields, place),
+        ) from error
+    except InvalidSetting as error:
+        message, remedy = error.worded(lambda field: key_name(_place_of(field, place)))
+        raise CampaignMistake(message, remedy, _first(error.fields, place)) from error
+    except UsageError as error:
+        raise CampaignMistake(_without_options(error.message), _without_options(error.remedy), place) from error
+
+
+@contextlib.contextmanager
+def speaking_of(path: Path) -> Iterator[None]:
+    """Errors that leave the block name the line of this file, or at least its keys and not options."""
+    try:
+        yield
+    except CampaignMistake as error:
+        raise UsageError(f"{error.message.rstrip('.')} ({where(path, error.place)}).", error.remedy) from error
+    except (GroupNLError, power_errors.PowerError, export_errors.ExportError) as error:
+        named = _options_in(f"{error.message} {error.remedy}")
+        error.message, error.remedy = _without_options(error.message), _without_options(error.remedy)
+        if named:
+            error.message = f"{error.message.rstrip('.')} ({where(path, _PLACES[_OPTIONS[named[0][0]]])})."
+        raise
+
+
+def where(path: Path, place: Place) -> str:
+    """Such as "[bench.workload] idle_s, line 12 of job.toml"; the line of the table where the key is left out."""
+    line = line_of(path.read_text(encoding="utf-8"), place)
+    return f"{key_name(place)}, " * bool(place) + ("" if line is None else f"line {line} of ") + str(path)
+
+
+def key_name(place: Place) -> str:
+    """A place as people write it: "[train] epochs", "[[models]] number 2, ratio"."""
+    if place and place[0] == "models":
+        number = f" number {int(place[1]) + 1}" if len(place) > 1 else ""
+        return f"[[models]]{number}" + (f", {place[2]}" if len(place) > 2 else "")
+    *tables, key = [str(part) for part in place if not isinstance(part, int)] or [""]
+    return f"[{'.'.join(tables)}] {key}" if tables else key
+
+
+def place_in(described: str) -> Place:
+    """The place that a `StrictError` gives behind the file's name: ".models[0].ratio"."""
+    parts = re.findall(r"\.?([\w-]+)|\[(\d+)\]", described)
+    return tuple(int(index) if index else name for name, index in parts)
+
+
+def line_of(text: str, place: Place) -> int | None:
+    """The line of a key, else of the table it belongs to; None where nothing of it is in the text."""
+    lines = dict(_lines(text))
+    found = (lines.get(place[:length]) for length in range(len(place), 0, -1))
+    return next((line for line in found if line is not None), None)
+
+
+def _lines(text: str) -> Iterator[tuple[Place, int]]:
+    """Every table and key with the line where it first stands."""
+    table: Place = ()
+    count: dict[Place, int] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        if header := re.match(r"\s*\[\[([^\]]+)\]\]", line):
+            names = _dotted(header[1])
+            table = (*names, count.setdefault(names, 0))
+            count[names] += 1
+            yield table, number
+        elif header := re.match(r"\s*\[([^\[\]]+)\]\s*(?:#.*)?$", line):
+            table = _dotted(header[1])
+            yield table, number
+        elif key := re.match(r"""\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*[\w-]+)*)\s*=""", line):
+            yield (*table, *_dotted(key[1])), number
+
+
+def _dotted(names: str) -> Place:
+    return tuple(name.strip().strip("\"'") for name in names.split("."))
+
+
+def _place_of(field: str, table: Place) -> Place:
+    """Where a field is set, when the mistake was found in `table`."""
+    field = field.partition(" ")[0]  # "input_shape height"
+    if field in _PLACES:
+        return _PLACES[field]
+    return (*table[:2], _KEYS.get(field, field)) if table[:1] == ("models",) else (*table, field)
+
+
+def _first(fields: tuple[str, ...], table: Place) -> Place:
+    return _place_of(fields[0], table) if fields else table
+
+
+def _with_keys(text: str, fields: tuple[str, ...], table: Place) -> str:
+    """With the file's keys for the fields of a specification."""
+    for field in fields:
+        text = re.sub(rf"\b{re.escape(field)}\b", str(_place_of(field, table)[-1]), text)
+    return text
+
+
+def _without_options(text: str) -> str:
+    """With the file's keys for options."""
+    for option, value in _options_in(text):
+        key = key_name(_PLACES[_OPTIONS[option]])
+        written = value if re.fullmatch(r"-?\d[\d.]*", value) else f"“{value}”"
+        found = re.compile(rf"{option}[ =]{re.escape(value)}" if value else rf"{option}(?![\w-])")
+        text = found.sub(f"{key} = {written}" if value else key, text, count=1)
+    return text
+
+
+def _options_in(text: str) -> list[tuple[str, str]]:
+    """The options that are keys of the file, with values; not those of commands, which are typed as they stand."""
+    commands = [match.span() for match in _COMMAND.finditer(text)]
+    return [
+        (match[1], match[2] or "")
+        for match in _VALUE.finditer(text)
+        if match[1] in _OPTIONS and not any(begin <= match.start() < end for begin, end in commands)
+    ]

@@ -1,0 +1,126 @@
+"""What a campaign needs and may not find: asked before the first minute of training is spent.
+
+The device is reached over its real transport with the real agent, and the meter is opened as a benchmark opens it.
+"""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from device_agent.packages import install_remedy
+from device_agent.wire import BACKENDS
+from groupnl_deploy.bench.meter import MeterPlan, require_answer
+from groupnl_deploy.errors import DeviceUnreachable, DiskFull, InvalidSetting
+from groupnl_deploy.progress import Reporter
+from groupnl_deploy.remote.deploy import open_agent
+from groupnl_deploy.remote.inventory import Device, connect
+from groupnl_deploy.remote.transport import Transport, size_text
+
+_FLOAT_BYTES = 4
+# In copies of the weights: a checkpoint has them once and twice again in the training's state, which lies there twice
+# more while a new state is written beside the old one.
+_CHECKPOINT_COPIES, _TRAINING_COPIES = 3, 4
+_RUNS_BYTES = 16_000_000  # recordings, latencies and reports
+_DEVICE_BYTES = 4_000_000  # the agent, manifests and golden pairs
+# Prints the free bytes of the disk of a folder that may not be there yet, whether this Python is a virtual
+# environment's, and the modules that are missing, behind a mark that no login banner has.
+_LOOK = (
+    "import importlib.util,os,shutil,sys;p=os.path.abspath(sys.argv[1])\n"
+    "while not os.path.isdir(p):p=os.path.dirname(p)\n"
+    "print('groupnl-ready',shutil.disk_usage(p).free,int(sys.prefix!=sys.base_prefix),"
+    "*[m for m in sys.argv[2:] if importlib.util.find_spec(m) is None])"
+)
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What the rest of a campaign asks of the world.
+
+    Args:
+        out: the folder that keeps everything.
+        parameters: of each network that is still to be made.
+        formats: how many artifacts are made of each.
+        device: where they are pushed; None where no stage of the rest asks for it.
+        backends: that are benchmarked there.
+        threads: of a benchmark; 0 for all there are.
+        plan: the meter, None without one.
+    """
+
+    out: Path
+    parameters: tuple[int, ...]
+    formats: int
+    device: Device | None = None
+    backends: tuple[str, ...] = ()
+    threads: int = 0
+    plan: MeterPlan | None = None
+
+    @property
+    def host_bytes(self) -> int:
+        """About what the host's disk must hold."""
+        weights = [_FLOAT_BYTES * count for count in self.parameters]
+        kept = sum(weights) * (_CHECKPOINT_COPIES + self.formats)
+        return kept + _TRAINING_COPIES * max(weights, default=0) + _RUNS_BYTES
+
+    @property
+    def device_bytes(self) -> int:
+        """About what the device's disk must hold."""
+        return self.formats * sum(_FLOAT_BYTES * count for count in self.parameters) + _DEVICE_BYTES
+
+
+def require_ready(needs: Needs, reporter: Reporter) -> None:
+    """Raise what a later stage would: `DiskFull`, `DeviceUnreachable`, `InvalidSetting`, the meter's `PowerError`."""
+    _require_room(shutil.disk_usage(_existing(needs.out)).free, needs.host_bytes, f"The disk that holds {needs.out}")
+    if needs.plan is not None:
+        require_answer(needs.plan)
+        reporter.note(f"The meter {needs.plan.meter} answers.")
+    if needs.device is not None:
+        with connect(needs.device) as transport:
+            _require_device(transport, needs, reporter)
+
+
+def _require_device(transport: Transport, needs: Needs, reporter: Reporter) -> None:
+    with open_agent(transport) as agent:
+        cores = agent.board_facts().cores
+    if needs.threads > cores:
+        raise InvalidSetting(
+            f"{needs.threads} threads were asked for, but {transport.name} has {cores} cores.",
+            f"Set {{threads}} to {cores} or less, or to 0 for all of them.",
+            "threads",
+        )
+    free_bytes = min([_look(transport, backend) for backend in needs.backends or (None,)])
+    _require_room(free_bytes, needs.device_bytes, f"The disk of {transport.name}")
+    reporter.note(f"{transport.name} answers and has {size_text(free_bytes)} free.")
+
+
+def _look(transport: Transport, backend: str | None) -> int:
+    """Free bytes below the device's root. Raises `DeviceUnreachable` where its Python lacks what a backend imports."""
+    packages = "" if backend is None else BACKENDS[backend].packages
+    modules = [package.partition("==")[0] for package in packages.split()]
+    done = transport.run([transport.python, "-c", _LOOK, transport.path("agents"), *modules], timeout_s=60.0)
+    said = [line.split() for line in done.stdout.decode(errors="replace").splitlines() if "groupnl-ready " in line]
+    if done.exit_code != 0 or not said:
+        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        raise DeviceUnreachable(
+            f"“{transport.python}” on {transport.name} ended with code {done.exit_code}: {last}",
+            "Run it there by hand to see why.",
+        )
+    _, free, in_environment, *lacking = said[-1]
+    if lacking and backend is not None:
+        raise DeviceUnreachable(
+            f"{transport.python} on {transport.name} lacks {', '.join(lacking)}, which the backend {backend} needs.",
+            install_remedy(transport.python, backend, in_environment == "1"),
+        )
+    return int(free)
+
+
+def _require_room(free_bytes: int, needed_bytes: int, whose: str) -> None:
+    if free_bytes < needed_bytes:
+        raise DiskFull(
+            f"{whose} has {size_text(free_bytes)} free, and this campaign needs about {size_text(needed_bytes)}.",
+            "Free some space there, then run the command again; nothing was begun.",
+        )
+
+
+def _existing(folder: Path) -> Path:
+    """The folder, or the nearest above it that is there."""
+    return next(place for place in (folder.absolute(), *folder.absolute().parents) if place.is_dir())

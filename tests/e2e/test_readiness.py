@@ -1,0 +1,112 @@
+"""A campaign asks for device, meter and disk before it trains, and for nothing that its stages do not need."""
+
+import venv
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from groupnl_deploy import pipeline, readiness, stages
+from groupnl_deploy.bench.meter import MeterPlan
+from groupnl_deploy.cli.exits import explain
+from groupnl_deploy.config import load_campaign
+from groupnl_deploy.errors import DiskFull, InvalidSetting
+from groupnl_deploy.pipeline import Stage, run_campaign
+from groupnl_deploy.progress import Silence
+from groupnl_deploy.readiness import Needs, require_ready
+from groupnl_deploy.remote.inventory import Device, add_device, local_device
+
+MODEL = '[[models]]\nlabel = "a"\nmodel = "resnet18_cifar"\nwidth = 0.125\n'
+DEAD = Device("dead", "ssh", host="127.0.0.1", port=9, user="nobody")
+
+
+class TrainingBegan(Exception):
+    """So far a campaign may come: everything before was there."""
+
+
+@pytest.fixture(autouse=True)
+def no_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    def begin(*_: Any) -> None:
+        raise TrainingBegan
+
+    monkeypatch.setattr(stages, "train_checkpoint", begin)
+
+
+def run(folder: Path, text: str, last: Stage = "report") -> None:
+    path = folder / "job.toml"
+    path.write_text(f'schema_version = 1\nout = "{folder / "out"}"\n[train]\ndataset = "digits"\n{MODEL}{text}')
+    run_campaign(load_campaign(path), Silence(), last=last)
+
+
+METER = '[bench.meter]\nmeter = "km003c"\nport = "{}"\n'
+TROUBLES = [
+    ('[push]\ndevice = "dead"\n', 3, "port 9", "push"),
+    (METER.format("/dev/no-such-port"), 3, "/dev/no-such-port", "bench"),
+    ("[bench.workload]\nthreads = 1024\n", 2, "1024 threads", "bench"),
+]
+
+
+@pytest.mark.parametrize(("text", "code", "words", "needed_from"), TROUBLES)
+def test_what_is_missing_shows_before_the_training(
+    tmp_path: Path, text: str, code: int, words: str, needed_from: Stage
+) -> None:
+    add_device(DEAD)
+    for last in pipeline.STAGES:
+        needed = pipeline.STAGES.index(last) >= pipeline.STAGES.index(needed_from)
+        with pytest.raises(Exception) as caught:  # which kind is what is tested
+            run(tmp_path, text, last)
+        assert isinstance(caught.value, TrainingBegan) is not needed, (last, caught.value)
+        if needed:
+            said = explain(caught.value)
+            assert said.exit_code == code and words in said.message and said.remedy
+        assert not (tmp_path / "out" / "checkpoints").exists()
+
+
+def test_with_everything_there_the_training_begins(tmp_path: Path) -> None:
+    with pytest.raises(TrainingBegan):
+        run(tmp_path, METER.format("emulator"))
+
+
+def test_a_python_without_the_packages_is_told_all_that_work(tmp_path: Path) -> None:
+    """Debian's own Python refuses pip (PEP 668); the remedy makes an environment, with everything in one line."""
+    bare = tmp_path / "bare"
+    venv.create(bare, with_pip=False)
+    device = Device("board", "local", python=str(bare / "bin" / "python"), root=str(tmp_path / "root"))
+    with pytest.raises(Exception, match="lacks numpy, onnxruntime") as caught:
+        require_ready(Needs(tmp_path, (), 1, device, ("onnxruntime",)), Silence())
+    said = explain(caught.value)
+    assert said.exit_code == 3 and said.remedy.endswith("-m pip install numpy onnxruntime")
+
+
+def test_nothing_is_asked_when_everything_is_up_to_date(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    add_device(DEAD)
+    monkeypatch.setattr(pipeline, "_is_up_to_date", lambda step, campaign: step.stage != "report")
+    monkeypatch.setattr(pipeline, "_run_step", lambda step, *_: (_ for _ in ()).throw(TrainingBegan))
+    with pytest.raises(TrainingBegan):  # the first step, although the device is dead and the meter is none
+        run(tmp_path, '[push]\ndevice = "dead"\n' + METER.format("/dev/no-such-port"))
+
+
+def test_room_is_asked_for_by_the_size_of_the_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    needs = Needs(tmp_path / "not" / "there", (1_000_000, 500_000), formats=2)
+    assert needs.host_bytes == 4 * 1_500_000 * 5 + 4 * 4 * 1_000_000 + 16_000_000
+    assert needs.device_bytes == 4 * 1_500_000 * 2 + 4_000_000
+    require_ready(needs, Silence())
+    monkeypatch.setattr(readiness.shutil, "disk_usage", lambda _: SimpleNamespace(free=61_000_000))
+    with pytest.raises(DiskFull, match=r"61\.0 MB free, and this campaign needs about 62\.0 MB"):
+        require_ready(needs, Silence())
+    monkeypatch.setattr(readiness, "_look", lambda *_: 15_000_000)
+    monkeypatch.setattr(readiness.shutil, "disk_usage", lambda _: SimpleNamespace(free=62_000_000))
+    with pytest.raises(DiskFull, match="disk of local has"):
+        require_ready(Needs(tmp_path, (1_000_000, 500_000), 2, local_device()), Silence())
+
+
+def test_more_threads_than_the_device_has_cores(tmp_path: Path) -> None:
+    with pytest.raises(InvalidSetting) as caught:
+        require_ready(Needs(tmp_path, (), 1, local_device(), (), 1024), Silence())
+    assert "--threads" in caught.value.remedy
+
+
+def test_the_meter_is_closed_again(tmp_path: Path) -> None:
+    for _ in range(2):  # a port that stayed open would be busy
+        require_ready(Needs(tmp_path, (), 1, plan=MeterPlan("km003c", "emulator")), Silence())
