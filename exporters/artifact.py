@@ -25,6 +25,17 @@ class Artifact:
         return (*(self.directory / file.name for file in self.manifest.files), self.directory / MANIFEST)
 
 
+def _no_artifact(directory: Path) -> NotAnArtifact:
+    """With what makes an artifact of that which was named, where anything does."""
+    if (directory / "checkpoint.json").is_file():
+        return NotAnArtifact(
+            f"{directory} is a checkpoint, not an artifact.",
+            f"Make one of it: groupnl export {directory} --out ARTIFACT",
+        )
+    what = "does not exist" if not directory.exists() else f"is no artifact: it has no {MANIFEST}"
+    return NotAnArtifact(f"{directory} {what}.", "Name a folder that groupnl export wrote.")
+
+
 def write_manifest(directory: Path, manifest: ArtifactManifest) -> None:
     """Add the manifest to a folder that holds the files already."""
     (directory / MANIFEST).write_bytes(manifest.to_bytes())
@@ -37,7 +48,7 @@ def open_artifact(directory: Path) -> Artifact:
     """
     path = directory / MANIFEST
     if not path.is_file():
-        raise NotAnArtifact(f"{directory} is no artifact: it has no {MANIFEST}.", "Make one with groupnl export.")
+        raise _no_artifact(directory)
     data = path.read_bytes()
     try:
         manifest = ArtifactManifest.from_bytes(data)

@@ -131,6 +131,13 @@ class Campaign:
     schema_version: int = 1
 
 
+_WAYS_OUT: dict[type[OSError], str] = {
+    FileNotFoundError: "Name a campaign file that exists; examples/digits.toml is one to begin with.",
+    IsADirectoryError: "Name the campaign's file, not its folder.",
+    PermissionError: "Make it readable for you, or name another file.",
+}
+
+
 def load_campaign(path: Path) -> Campaign:
     """Read and check a campaign file. Raises `UsageError`, which names the table, the key and the line."""
     with speaking_of(path):
@@ -142,7 +149,9 @@ def _load(path: Path) -> Campaign:
         with at():
             campaign = from_dict(Campaign, tomllib.loads(path.read_text(encoding="utf-8")), path.name)
     except OSError as error:
-        raise UsageError(f"Cannot read {path}: {error.strerror}.", "Name a campaign file that exists.") from error
+        raise UsageError(
+            f"Cannot read {path}: {error.strerror}.", _WAYS_OUT.get(type(error), "Name another file.")
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not valid TOML: {error}.", "Mend that line.") from error
     except StrictError as error:

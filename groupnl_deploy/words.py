@@ -7,15 +7,18 @@ from collections.abc import Iterable
 from groupnl_deploy.errors import UsageError
 
 
+_ALIKE = 0.4  # of difflib's ratio: what has less in common was not meant
+
+
 def known_word(kind: str, word: str, known: Iterable[str]) -> str:
     """`word` itself when it is known. Raises `UsageError` otherwise."""
     names = sorted(known)
     if word in names:
         return word
-    nearest = difflib.get_close_matches(word, names, n=1, cutoff=0.0)
+    nearest = difflib.get_close_matches(word, names, n=1, cutoff=_ALIKE)
     raise UsageError(
         f"There is no {kind} “{word}”; known are {', '.join(names) or 'none'}.",
-        f"Did you mean “{nearest[0]}”?" if nearest else "See --help.",
+        f"Did you mean “{nearest[0]}”?" if nearest else "Choose one of these.",
     )
 
 

@@ -59,9 +59,10 @@ def open_backend(name: str) -> Backend:
 
 def _entry(name: str) -> BackendEntry:
     if name not in BACKENDS:
-        nearest = difflib.get_close_matches(name, BACKENDS, n=1, cutoff=0.0)[0]
+        nearest = difflib.get_close_matches(name, BACKENDS, n=1, cutoff=0.4)
         raise BadRequest(
-            f"There is no backend “{name}”; known are {', '.join(sorted(BACKENDS))}.", f"Did you mean “{nearest}”?"
+            f"There is no backend “{name}”; known are {', '.join(sorted(BACKENDS))}.",
+            f"Did you mean “{nearest[0]}”?" if nearest else "Choose one of these.",
         )
     return BACKENDS[name]
 

@@ -90,10 +90,10 @@ def meter_plan(meter: str | None, port: str | None, sign: int, rate_hz: int | No
     """The plan that the options name, None without a meter. Raises `UsageError` for a port or rate of no meter."""
     if meter is not None:
         return MeterPlan(meter, port, sign, rate_hz=rate_hz)
-    if port is None and rate_hz is None:
+    if port is None and rate_hz is None and sign == 1:
         return None
     raise UsageError(
-        "--port and --meter-rate need --meter.",
+        "--port, --sign and --meter-rate need --meter.",
         "For example: --meter km003c --port /dev/ttyACM0, or --port emulator to try it without one.",
     )
 

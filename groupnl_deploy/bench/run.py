@@ -83,7 +83,8 @@ def load_run(folder: Path) -> tuple[BenchRun, PowerTrace | None]:
     if not path.is_file():
         if (folder / POWER_FILE).is_file():
             raise VerificationFailed(f"{path} is missing.", _BENCH_AGAIN)
-        raise UsageError(f"{folder} is no run: it has no {RUN_FILE}.", "Name a folder that groupnl bench wrote.")
+        what = f"it has no {RUN_FILE}" if folder.exists() else "it does not exist"
+        raise UsageError(f"{folder} is no run: {what}.", "Name a folder that groupnl bench wrote, or a campaign's.")
     try:
         run = from_json(BenchRun, path.read_bytes(), str(path))
     except OSError as error:

@@ -55,6 +55,18 @@ _STARTS_OVER = "Run the command again; it starts over, and no half-written folde
 _GOES_ON = "Nothing half-written was left; the same command goes on with what was finished."
 _REPORT_IT = "Run again with --debug for the details; if it looks like our mistake, please report it with them."
 
+# What the system refuses for reasons that a user can see to.
+_YOURS_TO_MEND = {
+    errno.EACCES: "Give yourself the permission, or use another place.",
+    errno.EPERM: "Give yourself the permission, or use another place.",
+    errno.EROFS: "Use a place on a disk that is not read-only.",
+    errno.ENOENT: "Check the path; something else may have removed it.",
+    errno.ENOTDIR: "Check the path: a part of it is a file.",
+    errno.EISDIR: "Name a file there, not a folder.",
+    errno.ENAMETOOLONG: "Choose a shorter name.",
+    errno.EIO: "See to that disk, or use another place.",
+}
+
 
 @dataclass(frozen=True)
 class Explanation:
@@ -81,6 +93,11 @@ def explain(error: BaseException, when_stopped: str = _STARTS_OVER) -> Explanati
         return Explanation(
             f"The disk that holds {holds} is full.", "Free some space there, then run the command again.", 1
         )
+    if isinstance(error, MemoryError):
+        return Explanation("Memory ran out.", "Close other programs, or use a smaller network or recording.", 1)
+    if isinstance(error, OSError) and error.filename is not None and error.errno in _YOURS_TO_MEND:
+        said = (error.strerror or str(error)).lower()
+        return Explanation(f"Cannot use {error.filename}: {said}.", _YOURS_TO_MEND[error.errno], 1)
     return Explanation(f"{type(error).__name__}: {error}", _REPORT_IT, 1)
 
 

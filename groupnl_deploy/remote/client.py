@@ -55,6 +55,7 @@ _DISK_S = 300.0  # to read an artifact back from a slow SD card, and to flush it
 _PATIENCE = 4.0  # a phase may take this many times what the agent expects, and a minute more
 
 T = TypeVar("T", bound=Message)
+_LAST_WORDS = 3  # lines of an agent that died; a traceback ends with what it was about
 # Exit codes of a process that a signal ended: 128 + its number.
 _DEATHS = {
     137: ("was killed, most likely because memory ran out", "Use a smaller model, or free memory on the device."),
@@ -179,9 +180,10 @@ class AgentClient:
             return DeviceFault(f"The agent on {self._device_name} {what}.", remedy)
         if code is None:
             return DeviceUnreachable(f"The connection to {self._device_name} broke.", "Check the device and its link.")
-        last = said.splitlines()[-1] if said else "it said nothing"
+        last = " / ".join(line.strip() for line in said.splitlines()[-_LAST_WORDS:]) or "it said nothing"
         return DeviceFault(
-            f"The agent on {self._device_name} ended with code {code}: {last}", "Run again with --debug for all of it."
+            f"The agent on {self._device_name} ended with code {code}: {last}",
+            "Run the command once more; if it ends in the same way, report it with these last words.",
         )
 
 

@@ -132,16 +132,23 @@ def _look(transport: Transport, bundle: AgentBundle) -> str:
     if (int(major), int(minor)) < _OLDEST_PYTHON:
         raise DeviceUnreachable(
             f"{transport.python} on {transport.name} is Python {major}.{minor}; the agent needs 3.11 or newer.",
-            "Install a newer Python there and name it with groupnl device add … --python PATH.",
+            f"Install a newer Python there. {_naming_python(transport.name)}",
         )
     return digest
+
+
+def _naming_python(device: str) -> str:
+    return (
+        f"Then name it: groupnl device remove {device}, and groupnl device add {device} --host HOST "
+        "--python .groupnl-venv/bin/python, or where it lies."
+    )
 
 
 def _no_python(device: str, python: str, exit_code: int, stderr: str) -> DeviceUnreachable:
     if exit_code in (126, 127):
         return DeviceUnreachable(
             f"There is no Python at “{python}” on {device}.",
-            "Make a virtual environment there (README, “On your own board”) and name its python with --python.",
+            f"Make a virtual environment there (README, “On your own board”). {_naming_python(device)}",
         )
     last = stderr.strip().splitlines()[-1] if stderr.strip() else "it said nothing"
     return DeviceUnreachable(

@@ -312,5 +312,7 @@ def _refusal(doing: str, error: OSError, size_bytes: int = 0, folder: Path | Non
         )
     return DeviceFault(
         f"Could not {doing} on the device “local”: {error.strerror or error}.",
-        "Check the folder's owner and permissions, then try again.",
+        "Make sure that the folder is yours and on a disk that can be written to, then try again."
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
+        else "See to that file or folder, then try again.",
     )

@@ -77,6 +77,9 @@ def read_foreign(path: Path, *, ema: bool = False) -> ForeignWeights:
     return ForeignWeights(tensors, _origin(path, content, ema), tuple(notes), _said(path, content))
 
 
+_PATH = "Check the path and its permissions."
+
+
 def _format(path: Path) -> Format:
     try:
         with path.open("rb") as stream:
@@ -84,7 +87,7 @@ def _format(path: Path) -> Format:
     except IsADirectoryError as error:
         raise UsageError(f"{path} is a folder, not a file.", _FORMATS) from error
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}.", _FORMATS) from error
+        raise UsageError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}.", _PATH) from error
     if head.startswith(b"PK"):
         return "zip"
     if head[:1] == _PROTO and head[1:2] in (b"\2", b"\3", b"\4", b"\5"):

@@ -142,7 +142,8 @@ class _Run:
                 f"The training of {self.job.spec.label} diverged: the loss became {loss} {where}.",
                 "Clip the gradient norm (clip_norm = 1), which the paper's semantics need."
                 if clip is None
-                else f"Use a smaller learning rate than {self.job.recipe.lr:g} or clip harder than {clip:g}.",
+                else "Try another seed, or GroupNL as released; in Python, a Recipe with a smaller learning rate than "
+                f"{self.job.recipe.lr:g} or clip_norm below {clip:g}.",
             )
 
     def state(self) -> TrainingState:

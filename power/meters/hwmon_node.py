@@ -188,5 +188,5 @@ def _unreadable(place: Path, error: OSError) -> MeterUnreachable:
         return MeterUnreachable(f"No permission to read {place}.", "Run as a user who may read its files.")
     return MeterUnreachable(
         f"The sensor at {place} could not be read: {os.strerror(error.errno or errno.EIO)}.",
-        "Plug it directly into this computer instead of a hub, then try again.",
+        "Read it again; a sensor on USB may need another port or cable, and no hub.",
     )

@@ -63,9 +63,9 @@ def test_a_port_and_a_rate_are_a_meters() -> None:
     assert meter_plan(None, None, 1) is None
     assert meter_plan("km003c", "/dev/ttyACM0", -1) == MeterPlan("km003c", "/dev/ttyACM0", -1)
     assert meter_plan("km003c", None, 1).port is None  # it is looked for
-    for port, rate_hz in (("/dev/ttyACM0", None), (None, 50)):
+    for port, sign, rate_hz in (("/dev/ttyACM0", 1, None), (None, 1, 50), (None, -1, None)):
         with pytest.raises(UsageError, match="need --meter"):
-            meter_plan(None, port, 1, rate_hz)
+            meter_plan(None, port, sign, rate_hz)
     with pytest.raises(UsageError, match="emulator is for km003c"):
         meter_plan("hwmon", "emulator", 1)
     with pytest.raises(UsageError, match="known are") as caught:

@@ -40,6 +40,13 @@ class LineBehaviour:
             raise MeterSettingError("Nothing happens every minus so many requests.", "Give 0 for never, or more.")
         if not 0.0 <= self.reply_delay_s <= 60.0:
             raise MeterSettingError(f"A reply cannot be {self.reply_delay_s} s late.", "Choose 0 to 60 seconds.")
+        if math.isfinite(self.silent_from_s + self.silent_until_s) and self.silent_until_s <= self.silent_from_s:
+            raise MeterSettingError(
+                f"A silence from {self.silent_from_s} s to {self.silent_until_s} s is none.",
+                "Give an end after its start.",
+            )
+        if math.isinf(self.silent_from_s) and math.isfinite(self.silent_until_s):
+            raise MeterSettingError("A silence has an end and no start.", "Give its start too, or leave both out.")
 
 
 class EmulatedLine:
