@@ -172,6 +172,8 @@ def _check(campaign: Campaign) -> None:
     with at("bench", "backends"):
         for backend in campaign.bench.backends:
             known_word("backend", backend, BACKENDS)
+    with at("export", "formats"):
+        for backend in campaign.bench.backends:
             _require_format(backend, campaign.export.formats)
     if campaign.bench.meter is not None:
         with at("bench", "meter", "meter"):

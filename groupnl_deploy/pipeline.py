@@ -24,7 +24,7 @@ from groupnl_deploy.config import Campaign, ModelConfig
 from groupnl_deploy.errors import GroupNLError, UsageError, VerificationFailed
 from groupnl_deploy.export import ExportOptions, export_checkpoint
 from groupnl_deploy.models.registry import create_model, model_spec
-from groupnl_deploy.models.spec import ModelSpec
+from groupnl_deploy.models.spec import ModelSpec, require_semantics
 from groupnl_deploy.progress import Reporter
 from groupnl_deploy.readiness import Needs, require_ready
 from groupnl_deploy.remote.bundle import build_bundle
@@ -128,7 +128,7 @@ def steps(campaign: Campaign, reporter: Reporter) -> Iterator[Step]:
 def campaign_spec(campaign: Campaign, model: ModelConfig) -> ModelSpec:
     """The specification of one net of a campaign; its classes and input are the data set's."""
     data = load_dataset(campaign.train.dataset)
-    return model_spec(
+    spec = model_spec(
         model.model,
         model.conv,  # type: ignore[arg-type]  # `load_campaign` has checked it
         model.semantics,
@@ -141,6 +141,8 @@ def campaign_spec(campaign: Campaign, model: ModelConfig) -> ModelSpec:
         padding=model.padding,
         bn_eps=model.bn_eps,
     )
+    require_semantics(model.semantics, spec.conv.method)
+    return spec
 
 
 def pending(

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 from groupnl_deploy.errors import UsageError
 
-
 _ALIKE = 0.4  # of difflib's ratio: what has less in common was not meant
 
 

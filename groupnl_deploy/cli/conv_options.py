@@ -20,6 +20,7 @@ from groupnl_deploy.models.spec import (
     Padding,
     Range,
     Semantics,
+    require_semantics,
 )
 from groupnl_deploy.words import known_word
 
@@ -101,7 +102,7 @@ class ConvOptions:
 
         self.check()
         changes |= {name: getattr(self, name) for name in _OF_MODEL if getattr(self, name) is not None}
-        return model_spec(
+        spec = model_spec(
             name,
             self.conv,  # type: ignore[arg-type]
             self.semantics,  # type: ignore[arg-type]
@@ -109,6 +110,8 @@ class ConvOptions:
             knobs=self.knobs(),
             **changes,
         )
+        require_semantics(self.semantics, spec.conv.method)  # type: ignore[arg-type]
+        return spec
 
 
 def with_conv_options(command: F) -> F:

@@ -36,7 +36,9 @@ def export(
     ] = choices.DEFAULT_TARGET,
     opset: Annotated[int, typer.Option(help=f"ONNX operator set, {_OPSETS_HELP}.")] = choices.DEFAULT_OPSET,
     batch: Annotated[str, typer.Option(help="1, or dynamic for any number of images at once.")] = choices.DEFAULT_BATCH,
-    explain: Annotated[bool, typer.Option("--explain", help="Print what every pass did, and why not.")] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Print what every pass did, and why not; --json has it too.")
+    ] = False,
     bisect: Annotated[bool, typer.Option("--bisect", help="If a pass breaks parity, find the node where.")] = False,
     json: Json = False,
 ) -> None:
@@ -49,7 +51,8 @@ def export(
     from device_agent.strict import to_dict
 
     _require_known(format, optimize, target, batch)
-    _require_useful(format, target, opset, batch)  # type: ignore[arg-type]
+    _require_useful(format, target, opset, batch, bisect)  # type: ignore[arg-type]
+    _require_passes(optimize, bisect)
     from groupnl_deploy.export import ExportOptions, export_checkpoint
 
     options = ExportOptions(optimize, target, opset, batch, bisect)  # type: ignore[arg-type]
@@ -72,7 +75,18 @@ def _require_known(format: str, optimize: str, target: str, batch: str) -> None:
     known_word("batch", batch, choices.BATCHES)
 
 
-def _require_useful(format: str, target: choices.Target, opset: int, batch: str) -> None:
+def _require_passes(optimize: str, bisect: bool) -> None:
+    """Refuse to bisect what has no pass."""
+    from groupnl_deploy.errors import UsageError
+
+    if bisect and optimize == "none":
+        raise UsageError(
+            "--bisect looks for the node where a pass breaks parity, and --optimize none has no pass.",
+            "Leave --bisect out, or choose another level.",
+        )
+
+
+def _require_useful(format: str, target: choices.Target, opset: int, batch: str, bisect: bool) -> None:
     """Refuse an option that would do nothing, and an opset that would only fail later."""
     from groupnl_deploy.errors import UsageError
 
@@ -80,6 +94,7 @@ def _require_useful(format: str, target: choices.Target, opset: int, batch: str)
         "--target": target != choices.DEFAULT_TARGET,
         "--opset": opset != choices.DEFAULT_OPSET,
         "--batch": batch != choices.DEFAULT_BATCH,
+        "--bisect": bisect,
     }
     useless = [option for option, is_given in given.items() if is_given]
     if format == "torch" and useless:

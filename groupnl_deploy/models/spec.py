@@ -219,6 +219,16 @@ def scaled(channels: int, width: float) -> int:
     return count
 
 
+def require_semantics(semantics: Semantics, method: Method) -> None:
+    """Raise `InvalidSpec` where "paper" is asked of a convolution that is the same in both: it would do nothing."""
+    if semantics == "paper" and not method.startswith("groupnl"):
+        raise InvalidSpec(
+            f"semantics is paper, which only GroupNL has, and the convolution is {method}",
+            "Leave semantics out, or choose groupnl.",
+            "semantics",
+        )
+
+
 def require_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
     """Raise `InvalidSpec` for a value of the field `name` that is none of these."""
     if value not in choices:

@@ -86,7 +86,7 @@ def identify(run: BenchRun, trace: PowerTrace | None, name: str) -> Identity:
         level=manifest.optimize,
         target=manifest.target if onnx else None,
         opset=manifest.opset,
-        batch=str(getattr(manifest, "batch", None) or manifest.input.shape[0]),
+        batch=manifest.batch,
         form=manifest.form,
         backend=run.result.backend,
         threads=run.result.threads,
@@ -200,10 +200,13 @@ class _VersionsTrait(Trait):
         return {said.rpartition(" ")[0]: said.rpartition(" ")[2] for said in row.versions.split(", ")}
 
 
+_NONE = "–"
+
+
 def plain(value: Any) -> str:
     """A value as people write it, and every digit of it."""
     if value is None or value == "":
-        return "–"
+        return _NONE
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
@@ -293,7 +296,7 @@ def differing(rows: Sequence[Identity]) -> tuple[Trait, ...]:
 def shared(rows: Sequence[Identity]) -> str:
     """What is the same in every row and so has no column, as a sentence or two; empty without rows."""
     same = [trait for trait in _traits(rows)[1:] if trait.told and not _differs(trait, rows)]
-    having = {trait.name: [row for row in rows if trait.parts(row)] for trait in same}
+    having = {trait.name: [row for row in rows if trait.parts(row) and trait.text(row) != _NONE] for trait in same}
     everywhere = [_said(trait, rows) for trait in same if rows and len(having[trait.name]) == len(rows)]
     partly = [_said(trait, found) for trait in same if 0 < len(found := having[trait.name]) < len(rows)]
     sentences = (("In every row", everywhere), ("Where it applies", partly))
