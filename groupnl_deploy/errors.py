@@ -30,6 +30,14 @@ class GroupNLError(Exception):
         self.remedy = remedy
 
 
+class Stopped(KeyboardInterrupt):
+    """Ctrl-C, with what is to be said of how it goes on from here."""
+
+    def __init__(self, remedy: str) -> None:
+        super().__init__()
+        self.remedy = remedy
+
+
 class UsageError(GroupNLError):
     """A word, an option or a file that the user gave is wrong."""
 

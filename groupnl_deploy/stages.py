@@ -44,11 +44,27 @@ def train_checkpoint(spec: ModelSpec, recipe: "Recipe", dataset: str, out: Path,
     from groupnl_deploy.training.loop import train
 
     require_absent(out)
-    data = load_dataset(dataset)
-    resume_dir = out.with_name(f"{out.name}.resume")
+    data, resume_dir = load_dataset(dataset), _resume_folder(out)
     with reporter.task(f"train {spec.label}") as task:
         result = train(spec, recipe, data, lambda progress: _show_epoch(task, reporter, progress), resume_dir)
         return save_trained(out, result)
+
+
+def finished_epochs(spec: ModelSpec, recipe: "Recipe", dataset: str, out: Path) -> int:
+    """How many epochs of this very training are kept, for `train_checkpoint` to go on from."""
+    from groupnl_deploy.training.data import load_dataset
+    from groupnl_deploy.training.state import TrainingJob, load_state
+
+    data = load_dataset(dataset)
+    try:
+        found = load_state(_resume_folder(out))
+    except VerificationFailed:
+        return 0
+    return found.epoch if found and found.job == TrainingJob(spec, recipe, data.name, data.split_seed) else 0
+
+
+def _resume_folder(out: Path) -> Path:
+    return out.with_name(f"{out.name}.resume")
 
 
 def push(artifact_dir: Path, device_name: str, reporter: Reporter, *, wait_s: float = DEFAULT_WAIT_S) -> Deployment:

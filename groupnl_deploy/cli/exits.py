@@ -30,7 +30,7 @@ import exporters.errors as export_errors
 import power.errors as power_errors
 from groupnl_deploy.cli import console
 from groupnl_deploy.cli.entry import forget_interrupt
-from groupnl_deploy.errors import GroupNLError
+from groupnl_deploy.errors import GroupNLError, Stopped
 from groupnl_deploy.models.spec import InvalidSpec
 from groupnl_deploy.words import sentence
 
@@ -87,7 +87,7 @@ def explain(error: BaseException, when_stopped: str = _STARTS_OVER) -> Explanati
     if isinstance(error, InvalidSpec):
         return Explanation(f"{sentence(error.problem)}.", error.remedy, 2)
     if isinstance(error, KeyboardInterrupt):
-        return Explanation("Stopped.", when_stopped, 1)
+        return Explanation("Stopped.", error.remedy if isinstance(error, Stopped) else when_stopped, 1)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         holds = error.filename or "the output, or temporary files,"
         return Explanation(

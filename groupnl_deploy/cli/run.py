@@ -9,6 +9,7 @@ from groupnl_deploy.cli import console
 from groupnl_deploy.cli.exits import resuming
 from groupnl_deploy.cli.options import Json
 from groupnl_deploy.cli.report import require_valid, show_report
+from groupnl_deploy.errors import Stopped
 
 
 @resuming
@@ -32,8 +33,16 @@ def run(
     for stage in (from_, to):
         if stage is not None:
             known_word("stage", stage, STAGES)
-    with speaking_of(config):
-        result = run_campaign(campaign, console.TerminalReporter(), from_, to)  # type: ignore[arg-type]
+    try:
+        with speaking_of(config):
+            result = run_campaign(campaign, console.TerminalReporter(), from_, to)  # type: ignore[arg-type]
+    except KeyboardInterrupt as error:
+        if from_ is None:
+            raise
+        raise Stopped(
+            f"Nothing half-written was left. The same command does all from {from_} on once more; without --from it "
+            "goes on, and takes what was not redone yet for done."
+        ) from error
     if json:
         console.show_json(result)
     elif result.report is not None and to == "report":

@@ -10,6 +10,7 @@ from groupnl_deploy.cli.conv_options import ConvOptions, with_conv_options
 from groupnl_deploy.cli.exits import guarded, resuming
 from groupnl_deploy.cli.models import Width, checkpoint_json
 from groupnl_deploy.cli.options import Json, OutFolder
+from groupnl_deploy.errors import Stopped
 from groupnl_deploy.words import command_line
 
 
@@ -32,7 +33,7 @@ def train(
     Example: groupnl train --model resnet18_cifar --conv groupnl --dataset digits --width 0.25 --out net
     """
     options.check()  # before PyTorch, so that a wrong word shows at once
-    from groupnl_deploy.stages import train_checkpoint
+    from groupnl_deploy.stages import finished_epochs, train_checkpoint
     from groupnl_deploy.training.checkpoint import checkpoint_id
     from groupnl_deploy.training.data import load_dataset
     from groupnl_deploy.training.recipe import Recipe
@@ -41,13 +42,22 @@ def train(
     size = {"num_classes": data.num_classes, "input_shape": data.input_shape}
     spec = options.spec(model, otherwise="groupnl", width=width, seed=seed, **size)
     recipe = Recipe.with_defaults(epochs, seed)
-    checkpoint = train_checkpoint(spec, recipe, dataset, out, console.TerminalReporter())
+    try:
+        checkpoint = train_checkpoint(spec, recipe, dataset, out, console.TerminalReporter())
+    except KeyboardInterrupt as error:
+        raise Stopped(_how_it_goes_on(finished_epochs(spec, recipe, dataset, out))) from error
     if json:
         console.show_json(checkpoint_json(out, checkpoint_id(out)))
         return
     accuracy = "–" if checkpoint.accuracy is None else f"{100 * checkpoint.accuracy:.2f} %"
     console.show_text(f"{out}: {spec.label}, accuracy {accuracy} on the held-out part of {dataset}")
     console.say(f"Next: {command_line('export', out, '--format', 'onnx', '--out', 'ARTIFACT')}")
+
+
+def _how_it_goes_on(epochs: int) -> str:
+    if epochs:
+        return f"Nothing half-written was left; the same command goes on after epoch {epochs}."
+    return "Nothing half-written was left. No epoch was whole, so the same command goes on from the very beginning."
 
 
 @guarded

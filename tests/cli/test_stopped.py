@@ -1,5 +1,6 @@
 """What Ctrl-C is answered with: whether the same command goes on or starts over."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ def interrupt(*args: object, **kwargs: object) -> None:
     [
         ("stages.train_checkpoint", ("train", "--out", "x"), True),
         ("pipeline.run_campaign", ("run", "job.toml"), True),
+        ("pipeline.run_campaign", ("run", "job.toml", "--from", "train"), True),
         ("export.export_checkpoint", ("export", "net", "--out", "x"), False),
         ("stages.push", ("push", "art", "--device", "local"), False),
         ("stages.bench", ("bench", "--device", "local", "--backend", "null"), False),
@@ -33,3 +35,41 @@ def test_only_what_resumes_says_that_it_goes_on(
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 1 and "Stopped." in done.stderr
     assert ("goes on" in done.stderr, "starts over" in done.stderr) == (goes_on, not goes_on)
+
+
+def test_a_campaign_that_was_told_where_to_begin_does_not_simply_go_on(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("job.toml").write_text(CAMPAIGN)
+    monkeypatch.setattr("groupnl_deploy.pipeline.run_campaign", interrupt)
+    done = CliRunner().invoke(app, ("run", "job.toml", "--from", "bench"))
+    assert "does all from bench on once more" in done.stderr and "without --from" in done.stderr
+
+
+def test_a_training_says_after_which_epoch_it_goes_on_and_whether_any_was_whole(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The state of another training, here of another seed, is nothing that this one goes on from."""
+    from groupnl_deploy import stages
+    from groupnl_deploy.training.data import load_dataset
+
+    whole = load_dataset("digits")
+    few = dataclasses.replace(whole, train_images=whole.train_images[:64], train_labels=whole.train_labels[:64])
+    monkeypatch.setattr("groupnl_deploy.training.data.load_dataset", lambda name: few)
+    monkeypatch.chdir(tmp_path)
+    seen = []
+
+    def stop_at_the_second(task: object, reporter: object, progress: object) -> None:
+        seen.append(progress.epoch)
+        if progress.epoch == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(stages, "_show_epoch", stop_at_the_second)
+    command = ("train", "--width", "0.125", "--epochs", "3", "--out", "x")
+    assert "goes on after epoch 1." in CliRunner().invoke(app, command).stderr
+    monkeypatch.setattr(stages, "_show_epoch", interrupt)
+    assert "No epoch was whole" in CliRunner().invoke(app, (*command, "--seed", "1")).stderr
+    seen.clear()
+    monkeypatch.setattr(stages, "_show_epoch", lambda task, reporter, progress: seen.append(progress.epoch))
+    assert CliRunner().invoke(app, command).exit_code == 0 and set(seen) == {2, 3}  # it was true
