@@ -45,8 +45,6 @@ def integrate(
     from power.integration import METHODS
 
     _require_sense(idle_from_s, idle_to_s, max_gap_s)
-    _require_order("--from", from_s, "--to", to_s)
-    _require_order("--idle-from", idle_from_s, "--idle-to", idle_to_s)
     if method is not None:
         known_word("method", method, METHODS)
     idle_s = None if idle_from_s is None or idle_to_s is None else (idle_from_s, idle_to_s)
@@ -60,13 +58,6 @@ def _require_sense(idle_from_s: float | None, idle_to_s: float | None, max_gap_s
         )
     if max_gap_s is not None and not 0.0 < max_gap_s < float("inf"):
         raise UsageError(f"A longest wait of {max_gap_s} s is impossible.", "Give --max-gap in seconds, above zero.")
-
-
-def _require_order(begin: str, from_s: float | None, end: str, to_s: float | None) -> None:
-    if from_s is not None and to_s is not None and not from_s < to_s:
-        raise UsageError(
-            f"{begin} {from_s:g} is not before {end} {to_s:g}.", f"Give {end} in seconds of t_s, after {begin}."
-        )
 
 
 def _integrated(

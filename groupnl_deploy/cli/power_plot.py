@@ -26,6 +26,8 @@ def plot(
 ) -> None:
     """Draw power and voltage over time. Holes stay empty, phases are shaded, and what is emulated or invalid says so.
 
+    With a run, its network, backend, device, joules and their error stand above.
+
     Example: groupnl power plot trace.csv --out trace.png
 
     Example: groupnl power plot runs/digits/runs/net-onnxruntime/power.csv --out run.png
@@ -43,8 +45,18 @@ def plot(
             f"The run in {run or recording.parent} and the recording {recording} have no moment in common.",
             "Name the run that this recording was made in, or leave --run out.",
         )
-    write_atomically(out, draw_power(index, recording.name, phases, format, problems))
+    name, about = (recording.name, "") if bench_run is None else _about(bench_run, trace, recording)
+    write_atomically(out, draw_power(index, name, phases, format, problems, about=about))
     console.show_text(str(out))
+
+
+def _about(run: "BenchRun", trace: "PowerTrace", recording: Path) -> tuple[str, str]:
+    """What ran on what, as a title, and what it took, as lines below."""
+    from groupnl_deploy.report.build import build_row
+    from groupnl_deploy.report.run_caption import run_caption, run_title
+
+    row = build_row(run, trace, recording.parent.name)
+    return run_title(row), run_caption(row)
 
 
 def _format_of(out: Path) -> str:

@@ -81,12 +81,18 @@ _LABELS = (
 def _window_cells(window: Energy) -> list[str]:
     values = (window.energy_wh, window.mean_power_w, window.peak_power_w, window.min_voltage_v)
     times = [f"{instant_s:.3f}" for instant_s in (window.start_s, window.end_s)]
-    return [_number(window.energy_j), _bound(window.edge_error_j), *map(_number, values), *times, str(window.samples)]
+    return [
+        _number(window.energy_j),
+        bound_text(window.edge_error_j),
+        *map(_number, values),
+        *times,
+        str(window.samples),
+    ]
 
 
 def _net_cells(gross: Energy, net: NetEnergy) -> list[str]:
     values = (net.net_energy_j / JOULES_IN_WH, gross.mean_power_w - net.idle_power_w)
-    cells = [_number(net.net_energy_j), _bound(net.edge_error_j), *map(_number, values)]
+    cells = [_number(net.net_energy_j), bound_text(net.edge_error_j), *map(_number, values)]
     return [*cells, *[""] * (len(_LABELS) - len(cells))]
 
 
@@ -175,7 +181,7 @@ def _about_time(done: Integrated) -> Iterator[str]:
         yield f"{gross.gaps} waits, {gross.gaps_s:.4g} s in all, lack at least one measurement each."
 
 
-def _bound(value_j: float | None) -> str:
+def bound_text(value_j: float | None) -> str:
     """Rounded up, and never down to nothing: what the rows do not show is not zero."""
     if value_j is None:
         return "not known"

@@ -56,13 +56,18 @@ def draw_power(
     phases: Sequence[PhaseTime] = (),
     format: str = "png",
     problems: Sequence[str] = (),
+    about: str = "",
 ) -> bytes:
     """`power_figure` as a file in one of `PICTURE_FORMATS`."""
-    return picture_bytes(power_figure(index, name, phases, problems), format)
+    return picture_bytes(power_figure(index, name, phases, problems, about), format)
 
 
 def power_figure(
-    index: EnergyIndex, name: str, phases: Sequence[PhaseTime] = (), problems: Sequence[str] = ()
+    index: EnergyIndex,
+    name: str,
+    phases: Sequence[PhaseTime] = (),
+    problems: Sequence[str] = (),
+    about: str = "",
 ) -> Figure:
     """Draw a recording of any length.
 
@@ -73,6 +78,7 @@ def power_figure(
         name: what to call it.
         phases: to be shaded.
         problems: why the run of this recording is invalid.
+        about: lines on the run that was recorded, such as `run_caption` gives.
     """
     trace = index.trace
     figure = Figure(figsize=(12, 7), layout="constrained")
@@ -87,7 +93,7 @@ def power_figure(
     invalid = bool(problems) or index.renews_too_fast
     marks = [word for word, is_so in (("EMULATED", trace.facts.emulated), ("INVALID", invalid)) if is_so]
     figure.suptitle(_title(trace, name, invalid), fontsize=15, color=MARK_COLOUR if marks else "black")
-    upper.set_title(_facts(index), fontsize=10)
+    upper.set_title(f"{about}\n{_facts(index)}".lstrip(), fontsize=10)
     patches = _legend(phases, bool(index.holes_s))
     if patches or problems:
         style: dict[str, Any] = {"ncols": 5, "frameon": False, "fontsize": 10, "title_fontsize": 10}

@@ -134,3 +134,18 @@ def test_the_rows_that_are_drawn_show_what_all_would(data) -> None:
 def test_of_millions_of_rows_few_are_drawn() -> None:
     t_s = np.arange(300_000) / 1000.0
     assert len(rows_to_draw(t_s, np.sin(t_s), [], 100)) <= 4 * 100 + 1
+
+
+def test_a_picture_of_a_run_says_what_ran_where_and_what_it_took() -> None:
+    from groupnl_deploy.report.build import build_row
+    from groupnl_deploy.report.run_caption import run_caption, run_title
+    from tests.report.test_report import make_run, make_trace
+
+    run, trace = make_run(), make_trace()
+    row = build_row(run, trace, "run")
+    said = words(power_figure(EnergyIndex(trace), run_title(row), about=run_caption(row))).replace("\n", " ")
+    for word in ("net x0.25 groupnl (released)", "onnxruntime on pi", "Raspberry Pi 4 Model B", "4 threads", "60* J"):
+        assert word in said
+    assert "60* mJ gross, 40* mJ net of idle; error of the edges < 0.001 J" in said
+    without = run_caption(build_row(run, None, "run"))
+    assert "no joules" in without and "p50/p99 10.00/10.00 ms" in without
