@@ -99,8 +99,20 @@ def require_whole(report: "Report") -> None:
 
 
 def _expand(folders: list[Path]) -> list[Path]:
-    """A campaign's folder stands for its runs; any other folder for itself."""
-    return [run for folder in folders for run in (_runs_of(folder / "runs") or [folder])]
+    """A campaign's folder stands for its runs, in the order of its own report; any other folder for itself."""
+    return [run for folder in folders for run in (_runs_of_campaign(folder) or [folder])]
+
+
+def _runs_of_campaign(folder: Path) -> list[Path]:
+    import json
+
+    found = _runs_of(folder / "runs")
+    try:
+        rows = json.loads((folder / "report" / "report.json").read_bytes())["rows"]
+        order = [row["run"] for row in rows]
+    except (OSError, ValueError, KeyError, TypeError):
+        return found  # by name, where no report says better
+    return sorted(found, key=lambda run: order.index(run.name) if run.name in order else len(order))
 
 
 def _once(folders: list[Path]) -> list[Path]:
@@ -121,7 +133,8 @@ def _runs_of(folder: Path) -> list[Path]:
 
 
 def _all_runs() -> list[Path]:
-    found = _runs_of(Path("runs")) + [run for folder in sorted(Path("runs").glob("*/runs")) for run in _runs_of(folder)]
+    campaigns = sorted(folder.parent for folder in Path("runs").glob("*/runs"))
+    found = _runs_of(Path("runs")) + [run for folder in campaigns for run in _runs_of_campaign(folder)]
     if not found:
         raise UsageError("There are no runs under runs/ here.", "Name run folders, or make one with groupnl bench.")
     return found

@@ -2,7 +2,9 @@
 
 import textwrap
 
+from groupnl_deploy.bench.check import Doubts
 from groupnl_deploy.bench.energy import RunEnergy
+from groupnl_deploy.bench.validity import doubted
 from groupnl_deploy.report.build import ReportRow
 from groupnl_deploy.report.energy_table import bound_text
 
@@ -26,17 +28,22 @@ def run_caption(row: ReportRow) -> str:
 def _joules(row: ReportRow) -> str:
     speed = f"{row.iterations} inferences, p50/p99 {row.latency.p50_ms:.2f}/{row.latency.p99_ms:.2f} ms"
     if row.energy is None or row.energy_j is None or row.net_energy_j is None:
-        return f"Steady window: {speed}; no joules."
+        return f"Steady window: {speed}{_doubt(row, 'time')}; no joules."
     steady = row.energy.steady
+    gross_mj, net_mj = (_marked(1e3 * joules, row) for joules in (row.energy_j, row.net_energy_j))
     return (
-        f"Steady window: {speed}, {_marked(steady.energy_j, row)} J in {steady.duration_s:.2f} s; per inference "
-        f"{_marked(1e3 * row.energy_j, row)} mJ gross, {_marked(1e3 * row.net_energy_j, row)} mJ net of idle; "
-        f"{_error(row.energy)}."
+        f"Steady window: {speed}{_doubt(row, 'time')}, {_marked(steady.energy_j, row)} J in {steady.duration_s:.2f} s; "
+        f"per inference {gross_mj} mJ gross, {net_mj} mJ net of idle; {_error(row.energy)}."
     )
 
 
 def _marked(value: float, row: ReportRow) -> str:
-    return f"{value:.4g}{'*' if row.emulated else ''}"
+    return f"{value:.4g}{'*' if row.emulated else ''}{_doubt(row, 'energy')}"
+
+
+def _doubt(row: ReportRow, what: Doubts) -> str:
+    """The mark of an invalid number, as in tables."""
+    return "!" if doubted(row.checks, what) else ""
 
 
 def _error(energy: RunEnergy) -> str:
