@@ -30,7 +30,7 @@ LEAST_BLOCK_S = 0.05
 RESOLVED_NS = 10_000
 
 QUIET = "Stop what else runs on the device (top shows it)"
-_COOL = "Let the device cool, give it a fan or a fixed clock, and use a longer --warmup"
+_STEADY = "Give the device a fan or a fixed clock and a longer --warmup, and stop what else runs on it"
 
 
 def steadiness(latencies_ns: Sequence[int], window_s: float) -> tuple[Check, ...]:
@@ -74,7 +74,7 @@ def _drift(latencies_ns: Sequence[int], window_s: float) -> Check:
         f"the typical latency moved between {low / 1e6:.3g} and {high / 1e6:.3g} ms within the window, "
         f"{high / low:.3g} times (medians of {BLOCKS} blocks; at most {DRIFT_LIMIT:g})"
     )
-    return at_most("latency drift", "time", high / low, DRIFT_LIMIT, says, _COOL if medians[-1] > low else QUIET)
+    return at_most("latency drift", "time", high / low, DRIFT_LIMIT, says, _STEADY)
 
 
 def _block_medians(latencies_ns: Sequence[int]) -> Iterator[float]:

@@ -38,8 +38,8 @@ def problems(found: Iterable[Check]) -> tuple[str, ...]:
 
 
 def not_judged(found: Iterable[Check]) -> tuple[str, ...]:
-    """What nobody could tell of the run."""
-    return tuple(check.says or check.rule for check in found if check.verdict == "not judged")
+    """What nobody could tell of the run; what several rules lack is said once."""
+    return tuple(dict.fromkeys(check.says or check.rule for check in found if check.verdict == "not judged"))
 
 
 def unusable_recording(says: str, remedy: str) -> Check:

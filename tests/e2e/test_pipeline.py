@@ -1,11 +1,12 @@
 """The campaign file and the pipeline's order, without training anything."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from device_agent.strict import to_json
-from groupnl_deploy import stages
+from groupnl_deploy import pipeline, stages
 from groupnl_deploy.config import load_campaign
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.models.spec import InvalidSpec
@@ -91,6 +92,21 @@ def test_a_bench_is_done_again_when_anything_it_depends_on_changes(tmp_path: Pat
     add_device(Device("pi", "ssh", host="another.local"))
     keys.append(bench_key(tmp_path, text))
     assert len({to_json(key) for key in keys}) == len(keys)
+
+
+def test_an_invalid_bench_is_told_when_it_ends_and_not_after_all_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    reporter = Silence()
+    monkeypatch.setattr(reporter, "note", said.append)
+    monkeypatch.setattr(stages, "bench", lambda *_, **__: None)
+    row = SimpleNamespace(problems=("something computed beside it",))
+    monkeypatch.setattr(pipeline, "build_report", lambda folders: SimpleNamespace(rows=(row,)))
+    bench_key(tmp_path, MINIMAL)
+    campaign = load_campaign(write(tmp_path, MINIMAL))
+    next(step for step in steps(campaign, reporter) if step.stage == "bench").make()
+    assert said == ["a-pytorch is INVALID: something computed beside it."]
 
 
 def test_what_a_failed_step_was_to_replace_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
