@@ -180,6 +180,27 @@ def test_weights_that_are_no_numbers_are_exit_code_5(tmp_path: Path) -> None:
     assert not (tmp_path / "art").exists()
 
 
+SHUFFLED = """
+import sys
+from torch import nn
+from torch.nn import functional
+from groupnl_deploy.models.resnet import BasicBlock
+forward = BasicBlock.forward
+BasicBlock.forward = lambda self, x: functional.channel_shuffle(forward(self, x), 2)
+from groupnl_deploy.cli.entry import entry
+entry()
+"""
+
+
+def test_an_export_that_fails_prints_no_document_and_no_graph(untrained, tmp_path: Path) -> None:
+    words = ["export", str(untrained.checkpoint), "--out", "art", "--json"]
+    code = [sys.executable, "-c", SHUFFLED, *words]
+    done = subprocess.run(code, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and done.stdout == ""
+    assert "aten::channel_shuffle of layer1.0 (BasicBlock) has no form in ONNX" in done.stderr
+    assert len(done.stderr) < 2000
+
+
 def test_usage_errors_of_the_parser_are_exit_code_2(tmp_path: Path) -> None:
     for arguments in (("bench",), ("export",), ("trian",), ("bench", "--device", "local", "--backend")):
         done = groupnl(*arguments, cwd=tmp_path)

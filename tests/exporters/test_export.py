@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
@@ -11,10 +12,12 @@ import pytest
 import safetensors.numpy
 import torch
 
+from device_agent.acceptance import require_golden
+from device_agent.errors import BackendFailed
 from exporters import optimize as optimize_module
 from exporters.artifact import open_artifact
 from exporters.costs import load_costs
-from exporters.errors import ArtifactDamaged, ExportFailed, NotAnArtifact, ParityError
+from exporters.errors import ArtifactDamaged, BatchBaked, ExportFailed, NotAnArtifact, ParityError
 from exporters.onnx_exporter import export_onnx, opset_of
 from exporters.optimize import optimize, passes
 from exporters.parity import compare
@@ -79,6 +82,91 @@ def test_the_manifest_says_what_was_made(checkpoint: Path, tmp_path: Path) -> No
     assert manifest.parity.images >= 8 and manifest.parity.same_top1
     assert manifest.model == json.loads((checkpoint / "checkpoint.json").read_text())["spec"]
     assert {"groupnl", "torch", "onnx", "onnx-ir", "onnxsim", "onnxruntime"} == set(manifest.producer)
+
+
+def test_the_manifest_keeps_both_errors_and_says_that_the_batch_is_dynamic(checkpoint: Path, tmp_path: Path) -> None:
+    kept = {
+        "1": export_checkpoint(checkpoint, tmp_path / "one", "onnx", ExportOptions(optimize="none")),
+        "dynamic": export_checkpoint(checkpoint, tmp_path / "any", "onnx", ExportOptions("none", batch="dynamic")),
+    }
+    for batch, artifact in kept.items():
+        manifest = json.loads((artifact.directory / "manifest.json").read_text())
+        assert manifest["batch"] == batch and manifest["schema_version"] == 3
+        assert manifest["parity"]["reference"] == "float64"
+        assert 0 < manifest["parity"]["eager_error"] < 1e-4 * manifest["parity"]["output_std"]
+        assert manifest["parity"]["batches"] == ([1] if batch == "1" else [1, 2, 5])
+
+
+class Noisy(torch.nn.Module):
+    """Behind a layer, a sine of huge arguments."""
+
+    def __init__(self, layer: torch.nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.sin(3e3 * self.layer(x))
+
+
+def loaded(monkeypatch: pytest.MonkeyPatch, change) -> None:
+    """Let an export find another network in the checkpoint than what its specification says."""
+
+    def load(folder: Path):
+        stored, model = load_model(folder)
+        change(model)
+        return stored, model.eval()
+
+    monkeypatch.setattr(export_module, "load_model", load)
+
+
+def test_a_network_that_amplifies_rounding_is_exported_and_its_device_may_round_too(
+    untrained, tmp_path: Path, monkeypatch
+) -> None:
+    def change(model: torch.nn.Module) -> None:
+        model.layer3 = Noisy(model.layer3)
+
+    loaded(monkeypatch, change)
+    manifest = export_checkpoint(untrained.checkpoint, tmp_path / "a", "onnx").manifest
+    parity = manifest.parity
+    assert parity.tolerance > TOLERANCE and parity.amplifier.module == "layer3"
+    assert "begins in layer3:" in parity.amplification
+    assert manifest.golden.tolerance == 10 * parity.tolerance > 1e-3
+
+    def computes(logits: np.ndarray) -> SimpleNamespace:
+        return SimpleNamespace(prepare=lambda image: image, run=lambda image: logits, logits=lambda output: output)
+
+    right = np.load(tmp_path / "a" / "golden_output.npy")
+    for off, accepted in ((0.9, True), (1.1, False)):
+        found = right + off * manifest.golden.tolerance * parity.output_std
+        if accepted:
+            require_golden(computes(found), tmp_path / "a", manifest)
+        else:
+            with pytest.raises(BackendFailed, match="another answer"):
+                require_golden(computes(found), tmp_path / "a", manifest)
+
+
+class Loop(torch.nn.Module):
+    """One image after the other."""
+
+    def __init__(self, layer: torch.nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.cat([self.layer(image[None]) for image in x])
+
+
+def test_a_loop_over_the_batch_is_no_dynamic_export(untrained, tmp_path: Path, monkeypatch) -> None:
+    def change(model: torch.nn.Module) -> None:
+        model.layer3 = Loop(model.layer3)
+
+    loaded(monkeypatch, change)
+    with pytest.raises(BatchBaked, match=r"froze the batch of one image .* torch warned: Iterating over a tensor"):
+        export_checkpoint(untrained.checkpoint, tmp_path / "any", "onnx", ExportOptions("none", batch="dynamic"))
+    assert not (tmp_path / "any").exists()
+    assert (
+        export_checkpoint(untrained.checkpoint, tmp_path / "one", "onnx", ExportOptions("none")).manifest.batch == "1"
+    )
 
 
 def kinds(folder: Path) -> list[str]:
