@@ -5,6 +5,7 @@
     ExportError
     ├── ExportFailed        torch or an optimizer could not express the model
     ├── ParityError         the exported model does not equal its source
+    │   ├── Amplified       it differs by more than twice what rounding alone does in a network that amplifies it
     │   └── BatchBaked      it does for one image at a time, and not for several
     ├── NotAnArtifact       a folder that was named is none
     └── ArtifactDamaged     an artifact's file is missing, truncated or altered
@@ -26,6 +27,10 @@ class ExportFailed(ExportError):
 
 class ParityError(ExportError):
     """The exported model's outputs differ from its source's by more than the tolerance."""
+
+
+class Amplified(ParityError):
+    """The difference is too large, in a network whose own rounding is large: nobody can say which pass is to blame."""
 
 
 class BatchBaked(ParityError):

@@ -14,7 +14,7 @@ import onnx_ir as ir
 from device_agent.wire import Parity, PassReport
 from exporters.choices import DEFAULT_LEVEL, DEFAULT_TARGET, Level, Target, require_readable
 from exporters.costs import Costs, load_costs
-from exporters.errors import BatchBaked, ParityError
+from exporters.errors import Amplified, BatchBaked, ParityError
 from exporters.passes import Outcome, Pass, by_rule, by_sweep, failed, simplify, strip
 from exporters.rules.activations import ANCHORS, restore_activation
 from exporters.rules.affine import gather_affine
@@ -174,6 +174,8 @@ def _proved(step: Pass, work: _Work, before: onnx.ModelProto | None, fired: int)
     except ParityError as error:
         where = "" if before is None else f" ({_culprit(step, work.proof, before, fired)})"
         more = "" if before is not None else " With --bisect the node is named."
+        if isinstance(error, Amplified):
+            raise Amplified(f"After the pass {step.name}{where}: {error.message}", error.remedy) from error
         raise ParityError(f"The pass {step.name} broke parity{where}: {error.message}", error.remedy + more) from error
     except Exception as error:  # ONNX Runtime has a family of its own
         raise failed(step.name, error) from error

@@ -14,7 +14,7 @@ import onnxruntime
 from torch import nn
 
 from device_agent.wire import Amplifier, Golden, Parity
-from exporters.errors import BatchBaked, ParityError
+from exporters.errors import Amplified, BatchBaked, ParityError
 from exporters.reference import (
     ONE_BY_ONE,
     ROUNDINGS,
@@ -125,7 +125,7 @@ def _differs(parity: Parity) -> ParityError:
     remedy = "Check the checkpoint's weights for NaN or huge values, and report the model."
     if noise is not None:
         remedy = "Such a network cannot be proved any better: train it, or look for huge weights."
-    return ParityError(
+    return (ParityError if noise is None else Amplified)(
         f"The exported model differs from its source by {parity.max_abs_error:.3g} on {parity.images} images, "
         f"more than {parity.tolerance:.3g} of the outputs' spread {parity.output_std:.3g}"
         f"{'' if parity.same_top1 else ', and its top-1 answers differ'}.{'' if noise is None else f' {noise}'}",

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from exporters.amplification import where_it_fails
-from exporters.errors import BatchBaked, ExportFailed, ParityError
+from exporters.errors import Amplified, BatchBaked, ExportFailed, ParityError
 from exporters.onnx_exporter import export_onnx
 from exporters.optimize import optimize
 from exporters.parity import compare, golden_pair, onnx_logits, prove_onnx, prove_torch, tie
@@ -76,6 +76,20 @@ def test_its_export_passes_at_every_pass_and_is_as_near_as_eager_is():
     reference = reference_of(model, IMAGES)
     best = optimize(export_onnx(model, (1, 3, 12, 12)), lambda graph: prove_onnx(reference, graph))
     assert TOLERANCE * reference.spread < best.parity.max_abs_error <= 2 * reference.eager_error
+
+
+def test_a_pass_that_goes_beyond_it_is_not_blamed_alone():
+    model = amplifying()
+    reference = reference_of(model, IMAGES)
+    beyond = reference.logits + 3 * reference.eager_error
+    with pytest.raises(Amplified, match="amplifies rounding"):
+        compare(
+            reference.logits,
+            beyond,
+            eager_error=reference.eager_error,
+            amplifier=reference.amplifier,
+            spread=reference.spread,
+        )
 
 
 def test_where_no_module_is_far_off_it_is_the_one_that_multiplies_the_error_most():
