@@ -15,6 +15,7 @@ from device_agent.wire import ROUNDING, Amplifier
 # Relative to the spread of a module's output: a hundred and sixty roundings of float32. Ordinary layers stay below a
 # tenth of it, and a network whose outputs are off by its tolerance has passed it before.
 LARGE = 1e-5
+WHOLE = "the network itself"
 # Numbers of a tensor that are looked at, evenly spaced: whole maps of every layer would fill the memory.
 _MOST = 1 << 14
 
@@ -30,7 +31,7 @@ class _Seen:
     after: Sample
 
 
-def find_amplifier(single: nn.Module, double: nn.Module, image: torch.Tensor) -> Amplifier | None:
+def find_amplifier(single: nn.Module, double: nn.Module, image: torch.Tensor) -> Amplifier:
     """The first module whose output is off by more than `LARGE`; else the one that multiplies the error most.
 
     Modules count in the order in which they end, so that a layer comes before the block around it.
@@ -40,16 +41,20 @@ def find_amplifier(single: nn.Module, double: nn.Module, image: torch.Tensor) ->
         double: its copy in double precision.
         image: (1, C, H, W) in single precision.
     """
-    pairs = zip(_watched(single, image), _watched(double, image.double()), strict=True)
-    found = [Amplifier(one.module, _off(one.before, two.before), _off(one.after, two.after)) for one, two in pairs]
-    numbers = [step for step in found if np.isfinite([step.before, step.after]).all()]
-    large = (step for step in numbers if step.after > LARGE)
-    return next(large, max(numbers, key=lambda step: _own_gain(step, numbers), default=None))
+    pairs = list(zip(_watched(single, image), _watched(double, image.double()), strict=False))
+    found = [
+        Amplifier(one.module, _off(one.before, two.before), _off(one.after, two.after))
+        for one, two in pairs
+        if one.module == two.module  # a network that chooses its way by its numbers may take another one
+    ]
+    large = (step for step in found if step.after > LARGE)
+    return next(large, None) or max(found, key=lambda step: _own_gain(step, found))
 
 
 def _own_gain(step: Amplifier, steps: list[Amplifier]) -> float:
     """By how much the error grows in a module itself: beyond its input and the modules inside."""
-    inside = [other.after for other in steps if other.module.startswith(f"{step.module}.")]
+    prefix = "" if step.module == WHOLE else f"{step.module}."
+    inside = [other.after for other in steps if other is not step and other.module.startswith(prefix)]
     return step.after / max(step.before, *inside, ROUNDING)
 
 
@@ -85,7 +90,7 @@ def _watched(model: nn.Module, image: torch.Tensor) -> list[_Seen]:
 
 @contextmanager
 def _hooks(model: nn.Module, seen: list[_Seen]) -> Iterator[None]:
-    """Watch all modules inside; an input is looked at before a module works, as one that works in place changes it."""
+    """Watch all modules; an input is looked at before a module works, as one that works in place changes it."""
     waiting: list[Sample | None] = []
 
     def enter(_: nn.Module, inputs: Any) -> None:
@@ -100,7 +105,7 @@ def _hooks(model: nn.Module, seen: list[_Seen]) -> Iterator[None]:
 
         return look
 
-    modules = [(name, module) for name, module in model.named_modules() if name]
+    modules = [(name or WHOLE, module) for name, module in model.named_modules()]
     handles = [module.register_forward_pre_hook(enter) for _, module in modules]
     handles += [module.register_forward_hook(leave(name)) for name, module in modules]
     try:
@@ -119,4 +124,4 @@ def _sample(tensor: torch.Tensor) -> Sample:
 def _off(single: Sample, double: Sample) -> float:
     """Root mean square of the difference, over the spread."""
     spread = double.std() or np.abs(double).max() or 1.0
-    return float(np.sqrt(np.mean((single - double) ** 2)) / spread)
+    return float(np.nan_to_num(np.sqrt(np.mean((single - double) ** 2)) / spread))

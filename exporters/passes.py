@@ -14,6 +14,7 @@ import onnxsim
 from onnx_ir.passes import common
 
 from exporters.errors import ExportError, ExportFailed
+from exporters.quiet import stdout_to_stderr
 from exporters.rules.graph import Refused, kind
 
 Rewrite = Callable[[ir.Node], bool | str]
@@ -61,7 +62,8 @@ def simplify(model: ir.Model, most: int) -> Outcome:
     Raises `ExportFailed` where onnxsim finds its own result wrong.
     """
     before = ir.serde.serialize_model(model)
-    simplified, equal = onnxsim.simplify(before)
+    with stdout_to_stderr():
+        simplified, equal = onnxsim.simplify(before)
     if not equal:
         raise ExportFailed("onnxsim's own check of its result failed.", "Report this with the model's name.")
     after = common.ShapeInferencePass()(ir.serde.deserialize_model(simplified)).model

@@ -1,6 +1,6 @@
 """`groupnl export --explain`: what every pass did to the graph, what it did not and why."""
 
-from device_agent.wire import ArtifactManifest, PassReport
+from device_agent.wire import ArtifactManifest, Parity, PassReport
 from groupnl_deploy.cli import console
 
 _HEADINGS = (
@@ -27,10 +27,17 @@ def show_passes(manifest: ArtifactManifest, costs: str | None) -> None:
         for said in [*report.notes, *(f"refused {reason}" for reason in report.refusals)]:
             console.show_prose(f"{report.name}: {said}")
     parity = manifest.parity
-    limit = f"{parity.tolerance:.3g} σ allowed, on {parity.images} images against {parity.reference}"
+    limit = (
+        f"{parity.tolerance:.3g} σ allowed, on {parity.images} images{at_batches(parity)} against {parity.reference}"
+    )
     limit += f"; eager float32 itself is off by {parity.eager_error / spread:.1e} σ" if spread else ""
     chosen_by = "" if costs is None else f", costs of {costs}"
     console.show_prose(f"opset {manifest.opset}, IR {manifest.ir_version}{chosen_by}; {limit}")
+
+
+def at_batches(parity: Parity) -> str:
+    """How many images at once; nothing for one at a time."""
+    return "" if parity.batches == (1,) else f" ({', '.join(map(str, parity.batches))} at once)"
 
 
 def _row(report: PassReport, spread: float) -> tuple[str, ...]:

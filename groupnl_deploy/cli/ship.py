@@ -9,14 +9,13 @@ from device_agent.wire import BACKENDS, MODEL_FILES
 from exporters import choices
 from groupnl_deploy.cli import console
 from groupnl_deploy.cli.exits import guarded
-from groupnl_deploy.cli.explain import show_passes
+from groupnl_deploy.cli.explain import at_batches, show_passes
 from groupnl_deploy.cli.options import DeviceName, Json, MeterPort, MeterRate, MeterSign, OutFolder, Wait
 from groupnl_deploy.cli.report import require_valid, show_report
 from groupnl_deploy.remote.waiting import DEFAULT_WAIT_S
 from groupnl_deploy.words import command_line, known_word
 
 if TYPE_CHECKING:
-    from device_agent.wire import Parity
     from exporters.artifact import Artifact
 
 _OPSETS = {target: choices.opsets(target) for target in choices.TARGETS}
@@ -115,15 +114,10 @@ def _show_artifact(artifact: "Artifact", out: Path) -> None:
     manifest, parity = artifact.manifest, artifact.manifest.parity
     console.show_text(f"{out}: {manifest.label}, {manifest.format}, {artifact.sha256[:12]}")
     console.say(
-        f"Parity on {parity.images} images{_at_batches(parity)} against {parity.reference}: max |Δ| "
+        f"Parity on {parity.images} images{at_batches(parity)} against {parity.reference}: max |Δ| "
         f"{parity.max_abs_error:.2g}, allowed {parity.tolerance * parity.output_std:.2g} (eager float32 itself: "
         f"{parity.eager_error:.2g}). Next: {command_line('push', out, '--device', 'NAME')}"
     )
-
-
-def _at_batches(parity: "Parity") -> str:
-    """Nothing for one image at a time."""
-    return "" if parity.batches == (1,) else f" ({', '.join(map(str, parity.batches))} at once)"
 
 
 @guarded

@@ -37,7 +37,8 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 # A block of one of these is prose: a picture, an output, a line to be put somewhere.
 NO_CODE = {"text", "csv", "json"}
 # What else a line of shell may begin with; it needs a network, another machine or rights.
-OF_OTHERS = {"python3", "source", "ssh", "printf", "sudo", ".venv/bin/pip", "~/.groupnl-venv/bin/pip", "pip"}
+OF_OTHERS = {"python3", "source", "ssh", "scp", "printf", "sudo", "cd", "mkdir", "cp", "git"}
+OF_OTHERS |= {"pip", ".venv/bin/pip", "~/.groupnl-venv/bin/pip"}
 
 
 @dataclass(frozen=True)

@@ -83,18 +83,23 @@ def test_a_pass_that_goes_beyond_it_is_not_blamed_alone():
     reference = reference_of(model, IMAGES)
     beyond = reference.logits + 3 * reference.eager_error
     with pytest.raises(Amplified, match="amplifies rounding"):
-        compare(
-            reference.logits,
-            beyond,
-            eager_error=reference.eager_error,
-            amplifier=reference.amplifier,
-            spread=reference.spread,
-        )
+        compare(reference.logits, beyond, eager_error=reference.eager_error, amplifier=reference.amplifier)
 
 
 def test_where_no_module_is_far_off_it_is_the_one_that_multiplies_the_error_most():
     reference = reference_of(amplifying(60.0), IMAGES)
     assert reference.amplifier is None or reference.amplifier.module == "middle.1"
+
+
+class Bare(nn.Module):
+    """A network without a module inside."""
+
+    def forward(self, x):
+        return torch.sin(3e4 * x.mean((2, 3)))
+
+
+def test_a_network_without_modules_amplifies_as_a_whole():
+    assert reference_of(Bare(), IMAGES).amplifier.module == "the network itself"
 
 
 def test_a_calm_network_has_the_plain_tolerance_and_nothing_to_say():
