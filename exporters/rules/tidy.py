@@ -45,7 +45,7 @@ def tidy(model: ir.Model) -> int:
     before = len(model.graph) + len(model.graph.initializers)
     for sweep in (
         _drop_identities,
-        common.DeduplicateInitializersPass(),
+        common.DeduplicateHashedInitializersPass(),
         common.CommonSubexpressionEliminationPass(),
         common.RemoveUnusedNodesPass(),
         common.NameFixPass(),
