@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -31,7 +31,17 @@ class _Seen:
     after: Sample
 
 
-def find_amplifier(single: nn.Module, double: nn.Module, image: torch.Tensor) -> Amplifier:
+class Network(Protocol):
+    """A module, or what works like one."""
+
+    def __call__(self, images: torch.Tensor, /) -> Any:
+        """The outputs."""
+
+    def named_modules(self) -> Iterator[tuple[str, nn.Module]]:
+        """As of `nn.Module`."""
+
+
+def find_amplifier(single: Network, double: Network, image: torch.Tensor) -> Amplifier:
     """The first module whose output is off by more than `LARGE`; else the one that multiplies the error most.
 
     Modules count in the order in which they end, so that a layer comes before the block around it.
@@ -58,7 +68,7 @@ def _own_gain(step: Amplifier, steps: list[Amplifier]) -> float:
     return step.after / max(step.before, *inside, ROUNDING)
 
 
-def where_it_fails(model: nn.Module, images: torch.Tensor) -> str | None:
+def where_it_fails(model: Network, images: torch.Tensor) -> str | None:
     """The innermost module that is at work when the network fails; "" for the network itself, None if it does not."""
     open_: list[str] = []
 
@@ -69,7 +79,7 @@ def where_it_fails(model: nn.Module, images: torch.Tensor) -> str | None:
         open_.pop()
 
     handles = [module.register_forward_pre_hook(enter(name)) for name, module in model.named_modules()]
-    handles += [module.register_forward_hook(leave) for module in model.modules()]
+    handles += [module.register_forward_hook(leave) for _, module in model.named_modules()]
     try:
         with torch.inference_mode():
             model(images)
@@ -81,7 +91,7 @@ def where_it_fails(model: nn.Module, images: torch.Tensor) -> str | None:
     return None
 
 
-def _watched(model: nn.Module, image: torch.Tensor) -> list[_Seen]:
+def _watched(model: Network, image: torch.Tensor) -> list[_Seen]:
     seen: list[_Seen] = []
     with _hooks(model, seen):
         model(image)
@@ -89,7 +99,7 @@ def _watched(model: nn.Module, image: torch.Tensor) -> list[_Seen]:
 
 
 @contextmanager
-def _hooks(model: nn.Module, seen: list[_Seen]) -> Iterator[None]:
+def _hooks(model: Network, seen: list[_Seen]) -> Iterator[None]:
     """Watch all modules; an input is looked at before a module works, as one that works in place changes it."""
     waiting: list[Sample | None] = []
 

@@ -5,10 +5,12 @@ exported model to round less.
 """
 
 import copy
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +18,7 @@ import torch
 from torch import nn
 
 from device_agent.wire import Amplifier
-from exporters.amplification import find_amplifier, where_it_fails
+from exporters.amplification import Network, find_amplifier, where_it_fails
 from exporters.errors import ExportFailed, ParityError
 
 Float32Array = npt.NDArray[np.float32]
@@ -82,7 +84,7 @@ def batched(inputs: Float32Array, batches: tuple[int, ...]) -> Iterator[Float32A
 
 
 def torch_logits(
-    model: nn.Module,
+    model: Network,
     inputs: Float32Array,
     batches: tuple[int, ...] = ONE_BY_ONE,
     dtype: torch.dtype = torch.float32,
@@ -93,7 +95,7 @@ def torch_logits(
     return np.concatenate(rows)
 
 
-def _one_run(model: nn.Module, images: torch.Tensor) -> Float64Array:
+def _one_run(model: Network, images: torch.Tensor) -> Float64Array:
     try:
         output = model(images)
     except Exception as error:  # whatever a network of somebody's own raises
@@ -108,7 +110,7 @@ def _one_run(model: nn.Module, images: torch.Tensor) -> Float64Array:
     return logits
 
 
-def _cannot_run(model: nn.Module, images: torch.Tensor, error: Exception) -> ExportFailed:
+def _cannot_run(model: Network, images: torch.Tensor, error: Exception) -> ExportFailed:
     said = first_line(error)
     place = where_it_fails(model, images)
     where = f" in {place}" if place else ""
@@ -140,14 +142,26 @@ def first_line(error: BaseException | str) -> str:
     return lines[0].strip().rstrip(".") if lines else type(error).__name__
 
 
-def _in_double(model: nn.Module) -> nn.Module:
+def _in_double(model: nn.Module) -> Network:
     try:
         return copy.deepcopy(model).double()
-    except Exception as error:  # a network of somebody's own may hold what cannot be copied
-        raise ExportFailed(
-            f"The network cannot be copied to be computed in double precision: {first_line(error)}.",
-            "Keep tensors as parameters or buffers, and open files and locks out of the network.",
-        ) from error
+    except Exception:  # a network of somebody's own may hold what cannot be copied, such as a scripted function
+        return _Lent(model)
+
+
+class _Lent:
+    """A network that works with weights in double precision while it is called, and keeps its own."""
+
+    def __init__(self, model: nn.Module) -> None:
+        kept = itertools.chain(model.named_parameters(), model.named_buffers())
+        self._weights = {name: tensor.double() if tensor.is_floating_point() else tensor for name, tensor in kept}
+        self._model = model
+
+    def __call__(self, images: torch.Tensor) -> Any:
+        return torch.func.functional_call(self._model, self._weights, (images,))
+
+    def named_modules(self) -> Iterator[tuple[str, nn.Module]]:
+        yield from self._model.named_modules()
 
 
 def _require_numbers(logits: Float64Array, what: str) -> None:

@@ -225,6 +225,33 @@ def test_a_network_of_several_outputs_is_refused():
         reference_of(Tuple(), IMAGES)
 
 
+@torch.jit.script
+def scripted(x: torch.Tensor) -> torch.Tensor:
+    return torch.sin(3e4 * x)
+
+
+class HoldsAScript(nn.Module):
+    """What holds a scripted function cannot be copied."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight, self.function = nn.Parameter(torch.ones(8, 1, 1)), scripted
+
+    def forward(self, x):
+        return self.function(x * self.weight)
+
+
+def test_a_network_that_cannot_be_copied_is_computed_in_double_precision_too():
+    model = Around(HoldsAScript()).eval()
+    with pytest.raises(Exception, match="pickled"):
+        copy.deepcopy(model)
+    reference = reference_of(model, IMAGES)
+    other = Around(Amplify(3e4)).eval()
+    assert np.allclose(reference.logits, reference_of(other, IMAGES).logits, rtol=1e-12)
+    assert reference.amplifier.module == "middle" and model.middle.weight.dtype == torch.float32
+    assert optimize(export_onnx(model, (1, 3, 12, 12)), lambda graph: prove_onnx(reference, graph)).parity.same_top1
+
+
 class MakesTensors(nn.Module):
     def forward(self, x):
         return x @ torch.eye(10) + torch.zeros(10)
