@@ -6,10 +6,10 @@ exported model to round less.
 
 import copy
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,8 @@ class Reference:
         logits: (M, classes) in double precision, a row for each image of each of `batched`.
         eager_error: max |Δ| of the same in single precision.
         amplifier: where rounding grows, if `eager_error` decides what is allowed.
+        wider: the same on more images, for what looks wrong though it is within the tolerance; computed when it is
+            asked for.
     """
 
     inputs: Float32Array
@@ -47,6 +49,7 @@ class Reference:
     logits: Float64Array
     eager_error: float
     amplifier: Amplifier | None = None
+    wider: Callable[[], "Reference"] | None = None
 
     @cached_property
     def spread(self) -> float:
@@ -54,8 +57,13 @@ class Reference:
         return float(self.logits[: len(self.inputs)].std())
 
 
-def reference_of(model: nn.Module, inputs: Float32Array, batches: tuple[int, ...] = ONE_BY_ONE) -> Reference:
-    """Compute both; `model` is in evaluation mode and stays as it is.
+def reference_of(
+    model: nn.Module,
+    inputs: Float32Array,
+    batches: tuple[int, ...] = ONE_BY_ONE,
+    more: Callable[[], Float32Array] | None = None,
+) -> Reference:
+    """Compute both; `model` is in evaluation mode and stays as it is. `more` makes the images of `Reference.wider`.
 
     Raises `ExportFailed` for a network that cannot be asked so, `ParityError` where it gives no numbers.
     """
@@ -65,13 +73,14 @@ def reference_of(model: nn.Module, inputs: Float32Array, batches: tuple[int, ...
     _require_numbers(right, "The network's outputs are")
     _require_numbers(single, "In single precision the network's outputs are")
     error = float(np.abs(single - right).max())
-    found = Reference(inputs, batches, right, error)
+    wider = None if more is None else cache(lambda: reference_of(model, more()))
+    found = Reference(inputs, batches, right, error, wider=wider)
     if not ROUNDINGS * error > TOLERANCE * found.spread:
         return found
     worst = int(np.abs(single - right)[: len(inputs)].reshape(len(inputs), -1).max(axis=1).argmax())
     with torch.inference_mode(), _as_measured():
         amplifier = find_amplifier(model, double, torch.from_numpy(inputs[worst : worst + 1]))
-    return Reference(inputs, batches, right, error, amplifier)
+    return replace(found, amplifier=amplifier)
 
 
 def batched(inputs: Float32Array, batches: tuple[int, ...]) -> Iterator[Float32Array]:

@@ -117,7 +117,8 @@ def export_checkpoint(
     with atomic_directory(out) as folder:
         with watcher.task(f"export {checkpoint.spec.label}") as tell:
             batches = DYNAMIC if options.batch == "dynamic" else ONE_BY_ONE
-            reference = reference_of(model, parity_inputs(checkpoint), batches)
+            more = partial(wider_inputs, checkpoint)
+            reference = reference_of(model, parity_inputs(checkpoint), batches, more)
             job = _Job(checkpoint, model, reference, format, options, folder)
             exported = _WRITERS[format](job, tell)
         if exported.parity.amplification is not None:
@@ -140,6 +141,18 @@ def _require_finite(model: torch.nn.Module) -> None:
 def parity_inputs(checkpoint: Checkpoint) -> Float32Array:
     """(N, C, H, W) preprocessed test images of the checkpoint's data set, else crops of real photographs."""
     images = bench_images(checkpoint.dataset, checkpoint.spec.input_shape, PARITY_IMAGES).images
+    inputs: Float32Array = as_input(torch.tensor(images), checkpoint.mean, checkpoint.std).numpy()
+    return inputs
+
+
+def wider_inputs(checkpoint: Checkpoint) -> Float32Array:
+    """Four times as many images, then some of noise, of black and white points, and of one colour; preprocessed."""
+    shape = checkpoint.spec.input_shape
+    random = np.random.default_rng(0)
+    noise = random.integers(0, 256, (4, *shape), dtype=np.uint8)
+    points = random.integers(0, 2, (4, *shape), dtype=np.uint8) * np.uint8(255)
+    flat = np.stack([np.full(shape, level, dtype=np.uint8) for level in (0, 128, 255)])
+    images = np.concatenate([bench_images(checkpoint.dataset, shape, 4 * PARITY_IMAGES).images, noise, points, flat])
     inputs: Float32Array = as_input(torch.tensor(images), checkpoint.mean, checkpoint.std).numpy()
     return inputs
 

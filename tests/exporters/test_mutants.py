@@ -1,10 +1,8 @@
 """Is the gate any good? Rewritten graphs with one thing wrong in each, which it must refuse.
 
 A mutant that passes is *equivalent* where no output moves by more than the tolerance on images that the gate has not
-seen either (other photographs, noise, flat and black ones; each is computed). It is on the *edge* where it moves one of
-those by up to three times as much: eight images show no more than a third of what the worst of thirty would, whichever
-eight they are. Anything else *survived*, and the gate is too weak. Of 288 mutants 240 were caught, 41 equivalent, three
-on the edge (2.3 times the tolerance at most), and four no graph that runs; twice as many photographs caught none more.
+seen either (other photographs, noise, flat ones; each is computed). It is on the *edge* where it moves one of those by
+up to twice as much: the worst of other images is always a little worse. Anything else *survived*: the gate is too weak.
 """
 
 import collections
@@ -19,12 +17,12 @@ from exporters.onnx_exporter import export_onnx
 from exporters.optimize import optimize
 from exporters.parity import onnx_logits, prove_onnx
 from exporters.reference import TOLERANCE, reference_of
-from groupnl_deploy.export import parity_inputs
+from groupnl_deploy.export import parity_inputs, wider_inputs
 from groupnl_deploy.models.registry import model_spec
 from groupnl_deploy.training.checkpoint import initialise_checkpoint
 from groupnl_deploy.training.data import as_input, bench_images
 
-EDGE = 3.0
+EDGE = 2.0
 NOT_COMMUTATIVE = ("Sub", "Div", "Pow", "Concat", "MatMul")
 OPPOSITE = {"Add": "Sub", "Sub": "Add", "Mul": "Div", "Sin": "Cos", "Relu": "Abs", "Sqrt": "Exp"}
 
@@ -97,7 +95,7 @@ def rewritten(name, method, semantics, knobs, width):
                 (module.bias.data, -0.2, 0.2),
             ):
                 tensor.copy_(torch.empty_like(tensor).uniform_(low, high, generator=random))
-    reference = reference_of(model.eval(), parity_inputs(draft))
+    reference = reference_of(model.eval(), parity_inputs(draft), more=partial(wider_inputs, draft))
     assert reference.eager_error < TOLERANCE / 2 * reference.spread, "chosen to be calm"
     raw = export_onnx(model, (1, 3, pixels, pixels))
     return reference, optimize(raw, partial(prove_onnx, reference)).model
@@ -105,11 +103,11 @@ def rewritten(name, method, semantics, knobs, width):
 
 def unseen(shape):
     """Images that the gate has not: other crops, noise of pixels, and flat ones."""
-    shown = bench_images(None, shape, 24)
+    shown = bench_images(None, shape, 56)
     random = np.random.default_rng(7)
     noise = random.integers(0, 256, (8, *shape), dtype=np.uint8)
-    flat = np.stack([np.full(shape, level, dtype=np.uint8) for level in (0, 64, 255)])
-    images = np.concatenate([shown.images[8:], noise, flat])
+    flat = np.stack([np.full(shape, level, dtype=np.uint8) for level in (32, 64, 192)])
+    images = np.concatenate([shown.images[32:], noise, flat])
     return as_input(torch.tensor(images), shown.mean, shown.std).numpy()
 
 

@@ -225,6 +225,29 @@ def test_a_network_of_several_outputs_is_refused():
         reference_of(Tuple(), IMAGES)
 
 
+@pytest.mark.parametrize(("times", "passes"), [(1, True), (60, False)])
+def test_what_rounding_does_not_explain_is_tried_on_more_images(times, passes):
+    model = Around(nn.Conv2d(8, 8, 1)).eval()
+    asked = []
+
+    def more():
+        asked.append(True)
+        return times * IMAGES
+
+    reference = reference_of(model, IMAGES, more=more)
+    prove_torch(reference, model)
+    assert not asked, "an ordinary difference needs no more images"
+    off = copy.deepcopy(model)
+    moved = np.abs(reference.logits - model.head.bias.detach().numpy()).max()
+    off.head.weight.data *= 1 + 0.3 * TOLERANCE * reference.spread / moved
+    if passes:
+        assert prove_torch(reference, off).max_abs_error < 0.6 * TOLERANCE * reference.spread
+    else:
+        with pytest.raises(ParityError, match="differs from its source"):
+            prove_torch(reference, off)
+    assert asked == [True]
+
+
 @torch.jit.script
 def scripted(x: torch.Tensor) -> torch.Tensor:
     return torch.sin(3e4 * x)
