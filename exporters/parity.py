@@ -104,11 +104,7 @@ def compare(
         amplifier: kept in the answer.
         images: how many there are, if not one a row.
     """
-    if reference.shape != exported.shape:
-        raise ParityError(
-            f"The exported model's outputs have shape {exported.shape}, its source's {reference.shape}.",
-            "Nothing was written; report it with the model's name.",
-        )
+    _require_same_shape(reference, exported)
     with np.errstate(invalid="ignore"):
         spread = float(reference.std()) if spread is None else spread
         errors = np.abs(reference.astype(np.float64) - exported)
@@ -120,6 +116,14 @@ def compare(
     if not (same and error <= allowed * spread):  # also false when a NaN makes the comparison false
         raise _differs(parity)
     return parity
+
+
+def _require_same_shape(reference: Logits, exported: Logits) -> None:
+    if reference.shape != exported.shape:
+        raise ParityError(
+            f"The exported model's outputs have shape {exported.shape}, its source's {reference.shape}.",
+            "Nothing was written; report it with the model's name.",
+        )
 
 
 def tie(eager_error: float) -> float:
