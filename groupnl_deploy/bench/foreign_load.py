@@ -3,7 +3,7 @@
 `foreign` is the busy time of all cores less the agent's own, as a share of all cores' time. On the device `local` the
 host's own threads (the recorder, the emulated meter, the progress bar) are foreign too: they do disturb, and the
 limit leaves room for them. It counts all cores, not those alone that our threads use: a foreign program on a free core
-costs little time, but it takes memory bandwidth and clock, and its power is in the joules.
+costs little time there, but it takes memory bandwidth and clock, and its power is in the joules.
 
 The limits and where they come from: docs/validity.md.
 """
@@ -33,18 +33,18 @@ _NO_COUNTERS = "the device does not tell its processor time (it has no /proc/sta
 def load_checks(span: PhaseSpan) -> Iterator[Check]:
     """The checks of the steady window, whose time they are about."""
     yield foreign(span, "time")
-    if span.cpu is not None:
+    if span.cpu is not None and span.cpu.elapsed_s > 0:
         yield from (check for rule in (_stolen, _held_back, _clock) if (check := rule(span.cpu)) is not None)
 
 
 def foreign(span: PhaseSpan, doubts: Doubts) -> Check:
     """What else ran in a phase."""
     cpu, where, rule = span.cpu, _NAMES[span.phase], f"foreign load, {span.phase.replace('_', ' ')}"
-    if cpu is None or cpu.busy_s is None or not cpu.cores:
+    if cpu is None or cpu.busy_s is None or not cpu.cores or cpu.elapsed_s <= 0:
         return not_judged(rule, doubts, f"whether anything else ran in {where} is not known: {_NO_COUNTERS}")
     limit = min(FOREIGN_LIMIT, FOREIGN_CORES_LIMIT / cpu.cores)
     foreign_s = max(cpu.busy_s - cpu.own_s, 0.0)
-    share, doubt = foreign_s / (cpu.cores * cpu.elapsed_s), TICKS_OF_DOUBT * cpu.tick_s / cpu.elapsed_s
+    share, doubt = foreign_s / (cpu.cores * cpu.elapsed_s), _doubt(cpu)
     if share <= limit + doubt and doubt > limit:
         says = f"{cpu.elapsed_s:.2g} s of {where} are too short for ticks of {cpu.tick_s:.2g} s to tell what else ran"
         return not_judged(rule, doubts, says, limit)
@@ -56,6 +56,11 @@ def foreign(span: PhaseSpan, doubts: Doubts) -> Check:
     return judged(rule, doubts, share <= limit + doubt, share, limit, says, QUIET)
 
 
+def _doubt(cpu: CpuUse) -> float:
+    """How wrong a share of all cores' time may be."""
+    return TICKS_OF_DOUBT * cpu.tick_s / cpu.elapsed_s
+
+
 def _stolen(cpu: CpuUse) -> Check | None:
     if cpu.stolen_s is None or not cpu.cores:
         return None
@@ -65,7 +70,7 @@ def _stolen(cpu: CpuUse) -> Check | None:
         f"(at most {_percent(STOLEN_LIMIT)})"
     )
     remedy = "Use a machine that is not shared, or wait until its neighbours rest"
-    return at_most("stolen time", "time", share, STOLEN_LIMIT, says, remedy)
+    return judged("stolen time", "time", share <= STOLEN_LIMIT + _doubt(cpu), share, STOLEN_LIMIT, says, remedy)
 
 
 def _held_back(cpu: CpuUse) -> Check | None:

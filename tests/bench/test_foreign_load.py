@@ -50,7 +50,8 @@ def reasons(cpu: CpuUse) -> set[str]:
         (use(cores=100, own=1.0, others=4.0), {"foreign load, steady"}),
         (use(cores=100, own=100.0, others=0.4), set()),
         (use(stolen_s=1.9), set()),
-        (use(stolen_s=2.1), {"stolen time"}),
+        (use(stolen_s=2.2), {"stolen time"}),
+        (use(seconds=0.1, own=1.0, others=0.0, stolen_s=0.03), set()),  # two or three ticks
         (use(stolen_s=-0.01), set()),
         (use(held_back_s=0.09), set()),
         (use(held_back_s=0.11), {"CPU quota"}),
@@ -84,7 +85,9 @@ def test_a_short_window_is_judged_where_ticks_leave_no_doubt(seconds: float, oth
     assert verdict != "not judged" or "too short for ticks" in check.says
 
 
-@pytest.mark.parametrize("cpu", [None, dataclasses.replace(use(), busy_s=None, cores=None)])
+@pytest.mark.parametrize(
+    "cpu", [None, dataclasses.replace(use(), busy_s=None, cores=None), dataclasses.replace(use(), elapsed_s=0.0)]
+)
 def test_what_the_kernel_does_not_tell_is_not_known_and_said(cpu: CpuUse | None) -> None:
     first, *_ = load_checks(steady(cpu))
     assert first.verdict == "not judged" and "is not known" in first.says and "/proc/stat" in first.says
