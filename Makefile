@@ -35,6 +35,7 @@ bench: setup
 	$(BIN)/python benchmarks/inference.py --seconds 2 --threads 1
 	$(BIN)/python benchmarks/export.py --quick
 	$(BIN)/python benchmarks/power.py
+	$(BIN)/python benchmarks/validity.py --runs 4
 
 lint: setup
 	$(BIN)/ruff check .
