@@ -43,6 +43,7 @@ _OPTIONS: dict[str, str] = {
     **{f"--{name}": name for name in ("threads", "images", "meter", "port", "sign", "epochs", "seed", "dataset")},
     **{f"--{name}": name for name in ("optimize", "target", "device")},
 }
+_NOT_OF_A_CAMPAIGN = ", or wait longer with --wait SECONDS"  # it waits as long as push and bench do by default
 _VALUE = re.compile(r"(--[a-z][a-z-]*)(?:[ =](-?\d[\w.]*|/[\w/.-]+|emulator\b|km003c[\w-]*|onnx\b|torch\b))?")
 _COMMAND = re.compile(r"`?groupnl [a-z]+[^.;,`]*`?")
 
@@ -162,7 +163,8 @@ def _with_keys(text: str, fields: tuple[str, ...], table: Place) -> str:
 
 
 def _without_options(text: str) -> str:
-    """With the file's keys for options."""
+    """With the file's keys for options, and without those that a campaign has no word for."""
+    text = text.replace(_NOT_OF_A_CAMPAIGN, "")
     for option, value in _options_in(text):
         key = key_name(_PLACES[_OPTIONS[option]])
         written = value if re.fullmatch(r"-?\d[\d.]*", value) else f"“{value}”"
