@@ -29,7 +29,7 @@ def _no_artifact(directory: Path) -> NotAnArtifact:
     """With what makes an artifact of that which was named, where anything does."""
     if (directory / "checkpoint.json").is_file():
         return NotAnArtifact(
-            f"{directory} is a checkpoint, not an artifact.",
+            f"{directory} is no artifact but a checkpoint.",
             f"Make one of it: groupnl export {directory} --out ARTIFACT",
         )
     what = "does not exist" if not directory.exists() else f"is no artifact: it has no {MANIFEST}"
