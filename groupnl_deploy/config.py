@@ -156,8 +156,8 @@ def _load(path: Path) -> Campaign:
         raise UsageError(f"{path} is not valid TOML: {error}.", "Mend that line.") from error
     except StrictError as error:
         described, _, problem = str(error).removeprefix(path.name).partition(":")
-        unknown = re.search(r"unknown key “([^”]+)”", problem)
-        place = (*place_in(described), *([unknown[1]] if unknown else []))
+        key = re.search(r"(?:unknown|missing) key “([^”]+)”|^ (schema_version) ", problem)
+        place = (*place_in(described), *([key[1] or key[2]] if key else []))
         raise CampaignMistake(f"{error}.", "examples/digits.toml shows every key in use.", place) from error
     _check(campaign)
     return campaign

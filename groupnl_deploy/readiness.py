@@ -3,6 +3,7 @@
 The device is reached over its real transport with the real agent, and the meter is opened as a benchmark opens it.
 """
 
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 from device_agent.packages import install_remedy
 from device_agent.wire import BACKENDS
 from groupnl_deploy.bench.meter import MeterPlan, require_answer
-from groupnl_deploy.errors import DeviceUnreachable, DiskFull, InvalidSetting
+from groupnl_deploy.errors import DeviceUnreachable, DiskFull, InvalidSetting, UsageError
 from groupnl_deploy.progress import Reporter
 from groupnl_deploy.remote.deploy import open_agent
 from groupnl_deploy.remote.inventory import Device, connect
@@ -68,7 +69,8 @@ class Needs:
 
 
 def require_ready(needs: Needs, reporter: Reporter) -> None:
-    """Raise what a later stage would: `DiskFull`, `DeviceUnreachable`, `InvalidSetting`, the meter's `PowerError`."""
+    """Raise what a later stage would: `UsageError`, `DiskFull`, `DeviceUnreachable`, or the meter's `PowerError`."""
+    _require_writable(needs.out)
     _require_room(shutil.disk_usage(_existing(needs.out)).free, needs.host_bytes, f"The disk that holds {needs.out}")
     if needs.plan is not None:
         require_answer(needs.plan)
@@ -111,6 +113,14 @@ def _look(transport: Transport, backend: str | None) -> int:
             install_remedy(transport.python, backend, in_environment == "1"),
         )
     return int(free)
+
+
+def _require_writable(out: Path) -> None:
+    blocked = next((place for place in (out, *out.parents) if place.exists() and not place.is_dir()), None)
+    if blocked is not None:
+        raise UsageError(f"Cannot write {out}: {blocked} is a file.", "Choose another folder as out.")
+    if not os.access(_existing(out), os.W_OK | os.X_OK):  # also on a disk that is read-only
+        raise UsageError(f"Cannot write {out}: {_existing(out)} refuses it.", "Choose a folder as out that is yours.")
 
 
 def _require_room(free_bytes: int, needed_bytes: int, whose: str) -> None:

@@ -11,7 +11,7 @@ from groupnl_deploy import pipeline, readiness, stages
 from groupnl_deploy.bench.meter import MeterPlan
 from groupnl_deploy.cli.exits import explain
 from groupnl_deploy.config import load_campaign
-from groupnl_deploy.errors import DiskFull, InvalidSetting
+from groupnl_deploy.errors import DiskFull, InvalidSetting, UsageError
 from groupnl_deploy.pipeline import Stage, run_campaign
 from groupnl_deploy.progress import Silence
 from groupnl_deploy.readiness import Needs, require_ready
@@ -110,3 +110,10 @@ def test_more_threads_than_the_device_has_cores(tmp_path: Path) -> None:
 def test_the_meter_is_closed_again(tmp_path: Path) -> None:
     for _ in range(2):  # a port that stayed open would be busy
         require_ready(Needs(tmp_path, (), 1, plan=MeterPlan("km003c", "emulator")), Silence())
+
+
+def test_a_folder_that_cannot_be_written_shows_too(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for out in (tmp_path / "file", tmp_path / "file" / "job", Path("/proc/1/job")):
+        with pytest.raises(UsageError, match="Cannot write"):
+            require_ready(Needs(out, (), 1), Silence())
