@@ -11,16 +11,19 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from power.edge_error import ASSUMES, EdgeError, Rows, Timing, edge_error, known_until_s
-from power.errors import MeterSettingError, SampleGap, TraceFormatError, WindowNotCovered
+from power.errors import MeterSettingError, MethodUnclear, SampleGap, TraceFormatError, WindowNotCovered
 from power.holes import longest_wait_s
 from power.integration import METHODS, RULE_FOR, EnergySum, Method, block_ends
 from power.renewal import renewed_too_fast
+from power.rows_on_change import are_changes
 from power.trace import PowerTrace, Samples
 from power.update_period import changes, estimate_update_period
 
 JOULES_IN_WH = 3600.0
 
 RowNumbers = NDArray[np.intp]
+
+ASSUMES_OF_HELD = "that a row was written at the moment of every change"
 
 
 @dataclass(frozen=True)
@@ -82,16 +85,17 @@ class EnergyIndex:
     `method` None takes the rule that fits the meter's values; `max_gap_s` None allows three update periods, the
     meter's nominal ones or, where these are unknown, as many times the usual spacing of rows.
     `renews_too_fast` says that no bound of any window is known (`power.renewal`).
-    Raises `WindowNotCovered` for a trace of fewer than two measurements, `TraceFormatError` for joules without end.
+    Raises `WindowNotCovered` for a trace of fewer than two measurements, `TraceFormatError` for joules without end, and
+    `MethodUnclear` where no method is given and the rows may hold until the next.
     """
 
     def __init__(self, trace: PowerTrace, *, method: Method | None = None, max_gap_s: float | None = None) -> None:
         self.trace = trace = _each_row_once(trace)
-        self.method: Method = method or RULE_FOR[trace.facts.averaging]
+        self.method: Method = method or _rule_for(trace)
         self._seen = estimate_update_period(trace)
         self.renews_too_fast = renewed_too_fast(trace)
         self._timing = Timing.of(trace, self._seen, self.method)
-        self._limit_s = longest_wait_s(trace.facts, self._seen.usual_s) if max_gap_s is None else max_gap_s
+        self._limit_s = self._longest_wait_s() if max_gap_s is None else max_gap_s
         # Written so that a limit of NaN makes every spacing a hole.
         self._holes_before = np.concatenate(([0], np.cumsum(~(np.diff(trace.t_s) <= self._limit_s))))
         self._changed = changes(trace.voltage_v, trace.current_a)
@@ -126,7 +130,7 @@ class EnergyIndex:
         rows = self._enclosing(np.array([start_s]), np.array([end_s]))
         times = self.trace.t_s[int(rows[0][0]) : int(rows[1][0]) + 1]
         spacings = np.diff(times)
-        missing = self._timing.missing(spacings)
+        missing = np.zeros_like(spacings, dtype=bool) if self.method == "hold" else self._timing.missing(spacings)
         edges = self._edge_error(start_s, end_s)
         return Energy(
             start_s=start_s,
@@ -160,6 +164,8 @@ class EnergyIndex:
             return start_s, end_s
         last_s = end_s = float(self.trace.t_s[-1])
         self._enclosing(np.array([start_s]), np.array([end_s]))
+        if self.method == "hold":
+            return start_s, end_s
         t_s = self.trace.t_s[self._unbroken(start_s)]
         # A shorter window may have more jitter, as its rows have another median: then the end moves once more.
         while (known_s := known_until_s(t_s, (start_s, end_s), self._timing)) < end_s:
@@ -169,16 +175,22 @@ class EnergyIndex:
         return start_s, end_s
 
     def _knots_s(self) -> Samples:
-        if self.method == "trapezoid":
+        if self.method != "interval":
             return self.trace.t_s
         # A meter that another program left at a faster rate renews more often than it is known to.
         known_s = (self.trace.facts.update_period_s, self._seen.period_s if self._seen.by_changes else None)
         period_s = min((period_s for period_s in known_s if period_s is not None), default=self._timing.row_period_s)
         return block_ends(self.trace.t_s, self._changed, period_s)
 
+    def _longest_wait_s(self) -> float:
+        """Between two rows; where a value holds until the next, no row is missing however late that comes."""
+        return np.inf if self.method == "hold" else longest_wait_s(self.trace.facts, self._seen.usual_s)
+
     def _edge_error(self, start_s: float, end_s: float) -> EdgeError:
         if self.renews_too_fast:
             return EdgeError(None, ASSUMES)
+        if self.method == "hold":
+            return EdgeError(None, ASSUMES_OF_HELD)
         near, trace = self._unbroken(start_s), self.trace
         rows = Rows(trace.t_s[near], trace.power_w[near], self._changed[near])
         return edge_error(rows, (start_s, end_s), self._timing)
@@ -277,6 +289,18 @@ def _net_error_j(gross: Energy, idle: tuple[Energy, ...], idle_share: float) -> 
     if gross.edge_error_j is None or len(of_idle_j) < len(idle):
         return None
     return gross.edge_error_j + idle_share * sum(of_idle_j)
+
+
+def _rule_for(trace: PowerTrace) -> Method:
+    """That of the meter's values. Raises `MethodUnclear` where nobody says what they are and they look like changes."""
+    if are_changes(trace):
+        raise MethodUnclear(
+            "The rows come at uneven times and no two behind one another are equal, as where a row is written when the "
+            "value changes: each value then holds until the next row, and straight lines between make other joules.",
+            "Say which they are: --method hold for changes (and for a load as power emulate plays it), or --method "
+            "trapezoid for samples of a curve.",
+        )
+    return RULE_FOR[trace.facts.averaging]
 
 
 def _distinct(times: Samples) -> int:

@@ -13,6 +13,8 @@
     ├── MeterTooFast         a meter that renewed its values faster than it was asked
     ├── HostSlept            a hole in a recording that its own clock does not show
     ├── TraceFormatError     a recording that cannot be read as one
+    │   └── ImplausibleTrace one that can, with values or times in units that cannot be
+    ├── MethodUnclear        rows that may be samples or changes, which make different joules
     └── TraceNotWritten      a recording that cannot be stored: folder missing, disk full, no permission
         └── TraceLost        its file was removed or replaced while it grew
 
@@ -67,6 +69,14 @@ class HostSlept(PowerError):
 
 class TraceFormatError(PowerError):
     """A recording lacks facts, columns or order, or holds values that are not numbers."""
+
+
+class ImplausibleTrace(TraceFormatError):
+    """A recording holds what no board does: its columns are in other units than their names say."""
+
+
+class MethodUnclear(PowerError):
+    """Nothing says whether a value holds until the next row or is a sample of a curve, and the joules differ."""
 
 
 class TraceNotWritten(PowerError):

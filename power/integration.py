@@ -1,9 +1,12 @@
-"""The two rules that make joules of measurements, each as one prefix sum. Pure.
+"""The three rules that make joules of measurements, each as one prefix sum. Pure.
 
 *trapezoid*: the power runs straight from each instant to the next. For meters that report the instant.
 
 *interval*: each value is the mean over the interval that ends with it. For meters that report means over their
 update period, of which it is exact: the energy of a mean over its own block is what truly flowed.
+
+*hold*: each value holds until the next row. For rows that were written when the value changed, and for the loads that
+an emulated meter follows. The last row ends the recording, and its value holds for nothing after it.
 
 A joule is always a difference of two points of the sum, so adjacent windows add up whatever the rule.
 """
@@ -16,11 +19,12 @@ from numpy.typing import NDArray
 
 from power.trace import Averaging, Samples
 
-Method = Literal["trapezoid", "interval"]
+Method = Literal["trapezoid", "interval", "hold"]
 
 METHODS: dict[Method, str] = {
     "trapezoid": "trapezoid, edges interpolated",
     "interval": "each value covers the interval before it",
+    "hold": "each value holds until the next row",
 }
 RULE_FOR: dict[Averaging, Method] = {"instant": "trapezoid", "block": "interval"}
 
@@ -29,7 +33,8 @@ RULE_FOR: dict[Averaging, Method] = {"instant": "trapezoid", "block": "interval"
 class EnergySum:
     """Joules from the first knot to any instant up to the last. Arrays are (rows,), `knots_s` never decreasing.
 
-    By the interval rule `power_w[i]` holds from knot i-1 to knot i; by the trapezoid it is the power at knot i.
+    By the interval rule `power_w[i]` holds from knot i-1 to knot i, by hold from knot i to knot i+1; by the trapezoid
+    it is the power at knot i.
     """
 
     method: Method
@@ -40,7 +45,7 @@ class EnergySum:
     @classmethod
     def of(cls, method: Method, knots_s: Samples, power_w: Samples) -> "EnergySum":
         """Add up once, in time proportional to the rows."""
-        level = power_w[1:] if method == "interval" else (power_w[1:] + power_w[:-1]) / 2.0
+        level = _levels(method, power_w[:-1], power_w[1:])
         sum_j = np.concatenate((np.zeros(min(len(knots_s), 1)), np.cumsum(np.diff(knots_s) * level)))
         return cls(method, knots_s, power_w, sum_j)
 
@@ -50,6 +55,8 @@ class EnergySum:
         elapsed_s = at_s - self.knots_s[left]
         if self.method == "interval":
             return self.sum_j[left] + elapsed_s * self.power_w[left + 1]
+        if self.method == "hold":
+            return self.sum_j[left] + elapsed_s * self.power_w[left]
         length_s = self.knots_s[left + 1] - self.knots_s[left]
         share = np.divide(elapsed_s, length_s, out=np.zeros_like(elapsed_s), where=length_s > 0.0)
         rise_w = (self.power_w[left + 1] - self.power_w[left]) * share
@@ -61,8 +68,17 @@ class EnergySum:
         until = int(np.searchsorted(self.knots_s, end_s, side="left"))
         if self.method == "interval":
             return values[after : until + 1]
+        if self.method == "hold":
+            return values[after - 1 : until]
         edges = np.interp([start_s, end_s], self.knots_s, values)
         return np.concatenate((edges, values[after:until]))
+
+
+def _levels(method: Method, before: Samples, after: Samples) -> Samples:
+    """The mean power between neighbouring knots, of which these are the powers at both; (rows - 1,)."""
+    if method == "trapezoid":
+        return (before + after) / 2.0
+    return after if method == "interval" else before
 
 
 def block_ends(t_s: Samples, changed: NDArray[np.bool_], period_s: float) -> Samples:

@@ -62,6 +62,7 @@ class PowerTrace:
     `t0_s` is the host's `time.monotonic()` when the recording began and `started_at` the same instant in
     UTC (ISO 8601); 0 and None where nobody knows. Repeated polls of one measurement are no rows. The arrays are
     read-only: private copies, unless they were given as read-only float64 already.
+    `remarks` are sentences for whoever judges its numbers, such as a row that was left out.
     Raises `TraceFormatError` for unequal lengths, values or powers that are not finite, or time going backwards.
     """
 
@@ -71,6 +72,7 @@ class PowerTrace:
     t_s: Samples
     voltage_v: Samples
     current_a: Samples
+    remarks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("t_s", "voltage_v", "current_a"):

@@ -2,25 +2,33 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
+from power.cut_row import is_cut
 from power.errors import TraceFormatError
+from power.plausible import in_words, refuse_implausible
+from power.shared_times import refuse_shared_times
 from power.trace import PowerTrace, Samples
 from power.trace_facts import RecordedFacts, parse_facts
-from power.trace_rows import NEEDED, Columns, RowLayout, layout_of, read_rows
+from power.trace_rows import NEEDED, Columns, RowLayout, last_cell, layout_of, read_rows
 from power.trace_text import Piece, pieces_of
 
+LINES_TO_JUDGE_BY = 1000
 
-def read_csv(path: Path) -> PowerTrace:
+
+def read_csv(path: Path, *, allow_implausible: bool = False) -> PowerTrace:
     """Read a recording: one of ours, or any CSV whose columns are named `t_s`, `voltage_v` and `current_a`.
 
-    Raises `TraceFormatError`, naming the line, for anything that is not one.
+    Of a CSV from elsewhere the names of the columns may be wrong: what no board takes and no clock counts is refused as
+    `ImplausibleTrace`, unless it is allowed, and rows that have one time and differ are refused in any case.
+    Raises `TraceFormatError`, naming the line, for anything that is not a recording.
     """
     try:
-        return _read(path)
+        return _read(path, allow_implausible)
     except OSError as error:
         raise TraceFormatError(
             f"The recording {path} cannot be read: {error.strerror}.", "Check the path and its permissions."
@@ -31,13 +39,19 @@ def read_csv(path: Path) -> PowerTrace:
         ) from error
 
 
-def _read(path: Path) -> PowerTrace:
+def _read(path: Path, allow_implausible: bool) -> PowerTrace:
     pieces = pieces_of(path)
     notes, first = _head(pieces)
     facts = parse_facts(path, notes)
     layout = layout_of(path, len(notes) + 1, first.lines[0] if first.lines else "")
-    columns = _columns(layout, facts, chain([first.after(1)], pieces))
-    return PowerTrace(facts.meter, facts.t0_s, facts.started_at, *columns)
+    rows = _rows(layout, facts, chain([first.after(1)], pieces))
+    if facts.ours:
+        return PowerTrace(facts.meter, facts.t0_s, facts.started_at, *rows.columns)
+    if not allow_implausible:
+        refuse_implausible(str(path), *rows.columns)
+    refuse_shared_times(str(path), *rows.columns)
+    remarks = (*rows.remarks, *in_words(*rows.columns))
+    return PowerTrace(facts.meter, facts.t0_s, facts.started_at, *rows.columns, remarks)
 
 
 def _head(pieces: Iterator[Piece]) -> tuple[list[str], Piece]:
@@ -52,23 +66,59 @@ def _head(pieces: Iterator[Piece]) -> tuple[list[str], Piece]:
     return notes, Piece(len(notes) + 1, [], plain=True)
 
 
-def _columns(layout: RowLayout, facts: RecordedFacts, pieces: Iterator[Piece]) -> list[Samples]:
-    """Time, volts and amperes of every row, read-only. Raises `TraceFormatError` for the first line that is none."""
-    parts: list[Columns] = []
+@dataclass(frozen=True)
+class _Rows:
+    """Time, volts and amperes of every row, read-only, and what to say of rows that are not among them."""
+
+    columns: tuple[Samples, Samples, Samples]
+    remarks: tuple[str, ...]
+
+
+@dataclass
+class _Collected:
+    """What was read so far, and the lines of the piece before: the last line is judged by them."""
+
+    parts: list[Columns] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
+    remarks: tuple[str, ...] = ()
+
+    def rows(self) -> _Rows:
+        time, voltage, current = (_read_only([part[name] for part in self.parts]) for name in NEEDED)
+        return _Rows((time, voltage, current), self.remarks)
+
+
+def _rows(layout: RowLayout, facts: RecordedFacts, pieces: Iterator[Piece]) -> _Rows:
+    """All rows. Raises `TraceFormatError` for the first line that is none."""
+    done = _Collected()
     latest_s = -math.inf
     for piece in pieces:
         # A last line without its newline is what a killed writer leaves: none of a recording of ours. A file from
         # elsewhere may end so by habit, or be cut short too.
         if not piece.lines or (facts.ours and not piece.whole):
             continue
-        try:
-            parts.append(read_rows(layout, piece, latest_s))
-        except TraceFormatError:
-            if piece.whole:
-                raise
-        else:
-            latest_s = parts[-1]["t_s"][-1]
-    return [_read_only([part[name] for part in parts]) for name in NEEDED]
+        part = read_rows(layout, piece, latest_s) if piece.whole else _last_row(layout, piece, latest_s, done.lines)
+        if part is None:
+            done.remarks = (f"Line {piece.number}, the last, has no end and may be cut short: it was left out.",)
+            continue
+        done.parts.append(part)
+        latest_s = part["t_s"][-1]
+        # The piece before may have been short.
+        done.lines = (done.lines[-LINES_TO_JUDGE_BY:] + piece.lines)[-2 * LINES_TO_JUDGE_BY :]
+    return done.rows()
+
+
+def _last_row(layout: RowLayout, piece: Piece, latest_s: float, above: list[str]) -> Columns | None:
+    """The row of a last line without its newline, None where it is none or may be cut short."""
+    try:
+        row = read_rows(layout, piece, latest_s)
+    except TraceFormatError:
+        return None
+    last = layout.last
+    line = piece.lines[0]
+    # Watts have been compared with volts and amperes, and a column that nobody needs may be cut anywhere.
+    if last not in NEEDED or line.endswith(("\r", '"')):
+        return row
+    return None if is_cut(last_cell(line), [last_cell(other) for other in above]) else row
 
 
 def _read_only(parts: list[Samples]) -> Samples:

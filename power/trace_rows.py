@@ -32,6 +32,11 @@ class RowLayout:
     places: dict[str, int]
     width: int
 
+    @property
+    def last(self) -> str | None:
+        """Which of `COLUMNS` ends each line, None where another does."""
+        return next((name for name, place in self.places.items() if place == self.width - 1), None)
+
 
 def layout_of(path: Path, number: int, header: str) -> RowLayout:
     """The layout that the line with the columns' names says. Raises `TraceFormatError` where one is missing."""
@@ -104,6 +109,11 @@ def _row(layout: RowLayout, number: int, line: str) -> list[float]:
         raise bad_line(layout.path, number, str(error), remedy) from error
 
 
+def last_cell(line: str) -> str:
+    """What stands behind the last comma of a line."""
+    return line.rpartition(",")[2]
+
+
 def _cells(path: Path, number: int, line: str) -> list[str]:
     try:
         return next(csv.reader([line], strict=True), []) or [""]
@@ -129,5 +139,8 @@ def _refuse_impossible(layout: RowLayout, first_number: int, columns: Columns, l
         what = f"{voltage_v[row]} V times {current_a[row]} A is no finite power"
     if backwards[row]:
         what = f"time goes backwards from {before_s[row]} s to {t_s[row]} s"
-        remedy = "Put the rows in the order of their time; if a clock was set back, split the file there."
+        remedy = (
+            "Split the file there, before that line, and read both parts: a clock was set back, or a second recording "
+            "begins. Do not sort the rows, which would mix two recordings into one."
+        )
     raise bad_line(layout.path, first_number + int(row), what, remedy)

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from device_agent.wire import Phase
 from groupnl_deploy.errors import InvalidSetting, UsageError
@@ -48,7 +49,8 @@ class EmulatedLoad:
 class MeterPlan:
     """Which meter, where. The port `emulator` starts the project's own on a pseudo-terminal; None finds the meter.
 
-    `rate_hz` asks a meter that can be told for that many measurements a second.
+    `rate_hz` asks a meter that can be told for that many measurements a second; `allow_implausible` plays a recording
+    of what no board takes.
     """
 
     meter: str
@@ -56,9 +58,15 @@ class MeterPlan:
     sign: int = 1
     load: EmulatedLoad = field(default_factory=EmulatedLoad)
     rate_hz: int | None = None
+    allow_implausible: bool = False
 
     def __post_init__(self) -> None:
         known_word("meter", self.meter, METERS)
+        if self.allow_implausible and self.meter != RECORDED_METER:
+            raise UsageError(
+                f"--allow-implausible is for a file that is read, and the meter is {self.meter}.",
+                f"Leave it out, or use --meter {RECORDED_METER} --port FILE.csv.",
+            )
         if self.sign not in (1, -1):
             raise InvalidSetting(
                 f"The sign of the current is {self.sign}.", "Use 1, or -1 for a meter plugged in the other way.", "sign"
@@ -82,7 +90,9 @@ class MeterPlan:
 
     def open(self, port: str | None) -> Meter:
         """The meter itself, on `port`."""
-        options = {} if self.rate_hz is None else {"rate_hz": self.rate_hz}
+        options: dict[str, Any] = {} if self.rate_hz is None else {"rate_hz": self.rate_hz}
+        if self.allow_implausible:
+            options["allow_implausible"] = True
         return open_meter(self.meter, port, self.sign, **options)
 
 

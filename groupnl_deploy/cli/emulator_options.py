@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from groupnl_deploy.cli.options import AllowImplausible
 from groupnl_deploy.errors import UsageError
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class LoadOptions:
     ] = False
     volts: Annotated[float | None, typer.Option(help=f"A steady load instead; {_VOLTS} if left out.")] = None
     amps: Annotated[float | None, typer.Option(help=f"And its current; {_AMPS} if left out.")] = None
+    allow_implausible: AllowImplausible = False
 
     def history(self) -> "LoadHistory":
         """The load over time. Raises `UsageError` for options that exclude each other."""
@@ -45,7 +47,7 @@ class LoadOptions:
             raise UsageError(
                 "--interpolate is for --load, and --volts and --amps are not.", "Give a load file, or a steady load."
             )
-        return read_load_script(self.load, self.interpolate)
+        return read_load_script(self.load, self.interpolate, self.allow_implausible)
 
 
 @dataclass(frozen=True)

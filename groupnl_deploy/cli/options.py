@@ -59,6 +59,19 @@ MeterRate = Annotated[
 Recording = Annotated[
     Path, typer.Argument(metavar="TRACE.CSV", help="A recording, or any CSV with t_s, voltage_v and current_a.")
 ]
+Method = Annotated[
+    str | None,
+    typer.Option(
+        help="interval (a value covers the time before it), trapezoid (straight lines) or hold (until the next row); "
+        "else what fits the meter."
+    ),
+]
+AllowImplausible = Annotated[
+    bool,
+    typer.Option(
+        "--allow-implausible", help="Read a file from elsewhere though its volts, amperes or times are no board's."
+    ),
+]
 Duration = Annotated[float | None, typer.Option("--duration", help="Seconds; until Ctrl-C if left out.")]
 
 

@@ -7,11 +7,12 @@ import typer
 
 from groupnl_deploy.cli import console
 from groupnl_deploy.cli.exits import guarded
-from groupnl_deploy.cli.options import Json, Recording
+from groupnl_deploy.cli.options import AllowImplausible, Json, Method, Recording
 from groupnl_deploy.errors import UsageError
 
 if TYPE_CHECKING:
     from groupnl_deploy.report.energy_table import Integrated
+    from power.energy import Energy, EnergyIndex
 
 
 @guarded
@@ -25,13 +26,11 @@ def integrate(
     ] = None,
     idle_from_s: Annotated[float | None, typer.Option("--idle-from", help="Start of a window without load.")] = None,
     idle_to_s: Annotated[float | None, typer.Option("--idle-to", help="Its end; net of idle is shown then.")] = None,
-    method: Annotated[
-        str | None,
-        typer.Option(help="interval (a value covers the time before it) or trapezoid; else what fits the meter."),
-    ] = None,
+    method: Method = None,
     max_gap_s: Annotated[
         float | None, typer.Option("--max-gap", help="Longest wait between rows, in seconds; else three periods.")
     ] = None,
+    allow_implausible: AllowImplausible = False,
     json: Json = False,
 ) -> None:
     """Integrate a window of a recording to joules, with the error that its edges may have.
@@ -39,7 +38,13 @@ def integrate(
     A window that is not covered, or that touches a hole, is refused (exit code 6) and never filled. Joules of a meter
     that renewed its values faster than it was asked are marked INVALID, and their error is not known.
 
+    Of a CSV from elsewhere, columns in other units than their names say are refused (exit code 2), and rows that look
+    like changes of a value are asked about: --method hold lets each value hold until the next row, with nothing after
+    the last.
+
     Example: groupnl power integrate trace.csv --from 10 --to 50 --idle-from 0 --idle-to 8
+
+    Example: groupnl power integrate load.csv --method hold
     """
     from groupnl_deploy.words import known_word
     from power.integration import METHODS
@@ -48,7 +53,7 @@ def integrate(
     if method is not None:
         known_word("method", method, METHODS)
     idle_s = None if idle_from_s is None or idle_to_s is None else (idle_from_s, idle_to_s)
-    _show(_integrated(recording, (from_s, to_s), idle_s, method, max_gap_s), json)
+    _show(_integrated(recording, (from_s, to_s), idle_s, method, max_gap_s, allow_implausible), json)
 
 
 def _require_sense(idle_from_s: float | None, idle_to_s: float | None, max_gap_s: float | None) -> None:
@@ -66,19 +71,31 @@ def _integrated(
     idle_s: tuple[float, float] | None,
     method: str | None,
     max_gap_s: float | None,
+    allow_implausible: bool,
 ) -> "Integrated":
     from groupnl_deploy.report.energy_table import Integrated
     from power.energy import EnergyIndex, net_of_idle
     from power.trace_io import read_csv
 
-    trace = read_csv(recording)
+    trace = read_csv(recording, allow_implausible=allow_implausible)
     index = EnergyIndex(trace, method=method, max_gap_s=max_gap_s)  # type: ignore[arg-type]
     start_s, end_s = index.widest_s(*window_s)
     gross = index.window(start_s, end_s)
     idle = None if idle_s is None else index.window(*idle_s)
     net = None if idle is None else net_of_idle(gross, idle)
     left_out_s = float(trace.t_s[-1]) - end_s if window_s[1] is None else 0.0
-    return Integrated(trace.facts, gross, idle, net, left_out_s)
+    held = _if_held(index, gross) if method is None else None
+    return Integrated(trace.facts, gross, idle, net, left_out_s, trace.remarks, held)
+
+
+def _if_held(index: "EnergyIndex", gross: "Energy") -> "Energy | None":
+    """The window's joules were its rows changes of a value, None where they are none for certain."""
+    from power.energy import EnergyIndex
+    from power.rows_on_change import may_be_changes
+
+    if not may_be_changes(index.trace):
+        return None
+    return EnergyIndex(index.trace, method="hold").window(gross.start_s, gross.end_s)
 
 
 def _show(done: "Integrated", json: bool) -> None:

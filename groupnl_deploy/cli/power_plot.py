@@ -7,7 +7,7 @@ import typer
 
 from groupnl_deploy.cli import console
 from groupnl_deploy.cli.exits import guarded
-from groupnl_deploy.cli.options import Recording
+from groupnl_deploy.cli.options import AllowImplausible, Method, Recording
 from groupnl_deploy.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ def plot(
         Path | None,
         typer.Option("--run", help="The run folder whose phases to shade; else that which the recording lies in."),
     ] = None,
+    method: Method = None,
+    allow_implausible: AllowImplausible = False,
 ) -> None:
     """Draw power and voltage over time. Holes stay empty, phases are shaded, and what is emulated or invalid says so.
 
@@ -34,11 +36,15 @@ def plot(
     """
     format = _format_of(out)
     from groupnl_deploy.report.power_plot import draw_power, run_phases
+    from groupnl_deploy.words import known_word
     from groupnl_deploy.workspace import write_atomically
     from power.energy import EnergyIndex
+    from power.integration import METHODS
 
-    bench_run, trace, problems = _with_run(recording, run)
-    index = EnergyIndex(trace)
+    if method is not None:
+        known_word("method", method, METHODS)
+    bench_run, trace, problems = _with_run(recording, run, allow_implausible)
+    index = EnergyIndex(trace, method=method)  # type: ignore[arg-type]
     phases = () if bench_run is None else run_phases(bench_run, trace)
     if bench_run is not None and not phases:
         raise UsageError(
@@ -47,6 +53,8 @@ def plot(
         )
     name, about = (recording.name, "") if bench_run is None else _about(bench_run, trace, recording)
     write_atomically(out, draw_power(index, name, phases, format, problems, about=about))
+    for remark in trace.remarks:
+        console.say(remark)
     console.show_text(str(out))
 
 
@@ -72,7 +80,9 @@ def _format_of(out: Path) -> str:
     return format
 
 
-def _with_run(recording: Path, run: Path | None) -> tuple["BenchRun | None", "PowerTrace", tuple[str, ...]]:
+def _with_run(
+    recording: Path, run: Path | None, allow_implausible: bool
+) -> tuple["BenchRun | None", "PowerTrace", tuple[str, ...]]:
     """The recording, and the run it belongs to if there is one, with why that run is invalid."""
     from groupnl_deploy.bench.run import load_run
     from groupnl_deploy.report.build import build_row
@@ -82,9 +92,9 @@ def _with_run(recording: Path, run: Path | None) -> tuple["BenchRun | None", "Po
     its_own = recording.name == POWER_FILE and (recording.parent / RUN_FILE).is_file()
     folder = run or (recording.parent if its_own else None)
     if folder is None:
-        return None, read_csv(recording), ()
+        return None, read_csv(recording, allow_implausible=allow_implausible), ()
     bench_run, trace = load_run(folder)
     problems = build_row(bench_run, trace, folder.name).problems
     if run is not None:
-        return bench_run, read_csv(recording), problems
+        return bench_run, read_csv(recording, allow_implausible=allow_implausible), problems
     return (bench_run, trace, problems) if trace is not None else (None, read_csv(recording), ())

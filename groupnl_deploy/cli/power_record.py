@@ -11,7 +11,16 @@ import typer
 
 from groupnl_deploy.cli import console
 from groupnl_deploy.cli.exits import guarded
-from groupnl_deploy.cli.options import Duration, Json, MeterName, MeterPort, MeterRate, MeterSign, require_duration
+from groupnl_deploy.cli.options import (
+    AllowImplausible,
+    Duration,
+    Json,
+    MeterName,
+    MeterPort,
+    MeterRate,
+    MeterSign,
+    require_duration,
+)
 from groupnl_deploy.errors import GroupNLError, UsageError
 from groupnl_deploy.words import command_line
 
@@ -36,6 +45,7 @@ def record(
     sign: MeterSign = 1,
     meter_rate: MeterRate = None,
     patience: Annotated[float, typer.Option(help="Seconds to wait for a meter that was unplugged.")] = 60.0,
+    allow_implausible: AllowImplausible = False,
     json: Json = False,
 ) -> None:
     """Record a meter into a CSV file, one row a measurement, with V, A, W and J shown while it grows.
@@ -52,7 +62,7 @@ def record(
 
     require_duration("A recording", duration)
     _require_patience(patience)
-    plan = MeterPlan(meter, port, sign, rate_hz=meter_rate)
+    plan = MeterPlan(meter, port, sign, rate_hz=meter_rate, allow_implausible=allow_implausible)
     _make_room_for(out)
     with _recording(plan, out, poll_hz, patience) as (recorder, source):
         is_cut_short, totals = _recorded(recorder, source, out, duration)
@@ -95,6 +105,8 @@ def _recording(
         ReconnectingMeter(_opener(plan, port), patience_s) as source,
         Recorder(source, poll_hz, out, keep_rows=False) as recorder,
     ):
+        for remark in source.remarks:
+            console.say(remark)
         yield recorder, source
 
 

@@ -8,11 +8,13 @@ from typing import Any
 from device_agent.strict import to_dict
 from power import renewal
 from power.energy import JOULES_IN_WH, Energy, NetEnergy
+from power.integration import METHODS
 from power.trace import MeterFacts
 
 SCHEMA_VERSION = 1
 PERIODS_DIFFER = 1.5  # estimated over nominal, or the other way round
 DOUBTFUL_EDGES = 0.05  # of the energy
+OTHER_RULE_MATTERS = 0.01  # of the energy
 ENOUGH_PERIODS = 5  # two reaches, where polls as rare as measurements are late by one more period, and some jitter
 
 Headings = tuple[tuple[str, bool], ...]
@@ -22,7 +24,8 @@ Headings = tuple[tuple[str, bool], ...]
 class Integrated:
     """A window of one recording and, with an idle window, what the load cost beyond idling.
 
-    `left_out_s` is how much of the recording's end is not in a window whose end nobody chose.
+    `left_out_s` is how much of the recording's end is not in a window whose end nobody chose. `remarks` are the
+    recording's. `held` is the gross window were its rows changes of a value, None where they are none for certain.
     """
 
     facts: MeterFacts
@@ -30,6 +33,8 @@ class Integrated:
     idle: Energy | None
     net: NetEnergy | None
     left_out_s: float
+    remarks: tuple[str, ...] = ()
+    held: Energy | None = None
 
 
 def document(done: Integrated) -> dict[str, Any]:
@@ -105,6 +110,8 @@ def notes(done: Integrated) -> Iterator[str]:
         yield renewal.verdict(done.facts)
     if gross.emulated is None:
         yield "The recording does not say whether a real meter measured it."
+    yield from done.remarks
+    yield from _about_rows(done)
     if gross.energy_j < 0:
         yield "The energy is negative: if the meter was plugged in the other way round, record with --sign -1."
     if not gross.renews_too_fast:
@@ -133,8 +140,24 @@ def provenance(done: Integrated) -> str:
     )
 
 
+def _about_rows(done: Integrated) -> Iterator[str]:
+    """What would be, had the rows another meaning."""
+    gross, held = done.gross, done.held
+    if held is not None and abs(held.energy_j - gross.energy_j) > OTHER_RULE_MATTERS * abs(gross.energy_j):
+        yield (
+            f"No two rows behind one another are equal: if a row was written when the value changed, it is "
+            f"{_number(held.energy_j)} J (--method hold)."
+        )
+
+
 def _about_edges(done: Integrated) -> Iterator[str]:
     gross = done.gross
+    if gross.method == METHODS["hold"]:
+        yield (
+            f"Each value holds until the next row, and nothing is counted after the last. The joules suppose "
+            f"{gross.edge_error_assumes}; how wrong they may be is not known."
+        )
+        return
     for name, window in (("", gross), ("idle ", done.idle)):
         if window is not None and window.edge_error_j is None:
             yield (

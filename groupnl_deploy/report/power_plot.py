@@ -71,7 +71,8 @@ def power_figure(
 ) -> Figure:
     """Draw a recording of any length.
 
-    Block means are drawn as the steps that they are, instants as lines; nothing is drawn across a hole.
+    What covers the time before it, or holds until the next, is drawn as the steps that it is, instants as lines;
+    nothing is drawn across a hole.
 
     Args:
         index: the recording, ready to integrate.
@@ -128,6 +129,7 @@ def _curve(axes: Any, index: EnergyIndex, values: Samples, label: str, colour: s
     times, shown = _broken_at_holes(trace.t_s[rows], values[rows], index.holes_s)
     few = len(rows) <= COLUMNS // 20
     style = "steps-pre" if trace.facts.averaging == "block" else "default"
+    style = "steps-post" if index.method == "hold" else style
     axes.plot(times, shown, color=colour, linewidth=1.1, drawstyle=style, marker="." if few else None)
     axes.margins(y=0.12)  # room for the names of the phases
     _widen(axes, max(LEAST_SPAN_OF_MEAN * abs(float(values.mean())), LEAST_SPAN))

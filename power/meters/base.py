@@ -59,6 +59,11 @@ class Meter(Protocol):
         """That of the USB device behind it, None where there is none or nobody tells."""
         return None
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Sentences for whoever judges its numbers, such as of a file that it plays."""
+        return ()
+
     def read(self) -> tuple[Measurement, ...]:
         """Ask once and wait for the reply: its measurements in time order, perhaps none, perhaps a repeat.
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from power.errors import EndOfRecording, MeterSettingError
+from power.errors import EndOfRecording, MeterSettingError, MethodUnclear
 from power.meters.base import Measurement, Meter, closed, with_sign
 from power.renewal import renewed_too_fast
+from power.rows_on_change import are_changes
 from power.trace import MeterFacts, Samples
 from power.trace_io import read_csv
 
@@ -23,17 +24,32 @@ class ReplayMeter(Meter):
     round. `speed` 2 gives the rows twice as fast, infinity at once; their spacing in time, and so their energy,
     stays as it was recorded. `now` is the clock.
 
-    Raises `TraceFormatError` for a file that is no recording, `MeterSettingError` for a speed that is none.
+    Raises `TraceFormatError` for a file that is no recording, `MethodUnclear` for one whose rows look like changes of a
+    value, and `MeterSettingError` for a speed that is none. `allow_implausible` plays both kinds: what no board takes,
+    and rows that may not be samples.
     """
 
     def __init__(
-        self, port: str, sign: int = 1, *, speed: float = 1.0, now: Callable[[], float] = time.monotonic
+        self,
+        port: str,
+        sign: int = 1,
+        *,
+        speed: float = 1.0,
+        allow_implausible: bool = False,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         if not speed > 0.0:
             raise MeterSettingError(
                 f"A recording cannot be played at speed {speed}.", "Choose 1 for real time, or more."
             )
-        trace = read_csv(Path(port))
+        trace = read_csv(Path(port), allow_implausible=allow_implausible)
+        if are_changes(trace) and not allow_implausible:
+            raise MethodUnclear(
+                f"The rows of {port} look like changes of a value, which holds until the next row; a meter that plays "
+                "them would give samples.",
+                "Integrate the file itself with groupnl power integrate --method hold, let groupnl power emulate "
+                "--load hold each value, or play it as samples with --allow-implausible.",
+            )
         self._facts = replace(
             trace.facts,
             transport=f"replay of {trace.facts.transport}",
@@ -56,6 +72,11 @@ class ReplayMeter(Meter):
     def facts(self) -> MeterFacts:
         """The recording's, but for the port and what the sign has become."""
         return self._facts
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """The recording's."""
+        return self._trace.remarks
 
     def read(self) -> tuple[Measurement, ...]:
         """The rows that are due since the last call.

@@ -3,19 +3,27 @@
 import csv
 from pathlib import Path
 
+import numpy as np
+
 from power.errors import MeterSettingError
 from power.meters.km003c.emulated_load import LoadHistory, LoadPoint
+from power.plausible import refuse_impossible_values
+from power.shared_times import refuse_shared_times
+from power.trace_facts import KNOWN
 
 COLUMNS = ("t_s", "voltage_v", "current_a")
 
 
-def read_load_script(path: Path, interpolate: bool = False) -> LoadHistory:
+def read_load_script(path: Path, interpolate: bool = False, allow_implausible: bool = False) -> LoadHistory:
     """Read the columns t_s, voltage_v, current_a; others and lines that begin with `#` are passed over.
 
     So a recording can be played again as a load. Between two rows the earlier holds, or the load is linear with
-    `interpolate`. Raises `MeterSettingError`, naming the line, for a file that is no such script.
+    `interpolate`: `groupnl power integrate --method hold` counts the same joules as the former. Raises
+    `MeterSettingError`, naming the line, for a file that is no such script, and, where it is no recording of ours,
+    `TraceFormatError` for what no board takes, unless it is allowed, and for several loads at one instant.
     """
-    numbered = [(number, line) for number, line in enumerate(_lines(path), start=1) if _counts(line)]
+    lines = _lines(path)
+    numbered = [(number, line) for number, line in enumerate(lines, start=1) if _counts(line)]
     if not numbered:
         raise _no_script(path, "holds no rows")
     names = [name.strip() for name in _cells(path, *numbered[0])]
@@ -28,7 +36,20 @@ def read_load_script(path: Path, interpolate: bool = False) -> LoadHistory:
     for (number, _), earlier, later in zip(numbered[2:], points, points[1:], strict=False):
         if later.t_s < earlier.t_s:
             raise _no_script(path, f"goes back in time in line {number}, from {earlier.t_s} s to {later.t_s} s")
+    if not _is_ours(lines):
+        _refuse_what_cannot_be(path, points, allow_implausible)
     return LoadHistory(points, interpolate)
+
+
+def _is_ours(lines: list[str]) -> bool:
+    return any(line.startswith(f"# {KNOWN[0]}:") for line in lines)
+
+
+def _refuse_what_cannot_be(path: Path, points: list[LoadPoint], allow_implausible: bool) -> None:
+    t_s, voltage_v, current_a = (np.array([getattr(point, name) for point in points]) for name in COLUMNS)
+    if not allow_implausible:
+        refuse_impossible_values(str(path), voltage_v, current_a)
+    refuse_shared_times(str(path), t_s, voltage_v, current_a)
 
 
 def _lines(path: Path) -> list[str]:

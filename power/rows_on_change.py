@@ -1,0 +1,151 @@
+"""Whether the rows of a recording are samples of a curve or the changes of a value that held between them. Pure.
+
+A program that writes a row when a value changes leaves long silences, in which the value of the row before held.
+Straight lines between such rows make other joules. No two rows behind one another are equal then; but those of a meter
+with noise are not either, and its rows may come late, in bursts, or not at all. So one of these must be true as well,
+of a recording whose joules may differ by more than `MATTERS` between both ways to read it:
+
+- *levels*: few values come again and again, never twice running, at uneven times. A meter repeats itself meanwhile;
+- *end*: few values, and one repeats at the very end, at another distance than the rest: the mark of the end;
+- *silences*: few times between rows are near the usual one, as they are where rows come late, are lost or are packed;
+- *linked*: the value goes up and down in turn, and how long it lasts depends on which it is;
+- *sizes*: at uneven times, no change is small beside the usual one. Noise makes small ones too;
+- *few rows*, at very uneven times, each far from the one before.
+
+What a recording says of its meter, or of how often it was asked, settles it: then the rows are samples.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from power.trace import PowerTrace, Samples
+from power.update_period import changes, near_median
+
+MATTERS = 0.02  # of the joules
+FEW = 8  # rows
+UNEVEN = 0.05  # standard deviation of the spacings over their mean
+RUGGED = 0.15
+USUAL, USUAL_TIME = 0.45, 0.6  # share of the spacings near their median, by number and by time
+_LARGE = 0.1  # change, over the largest power
+
+
+@dataclass(frozen=True, eq=False)
+class _Changes:
+    """Rows of (power, spacing until the next); `levels` counts the different values."""
+
+    power_w: Samples
+    spacings: Samples
+    levels: int
+    end_repeats: bool
+
+    @property
+    def rows(self) -> int:
+        return len(self.power_w)
+
+    @property
+    def has_few_levels(self) -> bool:
+        """So few that a meter would have repeated one."""
+        return self.levels <= max(2, self.rows // (2 if self.rows < 2 * FEW else 6))
+
+    @property
+    def steps_w(self) -> Samples:
+        return np.abs(np.diff(self.power_w))
+
+
+def are_changes(trace: PowerTrace) -> bool:
+    """Whether each row may hold until the next, rather than be a sample. False where the recording says how it was
+    measured."""
+    facts = trace.facts
+    if facts.update_period_s is not None or facts.poll_period_s is not None or facts.averaging != "instant":
+        return False
+    seen = _changes_of(trace)
+    if seen is None or not _matters(seen):
+        return False
+    return any(look(seen) for look in (_levels, _end, _silences, _linked, _sizes, _few_rows))
+
+
+def may_be_changes(trace: PowerTrace) -> bool:
+    """Whether nothing contradicts that each row holds until the next, though nothing speaks for it either."""
+    seen = _changes_of(trace)
+    return seen is not None and _matters(seen) and _unevenness(seen.spacings) > UNEVEN
+
+
+def _changes_of(trace: PowerTrace) -> _Changes | None:
+    """None where two rows behind one another are equal, but for the last, or where there are too few."""
+    differs = changes(trace.voltage_v, trace.current_a)
+    if len(differs) < 3 or not differs[:-1].all():
+        return None
+    values = np.column_stack((trace.voltage_v, trace.current_a))
+    return _Changes(trace.power_w, np.diff(trace.t_s), len(np.unique(values, axis=0)), end_repeats=not differs[-1])
+
+
+def _matters(seen: _Changes) -> bool:
+    """Whether holding and straight lines may differ in a window by more than a little."""
+    lines_w = (seen.power_w[1:] + seen.power_w[:-1]) / 2
+    between_j = np.sum(seen.spacings * np.abs(lines_w - seen.power_w[:-1]))
+    return bool(between_j > MATTERS * np.sum(seen.spacings * np.abs(lines_w)))
+
+
+def _unevenness(spacings: Samples) -> float:
+    """Their standard deviation over their mean."""
+    return float(np.std(spacings) / np.mean(spacings)) if len(spacings) else 0.0
+
+
+def _levels(seen: _Changes) -> bool:
+    return seen.has_few_levels and _unevenness(_without_mark(seen)) > UNEVEN
+
+
+def _without_mark(seen: _Changes) -> Samples:
+    """The spacings but for that of the end's mark, and those of the two sides of a step."""
+    spacings = seen.spacings[:-1] if seen.end_repeats and seen.rows > 3 else seen.spacings
+    return spacings[spacings > 0.0]
+
+
+def _end(seen: _Changes) -> bool:
+    if not seen.end_repeats or seen.rows < 4 or not seen.has_few_levels:
+        return False
+    usual_s = float(np.median(seen.spacings[:-1]))
+    return abs(float(seen.spacings[-1]) / usual_s - 1) > 1e-3
+
+
+def _silences(seen: _Changes) -> bool:
+    if seen.rows < FEW or len(near_median(seen.spacings)) >= USUAL * len(seen.spacings):
+        return False
+    # Late and lost rows are near the usual spacing by number, rows in bursts by the time that they stand for.
+    ordered = np.sort(seen.spacings)
+    share = np.cumsum(ordered) / np.sum(ordered)
+    middle_s = ordered[int(np.searchsorted(share, 0.5))]
+    near = np.abs(ordered - middle_s) <= middle_s / 2
+    return float(np.sum(ordered[near])) < USUAL_TIME * float(np.sum(ordered))
+
+
+def _linked(seen: _Changes) -> bool:
+    """Up and down in turn, and the spacings behind high rows apart from those behind low ones."""
+    if seen.rows < 20:
+        return False
+    middle_w = (np.max(seen.power_w) + np.min(seen.power_w)) / 2
+    high = seen.power_w > middle_w
+    if np.mean(high[1:] != high[:-1]) < 0.8:
+        return False
+    after_high, after_low = seen.spacings[high[:-1]], np.sort(seen.spacings[~high[:-1]])
+    below = np.searchsorted(after_low, after_high, side="left") + np.searchsorted(after_low, after_high, side="right")
+    above = float(np.mean(below)) / 2 / len(after_low)
+    return _unevenness(seen.spacings) > UNEVEN and not 0.05 < above < 0.95
+
+
+def _sizes(seen: _Changes) -> bool:
+    steps_w = seen.steps_w[:-1] if seen.end_repeats else seen.steps_w
+    calm = np.sort(seen.spacings)[: int(0.95 * len(seen.spacings))]  # without a hole or two
+    if seen.rows < 30 or _unevenness(calm) < RUGGED:
+        return False
+    # The more rows, the surer noise has made a small step by chance.
+    return bool(np.min(steps_w) >= max(0.2, 12 / seen.rows) * np.median(steps_w))
+
+
+def _few_rows(seen: _Changes) -> bool:
+    spacings = _without_mark(seen)
+    if seen.rows >= FEW or not len(spacings) or np.max(spacings) < 2 * np.min(spacings):
+        return False
+    steps_w = seen.steps_w[:-1] if seen.end_repeats else seen.steps_w
+    return bool(np.min(steps_w) >= _LARGE * np.max(np.abs(seen.power_w)))

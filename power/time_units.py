@@ -1,0 +1,170 @@
+"""Times that are no seconds, and the unit that they look like. Pure.
+
+What cannot be: rows less than 10 µs or more than a day apart, a recording of years, a clock beyond the year 5000.
+
+What can be and hardly is, told by combined evidence:
+
+- *milliseconds of a slow meter*: ten rows a second in milliseconds are 100 "s" apart. Loggers that slow take whole
+  minutes (`SLOW_LOGGERS_S`, and up to a tenth longer where the work between two rows is not counted), so other regular
+  spacings from 16 s on are doubted. Times since 1970 in seconds are beyond doubt.
+- *days of a spreadsheet*: one row a second is 11.57 µs of a day apart, which is no period that a meter has.
+
+Faster milliseconds (a row every 1 to 15) read like seconds of a slow logger, and nothing in the file tells: they are
+read as the seconds that they are called, and `power.plausible.in_words` says for how long.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from power.trace import Samples
+from power.update_period import near_median
+
+SHORTEST_S, LONGEST_S = 1e-5, 86_400.0  # between two rows
+ROUNDED = 0.95  # times with few digits make a spacing of 10 µs a little shorter
+LONGEST_RECORDING_S = 366 * 86_400.0
+LATEST_S = 1e11  # the year 5138
+EPOCH_S = (9e8, 4.2e9)  # seconds since 1970, from 1998 to 2103
+SERIAL_DAYS = (36_526.0, 73_051.0)  # those of a spreadsheet, from 2000 to 2100
+DAY_S = 86_400.0
+ENOUGH_ROWS = 8  # before their spacing means anything
+REGULAR = 0.75  # share of spacings near their median
+SLOWEST_IN_DOUBT_S = 16.0
+SLOW_LOGGERS_S = (20, 30, 45, *(60 * minutes for minutes in (1, 1.5, 2, 3, 5, 10, 15, 20, 30)))
+SLOW_LOGGERS_S += tuple(3600 * hours for hours in (1, 2, 3, 4, 6, 12, 24))
+LATE = 0.1  # share of its period by which a logger's loop is longer
+_PARTS = ((1_000, "milliseconds"), (1_000_000, "microseconds"), (1_000_000_000, "nanoseconds"))
+SLOWEST_DAYS = 0.05  # days between two rows, a little over an hour
+_ROUND_IN_DAYS_S = (0.1, 0.2, 0.25, 0.5, 1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600)
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """What was seen of a column, with the unit that it looks like, and how it is mended; parts of sentences."""
+
+    seen: str
+    mend: str
+
+
+def usual_spacing_s(t_s: Samples) -> float | None:
+    """The median time between two different stamps, seconds; None where all are one."""
+    spacings = np.diff(t_s)
+    apart = spacings[spacings > 0.0]
+    return float(np.median(apart)) if len(apart) else None
+
+
+def doubt_about_times(t_s: Samples) -> Doubt | None:
+    """Why times, (rows,) in order, can be no seconds; None where they can."""
+    spacings = np.diff(t_s)
+    spacings = spacings[spacings > 0.0]
+    if not len(t_s) or not len(spacings):
+        return None
+    usual_s, since_1970 = float(np.median(spacings)), _within(EPOCH_S, float(t_s[0]))
+    for doubt in (
+        _of_the_clock(float(t_s[0]), float(t_s[-1]), usual_s),
+        _of_days(t_s, spacings, usual_s),
+        _of_the_spacing(usual_s),
+        None if since_1970 else _of_milliseconds(spacings, usual_s),
+        _of_the_length(float(t_s[-1] - t_s[0]), usual_s),
+    ):
+        if doubt is not None:
+            return doubt
+    return None
+
+
+def lasting(seconds: float) -> str:
+    """A duration as people say it."""
+    if seconds < 120:
+        return f"{seconds:.4g} s"
+    minutes, hours = seconds / 60, seconds / 3600
+    return f"{minutes:.3g} min" if hours < 2 else f"{hours:.3g} h" if hours < 48 else f"{hours / 24:.3g} days"
+
+
+def _of_the_clock(first_s: float, last_s: float, usual_s: float) -> Doubt | None:
+    """A clock that counts more than any can have."""
+    latest = max(abs(first_s), abs(last_s))
+    if latest < LATEST_S:
+        return None
+    seen = f"the column t_s holds {latest:.6g}, and no clock has counted so many seconds"
+    for parts, word in _PARTS:
+        if _within(EPOCH_S, latest / parts):
+            return _looking_like(seen, f"epoch {word} (since 1970)", parts)
+    return _by_spacing(seen, usual_s)
+
+
+def _of_the_spacing(usual_s: float) -> Doubt | None:
+    if usual_s > LONGEST_S:
+        return _by_spacing(f"the rows are {usual_s:,.0f} s apart by their t_s, which is over a day", usual_s)
+    if usual_s < ROUNDED * SHORTEST_S:
+        seen = f"the rows are {usual_s:.4g} s apart by their t_s, and no meter of a board is read so fast"
+        if usual_s * DAY_S > 1e-3:
+            return _days(seen, usual_s)
+        return Doubt(seen, "give t_s in seconds")
+    return None
+
+
+def _of_the_length(length_s: float, usual_s: float) -> Doubt | None:
+    if length_s <= LONGEST_RECORDING_S:
+        return None
+    return _by_spacing(f"the recording is {length_s / 86_400 / 365.25:.3g} years long by its t_s", usual_s)
+
+
+def _of_milliseconds(spacings: Samples, usual_s: float) -> Doubt | None:
+    """Regular rows as far apart as no logger takes them and as milliseconds often are."""
+    is_of_a_logger = any(0.98 * period <= usual_s <= (1 + LATE) * period for period in SLOW_LOGGERS_S)
+    if usual_s < SLOWEST_IN_DOUBT_S or is_of_a_logger or not _are_regular(spacings):
+        return None
+    return _by_spacing(
+        f"the rows are {usual_s:,.4g} s apart by their t_s, and loggers so slow take whole minutes", usual_s
+    )
+
+
+def _of_days(t_s: Samples, spacings: Samples, usual_s: float) -> Doubt | None:
+    """Days of a spreadsheet that are too far apart to be refused as such."""
+    if len(spacings) < ENOUGH_ROWS - 1 or not ROUNDED * SHORTEST_S <= usual_s < SLOWEST_DAYS:
+        return None
+    is_serial = all(_within(SERIAL_DAYS, float(end)) for end in (t_s[0], t_s[-1]))
+    # Times since 1970 have no digits left to tell so short a spacing from a round one.
+    is_told = abs(t_s[-1]) < EPOCH_S[0] and (usual_s < 1e-3 or is_serial)
+    typical, mean = float(np.mean(near_median(spacings))), float(np.mean(spacings))
+    in_days = any(_is_round_in_days(period) and not _is_round(period) for period in (typical, mean))
+    is_fast = usual_s < 1e-4 and (is_serial or not (_is_round(typical) or _is_round(1 / typical)))
+    if not (is_told and (in_days or is_fast)):
+        return None
+    return _days(f"the rows are {mean:.5g} s apart by their t_s, which is no period of a meter", mean)
+
+
+def _days(seen: str, period: float) -> Doubt:
+    looks = f"these look like days of a spreadsheet (a row every {lasting(period * DAY_S)})"
+    return Doubt(f"{seen}: {looks}", "multiply t_s by 86,400")
+
+
+def _is_round_in_days(period: float) -> bool:
+    return any(abs(period * DAY_S / whole_s - 1) < 1e-3 for whole_s in _ROUND_IN_DAYS_S)
+
+
+def _is_round(value: float) -> bool:
+    """Whether three digits tell it: the periods and the rates that meters have."""
+    return abs(float(f"{value:.2e}") / value - 1) < 2e-4
+
+
+def _are_regular(spacings: Samples) -> bool:
+    return len(spacings) >= ENOUGH_ROWS - 1 and len(near_median(spacings)) >= REGULAR * len(spacings)
+
+
+def _by_spacing(seen: str, usual_s: float) -> Doubt:
+    """With the units in which the rows would be as far apart as a meter's are, the likeliest first."""
+    likely = [(parts, word) for parts, word in _PARTS if ROUNDED * SHORTEST_S <= usual_s / parts <= 60.0]
+    if not likely:
+        return Doubt(seen, "give t_s in seconds")
+    doubt = _looking_like(seen, likely[0][1], likely[0][0])
+    others = "".join(f" (or, if they are {word}, by {parts:,})" for parts, word in likely[1:2])
+    return Doubt(doubt.seen, doubt.mend + others)
+
+
+def _looking_like(seen: str, word: str, parts: int) -> Doubt:
+    return Doubt(f"{seen}: these look like {word}", f"divide t_s by {parts:,}")
+
+
+def _within(bounds: tuple[float, float], value: float) -> bool:
+    return bounds[0] <= value <= bounds[1]
