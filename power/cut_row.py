@@ -8,6 +8,8 @@ be either, and is not believed.
 
 from collections.abc import Sequence
 
+ENOUGH = 10  # cells, before their equal digits are a format
+
 
 def is_cut(cell: str, others: Sequence[str]) -> bool:
     """Whether the last cell of a file may be cut short, by the cells above it in its column.
@@ -17,6 +19,16 @@ def is_cut(cell: str, others: Sequence[str]) -> bool:
     """
     longest = max(map(_digits_at_risk, others), default=(0, 0))
     return _digits_at_risk(cell) < longest if longest[0] else len(cell.strip(" +-")) < longest[1]
+
+
+def is_short_of_all(cell: str, others: Sequence[str]) -> bool:
+    """Whether a whole line's last cell lacks digits that all of the others have: cut, and the line ended later.
+
+    >>> is_short_of_all("1.2", ["1.2066", "1.1987"] * 5), is_short_of_all("1.2", ["1.2066", "1.198"] * 5)
+    (True, False)
+    """
+    digits = {_digits_at_risk(other)[0] for other in others}
+    return len(others) >= ENOUGH and len(digits) == 1 and _digits_at_risk(cell)[0] < min(digits)
 
 
 def _digits_at_risk(cell: str) -> tuple[int, int]:

@@ -294,11 +294,12 @@ def _net_error_j(gross: Energy, idle: tuple[Energy, ...], idle_share: float) -> 
 def _rule_for(trace: PowerTrace) -> Method:
     """That of the meter's values. Raises `MethodUnclear` where nobody says what they are and they look like changes."""
     if are_changes(trace):
+        held_j, lines_j = (EnergySum.of(method, trace.t_s, trace.power_w).sum_j[-1] for method in ("hold", "trapezoid"))
         raise MethodUnclear(
             "The rows come at uneven times and no two behind one another are equal, as where a row is written when the "
             "value changes: each value then holds until the next row, and straight lines between make other joules.",
-            "Say which they are: --method hold for changes (and for a load as power emulate plays it), or --method "
-            "trapezoid for samples of a curve.",
+            f"Say which they are: --method hold for changes, and a load as power emulate plays it ({held_j:.4g} J in "
+            f"all), or --method trapezoid for samples of a curve ({lines_j:.4g} J).",
         )
     return RULE_FOR[trace.facts.averaging]
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from power.cut_row import is_cut
+from power.cut_row import is_cut, is_short_of_all
 from power.errors import TraceFormatError
+from power.interleaved import refuse_interleaved
 from power.plausible import in_words, refuse_implausible
 from power.shared_times import refuse_shared_times
 from power.trace import PowerTrace, Samples
@@ -49,6 +50,7 @@ def _read(path: Path, allow_implausible: bool) -> PowerTrace:
         return PowerTrace(facts.meter, facts.t0_s, facts.started_at, *rows.columns)
     if not allow_implausible:
         refuse_implausible(str(path), *rows.columns)
+        refuse_interleaved(str(path), *rows.columns)
     refuse_shared_times(str(path), *rows.columns)
     remarks = (*rows.remarks, *in_words(*rows.columns))
     return PowerTrace(facts.meter, facts.t0_s, facts.started_at, *rows.columns, remarks)
@@ -90,7 +92,7 @@ class _Collected:
 def _rows(layout: RowLayout, facts: RecordedFacts, pieces: Iterator[Piece]) -> _Rows:
     """All rows. Raises `TraceFormatError` for the first line that is none."""
     done = _Collected()
-    latest_s = -math.inf
+    latest_s, number = -math.inf, 0
     for piece in pieces:
         # A last line without its newline is what a killed writer leaves: none of a recording of ours. A file from
         # elsewhere may end so by habit, or be cut short too.
@@ -100,11 +102,24 @@ def _rows(layout: RowLayout, facts: RecordedFacts, pieces: Iterator[Piece]) -> _
         if part is None:
             done.remarks = (f"Line {piece.number}, the last, has no end and may be cut short: it was left out.",)
             continue
+        number = piece.number + len(piece.lines) - 1
         done.parts.append(part)
         latest_s = part["t_s"][-1]
         # The piece before may have been short.
         done.lines = (done.lines[-LINES_TO_JUDGE_BY:] + piece.lines)[-2 * LINES_TO_JUDGE_BY :]
+    if not facts.ours and done.lines and not done.remarks:
+        _leave_out_short(layout, done, number)
     return done.rows()
+
+
+def _leave_out_short(layout: RowLayout, done: _Collected, number: int) -> None:
+    """Take the last row away where its line was cut and then ended, as by an editor."""
+    *above, line = done.lines
+    if layout.last in NEEDED and is_short_of_all(last_cell(line), [last_cell(other) for other in above]):
+        done.parts[-1] = {name: column[:-1] for name, column in done.parts[-1].items()}
+        done.remarks = (
+            f"Line {number}, the last, has fewer digits than all others and was left out: it was cut short.",
+        )
 
 
 def _last_row(layout: RowLayout, piece: Piece, latest_s: float, above: list[str]) -> Columns | None:

@@ -141,6 +141,7 @@ def _refuse_impossible(layout: RowLayout, first_number: int, columns: Columns, l
         what = f"time goes backwards from {before_s[row]} s to {t_s[row]} s"
         remedy = (
             "Split the file there, before that line, and read both parts: a clock was set back, or a second recording "
-            "begins. Do not sort the rows, which would mix two recordings into one."
+            "begins. Do not sort the rows, which would mix two recordings into one. Only a file that runs backwards "
+            "from its first row to its last is to be turned round."
         )
     raise bad_line(layout.path, first_number + int(row), what, remedy)

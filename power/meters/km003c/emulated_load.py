@@ -30,7 +30,7 @@ class LoadPoint:
         if not all(abs(value) <= LARGEST for value in (self.voltage_v, self.current_a)):
             raise MeterSettingError(
                 f"A load of {self.voltage_v} V and {self.current_a} A does not fit the meter's packet.",
-                "Stay below 2147 V and A.",
+                "Give volts and amperes, below 2147 of each: milliamperes divided by 1,000, microamperes by 1,000,000.",
             )
 
 
