@@ -33,6 +33,7 @@ def refuse_shared_times(what: str, t_s: Samples, voltage_v: Samples, current_a: 
     differs[first] = False
     several = np.add.reduceat(differs, first) > 0
     wrong = several & ~_are_steps(several, counts, first, voltage_v, current_a)
+    wrong |= several & (len(first) == 1)  # a step of no duration before it or after it
     if np.any(wrong):
         raise _refusal(what, t_s, first, counts, int(np.argmax(wrong)))
 
