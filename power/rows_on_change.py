@@ -46,7 +46,7 @@ class _Changes:
     @property
     def has_few_levels(self) -> bool:
         """So few that a meter would have repeated one."""
-        return self.levels <= max(2, self.rows // (2 if self.rows < 2 * FEW else 6))
+        return self.levels <= max(2, self.rows // (2 if self.rows < FEW else 3 if self.rows < 2 * FEW else 6))
 
     @property
     def steps_w(self) -> Samples:

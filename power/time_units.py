@@ -7,12 +7,13 @@ What can be and hardly is, told by combined evidence:
 - *milliseconds of a slow meter*: ten rows a second in milliseconds are 100 "s" apart. Loggers that slow take whole
   minutes (`SLOW_LOGGERS_S`, and up to a tenth longer where the work between two rows is not counted), so other regular
   spacings from 16 s on are doubted. Times since 1970 in seconds are beyond doubt.
-- *days of a spreadsheet*: one row a second is 11.57 µs of a day apart, which is no period that a meter has.
+- *days of a spreadsheet*, or hours: one row a second is 11.57 µs of a day apart, which is no period that a meter has.
 
 Faster milliseconds (a row every 1 to 15) read like seconds of a slow logger, and nothing in the file tells: they are
 read as the seconds that they are called, and `power.plausible.in_words` says for how long.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,8 +26,9 @@ ROUNDED = 0.95  # times with few digits make a spacing of 10 µs a little shorte
 LONGEST_RECORDING_S = 366 * 86_400.0
 LATEST_S = 1e11  # the year 5138
 EPOCH_S = (9e8, 4.2e9)  # seconds since 1970, from 1998 to 2103
+RECENT_S = (1.4e9, 2.1e9)  # from 2014 to 2036: seconds beyond doubt, for milliseconds since a start are seldom as many
 SERIAL_DAYS = (36_526.0, 73_051.0)  # those of a spreadsheet, from 2000 to 2100
-DAY_S = 86_400.0
+DAY_S, HOUR_S = 86_400.0, 3600.0
 ENOUGH_ROWS = 8  # before their spacing means anything
 REGULAR = 0.75  # share of spacings near their median
 SLOWEST_IN_DOUBT_S = 16.0
@@ -35,6 +37,7 @@ SLOW_LOGGERS_S += tuple(3600 * hours for hours in (1, 2, 3, 4, 6, 12, 24))
 LATE = 0.1  # share of its period by which a logger's loop is longer
 _PARTS = ((1_000, "milliseconds"), (1_000_000, "microseconds"), (1_000_000_000, "nanoseconds"))
 SLOWEST_DAYS = 0.05  # days between two rows, a little over an hour
+_ROUND_IN_HOURS_S = (0.1, 0.2, 0.5, 1, 2)
 _ROUND_IN_DAYS_S = (0.1, 0.2, 0.25, 0.5, 1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600)
 
 
@@ -59,7 +62,7 @@ def doubt_about_times(t_s: Samples) -> Doubt | None:
     spacings = spacings[spacings > 0.0]
     if not len(t_s) or not len(spacings):
         return None
-    usual_s, since_1970 = float(np.median(spacings)), _within(EPOCH_S, float(t_s[0]))
+    usual_s, since_1970 = float(np.median(spacings)), _within(RECENT_S, float(t_s[0]))
     for doubt in (
         _of_the_clock(float(t_s[0]), float(t_s[-1]), usual_s),
         _of_days(t_s, spacings, usual_s),
@@ -125,13 +128,17 @@ def _of_days(t_s: Samples, spacings: Samples, usual_s: float) -> Doubt | None:
         return None
     is_serial = all(_within(SERIAL_DAYS, float(end)) for end in (t_s[0], t_s[-1]))
     # Times since 1970 have no digits left to tell so short a spacing from a round one.
-    is_told = abs(t_s[-1]) < EPOCH_S[0] and (usual_s < 1e-3 or is_serial)
-    typical, mean = float(np.mean(near_median(spacings))), float(np.mean(spacings))
-    in_days = any(_is_round_in_days(period) and not _is_round(period) for period in (typical, mean))
-    is_fast = usual_s < 1e-4 and (is_serial or not (_is_round(typical) or _is_round(1 / typical)))
-    if not (is_told and (in_days or is_fast)):
+    if abs(t_s[-1]) >= EPOCH_S[0] or not (usual_s < 1e-3 or is_serial):
         return None
-    return _days(f"the rows are {mean:.5g} s apart by their t_s, which is no period of a meter", mean)
+    typical, mean = float(np.mean(near_median(spacings))), float(np.mean(spacings))
+    periods = (typical, mean) if usual_s < 1e-4 else (typical,)  # of times with few digits the mean alone is odd
+    seen = f"the rows are {mean:.5g} s apart by their t_s, which is no period of a meter"
+    if any(_is_of(DAY_S, _ROUND_IN_DAYS_S, period) for period in periods):
+        return _days(seen, mean)
+    if any(_is_of(HOUR_S, _ROUND_IN_HOURS_S, period) for period in periods):
+        return Doubt(f"{seen}: these look like hours (a row every {lasting(mean * HOUR_S)})", "multiply t_s by 3,600")
+    is_odd = is_serial or not (_is_round(typical) or _is_round(1 / typical))
+    return _days(seen, mean) if usual_s < 1e-4 and is_odd else None
 
 
 def _days(seen: str, period: float) -> Doubt:
@@ -139,8 +146,9 @@ def _days(seen: str, period: float) -> Doubt:
     return Doubt(f"{seen}: {looks}", "multiply t_s by 86,400")
 
 
-def _is_round_in_days(period: float) -> bool:
-    return any(abs(period * DAY_S / whole_s - 1) < 1e-3 for whole_s in _ROUND_IN_DAYS_S)
+def _is_of(unit_s: float, whole: Sequence[float], period: float) -> bool:
+    """Whether a period is one of the `whole` seconds in that unit, and as one of seconds an odd one."""
+    return not _is_round(period) and any(abs(period * unit_s / whole_s - 1) < 1e-3 for whole_s in whole)
 
 
 def _is_round(value: float) -> bool:

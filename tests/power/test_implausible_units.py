@@ -108,6 +108,9 @@ STRANGE = {
     "days, a row a second, five digits": (46056.4 + np.unique(np.round(N / 86_400, 5)), ("days of a spreadsheet",)),
     "days, a row in 1.003 s": (1.003 * N / 86_400, ("days of a spreadsheet",)),
     "days, a row a minute": (46056.4 + N / 1440, ("days of a spreadsheet",)),
+    "hours, ten rows a second": (N / 36_000, ("hours", "multiply t_s by 3,600")),
+    "hours, a row a second": (N / 3600, ("hours",)),
+    "milliseconds since a start 12 days ago": (1.04e9 + 100 * N, ("look like milliseconds",)),
     "days, a row in 5 minutes": (46056.4 + N / 288, ("days of a spreadsheet",)),
 }
 
