@@ -105,8 +105,6 @@ def _recording(
         ReconnectingMeter(_opener(plan, port), patience_s) as source,
         Recorder(source, poll_hz, out, keep_rows=False) as recorder,
     ):
-        for remark in source.remarks:
-            console.say(remark)
         yield recorder, source
 
 
@@ -118,6 +116,8 @@ def _opener(plan: "MeterPlan", port: str | None) -> Callable[[], "Meter"]:
         nonlocal found
         meter = plan.open(found)
         found = meter.facts.port
+        for remark in meter.remarks:
+            console.say(remark)
         return meter
 
     return open_again

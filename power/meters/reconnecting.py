@@ -27,7 +27,6 @@ class ReconnectingMeter(Meter):
         self._meter: Meter | None = open_meter()
         self._facts = self._meter.facts
         self._serial_number = self._meter.serial_number
-        self._remarks = self._meter.remarks
         self._answered = False
         self._lost_s = 0.0
         self._tried_s = 0.0
@@ -42,11 +41,6 @@ class ReconnectingMeter(Meter):
     def serial_number(self) -> str | None:
         """That of the meter as far as it was ever told."""
         return self._serial_number
-
-    @property
-    def remarks(self) -> tuple[str, ...]:
-        """Those of the meter as it was first opened."""
-        return self._remarks
 
     @property
     def missing_s(self) -> float:
