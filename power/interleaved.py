@@ -54,10 +54,11 @@ def _far_and_near(spacings: Samples) -> Mask:
 
 def _long_runs(found: Mask) -> Mask:
     """Those that are among `RUN` behind one another."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], found, [False]))))
-    long = np.zeros_like(found)
-    for begin, end in edges.reshape(-1, 2):
-        long[begin:end] = end - begin >= RUN
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], found, [False])))).reshape(-1, 2)
+    begins, ends = edges[edges[:, 1] - edges[:, 0] >= RUN].T
+    turns = np.zeros(len(found) + 1, dtype=np.int8)
+    turns[begins], turns[ends] = 1, -1
+    long: Mask = np.cumsum(turns[:-1], dtype=np.int8) > 0
     return long
 
 

@@ -9,6 +9,7 @@ of a recording whose joules may differ by more than `MATTERS` between both ways 
 - *end*: few values, and one repeats at the very end, at another distance than the rest: the mark of the end;
 - *silences*: few times between rows are near the usual one, as they are where rows come late, are lost or are packed;
 - *linked*: the value goes up and down in turn, and how long it lasts depends on which it is;
+- *bands*: it goes up and down at every row between two levels, at times further apart than jitter makes them;
 - *sizes*: at uneven times, no change is small beside the usual one. Noise makes small ones too;
 - *few rows*, at very uneven times, each far from the one before.
 
@@ -20,12 +21,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from power.trace import PowerTrace, Samples
+from power.trace_facts import UNKNOWN
 from power.update_period import changes, near_median
 
 MATTERS = 0.02  # of the joules
-FEW = 8  # rows
-UNEVEN = 0.05  # standard deviation of the spacings over their mean
+FEW, ENOUGH = 8, 10_000  # rows; the habits of a program show in the first of them
+UNEVEN = 0.05  # standard deviation of the spacings over their mean, or a spacing's distance from the usual one over it
+EVEN = 0.75  # share of spacings that are not so far from the usual one
 RUGGED = 0.15
+JITTER = 0.35  # of the usual spacing
 USUAL, USUAL_TIME = 0.45, 0.6  # share of the spacings near their median, by number and by time
 _LARGE = 0.1  # change, over the largest power
 
@@ -56,13 +60,10 @@ class _Changes:
 def are_changes(trace: PowerTrace) -> bool:
     """Whether each row may hold until the next, rather than be a sample. False where the recording says how it was
     measured."""
-    facts = trace.facts
-    if facts.update_period_s is not None or facts.poll_period_s is not None or facts.averaging != "instant":
-        return False
     seen = _changes_of(trace)
     if seen is None or not _matters(seen):
         return False
-    return any(look(seen) for look in (_levels, _end, _silences, _linked, _sizes, _few_rows))
+    return any(look(seen) for look in (_levels, _end, _silences, _linked, _bands, _sizes, _few_rows))
 
 
 def may_be_changes(trace: PowerTrace) -> bool:
@@ -72,12 +73,19 @@ def may_be_changes(trace: PowerTrace) -> bool:
 
 
 def _changes_of(trace: PowerTrace) -> _Changes | None:
-    """None where two rows behind one another are equal, but for the last, or where there are too few."""
+    """None where rows behind one another are equal, but for the last, or too few, and where their meter is known."""
+    facts = trace.facts
+    if facts.meter != UNKNOWN or facts.averaging != "instant":
+        return None
+    if facts.update_period_s is not None or facts.poll_period_s is not None:
+        return None
     differs = changes(trace.voltage_v, trace.current_a)
     if len(differs) < 3 or not differs[:-1].all():
         return None
-    values = np.column_stack((trace.voltage_v, trace.current_a))
-    return _Changes(trace.power_w, np.diff(trace.t_s), len(np.unique(values, axis=0)), end_repeats=not differs[-1])
+    few = slice(ENOUGH)
+    values = np.column_stack((trace.voltage_v[few], trace.current_a[few]))
+    end_repeats = len(differs) <= ENOUGH and not differs[-1]
+    return _Changes(trace.power_w[few], np.diff(trace.t_s[few]), len(np.unique(values, axis=0)), end_repeats)
 
 
 def _matters(seen: _Changes) -> bool:
@@ -93,7 +101,12 @@ def _unevenness(spacings: Samples) -> float:
 
 
 def _levels(seen: _Changes) -> bool:
-    return seen.has_few_levels and _unevenness(_without_mark(seen)) > UNEVEN
+    return seen.has_few_levels and _usual(_without_mark(seen), UNEVEN) < EVEN
+
+
+def _usual(spacings: Samples, tolerance: float) -> float:
+    """The share of them within `tolerance` of their median: of even rows all but a hole or two."""
+    return float(np.mean(np.abs(spacings / np.median(spacings) - 1) <= tolerance)) if len(spacings) else 1.0
 
 
 def _without_mark(seen: _Changes) -> Samples:
@@ -105,8 +118,7 @@ def _without_mark(seen: _Changes) -> Samples:
 def _end(seen: _Changes) -> bool:
     if not seen.end_repeats or seen.rows < 4 or not seen.has_few_levels:
         return False
-    usual_s = float(np.median(seen.spacings[:-1]))
-    return abs(float(seen.spacings[-1]) / usual_s - 1) > 1e-3
+    return abs(float(seen.spacings[-1]) / float(np.median(_without_mark(seen))) - 1) > 1e-3
 
 
 def _silences(seen: _Changes) -> bool:
@@ -132,6 +144,17 @@ def _linked(seen: _Changes) -> bool:
     below = np.searchsorted(after_low, after_high, side="left") + np.searchsorted(after_low, after_high, side="right")
     above = float(np.mean(below)) / 2 / len(after_low)
     return _unevenness(seen.spacings) > UNEVEN and not 0.05 < above < 0.95
+
+
+def _bands(seen: _Changes) -> bool:
+    """Up and down at every row between two levels with a gap between them, at times further apart than jitter."""
+    middle_w = (np.max(seen.power_w) + np.min(seen.power_w)) / 2
+    high = seen.power_w > middle_w
+    in_turn = high[1:] != high[:-1]
+    if seen.rows < FEW or not in_turn[:-1].all() or not (in_turn[-1] or seen.end_repeats):
+        return False
+    gap_w = np.min(seen.power_w[high]) - np.max(seen.power_w[~high])
+    return bool(gap_w > np.ptp(seen.power_w) / 2) and _usual(_without_mark(seen), JITTER) < EVEN
 
 
 def _sizes(seen: _Changes) -> bool:

@@ -113,18 +113,7 @@ def test_what_was_left_out_and_what_may_be_otherwise_is_said(tmp_path: Path) -> 
     assert any("left out" in note for note in integrated(path)["notes"])
     done = power("plot", path, "--out", tmp_path / "cut.png")
     assert "left out" in done.stderr and done.exit_code == 0
-    rows = [
-        (0, 3.0),
-        (1, 6.1),
-        (2.6, 3.2),
-        (3.5, 7.0),
-        (5.2, 3.3),
-        (6, 6.5),
-        (7.6, 3.1),
-        (8.4, 7.1),
-        (9.9, 3.4),
-        (11, 6),
-    ]
-    path.write_text(HEAD + "".join(f"{t},5.0,{watts / 5}\n" for t, watts in rows))
+    times, watts = (0, 1, 2.6, 3.5, 5.2, 6, 7.6, 8.4, 9.9, 11), (3, 8, 4, 7.2, 5.3, 5, 8.5, 4.1, 7.9, 6)
+    path.write_text(HEAD + "".join(f"{t},5.0,{w / 5}\n" for t, w in zip(times, watts, strict=True)))
     notes = integrated(path, "--to", 9.9)["notes"]
     assert any("(--method hold)" in note for note in notes), notes

@@ -123,8 +123,9 @@ def test_even_rows_and_rows_of_which_two_are_equal_are_samples() -> None:
 
 def test_what_a_recording_says_of_its_meter_settles_it() -> None:
     for facts in (
-        MeterFacts("hwmon", "sysfs", "ina", False, 1, "in1", 0.5, "instant"),
-        MeterFacts("hwmon", "sysfs", "ina", False, 1, "in1", None, "instant", 0.05),
+        MeterFacts("hwmon", "sysfs", "ina", False, 1, "in1", None, "instant"),
+        MeterFacts("unknown", "unknown", "unknown", None, 1, "unknown", 0.5, "instant"),
+        MeterFacts("unknown", "unknown", "unknown", None, 1, "unknown", None, "instant", 0.05),
         MeterFacts("unknown", "unknown", "unknown", None, 1, "unknown", None, "block"),
     ):
         assert not are_changes(trace_of(np.array([0.0, 5.0, 15.0]), [2.5, 6.1, 2.5], facts))
