@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from power.errors import ImplausibleTrace
-from power.time_units import Doubt, doubt_about_times, lasting, usual_spacing_s
+from power.time_units import Doubt, doubt_about_times, lasting, may_be_milliseconds, usual_spacing_s
 from power.trace import Samples
 
 LARGEST_V, LARGEST_A, LARGEST_W = 60.0, 20.0, 500.0
@@ -66,6 +66,8 @@ def in_words(t_s: Samples, voltage_v: Samples, current_a: Samples) -> Iterator[s
         f"Its columns were taken as seconds, volts and amperes: a row every {lasting(spacing_s)} for "
         f"{lasting(float(t_s[-1] - t_s[0]))}, {', '.join(ranges)}."
     )
+    if may_be_milliseconds(t_s):
+        yield "Its times are whole numbers: if they are milliseconds, divide t_s by 1,000."
     if np.max(np.abs(current_a)) > USB_A:
         yield (
             f"More than {USB_A:g} A is more than a USB supply gives: if the column current_a is in milliamperes, "

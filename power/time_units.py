@@ -75,6 +75,11 @@ def doubt_about_times(t_s: Samples) -> Doubt | None:
     return None
 
 
+def may_be_milliseconds(t_s: Samples) -> bool:
+    """Whether nothing but their name says that times, (rows,) in order, are seconds."""
+    return len(t_s) >= ENOUGH_ROWS and not _within(RECENT_S, float(t_s[0])) and bool(np.all(t_s == np.floor(t_s)))
+
+
 def lasting(seconds: float) -> str:
     """A duration as people say it."""
     if seconds < 120:

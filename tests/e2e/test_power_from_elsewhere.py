@@ -59,6 +59,17 @@ def test_the_docs_load_is_what_emulate_plays(load: Path) -> None:
     assert integrated(load, "--method", "hold", "--from", 4, "--to", 6)["energy_j"] == pytest.approx(2.55 + 6.12)
 
 
+def test_a_load_that_cannot_be_one_is_refused_and_our_own_recordings_are_loads(load: Path) -> None:
+    load.write_text(HEAD + "0,5,0.3\n0,5,1.5\n0,5,0.3\n1,5,1\n")
+    assert "3 rows that differ have the one time 0 s" in refusal("emulate", "--load", load, "--duration", 0.1)
+    watts = "t_s,voltage_v,current_a,power_w\n0.0,1.0,25.0,25.0\n1.0,1.0,30.0,30.0\n"
+    load.write_text("# schema_version: 2\n# meter: hwmon\n" + watts)
+    assert read_load_script(load).energy_j(0.0, 2.0) == pytest.approx(55.0)
+    assert integrated(load)["energy_j"] == pytest.approx(27.5)
+    load.write_text(watts)
+    assert "no board has over 20 A" in refusal("integrate", load)
+
+
 def test_a_picture_asks_too_and_draws_what_holds(load: Path, tmp_path: Path) -> None:
     out = tmp_path / "load.svg"
     assert "--method hold" in refusal("plot", load, "--out", out) and not out.exists()
