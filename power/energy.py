@@ -156,15 +156,15 @@ class EnergyIndex:
     def widest_s(self, start_s: float | None = None, end_s: float | None = None) -> tuple[float, float]:
         """Start and end of the longest window with a known edge error; an edge that is given stays where it is.
 
-        In a recording too short for one, it ends at the last row. Raises as `energy_j` does for the rows from the
-        start to the last, so that a hole is never left out in silence.
+        In a recording too short for one, or of a meter that renews too fast, it ends at the last row. Raises as
+        `energy_j` does for the rows from the start to the last, so that a hole is never left out in silence.
         """
         start_s = float(self.trace.t_s[0]) if start_s is None else start_s
         if end_s is not None:
             return start_s, end_s
         last_s = end_s = float(self.trace.t_s[-1])
         self._enclosing(np.array([start_s]), np.array([end_s]))
-        if self.method == "hold":
+        if self.method == "hold" or self.renews_too_fast:
             return start_s, end_s
         t_s = self.trace.t_s[self._unbroken(start_s)]
         # A shorter window may have more jitter, as its rows have another median: then the end moves once more.

@@ -60,7 +60,7 @@ class SampleGap(PowerError):
 
 
 class MeterTooFast(PowerError):
-    """A meter renewed its values faster than it was asked, so that most of them were never seen."""
+    """A meter renewed its values faster than it was asked, so that not all of them were seen."""
 
 
 class HostSlept(PowerError):

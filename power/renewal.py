@@ -1,4 +1,4 @@
-"""Whether a meter renews its values faster than it is known to and than it is asked: then most are never seen. Pure.
+"""Whether a meter renews its values faster than it is known to and than it is asked, so that many are never seen. Pure.
 
 A KM003C that another program left at 1,000 values a second answers each poll with a value of one millisecond. Twenty of
 them a second do not make the mean of a second, least of all of a load that is in step with the polls.
@@ -33,7 +33,7 @@ SURE_PERIODS = 0.9 * (NEW - 3)
 
 WHAT = "the meter renewed its values faster than it was asked"
 MEANING = (
-    f"{WHAT}, as another program may have left it: most were never seen, and how wrong the joules are is not known"
+    f"{WHAT}, as another program may have set it: not all of them were seen, and how wrong the joules are is not known"
 )
 REPLUG = (
     "Unplug the meter from everything, its data cable too, and plug it in again: it then measures twice a second. "

@@ -161,9 +161,10 @@ def _watch(recorder: "Recorder", source: "ReconnectingMeter", name: str, duratio
     warn = renewal_warning(recorder, reporter.note)
     with reporter.task(name) as task:
         while (left_s := (duration_s or float("inf")) - (time.monotonic() - began_s)) > 0:
-            if recorder.wait(min(_REFRESH_S, left_s)):
-                return
+            has_ended = recorder.wait(min(_REFRESH_S, left_s))
             warn()
+            if has_ended:
+                return
             task(time.monotonic() - began_s, duration_s, _live(recorder.totals, source.missing_s, recorder.facts))
 
 
@@ -207,13 +208,13 @@ def _show_totals(totals: "Totals", facts: "MeterFacts", out: Path, json: bool) -
     if json:
         console.show_json({"schema_version": 1, "path": str(out), "meter": vars(facts), "recorded": vars(totals)})
         return
-    marked = (", EMULATED" if facts.emulated else "") + (", INVALID" if facts.renews_too_fast else "")
+    marked = ", EMULATED" if facts.emulated else ""
+    if facts.renews_too_fast:
+        marked += f", INVALID ({renewal.WHAT})"
     console.show_text(
         f"{out}: {_counted(totals.rows, 'measurement')} in {totals.t_s:.1f} s, {totals.energy_j:.3f} J{marked}, "
         f"{_holes(totals)}"
     )
-    if facts.renews_too_fast:
-        console.show_prose(renewal.verdict(facts))
 
 
 def _holes(totals: "Totals") -> str:

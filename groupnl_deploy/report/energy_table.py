@@ -193,7 +193,7 @@ def _ripple(done: Integrated) -> str:
 
 def _about_time(done: Integrated) -> Iterator[str]:
     gross, nominal_s = done.gross, done.facts.update_period_s
-    if nominal_s is not None and not gross.renews_too_fast:
+    if nominal_s is not None:
         ratio = gross.update_period_s / nominal_s
         if not 1 / PERIODS_DIFFER <= ratio <= PERIODS_DIFFER:
             yield (

@@ -216,7 +216,7 @@ def _title(trace: PowerTrace, name: str, invalid: bool) -> str:
 def _facts(index: EnergyIndex) -> str:
     facts, times = index.trace.facts, index.trace.t_s
     unknown = "\nIt is not known whether a real meter measured this." if facts.emulated is None else ""
-    fast = f"\n{renewal.WHAT.capitalize()}: most were never seen." if index.renews_too_fast else ""
+    fast = f"\nINVALID: {renewal.WHAT}. How wrong the joules are is not known." if index.renews_too_fast else ""
     source = f"Meter {facts.meter} over {facts.transport}, {facts.field}, sign {facts.sign:+d}."
     rows = f"{len(times):,} rows, a measurement every {index.update_period_s:.3g} s."
     return f"{source}  {rows}  {_total(index)}{fast}{unknown}"
@@ -227,5 +227,4 @@ def _total(index: EnergyIndex) -> str:
     if index.holes_s:
         return f"{sum(end - begin for begin, end in index.holes_s):.3g} s without measurement."
     whole = index.window(float(index.trace.t_s[0]), float(index.trace.t_s[-1]))
-    doubt = " INVALID, error not known:" if whole.renews_too_fast else ""
-    return f"{doubt} {whole.energy_j:.4g} J in {whole.duration_s:.4g} s, mean {whole.mean_power_w:.4g} W.".lstrip()
+    return f"{whole.energy_j:.4g} J in {whole.duration_s:.4g} s, mean {whole.mean_power_w:.4g} W."

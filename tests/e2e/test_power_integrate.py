@@ -224,3 +224,30 @@ def test_joules_whose_bound_is_large_are_called_doubtful(tmp_path: Path) -> None
     found = integrated(tmp_path / "switching.csv", "--from", 2, "--to", 20)
     assert found["edge_error_j"] > 0.05 * found["energy_j"]
     assert any("may be wrong by more than 5 %" in note for note in found["notes"])
+
+
+def too_fast(path: Path) -> Path:
+    """A recording of the version before, of a KM003C at 1,000 values a second: 5 W or 2 W, as a poll happens to be."""
+    facts = MeterFacts("km003c", "serial", "/dev/ttyACM0", False, 1, "vbus/ibus", 0.5, "block", 0.05)
+    t_s = [0.05 * k for k in range(200)]
+    current_a = [(1.0 if k % 7 < 4 else 0.4) + 1e-6 * k for k in range(200)]
+    write_csv(PowerTrace(facts, 0.0, None, t_s, [5.0] * 200, current_a), path)
+    return path
+
+
+def test_joules_of_a_meter_that_outran_its_polls_are_marked_and_their_error_is_not_known(tmp_path: Path) -> None:
+    path = too_fast(tmp_path / "trace.csv")
+    done = integrated(path, "--idle-from", 1, "--idle-to", 3)
+    assert done["renews_too_fast"] is True and done["idle"]["renews_too_fast"] is True
+    assert done["edge_error_j"] is None and done["net_edge_error_j"] is None
+    assert [note for note in done["notes"] if note.startswith("INVALID: the meter renewed its values faster")]
+    assert any("plug it in again" in note and "--meter km003c-usb" in note for note in done["notes"])
+    assert not any("edge error supposes" in note or "too few follow" in note for note in done["notes"])
+    shown = power("integrate", path).stdout
+    assert "Gross, INVALID" in shown and "not known" in shown
+    assert power("plot", path, "--out", tmp_path / "a.svg").exit_code == 0
+
+
+def test_other_recordings_are_not_marked(tmp_path: Path) -> None:
+    path = plain(tmp_path / "trace.csv", TEN_HZ, [5.0 + tenth for tenth in TEN_HZ])
+    assert integrated(path)["renews_too_fast"] is False and "INVALID" not in power("integrate", path).stdout

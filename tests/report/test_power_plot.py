@@ -50,6 +50,12 @@ def test_a_whole_recording_says_its_joules() -> None:
     assert not [patch for axes in figure.axes for patch in axes.patches]
 
 
+def test_joules_of_a_meter_that_outran_its_polls_are_no_joules_in_the_picture() -> None:
+    figure = power_figure(index_of([0.05 * k for k in range(60)], [4.0 + 1e-5 * k for k in range(60)]), "trace.csv")
+    assert figure.get_suptitle() == "INVALID: trace.csv"
+    assert "renewed its values faster than it was asked. How wrong the joules are is not known" in words(figure)
+
+
 def test_block_means_are_steps_and_instants_are_lines() -> None:
     styles = {
         averaging: power_figure(index_of(*HOLED, averaging=averaging), "t").axes[0].lines[0].get_drawstyle()

@@ -12,7 +12,8 @@ import pytest
 from device_agent import wire
 from groupnl_deploy.bench.clock import ClockSync
 from groupnl_deploy.bench.run import BenchRun, Images, load_run, save_run
-from groupnl_deploy.errors import UsageError, VerificationFailed
+from groupnl_deploy.cli.report import require_valid
+from groupnl_deploy.errors import MeasurementInvalid, UsageError, VerificationFailed
 from groupnl_deploy.report.build import Report, build_report, build_row
 from groupnl_deploy.report.tables import columns, notes, render
 from power.trace import MeterFacts, PowerTrace
@@ -148,6 +149,38 @@ def test_a_hole_in_the_recording_is_invalid_and_says_so(tmp_path: Path) -> None:
     assert row.energy_j is None and row.power_w is None and row.emulated is True
     assert "measurement for" in row.problems[0]
     assert "invalid" in render(Report((row,)), "markdown")
+
+
+def test_a_meter_that_outran_its_polls_gives_no_joules_and_says_so_everywhere(tmp_path: Path) -> None:
+    """Every poll brings another value: of 6 W, or of 2 W, as the load happens to be just then."""
+    trace = make_trace()
+    t_s = np.arange(0.0, 25.5, 0.05)
+    current_a = np.where(np.arange(len(t_s)) % 5 < 2, 1.2, 0.4) + 1e-6 * np.arange(len(t_s))
+    columns = {"t_s": t_s, "voltage_v": np.full_like(t_s, 5.0), "current_a": current_a}
+    save_run(tmp_path / "run", make_run(), dataclasses.replace(trace, **columns))
+    report = build_report([tmp_path / "run"])
+    (row,) = report.rows
+    assert row.renews_too_fast and row.energy is None and row.power_w is None and row.fps == pytest.approx(100.0)
+    assert "faster than it was asked" in row.problems[0] and "Unplug the meter" in row.problems[0]
+    assert json.loads(render(report, "json"))["rows"][0]["renews_too_fast"] is True
+    line = next(csv.DictReader(io.StringIO(render(report, "csv"))))
+    assert line["renews_too_fast"] == "true" and line["power_w"] == "" and "faster" in line["problems"]
+    assert "| invalid |" in render(report, "markdown") and "EMULATED, too fast" in render(report, "markdown")
+    assert any("faster than it was asked" in note for note in notes(report))
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["power"]["meter"]["renews_too_fast"] is True
+    assert "# renews_too_fast: true" in (tmp_path / "run" / "power.csv").read_text()
+    with pytest.raises(MeasurementInvalid, match="faster than it was asked"):
+        require_valid(report)
+
+
+def test_a_run_with_a_meter_as_it_is_known_says_that_and_one_of_an_older_version_is_judged(folder: Path) -> None:
+    (row,) = build_report([folder]).rows
+    assert row.renews_too_fast is False and row.problems == ()
+    path = folder / "run.json"
+    stored = json.loads(path.read_text())
+    del stored["power"]["meter"]["renews_too_fast"]
+    path.write_text(json.dumps(stored))
+    assert build_report([folder]).rows[0].renews_too_fast is False
 
 
 def test_a_window_shorter_than_fifty_times_the_clocks_uncertainty_is_invalid(folder: Path) -> None:
