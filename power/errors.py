@@ -4,7 +4,8 @@
 
     PowerError
     ├── MeterUnreachable     no such port, busy, no permission, unplugged, silence
-    │   └── AnotherMeter     a meter came back that is not the one before
+    │   ├── AnotherMeter     a meter came back that is not the one before
+    │   └── NoReading        a sensor's driver had no reading this time
     ├── MeterProtocolError   bytes arrived that are no KM003C packet, or not the one asked for
     ├── EndOfRecording       a replayed recording or a waveform has been read to its end
     ├── MeterSettingError    a meter name, a sign, a rate or a load that cannot be used
@@ -37,6 +38,10 @@ class MeterUnreachable(PowerError):
 
 class AnotherMeter(MeterUnreachable):
     """A meter is where the recording's meter was, and it is not that one."""
+
+
+class NoReading(MeterUnreachable):
+    """A sensor is there, and its driver gave no reading when it was asked."""
 
 
 class MeterProtocolError(PowerError):

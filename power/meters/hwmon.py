@@ -7,9 +7,10 @@ the driver does. Voltage and current are two files, read one right after the oth
 import time
 from pathlib import Path
 
-from power.errors import MeterProtocolError, MeterUnreachable
+from power.errors import MeterProtocolError, MeterSettingError, MeterUnreachable, NoReading
 from power.meters.base import Measurement, Meter, closed, with_sign
 from power.meters.hwmon_channels import choose_channels
+from power.meters.hwmon_missing import require_reading
 from power.meters.hwmon_node import (
     ROOT,
     HwmonNode,
@@ -21,6 +22,8 @@ from power.meters.hwmon_node import (
 )
 from power.trace import MeterFacts
 
+PATIENCE_S = 5.0  # for a sensor whose driver has no reading
+LONGEST_INTERVAL_MS = 3_600_000  # more is no interval, but a register that could not be read
 NOMINAL_MV = 1000  # stands for the voltage of a source that gives watts alone
 
 
@@ -37,6 +40,7 @@ class HwmonMeter(Meter):
         self._node = HwmonNode(_directory(place, root), read_text)
         self._channels = choose_channels(self._node.name, self._node.quantities, self._node.labels, channels)
         self._is_open = True
+        self._missing_since_s: float | None = None
         self._facts = MeterFacts(
             meter="hwmon",
             transport="hwmon",
@@ -58,23 +62,34 @@ class HwmonMeter(Meter):
         return self._node.serial_number
 
     def read(self) -> tuple[Measurement, ...]:
-        """Read the node's files once.
+        """Read the node's files once; nothing where the driver has no reading (`power.meters.hwmon_missing`).
 
-        Raises `MeterUnreachable` when they are gone or give nothing, `MeterProtocolError` when they are no numbers.
+        Raises `MeterUnreachable` when they are gone or have given nothing for `PATIENCE_S`, `MeterProtocolError` when
+        they are no numbers.
         """
         if not self._is_open:
             raise closed(f"The sensor at {self._facts.port}")
+        try:
+            measurement = self._measured()
+        except NoReading:
+            missing_s = time.monotonic() - (self._missing_since_s or time.monotonic())
+            self._missing_since_s = self._missing_since_s or time.monotonic()
+            if missing_s > PATIENCE_S:
+                raise
+            return ()
+        self._missing_since_s = None
+        return (measurement,)
+
+    def _measured(self) -> Measurement:
         asked_s = time.monotonic()
         millivolts = self._read(self._channels.voltage) if self._channels.voltage else NOMINAL_MV
         flow = self._read(self._channels.flow)
         amperes = _amperes(flow, millivolts) if self._channels.is_power else flow / 1e3
-        return (
-            Measurement(
-                t_s=(asked_s + time.monotonic()) / 2,
-                voltage_v=millivolts / 1e3,
-                current_a=with_sign(self._facts.sign, amperes),
-                identity=(millivolts, flow),
-            ),
+        return Measurement(
+            t_s=(asked_s + time.monotonic()) / 2,
+            voltage_v=millivolts / 1e3,
+            current_a=with_sign(self._facts.sign, amperes),
+            identity=(millivolts, flow),
         )
 
     def close(self) -> None:
@@ -82,7 +97,9 @@ class HwmonMeter(Meter):
         self._is_open = False
 
     def _read(self, quantity: str) -> int:
-        return self._node.number(f"{quantity}_input")
+        number = self._node.number(f"{quantity}_input")
+        require_reading(self._facts.port, quantity, number)
+        return number
 
 
 def _amperes(microwatts: int, millivolts: int) -> float:
@@ -99,6 +116,11 @@ def _split(port: str) -> tuple[str, str]:
     if ":" not in port or Path(port).exists():
         return port, ""
     place, _, channels = port.rpartition(":")
+    if "," in place and not Path(place).exists():
+        raise MeterSettingError(
+            f"The port {port} names more than one sensor, and what two of them measure does not belong together.",
+            "Name one sensor with its voltage and current: --port ina226:in1,curr1.",
+        )
     return place, channels
 
 
@@ -115,4 +137,4 @@ def _directory(place: str, root: Path) -> Path:
 def _update_period_s(node: HwmonNode) -> float | None:
     """Seconds between two values of the chip; None where its driver does not tell (the file is in ms)."""
     text = node.text("update_interval") or ""
-    return int(text) / 1e3 if text.isdecimal() and int(text) > 0 else None
+    return int(text) / 1e3 if text.isdecimal() and 0 < int(text) <= LONGEST_INTERVAL_MS else None

@@ -4,15 +4,11 @@ Nodes differ: some have a bus and a shunt voltage, some several supplies, some g
 clear, nothing is guessed.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from power.errors import MeterSettingError
-
-# Chips whose in0 is the voltage of the shunt and in1 that of the bus: Linux `Documentation/hwmon/ina2xx.rst`
-# and `ina238.rst`.
-SHUNT_AND_BUS = re.compile(r"ina(209|219|220|226|228|230|231|234|237|238|260|700|780)")
+from power.meters.hwmon_pairs import SHUNT_AND_BUS, is_shunt, of_kind, pairs, partners
 
 
 @dataclass(frozen=True)
@@ -43,42 +39,62 @@ def choose_channels(name: str, quantities: Sequence[str], labels: Mapping[str, s
     """The channels of the node called `name`: those that `wanted` lists (`in1,curr1`), else the only possible.
 
     `labels` are the texts of the node's `…_label` files. Raises `MeterSettingError`, saying what the node has,
-    where the words are unknown or where no words were given and the choice is not clear.
+    where the words are unknown or no pair, or where no words were given and the choice is not clear.
     """
-    volts, amperes, watts = (_of_kind(quantities, kind) for kind in ("in", "curr", "power"))
+    volts, amperes, watts = (of_kind(quantities, kind) for kind in ("in", "curr", "power"))
     if wanted:
         return _wanted(name, quantities, labels, wanted)
     voltage = _bus_voltage(name, volts, labels)
-    if voltage and len(amperes) == 1:
+    if len(amperes) == 1 and voltage in partners(name, amperes[0], quantities, labels):
         return Channels(voltage, amperes[0])
     if not amperes and len(watts) == 1 and (voltage or not volts):
-        return Channels(voltage, watts[0])
+        # Watts are right without a voltage; one of another rail would only look like theirs.
+        belongs = voltage in partners(name, watts[0], quantities, labels)
+        return Channels(voltage if belongs else None, watts[0])
     raise MeterSettingError(
         f"Which channels of {name} to read is not clear; it has {_listed(quantities, labels)}.",
-        f"Name voltage and current, or the power, after the port: --port {name}:in1,curr1.",
+        f"Name voltage and current, or the power, after the port: {_possible(name, quantities, labels)}.",
     )
 
 
 def _wanted(name: str, quantities: Sequence[str], labels: Mapping[str, str], wanted: str) -> Channels:
     words = [word.strip() for word in wanted.split(",")]
-    found = {kind: _of_kind(words, kind) for kind in ("in", "curr", "power")}
+    found = {kind: of_kind(words, kind) for kind in ("in", "curr", "power")}
     one_each = all(len(names) <= 1 for names in found.values())
     kinds = {kind for kind, names in found.items() if names}
     known = all(word in quantities for word in words)
     if not known or not one_each or kinds not in ({"in", "curr"}, {"in", "power"}, {"power"}):
         raise MeterSettingError(
             f"The channels {wanted!r} of {name} cannot be read; it has {_listed(quantities, labels)}.",
-            f"Name one voltage and one current, or one power: --port {name}:in1,curr1.",
+            f"Name one voltage and one current, or one power: {_possible(name, quantities, labels)}.",
         )
-    return Channels(next(iter(found["in"]), None), [*found["curr"], *found["power"]][0])
+    channels = Channels(next(iter(found["in"]), None), [*found["curr"], *found["power"]][0])
+    _require_pair(name, quantities, labels, channels)
+    return channels
 
 
-def _of_kind(quantities: Sequence[str], kind: str) -> list[str]:
-    return [quantity for quantity in quantities if re.fullmatch(rf"{kind}\d+", quantity)]
+def _require_pair(name: str, quantities: Sequence[str], labels: Mapping[str, str], channels: Channels) -> None:
+    voltage, flow = channels.voltage, channels.flow
+    if voltage is None or voltage in partners(name, flow, quantities, labels):
+        return
+    why = f", for {voltage} is the voltage of a shunt" if is_shunt(name, voltage, labels) else ""
+    raise MeterSettingError(
+        f"{voltage} and {flow} of {name} do not belong together{why}; it has {_listed(quantities, labels)}.",
+        f"Name what does: {_possible(name, quantities, labels)}.",
+    )
+
+
+def _possible(name: str, quantities: Sequence[str], labels: Mapping[str, str]) -> str:
+    """Every choice there is, as it is typed."""
+    choices = [*pairs(name, quantities, labels), *of_kind(quantities, "power")]
+    if not choices:
+        return "none of its voltages and currents belong together, so choose another sensor with groupnl power list"
+    return " or ".join([f"--port {name}:{choices[0]}", *(f"{name}:{choice}" for choice in choices[1:])])
 
 
 def _bus_voltage(name: str, volts: Sequence[str], labels: Mapping[str, str]) -> str | None:
     """The voltage that the load sees."""
+    volts = [quantity for quantity in volts if not is_shunt(name, quantity, labels)]
     if len(volts) == 1:
         return volts[0]
     if SHUNT_AND_BUS.fullmatch(name) and "in1" in volts:

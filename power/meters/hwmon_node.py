@@ -11,13 +11,13 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from power.errors import MeterProtocolError, MeterUnreachable
+from power.errors import MeterProtocolError, MeterUnreachable, NoReading
 from power.meters.access import text_of
 from power.meters.same_device import require_same_serial_number
 
 ROOT = Path("/")
 MOUNTS = Path("/proc/self/mountinfo")
-NUMBER = re.compile(r"-?\d{1,19}")  # what the kernel writes of a 64-bit number
+NUMBER = re.compile(r"-?\d{1,20}")  # what the kernel writes of a 64-bit number
 QUANTITY = re.compile(r"((?:in|curr|power)\d+)_input")
 GONE = (errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.ENOTDIR)
 
@@ -72,8 +72,8 @@ class HwmonNode:
     def number(self, attribute: str) -> int:
         """A file's whole number; asked again once, at the node's new number if its device has come back.
 
-        Raises `MeterUnreachable` when neither gives it, `AnotherMeter` when the device there is another one, and
-        `MeterProtocolError` when it is no whole number.
+        Raises `NoReading` when the driver gives none either time, `MeterUnreachable` when the node is gone or may not
+        be read, `AnotherMeter` when the device there is another one, `MeterProtocolError` when it is no whole number.
         """
         try:
             return self._number(attribute)
@@ -186,7 +186,7 @@ def _unreadable(place: Path, error: OSError) -> MeterUnreachable:
         return _absent(place)
     if error.errno in (errno.EACCES, errno.EPERM):
         return MeterUnreachable(f"No permission to read {place}.", "Run as a user who may read its files.")
-    return MeterUnreachable(
+    return NoReading(
         f"The sensor at {place} could not be read: {os.strerror(error.errno or errno.EIO)}.",
         "Read it again; a sensor on USB may need another port or cable, and no hub.",
     )
