@@ -11,7 +11,7 @@ from groupnl_deploy.bench.stats import LatencyStats, latency_stats
 from groupnl_deploy.bench.validity import checks, not_judged, problems, unusable_recording
 from groupnl_deploy.errors import VerificationFailed
 from groupnl_deploy.report.identity import Identity, identify
-from power.errors import MeterTooFast, PowerError
+from power.errors import PowerError
 from power.renewal import renewed_too_fast
 from power.trace import PowerTrace
 
@@ -151,8 +151,5 @@ def _energy(run: BenchRun, trace: PowerTrace | None) -> tuple[RunEnergy | None, 
         return None, ()
     try:
         return run_energy(run, trace), ()
-    except MeterTooFast as error:
-        # The remedy as well: it is the meter that must be touched, and nothing else tells how.
-        return None, (unusable_recording(f"{error.message} {error.remedy}", error.remedy),)
     except PowerError as error:
         return None, (unusable_recording(error.message, error.remedy),)

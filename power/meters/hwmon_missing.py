@@ -1,7 +1,7 @@
 """Pure: what a driver's number says when there is no reading behind it.
 
 A register that could not be read, or holds nothing yet, shows as all its bits, or as the largest or smallest number of
-its kind. A small negative number that a driver takes for unsigned shows as thousands of .
+its kind. A small negative number that a driver takes for unsigned shows as thousands of volts.
 """
 
 from power.errors import NoReading

@@ -161,7 +161,8 @@ def test_a_meter_that_outran_its_polls_gives_no_joules_and_says_so_everywhere(tm
     report = build_report([tmp_path / "run"])
     (row,) = report.rows
     assert row.renews_too_fast and row.energy is None and row.power_w is None and row.fps == pytest.approx(100.0)
-    assert "faster than it was asked" in row.problems[0] and "Unplug the meter" in row.problems[0]
+    assert "faster than it was asked" in row.problems[0] and not row.valid
+    assert any(check.doubts == "energy" and "Unplug the meter" in check.remedy for check in row.checks)
     assert json.loads(render(report, "json"))["rows"][0]["renews_too_fast"] is True
     line = next(csv.DictReader(io.StringIO(render(report, "csv"))))
     assert line["renews_too_fast"] == "true" and line["power_w"] == "" and "faster" in line["problems"]
@@ -169,8 +170,9 @@ def test_a_meter_that_outran_its_polls_gives_no_joules_and_says_so_everywhere(tm
     assert any("faster than it was asked" in note for note in notes(report))
     assert json.loads((tmp_path / "run" / "run.json").read_text())["power"]["meter"]["renews_too_fast"] is True
     assert "# renews_too_fast: true" in (tmp_path / "run" / "power.csv").read_text()
-    with pytest.raises(MeasurementInvalid, match="faster than it was asked"):
+    with pytest.raises(MeasurementInvalid, match="faster than it was asked") as caught:
         require_valid(report)
+    assert "Unplug the meter" in caught.value.remedy
 
 
 def test_a_run_with_a_meter_as_it_is_known_says_that_and_one_of_an_older_version_is_judged(folder: Path) -> None:
