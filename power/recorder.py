@@ -211,7 +211,7 @@ class Recorder:
         if self._renewal is None or self._facts.renews_too_fast:
             return
         self._renewal.add(t_s, reply.identity)
-        if self._renewal.too_fast:
+        if self._renewal.too_fast or self._meter.facts.renews_too_fast:
             self._facts = replace(self._facts, renews_too_fast=True)
             if self._csv is not None:
                 self._csv.restate(self._facts)

@@ -34,7 +34,9 @@ class ReconnectingMeter(Meter):
 
     @property
     def facts(self) -> MeterFacts:
-        """Those of the meter as it was first opened."""
+        """Those of the meter as it was first opened, and whether it has been seen to renew too fast."""
+        if self._meter is not None and self._meter.facts.renews_too_fast:
+            self._facts = replace(self._facts, renews_too_fast=True)
         return self._facts
 
     @property
@@ -93,7 +95,7 @@ class ReconnectingMeter(Meter):
 
     def _require_same(self, meter: Meter) -> None:
         port = meter.facts.port
-        if replace(meter.facts, port=self._facts.port) != self._facts:
+        if replace(meter.facts, port=self._facts.port, renews_too_fast=self._facts.renews_too_fast) != self._facts:
             raise another_meter(port)
         require_same_serial_number(port, self._serial_number, meter.serial_number)
         self._serial_number = self._serial_number or meter.serial_number

@@ -1,6 +1,7 @@
 """The KM003C through the kernel's driver: its wrap-around, its truncation, its two reads, and its numbers."""
 
 import errno
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,8 +12,13 @@ from hypothesis import strategies as st
 from power.errors import AnotherMeter, MeterProtocolError, MeterUnreachable
 from power.meters.emulated_sysfs import EmulatedSysfs
 from power.meters.hwmon_node import HwmonNode
+from power.meters.km003c import hwmon
 from power.meters.km003c.hwmon import Km003cHwmon
 from power.meters.km003c.measuring_range import HIGHEST_A, HIGHEST_V
+from power.meters.reconnecting import ReconnectingMeter
+from power.recorder import Recorder
+from power.renewal import renewed_too_fast
+from power.trace_io import read_csv
 
 
 @pytest.fixture
@@ -208,3 +214,36 @@ def test_only_files_of_the_kernel_are_no_emulation(sysfs: EmulatedSysfs, opened,
         pytest.skip("this machine has no sysfs")
     on_sysfs = HwmonNode(Path("/sys/kernel"), read_text=lambda path: "powerz\n")
     assert not on_sysfs.is_emulated
+
+
+def test_a_meter_without_a_temperature_takes_1000_values_a_second(sysfs: EmulatedSysfs, opened, monkeypatch) -> None:
+    """A load in step with the polls looks steady in steps of a milliampere; this tells."""
+    monkeypatch.setattr(hwmon, "TEMPERATURE_EVERY_S", 0.0)
+    node = sysfs.add_powerz(3, 5000, 1400)
+    meter = opened(node)
+    lacking, given = (256000, False), (25570, False)
+    for temperature, expected in [lacking, lacking, given, lacking, lacking, (256000, True)]:
+        sysfs.write(node, {"temp1_input": temperature})
+        meter.read()
+        assert meter.facts.renews_too_fast is expected
+    sysfs.write(node, {"temp1_input": 25570})
+    meter.read()
+    assert meter.facts.renews_too_fast  # what was recorded meanwhile is not to be trusted
+
+
+@pytest.mark.alone
+def test_the_recording_of_a_meter_without_a_temperature_is_marked(sysfs: EmulatedSysfs, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(hwmon, "TEMPERATURE_EVERY_S", 0.01)
+    node = sysfs.add_powerz(3, 5000, 1400)
+    sysfs.write(node, {"temp1_input": 256000})
+    path = tmp_path / "power.csv"
+    with ReconnectingMeter(lambda: Km003cHwmon(str(node))) as meter, Recorder(meter, 50.0, path) as recorder:
+        recorder.wait_until_covered(time.monotonic() + 0.6, 5.0)
+    assert recorder.facts.renews_too_fast and renewed_too_fast(read_csv(path))
+
+
+def test_a_meter_that_gives_no_temperature_file_is_read_all_the_same(sysfs: EmulatedSysfs, opened, monkeypatch) -> None:
+    monkeypatch.setattr(hwmon, "TEMPERATURE_EVERY_S", 0.0)
+    meter = opened(sysfs.add_node(3, "powerz", {"in0_input": 5000, "curr1_input": 1}))
+    assert [meter.read()[0].voltage_v for _ in range(5)] == [5.0] * 5
+    assert not meter.facts.renews_too_fast

@@ -3,9 +3,14 @@
 Linux 6.7 and newer, where it is enabled (`CONFIG_SENSORS_POWERZ`). What the driver does to the meter's numbers,
 and what is undone here, is in Linux `drivers/hwmon/powerz.c`: it takes the voltage for unsigned, cuts towards
 zero, and asks the meter once for every file that is read.
+
+In such steps a load in step with the polls may look steady at any rate of the meter's (`power.renewal`). But while it
+takes 1,000 values a second, and for some polls afterwards, it gives no temperature, as in all captures of
+okhsunrog/km003c-protocol-research; the driver shows that as 256 °C.
 """
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from power.errors import MeterUnreachable
@@ -18,6 +23,8 @@ from power.trace import MeterFacts
 DRIVER = "powerz"
 PAIRS = 3  # tries for a voltage and a current of one measurement
 WRAP_MV = 4294967  # 2³² µV
+NO_TEMPERATURE = "256000"  # m°C
+TEMPERATURE_EVERY_S, TEMPERATURE_LOOKS = 1.0, 3  # so many without one in a row are no remnant of a rate that has ended
 LOWEST_WRAPPED_MV = WRAP_MV - round(1e3 * HIGHEST_V)  # from here on it is a negative voltage
 
 
@@ -37,6 +44,8 @@ class Km003cHwmon(Meter):
                 "Find the meter's path with: groupnl power list. Read other sensors with --meter hwmon.",
             )
         self._is_open = True
+        self._looked_s = 0.0
+        self._without_temperature = 0
         self._facts = MeterFacts(
             meter="km003c-hwmon",
             transport="hwmon",
@@ -50,7 +59,7 @@ class Km003cHwmon(Meter):
 
     @property
     def facts(self) -> MeterFacts:
-        """What must be known to judge this meter's numbers."""
+        """What must be known to judge this meter's numbers; that it renews too fast may show later."""
         return self._facts
 
     @property
@@ -72,6 +81,7 @@ class Km003cHwmon(Meter):
             if before_mv == voltage_mv:
                 break
         require_in_range(voltage_mv / 1e3, current_ma / 1e3)
+        self._look_at_temperature(asked_s)
         return (
             Measurement(
                 t_s=(asked_s + time.monotonic()) / 2,
@@ -84,6 +94,15 @@ class Km003cHwmon(Meter):
     def close(self) -> None:
         """Read no more; harmless when called again."""
         self._is_open = False
+
+    def _look_at_temperature(self, now_s: float) -> None:
+        if now_s - self._looked_s < TEMPERATURE_EVERY_S:
+            return
+        self._looked_s = now_s
+        is_lacking = self._node.text("temp1_input") == NO_TEMPERATURE
+        self._without_temperature = self._without_temperature + 1 if is_lacking else 0
+        if self._without_temperature == TEMPERATURE_LOOKS:
+            self._facts = replace(self._facts, renews_too_fast=True)
 
     def _voltage_mv(self) -> int:
         driver_mv = self._node.number("in0_input")
