@@ -7,11 +7,13 @@ import time
 import numpy as np
 import pytest
 
+from power import recorder as recorder_module
 from power.errors import (
     EndOfRecording,
     HostSlept,
     MeterSettingError,
     MeterUnreachable,
+    NoReading,
     TraceLost,
     TraceNotWritten,
     WindowNotCovered,
@@ -209,3 +211,31 @@ def test_a_file_that_was_removed_meanwhile_is_an_error_at_the_end(tmp_path) -> N
         recorder.wait_until_covered(time.monotonic() + 0.05, timeout_s=5.0)
         path.unlink()
         recorder.stop()
+
+
+class StammeringMeter(ScriptedMeter):
+    """Its driver has no reading at some of its reads."""
+
+    def __init__(self, currents_a: list[float], missing: range) -> None:
+        super().__init__(currents_a)
+        self._missing = missing
+
+    def read(self) -> tuple[Measurement, ...]:
+        if self.reads in self._missing:
+            self.reads += 1
+            raise NoReading("The sensor could not be read: Input/output error.", "Try again.")
+        return super().read()
+
+
+def test_a_driver_that_has_no_reading_for_a_moment_leaves_a_hole() -> None:
+    with Recorder(StammeringMeter([1.0], range(20, 80)), poll_hz=100.0) as recorder:
+        recorder.wait_until_covered(time.monotonic() + 1.2, timeout_s=5.0)
+        totals, trace = recorder.totals, recorder.stop()
+    assert totals is not None and totals.holes == 1 and totals.hole_s > 0.5
+    assert np.max(np.diff(trace.t_s)) > 0.5
+
+
+def test_a_driver_that_never_has_a_reading_again_ends_the_recording(monkeypatch) -> None:
+    monkeypatch.setattr(recorder_module, "PATIENCE_S", 0.1)
+    with pytest.raises(NoReading), Recorder(StammeringMeter([1.0], range(5, 10**6)), poll_hz=100.0) as recorder:
+        recorder.wait_until_covered(time.monotonic() + 60.0, timeout_s=5.0)
