@@ -17,8 +17,8 @@ class ReconnectingMeter(Meter):
 
     While the meter is gone its replies are empty, so that the hole shows in the recording; after `patience_s`
     seconds the error that took it away is raised, or `AnotherMeter` where another came in its place, to which
-    nothing is sent. A meter that has never answered is not waited for. Raises what `open_meter` raises when the
-    first opening fails.
+    nothing is sent. A meter that has never given a measurement is not waited for. Raises what `open_meter` raises when
+    the first opening fails.
     """
 
     def __init__(self, open_meter: Callable[[], Meter], patience_s: float = 60.0) -> None:
@@ -62,7 +62,11 @@ class ReconnectingMeter(Meter):
         except (MeterUnreachable, MeterProtocolError) as error:
             self._lose(error)
             return ()
-        self._meter, self._problem, self._answered = meter, None, True
+        self._meter = meter
+        if reply:
+            self._problem, self._answered = None, True
+        elif self._problem is not None and self.missing_s > self._patience_s:
+            raise self._problem  # it can be opened, and has nothing to give
         return reply
 
     def close(self) -> None:

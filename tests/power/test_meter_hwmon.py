@@ -11,6 +11,7 @@ from power.errors import MeterProtocolError, MeterSettingError, MeterUnreachable
 from power.meters import hwmon
 from power.meters.emulated_sysfs import EmulatedSysfs
 from power.meters.hwmon import HwmonMeter
+from power.meters.reconnecting import ReconnectingMeter
 from power.recorder import Recorder
 
 INA226 = {"in0_input": 12, "in1_input": 5100, "curr1_input": -1200, "power1_input": 6125000, "update_interval": 140}
@@ -308,3 +309,19 @@ def test_a_voltage_and_a_current_of_two_sensors_are_refused(sysfs: EmulatedSysfs
     sysfs.add_node(3, "ina260", INA226)
     with pytest.raises(MeterSettingError, match="names more than one sensor"):
         HwmonMeter("ina226:in1,ina260:curr1", root=sysfs.root)
+
+
+@pytest.mark.parametrize("answered", [False, True])
+def test_a_recording_of_a_sensor_that_has_no_reading_any_more_says_so(sysfs, monkeypatch, answered: bool) -> None:
+    monkeypatch.setattr(hwmon, "PATIENCE_S", 0.05)
+    node = sysfs.add_node(2, "ina226", INA226)
+    meter = ReconnectingMeter(lambda: HwmonMeter("ina226", root=sysfs.root), patience_s=0.4)
+    if answered:
+        assert len(meter.read()) == 1
+    sysfs.write(node, {"in1_input": 4294967295})
+    began_s = time.monotonic()
+    with pytest.raises(NoReading, match="gives 4294967295 for in1_input"):
+        while time.monotonic() < began_s + 5.0:
+            assert meter.read() == ()
+            time.sleep(0.02)
+    assert (time.monotonic() - began_s > 0.4) is answered
