@@ -21,7 +21,7 @@ from power.meters.km003c.emulator import Km003cEmulator
 pytestmark = [pytest.mark.alone, pytest.mark.slow]
 
 GROUPNL = [sys.executable, "-m", "groupnl_deploy.cli.entry"]
-SAID = "the meter renewed its values faster than it was asked"
+SAID = "meter renewed its values faster than it was asked"
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def benched(untrained, folder: Path, update_hz: float) -> Ended:
 
 def reported(folder: Path, form: str) -> str:
     command = [*GROUPNL, "report", str(folder), "--format", form]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout  # exit code 6 where invalid
 
 
 def test_its_joules_are_invalid_and_its_time_is_not(untrained, tmp_path: Path) -> None:
