@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from groupnl_deploy.cli.main import app
 from power import host_sleep
+from power.meters.km003c.emulated_adc import AdcModel
 from power.meters.km003c.emulator import Km003cEmulator
 from power.trace import PowerTrace
 from power.trace_io import read_csv
@@ -66,6 +67,23 @@ def test_one_document_and_a_file_that_agree(tmp_path: Path) -> None:
     assert document["recorded"]["holes"] == 0
     assert document["meter"] == vars(trace.facts)
     assert "EMULATED" not in done.stdout
+
+
+def test_a_meter_that_is_too_fast_is_said_while_it_records_and_marked_everywhere(tmp_path: Path) -> None:
+    with Km003cEmulator(5.0, 1.0, adc=AdcModel(update_hz=1000.0)) as emulator:
+        process = started(tmp_path, "power", "record", *on(emulator), "--out", "t.csv", "--json")
+        when_it_has(tmp_path / "t.csv", 30)
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert stderr.count("INVALID: the meter renewed its values faster than it was asked") == 1
+    assert "plug it in again" in stderr and "--meter km003c-usb" in stderr
+    trace = read_csv(tmp_path / "t.csv")
+    assert trace.facts.renews_too_fast and json.loads(stdout)["meter"] == vars(trace.facts)
+    replayed = recorded(tmp_path, "--meter", "replay", "--port", "t.csv", "--out", "again.csv")
+    assert "INVALID (the meter renewed its values faster" in replayed.stdout
+    assert read_csv(tmp_path / "again.csv").facts.renews_too_fast
 
 
 def test_ctrl_c_ends_a_recording_without_a_duration(tmp_path: Path, emulator: Km003cEmulator) -> None:
