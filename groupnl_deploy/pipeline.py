@@ -23,6 +23,7 @@ from groupnl_deploy.campaign_words import at
 from groupnl_deploy.config import Campaign, ModelConfig
 from groupnl_deploy.errors import GroupNLError, UsageError, VerificationFailed
 from groupnl_deploy.export import ExportOptions, export_checkpoint
+from groupnl_deploy.models.departure import Departure, departure
 from groupnl_deploy.models.registry import create_model, model_spec
 from groupnl_deploy.models.spec import ModelSpec, require_semantics
 from groupnl_deploy.progress import Reporter
@@ -79,11 +80,12 @@ class StepDone:
 
 @dataclass(frozen=True)
 class CampaignResult:
-    """All steps in order; the report of all runs where they were made."""
+    """All steps in order; the report of all runs where they were made; the networks that their names do not mean."""
 
     out: str
     steps: tuple[StepDone, ...]
     report: Report | None
+    departures: tuple[Departure, ...] = ()
     schema_version: int = 1
 
 
@@ -99,6 +101,7 @@ def run_campaign(
         raise UsageError(f"--from {redo_from} comes after --to {last}.", f"The order is {' → '.join(STAGES)}.")
     networks = _check_ahead(campaign)
     _require_ready(campaign, networks, pending(campaign, reporter, redo_from, last), last, reporter)
+    departures = _tell_departures(campaign, reporter)
     done = []
     for step in steps(campaign, reporter):
         position = STAGES.index(step.stage)
@@ -106,7 +109,7 @@ def run_campaign(
             forced = redo_from is not None and position >= STAGES.index(redo_from)
             done.append(_run_step(step, Path(campaign.out), forced, reporter))
     report = build_report(_run_folders(campaign)) if last in ("bench", "report") else None
-    return CampaignResult(campaign.out, tuple(done), report)
+    return CampaignResult(campaign.out, tuple(done), report, departures)
 
 
 def steps(campaign: Campaign, reporter: Reporter) -> Iterator[Step]:
@@ -210,6 +213,17 @@ def _check_ahead(campaign: Campaign) -> dict[str, int]:
             network = create_model(campaign_spec(campaign, model))
         sizes[model.label] = sum(tensor.numel() for tensor in network.state_dict().values())
     return sizes
+
+
+def _tell_departures(campaign: Campaign, reporter: Reporter) -> tuple[Departure, ...]:
+    """Say of every net that is not what its name alone stands for what it is, with both sizes."""
+    departures = []
+    for model in campaign.models:
+        found = departure(model.model, campaign_spec(campaign, model))
+        if found is not None:
+            departures.append(found)
+            reporter.note(f"{model.label}: {' '.join(found.sentences)}")
+    return tuple(departures)
 
 
 def _run_step(step: Step, out: Path, forced: bool, reporter: Reporter) -> StepDone:

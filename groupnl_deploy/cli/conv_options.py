@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import typer
 
+from device_agent.strict import to_dict
+from groupnl_deploy.cli import console
 from groupnl_deploy.cli.option_groups import with_option_groups
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.models.spec import (
@@ -112,6 +114,24 @@ class ConvOptions:
         )
         require_semantics(self.semantics, spec.conv.method)  # type: ignore[arg-type]
         return spec
+
+
+def tell_departure(name: str, spec: ModelSpec, silent: bool = False) -> dict[str, Any]:
+    """Say on stderr what was built where the name alone stands for something else; for JSON the same as one key.
+
+    Args:
+        name: as the user wrote it.
+        spec: what was built.
+        silent: say nothing, where a document is all that the command writes.
+    """
+    from groupnl_deploy.models.departure import departure
+
+    found = departure(name, spec)
+    if found is None:
+        return {}
+    for sentence in found.sentences if not silent else ():
+        console.say(f"Note: {sentence}")
+    return {"departure": to_dict(found)}
 
 
 def with_conv_options(command: F) -> F:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from groupnl_deploy.cli import console
-from groupnl_deploy.cli.conv_options import ConvOptions, with_conv_options
+from groupnl_deploy.cli.conv_options import ConvOptions, tell_departure, with_conv_options
 from groupnl_deploy.cli.exits import guarded
 from groupnl_deploy.cli.options import Json, OutFolder, numbers, shape
 from groupnl_deploy.words import command_line
@@ -53,7 +53,9 @@ def import_(
     notes = [*imported.notes, *imported.checkpoint.assumed]
     for note in notes:
         console.say(f"Note: {note}.")
+    spec = imported.checkpoint.spec
+    departed = tell_departure(model, spec)
     following = command_line("export", out, "--out", "ARTIFACT")
     console.say(f"{out}: {spec.label} from {file}; accuracy unknown. Next: {following}")
     if json:
-        console.show_json(checkpoint_json(out, checkpoint_id(out)) | {"notes": notes})
+        console.show_json(checkpoint_json(out, checkpoint_id(out)) | {"notes": notes} | departed)

@@ -7,7 +7,7 @@ import typer
 
 from device_agent.strict import StrictError, from_dict, to_dict
 from groupnl_deploy.cli import console
-from groupnl_deploy.cli.conv_options import ConvOptions, with_conv_options
+from groupnl_deploy.cli.conv_options import ConvOptions, tell_departure, with_conv_options
 from groupnl_deploy.cli.exits import guarded
 from groupnl_deploy.cli.options import Json
 from groupnl_deploy.errors import UsageError
@@ -70,8 +70,9 @@ def show(
     from groupnl_deploy.models.profile import profile
 
     counted = profile(spec, gpus)
+    departed = tell_departure(name if _is_named(name) else spec.name, spec, silent=json)
     if json:
-        console.show_json(_document(spec, gpus, counted))
+        console.show_json(_document(spec, gpus, counted) | departed)
         return
     console.show_text(f"{spec.label}, one image of {_by(spec.input_shape)}")
     console.show_table(_HEADINGS, _rows(counted))
@@ -79,9 +80,7 @@ def show(
 
 
 def _spec(name: str, options: ConvOptions, sizes: dict[str, Any]) -> ModelSpec:
-    from groupnl_deploy.models.registry import ALIASES, list_models
-
-    if name in ALIASES or name in {entry.name for entry in list_models()}:
+    if _is_named(name):
         return _named(name, options, sizes)
     folder = Path(name)
     if folder.name == name and not folder.exists():  # a plain word: refused with the nearest name
@@ -93,6 +92,12 @@ def _spec(name: str, options: ConvOptions, sizes: dict[str, Any]) -> ModelSpec:
             "Leave out the options that describe a network, or give a name from groupnl models list.",
         )
     return spec
+
+
+def _is_named(name: str) -> bool:
+    from groupnl_deploy.models.registry import ALIASES, list_models
+
+    return name in ALIASES or name in {entry.name for entry in list_models()}
 
 
 def _named(name: str, options: ConvOptions, sizes: dict[str, Any]) -> ModelSpec:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from groupnl_deploy.cli import console, model_import, model_plot, model_show
-from groupnl_deploy.cli.conv_options import CONV_WORDS, ConvOptions, with_conv_options
+from groupnl_deploy.cli.conv_options import CONV_WORDS, ConvOptions, tell_departure, with_conv_options
 from groupnl_deploy.cli.exits import guarded
 from groupnl_deploy.cli.options import Json, OutFolder
 from groupnl_deploy.words import command_line
@@ -69,10 +69,11 @@ def init(
     changes = {} if classes is None else {"num_classes": classes}
     spec = options.spec(name, otherwise="groupnl", width=width, seed=seed, **changes)
     save_checkpoint(out, *initialise_checkpoint(spec))
+    departed = tell_departure(name, spec)
     following = command_line("export", out, "--format", "onnx", "--out", "ARTIFACT")
     console.say(f"{out}: {spec.label}, untrained. Next: {following}")
     if json:
-        console.show_json(checkpoint_json(out, checkpoint_id(out)))
+        console.show_json(checkpoint_json(out, checkpoint_id(out)) | departed)
 
 
 def checkpoint_json(folder: Any, sha256: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from groupnl_deploy.cli import console
-from groupnl_deploy.cli.conv_options import ConvOptions, with_conv_options
+from groupnl_deploy.cli.conv_options import ConvOptions, tell_departure, with_conv_options
 from groupnl_deploy.cli.exits import guarded, resuming
 from groupnl_deploy.cli.models import Width, checkpoint_json
 from groupnl_deploy.cli.options import Json, OutFolder
@@ -41,13 +41,14 @@ def train(
     data = load_dataset(dataset)
     size = {"num_classes": data.num_classes, "input_shape": data.input_shape}
     spec = options.spec(model, otherwise="groupnl", width=width, seed=seed, **size)
+    departed = tell_departure(model, spec)
     recipe = Recipe.with_defaults(epochs, seed)
     try:
         checkpoint = train_checkpoint(spec, recipe, dataset, out, console.TerminalReporter())
     except KeyboardInterrupt as error:
         raise Stopped(_how_it_goes_on(finished_epochs(spec, recipe, dataset, out))) from error
     if json:
-        console.show_json(checkpoint_json(out, checkpoint_id(out)))
+        console.show_json(checkpoint_json(out, checkpoint_id(out)) | departed)
         return
     accuracy = "–" if checkpoint.accuracy is None else f"{100 * checkpoint.accuracy:.2f} %"
     console.show_text(f"{out}: {spec.label}, accuracy {accuracy} on the held-out part of {dataset}")

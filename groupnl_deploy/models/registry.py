@@ -166,16 +166,9 @@ def _as_its_own(spec: ModelSpec, entry: ModelEntry) -> ModelSpec:
     return replace(spec, padding=padding, bn_eps=None if spec.bn_eps == entry.bn_eps else spec.bn_eps)
 
 
-def own_numerics(name: str) -> tuple[Padding, float]:
-    """(padding, ε of BatchNorm) that a registered network has of its own."""
-    entry = _find(name)
-    return entry.padding, entry.bn_eps
-
-
-def own_statistics(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """(mean, std) per channel that its published weights were trained with; two empty ones are ImageNet's."""
-    entry = _find(name)
-    return entry.mean, entry.std
+def entry_of(name: str) -> ModelEntry:
+    """The registered network of this name. Raises `UnknownModel`."""
+    return _find(name)
 
 
 def create_model(spec: ModelSpec) -> nn.Module:

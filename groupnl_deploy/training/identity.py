@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from groupnl_deploy.errors import UsageError
-from groupnl_deploy.models.registry import own_numerics
+from groupnl_deploy.models.registry import entry_of
 from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.training.claims import Argument, Claims
 from groupnl_deploy.training.twins import Twin, twins_of
@@ -58,8 +58,10 @@ def could_be(spec: ModelSpec, twin: Twin) -> str:
 
 def _numerics(spec: ModelSpec, name: str | None = None) -> Numerics:
     """Of the spec, or of a network of this name as it comes."""
-    padding, eps = own_numerics(name or spec.name)
-    return Numerics(padding, eps) if name else Numerics(spec.padding or padding, spec.bn_eps or eps)
+    entry = entry_of(name or spec.name)
+    if name:
+        return Numerics(entry.padding, entry.bn_eps)
+    return Numerics(spec.padding or entry.padding, spec.bn_eps or entry.bn_eps)
 
 
 def _other_network(what: object, spec: ModelSpec, twin: Twin, said: str) -> UsageError:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from groupnl_deploy.errors import UsageError
-from groupnl_deploy.models.registry import model_spec, own_statistics
+from groupnl_deploy.models.registry import entry_of, model_spec
 from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.training.claims import Claims, ImageFact
 from groupnl_deploy.training.data import preprocessing
@@ -45,11 +45,10 @@ def prepare(spec: ModelSpec, options: ImageOptions, claims: Claims) -> Preparati
     """
     shape = _shape(spec, options, claims)
     channels = shape.value[0]
-    own_mean, own_std = own_statistics(spec.name)
-    usual_mean, usual_std = preprocessing(None, channels)
-    whose = "ImageNet's" if not own_mean else f"timm's for {spec.name}"
-    mean = _statistics("mean", options.mean, claims.mean, channels) or _assumed(own_mean or usual_mean, channels)
-    std = _statistics("std", options.std, claims.std, channels) or _assumed(own_std or usual_std, channels)
+    own, (usual_mean, usual_std) = entry_of(spec.name), preprocessing(None, channels)
+    whose = f"timm's for {spec.name}" if own.mean else "ImageNet's"
+    mean = _statistics("mean", options.mean, claims.mean, channels) or _assumed(own.mean or usual_mean, channels)
+    std = _statistics("std", options.std, claims.std, channels) or _assumed(own.std or usual_std, channels)
     facts = {"mean": mean, "std": std, "input": shape}
     unsaid = [_unsaid(name, fact, whose) for name, fact in facts.items() if not fact.who]
     return Preparation(

@@ -179,3 +179,12 @@ def test_refusals_name_the_mistake_and_the_option(arguments: list[object], words
     message = refusal(*arguments).lower()
     assert all(word in message for word in words), message
     assert not any(field in message for field in FIELDS), message
+
+
+def test_what_the_name_alone_does_not_mean_is_said_with_both_sizes() -> None:
+    told = show("mobilenetv3_large_100", "--conv", "groupnl")
+    assert "38.36 M" in told.stderr and "5.48 M" in told.stderr and "groupnl-sparse" in told.stderr
+    known = document("mobilenetv3_large_100", "--conv", "groupnl")["departure"]
+    assert (known["fields"], known["params"], known["own_params"]) == (["conv"], 38_356_888, 5_483_032)
+    assert " ".join(known["sentences"]) in told.stderr.replace("\n", " ").replace("Note: ", "")
+    assert "departure" not in document("mobilenetv3_gnl_large_100")
