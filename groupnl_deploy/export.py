@@ -32,6 +32,7 @@ from exporters.reference import DYNAMIC, ONE_BY_ONE, Float32Array, Reference, re
 from groupnl_deploy.models.inference import inference_form, to_inference
 from groupnl_deploy.models.registry import create_model
 from groupnl_deploy.progress import Reporter, Silence, Task
+from groupnl_deploy.recheck import require_record
 from groupnl_deploy.training.checkpoint import Checkpoint, checkpoint_id, load_model
 from groupnl_deploy.training.data import as_input, bench_images
 from groupnl_deploy.training.files import write_tensors
@@ -111,6 +112,7 @@ def export_checkpoint(
     """
     checkpoint, model = load_model(checkpoint_dir)
     _require_finite(model)
+    require_record(checkpoint, model)
     if format == "onnx":
         require_fits_one_file(model)
     watcher = reporter or Silence()

@@ -6,6 +6,7 @@ PyTorch is imported by the functions that need it: pushing and reporting start w
 
 import contextlib
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ from groupnl_deploy.bench.workload import Workload
 from groupnl_deploy.errors import UsageError, VerificationFailed
 from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.progress import Reporter, Task
+from groupnl_deploy.recheck import require_artifact
 from groupnl_deploy.remote.client import AgentClient
 from groupnl_deploy.remote.deploy import find_deployment, open_agent, push_artifact
 from groupnl_deploy.remote.inventory import connect, get_device
@@ -67,9 +69,17 @@ def _resume_folder(out: Path) -> Path:
     return out.with_name(f"{out.name}.resume")
 
 
-def push(artifact_dir: Path, device_name: str, reporter: Reporter, *, wait_s: float = DEFAULT_WAIT_S) -> Deployment:
+def push(
+    artifact_dir: Path,
+    device_name: str,
+    reporter: Reporter,
+    *,
+    wait_s: float = DEFAULT_WAIT_S,
+    checkpoint: Path | None = None,
+) -> Deployment:
     """Verify an artifact here, send it to a device, have it verified there."""
     artifact, device = open_artifact(artifact_dir), get_device(device_name)
+    _note_all(reporter, require_artifact(artifact, checkpoint))
     with connect(device) as transport, reporter.task(f"push {artifact.manifest.label} to {device.name}") as task:
         return push_artifact(
             transport,
@@ -78,6 +88,11 @@ def push(artifact_dir: Path, device_name: str, reporter: Reporter, *, wait_s: fl
             wait_s=wait_s,
             say=reporter.note,
         )
+
+
+def _note_all(reporter: Reporter, notes: Iterable[str]) -> None:
+    for note in notes:
+        reporter.note(f"Note: {note}.")
 
 
 def bench(

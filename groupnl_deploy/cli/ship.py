@@ -125,16 +125,21 @@ def push(
     artifact: Annotated[Path, typer.Argument(help="An artifact folder.")],
     device: DeviceName,
     wait: Wait = DEFAULT_WAIT_S,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="The checkpoint it was exported from, if that does not lie beside it.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Send an artifact and the agent to a device, verified there before use.
+
+    What the manifest says is held against the files first, and against the checkpoint where it is at hand.
 
     Example: groupnl push net-onnx --device pi
     """
     from device_agent.strict import to_dict
     from groupnl_deploy import stages
 
-    deployment = stages.push(artifact, device, console.TerminalReporter(), wait_s=wait)
+    deployment = stages.push(artifact, device, console.TerminalReporter(), wait_s=wait, checkpoint=checkpoint)
     if json:
         console.show_json({"schema_version": 1, "deployment": to_dict(deployment)})
         return

@@ -1,0 +1,389 @@
+"""What a manifest or a checkpoint's record says, held against what can be looked at again.
+
+Both are plain JSON: a hand that changes `trained` or `opset` gives a new, valid identity. So before anything is
+pushed or exported every claim that has a witness is compared with it: the graph, the weights, the golden pair, the
+checkpoint where it is at hand. Each check is a function from what is said and what was found to the sentences on
+where they differ; `require_artifact` and `require_record` read the files and raise.
+"""
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from device_agent.strict import StrictError, from_dict
+from device_agent.wire import MODEL_FILES, ArtifactManifest, FileDigest
+from exporters.artifact import Artifact
+from groupnl_deploy.errors import UsageError, VerificationFailed
+from groupnl_deploy.models.spec import ModelSpec
+from groupnl_deploy.workspace import CHECKPOINT_FILE, sha256_hex
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from groupnl_deploy.training.checkpoint import Checkpoint, CheckpointDraft
+
+Shapes = dict[str, tuple[tuple[int, ...], str]]  # shape and element type, by key
+INPUT, OUTPUT, BATCH = "input", "logits", "batch"
+# As in `exporters.parity`, which imports PyTorch.
+LEAST_TOLERANCE, ROUNDINGS, ON_A_DEVICE = 1e-4, 2, 10
+# An untrained network gives its own answers to this; a trained one is off by about one spread.
+SAME_ANSWERS = 1e-3
+_SLACK = 1 + 1e-6
+_MOST_FOLDERS = 500
+_REMEDY = "Export its checkpoint again; a manifest is not to be edited."
+
+
+@dataclass(frozen=True)
+class GraphFacts:
+    """What an ONNX file says of itself: versions, (name, element type, shape) of inputs and outputs, its nodes."""
+
+    opset: int | None
+    ir_version: int
+    inputs: tuple[tuple[str, str, tuple[int | str, ...]], ...]
+    outputs: tuple[tuple[str, str, tuple[int | str, ...]], ...]
+    nodes: int
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a manifest takes from the record of its checkpoint."""
+
+    spec: ModelSpec
+    trained: bool
+    accuracy: float | None
+    dataset: str | None
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    weights: FileDigest
+
+
+def require_artifact(artifact: Artifact, checkpoint: Path | None = None) -> tuple[str, ...]:
+    """Check an artifact's manifest again, whose files' digests were found right. Returns what could not be checked.
+
+    Args:
+        artifact: as `open_artifact` gives it.
+        checkpoint: the folder it was exported from; where none is given the places are searched where it mostly is.
+
+    Raises `VerificationFailed` with everything that differs, `UsageError` for a `checkpoint` that is none.
+    """
+    manifest = artifact.manifest
+    spec = _spec(manifest)
+    differing = [*of_specification(manifest, spec), *of_proof(manifest), *of_training(manifest)]
+    differing += of_golden(manifest, *_golden(artifact))
+    if manifest.format == "onnx":
+        differing += of_graph(manifest, graph_facts(artifact.directory / MODEL_FILES["onnx"]))
+    else:
+        differing += of_no_graph(manifest)
+        found = _stored(artifact.directory / MODEL_FILES["torch"])
+        differing += of_weights(found, _expected(spec, manifest.form == "inference"))
+    source = _given(manifest, checkpoint) if checkpoint else _at_hand(artifact)
+    if source is not None:
+        differing += of_record(manifest, source)
+    elif manifest.trained and not differing:
+        differing += _of_fresh_weights(artifact, spec)
+    if differing:
+        raise VerificationFailed(
+            f"{artifact.directory} is not what its manifest says: {'; '.join(differing)}.", _REMEDY
+        )
+    return _unchecked(manifest, source)
+
+
+def of_specification(manifest: ArtifactManifest, spec: ModelSpec) -> Iterator[str]:
+    """Label, input and output against the specification of the network."""
+    pairs = (
+        ("label", manifest.label, spec.label),
+        ("input", (manifest.input.name, manifest.input.shape), (INPUT, (1, *spec.input_shape))),
+        ("output", (manifest.output.name, manifest.output.shape), (OUTPUT, (1, spec.num_classes))),
+    )
+    for what, said, right in pairs:
+        if said != right:
+            yield f"its {what} is {said!r}, and its model has {right!r}"
+    yield from _of_statistics(manifest.preprocessing.mean, manifest.preprocessing.std, spec)
+
+
+def of_proof(manifest: ArtifactManifest) -> Iterator[str]:
+    """The proof's figures against each other."""
+    parity, golden = manifest.parity, manifest.golden
+    if not (parity.same_top1 and parity.max_abs_error <= parity.tolerance * parity.output_std * _SLACK):
+        yield f"it is off by {parity.max_abs_error:.3g}, more than the proof allows"
+    least = LEAST_TOLERANCE * parity.output_std
+    if not parity.tolerance * parity.output_std <= max(least, ROUNDINGS * parity.eager_error) * _SLACK:
+        yield f"its tolerance is {parity.tolerance:.3g}, wider than its rounding allows"
+    if golden is not None and not golden.tolerance <= ON_A_DEVICE * parity.tolerance * _SLACK:
+        yield f"its golden tolerance is {golden.tolerance:.3g}, more than {ON_A_DEVICE} times the proof's"
+    if not parity.p99_abs_error <= parity.max_abs_error:
+        yield "99 % of its errors are larger than the largest"
+
+
+def of_training(manifest: "ArtifactManifest | CheckpointDraft") -> Iterator[str]:
+    """`trained`, `accuracy` and `dataset` against each other."""
+    accuracy = manifest.accuracy
+    if accuracy is not None and not 0 <= accuracy <= 1:
+        yield f"its accuracy is {accuracy}, which is none"
+    if accuracy is not None and not manifest.trained:
+        yield "it has an accuracy and is untrained"
+    if accuracy is not None and manifest.dataset is None:
+        yield "it has an accuracy and no data set"
+    if manifest.trained and manifest.dataset is not None and accuracy is None:
+        yield f"it was trained on {manifest.dataset} and has no accuracy"
+
+
+def of_golden(
+    manifest: ArtifactManifest, image: tuple[tuple[int, ...], str] | None, logits: tuple[tuple[int, ...], str] | None
+) -> Iterator[str]:
+    """The golden pair's shapes and types against input and output; None for a file that is no array."""
+    if manifest.golden is None:
+        return
+    for what, found, info in (("image", image, manifest.input), ("answer", logits, manifest.output)):
+        if found != (info.shape, info.dtype):
+            yield f"its golden {what} is {found or 'no array'}, and the manifest has {(info.shape, info.dtype)}"
+
+
+def of_graph(manifest: ArtifactManifest, graph: GraphFacts) -> Iterator[str]:
+    """Versions, names, shapes and types against the graph in the file."""
+    first: int | str = BATCH if manifest.batch == "dynamic" else 1
+    inputs, outputs = (
+        ((info.name, info.dtype, (first, *info.shape[1:])),) for info in (manifest.input, manifest.output)
+    )
+    pairs = (
+        ("opset", manifest.opset, graph.opset),
+        ("ir_version", manifest.ir_version, graph.ir_version),
+        ("input", inputs, graph.inputs),
+        ("output", outputs, graph.outputs),
+    )
+    for what, said, right in pairs:
+        if said != right:
+            yield f"its {what} is {_one(said)}, and the graph's {_one(right)}"
+    if manifest.passes and manifest.passes[-1].nodes_after != graph.nodes:
+        yield f"its last pass left {manifest.passes[-1].nodes_after} nodes, and the graph has {graph.nodes}"
+
+
+def of_no_graph(manifest: ArtifactManifest) -> Iterator[str]:
+    """Claims on a graph where there is none."""
+    for what in ("opset", "ir_version"):
+        if getattr(manifest, what) is not None:
+            yield f"its {what} is {getattr(manifest, what)}, and it has no graph"
+
+
+def of_weights(found: Shapes, expected: Shapes) -> Iterator[str]:
+    """The tensors of a file against those that the network of the specification has."""
+    wrong = sorted(key for key in found.keys() | expected.keys() if found.get(key) != expected.get(key))
+    if wrong:
+        more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
+        yield f"its weights are another network's: {', '.join(wrong[:3])}{more}"
+
+
+def of_record(manifest: ArtifactManifest, checkpoint: Source) -> Iterator[str]:
+    """A manifest against its checkpoint."""
+    pairs = (
+        ("trained", manifest.trained, checkpoint.trained),
+        ("accuracy", manifest.accuracy, checkpoint.accuracy),
+        ("dataset", manifest.dataset, checkpoint.dataset),
+        ("mean", manifest.preprocessing.mean, checkpoint.mean),
+        ("std", manifest.preprocessing.std, checkpoint.std),
+        ("model", _spec(manifest), checkpoint.spec),
+    )
+    for what, said, right in pairs:
+        if said != right:
+            yield f"its {what} is {said}, and its checkpoint's {right}"
+    file = next(file for file in manifest.files if file.name == MODEL_FILES[manifest.format])
+    if (manifest.format, manifest.form) == ("torch", "eager") and file.sha256 != checkpoint.weights.sha256:
+        yield "its weights are not its checkpoint's"
+
+
+def require_record(checkpoint: "Checkpoint", model: "nn.Module") -> None:
+    """Check a checkpoint's record against itself and against its weights, whose digest was found right.
+
+    Raises `VerificationFailed`.
+    """
+    differing = [*of_training(checkpoint), *of_origin(checkpoint)]
+    differing += _of_statistics(checkpoint.mean, checkpoint.std, checkpoint.spec)
+    if checkpoint.trained and checkpoint.imported is None and is_fresh(checkpoint.spec, model.state_dict()):
+        differing.append("it says that it was trained, and its weights are those of the untrained network of its seed")
+    if differing:
+        raise VerificationFailed(
+            f"The {CHECKPOINT_FILE} of {checkpoint.spec.label} was edited: {'; '.join(differing)}.",
+            "Copy it again from where it was whole, or train again.",
+        )
+
+
+def of_origin(checkpoint: "CheckpointDraft") -> Iterator[str]:
+    """Trained here, imported or neither: what goes with it."""
+    here = checkpoint.recipe is not None or checkpoint.epochs > 0
+    if here and not checkpoint.trained:
+        yield "it has a recipe and is untrained"
+    if checkpoint.imported is not None and (here or not checkpoint.trained or checkpoint.dataset is not None):
+        yield "it was imported, and says more than is known of an import"
+    if checkpoint.trained and checkpoint.imported is None and not here:
+        yield "it says that it was trained, and has no recipe"
+
+
+def is_fresh(spec: ModelSpec, state: "dict[str, Tensor]") -> bool:
+    """Whether these are to the bit the weights that the seed gives an untrained network."""
+    import torch
+
+    from groupnl_deploy.models.registry import create_model
+
+    fresh = create_model(spec).state_dict()
+    return fresh.keys() == state.keys() and all(torch.equal(fresh[key], state[key]) for key in fresh)
+
+
+def _of_fresh_weights(artifact: Artifact, spec: ModelSpec) -> Iterator[str]:
+    """Whether the golden answer is that of the untrained network which the seed gives."""
+    import numpy as np
+    import torch
+
+    from groupnl_deploy.models.registry import create_model
+
+    golden = artifact.manifest.golden
+    if golden is None:
+        return
+    image, right = (np.load(artifact.directory / name, allow_pickle=False) for name in (golden.input, golden.output))
+    with torch.inference_mode():
+        fresh = create_model(spec).eval()(torch.from_numpy(image)).numpy()
+    if np.abs(fresh - right).max() <= SAME_ANSWERS * artifact.manifest.parity.output_std:
+        yield "it says that it was trained, and answers as the untrained network of its seed"
+
+
+def graph_facts(path: Path) -> GraphFacts:
+    """Read an ONNX file. Raises `VerificationFailed` where it is none."""
+    import onnx
+
+    try:
+        model = onnx.load(path, load_external_data=False)
+    except Exception as error:  # protobuf's decoder has a family of its own
+        raise VerificationFailed(f"{path} is no ONNX file: {type(error).__name__}.", _REMEDY) from error
+
+    def described(values: Any) -> tuple[tuple[str, str, tuple[int | str, ...]], ...]:
+        return tuple((value.name, *_tensor(value.type.tensor_type)) for value in values)
+
+    def _tensor(kind: Any) -> tuple[str, tuple[int | str, ...]]:
+        shape = tuple(axis.dim_value or axis.dim_param or "?" for axis in kind.shape.dim)
+        return str(onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type)), shape
+
+    opsets = [entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")]
+    given = {tensor.name for tensor in model.graph.initializer}
+    inputs = [value for value in model.graph.input if value.name not in given]
+    return GraphFacts(
+        opsets[0] if opsets else None,
+        model.ir_version,
+        described(inputs),
+        described(model.graph.output),
+        len(model.graph.node),
+    )
+
+
+def _spec(manifest: ArtifactManifest) -> ModelSpec:
+    try:
+        return from_dict(ModelSpec, manifest.model, "model")
+    except StrictError as error:
+        raise VerificationFailed(f"The manifest's {error}.", _REMEDY) from error
+
+
+def _of_statistics(mean: tuple[float, ...], std: tuple[float, ...], spec: ModelSpec) -> Iterator[str]:
+    channels = spec.input_shape[0]
+    if len(mean) != channels or len(std) != channels:
+        yield f"its preprocessing has {len(mean)} means and {len(std)} deviations for {channels} channels"
+    if not all(map(math.isfinite, (*mean, *std))) or any(value <= 0 for value in std):
+        yield f"its preprocessing divides by {std} after taking off {mean}, which are no such numbers"
+
+
+def _golden(artifact: Artifact) -> tuple[tuple[tuple[int, ...], str] | None, tuple[tuple[int, ...], str] | None]:
+    import numpy as np
+
+    golden, listed = artifact.manifest.golden, {file.name for file in artifact.manifest.files}
+    if golden is None:
+        return None, None
+
+    def described(name: str) -> tuple[tuple[int, ...], str] | None:
+        if name not in listed:
+            return None  # nobody checked its digest
+        try:
+            array = np.load(artifact.directory / name, allow_pickle=False, mmap_mode="r")
+        except (OSError, ValueError, EOFError):
+            return None
+        return tuple(array.shape), str(array.dtype)
+
+    return described(golden.input), described(golden.output)
+
+
+def _stored(path: Path) -> Shapes:
+    """Shapes and types in a safetensors file, by its header alone."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "numpy") as opened:
+            slices = {key: opened.get_slice(key) for key in opened.keys()}  # noqa: SIM118 (it is no dictionary)
+            return {key: (tuple(part.get_shape()), str(part.get_dtype())) for key, part in slices.items()}
+    except SafetensorError as error:
+        raise VerificationFailed(f"{path} is no safetensors file.", _REMEDY) from error
+
+
+def _expected(spec: ModelSpec, inference: bool) -> Shapes:
+    import torch
+
+    from groupnl_deploy.models.inference import inference_form
+    from groupnl_deploy.models.registry import create_model
+
+    names = {torch.float32: "F32", torch.int64: "I64"}
+    with torch.device("meta"):
+        network = inference_form(spec) if inference else create_model(spec)
+    return {key: (tuple(it.shape), names.get(it.dtype, str(it.dtype))) for key, it in network.state_dict().items()}
+
+
+def _given(manifest: ArtifactManifest, folder: Path) -> Source:
+    record = folder / CHECKPOINT_FILE
+    if not record.is_file():
+        raise UsageError(f"{folder} is not a checkpoint folder.", f"Name a folder with a {CHECKPOINT_FILE}.")
+    data = record.read_bytes()
+    if sha256_hex(data) != manifest.checkpoint_sha256:
+        wanted, found = manifest.checkpoint_sha256[:12], sha256_hex(data)[:12]
+        raise VerificationFailed(
+            f"The artifact was exported from the checkpoint {wanted}, and {folder} is another, {found}.",
+            "Name the checkpoint it was exported from, or export this one.",
+        )
+    return _source(record, data)
+
+
+def _at_hand(artifact: Artifact) -> Source | None:
+    """The checkpoint with the id that the manifest has, where exports mostly leave it: beside, or in a campaign."""
+    parent = artifact.directory.absolute().parent
+    for place in dict.fromkeys((parent, parent.parent / "checkpoints", Path.cwd())):
+        for record in _records(place):
+            data = record.read_bytes()
+            if sha256_hex(data) == artifact.manifest.checkpoint_sha256:
+                return _source(record, data)
+    return None
+
+
+def _records(place: Path) -> Iterator[Path]:
+    try:
+        folders = sorted(place.iterdir())[:_MOST_FOLDERS]
+        yield from (path for folder in folders if (path := folder / CHECKPOINT_FILE).is_file())
+    except OSError:
+        return
+
+
+def _source(record: Path, data: bytes) -> Source:
+    """Its part of a checkpoint's record, without what reads the rest, which imports PyTorch."""
+    try:
+        table = json.loads(data)
+        return from_dict(Source, {field.name: table[field.name] for field in fields(Source)}, record.name)
+    except (ValueError, LookupError, TypeError) as error:
+        raise VerificationFailed(f"{record} is damaged or of another version: {error}.", _REMEDY) from error
+
+
+def _unchecked(manifest: ArtifactManifest, source: Source | None) -> tuple[str, ...]:
+    if source is not None or not manifest.trained:
+        return ()
+    figure = "" if manifest.accuracy is None else f" to {100 * manifest.accuracy:.2f} %"
+    where = f"its checkpoint {manifest.checkpoint_sha256[:12]} is not at hand (--checkpoint names its folder)"
+    return (f"that it was trained{figure} is what the manifest says, and nobody checked it: {where}",)
+
+
+def _one(value: object) -> object:
+    """The only one of several, for people."""
+    return value[0] if isinstance(value, tuple) and len(value) == 1 else value
