@@ -14,10 +14,11 @@ from groupnl_deploy.models.registry import ALIASES, create_model, list_models, m
 from groupnl_deploy.models.spec import InvalidSpec, Method, ModelSpec
 from groupnl_deploy.training.checkpoint import Checkpoint, CheckpointDraft, save_checkpoint
 from groupnl_deploy.training.claims import gather
+from groupnl_deploy.training.first_norm import better_preparation
 from groupnl_deploy.training.foreign import ForeignWeights, read_foreign
 from groupnl_deploy.training.identity import could_be, require_the_named, undecided
 from groupnl_deploy.training.impossible import COUNTER, looks_untouched, require_possible, some
-from groupnl_deploy.training.preparation import ImageOptions, prepare
+from groupnl_deploy.training.preparation import ImageOptions, Preparation, prepare
 from groupnl_deploy.workspace import require_absent
 
 Shapes = dict[str, torch.Size]
@@ -60,12 +61,12 @@ def import_weights(
     weights = read_foreign(path, ema=ema)
     claims = gather(path, weights.said, weights.origin.sha256)
     prepared = prepare(spec, images or ImageOptions(), claims)
-    spec = replace(spec, input_shape=prepared.input_shape)
+    spec = prepared.spec
     model = create_model(spec)
     notes = [*weights.notes, *_arch_note(weights, spec), *_fill(model, weights, spec, path)]
     require_the_named(path, spec, claims)
     assumed = [could_be(spec, twin) for twin in undecided(spec, claims)]
-    assumed += [*prepared.assumed, *_untouched(weights.tensors)]
+    assumed += [*prepared.assumed, *_of_statistics(model.eval(), weights, prepared)]
     draft = CheckpointDraft(
         spec=spec,
         dataset=None,
@@ -78,9 +79,14 @@ def import_weights(
     return Imported(save_checkpoint(out, draft, model.eval()), (*notes, *prepared.notes))
 
 
-def _untouched(tensors: dict[str, Tensor]) -> Iterator[str]:
-    if looks_untouched(tensors):
+def _of_statistics(model: nn.Module, weights: ForeignWeights, prepared: Preparation) -> Iterator[str]:
+    """What the BatchNorms say of the training: that there was none, or with which mean and std where nobody says."""
+    if looks_untouched(weights.tensors):
         yield "its BatchNorms never saw an image, as in a network that was never trained; it counts as trained here"
+    elif prepared.assumed_statistics:
+        better = better_preparation(model, prepared.spec, prepared.mean, prepared.std)
+        if better is not None:
+            yield better
 
 
 def _fill(model: nn.Module, weights: ForeignWeights, spec: ModelSpec, path: Path) -> list[str]:

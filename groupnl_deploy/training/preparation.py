@@ -1,6 +1,6 @@
 """How images become inputs of an imported network: as the user says, else the file, else assumed aloud."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.models.registry import entry_of, model_spec
@@ -29,13 +29,23 @@ class ImageOptions:
 
 @dataclass(frozen=True)
 class Preparation:
-    """The decision, the remarks on where it comes from, and the sentences on what nobody said."""
+    """The decision, the remarks on where it comes from, and the sentences on what nobody said.
+
+    Args:
+        mean: of pixels from 0 to 1, per channel.
+        std: likewise.
+        spec: the network with its input.
+        notes: where what the user did not say comes from.
+        assumed: what nobody said.
+        assumed_statistics: whether mean and std are of that kind.
+    """
 
     mean: Statistics
     std: Statistics
-    input_shape: tuple[int, int, int]
+    spec: ModelSpec
     notes: tuple[str, ...]
     assumed: tuple[str, ...]
+    assumed_statistics: bool
 
 
 def prepare(spec: ModelSpec, options: ImageOptions, claims: Claims) -> Preparation:
@@ -52,7 +62,12 @@ def prepare(spec: ModelSpec, options: ImageOptions, claims: Claims) -> Preparati
     facts = {"mean": mean, "std": std, "input": shape}
     unsaid = [_unsaid(name, fact, whose) for name, fact in facts.items() if not fact.who]
     return Preparation(
-        mean.value, std.value, shape.value, tuple(_found(facts, claims)), (_sentence(unsaid),) if unsaid else ()
+        mean.value,
+        std.value,
+        replace(spec, input_shape=shape.value),
+        tuple(_found(facts, claims)),
+        (_sentence(unsaid),) if unsaid else (),
+        not mean.who and not std.who,
     )
 
 

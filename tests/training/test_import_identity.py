@@ -14,6 +14,8 @@ from groupnl_deploy.models.registry import create_model, list_models, model_spec
 from groupnl_deploy.training import twins
 from groupnl_deploy.training.checkpoint import load_checkpoint, load_model
 from groupnl_deploy.training.claims import Claims, gather
+from groupnl_deploy.training.data import as_input, bench_images
+from groupnl_deploy.training.first_norm import USUAL, better_preparation
 from groupnl_deploy.training.identity import require_the_named, undecided
 from groupnl_deploy.training.imports import import_weights
 from groupnl_deploy.training.impossible import looks_untouched, require_possible
@@ -223,7 +225,7 @@ def test_how_images_are_prepared(name, options, said, expected, assumed):
     found = prepare(model_spec(name), ImageOptions(**options), claims(**said))
     for value, wanted in zip((*found.mean, *found.std), (*expected[0], *expected[1]), strict=True):
         assert value == pytest.approx(wanted, rel=1e-3)
-    assert found.input_shape == expected[2]
+    assert found.spec.input_shape == expected[2]
     assert bool(found.assumed) == (assumed is not None) and (assumed or "") in "".join(found.assumed)
 
 
@@ -311,3 +313,44 @@ def test_states_that_no_training_leaves(state, words):
 def test_a_network_that_never_saw_an_image():
     assert looks_untouched(create_model(model_spec("resnet18_cifar", width=0.125)).state_dict())
     assert not looks_untouched(norm()) and not looks_untouched({"weight": torch.ones(3)})
+
+
+def settled(name, mean, std, width=0.5):
+    """A network of random weights whose BatchNorms saw photographs, others than those that an import looks at."""
+    spec = model_spec(name, width=width, num_classes=5, input_shape=(3, 96, 96))
+    model = create_model(spec)
+    photographs = torch.tensor(bench_images(None, (3, 96, 96), 24).images[8:])
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = None
+    with torch.no_grad():
+        model.train()(as_input(photographs, mean, std))
+    return spec, model.eval()
+
+
+@pytest.mark.parametrize("name", ["mobilenetv3_large_100", "resnet18"])
+@pytest.mark.parametrize("trained", USUAL)
+def test_the_first_batchnorm_tells_the_usual_preparations_apart(name, trained):
+    spec, model = settled(name, *USUAL[trained], width=0.25)
+    for assumed, usual in USUAL.items():
+        sentence = better_preparation(model, spec, *usual)
+        assert (sentence is None) == (assumed == trained), sentence
+        assert sentence is None or f"fit {trained} better" in sentence
+
+
+def test_it_keeps_still_where_it_knows_nothing():
+    spec, model = settled("resnet18", *USUAL["ImageNet's"], width=0.25)
+    small = model_spec("resnet18_cifar", width=0.25)
+    assert better_preparation(create_model(small).eval(), small, *USUAL["ImageNet's"]) is None
+    model.bn1.running_var.mul_(100)  # fits nothing: neither does it speak
+    assert better_preparation(model, spec, *USUAL["pixels from -1 to 1"]) is None
+
+
+def test_an_import_says_which_preparation_fits_better(tmp_path):
+    spec, model = settled("mobilenetv3_large_100", *USUAL["pixels from -1 to 1"], width=0.25)
+    torch.save(model.state_dict(), tmp_path / "a.pth")
+    kept = import_weights(tmp_path / "a.pth", spec, tmp_path / "net").checkpoint
+    assert any("--mean 0.5 --std 0.5" in sentence for sentence in kept.assumed)
+    images = ImageOptions(mean=(0.5,), std=(0.5,))
+    kept = import_weights(tmp_path / "a.pth", spec, tmp_path / "other", images=images).checkpoint
+    assert [sentence[:13] for sentence in kept.assumed] == ["could also be"]
