@@ -49,16 +49,18 @@ def better_preparation(model: nn.Module, spec: ModelSpec, mean: Statistics, std:
     assumed = abs(_off(model, as_input(photographs, mean, std)))
     if not (abs(off[best]) <= FITS and MISFITS <= assumed < math.inf):
         return None
-    (first, *_), (deviation, *_) = USUAL[best]
-    said = (
-        "--mean 0.485,0.456,0.406 --std 0.229,0.224,0.225"
-        if best == "ImageNet's"
-        else f"--mean {first:g} --std {deviation:.6g}"
+    said = " ".join(
+        f"--{option} {_written(values)}" for option, values in zip(("mean", "std"), USUAL[best], strict=True)
     )
     return (
         f"the variances of its first BatchNorm fit {best} better ({said}): on photographs they are off by a factor of "
         f"{math.exp(abs(off[best])):.2g} so, and of {math.exp(assumed):.2g} as assumed"
     )
+
+
+def _written(values: Statistics) -> str:
+    """As behind an option; one number where all are the same."""
+    return ",".join(f"{value:.6g}" for value in (values if len(set(values)) > 1 else values[:1]))
 
 
 @torch.no_grad()
