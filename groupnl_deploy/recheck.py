@@ -11,11 +11,12 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from device_agent.strict import StrictError, from_dict
 from device_agent.wire import MODEL_FILES, ArtifactManifest, FileDigest
 from exporters.artifact import Artifact
+from exporters.graph_facts import GraphFacts, Value, read_graph_facts
 from groupnl_deploy.errors import UsageError, VerificationFailed
 from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.workspace import CHECKPOINT_FILE, sha256_hex
@@ -34,17 +35,6 @@ SAME_ANSWERS = 1e-3
 _SLACK = 1 + 1e-6
 _MOST_FOLDERS = 500
 _REMEDY = "Export its checkpoint again; a manifest is not to be edited."
-
-
-@dataclass(frozen=True)
-class GraphFacts:
-    """What an ONNX file says of itself: versions, (name, element type, shape) of inputs and outputs, its nodes."""
-
-    opset: int | None
-    ir_version: int
-    inputs: tuple[tuple[str, str, tuple[int | str, ...]], ...]
-    outputs: tuple[tuple[str, str, tuple[int | str, ...]], ...]
-    nodes: int
 
 
 @dataclass(frozen=True)
@@ -74,7 +64,7 @@ def require_artifact(artifact: Artifact, checkpoint: Path | None = None) -> tupl
     differing = [*of_specification(manifest, spec), *of_proof(manifest), *of_training(manifest)]
     differing += of_golden(manifest, *_golden(artifact))
     if manifest.format == "onnx":
-        differing += of_graph(manifest, graph_facts(artifact.directory / MODEL_FILES["onnx"]))
+        differing += of_graph(manifest, read_graph_facts(artifact.directory / MODEL_FILES["onnx"]))
     else:
         differing += of_no_graph(manifest)
         found = _stored(artifact.directory / MODEL_FILES["torch"])
@@ -146,7 +136,7 @@ def of_graph(manifest: ArtifactManifest, graph: GraphFacts) -> Iterator[str]:
     """Versions, names, shapes and types against the graph in the file."""
     first: int | str = BATCH if manifest.batch == "dynamic" else 1
     inputs, outputs = (
-        ((info.name, info.dtype, (first, *info.shape[1:])),) for info in (manifest.input, manifest.output)
+        (Value(info.name, info.dtype, (first, *info.shape[1:])),) for info in (manifest.input, manifest.output)
     )
     pairs = (
         ("opset", manifest.opset, graph.opset),
@@ -246,34 +236,6 @@ def _of_fresh_weights(artifact: Artifact, spec: ModelSpec) -> Iterator[str]:
         fresh = create_model(spec).eval()(torch.from_numpy(image)).numpy()
     if np.abs(fresh - right).max() <= SAME_ANSWERS * artifact.manifest.parity.output_std:
         yield "it says that it was trained, and answers as the untrained network of its seed"
-
-
-def graph_facts(path: Path) -> GraphFacts:
-    """Read an ONNX file. Raises `VerificationFailed` where it is none."""
-    import onnx
-
-    try:
-        model = onnx.load(path, load_external_data=False)
-    except Exception as error:  # protobuf's decoder has a family of its own
-        raise VerificationFailed(f"{path} is no ONNX file: {type(error).__name__}.", _REMEDY) from error
-
-    def described(values: Any) -> tuple[tuple[str, str, tuple[int | str, ...]], ...]:
-        return tuple((value.name, *_tensor(value.type.tensor_type)) for value in values)
-
-    def _tensor(kind: Any) -> tuple[str, tuple[int | str, ...]]:
-        shape = tuple(axis.dim_value or axis.dim_param or "?" for axis in kind.shape.dim)
-        return str(onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type)), shape
-
-    opsets = [entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")]
-    given = {tensor.name for tensor in model.graph.initializer}
-    inputs = [value for value in model.graph.input if value.name not in given]
-    return GraphFacts(
-        opsets[0] if opsets else None,
-        model.ir_version,
-        described(inputs),
-        described(model.graph.output),
-        len(model.graph.node),
-    )
 
 
 def _spec(manifest: ArtifactManifest) -> ModelSpec:

@@ -1,7 +1,7 @@
 """Networks that share keys and shapes and compute different things, and what published files are known to be.
 
-All of it is data, in `twins.json`: timm's networks compared with those here, one by one, and the files that timm's
-configurations name (`tests/data/make_twins.py` makes it).
+All of it is data, in `tables/twins.json`: timm's networks compared with those here, one by one, and the files that
+timm's configurations name (`tests/data/make_twins.py` makes it).
 """
 
 import functools
@@ -14,7 +14,7 @@ from typing import Any
 from groupnl_deploy.models.registry import ALIASES, IMAGENET, list_models
 from groupnl_deploy.training.data import IMAGENET_MEAN, IMAGENET_STD
 
-_TABLE = Path(__file__).with_name("twins.json")
+_TABLE = Path(__file__).with_name("tables") / "twins.json"
 _PLAIN = "symmetric padding of strided convolutions, and a BatchNorm epsilon of 1e-5"
 _TF = "tf_"
 _DIGEST_IN_NAME = re.compile(r"-([0-9a-f]{8})\.pth$")  # PyTorch's habit: the first digits of the file's SHA-256

@@ -1,4 +1,4 @@
-"""Write groupnl_deploy/training/twins.json: networks with the keys and shapes of ours that compute something else.
+"""Write groupnl_deploy/training/tables/twins.json: networks with the keys and shapes of ours and another function.
 
 No test runs this file, and timm is no dependency of the project. To make the data again (timm 1.0.31 and torchvision
 0.28.0 made what is stored; about six minutes), in an environment of its own:
@@ -24,7 +24,7 @@ import torch
 from make_timm_reference import DAMPING, NETWORKS
 from synth_weights import synth_state_dict
 
-PATH = Path(__file__).parents[2] / "groupnl_deploy" / "training" / "twins.json"
+PATH = Path(__file__).parents[2] / "groupnl_deploy" / "training" / "tables" / "twins.json"
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225), "input": (3, 224, 224)}
 COUNTER = "num_batches_tracked"
 
