@@ -36,6 +36,7 @@ from groupnl_deploy.recheck import require_record
 from groupnl_deploy.training.checkpoint import Checkpoint, checkpoint_id, load_model
 from groupnl_deploy.training.data import as_input, bench_images
 from groupnl_deploy.training.files import write_tensors
+from groupnl_deploy.training.impossible import require_possible
 from groupnl_deploy.workspace import atomic_directory
 
 PARITY_IMAGES = 8
@@ -112,6 +113,7 @@ def export_checkpoint(
     """
     checkpoint, model = load_model(checkpoint_dir)
     _require_finite(model)
+    require_possible(checkpoint_dir, model.state_dict())
     require_record(checkpoint, model)
     if format == "onnx":
         require_fits_one_file(model)

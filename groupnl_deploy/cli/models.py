@@ -32,6 +32,7 @@ def list_(json: Json = False) -> None:
         models = [
             {"name": entry.name, "summary": entry.summary, "aliases": aliases.get(entry.name, [])}
             | {"input_shape": list(entry.input_shape), "num_classes": entry.num_classes}
+            | {"padding": entry.padding, "bn_eps": entry.bn_eps}
             for entry in list_models()
         ]
         console.show_json({"schema_version": 1, "models": models})

@@ -46,6 +46,7 @@ class ImportedFrom:
         arch: what its author calls the network.
         epoch: the number of the last epoch, counted from zero as timm does.
         metric: the author's validation result then, in the author's unit (timm: top-1 in percent).
+        images: what it, or a `config.json` beside it, says of its images: mean, std, input, crop, interpolation.
     """
 
     file: str
@@ -54,6 +55,7 @@ class ImportedFrom:
     arch: str | None = None
     epoch: int | None = None
     metric: float | None = None
+    images: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

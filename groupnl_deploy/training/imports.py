@@ -73,7 +73,7 @@ def import_weights(
         trained=True,
         mean=prepared.mean,
         std=prepared.std,
-        imported=weights.origin,
+        imported=replace(weights.origin, images=prepared.notes),
         assumed=tuple(assumed),
     )
     return Imported(save_checkpoint(out, draft, model.eval()), (*notes, *prepared.notes))
@@ -146,10 +146,24 @@ def _remedy(spec: ModelSpec, given: Shapes, arch: str | None) -> str:
     classes, own = _alike(spec, given)
     if own == 1 and classes != spec.num_classes:
         return f"Its last layer has {classes} classes: give --classes {classes}."
+    channels = _channels(spec, given)
+    if channels and channels != spec.input_shape[0]:
+        _, height, width = spec.input_shape
+        return f"Its first layer takes {channels} channels: give --input {channels},{height},{width}."
     kind, (name, likeness) = _kind(spec, given), _most_alike(spec, given, arch)
     if likeness > max(own, NEAR):
         return f"{kind}It fits {name} best: give --model {name}."
     return kind + "Give --model the network's name and --conv, --ratio and --width what it was trained with."
+
+
+def _channels(spec: ModelSpec, given: Shapes) -> int | None:
+    """Of the images, where a file fits but for its first convolution's input; else None."""
+    wanted = _outline(spec)[0]
+    other = [key for key in wanted if wanted[key] != given.get(key)]
+    if len(other) != 1 or len(given.get(other[0], ())) != 4 or other[0] != next(iter(wanted)):
+        return None
+    own, found = wanted[other[0]], given[other[0]]
+    return found[1] if (own[0], *own[2:]) == (found[0], *found[2:]) else None
 
 
 def _kind(spec: ModelSpec, given: Shapes) -> str:

@@ -261,6 +261,7 @@ def test_a_folder_of_the_hub_is_read_whole_and_kept(tmp_path):
     assert (kept.mean, kept.std, kept.spec.input_shape) == (HALF, (0.25,) * 3, (3, 96, 80))
     assert "crop_pct 0.9, interpolation bicubic" in " ".join(imported.notes)
     assert kept.assumed == imported.checkpoint.assumed and "never saw an image" in kept.assumed[0]
+    assert kept.imported.images == imported.notes
     with pytest.raises(UsageError, match=r"config.json beside it says “tf_mobilenetv3_large_100”"):
         import_weights(tmp_path / "model.safetensors", thin("mobilenetv3_large_100")[0], tmp_path / "other")
     assert not (tmp_path / "other").exists()
@@ -354,3 +355,15 @@ def test_an_import_says_which_preparation_fits_better(tmp_path):
     images = ImageOptions(mean=(0.5,), std=(0.5,))
     kept = import_weights(tmp_path / "a.pth", spec, tmp_path / "other", images=images).checkpoint
     assert [sentence[:13] for sentence in kept.assumed] == ["could also be"]
+
+
+def test_images_of_one_channel_are_asked_for_and_taken(tmp_path):
+    spec = model_spec("resnet18_cifar", width=0.125)
+    grey = model_spec("resnet18_cifar", width=0.125, input_shape=(1, 32, 32))
+    torch.save(create_model(grey).state_dict(), tmp_path / "a.pth")
+    with pytest.raises(UsageError) as caught:
+        import_weights(tmp_path / "a.pth", spec, tmp_path / "net")
+    assert "--input 1,32,32" in caught.value.remedy
+    images = ImageOptions(input_shape=(1, 32, 32))
+    kept = import_weights(tmp_path / "a.pth", spec, tmp_path / "net", images=images).checkpoint
+    assert kept.spec == grey and len(kept.mean) == len(kept.std) == 1
