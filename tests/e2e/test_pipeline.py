@@ -134,3 +134,14 @@ def test_stages_in_the_wrong_order_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="comes after"):
         run_campaign(load_campaign(write(tmp_path, MINIMAL)), Silence(), redo_from="bench", last="export")
     assert not (tmp_path / "out").exists()
+
+
+def test_what_a_name_alone_does_not_mean_is_said_before_anything_is_trained(tmp_path: Path, monkeypatch) -> None:
+    model = 'model = "tf_efficientnet_es"\nconv = "standard"\nwidth = 0.25\npadding = "symmetric"\n'
+    path = write(tmp_path, f'[train]\ndataset = "digits"\n\n[[models]]\nlabel = "light"\n{model}')
+    monkeypatch.setattr(pipeline, "steps", lambda campaign, reporter: iter(()))
+    said: list[str] = []
+    monkeypatch.setattr(Silence, "note", lambda self, text: said.append(text))
+    (departure,) = run_campaign(load_campaign(path), Silence(), last="train").departures
+    assert departure.fields == ("num_classes", "input_shape", "padding") and departure.own_params == 5_438_392
+    assert said == [f"light: {' '.join(departure.sentences)}"] and "10 classes, images of 3x32x32" in said[0]
