@@ -216,14 +216,11 @@ def _check_ahead(campaign: Campaign) -> dict[str, int]:
 
 
 def _tell_departures(campaign: Campaign, reporter: Reporter) -> tuple[Departure, ...]:
-    """Say of every net that is not what its name alone stands for what it is, with both sizes."""
-    departures = []
-    for model in campaign.models:
-        found = departure(model.model, campaign_spec(campaign, model))
-        if found is not None:
-            departures.append(found)
-            reporter.note(f"{model.label}: {' '.join(found.sentences)}")
-    return tuple(departures)
+    """Say what every net is that its name alone does not stand for, with both sizes."""
+    told = {m.label: found for m in campaign.models if (found := departure(m.model, campaign_spec(campaign, m)))}
+    for label, one in told.items():
+        reporter.note(f"{label}: {' '.join(one.sentences)}")
+    return tuple(told.values())
 
 
 def _run_step(step: Step, out: Path, forced: bool, reporter: Reporter) -> StepDone:
