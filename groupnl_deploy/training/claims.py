@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from groupnl_deploy.training.twins import Published, is_digest_of, network_in, published_as
+from groupnl_deploy.training.twins import Published, is_digest_of, is_name, network_in, published_as
 
 CONFIG_FILE = "config.json"
 LARGEST_CONFIG_BYTES = 1 << 20
@@ -166,7 +166,8 @@ def _folders(path: Path) -> Iterator[_Source]:
         if part.startswith("models--"):
             yield _Source("the folder it lies in", (part.rpartition("--")[2],))
             return
-    if parts and "." in parts[-1]:  # a name with timm's tag, as resnet50.a1_in1k; other folders may be called anything
+    # A name with timm's tag, as resnet50.a1_in1k, or a name alone; other folders may be called anything.
+    if parts and ("." in parts[-1] or is_name(parts[-1])):
         yield _Source("the folder it lies in", (parts[-1],))
 
 

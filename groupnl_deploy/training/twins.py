@@ -74,6 +74,11 @@ def network_in(text: str) -> str | None:
     return None
 
 
+def is_name(text: str) -> bool:
+    """Whether a text is the name of a network and nothing else."""
+    return text in _names()
+
+
 def published_as(sha256: str, *texts: str) -> Published | None:
     """The published file with this digest, else the one whose file name or tagged name is in one of the texts."""
     for row in _published():

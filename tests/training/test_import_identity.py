@@ -84,6 +84,7 @@ EVIDENCE = [
     ({"file": "{}.in1k.safetensors"}, "its file name"),
     ({"folder": "models--timm--{}.in1k"}, "the folder"),
     ({"folder": "{}.in1k"}, "the folder"),
+    ({"folder": "{}"}, "the folder"),
 ]
 
 
