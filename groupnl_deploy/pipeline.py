@@ -343,8 +343,9 @@ def _bench_step(campaign: Campaign, model: ModelConfig, backend: str, reporter: 
             out=product,
             reporter=reporter,
         )
-        for problem in build_report([product]).rows[0].problems:
-            reporter.note(f"{product.name} is INVALID: {problem}.")  # now, not when hours of others are done
+        if reasons := build_report([product]).rows[0].problems:  # now, not when hours of others are done
+            others = f" {len(reasons) - 1} more reasons stand in the report." if len(reasons) > 1 else ""
+            reporter.note(f"{product.name} is INVALID: {reasons[0]}.{others}")
 
     return Step("bench", product.name, product, reads, lambda: _run_identity(product), make, model.label)
 
