@@ -1,23 +1,15 @@
-"""What an ONNX file says of itself, read with the standard library alone.
+"""What an ONNX file says of itself: versions, names and shapes."""
 
-A push looks at versions, names and shapes, and must not wait for onnx to be imported. The file is a protobuf message,
-of which a reader may skip all that it does not ask for: each field is a tag (number · 8 + kind) and its value. Numbers
-of fields: onnx/onnx.proto.
-"""
-
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from exporters.errors import ArtifactDamaged
 
+if TYPE_CHECKING:
+    import onnx
+
 Axes = tuple[int | str, ...]
-_VARINT, _EIGHT_BYTES, _BYTES, _FOUR_BYTES = 0, 1, 2, 5
-_LONGEST_VARINT = 10
-_IR_VERSION, _GRAPH, _OPSET = 1, 7, 8  # of ModelProto
-_NODE, _INITIALIZER, _INPUT, _OUTPUT = 1, 5, 11, 12  # of GraphProto
-_TENSOR_NAME = 8
-_ELEMENTS = {1: "float32", 2: "uint8", 3: "int8", 6: "int32", 7: "int64", 9: "bool", 10: "float16", 11: "float64"}
 
 
 @dataclass(frozen=True)
@@ -44,94 +36,29 @@ class GraphFacts:
 
 
 def read_graph_facts(path: Path) -> GraphFacts:
-    """Read an ONNX file. Raises `ArtifactDamaged` for bytes that are none."""
+    """Read an ONNX file, and no file of weights beside it. Raises `ArtifactDamaged` for bytes that are none."""
+    import onnx  # here, for those who push no graph
+
     try:
-        return _facts(memoryview(path.read_bytes()))
-    except (ValueError, IndexError, AttributeError, TypeError) as error:
+        return _facts(onnx.load(path, load_external_data=False))
+    except Exception as error:  # protobuf has a family of its own
         raise ArtifactDamaged(f"{path} is no ONNX file.", "Export again.") from error
 
 
-def _facts(data: memoryview) -> GraphFacts:
-    opset, ir_version, graph = None, None, memoryview(b"")
-    for number, value in _fields(data):
-        if number == _IR_VERSION:
-            ir_version = _number(value)
-        elif number == _OPSET:
-            known = dict(_fields(_bytes(value)))
-            if _text(known.get(1, b"")) in ("", "ai.onnx"):
-                opset = _number(known[2])
-        elif number == _GRAPH:
-            graph = _bytes(value)
-    parts = [(number, value) for number, value in _fields(graph) if number in (_NODE, _INITIALIZER, _INPUT, _OUTPUT)]
-    weights = {_weight_name(_bytes(value)) for number, value in parts if number == _INITIALIZER}
-    inputs = [_value(_bytes(value)) for number, value in parts if number == _INPUT]
+def _facts(model: "onnx.ModelProto") -> GraphFacts:
+    weights = {tensor.name for tensor in model.graph.initializer}
     return GraphFacts(
-        opset,
-        ir_version,
-        tuple(value for value in inputs if value.name not in weights),
-        tuple(_value(_bytes(value)) for number, value in parts if number == _OUTPUT),
-        sum(number == _NODE for number, _ in parts),
+        next((known.version for known in model.opset_import if known.domain in ("", "ai.onnx")), None),
+        model.ir_version or None,
+        tuple(_value(value) for value in model.graph.input if value.name not in weights),
+        tuple(map(_value, model.graph.output)),
+        len(model.graph.node),
     )
 
 
-def _weight_name(tensor: memoryview) -> str:
-    return next((_text(value) for number, value in _fields(tensor) if number == _TENSOR_NAME), "")
+def _value(value: "onnx.ValueInfoProto") -> Value:
+    from onnx.helper import tensor_dtype_to_np_dtype
 
-
-def _value(info: memoryview) -> Value:
-    """ValueInfoProto: name 1, type 2 → tensor 1 → element type 1, shape 2 → axes 1 → size 1 or name 2."""
-    known = dict(_fields(info))
-    tensor = dict(_fields(_bytes(dict(_fields(_bytes(known[2])))[1])))
-    element = _number(tensor[1])
-    axes = [dict(_fields(_bytes(axis))) for _, axis in _fields(_bytes(tensor.get(2, memoryview(b""))))]
-    shape = tuple(_number(axis[1]) if 1 in axis else _text(axis[2]) if 2 in axis else "?" for axis in axes)
-    return Value(_text(known[1]), _ELEMENTS.get(element, f"element type {element}"), shape)
-
-
-def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """(number, value) of each field; the values of the two fixed sizes as bytes."""
-    at = 0
-    while at < len(data):
-        tag, at = _varint(data, at)
-        kind = tag & 7
-        if kind == _VARINT:
-            value, at = _varint(data, at)
-            yield tag >> 3, value
-            continue
-        if kind == _BYTES:
-            size, at = _varint(data, at)
-        else:
-            size = {_EIGHT_BYTES: 8, _FOUR_BYTES: 4}.get(kind, len(data) + 1)
-        if at + size > len(data):
-            raise ValueError("a field ends behind its message")
-        yield tag >> 3, data[at : at + size]
-        at += size
-
-
-def _varint(data: memoryview, at: int) -> tuple[int, int]:
-    """Seven bits a byte, the lowest first, until one without its highest bit."""
-    value = 0
-    for index in range(_LONGEST_VARINT):
-        byte = data[at + index]
-        value |= (byte & 127) << (7 * index)
-        if byte < 128:
-            return value, at + index + 1
-    raise ValueError("a number is too long")
-
-
-def _number(value: int | memoryview | bytes) -> int:
-    if not isinstance(value, int):
-        raise ValueError("bytes in place of a number")
-    return value
-
-
-def _bytes(value: int | memoryview) -> memoryview:
-    if isinstance(value, int):
-        raise ValueError("a number in place of bytes")
-    return value
-
-
-def _text(value: int | memoryview | bytes) -> str:
-    if isinstance(value, int):
-        raise ValueError("a number in place of a text")
-    return bytes(value).decode()
+    tensor = value.type.tensor_type
+    axes = (axis.dim_value if axis.HasField("dim_value") else axis.dim_param or "?" for axis in tensor.shape.dim)
+    return Value(value.name, str(tensor_dtype_to_np_dtype(tensor.elem_type)), tuple(axes))

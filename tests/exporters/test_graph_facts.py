@@ -1,4 +1,4 @@
-"""The light reader of ONNX files against onnx itself, and on bytes that are none."""
+"""What an ONNX file says of itself, and bytes that are none."""
 
 import onnx
 import pytest
