@@ -26,6 +26,7 @@ def code(first_line: str) -> str:
 
 
 def test_the_network_of_ten_lines_takes_every_method(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert registry.list_models(), "all families are in, or they would go with what is restored"
     monkeypatch.setattr(registry, "_entries", dict(registry._entries))
     exec(code('"""A network of two convolutions'), {})
     for method in ("standard", "groupnl", "ghost"):
