@@ -17,9 +17,13 @@ def flush(path: Path) -> None:
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file under a temporary name, flush it, rename it over `path`."""
     part = path.with_name(f"{path.name}.{secrets.token_hex(6)}.part")
-    part.write_bytes(data)
-    flush(part)
-    part.replace(path)
+    try:
+        part.write_bytes(data)
+        flush(part)
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)  # a full disk needs the room
+        raise
     flush(path.parent)
 
 

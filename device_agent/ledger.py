@@ -6,6 +6,7 @@ the one that older versions use, so that they meet it and refuse, and no second 
 """
 
 import json
+import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,9 +17,10 @@ from device_agent import durable
 from device_agent.artifact import look_at_artifact
 from device_agent.errors import AgentError
 from device_agent.strict import StrictError, from_json, to_dict
-from device_agent.wire import Deployment
+from device_agent.wire import Deployment, is_artifact_id
 
 LEDGER = "deployments.json"
+_LONGEST_REASON = 200
 _MOST_LINES = 1000  # then the lines that newer ones replaced are dropped
 
 
@@ -37,10 +39,11 @@ def read(root: Path, *, locked: bool) -> Reading:
     (Under the lock it is what a power cut left of a push that nobody was told of.)
     """
     path = root / LEDGER
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
+    if not os.path.lexists(path):
         return Reading((), 0, f"{path} is missing" if any(_artifacts(root)) else None)
+    if not path.is_file():  # nor opened: a pipe would never answer
+        return Reading((), 0, f"{path} is no file")
+    data = path.read_bytes()
     if not data:
         return Reading((), 0, f"{path} is empty" if any(_artifacts(root)) else None)
     *lines, rest = data.split(b"\n")
@@ -61,11 +64,11 @@ def record(root: Path, deployment: Deployment) -> Deployment:
     before = _newest(found.deployments)
     if found.damage is not None:
         before = _gathered(root, found, deployment.device, deployment.agent_sha256)
-        _set_aside(root)
-        _write(root, before)
+    others = tuple(item for item in before if item.artifact_sha256 != deployment.artifact_sha256)
+    if found.damage is not None:
+        _write_anew(root, others)
     elif found.lines > _MOST_LINES:
         _write(root, before)
-    others = [item for item in before if item.artifact_sha256 != deployment.artifact_sha256]
     deployment = replace(deployment, previous=others[-1].artifact_sha256 if others else None)
     durable.append(root / LEDGER, _line(deployment))
     return deployment
@@ -77,8 +80,13 @@ def _parse(lines: Sequence[bytes], damage: str | None, path: Path) -> Reading:
         try:
             read_well.append(from_json(Deployment, line))
         except StrictError as error:
-            damage = damage or f"line {number} of {path} cannot be read ({error})"
+            damage = damage or f"line {number} of {path} cannot be read ({_plain(str(error))})"
     return Reading(tuple(read_well), len(lines), damage)
+
+
+def _plain(text: str) -> str:
+    """What a damaged line says of itself is printed by a host: letters alone pass, and not all of them."""
+    return "".join(letter for letter in text[:_LONGEST_REASON] if letter.isprintable())
 
 
 def _newest(items: Sequence[Deployment]) -> tuple[Deployment, ...]:
@@ -95,8 +103,8 @@ def _gathered(root: Path, found: Reading, device: str, agent_sha256: str) -> tup
     for name in unknown:
         try:
             manifest = look_at_artifact(there[name], name)
-        except AgentError:
-            continue  # no artifact: nothing that was ever reported
+        except (AgentError, OSError):
+            continue  # no artifact that this version can read
         when = datetime.fromtimestamp(_age(there[name]), UTC).isoformat(timespec="seconds")
         previous = known[-1].artifact_sha256 if known else None
         known.append(Deployment(device, name, manifest.label, manifest.format, agent_sha256, when, previous))
@@ -105,21 +113,29 @@ def _gathered(root: Path, found: Reading, device: str, agent_sha256: str) -> tup
 
 def _artifacts(root: Path) -> Iterator[Path]:
     folder = root / "artifacts"
-    return (path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else iter(())
+    if folder.is_dir():
+        yield from (path for path in folder.iterdir() if is_artifact_id(path.name) and path.is_dir())
 
 
 def _age(path: Path) -> float:
     return path.stat().st_mtime
 
 
-def _set_aside(root: Path) -> None:
-    path = root / LEDGER
-    if path.exists():
+def _write_anew(root: Path, items: Sequence[Deployment]) -> None:
+    """Whole beside the old one first, which is then set aside: where the disk is full, the old one stays."""
+    path, anew = root / LEDGER, root / f"{LEDGER}.anew.part"
+    durable.write_whole(anew, _lines(items))
+    if os.path.lexists(path):
         path.rename(path.with_name(f"{LEDGER}.aside-{time.time_ns()}"))
+    anew.replace(path)
 
 
 def _write(root: Path, items: Sequence[Deployment]) -> None:
-    durable.write_whole(root / LEDGER, b"".join(map(_line, items)))
+    durable.write_whole(root / LEDGER, _lines(items))
+
+
+def _lines(items: Sequence[Deployment]) -> bytes:
+    return b"".join(map(_line, items))
 
 
 def _line(deployment: Deployment) -> bytes:

@@ -61,7 +61,7 @@ def from_json(cls: type[T], text: str | bytes, where: str = "") -> T:
     """`from_dict` on JSON text; text that is no JSON is a `StrictError` too."""
     try:
         data = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # brackets in brackets, thousands deep
         raise StrictError(f"{where or cls.__name__}: not valid JSON ({error})") from error
     return from_dict(cls, data, where)
 

@@ -53,9 +53,14 @@ BACKENDS: dict[str, BackendEntry] = {
 }
 
 
+def is_artifact_id(text: str) -> bool:
+    """Whether it is a SHA-256 in hexadecimal digits."""
+    return re.fullmatch(r"[0-9a-f]{64}", text) is not None
+
+
 def require_artifact_id(sha256: str) -> None:
     """Raise `ValueError` for what is no SHA-256 in hexadecimal digits."""
-    if not re.fullmatch(r"[0-9a-f]{64}", sha256):
+    if not is_artifact_id(sha256):
         raise ValueError(f"{sha256!r} is no artifact's id")
 
 
@@ -570,7 +575,7 @@ def decode(line: bytes) -> Message:
     """Strict inverse of `encode`. Raises `StrictError` for anything that is not one of our messages."""
     try:
         body = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise StrictError(f"not a message of ours: {line[:80]!r} ({error})") from error
     kind = body.pop("type", None) if isinstance(body, dict) else None
     if not isinstance(kind, str) or kind not in _MESSAGES:

@@ -1,8 +1,11 @@
 """The ledger: one line a deployment; what damages it loses no artifact."""
 
+import errno
 import hashlib
 import json
 import os
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,6 +38,10 @@ def ids(root: Path) -> dict[str, str]:
     return {open_artifact(folder).manifest.label: folder.name for folder in folders}
 
 
+def ids_of_folders(root: Path) -> list[str]:
+    return [path.name for path in (root / "artifacts").iterdir() if path.is_dir()]
+
+
 def line(sha256: str, label: str = "net", **changes: object) -> Deployment:
     return replace(Deployment("pi", sha256, label, "onnx", AGENT, NOW, None), **changes)  # type: ignore[arg-type]
 
@@ -51,9 +58,16 @@ def test_each_deployment_is_one_line_and_knows_the_one_before(root: Path) -> Non
     again = ledger.record(root, line(one, "first"))
     assert again.previous == two
     lines = (root / ledger.LEDGER).read_text().splitlines()
-    # Both artifacts lay there before the ledger did, so the first push has written down both.
-    assert [json.loads(text)["label"] for text in lines][-3:] == ["first", "second", "first"]
+    # Both artifacts lay there before the ledger did, so the first push has written down the other one, too.
+    assert [json.loads(text)["label"] for text in lines] == ["second", "first", "second", "first"]
     assert labels(root) == ["second", "first"]
+
+
+def test_the_first_push_to_a_device_is_one_line(root: Path) -> None:
+    first, second = ids(root).values()
+    shutil.rmtree(root / "artifacts" / second)
+    assert ledger.record(root, line(first, "first")).previous is None
+    assert [json.loads(text)["label"] for text in (root / ledger.LEDGER).read_text().splitlines()] == ["first"]
 
 
 @pytest.mark.parametrize(
@@ -65,6 +79,7 @@ def test_each_deployment_is_one_line_and_knows_the_one_before(root: Path) -> Non
         (b'{"schema_version": 1, "deployments": []}\n', "line 1"),
         (b"[]\n", "line 1"),
         (b"\xff\xfe\n", "line 1"),
+        (b"[" * 100_000 + b"\n", "line 1"),
         (b'{"device": "pi", "schema_version": 99}\n', "line 1"),
     ],
 )
@@ -83,6 +98,49 @@ def test_what_is_damaged_newer_or_lost_is_set_aside_and_written_anew(
     assert labels(root) == ["second", "first"]
     aside = [file.read_bytes() for file in root.glob(f"{ledger.LEDGER}.aside-*")]
     assert aside == ([] if content is None else [content])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda path: (path.mkdir(), (path / "x").write_text("x")),
+        lambda path: path.symlink_to(path),
+        lambda path: path.symlink_to("nowhere"),
+        os.mkfifo,
+    ],
+    ids=["folder", "loop", "dangling link", "pipe"],
+)
+def test_what_is_no_file_is_set_aside_too(root: Path, make: Callable[[Path], object]) -> None:
+    make(root / ledger.LEDGER)
+    assert labels(root) == ["first", "second"]
+    assert "is no file" in (ledger.read(root, locked=True).damage or "")
+    ledger.record(root, line(ids(root)["first"], "first"))
+    assert ledger.read(root, locked=True).damage is None
+    assert labels(root) == ["second", "first"]
+    assert any(os.path.lexists(path) for path in root.glob(f"{ledger.LEDGER}.aside-*"))
+    assert list(root.glob("*.part")) == []
+
+
+def test_a_damaged_ledger_stays_where_no_other_can_be_written(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = ids(root).values()
+    ledger.record(root, line(first, "first"))
+    damaged = (root / ledger.LEDGER).read_bytes() + b"{damage}\n"
+    (root / ledger.LEDGER).write_bytes(damaged)
+
+    def full(path: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr("device_agent.durable.flush", full)
+    with pytest.raises(OSError, match="No space left"):
+        ledger.record(root, line(second, "second"))
+    assert (root / ledger.LEDGER).read_bytes() == damaged
+    assert sorted(path.name for path in root.iterdir()) == ["artifacts", ledger.LEDGER]
+
+
+def test_what_a_damaged_line_says_cannot_play_with_a_terminal(root: Path) -> None:
+    (root / ledger.LEDGER).write_text(json.dumps({"\x1b[31m" + "x" * 10_000: 1}) + "\n")
+    damage = ledger.deployments(root, "pi", AGENT)[1] or ""
+    assert damage.isprintable() and "unknown key" in damage and len(damage) < 400
 
 
 def test_good_lines_survive_a_bad_one_in_their_order(root: Path) -> None:
@@ -117,6 +175,10 @@ def test_folders_that_are_no_artifacts_are_not_listed(root: Path) -> None:
     broken.mkdir()
     (broken / "manifest.json").write_bytes(b"x")
     assert labels(root) == ["first", "second"]
+    for name in ids_of_folders(root):
+        shutil.rmtree(root / "artifacts" / name)
+    (root / "artifacts" / "lost+found").mkdir()
+    assert ledger.deployments(root, "pi", AGENT) == ((), None)
 
 
 def test_an_artifact_whose_file_was_cut_is_not_listed(root: Path) -> None:
