@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO
 
 from device_agent.errors import DeviceBusy
 from device_agent.wire import Waiting
@@ -23,7 +23,7 @@ class DeviceLock:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._stream: TextIO | None = None
+        self._stream: BinaryIO | None = None
 
     @property
     def held(self) -> bool:
@@ -42,7 +42,8 @@ class DeviceLock:
                 raise DeviceBusy(
                     f"The device is busy with {holder.holder}, for {holder.since_s:.0f} s already; "
                     f"{'nothing was waited' if wait_s == 0 else f'{wait_s:g} s were waited'}.",
-                    "Try again when it has ended, or wait longer with --wait SECONDS.",
+                    "Try again when it has ended; push and bench wait longer with --wait SECONDS. If who began it is "
+                    "gone, end the process groupnl-agent there.",
                 )
             if holder.holder != told:
                 told = holder.holder
@@ -61,18 +62,20 @@ class DeviceLock:
         with suppress(OSError):
             name = self._path.read_text(encoding="utf-8", errors="replace").strip()
             since_s = max(0.0, time.time() - self._path.stat().st_mtime)
+            # A board without a clock may have been set right meanwhile, by decades: no lock outlives a boot.
+            since_s = min(since_s, time.clock_gettime(time.CLOCK_MONOTONIC))
         plain = "".join(letter for letter in name if letter.isprintable())
         return Waiting(plain[:_LONGEST_NAME] or _NAMELESS, since_s)
 
     def _try(self, purpose: str) -> bool:
-        stream = self._stream or self._path.open("a", encoding="utf-8")
+        stream = self._stream or self._path.open("ab", buffering=0)
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             stream.close()
             return False
         self._stream = stream
-        stream.truncate(0)
-        stream.write(purpose)
-        stream.flush()
+        with suppress(OSError):  # a full disk: the lock is had all the same, and without a name
+            stream.truncate(0)
+            stream.write(purpose.encode(errors="replace"))
         return True

@@ -8,6 +8,7 @@ Below the root::
     deployments.json                     the ledger
 """
 
+import os
 import secrets
 import shutil
 from dataclasses import dataclass
@@ -46,6 +47,7 @@ def commit_push(root: Path, agent: Path, agent_sha256: str, push: Push, request:
     manifest = push.manifest
     if manifest is None:
         manifest = _place(root, push)
+    durable.flush(root / "artifacts")  # also for a push that was killed behind its renaming
     deployment = Deployment(
         device=request.device,
         artifact_sha256=push.manifest_sha256,
@@ -71,15 +73,14 @@ def _place(root: Path, push: Push) -> ArtifactManifest:
     try:
         manifest = open_artifact(push.incoming, push.manifest_sha256)
         _leave_only(manifest, push.incoming)
+        final = _final(root, push.manifest_sha256)
+        final.parent.mkdir(exist_ok=True)
+        if os.path.lexists(final):  # damaged, or there would be nothing to place
+            final.rename(push.incoming.with_suffix(".damaged"))
+        push.incoming.rename(final)
     except BaseException:
         discard_push(push)
         raise
-    final = _final(root, push.manifest_sha256)
-    final.parent.mkdir(exist_ok=True)
-    if final.exists():  # damaged, or there would be nothing to place
-        final.rename(push.incoming.with_suffix(".damaged"))
-    push.incoming.rename(final)
-    durable.flush(final.parent)
     return manifest
 
 

@@ -178,9 +178,12 @@ class Session:
 def _disk_fault(error: OSError) -> AgentFault:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return AgentFault("disk_full", f"The disk there is full ({error}).", "Free some space there, then try again.")
-    return AgentFault(
-        "storage", f"The disk there refused: {error}.", "Check there who owns that folder and whether it is read-only."
-    )
+    remedy = "See to that file or folder there, then try again."
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        remedy = "Check there who owns that file or folder and whether its disk is read-only."
+    elif error.errno == errno.EXDEV:
+        remedy = "Link the whole folder there to the other disk, not one of those in it."
+    return AgentFault("storage", f"The disk there refused: {error}.", remedy)
 
 
 def _import_runner(backend: str) -> ModuleType:

@@ -17,8 +17,9 @@ def sweep(root: Path, agent: Path) -> None:
 
     The caller holds the lock, so no folder in `incoming` belongs to a living push. What cannot be removed stays.
     """
-    for folder in _inside(root / "incoming", "*"):
-        shutil.rmtree(folder, ignore_errors=True)
+    incoming = root / "incoming"
+    for upload in [] if incoming.is_symlink() else _inside(incoming, "*"):  # behind a link lie things of others
+        _remove(upload)
     for part in (*_inside(root, "*.part"), *_inside(root / "agents", "*.part")):
         _remove_unless(part, _is_written)
     for other in _inside(root / "agents", "groupnl-agent-*.pyz"):
@@ -37,9 +38,17 @@ def _inside(folder: Path, pattern: str) -> list[Path]:
     return sorted(folder.glob(pattern)) if folder.is_dir() else []
 
 
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:  # `rmtree` leaves it, or opens a pipe and waits
+        with suppress(OSError):
+            path.unlink()
+
+
 def _remove_unless(path: Path, is_used: Callable[[int], bool]) -> None:
     with suppress(OSError):
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)  # a pipe is not waited for
         try:
             if not is_used(descriptor):
                 path.unlink()

@@ -90,3 +90,16 @@ def test_how_long_it_is_held_is_told(tmp_path: Path) -> None:
     assert 89 < lock.holder().since_s < 95
     os.utime(tmp_path / "lock", (time.time() + 90, time.time() + 90))  # a board's clock that was set back
     assert lock.holder().since_s == 0
+    os.utime(tmp_path / "lock", (0, 0))  # or was set right, by decades
+    assert lock.holder().since_s <= time.monotonic()
+
+
+def test_a_full_disk_and_odd_letters_hinder_nobody(tmp_path: Path) -> None:
+    (tmp_path / "full").symlink_to("/dev/full")
+    lock = DeviceLock(tmp_path / "full")
+    lock.take("x", 0)
+    assert lock.held
+    lock.release()
+    lock = DeviceLock(tmp_path / "lock")
+    lock.take("a push of \udcff\x1b net", 0)
+    assert lock.holder().holder == "a push of ? net"

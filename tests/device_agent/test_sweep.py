@@ -55,6 +55,22 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
     (root / "agents" / "x.part").symlink_to(outside / "precious")
     sweep(root, root / "agents" / "mine.pyz")
     assert (outside / "precious").read_text() == "x"
+    (root / "incoming" / "link").unlink(missing_ok=True)
+    (root / "incoming").rmdir()
+    (root / "incoming").symlink_to(outside)
+    sweep(root, root / "agents" / "mine.pyz")
+    assert (outside / "precious").read_text() == "x"
+
+
+def test_files_links_and_pipes_among_the_uploads_go_and_none_is_waited_for(tmp_path: Path) -> None:
+    for folder in ("incoming", "agents"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "incoming" / "file").write_text("x")
+    (tmp_path / "incoming" / "link").symlink_to("nowhere")
+    os.mkfifo(tmp_path / "incoming" / "pipe")
+    os.mkfifo(tmp_path / "agents" / "x.part")
+    sweep(tmp_path, tmp_path / "agents" / "mine.pyz")
+    assert list((tmp_path / "incoming").iterdir()) == []
 
 
 def test_an_empty_device_has_nothing_to_sweep(tmp_path: Path) -> None:

@@ -1,0 +1,72 @@
+"""A push on the device's side, where odd things lie in its way."""
+
+import errno
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from device_agent import ledger
+from device_agent.push import Push, commit_push, open_push
+from device_agent.session import _disk_fault
+from device_agent.wire import CommitPush, Deployment, OpenPush
+from exporters.artifact import Artifact, open_artifact
+
+AGENT = "f" * 64
+REQUEST = CommitPush("pi", "2026-11-26T12:00:00+00:00")
+
+
+def opened(root: Path, artifact: Artifact) -> Push:
+    """A push whose files have arrived."""
+    push = open_push(root, root / "agents" / "mine.pyz", OpenPush(artifact.sha256))
+    assert push.incoming is not None
+    shutil.copytree(artifact.directory, push.incoming, dirs_exist_ok=True)
+    return push
+
+
+def committed(root: Path, push: Push) -> Deployment:
+    return commit_push(root, root / "agents" / "mine.pyz", AGENT, push, REQUEST)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda path: path.symlink_to("nowhere"), lambda path: path.write_text("x"), os.mkdir, os.mkfifo],
+    ids=["dangling link", "file", "empty folder", "pipe"],
+)
+def test_what_lies_under_the_artifacts_name_makes_way(
+    tmp_path: Path, untrained, make: Callable[[Path], object]
+) -> None:
+    final = tmp_path / "artifacts" / untrained.onnx.sha256
+    final.parent.mkdir()
+    make(final)
+    committed(tmp_path, opened(tmp_path, untrained.onnx))
+    assert open_artifact(final).sha256 == untrained.onnx.sha256
+    assert [item.artifact_sha256 for item in ledger.read(tmp_path, locked=True).deployments] == [final.name]
+    assert list((tmp_path / "incoming").iterdir()) == []
+
+
+def test_a_name_that_cannot_be_given_leaves_nothing(tmp_path: Path, untrained) -> None:
+    push = opened(tmp_path, untrained.onnx)
+    (tmp_path / "artifacts").write_text("x")
+    with pytest.raises(OSError, match="artifacts"):
+        committed(tmp_path, push)
+    assert list((tmp_path / "incoming").iterdir()) == []
+    assert not (tmp_path / ledger.LEDGER).exists()
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "remedy"),
+    [
+        (errno.ENOSPC, "disk_full", "Free some space"),
+        (errno.EDQUOT, "disk_full", "Free some space"),
+        (errno.EACCES, "storage", "who owns"),
+        (errno.EROFS, "storage", "read-only"),
+        (errno.EXDEV, "storage", "Link the whole folder"),
+        (errno.EISDIR, "storage", "See to that file or folder"),
+    ],
+)
+def test_each_refusal_of_a_disk_has_a_remedy_of_its_own(number: int, code: str, remedy: str) -> None:
+    fault = _disk_fault(OSError(number, os.strerror(number), "/there"))
+    assert fault.code == code and "/there" in fault.message and remedy in fault.remedy
