@@ -17,6 +17,8 @@ from groupnl_deploy.remote.transport import Transport
 from groupnl_deploy.remote.waiting import DEFAULT_WAIT_S, Say, take_lock
 
 _OLDEST_PYTHON = (3, 11)
+# A push by another version of groupnl sweeps, twice, agents that nobody runs: also one that is just about to.
+_TRIES = 4
 # Prints Python's version and the digest of one file, behind a mark that no login banner has.
 _LOOK = (
     "import hashlib,os,sys;p=sys.argv[1];"
@@ -33,17 +35,23 @@ def ensure_agent(transport: Transport) -> AgentBundle:
     bundle = build_bundle()
     if _look(transport, bundle) == bundle.sha256:
         return bundle
-    try:
-        transport.put(bundle.data, bundle.remote_path)
-    except DeviceFault:
-        # A push of another host's may have swept the part between its last byte and its renaming.
-        if _look(transport, bundle) != bundle.sha256:
+    for left in reversed(range(_TRIES)):
+        refused = None
+        try:
             transport.put(bundle.data, bundle.remote_path)
-    if _look(transport, bundle) != bundle.sha256:
-        raise VerificationFailed(
-            f"The agent arrived damaged on {transport.name}.", "Push again; check the device's disk if it persists."
-        )
-    return bundle
+        except DeviceFault as error:  # perhaps only for a part that was swept before its renaming
+            refused = error
+        found = _look(transport, bundle)
+        if found == bundle.sha256:
+            return bundle
+        if refused and not left:
+            raise refused
+        if not refused and found != "missing":
+            break
+    raise VerificationFailed(
+        f"The agent arrived damaged on {transport.name}, or was removed there at once.",
+        "Push again; check the device's disk if it persists.",
+    )
 
 
 @contextlib.contextmanager
@@ -54,15 +62,15 @@ def open_agent(transport: Transport) -> Iterator[AgentClient]:
 
 
 def _start(transport: Transport, running: contextlib.ExitStack) -> AgentClient:
-    bundle = ensure_agent(transport)
-    try:
-        return running.enter_context(start_agent(transport, bundle.remote_path, bundle.sha256))
-    except GroupNLError:
-        # A push by another version of groupnl sweeps agents that nobody runs: this one, between look and start.
-        if _look(transport, bundle) == bundle.sha256:
-            raise
+    left = _TRIES
+    while True:
+        left -= 1
         bundle = ensure_agent(transport)
-        return running.enter_context(start_agent(transport, bundle.remote_path, bundle.sha256))
+        try:
+            return running.enter_context(start_agent(transport, bundle.remote_path, bundle.sha256))
+        except GroupNLError:
+            if not left or _look(transport, bundle) == bundle.sha256:
+                raise
 
 
 def push_artifact(

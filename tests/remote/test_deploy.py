@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from device_agent.wire import Deployment
-from groupnl_deploy.errors import DeviceUnreachable, UsageError, VerificationFailed
+from groupnl_deploy.errors import DeviceFault, DeviceUnreachable, UsageError, VerificationFailed
 from groupnl_deploy.remote import deploy
+from groupnl_deploy.remote.bundle import build_bundle
 from groupnl_deploy.remote.deploy import ensure_agent, find_deployment, open_agent, push_artifact
 from groupnl_deploy.remote.inventory import Device, connect, local_device
 from groupnl_deploy.remote.transport import Transport
@@ -115,6 +116,42 @@ def test_a_damaged_agent_is_replaced_before_it_runs(device: Device) -> None:
         transport.put(bundle.data[:-100], bundle.remote_path)
         assert ensure_agent(transport) == bundle
         assert transport.get(bundle.remote_path) == bundle.data
+
+
+@pytest.mark.parametrize("swept", ["behind its upload", "before its start"])
+def test_an_agent_that_another_version_sweeps_is_sent_again(
+    swept: str, untrained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with connect(local_device()) as transport:
+        bundle, times = build_bundle(), iter(range(3))
+        verb = "put" if swept == "behind its upload" else "spawn"
+        act = getattr(transport, verb)
+
+        def sweep() -> None:
+            if next(times, None) is not None:
+                transport.remove(bundle.remote_path)
+
+        def meet(*given: object) -> object:
+            if verb == "spawn":
+                sweep()
+            done = act(*given)
+            if verb == "put":
+                sweep()
+            return done
+
+        monkeypatch.setattr(transport, verb, meet)
+        assert push_artifact(transport, untrained.onnx).artifact_sha256 == untrained.onnx.sha256
+
+
+def test_an_agent_that_never_arrives_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    with connect(local_device()) as transport:
+        monkeypatch.setattr(transport, "put", lambda data, name: None)
+        with pytest.raises(VerificationFailed, match="arrived damaged on local, or was removed"):
+            ensure_agent(transport)
+        (Path(transport.path("agents"))).write_text("x")
+        monkeypatch.undo()
+        with pytest.raises(DeviceFault, match="agents"):
+            ensure_agent(transport)
 
 
 def test_a_missing_python_is_named(device: Device) -> None:
