@@ -119,10 +119,13 @@ def bench(
     if out is not None:
         require_absent(out)
     with connect(device) as transport, open_agent(transport) as agent:
-        subject = _subject(transport, _deployment(agent, device.name, backend, wanted, reporter), workload.images)
+        deployment = _deployment(agent, device.name, backend, wanted, reporter)
+        take_lock(agent, device.name, f"a benchmark of {deployment.label}", wait_s, reporter.note)
+        # Whom we waited for may have pushed a newer one, or this one anew.
+        deployment = find_deployment(agent.read_ledger(device.name).deployments, device.name, backend, wanted)
+        subject = _subject(transport, deployment, workload.images)
         name = subject.manifest.label
         out = out or _default_run_folder(name, backend)
-        take_lock(agent, device.name, f"a benchmark of {name}", wait_s, reporter.note)
         reporter.note(f"{device.name} runs {name} ({subject.deployment.artifact_sha256[:12]}) with {backend}")
         beside = contextlib.nullcontext() if plan is None else recording_beside(out, reporter.note)
         with beside as recording, reporter.task(f"bench {name}, {backend}") as task:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,8 +19,11 @@ import pytest
 from device_agent.strict import from_json, to_json
 from device_agent.wire import Deployment
 from exporters.artifact import Artifact, open_artifact
+from groupnl_deploy import stages
+from groupnl_deploy.bench.workload import Workload
+from groupnl_deploy.progress import Silence
 from groupnl_deploy.remote.deploy import open_agent, push_artifact
-from groupnl_deploy.remote.inventory import Device, connect
+from groupnl_deploy.remote.inventory import Device, connect, local_device
 from tests.remote.delayed_link import delayed_link
 
 pytestmark = pytest.mark.alone
@@ -225,3 +228,42 @@ def test_a_push_mends_the_ledger(device: Device, artifacts: tuple[Artifact, ...]
             after = agent.read_ledger(device.name)
     assert after.damage is None
     assert [item.label for item in after.deployments] == ["net-0", "net-1", "net-2"]
+
+
+class _OnWaiting(Silence):
+    """Does something when a bench says that it waits."""
+
+    def __init__(self, act: Callable[[], None]) -> None:
+        self._act = act
+
+    def note(self, text: str) -> None:
+        """Hear of what happens."""
+        if "is busy with" in text:
+            self._act()
+
+
+def test_a_benchmark_of_the_newest_takes_what_it_waited_for(artifacts: tuple[Artifact, ...], tmp_path: Path) -> None:
+    device = local_device()
+    workload = Workload(threads=1, images=2, idle_s=0, warmup_s=0, min_iterations=3, min_seconds=0)
+    with connect(device) as transport:
+        push_artifact(transport, artifacts[0])
+        with open_agent(transport) as pushing:
+            pushing.take_lock("a push of net-1 from laptop", 0, lambda other: None)
+
+            def finish() -> None:
+                incoming = pushing.open_push(artifacts[1].sha256).incoming
+                for file in artifacts[1].files:
+                    transport.put(file.read_bytes(), f"{incoming}/{file.name}")
+                pushing.commit_push(device.name, "2026-11-26T12:00:00+00:00")
+                pushing._process.stop()
+
+            run, _ = stages.bench(
+                device.name,
+                "null",
+                artifact=None,
+                workload=workload,
+                plan=None,
+                out=tmp_path / "run",
+                reporter=_OnWaiting(finish),
+            )
+    assert run.manifest.label == "net-1"
