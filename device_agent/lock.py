@@ -42,8 +42,8 @@ class DeviceLock:
                 raise DeviceBusy(
                     f"The device is busy with {holder.holder}, for {holder.since_s:.0f} s already; "
                     f"{'nothing was waited' if wait_s == 0 else f'{wait_s:g} s were waited'}.",
-                    "Try again when it has ended; push and bench wait longer with --wait SECONDS. If who began it is "
-                    "gone, end the process groupnl-agent there.",
+                    "Run it again when that has ended; push and bench wait longer with --wait SECONDS. If who began "
+                    "it is gone, end the process groupnl-agent there.",
                 )
             if holder.holder != told:
                 told = holder.holder

@@ -75,12 +75,14 @@ class Session:
         self._stdout.flush()
 
     def _read(self) -> None:
-        for line in self._stdin:
-            self._lines.put(line)
-        with self._finishing:
-            if self._push is not None:
-                discard_push(self._push)
-            os._exit(0)
+        try:
+            for line in self._stdin:
+                self._lines.put(line)
+        finally:  # also where the read fails, as on a socket that a killed server left unread
+            with self._finishing:
+                if self._push is not None:
+                    discard_push(self._push)
+                os._exit(0)
 
     def _answer(self, line: bytes) -> Message:
         try:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -235,6 +236,20 @@ def test_it_ends_in_the_middle_of_a_benchmark_when_the_host_leaves(tmp_path: Pat
     time.sleep(0.2)
     process.stdin.close()
     assert process.wait(5) == 0
+
+
+@pytest.mark.parametrize("read", [True, False], ids=["all read", "some unread"])
+def test_it_ends_when_a_killed_server_resets_its_socket(tmp_path: Path, read: bool) -> None:
+    """Some give a command one end of a socket pair, not pipes; closing it with bytes unread is a reset, not an end."""
+    path = tmp_path / "agents" / "groupnl-agent.pyz"
+    path.parent.mkdir()
+    path.write_bytes(build_bundle().data)
+    ours, theirs = socket.socketpair()
+    child = subprocess.Popen([sys.executable, str(path)], stdin=theirs, stdout=theirs, stderr=subprocess.DEVNULL)
+    theirs.close()
+    assert ours.recv(1 << 16, 0 if read else socket.MSG_PEEK)
+    ours.close()
+    assert child.wait(20) == 0
 
 
 def test_chatter_of_libraries_goes_to_stderr(tmp_path: Path) -> None:
