@@ -21,6 +21,7 @@ from device_agent.wire import Deployment, is_artifact_id
 
 LEDGER = "deployments.json"
 _LONGEST_REASON = 200
+_LATEST_S = 253_402_300_799.0  # the last second of the year 9999
 _MOST_LINES = 1000  # then the lines that newer ones replaced are dropped
 
 
@@ -39,11 +40,12 @@ def read(root: Path, *, locked: bool) -> Reading:
     (Under the lock it is what a power cut left of a push that nobody was told of.)
     """
     path = root / LEDGER
-    if not os.path.lexists(path):
+    try:
+        if not path.is_file() and os.path.lexists(path):  # nor opened: a pipe would never answer
+            return Reading((), 0, f"{path} is no file")
+        data = path.read_bytes()
+    except FileNotFoundError:
         return Reading((), 0, f"{path} is missing" if any(_artifacts(root)) else None)
-    if not path.is_file():  # nor opened: a pipe would never answer
-        return Reading((), 0, f"{path} is no file")
-    data = path.read_bytes()
     if not data:
         return Reading((), 0, f"{path} is empty" if any(_artifacts(root)) else None)
     *lines, rest = data.split(b"\n")
@@ -118,7 +120,11 @@ def _artifacts(root: Path) -> Iterator[Path]:
 
 
 def _age(path: Path) -> float:
-    return path.stat().st_mtime
+    """When it was written, by the device's clock, in seconds since 1970 and within a calendar's reach."""
+    try:
+        return min(path.stat().st_mtime, _LATEST_S)
+    except FileNotFoundError:  # set aside by a push, while no lock is held here
+        return 0.0
 
 
 def _write_anew(root: Path, items: Sequence[Deployment]) -> None:

@@ -181,6 +181,11 @@ def test_folders_that_are_no_artifacts_are_not_listed(root: Path) -> None:
     assert ledger.deployments(root, "pi", AGENT) == ((), None)
 
 
+def test_an_artifact_of_a_time_that_no_calendar_has_is_the_newest(root: Path) -> None:
+    os.utime(root / "artifacts" / ids(root)["first"], (1e12, 1e12))
+    assert labels(root) == ["second", "first"]
+
+
 def test_an_artifact_whose_file_was_cut_is_not_listed(root: Path) -> None:
     path = root / "artifacts" / next(reversed(ids(root).values())) / "model.onnx"
     data = path.read_bytes()
