@@ -24,11 +24,25 @@ def is_cut(cell: str, others: Sequence[str]) -> bool:
 def is_short_of_all(cell: str, others: Sequence[str]) -> bool:
     """Whether a whole line's last cell lacks digits that all of the others have: cut, and the line ended later.
 
-    >>> is_short_of_all("1.2", ["1.2066", "1.1987"] * 5), is_short_of_all("1.2", ["1.2066", "1.198"] * 5)
+    Of ten numbers one ends with a zero, and many programs write none. Where others keep theirs, each has all digits.
+
+    >>> is_short_of_all("1.2", ["1.2060", "1.1987"] * 5), is_short_of_all("1.2", ["1.2066", "1.1987"] * 5)
     (True, False)
+    >>> is_short_of_all("1.2", ["1.2060", "1.198"] * 5), is_short_of_all("1.", ["1.2066", "1.198"] * 5)
+    (False, True)
     """
+    if len(others) < ENOUGH:
+        return False
+    if _ends_with(cell, "."):
+        return not any(_ends_with(other, ".") for other in others)
     digits = {_digits_at_risk(other)[0] for other in others}
-    return len(others) >= ENOUGH and len(digits) == 1 and _digits_at_risk(cell)[0] < min(digits)
+    keep_zeros = len(digits) == 1 and any(_ends_with(other, "0") for other in others)
+    return keep_zeros and _digits_at_risk(cell)[0] < min(digits)
+
+
+def _ends_with(cell: str, mark: str) -> bool:
+    """Whether a number does, its exponent apart."""
+    return cell.strip(' "\r\n').lower().partition("e")[0].endswith(mark)
 
 
 def _digits_at_risk(cell: str) -> tuple[int, int]:

@@ -100,7 +100,10 @@ def _rows(layout: RowLayout, facts: RecordedFacts, pieces: Iterator[Piece]) -> _
             continue
         part = read_rows(layout, piece, latest_s) if piece.whole else _last_row(layout, piece, latest_s, done.lines)
         if part is None:
-            done.remarks = (f"Line {piece.number}, the last, has no end and may be cut short: it was left out.",)
+            done.remarks = (
+                f"Line {piece.number}, the last, has no end and may be cut short: it was left out. If it is whole, end "
+                "it with a newline.",
+            )
             continue
         number = piece.number + len(piece.lines) - 1
         done.parts.append(part)

@@ -46,8 +46,9 @@ def estimate_update_period(trace: PowerTrace) -> UpdatePeriod:
     own = np.diff(trace.t_s, append=np.inf) > 0.0
     times = trace.t_s[own]
     if len(times) < 2:
+        held = f"The trace holds {len(times) or 'no'} measurement{'' if len(times) else 's'}, and takes two at least."
         raise WindowNotCovered(
-            f"The trace holds {len(times) or 'no'} measurement{'' if len(times) else 's'}, and takes two at least.",
+            " ".join((held, *trace.remarks)),
             "Record for several update periods of the meter, before the window and after it.",
         )
     # The recording begins somewhere within a period, so its first row is no change.

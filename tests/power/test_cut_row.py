@@ -2,6 +2,8 @@
 
 import pytest
 
+from power.energy import window_energy
+from power.errors import WindowNotCovered
 from power.trace_io import read_csv
 
 FIXED = [f"{k / 10:.1f},5.07{k % 3},{0.6 + k / 997:.4f}" for k in range(60)]
@@ -49,6 +51,23 @@ def test_a_number_that_was_cut_and_got_its_newline_later_is_left_out(read) -> No
         trace = read("\n".join(["t_s,voltage_v,current_a", *FIXED])[:-lost] + "\n")
         assert len(trace.t_s) == 59 and "fewer digits than all others" in trace.remarks[0]
     assert len(read("\n".join(["t_s,voltage_v,current_a", *STRIPPED[:-1], "5.9,5.07,2", ""])).t_s) == 60
+
+
+def test_a_whole_last_row_that_happens_to_end_with_a_zero_is_kept(read) -> None:
+    """Most programs write 0.66 for 0.660; among a dozen rows all others may well have three digits."""
+    lines = [f"{k},5.07,{0.6 + k / 1000 + 0.001:g}" for k in range(9)] + [f"{k},5.07,0.7{k}1" for k in range(10, 20)]
+    for last in ("0.66", "0.7", "1"):
+        trace = read("\n".join(["t_s,voltage_v,current_a", *lines, f"20,5.07,{last}", ""]))
+        assert trace.current_a[-1] == float(last)
+    cut = read("\n".join(["t_s,voltage_v,current_a", *lines, "20,5.07,0.", ""]))
+    assert len(cut.t_s) == 19 and "fewer digits than all others" in cut.remarks[0]
+
+
+def test_where_too_little_is_left_it_is_said_why(read) -> None:
+    trace = read("t_s,voltage_v,current_a\n0,5,1.25\n10,5,0.5")
+    with pytest.raises(WindowNotCovered, match=r"1 measurement.*Line 3, the last, .* end it with a newline"):
+        window_energy(trace, 0.0, 10.0)
+    assert window_energy(read("t_s,voltage_v,current_a\n0,5,1.25\n10,5,0.5\n"), 0.0, 10.0).energy_j == 43.75
 
 
 def test_a_column_that_nobody_needs_may_end_as_it_likes(read) -> None:
