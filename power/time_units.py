@@ -5,8 +5,11 @@ What cannot be: rows less than 10 µs or more than a day apart, a recording of y
 What can be and hardly is, told by combined evidence:
 
 - *milliseconds of a slow meter*: ten rows a second in milliseconds are 100 "s" apart. Loggers that slow take whole
-  minutes (`SLOW_LOGGERS_S`, and up to a tenth longer where the work between two rows is not counted), so other regular
-  spacings from 16 s on are doubted. Times since 1970 in seconds are beyond doubt.
+  minutes (`SLOW_LOGGERS_S`, and up to a tenth longer where the work between two rows is not counted; those of
+  `RARE_LOGGERS_S` are told from milliseconds by being on time), so other regular spacings from 16 s on are doubted, and
+  how long the recording is either way is said. Beyond doubt are times since 1970 in seconds, and times with fractions
+  whose spacings vary, yet by less than `SLEEP_S` around whole fives: as milliseconds that would be 10 µs, and no host
+  wakes up so exactly.
 - *days of a spreadsheet*, or hours: one row a second is 11.57 µs of a day apart, which is no period that a meter has.
 
 Faster milliseconds (a row every 1 to 15) read like seconds of a slow logger, and nothing in the file tells: they are
@@ -34,6 +37,8 @@ REGULAR = 0.75  # share of spacings near their median
 SLOWEST_IN_DOUBT_S = 16.0
 SLOW_LOGGERS_S = (20, 30, *(60 * minutes for minutes in (1, 2, 3, 5, 10, 15, 20, 30)))
 SLOW_LOGGERS_S += tuple(3600 * hours for hours in (1, 2, 3, 4, 6, 12, 24))
+RARE_LOGGERS_S = (45, 90, 240)
+SLEEP_S, WHOLE_S = 0.01, 5.0
 LATE = 0.1  # share of its period by which a logger's loop is longer
 _PARTS = ((1_000, "milliseconds"), (1_000_000, "microseconds"), (1_000_000_000, "nanoseconds"))
 SLOWEST_DAYS = 0.05  # days between two rows, a little over an hour
@@ -67,7 +72,7 @@ def doubt_about_times(t_s: Samples) -> Doubt | None:
         _of_the_clock(float(t_s[0]), float(t_s[-1]), usual_s),
         _of_days(t_s, spacings, usual_s),
         _of_the_spacing(usual_s),
-        None if since_1970 else _of_milliseconds(spacings, usual_s),
+        None if since_1970 else _of_milliseconds(spacings, usual_s, float(t_s[-1] - t_s[0])),
         _of_the_length(float(t_s[-1] - t_s[0]), usual_s),
     ):
         if doubt is not None:
@@ -117,14 +122,23 @@ def _of_the_length(length_s: float, usual_s: float) -> Doubt | None:
     return _by_spacing(f"the recording is {length_s / 86_400 / 365.25:.3g} years long by its t_s", usual_s)
 
 
-def _of_milliseconds(spacings: Samples, usual_s: float) -> Doubt | None:
+def _of_milliseconds(spacings: Samples, usual_s: float, length_s: float) -> Doubt | None:
     """Regular rows as far apart as no logger takes them and as milliseconds often are."""
-    is_of_a_logger = any(0.98 * period <= usual_s <= (1 + LATE) * period for period in SLOW_LOGGERS_S)
-    if usual_s < SLOWEST_IN_DOUBT_S or is_of_a_logger or not _are_regular(spacings):
+    if usual_s < SLOWEST_IN_DOUBT_S or not _are_regular(spacings) or _are_of_a_logger(spacings, usual_s):
         return None
-    return _by_spacing(
-        f"the rows are {usual_s:,.4g} s apart by their t_s, and loggers so slow take whole minutes", usual_s
-    )
+    seen = f"the rows are {usual_s:,.4g} s apart and {lasting(length_s)} long in all by their t_s"
+    return _by_spacing(f"{seen}, and loggers so slow take whole minutes", usual_s, length_s)
+
+
+def _are_of_a_logger(spacings: Samples, usual_s: float) -> bool:
+    """Whether seconds are likelier than milliseconds, for what is as far apart as both may be."""
+    if any(0.98 * period <= usual_s <= (1 + LATE) * period for period in SLOW_LOGGERS_S):
+        return True
+    if any(abs(usual_s / period - 1) <= 0.02 for period in RARE_LOGGERS_S):
+        return True
+    near = near_median(spacings)
+    slept = np.abs(near - WHOLE_S * np.round(near / WHOLE_S)) < SLEEP_S
+    return bool(np.all(slept) and np.ptp(near) > 1e-6)
 
 
 def _of_days(t_s: Samples, spacings: Samples, usual_s: float) -> Doubt | None:
@@ -165,12 +179,13 @@ def _are_regular(spacings: Samples) -> bool:
     return len(spacings) >= ENOUGH_ROWS - 1 and len(near_median(spacings)) >= REGULAR * len(spacings)
 
 
-def _by_spacing(seen: str, usual_s: float) -> Doubt:
+def _by_spacing(seen: str, usual_s: float, length_s: float | None = None) -> Doubt:
     """With the units in which the rows would be as far apart as a meter's are, the likeliest first."""
     likely = [(parts, word) for parts, word in _PARTS if ROUNDED * SHORTEST_S <= usual_s / parts <= 60.0]
     if not likely:
         return Doubt(seen, "give t_s in seconds")
-    doubt = _looking_like(seen, likely[0][1], likely[0][0])
+    parts, word = likely[0]
+    doubt = _looking_like(seen, word if length_s is None else f"{word} ({lasting(length_s / parts)} in all)", parts)
     others = "".join(f" (or, if they are {word}, by {parts:,})" for parts, word in likely[1:2])
     return Doubt(doubt.seen, doubt.mend + others)
 
