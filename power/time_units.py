@@ -143,7 +143,7 @@ def _are_of_a_logger(spacings: Samples, usual_s: float) -> bool:
 
 def _of_days(t_s: Samples, spacings: Samples, usual_s: float) -> Doubt | None:
     """Days of a spreadsheet that are too far apart to be refused as such."""
-    if len(spacings) < ENOUGH_ROWS - 1 or not ROUNDED * SHORTEST_S <= usual_s < SLOWEST_DAYS:
+    if not ROUNDED * SHORTEST_S <= usual_s < SLOWEST_DAYS:
         return None
     is_serial = all(_within(SERIAL_DAYS, float(end)) for end in (t_s[0], t_s[-1]))
     # Times since 1970 have no digits left to tell so short a spacing from a round one.
@@ -156,6 +156,8 @@ def _of_days(t_s: Samples, spacings: Samples, usual_s: float) -> Doubt | None:
         return _days(seen, mean)
     if any(_is_of(HOUR_S, _ROUND_IN_HOURS_S, period) for period in periods):
         return Doubt(f"{seen}: these look like hours (a row every {lasting(mean * HOUR_S)})", "multiply t_s by 3,600")
+    if len(spacings) < ENOUGH_ROWS - 1:  # of few rows an odd spacing means nothing, but no clock so late is so fast
+        return _days(seen, mean) if is_serial and usual_s < 0.9e-3 else None
     is_odd = is_serial or not (_is_round(typical) or _is_round(1 / typical))
     return _days(seen, mean) if usual_s < 1e-4 and is_odd else None
 
