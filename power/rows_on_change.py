@@ -67,20 +67,24 @@ def are_changes(trace: PowerTrace) -> bool:
 
 
 def may_be_changes(trace: PowerTrace) -> bool:
-    """Whether nothing contradicts that each row holds until the next, though nothing speaks for it either."""
-    seen = _changes_of(trace)
+    """Whether nothing contradicts that each row holds until the next, though nothing speaks for it either.
+
+    Rows that repeat a value contradict nothing here: a log of changes may show so that it is alive.
+    """
+    seen = _changes_of(trace, with_repeats=True)
     return seen is not None and _matters(seen) and _unevenness(seen.spacings) > UNEVEN
 
 
-def _changes_of(trace: PowerTrace) -> _Changes | None:
-    """None where rows behind one another are equal, but for the last, or too few, and where their meter is known."""
+def _changes_of(trace: PowerTrace, *, with_repeats: bool = False) -> _Changes | None:
+    """None where there are too few rows, where their meter is known, and where rows behind one another are equal, but
+    for the last, unless they may be (`with_repeats`)."""
     facts = trace.facts
     if facts.meter != UNKNOWN or facts.averaging != "instant":
         return None
     if facts.update_period_s is not None or facts.poll_period_s is not None:
         return None
     differs = changes(trace.voltage_v, trace.current_a)
-    if len(differs) < 3 or not differs[:-1].all():
+    if len(differs) < 3 or not (with_repeats or differs[:-1].all()):
         return None
     few = slice(ENOUGH)
     values = np.column_stack((trace.voltage_v[few], trace.current_a[few]))

@@ -145,7 +145,7 @@ def _about_rows(done: Integrated) -> Iterator[str]:
     gross, held = done.gross, done.held
     if held is not None and abs(held.energy_j - gross.energy_j) > OTHER_RULE_MATTERS * abs(gross.energy_j):
         yield (
-            f"No two rows behind one another are equal: if a row was written when the value changed, it is "
+            f"The rows come at uneven times: if a row was written when the value changed, it is "
             f"{_number(held.energy_j)} J (--method hold)."
         )
 

@@ -121,6 +121,19 @@ def test_even_rows_and_rows_of_which_two_are_equal_are_samples() -> None:
     assert not are_changes(trace_of(np.array([0.0, 10.0]), [3.0, 6.0]))
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_log_of_changes_that_shows_that_it_is_alive_is_not_asked_about_but_may_be_one(seed: int) -> None:
+    """Two levels for random times, and a row at least every 10 s."""
+    held_s = np.random.default_rng(seed).exponential(8.0, 60) + 0.05
+    ends_s = np.cumsum(held_s)
+    t_s = np.concatenate([np.arange(end - held, end, 10.0) for end, held in zip(ends_s, held_s, strict=True)])
+    level = np.searchsorted(ends_s, t_s + 1e-6, side="right")
+    log = trace_of(t_s, np.where(level % 2, 6.0, 2.5))
+    assert not are_changes(log) and may_be_changes(log)
+    assert not may_be_changes(trace_of(10.0 * np.arange(60), np.repeat([2.5, 6.0, 2.5], 20)))
+    assert not may_be_changes(trace_of(t_s, np.full(len(t_s), 3.0)))
+
+
 def test_what_a_recording_says_of_its_meter_settles_it() -> None:
     for facts in (
         MeterFacts("hwmon", "sysfs", "ina", False, 1, "in1", None, "instant"),
