@@ -62,12 +62,16 @@ def in_words(t_s: Samples, voltage_v: Samples, current_a: Samples) -> Iterator[s
     if spacing_s is None:
         return
     ranges = (_range(voltage_v, "V"), _range(current_a, "A"))
+    length_s = float(t_s[-1] - t_s[0])
     yield (
         f"Its columns were taken as seconds, volts and amperes: a row every {lasting(spacing_s)} for "
-        f"{lasting(float(t_s[-1] - t_s[0]))}, {', '.join(ranges)}."
+        f"{lasting(length_s)}, {', '.join(ranges)}."
     )
     if may_be_milliseconds(t_s):
-        yield "Its times are whole numbers: if they are milliseconds, divide t_s by 1,000."
+        yield (
+            "Its times are whole numbers: if they are milliseconds, divide t_s by 1,000 "
+            f"({lasting(length_s / 1000)} in all)."
+        )
     if np.max(np.abs(current_a)) > USB_A:
         yield (
             f"More than {USB_A:g} A is more than a USB supply gives: if the column current_a is in milliamperes, "

@@ -141,7 +141,7 @@ def test_times_that_are_no_seconds(name: str) -> None:
 def test_what_nobody_can_tell_is_said() -> None:
     """15 mA written as 15, and milliseconds of a hundred rows a second: both may be what they are called."""
     said = " ".join(in_words(10.0 * np.arange(1001), np.full(1001, 5.0), np.full(1001, 15.0)))
-    assert "whole numbers: if they are milliseconds, divide t_s by 1,000" in said
+    assert "whole numbers: if they are milliseconds, divide t_s by 1,000 (10 s in all)" in said
     assert "a row every 10 s for 2.78 h" in said and "5 V, 15 A" in said and "milliamperes, divide it by 1,000" in said
     usual = list(in_words(TEN_HZ, np.full(100, 5.0), np.linspace(0.6, 1.2, 100)))
     assert usual == [
