@@ -19,7 +19,7 @@ from torch import nn
 
 from device_agent.wire import Amplifier
 from exporters.amplification import Network, find_amplifier, where_it_fails
-from exporters.errors import ExportFailed, ParityError
+from exporters.errors import Amplified, ExportFailed, ParityError
 
 Float32Array = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
@@ -28,6 +28,8 @@ ONE_BY_ONE = (1,)
 DYNAMIC = (1, 2, 5)
 TOLERANCE = 1e-4  # of the spread of the outputs
 ROUNDINGS = 2  # of eager's own error, where that is more: two computations that both round may differ so far
+# Of the spread: a graph that answers zero to everything could pass where so much is allowed, so nothing is proved.
+MOST_ALLOWED = 1
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,8 @@ def reference_of(
 ) -> Reference:
     """Compute both; `model` is in evaluation mode and stays as it is. `more` makes the images of `Reference.wider`.
 
-    Raises `ExportFailed` for a network that cannot be asked so, `ParityError` where it gives no numbers.
+    Raises `ExportFailed` for a network that cannot be asked so or that draws lots; `ParityError` where it gives no
+    numbers, `Amplified` where single precision is so far off that any graph would pass.
     """
     single = torch_logits(model, inputs, batches)
     double = _in_double(model)
@@ -77,9 +80,13 @@ def reference_of(
     found = Reference(inputs, batches, right, error, wider=wider)
     if not ROUNDINGS * error > TOLERANCE * found.spread:
         return found
+    _require_same_again(model, inputs[:1])
+    _require_images_matter(right[: len(inputs)], found)
     worst = int(np.abs(single - right)[: len(inputs)].reshape(len(inputs), -1).max(axis=1).argmax())
     with torch.inference_mode(), _as_measured():
         amplifier = find_amplifier(model, double, torch.from_numpy(inputs[worst : worst + 1]))
+    if ROUNDINGS * error > MOST_ALLOWED * found.spread:
+        raise _hopeless(error / found.spread, amplifier)
     return replace(found, amplifier=amplifier)
 
 
@@ -149,6 +156,32 @@ def first_line(error: BaseException | str) -> str:
     """What an error or a text says first, without its full stop."""
     lines = str(error).strip().splitlines()
     return lines[0].strip().rstrip(".") if lines else type(error).__name__
+
+
+def _require_same_again(model: nn.Module, image: Float32Array) -> None:
+    """Raise `ExportFailed` for a network that answers one image in two ways: its own error would be no rounding."""
+    if not np.array_equal(torch_logits(model, image), torch_logits(model, image)):
+        raise ExportFailed(
+            "The network gives another answer each time to the same image, so no graph can be proved to equal it.",
+            "Take random numbers out of forward: nn.Dropout in place of functional.dropout, no torch.rand.",
+        )
+
+
+def _require_images_matter(logits: Float64Array, found: Reference) -> None:
+    """Raise `ParityError` where all outputs are one number but for rounding."""
+    if found.spread <= np.finfo(np.float32).eps * np.abs(logits).max():
+        raise ParityError(
+            f"The network's outputs are {logits.flat[0]:.6g} for every class and image, so nothing can be compared.",
+            "Nothing was written. Its weights are dead: take an earlier checkpoint, or train again.",
+        )
+
+
+def _hopeless(error: float, amplifier: Amplifier) -> Amplified:
+    return Amplified(
+        f"The network amplifies rounding so much that nothing can be proved: in single precision it is itself "
+        f"{error:.2g} of the outputs' spread away from double precision. It begins in {amplifier.module}.",
+        "Nothing was written. Train it, or look for huge weights.",
+    )
 
 
 def _in_double(model: nn.Module) -> Network:

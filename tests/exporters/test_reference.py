@@ -282,3 +282,37 @@ class MakesTensors(nn.Module):
 
 def test_tensors_that_a_network_makes_on_its_way_are_double_too():
     assert reference_of(Around(MakesTensors()).eval(), IMAGES).logits.dtype == np.float64
+
+
+class Lots(nn.Module):
+    """A head, and chance behind it."""
+
+    def __init__(self, draw) -> None:
+        super().__init__()
+        self.head, self.draw = nn.Linear(432, 5), draw
+
+    def forward(self, x):
+        return self.draw(self.head(x.flatten(1)))
+
+
+@pytest.mark.parametrize("draw", [nn.functional.dropout, lambda x: x + torch.rand_like(x)], ids=["dropout", "rand"])
+def test_a_network_that_draws_lots_is_refused_and_not_called_an_amplifier(draw):
+    with pytest.raises(ExportFailed, match="another answer each time"):
+        reference_of(Lots(draw).eval(), IMAGES)
+
+
+def test_a_network_with_which_any_graph_would_pass_is_refused():
+    with pytest.raises(Amplified, match=r"nothing can be proved.*It begins in middle"):
+        reference_of(amplifying(1e8), IMAGES)
+
+
+class Dead(nn.Module):
+    """One number whatever the image, which single and double precision round otherwise."""
+
+    def forward(self, x):
+        return torch.sqrt(torch.full((len(x), 2), 0.07, dtype=x.dtype))
+
+
+def test_one_number_for_every_class_and_image_is_said_to_be_that():
+    with pytest.raises(ParityError, match=r"0.264575 for every class and image"):
+        reference_of(Dead().eval(), IMAGES)
