@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from device_agent.strict import StrictError, from_dict
 from device_agent.wire import MODEL_FILES, ArtifactManifest, FileDigest
@@ -22,17 +22,23 @@ from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.workspace import CHECKPOINT_FILE, sha256_hex
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     from torch import Tensor, nn
 
     from groupnl_deploy.training.checkpoint import Checkpoint, CheckpointDraft
+
+    Array = npt.NDArray[np.floating[Any]]
 
 Shapes = dict[str, tuple[tuple[int, ...], str]]  # shape and element type, by key
 INPUT, OUTPUT, BATCH = "input", "logits", "batch"
 # As in `exporters.parity`, which imports PyTorch.
 LEAST_TOLERANCE, ROUNDINGS, ON_A_DEVICE = 1e-4, 2, 10
+BATCHES = {"1": (1,), "dynamic": (1, 2, 5)}
 # An untrained network gives its own answers to this; a trained one is off by about one spread.
 SAME_ANSWERS = 1e-3
 _SLACK = 1 + 1e-6
+_NEAR_A_PIXEL = 0.01  # of 255; float32 is off by a thousandth
 _MOST_FOLDERS = 500
 _REMEDY = "Export its checkpoint again; a manifest is not to be edited."
 
@@ -102,8 +108,17 @@ def of_proof(manifest: ArtifactManifest) -> Iterator[str]:
     least = LEAST_TOLERANCE * parity.output_std
     if not parity.tolerance * parity.output_std <= max(least, ROUNDINGS * parity.eager_error) * _SLACK:
         yield f"its tolerance is {parity.tolerance:.3g}, wider than its rounding allows"
-    if golden is not None and not golden.tolerance <= ON_A_DEVICE * parity.tolerance * _SLACK:
+    if (parity.amplifier is None) != (parity.tolerance <= LEAST_TOLERANCE * _SLACK):
+        place = parity.amplifier.module if parity.amplifier else "no place"
+        yield f"its tolerance is {parity.tolerance:.3g}, and it names {place} where rounding grows"
+    if parity.batches != BATCHES[manifest.batch]:
+        yield f"it was proved at batches {parity.batches}, and its batch is {manifest.batch}"
+    if golden is None:
+        yield "it has no golden pair, with which a device is tried"
+    elif not golden.tolerance <= ON_A_DEVICE * parity.tolerance * _SLACK:
         yield f"its golden tolerance is {golden.tolerance:.3g}, more than {ON_A_DEVICE} times the proof's"
+    elif not golden.tie <= ON_A_DEVICE * 2 * ROUNDINGS * parity.eager_error * _SLACK:
+        yield f"its golden tie is {golden.tie:.3g}, wider than its rounding allows"
     if not parity.p99_abs_error <= parity.max_abs_error:
         yield "99 % of its errors are larger than the largest"
 
@@ -121,15 +136,37 @@ def of_training(manifest: "ArtifactManifest | CheckpointDraft") -> Iterator[str]
         yield f"it was trained on {manifest.dataset} and has no accuracy"
 
 
-def of_golden(
-    manifest: ArtifactManifest, image: tuple[tuple[int, ...], str] | None, logits: tuple[tuple[int, ...], str] | None
-) -> Iterator[str]:
-    """The golden pair's shapes and types against input and output; None for a file that is no array."""
+def of_golden(manifest: ArtifactManifest, image: "Array | None", logits: "Array | None") -> Iterator[str]:
+    """The golden pair against input, output, mean and std; None for a file that is no array."""
     if manifest.golden is None:
         return
-    for what, found, info in (("image", image, manifest.input), ("answer", logits, manifest.output)):
+    wrong = []
+    for what, array, info in (("image", image, manifest.input), ("answer", logits, manifest.output)):
+        found = None if array is None else (tuple(array.shape), str(array.dtype))
         if found != (info.shape, info.dtype):
-            yield f"its golden {what} is {found or 'no array'}, and the manifest has {(info.shape, info.dtype)}"
+            wrong.append(f"its golden {what} is {found or 'no array'}, and the manifest has {(info.shape, info.dtype)}")
+    yield from wrong
+    if image is not None and not wrong:
+        yield from of_pixels(manifest, image)
+
+
+def of_pixels(manifest: ArtifactManifest, image: "Array") -> Iterator[str]:
+    """Mean and std against the golden image: it is a photograph of whole pixels from 0 to 255, once they are undone.
+
+    Args:
+        manifest: whose mean and std are tried.
+        image: (1, C, H, W), as the network takes it.
+    """
+    import numpy as np
+
+    about = manifest.preprocessing
+    if not len(about.mean) == len(about.std) == image.shape[1]:
+        return  # `of_specification` says so
+    mean, std = (np.asarray(values).reshape(1, -1, 1, 1) for values in (about.mean, about.std))
+    pixels = 255 * (image.astype(np.float64) * std + mean)
+    slack = _NEAR_A_PIXEL + 255 * 1e-6 * float(np.abs(mean).max())
+    if not (np.abs(pixels - pixels.round()).max() <= slack and -slack <= pixels.min() <= pixels.max() <= 255 + slack):
+        yield f"its golden image was not prepared with mean {about.mean} and std {about.std}"
 
 
 def of_graph(manifest: ArtifactManifest, graph: GraphFacts) -> Iterator[str]:
@@ -253,23 +290,23 @@ def _of_statistics(mean: tuple[float, ...], std: tuple[float, ...], spec: ModelS
         yield f"its preprocessing divides by {std} after taking off {mean}, which are no such numbers"
 
 
-def _golden(artifact: Artifact) -> tuple[tuple[tuple[int, ...], str] | None, tuple[tuple[int, ...], str] | None]:
+def _golden(artifact: Artifact) -> "tuple[Array | None, Array | None]":
     import numpy as np
 
     golden, listed = artifact.manifest.golden, {file.name for file in artifact.manifest.files}
     if golden is None:
         return None, None
 
-    def described(name: str) -> tuple[tuple[int, ...], str] | None:
+    def read(name: str) -> "Array | None":
         if name not in listed:
             return None  # nobody checked its digest
         try:
-            array = np.load(artifact.directory / name, allow_pickle=False, mmap_mode="r")
+            array: Array = np.load(artifact.directory / name, allow_pickle=False, mmap_mode="r")
         except (OSError, ValueError, EOFError):
             return None
-        return tuple(array.shape), str(array.dtype)
+        return array
 
-    return described(golden.input), described(golden.output)
+    return read(golden.input), read(golden.output)
 
 
 def _stored(path: Path) -> Shapes:

@@ -78,6 +78,12 @@ BOTH = [
     (put("parity", "same_top1", value=False), "more than the proof allows"),
     (put("parity", "tolerance", value=1.0), "its tolerance is 1"),
     (put("golden", "tolerance", value=1.0), "its golden tolerance is 1"),
+    (put("golden", "tie", value=0.5), "its golden tie is 0.5"),
+    (put("golden", value=None), "it has no golden pair"),
+    (put("preprocessing", "mean", value=[0.486, 0.456, 0.406]), "its golden image was not prepared with mean"),
+    (put("preprocessing", "std", value=[0.229, 0.224, 0.226]), "its golden image was not prepared with mean"),
+    (lambda table: table["parity"].update(eager_error=1.0, tolerance=0.1), "it names no place where rounding grows"),
+    (put("parity", "batches", value=[1, 2, 5]), "it was proved at batches (1, 2, 5), and its batch is 1"),
     (put("golden", "output", value="golden_input.npy"), "its golden answer is"),
     (put("golden", "input", value="manifest.json"), "its golden image is no array"),
 ]
