@@ -15,6 +15,7 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout,
 OutFolder = Annotated[Path, typer.Option("--out", help="The folder to write; it must not exist yet.")]
 DeviceName = Annotated[str, typer.Option("--device", help="A name from `groupnl device list`.")]
 
+LONGEST_SIDE = 1 << 16  # of an image, in pixels
 _EMULATOR = "emulator"  # `bench.meter.EMULATOR_PORT`, whose module is slow to import
 
 
@@ -94,7 +95,7 @@ def shape(option: str, text: str | None) -> tuple[int, int, int] | None:
     if text is None:
         return None
     parts = text.lower().replace("x", ",").split(",")
-    if len(parts) != 3 or not all(part.strip().isdecimal() and int(part) > 0 for part in parts):
+    if len(parts) != 3 or not all(part.strip().isdecimal() and 0 < int(part) <= LONGEST_SIDE for part in parts):
         raise UsageError(f"{option} is “{text}”; it is channels, height and width.", f"Write {option} 3,224,224.")
     return (int(parts[0]), int(parts[1]), int(parts[2]))
 

@@ -96,8 +96,9 @@ def gather(path: Path, said: Mapping[str, Any], sha256: str) -> Claims:
     sources = [*_configuration(path), *_inside(said), _Source("its file name", (path.name,)), *_folders(path)]
     texts = [text for source in sources for text in source.names]
     row = published_as(sha256, *texts)
-    if row is not None:
-        sources = [_as_published(row, sha256), *sources]
+    if row is not None:  # a name may be that of what the file began as, so its own words count before timm's list
+        published, exact = _as_published(row, sha256), is_digest_of(sha256, row)
+        sources = [published, *sources] if exact else [*sources, published]
     return Claims(
         tuple(Claim(source.who, text, network_in(text)) for source in sources for text in source.names),
         tuple(Argument(s.who, name, value) for s in sources for name, value in s.arguments.items()),
@@ -145,7 +146,16 @@ def _source(who: str, table: Mapping[str, Any]) -> _Source:
             images |= table[key]
     names = [table.get(key) for key in _NAME_KEYS] + [images.get("architecture"), images.get("hf_hub_id")]
     unique = dict.fromkeys(text for text in names if isinstance(text, str) and text.isprintable())
-    return _Source(who, tuple(unique), _arguments(table), images)
+    return _Source(who, tuple(unique), _arguments(table), _of_unit_pixels(images))
+
+
+def _of_unit_pixels(images: dict[str, Any]) -> dict[str, Any]:
+    """Mean and std of pixels from 0 to 1, where they are of pixels from 0 to 255: no mean of the former is over 1."""
+    mean, std = _statistics(images.get("mean"), images), _statistics(images.get("std"), images)
+    if mean is None or max(mean) <= 1:
+        return images
+    scaled = {"mean": mean, "std": std}
+    return images | {key: [value / 255 for value in values] for key, values in scaled.items() if values}
 
 
 def _arguments(table: Mapping[str, Any]) -> dict[str, Any]:
@@ -154,7 +164,8 @@ def _arguments(table: Mapping[str, Any]) -> dict[str, Any]:
     for key in ("model_args", "model_kwargs"):
         if isinstance(table.get(key), Mapping):
             found |= {str(name): value for name, value in table[key].items()}
-    direct = {"bn_eps": table.get("bn_eps"), "global_pool": table.get("global_pool", table.get("gp"))}
+    direct = {name: table.get(name) for name in ("bn_eps", "bn_tf")}
+    direct["global_pool"] = table.get("global_pool", table.get("gp"))
     found |= {name: value for name, value in direct.items() if value is not None}
     return {name: value for name, value in found.items() if value is not None}
 

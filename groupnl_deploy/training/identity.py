@@ -1,10 +1,11 @@
 """Is a file the network that the user named? Its keys and shapes fit; its claims may say that it is another."""
 
 from dataclasses import dataclass
+from typing import Any, get_args
 
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.models.registry import entry_of
-from groupnl_deploy.models.spec import ModelSpec
+from groupnl_deploy.models.spec import ModelSpec, Padding
 from groupnl_deploy.training.claims import Argument, Claims
 from groupnl_deploy.training.twins import Twin, twins_of
 
@@ -36,15 +37,18 @@ def require_the_named(what: object, spec: ModelSpec, claims: Claims) -> None:
 
 
 def undecided(spec: ModelSpec, claims: Claims) -> tuple[Twin, ...]:
-    """The twins that the file may be as well, since nothing says which; none where something does.
+    """The twins that the file may be as well, since nothing says which; none where something does and nothing weaker
+    says otherwise.
 
     Of a network whose convolutions were replaced only those that can be built here: others have no such form.
     """
     claim = claims.network
     family = {spec.name, *(twin.name for twin in twins_of(spec.name))}
     if claim is not None and claim.network in family:
-        return ()
-    others = [twin for twin in twins_of(spec.name) if twin.known or spec.conv.method == "standard"]
+        named = {other.network for other in claims.names}
+        others = [twin for twin in twins_of(spec.name) if twin.name in named]
+    else:
+        others = [twin for twin in twins_of(spec.name) if twin.known or spec.conv.method == "standard"]
     return tuple(twin for twin in others if not (twin.known and _numerics(spec, twin.name) == _numerics(spec)))
 
 
@@ -77,19 +81,28 @@ def _other_network(what: object, spec: ModelSpec, twin: Twin, said: str) -> Usag
     )
 
 
+def _number(value: Any) -> float | None:
+    """Of an option, which may be text; None for what is none."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return None
+
+
 def _require_built_so(what: object, spec: ModelSpec, argument: Argument) -> None:
     name, value, own = argument.name, argument.value, _numerics(spec)
     remedy = f"groupnl cannot build it so: take weights of {spec.name} as it comes."
     if name == "bn_tf" and value is True:
         name, value = "bn_eps", _TF_EPS
     if name == "bn_eps":
-        if not isinstance(value, int | float) or value == own.bn_eps:
+        if _number(value) in (None, own.bn_eps):
             return
-        remedy = f"Give --bn-eps {value:g}."
+        remedy = f"Give --bn-eps {_number(value):g}."
     elif name == "pad_type":
-        if (value or "symmetric") == own.padding:
+        padding = str(value).lower() if value else "symmetric"  # as timm reads it
+        if padding == own.padding:
             return
-        remedy = f"Give --padding {value or 'symmetric'}."
+        remedy = f"Give --padding {padding}." if padding in get_args(Padding) else remedy
     elif name in _HARMLESS or name.startswith("drop") or value in _FREE or value in _DEFAULTS.get(name, ()):
         return
     raise UsageError(

@@ -10,6 +10,8 @@ from groupnl_deploy.training.data import preprocessing
 
 Statistics = tuple[float, ...]
 _USER = "you"
+# What a mean or std may be where pixels are from 0 to 1; a std of 1/255 feeds a network whole pixels.
+_RANGES = {"mean": (-1.0, 1.0), "std": (1e-4, 5.0)}
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,8 @@ class Preparation:
 def prepare(spec: ModelSpec, options: ImageOptions, claims: Claims) -> Preparation:
     """Decide on mean, std and input shape of an imported network.
 
-    Raises `UsageError` for a mean or std of the user's that has neither one number nor as many as channels.
+    Raises `UsageError` for a mean or std of the user's that has neither one number nor as many as channels, or that
+    is of pixels from 0 to 255.
     """
     shape = _shape(spec, options, claims)
     channels = shape.value[0]
@@ -79,6 +82,7 @@ def _shape(spec: ModelSpec, options: ImageOptions, claims: Claims) -> ImageFact:
 
 def _statistics(name: str, said: Statistics | None, claimed: ImageFact | None, channels: int) -> ImageFact | None:
     if said is not None:
+        _require_unit_pixels(name, said)
         if len(said) not in (1, channels):
             raise UsageError(
                 f"--{name} has {len(said)} numbers, and the network takes {channels} channels.",
@@ -88,6 +92,19 @@ def _statistics(name: str, said: Statistics | None, claimed: ImageFact | None, c
     if claimed is not None and len(claimed.value) in (1, channels):
         return ImageFact(claimed.who, _spread(claimed.value, channels))
     return None
+
+
+def _require_unit_pixels(name: str, said: Statistics) -> None:
+    """Raise `UsageError` for numbers that are no mean or std of pixels from 0 to 1, as those of pixels to 255."""
+    low, high = _RANGES[name]
+    if all(low <= value <= high for value in said):
+        return
+    of_bytes = max(said) > high and all(low <= value / 255 <= high for value in said)
+    divided = ",".join(f"{value / 255:.6g}" for value in said)
+    raise UsageError(
+        f"--{name} {','.join(f'{value:g}' for value in said)} is none of pixels from 0 to 1.",
+        f"If it is of pixels from 0 to 255, write --{name} {divided}." if of_bytes else f"Write --{name} 0.5.",
+    )
 
 
 def _assumed(values: Statistics, channels: int) -> ImageFact:

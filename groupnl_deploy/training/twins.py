@@ -17,6 +17,8 @@ from groupnl_deploy.training.data import IMAGENET_MEAN, IMAGENET_STD
 _TABLE = Path(__file__).with_name("tables") / "twins.json"
 _PLAIN = "symmetric padding of strided convolutions, and a BatchNorm epsilon of 1e-5"
 _TF = "tf_"
+# Words beside a plain name that speak of a twin, without being its name.
+_HINTS = re.compile(r"(?<![a-z0-9])(tf|tensorflow|aa|blur|blurpool|antialiased|caffe|msra)(?![a-z0-9])")
 _DIGEST_IN_NAME = re.compile(r"-([0-9a-f]{8})\.pth$")  # PyTorch's habit: the first digits of the file's SHA-256
 
 
@@ -61,7 +63,8 @@ def network_in(text: str) -> str | None:
     """The network that a text names: a registered name, or that of a twin; the longest that is in it.
 
     Second and old names become the first one, and the authors' names that of their network. A name behind "tf_" is
-    TensorFlow's variant, or unknown where there is none.
+    TensorFlow's variant, or unknown where there is none; a plain name beside a word such as "tf" or "blur" decides
+    nothing between it and its twins.
     """
     plain = re.sub(r"[^a-z0-9]", "_", text.lower())
     for name in sorted(_names(), key=len, reverse=True):
@@ -70,7 +73,8 @@ def network_in(text: str) -> str | None:
             variant = _TF + _names()[name]
             return variant if variant in _names() else None
         if found:
-            return _names()[name]
+            rest = f"{plain[: found.start()]} {plain[found.end() :]}"
+            return None if _has_twins(_names()[name]) and _HINTS.search(rest.replace("_", " ")) else _names()[name]
     return None
 
 
@@ -96,6 +100,11 @@ def is_digest_of(sha256: str, row: Published) -> bool:
     """Whether the file is that one to the byte, as far as eight digits tell."""
     digest = _DIGEST_IN_NAME.search(row.file)
     return digest is not None and sha256.startswith(digest[1])
+
+
+def _has_twins(name: str) -> bool:
+    """Whether it is the plain one of several."""
+    return bool(_families().get(name))
 
 
 def _base(name: str) -> str:

@@ -52,6 +52,13 @@ def claims(file="weights.pth", folder="net", **said):
         ("seresnet50", None),
         ("resnetrs50", None),
         ("tf_resnet50", None),
+        ("mobilenetv3_large_100_tf.pth", None),
+        ("efficientnet_lite0-tensorflow.pth", None),
+        ("resnet50_aa.pth", None),
+        ("resnet18-blur.pth", None),
+        ("resnet101_msra.pth", None),
+        ("tf_mobilenetv3_large_100_from_tf.pth", "tf_mobilenetv3_large_100"),
+        ("resnet18_cifar_aa", "resnet18_cifar"),
         ("model_best.pth.tar", None),
     ],
 )
@@ -135,6 +142,9 @@ def test_where_nothing_is_said_every_twin_is_named():
 def test_the_strongest_word_counts():
     found = claims(arch="resnet50", file="resnetblur50.pth")
     require_the_named("weights.pth", model_spec("resnet50"), found)
+    assert [twin.name for twin in undecided(model_spec("resnet50"), found)] == [
+        "resnetblur50"
+    ]  # it is told all the same
     with pytest.raises(UsageError, match="resnetaa50"):
         require_the_named("weights.pth", model_spec("resnet50"), claims(arch="resnetaa50", file="resnet50.pth"))
 
@@ -145,7 +155,12 @@ def test_the_strongest_word_counts():
         ({"args": {"bn_eps": 1e-3}}, "--bn-eps 0.001"),
         ({"model_args": {"bn_eps": 1e-3}}, "--bn-eps 0.001"),
         ({"args": {"model_kwargs": {"bn_tf": True}}}, "--bn-eps 0.001"),
+        ({"args": {"bn_tf": True}}, "--bn-eps 0.001"),
+        ({"args": {"bn_tf": False}}, None),
+        ({"metadata": {"bn_eps": ".001"}}, "--bn-eps 0.001"),
         ({"args": {"model_kwargs": {"pad_type": "same"}}}, "--padding same"),
+        ({"args": {"model_kwargs": {"pad_type": "SAME"}}}, "--padding same"),
+        ({"args": {"model_kwargs": {"pad_type": "valid"}}}, "cannot build it so"),
         ({"args": {"model_kwargs": {"aa_layer": "blurpool"}}}, "cannot build it so"),
         ({"args": {"model_kwargs": {"output_stride": 16}}}, "cannot build it so"),
         ({"args": {"model_kwargs": {"act_layer": "silu"}}}, "cannot build it so"),
@@ -216,6 +231,17 @@ HALF = (0.5, 0.5, 0.5)
             "input",
         ),
         ("resnet18", {"mean": HALF}, {"args": {"mean": [0.1, 0.1, 0.1]}}, (HALF, *IMAGENET[1:]), "std 0.229"),
+        # Pixels from 0 to 255 are said to be that by their mean.
+        ("resnet18", {}, {"args": {"mean": [123.675, 116.28, 103.53], "std": [58.395, 57.12, 57.375]}}, IMAGENET, "in"),
+        ("resnet18", {}, {"mean": [127.5], "std": 1}, (HALF, (1 / 255,) * 3, IMAGENET[2]), "input"),
+        # What a file says of itself counts before what timm says of its name.
+        (
+            "mobilenetv3_large_100",
+            {},
+            {"args": {"model": "mobilenetv3_large_100.miil_in21k", "mean": HALF, "std": HALF, "img_size": 96}},
+            (HALF, HALF, (3, 96, 96)),
+            None,
+        ),
         # What is no mean, no std and no shape says nothing.
         ("resnet18", {}, {"mean": [float("nan")] * 3, "std": [0, 1, 1], "input_size": [3, -1, 4]}, IMAGENET, "mean"),
         ("resnet18", {}, {"mean": "0.5", "std": {}, "input_size": [True, 2, 3]}, IMAGENET, "mean"),
@@ -233,6 +259,21 @@ def test_how_images_are_prepared(name, options, said, expected, assumed):
 def test_a_mean_of_the_wrong_length_is_refused():
     with pytest.raises(UsageError, match="--mean has 2 numbers"):
         prepare(model_spec("resnet18"), ImageOptions(mean=(0.1, 0.2)), Claims())
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        ({"mean": (123.675, 116.28, 103.53)}, "--mean 0.485,0.456,0.406"),
+        ({"std": (58.395, 57.12, 57.375)}, "--std 0.229,0.224,0.225"),
+        ({"mean": (1e300,)}, "--mean 0.5"),
+        ({"std": (1e-50,)}, "--std 0.5"),
+    ],
+)
+def test_a_mean_or_std_of_other_pixels_is_refused_with_the_right_one(options, words):
+    with pytest.raises(UsageError, match="none of pixels from 0 to 1") as caught:
+        prepare(model_spec("resnet18"), ImageOptions(**options), Claims())
+    assert words in caught.value.remedy
 
 
 def thin(name):
