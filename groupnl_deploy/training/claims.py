@@ -18,6 +18,8 @@ LARGEST_CONFIG_BYTES = 1 << 20
 CHANNELS = 3
 # Keys under which files and configurations name their network.
 _NAME_KEYS = ("architecture", "arch", "model", "model_name")
+# Under which trainings keep their options: timm, Lightning, and what is usual elsewhere.
+_OPTION_KEYS = ("args", "hyper_parameters", "hparams", "config", "opt", "meta")
 # timm's dictionaries of image facts.
 _IMAGE_KEYS = ("pretrained_cfg", "default_cfg")
 
@@ -89,8 +91,8 @@ def gather(path: Path, said: Mapping[str, Any], sha256: str) -> Claims:
 
     Args:
         path: of the file; its name, its folder's and a `config.json` of timm's beside it speak too.
-        said: what the file holds besides weights: its own keys, `args` (the options of a training) and `metadata`
-            (of a safetensors file), as plain values.
+        said: what the file holds besides weights: its own keys, `args` and the like (the options of a training) and
+            `metadata` (of a safetensors file), as plain values.
         sha256: of the file.
     """
     sources = [*_configuration(path), *_inside(said), _Source("its file name", (path.name,)), *_folders(path)]
@@ -122,7 +124,7 @@ def _configuration(path: Path) -> Iterator[_Source]:
     try:
         if beside.stat().st_size > LARGEST_CONFIG_BYTES:
             return
-        config = json.loads(beside.read_text(encoding="utf-8"))
+        config = json.loads(beside.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError):
         return
     if isinstance(config, dict) and ("architecture" in config or "pretrained_cfg" in config):
@@ -134,9 +136,10 @@ def _inside(said: Mapping[str, Any]) -> Iterator[_Source]:
     if isinstance(metadata, Mapping):  # text alone: what is a list there is JSON
         yield _source("its metadata", {key: _from_text(value) for key, value in metadata.items()})
     yield _source("the file", said)
-    options = said.get("args")
-    if isinstance(options, Mapping):
-        yield _source("the record of its training's options", options)
+    for key in _OPTION_KEYS:
+        options = said.get(key)
+        if isinstance(options, Mapping):
+            yield _source("the record of its training's options", options)
 
 
 def _source(who: str, table: Mapping[str, Any]) -> _Source:

@@ -1,5 +1,6 @@
 """Is a file the network that the user named? Its keys and shapes fit; its claims may say that it is another."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -58,6 +59,19 @@ def could_be(spec: ModelSpec, twin: Twin) -> str:
     if twin.known:
         return f"{what}; if it is, say --model {twin.name}"
     return f"{what}; if it is, this checkpoint is not what it was, and groupnl cannot build that"
+
+
+def function_of(spec: ModelSpec) -> Iterator[str]:
+    """The sentence, without its full stop, on what GroupNL computes with its weights, which no key or shape says."""
+    conv = spec.conv
+    if not conv.method.startswith("groupnl"):
+        return
+    sign = f", phi_sign {conv.phi_sign:+d}" if conv.nlf == "sinusoidal" else ""
+    normalised = "normalised" if conv.normalize else "not normalised"
+    yield (
+        f"no file says what GroupNL computes with its weights: here it is {conv.nlf}{sign}, its seeds {normalised} "
+        f"({conv.semantics}); --semantics, --nlf, --normalize and --phi-sign say another"
+    )
 
 
 def _numerics(spec: ModelSpec, name: str | None = None) -> Numerics:

@@ -16,7 +16,7 @@ from groupnl_deploy.training.checkpoint import Checkpoint, CheckpointDraft, save
 from groupnl_deploy.training.claims import gather
 from groupnl_deploy.training.first_norm import better_preparation
 from groupnl_deploy.training.foreign import ForeignWeights, read_foreign
-from groupnl_deploy.training.identity import could_be, require_the_named, undecided
+from groupnl_deploy.training.identity import could_be, function_of, require_the_named, undecided
 from groupnl_deploy.training.impossible import COUNTER, looks_untouched, require_possible, some
 from groupnl_deploy.training.preparation import ImageOptions, Preparation, prepare
 from groupnl_deploy.workspace import require_absent
@@ -65,7 +65,7 @@ def import_weights(
     model = create_model(spec)
     notes = [*weights.notes, *_arch_note(weights, spec), *_fill(model, weights, spec, path)]
     require_the_named(path, spec, claims)
-    assumed = [could_be(spec, twin) for twin in undecided(spec, claims)]
+    assumed = [*(could_be(spec, twin) for twin in undecided(spec, claims)), *function_of(spec)]
     assumed += [*prepared.assumed, *_of_statistics(model.eval(), weights, prepared)]
     draft = CheckpointDraft(
         spec=spec,

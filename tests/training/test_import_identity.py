@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -11,12 +12,13 @@ import torch
 
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.models.registry import create_model, list_models, model_spec
+from groupnl_deploy.models.spec import ConvSpec
 from groupnl_deploy.training import twins
 from groupnl_deploy.training.checkpoint import load_checkpoint, load_model
 from groupnl_deploy.training.claims import Claims, gather
 from groupnl_deploy.training.data import as_input, bench_images
 from groupnl_deploy.training.first_norm import USUAL, better_preparation
-from groupnl_deploy.training.identity import require_the_named, undecided
+from groupnl_deploy.training.identity import function_of, require_the_named, undecided
 from groupnl_deploy.training.imports import import_weights
 from groupnl_deploy.training.impossible import looks_untouched, require_possible
 from groupnl_deploy.training.preparation import ImageOptions, prepare
@@ -85,6 +87,7 @@ EVIDENCE = [
     ({"model_name": "{}"}, "the file says"),
     ({"pretrained_cfg": {"architecture": "{}"}}, "the file says"),
     ({"args": {"model": "{}"}}, "training's options"),
+    ({"hyper_parameters": {"model_name": "{}"}}, "training's options"),
     ({"metadata": {"architecture": "{}"}}, "its metadata"),
     ({"metadata": {"pretrained_cfg": '{"architecture": "{}"}'}}, "its metadata"),
     ({"file": "{}-427764d5.pth"}, "its file name"),
@@ -137,6 +140,21 @@ def test_where_nothing_is_said_every_twin_is_named():
     with pytest.raises(UsageError, match="is tf_efficientnet_es"):
         half = model_spec("efficientnet_es", padding="same")
         require_the_named("weights.pth", half, claims(arch="tf_efficientnet_es"))
+
+
+@pytest.mark.parametrize(
+    "conv, words",
+    [
+        (ConvSpec.preset("groupnl-sparse"), "sinusoidal, phi_sign -1, its seeds normalised (released)"),
+        (ConvSpec.preset("groupnl", "paper"), "sinusoidal, phi_sign +1, its seeds not normalised (paper)"),
+        (ConvSpec.preset("groupnl", nlf="laplace"), "it is laplace, its seeds normalised"),
+        (ConvSpec.preset("ghost"), None),
+    ],
+    ids=str,
+)
+def test_what_groupnl_computes_with_its_weights_is_said(conv, words):
+    said = "".join(function_of(replace(model_spec("resnet18"), conv=conv)))
+    assert (words in said) if words else said == ""
 
 
 def test_the_strongest_word_counts():
