@@ -1,5 +1,6 @@
 """A campaign asks for device, meter and disk before it trains, and for nothing that its stages do not need."""
 
+import functools
 import venv
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,7 +18,7 @@ from groupnl_deploy.progress import Silence
 from groupnl_deploy.readiness import Needs, require_ready
 from groupnl_deploy.remote.inventory import Device, add_device, local_device
 
-MODEL = '[[models]]\nlabel = "a"\nmodel = "resnet18_cifar"\nwidth = 0.125\n'
+MODEL = '[[models]]\nlabel = "a"\nmodel = "resnet18_cifar"\nconv = "standard"\nwidth = 0.125\n'
 DEAD = Device("dead", "ssh", host="127.0.0.1", port=9, user="nobody")
 
 
@@ -31,6 +32,7 @@ def no_training(monkeypatch: pytest.MonkeyPatch) -> None:
         raise TrainingBegan
 
     monkeypatch.setattr(stages, "train_checkpoint", begin)
+    monkeypatch.setattr(pipeline, "departure", lambda *_: None)  # builds whole networks; tested elsewhere
 
 
 def run(folder: Path, text: str, last: Stage = "report") -> None:
@@ -52,15 +54,24 @@ def test_what_is_missing_shows_before_the_training(
     tmp_path: Path, text: str, code: int, words: str, needed_from: Stage
 ) -> None:
     add_device(DEAD)
+    with pytest.raises(Exception) as caught:  # which kind is what is tested
+        run(tmp_path, text, needed_from)
+    said = explain(caught.value)
+    assert said.exit_code == code and words in said.message and said.remedy
+    assert not (tmp_path / "out" / "checkpoints").exists()
+
+
+def test_each_stage_asks_for_what_it_and_those_before_it_need(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Needs] = []
+    monkeypatch.setattr(pipeline, "require_ready", lambda needs, _: asked.append(needs))
+    monkeypatch.setattr(pipeline, "create_model", functools.cache(pipeline.create_model))
     for last in pipeline.STAGES:
-        needed = pipeline.STAGES.index(last) >= pipeline.STAGES.index(needed_from)
-        with pytest.raises(Exception) as caught:  # which kind is what is tested
-            run(tmp_path, text, last)
-        assert isinstance(caught.value, TrainingBegan) is not needed, (last, caught.value)
-        if needed:
-            said = explain(caught.value)
-            assert said.exit_code == code and words in said.message and said.remedy
-        assert not (tmp_path / "out" / "checkpoints").exists()
+        with pytest.raises(TrainingBegan):
+            run(tmp_path, METER.format("emulator") + "[bench.workload]\nthreads = 1\n", last)
+    assert [needs.device is not None for needs in asked] == [False, False, True, True, True]
+    assert [bool(needs.backends) and needs.plan is not None for needs in asked] == [False, False, False, True, True]
+    assert [needs.threads for needs in asked] == [0, 0, 0, 1, 1]
+    assert len({needs.host_bytes for needs in asked}) == 1
 
 
 def test_with_everything_there_the_training_begins(tmp_path: Path) -> None:
