@@ -1,12 +1,14 @@
 """Words that users type: an unknown name is refused with the nearest and the known ones; commands to copy."""
 
 import difflib
+import os.path
 import shlex
 from collections.abc import Iterable
 
 from groupnl_deploy.errors import UsageError
 
 _ALIKE = 0.4  # of difflib's ratio: what has less in common was not meant
+_MISSPELT = 0.7
 
 
 def known_word(kind: str, word: str, known: Iterable[str]) -> str:
@@ -14,11 +16,24 @@ def known_word(kind: str, word: str, known: Iterable[str]) -> str:
     names = sorted(known)
     if word in names:
         return word
-    nearest = difflib.get_close_matches(word, names, n=1, cutoff=_ALIKE)
+    nearest = nearest_word(word, names)
     raise UsageError(
         f"There is no {kind} “{word}”; known are {', '.join(names) or 'none'}.",
-        f"Did you mean “{nearest[0]}”?" if nearest else "Choose one of these.",
+        f"Did you mean “{nearest}”?" if nearest else "Choose one of these.",
     )
+
+
+def nearest_word(word: str, known: Iterable[str]) -> str | None:
+    """The shortest that begins with all of `word`, else the one most like it; None where nothing is alike."""
+    names = list(known)
+    longer = sorted((name for name in names if word and name.startswith(word)), key=len)
+    return next(iter(longer or difflib.get_close_matches(word, names, n=1, cutoff=_ALIKE)), None)
+
+
+def misspells(word: str, meant: str) -> bool:
+    """Whether it is no path, and nothing but a misspelt `meant`."""
+    alike = difflib.get_close_matches(word, [meant], cutoff=_MISSPELT)
+    return word != meant and bool(alike) and not os.path.lexists(word)
 
 
 def sentence(text: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from device_agent.wire import Phase
 from groupnl_deploy.errors import InvalidSetting, UsageError
-from groupnl_deploy.words import known_word
+from groupnl_deploy.words import known_word, misspells
 from power import renewal
 from power.meters import METERS, open_meter
 from power.meters.base import Meter
@@ -61,7 +61,16 @@ class MeterPlan:
     allow_implausible: bool = False
 
     def __post_init__(self) -> None:
+        if self.meter == EMULATOR_PORT:
+            raise InvalidSetting(
+                "The emulator is a port, not a meter.",
+                f"Use {{meter}} {EMULATED_METER} with {{port}} {EMULATOR_PORT}.",
+                "meter",
+                "port",
+            )
         known_word("meter", self.meter, METERS)
+        if self.port is not None and misspells(self.port, EMULATOR_PORT):
+            raise InvalidSetting(f"There is no port “{self.port}”.", f"Did you mean “{EMULATOR_PORT}”?", "port")
         if self.allow_implausible and self.meter != RECORDED_METER:
             raise UsageError(
                 f"--allow-implausible is for a file that is read, and the meter is {self.meter}.",

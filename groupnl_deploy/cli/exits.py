@@ -10,7 +10,6 @@ code   meaning
 4      verification failed: a digest differs
 5      parity failed: two models that must agree do not
 6      measurement invalid
-7      regression
 =====  ==========================================
 """
 

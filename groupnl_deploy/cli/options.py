@@ -1,8 +1,6 @@
 """Options that several commands share, spelled once."""
 
-import difflib
 import math
-import os.path
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +8,7 @@ import typer
 
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.remote.waiting import LONGEST_WAIT_S
+from groupnl_deploy.words import misspells
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, and nothing else there.")]
 OutFolder = Annotated[Path, typer.Option("--out", help="The folder to write; it must not exist yet.")]
@@ -21,11 +20,20 @@ _EMULATOR = "emulator"  # `bench.meter.EMULATOR_PORT`, whose module is slow to i
 
 def _port(port: str | None) -> str | None:
     """A port as given, unless it is nothing but a misspelt `emulator`."""
-    if port is None or port == _EMULATOR or os.path.lexists(port):
-        return port
-    if difflib.get_close_matches(port, [_EMULATOR], cutoff=0.7):
+    if port is not None and misspells(port, _EMULATOR):
         raise typer.BadParameter(f"there is no port “{port}”. Did you mean “{_EMULATOR}”?")
     return port
+
+
+def _recording(path: Path) -> Path:
+    """The recording of a run for the run's folder, and every other path as it is."""
+    from groupnl_deploy.workspace import POWER_FILE
+
+    if not path.is_dir():
+        return path
+    if not (path / POWER_FILE).is_file():
+        raise typer.BadParameter(f"{path} is a folder without a {POWER_FILE}. Name a file, or a run with a meter.")
+    return path / POWER_FILE
 
 
 def _wait(seconds: float) -> float:
@@ -58,7 +66,12 @@ MeterRate = Annotated[
     int | None, typer.Option("--meter-rate", help="Measurements a second, for km003c-usb alone: 2, 10, 50 or 1000.")
 ]
 Recording = Annotated[
-    Path, typer.Argument(metavar="TRACE.CSV", help="A recording, or any CSV with t_s, voltage_v and current_a.")
+    Path,
+    typer.Argument(
+        metavar="TRACE.CSV",
+        callback=_recording,
+        help="A recording, a run's folder, or any CSV with t_s, voltage_v and current_a.",
+    ),
 ]
 Method = Annotated[
     str | None,

@@ -211,7 +211,8 @@ def _find(name: str) -> ModelEntry:
     known = [entry.name for entry in list_models()]
     if name in known:
         return _entries[name]
-    nearest = difflib.get_close_matches(name, [*known, *ALIASES], n=1, cutoff=0.3)
+    begun = [one for one in known if name and one.startswith(name)]  # as `groupnl_deploy.words`, which is above us
+    nearest = begun or difflib.get_close_matches(name, [*known, *ALIASES], n=1, cutoff=0.3)
     remedy = f"Did you mean “{nearest[0]}”? Known models" if nearest else "Choose one of these"
     raise UnknownModel(f"unknown model “{name}”", f"{remedy}: {', '.join(known)}.")
 

@@ -106,7 +106,7 @@ class ConvSpec:
         _require_range("phi_range", self.phi_range)
         if self.method == "grouped" and (self.group_size is None) == (self.num_groups is None):
             raise InvalidSpec(
-                "a grouped convolution needs either group_size or num_groups, not both",
+                f"a grouped convolution needs either group_size or num_groups{', not both' * bool(self.group_size)}",
                 "Give group_size (G, such as 16) or num_groups (g, such as 4).",
                 "group_size",
                 "num_groups",

@@ -149,13 +149,20 @@ def test_a_run_folders_recording_is_drawn_with_its_phases(tmp_path: Path) -> Non
     save_run(tmp_path / "run", make_run(), block_means())
     recording, copy = tmp_path / "run" / "power.csv", tmp_path / "copy.csv"
     copy.write_bytes(recording.read_bytes())
-    for number, arguments in enumerate(([recording], [copy, "--run", tmp_path / "run"], [copy])):
+    for number, arguments in enumerate(([tmp_path / "run"], [copy, "--run", tmp_path / "run"], [copy])):
         out = tmp_path / f"{number}.svg"
         done = CliRunner().invoke(app, ["power", "plot", *map(str, arguments), "--out", str(out)])
         assert done.exit_code == 0, done.output
         # Of each phase shaded there is a path in either panel, and of each colour one in the legend.
         shades = len(set(PHASE_COLOURS.values())) + 1
         assert out.read_text().count("opacity: 0.22") == (2 * len(PHASES) + shades if number < 2 else 0)
+
+
+def test_a_folder_without_a_recording_has_nothing_to_draw_or_integrate(tmp_path: Path) -> None:
+    save_run(tmp_path / "run", dataclasses.replace(make_run(), power=None), None)
+    for command in (("plot", "--out", str(tmp_path / "a.png")), ("integrate",)):
+        done = CliRunner().invoke(app, ["power", *command, str(tmp_path / "run")])
+        assert done.exit_code == 2 and "a run with a meter" in " ".join(done.stderr.replace("│", "").split())
 
 
 def test_phases_of_another_time_are_refused(tmp_path: Path) -> None:

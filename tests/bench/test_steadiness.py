@@ -76,6 +76,7 @@ def test_what_the_rules_see(latencies_ms: np.ndarray, reasons: set[str]) -> None
         (quiet(100), ()),
         (quiet(100, 0.3), ("latency drift",)),  # 30 ms: one slice of another program is a whole block
         (quiet(1_000_000, 0.0003), RULES),  # the backend null
+        (np.array([0.0, 0.03]), RULES),  # a clock too coarse for them
     ],
 )
 def test_too_little_to_judge_is_said_and_is_no_reason(latencies_ms: np.ndarray, rules: tuple[str, ...]) -> None:

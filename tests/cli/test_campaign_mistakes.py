@@ -112,6 +112,8 @@ MISTAKES = [
     ('meter = "km003c"', 'meter = "replay"', "[bench.meter]"),
     ('meter = "km003c"', 'meter = "hwmon"', "[bench.meter] port"),
     ('port = "emulator"', "port = 3", "[bench.meter] port"),
+    ('port = "emulator"', 'port = "emulater"', "[bench.meter] port"),
+    ('meter = "km003c"', 'meter = "emulator"', "[bench.meter] meter"),
     ('meter = "km003c"\n', "", "[bench.meter] meter"),
     ('label = "two"\n', "", "[[models]] number 2, label"),
     ("schema_version = 1", "schema_version = 9", "schema_version, line 1 of"),

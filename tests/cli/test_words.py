@@ -14,7 +14,7 @@ from groupnl_deploy.cli.main import app
 from groupnl_deploy.config import CONVOLUTIONS, load_campaign
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.models.registry import UnknownModel, model_spec
-from groupnl_deploy.words import command_line
+from groupnl_deploy.words import command_line, nearest_word
 
 CAMPAIGN = (
     'out = "out"\n[train]\ndataset = "digits"\n[[models]]\nlabel = "a"\nmodel = "resnet18_cifar"\nconv = "{conv}"\n'
@@ -38,6 +38,8 @@ def test_the_model_that_was_meant_comes_before_all_that_are_known() -> None:
     said = explain(caught.value)
     assert said.message == "Unknown model “resnet18_cifra”."
     assert said.remedy.startswith("Did you mean “resnet18_cifar”?") and "vgg19_cifar" in said.remedy
+    with pytest.raises(UnknownModel, match="mobilenetv3_large_100”"):
+        model_spec("mobilenetv3")
 
 
 def test_a_misspelt_convolution_in_a_campaign_gets_a_suggestion(tmp_path: Path) -> None:
@@ -59,6 +61,27 @@ def test_a_campaign_knows_the_convolutions_of_the_command_line(tmp_path: Path) -
 def test_a_misspelt_emulator_gets_a_suggestion(command: tuple[str, ...]) -> None:
     done = CliRunner().invoke(app, [*command, "--meter", "km003c", "--port", "emulater", "--out", "x"])
     assert done.exit_code == 2 and "Did you mean “emulator”?" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("word", "known", "nearest"),
+    [
+        ("mobilenetv3", ["mobilenetv2_100", "mobilenetv3_large_100"], "mobilenetv3_large_100"),
+        ("resnet", ["resnet101", "resnet18"], "resnet18"),
+        ("onx", ["onnx", "torch"], "onnx"),
+        ("xyz", ["onnx", "torch"], None),
+        ("", ["onnx"], None),
+    ],
+)
+def test_a_word_that_was_not_finished_is_the_one_that_begins_with_it(
+    word: str, known: list[str], nearest: str | None
+) -> None:
+    assert nearest_word(word, known) == nearest
+
+
+def test_an_emulator_that_is_called_a_meter_is_told_where_its_name_goes() -> None:
+    done = CliRunner().invoke(app, ["bench", "--device", "local", "--backend", "null", "--meter", "emulator"])
+    assert done.exit_code == 2 and "--meter km003c with --port emulator" in done.stderr
 
 
 def test_an_export_names_the_options_that_torch_has_no_use_for() -> None:
