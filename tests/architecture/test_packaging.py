@@ -78,10 +78,10 @@ def test_the_command_line_imports_nothing_slow(arguments: list[str], tmp_path: P
 
 
 def test_pushing_to_this_machine_and_reporting_import_no_framework(untrained, tmp_path: Path) -> None:
-    frameworks = {"torch", "onnx", "onnxruntime", "paramiko", "sklearn"}
+    frameworks = {"torch", "onnxruntime", "paramiko", "sklearn"}
     push = ["push", str(untrained.onnx.directory), "--device", "local"]
-    assert imported_by(push, tmp_path) & frameworks == set()
-    assert imported_by(["report"], tmp_path, code=2) & frameworks == set()
+    assert imported_by(push, tmp_path) & frameworks == set()  # onnx it does: the graph is held against the manifest
+    assert imported_by(["report"], tmp_path, code=2) & (frameworks | {"onnx"}) == set()
 
 
 def test_listing_backends_and_reading_the_wire_needs_the_standard_library_alone() -> None:
