@@ -105,7 +105,7 @@ def _gathered(root: Path, found: Reading, device: str, agent_sha256: str) -> tup
     for name in unknown:
         try:
             manifest = look_at_artifact(there[name], name)
-        except (AgentError, OSError):
+        except (AgentError, FileNotFoundError, PermissionError):
             continue  # no artifact that this version can read
         when = datetime.fromtimestamp(_age(there[name]), UTC).isoformat(timespec="seconds")
         previous = known[-1].artifact_sha256 if known else None
