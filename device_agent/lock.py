@@ -63,7 +63,7 @@ class DeviceLock:
             name = self._path.read_text(encoding="utf-8", errors="replace").strip()
             since_s = max(0.0, time.time() - self._path.stat().st_mtime)
             # A board without a clock may have been set right meanwhile, by decades: no lock outlives a boot.
-            since_s = min(since_s, time.clock_gettime(time.CLOCK_MONOTONIC))
+            since_s = min(since_s, time.monotonic())
         plain = "".join(letter for letter in name if letter.isprintable())
         return Waiting(plain[:_LONGEST_NAME] or _NAMELESS, since_s)
 

@@ -146,7 +146,7 @@ def bench(
 def _deployment(agent: AgentClient, device: str, backend: str, wanted: str | None, reporter: Reporter) -> Deployment:
     ledger = agent.read_ledger(device)
     if ledger.damage is not None:
-        reporter.note(f"The ledger on {device} was not used: {ledger.damage}. The next push sets it aside.")
+        reporter.note(f"The ledger on {device} was not used: {ledger.damage}. The next push writes it anew.")
     return find_deployment(ledger.deployments, device, backend, wanted)
 
 
