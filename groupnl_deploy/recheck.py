@@ -8,6 +8,7 @@ where they differ; `require_artifact` and `require_record` read the files and ra
 
 import json
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from device_agent.strict import StrictError, from_dict
 from device_agent.wire import MODEL_FILES, ArtifactManifest, FileDigest
 from exporters.artifact import Artifact
+from exporters.choices import LEVELS, TARGETS
 from exporters.graph_facts import GraphFacts, Value, read_graph_facts
 from groupnl_deploy.errors import UsageError, VerificationFailed
 from groupnl_deploy.models.spec import ModelSpec
@@ -37,6 +39,8 @@ LEAST_TOLERANCE, ROUNDINGS, ON_A_DEVICE = 1e-4, 2, 10
 BATCHES = {"1": (1,), "dynamic": (1, 2, 5)}
 # An untrained network gives its own answers to this; a trained one is off by about one spread.
 SAME_ANSWERS = 1e-3
+# The passes of the levels that have few, see `exporters.optimize`.
+_LEVELS = {("strip",): "none", ("simplify", "strip"): "standard"}
 _SLACK = 1 + 1e-6
 _NEAR_A_PIXEL = 0.01  # of 255; float32 is off by a thousandth
 _MOST_FOLDERS = 500
@@ -67,7 +71,8 @@ def require_artifact(artifact: Artifact, checkpoint: Path | None = None) -> tupl
     """
     manifest = artifact.manifest
     spec = _spec(manifest)
-    differing = [*of_specification(manifest, spec), *of_proof(manifest), *of_training(manifest)]
+    differing = [*of_specification(manifest, spec), *of_proof(manifest), *of_making(manifest)]
+    differing += of_training(manifest)
     differing += of_golden(manifest, *_golden(artifact))
     if manifest.format == "onnx":
         differing += of_graph(manifest, read_graph_facts(artifact.directory / MODEL_FILES["onnx"]))
@@ -119,8 +124,22 @@ def of_proof(manifest: ArtifactManifest) -> Iterator[str]:
         yield f"its golden tolerance is {golden.tolerance:.3g}, more than {ON_A_DEVICE} times the proof's"
     elif not golden.tie <= ON_A_DEVICE * 2 * ROUNDINGS * parity.eager_error * _SLACK:
         yield f"its golden tie is {golden.tie:.3g}, wider than its rounding allows"
-    if not parity.p99_abs_error <= parity.max_abs_error:
-        yield "99 % of its errors are larger than the largest"
+    if not 0 <= parity.p99_abs_error <= parity.max_abs_error or parity.images < 1:
+        yield f"its figures are none: {parity.p99_abs_error:.3g} for 99 % on {parity.images} images"
+
+
+def of_making(manifest: ArtifactManifest) -> Iterator[str]:
+    """The level against the passes or the form that it gives, and words that must be known ones."""
+    ran = tuple(report.name for report in manifest.passes)
+    found = _LEVELS.get(ran, "full") if manifest.format == "onnx" else manifest.optimize
+    if manifest.format == "torch" and (manifest.form == "eager") != (manifest.optimize == "none"):
+        found = "none" if manifest.form == "eager" else "standard or full"
+    if manifest.optimize != found or found not in LEVELS:
+        yield f"its level is {manifest.optimize}, and it was made by {found}"
+    if manifest.target not in TARGETS:
+        yield f"its target is {manifest.target}, which is none"
+    if not re.fullmatch("[0-9a-f]{64}", manifest.checkpoint_sha256):
+        yield f"its checkpoint is {manifest.checkpoint_sha256}, which is no digest"
 
 
 def of_training(manifest: "ArtifactManifest | CheckpointDraft") -> Iterator[str]:
