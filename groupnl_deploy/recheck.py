@@ -6,22 +6,21 @@ checkpoint where it is at hand. Each check is a function from what is said and w
 where they differ; `require_artifact` and `require_record` read the files and raise.
 """
 
-import json
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from device_agent.strict import StrictError, from_dict
-from device_agent.wire import MODEL_FILES, ArtifactManifest, FileDigest
+from device_agent.wire import MODEL_FILES, ArtifactManifest
 from exporters.artifact import Artifact
 from exporters.choices import LEVELS, TARGETS
 from exporters.graph_facts import GraphFacts, Value, read_graph_facts
-from groupnl_deploy.errors import UsageError, VerificationFailed
+from groupnl_deploy.artifact_source import REMEDY, Source, given_source, source_at_hand
+from groupnl_deploy.errors import VerificationFailed
 from groupnl_deploy.models.spec import ModelSpec
-from groupnl_deploy.workspace import CHECKPOINT_FILE, sha256_hex
+from groupnl_deploy.workspace import CHECKPOINT_FILE
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,21 +42,6 @@ SAME_ANSWERS = 1e-3
 _LEVELS = {("strip",): "none", ("simplify", "strip"): "standard"}
 _SLACK = 1 + 1e-6
 _NEAR_A_PIXEL = 0.01  # of 255; float32 is off by a thousandth
-_MOST_FOLDERS = 500
-_REMEDY = "Export its checkpoint again; a manifest is not to be edited."
-
-
-@dataclass(frozen=True)
-class Source:
-    """What a manifest takes from the record of its checkpoint."""
-
-    spec: ModelSpec
-    trained: bool
-    accuracy: float | None
-    dataset: str | None
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    weights: FileDigest
 
 
 def require_artifact(artifact: Artifact, checkpoint: Path | None = None) -> tuple[str, ...]:
@@ -80,15 +64,13 @@ def require_artifact(artifact: Artifact, checkpoint: Path | None = None) -> tupl
         differing += of_no_graph(manifest)
         found = _stored(artifact.directory / MODEL_FILES["torch"])
         differing += of_weights(found, _expected(spec, manifest.form == "inference"))
-    source = _given(manifest, checkpoint) if checkpoint else _at_hand(artifact)
+    source = given_source(manifest, checkpoint) if checkpoint else source_at_hand(artifact)
     if source is not None:
         differing += of_record(manifest, source)
     elif manifest.trained and not differing:
         differing += _of_fresh_weights(artifact, spec)
     if differing:
-        raise VerificationFailed(
-            f"{artifact.directory} is not what its manifest says: {'; '.join(differing)}.", _REMEDY
-        )
+        raise VerificationFailed(f"{artifact.directory} is not what its manifest says: {'; '.join(differing)}.", REMEDY)
     return _unchecked(manifest, source)
 
 
@@ -298,7 +280,7 @@ def _spec(manifest: ArtifactManifest) -> ModelSpec:
     try:
         return from_dict(ModelSpec, manifest.model, "model")
     except StrictError as error:
-        raise VerificationFailed(f"The manifest's {error}.", _REMEDY) from error
+        raise VerificationFailed(f"The manifest's {error}.", REMEDY) from error
 
 
 def _of_statistics(mean: tuple[float, ...], std: tuple[float, ...], spec: ModelSpec) -> Iterator[str]:
@@ -337,7 +319,7 @@ def _stored(path: Path) -> Shapes:
             slices = {key: opened.get_slice(key) for key in opened.keys()}  # noqa: SIM118 (it is no dictionary)
             return {key: (tuple(part.get_shape()), str(part.get_dtype())) for key, part in slices.items()}
     except SafetensorError as error:
-        raise VerificationFailed(f"{path} is no safetensors file.", _REMEDY) from error
+        raise VerificationFailed(f"{path} is no safetensors file.", REMEDY) from error
 
 
 def _expected(spec: ModelSpec, inference: bool) -> Shapes:
@@ -350,48 +332,6 @@ def _expected(spec: ModelSpec, inference: bool) -> Shapes:
     with torch.device("meta"):
         network = inference_form(spec) if inference else create_model(spec)
     return {key: (tuple(it.shape), names.get(it.dtype, str(it.dtype))) for key, it in network.state_dict().items()}
-
-
-def _given(manifest: ArtifactManifest, folder: Path) -> Source:
-    record = folder / CHECKPOINT_FILE
-    if not record.is_file():
-        raise UsageError(f"{folder} is not a checkpoint folder.", f"Name a folder with a {CHECKPOINT_FILE}.")
-    data = record.read_bytes()
-    if sha256_hex(data) != manifest.checkpoint_sha256:
-        wanted, found = manifest.checkpoint_sha256[:12], sha256_hex(data)[:12]
-        raise VerificationFailed(
-            f"The artifact was exported from the checkpoint {wanted}, and {folder} is another, {found}.",
-            "Name the checkpoint it was exported from, or export this one.",
-        )
-    return _source(record, data)
-
-
-def _at_hand(artifact: Artifact) -> Source | None:
-    """The checkpoint with the id that the manifest has, where exports mostly leave it: beside, or in a campaign."""
-    parent = artifact.directory.absolute().parent
-    for place in dict.fromkeys((parent, parent.parent / "checkpoints", Path.cwd())):
-        for record in _records(place):
-            data = record.read_bytes()
-            if sha256_hex(data) == artifact.manifest.checkpoint_sha256:
-                return _source(record, data)
-    return None
-
-
-def _records(place: Path) -> Iterator[Path]:
-    try:
-        folders = sorted(place.iterdir())[:_MOST_FOLDERS]
-        yield from (path for folder in folders if (path := folder / CHECKPOINT_FILE).is_file())
-    except OSError:
-        return
-
-
-def _source(record: Path, data: bytes) -> Source:
-    """Its part of a checkpoint's record, without what reads the rest, which imports PyTorch."""
-    try:
-        table = json.loads(data)
-        return from_dict(Source, {field.name: table[field.name] for field in fields(Source)}, record.name)
-    except (ValueError, LookupError, TypeError) as error:
-        raise VerificationFailed(f"{record} is damaged or of another version: {error}.", _REMEDY) from error
 
 
 def _unchecked(manifest: ArtifactManifest, source: Source | None) -> tuple[str, ...]:

@@ -1,0 +1,72 @@
+"""The checkpoint that an artifact was exported from: where it may lie, and what a manifest takes from its record."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from device_agent.strict import from_dict
+from device_agent.wire import ArtifactManifest, FileDigest
+from exporters.artifact import Artifact
+from groupnl_deploy.errors import UsageError, VerificationFailed
+from groupnl_deploy.models.spec import ModelSpec
+from groupnl_deploy.workspace import CHECKPOINT_FILE, sha256_hex
+
+REMEDY = "Export its checkpoint again; a manifest is not to be edited."
+_MOST_FOLDERS = 500
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a manifest takes from the record of its checkpoint."""
+
+    spec: ModelSpec
+    trained: bool
+    accuracy: float | None
+    dataset: str | None
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    weights: FileDigest
+
+
+def given_source(manifest: ArtifactManifest, folder: Path) -> Source:
+    """What the checkpoint in `folder` says. Raises `UsageError` where it is none, `VerificationFailed` for another."""
+    record = folder / CHECKPOINT_FILE
+    if not record.is_file():
+        raise UsageError(f"{folder} is not a checkpoint folder.", f"Name a folder with a {CHECKPOINT_FILE}.")
+    data = record.read_bytes()
+    if sha256_hex(data) != manifest.checkpoint_sha256:
+        wanted, found = manifest.checkpoint_sha256[:12], sha256_hex(data)[:12]
+        raise VerificationFailed(
+            f"The artifact was exported from the checkpoint {wanted}, and {folder} is another, {found}.",
+            "Name the checkpoint it was exported from, or export this one.",
+        )
+    return _source(record, data)
+
+
+def source_at_hand(artifact: Artifact) -> Source | None:
+    """The checkpoint with the id that the manifest has, where exports mostly leave it: beside, or in a campaign."""
+    parent = artifact.directory.absolute().parent
+    for place in dict.fromkeys((parent, parent.parent / "checkpoints", Path.cwd())):
+        for record in _records(place):
+            data = record.read_bytes()
+            if sha256_hex(data) == artifact.manifest.checkpoint_sha256:
+                return _source(record, data)
+    return None
+
+
+def _records(place: Path) -> Iterator[Path]:
+    try:
+        folders = sorted(place.iterdir())[:_MOST_FOLDERS]
+        yield from (path for folder in folders if (path := folder / CHECKPOINT_FILE).is_file())
+    except OSError:
+        return
+
+
+def _source(record: Path, data: bytes) -> Source:
+    """Its part of a checkpoint's record, without what reads the rest, which imports PyTorch."""
+    try:
+        table = json.loads(data)
+        return from_dict(Source, {field.name: table[field.name] for field in fields(Source)}, record.name)
+    except (ValueError, LookupError, TypeError) as error:
+        raise VerificationFailed(f"{record} is damaged or of another version: {error}.", REMEDY) from error
