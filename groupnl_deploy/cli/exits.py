@@ -50,6 +50,7 @@ _CODES: dict[type[Exception], int] = {
     export_errors.NotAnArtifact: 2,
     export_errors.ExportError: 1,
 }
+_TORCH_HAS_NONE = "can't allocate memory"  # in place of a MemoryError
 _STARTS_OVER = "Run the command again; it starts over, and no half-written folder was left."
 _GOES_ON = "Nothing half-written was left; the same command goes on with what was finished."
 _REPORT_IT = "Run again with --debug for the details; if it looks like our mistake, please report it with them."
@@ -92,7 +93,7 @@ def explain(error: BaseException, when_stopped: str = _STARTS_OVER) -> Explanati
         return Explanation(
             f"The disk that holds {holds} is full.", "Free some space there, then run the command again.", 1
         )
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and _TORCH_HAS_NONE in str(error)):
         return Explanation("Memory ran out.", "Close other programs, or use a smaller network or recording.", 1)
     if isinstance(error, OSError) and error.filename is not None and error.errno in _YOURS_TO_MEND:
         said = (error.strerror or str(error)).lower()

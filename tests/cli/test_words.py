@@ -4,6 +4,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
@@ -40,6 +41,13 @@ def test_the_model_that_was_meant_comes_before_all_that_are_known() -> None:
     assert said.remedy.startswith("Did you mean “resnet18_cifar”?") and "vgg19_cifar" in said.remedy
     with pytest.raises(UnknownModel, match="mobilenetv3_large_100”"):
         model_spec("mobilenetv3")
+
+
+def test_an_input_too_large_for_the_memory_is_told_as_that() -> None:
+    with pytest.raises(RuntimeError) as caught:
+        torch.zeros(1 << 58, dtype=torch.uint8)
+    said = explain(caught.value)
+    assert said.message == "Memory ran out." and said.exit_code == 1
 
 
 def test_a_misspelt_convolution_in_a_campaign_gets_a_suggestion(tmp_path: Path) -> None:
