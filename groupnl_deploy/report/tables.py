@@ -52,12 +52,17 @@ class Column:
 
 
 def columns(report: Report) -> tuple[Column, ...]:
-    """The columns that this report needs: one for each thing its rows differ in; energy's where a run had a meter."""
+    """The columns that this report needs: one for each thing its rows differ in; energy's where a run had a meter.
+
+    Runs are called by name where a note is about one of them.
+    """
     metered = any(row.emulated is not None for row in report.rows)
     invalid = not all(row.valid for row in report.rows)
-    traits = [trait for trait in differing(report.rows) if trait.heading != _MODEL.heading]
+    named = _RUN if len(report.rows) > 1 and any(map(_is_named, report.rows)) else ()
+    others = {column.heading for column in (_MODEL, *named)}
+    traits = [trait for trait in differing(report.rows) if trait.heading not in others]
     identity = (_MODEL, *(Column(trait.heading, trait.text, numeric=False) for trait in traits))
-    return (*identity, *(_VALID if invalid else ()), *_SPEED, *(_ENERGY if metered else ()), *_ACCURACY)
+    return (*identity, *named, *(_VALID if invalid else ()), *_SPEED, *(_ENERGY if metered else ()), *_ACCURACY)
 
 
 def notes(report: Report) -> tuple[str, ...]:
@@ -82,6 +87,13 @@ def _about_validity(report: Report) -> Iterator[str]:
         yield from (f"{row.run}: INVALID: {problem}." for problem in row.problems)
         if row.not_judged:
             yield f"{row.run}: not judged: {'; '.join(row.not_judged)}."
+
+
+def _is_named(row: ReportRow) -> bool:
+    """Whether a note may speak of this run alone, by its name."""
+    steady = None if row.energy is None else row.energy.steady
+    unsure = row.energy is not None and row.energy.net.edge_error_j is None
+    return bool(row.problems or row.not_judged or unsure or (steady and steady.gaps))
 
 
 def _about_edges(report: Report) -> Iterator[str]:
@@ -208,6 +220,7 @@ def _meter(row: ReportRow) -> str:
 
 
 _MODEL = Column("Model", _model, numeric=False)
+_RUN = (Column("Run", lambda row: row.run, numeric=False),)
 _VALID = (Column("Valid", lambda row: "yes" if row.valid else "INVALID", numeric=False),)
 _SPEED = (
     Column("Time (s)", lambda row: f"{row.time_s:.3f}", doubts="time"),

@@ -133,6 +133,13 @@ def test_every_number_that_noise_spoilt_is_marked(runs: Path) -> None:
     assert "INVALID" in render(report, "markdown") and noisy["Time (s)"] in render(report, "markdown")
 
 
+def test_a_run_that_a_note_names_is_found_in_the_table(runs: Path) -> None:
+    alone, beside = (build_report([runs / name for name in names]) for names in (["noisy"], ["sound", "noisy"]))
+    assert [cells(beside, row)["Run"] for row in (0, 1)] == ["sound", "noisy"]
+    assert "Run" not in cells(alone, 0)
+    assert any(note.startswith("noisy: INVALID") for note in notes(beside))
+
+
 def test_beside_noise_the_edges_errors_are_not_praised(runs: Path) -> None:
     assert any("less than 0.1 %" in note for note in notes(build_report([runs / "sound"])))
     assert not any("edges" in note for note in notes(build_report([runs / "noisy"])))
