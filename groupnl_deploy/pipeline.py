@@ -332,13 +332,12 @@ def _bench_step(campaign: Campaign, model: ModelConfig, backend: str, reporter: 
         }
 
     def make() -> None:
-        plan = None if meter is None else meter.plan()
-        deployment, workload = pushed(), campaign.bench.workload
+        deployment, plan = pushed(), None if meter is None else meter.plan()
         stages.bench(
             deployment.device,
             backend,
             artifact=deployment.artifact_sha256,
-            workload=workload,
+            workload=campaign.bench.workload,
             plan=plan,
             out=product,
             reporter=reporter,

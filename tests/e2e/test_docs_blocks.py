@@ -234,7 +234,7 @@ def why_not_run(arguments: list[str], folder: Path) -> str | None:
     if arguments[0] == "report" and not (folder / "runs").exists():
         return "a run"
     given = [word for before, word in itertools.pairwise(["", *arguments]) if before != "--out"]
-    if any(word.endswith(".csv") and not (folder / word).exists() for word in given):
+    if any(word.endswith(".csv") or word.startswith("runs/") for word in given if not (folder / word).exists()):
         return "what a command made that was not run"
     return None
 
