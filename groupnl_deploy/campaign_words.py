@@ -43,6 +43,8 @@ _OPTIONS: dict[str, str] = {
     **{f"--{name}": name for name in ("threads", "images", "meter", "port", "sign", "epochs", "seed", "dataset")},
     **{f"--{name}": name for name in ("optimize", "target", "device")},
 }
+_TYPES = {"int": "an integer", "float": "a float", "str": "a string", "bool": "a boolean"}
+_TYPES |= {"list": "a list", "dict": "a table"}
 _NOT_OF_A_CAMPAIGN = ", or wait longer with --wait SECONDS"  # it waits as long as push and bench do by default
 _VALUE = re.compile(r"(--[a-z][a-z-]*)(?:[ =](-?\d[\w.]*|/[\w/.-]+|emulator\b|km003c[\w-]*|onnx\b|torch\b))?")
 _COMMAND = re.compile(r"`?groupnl [a-z]+[^.;,`]*`?")
@@ -113,6 +115,13 @@ def place_in(described: str) -> Place:
     """The place that a `StrictError` gives behind the file's name: ".models[0].ratio"."""
     parts = re.findall(r"\.?([\w-]+)|\[(\d+)\]", described)
     return tuple(int(index) if index else name for name, index in parts)
+
+
+def in_toml_words(problem: str) -> str:
+    """With what a TOML file calls them for Python's types and values."""
+    for python, toml in _TYPES.items():
+        problem = re.sub(rf"\b(expected|found) {python}(?=,|$)", rf"\1 {toml}", problem)
+    return re.sub(r"\bfound (True|False)$", lambda found: found[0].lower(), problem)
 
 
 def line_of(text: str, place: Place) -> int | None:

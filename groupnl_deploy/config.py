@@ -15,10 +15,10 @@ from device_agent.wire import BACKENDS, Format
 from exporters.choices import DEFAULT_LEVEL, DEFAULT_TARGET, Level, Target
 from groupnl_deploy.bench.meter import EmulatedLoad, MeterPlan
 from groupnl_deploy.bench.workload import Workload
-from groupnl_deploy.campaign_words import CampaignMistake, at, place_in, speaking_of
+from groupnl_deploy.campaign_words import CampaignMistake, at, in_toml_words, place_in, speaking_of
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.models.spec import KNOBS, BnPosition, Method, Nonlinearity, Padding, Range, Semantics
-from groupnl_deploy.words import known_word
+from groupnl_deploy.words import known_word, nearest_word
 
 # Those of a whole network: "depthwise" is a layer for rules of one's own.
 CONVOLUTIONS: tuple[Method, ...] = tuple(method for method in get_args(Method) if method != "depthwise")
@@ -158,9 +158,18 @@ def _load(path: Path) -> Campaign:
         described, _, problem = str(error).removeprefix(path.name).partition(":")
         key = re.search(r"(?:unknown|missing) key “([^”]+)”|^ (schema_version) ", problem)
         place = (*place_in(described), *([key[1] or key[2]] if key else []))
-        raise CampaignMistake(f"{error}.", "examples/digits.toml shows every key in use.", place) from error
+        said = in_toml_words(problem.strip())
+        raise CampaignMistake(f"{path.name}{described}: {said}.", _way_out(said), place) from error
     _check(campaign)
     return campaign
+
+
+def _way_out(problem: str) -> str:
+    """What to do about a key or a value that the file may not have."""
+    unknown = re.fullmatch(r"unknown key “([^”]+)”; known keys are (.*)", problem)
+    if unknown and (nearest := nearest_word(unknown[1], unknown[2].split(", "))):
+        return f"Did you mean “{nearest}”?"
+    return "Mend it in that file; examples/digits.toml is one that runs."
 
 
 def _check(campaign: Campaign) -> None:

@@ -144,6 +144,24 @@ def test_a_mistake_names_its_table_key_and_line_and_no_option(
     assert not (tmp_path / "job").exists()
 
 
+WORDS = [
+    ("epochs = 1", "epochs = 1.5", ": expected an integer, found 1.5 ([train] epochs, line 6 of "),
+    ('out = "job"', "out = 3", ": expected a string, found 3 (out, line 2 of "),
+    ("busy_a = 1.0", "busy_a = true", ": expected a float, found true ([bench.meter.emulator] busy_a, line"),
+    ('formats = ["onnx"]', 'formats = "onnx"', ": expected a list, found a string ([export] formats, line"),
+    ("[train]", "[trian]", "Try:   Did you mean “train”?"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "said"), WORDS)
+def test_a_wrong_type_is_called_what_toml_calls_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: str, new: str, said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = run(tmp_path, CAMPAIGN.replace(old, new))
+    assert done.exit_code == 2 and said in done.stderr, done.stderr
+
+
 def test_lines_are_found_under_every_kind_of_header() -> None:
     text = 'a = 1\n# b = 2\n[one]\nb = 2\n[[many]]\nc = 3\n[[many]]\n"c" = 4\nd.e = 5\n[one.two] # x\nf = 6\n'
     wanted = {("a",): 1, ("one", "b"): 4, ("many", 0, "c"): 6, ("many", 1, "c"): 8, ("many", 1, "d", "e"): 9}
