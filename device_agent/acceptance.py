@@ -6,7 +6,7 @@ import numpy as np
 
 from device_agent.backends import Backend, Float32Array
 from device_agent.errors import BackendFailed
-from device_agent.wire import ArtifactManifest, Golden
+from device_agent.manifest import ArtifactManifest, Golden
 
 
 def require_golden(backend: Backend, directory: Path, manifest: ArtifactManifest) -> None:

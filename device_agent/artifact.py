@@ -4,8 +4,8 @@ import hashlib
 from pathlib import Path
 
 from device_agent.errors import BadRequest, DigestMismatch
+from device_agent.manifest import ArtifactManifest
 from device_agent.strict import StrictError
-from device_agent.wire import ArtifactManifest
 
 _PUSH_AGAIN = "Push the artifact again; if that does not help, remove its folder on the device first."
 

@@ -17,8 +17,9 @@ from pathlib import Path
 from device_agent import durable, ledger
 from device_agent.artifact import open_artifact
 from device_agent.errors import DigestMismatch
+from device_agent.manifest import ArtifactManifest
 from device_agent.sweep import sweep
-from device_agent.wire import ArtifactManifest, CommitPush, Deployment, OpenPush
+from device_agent.wire import CommitPush, Deployment, OpenPush
 
 
 @dataclass(frozen=True)

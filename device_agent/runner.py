@@ -21,11 +21,11 @@ from device_agent.acceptance import require_golden
 from device_agent.artifact import open_artifact
 from device_agent.backends import Backend, Float32Array, open_backend, require_libraries
 from device_agent.errors import AgentError, BackendFailed, BadRequest
+from device_agent.manifest import ArtifactManifest, Preprocessing
 from device_agent.probe import board_facts, rss_bytes, usable_cores
 from device_agent.processor import read_processor, use_between
 from device_agent.wire import (
     BACKENDS,
-    ArtifactManifest,
     BenchRequest,
     BenchResult,
     ImagePayload,
@@ -33,7 +33,6 @@ from device_agent.wire import (
     Phase,
     PhaseMark,
     PhaseSpan,
-    Preprocessing,
     Progress,
 )
 

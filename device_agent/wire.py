@@ -6,25 +6,16 @@ nothing here is code, and nothing is ever unpickled. A change that an older agen
 device; the host maps them to its own clock by `Ping`.
 """
 
-import hashlib
 import json
-import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
-from device_agent.strict import StrictError, from_dict, from_json, to_dict, to_json
+from device_agent.manifest import Format, require_artifact_id
+from device_agent.strict import StrictError, from_dict, to_dict
 
 WIRE_VERSION = 2
-MANIFEST_SCHEMA_VERSION = 3
-ROUNDING = 2.0**-24  # of one number in float32, relative
 
-Format = Literal["onnx", "torch"]
 Phase = Literal["idle_before", "import", "load", "check", "warmup", "steady", "runout", "idle_after"]
-
-
-MODEL_FILES: dict[Format, str] = {"onnx": "model.onnx", "torch": "model.safetensors"}
-"""The one file that a backend loads, by format; the manifest must list it."""
 
 
 @dataclass(frozen=True)
@@ -51,197 +42,6 @@ BACKENDS: dict[str, BackendEntry] = {
     ),
     "null": BackendEntry("device_agent.backends.null:NullBackend", ("onnx", "torch"), "numpy"),
 }
-
-
-def is_artifact_id(text: str) -> bool:
-    """Whether it is a SHA-256 in hexadecimal digits."""
-    return re.fullmatch(r"[0-9a-f]{64}", text) is not None
-
-
-def require_artifact_id(sha256: str) -> None:
-    """Raise `ValueError` for what is no SHA-256 in hexadecimal digits."""
-    if not is_artifact_id(sha256):
-        raise ValueError(f"{sha256!r} is no artifact's id")
-
-
-@dataclass(frozen=True)
-class FileDigest:
-    """One file of an artifact or a checkpoint: its name in the folder, its SHA-256, its size."""
-
-    name: str
-    sha256: str
-    bytes: int
-
-    @classmethod
-    def of(cls, path: Path) -> "FileDigest":
-        """Describe a file that exists."""
-        with path.open("rb") as stream:
-            return cls(path.name, hashlib.file_digest(stream, "sha256").hexdigest(), path.stat().st_size)
-
-    def damage(self, directory: Path) -> str | None:
-        """What is wrong with the file of this name in `directory`, as a sentence; None when it is whole."""
-        path = directory / self.name
-        if Path(self.name).name != self.name:
-            return f"{self.name!r} is not a plain file name."
-        if not path.is_file():
-            return f"{path} is missing."
-        found = FileDigest.of(path)
-        if found.bytes != self.bytes:
-            return f"{path} has {found.bytes} bytes, but {self.bytes} are recorded."
-        return None if found.sha256 == self.sha256 else f"{path} was altered: its SHA-256 is not the recorded one."
-
-
-@dataclass(frozen=True)
-class TensorInfo:
-    """An input or output: its name in the graph, its shape (batch first), its element type."""
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: Literal["float32"] = "float32"
-
-
-@dataclass(frozen=True)
-class Preprocessing:
-    """How 8-bit pixels become the net's input: `(pixel / 255 - mean) / std`, per channel."""
-
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class Amplifier:
-    """The module of a network at which rounding grows: the root mean square error of single precision there, over
-    the spread of the values, in what it reads (`before`) and in what it gives (`after`).
-    """
-
-    module: str
-    before: float
-    after: float
-
-
-@dataclass(frozen=True)
-class Parity:
-    """How the exported model was compared with its source: max |Δ| ≤ `tolerance` · `output_std`.
-
-    99 % of all outputs differ by `p99_abs_error` or less. Both are differences from `reference`, the eager network
-    computed in double precision; `eager_error` is how far the eager network is from that in single precision.
-
-    Args:
-        images: how many.
-        max_abs_error: of the exported model.
-        p99_abs_error: of the exported model.
-        output_std: the standard deviation of the reference's outputs.
-        tolerance: 1e-4, or twice `eager_error` over `output_std` where that is more.
-        same_top1: whether the answers are the same.
-        eager_error: max |Δ| of the eager network in single precision.
-        reference: what was compared with.
-        batches: how many images at once, each of these.
-        amplifier: where rounding grows, if it decides the tolerance.
-    """
-
-    images: int
-    max_abs_error: float
-    p99_abs_error: float
-    output_std: float
-    tolerance: float
-    same_top1: bool
-    eager_error: float = 0.0
-    reference: Literal["float64"] = "float64"
-    batches: tuple[int, ...] = (1,)
-    amplifier: Amplifier | None = None
-
-    @property
-    def amplification(self) -> str | None:
-        """That the network amplifies rounding, by how much and from where on; None where that decides nothing."""
-        if self.amplifier is None:
-            return None
-        eager, grows = self.eager_error / self.output_std, self.amplifier
-        return (
-            f"The network amplifies rounding: in single precision it is itself {eager:.2g} of the spread away from "
-            f"double precision, {eager / ROUNDING:,.0f} times the rounding of one number. It begins in {grows.module}: "
-            f"what that reads is off by {grows.before:.2g} of its spread, what it gives by {grows.after:.2g}. Allowed "
-            f"is twice the network's own error, {self.tolerance:.2g} of the spread."
-        )
-
-
-@dataclass(frozen=True)
-class Golden:
-    """One input and the output it must give, as .npy files of the artifact: the device's acceptance check.
-
-    Accepted is max |Δ| ≤ `tolerance` · the parity's `output_std`, and the same arg-max; two outputs that are no farther
-    apart than `tie` may change places. Other processors sum in another order, so both are wider than the parity's own.
-    """
-
-    input: str = "golden_input.npy"
-    output: str = "golden_output.npy"
-    tolerance: float = 1e-3
-    tie: float = 0.0
-
-
-@dataclass(frozen=True)
-class PassReport:
-    """What one pass of the exporter did: how often it fired and with which choices, nodes before and after, why it
-    refused where it did, and how far the model was from its source after it.
-    """
-
-    name: str
-    fired: int
-    nodes_before: int
-    nodes_after: int
-    notes: tuple[str, ...]
-    refusals: tuple[str, ...]
-    max_abs_error: float
-    p99_abs_error: float
-
-
-@dataclass(frozen=True)
-class ArtifactManifest:
-    """All that a device and a report need to know of an exported model. Its id is the SHA-256 of its bytes.
-
-    `model` is the specification that `groupnl_deploy.models` rebuilds an eager net from, and `form` says whether as
-    it trains or as it runs fastest; `accuracy` is what the host measured on the data set's test images, null for
-    an untrained net. `input` and `output` are those of one image; with a dynamic `batch` their first axis may be of
-    any size.
-    """
-
-    format: Format
-    label: str
-    model: dict[str, Any]
-    trained: bool
-    dataset: str | None
-    accuracy: float | None
-    checkpoint_sha256: str
-    files: tuple[FileDigest, ...]
-    input: TensorInfo
-    output: TensorInfo
-    preprocessing: Preprocessing
-    producer: dict[str, str]
-    parity: Parity
-    passes: tuple[PassReport, ...] = ()
-    opset: int | None = None
-    ir_version: int | None = None
-    form: Literal["eager", "inference"] = "eager"
-    golden: Golden | None = None
-    optimize: str | None = None
-    target: str | None = None
-    batch: Literal["1", "dynamic"] = "1"
-    schema_version: int = MANIFEST_SCHEMA_VERSION
-
-    def to_bytes(self) -> bytes:
-        """Canonical bytes of `manifest.json`."""
-        return to_json(self).encode()
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> "ArtifactManifest":
-        """Strict inverse of `to_bytes`; raises `StrictError`."""
-        return from_json(cls, data, "manifest.json")
-
-    def damage(self, directory: Path) -> str | None:
-        """What is wrong with the artifact's files in `directory`, as a sentence; None when all are whole."""
-        if MODEL_FILES[self.format] not in {file.name for file in self.files}:
-            return f"The manifest in {directory} lists no {MODEL_FILES[self.format]}."
-        found = (file.damage(directory) for file in self.files)
-        return next((damage for damage in found if damage is not None), None)
 
 
 @dataclass(frozen=True)
@@ -562,6 +362,7 @@ _MESSAGES: dict[str, type[Any]] = {
     "result": BenchResult,
     "fault": AgentFault,
 }
+
 _NAMES = {cls: name for name, cls in _MESSAGES.items()}
 
 

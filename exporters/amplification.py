@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from device_agent.wire import ROUNDING, Amplifier
+from device_agent.manifest import ROUNDING, Amplifier
 
 # Relative to the spread of a module's output: a hundred and sixty roundings of float32. Ordinary layers stay below a
 # tenth of it, and a network whose outputs are off by its tolerance has passed it before.

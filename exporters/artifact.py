@@ -4,8 +4,8 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from device_agent.manifest import ArtifactManifest
 from device_agent.strict import StrictError
-from device_agent.wire import ArtifactManifest
 from exporters.errors import ArtifactDamaged, NotAnArtifact
 
 MANIFEST = "manifest.json"

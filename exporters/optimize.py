@@ -11,7 +11,7 @@ from functools import partial
 import onnx
 import onnx_ir as ir
 
-from device_agent.wire import Parity, PassReport
+from device_agent.manifest import Parity, PassReport
 from exporters.choices import DEFAULT_LEVEL, DEFAULT_TARGET, Level, Target, require_readable
 from exporters.costs import Costs, load_costs
 from exporters.errors import Amplified, BatchBaked, ParityError

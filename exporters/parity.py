@@ -16,7 +16,7 @@ import onnx
 import onnxruntime
 from torch import nn
 
-from device_agent.wire import Amplifier, Golden, Parity
+from device_agent.manifest import Amplifier, Golden, Parity
 from exporters.errors import Amplified, BatchBaked, ParityError
 from exporters.reference import (
     ONE_BY_ONE,

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from device_agent.wire import Amplifier
+from device_agent.manifest import Amplifier
 from exporters.amplification import Network, find_amplifier, where_it_fails
 from exporters.errors import Amplified, ExportFailed, ParityError
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from device_agent.manifest import ArtifactManifest, FileDigest
 from device_agent.strict import from_dict
-from device_agent.wire import ArtifactManifest, FileDigest
 from exporters.artifact import Artifact
 from groupnl_deploy.errors import UsageError, VerificationFailed
 from groupnl_deploy.models.spec import ModelSpec

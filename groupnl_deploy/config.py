@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from device_agent.manifest import Format
 from device_agent.strict import StrictError, from_dict
-from device_agent.wire import BACKENDS, Format
+from device_agent.wire import BACKENDS
 from exporters.choices import DEFAULT_LEVEL, DEFAULT_TARGET, Level, Target
 from groupnl_deploy.bench.meter import EmulatedLoad, MeterPlan
 from groupnl_deploy.bench.workload import Workload

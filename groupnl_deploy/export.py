@@ -10,8 +10,7 @@ import numpy as np
 import torch
 
 import groupnl_deploy
-from device_agent.strict import to_dict
-from device_agent.wire import (
+from device_agent.manifest import (
     MODEL_FILES,
     ArtifactManifest,
     FileDigest,
@@ -22,6 +21,7 @@ from device_agent.wire import (
     Preprocessing,
     TensorInfo,
 )
+from device_agent.strict import to_dict
 from exporters.artifact import Artifact, open_artifact, write_manifest
 from exporters.choices import DEFAULT_BATCH, DEFAULT_LEVEL, DEFAULT_OPSET, DEFAULT_TARGET, Batch, Level, Target
 from exporters.errors import BatchBaked, ParityError

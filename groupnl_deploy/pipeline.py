@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import groupnl_deploy
+from device_agent.manifest import Format
 from device_agent.strict import StrictError, from_json, to_dict, to_json
-from device_agent.wire import BACKENDS, Deployment, Format
+from device_agent.wire import BACKENDS, Deployment
 from exporters.artifact import open_artifact
 from exporters.errors import ExportError
 from groupnl_deploy import stages

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from device_agent.manifest import MODEL_FILES, ArtifactManifest
 from device_agent.strict import StrictError, from_dict
-from device_agent.wire import MODEL_FILES, ArtifactManifest
 from exporters.artifact import Artifact
 from exporters.choices import LEVELS, TARGETS
 from exporters.graph_facts import GraphFacts, Value, read_graph_facts

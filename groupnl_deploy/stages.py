@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from device_agent.manifest import ArtifactManifest
 from device_agent.strict import StrictError
-from device_agent.wire import BACKENDS, ArtifactManifest, Deployment, PhaseMark, Progress
+from device_agent.wire import BACKENDS, Deployment, PhaseMark, Progress
 from exporters.artifact import open_artifact
 from groupnl_deploy.bench.meter import MeterPlan
 from groupnl_deploy.bench.recording import recording_beside

@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from device_agent.errors import BadRequest, MissingLibrary
+from device_agent.manifest import ArtifactManifest
 from device_agent.packages import IN_ENVIRONMENT, install_remedy
-from device_agent.wire import BACKENDS, ArtifactManifest, BackendEntry
+from device_agent.wire import BACKENDS, BackendEntry
 
 Float32Array = npt.NDArray[np.float32]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from device_agent.backends import Float32Array
-from device_agent.wire import ArtifactManifest
+from device_agent.manifest import ArtifactManifest
 
 
 class NullBackend:

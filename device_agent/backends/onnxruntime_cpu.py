@@ -8,7 +8,7 @@ import onnxruntime
 
 from device_agent.backends import Float32Array
 from device_agent.errors import BackendFailed
-from device_agent.wire import MODEL_FILES, ArtifactManifest
+from device_agent.manifest import MODEL_FILES, ArtifactManifest
 
 
 class OnnxRuntimeBackend:

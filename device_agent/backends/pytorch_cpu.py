@@ -12,8 +12,8 @@ from safetensors.torch import load_file
 
 from device_agent.backends import Float32Array
 from device_agent.errors import BackendFailed
+from device_agent.manifest import MODEL_FILES, ArtifactManifest
 from device_agent.strict import StrictError, from_dict
-from device_agent.wire import MODEL_FILES, ArtifactManifest
 from groupnl_deploy.models.inference import inference_form
 from groupnl_deploy.models.registry import create_model
 from groupnl_deploy.models.spec import ModelSpec

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from device_agent.wire import ArtifactManifest, BenchRequest, BenchResult, Deployment, PhaseMark, Progress
+from device_agent.manifest import ArtifactManifest
+from device_agent.wire import BenchRequest, BenchResult, Deployment, PhaseMark, Progress
 from groupnl_deploy.bench.clock import ClockSync, synchronise
 from groupnl_deploy.bench.meter import Metering, MeterPlan, renewal_warning, start_metering
 from groupnl_deploy.bench.run import BenchRun, Images, host_facts, now_utc

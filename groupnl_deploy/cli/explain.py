@@ -1,6 +1,6 @@
 """`groupnl export --explain`: what every pass did to the graph, what it did not and why."""
 
-from device_agent.wire import ArtifactManifest, Parity, PassReport
+from device_agent.manifest import ArtifactManifest, Parity, PassReport
 from groupnl_deploy.cli import console
 
 _HEADINGS = (

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from device_agent.wire import BACKENDS, MODEL_FILES
+from device_agent.manifest import MODEL_FILES
+from device_agent.wire import BACKENDS
 from exporters import choices
 from groupnl_deploy.cli import console
 from groupnl_deploy.cli.exits import guarded

@@ -15,8 +15,8 @@ import torch
 from torch import nn
 
 import groupnl_deploy
+from device_agent.manifest import FileDigest
 from device_agent.strict import StrictError, from_json, to_json
-from device_agent.wire import FileDigest
 from groupnl_deploy.errors import UsageError, VerificationFailed
 from groupnl_deploy.models.registry import create_model
 from groupnl_deploy.models.spec import ModelSpec

@@ -5,7 +5,7 @@ from pathlib import Path
 import safetensors.torch
 from torch import Tensor
 
-from device_agent.wire import FileDigest
+from device_agent.manifest import FileDigest
 from groupnl_deploy.errors import VerificationFailed
 from groupnl_deploy.workspace import sha256_hex
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import safetensors.torch
 from torch import Tensor
 
+from device_agent.manifest import FileDigest
 from device_agent.strict import StrictError, from_json, to_json
-from device_agent.wire import FileDigest
 from groupnl_deploy.errors import VerificationFailed
 from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.training.files import read_verified, read_whole, tensor_bytes

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from device_agent import wire
+from device_agent.manifest import FileDigest
 from groupnl_deploy.bench.foreign_load import foreign
 from groupnl_deploy.errors import DeviceFault, DeviceUnreachable, UsageError, VerificationFailed
 from groupnl_deploy.remote.bundle import build_bundle
@@ -295,7 +296,7 @@ def test_a_device_that_computes_another_answer_than_the_golden_one_is_not_measur
     artifact = untrained_copy.onnx
     path = artifact.directory / "golden_output.npy"
     np.save(path, np.load(path) + np.float32(wrong * artifact.manifest.parity.output_std))
-    files = tuple(wire.FileDigest.of(artifact.directory / file.name) for file in artifact.manifest.files)
+    files = tuple(FileDigest.of(artifact.directory / file.name) for file in artifact.manifest.files)
     manifest = dataclasses.replace(artifact.manifest, files=files)
     (artifact.directory / "manifest.json").write_bytes(manifest.to_bytes())
     request = request_for(artifact, manifest_sha256=hashlib.sha256(manifest.to_bytes()).hexdigest())

@@ -5,6 +5,14 @@ import typing
 import pytest
 
 from device_agent import wire
+from device_agent.manifest import (
+    MANIFEST_SCHEMA_VERSION,
+    ArtifactManifest,
+    FileDigest,
+    Parity,
+    Preprocessing,
+    TensorInfo,
+)
 from device_agent.strict import StrictError
 
 BOARD = wire.BoardFacts(None, "aarch64", "Debian", "6.1", "3.11.2", 4, 1, 2, 3, "ondemand", 1.5e9, 48.3, 0)
@@ -80,19 +88,19 @@ def test_anything_else_is_refused(line: bytes) -> None:
 
 
 def test_a_manifest_of_another_schema_version_is_refused() -> None:
-    manifest = dataclasses.replace(_manifest(), schema_version=wire.MANIFEST_SCHEMA_VERSION + 1)
+    manifest = dataclasses.replace(_manifest(), schema_version=MANIFEST_SCHEMA_VERSION + 1)
     with pytest.raises(StrictError, match="schema_version 4"):
-        wire.ArtifactManifest.from_bytes(manifest.to_bytes())
+        ArtifactManifest.from_bytes(manifest.to_bytes())
 
 
 def test_a_manifest_survives_its_bytes() -> None:
     manifest = _manifest()
-    assert wire.ArtifactManifest.from_bytes(manifest.to_bytes()) == manifest
-    assert json.loads(manifest.to_bytes())["schema_version"] == wire.MANIFEST_SCHEMA_VERSION
+    assert ArtifactManifest.from_bytes(manifest.to_bytes()) == manifest
+    assert json.loads(manifest.to_bytes())["schema_version"] == MANIFEST_SCHEMA_VERSION
 
 
-def _manifest() -> wire.ArtifactManifest:
-    return wire.ArtifactManifest(
+def _manifest() -> ArtifactManifest:
+    return ArtifactManifest(
         format="onnx",
         label="net",
         model={"name": "net", "deep": {"x": [1, 2]}},
@@ -100,10 +108,10 @@ def _manifest() -> wire.ArtifactManifest:
         dataset=None,
         accuracy=None,
         checkpoint_sha256="d" * 64,
-        files=(wire.FileDigest("model.onnx", "e" * 64, 3),),
-        input=wire.TensorInfo("input", (1, 3, 8, 8)),
-        output=wire.TensorInfo("logits", (1, 10)),
-        preprocessing=wire.Preprocessing((0.5,) * 3, (0.25,) * 3),
+        files=(FileDigest("model.onnx", "e" * 64, 3),),
+        input=TensorInfo("input", (1, 3, 8, 8)),
+        output=TensorInfo("logits", (1, 10)),
+        preprocessing=Preprocessing((0.5,) * 3, (0.25,) * 3),
         producer={"torch": "2"},
-        parity=wire.Parity(8, 1e-7, 5e-8, 1.0, 1e-4, True),
+        parity=Parity(8, 1e-7, 5e-8, 1.0, 1e-4, True),
     )

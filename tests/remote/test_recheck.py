@@ -13,7 +13,7 @@ import safetensors.torch
 import torch
 from typer.testing import CliRunner
 
-from device_agent.wire import FileDigest, Golden
+from device_agent.manifest import FileDigest, Golden
 from exporters import parity, reference
 from exporters.artifact import Artifact, open_artifact
 from groupnl_deploy import recheck

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from device_agent.manifest import TensorInfo
 from device_agent.strict import to_dict
-from device_agent.wire import TensorInfo
 from groupnl_deploy.bench.run import BenchRun
 from groupnl_deploy.models.spec import ConvSpec, ModelSpec
 from groupnl_deploy.report.build import Report, ReportRow, build_row

@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from device_agent import wire
+from device_agent.manifest import ArtifactManifest, Parity, Preprocessing, TensorInfo
 from groupnl_deploy import pipeline
 from groupnl_deploy.bench.clock import ClockSync
 from groupnl_deploy.bench.run import BenchRun, Images, load_run, save_run
@@ -58,7 +59,7 @@ def make_run(noisy: bool = False, others: float = QUIET_CORES, throttled: int = 
         board_before=BOARD,
         board_after=dataclasses.replace(BOARD, throttled=throttled),
     )
-    manifest = wire.ArtifactManifest(
+    manifest = ArtifactManifest(
         format="onnx",
         label="net",
         model={},
@@ -67,11 +68,11 @@ def make_run(noisy: bool = False, others: float = QUIET_CORES, throttled: int = 
         accuracy=None,
         checkpoint_sha256=DIGEST,
         files=(),
-        input=wire.TensorInfo("input", (1, 3, 32, 32)),
-        output=wire.TensorInfo("logits", (1, 10)),
-        preprocessing=wire.Preprocessing((0.5,) * 3, (0.5,) * 3),
+        input=TensorInfo("input", (1, 3, 32, 32)),
+        output=TensorInfo("logits", (1, 10)),
+        preprocessing=Preprocessing((0.5,) * 3, (0.5,) * 3),
         producer={},
-        parity=wire.Parity(8, 0.0, 0.0, 1.0, 1e-4, True),
+        parity=Parity(8, 0.0, 0.0, 1.0, 1e-4, True),
     )
     return BenchRun(
         device="pi",

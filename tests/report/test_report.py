@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from device_agent import wire
+from device_agent.manifest import ArtifactManifest, Parity, Preprocessing, TensorInfo
 from groupnl_deploy.bench.clock import ClockSync
 from groupnl_deploy.bench.run import BenchRun, Images, load_run, save_run
 from groupnl_deploy.cli.report import require_valid
@@ -30,7 +31,7 @@ PHASES = {
 }
 OFFSET_S = 1000.0
 BOARD = wire.BoardFacts("Raspberry Pi 4 Model B", "aarch64", "Debian", "6", "3.11", 4, 1, 1, 1, None, None, None, None)
-MANIFEST = wire.ArtifactManifest(
+MANIFEST = ArtifactManifest(
     format="onnx",
     label="net x0.25 groupnl (released)",
     model={},
@@ -39,11 +40,11 @@ MANIFEST = wire.ArtifactManifest(
     accuracy=0.99,
     checkpoint_sha256="c" * 64,
     files=(),
-    input=wire.TensorInfo("input", (1, 3, 32, 32)),
-    output=wire.TensorInfo("logits", (1, 10)),
-    preprocessing=wire.Preprocessing((0.5,) * 3, (0.5,) * 3),
+    input=TensorInfo("input", (1, 3, 32, 32)),
+    output=TensorInfo("logits", (1, 10)),
+    preprocessing=Preprocessing((0.5,) * 3, (0.5,) * 3),
     producer={},
-    parity=wire.Parity(8, 0.0, 0.0, 1.0, 1e-4, True),
+    parity=Parity(8, 0.0, 0.0, 1.0, 1e-4, True),
 )
 
 
