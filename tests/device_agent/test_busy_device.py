@@ -1,0 +1,43 @@
+"""A benchmark beside other programs; it is no less invalid beside the other tests, so it needs no quiet machine."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from device_agent.wire import BenchRequest
+from exporters.artifact import Artifact
+from groupnl_deploy.bench.foreign_load import foreign
+from groupnl_deploy.remote.deploy import open_agent
+from groupnl_deploy.remote.local import LocalTransport
+
+IMAGES = np.zeros((1, 3, 32, 32), dtype=np.uint8)
+
+
+def _request(artifact: Artifact) -> BenchRequest:
+    return BenchRequest(
+        directory=str(artifact.directory),
+        manifest_sha256=artifact.sha256,
+        backend="null",
+        threads=1,
+        images=len(IMAGES),
+        idle_s=0.05,
+        warmup_s=0.02,
+        min_iterations=20,
+        min_seconds=1.0,
+        runout_s=0.01,
+    )
+
+
+def test_four_busy_loops_beside_a_benchmark_make_it_invalid(tmp_path: Path, untrained) -> None:
+    loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(4)]
+    try:
+        with LocalTransport(tmp_path / "board", sys.executable) as transport, open_agent(transport) as agent:
+            result = agent.bench(_request(untrained.onnx), IMAGES, lambda message: None)
+    finally:
+        for loop in loops:
+            loop.kill()
+            loop.wait()
+    check = foreign(result.span("steady"), "time")
+    assert check.verdict == "invalid" and check.value > 5 * check.limit
