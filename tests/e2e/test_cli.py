@@ -7,6 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
+
+from groupnl_deploy.cli.main import app
 
 GROUPNL = Path(sys.executable).with_name("groupnl")
 
@@ -35,11 +38,15 @@ def rows(done: "subprocess.CompletedProcess[str]") -> list[dict]:
 
 def refusal(done: "subprocess.CompletedProcess[str]", code: int) -> str:
     """The two sentences of an error; nothing on stdout, no traceback."""
-    assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
-    assert done.stdout == ""
-    assert "Traceback" not in done.stderr
-    assert "Error:" in done.stderr and "Try:" in done.stderr
-    return done.stderr
+    return two_sentences(done.returncode, done.stdout, done.stderr, code)
+
+
+def two_sentences(found: int, stdout: str, stderr: str, code: int) -> str:
+    assert found == code, (found, stdout, stderr)
+    assert stdout == ""
+    assert "Traceback" not in stderr
+    assert "Error:" in stderr and "Try:" in stderr
+    return stderr
 
 
 def test_an_untrained_net_goes_all_the_way_with_json_on_stdout_alone(tmp_path: Path, sound_but_for_noise) -> None:
@@ -139,13 +146,16 @@ def test_devices_are_added_shown_and_removed(tmp_path: Path) -> None:
         (("device", "remove", "pi"), 2, ["“pi”"]),
     ],
 )
-def test_likely_mistakes(arguments, code, words, untrained, tmp_path: Path) -> None:
+def test_likely_mistakes(arguments, code, words, untrained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In this process: thirty of their own would import torch thirty times."""
+    monkeypatch.chdir(tmp_path)
     names = {
         "{net}": untrained.checkpoint,
         "{onnx}": untrained.onnx.directory,
         "{torch}": untrained.torch.directory,
     }
-    said = refusal(groupnl(*(names.get(word, word) for word in arguments), cwd=tmp_path), code)
+    done = CliRunner().invoke(app, [str(names.get(word, word)) for word in arguments])
+    said = two_sentences(done.exit_code, done.stdout, done.stderr, code)
     for word in words:
         assert word in said
     assert [path.name for path in tmp_path.iterdir() if path.name != "groupnl-home"] == []

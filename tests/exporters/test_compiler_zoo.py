@@ -112,17 +112,22 @@ def require_right(model, inputs, method) -> Optimized:
     return best
 
 
+def slow(*values: object) -> object:
+    """A case that `make test-all` alone runs."""
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
 @pytest.mark.parametrize(
     "name, method, semantics, width, ratio",
     [
         ("resnet18_cifar", "groupnl", "released", 0.125, 2),
-        ("resnet18_cifar", "groupnl", "paper", 0.125, 2),
-        ("resnet18_cifar", "groupnl", "released", 0.125, 4),
-        ("resnet18_cifar", "groupnl", "paper", 0.125, 4),
+        slow("resnet18_cifar", "groupnl", "paper", 0.125, 2),
+        slow("resnet18_cifar", "groupnl", "released", 0.125, 4),
+        slow("resnet18_cifar", "groupnl", "paper", 0.125, 4),
         ("resnet50", "groupnl", "released", 0.125, 2),
-        ("mobilenetv3_large_100", "groupnl-sparse", "released", 0.25, 2),
+        slow("mobilenetv3_large_100", "groupnl-sparse", "released", 0.25, 2),
         ("mobilenetv3_large_100", "groupnl-sparse", "paper", 0.25, 2),
-        ("efficientnetv2_s", "groupnl-sparse", "paper", 0.125, 2),
+        slow("efficientnetv2_s", "groupnl-sparse", "paper", 0.125, 2),
         ("vgg11_cifar", "groupnl", "released", 0.125, 8),
     ],
 )
@@ -131,7 +136,10 @@ def test_one_net_of_each_family_is_right(name, method, semantics, width, ratio):
     require_right(model, inputs, method)
 
 
-@pytest.mark.parametrize("nlf", ["monomial", "gaussian", "laplace", "laplace-literal"])
+@pytest.mark.parametrize(
+    "nlf",
+    ["gaussian", *(pytest.param(nlf, marks=pytest.mark.slow) for nlf in ("monomial", "laplace", "laplace-literal"))],
+)
 def test_every_nonlinearity_is_right(nlf):
     model, inputs = built("resnet18_cifar", "groupnl", "released", {"nlf": nlf, "ratio": 4, "nl_groups": 2}, 0.125)
     require_right(model, inputs, "groupnl")
@@ -149,7 +157,7 @@ def test_a_net_without_groupnl_has_no_more_nodes_than_onnxsim_leaves(name, metho
     require_right(*built(name, method), method)
 
 
-@pytest.mark.parametrize("method, semantics", [("groupnl", "released"), ("groupnl-sparse", "paper")])
+@pytest.mark.parametrize("method, semantics", [("groupnl", "released"), slow("groupnl-sparse", "paper")])
 def test_a_dynamic_batch_gives_the_same_for_one_and_for_three(method, semantics):
     model, inputs = built("resnet18_cifar", method, semantics, {"ratio": 4, "nl_groups": 2}, 0.125)
     _, best = compiled(model, inputs, dynamic_batch=True)
@@ -178,7 +186,7 @@ def test_a_net_of_denormal_scales_is_right():
     require_right(model, inputs, "groupnl")
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("value", [float("nan"), slow(float("inf"))])
 def test_weights_that_are_no_numbers_break_the_proof(value):
     model, inputs = built("resnet18_cifar", "groupnl", width=0.25)
     with torch.no_grad():
@@ -224,7 +232,7 @@ FIRING = {
 }
 
 
-@pytest.mark.parametrize("semantics", SEMANTICS)
+@pytest.mark.parametrize("semantics", ["released", slow("paper")])
 def test_the_rules_of_groupnl_fire_where_they_can_and_are_right(semantics: str) -> None:
     model, inputs = built("mobilenetv3_large_100", "groupnl-sparse", semantics, width=0.5)
     for module in model.modules():

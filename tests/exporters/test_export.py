@@ -203,7 +203,7 @@ def test_a_torch_artifact_says_in_which_form_its_weights_are(checkpoint: Path, t
     assert any(".bn1." in key for key in keys) == (form == "eager")
 
 
-@pytest.mark.parametrize("format", ["onnx", "torch"])
+@pytest.mark.parametrize("format", ["onnx", pytest.param("torch", marks=pytest.mark.slow)])
 def test_exporting_twice_gives_the_same_bytes(checkpoint: Path, tmp_path: Path, format) -> None:
     first = export_checkpoint(checkpoint, tmp_path / "a", format)
     second = export_checkpoint(checkpoint, tmp_path / "elsewhere" / "b", format)
