@@ -32,7 +32,7 @@ from groupnl_deploy.models.spec import ConvSpec, ModelSpec
 from groupnl_deploy.training.checkpoint import initialise_checkpoint, load_model, save_checkpoint
 
 
-@pytest.fixture(scope="module", params=["standard", "released", "paper"])
+@pytest.fixture(scope="module", params=["standard", "released", pytest.param("paper", marks=pytest.mark.slow)])
 def checkpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     conv = ConvSpec("standard") if request.param == "standard" else ConvSpec.preset("groupnl", request.param)
     draft, model = initialise_checkpoint(ModelSpec("resnet18_cifar", conv, width=0.125))

@@ -94,9 +94,7 @@ class Plan:
         return cls(numbers, offsets_s, kill, chance.uniform(0, 2 * longest_s))
 
 
-@pytest.mark.parametrize(
-    ("device", "seed"), [("local", 1), ("local", 3), ("local", 10), ("ssh", 3)], indirect=["device"]
-)
+@pytest.mark.parametrize(("device", "seed"), [("local", 4), ("ssh", 3)], indirect=["device"])
 def test_pushes_that_meet(device: Device, artifacts: tuple[Artifact, ...], seed: int) -> None:
     play(device, artifacts, Plan.of(seed, 2.0))
 
