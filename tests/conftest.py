@@ -98,6 +98,11 @@ class Exported:
     torch: Artifact
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest test first: begun last, it would be waited for alone."""
+    items.sort(key=lambda item: item.name != "test_the_main_job_over_ssh")
+
+
 @pytest.fixture(scope="session")
 def untrained(tmp_path_factory: pytest.TempPathFactory) -> Exported:
     """Made once; read only."""

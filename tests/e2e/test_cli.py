@@ -72,19 +72,22 @@ def test_an_untrained_net_goes_all_the_way_with_json_on_stdout_alone(tmp_path: P
     assert "[untrained]" in groupnl("report", "run", cwd=tmp_path).stdout
 
 
-def test_report_takes_campaigns_and_finds_all_runs(tmp_path: Path, untrained, sound_but_for_noise) -> None:
-    assert groupnl("push", untrained.onnx.directory, "--device", "local", cwd=tmp_path).returncode == 0
-    options = ("--seconds", 0.1, "--warmup", 0.1, "--idle", 0.1, "--images", 2)
+def test_report_takes_campaigns_and_finds_all_runs(
+    tmp_path: Path, untrained, sound_but_for_noise, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert CliRunner().invoke(app, ["push", str(untrained.onnx.directory), "--device", "local"]).exit_code == 0
+    options = ["--seconds", "0.1", "--warmup", "0.1", "--idle", "0.1", "--images", "2"]
     for out in ("runs/single", "runs/job/runs/a-null"):
-        command = ("bench", "--device", "local", "--backend", "null", *options, "--out", out)
-        code = groupnl(*command, cwd=tmp_path).returncode
+        command = ["bench", "--device", "local", "--backend", "null", *options, "--out", out]
+        code = CliRunner().invoke(app, command).exit_code
         assert code == (0 if sound_but_for_noise(tmp_path / out).valid else 6)
     for arguments, names in (
-        ((), ["single", "a-null"]),
-        (("runs/job",), ["a-null"]),
-        (("runs/job", "runs/single"), ["a-null", "single"]),
+        ([], ["single", "a-null"]),
+        (["runs/job"], ["a-null"]),
+        (["runs/job", "runs/single"], ["a-null", "single"]),
     ):
-        found = rows(groupnl("report", *arguments, "--json", cwd=tmp_path))
+        found = json.loads(CliRunner().invoke(app, ["report", *arguments, "--json"]).stdout)["rows"]
         assert [row["run"] for row in found] == names
 
 
