@@ -20,6 +20,9 @@ Batch = Literal["1", "dynamic"]
 BATCHES: tuple[Batch, ...] = get_args(Batch)
 DEFAULT_BATCH: Batch = "1"
 
+# What every exported graph calls its input, its output and the axis of a dynamic batch.
+INPUT_NAME, OUTPUT_NAME, BATCH_NAME = "input", "logits", "batch"
+
 OPSETS = range(13, 21)  # what torch's TorchScript exporter writes, from the first that the rules know on
 DEFAULT_OPSET = 17
 

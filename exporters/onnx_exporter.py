@@ -10,14 +10,13 @@ import torch
 from torch import nn
 from torch.jit._trace import TracerWarning
 
-from exporters.choices import DEFAULT_OPSET, OPSETS
+from exporters.choices import BATCH_NAME, DEFAULT_OPSET, INPUT_NAME, OPSETS, OUTPUT_NAME
 from exporters.errors import ExportFailed
 from exporters.onnx_failures import explained, require_fits_one_file
 from exporters.quiet import stdout_to_stderr
 from exporters.reference import first_line
 from exporters.static_shapes import shapes_kept
 
-INPUT_NAME, OUTPUT_NAME = "input", "logits"
 Notice = Callable[[str], None]
 
 
@@ -71,7 +70,7 @@ def _trace(
                 opset_version=opset,
                 input_names=[INPUT_NAME],
                 output_names=[OUTPUT_NAME],
-                dynamic_axes={INPUT_NAME: {0: "batch"}, OUTPUT_NAME: {0: "batch"}} if dynamic_batch else None,
+                dynamic_axes={INPUT_NAME: {0: BATCH_NAME}, OUTPUT_NAME: {0: BATCH_NAME}} if dynamic_batch else None,
                 dynamo=False,
             )
         except (OSError, MemoryError):  # a full disk or memory, which is not about the network

@@ -18,18 +18,9 @@ from torch import nn
 
 from device_agent.manifest import Amplifier, Golden, Parity
 from exporters.errors import Amplified, BatchBaked, ParityError
-from exporters.reference import (
-    ONE_BY_ONE,
-    ROUNDINGS,
-    TOLERANCE,
-    Float32Array,
-    Reference,
-    batched,
-    first_line,
-    torch_logits,
-)
+from exporters.reference import Float32Array, Reference, batched, first_line, torch_logits
+from exporters.tolerances import ON_A_DEVICE, ONE_BY_ONE, ROUNDINGS, TOLERANCE, tie
 
-_ON_A_DEVICE = 10
 # No rewrite of ours is off by more than three times what eager is; one that is off by so much more, and not by next to
 # nothing, is wrong in something that these images hardly show.
 _STRANGE, _NEAR = 10, 0.05
@@ -126,11 +117,6 @@ def _require_same_shape(reference: Logits, exported: Logits) -> None:
         )
 
 
-def tie(eager_error: float) -> float:
-    """Two outputs no farther apart than this may change places: each may move by twice eager's own error."""
-    return 2 * ROUNDINGS * eager_error
-
-
 def _same_answers(reference: Logits, exported: Logits, tied: float) -> bool:
     """Whether the best of each row of `exported` is the best of `reference`'s, or tied with it."""
     answers = np.expand_dims(exported.argmax(axis=1), 1)
@@ -162,7 +148,7 @@ def golden_pair(reference: Reference, parity: Parity) -> tuple[Golden, Float32Ar
     two = np.sort(reference.logits[:count].reshape(count, -1), axis=1)[:, -2:]
     best = int((two[:, -1] - two[:, 0]).argmax())
     image, logits = reference.inputs[best : best + 1], reference.logits[best : best + 1].astype(np.float32)
-    return Golden(tolerance=_ON_A_DEVICE * parity.tolerance, tie=_ON_A_DEVICE * tie(parity.eager_error)), image, logits
+    return Golden(tolerance=ON_A_DEVICE * parity.tolerance, tie=ON_A_DEVICE * tie(parity.eager_error)), image, logits
 
 
 def onnx_logits(model: onnx.ModelProto, inputs: Float32Array, batches: tuple[int, ...] = ONE_BY_ONE) -> Float32Array:

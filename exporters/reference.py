@@ -20,14 +20,11 @@ from torch import nn
 from device_agent.manifest import Amplifier
 from exporters.amplification import Network, find_amplifier, where_it_fails
 from exporters.errors import Amplified, ExportFailed, ParityError
+from exporters.tolerances import ONE_BY_ONE, ROUNDINGS, TOLERANCE
 
 Float32Array = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
 
-ONE_BY_ONE = (1,)
-DYNAMIC = (1, 2, 5)
-TOLERANCE = 1e-4  # of the spread of the outputs
-ROUNDINGS = 2  # of eager's own error, where that is more: two computations that both round may differ so far
 # Of the spread: a graph that answers zero to everything could pass where so much is allowed, so nothing is proved.
 MOST_ALLOWED = 1
 

@@ -23,12 +23,23 @@ from device_agent.manifest import (
 )
 from device_agent.strict import to_dict
 from exporters.artifact import Artifact, open_artifact, write_manifest
-from exporters.choices import DEFAULT_BATCH, DEFAULT_LEVEL, DEFAULT_OPSET, DEFAULT_TARGET, Batch, Level, Target
+from exporters.choices import (
+    DEFAULT_BATCH,
+    DEFAULT_LEVEL,
+    DEFAULT_OPSET,
+    DEFAULT_TARGET,
+    INPUT_NAME,
+    OUTPUT_NAME,
+    Batch,
+    Level,
+    Target,
+)
 from exporters.errors import BatchBaked, ParityError
-from exporters.onnx_exporter import INPUT_NAME, OUTPUT_NAME, export_onnx, opset_of
+from exporters.onnx_exporter import export_onnx, opset_of
 from exporters.onnx_failures import require_fits_one_file
 from exporters.parity import golden_pair, prove_onnx, prove_torch
-from exporters.reference import DYNAMIC, ONE_BY_ONE, Float32Array, Reference, reference_of
+from exporters.reference import Float32Array, Reference, reference_of
+from exporters.tolerances import PROVED_AT
 from groupnl_deploy.models.inference import inference_form, to_inference
 from groupnl_deploy.models.registry import create_model
 from groupnl_deploy.progress import Reporter, Silence, Task
@@ -120,9 +131,8 @@ def export_checkpoint(
     watcher = reporter or Silence()
     with atomic_directory(out) as folder:
         with watcher.task(f"export {checkpoint.spec.label}") as tell:
-            batches = DYNAMIC if options.batch == "dynamic" else ONE_BY_ONE
             more = partial(wider_inputs, checkpoint)
-            reference = reference_of(model, parity_inputs(checkpoint), batches, more)
+            reference = reference_of(model, parity_inputs(checkpoint), PROVED_AT[options.batch], more)
             job = _Job(checkpoint, model, reference, format, options, folder)
             exported = _WRITERS[format](job, tell)
         if exported.parity.amplification is not None:

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 from device_agent.manifest import MODEL_FILES, ArtifactManifest
 from device_agent.strict import StrictError, from_dict
 from exporters.artifact import Artifact
-from exporters.choices import LEVELS, TARGETS
+from exporters.choices import BATCH_NAME, INPUT_NAME, LEVELS, OUTPUT_NAME, TARGETS
 from exporters.graph_facts import GraphFacts, Value, read_graph_facts
+from exporters.tolerances import ON_A_DEVICE, PROVED_AT, ROUNDINGS, TOLERANCE, tie
 from groupnl_deploy.artifact_source import REMEDY, Source, given_source, source_at_hand
 from groupnl_deploy.errors import VerificationFailed
 from groupnl_deploy.models.spec import ModelSpec
@@ -32,10 +33,6 @@ if TYPE_CHECKING:
     Array = npt.NDArray[np.floating[Any]]
 
 Shapes = dict[str, tuple[tuple[int, ...], str]]  # shape and element type, by key
-INPUT, OUTPUT, BATCH = "input", "logits", "batch"
-# As in `exporters.parity`, which imports PyTorch.
-LEAST_TOLERANCE, ROUNDINGS, ON_A_DEVICE = 1e-4, 2, 10
-BATCHES = {"1": (1,), "dynamic": (1, 2, 5)}
 # An untrained network gives its own answers to this; a trained one is off by about one spread.
 SAME_ANSWERS = 1e-3
 # The passes of the levels that have few, see `exporters.optimize`.
@@ -78,8 +75,8 @@ def of_specification(manifest: ArtifactManifest, spec: ModelSpec) -> Iterator[st
     """Label, input and output against the specification of the network."""
     pairs = (
         ("label", manifest.label, spec.label),
-        ("input", (manifest.input.name, manifest.input.shape), (INPUT, (1, *spec.input_shape))),
-        ("output", (manifest.output.name, manifest.output.shape), (OUTPUT, (1, spec.num_classes))),
+        ("input", (manifest.input.name, manifest.input.shape), (INPUT_NAME, (1, *spec.input_shape))),
+        ("output", (manifest.output.name, manifest.output.shape), (OUTPUT_NAME, (1, spec.num_classes))),
     )
     for what, said, right in pairs:
         if said != right:
@@ -92,19 +89,19 @@ def of_proof(manifest: ArtifactManifest) -> Iterator[str]:
     parity, golden = manifest.parity, manifest.golden
     if not (parity.same_top1 and parity.max_abs_error <= parity.tolerance * parity.output_std * _SLACK):
         yield f"it is off by {parity.max_abs_error:.3g}, more than the proof allows"
-    least = LEAST_TOLERANCE * parity.output_std
+    least = TOLERANCE * parity.output_std
     if not parity.tolerance * parity.output_std <= max(least, ROUNDINGS * parity.eager_error) * _SLACK:
         yield f"its tolerance is {parity.tolerance:.3g}, wider than its rounding allows"
-    if (parity.amplifier is None) != (parity.tolerance <= LEAST_TOLERANCE * _SLACK):
+    if (parity.amplifier is None) != (parity.tolerance <= TOLERANCE * _SLACK):
         place = parity.amplifier.module if parity.amplifier else "no place"
         yield f"its tolerance is {parity.tolerance:.3g}, and it names {place} where rounding grows"
-    if parity.batches != BATCHES[manifest.batch]:
+    if parity.batches != PROVED_AT[manifest.batch]:
         yield f"it was proved at batches {parity.batches}, and its batch is {manifest.batch}"
     if golden is None:
         yield "it has no golden pair, with which a device is tried"
     elif not golden.tolerance <= ON_A_DEVICE * parity.tolerance * _SLACK:
         yield f"its golden tolerance is {golden.tolerance:.3g}, more than {ON_A_DEVICE} times the proof's"
-    elif not golden.tie <= ON_A_DEVICE * 2 * ROUNDINGS * parity.eager_error * _SLACK:
+    elif not golden.tie <= ON_A_DEVICE * tie(parity.eager_error) * _SLACK:
         yield f"its golden tie is {golden.tie:.3g}, wider than its rounding allows"
     if not 0 <= parity.p99_abs_error <= parity.max_abs_error or parity.images < 1:
         yield f"its figures are none: {parity.p99_abs_error:.3g} for 99 % on {parity.images} images"
@@ -172,7 +169,7 @@ def of_pixels(manifest: ArtifactManifest, image: "Array") -> Iterator[str]:
 
 def of_graph(manifest: ArtifactManifest, graph: GraphFacts) -> Iterator[str]:
     """Versions, names, shapes and types against the graph in the file."""
-    first: int | str = BATCH if manifest.batch == "dynamic" else 1
+    first: int | str = BATCH_NAME if manifest.batch == "dynamic" else 1
     inputs, outputs = (
         (Value(info.name, info.dtype, (first, *info.shape[1:])),) for info in (manifest.input, manifest.output)
     )

@@ -25,7 +25,8 @@ from torch import nn
 from exporters.onnx_exporter import export_onnx
 from exporters.optimize import optimize
 from exporters.parity import prove_onnx
-from exporters.reference import DYNAMIC, reference_of
+from exporters.reference import reference_of
+from exporters.tolerances import DYNAMIC
 from groupnl_deploy.cli.main import app
 from groupnl_deploy.config import load_campaign
 from groupnl_deploy.models import registry

@@ -20,7 +20,8 @@ from exporters.errors import ParityError
 from exporters.onnx_exporter import export_onnx, opset_of
 from exporters.optimize import Optimized, optimize
 from exporters.parity import compare, onnx_logits, prove_onnx
-from exporters.reference import DYNAMIC, ONE_BY_ONE, TOLERANCE, reference_of, torch_logits
+from exporters.reference import reference_of, torch_logits
+from exporters.tolerances import DYNAMIC, ONE_BY_ONE, TOLERANCE
 from groupnl_deploy.export import parity_inputs
 from groupnl_deploy.models.registry import list_models, model_spec
 from groupnl_deploy.models.spec import InvalidSpec

@@ -22,9 +22,9 @@ from exporters.onnx_exporter import export_onnx, opset_of
 from exporters.optimize import optimize, passes
 from exporters.parity import compare
 from exporters.passes import Outcome
-from exporters.reference import TOLERANCE
 from exporters.rules.graph import Builder, only_output, replace
 from exporters.rules.normalise import cheapest_normalise
+from exporters.tolerances import TOLERANCE
 from groupnl_deploy import export as export_module
 from groupnl_deploy.errors import UsageError, VerificationFailed
 from groupnl_deploy.export import ExportOptions, export_checkpoint, parity_inputs

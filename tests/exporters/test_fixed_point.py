@@ -11,7 +11,8 @@ from torch import nn
 from exporters.onnx_exporter import export_onnx
 from exporters.optimize import optimize
 from exporters.parity import onnx_logits, prove_onnx
-from exporters.reference import DYNAMIC, ONE_BY_ONE, TOLERANCE, reference_of
+from exporters.reference import reference_of
+from exporters.tolerances import DYNAMIC, ONE_BY_ONE, TOLERANCE
 from groupnl_deploy.models.layers.groupnl import GroupNLConv2d
 from groupnl_deploy.models.layers.nlf import NLFS
 

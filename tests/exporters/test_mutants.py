@@ -16,7 +16,8 @@ import torch
 from exporters.onnx_exporter import export_onnx
 from exporters.optimize import optimize
 from exporters.parity import onnx_logits, prove_onnx
-from exporters.reference import TOLERANCE, reference_of
+from exporters.reference import reference_of
+from exporters.tolerances import TOLERANCE
 from groupnl_deploy.export import parity_inputs, wider_inputs
 from groupnl_deploy.models.registry import model_spec
 from groupnl_deploy.training.checkpoint import initialise_checkpoint

@@ -12,7 +12,8 @@ from exporters.errors import Amplified, BatchBaked, ExportFailed, ParityError
 from exporters.onnx_exporter import export_onnx
 from exporters.optimize import optimize
 from exporters.parity import compare, golden_pair, onnx_logits, prove_onnx, prove_torch, tie
-from exporters.reference import DYNAMIC, TOLERANCE, batched, reference_of, torch_logits
+from exporters.reference import batched, reference_of, torch_logits
+from exporters.tolerances import DYNAMIC, TOLERANCE
 
 IMAGES = np.random.default_rng(0).standard_normal((8, 3, 12, 12)).astype(np.float32)
 
