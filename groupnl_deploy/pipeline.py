@@ -103,12 +103,8 @@ def run_campaign(
     networks = _check_ahead(campaign)
     _require_ready(campaign, networks, pending(campaign, reporter, redo_from, last), last, reporter)
     departures = _tell_departures(campaign, reporter)
-    done = []
-    for step in steps(campaign, reporter):
-        position = STAGES.index(step.stage)
-        if position <= STAGES.index(last):
-            forced = redo_from is not None and position >= STAGES.index(redo_from)
-            done.append(_run_step(step, Path(campaign.out), forced, reporter))
+    chosen = _chosen(campaign, reporter, redo_from, last)
+    done = [_run_step(step, Path(campaign.out), forced, reporter) for step, forced in chosen]
     report = build_report(_run_folders(campaign)) if last in ("bench", "report") else None
     return CampaignResult(campaign.out, tuple(done), report, departures)
 
@@ -127,6 +123,16 @@ def steps(campaign: Campaign, reporter: Reporter) -> Iterator[Step]:
         for backend in campaign.bench.backends:
             yield _bench_step(campaign, model, backend, reporter)
     yield _report_step(campaign)
+
+
+def _chosen(
+    campaign: Campaign, reporter: Reporter, redo_from: Stage | None, last: Stage
+) -> Iterator[tuple[Step, bool]]:
+    """The steps up to `last`, each with whether it is done again though it be up to date."""
+    for step in steps(campaign, reporter):
+        position = STAGES.index(step.stage)
+        if position <= STAGES.index(last):
+            yield step, redo_from is not None and position >= STAGES.index(redo_from)
 
 
 def campaign_spec(campaign: Campaign, model: ModelConfig) -> ModelSpec:
@@ -149,16 +155,10 @@ def campaign_spec(campaign: Campaign, model: ModelConfig) -> ModelSpec:
     return spec
 
 
-def pending(
-    campaign: Campaign, reporter: Reporter, redo_from: Stage | None = None, last: Stage = "report"
-) -> list[Step]:
+def pending(campaign: Campaign, reporter: Reporter, redo_from: Stage | None, last: Stage) -> list[Step]:
     """The steps up to `last` that will be done, as far as it can be foreseen: after one, all later ones of its net."""
     found: list[Step] = []
-    for step in steps(campaign, reporter):
-        position = STAGES.index(step.stage)
-        if position > STAGES.index(last):
-            continue
-        forced = redo_from is not None and position >= STAGES.index(redo_from)
+    for step, forced in _chosen(campaign, reporter, redo_from, last):
         if forced or any(before.model == step.model for before in found) or not _is_up_to_date(step, campaign):
             found.append(step)
     return found
