@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from device_agent.durable import flush
 from groupnl_deploy.errors import DiskFull, UsageError
 
 CHECKPOINT_FILE = "checkpoint.json"
@@ -57,7 +58,7 @@ def atomic_directory(target: Path) -> Iterator[Path]:
             yield temporary
             _flush(temporary)
             temporary.rename(target)
-            flush_folder(target.parent)
+            flush(target.parent)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
@@ -74,7 +75,7 @@ def write_atomically(path: Path, data: bytes) -> None:
                 stream.flush()
                 os.fsync(stream.fileno())
             temporary.replace(path)
-            flush_folder(path.parent)
+            flush(path.parent)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
@@ -143,15 +144,5 @@ def _existing(folder: Path) -> Path:
 def _flush(folder: Path) -> None:
     for path in sorted(folder.rglob("*")):
         if path.is_file():
-            with path.open("rb") as stream:
-                os.fsync(stream.fileno())
-    flush_folder(folder)
-
-
-def flush_folder(folder: Path) -> None:
-    """Make a folder's names durable: without this a power cut may lose a new name though its bytes are safe."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+            flush(path)
+    flush(folder)

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
+from device_agent.durable import flush
 from groupnl_deploy.errors import DeviceFault, DeviceUnreachable, DiskFull, GroupNLError
 from groupnl_deploy.remote.transport import (
     SEND_TIMEOUT_S,
@@ -26,7 +27,6 @@ from groupnl_deploy.remote.transport import (
     part_name,
     size_text,
 )
-from groupnl_deploy.workspace import flush_folder
 
 _CHUNK_BYTES = 1 << 20
 _REAP_TIMEOUT_S = 5.0
@@ -176,7 +176,7 @@ class LocalTransport:
             self._make_folders(final.parent)
             _write(part, data, progress)
             part.replace(final)
-            flush_folder(final.parent)
+            flush(final.parent)
         except OSError as error:
             _discard(part)
             raise _refusal(f"write {final}", error, len(data), self._root) from error
