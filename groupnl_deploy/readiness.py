@@ -15,6 +15,7 @@ from groupnl_deploy.errors import DeviceUnreachable, DiskFull, InvalidSetting, U
 from groupnl_deploy.progress import Reporter
 from groupnl_deploy.remote.deploy import open_agent
 from groupnl_deploy.remote.inventory import Device, connect
+from groupnl_deploy.remote.python import MARK, ask_python
 from groupnl_deploy.remote.transport import Transport, size_text
 
 _FLOAT_BYTES = 4
@@ -24,11 +25,11 @@ _CHECKPOINT_COPIES, _TRAINING_COPIES = 3, 4
 _RUNS_BYTES = 16_000_000  # recordings, latencies and reports
 _DEVICE_BYTES = 4_000_000  # the agent, manifests and golden pairs
 # Prints the free bytes of the disk of a folder that may not be there yet, whether this Python is a virtual
-# environment's, and the modules that are missing, behind a mark that no login banner has.
+# environment's, and the modules that are missing.
 _LOOK = (
     "import importlib.util,os,shutil,sys;p=os.path.abspath(sys.argv[1])\n"
     "while not os.path.isdir(p):p=os.path.dirname(p)\n"
-    "print('groupnl-ready',shutil.disk_usage(p).free,int(sys.prefix!=sys.base_prefix),"
+    f"print('{MARK}',shutil.disk_usage(p).free,int(sys.prefix!=sys.base_prefix),"
     "*[m for m in sys.argv[2:] if importlib.util.find_spec(m) is None])"
 )
 
@@ -98,15 +99,7 @@ def _look(transport: Transport, backend: str | None) -> int:
     """Free bytes below the device's root. Raises `DeviceUnreachable` where its Python lacks what a backend imports."""
     packages = "" if backend is None else BACKENDS[backend].packages
     modules = [package.partition("==")[0] for package in packages.split()]
-    done = transport.run([transport.python, "-c", _LOOK, transport.path("agents"), *modules], timeout_s=60.0)
-    said = [line.split() for line in done.stdout.decode(errors="replace").splitlines() if "groupnl-ready " in line]
-    if done.exit_code != 0 or not said:
-        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        raise DeviceUnreachable(
-            f"“{transport.python}” on {transport.name} ended with code {done.exit_code}: {last}",
-            "Run it there by hand to see why.",
-        )
-    _, free, in_environment, *lacking = said[-1]
+    free, in_environment, *lacking = ask_python(transport, _LOOK, transport.path("agents"), *modules)
     if lacking and backend is not None:
         raise DeviceUnreachable(
             f"{transport.python} on {transport.name} lacks {', '.join(lacking)}, which the backend {backend} needs.",

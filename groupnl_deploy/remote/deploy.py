@@ -13,16 +13,17 @@ from exporters.artifact import Artifact
 from groupnl_deploy.errors import DeviceFault, DeviceUnreachable, GroupNLError, UsageError, VerificationFailed
 from groupnl_deploy.remote.bundle import AgentBundle, build_bundle
 from groupnl_deploy.remote.client import AgentClient, start_agent
+from groupnl_deploy.remote.python import MARK, ask_python, naming_python
 from groupnl_deploy.remote.transport import Transport
 from groupnl_deploy.remote.waiting import DEFAULT_WAIT_S, Say, take_lock
 
 _OLDEST_PYTHON = (3, 11)
 # A push by another version of groupnl sweeps, twice, agents that nobody runs: also one that is just about to.
 _TRIES = 4
-# Prints Python's version and the digest of one file, behind a mark that no login banner has.
+# Prints Python's version and the digest of one file.
 _LOOK = (
     "import hashlib,os,sys;p=sys.argv[1];"
-    "print('groupnl-look',*sys.version_info[:2],"
+    f"print('{MARK}',*sys.version_info[:2],"
     "hashlib.sha256(open(p,'rb').read()).hexdigest() if os.path.exists(p) else 'missing')"
 )
 
@@ -132,36 +133,13 @@ def _runnable(deployment: Deployment, backend: str) -> Deployment:
 
 def _look(transport: Transport, bundle: AgentBundle) -> str:
     """Digest of the bundle as it lies on the device, "missing" where it does not. Checks Python on the way."""
-    done = transport.run([transport.python, "-c", _LOOK, transport.path(bundle.remote_path)], timeout_s=60.0)
-    marked = [line for line in done.stdout.decode(errors="replace").splitlines() if line.startswith("groupnl-look ")]
-    if done.exit_code != 0 or not marked:
-        raise _no_python(transport.name, transport.python, done.exit_code, done.stderr)
-    _, major, minor, digest = marked[-1].split()
+    major, minor, digest = ask_python(transport, _LOOK, transport.path(bundle.remote_path))
     if (int(major), int(minor)) < _OLDEST_PYTHON:
         raise DeviceUnreachable(
             f"{transport.python} on {transport.name} is Python {major}.{minor}; the agent needs 3.11 or newer.",
-            f"Install a newer Python there. {_naming_python(transport.name)}",
+            f"Install a newer Python there. {naming_python(transport.name)}",
         )
     return digest
-
-
-def _naming_python(device: str) -> str:
-    return (
-        f"Then name it: groupnl device remove {device}, and groupnl device add {device} --host HOST "
-        "--python .groupnl-venv/bin/python, or where it lies."
-    )
-
-
-def _no_python(device: str, python: str, exit_code: int, stderr: str) -> DeviceUnreachable:
-    if exit_code in (126, 127):
-        return DeviceUnreachable(
-            f"There is no Python at “{python}” on {device}.",
-            f"Make a virtual environment there (README, “On your own board”). {_naming_python(device)}",
-        )
-    last = stderr.strip().splitlines()[-1] if stderr.strip() else "it said nothing"
-    return DeviceUnreachable(
-        f"“{python}” on {device} ended with code {exit_code}: {last}", "Run it there by hand to see why."
-    )
 
 
 def _upload(transport: Transport, artifact: Artifact, directory: str, sent: Sent) -> None:

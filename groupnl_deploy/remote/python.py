@@ -1,0 +1,42 @@
+"""The device's own Python, asked by a few lines of code: what it prints behind a mark is the answer.
+
+A login may print a banner before it, and packages may warn; neither has the mark.
+"""
+
+from groupnl_deploy.errors import DeviceUnreachable
+from groupnl_deploy.remote.transport import Transport
+
+MARK = "groupnl-answer"
+_TIMEOUT_S = 60.0
+
+
+def ask_python(transport: Transport, code: str, *arguments: str) -> list[str]:
+    """The words that `code` prints behind `MARK`; the arguments arrive as its `sys.argv[1:]`.
+
+    Raises `DeviceUnreachable` where there is no Python, or where it ends otherwise than well.
+    """
+    done = transport.run([transport.python, "-c", code, *arguments], timeout_s=_TIMEOUT_S)
+    marked = [line for line in done.stdout.decode(errors="replace").splitlines() if line.startswith(f"{MARK} ")]
+    if done.exit_code != 0 or not marked:
+        raise _no_python(transport.name, transport.python, done.exit_code, done.stderr)
+    return marked[-1].split()[1:]
+
+
+def naming_python(device: str) -> str:
+    """The sentence on how a device is told of another Python."""
+    return (
+        f"Then name it: groupnl device remove {device}, and groupnl device add {device} --host HOST "
+        "--python .groupnl-venv/bin/python, or where it lies."
+    )
+
+
+def _no_python(device: str, python: str, exit_code: int, stderr: str) -> DeviceUnreachable:
+    if exit_code in (126, 127):
+        return DeviceUnreachable(
+            f"There is no Python at “{python}” on {device}.",
+            f"Make a virtual environment there (README, “On your own board”). {naming_python(device)}",
+        )
+    last = stderr.strip().splitlines()[-1] if stderr.strip() else "it said nothing"
+    return DeviceUnreachable(
+        f"“{python}” on {device} ended with code {exit_code}: {last}", "Run it there by hand to see why."
+    )
