@@ -41,8 +41,6 @@ from device_agent.wire import (
     PushOpened,
     ReadLedger,
     TakeLock,
-    Verified,
-    Verify,
     decode,
     encode,
 )
@@ -170,12 +168,6 @@ class Session:
 
         return board_facts()
 
-    def _verify(self, request: Verify) -> Message:
-        from device_agent.artifact import open_artifact
-
-        manifest = open_artifact(Path(request.directory), request.manifest_sha256)
-        return Verified(request.manifest_sha256, len(manifest.files))
-
 
 def _disk_fault(error: OSError) -> AgentFault:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -205,7 +197,6 @@ def _import_runner(backend: str) -> ModuleType:
 _HANDLERS: dict[type, Callable[..., Message]] = {
     Ping: Session._ping,
     Probe: Session._probe,
-    Verify: Session._verify,
     TakeLock: Session._take_lock,
     OpenPush: Session._open_push,
     CommitPush: Session._commit_push,

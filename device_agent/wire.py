@@ -91,22 +91,6 @@ class BoardFacts:
 
 
 @dataclass(frozen=True)
-class Verify:
-    """Check every file of an artifact folder against its manifest; answered by `Verified`."""
-
-    directory: str
-    manifest_sha256: str
-
-
-@dataclass(frozen=True)
-class Verified:
-    """All files are there and whole."""
-
-    manifest_sha256: str
-    files: int
-
-
-@dataclass(frozen=True)
 class TakeLock:
     """Take the device's lock and hold it until the session ends. Answered by `Waiting`, as often as another holder
     is met, and then by `LockTaken`, or by a fault after `wait_s`. `purpose` is what others are told they wait for.
@@ -319,8 +303,6 @@ Message = (
     | Pong
     | Probe
     | BoardFacts
-    | Verify
-    | Verified
     | TakeLock
     | Waiting
     | LockTaken
@@ -344,8 +326,6 @@ _MESSAGES: dict[str, type[Any]] = {
     "pong": Pong,
     "probe": Probe,
     "board_facts": BoardFacts,
-    "verify": Verify,
-    "verified": Verified,
     "take_lock": TakeLock,
     "waiting": Waiting,
     "lock_taken": LockTaken,

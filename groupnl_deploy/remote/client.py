@@ -33,8 +33,6 @@ from device_agent.wire import (
     PushOpened,
     ReadLedger,
     TakeLock,
-    Verified,
-    Verify,
     Waiting,
     decode,
     encode,
@@ -90,10 +88,6 @@ class AgentClient:
     def board_facts(self) -> BoardFacts:
         """The board as it is now."""
         return self._expect(BoardFacts, self._ask(Probe()))
-
-    def verify(self, directory: str, manifest_sha256: str) -> Verified:
-        """Have the device check an artifact folder. Raises `VerificationFailed`."""
-        return self._expect(Verified, self._ask(Verify(directory, manifest_sha256), timeout_s=_DISK_S))
 
     def take_lock(self, purpose: str, wait_s: float, waiting: Callable[[Waiting], None]) -> None:
         """Hold the device's lock from here to the agent's end. `waiting` hears of every other holder on the way.

@@ -17,6 +17,8 @@ import numpy as np
 import pytest
 
 from device_agent import wire
+from device_agent.artifact import open_artifact
+from device_agent.errors import DigestMismatch
 from device_agent.manifest import FileDigest
 from groupnl_deploy.errors import DeviceFault, DeviceUnreachable, UsageError, VerificationFailed
 from groupnl_deploy.remote.bundle import build_bundle
@@ -153,9 +155,9 @@ def test_a_damaged_artifact_is_refused_before_it_is_used(agent: AgentClient, unt
     words = {"missing": "missing", "truncated": "bytes", "altered": "was altered"}
     for ask in (
         lambda: agent.bench(request_for(untrained_copy.onnx), IMAGES, lambda message: None),
-        lambda: agent.verify(str(untrained_copy.onnx.directory), untrained_copy.onnx.sha256),
+        lambda: open_artifact(untrained_copy.onnx.directory, untrained_copy.onnx.sha256),  # as a commit does
     ):
-        with pytest.raises(VerificationFailed) as caught:
+        with pytest.raises((VerificationFailed, DigestMismatch)) as caught:
             ask()
         assert words[damage] in caught.value.message
 

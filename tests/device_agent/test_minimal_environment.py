@@ -13,8 +13,7 @@ import pytest
 
 from device_agent.wire import BenchRequest
 from groupnl_deploy.errors import DeviceFault
-from groupnl_deploy.remote.bundle import build_bundle
-from groupnl_deploy.remote.client import start_agent
+from groupnl_deploy.remote.deploy import open_agent, push_artifact
 from groupnl_deploy.remote.local import LocalTransport
 
 IMAGES = np.zeros((2, 3, 32, 32), dtype=np.uint8)
@@ -61,12 +60,11 @@ def empty_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def bench(python: Path, artifact, backend: str, folder: Path, watch=lambda message: None):
-    bundle = build_bundle()
-    request = BenchRequest(str(artifact.directory), artifact.sha256, backend, 1, 2, 0.0, 0.0, 3, 0.0, 0.0)
     with LocalTransport(folder, str(python)) as transport:
-        transport.put(bundle.data, bundle.remote_path)
-        with start_agent(transport, bundle.remote_path, bundle.sha256) as agent:
-            agent.verify(str(artifact.directory), artifact.sha256)
+        pushed = push_artifact(transport, artifact)
+        directory = transport.path(pushed.directory)
+        request = BenchRequest(directory, artifact.sha256, backend, 1, 2, 0.0, 0.0, 3, 0.0, 0.0)
+        with open_agent(transport) as agent:
             return agent.bench(request, IMAGES, watch)
 
 

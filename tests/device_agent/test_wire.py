@@ -38,8 +38,6 @@ MESSAGES: list[wire.Message] = [
     wire.Pong(12345678901234567),
     wire.Probe(),
     BOARD,
-    wire.Verify("/home/pi/.groupnl/artifacts/a b", "a" * 64),
-    wire.Verified("a" * 64, 2),
     wire.TakeLock("a push of net from laptop", 600.0),
     wire.Waiting("a benchmark of net from “Pépé's”", 12.5),
     wire.LockTaken(),
