@@ -8,14 +8,13 @@ import pytest
 from typer.testing import CliRunner
 
 from device_agent import wire
-from device_agent.manifest import ArtifactManifest, Parity, Preprocessing, TensorInfo
-from groupnl_deploy.bench.clock import ClockSync
 from groupnl_deploy.bench.energy import run_energy
-from groupnl_deploy.bench.run import BenchRun, Images, save_run
+from groupnl_deploy.bench.run import BenchRun, save_run
 from groupnl_deploy.cli.main import app
 from groupnl_deploy.report.power_plot import PHASE_COLOURS, run_phases
 from power.errors import SampleGap, WindowNotCovered
 from power.trace import MeterFacts, PowerTrace
+from tests.bench.made_runs import DIGEST, OFFSET_S, made_run
 
 # On the board's clock; the recording begins a second before it reads zero.
 PHASES = {
@@ -28,11 +27,10 @@ PHASES = {
     "runout": (19.0, 20.5),
     "idle_after": (20.5, 25.5),
 }
-OFFSET_S, BEGAN_S = 1000.0, -1.0
+BEGAN_S = -1.0
 IDLE_W, BUSY_W = 2.0, 6.0
 POLL_S = 0.05
 BOARD = wire.BoardFacts("Raspberry Pi 4 Model B", "aarch64", "Debian", "6", "3.11", 4, 1, 1, 1, None, None, None, None)
-DIGEST = "a" * 64
 
 
 def make_run() -> BenchRun:
@@ -50,33 +48,7 @@ def make_run() -> BenchRun:
         board_before=BOARD,
         board_after=BOARD,
     )
-    manifest = ArtifactManifest(
-        format="onnx",
-        label="net",
-        model={},
-        trained=False,
-        dataset=None,
-        accuracy=None,
-        checkpoint_sha256=DIGEST,
-        files=(),
-        input=TensorInfo("input", (1, 3, 32, 32)),
-        output=TensorInfo("logits", (1, 10)),
-        preprocessing=Preprocessing((0.5,) * 3, (0.5,) * 3),
-        producer={},
-        parity=Parity(8, 0.0, 0.0, 1.0, 1e-4, True),
-    )
-    return BenchRun(
-        device="pi",
-        artifact_sha256=DIGEST,
-        manifest=manifest,
-        request=wire.BenchRequest("/x", DIGEST, "null", 0, 1, 5.0, 1.5, 100, 10.0, 1.5),
-        images=Images("digits, test", None),
-        clock=ClockSync(OFFSET_S, 0.0, 0.0, 0.001),
-        result=result,
-        power=None,
-        created_at="2026-11-21T00:00:00+00:00",
-        host={},
-    )
+    return made_run(result, trained=False, warmup_s=1.5)
 
 
 def block_means(phase_s: float = 0.2, update_period_s: float | None = 0.5) -> PowerTrace:

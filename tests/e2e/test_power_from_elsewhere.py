@@ -1,29 +1,15 @@
 """`groupnl power` on files from elsewhere, as it is typed: refusals with their remedies, and the remedies tried."""
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from groupnl_deploy.cli.main import app
 from power.meters.km003c.load_script import read_load_script
+from tests.e2e.power_command import integrated, power
 
 HEAD = "t_s,voltage_v,current_a\n"
 LOAD = HEAD + "0,5.1,0.5\n5,5.1,1.2\n15,5.1,0.5\n"
 DOCS = Path(__file__).parents[2] / "docs" / "measuring-energy.md"
-
-
-def power(*arguments: object) -> Result:
-    return CliRunner().invoke(app, ["power", *map(str, arguments)], env={"NO_COLOR": "1"})
-
-
-def integrated(*arguments: object) -> dict[str, Any]:
-    done = power("integrate", *arguments, "--json")
-    assert done.exit_code == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
 
 
 def refusal(*arguments: object) -> str:

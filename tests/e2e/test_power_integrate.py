@@ -1,17 +1,14 @@
 """`groupnl power integrate` and `groupnl power plot` as they are typed: answers, refusals, and exit codes."""
 
-import json
 import math
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
-from typer.testing import CliRunner, Result
 
-from groupnl_deploy.cli.main import app
 from power.trace import MeterFacts, PowerTrace
 from power.trace_io import write_csv
+from tests.e2e.power_command import integrated, power
 
 TEN_HZ = [tenth / 10 for tenth in range(31)]
 KEYS = {
@@ -37,17 +34,6 @@ KEYS = {
     "left_out_s",
     "gaps",
 }
-
-
-def power(*arguments: object) -> Result:
-    return CliRunner().invoke(app, ["power", *map(str, arguments)], env={"NO_COLOR": "1"})
-
-
-def integrated(*arguments: object) -> dict[str, Any]:
-    done = power("integrate", *arguments, "--json")
-    assert done.exit_code == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
 
 
 def refusal(code: int, *arguments: object) -> str:

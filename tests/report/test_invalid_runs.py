@@ -11,21 +11,19 @@ import pytest
 from typer.testing import CliRunner
 
 from device_agent import wire
-from device_agent.manifest import ArtifactManifest, Parity, Preprocessing, TensorInfo
 from groupnl_deploy import pipeline
-from groupnl_deploy.bench.clock import ClockSync
-from groupnl_deploy.bench.run import BenchRun, Images, load_run, save_run
+from groupnl_deploy.bench.run import BenchRun, load_run, save_run
 from groupnl_deploy.bench.validity import RULES
 from groupnl_deploy.cli.main import app
 from groupnl_deploy.pipeline import CampaignResult
 from groupnl_deploy.report.build import build_report
 from groupnl_deploy.report.tables import columns, notes, render
 from power.trace import MeterFacts, PowerTrace
+from tests.bench.made_runs import DIGEST, made_run
 
 EDGES_S = (0.0, 5.0, 5.5, 6.0, 7.0, 9.0, 19.0, 20.5, 25.5)
 PHASES = ("idle_before", "import", "load", "check", "warmup", "steady", "runout", "idle_after")
 BOARD = wire.BoardFacts("Raspberry Pi 4 Model B", "aarch64", "Debian", "6", "3.11", 4, 1, 1, 1, None, None, None, 0)
-DIGEST = "a" * 64
 CORES = 4
 QUIET_CORES, LOOPS = 0.02, 4.0
 TIMES, ENERGIES = ("Time (s)", "Avg. FPS", "p50/p99 (ms)"), ("Power (W)", "Energy (Wh)", "Gross/net (mJ)")
@@ -59,33 +57,7 @@ def make_run(noisy: bool = False, others: float = QUIET_CORES, throttled: int = 
         board_before=BOARD,
         board_after=dataclasses.replace(BOARD, throttled=throttled),
     )
-    manifest = ArtifactManifest(
-        format="onnx",
-        label="net",
-        model={},
-        trained=True,
-        dataset=None,
-        accuracy=None,
-        checkpoint_sha256=DIGEST,
-        files=(),
-        input=TensorInfo("input", (1, 3, 32, 32)),
-        output=TensorInfo("logits", (1, 10)),
-        preprocessing=Preprocessing((0.5,) * 3, (0.5,) * 3),
-        producer={},
-        parity=Parity(8, 0.0, 0.0, 1.0, 1e-4, True),
-    )
-    return BenchRun(
-        device="pi",
-        artifact_sha256=DIGEST,
-        manifest=manifest,
-        request=wire.BenchRequest("/x", DIGEST, "onnxruntime", 0, 1, 5.0, 2.0, 100, 10.0, 1.5),
-        images=Images("digits, test", None),
-        clock=ClockSync(1000.0, 0.0, 0.0, 0.001),
-        result=result,
-        power=None,
-        created_at="2026-11-21T00:00:00+00:00",
-        host={},
-    )
+    return made_run(result, trained=True, warmup_s=2.0)
 
 
 def trace(sign: float = 1.0) -> PowerTrace:

@@ -1,0 +1,42 @@
+"""What runs that are made by hand have in common: a manifest, and the frame around a result."""
+
+from device_agent import wire
+from device_agent.manifest import ArtifactManifest, Parity, Preprocessing, TensorInfo
+from groupnl_deploy.bench.clock import ClockSync
+from groupnl_deploy.bench.run import BenchRun, Images
+
+DIGEST = "a" * 64
+OFFSET_S = 1000.0  # of the host's clock, when the board's reads zero
+
+
+def made_manifest(trained: bool) -> ArtifactManifest:
+    return ArtifactManifest(
+        format="onnx",
+        label="net",
+        model={},
+        trained=trained,
+        dataset=None,
+        accuracy=None,
+        checkpoint_sha256=DIGEST,
+        files=(),
+        input=TensorInfo("input", (1, 3, 32, 32)),
+        output=TensorInfo("logits", (1, 10)),
+        preprocessing=Preprocessing((0.5,) * 3, (0.5,) * 3),
+        producer={},
+        parity=Parity(8, 0.0, 0.0, 1.0, 1e-4, True),
+    )
+
+
+def made_run(result: wire.BenchResult, *, trained: bool, warmup_s: float) -> BenchRun:
+    return BenchRun(
+        device="pi",
+        artifact_sha256=DIGEST,
+        manifest=made_manifest(trained),
+        request=wire.BenchRequest("/x", DIGEST, result.backend, 0, 1, 5.0, warmup_s, 100, 10.0, 1.5),
+        images=Images("digits, test", None),
+        clock=ClockSync(OFFSET_S, 0.0, 0.0, 0.001),
+        result=result,
+        power=None,
+        created_at="2026-11-21T00:00:00+00:00",
+        host={},
+    )
