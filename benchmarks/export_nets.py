@@ -23,10 +23,11 @@ from exporters.onnx_exporter import export_onnx, opset_of
 from exporters.optimize import optimize
 from exporters.parity import onnx_logits, prove_onnx
 from exporters.reference import Float32Array, Reference, reference_of
+from groupnl_deploy.images.bench_images import bench_images
+from groupnl_deploy.images.preprocessing import as_input
 from groupnl_deploy.models.layers.groupnl import GroupNLConv2d
 from groupnl_deploy.models.registry import ALIASES, create_model, model_spec
 from groupnl_deploy.models.spec import ModelSpec, Semantics
-from groupnl_deploy.training.data import as_input, bench_images
 
 IMAGES = 8
 

@@ -35,10 +35,11 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from groupnl_deploy import stages
+from groupnl_deploy.bench.bench_device import bench_device
 from groupnl_deploy.bench.foreign_load import FOREIGN_LIMIT
 from groupnl_deploy.bench.validity import checks, problems
 from groupnl_deploy.bench.workload import Workload
+from groupnl_deploy.deploy.push import deploy_artifact
 from groupnl_deploy.export import export_checkpoint
 from groupnl_deploy.models.registry import model_spec
 from groupnl_deploy.progress import Silence
@@ -115,7 +116,7 @@ class Bench:
     def _push(self, name: str) -> str:
         save_checkpoint(self.folder / name, *initialise_checkpoint(NETS[name]))
         artifact = export_checkpoint(self.folder / name, self.folder / f"{name}-onnx", "onnx")
-        stages.push(artifact.directory, "local", Silence())
+        deploy_artifact(artifact.directory, "local", Silence())
         return artifact.sha256
 
     def __call__(self, net: str, threads: int, shares: tuple[float, ...]) -> Outcome:
@@ -124,7 +125,7 @@ class Bench:
         others = others_now(0.0 if shares else self.arguments.patience)
         workload = Workload(threads, 8, 0.1, self.arguments.warmup, 100, self.arguments.seconds)
         with company(shares):
-            run, _ = stages.bench(
+            run, _ = bench_device(
                 "local",
                 "onnxruntime",
                 artifact=self.artifacts[net],

@@ -40,12 +40,13 @@ from exporters.onnx_failures import require_fits_one_file
 from exporters.parity import golden_pair, prove_onnx, prove_torch
 from exporters.reference import Float32Array, Reference, reference_of
 from exporters.tolerances import PROVED_AT
+from groupnl_deploy.images.bench_images import bench_images
+from groupnl_deploy.images.preprocessing import as_input
 from groupnl_deploy.models.inference import inference_form, to_inference
 from groupnl_deploy.models.registry import create_model
 from groupnl_deploy.progress import Reporter, Silence, Task
 from groupnl_deploy.recheck import require_record
 from groupnl_deploy.training.checkpoint import Checkpoint, checkpoint_id, load_model
-from groupnl_deploy.training.data import as_input, bench_images
 from groupnl_deploy.training.files import write_tensors
 from groupnl_deploy.training.impossible import require_possible
 from groupnl_deploy.workspace import atomic_directory

@@ -21,7 +21,7 @@ import pytest
 from exporters.artifact import Artifact, open_artifact
 from groupnl_deploy.export import export_checkpoint
 from groupnl_deploy.models.spec import ConvSpec, ModelSpec
-from groupnl_deploy.remote.inventory import Device
+from groupnl_deploy.remote.device import Device
 from groupnl_deploy.report.build import ReportRow, build_report
 from groupnl_deploy.training.checkpoint import initialise_checkpoint, save_checkpoint
 

@@ -8,7 +8,8 @@ from device_agent.strict import to_dict
 from groupnl_deploy.cli import console
 from groupnl_deploy.cli.exits import guarded
 from groupnl_deploy.cli.options import Json
-from groupnl_deploy.remote.inventory import Device, add_device, get_device, load_devices, remove_device
+from groupnl_deploy.deploy.inventory import add_device, get_device, load_devices, remove_device
+from groupnl_deploy.remote.device import Device
 from groupnl_deploy.words import command_line
 
 app = typer.Typer(no_args_is_help=True, help="Devices: the boards you deploy to. `local` is this machine.")

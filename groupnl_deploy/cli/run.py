@@ -24,9 +24,9 @@ def run(
     The stages are train, export, push, bench, report.
     Example: groupnl run examples/digits.toml --from bench
     """
-    from groupnl_deploy.campaign_words import speaking_of
-    from groupnl_deploy.config import load_campaign
-    from groupnl_deploy.pipeline import STAGES, run_campaign
+    from groupnl_deploy.campaign.config import load_campaign
+    from groupnl_deploy.campaign.pipeline import STAGES, run_campaign
+    from groupnl_deploy.campaign.words import speaking_of
     from groupnl_deploy.words import command_line, known_word
 
     campaign = load_campaign(config)

@@ -138,9 +138,9 @@ def push(
     Example: groupnl push net-onnx --device pi
     """
     from device_agent.strict import to_dict
-    from groupnl_deploy import stages
+    from groupnl_deploy.deploy.push import deploy_artifact
 
-    deployment = stages.push(artifact, device, console.TerminalReporter(), wait_s=wait, checkpoint=checkpoint)
+    deployment = deploy_artifact(artifact, device, console.TerminalReporter(), wait_s=wait, checkpoint=checkpoint)
     if json:
         console.show_json({"schema_version": 1, "deployment": to_dict(deployment)})
         return
@@ -174,7 +174,7 @@ def bench(
 
     Example: groupnl bench --device pi --backend onnxruntime --meter km003c --port /dev/ttyACM0
     """
-    from groupnl_deploy import stages
+    from groupnl_deploy.bench.bench_device import bench_device
     from groupnl_deploy.bench.meter import meter_plan
     from groupnl_deploy.bench.workload import Workload
     from groupnl_deploy.report.build import build_report
@@ -183,7 +183,7 @@ def bench(
     workload = Workload(threads, images or None, idle, warmup, iterations, seconds)
     reporter = console.TerminalReporter()
     plan = meter_plan(meter, port, sign, meter_rate)
-    _, folder = stages.bench(
+    _, folder = bench_device(
         device, backend, artifact=artifact, workload=workload, plan=plan, out=out, reporter=reporter, wait_s=wait
     )
     report = build_report([folder])

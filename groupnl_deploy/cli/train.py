@@ -33,10 +33,10 @@ def train(
     Example: groupnl train --model resnet18_cifar --conv groupnl --dataset digits --width 0.25 --out net
     """
     options.check()  # before PyTorch, so that a wrong word shows at once
-    from groupnl_deploy.stages import finished_epochs, train_checkpoint
+    from groupnl_deploy.images.datasets import load_dataset
     from groupnl_deploy.training.checkpoint import checkpoint_id
-    from groupnl_deploy.training.data import load_dataset
     from groupnl_deploy.training.recipe import Recipe
+    from groupnl_deploy.training.train import finished_epochs, train_checkpoint
 
     data = load_dataset(dataset)
     size = {"num_classes": data.num_classes, "input_shape": data.input_shape}
@@ -69,8 +69,8 @@ def evaluate(
     """Measure a checkpoint's accuracy on the held-out part of its data set, here. Example: groupnl evaluate net"""
     from device_agent.strict import to_dict
     from groupnl_deploy.errors import UsageError
+    from groupnl_deploy.images.datasets import load_dataset
     from groupnl_deploy.training.checkpoint import load_model
-    from groupnl_deploy.training.data import load_dataset
     from groupnl_deploy.training.evaluate import evaluate as measure
 
     stored, model = load_model(checkpoint)

@@ -16,7 +16,7 @@ from paramiko.sftp import CMD_EXTENDED
 
 from groupnl_deploy.errors import DeviceFault, DeviceUnreachable, UsageError
 from groupnl_deploy.remote import ssh_refusals as refusals
-from groupnl_deploy.remote.inventory import Device
+from groupnl_deploy.remote.device import Device
 from groupnl_deploy.remote.ssh_process import SshProcess
 from groupnl_deploy.remote.ssh_target import Target, config_file, config_text, open_socket, resolve
 from groupnl_deploy.remote.transport import (

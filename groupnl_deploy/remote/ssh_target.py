@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from groupnl_deploy.errors import DeviceUnreachable, UsageError
-from groupnl_deploy.remote.inventory import Device
+from groupnl_deploy.remote.device import Device
 
 CONNECT_TIMEOUT_S = 8.0
 """For each address the name resolves to."""

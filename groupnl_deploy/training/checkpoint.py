@@ -18,9 +18,9 @@ import groupnl_deploy
 from device_agent.manifest import FileDigest
 from device_agent.strict import StrictError, from_json, to_json
 from groupnl_deploy.errors import UsageError, VerificationFailed
+from groupnl_deploy.images.preprocessing import preprocessing
 from groupnl_deploy.models.registry import create_model
 from groupnl_deploy.models.spec import ModelSpec
-from groupnl_deploy.training.data import preprocessing
 from groupnl_deploy.training.files import read_verified, read_whole, write_tensors
 from groupnl_deploy.training.loop import TrainResult
 from groupnl_deploy.training.recipe import Recipe

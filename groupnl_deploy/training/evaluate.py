@@ -10,7 +10,8 @@ from torch import nn
 from torch.nn import functional
 
 from groupnl_deploy.errors import UsageError
-from groupnl_deploy.training.data import Images, Statistics, as_input
+from groupnl_deploy.images.datasets import Images, Statistics
+from groupnl_deploy.images.preprocessing import as_input
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ import math
 import torch
 from torch import Tensor, nn
 
+from groupnl_deploy.images.bench_images import bench_images
+from groupnl_deploy.images.preprocessing import IMAGENET_MEAN, IMAGENET_STD, as_input
 from groupnl_deploy.models.spec import ModelSpec
-from groupnl_deploy.training.data import IMAGENET_MEAN, IMAGENET_STD, as_input, bench_images
 
 Statistics = tuple[float, ...]
 _CHANNELS, _LEAST_PIXELS, _PHOTOGRAPHS = 3, 64, 8

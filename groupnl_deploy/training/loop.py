@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from groupnl_deploy.errors import TrainingDiverged, UsageError
+from groupnl_deploy.images.datasets import ImageDataset
+from groupnl_deploy.images.preprocessing import as_input
 from groupnl_deploy.models.registry import create_model
 from groupnl_deploy.models.spec import ModelSpec
-from groupnl_deploy.training.data import ImageDataset, as_input
 from groupnl_deploy.training.evaluate import Evaluation, evaluate
 from groupnl_deploy.training.recipe import Recipe, learning_rate
 from groupnl_deploy.training.state import TrainingJob, TrainingState, load_state, save_state

@@ -3,10 +3,10 @@
 from dataclasses import dataclass, replace
 
 from groupnl_deploy.errors import UsageError
+from groupnl_deploy.images.preprocessing import preprocessing
 from groupnl_deploy.models.registry import entry_of, model_spec
 from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.training.claims import Claims, ImageFact
-from groupnl_deploy.training.data import preprocessing
 
 Statistics = tuple[float, ...]
 _USER = "you"

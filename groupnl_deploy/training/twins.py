@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from groupnl_deploy.images.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 from groupnl_deploy.models.registry import ALIASES, IMAGENET, list_models
-from groupnl_deploy.training.data import IMAGENET_MEAN, IMAGENET_STD
 
 _TABLE = Path(__file__).with_name("tables") / "twins.json"
 _PLAIN = "symmetric padding of strided convolutions, and a BatchNorm epsilon of 1e-5"

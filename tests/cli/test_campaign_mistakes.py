@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from groupnl_deploy.campaign_words import key_name, line_of
+from groupnl_deploy.campaign.words import key_name, line_of
 from groupnl_deploy.cli.main import app
 
 CAMPAIGN = """\

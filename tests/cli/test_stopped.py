@@ -24,12 +24,12 @@ def interrupt(*args: object, **kwargs: object) -> None:
 @pytest.mark.parametrize(
     ("work", "arguments", "goes_on"),
     [
-        ("stages.train_checkpoint", ("train", "--out", "x"), True),
-        ("pipeline.run_campaign", ("run", "job.toml"), True),
-        ("pipeline.run_campaign", ("run", "job.toml", "--from", "train"), True),
+        ("training.train.train_checkpoint", ("train", "--out", "x"), True),
+        ("campaign.pipeline.run_campaign", ("run", "job.toml"), True),
+        ("campaign.pipeline.run_campaign", ("run", "job.toml", "--from", "train"), True),
         ("export.export_checkpoint", ("export", "net", "--out", "x"), False),
-        ("stages.push", ("push", "art", "--device", "local"), False),
-        ("stages.bench", ("bench", "--device", "local", "--backend", "null"), False),
+        ("deploy.push.deploy_artifact", ("push", "art", "--device", "local"), False),
+        ("bench.bench_device.bench_device", ("bench", "--device", "local", "--backend", "null"), False),
     ],
 )
 def test_only_what_resumes_says_that_it_goes_on(
@@ -48,7 +48,7 @@ def test_a_campaign_that_was_told_where_to_begin_does_not_simply_go_on(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("job.toml").write_text(CAMPAIGN)
-    monkeypatch.setattr("groupnl_deploy.pipeline.run_campaign", interrupt)
+    monkeypatch.setattr("groupnl_deploy.campaign.pipeline.run_campaign", interrupt)
     done = CliRunner().invoke(app, ("run", "job.toml", "--from", "bench"))
     assert "does all from bench on once more" in done.stderr and "without --from" in done.stderr
 
@@ -57,8 +57,8 @@ def test_a_training_says_after_which_epoch_it_goes_on_and_whether_any_was_whole(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """The state of another training, here of another seed, is nothing that this one goes on from."""
-    from groupnl_deploy import stages
-    from groupnl_deploy.training.data import load_dataset
+    from groupnl_deploy.images.datasets import load_dataset
+    from groupnl_deploy.training import train
 
     whole = load_dataset("digits")
     few = dataclasses.replace(
@@ -68,7 +68,8 @@ def test_a_training_says_after_which_epoch_it_goes_on_and_whether_any_was_whole(
         test_images=whole.test_images[:8],
         test_labels=whole.test_labels[:8],
     )
-    monkeypatch.setattr("groupnl_deploy.training.data.load_dataset", lambda name: few)
+    monkeypatch.setattr("groupnl_deploy.images.datasets.load_dataset", lambda name: few)
+    monkeypatch.setattr(train, "load_dataset", lambda name: few)
     monkeypatch.chdir(tmp_path)
     seen = []
 
@@ -77,7 +78,7 @@ def test_a_training_says_after_which_epoch_it_goes_on_and_whether_any_was_whole(
         if progress.epoch == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(stages, "_show_epoch", stop_at_the_second)
+    monkeypatch.setattr(train, "_show_epoch", stop_at_the_second)
     command = (
         "train",
         "--model",
@@ -92,8 +93,8 @@ def test_a_training_says_after_which_epoch_it_goes_on_and_whether_any_was_whole(
         "x",
     )
     assert "goes on after epoch 1." in CliRunner().invoke(app, command).stderr
-    monkeypatch.setattr(stages, "_show_epoch", interrupt)
+    monkeypatch.setattr(train, "_show_epoch", interrupt)
     assert "No epoch was whole" in CliRunner().invoke(app, (*command, "--seed", "1")).stderr
     seen.clear()
-    monkeypatch.setattr(stages, "_show_epoch", lambda task, reporter, progress: seen.append(progress.epoch))
+    monkeypatch.setattr(train, "_show_epoch", lambda task, reporter, progress: seen.append(progress.epoch))
     assert CliRunner().invoke(app, command).exit_code == 0 and set(seen) == {2}  # it was true

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from groupnl_deploy.campaign.config import CONVOLUTIONS, load_campaign
 from groupnl_deploy.cli.conv_options import CONV_WORDS
 from groupnl_deploy.cli.exits import explain
 from groupnl_deploy.cli.main import app
-from groupnl_deploy.config import CONVOLUTIONS, load_campaign
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.models.registry import UnknownModel, model_spec
 from groupnl_deploy.words import command_line, nearest_word

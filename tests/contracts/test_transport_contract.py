@@ -10,7 +10,8 @@ import psutil
 import pytest
 
 from groupnl_deploy.errors import DeviceFault, DeviceUnreachable
-from groupnl_deploy.remote.inventory import Device, connect
+from groupnl_deploy.remote.connect import connect
+from groupnl_deploy.remote.device import Device
 from groupnl_deploy.remote.transport import Process, Transport
 
 pytestmark = pytest.mark.alone

@@ -99,8 +99,8 @@ def test_a_benchmark_keeps_every_latency_and_every_phase(agent: AgentClient, unt
 def test_both_backends_agree_with_the_eager_model_on_the_host(agent: AgentClient, untrained) -> None:
     import torch
 
+    from groupnl_deploy.images.preprocessing import as_input
     from groupnl_deploy.training.checkpoint import load_model
-    from groupnl_deploy.training.data import as_input
 
     checkpoint, model = load_model(untrained.checkpoint)
     with torch.inference_mode():

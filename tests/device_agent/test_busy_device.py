@@ -9,7 +9,7 @@ import numpy as np
 from device_agent.wire import BenchRequest
 from exporters.artifact import Artifact
 from groupnl_deploy.bench.foreign_load import foreign
-from groupnl_deploy.remote.deploy import open_agent
+from groupnl_deploy.remote.agent import open_agent
 from groupnl_deploy.remote.local import LocalTransport
 
 IMAGES = np.zeros((1, 3, 32, 32), dtype=np.uint8)

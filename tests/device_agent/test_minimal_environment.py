@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from device_agent.wire import BenchRequest
+from groupnl_deploy.deploy.push import push_artifact
 from groupnl_deploy.errors import DeviceFault
-from groupnl_deploy.remote.deploy import open_agent, push_artifact
+from groupnl_deploy.remote.agent import open_agent
 from groupnl_deploy.remote.local import LocalTransport
 
 IMAGES = np.zeros((2, 3, 32, 32), dtype=np.uint8)

@@ -11,10 +11,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from groupnl_deploy import stages
 from groupnl_deploy.bench.workload import MIN_METERED_IDLE_S
+from groupnl_deploy.deploy.inventory import add_device
+from groupnl_deploy.deploy.push import deploy_artifact
 from groupnl_deploy.progress import Silence
-from groupnl_deploy.remote.inventory import add_device
 from power.meters.km003c.emulator import Km003cEmulator
 from power.trace import PowerTrace
 from power.trace_io import read_csv
@@ -34,7 +34,7 @@ def bench(untrained, tmp_path: Path) -> Iterator[Bench]:
 
 @contextmanager
 def under_way(untrained, folder: Path, device: str, port: str = "emulator") -> Iterator[Bench]:
-    stages.push(untrained.onnx.directory, device, Silence())
+    deploy_artifact(untrained.onnx.directory, device, Silence())
     options = ["--meter", "km003c", "--port", port, "--idle", str(MIN_METERED_IDLE_S), "--out", "run"]
     command = [*GROUPNL, "bench", "--device", device, "--backend", "onnxruntime", *options]
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from groupnl_deploy import stages
 from groupnl_deploy.bench.workload import MIN_METERED_IDLE_S
+from groupnl_deploy.deploy.push import deploy_artifact
 from groupnl_deploy.progress import Silence
 from power.meters.km003c.emulated_adc import AdcModel
 from power.meters.km003c.emulated_load import LoadHistory, LoadPoint
@@ -41,7 +41,7 @@ def camera(until_s: float) -> LoadHistory:
 
 
 def benched(untrained, folder: Path, update_hz: float) -> Ended:
-    stages.push(untrained.onnx.directory, "local", Silence())
+    deploy_artifact(untrained.onnx.directory, "local", Silence())
     with Km003cEmulator(script=camera(120.0), adc=AdcModel(update_hz=update_hz)) as emulator:
         options = ["--meter", "km003c", "--port", emulator.stable_port, "--idle", str(MIN_METERED_IDLE_S)]
         command = [*GROUPNL, "bench", "--device", "local", "--backend", "null", *options, "--out", "run"]

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from groupnl_deploy import readiness
 from groupnl_deploy.bench.energy import run_energy
 from groupnl_deploy.bench.run import load_run
-from groupnl_deploy.config import load_campaign
-from groupnl_deploy.pipeline import run_campaign
+from groupnl_deploy.campaign import readiness
+from groupnl_deploy.campaign.config import load_campaign
+from groupnl_deploy.campaign.pipeline import run_campaign
+from groupnl_deploy.deploy.inventory import add_device, get_device
 from groupnl_deploy.progress import Silence
-from groupnl_deploy.remote.inventory import add_device, get_device
 from groupnl_deploy.report.build import ReportRow
 from groupnl_deploy.training.checkpoint import load_checkpoint
 
@@ -176,11 +176,11 @@ def check_redone(folder: Path) -> None:
 def test_ctrl_c_stops_the_device_and_leaves_nothing_half_written(
     device: str, untrained, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    from groupnl_deploy import stages
+    from groupnl_deploy.deploy.push import deploy_artifact
 
     if device == "ssh":
         add_device(request.getfixturevalue("sshd").device("ssh"))
-    stages.push(untrained.onnx.directory, device, Silence())
+    deploy_artifact(untrained.onnx.directory, device, Silence())
     command = [
         sys.executable,
         "-m",

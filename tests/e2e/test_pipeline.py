@@ -6,14 +6,15 @@ from types import SimpleNamespace
 import pytest
 
 from device_agent.strict import to_json
-from groupnl_deploy import pipeline, stages
-from groupnl_deploy.config import load_campaign
+from device_agent.wire import Deployment
+from groupnl_deploy.campaign import pipeline
+from groupnl_deploy.campaign.config import load_campaign
+from groupnl_deploy.campaign.pipeline import STAGES, run_campaign, steps
+from groupnl_deploy.deploy.inventory import add_device, remove_device
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.models.spec import InvalidSpec
-from groupnl_deploy.pipeline import STAGES, run_campaign, steps
 from groupnl_deploy.progress import Silence
-from groupnl_deploy.remote.deploy import Deployment
-from groupnl_deploy.remote.inventory import Device, add_device, remove_device
+from groupnl_deploy.remote.device import Device
 
 ROOT = Path(__file__).parents[2]
 MINIMAL = '[train]\ndataset = "digits"\n\n[[models]]\nlabel = "a"\nmodel = "resnet18_cifar"\n'
@@ -100,7 +101,7 @@ def test_an_invalid_bench_is_told_when_it_ends_and_not_after_all_others(
     said: list[str] = []
     reporter = Silence()
     monkeypatch.setattr(reporter, "note", said.append)
-    monkeypatch.setattr(stages, "bench", lambda *_, **__: None)
+    monkeypatch.setattr(pipeline, "bench_device", lambda *_, **__: None)
     row = SimpleNamespace(problems=("something computed beside it",))
     monkeypatch.setattr(pipeline, "build_report", lambda folders: SimpleNamespace(rows=(row,)))
     bench_key(tmp_path, MINIMAL)
@@ -117,7 +118,7 @@ def test_what_a_failed_step_was_to_replace_comes_back(tmp_path: Path, monkeypatc
     def fail(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(stages, "train_checkpoint", fail)
+    monkeypatch.setattr(pipeline, "train_checkpoint", fail)
     with pytest.raises(KeyboardInterrupt):
         run_campaign(load_campaign(write(tmp_path, MINIMAL)), Silence(), redo_from="train")
     assert (product / "precious").read_text() == "kept"

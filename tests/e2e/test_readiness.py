@@ -8,15 +8,16 @@ from typing import Any
 
 import pytest
 
-from groupnl_deploy import pipeline, readiness, stages
 from groupnl_deploy.bench.meter import MeterPlan
+from groupnl_deploy.campaign import pipeline, readiness
+from groupnl_deploy.campaign.config import load_campaign
+from groupnl_deploy.campaign.pipeline import Stage, run_campaign
+from groupnl_deploy.campaign.readiness import Needs, require_ready
 from groupnl_deploy.cli.exits import explain
-from groupnl_deploy.config import load_campaign
+from groupnl_deploy.deploy.inventory import add_device, local_device
 from groupnl_deploy.errors import DiskFull, InvalidSetting, UsageError
-from groupnl_deploy.pipeline import Stage, run_campaign
 from groupnl_deploy.progress import Silence
-from groupnl_deploy.readiness import Needs, require_ready
-from groupnl_deploy.remote.inventory import Device, add_device, local_device
+from groupnl_deploy.remote.device import Device
 
 MODEL = '[[models]]\nlabel = "a"\nmodel = "resnet18_cifar"\nconv = "standard"\nwidth = 0.125\n'
 DEAD = Device("dead", "ssh", host="127.0.0.1", port=9, user="nobody")
@@ -31,7 +32,7 @@ def no_training(monkeypatch: pytest.MonkeyPatch) -> None:
     def begin(*_: Any) -> None:
         raise TrainingBegan
 
-    monkeypatch.setattr(stages, "train_checkpoint", begin)
+    monkeypatch.setattr(pipeline, "train_checkpoint", begin)
     monkeypatch.setattr(pipeline, "departure", lambda *_: None)  # builds whole networks; tested elsewhere
 
 

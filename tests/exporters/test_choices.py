@@ -11,8 +11,8 @@ from exporters.choices import BATCHES, DEFAULT_OPSET, LEVELS, NEWEST, OPSETS, TA
 from exporters.costs import load_costs
 from exporters.errors import ExportFailed
 from exporters.optimize import passes
+from groupnl_deploy.campaign.config import ExportConfig
 from groupnl_deploy.cli.ship import export
-from groupnl_deploy.config import ExportConfig
 from groupnl_deploy.export import ExportOptions
 
 

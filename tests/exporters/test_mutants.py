@@ -19,9 +19,10 @@ from exporters.parity import onnx_logits, prove_onnx
 from exporters.reference import reference_of
 from exporters.tolerances import TOLERANCE
 from groupnl_deploy.export import parity_inputs, wider_inputs
+from groupnl_deploy.images.bench_images import bench_images
+from groupnl_deploy.images.preprocessing import as_input
 from groupnl_deploy.models.registry import model_spec
 from groupnl_deploy.training.checkpoint import initialise_checkpoint
-from groupnl_deploy.training.data import as_input, bench_images
 
 EDGE = 2.0
 NOT_COMMUTATIVE = ("Sub", "Div", "Pow", "Concat", "MatMul")

@@ -19,11 +19,14 @@ import pytest
 from device_agent.strict import from_json, to_json
 from device_agent.wire import Deployment
 from exporters.artifact import Artifact, open_artifact
-from groupnl_deploy import stages
+from groupnl_deploy.bench.bench_device import bench_device
 from groupnl_deploy.bench.workload import Workload
+from groupnl_deploy.deploy.inventory import local_device
+from groupnl_deploy.deploy.push import push_artifact
 from groupnl_deploy.progress import Silence
-from groupnl_deploy.remote.deploy import open_agent, push_artifact
-from groupnl_deploy.remote.inventory import Device, connect, local_device
+from groupnl_deploy.remote.agent import open_agent
+from groupnl_deploy.remote.connect import connect
+from groupnl_deploy.remote.device import Device
 from tests.remote.delayed_link import delayed_link
 
 pytestmark = pytest.mark.alone
@@ -36,8 +39,9 @@ import sys, time
 from pathlib import Path
 from device_agent.strict import from_json
 from exporters.artifact import open_artifact
-from groupnl_deploy.remote.deploy import push_artifact
-from groupnl_deploy.remote.inventory import Device, connect
+from groupnl_deploy.deploy.push import push_artifact
+from groupnl_deploy.remote.device import Device
+from groupnl_deploy.remote.connect import connect
 device, artifact = from_json(Device, sys.argv[1]), open_artifact(Path(sys.argv[2]))
 print("ready", flush=True)
 time.sleep(float(sys.argv[3]))
@@ -255,7 +259,7 @@ def test_a_benchmark_of_the_newest_takes_what_it_waited_for(artifacts: tuple[Art
                 pushing.commit_push(device.name, "2026-11-26T12:00:00+00:00")
                 pushing._process.stop()
 
-            run, _ = stages.bench(
+            run, _ = bench_device(
                 device.name,
                 "null",
                 artifact=None,

@@ -9,11 +9,15 @@ from pathlib import Path
 import pytest
 
 from device_agent.wire import Deployment
+from groupnl_deploy.deploy.inventory import local_device
+from groupnl_deploy.deploy.ledger import find_deployment
+from groupnl_deploy.deploy.push import push_artifact
 from groupnl_deploy.errors import DeviceFault, DeviceUnreachable, UsageError, VerificationFailed
-from groupnl_deploy.remote import deploy
+from groupnl_deploy.remote import agent as remote_agent
+from groupnl_deploy.remote.agent import ensure_agent, open_agent
 from groupnl_deploy.remote.bundle import build_bundle
-from groupnl_deploy.remote.deploy import ensure_agent, find_deployment, open_agent, push_artifact
-from groupnl_deploy.remote.inventory import Device, connect, local_device
+from groupnl_deploy.remote.connect import connect
+from groupnl_deploy.remote.device import Device
 from groupnl_deploy.remote.transport import Transport
 
 
@@ -169,7 +173,7 @@ def test_a_python_below_the_home_folder_there_is_found(sshd) -> None:
 
 
 def test_an_old_python_is_refused(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deploy, "_OLDEST_PYTHON", (9, 9))
+    monkeypatch.setattr(remote_agent, "_OLDEST_PYTHON", (9, 9))
     with connect(device) as transport, pytest.raises(DeviceUnreachable, match="needs"):
         ensure_agent(transport)
 

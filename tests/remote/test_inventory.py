@@ -8,18 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from groupnl_deploy.errors import UsageError
-from groupnl_deploy.remote.inventory import (
-    Device,
+from groupnl_deploy.deploy.inventory import (
     add_device,
     config_dir,
-    connect,
     data_dir,
     devices_file,
     get_device,
     load_devices,
     remove_device,
 )
+from groupnl_deploy.errors import UsageError
+from groupnl_deploy.remote.connect import connect
+from groupnl_deploy.remote.device import Device
 from groupnl_deploy.remote.local import LocalTransport
 
 _PI = Device("pi", "ssh", host="raspberrypi.local", user="pi")
@@ -154,7 +154,7 @@ def test_local_connects_in_its_own_folder() -> None:
 
 def test_paramiko_is_imported_for_ssh_devices_alone() -> None:
     code = (
-        "import sys\nfrom groupnl_deploy.remote.inventory import connect, get_device\n"
+        "import sys\nfrom groupnl_deploy.deploy.inventory import get_device\nfrom groupnl_deploy.remote.connect import connect\n"
         "connect(get_device('local')).close()\nassert 'paramiko' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])

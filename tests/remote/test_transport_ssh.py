@@ -21,7 +21,7 @@ import pytest
 
 from groupnl_deploy.errors import DeviceUnreachable, DiskFull, UsageError
 from groupnl_deploy.remote import ssh_target
-from groupnl_deploy.remote.inventory import connect
+from groupnl_deploy.remote.connect import connect
 from groupnl_deploy.remote.ssh import SshTransport
 
 pytestmark = pytest.mark.sshd

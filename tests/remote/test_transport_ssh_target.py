@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from groupnl_deploy.errors import UsageError
-from groupnl_deploy.remote.inventory import Device
+from groupnl_deploy.remote.device import Device
 from groupnl_deploy.remote.ssh_target import config_text, resolve
 
 _PLAIN = Device("pi", "ssh", host="kitchen")

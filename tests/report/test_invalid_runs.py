@@ -11,11 +11,11 @@ import pytest
 from typer.testing import CliRunner
 
 from device_agent import wire
-from groupnl_deploy import pipeline
 from groupnl_deploy.bench.run import BenchRun, load_run, save_run
 from groupnl_deploy.bench.validity import RULES
+from groupnl_deploy.campaign import pipeline
+from groupnl_deploy.campaign.pipeline import CampaignResult
 from groupnl_deploy.cli.main import app
-from groupnl_deploy.pipeline import CampaignResult
 from groupnl_deploy.report.build import build_report
 from groupnl_deploy.report.tables import columns, notes, render
 from power.trace import MeterFacts, PowerTrace

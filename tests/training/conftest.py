@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 import torch
 
+from groupnl_deploy.images.datasets import ImageDataset, load_dataset
 from groupnl_deploy.models.spec import ConvSpec, ModelSpec
-from groupnl_deploy.training.data import ImageDataset, load_dataset
 from groupnl_deploy.training.loop import TrainResult, train
 from groupnl_deploy.training.recipe import Recipe
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from groupnl_deploy.images.datasets import load_dataset
 from groupnl_deploy.models.spec import ConvSpec, ModelSpec
-from groupnl_deploy.training.data import load_dataset
 from groupnl_deploy.training.loop import train
 from groupnl_deploy.training.recipe import Recipe
 

@@ -11,12 +11,13 @@ import safetensors.torch
 import torch
 
 from groupnl_deploy.errors import UsageError
+from groupnl_deploy.images.bench_images import bench_images
+from groupnl_deploy.images.preprocessing import as_input
 from groupnl_deploy.models.registry import create_model, list_models, model_spec
 from groupnl_deploy.models.spec import ConvSpec
 from groupnl_deploy.training import twins
 from groupnl_deploy.training.checkpoint import load_checkpoint, load_model
 from groupnl_deploy.training.claims import Claims, gather
-from groupnl_deploy.training.data import as_input, bench_images
 from groupnl_deploy.training.first_norm import USUAL, better_preparation
 from groupnl_deploy.training.identity import function_of, require_the_named, undecided
 from groupnl_deploy.training.imports import import_weights

@@ -6,14 +6,9 @@ import torch
 from sklearn.datasets import load_digits
 
 from groupnl_deploy.errors import UsageError
-from groupnl_deploy.training.data import (
-    DATASETS,
-    IMAGENET_MEAN,
-    as_input,
-    bench_images,
-    load_dataset,
-    preprocessing,
-)
+from groupnl_deploy.images.bench_images import bench_images
+from groupnl_deploy.images.datasets import DATASETS, load_dataset
+from groupnl_deploy.images.preprocessing import IMAGENET_MEAN, as_input, preprocessing
 
 
 @pytest.mark.parametrize("name", DATASETS)

@@ -18,24 +18,26 @@ from device_agent.strict import StrictError, from_json, to_dict, to_json
 from device_agent.wire import BACKENDS, Deployment
 from exporters.artifact import open_artifact
 from exporters.errors import ExportError
-from groupnl_deploy import stages
+from groupnl_deploy.bench.bench_device import bench_device
 from groupnl_deploy.bench.run import load_run
-from groupnl_deploy.campaign_words import at
-from groupnl_deploy.config import Campaign, ModelConfig
+from groupnl_deploy.campaign.config import Campaign, ModelConfig
+from groupnl_deploy.campaign.readiness import Needs, require_ready
+from groupnl_deploy.campaign.words import at
+from groupnl_deploy.deploy.inventory import get_device
+from groupnl_deploy.deploy.push import deploy_artifact
 from groupnl_deploy.errors import GroupNLError, UsageError, VerificationFailed
 from groupnl_deploy.export import ExportOptions, export_checkpoint
+from groupnl_deploy.images.datasets import load_dataset
 from groupnl_deploy.models.departure import Departure, departure
 from groupnl_deploy.models.registry import create_model, model_spec
 from groupnl_deploy.models.spec import ModelSpec, require_semantics
 from groupnl_deploy.progress import Reporter
-from groupnl_deploy.readiness import Needs, require_ready
 from groupnl_deploy.remote.bundle import build_bundle
-from groupnl_deploy.remote.inventory import get_device
 from groupnl_deploy.report.build import Report, build_report
 from groupnl_deploy.report.tables import SUFFIXES, render
 from groupnl_deploy.training.checkpoint import checkpoint_id, load_checkpoint
-from groupnl_deploy.training.data import load_dataset
 from groupnl_deploy.training.recipe import Recipe
+from groupnl_deploy.training.train import train_checkpoint
 from groupnl_deploy.workspace import RUN_FILE, atomic_directory, file_sha256, sha256_hex, write_atomically
 from power.errors import PowerError
 
@@ -277,7 +279,7 @@ def _train_step(campaign: Campaign, model: ModelConfig, reporter: Reporter) -> S
 
     def make() -> None:
         spec = campaign_spec(campaign, model)
-        stages.train_checkpoint(spec, recipe, campaign.train.dataset, product, reporter)
+        train_checkpoint(spec, recipe, campaign.train.dataset, product, reporter)
 
     return Step("train", model.label, product, reads, lambda: _checkpoint_identity(product), make, model.label)
 
@@ -304,7 +306,7 @@ def _push_step(campaign: Campaign, model: ModelConfig, format: Format, reporter:
         return {"artifact": open_artifact(source).sha256, "device": device, "agent": build_bundle().sha256}
 
     def make() -> None:
-        deployment = stages.push(source, campaign.push.device, reporter)
+        deployment = deploy_artifact(source, campaign.push.device, reporter)
         write_atomically(product, to_json(deployment).encode())
 
     return Step("push", product.stem, product, reads, lambda: file_sha256(product), make, model.label)
@@ -334,7 +336,7 @@ def _bench_step(campaign: Campaign, model: ModelConfig, backend: str, reporter: 
 
     def make() -> None:
         deployment, plan = pushed(), None if meter is None else meter.plan()
-        stages.bench(
+        bench_device(
             deployment.device,
             backend,
             artifact=deployment.artifact_sha256,

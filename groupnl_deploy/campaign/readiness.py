@@ -13,8 +13,9 @@ from device_agent.wire import BACKENDS
 from groupnl_deploy.bench.meter import MeterPlan, require_answer
 from groupnl_deploy.errors import DeviceUnreachable, DiskFull, InvalidSetting, UsageError
 from groupnl_deploy.progress import Reporter
-from groupnl_deploy.remote.deploy import open_agent
-from groupnl_deploy.remote.inventory import Device, connect
+from groupnl_deploy.remote.agent import open_agent
+from groupnl_deploy.remote.connect import connect
+from groupnl_deploy.remote.device import Device
 from groupnl_deploy.remote.python import MARK, ask_python
 from groupnl_deploy.remote.transport import Transport, size_text
 

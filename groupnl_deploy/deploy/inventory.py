@@ -10,30 +10,15 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 from device_agent.strict import StrictError, from_json, to_json
 from groupnl_deploy.errors import UsageError
-from groupnl_deploy.remote.transport import Transport
+from groupnl_deploy.remote.device import Device
 from groupnl_deploy.workspace import write_atomically
 
 SCHEMA_VERSION = 1
 LOCAL = "local"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-
-
-@dataclass(frozen=True)
-class Device:
-    """How to reach one device. What is None is left to `~/.ssh/config` and SSH's defaults."""
-
-    name: str
-    transport: Literal["local", "ssh"]
-    host: str | None = None
-    user: str | None = None
-    port: int | None = None
-    identity: str | None = None
-    python: str = "python3"
-    root: str = ".groupnl"
 
 
 @dataclass(frozen=True)
@@ -105,17 +90,6 @@ def remove_device(name: str) -> None:
     if all(device.name != name for device in stored):
         raise _unknown(name, (LOCAL, *(device.name for device in stored)))
     _store(tuple(device for device in stored if device.name != name))
-
-
-def connect(device: Device) -> Transport:
-    """Open the device's transport. paramiko is imported only when an SSH device asks for it."""
-    if device.transport == "local":
-        from groupnl_deploy.remote.local import LocalTransport
-
-        return LocalTransport(Path(device.root), device.python, device.name)
-    from groupnl_deploy.remote.ssh import SshTransport
-
-    return SshTransport(device)
 
 
 def _folder(variable: str, fallback: str) -> Path:

@@ -16,7 +16,7 @@ from device_agent.wire import BACKENDS
 from exporters.choices import DEFAULT_LEVEL, DEFAULT_TARGET, Level, Target
 from groupnl_deploy.bench.meter import EmulatedLoad, MeterPlan
 from groupnl_deploy.bench.workload import Workload
-from groupnl_deploy.campaign_words import CampaignMistake, at, in_toml_words, place_in, speaking_of
+from groupnl_deploy.campaign.words import CampaignMistake, at, in_toml_words, place_in, speaking_of
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.models.spec import KNOBS, BnPosition, Method, Nonlinearity, Padding, Range, Semantics
 from groupnl_deploy.words import known_word, nearest_word

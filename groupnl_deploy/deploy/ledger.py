@@ -1,0 +1,56 @@
+"""What was pushed to a device: the deployment that a benchmark runs, and its manifest as it lies there."""
+
+from collections.abc import Sequence
+
+from device_agent.manifest import ArtifactManifest
+from device_agent.strict import StrictError
+from device_agent.wire import BACKENDS, Deployment
+from groupnl_deploy.errors import UsageError, VerificationFailed
+from groupnl_deploy.remote.transport import Transport
+from groupnl_deploy.workspace import sha256_hex
+
+
+def find_deployment(deployments: Sequence[Deployment], device: str, backend: str, wanted: str | None) -> Deployment:
+    """The deployment to run: the one whose id begins with `wanted`, else the newest that `backend` can run."""
+    if wanted is not None:
+        matches = [item for item in deployments if item.artifact_sha256.startswith(wanted)]
+        if not matches:
+            raise UsageError(
+                f"No artifact {wanted[:12]} was pushed to {device}.",
+                "Push it first: groupnl push, or in a campaign groupnl run … --from push.",
+            )
+        if len({item.artifact_sha256 for item in matches}) > 1:
+            raise UsageError(f"{wanted} begins the ids of several artifacts.", "Give more digits of the one you mean.")
+        return _runnable(matches[-1], backend)
+    formats = BACKENDS[backend].formats
+    matches = [item for item in deployments if item.format in formats]
+    if not matches:
+        raise UsageError(
+            f"Nothing that {backend} can run was pushed to {device} yet.",
+            f"Export with --format {formats[0]}, then: groupnl push ARTIFACT --device {device}",
+        )
+    return matches[-1]
+
+
+def _runnable(deployment: Deployment, backend: str) -> Deployment:
+    formats = BACKENDS[backend].formats
+    if deployment.format not in formats:
+        raise UsageError(
+            f"{backend} cannot run {deployment.artifact_sha256[:12]}, whose format is {deployment.format}.",
+            f"Choose another backend, or push an artifact of --format {formats[0]}.",
+        )
+    return deployment
+
+
+def remote_manifest(transport: Transport, deployment: Deployment) -> ArtifactManifest:
+    """The manifest of a deployment, read back from the device. Raises `VerificationFailed` unless it is whole."""
+    data = transport.get(f"{deployment.directory}/manifest.json")
+    if data is None or sha256_hex(data) != deployment.artifact_sha256:
+        what = "is missing" if data is None else "was altered"
+        raise VerificationFailed(
+            f"The artifact {deployment.artifact_sha256[:12]} on {transport.name} {what}.", "Push it again."
+        )
+    try:
+        return ArtifactManifest.from_bytes(data)
+    except StrictError as error:
+        raise VerificationFailed(f"{error}.", "Export and push it again with this version.") from error

@@ -1,0 +1,82 @@
+"""The real images that parity checks and benchmarks run on."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from groupnl_deploy.errors import UsageError
+from groupnl_deploy.images.datasets import Images, Shape, Statistics, load_dataset
+from groupnl_deploy.images.preprocessing import preprocessing
+
+PHOTO_CROPS = 8
+
+
+@dataclass(frozen=True, eq=False)
+class BenchImages:
+    """Real images for a benchmark: uint8 (N, C, H, W), their labels if they have any, where they come from.
+
+    `mean` and `std` turn them into a network's input: (x / 255 − mean) / std, per channel.
+    """
+
+    images: Images
+    labels: tuple[int, ...] | None
+    source: str
+    mean: Statistics
+    std: Statistics
+
+
+def bench_images(dataset_name: str | None, input_shape: Shape, count: int | None) -> BenchImages:
+    """Images of `input_shape`: a data set's first test images, or crops of photographs where there is no data set.
+
+    Args:
+        dataset_name: a known data set, or None for seeded crops of scikit-learn's two photographs.
+        input_shape: (C, H, W) that the network takes.
+        count: how many; None means all test images or eight crops. A data set that has fewer gives all it has.
+    """
+    if count is not None and count < 1:
+        raise UsageError(f"{count} images were asked for.", "Ask for at least one image.")
+    if dataset_name is None:
+        return _photo_crops(input_shape, PHOTO_CROPS if count is None else count)
+    data = load_dataset(dataset_name)
+    if data.input_shape != input_shape:
+        raise UsageError(
+            f"The images of “{data.name}” have the shape {data.input_shape}, but the network takes {input_shape}.",
+            "Use the data set that the network was made for.",
+        )
+    labels = tuple(int(label) for label in data.test_labels[:count])
+    source = f"{data.name}, first {len(labels)} test images (split seed {data.split_seed})"
+    return BenchImages(data.test_images[:count], labels, source, data.mean, data.std)
+
+
+def _photo_crops(shape: Shape, count: int) -> BenchImages:
+    from sklearn.datasets import load_sample_images
+
+    if shape[0] not in (1, 3):
+        raise UsageError(
+            f"Photographs have 1 or 3 channels, but the network takes {shape[0]}.",
+            "Train it on a data set, whose test images are used then.",
+        )
+    photos = [np.moveaxis(photo, 2, 0) for photo in load_sample_images().images]
+    random = np.random.default_rng(0)
+    crops = np.stack([_crop(photos[index % len(photos)], shape, random) for index in range(count)])
+    mean, std = preprocessing(None, shape[0])
+    return BenchImages(crops, None, f"scikit-learn's sample photographs, {count} seeded crops", mean, std)
+
+
+def _crop(photo: Images, shape: Shape, random: np.random.Generator) -> Images:
+    """A random window of the wanted aspect, half to all of the largest that fits, resized with antialiasing."""
+    channels, height, width = shape
+    _, full_height, full_width = photo.shape
+    scale = min(full_height / height, full_width / width) * random.uniform(0.5, 1)
+    window_height, window_width = max(1, int(height * scale)), max(1, int(width * scale))
+    top = random.integers(full_height - window_height + 1)
+    left = random.integers(full_width - window_width + 1)
+    window = photo[None, :, top : top + window_height, left : left + window_width].astype(np.float32)
+    if channels == 1:
+        window = window.mean(axis=1, keepdims=True)
+    resized = functional.interpolate(
+        torch.from_numpy(window), size=(height, width), mode="bilinear", align_corners=False, antialias=True
+    )
+    return resized[0].round().clamp(0, 255).to(torch.uint8).numpy()

@@ -1,0 +1,26 @@
+"""How 8-bit pixels become a network's input: each channel's mean is taken off, and the rest divided by its spread."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from groupnl_deploy.images.datasets import Statistics, load_dataset
+
+# The usual per-channel statistics of ImageNet's training images, for nets that have no data set of their own.
+IMAGENET_MEAN: Statistics = (0.485, 0.456, 0.406)
+IMAGENET_STD: Statistics = (0.229, 0.224, 0.225)
+
+
+def preprocessing(dataset_name: str | None, channels: int) -> tuple[Statistics, Statistics]:
+    """(mean, std) per channel: the data set's own, or ImageNet's where there is none."""
+    if dataset_name is not None:
+        data = load_dataset(dataset_name)
+        return data.mean, data.std
+    if channels == 3:
+        return IMAGENET_MEAN, IMAGENET_STD
+    return (float(np.mean(IMAGENET_MEAN)),) * channels, (float(np.mean(IMAGENET_STD)),) * channels
+
+
+def as_input(images: Tensor, mean: Statistics, std: Statistics) -> Tensor:
+    """uint8 (N, C, H, W) → float32 (x / 255 − mean) / std."""
+    return (images.float() / 255 - torch.tensor(mean).view(-1, 1, 1)) / torch.tensor(std).view(-1, 1, 1)
