@@ -6,6 +6,7 @@ final one, flushed to the disk and renamed, so that no interruption leaves half 
 
 import contextlib
 import errno
+import glob
 import hashlib
 import os
 import secrets
@@ -79,6 +80,18 @@ def write_atomically(path: Path, data: bytes) -> None:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+
+
+def remove_unfinished(target: Path) -> None:
+    """Remove what `atomic_directory` and `write_atomically` left beside `target` when they were killed.
+
+    For callers that know that nobody writes `target` now.
+    """
+    for left in target.parent.glob(f".{glob.escape(target.name[:100])}.new-*"):
+        if left.is_dir() and not left.is_symlink():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,52 @@
+"""How long the rest of a run will take: what each kind of job took before, and what jobs say of themselves."""
+
+from collections.abc import Callable, Collection, Iterable
+from statistics import fmean
+
+from groupnl_deploy.jobs.job import Job
+from groupnl_deploy.jobs.make import Done
+
+
+class Estimate:
+    """Seconds that are left.
+
+    Args:
+        todo: the jobs that will be made; others count for nothing.
+        before_s: how long a job took when it was made last, None where nobody knows.
+        workers: how many processes share the jobs that workers may make.
+    """
+
+    def __init__(self, todo: Collection[Job], before_s: Callable[[Job], float | None], workers: int = 1) -> None:
+        self._todo, self._workers = {job.key for job in todo}, workers
+        self._took_s: dict[str, list[float]] = {}
+        for job in todo:
+            self._add(job, before_s(job))
+
+    def learn(self, done: Done) -> None:
+        """A job was made, or was up to date after all."""
+        self._todo.discard(done.job.key)
+        self._add(done.job, done.seconds)
+
+    def left_s(self, jobs: Iterable[Job]) -> float | None:
+        """For those of the jobs that will be made; None where nothing is known of one of their kinds."""
+        left = [job for job in jobs if job.key in self._todo]
+        known = [(job, self._expected_s(job)) for job in left]
+        if any(seconds is None for _, seconds in known):
+            return None
+        return sum((seconds or 0) / (self._workers if job.in_worker else 1) for job, seconds in known)
+
+    def _add(self, job: Job, seconds: float | None) -> None:
+        if seconds is not None:
+            self._took_s.setdefault(job.kind, []).append(seconds)
+
+    def _expected_s(self, job: Job) -> float | None:
+        took = self._took_s.get(job.kind)
+        return fmean(took) if took else job.expected_s
+
+
+def duration_text(seconds: float) -> str:
+    """Such as "40 s", "12 min" or "3 h 5 min"."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"

@@ -1,0 +1,88 @@
+"""One maker for each product, also where several machines share the folder.
+
+The lock is a POSIX record lock (`fcntl.lockf`). Over NFS the server keeps it for all clients. The kernel frees it when
+its holder dies, however it dies, and an NFS server does so when a dead client's lease ends. A lock file that is
+created and removed would outlive a killed runner, and one that expires is lost by a runner that was only suspended.
+
+What the holder writes, and what the last one left, stands in the locked file itself: taking a lock makes an NFS client
+read the file anew, which no other file's cache is promised.
+"""
+
+import errno
+import fcntl
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from groupnl_deploy.errors import UsageError
+from groupnl_deploy.jobs.mounts import locks_stay_local
+from groupnl_deploy.workspace import disk_errors
+
+
+class Busy(Exception):
+    """Another runner holds the lock; `said` is what stands in its file."""
+
+    def __init__(self, said: bytes) -> None:
+        super().__init__(said)
+        self.said = said
+
+
+class RecordLock:
+    """A file that this process alone may write, until it is closed. Not to be opened a second time meanwhile."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with disk_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+
+    @classmethod
+    def take(cls, path: Path) -> "RecordLock":
+        """Take the lock at once. Raises `Busy`, and `UsageError` where the file system has no such locks."""
+        lock = cls(path)
+        try:
+            fcntl.lockf(lock._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            said = lock.read()
+            lock.close()
+            if error.errno in (errno.EACCES, errno.EAGAIN):
+                raise Busy(said) from None
+            raise _no_locks(path, error.strerror or str(error)) from error
+        if (why := locks_stay_local(path)) is not None:
+            lock.close()
+            raise _no_locks(path, why)
+        return lock
+
+    def read(self) -> bytes:
+        """The file's content."""
+        return os.pread(self._file, os.fstat(self._file).st_size, 0)
+
+    def write(self, content: bytes) -> None:
+        """Put this in the place of the content. A power cut in between leaves a file that reads as damaged."""
+        with disk_errors(self._path):
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, content, 0)
+            os.fsync(self._file)
+
+    def close(self) -> None:
+        """Give the lock back."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _no_locks(path: Path, why: str) -> UsageError:
+    return UsageError(
+        f"{path.parent} lies on a file system without locks between machines: {why}.",
+        "Choose another folder as out, or have that file system mounted with locks "
+        "(NFS without nolock and local_lock, Lustre with flock).",
+    )

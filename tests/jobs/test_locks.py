@@ -1,0 +1,102 @@
+"""Locks between runners: who holds one, what the death of its holder means, mounts whose locks stay on one machine."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from groupnl_deploy.jobs.estimate import duration_text
+from groupnl_deploy.jobs.lock import Busy, RecordLock
+from groupnl_deploy.jobs.mounts import local_option
+from groupnl_deploy.jobs.quiet import is_measuring, machine_for
+
+ROOT = Path(__file__).parents[2]
+HOLDER = """
+import sys, time
+from pathlib import Path
+from groupnl_deploy.jobs.lock import RecordLock
+with RecordLock.take(Path(sys.argv[1])) as lock:
+    lock.write(b"me")
+    print("held", flush=True)
+    time.sleep(60)
+"""
+MEASURER = """
+import sys, time
+from pathlib import Path
+from groupnl_deploy.jobs.quiet import machine_for
+with machine_for(sys.argv[2] == "measures", Path(sys.argv[1]), print):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def start(code: str, *arguments: object) -> "subprocess.Popen[str]":
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None and process.stdout.readline() == "held\n"
+    return process
+
+
+def test_a_lock_says_who_holds_it_and_is_free_when_its_holder_is_killed(tmp_path: Path) -> None:
+    path = tmp_path / "stamps" / "x.json"
+    holder = start(HOLDER, path)
+    with pytest.raises(Busy) as caught:
+        RecordLock.take(path)
+    assert caught.value.said == b"me"
+    holder.kill()
+    holder.wait()
+    with RecordLock.take(path) as lock:
+        assert lock.read() == b"me"
+        lock.write(b"shorter"[:2])
+        assert lock.read() == b"sh"
+
+
+NFS = "36 35 0:52 / /scratch rw,relatime shared:1 - nfs4 server:/scratch rw,vers=4.2,{} ,addr=10.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (NFS.format("local_lock=none"), None),
+        (NFS.format("local_lock=all"), "it is mounted with local_lock=all"),
+        (NFS.format("local_lock=flock"), None),  # record locks still travel
+        (NFS.format("nolock").replace("nfs4", "nfs"), "it is mounted with nolock"),
+        ("36 35 0:52 / /lustre rw - lustre mgs:/fs rw,localflock", "it is mounted with localflock"),
+        ("36 35 0:52 / / rw,relatime - ext4 /dev/sda1 rw,nolock", None),
+        (NFS.format("nolock").replace("0:52", "0:53"), None),
+        ("", None),
+    ],
+)
+def test_a_mount_whose_locks_stay_on_one_machine_is_known(line: str, said: str | None) -> None:
+    assert local_option(f"22 1 8:1 / / rw - ext4 /dev/sda rw\n{line}\n", "0:52") == said
+
+
+def test_who_measures_has_the_machine_alone(tmp_path: Path) -> None:
+    assert not is_measuring(tmp_path)
+    measurer = start(MEASURER, tmp_path, "measures")
+    assert is_measuring(tmp_path)
+    said: list[str] = []
+    measurer.stdin.close()  # so that it ends while we wait
+    with machine_for(False, tmp_path, said.append):
+        assert measurer.wait() == 0 and not is_measuring(tmp_path)
+    worker = start(MEASURER, tmp_path, "works")
+    with machine_for(False, tmp_path, said.append):
+        pass  # work is shared
+    began_s = time.monotonic()
+    worker.stdin.close()
+    with machine_for(True, tmp_path, said.append):
+        assert worker.wait() == 0 and time.monotonic() > began_s
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.2, "1 s"), (89, "89 s"), (120, "2 min"), (5_400, "1 h 30 min"), (36_000, "10 h 0 min")]
+)
+def test_times_are_as_long_as_people_need(seconds: float, text: str) -> None:
+    assert duration_text(seconds) == text

@@ -1,0 +1,239 @@
+"""The make engine on toy jobs: order, stamps, failures, workers, and runners that share a folder or die."""
+
+import dataclasses
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from groupnl_deploy.jobs.run import Ended, Rules, pending, run_jobs
+from groupnl_deploy.jobs.store import Store
+from groupnl_deploy.progress import Silence
+from groupnl_deploy.workspace import file_sha256
+from tests.jobs.toy_jobs import Toy, ToyError, chain
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def _workers_find_the_toys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT)
+
+
+class Notes(Silence):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.said.append(text)
+
+
+def rules(folder: Path, *again: str, workers: int = 1) -> Rules:
+    return Rules(folder / "out", folder / "machine", frozenset(again), workers)
+
+
+def log(folder: Path, what: str) -> list[str]:
+    lines = (folder / "log").read_text().splitlines() if (folder / "log").exists() else []
+    return [line.split()[1] for line in lines if line.startswith(what)]
+
+
+def made(ended: Ended) -> list[str]:
+    return [done.job.name for done in ended.done if not done.up_to_date]
+
+
+def test_each_is_made_once_and_only_what_depends_on_a_change_again(tmp_path: Path) -> None:
+    jobs = [*chain(tmp_path), *chain(tmp_path, names="x")]
+    assert made(run_jobs(jobs, rules(tmp_path), Silence())) == ["a", "b", "c", "x"]
+    assert made(run_jobs(jobs, rules(tmp_path), Silence())) == []
+    jobs[1] = dataclasses.replace(jobs[1], text="B")
+    assert [job.name for job in pending(jobs, rules(tmp_path))] == ["b", "c"]
+    assert made(run_jobs(jobs, rules(tmp_path), Silence())) == ["b", "c"]
+    assert jobs[2].product.read_text() == "aBc"
+    assert sorted(path.read_text() for path in (tmp_path / "out" / "replaced").iterdir()) == ["ab", "abc"]
+
+
+def test_a_damaged_product_is_made_again(tmp_path: Path) -> None:
+    jobs = chain(tmp_path, names="ab")
+    run_jobs(jobs, rules(tmp_path), Silence())
+    jobs[0].product.write_text("altered")
+    assert made(run_jobs(jobs, rules(tmp_path), Silence())) == ["a"]  # it is the same again, so b need not be
+
+
+def test_what_is_asked_for_again_is_made_though_nothing_changed(tmp_path: Path) -> None:
+    jobs = chain(tmp_path, names="ab")
+    run_jobs(jobs, rules(tmp_path), Silence())
+    assert made(run_jobs(jobs, rules(tmp_path, "toy-b"), Silence())) == ["b"]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_one_that_fails_stops_only_what_needs_it(tmp_path: Path, workers: int) -> None:
+    jobs = [*chain(tmp_path), *chain(tmp_path, names="xy")]
+    jobs[1] = dataclasses.replace(jobs[1], breaks=True)
+    jobs.append(dataclasses.replace(chain(tmp_path, names="z")[0], after=("toy-c", "toy-y")))
+    notes = Notes()
+    ended = run_jobs(jobs, rules(tmp_path, workers=workers), notes)
+    assert sorted(made(ended)) == ["a", "x", "y", "z"] and [job.name for job in ended.left_out] == ["c"]
+    (failure,) = ended.failed
+    assert isinstance(failure.error, ToyError) and failure.error.remedy == "Mend it."  # also out of another process
+    assert "toy b: failed: b breaks" in notes.said and "toy c: left out, because toy-b failed" in notes.said
+    jobs[1] = dataclasses.replace(jobs[1], breaks=False)
+    assert sorted(made(run_jobs(jobs, rules(tmp_path), Silence()))) == ["b", "c"]
+
+
+def test_what_a_failed_job_was_to_replace_comes_back(tmp_path: Path) -> None:
+    (job,) = chain(tmp_path, names="a")
+    run_jobs([job], rules(tmp_path), Silence())
+    broken = dataclasses.replace(job, breaks=True)
+    assert run_jobs([broken], rules(tmp_path, "toy-a"), Silence()).failed
+    assert job.product.read_text() == "a" and not list((tmp_path / "out" / "replaced").iterdir())
+    assert Store(tmp_path / "out").is_done(job)
+
+
+def test_a_product_whose_maker_died_before_the_stamp_is_not_made_again(tmp_path: Path) -> None:
+    (job,) = chain(tmp_path, names="a")
+    with Store(tmp_path / "out").held(job) as held:
+        held.begin()
+        job.make(Silence())
+    assert Store(tmp_path / "out").is_done(job)
+    other = dataclasses.replace(job, text="other")
+    assert not Store(tmp_path / "out").is_done(other)
+    assert made(run_jobs([job], rules(tmp_path), Silence())) == [] and log(tmp_path, "begin") == ["a"]
+
+
+def test_half_a_stamp_is_no_stamp(tmp_path: Path) -> None:
+    (job,) = chain(tmp_path, names="a")
+    run_jobs([job], rules(tmp_path), Silence())
+    stamp = tmp_path / "out" / "stamps" / "toy-a.json"
+    stamp.write_bytes(stamp.read_bytes()[:20])
+    assert made(run_jobs([job], rules(tmp_path), Silence())) == ["a"]
+
+
+def test_steps_are_counted_and_the_time_left_is_told_from_experience(tmp_path: Path) -> None:
+    jobs = chain(tmp_path)
+    notes = Notes()
+    run_jobs(jobs, rules(tmp_path), notes)
+    begun = [said for said in notes.said if said.startswith("step")]
+    assert begun[0] == "step 1 of 3: toy a"  # nothing is known yet
+    assert begun[2].startswith("step 3 of 3: toy c, about ") and begun[2].endswith(" left")
+
+
+def test_workers_share_the_work_and_a_measurement_has_the_machine_alone(tmp_path: Path) -> None:
+    jobs = [chain(tmp_path, names=name, seconds=0.3)[0] for name in "abcd"]
+    jobs.append(dataclasses.replace(chain(tmp_path, names="m")[0], alone=True))
+    assert len(made(run_jobs(jobs, rules(tmp_path, workers=2), Silence()))) == 5
+    lines = [line.split() for line in (tmp_path / "log").read_text().splitlines()]
+    assert len({pid for _, name, pid in lines if name != "m"}) == 2
+    assert any(first[0] == second[0] == "begin" for first, second in itertools.pairwise(lines))
+    at = [index for index, line in enumerate(lines) if line[1] == "m"]
+    assert at[1] == at[0] + 1  # nothing began or ended meanwhile
+
+
+RUNNER = """
+import sys
+from pathlib import Path
+from groupnl_deploy.jobs.run import run_jobs
+from groupnl_deploy.progress import Silence
+from tests.jobs.test_run_jobs import chain, many, rules
+folder = Path(sys.argv[1])
+ended = run_jobs(many(folder), rules(folder), Silence())
+sys.exit(len(ended.failed) or len(ended.done) != len(many(folder)))
+"""
+
+
+def many(folder: Path) -> list[Toy]:
+    """Six independent chains of three jobs."""
+    jobs = [job for first in "aeimqu" for job in chain(folder, names=f"{first}{chr(ord(first) + 1)}", seconds=0.15)]
+    return [*jobs, *chain(folder, names="z")]
+
+
+def start_runner(folder: Path) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen([sys.executable, "-c", RUNNER, str(folder)], cwd=ROOT)
+
+
+def test_eight_runners_on_one_folder_of_which_two_are_killed_make_each_product_once(tmp_path: Path) -> None:
+    alone, shared = tmp_path / "alone", tmp_path / "shared"
+    alone.mkdir(), shared.mkdir()
+    run_jobs(many(alone), rules(alone), Silence())
+    runners = [start_runner(shared) for _ in range(8)]
+    while len(log(shared, "end")) < 3:
+        time.sleep(0.01)
+    for runner in runners[:2]:
+        runner.kill()
+    assert [runner.wait() for runner in runners[2:]] == [0] * 6
+    assert {job.name: file_sha256(job.product) for job in many(shared)} == {
+        job.name: file_sha256(job.product) for job in many(alone)
+    }
+    assert set(Counter(log(shared, "end")).values()) == {1}
+    assert sum(Counter(log(shared, "begin")).values()) <= len(many(shared)) + 2  # those that the killed had begun
+    assert not list((shared / "products").glob(".*"))
+
+
+def test_who_makes_a_product_is_told_and_waited_for(tmp_path: Path) -> None:
+    jobs = chain(tmp_path, names="ab", seconds=1.5)
+    other = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            RUNNER.replace("many(folder)", 'chain(folder, names="ab", seconds=1.5)').replace(
+                "import many", "import chain"
+            ),
+            str(tmp_path),
+        ],
+        cwd=ROOT,
+    )
+    while "a" not in log(tmp_path, "begin"):
+        time.sleep(0.01)
+    notes = Notes()
+    assert made(run_jobs(jobs, rules(tmp_path), notes)) in ([], ["b"])
+    assert other.wait() == 0
+    (said,) = [said for said in notes.said if said.startswith("toy a: is being made by")]
+    assert f"process {other.pid} on " in said and said.endswith("; waiting for it")
+    assert log(tmp_path, "end") == ["a", "b"]
+
+
+def test_ctrl_c_stops_the_workers_and_leaves_nothing_half_made(tmp_path: Path) -> None:
+    jobs = [chain(tmp_path, names=name, seconds=60)[0] for name in "ab"]
+    code = "import sys, signal\nsignal.signal(signal.SIGTERM, signal.default_int_handler)\n" + RUNNER.replace(
+        "many(folder)", '[chain(folder, names=n, seconds=60)[0] for n in "ab"]'
+    ).replace("import many", "import chain").replace("rules(folder)", "rules(folder, workers=2)")
+    runner = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, stderr=subprocess.DEVNULL)
+    while len(log(tmp_path, "begin")) < 2:
+        time.sleep(0.01)
+    pids = {int(line.split()[2]) for line in (tmp_path / "log").read_text().splitlines()}
+    runner.send_signal(signal.SIGTERM)
+    assert runner.wait(20) != 0
+    assert not any(_lives(pid) for pid in pids) and not any(job.product.exists() for job in jobs)
+
+
+def test_workers_end_with_a_runner_that_is_killed(tmp_path: Path) -> None:
+    code = (
+        RUNNER.replace("many(folder)", '[chain(folder, names=n, seconds=60)[0] for n in "ab"]')
+        .replace("import many", "import chain")
+        .replace("rules(folder)", "rules(folder, workers=2)")
+    )
+    runner = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT)
+    while len(log(tmp_path, "begin")) < 2:
+        time.sleep(0.01)
+    pids = {int(line.split()[2]) for line in (tmp_path / "log").read_text().splitlines()}
+    runner.kill()
+    runner.wait()
+    until_s = time.monotonic() + 10
+    while any(_lives(pid) for pid in pids) and time.monotonic() < until_s:
+        time.sleep(0.05)
+    assert not any(_lives(pid) for pid in pids)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
