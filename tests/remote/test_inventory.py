@@ -154,7 +154,8 @@ def test_local_connects_in_its_own_folder() -> None:
 
 def test_paramiko_is_imported_for_ssh_devices_alone() -> None:
     code = (
-        "import sys\nfrom groupnl_deploy.deploy.inventory import get_device\nfrom groupnl_deploy.remote.connect import connect\n"
+        "import sys\nfrom groupnl_deploy.deploy.inventory import get_device\n"
+        "from groupnl_deploy.remote.connect import connect\n"
         "connect(get_device('local')).close()\nassert 'paramiko' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
