@@ -35,10 +35,10 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from device_agent.settings import Settings, Workload
 from groupnl_deploy.bench.bench_device import bench_device
 from groupnl_deploy.bench.foreign_load import FOREIGN_LIMIT
 from groupnl_deploy.bench.validity import checks, problems
-from groupnl_deploy.bench.workload import Workload
 from groupnl_deploy.deploy.push import deploy_artifact
 from groupnl_deploy.export import export_checkpoint
 from groupnl_deploy.models.registry import model_spec
@@ -123,13 +123,13 @@ class Bench:
         """One run beside such programs, and what the rules say of it."""
         self.count += 1
         others = others_now(0.0 if shares else self.arguments.patience)
-        workload = Workload(threads, 8, 0.1, self.arguments.warmup, 100, self.arguments.seconds)
+        workload = Workload(images=8, idle_s=0.1, warmup_s=self.arguments.warmup, min_seconds=self.arguments.seconds)
         with company(shares):
             run, _ = bench_device(
                 "local",
                 "onnxruntime",
                 artifact=self.artifacts[net],
-                workload=workload,
+                settings=Settings(threads, workload=workload),
                 plan=None,
                 out=self.folder / f"run-{self.count}",
                 reporter=Silence(),
@@ -137,7 +137,7 @@ class Bench:
         found, latencies_ms = checks(run, None), [latency / 1e6 for latency in run.result.latencies_ns]
         values = {check.rule: check.value for check in found}
         p50_ms, mean_ms = statistics.median(latencies_ms), statistics.fmean(latencies_ms)
-        return Outcome(shares, net, run.result.threads, p50_ms, mean_ms, others, values, problems(found))
+        return Outcome(shares, net, run.result.settings.threads, p50_ms, mean_ms, others, values, problems(found))
 
 
 HEADING = "beside net   thr   p50 ms  others p99/p50 mean/p50   drift foreign  stolen"

@@ -11,6 +11,7 @@ import time
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from device_agent.errors import AgentError, BackendFailed, BadRequest
 from device_agent.manifest import ArtifactManifest, Preprocessing
 from device_agent.probe import board_facts, rss_bytes, usable_cores
 from device_agent.processor import read_processor, use_between
+from device_agent.settings import SettingError, Settings, Workload
 from device_agent.wire import (
     BACKENDS,
     BenchRequest,
@@ -34,6 +36,7 @@ from device_agent.wire import (
     PhaseMark,
     PhaseSpan,
     Progress,
+    require_read,
 )
 
 Pixels = npt.NDArray[np.uint8]
@@ -68,12 +71,13 @@ def run_bench(
     request: BenchRequest, images: Sequence[Pixels], manifest: ArtifactManifest, agent_sha256: str, emit: Emit
 ) -> BenchResult:
     """Carry out the request. Raises an `AgentError` for whatever the device cannot do."""
-    threads = request.threads or usable_cores()
+    settings = replace(request.settings, threads=request.settings.threads or usable_cores())
+    workload = settings.workload
     phases = Phases(emit)
     board_before, rss_start = board_facts(), rss_bytes()
-    with phases("idle_before", request.idle_s):
-        time.sleep(request.idle_s)
-    backend = _load_backend(request, manifest, threads, phases)
+    with phases("idle_before", workload.idle_s):
+        time.sleep(workload.idle_s)
+    backend = _load_backend(request, settings, manifest, phases)
     rss_loaded = rss_bytes()
     with phases("check", _SLOW_S):
         first_ns, predictions = _check_all(backend, images, manifest, emit)
@@ -82,14 +86,14 @@ def run_bench(
     # A handful is enough to keep a cache honest, and the memory measured is then not that of the workload.
     ring = [backend.prepare(preprocess(image, manifest.preprocessing)) for image in images[:_RING]]
     latencies = _measure(backend, ring, request, first_ns, phases)
-    with phases("idle_after", request.idle_s):
-        time.sleep(request.idle_s)
+    with phases("idle_after", workload.idle_s):
+        time.sleep(workload.idle_s)
     return BenchResult(
         memory=Memory(rss_start, rss_loaded, rss_bytes("VmHWM")),
         manifest_sha256=request.manifest_sha256,
         agent_sha256=agent_sha256,
         backend=request.backend,
-        threads=threads,
+        settings=settings,
         versions=backend.versions,
         phases=tuple(phases.spans),
         first_inference_ns=first_ns,
@@ -100,11 +104,11 @@ def run_bench(
     )
 
 
-def _load_backend(request: BenchRequest, manifest: ArtifactManifest, threads: int, phases: Phases) -> Backend:
+def _load_backend(request: BenchRequest, settings: Settings, manifest: ArtifactManifest, phases: Phases) -> Backend:
     with phases("import", _SLOW_S):
         backend = open_backend(request.backend)
     with phases("load", _SLOW_S):
-        backend.load(Path(request.directory), manifest, threads)
+        backend.load(Path(request.directory), manifest, settings)
     return backend
 
 
@@ -112,33 +116,37 @@ def _measure(
     backend: Backend, ring: Sequence[Any], request: BenchRequest, first_ns: int, phases: Phases
 ) -> "array[int]":
     """Warm-up, the steady window, run-out; the latencies of the window."""
-    with phases("warmup", max(request.warmup_s, _LEAST_WARMUP * first_ns / 1e9)):
-        typical_ns = _keep_busy(backend, ring, request.warmup_s, _LEAST_WARMUP)
-    buffer = _latency_buffer(request, typical_ns)
-    expected_s = max(request.min_seconds, request.min_iterations * typical_ns / 1e9)
+    workload = request.settings.workload
+    with phases("warmup", max(workload.warmup_s, _LEAST_WARMUP * first_ns / 1e9)):
+        typical_ns = _keep_busy(backend, ring, workload.warmup_s, _LEAST_WARMUP)
+    buffer = _latency_buffer(workload, typical_ns)
+    expected_s = max(workload.min_seconds, workload.min_iterations * typical_ns / 1e9)
     with _quiet_collector(), phases("steady", expected_s):
-        latencies = _timed_loop(backend.run, ring, request, buffer)
+        latencies = _timed_loop(backend.run, ring, workload, buffer)
     with phases("runout", max(request.runout_s, typical_ns / 1e9)):
         _keep_busy(backend, ring, request.runout_s, 0)
     return latencies
 
 
 def check_request(request: BenchRequest) -> ArtifactManifest:
-    """Refuse a request that makes no sense; return the verified manifest of its artifact."""
-    if request.images < 1 or request.min_iterations < 1:
-        raise BadRequest("A benchmark needs at least one image and one iteration.", "Ask for more.")
-    durations = (request.idle_s, request.warmup_s, request.min_seconds, request.runout_s)
-    if min(*durations, request.threads) < 0:
-        raise BadRequest("A duration or the number of threads is negative.", "Use zero or more.")
-    if request.threads > usable_cores():
-        raise BadRequest(
-            f"{request.threads} threads were asked for, but this process may use {usable_cores()} cores.",
-            "Ask for as many threads as the device has cores, or 0 for all of them.",
-        )
+    """Refuse what this device cannot do; return the verified manifest of the artifact."""
     require_libraries(request.backend)
+    _require_settings(request.backend, request.settings)
     manifest = open_artifact(Path(request.directory), request.manifest_sha256)
     _require_format(request.backend, manifest)
     return manifest
+
+
+def _require_settings(backend: str, settings: Settings) -> None:
+    try:
+        require_read(backend, settings)
+    except SettingError as error:
+        raise BadRequest(error.problem, error.remedy) from error
+    if settings.threads > usable_cores():
+        raise BadRequest(
+            f"{settings.threads} threads were asked for, but this process may use {usable_cores()} cores.",
+            "Ask for as many threads as the device has cores, or 0 for all of them.",
+        )
 
 
 def decode_image(payload: ImagePayload, manifest: ArtifactManifest) -> Pixels:
@@ -213,20 +221,20 @@ def _keep_busy(backend: Backend, prepared: Sequence[Any], seconds: float, least:
     return fastest
 
 
-def _latency_buffer(request: BenchRequest, typical_ns: float) -> "array[int]":
+def _latency_buffer(workload: Workload, typical_ns: float) -> "array[int]":
     """Room for twice what the warm-up foretells, made before the window opens."""
-    expected = 2 * request.min_seconds * 1e9 / max(typical_ns, 1.0)
-    return array("q", [0]) * max(request.min_iterations, int(min(expected, _MOST)), 1)
+    expected = 2 * workload.min_seconds * 1e9 / max(typical_ns, 1.0)
+    return array("q", [0]) * max(workload.min_iterations, int(min(expected, _MOST)), 1)
 
 
 def _timed_loop(
-    run: Callable[[Any], Any], prepared: Sequence[Any], request: BenchRequest, latencies: "array[int]"
+    run: Callable[[Any], Any], prepared: Sequence[Any], workload: Workload, latencies: "array[int]"
 ) -> "array[int]":
     """At least `min_iterations` and `min_seconds`, but no more than `_MOST` inferences."""
     clock, images = time.perf_counter_ns, len(prepared)
     count, now = 0, clock()
-    deadline = now + int(request.min_seconds * 1e9)
-    while count < request.min_iterations or (now < deadline and count < _MOST):
+    deadline = now + int(workload.min_seconds * 1e9)
+    while count < workload.min_iterations or (now < deadline and count < _MOST):
         image = prepared[count % images]
         begin = clock()
         run(image)

@@ -111,7 +111,7 @@ class Session:
 
     def _bench(self, request: BenchRequest) -> Message:
         # All images are taken from the line first: a refusal must not leave them to be read as requests.
-        payloads = [self._next_image() for _ in range(request.images)]
+        payloads = [self._next_image() for _ in range(request.images_sent)]
         runner = _import_runner(request.backend)
         manifest = runner.check_request(request)
         images = [runner.decode_image(payload, manifest) for payload in payloads]

@@ -7,13 +7,14 @@ device; the host maps them to its own clock by `Ping`.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from device_agent.manifest import Format, require_artifact_id
+from device_agent.settings import SettingError, Settings
 from device_agent.strict import StrictError, from_dict, to_dict
 
-WIRE_VERSION = 2
+WIRE_VERSION = 3
 
 Phase = Literal["idle_before", "import", "load", "check", "warmup", "steady", "runout", "idle_after"]
 
@@ -31,17 +32,51 @@ class BackendEntry:
     packages: str
     """What `pip install` must be told on the device. PyTorch's newer wheels for 64-bit Arm require CUDA's."""
 
+    settings: frozenset[str]
+    """Fields of `Settings` that it reads, beside the workload. Another value than the default is refused for others."""
 
-# The registry of backends: a new one is a file in `device_agent/backends` and a line here.
+
+# The registry of backends: a new one is a file in `device_agent/backends` and an entry here.
 BACKENDS: dict[str, BackendEntry] = {
     "onnxruntime": BackendEntry(
-        "device_agent.backends.onnxruntime_cpu:OnnxRuntimeBackend", ("onnx",), "numpy onnxruntime"
+        "device_agent.backends.onnxruntime_cpu:OnnxRuntimeBackend",
+        ("onnx",),
+        "numpy onnxruntime",
+        settings=frozenset({"threads", "spinning", "arena", "graph_level"}),
     ),
     "pytorch": BackendEntry(
-        "device_agent.backends.pytorch_cpu:PyTorchBackend", ("torch",), "numpy torch==2.6.0 safetensors"
+        "device_agent.backends.pytorch_cpu:PyTorchBackend",
+        ("torch",),
+        "numpy torch==2.6.0 safetensors",
+        settings=frozenset({"threads"}),
     ),
-    "null": BackendEntry("device_agent.backends.null:NullBackend", ("onnx", "torch"), "numpy"),
+    "null": BackendEntry(
+        "device_agent.backends.null:NullBackend", ("onnx", "torch"), "numpy", settings=frozenset({"threads"})
+    ),
 }
+
+
+def unread_settings(backend: str, settings: Settings) -> tuple[str, ...]:
+    """The fields of `settings` that are not at their default and that the backend does not read."""
+    read = BACKENDS[backend].settings | {"workload"}
+    return tuple(
+        field.name
+        for field in fields(settings)
+        if field.name not in read and getattr(settings, field.name) != field.default
+    )
+
+
+def require_read(backend: str, settings: Settings) -> None:
+    """Raise `SettingError` for the first setting that would do nothing with this backend."""
+    unread = unread_settings(backend, settings)
+    if unread:
+        name = unread[0]
+        readers = [other for other, entry in BACKENDS.items() if name in entry.settings]
+        raise SettingError(
+            f"{{{name}}} would do nothing: the backend {backend} does not read it.",
+            f"Leave {{{name}}} out, or use the backend {' or '.join(readers)}.",
+            name,
+        )
 
 
 @dataclass(frozen=True)
@@ -180,7 +215,7 @@ class LedgerRead:
 
 @dataclass(frozen=True)
 class BenchRequest:
-    """The workload. `images` lines of `ImagePayload` follow it. `threads` 0 means every core of the device.
+    """What is to be measured, and how. `images_sent` lines of `ImagePayload` follow it.
 
     `runout_s` keeps the load on after the steady window: a meter that reports means over its update period
     would otherwise mix the window's last moments with the idle that follows.
@@ -189,13 +224,13 @@ class BenchRequest:
     directory: str
     manifest_sha256: str
     backend: str
-    threads: int
-    images: int
-    idle_s: float
-    warmup_s: float
-    min_iterations: int
-    min_seconds: float
+    settings: Settings
+    images_sent: int
     runout_s: float
+
+    def __post_init__(self) -> None:
+        if self.images_sent < 1 or not self.runout_s >= 0:
+            raise ValueError("a benchmark needs at least one image, and a run-out of zero seconds or more")
 
 
 @dataclass(frozen=True)
@@ -267,13 +302,14 @@ class Memory:
 class BenchResult:
     """Everything measured, raw: each latency of the steady window, each phase, the board before and after.
 
-    `predictions` has the arg-max for every image sent, from the `check` phase.
+    `predictions` has the arg-max for every image sent, from the `check` phase. `settings` are those that were applied:
+    the threads are as many as there were.
     """
 
     manifest_sha256: str
     agent_sha256: str
     backend: str
-    threads: int
+    settings: Settings
     versions: dict[str, str]
     phases: tuple[PhaseSpan, ...]
     first_inference_ns: int

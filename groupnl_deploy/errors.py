@@ -16,7 +16,7 @@ Every error is one sentence of what happened (`message`) and one of what to do (
 `power`, `exporters` and `device_agent` have trees of their own; `cli.exits` maps them all.
 """
 
-from collections.abc import Callable
+from device_agent.settings import SettingError
 
 
 class GroupNLError(Exception):
@@ -47,27 +47,28 @@ class UsageError(GroupNLError):
 class InvalidSetting(UsageError):
     """A setting is wrong that is an option on the command line and a key of a campaign file.
 
-    Both sentences call a field of the setting's dataclass `{field}`. As they stand they name options; `worded` gives
-    them with other names.
+    Both sentences call a field of the setting's dataclass `{field}`, as those of a `SettingError` do. As they stand
+    they name options; `worded` gives them with other names.
     """
 
     def __init__(self, message: str, remedy: str, *fields: str) -> None:
-        self.fields, self._sentences = fields, (message, remedy)
-        super().__init__(*self.worded(_option))
-
-    def worded(self, name: Callable[[str], str]) -> tuple[str, str]:
-        """Message and remedy, with what `name` calls each field."""
-        message, remedy = self._sentences
-        for field in self.fields:
-            message, remedy = (text.replace(f"{{{field}}}", name(field)) for text in (message, remedy))
-        return message, remedy
+        self.fields = fields
+        self.worded = SettingError(message, remedy, *fields).worded
+        super().__init__(*self.worded(option_name))
 
 
 # Of fields whose options have other names.
-_OPTIONS = {"min_seconds": "--seconds", "min_iterations": "--iterations", "rate_hz": "--meter-rate"}
+_OPTIONS = {
+    "min_seconds": "--seconds",
+    "min_iterations": "--iterations",
+    "rate_hz": "--meter-rate",
+    "spinning": "--no-spinning",  # the default's opposite: only that is ever refused
+    "arena": "--no-arena",
+}
 
 
-def _option(field: str) -> str:
+def option_name(field: str) -> str:
+    """The option that sets a field."""
     return _OPTIONS.get(field, f"--{field.removesuffix('_s').replace('_', '-')}")
 
 

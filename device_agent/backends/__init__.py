@@ -1,6 +1,6 @@
 """Runtime backends: each loads a verified artifact and runs prepared inputs.
 
-A backend's libraries are imported when it is opened. To add one: a file here, a line in `wire.BACKENDS`.
+A backend's libraries are imported when it is opened. To add one: a file here, an entry in `wire.BACKENDS`.
 """
 
 import difflib
@@ -16,6 +16,7 @@ import numpy.typing as npt
 from device_agent.errors import BadRequest, MissingLibrary
 from device_agent.manifest import ArtifactManifest
 from device_agent.packages import IN_ENVIRONMENT, install_remedy
+from device_agent.settings import Settings
 from device_agent.wire import BACKENDS, BackendEntry
 
 Float32Array = npt.NDArray[np.float32]
@@ -27,8 +28,10 @@ class Backend(Protocol):
     versions: dict[str, str]
     """Versions of the libraries that do the work."""
 
-    def load(self, directory: Path, manifest: ArtifactManifest, threads: int) -> None:
-        """Build the model from the artifact's files. Raises `BackendFailed`."""
+    def load(self, directory: Path, manifest: ArtifactManifest, settings: Settings) -> None:
+        """Build the model from the artifact's files, under the settings that the entry says are read; `threads` is at
+        least 1. Raises `BackendFailed`.
+        """
 
     def prepare(self, image: Float32Array) -> Any:
         """Turn one (1, C, H, W) array into what `run` takes; outside the window."""

@@ -6,6 +6,7 @@ import numpy as np
 
 from device_agent.backends import Float32Array
 from device_agent.manifest import ArtifactManifest
+from device_agent.settings import Settings
 
 
 class NullBackend:
@@ -14,7 +15,7 @@ class NullBackend:
     def __init__(self) -> None:
         self.versions = {"numpy": np.__version__}
 
-    def load(self, directory: Path, manifest: ArtifactManifest, threads: int) -> None:
+    def load(self, directory: Path, manifest: ArtifactManifest, settings: Settings) -> None:
         """Remember the output's shape; the files stay unread."""
         self._output = np.zeros(manifest.output.shape, dtype=np.float32)
 

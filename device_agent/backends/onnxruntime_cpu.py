@@ -9,6 +9,14 @@ import onnxruntime
 from device_agent.backends import Float32Array
 from device_agent.errors import BackendFailed
 from device_agent.manifest import MODEL_FILES, ArtifactManifest
+from device_agent.settings import GraphLevel, Settings
+
+_LEVELS: dict[GraphLevel, onnxruntime.GraphOptimizationLevel] = {
+    "none": onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL,
+    "basic": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC,
+    "extended": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED,
+    "all": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL,
+}
 
 
 class OnnxRuntimeBackend:
@@ -17,12 +25,9 @@ class OnnxRuntimeBackend:
     def __init__(self) -> None:
         self.versions = {"onnxruntime": str(onnxruntime.__version__), "numpy": np.__version__}
 
-    def load(self, directory: Path, manifest: ArtifactManifest, threads: int) -> None:
-        """Create the session with all graph optimisations on and `threads` intra-op threads."""
-        options = onnxruntime.SessionOptions()
-        # Asked for by number: with 0 the runtime counts the machine's cores, not those we may use.
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
+    def load(self, directory: Path, manifest: ArtifactManifest, settings: Settings) -> None:
+        """Create the session."""
+        options = _session_options(settings)
         self._name = manifest.input.name
         try:
             path = str(directory / MODEL_FILES[manifest.format])
@@ -44,3 +49,14 @@ class OnnxRuntimeBackend:
     def logits(self, output: Any) -> Float32Array:
         """The first output."""
         return np.asarray(output[0], dtype=np.float32)
+
+
+def _session_options(settings: Settings) -> onnxruntime.SessionOptions:
+    options = onnxruntime.SessionOptions()
+    # Asked for by number: with 0 the runtime counts the machine's cores, not those we may use.
+    options.intra_op_num_threads = settings.threads
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "1" if settings.spinning else "0")
+    options.enable_cpu_mem_arena = options.enable_mem_pattern = settings.arena
+    options.graph_optimization_level = _LEVELS[settings.graph_level]
+    return options

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from device_agent.backends import Float32Array
 from device_agent.errors import BackendFailed
 from device_agent.manifest import MODEL_FILES, ArtifactManifest
+from device_agent.settings import Settings
 from device_agent.strict import StrictError, from_dict
 from groupnl_deploy.models.inference import inference_form
 from groupnl_deploy.models.registry import create_model
@@ -25,9 +26,9 @@ class PyTorchBackend:
     def __init__(self) -> None:
         self.versions = {"torch": torch.__version__, "numpy": np.__version__}
 
-    def load(self, directory: Path, manifest: ArtifactManifest, threads: int) -> None:
-        """Build the net, copy the weights in, set `threads` for the whole process."""
-        torch.set_num_threads(threads)
+    def load(self, directory: Path, manifest: ArtifactManifest, settings: Settings) -> None:
+        """Build the net, copy the weights in, set the threads for the whole process."""
+        torch.set_num_threads(settings.threads)
         try:
             build = {"eager": create_model, "inference": inference_form}[manifest.form]
             model = build(from_dict(ModelSpec, manifest.model, "model"))

@@ -5,13 +5,14 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
-from device_agent.wire import BACKENDS, Deployment, PhaseMark, Progress
+from device_agent.settings import Settings, Workload
+from device_agent.wire import BACKENDS, Deployment, PhaseMark, Progress, require_read
 from exporters.artifact import open_artifact
 from groupnl_deploy.bench.meter import MeterPlan
+from groupnl_deploy.bench.metered import require_measurable
 from groupnl_deploy.bench.recording import recording_beside
 from groupnl_deploy.bench.run import BenchRun, Images, save_run
 from groupnl_deploy.bench.session import Subject, Watch, run_session
-from groupnl_deploy.bench.workload import Workload
 from groupnl_deploy.deploy.inventory import get_device
 from groupnl_deploy.deploy.ledger import find_deployment, remote_manifest
 from groupnl_deploy.errors import UsageError
@@ -32,7 +33,7 @@ def bench_device(
     backend: str,
     *,
     artifact: str | None,
-    workload: Workload,
+    settings: Settings,
     plan: MeterPlan | None,
     out: Path | None,
     reporter: Reporter,
@@ -45,9 +46,10 @@ def bench_device(
     """
     known_word("backend", backend, BACKENDS)
     device, wanted = get_device(device_name), _artifact_id(artifact)
+    require_read(backend, settings)
     if plan is not None:
         plan.require_live()
-        workload.require_measurable()
+        require_measurable(settings.workload)
     if out is not None:
         require_absent(out)
     with connect(device) as transport, open_agent(transport) as agent:
@@ -55,7 +57,7 @@ def bench_device(
         take_lock(agent, device.name, f"a benchmark of {deployment.label}", wait_s, reporter.note)
         # Whom we waited for may have pushed a newer one, or this one anew.
         deployment = find_deployment(agent.read_ledger(device.name).deployments, device.name, backend, wanted)
-        subject = _subject(transport, deployment, workload.images)
+        subject = _subject(transport, deployment, settings.workload.images)
         name = subject.manifest.label
         out = out or _default_run_folder(name, backend)
         reporter.note(f"{device.name} runs {name} ({subject.deployment.artifact_sha256[:12]}) with {backend}")
@@ -66,10 +68,10 @@ def bench_device(
                 agent,
                 subject,
                 backend=backend,
-                workload=workload,
+                settings=settings,
                 plan=plan,
                 recording=recording,
-                watch=_phase_watch(task, workload),
+                watch=_phase_watch(task, settings.workload),
                 note=reporter.note,
             )
             return save_run(out, run, trace), out
@@ -82,13 +84,13 @@ def _deployment(agent: AgentClient, device: str, backend: str, wanted: str | Non
     return find_deployment(ledger.deployments, device, backend, wanted)
 
 
-def _subject(transport: Transport, deployment: Deployment, count: int | None) -> Subject:
+def _subject(transport: Transport, deployment: Deployment, most: int) -> Subject:
     """Read the manifest back from the device, verify it, and gather the images it needs."""
     from groupnl_deploy.images.bench_images import bench_images
 
     manifest = remote_manifest(transport, deployment)
     _, *shape = manifest.input.shape
-    chosen = bench_images(manifest.dataset, (shape[0], shape[1], shape[2]), count)
+    chosen = bench_images(manifest.dataset, (shape[0], shape[1], shape[2]), most or None)
     return Subject(deployment, manifest, chosen.images, Images(chosen.source, chosen.labels))
 
 

@@ -8,8 +8,8 @@ The idle windows have the load beside them, or the agent's start, and lose as mu
 from dataclasses import dataclass
 
 from device_agent.wire import Phase
+from groupnl_deploy.bench.metered import METERED_RUNOUT_S
 from groupnl_deploy.bench.run import BenchRun
-from groupnl_deploy.bench.workload import METERED_RUNOUT_S
 from power import renewal
 from power.edge_error import CLEAR_PERIODS
 from power.energy import Energy, EnergyIndex, NetEnergy, any_emulated, net_of_idle

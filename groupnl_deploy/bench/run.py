@@ -20,7 +20,7 @@ from power.renewal import judged
 from power.trace import MeterFacts, PowerTrace
 from power.trace_io import read_csv, write_csv
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _BENCH_AGAIN = "The folder is not as groupnl bench wrote it: bench again."
 
 
@@ -101,8 +101,8 @@ def _require_consistent(run: BenchRun, path: Path) -> None:
     result, labels = run.result, run.images.labels
     whole = (
         [span.phase for span in result.phases] == list(get_args(Phase))
-        and len(result.predictions) == run.request.images
-        and (labels is None or len(labels) == run.request.images)
+        and len(result.predictions) == run.request.images_sent
+        and (labels is None or len(labels) == run.request.images_sent)
         and len(result.latencies_ns) > 0
         and all(span.end_ns > span.start_ns for span in result.phases if span.phase == "steady")
         and result.manifest_sha256 == run.artifact_sha256

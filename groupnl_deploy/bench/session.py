@@ -9,11 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from device_agent.manifest import ArtifactManifest
+from device_agent.settings import Settings
 from device_agent.wire import BenchRequest, BenchResult, Deployment, PhaseMark, Progress
 from groupnl_deploy.bench.clock import ClockSync, synchronise
 from groupnl_deploy.bench.meter import Metering, MeterPlan, renewal_warning, start_metering
+from groupnl_deploy.bench.metered import METERED_RUNOUT_S
 from groupnl_deploy.bench.run import BenchRun, Images, host_facts, now_utc
-from groupnl_deploy.bench.workload import METERED_RUNOUT_S, Workload
 from groupnl_deploy.remote.client import AgentClient
 from groupnl_deploy.remote.transport import Transport
 from power.trace import PowerTrace
@@ -40,7 +41,7 @@ def run_session(
     subject: Subject,
     *,
     backend: str,
-    workload: Workload,
+    settings: Settings,
     plan: MeterPlan | None,
     recording: Path | None,
     watch: Watch,
@@ -52,7 +53,7 @@ def run_session(
     `note` is told at once of a meter that renews too fast. Raises the meter's error as soon as a phase begins without
     the meter: its joules would be wanting.
     """
-    request = _request(transport, subject, backend, workload, METERED_RUNOUT_S if plan else 0.0)
+    request = _request(transport, subject, backend, settings, METERED_RUNOUT_S if plan else 0.0)
     created_at = now_utc()
     with contextlib.nullcontext() if plan is None else start_metering(plan, recording) as metering:
         before = agent.probe_clock(_CLOCK_PROBES)
@@ -74,17 +75,13 @@ def run_session(
     return run, trace
 
 
-def _request(transport: Transport, subject: Subject, backend: str, workload: Workload, runout_s: float) -> BenchRequest:
+def _request(transport: Transport, subject: Subject, backend: str, settings: Settings, runout_s: float) -> BenchRequest:
     return BenchRequest(
         directory=transport.path(subject.deployment.directory),
         manifest_sha256=subject.deployment.artifact_sha256,
         backend=backend,
-        threads=workload.threads,
-        images=len(subject.pixels),
-        idle_s=workload.idle_s,
-        warmup_s=workload.warmup_s,
-        min_iterations=workload.min_iterations,
-        min_seconds=workload.min_seconds,
+        settings=settings,
+        images_sent=len(subject.pixels),
         runout_s=runout_s,
     )
 

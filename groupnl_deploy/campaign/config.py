@@ -6,16 +6,17 @@ A key that is not known, missing or of the wrong type names itself before anythi
 import re
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from device_agent.manifest import Format
+from device_agent.settings import Settings, Workload
 from device_agent.strict import StrictError, from_dict
 from device_agent.wire import BACKENDS
 from exporters.choices import DEFAULT_LEVEL, DEFAULT_TARGET, Level, Target
 from groupnl_deploy.bench.meter import EmulatedLoad, MeterPlan
-from groupnl_deploy.bench.workload import Workload
+from groupnl_deploy.bench.metered import require_measurable
 from groupnl_deploy.campaign.words import CampaignMistake, at, in_toml_words, place_in, speaking_of
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.models.spec import KNOBS, BnPosition, Method, Nonlinearity, Padding, Range, Semantics
@@ -103,12 +104,29 @@ class MeterConfig:
 
 
 @dataclass(frozen=True)
+class WorkloadConfig(Workload):
+    """The workload, and the threads, which have no table of their own."""
+
+    threads: int = Settings.threads
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        Settings(self.threads)  # refuses a number that is none
+
+
+@dataclass(frozen=True)
 class BenchConfig:
     """Backends, the workload, and the meter."""
 
     backends: tuple[str, ...] = ("pytorch", "onnxruntime")
-    workload: Workload = field(default_factory=Workload)
+    workload: WorkloadConfig = field(default_factory=WorkloadConfig)
     meter: MeterConfig | None = None
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of every benchmark."""
+        workload = {field.name: getattr(self.workload, field.name) for field in fields(Workload)}
+        return Settings(self.workload.threads, workload=Workload(**workload))
 
 
 @dataclass(frozen=True)
@@ -188,7 +206,7 @@ def _check(campaign: Campaign) -> None:
     if campaign.bench.meter is not None:
         with at("bench", "meter", "meter"):
             campaign.bench.meter.plan().require_live()  # an unknown meter or sign is refused before the training
-            campaign.bench.workload.require_measurable()
+            require_measurable(campaign.bench.settings.workload)
 
 
 def _check_labels(models: Sequence[ModelConfig]) -> None:

@@ -192,7 +192,7 @@ def _require_ready(
             formats=len(campaign.export.formats),
             device=get_device(campaign.push.device) if reaches_device else None,
             backends=campaign.bench.backends if benches else (),
-            threads=campaign.bench.workload.threads if benches else 0,
+            threads=campaign.bench.settings.threads if benches else 0,
             plan=meter.plan() if benches and meter is not None else None,
         ),
         reporter,
@@ -330,7 +330,7 @@ def _bench_step(campaign: Campaign, model: ModelConfig, backend: str, reporter: 
             "agent": deployment.agent_sha256,
             "device": to_dict(get_device(deployment.device)),
             "backend": backend,
-            "workload": to_dict(campaign.bench.workload),
+            "settings": to_dict(campaign.bench.settings),
             "meter": to_dict(meter),
         }
 
@@ -340,7 +340,7 @@ def _bench_step(campaign: Campaign, model: ModelConfig, backend: str, reporter: 
             deployment.device,
             backend,
             artifact=deployment.artifact_sha256,
-            workload=campaign.bench.workload,
+            settings=campaign.bench.settings,
             plan=plan,
             out=product,
             reporter=reporter,

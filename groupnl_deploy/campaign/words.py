@@ -11,6 +11,8 @@ from pathlib import Path
 
 import exporters.errors as export_errors
 import power.errors as power_errors
+from device_agent.settings import SettingError
+from device_agent.strict import StrictError
 from groupnl_deploy.errors import GroupNLError, InvalidSetting, UsageError
 from groupnl_deploy.models.spec import InvalidSpec
 from groupnl_deploy.words import sentence
@@ -74,11 +76,19 @@ def at(*place: str | int) -> Iterator[None]:
             _with_keys(error.remedy, error.fields, place),
             _first(error.fields, place),
         ) from error
-    except InvalidSetting as error:
-        message, remedy = error.worded(lambda field: key_name(_place_of(field, place)))
-        raise CampaignMistake(message, remedy, _first(error.fields, place)) from error
+    except StrictError as error:
+        if not isinstance(error.__cause__, SettingError):
+            raise
+        raise _mistaken_setting(error.__cause__, place) from error
+    except (InvalidSetting, SettingError) as error:
+        raise _mistaken_setting(error, place) from error
     except UsageError as error:
         raise CampaignMistake(_without_options(error.message), _without_options(error.remedy), place) from error
+
+
+def _mistaken_setting(error: InvalidSetting | SettingError, place: Place) -> CampaignMistake:
+    message, remedy = error.worded(lambda field: key_name(_place_of(field, place)))
+    return CampaignMistake(message, remedy, _first(error.fields, place))
 
 
 @contextlib.contextmanager

@@ -27,9 +27,10 @@ import typer
 
 import exporters.errors as export_errors
 import power.errors as power_errors
+from device_agent.settings import SettingError
 from groupnl_deploy.cli import console
 from groupnl_deploy.cli.entry import forget_interrupt
-from groupnl_deploy.errors import GroupNLError, Stopped
+from groupnl_deploy.errors import GroupNLError, Stopped, option_name
 from groupnl_deploy.models.spec import InvalidSpec
 from groupnl_deploy.words import sentence
 
@@ -84,6 +85,8 @@ def explain(error: BaseException, when_stopped: str = _STARTS_OVER) -> Explanati
     if isinstance(error, power_errors.PowerError | export_errors.ExportError):
         code = next(code for kind, code in _CODES.items() if isinstance(error, kind))
         return Explanation(error.message, error.remedy, code)
+    if isinstance(error, SettingError):
+        return Explanation(*error.worded(option_name), 2)
     if isinstance(error, InvalidSpec):
         return Explanation(f"{sentence(error.problem)}.", error.remedy, 2)
     if isinstance(error, KeyboardInterrupt):

@@ -2,9 +2,9 @@
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator
-from dataclasses import fields, is_dataclass
-from typing import Any, TypeVar, get_type_hints
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import MISSING, Field, fields, is_dataclass
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -12,16 +12,17 @@ F = TypeVar("F", bound=Callable[..., Any])
 def with_option_groups(command: F) -> F:
     """Spread each parameter that is annotated with a dataclass into the fields of that class, one option each.
 
-    A field is annotated as an option is and has the option's default. The command receives the group as one keyword
-    argument; in `--help` its options stand where the parameter stood.
+    A field is annotated as an option is and has the option's default. Where the class knows nothing of options, the
+    parameter is annotated `Annotated[TheClass, {field: option}]`. A field that is a dataclass itself is spread too.
+    The command receives the group as one keyword argument; in `--help` its options stand where the parameter stood.
     """
     hints = get_type_hints(command, include_extras=True)
-    groups: dict[str, Any] = {name: hint for name, hint in hints.items() if is_dataclass(hint)}
+    groups = {name: _class_of(hint) for name, hint in hints.items() if is_dataclass(_class_of(hint))}
 
     @functools.wraps(command)
     def wrapper(**given: Any) -> Any:
         for name, group in groups.items():
-            given[name] = group(**{field.name: given.pop(field.name) for field in fields(group)})
+            given[name] = _gather(group, given)
         return command(**given)
 
     own = inspect.signature(command)
@@ -31,12 +32,44 @@ def with_option_groups(command: F) -> F:
     return wrapper  # type: ignore[return-value]
 
 
+def _gather(group: Any, given: dict[str, Any]) -> Any:
+    """The group's object, made of the options that are its fields; they leave `given`."""
+    hints = get_type_hints(group)
+    values = {
+        field.name: _gather(hints[field.name], given) if is_dataclass(hints[field.name]) else given.pop(field.name)
+        for field in fields(group)
+    }
+    return group(**values)
+
+
 def _options(parameter: inspect.Parameter, hint: Any) -> Iterator[inspect.Parameter]:
-    if not is_dataclass(hint):
+    if not is_dataclass(_class_of(hint)):
         yield parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hint)
         return
-    hints = get_type_hints(hint, include_extras=True)
-    for field in fields(hint):
+    yield from _spread(_class_of(hint), hint.__metadata__[0] if get_origin(hint) is Annotated else {})
+
+
+def _spread(group: Any, options: Mapping[str, Any]) -> Iterator[inspect.Parameter]:
+    hints = get_type_hints(group, include_extras=True)
+    for field in fields(group):
+        hint = hints[field.name]
+        if is_dataclass(hint):
+            yield from _spread(hint, options)
+            continue
+        annotation = Annotated[_typed(hint), options[field.name]] if field.name in options else hint
         yield inspect.Parameter(
-            field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name]
+            field.name, inspect.Parameter.KEYWORD_ONLY, default=_default(field), annotation=annotation
         )
+
+
+def _class_of(hint: Any) -> Any:
+    return hint.__origin__ if get_origin(hint) is Annotated else hint
+
+
+def _typed(hint: Any) -> Any:
+    """A choice of words is text on the command line; the class refuses other words itself."""
+    return type(get_args(hint)[0]) if get_origin(hint) is Literal else hint
+
+
+def _default(field: "Field[Any]") -> Any:
+    return inspect.Parameter.empty if field.default is MISSING else field.default

@@ -11,8 +11,10 @@ from exporters import choices
 from groupnl_deploy.cli import console
 from groupnl_deploy.cli.exits import guarded
 from groupnl_deploy.cli.explain import at_batches, show_passes
+from groupnl_deploy.cli.option_groups import with_option_groups
 from groupnl_deploy.cli.options import DeviceName, Json, MeterPort, MeterRate, MeterSign, OutFolder, Wait
 from groupnl_deploy.cli.report import require_valid, show_report
+from groupnl_deploy.cli.setting_options import BenchSettings
 from groupnl_deploy.remote.waiting import DEFAULT_WAIT_S
 from groupnl_deploy.words import command_line, known_word
 
@@ -150,6 +152,7 @@ def push(
 
 
 @guarded
+@with_option_groups
 def bench(
     device: DeviceName,
     backend: Annotated[str, typer.Option(help="onnxruntime, pytorch, or null (what the measuring costs).")],
@@ -159,12 +162,8 @@ def bench(
     ] = None,
     port: MeterPort = None,
     out: Annotated[Path | None, typer.Option("--out", help="The run folder; else one under runs/.")] = None,
-    threads: Annotated[int, typer.Option(help="Threads on the device; 0 means every core.")] = 0,
-    images: Annotated[int, typer.Option(help="Test images sent along; 0 means all there are.")] = 100,
-    iterations: Annotated[int, typer.Option(help="At least this many inferences in the steady window.")] = 100,
-    seconds: Annotated[float, typer.Option(help="And at least this many seconds.")] = 10.0,
-    warmup: Annotated[float, typer.Option(help="Seconds of inference before it.")] = 2.0,
-    idle: Annotated[float, typer.Option(help="Seconds of idle before and after.")] = 10.0,
+    *,
+    settings: BenchSettings,
     sign: MeterSign = 1,
     meter_rate: MeterRate = None,
     wait: Wait = DEFAULT_WAIT_S,
@@ -176,15 +175,13 @@ def bench(
     """
     from groupnl_deploy.bench.bench_device import bench_device
     from groupnl_deploy.bench.meter import meter_plan
-    from groupnl_deploy.bench.workload import Workload
     from groupnl_deploy.report.build import build_report
 
     _require_runnable(artifact, backend)
-    workload = Workload(threads, images or None, idle, warmup, iterations, seconds)
     reporter = console.TerminalReporter()
     plan = meter_plan(meter, port, sign, meter_rate)
     _, folder = bench_device(
-        device, backend, artifact=artifact, workload=workload, plan=plan, out=out, reporter=reporter, wait_s=wait
+        device, backend, artifact=artifact, settings=settings, plan=plan, out=out, reporter=reporter, wait_s=wait
     )
     report = build_report([folder])
     show_report(report, "json" if json else "table")

@@ -9,7 +9,9 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from device_agent.manifest import ArtifactManifest
+from device_agent.settings import Settings
 from device_agent.strict import StrictError, from_dict
+from device_agent.wire import BACKENDS
 from groupnl_deploy.bench.run import BenchRun
 from groupnl_deploy.models.spec import KNOBS, ConvSpec, ModelSpec
 from power.trace import PowerTrace
@@ -25,6 +27,8 @@ KNOB_NAMES = tuple(
     if field.name not in known
 )
 """Every knob of a convolution and of a network, in their order."""
+RUNTIME_SETTINGS = tuple(field.name for field in fields(Settings) if field.name not in ("threads", "workload"))
+"""What only some backends read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +57,9 @@ class Identity:
     form: str
     backend: str
     threads: int
+    spinning: bool | None
+    arena: bool | None
+    graph_level: str | None
     device: str
     board: str
     system: str
@@ -75,7 +82,8 @@ class Identity:
 
 def identify(run: BenchRun, trace: PowerTrace | None, name: str) -> Identity:
     """The identity of a run that lies in a folder of this name."""
-    manifest, request, board = run.manifest, run.request, run.result.board_before
+    manifest, board = run.manifest, run.result.board_before
+    settings, workload = run.result.settings, run.result.settings.workload
     onnx = manifest.format == "onnx"
     return Identity(
         **_network(manifest),
@@ -89,7 +97,10 @@ def identify(run: BenchRun, trace: PowerTrace | None, name: str) -> Identity:
         batch=manifest.batch,
         form=manifest.form,
         backend=run.result.backend,
-        threads=run.result.threads,
+        threads=settings.threads,
+        spinning=_if_read(run, "spinning"),
+        arena=_if_read(run, "arena"),
+        graph_level=_if_read(run, "graph_level"),
         device=run.device,
         board=board.model or f"{board.machine}, {board.cores} cores",
         system=f"{board.system}, kernel {board.kernel}, Python {board.python}, {board.machine}",
@@ -98,10 +109,10 @@ def identify(run: BenchRun, trace: PowerTrace | None, name: str) -> Identity:
         meter=None if trace is None else f"{trace.facts.meter}, {trace.facts.transport}",
         image_source=run.images.source,
         images=len(run.result.predictions),
-        idle_s=request.idle_s,
-        warmup_s=request.warmup_s,
-        min_iterations=request.min_iterations,
-        min_seconds=request.min_seconds,
+        idle_s=workload.idle_s,
+        warmup_s=workload.warmup_s,
+        min_iterations=workload.min_iterations,
+        min_seconds=workload.min_seconds,
         checkpoint_sha256=manifest.checkpoint_sha256,
         artifact_sha256=run.artifact_sha256,
         agent_sha256=run.result.agent_sha256,
@@ -109,6 +120,12 @@ def identify(run: BenchRun, trace: PowerTrace | None, name: str) -> Identity:
         run=name,
         created_at=run.created_at,
     )
+
+
+def _if_read(run: BenchRun, setting: str) -> Any:
+    """The setting's value; None where the backend does not read it, or is one that only another version knows."""
+    entry = BACKENDS.get(run.result.backend)
+    return getattr(run.result.settings, setting) if entry and setting in entry.settings else None
 
 
 def _network(manifest: ArtifactManifest) -> dict[str, Any]:
@@ -233,6 +250,11 @@ def _knob(name: str) -> Trait:
     return KnobTrait(name, heading, told=name in _TOLD_KNOBS)
 
 
+def _setting(name: str) -> Trait:
+    heading = name.replace("_", " ").capitalize()
+    return Trait(name, heading, told=False, applies=lambda row: getattr(row, name) is not None)
+
+
 TRAITS: tuple[Trait, ...] = (
     Trait("network", "Model"),
     _WeightsTrait("trained", "Weights"),
@@ -252,6 +274,7 @@ TRAITS: tuple[Trait, ...] = (
     Trait("device", "Device"),
     Trait("backend", "Backend"),
     Trait("threads", "Threads"),
+    *(_setting(name) for name in RUNTIME_SETTINGS),
     Trait("board", "Board"),
     Trait("governor", "Governor", told=False),
     _VersionsTrait("versions", "Versions"),

@@ -2,6 +2,7 @@
 
 from device_agent import wire
 from device_agent.manifest import ArtifactManifest, Parity, Preprocessing, TensorInfo
+from device_agent.settings import Settings, Workload
 from groupnl_deploy.bench.clock import ClockSync
 from groupnl_deploy.bench.run import BenchRun, Images
 
@@ -32,7 +33,9 @@ def made_run(result: wire.BenchResult, *, trained: bool, warmup_s: float) -> Ben
         device="pi",
         artifact_sha256=DIGEST,
         manifest=made_manifest(trained),
-        request=wire.BenchRequest("/x", DIGEST, result.backend, 0, 1, 5.0, warmup_s, 100, 10.0, 1.5),
+        request=wire.BenchRequest(
+            "/x", DIGEST, result.backend, Settings(workload=Workload(idle_s=5.0, warmup_s=warmup_s)), 1, 1.5
+        ),
         images=Images("digits, test", None),
         clock=ClockSync(OFFSET_S, 0.0, 0.0, 0.001),
         result=result,

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from device_agent import wire
+from device_agent.settings import Settings
 from groupnl_deploy.bench.energy import run_energy
 from groupnl_deploy.bench.run import BenchRun, save_run
 from groupnl_deploy.cli.main import app
@@ -38,7 +39,7 @@ def make_run() -> BenchRun:
         manifest_sha256=DIGEST,
         agent_sha256=DIGEST,
         backend="null",
-        threads=1,
+        settings=Settings(1),
         versions={},
         phases=tuple(wire.PhaseSpan(name, round(a * 1e9), round(b * 1e9)) for name, (a, b) in PHASES.items()),
         first_inference_ns=1,

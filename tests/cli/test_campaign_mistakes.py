@@ -99,7 +99,7 @@ MISTAKES = [
     ('device = "local"', 'device = "pi7"', "[push] device"),
     ('backends = ["onnxruntime"]', 'backends = ["onnx"]', "[bench] backends"),
     ("threads = 1", "threads = -1", "[bench.workload] threads"),
-    ("images = 10", "images = 0", "[bench.workload] images"),
+    ("images = 10", "images = -1", "[bench.workload] images"),
     ("idle_s = 5.0", "idle_s = -5.0", "[bench.workload] idle_s"),
     ("idle_s = 5.0", "idle_s = 1.0", "[bench.workload] idle_s"),
     ("warmup_s = 2.0", "warmup_s = 0.1", "[bench.workload] warmup_s"),

@@ -20,6 +20,7 @@ from device_agent import wire
 from device_agent.artifact import open_artifact
 from device_agent.errors import DigestMismatch
 from device_agent.manifest import FileDigest
+from device_agent.settings import Settings, Workload
 from groupnl_deploy.errors import DeviceFault, DeviceUnreachable, UsageError, VerificationFailed
 from groupnl_deploy.remote.bundle import build_bundle
 from groupnl_deploy.remote.client import AgentClient, start_agent
@@ -45,19 +46,19 @@ def agent(transport):
 
 
 def request_for(artifact, **changes: object) -> wire.BenchRequest:
+    """A short benchmark; a change may be of the request, of its settings or of their workload."""
+    kinds = (Workload, Settings, wire.BenchRequest)
+    work, others, own = ({k: v for k, v in changes.items() if k in kind.__dataclass_fields__} for kind in kinds)
+    workload = Workload(**{"idle_s": 0.05, "warmup_s": 0.02, "min_iterations": 20, "min_seconds": 0.1} | work)
     values = {
         "directory": str(artifact.directory),
         "manifest_sha256": artifact.sha256,
         "backend": "null",
-        "threads": 1,
-        "images": len(IMAGES),
-        "idle_s": 0.05,
-        "warmup_s": 0.02,
-        "min_iterations": 20,
-        "min_seconds": 0.1,
+        "settings": Settings(**{"threads": 1, "workload": workload} | others),
+        "images_sent": len(IMAGES),
         "runout_s": 0.01,
     }
-    return wire.BenchRequest(**(values | changes))
+    return wire.BenchRequest(**(values | own))
 
 
 def test_it_answers_pings_with_its_monotonic_clock(agent: AgentClient) -> None:
@@ -93,7 +94,7 @@ def test_a_benchmark_keeps_every_latency_and_every_phase(agent: AgentClient, unt
     memory = result.memory
     assert 0 < memory.rss_start_bytes <= memory.rss_peak_bytes
     assert memory.rss_after_load_bytes <= memory.rss_peak_bytes
-    assert result.threads == 1 and result.manifest_sha256 == artifact.sha256
+    assert result.settings.threads == 1 and result.manifest_sha256 == artifact.sha256
 
 
 def test_both_backends_agree_with_the_eager_model_on_the_host(agent: AgentClient, untrained) -> None:
@@ -123,8 +124,7 @@ def test_the_number_of_iterations_is_a_minimum_too(agent: AgentClient, untrained
         ({"backend": "pytorch"}, UsageError, ["runs artifacts of format torch, not onnx"]),
         ({"manifest_sha256": "0" * 64}, VerificationFailed, ["is not the manifest that was pushed"]),
         ({"directory": "/nowhere"}, VerificationFailed, ["missing"]),
-        ({"min_iterations": 0}, UsageError, ["at least one"]),
-        ({"idle_s": -1.0}, UsageError, ["negative"]),
+        ({"backend": "null", "arena": False}, UsageError, ["arena would do nothing", "null does not read it"]),
         ({"threads": 1000}, UsageError, ["1000 threads", "cores"]),
     ],
 )
@@ -217,7 +217,7 @@ def raw_agent(tmp_path: Path) -> "subprocess.Popen[bytes]":
 
 def test_it_ends_in_the_middle_of_a_benchmark_when_the_host_leaves(tmp_path: Path, untrained) -> None:
     process = raw_agent(tmp_path)
-    request = request_for(untrained.onnx, images=1, min_seconds=60.0)
+    request = request_for(untrained.onnx, images_sent=1, min_seconds=60.0)
     payload = wire.ImagePayload((3, 32, 32), base64.b64encode(IMAGES[0].tobytes()).decode())
     process.stdin.write(wire.encode(request) + b"\n" + wire.encode(payload) + b"\n")
     process.stdin.flush()

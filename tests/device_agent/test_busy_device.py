@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from device_agent.settings import Settings, Workload
 from device_agent.wire import BenchRequest
 from exporters.artifact import Artifact
 from groupnl_deploy.bench.foreign_load import foreign
@@ -20,12 +21,8 @@ def _request(artifact: Artifact) -> BenchRequest:
         directory=str(artifact.directory),
         manifest_sha256=artifact.sha256,
         backend="null",
-        threads=1,
-        images=len(IMAGES),
-        idle_s=0.05,
-        warmup_s=0.02,
-        min_iterations=20,
-        min_seconds=1.0,
+        settings=Settings(1, workload=Workload(idle_s=0.05, warmup_s=0.02, min_iterations=20, min_seconds=1.0)),
+        images_sent=len(IMAGES),
         runout_s=0.01,
     )
 

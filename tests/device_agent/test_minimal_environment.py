@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from device_agent.settings import Settings, Workload
 from device_agent.wire import BenchRequest
 from groupnl_deploy.deploy.push import push_artifact
 from groupnl_deploy.errors import DeviceFault
@@ -18,6 +19,7 @@ from groupnl_deploy.remote.agent import open_agent
 from groupnl_deploy.remote.local import LocalTransport
 
 IMAGES = np.zeros((2, 3, 32, 32), dtype=np.uint8)
+SETTINGS = Settings(1, workload=Workload(idle_s=0.0, warmup_s=0.0, min_iterations=3, min_seconds=0.0))
 
 
 def requirements(name: str) -> set[str]:
@@ -64,7 +66,7 @@ def bench(python: Path, artifact, backend: str, folder: Path, watch=lambda messa
     with LocalTransport(folder, str(python)) as transport:
         pushed = push_artifact(transport, artifact)
         directory = transport.path(pushed.directory)
-        request = BenchRequest(directory, artifact.sha256, backend, 1, 2, 0.0, 0.0, 3, 0.0, 0.0)
+        request = BenchRequest(directory, artifact.sha256, backend, SETTINGS, 2, 0.0)
         with open_agent(transport) as agent:
             return agent.bench(request, IMAGES, watch)
 

@@ -13,6 +13,7 @@ from device_agent.manifest import (
     Preprocessing,
     TensorInfo,
 )
+from device_agent.settings import Settings
 from device_agent.strict import StrictError
 
 BOARD = wire.BoardFacts(None, "aarch64", "Debian", "6.1", "3.11.2", 4, 1, 2, 3, "ondemand", 1.5e9, 48.3, 0)
@@ -21,7 +22,7 @@ RESULT = wire.BenchResult(
     manifest_sha256="a" * 64,
     agent_sha256="b" * 64,
     backend="null",
-    threads=2,
+    settings=Settings(2),
     versions={"numpy": "2"},
     phases=tuple(wire.PhaseSpan(phase, number, number + 1) for number, phase in enumerate(PHASES)),
     first_inference_ns=10,
@@ -47,7 +48,7 @@ MESSAGES: list[wire.Message] = [
     DEPLOYMENT,
     wire.ReadLedger("pi"),
     wire.LedgerRead((DEPLOYMENT,), None),
-    wire.BenchRequest("/x", "a" * 64, "null", 0, 3, 1.0, 0.5, 100, 10.0, 1.0),
+    wire.BenchRequest("/x", "a" * 64, "null", Settings(graph_level="basic"), 3, 1.0),
     wire.ImagePayload((3, 1, 1), "AAEC"),
     wire.PhaseMark("steady", 5, 10.0),
     wire.Progress(1, 3),

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from groupnl_deploy.bench.workload import MIN_METERED_IDLE_S
+from groupnl_deploy.bench.metered import MIN_METERED_IDLE_S
 from groupnl_deploy.deploy.inventory import add_device
 from groupnl_deploy.deploy.push import deploy_artifact
 from groupnl_deploy.progress import Silence

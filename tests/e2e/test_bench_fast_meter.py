@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from groupnl_deploy.bench.workload import MIN_METERED_IDLE_S
+from groupnl_deploy.bench.metered import MIN_METERED_IDLE_S
 from groupnl_deploy.deploy.push import deploy_artifact
 from groupnl_deploy.progress import Silence
 from power.meters.km003c.emulated_adc import AdcModel

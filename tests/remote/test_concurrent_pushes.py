@@ -16,11 +16,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from device_agent.settings import Settings, Workload
 from device_agent.strict import from_json, to_json
 from device_agent.wire import Deployment
 from exporters.artifact import Artifact, open_artifact
 from groupnl_deploy.bench.bench_device import bench_device
-from groupnl_deploy.bench.workload import Workload
 from groupnl_deploy.deploy.inventory import local_device
 from groupnl_deploy.deploy.push import push_artifact
 from groupnl_deploy.progress import Silence
@@ -246,7 +246,7 @@ class _OnWaiting(Silence):
 
 def test_a_benchmark_of_the_newest_takes_what_it_waited_for(artifacts: tuple[Artifact, ...], tmp_path: Path) -> None:
     device = local_device()
-    workload = Workload(threads=1, images=2, idle_s=0, warmup_s=0, min_iterations=3, min_seconds=0)
+    workload = Workload(images=2, idle_s=0, warmup_s=0, min_iterations=3, min_seconds=0)
     with connect(device) as transport:
         push_artifact(transport, artifacts[0])
         with open_agent(transport) as pushing:
@@ -263,7 +263,7 @@ def test_a_benchmark_of_the_newest_takes_what_it_waited_for(artifacts: tuple[Art
                 device.name,
                 "null",
                 artifact=None,
-                workload=workload,
+                settings=Settings(1, workload=workload),
                 plan=None,
                 out=tmp_path / "run",
                 reporter=_OnWaiting(finish),

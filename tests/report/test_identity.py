@@ -53,9 +53,12 @@ def board(**changes: Any) -> BenchRun:
     return result(board_before=dataclasses.replace(run_of().result.board_before, **changes))
 
 
-def request(**changes: Any) -> BenchRun:
-    run = run_of()
-    return dataclasses.replace(run, request=dataclasses.replace(run.request, **changes))
+def settings(**changes: Any) -> BenchRun:
+    return result(settings=dataclasses.replace(run_of().result.settings, **changes))
+
+
+def workload(**changes: Any) -> BenchRun:
+    return settings(workload=dataclasses.replace(run_of().result.settings.workload, **changes))
 
 
 def whole(**changes: Any) -> BenchRun:
@@ -90,7 +93,10 @@ CHANGES: dict[str, tuple[BenchRun, tuple[str, ...]]] = {
     "target": (run_of(target="rpi4"), ("target",)),
     "opset": (run_of(opset=17), ("opset",)),
     "backend": (result(backend="null"), ("backend",)),
-    "threads": (result(threads=1), ("threads",)),
+    "threads": (settings(threads=1), ("threads",)),
+    "spinning": (settings(spinning=False), ("spinning",)),
+    "arena": (settings(arena=False), ("arena",)),
+    "graph level": (settings(graph_level="basic"), ("graph_level",)),
     "device": (whole(device="pi5"), ("device",)),
     "board": (board(model="Raspberry Pi 5"), ("board",)),
     "kernel": (board(kernel="7"), ("system",)),
@@ -98,10 +104,10 @@ CHANGES: dict[str, tuple[BenchRun, tuple[str, ...]]] = {
     "governor": (board(governor="powersave"), ("governor",)),
     "runtime": (result(versions={"onnxruntime": "1.20.0", "numpy": "2.4.6"}), ("versions",)),
     "image source": (whole(images=dataclasses.replace(run_of().images, source="photographs")), ("image_source",)),
-    "idle": (request(idle_s=9.0), ("idle_s",)),
-    "warm-up": (request(warmup_s=9.0), ("warmup_s",)),
-    "window": (request(min_seconds=9.0), ("min_seconds",)),
-    "iterations": (request(min_iterations=9), ("min_iterations",)),
+    "idle": (workload(idle_s=9.0), ("idle_s",)),
+    "warm-up": (workload(warmup_s=9.0), ("warmup_s",)),
+    "window": (workload(min_seconds=9.0), ("min_seconds",)),
+    "iterations": (workload(min_iterations=9), ("min_iterations",)),
     "agent": (result(agent_sha256="d" * 64), ("agent_sha256",)),
     "our version": (whole(host={"groupnl": "9"}), ("groupnl",)),
     "another training": (run_of(checkpoint_sha256="d" * 64), ("checkpoint_sha256",)),

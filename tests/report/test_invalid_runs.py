@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from device_agent import wire
+from device_agent.settings import Settings
 from groupnl_deploy.bench.run import BenchRun, load_run, save_run
 from groupnl_deploy.bench.validity import RULES
 from groupnl_deploy.campaign import pipeline
@@ -47,7 +48,7 @@ def make_run(noisy: bool = False, others: float = QUIET_CORES, throttled: int = 
         manifest_sha256=DIGEST,
         agent_sha256=DIGEST,
         backend="onnxruntime",
-        threads=CORES,
+        settings=Settings(CORES),
         versions={},
         phases=tuple(spans),
         first_inference_ns=1,

@@ -11,6 +11,7 @@ import pytest
 
 from device_agent import wire
 from device_agent.manifest import ArtifactManifest, Parity, Preprocessing, TensorInfo
+from device_agent.settings import Settings
 from groupnl_deploy.bench.clock import ClockSync
 from groupnl_deploy.bench.run import BenchRun, Images, load_run, save_run
 from groupnl_deploy.cli.report import require_valid
@@ -53,7 +54,7 @@ def make_run(**changes: object) -> BenchRun:
         manifest_sha256="a" * 64,
         agent_sha256="b" * 64,
         backend="onnxruntime",
-        threads=4,
+        settings=Settings(4),
         versions={"onnxruntime": "1.31.1", "numpy": "2.4.6"},
         phases=tuple(wire.PhaseSpan(name, round(a * 1e9), round(b * 1e9)) for name, (a, b) in PHASES.items()),
         first_inference_ns=30_000_000,
@@ -67,7 +68,7 @@ def make_run(**changes: object) -> BenchRun:
         device="pi",
         artifact_sha256="a" * 64,
         manifest=MANIFEST,
-        request=wire.BenchRequest("/x", "a" * 64, "onnxruntime", 0, 4, 4.0, 2.0, 100, 10.0, 1.0),
+        request=wire.BenchRequest("/x", "a" * 64, "onnxruntime", Settings(), 4, 1.0),
         images=Images("digits, test", (1, 2, 3, 9)),
         clock=ClockSync(OFFSET_S, 0.0, 0.0, 0.001),
         result=result,
