@@ -81,7 +81,7 @@ def run_bench(
     rss_loaded = rss_bytes()
     with phases("check", _SLOW_S):
         first_ns, predictions = _check_all(backend, images, manifest, emit)
-        if request.backend != "null":
+        if BACKENDS[request.backend].computes:
             require_golden(backend, Path(request.directory), manifest)
     # A handful is enough to keep a cache honest, and the memory measured is then not that of the workload.
     ring = [backend.prepare(preprocess(image, manifest.preprocessing)) for image in images[:_RING]]

@@ -35,6 +35,9 @@ class BackendEntry:
     settings: frozenset[str]
     """Fields of `Settings` that it reads, beside the workload. Another value than the default is refused for others."""
 
+    computes: bool = True
+    """Whether it computes the model's answers, so that they can be accepted and counted as right or wrong."""
+
 
 # The registry of backends: a new one is a file in `device_agent/backends` and an entry here.
 BACKENDS: dict[str, BackendEntry] = {
@@ -51,7 +54,11 @@ BACKENDS: dict[str, BackendEntry] = {
         settings=frozenset({"threads"}),
     ),
     "null": BackendEntry(
-        "device_agent.backends.null:NullBackend", ("onnx", "torch"), "numpy", settings=frozenset({"threads"})
+        "device_agent.backends.null:NullBackend",
+        ("onnx", "torch"),
+        "numpy",
+        settings=frozenset({"threads"}),
+        computes=False,
     ),
 }
 

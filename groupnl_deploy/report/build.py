@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from device_agent.wire import BACKENDS
 from groupnl_deploy.bench.check import Check
 from groupnl_deploy.bench.energy import RunEnergy, run_energy
 from groupnl_deploy.bench.run import BenchRun, load_run
@@ -137,12 +138,16 @@ def build_row(run: BenchRun, trace: PowerTrace | None, name: str) -> ReportRow:
 
 
 def accuracy(run: BenchRun) -> float | None:
-    """Share of images the device answered rightly; None for unlabelled images and for untrained nets."""
+    """Share of images the device answered rightly; None for unlabelled images, untrained nets and made-up answers."""
     labels, predictions = run.images.labels, run.result.predictions
-    # The null backend answers zeros: an accuracy of it would describe nothing.
-    if labels is None or not run.manifest.trained or run.result.backend == "null":
+    if labels is None or not run.manifest.trained or not _computes(run.result.backend):
         return None
     return sum(a == b for a, b in zip(labels, predictions, strict=True)) / len(labels)
+
+
+def _computes(backend: str) -> bool:
+    """Whether its answers are the model's; so are those of a backend that only another version knows."""
+    return backend not in BACKENDS or BACKENDS[backend].computes
 
 
 def _energy(run: BenchRun, trace: PowerTrace | None) -> tuple[RunEnergy | None, tuple[Check, ...]]:
