@@ -51,6 +51,21 @@ def test_the_wheel_holds_every_module_and_the_type_markers(wheel_names: list[str
     assert {f"{package}/py.typed" for package in PACKAGES} <= modules
 
 
+def test_the_test_rigs_stay_out_of_the_wheel(wheel_names: list[str]) -> None:
+    rigs = {path.name for path in (ROOT / "tests" / "rigs").glob("*.py")}
+    assert rigs
+    assert rigs & {name.rpartition("/")[2] for name in wheel_names} == set()
+    imports = {name: imported_names(ROOT / name) for name in wheel_names if name.endswith(".py")}
+    assert {name: found for name, found in imports.items() if any(one.split(".")[0] == "tests" for one in found)} == {}
+
+
+def imported_names(path: Path) -> set[str]:
+    """The modules that a file names in its imports, lazy ones included."""
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    return plain | {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
+
+
 def test_every_package_carries_the_mark() -> None:
     for package in (groupnl_deploy, exporters, device_agent, power):
         assert package.__dist__ == "groupnl-deploy"

@@ -20,18 +20,18 @@ from serial.tools.list_ports_common import ListPortInfo
 from power.errors import AnotherMeter, EndOfRecording, MeterUnreachable, PowerError
 from power.meters import METERS, open_meter
 from power.meters.base import Measurement, Meter
-from power.meters.emulated_sysfs import EmulatedSysfs
 from power.meters.found import NO_DEVICE
 from power.meters.km003c.emulated_adc import AdcModel
 from power.meters.km003c.emulated_line import LineBehaviour
 from power.meters.km003c.emulated_load import LoadHistory, LoadPoint
-from power.meters.km003c.emulated_usb_bus import EmulatedSocket, EmulatedUsbBus
-from power.meters.km003c.emulated_usb_meter import EmulatedUsbMeter
 from power.meters.km003c.emulator import Km003cEmulator
 from power.meters.reconnecting import ReconnectingMeter
 from power.meters.waveform import FORMS
 from power.trace import MeterFacts, PowerTrace
 from power.trace_io import write_csv
+from tests.rigs.emulated_sysfs import EmulatedSysfs
+from tests.rigs.emulated_usb_bus import EmulatedSocket, EmulatedUsbBus
+from tests.rigs.emulated_usb_meter import EmulatedUsbMeter
 
 VOLTAGE_V, CURRENT_A = 5.0, 0.8
 FAULTS = 50

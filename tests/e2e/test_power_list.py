@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 from groupnl_deploy.cli.main import app
 from power.meters import access, found
-from power.meters.emulated_sysfs import EmulatedSysfs
 from power.meters.km003c.emulator import Km003cEmulator
+from tests.rigs.emulated_sysfs import EmulatedSysfs
 
 BY_ID = "usb-ChargerLAB_POWER-Z_KM003C_007965-if01"
 ROW = {"access", "accessible", "meter", "name", "note", "port", "transport"}

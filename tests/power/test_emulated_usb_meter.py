@@ -9,9 +9,9 @@ from power.meters.km003c import protocol
 from power.meters.km003c.adc import adc_block
 from power.meters.km003c.adc_queue import MAX_SAMPLES, queue_samples
 from power.meters.km003c.emulated_load import LoadHistory, LoadPoint
-from power.meters.km003c.emulated_usb_bus import EmulatedSocket, EmulatedUsbBus
-from power.meters.km003c.emulated_usb_meter import EmulatedUsbMeter
 from power.meters.km003c.usb_unlock import HARDWARE_ID_ADDRESS
+from tests.rigs.emulated_usb_bus import EmulatedSocket, EmulatedUsbBus
+from tests.rigs.emulated_usb_meter import EmulatedUsbMeter
 
 usb_core = pytest.importorskip("usb.core", reason="the extra usb is not installed")
 bulk = pytest.importorskip("power.meters.km003c.usb_bulk", reason="the extra usb is not installed")

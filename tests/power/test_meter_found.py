@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from power.meters import access, found
-from power.meters.emulated_sysfs import EmulatedSysfs
 from power.meters.found import FoundMeter, found_meters
 from power.meters.km003c.emulator import Km003cEmulator
+from tests.rigs.emulated_sysfs import EmulatedSysfs
 
 needs_usb = pytest.mark.skipif(importlib.util.find_spec("usb") is None, reason="the extra usb is not installed")
 BY_ID = "usb-ChargerLAB_POWER-Z_KM003C_007965-if01"

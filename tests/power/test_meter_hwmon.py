@@ -9,10 +9,10 @@ import pytest
 from power.energy import window_energy
 from power.errors import MeterProtocolError, MeterSettingError, MeterUnreachable, NoReading, SampleGap
 from power.meters import hwmon
-from power.meters.emulated_sysfs import EmulatedSysfs
 from power.meters.hwmon import HwmonMeter
 from power.meters.reconnecting import ReconnectingMeter
 from power.recorder import Recorder
+from tests.rigs.emulated_sysfs import EmulatedSysfs
 
 INA226 = {"in0_input": 12, "in1_input": 5100, "curr1_input": -1200, "power1_input": 6125000, "update_interval": 140}
 INA3221 = {"in1_input": 5000, "in1_label": "VDD_IN", "in2_input": 3300, "curr1_input": 800, "curr2_input": 20}

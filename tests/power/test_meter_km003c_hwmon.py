@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from power.errors import AnotherMeter, MeterProtocolError, MeterUnreachable
-from power.meters.emulated_sysfs import EmulatedSysfs
 from power.meters.hwmon_node import HwmonNode
 from power.meters.km003c import hwmon
 from power.meters.km003c.hwmon import Km003cHwmon
@@ -19,6 +18,7 @@ from power.meters.reconnecting import ReconnectingMeter
 from power.recorder import Recorder
 from power.renewal import renewed_too_fast
 from power.trace_io import read_csv
+from tests.rigs.emulated_sysfs import EmulatedSysfs
 
 
 @pytest.fixture

@@ -15,10 +15,10 @@ from power.meters.base import Measurement, Meter
 from power.meters.km003c import protocol
 from power.meters.km003c.adc_queue import MAX_SAMPLES, QueueSample, queue_block
 from power.meters.km003c.emulated_load import LoadHistory, LoadPoint
-from power.meters.km003c.emulated_usb_bus import EmulatedSocket, EmulatedUsbBus
-from power.meters.km003c.emulated_usb_meter import EmulatedUsbMeter, UsbBehaviour
 from power.meters.km003c.usb_exchange import Exchange
 from power.meters.km003c.usb_unlock import unlock
+from tests.rigs.emulated_usb_bus import EmulatedSocket, EmulatedUsbBus
+from tests.rigs.emulated_usb_meter import EmulatedUsbMeter, UsbBehaviour
 
 usb_core = pytest.importorskip("usb.core", reason="the extra usb is not installed")
 bulk = pytest.importorskip("power.meters.km003c.usb_bulk", reason="the extra usb is not installed")

@@ -7,7 +7,7 @@ import pytest
 
 from power.errors import MeterSettingError, MeterUnreachable
 from power.meters import METERS, found, open_meter
-from power.meters.emulated_sysfs import EmulatedSysfs
+from tests.rigs.emulated_sysfs import EmulatedSysfs
 
 
 @pytest.fixture

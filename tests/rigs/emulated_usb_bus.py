@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
 
-from power.meters.km003c.emulated_usb_meter import EmulatedUsbMeter
 from power.meters.km003c.usb_ids import VENDOR
+from tests.rigs.emulated_usb_meter import EmulatedUsbMeter
 
 PACKET_BYTES = 64
 IN, OUT = 0x81, 0x01

@@ -1,8 +1,8 @@
 """An emulated KM003C behind its USB interface: packets in, packets out, with sessions, unlocking and the queue.
 
-It measures as the meter does (`emulated_adc.py`) and keeps every packet it received. The contents of an unlock
-request it cannot check: the package that knows the keys only builds them. What goes over a bus, and how, is in
-`emulated_usb_bus.py`.
+It measures as the meter does (`power/meters/km003c/emulated_adc.py`) and keeps every packet it received. It cannot
+check the contents of an unlock request: the package that knows the keys only builds them. What goes over a bus, and
+how, is in `emulated_usb_bus.py`.
 """
 
 import struct
