@@ -30,7 +30,7 @@ from dataclasses import replace
 from torch import nn
 
 from groupnl_deploy.models.replace import ConvSite, Replacement, Rule
-from groupnl_deploy.models.spec import ConvSpec
+from groupnl_deploy.models.spec import KNOBS, ConvSpec
 
 
 def everywhere(conv: ConvSpec) -> Rule:
@@ -75,7 +75,7 @@ def bottlenecks(conv: ConvSpec) -> Rule:
         if ghost:
             return Replacement(conv, keep_norm=False, bias=True)
         # c_out is four times the planes that the seeds are counted from.
-        return Replacement(replace(conv, ratio=4 * conv.ratio), keep_norm=not sinefm)
+        return Replacement(_thinned(conv), keep_norm=not sinefm)
 
     return rule
 
@@ -114,7 +114,7 @@ def _basic_shortcut(conv: ConvSpec) -> Replacement | str:
     if conv.method == "grouped":
         return "shortcuts stay"
     if conv.method == "sinefm":
-        return Replacement(replace(conv, ratio=4 * conv.ratio), keep_norm=False, bias=True)
+        return Replacement(_thinned(conv), keep_norm=False, bias=True)
     ghost = conv.method == "ghost"
     return Replacement(conv, keep_norm=not ghost, bias=ghost)
 
@@ -131,6 +131,11 @@ def _middle_of_bottlenecks(conv: ConvSpec, site: ConvSite) -> Replacement | str:
 def _stride(site: ConvSite) -> object:
     middle = site.parent.get_submodule("conv2")
     return middle.stride[0] if isinstance(middle, nn.Conv2d) else None
+
+
+def _thinned(conv: ConvSpec) -> ConvSpec:
+    """A fourth of the seeds, where the method has any."""
+    return replace(conv, ratio=4 * conv.ratio) if "ratio" in KNOBS[conv.method] else conv
 
 
 def _widened(conv: ConvSpec, site: ConvSite) -> ConvSpec:

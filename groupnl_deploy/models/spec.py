@@ -1,7 +1,7 @@
 """What a network is, as plain data: enough to build the same module again anywhere."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
 Method = Literal["standard", "depthwise", "mono", "ghost", "sinefm", "groupnl", "groupnl-sparse", "grouped"]
@@ -80,6 +80,8 @@ class ConvSpec:
             before anything is generated from them.
         group_size: G, channels in each group of a "grouped" convolution (E2GC), or
         num_groups: g, the number of its groups (FgGC); one of the two.
+
+    Raises `InvalidSpec` for a knob that is not at its default and that the method does not read: it would do nothing.
     """
 
     method: Method
@@ -111,9 +113,9 @@ class ConvSpec:
                 "group_size",
                 "num_groups",
             )
-        for name in ("group_size", "num_groups"):
-            if getattr(self, name) is not None:
-                _require_knob(self.method, name)
+        for knob in fields(self):
+            if knob.name != "method" and getattr(self, knob.name) != knob.default:
+                _require_knob(self.method, knob.name)
 
     @classmethod
     def preset(cls, method: Method, semantics: Semantics = "released", **knobs: Any) -> "ConvSpec":

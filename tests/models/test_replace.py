@@ -1,5 +1,7 @@
 """`apply_conv_method` on networks of ours and of strangers: what it swaps, what it leaves, and what it says."""
 
+from collections import OrderedDict
+
 import pytest
 import torch
 from torch import nn
@@ -8,7 +10,7 @@ from groupnl_deploy.models.layers.ghost import GhostConv2d
 from groupnl_deploy.models.layers.groupnl import GroupNLConv2d
 from groupnl_deploy.models.layers.mono import MonoConv2d
 from groupnl_deploy.models.layers.sinefm import SineFMConv2d
-from groupnl_deploy.models.placement import depthwise_convs
+from groupnl_deploy.models.placement import bottlenecks, depthwise_convs
 from groupnl_deploy.models.replace import Replacement, apply_conv_method
 from groupnl_deploy.models.spec import ConvSpec, InvalidSpec
 
@@ -153,3 +155,8 @@ def test_a_subclassed_convolution_stays():
 def test_knobs_that_would_do_nothing_are_refused(method, knob, text):
     with pytest.raises(InvalidSpec, match=text):
         ConvSpec.preset(method, **knob)
+
+
+def test_bottlenecks_take_a_method_without_seeds():
+    network = nn.Sequential(OrderedDict(downsample=nn.Conv2d(8, 32, 1), conv2=nn.Conv2d(32, 32, 3)))
+    assert len(apply_conv_method(network, bottlenecks(ConvSpec("depthwise"))).replaced) == 2
