@@ -36,53 +36,68 @@ _LOOK = (
 
 
 @dataclass(frozen=True)
-class Needs:
-    """What the rest of a campaign asks of the world.
+class DeviceNeeds:
+    """What is asked of one device.
 
     Args:
-        out: the folder that keeps everything.
-        parameters: of each network that is still to be made.
-        formats: how many artifacts are made of each.
-        device: where they are pushed; None where no stage of the rest asks for it.
-        backends: that are benchmarked there.
-        threads: of a benchmark; 0 for all there are.
-        plan: the meter, None without one.
+        device: how it is reached.
+        weights: numbers in each artifact that will be pushed.
+        backends: that will be benchmarked there.
+        threads: the most that a benchmark wants; 0 for all there are.
+        plan: the meter that is wired to it, None without one.
     """
 
-    out: Path
-    parameters: tuple[int, ...]
-    formats: int
-    device: Device | None = None
+    device: Device
+    weights: tuple[int, ...] = ()
     backends: tuple[str, ...] = ()
     threads: int = 0
     plan: MeterPlan | None = None
 
     @property
-    def host_bytes(self) -> int:
-        """About what the host's disk must hold."""
-        weights = [_FLOAT_BYTES * count for count in self.parameters]
-        kept = sum(weights) * (_CHECKPOINT_COPIES + self.formats)
-        return kept + _TRAINING_COPIES * max(weights, default=0) + _RUNS_BYTES
+    def disk_bytes(self) -> int:
+        """About what its disk must hold."""
+        return _FLOAT_BYTES * sum(self.weights) + _DEVICE_BYTES
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What the rest of a campaign asks of the world.
+
+    Args:
+        out: the folder that keeps everything.
+        trained: numbers in the weights of each network that will be made.
+        exported: numbers in each artifact that will be made.
+        devices: those that the rest asks for.
+    """
+
+    out: Path
+    trained: tuple[int, ...] = ()
+    exported: tuple[int, ...] = ()
+    devices: tuple[DeviceNeeds, ...] = ()
 
     @property
-    def device_bytes(self) -> int:
-        """About what the device's disk must hold."""
-        return self.formats * sum(_FLOAT_BYTES * count for count in self.parameters) + _DEVICE_BYTES
+    def host_bytes(self) -> int:
+        """About what the host's disk must hold."""
+        kept = _CHECKPOINT_COPIES * sum(self.trained) + sum(self.exported)
+        return _FLOAT_BYTES * (kept + _TRAINING_COPIES * max(self.trained, default=0)) + _RUNS_BYTES
 
 
-def require_ready(needs: Needs, reporter: Reporter) -> None:
-    """Raise what a later stage would: `UsageError`, `DiskFull`, `DeviceUnreachable`, or the meter's `PowerError`."""
+def require_ready(needs: Needs, reporter: Reporter, measured_elsewhere: bool = False) -> None:
+    """Raise what a later stage would: `UsageError`, `DiskFull`, `DeviceUnreachable`, or the meter's `PowerError`.
+
+    Where another runner measures on this machine now, its meter is busy and is not asked.
+    """
     _require_writable(needs.out)
     _require_room(shutil.disk_usage(_existing(needs.out)).free, needs.host_bytes, f"The disk that holds {needs.out}")
-    if needs.plan is not None:
-        require_answer(needs.plan)
-        reporter.note(f"The meter {needs.plan.meter} answers.")
-    if needs.device is not None:
-        with connect(needs.device) as transport:
-            _require_device(transport, needs, reporter)
+    for each in needs.devices:
+        if each.plan is not None and not measured_elsewhere:
+            require_answer(each.plan)
+            reporter.note(f"The meter {each.plan.meter} answers.")
+        with connect(each.device) as transport:
+            _require_device(transport, each, reporter)
 
 
-def _require_device(transport: Transport, needs: Needs, reporter: Reporter) -> None:
+def _require_device(transport: Transport, needs: DeviceNeeds, reporter: Reporter) -> None:
     with open_agent(transport) as agent:
         cores = agent.board_facts().cores
     if needs.threads > cores:
@@ -92,7 +107,7 @@ def _require_device(transport: Transport, needs: Needs, reporter: Reporter) -> N
             "threads",
         )
     free_bytes = min([_look(transport, backend) for backend in needs.backends or (None,)])
-    _require_room(free_bytes, needs.device_bytes, f"The disk of {transport.name}")
+    _require_room(free_bytes, needs.disk_bytes, f"The disk of {transport.name}")
     reporter.note(f"{transport.name} answers and has {size_text(free_bytes)} free.")
 
 

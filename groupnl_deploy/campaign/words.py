@@ -21,16 +21,24 @@ Place = tuple[str | int, ...]
 """Tables, indices and a key, such as ("models", 0, "ratio")."""
 
 _WORKLOAD, _METER = ("bench", "workload"), ("bench", "meter")
+# How the file may call a key that is read under the last name, the usual way first.
+_SPELLINGS: dict[Place, tuple[Place, ...]] = {
+    ("train", "seed"): (("train", "seed"), ("train", "seeds")),
+    ("export", "format"): (("export", "formats"), ("export", "format")),
+    ("push", "device"): (("push", "device"), ("push", "devices")),
+    ("bench", "backend"): (("bench", "backends"), ("bench", "backend")),
+    ("bench", "threads"): ((*_WORKLOAD, "threads"), ("bench", "threads")),
+}
 # Where fields of deeper layers stand in the file, where that is not in the table that was being read.
 _PLACES: dict[str, Place] = {
-    **{name: (*_WORKLOAD, name) for name in ("threads", "images", "idle_s", "warmup_s")},
+    **{name: (*_WORKLOAD, name) for name in ("images", "idle_s", "warmup_s")},
     **{name: (*_WORKLOAD, name) for name in ("min_iterations", "min_seconds")},
     **{name: (*_METER, name) for name in ("meter", "port", "sign", "rate_hz")},
     **{name: (*_METER, "emulator", name) for name in ("voltage_v", "idle_a", "busy_a")},
     **{name: ("train", name) for name in ("dataset", "epochs", "seed")},
     **dict.fromkeys(("num_classes", "input_shape"), ("train", "dataset")),
-    **{name: ("export", name) for name in ("formats", "optimize", "target")},
-    "backends": ("bench", "backends"),
+    **{name: ("export", name) for name in ("format", "optimize", "target", "opset", "batch")},
+    **{name: ("bench", name) for name in ("backend", "threads", "spinning", "arena", "graph_level", "repeats")},
     "device": ("push", "device"),
 }
 _KEYS = {"method": "conv", "name": "model"}
@@ -40,10 +48,9 @@ _OPTIONS: dict[str, str] = {
     "--warmup": "warmup_s",
     "--idle": "idle_s",
     "--meter-rate": "rate_hz",
-    "--format": "formats",
-    "--backend": "backends",
+    "--graph-level": "graph_level",
     **{f"--{name}": name for name in ("threads", "images", "meter", "port", "sign", "epochs", "seed", "dataset")},
-    **{f"--{name}": name for name in ("optimize", "target", "device")},
+    **{f"--{name}": name for name in ("format", "optimize", "target", "opset", "batch", "backend", "device")},
 }
 _TYPES = {"int": "an integer", "float": "a float", "str": "a string", "bool": "a boolean"}
 _TYPES |= {"list": "a list", "dict": "a table"}
@@ -97,7 +104,8 @@ def speaking_of(path: Path) -> Iterator[None]:
     try:
         yield
     except CampaignMistake as error:
-        raise UsageError(f"{error.message.rstrip('.')} ({where(path, error.place)}).", error.remedy) from error
+        message, remedy = (_respelled(path, text) for text in (error.message, error.remedy))
+        raise UsageError(f"{message.rstrip('.')} ({where(path, error.place)}).", remedy) from error
     except (GroupNLError, power_errors.PowerError, export_errors.ExportError) as error:
         named = _options_in(f"{error.message} {error.remedy}")
         error.message, error.remedy = _without_options(error.message), _without_options(error.remedy)
@@ -106,9 +114,26 @@ def speaking_of(path: Path) -> Iterator[None]:
         raise
 
 
+def _respelled(path: Path, sentence: str) -> str:
+    """With the file's own spellings for the names of keys."""
+    text = path.read_text(encoding="utf-8")
+    for place in _SPELLINGS:
+        sentence = re.sub(rf"{re.escape(key_name(place))}\b", key_name(as_typed(text, place)), sentence)
+    return sentence
+
+
+def as_typed(text: str, place: Place) -> Place:
+    """The place as the file spells it, else as people usually do."""
+    spellings = _SPELLINGS.get(place, (place,))
+    known = dict(_lines(text))
+    return next((spelling for spelling in spellings if spelling in known), spellings[0])
+
+
 def where(path: Path, place: Place) -> str:
     """Such as "[bench.workload] idle_s, line 12 of job.toml"; the line of the table where the key is left out."""
-    line = line_of(path.read_text(encoding="utf-8"), place)
+    text = path.read_text(encoding="utf-8")
+    place = as_typed(text, place)
+    line = line_of(text, place)
     return f"{key_name(place)}, " * bool(place) + ("" if line is None else f"line {line} of ") + str(path)
 
 
@@ -125,6 +150,11 @@ def place_in(described: str) -> Place:
     """The place that a `StrictError` gives behind the file's name: ".models[0].ratio"."""
     parts = re.findall(r"\.?([\w-]+)|\[(\d+)\]", described)
     return tuple(int(index) if index else name for name, index in parts)
+
+
+def dotted(place: Place) -> str:
+    """The inverse of `place_in`."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place)
 
 
 def in_toml_words(problem: str) -> str:

@@ -1,15 +1,20 @@
 """`groupnl run`: a whole campaign from one file."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from device_agent.strict import to_dict
 from groupnl_deploy.cli import console
 from groupnl_deploy.cli.exits import resuming
 from groupnl_deploy.cli.options import Json
 from groupnl_deploy.cli.report import require_valid, show_report
 from groupnl_deploy.errors import Stopped
+
+if TYPE_CHECKING:
+    from groupnl_deploy.campaign.run import StepAhead
 
 
 @resuming
@@ -17,25 +22,39 @@ def run(
     config: Annotated[Path, typer.Argument(help="A campaign file, such as examples/digits.toml.")],
     from_: Annotated[str | None, typer.Option("--from", help="Redo everything from this stage on.")] = None,
     to: Annotated[str, typer.Option("--to", help="Stop after this stage.")] = "report",
+    workers: Annotated[
+        int, typer.Option(help="Train and export in this many processes beside each other.", metavar="N")
+    ] = 1,
+    list_: Annotated[bool, typer.Option("--list", help="Show the steps, and make nothing.")] = False,
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", metavar="JOB", help="Make this step alone, by its name in --list; may be repeated."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Train, export, push, bench and report, as the file says. What is up to date is not done again.
 
-    The stages are train, export, push, bench, report.
+    The stages are train, export, push, bench, report. Several runs may share the folder that keeps everything, also
+    from several machines: no step is made twice.
+
     Example: groupnl run examples/digits.toml --from bench
+
+    Example: groupnl run examples/digits.toml --list
     """
-    from groupnl_deploy.campaign.config import load_campaign
-    from groupnl_deploy.campaign.pipeline import STAGES, run_campaign
+    from groupnl_deploy.campaign.load import load_campaign
+    from groupnl_deploy.campaign.run import Choice, list_jobs, run_campaign
     from groupnl_deploy.campaign.words import speaking_of
-    from groupnl_deploy.words import command_line, known_word
+    from groupnl_deploy.words import command_line
 
     campaign = load_campaign(config)
-    for stage in (from_, to):
-        if stage is not None:
-            known_word("stage", stage, STAGES)
+    choice = Choice(from_, to, tuple(only or ()), workers)
+    if list_:
+        with speaking_of(config):
+            _show_steps(list_jobs(campaign, choice), json)
+        return
     try:
         with speaking_of(config):
-            result = run_campaign(campaign, console.TerminalReporter(), from_, to)  # type: ignore[arg-type]
+            result = run_campaign(campaign, console.TerminalReporter(), choice)
     except KeyboardInterrupt as error:
         if from_ is None:
             raise
@@ -45,8 +64,23 @@ def run(
         ) from error
     if json:
         console.show_json(result)
-    elif result.report is not None and to == "report":
+    elif result.report is not None and to == "report" and not only:
         show_report(result.report, "table")
     console.say(f"Everything is kept in {result.out}")
     if result.report is not None:
         require_valid(result.report, f"run {command_line('run', config, '--from', 'bench')}")
+
+
+def _show_steps(steps: "Sequence[StepAhead]", json: bool) -> None:
+    """What would be made, in order."""
+    if json:
+        console.show_json({"schema_version": 1, "jobs": to_dict(steps)})
+        return
+    headings = [("Step", True), ("Name", False), ("State", False), ("Product", False)]
+    rows = [
+        (str(number), step.key, "up to date" if step.up_to_date else "to do", step.product)
+        for number, step in enumerate(steps, start=1)
+    ]
+    console.show_table(headings, rows)
+    if todo := [step.key for step in steps if not step.up_to_date]:
+        console.say(f"{len(todo)} of {len(steps)} steps are to do. One alone: --only {todo[0]}")

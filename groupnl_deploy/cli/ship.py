@@ -55,11 +55,11 @@ def export(
     _require_known(format, optimize, target, batch)
     _require_useful(format, target, opset, batch, bisect)  # type: ignore[arg-type]
     _require_passes(optimize, bisect)
-    from groupnl_deploy.export import ExportOptions, export_checkpoint
+    from groupnl_deploy.campaign.cell import Cell, ExportPoint
+    from groupnl_deploy.campaign.export_job import export_cell
 
-    options = ExportOptions(optimize, target, opset, batch, bisect)  # type: ignore[arg-type]
-    reporter = console.TerminalReporter()
-    artifact = export_checkpoint(checkpoint, out, format, options, reporter)  # type: ignore[arg-type]
+    cell = Cell(export=ExportPoint(format, optimize, target, opset, batch))  # type: ignore[arg-type]
+    artifact = export_cell(cell, checkpoint, out, console.TerminalReporter(), bisect)
     if json:
         manifest = to_dict(artifact.manifest)
         console.show_json({"schema_version": 1, "path": str(out), "sha256": artifact.sha256, "manifest": manifest})
@@ -140,9 +140,11 @@ def push(
     Example: groupnl push net-onnx --device pi
     """
     from device_agent.strict import to_dict
-    from groupnl_deploy.deploy.push import deploy_artifact
+    from groupnl_deploy.campaign.cell import Cell
+    from groupnl_deploy.campaign.push_job import push_cell
 
-    deployment = deploy_artifact(artifact, device, console.TerminalReporter(), wait_s=wait, checkpoint=checkpoint)
+    reporter = console.TerminalReporter()
+    deployment = push_cell(Cell(device=device), artifact, reporter, wait_s=wait, checkpoint=checkpoint)
     if json:
         console.show_json({"schema_version": 1, "deployment": to_dict(deployment)})
         return
@@ -173,16 +175,15 @@ def bench(
 
     Example: groupnl bench --device pi --backend onnxruntime --meter km003c --port /dev/ttyACM0
     """
-    from groupnl_deploy.bench.bench_device import bench_device
     from groupnl_deploy.bench.meter import meter_plan
+    from groupnl_deploy.campaign.bench_job import bench_cell
+    from groupnl_deploy.campaign.cell import Cell
     from groupnl_deploy.report.build import build_report
 
     _require_runnable(artifact, backend)
-    reporter = console.TerminalReporter()
     plan = meter_plan(meter, port, sign, meter_rate)
-    _, folder = bench_device(
-        device, backend, artifact=artifact, settings=settings, plan=plan, out=out, reporter=reporter, wait_s=wait
-    )
+    cell = Cell(device=device, backend=backend, settings=settings)
+    folder = bench_cell(cell, artifact, plan, out, console.TerminalReporter(), wait)
     report = build_report([folder])
     show_report(report, "json" if json else "table")
     console.say(f"Kept in {folder}. Next: {command_line('report', folder)}")

@@ -33,10 +33,12 @@ def train(
     Example: groupnl train --model resnet18_cifar --conv groupnl --dataset digits --width 0.25 --out net
     """
     options.check()  # before PyTorch, so that a wrong word shows at once
+    from groupnl_deploy.campaign.cell import Cell, Source, Training
+    from groupnl_deploy.campaign.train_job import train_cell
     from groupnl_deploy.images.datasets import load_dataset
     from groupnl_deploy.training.checkpoint import checkpoint_id
     from groupnl_deploy.training.recipe import Recipe
-    from groupnl_deploy.training.train import finished_epochs, train_checkpoint
+    from groupnl_deploy.training.train import finished_epochs
 
     data = load_dataset(dataset)
     size = {"num_classes": data.num_classes, "input_shape": data.input_shape}
@@ -44,7 +46,8 @@ def train(
     departed = tell_departure(model, spec)
     recipe = Recipe.with_defaults(epochs, seed)
     try:
-        checkpoint = train_checkpoint(spec, recipe, dataset, out, console.TerminalReporter())
+        cell = Cell(Source(out.name, spec, Training(recipe, dataset)))
+        checkpoint = train_cell(cell, out, console.TerminalReporter())
     except KeyboardInterrupt as error:
         raise Stopped(_how_it_goes_on(finished_epochs(spec, recipe, dataset, out))) from error
     if json:

@@ -3,8 +3,9 @@
 Several runs may share one folder: a job that another runner makes is left to it, and taken as made when it is.
 """
 
+import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from functools import partial
@@ -86,6 +87,7 @@ class _Run:
         show: Task | None = None,
     ) -> None:
         self._jobs, self._rules, self._reporter, self._workers, self._show = jobs, rules, reporter, workers, show
+        self._here = reporter if show is None else _InOneBar(reporter, show, len(jobs))
         self._store = Store(rules.store)
         self._estimate = Estimate(pending(jobs, rules), self._store.seconds, rules.workers)
         self._waiting = {job.key: job for job in jobs}
@@ -136,7 +138,7 @@ class _Run:
             return False
         else:
             self._announce(job)
-            self._end(self._waiting.pop(job.key), lambda: make_job(self._order(job), self._reporter))
+            self._end(self._waiting.pop(job.key), lambda: make_job(self._order(job), self._here))
         return True
 
     def _rest(self) -> None:
@@ -158,7 +160,7 @@ class _Run:
             self._wait_for_other(job, holder_in(busy.said))
         except Exception as error:
             self._failed[job.key] = Failure(job, error)
-            self._reporter.note(f"{job.title}: failed: {error}")
+            self._reporter.note(f"{job.title}: failed: {_said_of(error)}")
         else:
             self._done[job.key] = done
             self._estimate.learn(done)
@@ -190,3 +192,24 @@ class _Run:
     def _tell_end(self, done: Done) -> None:
         what = "up to date" if done.up_to_date else str(done.job.product)
         self._reporter.note(f"{done.job.title}: {what}")
+
+
+def _said_of(error: Exception) -> str:
+    """What our errors say; the name of another's class, which alone may say nothing."""
+    return str(getattr(error, "message", None) or f"{type(error).__name__}: {error}")
+
+
+class _InOneBar:
+    """A reporter for what this process makes while workers make the rest: all have one bar."""
+
+    def __init__(self, reporter: Reporter, show: Task, steps: int) -> None:
+        self._reporter, self._show, self._steps = reporter, show, steps
+
+    def note(self, text: str) -> None:
+        """One line that stays."""
+        self._reporter.note(text)
+
+    @contextlib.contextmanager
+    def task(self, name: str) -> Iterator[Task]:
+        """The bar stays where it is; the detail is told."""
+        yield lambda done, total, detail="": self._show(0, None, f"{name} {detail}")

@@ -148,7 +148,7 @@ WORDS = [
     ("epochs = 1", "epochs = 1.5", ": expected an integer, found 1.5 ([train] epochs, line 6 of "),
     ('out = "job"', "out = 3", ": expected a string, found 3 (out, line 2 of "),
     ("busy_a = 1.0", "busy_a = true", ": expected a float, found true ([bench.meter.emulator] busy_a, line"),
-    ('formats = ["onnx"]', 'formats = "onnx"', ": expected a list, found a string ([export] formats, line"),
+    ("images = 10", "images = [10, 20]", ": expected an integer, found [10, 20] ([bench.workload] images, line"),
     ("[train]", "[trian]", "Try:   Did you mean “train”?"),
 ]
 

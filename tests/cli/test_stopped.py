@@ -25,11 +25,11 @@ def interrupt(*args: object, **kwargs: object) -> None:
     ("work", "arguments", "goes_on"),
     [
         ("training.train.train_checkpoint", ("train", "--out", "x"), True),
-        ("campaign.pipeline.run_campaign", ("run", "job.toml"), True),
-        ("campaign.pipeline.run_campaign", ("run", "job.toml", "--from", "train"), True),
+        ("campaign.run.run_campaign", ("run", "job.toml"), True),
+        ("campaign.run.run_campaign", ("run", "job.toml", "--from", "train"), True),
         ("export.export_checkpoint", ("export", "net", "--out", "x"), False),
-        ("deploy.push.deploy_artifact", ("push", "art", "--device", "local"), False),
-        ("bench.bench_device.bench_device", ("bench", "--device", "local", "--backend", "null"), False),
+        ("campaign.push_job.push_cell", ("push", "art", "--device", "local"), False),
+        ("campaign.bench_job.bench_cell", ("bench", "--device", "local", "--backend", "null"), False),
     ],
 )
 def test_only_what_resumes_says_that_it_goes_on(
@@ -48,7 +48,7 @@ def test_a_campaign_that_was_told_where_to_begin_does_not_simply_go_on(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("job.toml").write_text(CAMPAIGN)
-    monkeypatch.setattr("groupnl_deploy.campaign.pipeline.run_campaign", interrupt)
+    monkeypatch.setattr("groupnl_deploy.campaign.run.run_campaign", interrupt)
     done = CliRunner().invoke(app, ("run", "job.toml", "--from", "bench"))
     assert "does all from bench on once more" in done.stderr and "without --from" in done.stderr
 

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from groupnl_deploy.campaign.config import CONVOLUTIONS, load_campaign
+from groupnl_deploy.campaign.config import CONVOLUTIONS
+from groupnl_deploy.campaign.load import load_campaign
 from groupnl_deploy.cli.conv_options import CONV_WORDS
 from groupnl_deploy.cli.exits import explain
 from groupnl_deploy.cli.main import app
@@ -62,7 +63,7 @@ def test_a_campaign_knows_the_convolutions_of_the_command_line(tmp_path: Path) -
     assert CONVOLUTIONS == CONV_WORDS
     for conv in CONVOLUTIONS:
         (tmp_path / "job.toml").write_text(CAMPAIGN.format(conv=conv))
-        assert load_campaign(tmp_path / "job.toml").models[0].conv == conv
+        assert load_campaign(tmp_path / "job.toml").models[0].config.conv == conv
 
 
 @pytest.mark.parametrize("command", [("bench", "--device", "local", "--backend", "null"), ("power", "record")])

@@ -27,7 +27,7 @@ from exporters.optimize import optimize
 from exporters.parity import prove_onnx
 from exporters.reference import reference_of
 from exporters.tolerances import DYNAMIC
-from groupnl_deploy.campaign.config import load_campaign
+from groupnl_deploy.campaign.load import load_campaign
 from groupnl_deploy.cli.main import app
 from groupnl_deploy.models import registry
 from groupnl_deploy.models.layers import build

@@ -15,8 +15,8 @@ import pytest
 from groupnl_deploy.bench.energy import run_energy
 from groupnl_deploy.bench.run import load_run
 from groupnl_deploy.campaign import readiness
-from groupnl_deploy.campaign.config import load_campaign
-from groupnl_deploy.campaign.pipeline import run_campaign
+from groupnl_deploy.campaign.load import load_campaign
+from groupnl_deploy.campaign.run import Choice, run_campaign
 from groupnl_deploy.deploy.inventory import add_device, get_device
 from groupnl_deploy.progress import Silence
 from groupnl_deploy.report.build import ReportRow
@@ -86,7 +86,7 @@ TAIL = ("bench net-pytorch", "bench net-onnxruntime", "report all")
 
 def run(folder: Path, **options) -> tuple[Notes, object]:
     notes = Notes()
-    return notes, run_campaign(load_campaign(folder / "job.toml"), notes, **options).report
+    return notes, run_campaign(load_campaign(folder / "job.toml"), notes, Choice(**options)).report
 
 
 def test_the_main_job_over_ssh(
@@ -157,7 +157,7 @@ def check_report_files(folder: Path) -> None:
 def check_redone(folder: Path) -> None:
     """What depends on a change is done again, and nothing else; nothing that was there is lost."""
     job = folder / "job"
-    assert run(folder, redo_from="report", last="report")[0].done == {"report all"}
+    assert run(folder, again_from="report", last="report")[0].done == {"report all"}
 
     weights = job / "artifacts" / "net-onnx" / "model.onnx"
     whole = weights.read_bytes()

@@ -14,8 +14,8 @@ from device_agent import wire
 from device_agent.settings import Settings
 from groupnl_deploy.bench.run import BenchRun, load_run, save_run
 from groupnl_deploy.bench.validity import RULES
-from groupnl_deploy.campaign import pipeline
-from groupnl_deploy.campaign.pipeline import CampaignResult
+from groupnl_deploy.campaign import run as campaign_run
+from groupnl_deploy.campaign.run import CampaignResult
 from groupnl_deploy.cli.main import app
 from groupnl_deploy.report.build import build_report
 from groupnl_deploy.report.tables import columns, notes, render
@@ -162,7 +162,7 @@ def test_a_run_of_a_campaign_is_kept_and_told_and_the_exit_code_is_6(
     models = '[[models]]\nlabel = "a"\nmodel = "resnet18_cifar"\n'
     (runs / "job.toml").write_text(f'schema_version = 1\nout = "job"\n[train]\ndataset = "digits"\n{models}')
     result = CampaignResult("job", (), build_report([runs / "noisy"]))
-    monkeypatch.setattr(pipeline, "run_campaign", lambda *_: result)
+    monkeypatch.setattr(campaign_run, "run_campaign", lambda *_: result)
     for arguments in ((), ("--json",), ("--to", "bench")):
         done = groupnl("run", "job.toml", *arguments)
         assert done.exit_code == 6 and "noisy is invalid" in done.stderr

@@ -9,13 +9,16 @@ from typing import Any
 import pytest
 
 from groupnl_deploy.bench.meter import MeterPlan
-from groupnl_deploy.campaign import pipeline, readiness
-from groupnl_deploy.campaign.config import load_campaign
-from groupnl_deploy.campaign.pipeline import Stage, run_campaign
-from groupnl_deploy.campaign.readiness import Needs, require_ready
+from groupnl_deploy.campaign import readiness, report_job, sources, train_job
+from groupnl_deploy.campaign import run as campaign_run
+from groupnl_deploy.campaign.load import load_campaign
+from groupnl_deploy.campaign.plan import STAGE_NAMES
+from groupnl_deploy.campaign.readiness import DeviceNeeds, Needs, require_ready
+from groupnl_deploy.campaign.run import Choice, run_campaign
 from groupnl_deploy.cli.exits import explain
 from groupnl_deploy.deploy.inventory import add_device, local_device
 from groupnl_deploy.errors import DiskFull, InvalidSetting, UsageError
+from groupnl_deploy.jobs.store import Store
 from groupnl_deploy.progress import Silence
 from groupnl_deploy.remote.device import Device
 
@@ -32,14 +35,14 @@ def no_training(monkeypatch: pytest.MonkeyPatch) -> None:
     def begin(*_: Any) -> None:
         raise TrainingBegan
 
-    monkeypatch.setattr(pipeline, "train_checkpoint", begin)
-    monkeypatch.setattr(pipeline, "departure", lambda *_: None)  # builds whole networks; tested elsewhere
+    monkeypatch.setattr(train_job, "train_cell", begin)
+    monkeypatch.setattr(sources, "departure", lambda *_: None)  # builds whole networks; tested elsewhere
 
 
-def run(folder: Path, text: str, last: Stage = "report") -> None:
+def run(folder: Path, text: str, last: str = "report") -> None:
     path = folder / "job.toml"
     path.write_text(f'schema_version = 1\nout = "{folder / "out"}"\n[train]\ndataset = "digits"\n{MODEL}{text}')
-    run_campaign(load_campaign(path), Silence(), last=last)
+    run_campaign(load_campaign(path), Silence(), Choice(last=last))
 
 
 METER = '[bench.meter]\nmeter = "km003c"\nport = "{}"\n'
@@ -52,7 +55,7 @@ TROUBLES = [
 
 @pytest.mark.parametrize(("text", "code", "words", "needed_from"), TROUBLES)
 def test_what_is_missing_shows_before_the_training(
-    tmp_path: Path, text: str, code: int, words: str, needed_from: Stage
+    tmp_path: Path, text: str, code: int, words: str, needed_from: str
 ) -> None:
     add_device(DEAD)
     with pytest.raises(Exception) as caught:  # which kind is what is tested
@@ -64,15 +67,17 @@ def test_what_is_missing_shows_before_the_training(
 
 def test_each_stage_asks_for_what_it_and_those_before_it_need(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Needs] = []
-    monkeypatch.setattr(pipeline, "require_ready", lambda needs, _: asked.append(needs))
-    monkeypatch.setattr(pipeline, "create_model", functools.cache(pipeline.create_model))
-    for last in pipeline.STAGES:
+    monkeypatch.setattr(campaign_run, "require_ready", lambda needs, *_: asked.append(needs))
+    monkeypatch.setattr(sources, "create_model", functools.cache(sources.create_model))
+    for last in STAGE_NAMES:
         with pytest.raises(TrainingBegan):
             run(tmp_path, METER.format("emulator") + "[bench.workload]\nthreads = 1\n", last)
-    assert [needs.device is not None for needs in asked] == [False, False, True, True, True]
-    assert [bool(needs.backends) and needs.plan is not None for needs in asked] == [False, False, False, True, True]
-    assert [needs.threads for needs in asked] == [0, 0, 0, 1, 1]
-    assert len({needs.host_bytes for needs in asked}) == 1
+    assert [len(needs.devices) for needs in asked] == [0, 0, 1, 1, 1]
+    devices = [needs.devices[0] for needs in asked[2:]]
+    assert [bool(device.backends) and device.plan is not None for device in devices] == [False, True, True]
+    assert [device.threads for device in devices] == [0, 1, 1]
+    assert len({needs.trained for needs in asked}) == 1
+    assert [bool(needs.exported) for needs in asked] == [False, True, True, True, True]
 
 
 def test_with_everything_there_the_training_begins(tmp_path: Path) -> None:
@@ -86,23 +91,26 @@ def test_a_python_without_the_packages_is_told_all_that_work(tmp_path: Path) -> 
     venv.create(bare, with_pip=False)
     device = Device("board", "local", python=str(bare / "bin" / "python"), root=str(tmp_path / "root"))
     with pytest.raises(Exception, match="lacks numpy, onnxruntime") as caught:
-        require_ready(Needs(tmp_path, (), 1, device, ("onnxruntime",)), Silence())
+        require_ready(Needs(tmp_path, devices=(DeviceNeeds(device, backends=("onnxruntime",)),)), Silence())
     said = explain(caught.value)
     assert said.exit_code == 3 and said.remedy.endswith("-m pip install numpy onnxruntime")
 
 
 def test_nothing_is_asked_when_everything_is_up_to_date(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     add_device(DEAD)
-    monkeypatch.setattr(pipeline, "_is_up_to_date", lambda step, campaign: step.stage != "report")
-    monkeypatch.setattr(pipeline, "_run_step", lambda step, *_: (_ for _ in ()).throw(TrainingBegan))
-    with pytest.raises(TrainingBegan):  # the first step, although the device is dead and the meter is none
+    monkeypatch.setattr(Store, "is_done", lambda self, job: job.kind != "report")
+    monkeypatch.setattr(report_job.ReportJob, "make", lambda *_: (_ for _ in ()).throw(TrainingBegan))
+    monkeypatch.setattr(report_job.ReportJob, "reads", lambda _: {})
+    with pytest.raises(TrainingBegan):  # the report, although the device is dead and the meter is none
         run(tmp_path, '[push]\ndevice = "dead"\n' + METER.format("/dev/no-such-port"))
 
 
 def test_room_is_asked_for_by_the_size_of_the_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    needs = Needs(tmp_path / "not" / "there", (1_000_000, 500_000), formats=2)
+    nets = (1_000_000, 500_000)
+    needs = Needs(tmp_path / "not" / "there", trained=nets, exported=2 * nets)
+    board = DeviceNeeds(local_device(), 2 * nets)
     assert needs.host_bytes == 4 * 1_500_000 * 5 + 4 * 4 * 1_000_000 + 16_000_000
-    assert needs.device_bytes == 4 * 1_500_000 * 2 + 4_000_000
+    assert board.disk_bytes == 4 * 1_500_000 * 2 + 4_000_000
     require_ready(needs, Silence())
     monkeypatch.setattr(readiness.shutil, "disk_usage", lambda _: SimpleNamespace(free=61_000_000))
     with pytest.raises(DiskFull, match=r"61\.0 MB free, and this campaign needs about 62\.0 MB"):
@@ -110,22 +118,24 @@ def test_room_is_asked_for_by_the_size_of_the_networks(tmp_path: Path, monkeypat
     monkeypatch.setattr(readiness, "_look", lambda *_: 15_000_000)
     monkeypatch.setattr(readiness.shutil, "disk_usage", lambda _: SimpleNamespace(free=62_000_000))
     with pytest.raises(DiskFull, match="disk of local has"):
-        require_ready(Needs(tmp_path, (1_000_000, 500_000), 2, local_device()), Silence())
+        require_ready(Needs(tmp_path, nets, 2 * nets, (board,)), Silence())
 
 
 def test_more_threads_than_the_device_has_cores(tmp_path: Path) -> None:
     with pytest.raises(InvalidSetting) as caught:
-        require_ready(Needs(tmp_path, (), 1, local_device(), (), 1024), Silence())
+        require_ready(Needs(tmp_path, devices=(DeviceNeeds(local_device(), threads=1024),)), Silence())
     assert "--threads" in caught.value.remedy
 
 
 def test_the_meter_is_closed_again(tmp_path: Path) -> None:
     for _ in range(2):  # a port that stayed open would be busy
-        require_ready(Needs(tmp_path, (), 1, plan=MeterPlan("km003c", "emulator")), Silence())
+        require_ready(
+            Needs(tmp_path, devices=(DeviceNeeds(local_device(), plan=MeterPlan("km003c", "emulator")),)), Silence()
+        )
 
 
 def test_a_folder_that_cannot_be_written_shows_too(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for out in (tmp_path / "file", tmp_path / "file" / "job", Path("/proc/1/job")):
         with pytest.raises(UsageError, match="Cannot write"):
-            require_ready(Needs(out, (), 1), Silence())
+            require_ready(Needs(out), Silence())

@@ -1,0 +1,99 @@
+"""One point of a campaign: a network, how it is exported, and where and how it is benchmarked."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, get_args
+
+from device_agent.manifest import Format
+from device_agent.settings import Settings
+from device_agent.wire import BACKENDS, unread_settings
+from exporters.choices import DEFAULT_BATCH, DEFAULT_LEVEL, DEFAULT_OPSET, DEFAULT_TARGET, Batch, Level, Target
+from groupnl_deploy.models.spec import ModelSpec
+from groupnl_deploy.training.recipe import Recipe
+
+Axis = Literal["source", "export", "device", "backend", "settings", "repeat"]
+AXES: tuple[Axis, ...] = get_args(Axis)
+
+
+@dataclass(frozen=True)
+class Training:
+    """How and on what a network is trained."""
+
+    recipe: Recipe
+    dataset: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a checkpoint comes from: a training, a network's first random weights, or a folder that is there.
+
+    Args:
+        label: names its files; two sources never share one.
+        spec: the network; None for a folder, which says it.
+        training: None for random weights and for a folder.
+        checkpoint: the folder; None for what the campaign makes.
+        table: the number of its table in the campaign file, from 0.
+    """
+
+    label: str
+    spec: ModelSpec | None = None
+    training: Training | None = None
+    checkpoint: Path | None = None
+    table: int = 0
+
+
+@dataclass(frozen=True)
+class ExportPoint:
+    """What is made of a checkpoint; target, opset and batch are for ONNX."""
+
+    format: Format
+    optimize: Level = DEFAULT_LEVEL
+    target: Target = DEFAULT_TARGET
+    opset: int = DEFAULT_OPSET
+    batch: Batch = DEFAULT_BATCH
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One point of a campaign. A single command knows only some of the axes; the others are None.
+
+    Args:
+        source: of the checkpoint.
+        export: of the artifact.
+        device: its name in the inventory.
+        backend: a key of `wire.BACKENDS`.
+        settings: of the benchmark.
+        repeat: the how manieth benchmark of this kind it is, from 1.
+    """
+
+    source: Source | None = None
+    export: ExportPoint | None = None
+    device: str | None = None
+    backend: str | None = None
+    settings: Settings | None = None
+    repeat: int = 1
+
+    def on(self, axes: tuple[Axis, ...]) -> "Cell":
+        """The cell projected on these axes: it knows no other."""
+        return Cell(**{axis: getattr(self, axis) for axis in axes})
+
+
+def impossible(cell: Cell) -> str | None:
+    """Why a cell, or a projection of one, cannot be; None where it can."""
+    if cell.export is None or cell.backend is None or cell.settings is None:
+        return None
+    if cell.export.format not in BACKENDS[cell.backend].formats:
+        return f"{cell.backend} cannot run the format {cell.export.format}"
+    unread = unread_settings(cell.backend, cell.settings)
+    return f"{cell.backend} does not read {' and '.join(unread)}" if unread else None
+
+
+def superfluous(export: ExportPoint, asked: Sequence[ExportPoint]) -> str | None:
+    """Why an export would be the same as another one that was asked for; None where it is not."""
+    if export.format == "onnx":
+        return None
+    if export.optimize == "standard" and replace(export, optimize="full") in asked:
+        return f"the format {export.format} has one optimized form, which full names"
+    useless = [name for name in ("target", "opset", "batch") if getattr(export, name) != getattr(asked[0], name)]
+    return f"{' and '.join(useless)} {'is' if len(useless) == 1 else 'are'} for the format onnx" if useless else None

@@ -1,0 +1,111 @@
+"""What single keys of a campaign file cannot tell: labels, words of other packages, and what does not go together."""
+
+from collections.abc import Sequence
+from dataclasses import fields
+
+from device_agent.manifest import Format
+from device_agent.wire import BACKENDS
+from exporters.choices import DEFAULT_OPSET, opsets
+from groupnl_deploy.bench.metered import require_measurable
+from groupnl_deploy.campaign.config import CONVOLUTIONS, Campaign, ExportConfig, MeterConfig, ModelConfig, NamedModel
+from groupnl_deploy.campaign.words import CampaignMistake, at
+from groupnl_deploy.errors import UsageError
+from groupnl_deploy.words import known_word
+
+
+def check_campaign(campaign: Campaign) -> None:
+    """Raise `UsageError`, which names the place, for a campaign that cannot be."""
+    _check_labels(campaign.models)
+    for model in campaign.models:
+        _check_model(model)
+    for export in campaign.exports:
+        with at("export", "opset"):
+            _require_opset(export)
+    with at("bench", "backend"):
+        for backend in campaign.backends:
+            known_word("backend", backend, BACKENDS)
+    with at("export", "format"):
+        for backend in campaign.backends:
+            _require_format(backend, [export.format for export in campaign.exports])
+    for device, meter in campaign.meters.items():
+        _check_meter(campaign, device, meter)
+
+
+def _check_labels(models: Sequence[NamedModel]) -> None:
+    labels = [model.label for model in models]
+    wrong = (index for index, label in enumerate(labels) if not _plain(label) or label in labels[:index])
+    index = next(wrong, None)
+    if index is not None or not labels:
+        raise CampaignMistake(
+            "Every entry of [[models]] needs a label of its own, of letters, digits, dots and dashes.",
+            "Give the models different labels." if labels else "Add an entry [[models]] with a label and a model.",
+            ("models",) if index is None else ("models", models[index].table, "label"),
+        )
+
+
+def _check_model(model: NamedModel) -> None:
+    config = model.config
+    if (config.model is None) == (config.checkpoint is None):
+        raise CampaignMistake(
+            "An entry of [[models]] needs either a model, by its name, or a checkpoint, by its folder.",
+            "Give model, such as resnet18_cifar." if config.model is None else "Leave one of the two out.",
+            ("models", model.table, "model"),
+        )
+    if config.checkpoint is not None:
+        _require_alone(model)
+    if config.conv is not None:
+        with at("models", model.table, "conv"):
+            known_word("convolution", config.conv, CONVOLUTIONS)
+
+
+def _require_alone(model: NamedModel) -> None:
+    """A checkpoint says itself what network it is of."""
+    own = {field.name for field in fields(ModelConfig) if getattr(model.config, field.name) != field.default}
+    extra = sorted(own - {"label", "checkpoint"})
+    if extra:
+        raise CampaignMistake(
+            f"{' and '.join(extra)} would do nothing beside checkpoint, which says what network it is.",
+            f"Leave {' and '.join(extra)} out.",
+            ("models", model.table, extra[0]),
+        )
+
+
+def _require_opset(export: ExportConfig) -> None:
+    readable = opsets(export.target)
+    if export.format == "onnx" and export.opset not in readable:
+        raise UsageError(
+            f"Opset {export.opset} is not one of {readable[0]} to {readable[-1]}, which {export.target} reads.",
+            f"Leave opset out: it is {DEFAULT_OPSET} then.",
+        )
+
+
+def _require_format(backend: str, formats: Sequence[Format]) -> None:
+    if not set(BACKENDS[backend].formats) & set(formats):
+        raise UsageError(
+            f"The backend {backend} needs the format {BACKENDS[backend].formats[0]}, which [export] does not make.",
+            f"Add “{BACKENDS[backend].formats[0]}” to formats in [export].",
+        )
+
+
+def _check_meter(campaign: Campaign, device: str, meter: MeterConfig) -> None:
+    place = ("bench", "meter") if len(campaign.devices) == 1 else ("bench", "meters", device)
+    if device not in campaign.devices:
+        raise CampaignMistake(
+            f"The meter of {device} measures nothing: {device} is none of {', '.join(campaign.devices)}.",
+            "Name a device of [push].",
+            place,
+        )
+    same = [name for name, other in campaign.meters.items() if other.port == meter.port != "emulator"]
+    if len(same) > 1:
+        raise CampaignMistake(
+            f"The meters of {' and '.join(same)} have one port.",
+            "Give each its own: a meter is wired to one board.",
+            (*place, "port"),
+        )
+    with at(*place, "meter"):
+        meter.plan().require_live()  # an unknown meter or sign is refused before the training
+        require_measurable(campaign.settings[0].workload)
+
+
+def _plain(label: str) -> bool:
+    return bool(label) and all(letter.isalnum() or letter in "-_." for letter in label) and label[0] not in "-."

@@ -1,0 +1,65 @@
+"""Reporting: one report over all runs that are there."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import groupnl_deploy
+from groupnl_deploy.campaign.bench_job import BenchJob, run_identity
+from groupnl_deploy.campaign.stage import Projection, Stage, keys
+from groupnl_deploy.errors import UsageError
+from groupnl_deploy.jobs.job import Job
+from groupnl_deploy.progress import Reporter
+from groupnl_deploy.report.build import build_report
+from groupnl_deploy.report.tables import SUFFIXES, render
+from groupnl_deploy.workspace import RUN_FILE, atomic_directory, file_sha256, sha256_hex
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportJob(Job):
+    """Makes a folder with one file a format. A run whose benchmark failed is not in it."""
+
+    kind: ClassVar[str] = "report"
+    runs: tuple[Path, ...]
+    formats: tuple[Literal["json", "csv", "markdown"], ...]
+
+    def reads(self) -> dict[str, Any]:
+        """The runs, the files that are asked for, and the version of this program, which derives them."""
+        runs = [run_identity(folder) for folder in self.folders()]
+        return {"runs": runs, "files": self._files(), "groupnl": groupnl_deploy.__version__}
+
+    def identity(self) -> str:
+        """The digest of all its files."""
+        return sha256_hex("".join(file_sha256(self.product / name) for name in self._files()).encode())
+
+    def make(self, reporter: Reporter) -> None:
+        """Derive everything anew from the runs."""
+        if not self.folders():
+            raise UsageError("No benchmark is there to report.", "See to what failed, then run the same command again.")
+        report = build_report(self.folders())
+        with atomic_directory(self.product) as folder:
+            for format, name in zip(self.formats, self._files(), strict=True):
+                (folder / name).write_text(render(report, format), encoding="utf-8")
+
+    def folders(self) -> list[Path]:
+        """The runs that are there."""
+        return [folder for folder in self.runs if (folder / RUN_FILE).exists()]
+
+    def _files(self) -> list[str]:
+        return [f"report.{SUFFIXES[format]}" for format in self.formats]
+
+
+def report_job(of: Projection) -> ReportJob:
+    """After all benchmarks; a failed one does not keep the others from being reported."""
+    backends = of.campaign.backends
+    cells = sorted(of.cells, key=lambda cell: backends.index(cell.backend or ""))
+    return ReportJob(
+        name="all",
+        product=of.layout.report,
+        after=keys(BenchJob, [of.layout.run_name(cell) for cell in cells]),
+        runs=tuple(of.layout.run(cell) for cell in cells),
+        formats=of.campaign.report_formats,
+    )
+
+
+STAGE = Stage("report", (), report_job)

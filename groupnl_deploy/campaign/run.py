@@ -1,0 +1,199 @@
+"""`groupnl run`: a campaign's jobs, made in order, each skipped when what it would make is there already."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from groupnl_deploy.campaign.bench_job import BenchJob
+from groupnl_deploy.campaign.cell import Source
+from groupnl_deploy.campaign.config import Campaign
+from groupnl_deploy.campaign.export_job import ExportJob
+from groupnl_deploy.campaign.plan import STAGE_NAMES, Plan, plan_of
+from groupnl_deploy.campaign.push_job import PushJob
+from groupnl_deploy.campaign.readiness import DeviceNeeds, Needs, require_ready
+from groupnl_deploy.campaign.sources import count_weights, departures_of, sources_of
+from groupnl_deploy.campaign.train_job import TrainJob
+from groupnl_deploy.campaign.words import at
+from groupnl_deploy.deploy.inventory import data_dir, get_device
+from groupnl_deploy.errors import UsageError
+from groupnl_deploy.jobs.job import Job
+from groupnl_deploy.jobs.quiet import is_measuring
+from groupnl_deploy.jobs.run import Ended, Rules, pending, run_jobs
+from groupnl_deploy.jobs.store import Store
+from groupnl_deploy.models.departure import Departure
+from groupnl_deploy.progress import Reporter
+from groupnl_deploy.report.build import Report, build_report
+from groupnl_deploy.words import known_word
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which jobs of a campaign are run, and how.
+
+    Args:
+        again_from: all from this stage on are made though they be up to date.
+        last: the stage after which it ends.
+        only: keys of the jobs that are made, when it is not all of them.
+        workers: how many processes train and export beside each other.
+    """
+
+    again_from: str | None = None
+    last: str = STAGE_NAMES[-1]
+    only: tuple[str, ...] = ()
+    workers: int = 1
+
+    def __post_init__(self) -> None:
+        for stage in (self.again_from, self.last):
+            if stage is not None:
+                known_word("stage", stage, STAGE_NAMES)
+        if self.again_from is not None and _place(self.again_from) > _place(self.last):
+            order = " → ".join(STAGE_NAMES)
+            raise UsageError(f"--from {self.again_from} comes after --to {self.last}.", f"The order is {order}.")
+        if self.workers < 1:
+            raise UsageError(f"There cannot be {self.workers} workers.", "Give --workers 1 or more.")
+
+
+@dataclass(frozen=True)
+class StepDone:
+    """A step of a finished campaign: where its product is, and whether it was there already."""
+
+    stage: str
+    name: str
+    product: str
+    up_to_date: bool
+
+
+@dataclass(frozen=True)
+class StepAhead:
+    """A step of a campaign that has not been asked for: its key is what `--only` takes."""
+
+    key: str
+    stage: str
+    name: str
+    product: str
+    needs: tuple[str, ...]
+    up_to_date: bool
+
+
+@dataclass(frozen=True)
+class CampaignResult:
+    """All steps in order; the report of all runs where they were made; what networks are that their names do not mean;
+    and why combinations were left out.
+    """
+
+    out: str
+    steps: tuple[StepDone, ...]
+    report: Report | None
+    departures: tuple[Departure, ...] = ()
+    left_out: tuple[str, ...] = ()
+    schema_version: int = 1
+
+
+def run_campaign(campaign: Campaign, reporter: Reporter, choice: Choice = Choice()) -> CampaignResult:
+    """Run what was chosen. Raises the error of the first job that failed, when all that does not need it is done."""
+    sources, plan = _planned(campaign)
+    rules = _rules(campaign, plan.jobs, choice)
+    weights = count_weights(sources)
+    jobs = _chosen(plan.jobs, choice, rules)
+    _require_ready(campaign, weights, pending(jobs, rules), reporter)
+    if plan.left_out:
+        reporter.note(f"Left out: {'; '.join(plan.left_out)}.")
+    departures = departures_of(campaign)
+    for label, one in departures.items():
+        reporter.note(f"{label}: {' '.join(one.sentences)}")
+    ended = run_jobs(jobs, rules, reporter)
+    _raise_first(ended, reporter)
+    steps = tuple(StepDone(one.job.kind, one.job.name, str(one.job.product), one.up_to_date) for one in ended.done)
+    return CampaignResult(campaign.out, steps, _report(jobs), tuple(departures.values()), plan.left_out)
+
+
+def list_jobs(campaign: Campaign, choice: Choice = Choice()) -> tuple[StepAhead, ...]:
+    """Every chosen job in order, and whether it is up to date. Nothing is made and no device is asked."""
+    _, plan = _planned(campaign)
+    rules = _rules(campaign, plan.jobs, choice)
+    jobs = _chosen(plan.jobs, choice, rules)
+    ahead = {job.key for job in pending(jobs, rules)}
+    return tuple(
+        StepAhead(job.key, job.kind, job.name, str(job.product), job.needs, job.key not in ahead) for job in jobs
+    )
+
+
+def _planned(campaign: Campaign) -> tuple[tuple[Source, ...], Plan]:
+    """Look up every word now: a wrong one must not show after minutes of work."""
+    with at("push", "device"):
+        for device in campaign.devices:
+            get_device(device)
+    sources = sources_of(campaign)
+    return sources, plan_of(campaign, sources)
+
+
+def _rules(campaign: Campaign, jobs: Sequence[Job], choice: Choice) -> Rules:
+    again = [job.key for job in jobs if choice.again_from and _place(job.kind) >= _place(choice.again_from)]
+    return Rules(Path(campaign.out), data_dir() / "machine", frozenset(again), choice.workers)
+
+
+def _chosen(jobs: Sequence[Job], choice: Choice, rules: Rules) -> list[Job]:
+    if choice.only:
+        return _only(jobs, choice.only, rules)
+    return [job for job in jobs if _place(job.kind) <= _place(choice.last)]
+
+
+def _only(jobs: Sequence[Job], keys: Sequence[str], rules: Rules) -> list[Job]:
+    """The jobs of these keys. Raises `UsageError` where what one needs is not there."""
+    known = {job.key: job for job in jobs}
+    for key in keys:
+        known_word("job", key, known)
+    for key in keys:
+        for needed in known[key].needs:
+            if needed not in keys and not Store(rules.store).is_done(known[needed]):
+                raise UsageError(f"{key} needs {needed}, which is not made yet.", f"First run with --only {needed}.")
+    return [job for job in jobs if job.key in keys]
+
+
+def _require_ready(campaign: Campaign, weights: dict[str, int], todo: Sequence[Job], reporter: Reporter) -> None:
+    """Ask for all that the jobs to do will need, and for nothing that they will not."""
+    if any(job.kind != "report" for job in todo):
+        require_ready(needs_of(campaign, weights, todo), reporter, is_measuring(data_dir() / "machine"))
+
+
+def needs_of(campaign: Campaign, weights: dict[str, int], todo: Sequence[Job]) -> Needs:
+    """What these jobs ask of disks, devices and meters; `weights` has the size of every source, by label."""
+    benches = [job for job in todo if isinstance(job, BenchJob)]
+    pushes = [job for job in todo if isinstance(job, PushJob)]
+    return Needs(
+        out=Path(campaign.out),
+        trained=tuple(weights[job.source.label] for job in todo if isinstance(job, TrainJob)),
+        exported=tuple(weights[job.source] for job in todo if isinstance(job, ExportJob)),
+        devices=tuple(
+            DeviceNeeds(
+                get_device(device),
+                tuple(weights[job.source] for job in pushes if job.device == device),
+                tuple(dict.fromkeys(job.backend for job in benches if job.device == device)),
+                max((job.settings.threads for job in benches if job.device == device), default=0),
+                next((job.plan for job in benches if job.device == device), None),
+            )
+            for device in dict.fromkeys([*(job.device for job in pushes), *(job.device for job in benches)])
+        ),
+    )
+
+
+def _raise_first(ended: Ended, reporter: Reporter) -> None:
+    """The first failure, as it would have ended a campaign of this job alone; the others were told as they happened."""
+    if not ended.failed:
+        return
+    if len(ended.failed) + len(ended.left_out) > 1:
+        reporter.note(
+            f"{len(ended.failed)} of {len(ended.failed) + len(ended.left_out) + len(ended.done)} steps failed and "
+            f"{len(ended.left_out)} were left out; the same command does them again."
+        )
+    raise ended.failed[0].error
+
+
+def _report(jobs: Sequence[Job]) -> Report | None:
+    """Of all benchmarks that were chosen and are there; None where none was chosen."""
+    folders = [job.product for job in jobs if isinstance(job, BenchJob)]
+    return build_report(folders) if folders else None
+
+
+def _place(stage: str) -> int:
+    return STAGE_NAMES.index(stage)

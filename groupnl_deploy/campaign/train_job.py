@@ -1,0 +1,73 @@
+"""Training: a source's checkpoint. One without a training keeps the network's first random weights."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from device_agent.strict import to_dict
+from groupnl_deploy.campaign.cell import Cell, Source
+from groupnl_deploy.campaign.stage import Projection, Stage
+from groupnl_deploy.jobs.job import Job
+from groupnl_deploy.progress import Reporter
+
+if TYPE_CHECKING:
+    from groupnl_deploy.training.checkpoint import Checkpoint
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainJob(Job):
+    """Makes one checkpoint folder. An interrupted training goes on where it stopped."""
+
+    kind: ClassVar[str] = "train"
+    in_worker: ClassVar[bool] = True
+    source: Source
+
+    def reads(self) -> dict[str, Any]:
+        """Nothing but what the campaign file says."""
+        training = self.source.training
+        return {
+            "spec": to_dict(self.source.spec),
+            "recipe": to_dict(training.recipe) if training else None,
+            "dataset": training.dataset if training else None,
+        }
+
+    def identity(self) -> str:
+        """The checkpoint's id, after its weights were found whole."""
+        return verified_checkpoint_id(self.product)
+
+    def make(self, reporter: Reporter) -> None:
+        """Train, or initialise."""
+        train_cell(Cell(self.source), self.product, reporter)
+
+
+def train_cell(cell: Cell, out: Path, reporter: Reporter) -> "Checkpoint":
+    """Make the checkpoint of a cell's source in `out`: of its training, or with random weights where it has none."""
+    from groupnl_deploy.training.checkpoint import initialise_checkpoint, save_checkpoint
+    from groupnl_deploy.training.train import train_checkpoint
+
+    source = cell.source
+    if source is None or source.spec is None:
+        raise ValueError("a source that is a folder has no training")
+    if source.training is not None:
+        return train_checkpoint(source.spec, source.training.recipe, source.training.dataset, out, reporter)
+    reporter.note(f"{source.label} keeps random weights, for nothing says how to train it.")
+    return save_checkpoint(out, *initialise_checkpoint(source.spec))
+
+
+def verified_checkpoint_id(folder: Path) -> str:
+    """The id of a checkpoint whose weights are whole. Raises `UsageError` or `VerificationFailed`."""
+    from groupnl_deploy.training.checkpoint import checkpoint_id, load_checkpoint
+
+    load_checkpoint(folder)
+    return checkpoint_id(folder)
+
+
+def train_job(of: Projection) -> TrainJob | None:
+    """None for a checkpoint that is there."""
+    source = of.cell.source
+    if source is None or source.checkpoint is not None:
+        return None
+    return TrainJob(name=source.label, product=of.layout.checkpoint(source), source=source)
+
+
+STAGE = Stage("train", ("source",), train_job)

@@ -1,0 +1,308 @@
+"""Campaign files and the plans that they make, without training anything."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from device_agent.strict import to_json
+from device_agent.wire import Deployment
+from groupnl_deploy.campaign import bench_job, run, train_job
+from groupnl_deploy.campaign.load import load_campaign
+from groupnl_deploy.campaign.plan import STAGE_NAMES, Plan, plan_of
+from groupnl_deploy.campaign.run import Choice, list_jobs, run_campaign
+from groupnl_deploy.campaign.sources import sources_of
+from groupnl_deploy.deploy.inventory import add_device, remove_device
+from groupnl_deploy.errors import UsageError
+from groupnl_deploy.jobs.run import Ended
+from groupnl_deploy.models.spec import InvalidSpec
+from groupnl_deploy.progress import Silence
+from groupnl_deploy.remote.device import Device
+
+ROOT = Path(__file__).parents[2]
+MINIMAL = '[train]\ndataset = "digits"\n\n[[models]]\nlabel = "a"\nmodel = "resnet18_cifar"\n'
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "job.toml"
+    path.write_text(f'schema_version = 1\nout = "{tmp_path / "out"}"\n{text}')
+    return path
+
+
+def planned(tmp_path: Path, text: str) -> Plan:
+    campaign = load_campaign(write(tmp_path, text))
+    return plan_of(campaign, sources_of(campaign))
+
+
+def names(plan: Plan, kind: str) -> list[str]:
+    return [job.name for job in plan.jobs if job.kind == kind]
+
+
+def test_the_checked_in_example_is_valid_and_names_every_stage() -> None:
+    campaign = load_campaign(ROOT / "examples" / "digits.toml")
+    assert campaign.devices == ("local",) and campaign.meters["local"].port == "emulator"
+    assert [model.config.conv for model in campaign.models] == ["standard", "groupnl"]
+    steps = list_jobs(campaign)
+    assert list(dict.fromkeys(step.stage for step in steps)) == list(STAGE_NAMES)
+    assert [step.key for step in steps][-5:] == [
+        "bench-standard-pytorch",
+        "bench-standard-onnxruntime",
+        "bench-groupnl-pytorch",
+        "bench-groupnl-onnxruntime",
+        "report-all",
+    ]
+
+
+SWEEP = """
+[train]
+dataset = "digits"
+seeds = [0, 1]
+
+[[models]]
+label = "gnl"
+model = "resnet18_cifar"
+ratio = [2, 4]
+phi_range = [[1.0, 2.0], [1.0, 5.0]]
+
+[export]
+formats = ["onnx", "torch"]
+optimize = ["none", "full"]
+target = ["generic", "rpi4"]
+
+[bench]
+backends = ["onnxruntime", "pytorch"]
+threads = [1, 4]
+arena = [true, false]
+repeats = 3
+"""
+
+
+def test_every_list_is_an_axis_and_every_product_is_made_once(tmp_path: Path) -> None:
+    plan = planned(tmp_path, SWEEP)
+    networks = [
+        f"gnl{knobs}{seed}"
+        for knobs in ("", "-phi-range1-5", "-ratio4", "-ratio4-phi-range1-5")
+        for seed in ("", "-seed1")
+    ]
+    assert names(plan, "train") == networks
+    onnx, torch = 4 * len(networks), 2 * len(networks)
+    assert len(names(plan, "export")) == len(names(plan, "push")) == onnx + torch
+    assert len(names(plan, "bench")) == 3 * (onnx * 4 + torch * 2)  # PyTorch has no arena to leave out
+    assert len({job.product for job in plan.jobs}) == len({job.key for job in plan.jobs}) == len(plan.jobs)
+    assert names(plan, "bench")[0] == "gnl-onnxruntime"  # the first of every list leaves no trace
+    assert "gnl-ratio4-seed1-full-rpi4-onnxruntime-threads4-no-arena-run3" in names(plan, "bench")
+    assert plan.left_out == (
+        "target is for the format onnx",
+        "onnxruntime cannot run the format torch",
+        "pytorch cannot run the format onnx",
+        "pytorch does not read arena",
+    )
+
+
+def test_a_list_that_grows_at_its_end_moves_nothing(tmp_path: Path) -> None:
+    before = planned(tmp_path, SWEEP)
+    longer = SWEEP.replace("[0, 1]", "[0, 1, 2]").replace("[1, 4]", "[1, 4, 2]").replace("repeats = 3", "repeats = 4")
+    after = planned(tmp_path, longer.replace("ratio = [2, 4]", "ratio = [2, 4, 8]"))
+    assert {job.key for job in before.jobs} < {job.key for job in after.jobs}
+    assert {job.key: job for job in before.jobs}["train-gnl-ratio4"] in after.jobs
+
+
+def test_repeats_come_round_by_round(tmp_path: Path) -> None:
+    plan = planned(tmp_path, MINIMAL + "[bench]\nrepeats = 2\n")
+    assert names(plan, "bench") == ["a-pytorch", "a-onnxruntime", "a-pytorch-run2", "a-onnxruntime-run2"]
+
+
+def test_several_devices_share_artifacts_and_each_has_its_own_meter(tmp_path: Path) -> None:
+    add_device(Device("pi", "ssh", host="one.local"))
+    add_device(Device("pi2", "ssh", host="two.local"))
+    text = MINIMAL + '[push]\ndevices = ["pi", "pi2"]\n[bench]\nbackends = "onnxruntime"\n'
+    plan = planned(tmp_path, text + '[bench.meters.pi2]\nmeter = "km003c"\nport = "/dev/ttyACM0"\n')
+    assert names(plan, "push") == ["a-onnx", "a-torch", "a-onnx-pi2", "a-torch-pi2"]
+    assert {job.name: job.measures for job in plan.jobs if job.kind == "bench"} == {
+        "a-onnxruntime": False,
+        "a-onnxruntime-pi2": True,
+    }
+    with pytest.raises(UsageError, match="One meter cannot measure 2 devices"):
+        planned(tmp_path, text + '[bench.meter]\nmeter = "km003c"\n')
+    port = 'meter = "km003c"\nport = "/dev/ttyACM0"\n'
+    with pytest.raises(UsageError, match="have one port"):
+        planned(tmp_path, text + f"[bench.meters.pi]\n{port}[bench.meters.pi2]\n{port}")
+    with pytest.raises(UsageError, match="measures nothing"):
+        planned(tmp_path, text + f"[bench.meters.pi3]\n{port}")
+
+
+def test_a_checkpoint_that_is_there_is_exported_where_it_lies(tmp_path: Path) -> None:
+    plan = planned(tmp_path, f'[[models]]\nlabel = "old"\ncheckpoint = "{tmp_path}/old"\n')
+    assert [job.kind for job in plan.jobs] == ["export", "export", "push", "push", "bench", "bench", "report"]
+    assert plan.jobs[0].checkpoint == tmp_path / "old" and not plan.jobs[0].needs
+
+
+def test_without_a_training_networks_keep_their_random_weights(tmp_path: Path) -> None:
+    plan = planned(tmp_path, '[[models]]\nlabel = "a"\nmodel = "mobilenetv3_large_100"\nwidth = [1.0, 0.5]\n')
+    assert names(plan, "train") == ["a", "a-width0.5"]
+    assert {job.source.training for job in plan.jobs if job.kind == "train"} == {None}
+    assert plan.jobs[0].source.spec.input_shape == (3, 224, 224)
+
+
+def test_a_plan_without_a_possible_cell_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="nothing to benchmark: pytorch does not read spinning"):
+        planned(tmp_path, MINIMAL + '[export]\nformats = "torch"\n[bench]\nbackends = "pytorch"\nspinning = false\n')
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (
+            ('dataset = "digits"', 'dataset = "digits"\nseeds = []'),
+            ["seeds: the list has no value", "[train] seeds, line"],
+        ),
+        (('dataset = "digits"', 'dataset = "digits"\nseeds = [1, 1]'), ["1 stands there twice"]),
+        (('dataset = "digits"', 'dataset = "digits"\nseed = 1\nseeds = [1]'), ["stands beside seed"]),
+        (
+            ('dataset = "digits"', 'dataset = "digits"\nseeds = [0, "a"]'),
+            ["train.seeds: expected an integer, found 'a'"],
+        ),
+        (("[train]", "[bench]\nrepeats = [1, 2]\n[train]"), ["repeats: expected an integer"]),
+        (("[train]", "[bench]\nrepeats = 0\n[train]"), ["repeats is 0"]),
+        (("[train]", "[bench]\nthreads = [1, -4]\n[train]"), ["[bench] threads is -4"]),
+        (("[train]", "[bench]\nthreads = 1\n[bench.workload]\nthreads = 2\n[train]"), ["threads stands in two tables"]),
+        (("[train]", "[export]\nopset = 99\n[train]"), ["Opset 99", "[export] opset, line"]),
+        (('model = "resnet18_cifar"', 'checkpoint = "x"\nratio = 4'), ["ratio would do nothing beside checkpoint"]),
+        (('model = "resnet18_cifar"', ""), ["either a model, by its name, or a checkpoint"]),
+        (('label = "a"', 'label = ["a", "b"]'), ["expected a string"]),
+    ],
+)
+def test_a_mistake_in_an_axis_names_itself(tmp_path: Path, change: tuple[str, str], words: list[str]) -> None:
+    with pytest.raises(UsageError) as caught:
+        load_campaign(write(tmp_path, MINIMAL.replace(*change)))
+    assert all(word in str(caught.value) for word in words), caught.value
+
+
+def test_products_that_would_share_a_place_are_refused(tmp_path: Path) -> None:
+    second = '[[models]]\nlabel = "a-seed1"\nmodel = "resnet18_cifar"\n'
+    with pytest.raises(UsageError, match="Two different products"):
+        planned(tmp_path, MINIMAL.replace('"digits"', '"digits"\nseeds = [0, 1]') + second)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (("dataset =", "datset ="), ["job.toml.train", "unknown key “datset”", "dataset, epochs, seed"]),
+        (('model = "resnet18_cifar"', "width = 1.0"), ["[[models]] number 1", "either a model, by its name"]),
+        (('label = "a"', 'label = "../a"'), ["label"]),
+        (("[train]", '[bench]\nbackends = ["onnx"]\n[train]'), ["no backend “onnx”", "onnxruntime"]),
+        (("[train]", '[export]\nformats = ["onnx"]\n[train]'), ["pytorch needs the format torch"]),
+        (("[train]", '[bench.workload]\nmin_seconds = "10"\n[train]'), ["bench.workload.min_seconds", "float"]),
+        (
+            ("[train]", '[bench.meter]\nmeter="km003c"\nport="emulator"\n[bench.workload]\nmin_seconds=3\n[train]'),
+            ["at least 10 s"],
+        ),
+        (("[train]", "[train"), ["not valid TOML"]),
+    ],
+)
+def test_a_mistake_in_the_file_names_itself(tmp_path: Path, change: tuple[str, str], words: list[str]) -> None:
+    with pytest.raises(UsageError) as caught:
+        load_campaign(write(tmp_path, MINIMAL.replace(*change)))
+    for word in words:
+        assert word in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (MINIMAL + '\n[[models]]\nlabel = "b"\nmodel = "resnet99"\n', "resnet99"),
+        (MINIMAL + '\n[push]\ndevice = "nopi"\n', "nopi"),
+        (MINIMAL.replace("digits", "digit"), "“digit”"),
+        (MINIMAL + "width = 0.01\n", "width"),
+    ],
+)
+def test_a_wrong_word_shows_before_anything_is_made(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises((UsageError, InvalidSpec), match=words):
+        run_campaign(load_campaign(write(tmp_path, text)), Silence())
+    assert not (tmp_path / "out").exists()
+
+
+def bench_of(tmp_path: Path, text: str, artifact: str = "a" * 64) -> bench_job.BenchJob:
+    """The first benchmark, with a deployment as the push would have left it."""
+    job = next(job for job in planned(tmp_path, text).jobs if isinstance(job, bench_job.BenchJob))
+    job.deployment.parent.mkdir(parents=True, exist_ok=True)
+    job.deployment.write_text(to_json(Deployment(job.device, artifact, "net", "torch", "b" * 64, "now", None)))
+    return job
+
+
+def bench_key(tmp_path: Path, text: str, artifact: str = "a" * 64) -> object:
+    """What the first benchmark reads."""
+    return bench_of(tmp_path, text, artifact).reads()
+
+
+def test_a_bench_is_done_again_when_anything_it_depends_on_changes(tmp_path: Path) -> None:
+    text = MINIMAL + '\n[push]\ndevice = "pi"\n'
+    add_device(Device("pi", "ssh", host="one.local"))
+    keys = [bench_key(tmp_path, text)]
+    assert bench_key(tmp_path, text) == keys[0]
+    keys.append(bench_key(tmp_path, text, artifact="c" * 64))
+    keys.append(bench_key(tmp_path, text + "[bench.workload]\nthreads = 3\n"))
+    keys.append(bench_key(tmp_path, text + '[bench.meter]\nmeter = "km003c"\nport = "emulator"\n'))
+    remove_device("pi")
+    add_device(Device("pi", "ssh", host="another.local"))
+    keys.append(bench_key(tmp_path, text))
+    assert len({to_json(key) for key in keys}) == len(keys)
+
+
+def test_an_invalid_bench_is_told_when_it_ends_and_not_after_all_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    reporter = Silence()
+    monkeypatch.setattr(reporter, "note", said.append)
+    monkeypatch.setattr(bench_job, "bench_cell", lambda *_, **__: None)
+    row = SimpleNamespace(problems=("something computed beside it",))
+    monkeypatch.setattr(bench_job, "build_report", lambda folders: SimpleNamespace(rows=(row,)))
+    bench_of(tmp_path, MINIMAL).make(reporter)
+    assert said == ["a-pytorch is INVALID: something computed beside it."]
+
+
+def test_what_a_failed_step_was_to_replace_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    product = tmp_path / "out" / "checkpoints" / "a"
+    product.mkdir(parents=True)
+    (product / "precious").write_text("kept")
+
+    def fail(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train_job, "train_cell", fail)
+    with pytest.raises(KeyboardInterrupt):
+        run_campaign(load_campaign(write(tmp_path, MINIMAL)), Silence(), Choice(again_from="train"))
+    assert (product / "precious").read_text() == "kept"
+    assert list((tmp_path / "out" / "replaced").iterdir()) == []
+
+
+def test_one_step_alone_needs_what_it_reads(tmp_path: Path) -> None:
+    campaign = load_campaign(write(tmp_path, MINIMAL))
+    with pytest.raises(UsageError, match="push-a-onnx needs export-a-onnx, which is not made yet"):
+        run_campaign(campaign, Silence(), Choice(only=("push-a-onnx",)))
+    with pytest.raises(UsageError, match="no job “push-a-onx”"):
+        run_campaign(campaign, Silence(), Choice(only=("push-a-onx",)))
+    assert [step.key for step in list_jobs(campaign, Choice(only=("train-a",)))] == ["train-a"]
+
+
+def test_two_models_may_not_share_a_label(tmp_path: Path) -> None:
+    second = MINIMAL + '\n[[models]]\nlabel = "a"\nmodel = "resnet18_cifar"\n'
+    with pytest.raises(UsageError, match="label of its own"):
+        load_campaign(write(tmp_path, second))
+
+
+def test_stages_in_the_wrong_order_are_refused() -> None:
+    with pytest.raises(UsageError, match="comes after"):
+        Choice(again_from="bench", last="export")
+
+
+def test_what_a_name_alone_does_not_mean_is_said_before_anything_is_trained(tmp_path: Path, monkeypatch) -> None:
+    model = 'model = "tf_efficientnet_es"\nconv = "standard"\nwidth = 0.25\npadding = "symmetric"\n'
+    path = write(tmp_path, f'[train]\ndataset = "digits"\n\n[[models]]\nlabel = "light"\n{model}')
+    monkeypatch.setattr(run, "run_jobs", lambda *_: Ended(()))
+    said: list[str] = []
+    monkeypatch.setattr(Silence, "note", lambda self, text: said.append(text))
+    (departure,) = run_campaign(load_campaign(path), Silence(), Choice(last="train")).departures
+    assert departure.fields == ("num_classes", "input_shape", "padding") and departure.own_params == 5_438_392
+    assert said[1:] == [f"light: {' '.join(departure.sentences)}"] and "10 classes, images of 3x32x32" in said[1]
