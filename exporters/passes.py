@@ -15,9 +15,10 @@ from onnx_ir.passes import common
 
 from exporters.errors import ExportError, ExportFailed
 from exporters.quiet import stdout_to_stderr
-from exporters.rules.graph import Refused, kind
+from exporters.rules.answers import Answer, Fired, NotMine, Refused
+from exporters.rules.graph import kind
 
-Rewrite = Callable[[ir.Node], bool | str]
+Rule = Callable[[ir.Node], Answer]
 Run = Callable[[ir.Model, int], "Outcome"]
 MOST_SWEEPS = 10_000
 EVERY = 1_000_000  # firings: no limit
@@ -87,7 +88,7 @@ def strip(model: ir.Model, most: int) -> Outcome:
     return Outcome(0)
 
 
-def by_rule(anchors: tuple[str, ...], rewrite: Rewrite) -> Run:
+def by_rule(anchors: tuple[str, ...], rule: Rule) -> Run:
     """A pass that offers every node of the operators `anchors` to a rule, again and again until nothing fires.
 
     It raises `RuntimeError` for a rule that never comes to an end; `Pass.on` names the pass.
@@ -96,7 +97,7 @@ def by_rule(anchors: tuple[str, ...], rewrite: Rewrite) -> Run:
     def run(model: ir.Model, most: int) -> Outcome:
         notes, last = Counter[str](), ""
         for _ in range(MOST_SWEEPS):
-            now, refusals, where = _offer(model, anchors, rewrite, most - notes.total())
+            now, refusals, where = _offer(model, anchors, rule, most - notes.total())
             notes, last = notes + now, where or last
             if not now:
                 return Outcome(notes.total(), _counted(notes), _counted(refusals), last)
@@ -126,9 +127,7 @@ def _unless_branched(run: Run) -> Run:
     return run_or_refuse
 
 
-def _offer(
-    model: ir.Model, anchors: tuple[str, ...], rewrite: Rewrite, most: int
-) -> tuple[Counter[str], Counter[str], str]:
+def _offer(model: ir.Model, anchors: tuple[str, ...], rule: Rule, most: int) -> tuple[Counter[str], Counter[str], str]:
     """One sweep: the firings by their notes (the empty one for none), the refusals by reason, the last node's name."""
     fired, refused, last = Counter[str](), Counter[str](), ""
     for node in list(model.graph):
@@ -137,12 +136,16 @@ def _offer(
         if fired.total() >= most:
             break
         name = node.name or node.op_type
-        try:
-            if answer := rewrite(node):
-                fired[answer if isinstance(answer, str) else ""] += 1
+        match rule(node):
+            case Fired(note):
+                fired[note] += 1
                 last = name
-        except Refused as refusal:
-            refused[str(refusal)] += 1
+            case Refused(reason):
+                refused[reason] += 1
+            case NotMine():
+                pass
+            case other:
+                raise TypeError(f"its rule answered {other!r} of {name}, which is no Fired, NOT_MINE or Refused")
     common.RemoveUnusedNodesPass()(model)
     return fired, refused, last
 

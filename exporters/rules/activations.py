@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
+from exporters.rules.answers import NOT_MINE, Answer, Fired
 from exporters.rules.graph import (
     Builder,
     constant,
@@ -52,10 +53,10 @@ class Product:
     factors: tuple[ir.Value, ...]
 
 
-def restore_activation(node: ir.Node) -> bool:
+def restore_activation(node: ir.Node) -> Answer:
     """Replace the last node of an activation by the activation."""
     if only_output(node).dtype != ir.DataType.FLOAT:
-        return False
+        return NOT_MINE
     if node.op_type in ("Max", "Min"):
         return _restore_relu(node)
     product = _product(only_output(node))
@@ -63,22 +64,23 @@ def restore_activation(node: ir.Node) -> bool:
         gate = _gate(factor)
         if gate is None or not math.isclose(product.scale * gate.scale, 1.0, rel_tol=_EQUAL):
             continue
-        if _write(node, gate, product.factors[:index] + product.factors[index + 1 :]):
-            return True
-    return False
+        written = _activation(node, gate, product.factors[:index] + product.factors[index + 1 :])
+        if written is not None:
+            replace(only_output(node), written)
+            return Fired()
+    return NOT_MINE
 
 
-def _write(node: ir.Node, gate: Gate, others: tuple[ir.Value, ...]) -> bool:
+def _activation(node: ir.Node, gate: Gate, others: tuple[ir.Value, ...]) -> ir.Value | None:
+    """The gate times the other factors, in the operators that the runtime fuses; None where that would gain nothing."""
     builder, sizes = Builder(node), shape(only_output(node))
     swish = math.isclose(gate.alpha, 1 / 6, rel_tol=_EQUAL) and math.isclose(gate.beta, 0.5, rel_tol=_EQUAL)
     if others == (gate.source,) and swish and opset(node) >= 14:
-        replace(only_output(node), builder.op("HardSwish", gate.source, sizes=sizes))
-        return True
+        return builder.op("HardSwish", gate.source, sizes=sizes)
     if not gate.written or len(others) > 1:
-        return False
+        return None
     made = builder.op("HardSigmoid", gate.source, alpha=gate.alpha, beta=gate.beta)
-    replace(only_output(node), builder.op("Mul", *others, made, sizes=sizes) if others else made)
-    return True
+    return builder.op("Mul", *others, made, sizes=sizes) if others else made
 
 
 def _product(value: ir.Value, depth: int = 0) -> Product:
@@ -153,10 +155,10 @@ def _step(value: ir.Value) -> tuple[ir.Value, float, float] | None:
     return (right, *{"Add": (1.0, number), "Sub": (-1.0, number), "Mul": (number, 0.0)}[made.op_type])
 
 
-def _restore_relu(node: ir.Node) -> bool:
+def _restore_relu(node: ir.Node) -> Answer:
     """Max(x, 0), and Min over a Relu that nothing else reads."""
     if len(node.inputs) != 2:
-        return False
+        return NOT_MINE
     left, right = node.inputs
     for source, other in ((left, right), (right, left)):
         bound = _number(other, source)
@@ -164,14 +166,14 @@ def _restore_relu(node: ir.Node) -> bool:
             continue
         if node.op_type == "Max" and bound == 0.0:
             replace(only_output(node), Builder(node).op("Relu", source))
-            return True
+            return Fired()
         relu = producer(source, "Relu")
         if node.op_type == "Min" and bound > 0.0 and relu is not None and only_reader(source) is node:
             builder = Builder(node)
             bounds = (builder.constant(np.array(limit, dtype=np.float32), "bound") for limit in (0.0, bound))
             replace(only_output(node), builder.op("Clip", relu.inputs[0], *bounds, sizes=shape(source)))
-            return True
-    return False
+            return Fired()
+    return NOT_MINE
 
 
 def _number(value: ir.Value | None, beside: ir.Value | None = None) -> float | None:

@@ -4,12 +4,14 @@ They are what is left of ω and φ, of the BatchNorm behind a concatenation, and
 constant. Several in a row are one; one behind a convolution is part of it.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 import onnx_ir as ir
 
+from exporters.rules.answers import NOT_MINE, Answer, Fired, Refused
 from exporters.rules.graph import (
     Builder,
-    Refused,
     fills_blocks,
     kind,
     known_convolution,
@@ -24,7 +26,15 @@ from exporters.rules.steps import Affine, affine_step, into_convolution, plain_s
 MOST_CANCELLED = 2.0**16
 
 
-def gather_affine(node: ir.Node, block: int) -> bool:
+@dataclass(frozen=True)
+class Chain:
+    """Steps in a row, as one, and how many they are."""
+
+    affine: Affine
+    steps: int
+
+
+def gather_affine(node: ir.Node, block: int) -> Answer:
     """A chain of per-channel steps → one: part of the convolution before it, or a 1x1 depthwise convolution.
 
     The depthwise form reads and writes every element once, whatever the number of steps, and takes the activation
@@ -33,39 +43,41 @@ def gather_affine(node: ir.Node, block: int) -> bool:
     """
     reader = only_reader(only_output(node))
     if reader is not None and step_of(reader) is not None:
-        return False  # the last of the chain gathers it
-    chain = _affine_of(only_output(node))
+        return NOT_MINE  # the last of the chain gathers it
+    chain = _chain_to(only_output(node))
     if chain is None:
-        return False
-    conv = producer(chain[0].source, "Conv")
-    if conv is not None and only_reader(chain[0].source) is not None and known_convolution(conv):
-        replace(only_output(node), into_convolution(Builder(node), conv, chain[0]))
-        return True
-    apart = (reader is not None and kind(reader) == "Sin") or not fills_blocks(len(chain[0].scale), block)
-    if chain[1] == 1 and (apart or node.op_type != "BatchNormalization"):
-        return False  # one step is as few as there can be
+        return NOT_MINE
+    if isinstance(chain, Refused):
+        return chain
+    affine = chain.affine
+    conv = producer(affine.source, "Conv")
+    if conv is not None and only_reader(affine.source) is not None and known_convolution(conv):
+        replace(only_output(node), into_convolution(Builder(node), conv, affine))
+        return Fired()
+    apart = (reader is not None and kind(reader) == "Sin") or not fills_blocks(len(affine.scale), block)
+    if chain.steps == 1 and (apart or node.op_type != "BatchNormalization"):
+        return NOT_MINE  # one step is as few as there can be
     write = plain_step if apart else affine_step
-    replace(only_output(node), write(Builder(node), chain[0]))
-    return True
+    replace(only_output(node), write(Builder(node), affine))
+    return Fired()
 
 
-def _affine_of(value: ir.Value) -> tuple[Affine, int] | None:
-    """The longest chain of steps that ends in `value`, and how many they are; None for no step at all."""
+def _chain_to(value: ir.Value) -> Chain | Refused | None:
+    """The longest chain of steps that ends in `value`; None where no step does."""
     node = value.producer()
     step = None if node is None else step_of(node)
     if step is None:
         return None
-    if only_reader(step.source) is not None:
-        before = _affine_of(step.source)
-        if before is not None:
-            return _chained(before[0], step), before[1] + 1
-    return step, 1
+    before = None if only_reader(step.source) is None else _chain_to(step.source)
+    if before is None:
+        return Chain(step, 1)
+    return before if isinstance(before, Refused) else _joined(before, step)
 
 
-def _chained(before: Affine, step: Affine) -> Affine:
-    """Both steps as one. Raises `Refused` where they add what they take away again, which rounds on purpose."""
-    chained = before.then(step.scale, step.shift)
-    carried, left = np.abs(step.scale * before.shift), np.abs(chained.shift) + np.abs(chained.scale)
+def _joined(before: Chain, step: Affine) -> Chain | Refused:
+    """One step more. Refused where steps add what they take away again, which rounds on purpose."""
+    joined = before.affine.then(step.scale, step.shift)
+    carried, left = np.abs(step.scale * before.affine.shift), np.abs(joined.shift) + np.abs(joined.scale)
     if (carried > MOST_CANCELLED * left).any():
-        raise Refused("a step takes away what the one before added, and what it rounded off would come back")
-    return chained
+        return Refused("a step takes away what the one before added, and what it rounded off would come back")
+    return Chain(joined, before.steps + 1)

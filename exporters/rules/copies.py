@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
+from exporters.rules.answers import NOT_MINE, Answer, Fired, Refused
 from exporters.rules.graph import (
     BINARY,
     UNARY,
     Builder,
-    Refused,
     constant,
     kind,
     number_of_axis,
@@ -24,7 +24,10 @@ from exporters.rules.graph import (
     replace,
     same_shape,
     shape,
+    split_refused,
 )
+
+_UNKNOWN = Refused("its shape is not known")
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Copies:
     copies: int
 
 
-def broadcast_copies(node: ir.Node) -> bool:
+def broadcast_copies(node: ir.Node) -> Answer:
     """Concat over the blocks of Tile(block, γ), or one Tile of all channels: let its readers broadcast instead.
 
     With u (N, C, H, W) of g blocks of B channels and V(u) = Reshape(u, (N, g, 1, B, H·W))::
@@ -47,21 +50,20 @@ def broadcast_copies(node: ir.Node) -> bool:
     """
     found = _copies(node)
     if found is None:
-        return False
+        return NOT_MINE
     copied = only_output(node)
     if copied.is_graph_output():
-        raise Refused("the copies are an output")
+        return Refused("the copies are an output")
     for reader in readers(copied):
-        if kind(reader) not in UNARY | BINARY:
-            raise Refused(f"{reader.op_type} reads the copies")
-        if not _commutes(reader, copied):
-            _require_broadcast(reader, copied)
+        refused = _refused(reader, copied, found)
+        if refused is not None:
+            return refused
     for reader in readers(copied):
         if _commutes(reader, copied):
             _copy_afterwards(reader, copied, found)
         else:
             _broadcast_binary(reader, copied, found)
-    return True
+    return Fired()
 
 
 def _copies(node: ir.Node) -> Copies | None:
@@ -110,26 +112,33 @@ def _copy_afterwards(reader: ir.Node, copied: ir.Value, found: Copies) -> None:
         replace(only_output(reader), builder.op("Tile", result, repeats, sizes=whole))
         return
     sizes = shape(found.source)
-    if sizes is None or whole is None:
-        raise Refused("its shape is not known")
+    assert sizes is not None and whole is not None, "as `_refused` found"
     parts = builder.split(result, [sizes[1] // found.groups] * found.groups)
     wide = (whole[0], whole[1] // found.groups, *whole[2:])
     tiles = [builder.op("Tile", part, repeats, sizes=wide) for part in parts]
     replace(only_output(reader), builder.op("Concat", *tiles, sizes=whole, axis=1))
 
 
-def _require_broadcast(reader: ir.Node, copied: ir.Value) -> None:
-    other, whole = next(value for value in reader.inputs if value is not copied), shape(copied)
+def _refused(reader: ir.Node, copied: ir.Value, found: Copies) -> Refused | None:
+    """Why `reader` needs the copies themselves; None where it does not. Asked of all before anything is written."""
+    if kind(reader) not in UNARY | BINARY:
+        return Refused(f"{reader.op_type} reads the copies")
+    sizes, whole = shape(found.source), shape(copied)
+    if _commutes(reader, copied):
+        if found.groups == 1:
+            return None
+        return _UNKNOWN if sizes is None or whole is None else split_refused(reader)
+    other = next(value for value in reader.inputs if value is not copied)
     per_channel = whole is not None and constant(other) is not None and shape(other) == (1, whole[1], 1, 1)
     if whole is None or not (per_channel or same_shape(other, copied)):
-        raise Refused("the other operand is neither a number per channel nor a map per copy")
+        return Refused("the other operand is neither a number per channel nor a map per copy")
+    return _UNKNOWN if sizes is None or len(sizes) != 4 else None
 
 
 def _broadcast_binary(reader: ir.Node, copied: ir.Value, found: Copies) -> None:
     builder, groups, copies = Builder(reader), found.groups, found.copies
     sizes, whole = shape(found.source), shape(copied)
-    if sizes is None or whole is None or len(sizes) != 4:
-        raise Refused("its shape is not known")
+    assert sizes is not None and whole is not None, "as `_refused` found"
     block, pixels = sizes[1] // groups, sizes[2] * sizes[3]
     maps = _reshaped(builder, found.source, (groups, 1, block, pixels))
     inputs = [
@@ -154,6 +163,8 @@ def _other(
 
 
 def _reshaped(builder: Builder, value: ir.Value, sizes: tuple[int, ...]) -> ir.Value:
-    batch = shape(value)[0]  # type: ignore[index]
+    known = shape(value)
+    assert known is not None, "as `_refused` found"
+    batch = known[0]
     target = builder.constant(np.array([batch, *sizes], dtype=np.int64), "shape")
     return builder.op("Reshape", value, target, sizes=(batch, *sizes))

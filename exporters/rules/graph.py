@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
+from exporters.rules.answers import Refused
+
 Array = npt.NDArray[Any]
 
 # One input, one output, the same shape, every element on its own.
@@ -16,10 +18,6 @@ UNARY = frozenset(_MATHS | _ACTIVATIONS)
 BINARY = frozenset(["Add", "Sub", "Mul", "Div", "Pow"])
 
 MOST_PADDED = 4 / 3  # of the channels there are
-
-
-class Refused(Exception):
-    """A rule found what it looks for and must not rewrite it; the text says why."""
 
 
 def constant(value: ir.Value | None) -> Array | None:
@@ -123,6 +121,11 @@ def opset(node: ir.Node) -> int:
     return node.graph.opset_imports.get("", 0) if isinstance(node.graph, ir.Graph) else 0
 
 
+def split_refused(node: ir.Node) -> Refused | None:
+    """Why `Builder.split` cannot write a Split before this node; None where it can."""
+    return Refused("before opset 13 a Split is written otherwise") if opset(node) < 13 else None
+
+
 def only_output(node: ir.Node) -> ir.Value:
     """The output of a node that has one."""
     return node.outputs[0]
@@ -162,10 +165,8 @@ class Builder:
         attributes: dict[str, Any] = dict(model.attributes)
         return self.op(model.op_type, *inputs, sizes=sizes, **attributes)
 
-    def split(self, value: ir.Value, sizes: Sequence[int]) -> tuple[ir.Value, ...]:
-        """Cut axis 1 into consecutive parts of these sizes. Raises `Refused` before opset 13."""
-        if opset(self._before) < 13:
-            raise Refused("before opset 13 a Split is written otherwise")
+    def split(self, value: ir.Value, sizes: Sequence[int]) -> list[ir.Value]:
+        """Cut axis 1 into consecutive parts of these sizes. The caller has asked `split_refused`."""
         node = ir.node(
             "Split",
             [value, self.constant(np.array(sizes, dtype=np.int64), "sizes")],
@@ -178,7 +179,7 @@ class Builder:
             self._type(output, [value], None if whole is None else (whole[0], sizes[index], *whole[2:]))
         node.name = node.outputs[0].name
         self._graph.insert_before(self._before, node)
-        return tuple(node.outputs)
+        return list(node.outputs)
 
     def _type(self, output: ir.Value, inputs: Sequence[ir.Value | None], sizes: Sequence[int] | None) -> None:
         dtype = next((value.dtype for value in inputs if value is not None), None)

@@ -2,9 +2,9 @@
 
 import onnx_ir as ir
 
+from exporters.rules.answers import NOT_MINE, Answer, Fired, Refused
 from exporters.rules.graph import (
     BINARY,
-    Refused,
     constant,
     kind,
     number_of_axis,
@@ -16,19 +16,21 @@ from exporters.rules.graph import (
 )
 
 
-def drop_expand(node: ir.Node) -> bool:
+def drop_expand(node: ir.Node) -> Answer:
     """op(x, Expand(y)) = op(x, y) where x alone has the result's shape already."""
-    expanded = only_output(node)
+    expanded, source = only_output(node), node.inputs[0]
+    if source is None:
+        return NOT_MINE
     if expanded.is_graph_output():
-        raise Refused("the expanded tensor is an output")
+        return Refused("the expanded tensor is an output")
     for reader in readers(expanded):
         others = [value for value in reader.inputs if value is not expanded]
         other = others[0] if len(others) == 1 else None
         full = _is_shape_of(node.inputs[1], other) or same_shape(other, only_output(reader))
         if kind(reader) not in BINARY or not full:
-            raise Refused(f"{reader.op_type} needs the expanded tensor")
-    replace(expanded, node.inputs[0])  # type: ignore[arg-type]
-    return True
+            return Refused(f"{reader.op_type} needs the expanded tensor")
+    replace(expanded, source)
+    return Fired()
 
 
 def _is_shape_of(sizes: ir.Value | None, value: ir.Value | None) -> bool:
@@ -37,23 +39,26 @@ def _is_shape_of(sizes: ir.Value | None, value: ir.Value | None) -> bool:
     return made is not None and value is not None and made.inputs[0] is value and not made.attributes
 
 
-def drop_identity_tile(node: ir.Node) -> bool:
+def drop_identity_tile(node: ir.Node) -> Answer:
     """Tile(x, 1 … 1) = x. With r = 2 every copy that GroupNL makes is this one."""
-    repeats = constant(node.inputs[1])
+    source, repeats = node.inputs[0], constant(node.inputs[1])
+    if source is None:
+        return NOT_MINE
     if repeats is None:
-        raise Refused("the number of copies is computed")
+        return Refused("the number of copies is computed")
     if not (repeats == 1).all():
-        return False
-    replace(only_output(node), node.inputs[0])  # type: ignore[arg-type]
-    return True
+        return NOT_MINE
+    replace(only_output(node), source)
+    return Fired()
 
 
-def rejoin_split(node: ir.Node) -> bool:
+def rejoin_split(node: ir.Node) -> Answer:
     """Concat(Split(x)) = x, all parts in their order on the same axis."""
     split = producer(node.inputs[0], "Split")
     if split is None or list(node.inputs) != list(split.outputs):
-        return False
-    if number_of_axis(node) != number_of_axis(split):
-        return False
-    replace(only_output(node), split.inputs[0])  # type: ignore[arg-type]
-    return True
+        return NOT_MINE
+    source = split.inputs[0]
+    if source is None or number_of_axis(node) != number_of_axis(split):
+        return NOT_MINE
+    replace(only_output(node), source)
+    return Fired()

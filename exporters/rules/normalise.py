@@ -3,9 +3,9 @@
 import numpy as np
 import onnx_ir as ir
 
+from exporters.rules.answers import NOT_MINE, Answer, Fired, Refused
 from exporters.rules.graph import (
     Builder,
-    Refused,
     channels,
     constant,
     fills_blocks,
@@ -19,7 +19,7 @@ from exporters.rules.graph import (
 )
 
 
-def cheapest_normalise(node: ir.Node, block: int) -> bool:
+def cheapest_normalise(node: ir.Node, block: int) -> Answer:
     """Div(x, max(ReduceL2(x), ε)) = x / √max(Σx², ε²), the sum written as a pointwise convolution with ones.
 
     A convolution keeps ONNX Runtime's blocked layout and its speed; a reduction over channels has neither. With a
@@ -28,15 +28,15 @@ def cheapest_normalise(node: ir.Node, block: int) -> bool:
     """
     found = _norm_of(node.inputs[0], node.inputs[1])
     if found is None:
-        return False
+        return NOT_MINE
     source, smallest = found
     if not (smallest > 0 and smallest**2 >= np.finfo(np.float32).tiny):
-        raise Refused(f"the smallest norm is {smallest:g}, whose square is another bound")
+        return Refused(f"the smallest norm is {smallest:g}, whose square is another bound")
     count, sizes = channels(source), shape(source)
     if count is None or sizes is None:
-        raise Refused("the number of channels is not known")
+        return Refused("the number of channels is not known")
     if not fills_blocks(count, block):
-        raise Refused(f"{count} channels do not fill the runtime's blocks of {block}: a reduction is faster")
+        return Refused(f"{count} channels do not fill the runtime's blocks of {block}: a reduction is faster")
     builder = Builder(node)
     ones = builder.constant(np.ones((1, count, 1, 1), dtype=np.float32), "ones")
     squares = builder.op("Mul", source, source)
@@ -44,7 +44,7 @@ def cheapest_normalise(node: ir.Node, block: int) -> bool:
     floor = builder.constant(np.array(smallest**2, dtype=np.float32), "smallest_energy")
     norm = builder.op("Sqrt", builder.op("Clip", energy, floor))
     replace(only_output(node), _spread(builder, source, norm, count) if block else builder.op("Div", source, norm))
-    return True
+    return Fired()
 
 
 def _spread(builder: Builder, source: ir.Value, norm: ir.Value, count: int) -> ir.Value:

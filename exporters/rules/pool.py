@@ -2,20 +2,21 @@
 
 import onnx_ir as ir
 
-from exporters.rules.graph import Builder, Refused, constant, ints, number, only_output, operand, replace, shape
+from exporters.rules.answers import NOT_MINE, Answer, Fired, Refused
+from exporters.rules.graph import Builder, constant, ints, number, only_output, operand, replace, shape
 
 
-def pool_means(node: ir.Node) -> bool:
+def pool_means(node: ir.Node) -> Answer:
     """ReduceMean(x) over height and width → GlobalAveragePool(x), which reads ONNX Runtime's blocked layout."""
     source, sizes = node.inputs[0], shape(node.inputs[0])
     if source is None or sizes is None or len(sizes) != 4 or number(node, "keepdims", 1) != 1:
-        return False
+        return NOT_MINE
     if {axis % 4 for axis in _axes(node)} != {2, 3}:
-        return False
+        return NOT_MINE
     if source.dtype != ir.DataType.FLOAT:
-        raise Refused("ONNX Runtime pools float32 alone")
+        return Refused("ONNX Runtime pools float32 alone")
     replace(only_output(node), Builder(node).op("GlobalAveragePool", source, sizes=(*sizes[:2], 1, 1)))
-    return True
+    return Fired()
 
 
 def _axes(node: ir.Node) -> tuple[int, ...]:

@@ -8,10 +8,11 @@ W·[a; b] + x is W_a·a + W_b·b + x. ONNX Runtime lets a convolution take one s
 
 import onnx_ir as ir
 
+from exporters.rules.answers import NOT_MINE, Answer, Fired
 from exporters.rules.graph import Builder, only_output, only_reader, producer, replace, shape
 
 
-def reassociate_residual(node: ir.Node) -> bool:
+def reassociate_residual(node: ir.Node) -> Answer:
     """Add(Add(conv_a, conv_b), x) → Add(conv_b, Add(conv_a, x)), x being no convolution itself."""
     for inner, other in (node.inputs, reversed(node.inputs)):
         convs = _two_convolutions(inner)
@@ -21,8 +22,8 @@ def reassociate_residual(node: ir.Node) -> bool:
             continue
         builder = Builder(node)
         replace(only_output(node), builder.op("Add", convs[1], builder.op("Add", convs[0], other)))
-        return True
-    return False
+        return Fired()
+    return NOT_MINE
 
 
 def _two_convolutions(value: ir.Value | None) -> tuple[ir.Value, ir.Value] | None:

@@ -10,12 +10,11 @@ import numpy as np
 import onnx_ir as ir
 
 from exporters.costs import Costs
+from exporters.rules.answers import NOT_MINE, Answer, Fired, Refused
 from exporters.rules.filters import channels_apart
 from exporters.rules.graph import (
     Array,
     Builder,
-    Refused,
-    channels,
     constant,
     ints,
     number,
@@ -30,22 +29,24 @@ MOST_SUMMED = 64
 CLEAR_GAIN = 0.9
 
 
-def depthwise_seeds(node: ir.Node, costs: Costs) -> bool | str:
+def depthwise_seeds(node: ir.Node, costs: Costs) -> Answer:
     """Conv with m channels a group → m depthwise convolutions and their sum, where the target's table says so."""
     weight, groups = constant(node.inputs[1]), number(node, "group", 1)
     if groups == 1 or weight is None or weight.shape[1] < 2:
-        return False
+        return NOT_MINE
     if weight.shape[0] != groups:
-        raise Refused(f"{weight.shape[0] // groups} filters a group: no depthwise kernel does that")
+        return Refused(f"{weight.shape[0] // groups} filters a group: no depthwise kernel does that")
     if weight.shape[1] > 4:
-        raise Refused(f"{weight.shape[1]} channels a group: as many convolutions would take longer")
+        return Refused(f"{weight.shape[1]} channels a group: as many convolutions would take longer")
     choice = _choice(node, weight, costs)
+    if isinstance(choice, Refused):
+        return choice
     source, m, builder = node.inputs[0], weight.shape[1], Builder(node)
     assert source is not None, "a convolution has an input"
     every = channels_apart(builder, source, [slice(j, None, m) for j in range(m)], costs.block)
     if every is None and costs.block and groups * m <= MOST_SUMMED:
         replace(only_output(node), _summed(builder, node, weight))
-        return f"{choice}; summed by a pointwise one, as the filters before cannot be parted"
+        return Fired(f"{choice.note}; summed by a pointwise one, as the filters before cannot be parted")
     replace(only_output(node), _depthwise(builder, node, weight, every or _slices(builder, source, m)))
     return choice
 
@@ -62,11 +63,11 @@ def _depthwise(builder: Builder, node: ir.Node, weight: Array, every: list[ir.Va
     return total
 
 
-def _choice(node: ir.Node, weight: Array, costs: Costs) -> str:
-    """The reason for the depthwise form. Raises `Refused` where the table says that one node is faster."""
+def _choice(node: ir.Node, weight: Array, costs: Costs) -> Fired | Refused:
+    """The depthwise form with its reason; refused where the table says that one node is faster."""
     sizes = shape(node.inputs[0])
     if sizes is None or len(sizes) != 4:
-        raise Refused("the input's shape is not known")
+        return Refused("the input's shape is not known")
     m, kernel, stride = weight.shape[1], weight.shape[2], ints(node, "strides", (1,))[0]
     near = costs.nearest_sparse(sizes[1], kernel, stride, sizes[2])
     # Of m channels the grouped form reads as many as of two; the other is m convolutions in place of two.
@@ -74,8 +75,8 @@ def _choice(node: ir.Node, weight: Array, costs: Costs) -> str:
     where = f"{times:.2f} of one node's time at {near.channels} channels, {near.kernel_size}x{near.kernel_size}"
     said = f"{where}, stride {near.stride}, {near.pixels} px ({costs.target})"
     if times > CLEAR_GAIN:
-        raise Refused(f"{m} depthwise convolutions would take {said}; up to {CLEAR_GAIN} would be a clear gain")
-    return f"{m} depthwise convolutions: {said}"
+        return Refused(f"{m} depthwise convolutions would take {said}; up to {CLEAR_GAIN} would be a clear gain")
+    return Fired(f"{m} depthwise convolutions: {said}")
 
 
 def _summed(builder: Builder, node: ir.Node, weight: Array) -> ir.Value:
@@ -92,9 +93,9 @@ def _summed(builder: Builder, node: ir.Node, weight: Array) -> ir.Value:
 
 
 def _slices(builder: Builder, value: ir.Value, m: int) -> list[ir.Value]:
-    count, sizes = channels(value), shape(value)
-    if count is None or sizes is None:
-        raise Refused("the number of channels is not known")
+    sizes = shape(value)
+    assert sizes is not None, "as `_choice` found"
+    count = sizes[1]
     few = (sizes[0], count // m, *sizes[2:])
     one = builder.constant(np.array([1], dtype=np.int64), "axis")
     end, step = (builder.constant(np.array([number_], dtype=np.int64), "slice") for number_ in (count, m))

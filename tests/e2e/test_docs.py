@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import nn
 
+from exporters.rules.answers import Fired
 from groupnl_deploy.models import registry
 from groupnl_deploy.models.layers import build
 from groupnl_deploy.models.registry import create_model, model_spec
@@ -59,5 +60,5 @@ def test_the_rewrite_rule_rewrites() -> None:
     model = ir.serde.deserialize_model(
         onnx.helper.make_model(onnx.helper.make_graph([node], "g", [maps], [result], [divisor]))
     )
-    assert names["multiply_instead"](model.graph[0])
+    assert names["multiply_instead"](model.graph[0]) == Fired()
     assert [node.op_type for node in model.graph if node.outputs[0].is_graph_output()] == ["Mul"]

@@ -22,6 +22,7 @@ from exporters.onnx_exporter import export_onnx, opset_of
 from exporters.optimize import optimize, passes
 from exporters.parity import compare
 from exporters.passes import Outcome
+from exporters.rules.answers import Answer, Fired
 from exporters.rules.graph import Builder, only_output, replace
 from exporters.rules.normalise import cheapest_normalise
 from exporters.tolerances import TOLERANCE
@@ -290,13 +291,13 @@ def test_bisect_names_the_firing_that_broke_parity(tmp_path: Path, monkeypatch) 
     randomise_batchnorm(model)
     save_checkpoint(tmp_path / "net", draft, model)
 
-    def wrong_in_one_place(node: ir.Node, block: int) -> bool:
+    def wrong_in_one_place(node: ir.Node, block: int) -> Answer:
         if "layer1.1/conv1" not in node.name:
             return cheapest_normalise(node, 1)
         builder = Builder(node)
         half = builder.constant(np.array(0.5, dtype=np.float32), "half")
         replace(only_output(node), builder.op("Mul", node.inputs[0], half))
-        return True
+        return Fired()
 
     monkeypatch.setattr(optimize_module, "cheapest_normalise", wrong_in_one_place)
     with pytest.raises(ParityError, match=r"cheapest_normalise broke parity \(firing 3 of 19, .*layer1\.1/conv1"):
