@@ -6,14 +6,14 @@ import numpy as np
 
 from device_agent.backends import Backend, Float32Array
 from device_agent.errors import BackendFailed
-from device_agent.manifest import ArtifactManifest, Golden
+from device_agent.manifest import GOLDEN_PAIR, ArtifactManifest
 
 
 def require_golden(backend: Backend, directory: Path, manifest: ArtifactManifest) -> None:
     """Run the golden input and compare. Raises `BackendFailed` with the difference; nothing to do without a pair."""
     if manifest.golden is None:
         return
-    image, expected = (_array(directory, manifest.golden, which) for which in ("input", "output"))
+    image, expected = (_array(directory / manifest.file(role).name) for role in GOLDEN_PAIR)
     found = backend.logits(backend.run(backend.prepare(image)))
     error, allowed = float(np.abs(found - expected).max()), manifest.golden.tolerance * manifest.parity.output_std
     if not (error <= allowed and _same_answer(found, expected, manifest.golden.tie)):  # NaN fails too
@@ -30,7 +30,7 @@ def _same_answer(found: Float32Array, expected: Float32Array, tie: float) -> boo
     return answer == expected.argmax() or float(expected.max() - expected.reshape(-1)[answer]) <= tie
 
 
-def _array(directory: Path, golden: Golden, which: str) -> Float32Array:
+def _array(path: Path) -> Float32Array:
     # Its digest was checked with the artifact's others; pickled arrays are refused all the same.
-    array: Float32Array = np.load(directory / getattr(golden, which), allow_pickle=False)
+    array: Float32Array = np.load(path, allow_pickle=False)
     return array

@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 
 from device_agent.errors import BadRequest, DigestMismatch
-from device_agent.manifest import ArtifactManifest
+from device_agent.manifest import MANIFEST_FILE, ArtifactManifest
 from device_agent.strict import StrictError
 
 _PUSH_AGAIN = "Push the artifact again; if that does not help, remove its folder on the device first."
@@ -33,7 +33,7 @@ def look_at_artifact(directory: Path, manifest_sha256: str) -> ArtifactManifest:
 
 
 def _manifest(directory: Path, manifest_sha256: str) -> ArtifactManifest:
-    path = directory / "manifest.json"
+    path = directory / MANIFEST_FILE
     if not path.is_file():
         raise DigestMismatch(f"{path} is missing.", _PUSH_AGAIN)
     data = path.read_bytes()

@@ -7,18 +7,20 @@ import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from device_agent.strict import from_json, to_json
 
-MANIFEST_SCHEMA_VERSION = 3
+MANIFEST_FILE = "manifest.json"
+MANIFEST_SCHEMA_VERSION = 4
 
 ROUNDING = 2.0**-24  # of one number in float32, relative
 
 Format = Literal["onnx", "torch"]
+FORMATS: tuple[Format, ...] = get_args(Format)
 
-MODEL_FILES: dict[Format, str] = {"onnx": "model.onnx", "torch": "model.safetensors"}
-"""The one file that a backend loads, by format; the manifest must list it."""
+Role = Literal["model", "golden_input", "golden_output"]
+GOLDEN_PAIR: tuple[Role, Role] = ("golden_input", "golden_output")
 
 
 def is_artifact_id(text: str) -> bool:
@@ -40,11 +42,11 @@ class FileDigest:
     sha256: str
     bytes: int
 
-    @classmethod
-    def of(cls, path: Path) -> "FileDigest":
+    @staticmethod
+    def of(path: Path) -> "FileDigest":
         """Describe a file that exists."""
         with path.open("rb") as stream:
-            return cls(path.name, hashlib.file_digest(stream, "sha256").hexdigest(), path.stat().st_size)
+            return FileDigest(path.name, hashlib.file_digest(stream, "sha256").hexdigest(), path.stat().st_size)
 
     def damage(self, directory: Path) -> str | None:
         """What is wrong with the file of this name in `directory`, as a sentence; None when it is whole."""
@@ -57,6 +59,22 @@ class FileDigest:
         if found.bytes != self.bytes:
             return f"{path} has {found.bytes} bytes, but {self.bytes} are recorded."
         return None if found.sha256 == self.sha256 else f"{path} was altered: its SHA-256 is not the recorded one."
+
+
+@dataclass(frozen=True)
+class ArtifactFile(FileDigest):
+    """A file of an artifact and its role there, by which whoever reads the artifact finds it, whatever its name.
+
+    "model" is what a backend loads; "golden_input" and "golden_output" are the arrays of `Golden`, as .npy.
+    """
+
+    role: Role
+
+    @staticmethod
+    def in_role(role: Role, path: Path) -> "ArtifactFile":
+        """Describe a file that exists."""
+        found = FileDigest.of(path)
+        return ArtifactFile(found.name, found.sha256, found.bytes, role)
 
 
 @dataclass(frozen=True)
@@ -134,14 +152,12 @@ class Parity:
 
 @dataclass(frozen=True)
 class Golden:
-    """One input and the output it must give, as .npy files of the artifact: the device's acceptance check.
+    """The device's acceptance check: how far it may be off the golden output for the golden input.
 
     Accepted is max |Δ| ≤ `tolerance` · the parity's `output_std`, and the same arg-max; two outputs that are no farther
     apart than `tie` may change places. Other processors sum in another order, so both are wider than the parity's own.
     """
 
-    input: str = "golden_input.npy"
-    output: str = "golden_output.npy"
     tolerance: float = 1e-3
     tie: float = 0.0
 
@@ -179,7 +195,7 @@ class ArtifactManifest:
     dataset: str | None
     accuracy: float | None
     checkpoint_sha256: str
-    files: tuple[FileDigest, ...]
+    files: tuple[ArtifactFile, ...]
     input: TensorInfo
     output: TensorInfo
     preprocessing: Preprocessing
@@ -196,17 +212,27 @@ class ArtifactManifest:
     schema_version: int = MANIFEST_SCHEMA_VERSION
 
     def to_bytes(self) -> bytes:
-        """Canonical bytes of `manifest.json`."""
+        """Canonical bytes of the manifest's file."""
         return to_json(self).encode()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "ArtifactManifest":
         """Strict inverse of `to_bytes`; raises `StrictError`."""
-        return from_json(cls, data, "manifest.json")
+        return from_json(cls, data, MANIFEST_FILE)
+
+    def file(self, role: Role) -> ArtifactFile:
+        """The file in a role. Raises `LookupError` where there is none, which `damage` tells of first."""
+        found = next((file for file in self.files if file.role == role), None)
+        if found is None:
+            raise LookupError(f"the manifest lists no file in the role {role}")
+        return found
 
     def damage(self, directory: Path) -> str | None:
         """What is wrong with the artifact's files in `directory`, as a sentence; None when all are whole."""
-        if MODEL_FILES[self.format] not in {file.name for file in self.files}:
-            return f"The manifest in {directory} lists no {MODEL_FILES[self.format]}."
+        pair = () if self.golden is None else GOLDEN_PAIR
+        for role in ("model", *pair):
+            count = sum(file.role == role for file in self.files)
+            if count != 1:
+                return f"The manifest in {directory} lists {count or 'no'} files in the role {role}, and needs one."
         found = (file.damage(directory) for file in self.files)
         return next((damage for damage in found if damage is not None), None)

@@ -17,7 +17,7 @@ from pathlib import Path
 from device_agent import durable, ledger
 from device_agent.artifact import open_artifact
 from device_agent.errors import DigestMismatch
-from device_agent.manifest import ArtifactManifest
+from device_agent.manifest import MANIFEST_FILE, ArtifactManifest
 from device_agent.sweep import sweep
 from device_agent.wire import CommitPush, Deployment, OpenPush
 
@@ -87,7 +87,7 @@ def _place(root: Path, push: Push) -> ArtifactManifest:
 
 def _leave_only(manifest: ArtifactManifest, folder: Path) -> None:
     """Nothing travels along unlisted, such as the part of an upload that was tried twice; the rest is flushed."""
-    listed = {"manifest.json", *(file.name for file in manifest.files)}
+    listed = {MANIFEST_FILE, *(file.name for file in manifest.files)}
     for path in folder.iterdir():
         if path.name in listed:
             durable.flush(path)

@@ -41,13 +41,13 @@ def from_dict(cls: type[T], data: Any, where: str = "") -> T:
     if not isinstance(data, dict):
         raise StrictError(f"{place}: expected a table of keys, found {type(data).__name__}")
     fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    _require_schema_version(fields, data, place)  # first, as other versions have other keys
     unknown = sorted(set(data) - set(fields))
     if unknown:
         raise StrictError(f"{place}: unknown key {_quoted(unknown)}; known keys are {', '.join(fields)}")
     missing = [name for name, field in fields.items() if name not in data and _required(field)]
     if missing:
         raise StrictError(f"{place}: missing key {_quoted(missing)}")
-    _require_schema_version(fields, data, place)
     hints = typing.get_type_hints(cls)
     try:
         return cls(**{name: _convert(hints[name], value, f"{place}.{name}") for name, value in data.items()})

@@ -1,14 +1,12 @@
-"""An artifact: a folder with `manifest.json` and the files it lists. Its id is the manifest's SHA-256."""
+"""An artifact: a folder with a manifest and the files it lists. Its id is the manifest's SHA-256."""
 
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from device_agent.manifest import ArtifactManifest
+from device_agent.manifest import MANIFEST_FILE, ArtifactManifest, Role
 from device_agent.strict import StrictError
 from exporters.errors import ArtifactDamaged, NotAnArtifact
-
-MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True)
@@ -19,10 +17,14 @@ class Artifact:
     manifest: ArtifactManifest
     sha256: str
 
+    def path(self, role: Role) -> Path:
+        """The file in a role of the manifest."""
+        return self.directory / self.manifest.file(role).name
+
     @property
     def files(self) -> tuple[Path, ...]:
         """Everything that travels, the manifest last."""
-        return (*(self.directory / file.name for file in self.manifest.files), self.directory / MANIFEST)
+        return (*(self.directory / file.name for file in self.manifest.files), self.directory / MANIFEST_FILE)
 
 
 def _no_artifact(directory: Path) -> NotAnArtifact:
@@ -32,13 +34,13 @@ def _no_artifact(directory: Path) -> NotAnArtifact:
             f"{directory} is no artifact but a checkpoint.",
             f"Make one of it: groupnl export {directory} --out ARTIFACT",
         )
-    what = "does not exist" if not directory.exists() else f"is no artifact: it has no {MANIFEST}"
+    what = "does not exist" if not directory.exists() else f"is no artifact: it has no {MANIFEST_FILE}"
     return NotAnArtifact(f"{directory} {what}.", "Name a folder that groupnl export wrote.")
 
 
 def write_manifest(directory: Path, manifest: ArtifactManifest) -> None:
     """Add the manifest to a folder that holds the files already."""
-    (directory / MANIFEST).write_bytes(manifest.to_bytes())
+    (directory / MANIFEST_FILE).write_bytes(manifest.to_bytes())
 
 
 def open_artifact(directory: Path) -> Artifact:
@@ -46,7 +48,7 @@ def open_artifact(directory: Path) -> Artifact:
 
     Raises `NotAnArtifact` where it has no manifest, `ArtifactDamaged` for anything missing, truncated or altered.
     """
-    path = directory / MANIFEST
+    path = directory / MANIFEST_FILE
     if not path.is_file():
         raise _no_artifact(directory)
     data = path.read_bytes()

@@ -11,14 +11,14 @@ import torch
 
 import groupnl_deploy
 from device_agent.manifest import (
-    MODEL_FILES,
+    ArtifactFile,
     ArtifactManifest,
-    FileDigest,
     Format,
     Golden,
     Parity,
     PassReport,
     Preprocessing,
+    Role,
     TensorInfo,
 )
 from device_agent.strict import to_dict
@@ -52,6 +52,7 @@ from groupnl_deploy.training.impossible import require_possible
 from groupnl_deploy.workspace import atomic_directory
 
 PARITY_IMAGES = 8
+_MODEL_NAMES: dict[Format, str] = {"onnx": "model.onnx", "torch": "model.safetensors"}
 
 
 @dataclass(frozen=True)
@@ -95,9 +96,14 @@ class _Job:
     folder: Path
 
     @property
-    def file(self) -> Path:
-        """The model's own."""
-        return self.folder / MODEL_FILES[self.format]
+    def files(self) -> dict[Role, Path]:
+        """What is written, by the role that the manifest gives it."""
+        names: dict[Role, str] = {
+            "model": _MODEL_NAMES[self.format],
+            "golden_input": "golden_input.npy",
+            "golden_output": "golden_output.npy",
+        }
+        return {role: self.folder / name for role, name in names.items()}
 
 
 @dataclass(frozen=True)
@@ -183,7 +189,7 @@ def _write_onnx(job: _Job, tell: Task) -> _Exported:
     except BatchBaked as error:
         said = f" While tracing, torch warned: {warned[0]}." if warned else ""
         raise BatchBaked(error.message + said, error.remedy) from error
-    job.file.write_bytes(best.model.SerializeToString(deterministic=True))
+    job.files["model"].write_bytes(best.model.SerializeToString(deterministic=True))
     return _Exported(best.parity, best.passes, opset_of(best.model), best.model.ir_version)
 
 
@@ -191,10 +197,10 @@ def _write_torch(job: _Job, tell: Task) -> _Exported:
     from safetensors.torch import load_file
 
     plain = job.options.optimize == "none"
-    write_tensors(job.file, (job.model if plain else to_inference(job.model)).state_dict())
+    write_tensors(job.files["model"], (job.model if plain else to_inference(job.model)).state_dict())
     # Rebuilt from the file and the specification alone, as the device will do it.
     rebuilt = create_model(job.checkpoint.spec) if plain else inference_form(job.checkpoint.spec)
-    rebuilt.load_state_dict(load_file(job.file))
+    rebuilt.load_state_dict(load_file(job.files["model"]))
     return _Exported(prove_torch(job.reference, rebuilt.eval()), form="eager" if plain else "inference")
 
 
@@ -204,15 +210,14 @@ _WRITERS: dict[Format, Callable[[_Job, Task], _Exported]] = {"onnx": _write_onnx
 def _write_golden(job: _Job, parity: Parity) -> Golden:
     """An image and its right logits, which the device must reproduce."""
     golden, image, logits = golden_pair(job.reference, parity)
-    np.save(job.folder / golden.input, image, allow_pickle=False)
-    np.save(job.folder / golden.output, logits, allow_pickle=False)
+    np.save(job.files["golden_input"], image, allow_pickle=False)
+    np.save(job.files["golden_output"], logits, allow_pickle=False)
     return golden
 
 
 def _manifest(job: _Job, checkpoint_sha256: str, exported: _Exported, golden: Golden) -> ArtifactManifest:
     checkpoint, spec = job.checkpoint, job.checkpoint.spec
     model: dict[str, Any] = to_dict(spec)
-    files = (job.file, job.folder / golden.input, job.folder / golden.output)
     return ArtifactManifest(
         format=job.format,
         label=spec.label,
@@ -221,7 +226,7 @@ def _manifest(job: _Job, checkpoint_sha256: str, exported: _Exported, golden: Go
         dataset=checkpoint.dataset,
         accuracy=checkpoint.accuracy,
         checkpoint_sha256=checkpoint_sha256,
-        files=tuple(FileDigest.of(file) for file in files),
+        files=tuple(ArtifactFile.in_role(role, path) for role, path in job.files.items()),
         input=TensorInfo(INPUT_NAME, (1, *spec.input_shape)),
         output=TensorInfo(OUTPUT_NAME, (1, spec.num_classes)),
         preprocessing=Preprocessing(checkpoint.mean, checkpoint.std),

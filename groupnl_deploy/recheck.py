@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from device_agent.manifest import MODEL_FILES, ArtifactManifest
+from device_agent.manifest import GOLDEN_PAIR, ArtifactManifest, Role
 from device_agent.strict import StrictError, from_dict
 from exporters.artifact import Artifact
 from exporters.choices import BATCH_NAME, INPUT_NAME, LEVELS, OUTPUT_NAME, TARGETS
@@ -56,10 +56,10 @@ def require_artifact(artifact: Artifact, checkpoint: Path | None = None) -> tupl
     differing += of_training(manifest)
     differing += of_golden(manifest, *_golden(artifact))
     if manifest.format == "onnx":
-        differing += of_graph(manifest, read_graph_facts(artifact.directory / MODEL_FILES["onnx"]))
+        differing += of_graph(manifest, read_graph_facts(artifact.path("model")))
     else:
         differing += of_no_graph(manifest)
-        found = _stored(artifact.directory / MODEL_FILES["torch"])
+        found = _stored(artifact.path("model"))
         differing += of_weights(found, _expected(spec, manifest.form == "inference"))
     source = given_source(manifest, checkpoint) if checkpoint else source_at_hand(artifact)
     if source is not None:
@@ -214,8 +214,8 @@ def of_record(manifest: ArtifactManifest, checkpoint: Source) -> Iterator[str]:
     for what, said, right in pairs:
         if said != right:
             yield f"its {what} is {said}, and its checkpoint's {right}"
-    file = next(file for file in manifest.files if file.name == MODEL_FILES[manifest.format])
-    if (manifest.format, manifest.form) == ("torch", "eager") and file.sha256 != checkpoint.weights.sha256:
+    same_file = (manifest.format, manifest.form) == ("torch", "eager")
+    if same_file and manifest.file("model").sha256 != checkpoint.weights.sha256:
         yield "its weights are not its checkpoint's"
 
 
@@ -263,10 +263,9 @@ def _of_fresh_weights(artifact: Artifact, spec: ModelSpec) -> Iterator[str]:
 
     from groupnl_deploy.models.registry import create_model
 
-    golden = artifact.manifest.golden
-    if golden is None:
+    if artifact.manifest.golden is None:
         return
-    image, right = (np.load(artifact.directory / name, allow_pickle=False) for name in (golden.input, golden.output))
+    image, right = (np.load(artifact.path(role), allow_pickle=False) for role in GOLDEN_PAIR)
     with torch.inference_mode():
         fresh = create_model(spec).eval()(torch.from_numpy(image)).numpy()
     if np.abs(fresh - right).max() <= SAME_ANSWERS * artifact.manifest.parity.output_std:
@@ -291,20 +290,17 @@ def _of_statistics(mean: tuple[float, ...], std: tuple[float, ...], spec: ModelS
 def _golden(artifact: Artifact) -> "tuple[Array | None, Array | None]":
     import numpy as np
 
-    golden, listed = artifact.manifest.golden, {file.name for file in artifact.manifest.files}
-    if golden is None:
+    if artifact.manifest.golden is None:
         return None, None
 
-    def read(name: str) -> "Array | None":
-        if name not in listed:
-            return None  # nobody checked its digest
+    def read(role: Role) -> "Array | None":
         try:
-            array: Array = np.load(artifact.directory / name, allow_pickle=False, mmap_mode="r")
+            array: Array = np.load(artifact.path(role), allow_pickle=False, mmap_mode="r")
         except (OSError, ValueError, EOFError):
             return None
         return array
 
-    return read(golden.input), read(golden.output)
+    return read("golden_input"), read("golden_output")
 
 
 def _stored(path: Path) -> Shapes:

@@ -19,7 +19,6 @@ from device_agent.durable import flush
 from groupnl_deploy.errors import DiskFull, UsageError
 
 CHECKPOINT_FILE = "checkpoint.json"
-MANIFEST_FILE = "manifest.json"
 RUN_FILE = "run.json"
 POWER_FILE = "power.csv"
 

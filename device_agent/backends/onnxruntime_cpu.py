@@ -8,7 +8,7 @@ import onnxruntime
 
 from device_agent.backends import Float32Array
 from device_agent.errors import BackendFailed
-from device_agent.manifest import MODEL_FILES, ArtifactManifest
+from device_agent.manifest import ArtifactManifest
 from device_agent.settings import GraphLevel, Settings
 
 _LEVELS: dict[GraphLevel, onnxruntime.GraphOptimizationLevel] = {
@@ -20,7 +20,7 @@ _LEVELS: dict[GraphLevel, onnxruntime.GraphOptimizationLevel] = {
 
 
 class OnnxRuntimeBackend:
-    """Runs `model.onnx`; batch and shapes are the manifest's."""
+    """Runs an ONNX file; batch and shapes are the manifest's."""
 
     def __init__(self) -> None:
         self.versions = {"onnxruntime": str(onnxruntime.__version__), "numpy": np.__version__}
@@ -30,7 +30,7 @@ class OnnxRuntimeBackend:
         options = _session_options(settings)
         self._name = manifest.input.name
         try:
-            path = str(directory / MODEL_FILES[manifest.format])
+            path = str(directory / manifest.file("model").name)
             self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # the runtime raises a family of its own without a common base
             raise BackendFailed(

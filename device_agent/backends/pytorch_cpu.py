@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from device_agent.backends import Float32Array
 from device_agent.errors import BackendFailed
-from device_agent.manifest import MODEL_FILES, ArtifactManifest
+from device_agent.manifest import ArtifactManifest
 from device_agent.settings import Settings
 from device_agent.strict import StrictError, from_dict
 from groupnl_deploy.models.inference import inference_form
@@ -32,7 +32,7 @@ class PyTorchBackend:
         try:
             build = {"eager": create_model, "inference": inference_form}[manifest.form]
             model = build(from_dict(ModelSpec, manifest.model, "model"))
-            model.load_state_dict(load_file(directory / MODEL_FILES[manifest.format]))
+            model.load_state_dict(load_file(directory / manifest.file("model").name))
         except (StrictError, ValueError, RuntimeError) as error:
             raise BackendFailed(
                 f"PyTorch {torch.__version__} cannot build the model: {error}.", "Export and push it again."

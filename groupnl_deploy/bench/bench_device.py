@@ -5,6 +5,7 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
+from device_agent.manifest import MANIFEST_FILE
 from device_agent.settings import Settings, Workload
 from device_agent.wire import BACKENDS, Deployment, PhaseMark, Progress, require_read
 from exporters.artifact import open_artifact
@@ -23,7 +24,7 @@ from groupnl_deploy.remote.connect import connect
 from groupnl_deploy.remote.transport import Transport
 from groupnl_deploy.remote.waiting import DEFAULT_WAIT_S, take_lock
 from groupnl_deploy.words import known_word
-from groupnl_deploy.workspace import MANIFEST_FILE, require_absent
+from groupnl_deploy.workspace import require_absent
 
 _ID = re.compile(r"[0-9a-f]{6,64}")
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from device_agent.manifest import MANIFEST_FILE
 from device_agent.strict import StrictError, from_dict, to_dict
 from groupnl_deploy.cli import console
 from groupnl_deploy.cli.conv_options import ConvOptions, tell_departure, with_conv_options
@@ -12,7 +13,7 @@ from groupnl_deploy.cli.exits import guarded
 from groupnl_deploy.cli.options import Json
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.models.spec import ModelSpec
-from groupnl_deploy.workspace import CHECKPOINT_FILE, MANIFEST_FILE
+from groupnl_deploy.workspace import CHECKPOINT_FILE
 
 if TYPE_CHECKING:
     from groupnl_deploy.models.profile import Counts, LayerProfile, Profile

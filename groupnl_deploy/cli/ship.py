@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from device_agent.manifest import MODEL_FILES
+from device_agent.manifest import FORMATS, MANIFEST_FILE
 from device_agent.wire import BACKENDS
 from exporters import choices
 from groupnl_deploy.cli import console
@@ -71,7 +71,7 @@ def export(
 
 
 def _require_known(format: str, optimize: str, target: str, batch: str) -> None:
-    known_word("format", format, MODEL_FILES)
+    known_word("format", format, FORMATS)
     known_word("level", optimize, choices.LEVELS)
     known_word("target", target, choices.TARGETS)
     known_word("batch", batch, choices.BATCHES)
@@ -194,7 +194,6 @@ def _require_runnable(artifact: str | None, backend: str) -> None:
     """Refuse a folder whose format the backend cannot run, before the device is asked for anything."""
     from exporters.artifact import open_artifact
     from groupnl_deploy.errors import UsageError
-    from groupnl_deploy.workspace import MANIFEST_FILE
 
     formats = BACKENDS[known_word("backend", backend, BACKENDS)].formats
     if artifact is None or not (Path(artifact) / MANIFEST_FILE).is_file():

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from device_agent.manifest import ArtifactManifest
+from device_agent.manifest import MANIFEST_FILE, ArtifactManifest
 from device_agent.strict import StrictError
 from device_agent.wire import BACKENDS, Deployment
 from groupnl_deploy.errors import UsageError, VerificationFailed
@@ -44,7 +44,7 @@ def _runnable(deployment: Deployment, backend: str) -> Deployment:
 
 def remote_manifest(transport: Transport, deployment: Deployment) -> ArtifactManifest:
     """The manifest of a deployment, read back from the device. Raises `VerificationFailed` unless it is whole."""
-    data = transport.get(f"{deployment.directory}/manifest.json")
+    data = transport.get(f"{deployment.directory}/{MANIFEST_FILE}")
     if data is None or sha256_hex(data) != deployment.artifact_sha256:
         what = "is missing" if data is None else "was altered"
         raise VerificationFailed(

@@ -19,7 +19,7 @@ import pytest
 from device_agent import wire
 from device_agent.artifact import open_artifact
 from device_agent.errors import DigestMismatch
-from device_agent.manifest import FileDigest
+from device_agent.manifest import MANIFEST_FILE, ArtifactFile
 from device_agent.settings import Settings, Workload
 from groupnl_deploy.errors import DeviceFault, DeviceUnreachable, UsageError, VerificationFailed
 from groupnl_deploy.remote.bundle import build_bundle
@@ -272,9 +272,9 @@ def test_the_null_backend_fills_no_memory(agent: AgentClient, untrained) -> None
 def test_a_manifest_that_does_not_list_the_model_is_refused(agent: AgentClient, untrained_copy) -> None:
     folder = untrained_copy.onnx.directory
     manifest = dataclasses.replace(untrained_copy.onnx.manifest, files=())
-    (folder / "manifest.json").write_bytes(manifest.to_bytes())
+    (folder / MANIFEST_FILE).write_bytes(manifest.to_bytes())
     digest = hashlib.sha256(manifest.to_bytes()).hexdigest()
-    with pytest.raises(VerificationFailed, match=r"lists no model\.onnx"):
+    with pytest.raises(VerificationFailed, match="lists no files in the role model"):
         agent.bench(request_for(untrained_copy.onnx, manifest_sha256=digest), IMAGES, lambda message: None)
 
 
@@ -283,11 +283,11 @@ def test_a_device_that_computes_another_answer_than_the_golden_one_is_not_measur
     agent: AgentClient, untrained_copy, wrong: float
 ) -> None:
     artifact = untrained_copy.onnx
-    path = artifact.directory / "golden_output.npy"
+    path = artifact.path("golden_output")
     np.save(path, np.load(path) + np.float32(wrong * artifact.manifest.parity.output_std))
-    files = tuple(FileDigest.of(artifact.directory / file.name) for file in artifact.manifest.files)
+    files = tuple(ArtifactFile.in_role(file.role, artifact.path(file.role)) for file in artifact.manifest.files)
     manifest = dataclasses.replace(artifact.manifest, files=files)
-    (artifact.directory / "manifest.json").write_bytes(manifest.to_bytes())
+    (artifact.directory / MANIFEST_FILE).write_bytes(manifest.to_bytes())
     request = request_for(artifact, manifest_sha256=hashlib.sha256(manifest.to_bytes()).hexdigest())
     with pytest.raises(DeviceFault, match="another answer"):
         agent.bench(dataclasses.replace(request, backend="onnxruntime"), IMAGES, lambda message: None)

@@ -1,14 +1,16 @@
 import dataclasses
 import json
 import typing
+from pathlib import Path
 
 import pytest
 
 from device_agent import wire
 from device_agent.manifest import (
     MANIFEST_SCHEMA_VERSION,
+    ArtifactFile,
     ArtifactManifest,
-    FileDigest,
+    Golden,
     Parity,
     Preprocessing,
     TensorInfo,
@@ -86,10 +88,31 @@ def test_anything_else_is_refused(line: bytes) -> None:
         wire.decode(line)
 
 
-def test_a_manifest_of_another_schema_version_is_refused() -> None:
-    manifest = dataclasses.replace(_manifest(), schema_version=MANIFEST_SCHEMA_VERSION + 1)
-    with pytest.raises(StrictError, match="schema_version 4"):
-        ArtifactManifest.from_bytes(manifest.to_bytes())
+@pytest.mark.parametrize("version", [3, MANIFEST_SCHEMA_VERSION + 1])
+def test_a_manifest_of_another_schema_version_is_refused_for_that_and_not_for_its_keys(version: int) -> None:
+    data = json.loads(_manifest().to_bytes()) | {"schema_version": version, "a_key_of": "another version"}
+    for file in data["files"]:
+        del file["role"]
+    with pytest.raises(StrictError, match=f"schema_version {version} is not the {MANIFEST_SCHEMA_VERSION}"):
+        ArtifactManifest.from_bytes(json.dumps(data).encode())
+
+
+def test_a_file_is_found_by_its_role_and_a_role_that_no_file_has_is_named() -> None:
+    manifest = _manifest()
+    assert manifest.file("model").name == "model.onnx"
+    with pytest.raises(LookupError, match="golden_input"):
+        manifest.file("golden_input")
+
+
+@pytest.mark.parametrize("count, words", [(0, "no files in the role model"), (2, "2 files in the role model")])
+def test_a_role_that_no_file_or_several_have_is_damage(tmp_path: Path, count: int, words: str) -> None:
+    manifest = _manifest()
+    assert words in (dataclasses.replace(manifest, files=manifest.files * count).damage(tmp_path) or "")
+
+
+def test_a_golden_pair_needs_its_two_files(tmp_path: Path) -> None:
+    manifest = dataclasses.replace(_manifest(), golden=Golden())
+    assert "no files in the role golden_input" in (manifest.damage(tmp_path) or "")
 
 
 def test_a_manifest_survives_its_bytes() -> None:
@@ -107,7 +130,7 @@ def _manifest() -> ArtifactManifest:
         dataset=None,
         accuracy=None,
         checkpoint_sha256="d" * 64,
-        files=(FileDigest("model.onnx", "e" * 64, 3),),
+        files=(ArtifactFile("model.onnx", "e" * 64, 3, "model"),),
         input=TensorInfo("input", (1, 3, 8, 8)),
         output=TensorInfo("logits", (1, 10)),
         preprocessing=Preprocessing((0.5,) * 3, (0.25,) * 3),

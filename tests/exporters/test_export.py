@@ -14,6 +14,7 @@ import torch
 
 from device_agent.acceptance import require_golden
 from device_agent.errors import BackendFailed
+from device_agent.manifest import MANIFEST_FILE, MANIFEST_SCHEMA_VERSION
 from exporters import optimize as optimize_module
 from exporters.artifact import open_artifact
 from exporters.costs import load_costs
@@ -91,8 +92,8 @@ def test_the_manifest_keeps_both_errors_and_says_that_the_batch_is_dynamic(check
         "dynamic": export_checkpoint(checkpoint, tmp_path / "any", "onnx", ExportOptions("none", batch="dynamic")),
     }
     for batch, artifact in kept.items():
-        manifest = json.loads((artifact.directory / "manifest.json").read_text())
-        assert manifest["batch"] == batch and manifest["schema_version"] == 3
+        manifest = json.loads((artifact.directory / MANIFEST_FILE).read_text())
+        assert manifest["batch"] == batch and manifest["schema_version"] == MANIFEST_SCHEMA_VERSION
         assert manifest["parity"]["reference"] == "float64"
         assert 0 < manifest["parity"]["eager_error"] < 1e-4 * manifest["parity"]["output_std"]
         assert manifest["parity"]["batches"] == ([1] if batch == "1" else [1, 2, 5])
@@ -136,7 +137,7 @@ def test_a_network_that_amplifies_rounding_is_exported_and_its_device_may_round_
     def computes(logits: np.ndarray) -> SimpleNamespace:
         return SimpleNamespace(prepare=lambda image: image, run=lambda image: logits, logits=lambda output: output)
 
-    right = np.load(tmp_path / "a" / "golden_output.npy")
+    right = np.load(tmp_path / "a" / manifest.file("golden_output").name)
     for off, accepted in ((0.9, True), (1.1, False)):
         found = right + off * manifest.golden.tolerance * parity.output_std
         if accepted:
@@ -314,7 +315,7 @@ def test_parity_inputs_are_real_images(untrained) -> None:
 @pytest.mark.parametrize("damage", ["missing", "truncated", "altered", "manifest", "no artifact"])
 def test_a_damaged_artifact_is_refused(untrained_copy, damage: str) -> None:
     folder = untrained_copy.onnx.directory
-    path = folder / ("manifest.json" if damage in ("manifest", "no artifact") else "model.onnx")
+    path = folder / (MANIFEST_FILE if damage in ("manifest", "no artifact") else "model.onnx")
     data = path.read_bytes()
     if damage in ("missing", "no artifact"):
         path.unlink()

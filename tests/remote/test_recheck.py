@@ -13,7 +13,7 @@ import safetensors.torch
 import torch
 from typer.testing import CliRunner
 
-from device_agent.manifest import FileDigest, Golden
+from device_agent.manifest import MANIFEST_FILE, ArtifactFile, Golden
 from exporters import parity, reference
 from exporters.artifact import Artifact, open_artifact
 from groupnl_deploy import recheck
@@ -28,7 +28,7 @@ from groupnl_deploy.training.imports import import_weights
 Edit = Callable[[dict[str, Any]], object]
 
 
-def edited(folder: Path, edit: Edit, name: str = "manifest.json") -> Path:
+def edited(folder: Path, edit: Edit, name: str = MANIFEST_FILE) -> Path:
     """The same folder, with its record changed by hand and valid still."""
     path = folder / name
     table = json.loads(path.read_text())
@@ -45,6 +45,19 @@ def put(*keys: str | int, value: Any) -> Edit:
         inner[keys[-1]] = value
 
     return edit
+
+
+def swapped(table: dict[str, Any], *roles: str) -> None:
+    """Two files, each in the other's role."""
+    one, other = (next(file for file in table["files"] if file["role"] == role) for role in roles)
+    one["role"], other["role"] = other["role"], one["role"]
+
+
+def overwritten(artifact: Artifact, role: Any, data: bytes) -> Artifact:
+    """Another file in a role, with its digest."""
+    artifact.path(role).write_bytes(data)
+    others = tuple(file for file in artifact.manifest.files if file.role != role)
+    return reworded(artifact, files=(*others, ArtifactFile.in_role(role, artifact.path(role))))
 
 
 def reworded(artifact: Artifact, **changes: Any) -> Artifact:
@@ -88,8 +101,7 @@ BOTH = [
     (put("preprocessing", "std", value=[0.229, 0.224, 0.226]), "its golden image was not prepared with mean"),
     (lambda table: table["parity"].update(eager_error=1.0, tolerance=0.1), "it names no place where rounding grows"),
     (put("parity", "batches", value=[1, 2, 5]), "it was proved at batches (1, 2, 5), and its batch is 1"),
-    (put("golden", "output", value="golden_input.npy"), "its golden answer is"),
-    (put("golden", "input", value="manifest.json"), "its golden image is no array"),
+    (lambda table: swapped(table, "golden_input", "golden_output"), "its golden answer is"),
 ]
 ONNX = [
     (put("opset", value=13), "its opset is 13, and the graph's 17"),
@@ -117,6 +129,11 @@ def test_a_claim_changed_by_hand_is_refused(untrained_copy, format, edit, words)
     assert words in caught.value.message and caught.value.exit_code == 4
 
 
+def test_a_golden_image_that_is_no_array_is_refused(untrained_copy) -> None:
+    with pytest.raises(VerificationFailed, match="its golden image is no array"):
+        require_artifact(overwritten(untrained_copy.onnx, "golden_input", b"no array"))
+
+
 def test_the_eager_networks_weights_are_the_checkpoints_to_the_bit(untrained, tmp_path) -> None:
     artifact = export_checkpoint(untrained.checkpoint, tmp_path / "eager", "torch", ExportOptions(optimize="none"))
     assert require_artifact(artifact, untrained.checkpoint) == ()
@@ -124,7 +141,7 @@ def test_the_eager_networks_weights_are_the_checkpoints_to_the_bit(untrained, tm
     state = safetensors.torch.load_file(path)
     state["fc.bias"][0] += 1
     safetensors.torch.save_file(state, path)
-    files = tuple(FileDigest.of(artifact.directory / file.name) for file in artifact.manifest.files)
+    files = tuple(ArtifactFile.in_role(file.role, artifact.path(file.role)) for file in artifact.manifest.files)
     with pytest.raises(VerificationFailed, match="its weights are not its checkpoint's"):
         require_artifact(reworded(artifact, files=files), untrained.checkpoint)
 
