@@ -10,6 +10,9 @@
     └── BackendFailed       the runtime refused the model or an input, or memory ran out
 """
 
+UPDATE_BOTH = "Use one version of groupnl on both sides: push again."
+"""The remedy for what only another version would have asked."""
+
 
 class AgentError(Exception):
     """Base: one sentence of what happened (`message`), one of what to do (`remedy`)."""

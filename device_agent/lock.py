@@ -2,13 +2,13 @@
 
 import fcntl
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from device_agent.errors import DeviceBusy
-from device_agent.wire import Waiting
+from device_agent.errors import UPDATE_BOTH, BadRequest, DeviceBusy
+from device_agent.messages.lock import Waiting
 
 _LOOK_EVERY_S = 0.25  # some tens of microseconds of one core each time: what waits must not disturb what it waits for
 _LONGEST_NAME = 200
@@ -49,6 +49,23 @@ class DeviceLock:
                 told = holder.holder
                 tell(holder)
             time.sleep(min(_LOOK_EVERY_S, max(0.0, deadline - time.monotonic())))
+
+    @contextmanager
+    def kept(self, purpose: str) -> Iterator[None]:
+        """Under the lock that the host has taken; else under the block's own, to be had at once or not at all."""
+        if self.held:
+            yield
+            return
+        self.take(purpose, wait_s=0)
+        try:
+            yield
+        finally:
+            self.release()
+
+    def require_held(self, what: str) -> None:
+        """Raise `BadRequest` where this process does not hold it."""
+        if not self.held:
+            raise BadRequest(f"The device's lock was not taken before {what}.", UPDATE_BOTH)
 
     def release(self) -> None:
         """Give it back; the end of the process does the same."""

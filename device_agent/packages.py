@@ -2,7 +2,7 @@
 
 import sys
 
-from device_agent.wire import BACKENDS
+from device_agent.backend_table import BACKENDS
 
 IN_ENVIRONMENT = sys.prefix != sys.base_prefix
 """Whether this Python is a virtual environment's; pip refuses to install into Debian's own (PEP 668)."""

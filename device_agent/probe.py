@@ -5,7 +5,7 @@ import platform
 import shutil
 from pathlib import Path
 
-from device_agent.wire import BoardFacts
+from device_agent.messages.board import BoardFacts
 
 # The Pi's firmware publishes its throttle bit field here (raspberrypi/linux, firmware hwmon driver).
 _THROTTLED = "sys/devices/platform/soc/soc:firmware/get_throttled"

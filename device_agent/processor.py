@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from device_agent.wire import CpuUse
+from device_agent.messages.bench import CpuUse
 
 # Columns of the first line of /proc/stat. Guests' time is in `user` already.
 _BUSY, _IOWAIT, _STEAL = ("user", "nice", "system", "irq", "softirq"), "iowait", "steal"

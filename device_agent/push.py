@@ -11,15 +11,56 @@ Below the root::
 import os
 import secrets
 import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from device_agent import durable, ledger
 from device_agent.artifact import open_artifact
-from device_agent.errors import DigestMismatch
+from device_agent.errors import UPDATE_BOTH, BadRequest, DigestMismatch
+from device_agent.lock import DeviceLock
 from device_agent.manifest import MANIFEST_FILE, ArtifactManifest
+from device_agent.messages.ledger import Deployment
+from device_agent.messages.push import CommitPush, OpenPush, PushOpened
 from device_agent.sweep import sweep
-from device_agent.wire import CommitPush, Deployment, OpenPush
+
+
+class Pushing:
+    """The pushes of one session, one at a time. When the session ends in the middle of a commit, that is finished."""
+
+    def __init__(self, root: Path, agent: Path, agent_sha256: str, lock: DeviceLock) -> None:
+        self._root, self._agent, self._agent_sha256, self._lock = root, agent, agent_sha256, lock
+        self._push: Push | None = None
+        self._finishing = threading.Lock()
+
+    def open(self, request: OpenPush) -> PushOpened:
+        """Begin one; what another has sent so far is removed."""
+        self._lock.require_held("a push")
+        with self._finishing:
+            if self._push is not None:
+                discard_push(self._push)
+            self._push = open_push(self._root, self._agent, request)
+        incoming = self._push.incoming
+        return PushOpened(None if incoming is None else incoming.relative_to(self._root).as_posix())
+
+    def commit(self, request: CommitPush) -> Deployment:
+        """Commit the open one."""
+        self._lock.require_held("a push")
+        if self._push is None:
+            raise BadRequest("No push is open.", UPDATE_BOTH)
+        with self._finishing:
+            push, self._push = self._push, None
+            return commit_push(self._root, self._agent, self._agent_sha256, push, request)
+
+    @contextmanager
+    def abandoned(self) -> Iterator[None]:
+        """Nothing is committed from here on, and what an open push has sent is removed."""
+        with self._finishing:
+            if self._push is not None:
+                discard_push(self._push)
+            yield
 
 
 @dataclass(frozen=True)

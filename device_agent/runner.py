@@ -20,14 +20,11 @@ import numpy.typing as npt
 
 from device_agent.acceptance import require_golden
 from device_agent.artifact import open_artifact
+from device_agent.backend_table import BACKENDS, require_read
 from device_agent.backends import Backend, Float32Array, open_backend, require_libraries
 from device_agent.errors import AgentError, BackendFailed, BadRequest
 from device_agent.manifest import ArtifactManifest, Preprocessing
-from device_agent.probe import board_facts, rss_bytes, usable_cores
-from device_agent.processor import read_processor, use_between
-from device_agent.settings import SettingError, Settings, Workload
-from device_agent.wire import (
-    BACKENDS,
+from device_agent.messages.bench import (
     BenchRequest,
     BenchResult,
     ImagePayload,
@@ -36,8 +33,10 @@ from device_agent.wire import (
     PhaseMark,
     PhaseSpan,
     Progress,
-    require_read,
 )
+from device_agent.probe import board_facts, rss_bytes, usable_cores
+from device_agent.processor import read_processor, use_between
+from device_agent.settings import SettingError, Settings, Workload
 
 Pixels = npt.NDArray[np.uint8]
 Emit = Callable[[PhaseMark | Progress], None]

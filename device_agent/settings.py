@@ -60,7 +60,7 @@ class Workload:
 
 @dataclass(frozen=True)
 class Settings:
-    """How the runtime is set up, and the workload. Which settings a backend reads is in `wire.BACKENDS`.
+    """How the runtime is set up, and the workload. Which settings a backend reads is in `backend_table.BACKENDS`.
 
     Args:
         threads: of one inference; 0 means every core of the device.

@@ -1,6 +1,6 @@
 """Runtime backends: each loads a verified artifact and runs prepared inputs.
 
-A backend's libraries are imported when it is opened. To add one: a file here, an entry in `wire.BACKENDS`.
+A backend's libraries are imported when it is opened. To add one: a file here, an entry in `backend_table.BACKENDS`.
 """
 
 import difflib
@@ -13,11 +13,11 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from device_agent.backend_table import BACKENDS, BackendEntry
 from device_agent.errors import BadRequest, MissingLibrary
 from device_agent.manifest import ArtifactManifest
 from device_agent.packages import IN_ENVIRONMENT, install_remedy
 from device_agent.settings import Settings
-from device_agent.wire import BACKENDS, BackendEntry
 
 Float32Array = npt.NDArray[np.float32]
 

@@ -5,9 +5,11 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
+from device_agent.backend_table import BACKENDS, require_read
 from device_agent.manifest import MANIFEST_FILE
+from device_agent.messages.bench import PhaseMark, Progress
+from device_agent.messages.ledger import Deployment, ReadLedger
 from device_agent.settings import Settings, Workload
-from device_agent.wire import BACKENDS, Deployment, PhaseMark, Progress, require_read
 from exporters.artifact import open_artifact
 from groupnl_deploy.bench.meter import MeterPlan
 from groupnl_deploy.bench.metered import require_measurable
@@ -57,7 +59,7 @@ def bench_device(
         deployment = _deployment(agent, device.name, backend, wanted, reporter)
         take_lock(agent, device.name, f"a benchmark of {deployment.label}", wait_s, reporter.note)
         # Whom we waited for may have pushed a newer one, or this one anew.
-        deployment = find_deployment(agent.read_ledger(device.name).deployments, device.name, backend, wanted)
+        deployment = find_deployment(agent.ask(ReadLedger(device.name)).deployments, device.name, backend, wanted)
         subject = _subject(transport, deployment, settings.workload.images)
         name = subject.manifest.label
         out = out or _default_run_folder(name, backend)
@@ -79,7 +81,7 @@ def bench_device(
 
 
 def _deployment(agent: AgentClient, device: str, backend: str, wanted: str | None, reporter: Reporter) -> Deployment:
-    ledger = agent.read_ledger(device)
+    ledger = agent.ask(ReadLedger(device))
     if ledger.damage is not None:
         reporter.note(f"The ledger on {device} was not used: {ledger.damage}. The next push writes it anew.")
     return find_deployment(ledger.deployments, device, backend, wanted)

@@ -7,7 +7,7 @@ The idle windows have the load beside them, or the agent's start, and lose as mu
 
 from dataclasses import dataclass
 
-from device_agent.wire import Phase
+from device_agent.messages.bench import Phase
 from groupnl_deploy.bench.metered import METERED_RUNOUT_S
 from groupnl_deploy.bench.run import BenchRun
 from power import renewal

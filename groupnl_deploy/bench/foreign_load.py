@@ -10,7 +10,7 @@ The limits and where they come from: docs/validity.md.
 
 from collections.abc import Iterator
 
-from device_agent.wire import CpuUse, Phase, PhaseSpan
+from device_agent.messages.bench import CpuUse, Phase, PhaseSpan
 from groupnl_deploy.bench.check import Check, Doubts, at_most, judged, not_judged
 from groupnl_deploy.bench.steadiness import QUIET
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from device_agent.wire import Phase
+from device_agent.messages.bench import Phase
 from groupnl_deploy.errors import InvalidSetting, UsageError
 from groupnl_deploy.words import known_word, misspells
 from power import renewal

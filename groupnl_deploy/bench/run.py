@@ -11,8 +11,8 @@ from typing import get_args
 
 import groupnl_deploy
 from device_agent.manifest import ArtifactManifest, FileDigest
+from device_agent.messages.bench import BenchRequest, BenchResult, Phase
 from device_agent.strict import StrictError, from_json, to_json
-from device_agent.wire import BenchRequest, BenchResult, Phase
 from groupnl_deploy.bench.clock import ClockSync
 from groupnl_deploy.errors import UsageError, VerificationFailed
 from groupnl_deploy.workspace import POWER_FILE, RUN_FILE, atomic_directory

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from device_agent.manifest import ArtifactManifest
+from device_agent.messages.bench import BenchRequest, BenchResult, PhaseMark, Progress
+from device_agent.messages.ledger import Deployment
 from device_agent.settings import Settings
-from device_agent.wire import BenchRequest, BenchResult, Deployment, PhaseMark, Progress
 from groupnl_deploy.bench.clock import ClockSync, synchronise
 from groupnl_deploy.bench.meter import Metering, MeterPlan, renewal_warning, start_metering
 from groupnl_deploy.bench.metered import METERED_RUNOUT_S

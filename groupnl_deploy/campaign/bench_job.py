@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from device_agent.messages.ledger import Deployment
 from device_agent.settings import Settings
 from device_agent.strict import StrictError, from_json, to_dict
-from device_agent.wire import Deployment
 from groupnl_deploy.bench.bench_device import bench_device
 from groupnl_deploy.bench.meter import MeterPlan
 from groupnl_deploy.bench.run import load_run

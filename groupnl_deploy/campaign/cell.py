@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
+from device_agent.backend_table import BACKENDS, unread_settings
 from device_agent.manifest import Format
 from device_agent.settings import Settings
-from device_agent.wire import BACKENDS, unread_settings
 from exporters.choices import DEFAULT_BATCH, DEFAULT_LEVEL, DEFAULT_OPSET, DEFAULT_TARGET, Batch, Level, Target
 from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.training.recipe import Recipe

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import fields
 
+from device_agent.backend_table import BACKENDS
 from device_agent.manifest import Format
-from device_agent.wire import BACKENDS
 from exporters.choices import DEFAULT_OPSET, opsets
 from groupnl_deploy.bench.metered import require_measurable
 from groupnl_deploy.campaign.config import CONVOLUTIONS, Campaign, ExportConfig, MeterConfig, ModelConfig, NamedModel

@@ -9,8 +9,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from device_agent.backend_table import BACKENDS
 from device_agent.settings import Settings
-from device_agent.wire import BACKENDS
 from groupnl_deploy.campaign.axes import slug
 from groupnl_deploy.campaign.cell import Cell, ExportPoint, Source
 

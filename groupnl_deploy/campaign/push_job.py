@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from device_agent.messages.ledger import Deployment
 from device_agent.strict import to_dict, to_json
-from device_agent.wire import Deployment
 from exporters.artifact import open_artifact
 from groupnl_deploy.campaign.cell import Cell
 from groupnl_deploy.campaign.export_job import ExportJob

@@ -8,8 +8,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from device_agent.backend_table import BACKENDS
+from device_agent.messages.board import Probe
 from device_agent.packages import install_remedy
-from device_agent.wire import BACKENDS
 from groupnl_deploy.bench.meter import MeterPlan, require_answer
 from groupnl_deploy.errors import DeviceUnreachable, DiskFull, InvalidSetting, UsageError
 from groupnl_deploy.progress import Reporter
@@ -99,7 +100,7 @@ def require_ready(needs: Needs, reporter: Reporter, measured_elsewhere: bool = F
 
 def _require_device(transport: Transport, needs: DeviceNeeds, reporter: Reporter) -> None:
     with open_agent(transport) as agent:
-        cores = agent.board_facts().cores
+        cores = agent.ask(Probe()).cores
     if needs.threads > cores:
         raise InvalidSetting(
             f"{needs.threads} threads were asked for, but {transport.name} has {cores} cores.",

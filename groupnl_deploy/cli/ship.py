@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from device_agent.backend_table import BACKENDS
 from device_agent.manifest import FORMATS, MANIFEST_FILE
-from device_agent.wire import BACKENDS
 from exporters import choices
 from groupnl_deploy.cli import console
 from groupnl_deploy.cli.exits import guarded

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
+from device_agent.backend_table import BACKENDS
 from device_agent.manifest import MANIFEST_FILE, ArtifactManifest
+from device_agent.messages.ledger import Deployment
 from device_agent.strict import StrictError
-from device_agent.wire import BACKENDS, Deployment
 from groupnl_deploy.errors import UsageError, VerificationFailed
 from groupnl_deploy.remote.transport import Transport
 from groupnl_deploy.workspace import sha256_hex

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from device_agent.wire import Deployment
+from device_agent.messages.ledger import Deployment
+from device_agent.messages.push import CommitPush, OpenPush
 from exporters.artifact import Artifact, open_artifact
 from groupnl_deploy.deploy.inventory import get_device
 from groupnl_deploy.errors import DeviceFault
@@ -64,14 +65,14 @@ def push_artifact(
     """
     with open_agent(transport) as agent:
         take_lock(agent, transport.name, f"a push of {artifact.manifest.label}", wait_s, say)
-        incoming = agent.open_push(artifact.sha256).incoming
+        incoming = agent.ask(OpenPush(artifact.sha256)).incoming
         if incoming is not None:
             try:
                 _upload(transport, artifact, incoming, sent)
             except DeviceFault:
                 agent.raise_if_gone()  # then this is why, and the refusal only what followed
                 raise
-        return agent.commit_push(transport.name, datetime.now(UTC).isoformat(timespec="seconds"))
+        return agent.ask(CommitPush(transport.name, datetime.now(UTC).isoformat(timespec="seconds")))
 
 
 def _upload(transport: Transport, artifact: Artifact, directory: str, sent: Sent) -> None:

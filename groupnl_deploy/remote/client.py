@@ -10,33 +10,12 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from device_agent.messages.bench import BenchRequest, BenchResult, ImagePayload, PhaseMark, Progress
+from device_agent.messages.clock import Ping
+from device_agent.messages.greeting import AgentFault, Hello
+from device_agent.messages.lock import LockTaken, TakeLock, Waiting
 from device_agent.strict import StrictError
-from device_agent.wire import (
-    WIRE_VERSION,
-    AgentFault,
-    BenchRequest,
-    BenchResult,
-    BoardFacts,
-    CommitPush,
-    Deployment,
-    Hello,
-    ImagePayload,
-    LedgerRead,
-    LockTaken,
-    Message,
-    OpenPush,
-    PhaseMark,
-    Ping,
-    Pong,
-    Probe,
-    Progress,
-    PushOpened,
-    ReadLedger,
-    TakeLock,
-    Waiting,
-    decode,
-    encode,
-)
+from device_agent.wire import WIRE_VERSION, Answer, Message, Request, answer_of, decode, encode
 from groupnl_deploy.errors import (
     DeviceFault,
     DeviceUnreachable,
@@ -48,11 +27,9 @@ from groupnl_deploy.errors import (
 from groupnl_deploy.remote.transport import Process, Transport
 
 _START_S = 60.0
-_ANSWER_S = 30.0
-_DISK_S = 300.0  # to read an artifact back from a slow SD card, and to flush it
 _PATIENCE = 4.0  # a phase may take this many times what the agent expects, and a minute more
 
-T = TypeVar("T", bound=Message)
+M = TypeVar("M", bound=Message)
 _LAST_WORDS = 3  # lines of an agent that died; a traceback ends with what it was about
 # Exit codes of a process that a signal ended: 128 + its number.
 _DEATHS = {
@@ -85,9 +62,10 @@ class AgentClient:
         """`count` round trips, one after the other."""
         return tuple(self._round_trip() for _ in range(count))
 
-    def board_facts(self) -> BoardFacts:
-        """The board as it is now."""
-        return self._expect(BoardFacts, self._ask(Probe()))
+    def ask(self, request: Request[Answer]) -> Answer:
+        """Send a request and wait for its answer. Raises the host's error for a fault, or `DeviceUnreachable`."""
+        self._send(request)
+        return self._expect(answer_of(type(request)), self._receive(request.patience_s))
 
     def take_lock(self, purpose: str, wait_s: float, waiting: Callable[[Waiting], None]) -> None:
         """Hold the device's lock from here to the agent's end. `waiting` hears of every other holder on the way.
@@ -95,21 +73,9 @@ class AgentClient:
         `purpose` is what others are told that they wait for. Raises `DeviceFault` after `wait_s`.
         """
         self._send(TakeLock(purpose, wait_s))
-        while isinstance(message := self._receive(wait_s + _ANSWER_S), Waiting):
+        while isinstance(message := self._receive(wait_s + TakeLock.patience_s), Waiting):
             waiting(message)
         self._expect(LockTaken, message)
-
-    def open_push(self, manifest_sha256: str) -> PushOpened:
-        """Begin a push under the lock: where to upload to, or that the artifact is there already and whole."""
-        return self._expect(PushOpened, self._ask(OpenPush(manifest_sha256), timeout_s=_DISK_S))
-
-    def commit_push(self, device: str, pushed_at: str) -> Deployment:
-        """Have what was uploaded verified, named and recorded, in one step. Raises `VerificationFailed`."""
-        return self._expect(Deployment, self._ask(CommitPush(device, pushed_at), timeout_s=_DISK_S))
-
-    def read_ledger(self, device: str) -> LedgerRead:
-        """What was pushed to the device."""
-        return self._expect(LedgerRead, self._ask(ReadLedger(device), timeout_s=_DISK_S))
 
     def raise_if_gone(self) -> None:
         """Raise what ended the agent, if it has ended."""
@@ -132,12 +98,8 @@ class AgentClient:
 
     def _round_trip(self) -> ClockProbe:
         sent_s = time.monotonic()
-        pong = self._expect(Pong, self._ask(Ping()))
+        pong = self.ask(Ping())
         return ClockProbe(sent_s, time.monotonic(), pong.device_ns / 1e9)
-
-    def _ask(self, request: Message, timeout_s: float = _ANSWER_S) -> Message:
-        self._send(request)
-        return self._receive(timeout_s)
 
     def _send(self, message: Message) -> None:
         try:
@@ -162,7 +124,7 @@ class AgentClient:
             raise fault_error(message, self._device_name)
         return message
 
-    def _expect(self, kind: type[T], message: Message) -> T:
+    def _expect(self, kind: type[M], message: Message) -> M:
         if not isinstance(message, kind):
             raise DeviceFault(f"The agent answered {type(message).__name__}, not {kind.__name__}.", "Push again.")
         return message

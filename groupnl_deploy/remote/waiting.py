@@ -4,7 +4,7 @@ import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from device_agent.wire import Waiting
+from device_agent.messages.lock import Waiting
 
 if TYPE_CHECKING:
     from groupnl_deploy.remote.client import AgentClient

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from device_agent.wire import BACKENDS
+from device_agent.backend_table import BACKENDS
 from groupnl_deploy.bench.check import Check
 from groupnl_deploy.bench.energy import RunEnergy, run_energy
 from groupnl_deploy.bench.run import BenchRun, load_run

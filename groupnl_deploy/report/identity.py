@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
+from device_agent.backend_table import BACKENDS
 from device_agent.manifest import ArtifactManifest
 from device_agent.settings import Settings
 from device_agent.strict import StrictError, from_dict
-from device_agent.wire import BACKENDS
 from groupnl_deploy.bench.run import BenchRun
 from groupnl_deploy.models.spec import KNOBS, ConvSpec, ModelSpec
 from power.trace import PowerTrace

@@ -99,11 +99,14 @@ def test_pushing_to_this_machine_and_reporting_import_no_framework(untrained, tm
     assert imported_by(["report"], tmp_path, code=2) & (frameworks | {"onnx"}) == set()
 
 
-def test_listing_backends_and_reading_the_wire_needs_the_standard_library_alone() -> None:
+def test_listing_backends_and_reading_messages_needs_the_standard_library_and_no_part_of_the_agent() -> None:
     code = (
-        "import sys; before = set(sys.modules); import device_agent.wire\n"
-        "new = {name.split('.')[0] for name in set(sys.modules) - before}\n"
-        "outside = {name for name in new if name not in sys.stdlib_module_names and name != 'device_agent'}\n"
+        "import sys; before = set(sys.modules)\n"
+        "import device_agent.backend_table\n"
+        "from device_agent import wire; wire.message_classes()\n"
+        "new = {name for name in set(sys.modules) - before if name.split('.')[0] not in sys.stdlib_module_names}\n"
+        "known = {f'device_agent.{name}' for name in ('wire', 'strict', 'settings', 'manifest', 'backend_table')}\n"
+        "outside = new - known - {'device_agent', 'device_agent.messages', *wire.MESSAGE_FILES}\n"
         "assert not outside, outside\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -1,7 +1,7 @@
 """What runs that are made by hand have in common: a manifest, and the frame around a result."""
 
-from device_agent import wire
 from device_agent.manifest import ArtifactManifest, Parity, Preprocessing, TensorInfo
+from device_agent.messages.bench import BenchRequest, BenchResult
 from device_agent.settings import Settings, Workload
 from groupnl_deploy.bench.clock import ClockSync
 from groupnl_deploy.bench.run import BenchRun, Images
@@ -28,12 +28,12 @@ def made_manifest(trained: bool) -> ArtifactManifest:
     )
 
 
-def made_run(result: wire.BenchResult, *, trained: bool, warmup_s: float) -> BenchRun:
+def made_run(result: BenchResult, *, trained: bool, warmup_s: float) -> BenchRun:
     return BenchRun(
         device="pi",
         artifact_sha256=DIGEST,
         manifest=made_manifest(trained),
-        request=wire.BenchRequest(
+        request=BenchRequest(
             "/x", DIGEST, result.backend, Settings(workload=Workload(idle_s=5.0, warmup_s=warmup_s)), 1, 1.5
         ),
         images=Images("digits, test", None),

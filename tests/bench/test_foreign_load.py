@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from device_agent.wire import CpuUse, PhaseSpan
+from device_agent.messages.bench import CpuUse, PhaseSpan
 from groupnl_deploy.bench.foreign_load import foreign, load_checks
 
 

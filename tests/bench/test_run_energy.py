@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from device_agent import wire
+from device_agent.messages.bench import BenchResult, Memory, PhaseSpan
+from device_agent.messages.board import BoardFacts
 from device_agent.settings import Settings
 from groupnl_deploy.bench.energy import run_energy
 from groupnl_deploy.bench.run import BenchRun, save_run
@@ -31,21 +32,21 @@ PHASES = {
 BEGAN_S = -1.0
 IDLE_W, BUSY_W = 2.0, 6.0
 POLL_S = 0.05
-BOARD = wire.BoardFacts("Raspberry Pi 4 Model B", "aarch64", "Debian", "6", "3.11", 4, 1, 1, 1, None, None, None, None)
+BOARD = BoardFacts("Raspberry Pi 4 Model B", "aarch64", "Debian", "6", "3.11", 4, 1, 1, 1, None, None, None, None)
 
 
 def make_run() -> BenchRun:
-    result = wire.BenchResult(
+    result = BenchResult(
         manifest_sha256=DIGEST,
         agent_sha256=DIGEST,
         backend="null",
         settings=Settings(1),
         versions={},
-        phases=tuple(wire.PhaseSpan(name, round(a * 1e9), round(b * 1e9)) for name, (a, b) in PHASES.items()),
+        phases=tuple(PhaseSpan(name, round(a * 1e9), round(b * 1e9)) for name, (a, b) in PHASES.items()),
         first_inference_ns=1,
         latencies_ns=(10_000_000,),
         predictions=(1,),
-        memory=wire.Memory(1, 1, 1),
+        memory=Memory(1, 1, 1),
         board_before=BOARD,
         board_after=BOARD,
     )

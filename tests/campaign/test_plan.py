@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from device_agent.messages.ledger import Deployment
 from device_agent.strict import to_json
-from device_agent.wire import Deployment
 from groupnl_deploy.campaign import bench_job, run, train_job
 from groupnl_deploy.campaign.load import load_campaign
 from groupnl_deploy.campaign.plan import STAGE_NAMES, Plan, plan_of

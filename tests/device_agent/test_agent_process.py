@@ -20,6 +20,8 @@ from device_agent import wire
 from device_agent.artifact import open_artifact
 from device_agent.errors import DigestMismatch
 from device_agent.manifest import MANIFEST_FILE, ArtifactFile
+from device_agent.messages.bench import BenchRequest, ImagePayload, Phase, PhaseMark, Progress
+from device_agent.messages.board import Probe
 from device_agent.settings import Settings, Workload
 from groupnl_deploy.errors import DeviceFault, DeviceUnreachable, UsageError, VerificationFailed
 from groupnl_deploy.remote.bundle import build_bundle
@@ -45,9 +47,9 @@ def agent(transport):
         yield agent
 
 
-def request_for(artifact, **changes: object) -> wire.BenchRequest:
+def request_for(artifact, **changes: object) -> BenchRequest:
     """A short benchmark; a change may be of the request, of its settings or of their workload."""
-    kinds = (Workload, Settings, wire.BenchRequest)
+    kinds = (Workload, Settings, BenchRequest)
     work, others, own = ({k: v for k, v in changes.items() if k in kind.__dataclass_fields__} for kind in kinds)
     workload = Workload(**{"idle_s": 0.05, "warmup_s": 0.02, "min_iterations": 20, "min_seconds": 0.1} | work)
     values = {
@@ -58,7 +60,7 @@ def request_for(artifact, **changes: object) -> wire.BenchRequest:
         "images_sent": len(IMAGES),
         "runout_s": 0.01,
     }
-    return wire.BenchRequest(**(values | own))
+    return BenchRequest(**(values | own))
 
 
 def test_it_answers_pings_with_its_monotonic_clock(agent: AgentClient) -> None:
@@ -69,7 +71,7 @@ def test_it_answers_pings_with_its_monotonic_clock(agent: AgentClient) -> None:
 
 
 def test_it_tells_the_boards_facts(agent: AgentClient) -> None:
-    facts = agent.board_facts()
+    facts = agent.ask(Probe())
     assert facts.cores >= 1 and facts.memory_total_bytes > 0
     assert facts.python == ".".join(map(str, sys.version_info[:3]))
 
@@ -77,10 +79,10 @@ def test_it_tells_the_boards_facts(agent: AgentClient) -> None:
 @pytest.mark.parametrize("backend", ["null", "onnxruntime", "pytorch"])
 def test_a_benchmark_keeps_every_latency_and_every_phase(agent: AgentClient, untrained, backend: str) -> None:
     artifact = untrained.torch if backend == "pytorch" else untrained.onnx
-    marks: list[wire.PhaseMark | wire.Progress] = []
+    marks: list[PhaseMark | Progress] = []
     result = agent.bench(request_for(artifact, backend=backend), IMAGES, marks.append)
-    assert [mark.phase for mark in marks if isinstance(mark, wire.PhaseMark)] == list(typing.get_args(wire.Phase))
-    assert [span.phase for span in result.phases] == list(typing.get_args(wire.Phase))
+    assert [mark.phase for mark in marks if isinstance(mark, PhaseMark)] == list(typing.get_args(Phase))
+    assert [span.phase for span in result.phases] == list(typing.get_args(Phase))
     steady = result.span("steady")
     assert len(result.latencies_ns) >= 20 and min(result.latencies_ns) > 0
     assert sum(result.latencies_ns) <= steady.end_ns - steady.start_ns
@@ -133,7 +135,7 @@ def test_refusals_leave_the_agent_usable(agent: AgentClient, untrained, changes,
         agent.bench(request_for(untrained.onnx, **changes), IMAGES, lambda message: None)
     for word in words:
         assert word in caught.value.message
-    assert agent.board_facts().cores >= 1
+    assert agent.ask(Probe()).cores >= 1
 
 
 def test_images_of_another_shape_are_refused(agent: AgentClient, untrained) -> None:
@@ -166,7 +168,7 @@ def test_a_line_that_is_no_message_is_answered_by_a_fault(agent: AgentClient) ->
     agent._process.send_line(b"import os")
     with pytest.raises(UsageError, match="did not understand"):
         agent._receive(10.0)
-    assert agent.board_facts().cores >= 1
+    assert agent.ask(Probe()).cores >= 1
 
 
 def test_another_bundle_than_the_pushed_one_is_refused(transport) -> None:
@@ -195,7 +197,7 @@ def test_two_benchmarks_at_once_on_one_device_are_refused(agent: AgentClient, tr
     refused: list[DeviceFault] = []
 
     def start_another(message: object) -> None:
-        if isinstance(message, wire.PhaseMark) and message.phase == "check":
+        if isinstance(message, PhaseMark) and message.phase == "check":
             with start_agent(transport, bundle.remote_path, bundle.sha256) as other:
                 try:
                     other.bench(request_for(untrained.onnx), IMAGES, lambda message: None)
@@ -218,7 +220,7 @@ def raw_agent(tmp_path: Path) -> "subprocess.Popen[bytes]":
 def test_it_ends_in_the_middle_of_a_benchmark_when_the_host_leaves(tmp_path: Path, untrained) -> None:
     process = raw_agent(tmp_path)
     request = request_for(untrained.onnx, images_sent=1, min_seconds=60.0)
-    payload = wire.ImagePayload((3, 32, 32), base64.b64encode(IMAGES[0].tobytes()).decode())
+    payload = ImagePayload((3, 32, 32), base64.b64encode(IMAGES[0].tobytes()).decode())
     process.stdin.write(wire.encode(request) + b"\n" + wire.encode(payload) + b"\n")
     process.stdin.flush()
     while json.loads(process.stdout.readline()).get("phase") != "steady":
@@ -259,7 +261,7 @@ def test_chatter_of_libraries_goes_to_stderr(tmp_path: Path) -> None:
 def test_an_agent_that_a_signal_ended_says_what_that_means(agent: AgentClient, number: int, words: str) -> None:
     os.kill(agent._process._child.pid, number)
     with pytest.raises(DeviceFault) as caught:
-        agent.board_facts()
+        agent.ask(Probe())
     assert words in caught.value.message
 
 

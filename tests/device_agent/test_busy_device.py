@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from device_agent.messages.bench import BenchRequest
 from device_agent.settings import Settings, Workload
-from device_agent.wire import BenchRequest
 from exporters.artifact import Artifact
 from groupnl_deploy.bench.foreign_load import foreign
 from groupnl_deploy.remote.agent import open_agent

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from device_agent import ledger
-from device_agent.wire import Deployment
+from device_agent.messages.ledger import Deployment
 from exporters.artifact import open_artifact
 
 AGENT = "f" * 64

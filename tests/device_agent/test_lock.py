@@ -12,7 +12,7 @@ import pytest
 
 from device_agent.errors import DeviceBusy
 from device_agent.lock import DeviceLock
-from device_agent.wire import Waiting
+from device_agent.messages.lock import Waiting
 
 _HOLD = (
     "import sys, time; from pathlib import Path; from device_agent.lock import DeviceLock;"

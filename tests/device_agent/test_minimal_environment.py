@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from device_agent.messages.bench import BenchRequest
 from device_agent.settings import Settings, Workload
-from device_agent.wire import BenchRequest
 from groupnl_deploy.deploy.push import push_artifact
 from groupnl_deploy.errors import DeviceFault
 from groupnl_deploy.remote.agent import open_agent

@@ -2,8 +2,8 @@
 
 import pytest
 
+from device_agent.backend_table import BACKENDS
 from device_agent.packages import install_remedy
-from device_agent.wire import BACKENDS
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from device_agent import ledger
+from device_agent.messages.ledger import Deployment
+from device_agent.messages.push import CommitPush, OpenPush
 from device_agent.push import Push, commit_push, open_push
 from device_agent.session import _disk_fault
-from device_agent.wire import CommitPush, Deployment, OpenPush
 from exporters.artifact import Artifact, open_artifact
 
 AGENT = "f" * 64

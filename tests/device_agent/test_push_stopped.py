@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from device_agent import ledger
+from device_agent.messages.push import CommitPush, OpenPush
 from device_agent.push import commit_push, open_push
-from device_agent.wire import CommitPush, OpenPush
 from exporters.artifact import Artifact, open_artifact
 
 AGENT = "f" * 64
@@ -19,7 +19,7 @@ _STOPPED = """
 import errno, os, shutil, signal, sys
 from pathlib import Path
 from device_agent.push import commit_push, open_push
-from device_agent.wire import CommitPush, OpenPush
+from device_agent.messages.push import CommitPush, OpenPush
 roots, source, sha256, how = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], sys.argv[4]
 BEYOND = 3
 STEPS = {"open", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "shutil.rmtree"}

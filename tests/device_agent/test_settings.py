@@ -8,7 +8,9 @@ import onnxruntime
 import pytest
 
 from device_agent import wire
+from device_agent.backend_table import BACKENDS, require_read, unread_settings
 from device_agent.backends import open_backend
+from device_agent.messages.bench import BenchRequest
 from device_agent.settings import GraphLevel, SettingError, Settings, Workload
 from device_agent.strict import StrictError
 from groupnl_deploy.errors import option_name
@@ -41,7 +43,7 @@ def test_settings_that_are_none_are_refused(changes: dict[str, Any]) -> None:
 
 
 def test_a_request_with_such_settings_is_no_message() -> None:
-    line = json.loads(wire.encode(wire.BenchRequest("/x", "a" * 64, "null", Settings(), 1, 0.0)))
+    line = json.loads(wire.encode(BenchRequest("/x", "a" * 64, "null", Settings(), 1, 0.0)))
     line["settings"]["workload"]["idle_s"] = -1.0
     with pytest.raises(StrictError, match=r"settings\.workload: idle_s is -1 s"):
         wire.decode(json.dumps(line).encode())
@@ -49,15 +51,15 @@ def test_a_request_with_such_settings_is_no_message() -> None:
 
 def test_a_backend_refuses_what_it_would_not_read() -> None:
     tuned = Settings(threads=2, spinning=False, arena=False, graph_level="basic")
-    assert wire.unread_settings("onnxruntime", tuned) == ()
-    assert wire.unread_settings("pytorch", tuned) == ("spinning", "arena", "graph_level")
-    assert wire.unread_settings("pytorch", Settings(threads=2, workload=Workload(images=1))) == ()
+    assert unread_settings("onnxruntime", tuned) == ()
+    assert unread_settings("pytorch", tuned) == ("spinning", "arena", "graph_level")
+    assert unread_settings("pytorch", Settings(threads=2, workload=Workload(images=1))) == ()
     with pytest.raises(SettingError, match="the backend pytorch does not read it"):
-        wire.require_read("pytorch", tuned)
+        require_read("pytorch", tuned)
 
 
 def test_every_backend_names_settings_that_there_are() -> None:
-    assert all(entry.settings <= set(Settings.__dataclass_fields__) for entry in wire.BACKENDS.values())
+    assert all(entry.settings <= set(Settings.__dataclass_fields__) for entry in BACKENDS.values())
 
 
 @pytest.mark.parametrize("level", get_args(GraphLevel))

@@ -15,47 +15,63 @@ from device_agent.manifest import (
     Preprocessing,
     TensorInfo,
 )
+from device_agent.messages.bench import (
+    BenchRequest,
+    BenchResult,
+    ImagePayload,
+    Memory,
+    Phase,
+    PhaseMark,
+    PhaseSpan,
+    Progress,
+)
+from device_agent.messages.board import BoardFacts, Probe
+from device_agent.messages.clock import Ping, Pong
+from device_agent.messages.greeting import AgentFault, Hello
+from device_agent.messages.ledger import Deployment, LedgerRead, ReadLedger
+from device_agent.messages.lock import LockTaken, TakeLock, Waiting
+from device_agent.messages.push import CommitPush, OpenPush, PushOpened
 from device_agent.settings import Settings
 from device_agent.strict import StrictError
 
-BOARD = wire.BoardFacts(None, "aarch64", "Debian", "6.1", "3.11.2", 4, 1, 2, 3, "ondemand", 1.5e9, 48.3, 0)
-PHASES = typing.get_args(wire.Phase)
-RESULT = wire.BenchResult(
+BOARD = BoardFacts(None, "aarch64", "Debian", "6.1", "3.11.2", 4, 1, 2, 3, "ondemand", 1.5e9, 48.3, 0)
+PHASES = typing.get_args(Phase)
+RESULT = BenchResult(
     manifest_sha256="a" * 64,
     agent_sha256="b" * 64,
     backend="null",
     settings=Settings(2),
     versions={"numpy": "2"},
-    phases=tuple(wire.PhaseSpan(phase, number, number + 1) for number, phase in enumerate(PHASES)),
+    phases=tuple(PhaseSpan(phase, number, number + 1) for number, phase in enumerate(PHASES)),
     first_inference_ns=10,
     latencies_ns=(5, 6, 7),
     predictions=(1, 2),
-    memory=wire.Memory(1, 2, 3),
+    memory=Memory(1, 2, 3),
     board_before=BOARD,
     board_after=BOARD,
 )
-DEPLOYMENT = wire.Deployment("pi", "a" * 64, "net", "onnx", "b" * 64, "2026-11-26T12:00:00+00:00", None)
+DEPLOYMENT = Deployment("pi", "a" * 64, "net", "onnx", "b" * 64, "2026-11-26T12:00:00+00:00", None)
 MESSAGES: list[wire.Message] = [
-    wire.Hello(1, "c" * 64, "3.11.2", "aarch64"),
-    wire.Ping(),
-    wire.Pong(12345678901234567),
-    wire.Probe(),
+    Hello(1, "c" * 64, "3.11.2", "aarch64"),
+    Ping(),
+    Pong(12345678901234567),
+    Probe(),
     BOARD,
-    wire.TakeLock("a push of net from laptop", 600.0),
-    wire.Waiting("a benchmark of net from “Pépé's”", 12.5),
-    wire.LockTaken(),
-    wire.OpenPush("a" * 64),
-    wire.PushOpened("incoming/0123"),
-    wire.CommitPush("pi", "2026-11-26T12:00:00+00:00"),
+    TakeLock("a push of net from laptop", 600.0),
+    Waiting("a benchmark of net from “Pépé's”", 12.5),
+    LockTaken(),
+    OpenPush("a" * 64),
+    PushOpened("incoming/0123"),
+    CommitPush("pi", "2026-11-26T12:00:00+00:00"),
     DEPLOYMENT,
-    wire.ReadLedger("pi"),
-    wire.LedgerRead((DEPLOYMENT,), None),
-    wire.BenchRequest("/x", "a" * 64, "null", Settings(graph_level="basic"), 3, 1.0),
-    wire.ImagePayload((3, 1, 1), "AAEC"),
-    wire.PhaseMark("steady", 5, 10.0),
-    wire.Progress(1, 3),
+    ReadLedger("pi"),
+    LedgerRead((DEPLOYMENT,), None),
+    BenchRequest("/x", "a" * 64, "null", Settings(graph_level="basic"), 3, 1.0),
+    ImagePayload((3, 1, 1), "AAEC"),
+    PhaseMark("steady", 5, 10.0),
+    Progress(1, 3),
     RESULT,
-    wire.AgentFault("internal", "“quoted”\nand a line break", "x"),
+    AgentFault("internal", "“quoted”\nand a line break", "x"),
 ]
 
 
@@ -67,7 +83,7 @@ def test_every_message_survives_the_wire_on_one_line(message: wire.Message) -> N
 
 
 def test_the_cases_above_are_all_messages() -> None:
-    assert {type(message) for message in MESSAGES} == set(typing.get_args(wire.Message))
+    assert {type(message) for message in MESSAGES} == set(wire.message_classes().values())
 
 
 @pytest.mark.parametrize(

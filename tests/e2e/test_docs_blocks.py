@@ -284,8 +284,10 @@ def extended(tmp_path_factory) -> Path:
     inserted(models / "layers" / "build.py", '    "grouped":', '    "shuffled": _shuffled,\n')
     layer = "from groupnl_deploy.models.layers.shuffled import ShuffledConv2d\n"
     inserted(models / "layers" / "build.py", "from groupnl_deploy.models.layers.sinefm", layer)
+    (copy / "device_agent" / "messages" / "uptime.py").write_text(code('"""How long the device'))
+    inserted(copy / "device_agent" / "wire.py", '    "device_agent.messages.bench",', text[1])
     (rules / "division.py").write_text(code('"""x / c = x'))
-    added = text[1].splitlines(keepends=True)
+    added = text[2].splitlines(keepends=True)
     inserted(copy / "exporters" / "optimize.py", "from exporters.rules.gates", added[0])
     inserted(copy / "exporters" / "optimize.py", '        Pass("flush_denormals"', added[1])
     (copy / "tests" / "exporters" / "rules" / "test_division.py").write_text(code('"""Divisions by a constant'))
@@ -301,6 +303,27 @@ def test_what_the_page_adds_is_counted_made_and_exported(extended, tmp_path, net
     for batch in ("1", "dynamic"):
         said = ["export", "net", "--out", f"onnx-{batch}", "--batch", batch, "--explain"]
         assert "multiply_instead" in command(said, tmp_path, PYTHONPATH=str(extended))
+
+
+_ASK = """
+import sys
+from pathlib import Path
+import device_agent
+from device_agent.messages.uptime import AskUptime
+from groupnl_deploy.remote.agent import open_agent
+from groupnl_deploy.remote.local import LocalTransport
+with LocalTransport(Path("board"), sys.executable) as transport, open_agent(transport) as agent:
+    print(device_agent.__file__, agent.ask(AskUptime()).since_start_s)
+"""
+
+
+def test_a_real_agent_answers_the_message_of_the_page(extended, tmp_path):
+    said = [sys.executable, "-c", _ASK]
+    environment = os.environ | {"PYTHONPATH": str(extended)}
+    done = subprocess.run(said, cwd=tmp_path, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    path, seconds = done.stdout.split()
+    assert path.startswith(str(extended)) and float(seconds) > 0
 
 
 @pytest.mark.slow

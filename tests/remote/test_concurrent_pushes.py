@@ -16,9 +16,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from device_agent.messages.ledger import Deployment, ReadLedger
+from device_agent.messages.push import CommitPush, OpenPush
 from device_agent.settings import Settings, Workload
 from device_agent.strict import from_json, to_json
-from device_agent.wire import Deployment
 from exporters.artifact import Artifact, open_artifact
 from groupnl_deploy.bench.bench_device import bench_device
 from groupnl_deploy.deploy.inventory import local_device
@@ -124,7 +125,7 @@ def play(device: Device, artifacts: tuple[Artifact, ...], plan: Plan) -> None:
         for artifact in chosen:
             push_artifact(transport, artifact)
         with open_agent(transport) as agent:
-            known = {item.artifact_sha256 for item in agent.read_ledger(device.name).deployments}
+            known = {item.artifact_sha256 for item in agent.ask(ReadLedger(device.name)).deployments}
     assert known == {artifact.sha256 for artifact in chosen}, plan
     assert leftovers(Path(device.root)) == [], plan
 
@@ -223,11 +224,11 @@ def test_a_push_mends_the_ledger(device: Device, artifacts: tuple[Artifact, ...]
         push_artifact(transport, artifacts[1])
         (Path(device.root) / "deployments.json").write_text(content)
         with open_agent(transport) as agent:
-            before = agent.read_ledger(device.name)
+            before = agent.ask(ReadLedger(device.name))
         assert before.damage is not None and len(before.deployments) == 2
         push_artifact(transport, artifacts[2])
         with open_agent(transport) as agent:
-            after = agent.read_ledger(device.name)
+            after = agent.ask(ReadLedger(device.name))
     assert after.damage is None
     assert [item.label for item in after.deployments] == ["net-0", "net-1", "net-2"]
 
@@ -253,10 +254,10 @@ def test_a_benchmark_of_the_newest_takes_what_it_waited_for(artifacts: tuple[Art
             pushing.take_lock("a push of net-1 from laptop", 0, lambda other: None)
 
             def finish() -> None:
-                incoming = pushing.open_push(artifacts[1].sha256).incoming
+                incoming = pushing.ask(OpenPush(artifacts[1].sha256)).incoming
                 for file in artifacts[1].files:
                     transport.put(file.read_bytes(), f"{incoming}/{file.name}")
-                pushing.commit_push(device.name, "2026-11-26T12:00:00+00:00")
+                pushing.ask(CommitPush(device.name, "2026-11-26T12:00:00+00:00"))
                 pushing._process.stop()
 
             run, _ = bench_device(

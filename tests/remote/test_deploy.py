@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from device_agent.wire import Deployment
+from device_agent.messages.ledger import Deployment, ReadLedger
 from groupnl_deploy.deploy.inventory import local_device
 from groupnl_deploy.deploy.ledger import find_deployment
 from groupnl_deploy.deploy.push import push_artifact
@@ -29,7 +29,7 @@ def device(request: pytest.FixtureRequest) -> Device:
 def pushed(transport: Transport) -> tuple[Deployment, ...]:
     """What the device says it has."""
     with open_agent(transport) as agent:
-        return agent.read_ledger(transport.name).deployments
+        return agent.ask(ReadLedger(transport.name)).deployments
 
 
 def test_push_verifies_records_and_sends_nothing_twice(device: Device, untrained) -> None:

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from device_agent import wire
+from device_agent.messages.bench import BenchResult, CpuUse, Memory, PhaseSpan
+from device_agent.messages.board import BoardFacts
 from device_agent.settings import Settings
 from groupnl_deploy.bench.run import BenchRun, load_run, save_run
 from groupnl_deploy.bench.validity import RULES
@@ -24,7 +25,7 @@ from tests.bench.made_runs import DIGEST, made_run
 
 EDGES_S = (0.0, 5.0, 5.5, 6.0, 7.0, 9.0, 19.0, 20.5, 25.5)
 PHASES = ("idle_before", "import", "load", "check", "warmup", "steady", "runout", "idle_after")
-BOARD = wire.BoardFacts("Raspberry Pi 4 Model B", "aarch64", "Debian", "6", "3.11", 4, 1, 1, 1, None, None, None, 0)
+BOARD = BoardFacts("Raspberry Pi 4 Model B", "aarch64", "Debian", "6", "3.11", 4, 1, 1, 1, None, None, None, 0)
 CORES = 4
 QUIET_CORES, LOOPS = 0.02, 4.0
 TIMES, ENERGIES = ("Time (s)", "Avg. FPS", "p50/p99 (ms)"), ("Power (W)", "Energy (Wh)", "Gross/net (mJ)")
@@ -42,9 +43,9 @@ def make_run(noisy: bool = False, others: float = QUIET_CORES, throttled: int = 
     for phase, start_s, end_s in zip(PHASES, EDGES_S, EDGES_S[1:], strict=False):
         seconds = end_s - start_s
         own = 0.0 if phase.startswith("idle") else min(CORES - 0.1, CORES - others) * seconds
-        cpu = wire.CpuUse(seconds, own, 0.01, CORES, own + others * seconds, 0.0, 0.0, 0.0, 1.5e9, 1.5e9)
-        spans.append(wire.PhaseSpan(phase, round(start_s * 1e9), round(end_s * 1e9), cpu))
-    result = wire.BenchResult(
+        cpu = CpuUse(seconds, own, 0.01, CORES, own + others * seconds, 0.0, 0.0, 0.0, 1.5e9, 1.5e9)
+        spans.append(PhaseSpan(phase, round(start_s * 1e9), round(end_s * 1e9), cpu))
+    result = BenchResult(
         manifest_sha256=DIGEST,
         agent_sha256=DIGEST,
         backend="onnxruntime",
@@ -54,7 +55,7 @@ def make_run(noisy: bool = False, others: float = QUIET_CORES, throttled: int = 
         first_inference_ns=1,
         latencies_ns=latencies(noisy),
         predictions=(1,),
-        memory=wire.Memory(1, 1, 1),
+        memory=Memory(1, 1, 1),
         board_before=BOARD,
         board_after=dataclasses.replace(BOARD, throttled=throttled),
     )
@@ -185,7 +186,7 @@ def test_a_sound_run_needs_every_rule(tmp_path: Path, run: BenchRun, words: str)
 
 def test_what_ran_in_the_idle_phases_spoils_the_net_alone(tmp_path: Path) -> None:
     run = make_run()
-    busy = wire.CpuUse(5.0, 0.0, 0.01, CORES, 5.0, 0.0, 0.0, 0.0, None, None)
+    busy = CpuUse(5.0, 0.0, 0.01, CORES, 5.0, 0.0, 0.0, 0.0, None, None)
     first = dataclasses.replace(run.result.phases[0], cpu=busy)
     run = dataclasses.replace(run, result=dataclasses.replace(run.result, phases=(first, *run.result.phases[1:])))
     save_run(tmp_path / "metered", run, trace())

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from device_agent import wire
 from device_agent.manifest import ArtifactManifest, Parity, Preprocessing, TensorInfo
+from device_agent.messages.bench import BenchRequest, BenchResult, Memory, PhaseSpan
+from device_agent.messages.board import BoardFacts
 from device_agent.settings import Settings
 from groupnl_deploy.bench.clock import ClockSync
 from groupnl_deploy.bench.run import BenchRun, Images, load_run, save_run
@@ -31,7 +32,7 @@ PHASES = {
     "idle_after": (19.0, 23.0),
 }
 OFFSET_S = 1000.0
-BOARD = wire.BoardFacts("Raspberry Pi 4 Model B", "aarch64", "Debian", "6", "3.11", 4, 1, 1, 1, None, None, None, None)
+BOARD = BoardFacts("Raspberry Pi 4 Model B", "aarch64", "Debian", "6", "3.11", 4, 1, 1, 1, None, None, None, None)
 MANIFEST = ArtifactManifest(
     format="onnx",
     label="net x0.25 groupnl (released)",
@@ -50,17 +51,17 @@ MANIFEST = ArtifactManifest(
 
 
 def make_run(**changes: object) -> BenchRun:
-    result = wire.BenchResult(
+    result = BenchResult(
         manifest_sha256="a" * 64,
         agent_sha256="b" * 64,
         backend="onnxruntime",
         settings=Settings(4),
         versions={"onnxruntime": "1.31.1", "numpy": "2.4.6"},
-        phases=tuple(wire.PhaseSpan(name, round(a * 1e9), round(b * 1e9)) for name, (a, b) in PHASES.items()),
+        phases=tuple(PhaseSpan(name, round(a * 1e9), round(b * 1e9)) for name, (a, b) in PHASES.items()),
         first_inference_ns=30_000_000,
         latencies_ns=(10_000_000,) * 1000,
         predictions=(1, 2, 3, 4),
-        memory=wire.Memory(20_000_000, 70_000_000, 80_000_000),
+        memory=Memory(20_000_000, 70_000_000, 80_000_000),
         board_before=BOARD,
         board_after=BOARD,
     )
@@ -68,7 +69,7 @@ def make_run(**changes: object) -> BenchRun:
         device="pi",
         artifact_sha256="a" * 64,
         manifest=MANIFEST,
-        request=wire.BenchRequest("/x", "a" * 64, "onnxruntime", Settings(), 4, 1.0),
+        request=BenchRequest("/x", "a" * 64, "onnxruntime", Settings(), 4, 1.0),
         images=Images("digits, test", (1, 2, 3, 9)),
         clock=ClockSync(OFFSET_S, 0.0, 0.0, 0.001),
         result=result,

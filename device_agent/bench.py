@@ -1,0 +1,37 @@
+"""How a benchmark's request is answered: its images taken, all of it checked, then carried out under the lock."""
+
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from device_agent.errors import MissingLibrary
+from device_agent.messages.bench import BenchRequest, BenchResult, ImagePayload
+from device_agent.packages import IN_ENVIRONMENT, install_remedy
+
+if TYPE_CHECKING:
+    from device_agent.session import Session
+
+
+def answer_bench(request: BenchRequest, session: "Session") -> BenchResult:
+    """Carry out a benchmark. Raises an `AgentError` for whatever the device cannot do."""
+    # All images are taken from the line first: a refusal must not leave them to be read as requests.
+    payloads = [session.receive(ImagePayload) for _ in range(request.images_sent)]
+    runner = _import_runner(request.backend)
+    manifest = runner.check_request(request)
+    images = [runner.decode_image(payload, manifest) for payload in payloads]
+    payloads.clear()
+    with session.lock.kept("a benchmark"):
+        result: BenchResult = runner.run_bench(request, images, manifest, session.agent_sha256, session.send)
+    return result
+
+
+def _import_runner(backend: str) -> ModuleType:
+    """The runner needs numpy, which pushing does not: import it late and name what is missing."""
+    try:
+        from device_agent import runner
+    except ImportError as error:
+        raise MissingLibrary(
+            f"The device's Python cannot import “{error.name}” ({error}).",
+            install_remedy(sys.executable, backend, IN_ENVIRONMENT),
+        ) from error
+    return runner

@@ -1,0 +1,130 @@
+"""A benchmark: the request, what is told while it runs, the result."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from device_agent.messages.board import BoardFacts
+from device_agent.settings import Settings
+from device_agent.wire import Message, Request
+
+Phase = Literal["idle_before", "import", "load", "check", "warmup", "steady", "runout", "idle_after"]
+
+if TYPE_CHECKING:
+    from device_agent.session import Session
+
+
+@dataclass(frozen=True)
+class ImagePayload(Message):
+    """One 8-bit image, (C, H, W), row-major bytes in base64. One a line, so that no long line stays in memory."""
+
+    shape: tuple[int, int, int]
+    data: str
+
+
+@dataclass(frozen=True)
+class PhaseMark(Message):
+    """A phase begins now. `expected_s` is how long it should take, so that the host knows when to worry."""
+
+    phase: Phase
+    start_ns: int
+    expected_s: float
+
+
+@dataclass(frozen=True)
+class Progress(Message):
+    """Images done in the `check` phase. Never sent inside the steady window."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class CpuUse:
+    """Processor seconds between two readings of the kernel's counters; null where the kernel does not tell.
+
+    `own_s` is the agent's process. `busy_s`, `iowait_s` and `stolen_s` (what a hypervisor gave to others) are sums
+    over all `cores` of the machine and move in steps of `tick_s`. `held_back_s` is how long a quota of its control
+    groups kept the agent waiting. The clocks are the fastest core's at both readings.
+    """
+
+    elapsed_s: float
+    own_s: float
+    tick_s: float
+    cores: int | None
+    busy_s: float | None
+    iowait_s: float | None
+    stolen_s: float | None
+    held_back_s: float | None
+    clock_before_hz: float | None
+    clock_after_hz: float | None
+
+
+@dataclass(frozen=True)
+class PhaseSpan:
+    """When a phase ran, on the device's clock, and who used the processor meanwhile, read just outside it."""
+
+    phase: Phase
+    start_ns: int
+    end_ns: int
+    cpu: CpuUse | None = None
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Resident memory of the agent's process: before the runtime's import, after loading, highest ever."""
+
+    rss_start_bytes: int
+    rss_after_load_bytes: int
+    rss_peak_bytes: int
+
+
+@dataclass(frozen=True)
+class BenchResult(Message):
+    """Everything measured, raw: each latency of the steady window, each phase, the board before and after.
+
+    `predictions` has the arg-max for every image sent, from the `check` phase. `settings` are those that were applied:
+    the threads are as many as there were.
+    """
+
+    manifest_sha256: str
+    agent_sha256: str
+    backend: str
+    settings: Settings
+    versions: dict[str, str]
+    phases: tuple[PhaseSpan, ...]
+    first_inference_ns: int
+    latencies_ns: tuple[int, ...]
+    predictions: tuple[int, ...]
+    memory: Memory
+    board_before: BoardFacts
+    board_after: BoardFacts
+
+    def span(self, phase: Phase) -> PhaseSpan:
+        """The phase's span; every result has every phase."""
+        return next(span for span in self.phases if span.phase == phase)
+
+
+@dataclass(frozen=True)
+class BenchRequest(Request[BenchResult]):
+    """What is to be measured, and how. `images_sent` lines of `ImagePayload` follow it.
+
+    `runout_s` keeps the load on after the steady window: a meter that reports means over its update period
+    would otherwise mix the window's last moments with the idle that follows.
+    """
+
+    directory: str
+    manifest_sha256: str
+    backend: str
+    settings: Settings
+    images_sent: int
+    runout_s: float
+
+    def __post_init__(self) -> None:
+        if self.images_sent < 1 or not self.runout_s >= 0:
+            raise ValueError("a benchmark needs at least one image, and a run-out of zero seconds or more")
+
+    def answer(self, session: "Session") -> BenchResult:
+        """Carry it out."""
+        from device_agent.bench import answer_bench
+
+        return answer_bench(self, session)

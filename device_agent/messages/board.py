@@ -1,0 +1,39 @@
+"""What the board is and how it is just now."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from device_agent.wire import Message, Request
+
+if TYPE_CHECKING:
+    from device_agent.session import Session
+
+
+@dataclass(frozen=True)
+class BoardFacts(Message):
+    """The board as it is now; null where it does not tell. `throttled` is the firmware's bit field."""
+
+    model: str | None
+    machine: str
+    system: str
+    kernel: str
+    python: str
+    cores: int
+    memory_total_bytes: int | None
+    memory_available_bytes: int | None
+    disk_free_bytes: int | None
+    governor: str | None
+    clock_hz: float | None
+    temperature_c: float | None
+    throttled: int | None
+
+
+@dataclass(frozen=True)
+class Probe(Request[BoardFacts]):
+    """Answered by `BoardFacts`."""
+
+    def answer(self, session: "Session") -> BoardFacts:
+        """Read them all."""
+        from device_agent.probe import board_facts
+
+        return board_facts()
