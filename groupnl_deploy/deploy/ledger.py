@@ -45,7 +45,7 @@ def _runnable(deployment: Deployment, backend: str) -> Deployment:
 
 def remote_manifest(transport: Transport, deployment: Deployment) -> ArtifactManifest:
     """The manifest of a deployment, read back from the device. Raises `VerificationFailed` unless it is whole."""
-    data = transport.get(f"{deployment.directory}/{MANIFEST_FILE}")
+    data = transport.read(f"{deployment.directory}/{MANIFEST_FILE}")
     if data is None or sha256_hex(data) != deployment.artifact_sha256:
         what = "is missing" if data is None else "was altered"
         raise VerificationFailed(

@@ -76,10 +76,12 @@ def push_artifact(
 
 
 def _upload(transport: Transport, artifact: Artifact, directory: str, sent: Sent) -> None:
-    total = sum(path.stat().st_size for path in artifact.files)
-    done = 0
+    total_bytes, done_bytes = sum(path.stat().st_size for path in artifact.files), 0
     for path in artifact.files:
-        data, before = path.read_bytes(), done
-        transport.put(data, f"{directory}/{path.name}", lambda count, before=before: sent(before + count, total))  # type: ignore[misc]
-        done += len(data)
-        sent(done, total)
+
+        def tell(across_bytes: int, before_bytes: int = done_bytes) -> None:
+            sent(before_bytes + across_bytes, total_bytes)
+
+        transport.put(path, f"{directory}/{path.name}", tell)
+        done_bytes += path.stat().st_size
+        sent(done_bytes, total_bytes)

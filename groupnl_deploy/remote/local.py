@@ -5,17 +5,19 @@ import os
 import select
 import shutil
 import signal
+import stat
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
 from device_agent.durable import flush
 from groupnl_deploy.errors import DeviceFault, DeviceUnreachable, DiskFull, GroupNLError
+from groupnl_deploy.remote.transfer import PIECE_BYTES, Outgoing, Part, TellBytes, incoming, outgoing, require_offset
 from groupnl_deploy.remote.transport import (
     SEND_TIMEOUT_S,
     STDERR_TAIL_BYTES,
@@ -25,6 +27,7 @@ from groupnl_deploy.remote.transport import (
     Process,
     below_root,
     part_name,
+    require_small,
     size_text,
 )
 
@@ -168,53 +171,56 @@ class LocalTransport:
         self._processes.append(process)
         return process
 
-    def put(self, data: bytes, relative: str, progress: Callable[[int], None] | None = None) -> None:
+    def put(self, source: Path | bytes, relative: str, tell: TellBytes | None = None, part: Part | None = None) -> str:
         """Write a whole file under a temporary name, flush it, rename it over."""
-        final = Path(self.path(relative))
-        part = Path(part_name(str(final)))
-        try:
-            self._make_folders(final.parent)
-            _write(part, data, progress)
-            part.replace(final)
-            flush(final.parent)
-        except OSError as error:
-            _discard(part)
-            raise _refusal(f"write {final}", error, len(data), self._root) from error
-        except BaseException:
-            _discard(part)
-            raise
+        final, place = Path(self.path(relative)), part or Part(part_name(relative))
+        written = Path(self.path(place.relative))
+        with outgoing(source, place.offset_bytes, tell) as file:
+            needed_bytes = file.left_bytes
+            try:
+                self._make_folders(written.parent)
+                self._make_folders(final.parent)
+                _write(written, file)
+                written.replace(final)
+                flush(final.parent)
+            except BaseException as error:
+                if part is None:
+                    _discard(written)
+                else:
+                    needed_bytes = file.left_bytes
+                if isinstance(error, OSError):
+                    raise _refusal(f"write {final}", error, needed_bytes, self._root) from error
+                raise
+            return file.sha256
 
-    def get(self, relative: str) -> bytes | None:
-        """A file's bytes, or None."""
+    def get(self, relative: str, target: Path, tell: TellBytes | None = None) -> str | None:
+        """Copy a file of the device to `target`."""
+        if self.size_bytes(relative) is None:
+            return None
+        with incoming(target, tell) as copy, self._open(relative) as stream:
+            while piece := stream.read(PIECE_BYTES):
+                copy.write(piece)
+        return copy.sha256
+
+    def read(self, relative: str) -> bytes | None:
+        """A small file's bytes, or None."""
+        size_bytes = self.size_bytes(relative)
+        if size_bytes is None:
+            return None
+        require_small(relative, size_bytes, self.name)
+        with self._open(relative) as stream:
+            return stream.read()
+
+    def size_bytes(self, relative: str) -> int | None:
+        """A file's size, or None."""
         file = Path(self.path(relative))
         try:
-            return file.read_bytes()
+            facts = file.stat()
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
             raise _refusal(f"read {file}", error) from error
-
-    def rename(self, old: str, new: str) -> None:
-        """Rename a file or folder."""
-        source, target = Path(self.path(old)), Path(self.path(new))
-        try:
-            self._make_folders(target.parent)
-            source.replace(target)
-        except OSError as error:
-            raise _refusal(f"rename {source} to {target}", error) from error
-
-    def remove(self, relative: str) -> None:
-        """Remove a file or a whole folder; a missing one is fine."""
-        target = Path(self.path(relative))
-        try:
-            if target.is_dir() and not target.is_symlink():
-                shutil.rmtree(target)
-            else:
-                target.unlink(missing_ok=True)
-        except NotADirectoryError:
-            return
-        except OSError as error:
-            raise _refusal(f"remove {target}", error) from error
+        return facts.st_size if stat.S_ISREG(facts.st_mode) else None
 
     def close(self) -> None:
         """Stop what was spawned."""
@@ -233,6 +239,15 @@ class LocalTransport:
         # Path.mkdir gives `mode` to the last folder only; the root that bars others out is above it.
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.mkdir(parents=True, exist_ok=True)
+
+    @contextmanager
+    def _open(self, relative: str) -> Iterator[IO[bytes]]:
+        file = Path(self.path(relative))
+        try:
+            with file.open("rb") as stream:
+                yield stream
+        except OSError as error:
+            raise _refusal(f"read {file}", error) from error
 
     def _start(self, argv: Sequence[str], stdin: int) -> "subprocess.Popen[bytes]":
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -287,13 +302,15 @@ def _close_pipes(child: "subprocess.Popen[bytes]") -> None:
             stream.close()
 
 
-def _write(part: Path, data: bytes, progress: Callable[[int], None] | None) -> None:
-    with part.open("wb", buffering=0) as stream:
-        view, sent = memoryview(data), 0
-        while sent < len(data):
-            sent += stream.write(view[sent : sent + _CHUNK_BYTES])
-            if progress:
-                progress(sent)
+def _write(part: Path, file: Outgoing) -> None:
+    offset_bytes = file.across_bytes
+    with part.open("r+b" if offset_bytes else "wb") as stream:
+        require_offset(part.stat().st_size, offset_bytes)
+        stream.truncate(offset_bytes)
+        stream.seek(offset_bytes)
+        for piece in file.pieces():
+            stream.write(piece)
+        stream.flush()
         os.fsync(stream.fileno())
 
 

@@ -5,7 +5,8 @@ import logging
 import posixpath
 import re
 import socket
-from collections.abc import Callable, Iterator, Sequence
+import stat
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -19,12 +20,8 @@ from groupnl_deploy.remote import ssh_refusals as refusals
 from groupnl_deploy.remote.device import Device
 from groupnl_deploy.remote.ssh_process import SshProcess
 from groupnl_deploy.remote.ssh_target import Target, config_file, config_text, open_socket, resolve
-from groupnl_deploy.remote.transport import (
-    Completed,
-    Process,
-    below_root,
-    part_name,
-)
+from groupnl_deploy.remote.transfer import Incoming, Outgoing, Part, TellBytes, incoming, outgoing, require_offset
+from groupnl_deploy.remote.transport import Completed, Process, below_root, part_name, require_small
 
 # Without a handler of its own, paramiko's log of a failed handshake would be printed on stderr.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
@@ -112,46 +109,56 @@ class SshTransport:
         self._processes.append(process)
         return process
 
-    def put(self, data: bytes, relative: str, progress: Callable[[int], None] | None = None) -> None:
-        """Upload under a temporary name, check the size, flush, rename over."""
-        final = self.path(relative)
-        part = part_name(final)
-        try:
-            with self._files(f"write {final}") as sftp:
-                _make_folders(sftp, posixpath.dirname(final))
-                _upload(sftp, data, part, progress)
-                sftp.posix_rename(part, final)
-        except DeviceFault:
-            self._discard(part)
-            self._raise_if_full(len(data))
-            raise
-        except BaseException:
-            self._discard(part)
-            raise
-
-    def get(self, relative: str) -> bytes | None:
-        """A file's bytes, or None."""
-        file, content = self.path(relative), io.BytesIO()
-        with self._files(f"read {file}") as sftp:
+    def put(self, source: Path | bytes, relative: str, tell: TellBytes | None = None, part: Part | None = None) -> str:
+        """Upload under a temporary name, flush, rename over."""
+        final, place = self.path(relative), part or Part(part_name(relative))
+        written = self.path(place.relative)
+        with outgoing(source, place.offset_bytes, tell) as file:
+            needed_bytes = file.left_bytes
             try:
-                sftp.getfo(file, content)
-            except FileNotFoundError:
-                return None
+                with self._files(f"write {final}") as sftp:
+                    _make_folders(sftp, posixpath.dirname(written))
+                    _make_folders(sftp, posixpath.dirname(final))
+                    _upload(sftp, file, written)
+                    sftp.posix_rename(written, final)
+            except BaseException as error:
+                if part is None:
+                    self._discard(written)
+                else:
+                    needed_bytes = file.left_bytes
+                if isinstance(error, DeviceFault):
+                    self._raise_if_full(needed_bytes)
+                raise
+            return file.sha256
+
+    def get(self, relative: str, target: Path, tell: TellBytes | None = None) -> str | None:
+        """Download a file to `target`."""
+        size_bytes = self.size_bytes(relative)
+        if size_bytes is None:
+            return None
+        with incoming(target, tell) as copy:
+            self._download(relative, copy, size_bytes)
+        return copy.sha256
+
+    def read(self, relative: str) -> bytes | None:
+        """A small file's bytes, or None."""
+        size_bytes = self.size_bytes(relative)
+        if size_bytes is None:
+            return None
+        require_small(relative, size_bytes, str(self._target))
+        content = io.BytesIO()
+        self._download(relative, content, size_bytes)
         return content.getvalue()
 
-    def rename(self, old: str, new: str) -> None:
-        """Rename a file or folder."""
-        source, target = self.path(old), self.path(new)
-        with self._files(f"rename {source} to {target}") as sftp:
-            _make_folders(sftp, posixpath.dirname(target))
-            sftp.posix_rename(source, target)
-
-    def remove(self, relative: str) -> None:
-        """Remove a file or a whole folder; a missing one is fine."""
-        target = self.path(relative)
-        done = self.run(["rm", "-rf", "--", target], timeout_s=120.0)
-        if done.exit_code:
-            raise refusals.file_refused(self._target, f"remove {target}", done.stderr.strip())
+    def size_bytes(self, relative: str) -> int | None:
+        """A file's size, or None."""
+        file = self.path(relative)
+        with self._files(f"read {file}") as sftp:
+            try:
+                facts = sftp.stat(file)
+            except FileNotFoundError:
+                return None
+        return facts.st_size if stat.S_ISREG(facts.st_mode or 0) else None
 
     def close(self) -> None:
         """Stop what was spawned, then disconnect."""
@@ -182,6 +189,15 @@ class SshTransport:
             if not self._link.alive or _channel(sftp).closed:
                 raise refusals.link_lost(self._target) from error
             raise refusals.file_refused(self._target, doing, error.strerror or str(error)) from error
+        except BaseException:  # of ours, in the middle of a transfer: the session may hold half a request
+            self._drop_sftp()
+            raise
+
+    def _download(self, relative: str, sink: Incoming | io.BytesIO, size_bytes: int) -> None:
+        file = self.path(relative)
+        with self._files(f"read {file}") as sftp:
+            if sftp.getfo(file, sink) != size_bytes:  # type: ignore[arg-type]  # no more than `write` is used
+                raise OSError("its size changed while it was read")
 
     def _discard(self, part: str) -> None:
         """Remove a part, in a new session: the old one may hold half a request."""
@@ -351,13 +367,30 @@ def _exists(sftp: paramiko.SFTPClient, path: str) -> bool:
     return True
 
 
-def _upload(sftp: paramiko.SFTPClient, data: bytes, part: str, progress: Callable[[int], None] | None) -> None:
-    """`putfo` pipelines its writes and checks the size; tuning its windows only made it slower."""
-    sftp.putfo(io.BytesIO(data), part, callback=(lambda sent, _: progress(sent)) if progress else None)
-    with sftp.open(part, "r+b") as stream:
-        try:
-            # OpenSSH's extension, which paramiko has no public call for: a board loses power without warning.
-            sftp._request(CMD_EXTENDED, "fsync@openssh.com", stream.handle)  # type: ignore[attr-defined]
-        except OSError as error:
-            if "unsupported" not in str(error).lower():
-                raise
+def _upload(sftp: paramiko.SFTPClient, file: Outgoing, part: str) -> None:
+    """Write without waiting for each answer (tuning paramiko's windows only made it slower), then flush."""
+    offset_bytes, last = file.across_bytes, b""
+    with sftp.open(part, "r+b" if offset_bytes else "wb") as stream:
+        if offset_bytes:
+            require_offset(stream.stat().st_size or 0, offset_bytes)
+            stream.truncate(offset_bytes)
+            stream.seek(offset_bytes)
+        stream.set_pipelined(True)
+        for piece in file.pieces():
+            stream.write(piece)
+            last = piece[-1:]
+        # A write that does not run ahead waits for the answers to all before it, and raises the first refusal among
+        # them. Closing the file would lose these.
+        stream.set_pipelined(False)
+        stream.seek(file.across_bytes - len(last))
+        stream.write(last)
+        _flush(sftp, stream)
+
+
+def _flush(sftp: paramiko.SFTPClient, stream: paramiko.SFTPFile) -> None:
+    """OpenSSH's extension, which paramiko has no public call for: a board loses power without warning."""
+    try:
+        sftp._request(CMD_EXTENDED, "fsync@openssh.com", stream.handle)  # type: ignore[attr-defined]
+    except OSError as error:
+        if "unsupported" not in str(error).lower():
+            raise

@@ -5,11 +5,14 @@ Paths are POSIX strings relative to the device's *root* (the folder that holds a
 """
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Protocol, Self
+
+from groupnl_deploy.errors import DeviceFault
+from groupnl_deploy.remote.transfer import Part, TellBytes
 
 STOP_GRACE_S = 2.0
 """How long a process may take to leave after its stdin was closed, before it is killed."""
@@ -18,6 +21,9 @@ SEND_TIMEOUT_S = 60.0
 """How long a process may leave our line unread before it counts as gone."""
 
 STDERR_TAIL_BYTES = 8192
+
+READ_LIMIT_BYTES = 16_000_000
+"""The largest file that `read` takes into memory; a larger one goes to a file, by `get`."""
 
 
 @dataclass(frozen=True)
@@ -70,20 +76,26 @@ class Transport(Protocol):
     def spawn(self, argv: Sequence[str]) -> Process:
         """Start a command and talk to it in lines."""
 
-    def put(self, data: bytes, relative: str, progress: Callable[[int], None] | None = None) -> None:
+    def put(self, source: Path | bytes, relative: str, tell: TellBytes | None = None, part: Part | None = None) -> str:
         """Write a whole file: to a temporary name, flushed, then renamed over. Makes parent folders.
 
-        `progress` is told the number of bytes sent so far. Raises `DiskFull` when there is no room.
+        `source` is a file of this machine, which is sent in pieces, or bytes that are in memory anyway. The temporary
+        file is removed when the transfer fails; a `part` stays, and the next `put` continues it from its offset.
+        Returns the SHA-256 of the whole source. Raises `DiskFull` when there is no room, and `DeviceFault` where the
+        part on the device is shorter than its offset.
         """
 
-    def get(self, relative: str) -> bytes | None:
-        """A file's bytes, or None where there is no such file."""
+    def get(self, relative: str, target: Path, tell: TellBytes | None = None) -> str | None:
+        """Write a file of the device to `target`, whole or not at all; its SHA-256, or None where there is none."""
 
-    def rename(self, old: str, new: str) -> None:
-        """Rename a file or folder below the root (replaces a file). Makes the new parent folders."""
+    def read(self, relative: str) -> bytes | None:
+        """A small file's bytes, or None where there is no such file.
 
-    def remove(self, relative: str) -> None:
-        """Remove a file or a whole folder below the root; a missing one is fine."""
+        Raises `DeviceFault` for one of more than `READ_LIMIT_BYTES`.
+        """
+
+    def size_bytes(self, relative: str) -> int | None:
+        """A file's size, or None where there is no such file."""
 
     def close(self) -> None:
         """Stop what was spawned and release everything; never raises."""
@@ -106,6 +118,15 @@ def below_root(relative: str) -> str:
 def part_name(path: str) -> str:
     """A name beside `path` that no other writer uses, for a file that is not whole yet."""
     return f"{path}.{secrets.token_hex(6)}.part"
+
+
+def require_small(relative: str, size_bytes: int, device: str) -> None:
+    """Raise `DeviceFault` for a file that is too large to be read into memory."""
+    if size_bytes > READ_LIMIT_BYTES:
+        raise DeviceFault(
+            f"{relative} on {device} has {size_text(size_bytes)}, and at most {size_text(READ_LIMIT_BYTES)} are read.",
+            "It is not what groupnl wrote there; push again.",
+        )
 
 
 class LineBuffer:

@@ -1,5 +1,6 @@
 """What every transport promises, checked against real processes, real files and a real SSH server."""
 
+import hashlib
 import os
 import sys
 import time
@@ -9,10 +10,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from groupnl_deploy.errors import DeviceFault, DeviceUnreachable
+from groupnl_deploy.errors import DeviceFault, DeviceUnreachable, UsageError
 from groupnl_deploy.remote.connect import connect
 from groupnl_deploy.remote.device import Device
-from groupnl_deploy.remote.transport import Process, Transport
+from groupnl_deploy.remote.transfer import Part
+from groupnl_deploy.remote.transport import READ_LIMIT_BYTES, Process, Transport
 
 pytestmark = pytest.mark.alone
 
@@ -68,25 +70,134 @@ def _read(process: Process) -> bytes:
     return line
 
 
-@pytest.mark.parametrize("size", [0, 1, 5_000_000])
-def test_bytes_come_back_as_they_went(transport: Transport, size: int) -> None:
-    data = os.urandom(size)
-    transport.put(data, "artifacts/a b/model.bin")
-    assert transport.get("artifacts/a b/model.bin") == data
+@pytest.fixture(params=[0, 1, 5_000_000])
+def file(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A file on this machine: empty, of one byte, of many pieces."""
+    path = tmp_path / "host" / "model.bin"
+    path.parent.mkdir()
+    path.write_bytes(os.urandom(request.param))
+    return path
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def test_a_file_comes_back_as_it_went(transport: Transport, file: Path, tmp_path: Path) -> None:
+    sent: list[int] = []
+    fetched: list[int] = []
+    data, back = file.read_bytes(), tmp_path / "fetched" / "model.bin"
+    assert transport.put(file, "artifacts/a b/model.bin", sent.append) == _sha256(data)
     assert Path(transport.path("artifacts/a b/model.bin")).read_bytes() == data
+    assert transport.get("artifacts/a b/model.bin", back, fetched.append) == _sha256(data)
+    assert back.read_bytes() == data
+    assert _names(str(back.parent)) == ["model.bin"]
+    for told in (sent, fetched):
+        assert told == sorted(set(told))
+        assert told[-1:] == ([len(data)] if data else [])
+    if len(data) > 1:
+        assert len(sent) > 10 and len(fetched) > 10
 
 
-def test_progress_ends_at_the_size(transport: Transport) -> None:
-    seen: list[int] = []
-    transport.put(bytes(3_000_000), "file", seen.append)
-    assert seen[-1] == 3_000_000
-    assert seen == sorted(seen)
+def test_bytes_in_memory_are_put_and_read(transport: Transport, file: Path) -> None:
+    data = file.read_bytes()
+    assert transport.put(data, "folder/file") == _sha256(data)
+    assert transport.read("folder/file") == data
+    assert transport.size_bytes("folder/file") == len(data)
+
+
+def test_what_is_no_file_has_no_bytes(transport: Transport, tmp_path: Path) -> None:
+    transport.put(b"data", "folder/file")
+    for missing in ("nowhere/file", "folder", "folder/file/below-a-file"):
+        assert transport.size_bytes(missing) is None
+        assert transport.read(missing) is None
+        assert transport.get(missing, tmp_path / "fetched") is None
+    assert not (tmp_path / "fetched").exists()
+
+
+def test_a_large_file_is_not_read_into_memory(transport: Transport) -> None:
+    transport.put(b"", "large")
+    os.truncate(transport.path("large"), READ_LIMIT_BYTES + 1)
+    with pytest.raises(DeviceFault, match=r"16\.0 MB are read"):
+        transport.read("large")
+
+
+def test_an_upload_goes_on_where_it_was_interrupted(transport: Transport, tmp_path: Path) -> None:
+    data, source = os.urandom(5_000_000), tmp_path / "model.bin"
+    source.write_bytes(data)
+
+    def interrupt(across_bytes: int) -> None:
+        if across_bytes > 3_000_000:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        transport.put(source, "final/model.bin", interrupt, Part("parts/model.bin"))
+    assert transport.size_bytes("final/model.bin") is None
+    offset_bytes = transport.size_bytes("parts/model.bin")
+    assert offset_bytes is not None and 0 < offset_bytes < len(data)
+    assert Path(transport.path("parts/model.bin")).read_bytes()[:offset_bytes] == data[:offset_bytes]
+
+    told: list[int] = []
+    sha256 = transport.put(source, "final/model.bin", told.append, Part("parts/model.bin", offset_bytes))
+    assert sha256 == _sha256(data)
+    assert transport.read("final/model.bin") == data
+    assert told == sorted(set(told)) and told[0] > offset_bytes and told[-1] == len(data)
+    assert _names(transport.path("parts")) == []
+
+
+def test_what_lies_behind_the_offset_of_a_part_is_cut_off(transport: Transport) -> None:
+    transport.put(b"0123 and more than the file has", "part")
+    assert transport.put(b"0123456789", "file", part=Part("part", 4)) == _sha256(b"0123456789")
+    assert transport.read("file") == b"0123456789"
+
+
+def test_a_part_shorter_than_its_offset_is_refused_and_stays(transport: Transport) -> None:
+    transport.put(b"0123", "part")
+    with pytest.raises(DeviceFault, match="its part has 4 bytes, too few to go on from 5"):
+        transport.put(b"0123456789", "file", part=Part("part", 5))
+    with pytest.raises(DeviceFault, match="write"):
+        transport.put(b"0123456789", "file", part=Part("missing", 5))
+    with pytest.raises(ValueError, match="shorter than the offset"):
+        transport.put(b"0123", "file", part=Part("part", 5))
+    assert transport.read("part") == b"0123"
+    assert _names(str(Path(transport.path("part")).parent)) == ["part"]
+
+
+def test_a_source_that_cannot_be_read_is_the_users_mistake(transport: Transport, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="missing cannot be read: no such file"):
+        transport.put(tmp_path / "missing", "file")
+    with pytest.raises(UsageError, match="cannot be read: is a directory"):
+        transport.put(tmp_path, "file")
+    assert transport.size_bytes("file") is None
+
+
+def test_a_get_that_fails_half_way_leaves_the_target_as_it_was(transport: Transport, tmp_path: Path) -> None:
+    def interrupt(across_bytes: int) -> None:
+        raise KeyboardInterrupt
+
+    transport.put(bytes(2_000_000), "file")
+    target = tmp_path / "fetched" / "file"
+    target.parent.mkdir()
+    target.write_bytes(b"old")
+    with pytest.raises(KeyboardInterrupt):
+        transport.get("file", target, interrupt)
+    assert target.read_bytes() == b"old"
+    assert _names(str(target.parent)) == ["file"]
+    assert transport.get("file", target) == _sha256(bytes(2_000_000))
+
+
+def test_a_target_that_cannot_be_written_is_said_so(transport: Transport, tmp_path: Path) -> None:
+    transport.put(b"data", "file")
+    (tmp_path / "a file").write_bytes(b"")
+    with pytest.raises(UsageError, match="a file"):
+        transport.get("file", tmp_path / "a file" / "below it")
+    assert transport.read("file") == b"data"
 
 
 def test_put_replaces_the_file_and_leaves_nothing_beside_it(transport: Transport) -> None:
     transport.put(b"old", "folder/file")
     transport.put(b"new", "folder/file")
-    assert transport.get("folder/file") == b"new"
+    assert transport.read("folder/file") == b"new"
     assert _names(transport.path("folder")) == ["file"]
 
 
@@ -103,7 +214,7 @@ def test_a_put_that_fails_half_way_leaves_no_file(transport: Transport) -> None:
     with pytest.raises(KeyboardInterrupt):
         transport.put(bytes(2_000_000), "folder/file", interrupt)
     assert _names(transport.path("folder")) == ["file"]
-    assert transport.get("folder/file") == b"old"
+    assert transport.read("folder/file") == b"old"
 
 
 def test_a_put_that_is_refused_says_so(transport: Transport) -> None:
@@ -116,34 +227,10 @@ def test_a_put_that_is_refused_says_so(transport: Transport) -> None:
     assert _names(str(Path(transport.path("folder")).parent)) == ["folder"]
 
 
-def test_get_of_a_missing_file_is_none(transport: Transport) -> None:
-    assert transport.get("nowhere/file") is None
-
-
-def test_rename_moves_folders_and_replaces_files(transport: Transport) -> None:
-    transport.put(b"1", "staging/a")
-    transport.rename("staging", "deep/final")
-    transport.put(b"2", "b")
-    transport.rename("b", "deep/final/a")
-    assert transport.get("deep/final/a") == b"2"
-    with pytest.raises(DeviceFault, match="rename"):
-        transport.rename("missing", "elsewhere")
-
-
-def test_remove_takes_files_and_folders_and_forgives_missing_ones(transport: Transport) -> None:
-    transport.put(b"1", "tree/x/file")
-    transport.put(b"1", "tree/file")
-    transport.remove("tree/file")
-    assert transport.get("tree/file") is None
-    transport.remove("tree")
-    assert not Path(transport.path("tree")).exists()
-    transport.remove("tree")
-
-
 @pytest.mark.parametrize("relative", ["", ".", "/etc/passwd", "../other", "a/../../b"])
 def test_no_path_leaves_the_root(transport: Transport, relative: str) -> None:
     with pytest.raises(ValueError, match="below the device's root"):
-        transport.remove(relative)
+        transport.put(b"", relative)
 
 
 def test_exit_code_and_stderr_are_kept(transport: Transport, python: Callable[[str], list[str]]) -> None:
@@ -188,7 +275,7 @@ def test_a_time_out_raises_and_the_process_is_gone(transport: Transport, python:
     transport.put(b"", "pid")
     with pytest.raises(DeviceUnreachable, match=r"did not finish within 1\.5 s"):
         transport.run(python(code), timeout_s=1.5)
-    assert _ends(int((transport.get("pid") or b"").decode()))
+    assert _ends(int((transport.read("pid") or b"").decode()))
 
 
 def test_lines_are_answered(transport: Transport, python: Callable[[str], list[str]]) -> None:

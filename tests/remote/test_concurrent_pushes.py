@@ -256,7 +256,7 @@ def test_a_benchmark_of_the_newest_takes_what_it_waited_for(artifacts: tuple[Art
             def finish() -> None:
                 incoming = pushing.ask(OpenPush(artifacts[1].sha256)).incoming
                 for file in artifacts[1].files:
-                    transport.put(file.read_bytes(), f"{incoming}/{file.name}")
+                    transport.put(file, f"{incoming}/{file.name}")
                 pushing.ask(CommitPush(device.name, "2026-11-26T12:00:00+00:00"))
                 pushing._process.stop()
 

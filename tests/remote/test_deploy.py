@@ -18,6 +18,7 @@ from groupnl_deploy.remote.agent import ensure_agent, open_agent
 from groupnl_deploy.remote.bundle import build_bundle
 from groupnl_deploy.remote.connect import connect
 from groupnl_deploy.remote.device import Device
+from groupnl_deploy.remote.transfer import TellBytes
 from groupnl_deploy.remote.transport import Transport
 
 
@@ -42,7 +43,7 @@ def test_push_verifies_records_and_sends_nothing_twice(device: Device, untrained
         again = push_artifact(transport, untrained.onnx, lambda *counts: sent.append(counts))
         assert sent == []
         assert again.artifact_sha256 == first.artifact_sha256 == untrained.onnx.sha256
-        assert transport.get(f"{first.directory}/manifest.json") == untrained.onnx.manifest.to_bytes()
+        assert transport.read(f"{first.directory}/manifest.json") == untrained.onnx.manifest.to_bytes()
         assert list(Path(transport.path("incoming")).iterdir()) == []
 
 
@@ -69,15 +70,15 @@ def test_an_artifact_damaged_on_the_device_is_sent_again(device: Device, untrain
         sent: list[int] = []
         push_artifact(transport, untrained.onnx, lambda done, total: sent.append(done))
         assert sent
-        assert transport.get(f"{first.directory}/model.onnx") == (untrained.onnx.directory / "model.onnx").read_bytes()
+        assert transport.read(f"{first.directory}/model.onnx") == (untrained.onnx.directory / "model.onnx").read_bytes()
 
 
 def test_a_manifest_lost_on_the_device_is_mended_by_pushing(device: Device, untrained) -> None:
     with connect(device) as transport:
         first = push_artifact(transport, untrained.onnx)
-        transport.remove(f"{first.directory}/manifest.json")
+        Path(transport.path(f"{first.directory}/manifest.json")).unlink()
         push_artifact(transport, untrained.onnx)
-        assert transport.get(f"{first.directory}/manifest.json") == untrained.onnx.manifest.to_bytes()
+        assert transport.read(f"{first.directory}/manifest.json") == untrained.onnx.manifest.to_bytes()
 
 
 def test_pushing_again_makes_the_artifact_the_newest_and_no_entry_twice(device: Device, untrained) -> None:
@@ -102,14 +103,15 @@ def test_an_upload_damaged_on_the_way_never_gets_its_final_name(
 ) -> None:
     with connect(device) as transport:
         put = transport.put
-        monkeypatch.setattr(
-            transport,
-            "put",
-            lambda data, name, progress=None: put(data[:-1] if name.endswith("model.onnx") else data, name, progress),
-        )
+
+        def damaging(source: Path | bytes, name: str, tell: TellBytes | None = None) -> str:
+            damaged = isinstance(source, Path) and source.name == "model.onnx"
+            return put(source.read_bytes()[:-1] if damaged else source, name, tell)
+
+        monkeypatch.setattr(transport, "put", damaging)
         with pytest.raises(VerificationFailed, match="bytes"):
             push_artifact(transport, untrained.onnx)
-        assert transport.get(f"artifacts/{untrained.onnx.sha256}/manifest.json") is None
+        assert transport.read(f"artifacts/{untrained.onnx.sha256}/manifest.json") is None
         assert list(Path(transport.path("incoming")).iterdir()) == []
         assert pushed(transport) == ()
 
@@ -119,7 +121,7 @@ def test_a_damaged_agent_is_replaced_before_it_runs(device: Device) -> None:
         bundle = ensure_agent(transport)
         transport.put(bundle.data[:-100], bundle.remote_path)
         assert ensure_agent(transport) == bundle
-        assert transport.get(bundle.remote_path) == bundle.data
+        assert transport.read(bundle.remote_path) == bundle.data
 
 
 @pytest.mark.parametrize("swept", ["behind its upload", "before its start"])
@@ -133,7 +135,7 @@ def test_an_agent_that_another_version_sweeps_is_sent_again(
 
         def sweep() -> None:
             if next(times, None) is not None:
-                transport.remove(bundle.remote_path)
+                Path(transport.path(bundle.remote_path)).unlink()
 
         def meet(*given: object) -> object:
             if verb == "spawn":
@@ -169,7 +171,7 @@ def test_a_missing_python_is_named(device: Device) -> None:
 def test_a_python_below_the_home_folder_there_is_found(sshd) -> None:
     home = pwd.getpwuid(os.getuid()).pw_dir
     with connect(sshd.device(python=os.path.relpath(sys.executable, home))) as transport:
-        assert transport.get(ensure_agent(transport).remote_path) is not None
+        assert transport.read(ensure_agent(transport).remote_path) is not None
 
 
 def test_an_old_python_is_refused(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:

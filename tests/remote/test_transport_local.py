@@ -62,7 +62,7 @@ def test_ctrl_c_during_a_run_kills_the_child(transport: LocalTransport) -> None:
     main = threading.get_ident()
 
     def interrupt_once_it_runs() -> None:
-        while not transport.get("pid"):
+        while not transport.read("pid"):
             time.sleep(0.02)
         signal.pthread_kill(main, signal.SIGINT)
 
@@ -71,7 +71,7 @@ def test_ctrl_c_during_a_run_kills_the_child(transport: LocalTransport) -> None:
     with pytest.raises(KeyboardInterrupt):
         transport.run([sys.executable, "-c", code])
     with pytest.raises(ProcessLookupError):
-        os.kill(int((transport.get("pid") or b"").decode()), 0)
+        os.kill(int((transport.read("pid") or b"").decode()), 0)
 
 
 def test_a_full_disk_says_how_much_is_needed_and_free(
@@ -85,7 +85,7 @@ def test_a_full_disk_says_how_much_is_needed_and_free(
     with pytest.raises(DiskFull, match=r"12\.0 kB are needed, .* are free"):
         transport.put(bytes(12_000), "folder/file")
     assert [file.name for file in Path(transport.path("folder")).iterdir()] == ["file"]
-    assert transport.get("folder/file") == b"old"
+    assert transport.read("folder/file") == b"old"
 
 
 def test_a_root_that_cannot_be_made(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from groupnl_deploy.errors import DeviceUnreachable, DiskFull, UsageError
 from groupnl_deploy.remote import ssh_target
 from groupnl_deploy.remote.connect import connect
 from groupnl_deploy.remote.ssh import SshTransport
+from groupnl_deploy.remote.transfer import Part
 
 pytestmark = pytest.mark.sshd
 
@@ -298,7 +299,7 @@ def test_a_server_that_dies_is_noticed_at_once(sshd: Any, verb: str) -> None:
     for use in (
         lambda: process.send_line(b"more"),
         lambda: transport.put(b"data", "file"),
-        lambda: transport.get("file"),
+        lambda: transport.read("file"),
         lambda: transport.run(["true"]),
     ):
         with pytest.raises(DeviceUnreachable, match="was lost"):
@@ -342,6 +343,10 @@ def test_a_full_disk_says_how_much_is_needed_and_free(sshd: Any, small_disk: Pat
         transport.put(bytes(300_000), "fits")
         with pytest.raises(DiskFull, match=r"2\.0 MB are needed .* kB are free"):
             transport.put(bytes(2_000_000), "folder/file")
-        assert transport.get("folder/file") is None
+        assert transport.read("folder/file") is None
         assert list((small_disk / "root" / "folder").iterdir()) == []
         transport.put(bytes(300_000), "fits-again")
+        with pytest.raises(DiskFull, match="are needed"):
+            transport.put(bytes(2_000_000), "folder/file", part=Part("a part"))
+        assert transport.size_bytes("folder/file") is None
+        assert transport.size_bytes("a part")

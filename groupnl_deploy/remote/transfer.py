@@ -1,0 +1,158 @@
+"""A file on its way between this machine and a device: moved in pieces, counted and hashed as it goes.
+
+The whole file is never in memory. Errors of the host's disk are told here, so that a transport has only to explain
+those of the device.
+"""
+
+import contextlib
+import hashlib
+import io
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from device_agent.durable import flush
+from groupnl_deploy.errors import UsageError
+from groupnl_deploy.workspace import disk_errors
+
+PIECE_BYTES = 1 << 18
+
+TellBytes = Callable[[int], None]
+"""Told after each piece how many bytes of the file are across, those before the offset included."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A partial file on the device that outlives an interrupted `put`, so that a later `put` can continue it.
+
+    `relative` is its path below the root. The first `offset_bytes` of it are kept; what is behind them is cut off.
+    """
+
+    relative: str
+    offset_bytes: int = 0
+
+
+class Outgoing:
+    """A file that leaves this machine, from an offset on. Made by `outgoing`."""
+
+    def __init__(self, stream: IO[bytes], name: str, size_bytes: int, tell: TellBytes | None) -> None:
+        self._stream, self._name, self._tell = stream, name, tell
+        self._hash, self._across_bytes, self._size_bytes = hashlib.sha256(), 0, size_bytes
+
+    def skip(self, offset_bytes: int) -> None:
+        """Leave out what the device has already. It is hashed all the same."""
+        while self._across_bytes < offset_bytes:
+            piece = self._read(min(PIECE_BYTES, offset_bytes - self._across_bytes))
+            if not piece:
+                raise ValueError(f"{self._name} is shorter than the offset of {offset_bytes} bytes")
+            self._across_bytes += len(piece)
+
+    def pieces(self) -> Iterator[bytes]:
+        """What is left of the file. A piece counts as across when the next one is asked for."""
+        while piece := self._read(PIECE_BYTES):
+            yield piece
+            self._across_bytes += len(piece)
+            if self._tell:
+                self._tell(self._across_bytes)
+
+    @property
+    def across_bytes(self) -> int:
+        """How much of the file is across."""
+        return self._across_bytes
+
+    @property
+    def left_bytes(self) -> int:
+        """How much is still to be sent."""
+        return max(0, self._size_bytes - self._across_bytes)
+
+    @property
+    def sha256(self) -> str:
+        """Of all that was read so far, what was skipped included."""
+        return self._hash.hexdigest()
+
+    def _read(self, size_bytes: int) -> bytes:
+        with _reading(self._name):
+            piece = self._stream.read(size_bytes)
+        self._hash.update(piece)
+        return piece
+
+
+@contextlib.contextmanager
+def outgoing(source: Path | bytes, offset_bytes: int, tell: TellBytes | None) -> Iterator[Outgoing]:
+    """Open what is to be sent. Raises `UsageError` where the file cannot be read."""
+    stream: IO[bytes]
+    if isinstance(source, bytes):
+        stream, size_bytes = io.BytesIO(source), len(source)
+    else:
+        with _reading(str(source)):
+            stream = source.open("rb")
+            size_bytes = os.fstat(stream.fileno()).st_size
+    with stream:
+        file = Outgoing(stream, "the data" if isinstance(source, bytes) else str(source), size_bytes, tell)
+        file.skip(offset_bytes)
+        yield file
+
+
+class Incoming:
+    """A file that arrives on this machine; `write` takes its pieces in order. Made by `incoming`."""
+
+    def __init__(self, stream: IO[bytes], target: Path, tell: TellBytes | None) -> None:
+        self._stream, self._target, self._tell = stream, target, tell
+        self._hash, self._across_bytes = hashlib.sha256(), 0
+
+    def write(self, piece: bytes) -> None:
+        """Keep the next piece. Raises `DiskFull` when there is no room here."""
+        with disk_errors(self._target):
+            self._stream.write(piece)
+        self._hash.update(piece)
+        self._across_bytes += len(piece)
+        if self._tell and piece:
+            self._tell(self._across_bytes)
+
+    @property
+    def sha256(self) -> str:
+        """Of all that arrived so far."""
+        return self._hash.hexdigest()
+
+
+@contextlib.contextmanager
+def incoming(target: Path, tell: TellBytes | None) -> Iterator[Incoming]:
+    """Write to a temporary sibling of `target`; on success flush it and rename it over `target`.
+
+    Makes parent folders. On any exception the temporary file is removed and `target` is as it was.
+    """
+    temporary = target.with_name(f".{target.name[:100]}.new-{secrets.token_hex(8)}")
+    with disk_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        stream = temporary.open("xb")
+    try:
+        with stream:
+            yield Incoming(stream, target, tell)
+            with disk_errors(target):
+                stream.flush()
+                os.fsync(stream.fileno())
+        with disk_errors(target):
+            temporary.replace(target)
+            flush(target.parent)
+    except BaseException:
+        temporary.unlink(missing_ok=True)  # a full disk needs the room
+        raise
+
+
+def require_offset(held_bytes: int, offset_bytes: int) -> None:
+    """Raise where a part on the device is too short to be continued from there: a hole would be left."""
+    if held_bytes < offset_bytes:
+        raise OSError(f"its part has {held_bytes} bytes, too few to go on from {offset_bytes}")
+
+
+@contextlib.contextmanager
+def _reading(name: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(
+            f"{name} cannot be read: {(error.strerror or str(error)).lower()}.", "See to that file, then try again."
+        ) from error
