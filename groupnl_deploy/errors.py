@@ -1,4 +1,4 @@
-"""What can go wrong on the host, and the exit code each kind has.
+"""What can go wrong on the host, the exit code each kind has, and which kinds pass by themselves.
 
 ::
 
@@ -6,11 +6,17 @@
     ├── UsageError                   2   a word, option or file the user gave is wrong
     │   └── InvalidSetting           2   one that has a name of its own in a campaign file
     ├── DeviceUnreachable            3   the board, its key, its Python or its meter cannot be reached
+    │   └── DeviceUnavailable        3 ↻ just now: link lost, no answer in time, starting up, all sessions taken
     ├── VerificationFailed           4   a digest differs: missing, truncated or altered file
     ├── MeasurementInvalid           6   numbers were taken that nobody should trust
     ├── DeviceFault                  1   the agent reported a failure of its own
+    │   └── DeviceBusy               1 ↻ another push or benchmark has the device
     ├── DiskFull                     1
     └── TrainingDiverged             1
+
+↻ is *transient* (`error.transient`): the same call may succeed later although nobody mends anything, so a caller may
+try it again a few times. Every other kind is permanent: it stays until somebody acts. Where a failure can be either, it
+is transient: a few tries in vain cost seconds, and giving up on a board that was rebooting costs a night.
 
 Every error is one sentence of what happened (`message`) and one of what to do (`remedy`).
 `power`, `exporters` and `device_agent` have trees of their own; `cli.exits` maps them all.
@@ -20,9 +26,10 @@ from device_agent.settings import SettingError
 
 
 class GroupNLError(Exception):
-    """Base of the host's errors. `exit_code` is what the command line returns for it."""
+    """Base of the host's errors. `exit_code` is what the command line returns; `transient`: trying again may help."""
 
     exit_code = 1
+    transient = False
 
     def __init__(self, message: str, remedy: str) -> None:
         super().__init__(message)
@@ -78,6 +85,12 @@ class DeviceUnreachable(GroupNLError):
     exit_code = 3
 
 
+class DeviceUnavailable(DeviceUnreachable):
+    """The device cannot be used just now: the link broke, it did not answer in time, or it is starting or full."""
+
+    transient = True
+
+
 class VerificationFailed(GroupNLError):
     """A file is missing, truncated or altered: its digest is not the recorded one."""
 
@@ -92,6 +105,12 @@ class MeasurementInvalid(GroupNLError):
 
 class DeviceFault(GroupNLError):
     """The agent on the device could not do what was asked and said why."""
+
+
+class DeviceBusy(DeviceFault):
+    """Another push or benchmark has the device, and did not end while we waited."""
+
+    transient = True
 
 
 class DiskFull(GroupNLError):

@@ -17,7 +17,9 @@ from device_agent.messages.lock import LockTaken, TakeLock, Waiting
 from device_agent.strict import StrictError
 from device_agent.wire import WIRE_VERSION, Answer, Message, Request, answer_of, decode, encode
 from groupnl_deploy.errors import (
+    DeviceBusy,
     DeviceFault,
+    DeviceUnavailable,
     DeviceUnreachable,
     DiskFull,
     GroupNLError,
@@ -135,7 +137,7 @@ class AgentClient:
             what, remedy = _DEATHS[code]
             return DeviceFault(f"The agent on {self._device_name} {what}.", remedy)
         if code is None:
-            return DeviceUnreachable(f"The connection to {self._device_name} broke.", "Check the device and its link.")
+            return DeviceUnavailable(f"The connection to {self._device_name} broke.", "Check the device and its link.")
         last = " / ".join(line.strip() for line in said.splitlines()[-_LAST_WORDS:]) or "it said nothing"
         return DeviceFault(
             f"The agent on {self._device_name} ended with code {code}: {last}",
@@ -149,6 +151,7 @@ def fault_error(fault: AgentFault, device_name: str) -> GroupNLError:
         "digest_mismatch": VerificationFailed,
         "bad_request": UsageError,
         "disk_full": DiskFull,
+        "busy": DeviceBusy,
     }
     return kinds.get(fault.code, DeviceFault)(f"{device_name}: {fault.message}", fault.remedy)
 

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import IO, Self
 
 from device_agent.durable import flush
-from groupnl_deploy.errors import DeviceFault, DeviceUnreachable, DiskFull, GroupNLError
+from groupnl_deploy.errors import DeviceFault, DeviceUnavailable, DeviceUnreachable, DiskFull, GroupNLError
 from groupnl_deploy.remote.transfer import PIECE_BYTES, Outgoing, Part, TellBytes, incoming, outgoing, require_offset
 from groupnl_deploy.remote.transport import (
     SEND_TIMEOUT_S,
@@ -73,7 +73,7 @@ class LocalProcess:
                 if self._ended or self._stopped:
                     return None
                 if not self._news.wait(max(0.0, deadline - time.monotonic())) and time.monotonic() >= deadline:
-                    raise self._gone(f"sent nothing for {timeout_s:g} s")
+                    raise self._silent(f"sent nothing for {timeout_s:g} s")
             return line
 
     def stderr_tail(self) -> str:
@@ -108,7 +108,7 @@ class LocalProcess:
         except ValueError as error:
             raise self._gone("was stopped and takes no more requests") from error
         if not poller.poll(max(0.0, deadline - time.monotonic()) * 1000):
-            raise self._gone(f"did not read its request within {SEND_TIMEOUT_S:g} s")
+            raise self._silent(f"did not read its request within {SEND_TIMEOUT_S:g} s")
 
     def _drain(self, stream: IO[bytes], keep: Callable[[bytes], None]) -> None:
         with stream:
@@ -125,6 +125,12 @@ class LocalProcess:
     def _keep_stderr(self, chunk: bytes) -> None:
         self._stderr += chunk
         del self._stderr[:-STDERR_TAIL_BYTES]
+
+    def _silent(self, what: str) -> DeviceUnavailable:
+        return DeviceUnavailable(
+            f"The process `{self._what}` on the device “local” {what}.",
+            "Find out what keeps this machine busy, then try again.",
+        )
 
     def _gone(self, what: str) -> DeviceUnreachable:
         return DeviceUnreachable(
@@ -155,7 +161,7 @@ class LocalTransport:
         try:
             stdout, stderr = child.communicate(timeout=timeout_s)
         except subprocess.TimeoutExpired as error:
-            raise DeviceUnreachable(
+            raise DeviceUnavailable(
                 f"`{argv[0]}` on the device “{self.name}” did not finish within {timeout_s:g} s and was killed.",
                 "Find out what keeps this machine busy, then try again.",
             ) from error

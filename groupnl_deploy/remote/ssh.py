@@ -1,10 +1,11 @@
-"""An SSH device: commands over exec channels, files over SFTP. The only file that imports paramiko."""
+"""An SSH device: commands over exec channels, files over SFTP.
+
+Only this file, `ssh_login` and `ssh_read` import paramiko.
+"""
 
 import io
-import logging
 import posixpath
 import re
-import socket
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -15,30 +16,19 @@ from typing import Self
 import paramiko
 from paramiko.sftp import CMD_EXTENDED
 
-from groupnl_deploy.errors import DeviceFault, DeviceUnreachable, UsageError
+from groupnl_deploy.errors import DeviceFault, DeviceUnreachable
 from groupnl_deploy.remote import ssh_refusals as refusals
 from groupnl_deploy.remote.device import Device
+from groupnl_deploy.remote.ssh_login import CHANNEL_TIMEOUT_S, find, log_in
 from groupnl_deploy.remote.ssh_process import SshProcess
-from groupnl_deploy.remote.ssh_target import Target, config_file, config_text, open_socket, resolve
+from groupnl_deploy.remote.ssh_read import read_ahead
+from groupnl_deploy.remote.ssh_target import Target
 from groupnl_deploy.remote.transfer import Incoming, Outgoing, Part, TellBytes, incoming, outgoing, require_offset
 from groupnl_deploy.remote.transport import Completed, Process, below_root, part_name, require_small
 
-# Without a handler of its own, paramiko's log of a failed handshake would be printed on stderr.
-logging.getLogger("paramiko").addHandler(logging.NullHandler())
-
-_HANDSHAKE_TIMEOUT_S = 15.0
-_CHANNEL_TIMEOUT_S = 15.0
 _SFTP_TIMEOUT_S = 60.0  # an SD card may take long to flush a large file
 _KEEPALIVE_S = 10  # gives TCP_USER_TIMEOUT something unacknowledged to count from while both ends are silent
 _DISK_MARGIN_BYTES = 1 << 16
-
-
-class _RefuseUnknown(paramiko.MissingHostKeyPolicy):
-    def __init__(self, target: Target) -> None:
-        self._target = target
-
-    def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:
-        raise refusals.unknown_host_key(self._target, key.get_name(), key.fingerprint)
 
 
 class _Link:
@@ -46,7 +36,7 @@ class _Link:
 
     def __init__(self, target: Target) -> None:
         self.target = target
-        self._client = _open_client(target)
+        self._client = log_in(target)
         transport = self._client.get_transport()
         assert transport
         self.transport = transport
@@ -59,7 +49,7 @@ class _Link:
     def start(self, command: str) -> paramiko.Channel:
         """Run a command line of the remote shell in a channel of its own."""
         try:
-            channel = self.transport.open_session(timeout=_CHANNEL_TIMEOUT_S)
+            channel = self.transport.open_session(timeout=CHANNEL_TIMEOUT_S)
             channel.exec_command(command)
         except (paramiko.SSHException, EOFError, OSError) as error:
             raise self.failure() from error
@@ -77,7 +67,7 @@ class SshTransport:
 
     def __init__(self, device: Device) -> None:
         self.name, self.python = device.name, device.python
-        self._target = _resolve(device)
+        self._target = find(device)
         self._link = _Link(self._target)
         self._sftp: paramiko.SFTPClient | None = None
         self._processes: list[SshProcess] = []
@@ -196,8 +186,8 @@ class SshTransport:
     def _download(self, relative: str, sink: Incoming | io.BytesIO, size_bytes: int) -> None:
         file = self.path(relative)
         with self._files(f"read {file}") as sftp:
-            if sftp.getfo(file, sink) != size_bytes:  # type: ignore[arg-type]  # no more than `write` is used
-                raise OSError("its size changed while it was read")
+            for piece in read_ahead(sftp, file, size_bytes):
+                sink.write(piece)
 
     def _discard(self, part: str) -> None:
         """Remove a part, in a new session: the old one may hold half a request."""
@@ -220,114 +210,14 @@ class SshTransport:
                 sftp.close()
 
 
-def _resolve(device: Device) -> Target:
-    try:
-        options = paramiko.SSHConfig.from_text(config_text(device)).lookup(device.host or "")
-    except (paramiko.SSHException, ImportError) as error:
-        raise UsageError(f"{config_file()} cannot be used: {error}.", "Repair or simplify it.") from error
-    return resolve(device, options)
-
-
-def _open_client(target: Target) -> paramiko.SSHClient:
-    _check_identity(target)
-    client = paramiko.SSHClient()
-    client.set_missing_host_key_policy(_RefuseUnknown(target))
-    for file in target.known_hosts:
-        _load_known_hosts(client, file)
-    sock = open_socket(target)
-    try:
-        _handshake(client, target, sock)
-    except BaseException as error:
-        explained = _explain(error, client, target)
-        client.close()
-        sock.close()
-        if explained is error:
-            raise
-        raise explained from error
-    return client
-
-
-def _handshake(client: paramiko.SSHClient, target: Target, sock: socket.socket) -> None:
-    own = [str(target.identity)] if target.identity else []
-    client.connect(
-        target.known_as,
-        target.port,
-        target.user,
-        sock=sock,
-        key_filename=[*own, *target.config_identities],  # type: ignore[arg-type]  # a list is documented
-        allow_agent=not target.identities_only,
-        look_for_keys=not target.identities_only,
-        timeout=_HANDSHAKE_TIMEOUT_S,
-        banner_timeout=_HANDSHAKE_TIMEOUT_S,
-        auth_timeout=_HANDSHAKE_TIMEOUT_S,
-        channel_timeout=_CHANNEL_TIMEOUT_S,
-    )
-
-
-def _explain(error: BaseException, client: paramiko.SSHClient, target: Target) -> BaseException:
-    """Our error for what the handshake raised; what is no failure of the handshake comes back as it is."""
-    transport = client.get_transport()
-    if isinstance(error, paramiko.BadHostKeyException):
-        return refusals.changed_host_key(target, error.expected_key.fingerprint, error.key.fingerprint)
-    met = transport is not None and transport.initial_kex_done
-    if isinstance(error, paramiko.AuthenticationException) or (met and isinstance(error, paramiko.SSHException)):
-        keys = _key_files(target)
-        agent = [] if target.identities_only else ["keys of ssh-agent"]
-        return refusals.keys_refused(target, [*keys, *agent], [key for key in keys if _is_locked(key)])
-    if isinstance(error, paramiko.SSHException | EOFError | OSError):
-        silent = not str(error) or "protocol banner" in str(error)
-        return refusals.no_handshake(target, "what answers there is no SSH server" if silent else str(error))
-    return error
-
-
-def _key_files(target: Target) -> list[str]:
-    """The private keys that the handshake tries, in its order."""
-    own = [str(target.identity)] if target.identity else []
-    defaults = [Path.home() / ".ssh" / f"id_{kind}" for kind in ("rsa", "ecdsa", "ed25519")]
-    found = [] if target.identities_only else [str(path) for path in defaults if path.is_file()]
-    return list(dict.fromkeys([*own, *target.config_identities, *found]))
-
-
-def _is_locked(key_file: str) -> bool:
-    try:
-        paramiko.PKey.from_path(key_file)
-    except (TypeError, paramiko.PasswordRequiredException):  # so the cryptography package says it, and paramiko
-        return True
-    except Exception:
-        return False
-    return False
-
-
-def _check_identity(target: Target) -> None:
-    """Refuse a key file that cannot be one before anything is sent; an encrypted one may be in the agent."""
-    if target.identity is None:
-        return
-    try:
-        target.identity.read_bytes()
-    except OSError as error:
-        why = "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be read: {error.strerror}"
-        raise refusals.no_identity(target, why) from error
-    try:
-        paramiko.PKey.from_path(target.identity)
-    except (TypeError, paramiko.PasswordRequiredException):
-        return
-    except Exception as error:  # each kind of key and of damage has an exception of its own
-        raise refusals.no_identity(target, "is not a private key of a known kind") from error
-
-
-def _load_known_hosts(client: paramiko.SSHClient, file: Path) -> None:
-    try:
-        client.load_system_host_keys(str(file))
-    except Exception as error:  # one damaged line spoils the file
-        raise UsageError(f"{file} cannot be read: {error}.", "Repair or remove the line it names.") from error
-
-
 def _open_sftp(link: _Link) -> paramiko.SFTPClient:
     try:
         sftp = link.transport.open_sftp_client()
         if sftp is None:
             raise EOFError
         _channel(sftp).settimeout(_SFTP_TIMEOUT_S)
+    except paramiko.ChannelException as error:
+        raise link.failure() from error
     except (paramiko.SSHException, paramiko.SFTPError, EOFError, OSError) as error:
         if link.alive:
             raise refusals.no_sftp(link.target) from error

@@ -12,7 +12,7 @@ from contextlib import suppress
 from threading import Event
 from typing import Protocol
 
-from groupnl_deploy.errors import DeviceUnreachable
+from groupnl_deploy.errors import DeviceUnavailable, DeviceUnreachable
 from groupnl_deploy.remote import ssh_refusals as refusals
 from groupnl_deploy.remote.ssh_target import Target
 from groupnl_deploy.remote.transport import (
@@ -105,7 +105,7 @@ class SshProcess:
         try:
             self._channel.sendall(line + b"\n")
         except TimeoutError as error:
-            raise self._gone(f"did not read its request within {SEND_TIMEOUT_S:g} s") from error
+            raise self._silent(f"did not read its request within {SEND_TIMEOUT_S:g} s") from error
         except Exception as error:  # whatever kind the SSH library has for a channel that fails
             if self._ended():
                 raise self._gone("has ended and takes no more requests") from error
@@ -120,7 +120,7 @@ class SshProcess:
             try:
                 chunk = self._receive(deadline)
             except TimeoutError as error:
-                raise self._gone(f"sent nothing for {timeout_s:g} s") from error
+                raise self._silent(f"sent nothing for {timeout_s:g} s") from error
             if not chunk:
                 return None
             self._lines.feed(chunk)
@@ -208,5 +208,8 @@ class SshProcess:
             if self._limit:
                 del self._stderr[: -self._limit]
 
-    def _gone(self, what: str) -> DeviceUnreachable:
+    def _silent(self, what: str) -> DeviceUnavailable:
         return refusals.process_silent(self._link.target, self._program, what)
+
+    def _gone(self, what: str) -> DeviceUnreachable:
+        return refusals.process_ended(self._link.target, self._program, what)

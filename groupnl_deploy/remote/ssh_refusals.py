@@ -1,9 +1,10 @@
 """What to tell a person when an SSH device cannot be used: one sentence of what happened, one of what to do.
 
-Only names, addresses and public fingerprints appear here; never a key, a passphrase or a command's output.
+Only names, addresses and public fingerprints appear here; never a key, a passphrase or a command's output. Each refusal
+is transient or permanent by its kind (`groupnl_deploy.errors`).
 """
 
-from groupnl_deploy.errors import DeviceFault, DeviceUnreachable, DiskFull
+from groupnl_deploy.errors import DeviceFault, DeviceUnavailable, DeviceUnreachable, DiskFull
 from groupnl_deploy.remote.ssh_target import Target
 from groupnl_deploy.remote.transport import size_text
 
@@ -52,25 +53,43 @@ def no_identity(target: Target, why: str) -> DeviceUnreachable:
     )
 
 
-def no_handshake(target: Target, why: str) -> DeviceUnreachable:
-    """Somebody answers, but no SSH connection comes about."""
-    return DeviceUnreachable(
-        f"No SSH connection to {target} comes about: {why}.",
-        f"See whether `{target.ssh_command}` works and that the port is the SSH server's.",
+def keys_not_judged(target: Target, tried: list[str]) -> DeviceUnavailable:
+    """The server hung up in the middle of the authentication, or did not answer."""
+    return DeviceUnavailable(
+        f"{target} broke off before it had accepted or refused a key (those to try: {', '.join(tried) or 'none'}).",
+        f"Try again. If it stays so, see whether `{target.ssh_command}` works; a server hangs up after a few wrong "
+        "keys, and `IdentitiesOnly yes` in ~/.ssh/config keeps other keys than the device's from being tried.",
     )
 
 
-def link_lost(target: Target) -> DeviceUnreachable:
-    """The connection died."""
+def no_server(target: Target) -> DeviceUnavailable:
+    """Somebody takes the connection, then is silent or hangs up: a board that starts, is full, or another service."""
+    return DeviceUnavailable(
+        f"No SSH connection to {target} comes about: what answers there hung up, or never named itself an SSH server.",
+        f"See whether `{target.ssh_command}` works and that the port is the SSH server's; a board that is starting "
+        "needs a moment.",
+    )
+
+
+def no_handshake(target: Target, why: str) -> DeviceUnreachable:
+    """An SSH server answers, but the two sides come to no agreement."""
     return DeviceUnreachable(
+        f"No SSH connection to {target} comes about: {why}.",
+        f"See whether `{target.ssh_command}` works; a very old or very new SSH server may speak other ciphers.",
+    )
+
+
+def link_lost(target: Target) -> DeviceUnavailable:
+    """The connection died."""
+    return DeviceUnavailable(
         f"The connection to {target} was lost.",
         "Check the board's power and network (a weak power supply resets it under load), then try again.",
     )
 
 
-def no_session(target: Target) -> DeviceUnreachable:
-    """The link is up, but the server opens no further channel."""
-    return DeviceUnreachable(
+def no_session(target: Target) -> DeviceUnavailable:
+    """The link is up, but the server opens no further channel: others hold all that it allows."""
+    return DeviceUnavailable(
         f"{target} is connected but does not open another session.",
         "Close other connections to the board, or raise MaxSessions in its /etc/ssh/sshd_config.",
     )
@@ -92,19 +111,27 @@ def no_shell(target: Target, said: str) -> DeviceUnreachable:
     )
 
 
-def command_timed_out(target: Target, program: str, timeout_s: float) -> DeviceUnreachable:
+def command_timed_out(target: Target, program: str, timeout_s: float) -> DeviceUnavailable:
     """A command took too long."""
-    return DeviceUnreachable(
+    return DeviceUnavailable(
         f"`{program}` on {target} did not finish within {timeout_s:g} s and was killed.",
         f"See with `{target.ssh_command}` what keeps the board busy, then try again.",
     )
 
 
-def process_silent(target: Target, program: str, what: str) -> DeviceUnreachable:
-    """A process we talk to does not answer, or is gone."""
-    return DeviceUnreachable(
+def process_silent(target: Target, program: str, what: str) -> DeviceUnavailable:
+    """A process we talk to does not answer in time."""
+    return DeviceUnavailable(
         f"The process `{program}` on {target} {what}.",
         "Check the board's power, network and load, then try again.",
+    )
+
+
+def process_ended(target: Target, program: str, what: str) -> DeviceUnreachable:
+    """A process we talk to is gone, and the link is not at fault."""
+    return DeviceUnreachable(
+        f"The process `{program}` on {target} {what}.",
+        "Look at what it wrote to stderr, then try again.",
     )
 
 

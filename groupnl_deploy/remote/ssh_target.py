@@ -1,8 +1,9 @@
 """Where an SSH device is and how to knock: `~/.ssh/config` applied to a device, and a socket to it.
 
-Pure of any SSH library: `ssh.py` alone imports paramiko, parses the configuration and speaks the protocol.
+Pure of any SSH library: `ssh_login` parses the configuration, and it and `ssh` speak the protocol.
 """
 
+import errno
 import getpass
 import re
 import shlex
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from groupnl_deploy.errors import DeviceUnreachable, UsageError
+from groupnl_deploy.errors import DeviceUnavailable, DeviceUnreachable, UsageError
 from groupnl_deploy.remote.device import Device
 
 CONNECT_TIMEOUT_S = 8.0
@@ -23,6 +24,8 @@ CONNECT_TIMEOUT_S = 8.0
 USER_TIMEOUT_MS = 10_000
 """A link that acknowledges nothing for this long is dead. Without it a cut cable hangs an upload for ever."""
 
+# What the kernel says while a board, a switch or this machine's own link is down.
+_NETWORK_DOWN = (errno.EHOSTUNREACH, errno.EHOSTDOWN, errno.ENETUNREACH, errno.ENETDOWN, errno.ECONNRESET)
 _SYSTEM_KNOWN_HOSTS = "/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2"
 _USER_KNOWN_HOSTS = "~/.ssh/known_hosts ~/.ssh/known_hosts2"
 _INCLUDE_DEPTH = 8
@@ -189,23 +192,32 @@ def _through(command: str) -> socket.socket:
 
 
 def _no_connection(target: Target, error: Exception) -> DeviceUnreachable:
+    """A board that restarts answers no name and no call, then refuses the port until its SSH server runs."""
     if isinstance(error, socket.gaierror | UnicodeError):
-        return DeviceUnreachable(
-            f"The host name {target.host} of the device “{target.device_name}” cannot be resolved.",
-            "Check its spelling and that the board is on this network, or give its IP address instead.",
-        )
+        return _no_name(target, error)
     if isinstance(error, ConnectionRefusedError):
-        return DeviceUnreachable(
+        return DeviceUnavailable(
             f"{target.host} refuses connections on port {target.port}: no SSH server listens there.",
             "Enable SSH on the board (`sudo raspi-config`, Interface Options) and check the port.",
         )
     if isinstance(error, TimeoutError):
-        return DeviceUnreachable(
+        return DeviceUnavailable(
             f"{target.host}, port {target.port}, did not answer within {CONNECT_TIMEOUT_S:g} s.",
             "Check that the board has power and network, and that no firewall is in the way.",
         )
+    kind = DeviceUnavailable if getattr(error, "errno", None) in _NETWORK_DOWN else DeviceUnreachable
     reason = getattr(error, "strerror", None) or str(error)
-    return DeviceUnreachable(
+    return kind(
         f"There is no way to {target.host}, port {target.port}: {reason}.",
         "Check the address and this machine's network.",
+    )
+
+
+def _no_name(target: Target, error: Exception) -> DeviceUnreachable:
+    """A board answers its own `.local` name, so while it is off nobody does. Other names are on a server, or wrong."""
+    asked_later = target.host.endswith(".local") or getattr(error, "errno", None) == socket.EAI_AGAIN
+    kind = DeviceUnavailable if asked_later and not isinstance(error, UnicodeError) else DeviceUnreachable
+    return kind(
+        f"The host name {target.host} of the device “{target.device_name}” cannot be resolved.",
+        "Check its spelling and that the board is on this network, or give its IP address instead.",
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from groupnl_deploy.errors import DeviceFault, DeviceUnreachable, UsageError
+from groupnl_deploy.errors import DeviceFault, DeviceUnavailable, DeviceUnreachable, UsageError
 from groupnl_deploy.remote.connect import connect
 from groupnl_deploy.remote.device import Device
 from groupnl_deploy.remote.transfer import Part
@@ -219,8 +219,9 @@ def test_a_put_that_fails_half_way_leaves_no_file(transport: Transport) -> None:
 
 def test_a_put_that_is_refused_says_so(transport: Transport) -> None:
     transport.put(b"", "folder/file")
-    with pytest.raises(DeviceFault, match="write"):
+    with pytest.raises(DeviceFault, match="write") as caught:
         transport.put(b"data", "folder/file/below-a-file")
+    assert not caught.value.transient
     with pytest.raises(DeviceFault, match="write"):
         transport.put(b"data", "folder")
     assert _names(transport.path("folder")) == ["file"]
@@ -273,7 +274,7 @@ def test_much_output_on_both_streams_does_not_lock(transport: Transport, python:
 def test_a_time_out_raises_and_the_process_is_gone(transport: Transport, python: Callable[[str], list[str]]) -> None:
     code = f"import os, time; open({transport.path('pid')!r}, 'w').write(str(os.getpid())); time.sleep(300)"
     transport.put(b"", "pid")
-    with pytest.raises(DeviceUnreachable, match=r"did not finish within 1\.5 s"):
+    with pytest.raises(DeviceUnavailable, match=r"did not finish within 1\.5 s"):
         transport.run(python(code), timeout_s=1.5)
     assert _ends(int((transport.read("pid") or b"").decode()))
 
@@ -292,7 +293,7 @@ def test_a_silent_process_times_out_and_can_go_on(transport: Transport, python: 
     process.send_line(b"ready")
     assert _read(process) == b"ready"
     started = time.monotonic()
-    with pytest.raises(DeviceUnreachable, match=r"sent nothing for 0\.2 s"):
+    with pytest.raises(DeviceUnavailable, match=r"sent nothing for 0\.2 s"):
         process.read_line(0.2)
     assert time.monotonic() - started < 2
     process.send_line(b"again")
@@ -311,10 +312,11 @@ def test_a_process_that_ends(transport: Transport, python: Callable[[str], list[
     assert process.exit_code(5) == 4
     assert len(process.stderr_tail()) == 8192
     assert process.stderr_tail().endswith("xwhy")
-    with pytest.raises(DeviceUnreachable):
+    with pytest.raises(DeviceUnreachable, match="has ended") as caught:
         for _ in range(100):
             process.send_line(b"more")
             time.sleep(0.02)
+    assert not caught.value.transient
     process.stop()
 
 
@@ -339,8 +341,9 @@ def test_stop_kills_what_ignores_the_end_of_stdin_and_its_children(
     assert _ends(child)
     process.stop()
     assert process.read_line(1) is None
-    with pytest.raises(DeviceUnreachable, match="stopped"):
+    with pytest.raises(DeviceUnreachable, match="stopped") as caught:
         process.send_line(b"too late")
+    assert not caught.value.transient
 
 
 def test_close_stops_what_was_spawned(device: Device) -> None:

@@ -23,7 +23,7 @@ from device_agent.manifest import MANIFEST_FILE, ArtifactFile
 from device_agent.messages.bench import BenchRequest, ImagePayload, Phase, PhaseMark, Progress
 from device_agent.messages.board import Probe
 from device_agent.settings import Settings, Workload
-from groupnl_deploy.errors import DeviceFault, DeviceUnreachable, UsageError, VerificationFailed
+from groupnl_deploy.errors import DeviceBusy, DeviceFault, DeviceUnreachable, UsageError, VerificationFailed
 from groupnl_deploy.remote.bundle import build_bundle
 from groupnl_deploy.remote.client import AgentClient, start_agent
 from groupnl_deploy.remote.local import LocalTransport
@@ -207,6 +207,7 @@ def test_two_benchmarks_at_once_on_one_device_are_refused(agent: AgentClient, tr
     result = agent.bench(request_for(untrained.onnx, min_seconds=3.0), IMAGES, start_another)
     assert len(result.latencies_ns) >= 20
     assert "busy with a benchmark" in refused[0].message
+    assert isinstance(refused[0], DeviceBusy) and refused[0].transient and refused[0].exit_code == 1
     agent.bench(request_for(untrained.onnx), IMAGES, lambda message: None)
 
 

@@ -166,6 +166,7 @@ def test_a_missing_python_is_named(device: Device) -> None:
         ensure_agent(transport)
     assert "no Python at “/opt/none/bin/python”" in caught.value.message
     assert "--python" in caught.value.remedy
+    assert not caught.value.transient
 
 
 def test_a_python_below_the_home_folder_there_is_found(sshd) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from groupnl_deploy.errors import DeviceFault, DeviceUnreachable, DiskFull
+from groupnl_deploy.errors import DeviceFault, DeviceUnavailable, DiskFull
 from groupnl_deploy.remote import local
 from groupnl_deploy.remote.local import LocalTransport
 
@@ -98,6 +98,6 @@ def test_a_process_that_does_not_read_its_requests(transport: LocalTransport, mo
     monkeypatch.setattr(local, "SEND_TIMEOUT_S", 0.3)
     process = transport.spawn([sys.executable, "-c", "import time; time.sleep(300)"])
     started = time.monotonic()
-    with pytest.raises(DeviceUnreachable, match="did not read its request"):
+    with pytest.raises(DeviceUnavailable, match="did not read its request"):
         process.send_line(bytes(1_000_000))
     assert time.monotonic() - started < 5

@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import errno
 import logging
 import os
 import shutil
@@ -16,14 +17,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import paramiko
 import psutil
 import pytest
 
-from groupnl_deploy.errors import DeviceUnreachable, DiskFull, UsageError
+from groupnl_deploy.errors import DeviceFault, DeviceUnavailable, DeviceUnreachable, DiskFull, UsageError
 from groupnl_deploy.remote import ssh_target
 from groupnl_deploy.remote.connect import connect
 from groupnl_deploy.remote.ssh import SshTransport
 from groupnl_deploy.remote.transfer import Part
+from groupnl_deploy.workspace import file_sha256
 
 pytestmark = pytest.mark.sshd
 
@@ -36,12 +39,13 @@ def _fingerprint(public_key: Path) -> str:
     return listed.stdout.split()[1]
 
 
-def _refused(device: Any, match: str) -> DeviceUnreachable:
+def _refused(device: Any, match: str, *, transient: bool = False) -> DeviceUnreachable:
     started = time.monotonic()
     with pytest.raises(DeviceUnreachable, match=match) as caught:
         connect(device)
     assert time.monotonic() - started < 10
     assert caught.value.exit_code == 3
+    assert caught.value.transient == transient
     return caught.value
 
 
@@ -159,12 +163,35 @@ def test_a_key_in_the_agent_is_tried(sshd: Any, agent: Path, monkeypatch: pytest
 def test_a_refused_port(sshd: Any) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        _refused(sshd.device(port=unused.getsockname()[1]), "refuses connections on port")
+        _refused(sshd.device(port=unused.getsockname()[1]), "refuses connections on port", transient=True)
 
 
-@pytest.mark.parametrize("host", ["no-such-board.invalid", "x" * 70 + ".local"])
+@pytest.mark.parametrize("host", ["no-such-board.local", "x" * 70 + ".local"])
 def test_a_name_that_does_not_resolve(sshd: Any, host: str) -> None:
-    _refused(sshd.device(host=host), "cannot be resolved")
+    """A board answers its own `.local` name and may be starting; what is no name never resolves."""
+    _refused(sshd.device(host=host), "cannot be resolved", transient=host == "no-such-board.local")
+
+
+@pytest.mark.parametrize(
+    ("error", "transient"),
+    [
+        (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), False),
+        (socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"), True),
+        (OSError(errno.EHOSTUNREACH, "No route to host"), True),
+        (OSError(errno.ENETUNREACH, "Network is unreachable"), True),
+        (OSError(errno.EACCES, "Permission denied"), False),
+    ],
+)
+def test_what_a_network_says_is_transient_or_not(
+    sshd: Any, monkeypatch: pytest.MonkeyPatch, error: OSError, transient: bool
+) -> None:
+    """No test machine has these networks, so the system call's answer is given."""
+
+    def answer(*given: object, **named: object) -> None:
+        raise error
+
+    monkeypatch.setattr(ssh_target.socket, "create_connection", answer)
+    _refused(sshd.device(host="board.example"), "resolved|no way to", transient=transient)
 
 
 def test_a_host_that_does_not_answer(sshd: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,23 +203,39 @@ def test_a_host_that_does_not_answer(sshd: Any, monkeypatch: pytest.MonkeyPatch)
         for one in waiting:  # fill the backlog: the kernel drops what comes after, as a firewall would
             one.setblocking(False)
             one.connect_ex(full.getsockname())
-        _refused(sshd.device(port=full.getsockname()[1]), "did not answer within 0.5 s")
+        _refused(sshd.device(port=full.getsockname()[1]), "did not answer within 0.5 s", transient=True)
         for one in waiting:
             one.close()
 
 
-def test_a_server_that_speaks_something_else(sshd: Any) -> None:
+@pytest.mark.parametrize(
+    ("line", "match", "transient"),
+    [
+        (b"220 mail.example ESMTP", "never named itself an SSH server", True),
+        (b"Exceeded MaxStartups", "never named itself an SSH server", True),
+        (b"SSH-1.5-old", "Incompatible version", False),
+    ],
+)
+def test_a_server_that_speaks_something_else(sshd: Any, line: bytes, match: str, transient: bool) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def hang_up() -> None:
             peer, _ = server.accept()
-            peer.sendall(b"220 mail.example ESMTP\r\n")
+            peer.sendall(line + b"\r\n")
             peer.close()
 
         thread = threading.Thread(target=hang_up)
         thread.start()
-        _refused(sshd.device(port=server.getsockname()[1]), "No SSH connection")
+        _refused(sshd.device(port=server.getsockname()[1]), f"No SSH connection .*{match}", transient=transient)
         thread.join(5)
+
+
+def test_a_server_that_hangs_up_on_too_many_keys(sshd: Any, tmp_path: Path, make_key: MakeKey) -> None:
+    keys = [make_key(tmp_path / f"stranger-{number}") for number in range(7)]
+    lines = [f"  IdentityFile {key}" for key in keys]
+    (sshd.home / ".ssh" / "config").write_text("\n".join(["Host *", "  IdentitiesOnly yes", *lines, ""]))
+    error = _refused(sshd.device(identity=None), "broke off before it had accepted or refused a key", transient=True)
+    assert "IdentitiesOnly" in error.remedy
 
 
 def test_an_alias_of_the_ssh_configuration(sshd: Any) -> None:
@@ -231,7 +274,7 @@ def test_a_proxy_command_is_gone_through(sshd: Any) -> None:
 
 def test_a_proxy_command_that_fails(sshd: Any) -> None:
     (sshd.home / ".ssh" / "config").write_text("Host 127.0.0.1\n  ProxyCommand false\n")
-    _refused(sshd.device(), "No SSH connection")
+    _refused(sshd.device(), "No SSH connection", transient=True)
 
 
 def test_ipv6(sshd: Any) -> None:
@@ -307,6 +350,67 @@ def test_a_server_that_dies_is_noticed_at_once(sshd: Any, verb: str) -> None:
     transport.close()
 
 
+def test_an_upload_outlives_the_server_that_died_in_it(sshd: Any, tmp_path: Path) -> None:
+    device, source, before = sshd.device(), tmp_path / "model.bin", _sessions(sshd)
+    source.write_bytes(os.urandom(20_000_000))
+    with connect(device) as transport:
+
+        def die(across_bytes: int) -> None:
+            if across_bytes > 5_000_000:
+                _kill(_sessions(sshd) - before)
+
+        with pytest.raises(DeviceUnavailable, match="was lost") as caught:
+            transport.put(source, "model.bin", die, Part("part"))
+        assert caught.value.transient
+    with connect(device) as transport:
+        offset_bytes = transport.size_bytes("part")
+        assert offset_bytes is not None and 0 < offset_bytes < 20_000_000
+        sha256 = transport.put(source, "model.bin", part=Part("part", offset_bytes))
+        assert Path(transport.path("model.bin")).read_bytes() == source.read_bytes()
+        assert sha256 == file_sha256(source)
+
+
+def test_a_download_from_a_server_that_dies_leaves_nothing(sshd: Any, tmp_path: Path) -> None:
+    before = _sessions(sshd)
+    with connect(sshd.device()) as transport:
+        transport.put(bytes(20_000_000), "model.bin")
+        with pytest.raises(DeviceUnavailable, match="was lost"):
+            transport.get("model.bin", tmp_path / "back" / "model.bin", lambda _: _kill(_sessions(sshd) - before))
+    assert list((tmp_path / "back").iterdir()) == []
+
+
+def test_a_file_that_becomes_shorter_while_it_is_read(sshd: Any, tmp_path: Path) -> None:
+    with connect(sshd.device()) as transport:
+        transport.put(bytes(20_000_000), "file")
+
+        def shorten(across_bytes: int) -> None:
+            os.truncate(transport.path("file"), 5_000_000)
+
+        with pytest.raises(DeviceFault, match=r"read .*it became shorter"):
+            transport.get("file", tmp_path / "file", shorten)
+        assert not (tmp_path / "file").exists()
+        assert transport.size_bytes("file") == 5_000_000
+
+
+def test_a_server_whose_sessions_are_all_taken(sshd: Any) -> None:
+    with SshTransport(sshd.device()) as transport:
+        transport._drop_sftp()  # its own session is taken, too, once the server has closed it
+        taken = []
+        for _ in range(3):
+            with contextlib.suppress(paramiko.ChannelException):
+                while True:
+                    taken.append(transport._link.transport.open_session())
+            time.sleep(0.1)
+        assert len(taken) == 50  # MaxSessions
+        for use in (lambda: transport.run(["true"]), lambda: transport.size_bytes("file")):
+            with pytest.raises(DeviceUnavailable, match="does not open another session") as caught:
+                use()
+            assert caught.value.transient
+        for one in taken:
+            one.close()
+        assert transport.run(["echo", "again"]).stdout == b"again\n"
+
+
 def test_a_login_shell_that_runs_nothing(sshd: Any) -> None:
     bashrc = sshd.board_home / ".bashrc"
     kept = bashrc.read_text()
@@ -315,8 +419,9 @@ def test_a_login_shell_that_runs_nothing(sshd: Any) -> None:
     bashrc.write_text("echo This account is not available.\nexit 1\n")
     try:
         refused = pytest.raises(DeviceUnreachable, match="ran no command and said: This account")
-        with connect(sshd.device()) as transport, refused:
+        with connect(sshd.device()) as transport, refused as caught:
             transport.run(["true"])
+        assert not caught.value.transient
     finally:
         bashrc.write_text(kept)
 
@@ -341,8 +446,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_full_disk_says_how_much_is_needed_and_free(sshd: Any, small_disk: Path) -> None:
     with connect(sshd.device(root=str(small_disk / "root"))) as transport:
         transport.put(bytes(300_000), "fits")
-        with pytest.raises(DiskFull, match=r"2\.0 MB are needed .* kB are free"):
+        with pytest.raises(DiskFull, match=r"2\.0 MB are needed .* kB are free") as caught:
             transport.put(bytes(2_000_000), "folder/file")
+        assert not caught.value.transient
         assert transport.read("folder/file") is None
         assert list((small_disk / "root" / "folder").iterdir()) == []
         transport.put(bytes(300_000), "fits-again")
