@@ -20,6 +20,7 @@ class ReportJob(Job):
     """Makes a folder with one file a format. A run whose benchmark failed is not in it."""
 
     kind: ClassVar[str] = "report"
+    expected_s: ClassVar[float] = 2.0
     runs: tuple[Path, ...]
     formats: tuple[Literal["json", "csv", "markdown"], ...]
 

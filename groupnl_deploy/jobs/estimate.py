@@ -27,13 +27,16 @@ class Estimate:
         self._todo.discard(done.job.key)
         self._add(done.job, done.seconds)
 
-    def left_s(self, jobs: Iterable[Job]) -> float | None:
-        """For those of the jobs that will be made; None where nothing is known of one of their kinds."""
+    def left(self, jobs: Iterable[Job]) -> str | None:
+        """Such as "about 12 min", for those of the jobs that will be made; None where nothing is known of any.
+
+        Where nothing is known of some it is "at least" what the others take.
+        """
         left = [job for job in jobs if job.key in self._todo]
-        known = [(job, self._expected_s(job)) for job in left]
-        if any(seconds is None for _, seconds in known):
-            return None
-        return sum((seconds or 0) / (self._workers if job.in_worker else 1) for job, seconds in known)
+        known = [(job, seconds) for job in left if (seconds := self._expected_s(job)) is not None]
+        total_s = sum(seconds / (self._workers if job.in_worker else 1) for job, seconds in known)
+        word = "about" if len(known) == len(left) else "at least"
+        return f"{word} {duration_text(total_s)}" if known else None
 
     def _add(self, job: Job, seconds: float | None) -> None:
         if seconds is not None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from groupnl_deploy.jobs.estimate import Estimate, duration_text
+from groupnl_deploy.jobs.estimate import Estimate
 from groupnl_deploy.jobs.job import Job
 from groupnl_deploy.jobs.lock import Busy
 from groupnl_deploy.jobs.make import Done, Order, make_job
@@ -185,9 +185,8 @@ class _Run:
     def _announce(self, job: Job) -> None:
         if job.key in self._look_again_s:
             return
-        left_s = self._estimate.left_s([*self._waiting.values(), *self._making.values()])
-        left = "" if left_s is None else f", about {duration_text(left_s)} left"
-        self._reporter.note(f"{self._number(job)}: {job.title}{left}")
+        left = self._estimate.left([*self._waiting.values(), *self._making.values()])
+        self._reporter.note(f"{self._number(job)}: {job.title}{f', {left} left' if left else ''}")
 
     def _tell_end(self, done: Done) -> None:
         what = "up to date" if done.up_to_date else str(done.job.product)
