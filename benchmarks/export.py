@@ -36,7 +36,7 @@ from export_nets import Contestant, Subject, contestants, dynamo_line, forms, ne
 from export_run import Race, operator_profiles, race
 from export_worker import CLOCKS
 
-from exporters.choices import TARGETS
+from exporters.targets import TARGETS
 from groupnl_deploy.models.registry import model_spec
 from groupnl_deploy.models.spec import Semantics
 
@@ -235,7 +235,7 @@ def main() -> None:
     arguments = parsed()
     print(machine())
     if arguments.write_costs:
-        print(write_costs(arguments.write_costs, machine().partition(";")[0]))
+        print(write_costs(TARGETS[arguments.write_costs], machine().partition(";")[0]))
     elif arguments.profile:
         show_profile(arguments.profile, arguments.semantics)
     else:

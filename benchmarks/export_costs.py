@@ -6,6 +6,7 @@ of one thread, so that a busy machine does not write its other work into the tab
 """
 
 import math
+import platform
 import random
 import statistics
 import time
@@ -18,18 +19,15 @@ import onnxruntime
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-import exporters
 from device_agent.strict import to_json
-from exporters.choices import Target
-from exporters.costs import Costs, SparseCost
+from exporters.costs import TABLES, Costs, SparseCost
+from exporters.targets.base import Target
 from groupnl_deploy.models.layers.groupnl import GroupNLConv2d
 from groupnl_deploy.models.registry import create_model, model_spec
 
 ZOO = ("mobilenetv3_gnl_large_100", "mobilenetv2_gnl_100", "efficientnet_gnl_lite0", "efficientnet_gnl_es")
 ZOO += ("gnl_resnet50",)
-TABLES = Path(exporters.__file__).parent / "tables"
 ROUNDS, SAMPLE_S = 41, 2e-3
-BLOCK = 16  # channels, with AVX-512
 SIMILAR = 0.75  # doublings; of shapes closer than that one is measured
 
 Shape = tuple[int, int, int, int]  # channels, kernel_size, stride, pixels
@@ -37,24 +35,24 @@ Shape = tuple[int, int, int, int]  # channels, kernel_size, stride, pixels
 
 def write_costs(target: Target, machine: str) -> str:
     """Measure and write the table of a target; returns a line about it."""
-    stand_in = target == "rpi4" and not on_raspberry_pi_4()
+    layout = "" if target.block else ", without ONNX Runtime's blocked layout"
     costs = Costs(
-        target,
-        measured=not stand_in,
-        machine=f"stand-in: {machine}, without ONNX Runtime's blocked layout" if stand_in else machine,
+        target.name,
+        measured=is_here(target),
+        machine=machine if is_here(target) else f"stand-in: {machine}{layout}",
         runtime=f"onnxruntime {onnxruntime.__version__}",
-        block=0 if stand_in else BLOCK,
-        sparse=tuple(sparse_cost(shape, blocked=not stand_in) for shape in shapes()),
+        sparse=tuple(sparse_cost(shape, blocked=target.block > 0) for shape in shapes()),
     )
-    path = TABLES / f"{target}.json"
+    path = TABLES / f"{target.name}.json"
     path.write_text(to_json(costs))
     return f"{path.name}: {len(costs.sparse)} shapes"
 
 
-def on_raspberry_pi_4() -> bool:
-    """Whether this is the board itself; its numbers are then the target's own."""
+def is_here(target: Target) -> bool:
+    """Whether this machine is such a one; the numbers are then the target's own, else those of a stand-in."""
     model = Path("/proc/device-tree/model")
-    return model.exists() and "Raspberry Pi 4" in model.read_text()
+    board = model.read_text() if model.exists() else ""
+    return target.machine.startswith(f"{platform.machine()}-") and board.startswith(target.board or "")
 
 
 def shapes() -> list[Shape]:

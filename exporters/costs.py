@@ -1,4 +1,4 @@
-"""What equivalent forms cost on a target: a checked-in table, so that an export measures nothing and repeats exactly.
+"""What equal forms cost on a target: a checked-in table, so that an export measures nothing and repeats exactly.
 
 `benchmarks/export.py --write-costs` measures a new table. One that nobody has measured on its own board says so.
 """
@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from device_agent.strict import StrictError, from_json
-from exporters.choices import Target
 from exporters.errors import ExportFailed
+
+TABLES = Path(__file__).parent / "tables"
 
 
 @dataclass(frozen=True)
@@ -49,32 +50,28 @@ class Costs:
     """The table of one target.
 
     Args:
-        target: its name.
+        target: for which it was made.
         measured: whether the numbers were taken on that target itself.
         machine: where they were taken.
         runtime: with which runtime.
-        block: how many channels the runtime keeps together in the layout that it gives the maps of convolutions, which
-            other operators cost a way out of and back into: 16 in ONNX Runtime's builds for x86 (with AVX-512; 8 with
-            AVX2), 0 in those for aarch64, which have no such layout.
         sparse: forms of the sparse seed convolution.
     """
 
-    target: Target
+    target: str
     measured: bool
     machine: str
     runtime: str
-    block: int
     sparse: tuple[SparseCost, ...]
-    schema_version: int = 3
+    schema_version: int = 4
 
     def nearest_sparse(self, channels: int, kernel_size: int, stride: int, pixels: int) -> SparseCost:
         """The measured shape that is most like this one."""
         return min(self.sparse, key=lambda cost: cost.distance(channels, kernel_size, stride, pixels))
 
 
-def load_costs(target: Target) -> Costs:
-    """The checked-in table of a target. Raises `ExportFailed` where there is none that can be read."""
-    path = Path(__file__).parent / "tables" / f"{target}.json"
+def load_costs(name: str) -> Costs:
+    """A checked-in table. Raises `ExportFailed` where there is none of that name that can be read."""
+    path = TABLES / f"{name}.json"
     try:
         return from_json(Costs, path.read_bytes(), path.name)
     except (OSError, StrictError) as error:

@@ -12,8 +12,7 @@ import onnx
 import onnx_ir as ir
 
 from device_agent.manifest import Parity, PassReport
-from exporters.choices import DEFAULT_LEVEL, DEFAULT_TARGET, Level, Target, require_readable
-from exporters.costs import Costs, load_costs
+from exporters.choices import DEFAULT_LEVEL, Level
 from exporters.errors import Amplified, BatchBaked, ParityError
 from exporters.passes import Outcome, Pass, by_rule, by_sweep, failed, simplify, strip
 from exporters.rules.activations import ANCHORS, restore_activation
@@ -29,6 +28,8 @@ from exporters.rules.seeds import fold_seed_half
 from exporters.rules.sparse import depthwise_seeds
 from exporters.rules.steps import STEPS
 from exporters.rules.tidy import flush_denormals, lift_constants, tidy
+from exporters.targets import DEFAULT_TARGET, TARGETS
+from exporters.targets.base import Target
 
 # Of which the last changes nothing. One pass may make what an earlier one looks for; hardly any network needs a third.
 MOST_ROUNDS = 6
@@ -50,16 +51,16 @@ class Optimized:
     parity: Parity
 
 
-def passes(level: Level, costs: Costs) -> tuple[Pass, ...]:
+def passes(level: Level, target: Target) -> tuple[Pass, ...]:
     """The passes of a level, in their order."""
     if level == "none":
         return (Pass("strip", strip),)
     if level == "standard":
         return (Pass("simplify", simplify), Pass("strip", strip))
-    normalise = partial(cheapest_normalise, block=costs.block)
-    sink, gather = partial(sink_concat, block=costs.block), partial(gather_affine, block=costs.block)
-    spread = partial(spread_gate, block=costs.block)
-    sparse = partial(depthwise_seeds, costs=costs)
+    normalise = partial(cheapest_normalise, block=target.block)
+    sink, gather = partial(sink_concat, block=target.block), partial(gather_affine, block=target.block)
+    spread = partial(spread_gate, block=target.block)
+    sparse = partial(depthwise_seeds, costs=target.costs, block=target.block)
     return (
         Pass("simplify", simplify),
         Pass("lift_constants", by_sweep(lift_constants)),
@@ -86,7 +87,7 @@ def optimize(
     model: onnx.ModelProto,
     proof: Proof,
     level: Level = DEFAULT_LEVEL,
-    target: Target = DEFAULT_TARGET,
+    target: Target = TARGETS[DEFAULT_TARGET],
     bisect: bool = False,
     tell: Tell = _silent,
 ) -> Optimized:
@@ -104,7 +105,7 @@ def optimize(
     that ONNX's checker or the target's runtime would refuse.
     """
     work = _Work(ir.serde.deserialize_model(model), proof, bisect, _proved_raw(proof, model))
-    steps = passes(level, load_costs(target))
+    steps = passes(level, target)
     reports = [_run(step, work, partial(tell, number, len(steps))) for number, step in enumerate(steps)]
     settled = level != "full"
     for _ in range(MOST_ROUNDS):
@@ -114,7 +115,7 @@ def optimize(
         reports += [replace(report, name=f"{report.name}, again") for report in again]
         settled = not again
     best = _checked(work.graph)
-    require_readable(work.graph.opset_imports[""], work.graph.ir_version, target)
+    target.require_readable(work.graph.opset_imports[""], work.graph.ir_version)
     return Optimized(best, tuple(reports), _proved(steps[-1], work, None, 0))
 
 

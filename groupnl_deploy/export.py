@@ -27,18 +27,17 @@ from exporters.choices import (
     DEFAULT_BATCH,
     DEFAULT_LEVEL,
     DEFAULT_OPSET,
-    DEFAULT_TARGET,
     INPUT_NAME,
     OUTPUT_NAME,
     Batch,
     Level,
-    Target,
 )
 from exporters.errors import BatchBaked, ParityError
 from exporters.onnx_exporter import export_onnx, opset_of
 from exporters.onnx_failures import require_fits_one_file
 from exporters.parity import golden_pair, prove_onnx, prove_torch
 from exporters.reference import Float32Array, Reference, reference_of
+from exporters.targets import DEFAULT_TARGET, target_named
 from exporters.tolerances import PROVED_AT
 from groupnl_deploy.images.bench_images import bench_images
 from groupnl_deploy.images.preprocessing import as_input
@@ -62,14 +61,14 @@ class ExportOptions:
     Args:
         optimize: "none" (as torch exports it), "standard" (constant folding, BN fusion, onnxsim) or "full". For the
             format torch "none" is the network as it trains; the others are its inference form.
-        target: whose cost table chooses between equal forms.
+        target: the name of the machine that it is for, one of `exporters.targets.TARGETS`.
         opset: of the operators.
         batch: 1, or "dynamic" for a first axis of any size.
         bisect: when a pass breaks parity, search for the node where it does.
     """
 
     optimize: Level = DEFAULT_LEVEL
-    target: Target = DEFAULT_TARGET
+    target: str = DEFAULT_TARGET
     opset: int = DEFAULT_OPSET
     batch: Batch = DEFAULT_BATCH
     bisect: bool = False
@@ -182,10 +181,11 @@ def _write_onnx(job: _Job, tell: Task) -> _Exported:
     from exporters.optimize import optimize
 
     asked, warned = job.options, list[str]()
+    target = target_named(asked.target)
     shape = (1, *job.checkpoint.spec.input_shape)
     raw = export_onnx(job.model, shape, asked.opset, asked.batch == "dynamic", warned.append)
     try:
-        best = optimize(raw, partial(prove_onnx, job.reference), asked.optimize, asked.target, asked.bisect, tell)
+        best = optimize(raw, partial(prove_onnx, job.reference), asked.optimize, target, asked.bisect, tell)
     except BatchBaked as error:
         said = f" While tracing, torch warned: {warned[0]}." if warned else ""
         raise BatchBaked(error.message + said, error.remedy) from error

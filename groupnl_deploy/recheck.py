@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 from device_agent.manifest import GOLDEN_PAIR, ArtifactManifest, Role
 from device_agent.strict import StrictError, from_dict
 from exporters.artifact import Artifact
-from exporters.choices import BATCH_NAME, INPUT_NAME, LEVELS, OUTPUT_NAME, TARGETS
+from exporters.choices import BATCH_NAME, INPUT_NAME, LEVELS, OUTPUT_NAME
 from exporters.graph_facts import GraphFacts, Value, read_graph_facts
+from exporters.targets import TARGETS
 from exporters.tolerances import ON_A_DEVICE, PROVED_AT, ROUNDINGS, TOLERANCE, tie
 from groupnl_deploy.artifact_source import REMEDY, Source, given_source, source_at_hand
 from groupnl_deploy.errors import VerificationFailed

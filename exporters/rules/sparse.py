@@ -29,7 +29,7 @@ MOST_SUMMED = 64
 CLEAR_GAIN = 0.9
 
 
-def depthwise_seeds(node: ir.Node, costs: Costs) -> Answer:
+def depthwise_seeds(node: ir.Node, costs: Costs, block: int) -> Answer:
     """Conv with m channels a group → m depthwise convolutions and their sum, where the target's table says so."""
     weight, groups = constant(node.inputs[1]), number(node, "group", 1)
     if groups == 1 or weight is None or weight.shape[1] < 2:
@@ -43,8 +43,8 @@ def depthwise_seeds(node: ir.Node, costs: Costs) -> Answer:
         return choice
     source, m, builder = node.inputs[0], weight.shape[1], Builder(node)
     assert source is not None, "a convolution has an input"
-    every = channels_apart(builder, source, [slice(j, None, m) for j in range(m)], costs.block)
-    if every is None and costs.block and groups * m <= MOST_SUMMED:
+    every = channels_apart(builder, source, [slice(j, None, m) for j in range(m)], block)
+    if every is None and block and groups * m <= MOST_SUMMED:
         replace(only_output(node), _summed(builder, node, weight))
         return Fired(f"{choice.note}; summed by a pointwise one, as the filters before cannot be parted")
     replace(only_output(node), _depthwise(builder, node, weight, every or _slices(builder, source, m)))

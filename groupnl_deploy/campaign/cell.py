@@ -8,7 +8,8 @@ from typing import Literal, get_args
 from device_agent.backend_table import BACKENDS, unread_settings
 from device_agent.manifest import Format
 from device_agent.settings import Settings
-from exporters.choices import DEFAULT_BATCH, DEFAULT_LEVEL, DEFAULT_OPSET, DEFAULT_TARGET, Batch, Level, Target
+from exporters.choices import DEFAULT_BATCH, DEFAULT_LEVEL, DEFAULT_OPSET, Batch, Level
+from exporters.targets import DEFAULT_TARGET
 from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.training.recipe import Recipe
 
@@ -49,7 +50,7 @@ class ExportPoint:
 
     format: Format
     optimize: Level = DEFAULT_LEVEL
-    target: Target = DEFAULT_TARGET
+    target: str = DEFAULT_TARGET
     opset: int = DEFAULT_OPSET
     batch: Batch = DEFAULT_BATCH
 

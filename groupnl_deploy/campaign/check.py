@@ -5,7 +5,8 @@ from dataclasses import fields
 
 from device_agent.backend_table import BACKENDS
 from device_agent.manifest import Format
-from exporters.choices import DEFAULT_OPSET, opsets
+from exporters.choices import DEFAULT_OPSET
+from exporters.targets import TARGETS
 from groupnl_deploy.bench.metered import require_measurable
 from groupnl_deploy.campaign.config import CONVOLUTIONS, Campaign, ExportConfig, MeterConfig, ModelConfig, NamedModel
 from groupnl_deploy.campaign.words import CampaignMistake, at
@@ -19,6 +20,8 @@ def check_campaign(campaign: Campaign) -> None:
     for model in campaign.models:
         _check_model(model)
     for export in campaign.exports:
+        with at("export", "target"):
+            known_word("target", export.target, TARGETS)
         with at("export", "opset"):
             _require_opset(export)
     with at("bench", "backend"):
@@ -71,12 +74,9 @@ def _require_alone(model: NamedModel) -> None:
 
 
 def _require_opset(export: ExportConfig) -> None:
-    readable = opsets(export.target)
-    if export.format == "onnx" and export.opset not in readable:
-        raise UsageError(
-            f"Opset {export.opset} is not one of {readable[0]} to {readable[-1]}, which {export.target} reads.",
-            f"Leave opset out: it is {DEFAULT_OPSET} then.",
-        )
+    refusal = TARGETS[export.target].opset_refusal(export.opset)
+    if export.format == "onnx" and refusal is not None:
+        raise UsageError(refusal, f"Leave opset out: it is {DEFAULT_OPSET} then.")
 
 
 def _require_format(backend: str, formats: Sequence[Format]) -> None:

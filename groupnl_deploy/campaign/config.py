@@ -5,7 +5,8 @@ from typing import Any, Literal, get_args
 
 from device_agent.manifest import Format
 from device_agent.settings import GraphLevel, Settings, Workload
-from exporters.choices import DEFAULT_LEVEL, DEFAULT_OPSET, DEFAULT_TARGET, Batch, Level, Target
+from exporters.choices import DEFAULT_LEVEL, DEFAULT_OPSET, Batch, Level
+from exporters.targets import DEFAULT_TARGET
 from groupnl_deploy.bench.meter import EmulatedLoad, MeterPlan
 from groupnl_deploy.campaign.axes import Point
 from groupnl_deploy.campaign.cell import ExportPoint
@@ -67,7 +68,7 @@ class ExportConfig:
 
     format: Format
     optimize: Level = DEFAULT_LEVEL
-    target: Target = DEFAULT_TARGET
+    target: str = DEFAULT_TARGET
     opset: int = DEFAULT_OPSET
     batch: Literal[1, "1", "dynamic"] = 1
 

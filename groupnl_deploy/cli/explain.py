@@ -1,6 +1,7 @@
 """`groupnl export --explain`: what every pass did to the graph, what it did not and why."""
 
 from device_agent.manifest import ArtifactManifest, Parity, PassReport
+from exporters.targets.base import Target
 from groupnl_deploy.cli import console
 
 _HEADINGS = (
@@ -12,11 +13,11 @@ _HEADINGS = (
 )
 
 
-def show_passes(manifest: ArtifactManifest, costs: str | None) -> None:
+def show_passes(manifest: ArtifactManifest, target: Target | None) -> None:
     """One row a pass, in their order, and below them its choices and refusals.
 
-    Errors are in standard deviations of the outputs, over all parity images. `costs` names the cost table that the
-    passes chose by, None where none of them chooses.
+    Errors are in standard deviations of the outputs, over all parity images. By the costs of `target` the passes chose;
+    None where none of them chooses.
     """
     if not manifest.passes:
         console.show_text("No passes: they rewrite ONNX graphs.")
@@ -31,8 +32,14 @@ def show_passes(manifest: ArtifactManifest, costs: str | None) -> None:
         f"{parity.tolerance:.3g} σ allowed, on {parity.images} images{at_batches(parity)} against {parity.reference}"
     )
     limit += f"; eager float32 itself is off by {parity.eager_error / spread:.1e} σ" if spread else ""
-    chosen_by = "" if costs is None else f", costs of {costs}"
+    chosen_by = "" if target is None else f", costs of {_table(target)}"
     console.show_prose(f"opset {manifest.opset}, IR {manifest.ir_version}{chosen_by}; {limit}")
+
+
+def _table(target: Target) -> str:
+    """The name of a target's cost table, and which machine stood in for it if one did."""
+    costs = target.costs
+    return costs.target if costs.measured else f"{costs.target} ({costs.machine})"
 
 
 def at_batches(parity: Parity) -> str:

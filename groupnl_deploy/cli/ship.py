@@ -8,6 +8,8 @@ import typer
 from device_agent.backend_table import BACKENDS
 from device_agent.manifest import FORMATS, MANIFEST_FILE
 from exporters import choices
+from exporters.targets import DEFAULT_TARGET, TARGETS
+from exporters.targets.base import Target
 from groupnl_deploy.cli import console
 from groupnl_deploy.cli.exits import guarded
 from groupnl_deploy.cli.explain import at_batches, show_passes
@@ -21,8 +23,7 @@ from groupnl_deploy.words import command_line, known_word
 if TYPE_CHECKING:
     from exporters.artifact import Artifact
 
-_OPSETS = {target: choices.opsets(target) for target in choices.TARGETS}
-_OPSETS_HELP = ", ".join(f"{known[0]} to {known[-1]} for {target}" for target, known in _OPSETS.items())
+_OPSETS_HELP = ", ".join(f"{it.opsets[0]} to {it.opsets[-1]} for {it.name}" for it in TARGETS.values())
 
 
 @guarded
@@ -34,8 +35,8 @@ def export(
         str, typer.Option(help="none (as torch exports it), standard (onnxsim, BN fusion) or full (every pass).")
     ] = choices.DEFAULT_LEVEL,
     target: Annotated[
-        str, typer.Option(help="Whose cost table chooses between equal forms: generic (x86-64) or rpi4.")
-    ] = choices.DEFAULT_TARGET,
+        str, typer.Option(help=f"The machine that it is for: {'; '.join(map(str, TARGETS.values()))}.")
+    ] = DEFAULT_TARGET,
     opset: Annotated[int, typer.Option(help=f"ONNX operator set, {_OPSETS_HELP}.")] = choices.DEFAULT_OPSET,
     batch: Annotated[str, typer.Option(help="1, or dynamic for any number of images at once.")] = choices.DEFAULT_BATCH,
     explain: Annotated[
@@ -52,8 +53,9 @@ def export(
     """
     from device_agent.strict import to_dict
 
-    _require_known(format, optimize, target, batch)
-    _require_useful(format, target, opset, batch, bisect)  # type: ignore[arg-type]
+    _require_known(format, optimize, batch)
+    machine = TARGETS[known_word("target", target, TARGETS)]
+    _require_useful(format, machine, opset, batch, bisect)
     _require_passes(optimize, bisect)
     from groupnl_deploy.campaign.cell import Cell, ExportPoint
     from groupnl_deploy.campaign.export_job import export_cell
@@ -66,14 +68,13 @@ def export(
         return
     if explain:
         # The other levels have no pass that chooses between equal forms.
-        show_passes(artifact.manifest, target if optimize == "full" else None)
+        show_passes(artifact.manifest, machine if optimize == "full" else None)
     _show_artifact(artifact, out)
 
 
-def _require_known(format: str, optimize: str, target: str, batch: str) -> None:
+def _require_known(format: str, optimize: str, batch: str) -> None:
     known_word("format", format, FORMATS)
     known_word("level", optimize, choices.LEVELS)
-    known_word("target", target, choices.TARGETS)
     known_word("batch", batch, choices.BATCHES)
 
 
@@ -88,12 +89,12 @@ def _require_passes(optimize: str, bisect: bool) -> None:
         )
 
 
-def _require_useful(format: str, target: choices.Target, opset: int, batch: str, bisect: bool) -> None:
+def _require_useful(format: str, target: Target, opset: int, batch: str, bisect: bool) -> None:
     """Refuse an option that would do nothing, and an opset that would only fail later."""
     from groupnl_deploy.errors import UsageError
 
     given = {
-        "--target": target != choices.DEFAULT_TARGET,
+        "--target": target.name != DEFAULT_TARGET,
         "--opset": opset != choices.DEFAULT_OPSET,
         "--batch": batch != choices.DEFAULT_BATCH,
         "--bisect": bisect,
@@ -104,12 +105,9 @@ def _require_useful(format: str, target: choices.Target, opset: int, batch: str,
         raise UsageError(
             f"{named} {verb} for ONNX, and the format is torch.", f"Leave {named} out, or export with --format onnx."
         )
-    readable = _OPSETS[target]
-    if opset not in readable:
-        raise UsageError(
-            f"Opset {opset} is not one of {readable[0]} to {readable[-1]}, which {target} reads and the passes know.",
-            f"Leave --opset out: it is {choices.DEFAULT_OPSET} then.",
-        )
+    refusal = target.opset_refusal(opset)
+    if refusal is not None:
+        raise UsageError(refusal, f"Leave --opset out: it is {choices.DEFAULT_OPSET} then.")
 
 
 def _show_artifact(artifact: "Artifact", out: Path) -> None:

@@ -15,12 +15,12 @@ import onnxsim
 import pytest
 import torch
 
-from exporters.choices import opsets
 from exporters.errors import ParityError
 from exporters.onnx_exporter import export_onnx, opset_of
 from exporters.optimize import Optimized, optimize
 from exporters.parity import compare, onnx_logits, prove_onnx
 from exporters.reference import reference_of, torch_logits
+from exporters.targets import TARGETS
 from exporters.tolerances import DYNAMIC, ONE_BY_ONE, TOLERANCE
 from groupnl_deploy.export import parity_inputs
 from groupnl_deploy.models.registry import list_models, model_spec
@@ -94,7 +94,7 @@ def compiled(model, inputs, opset=17, dynamic_batch=False, target="generic") -> 
     """As exported and at full; every pass is proved on the way."""
     raw = export_onnx(model, (1, *inputs.shape[1:]), opset, dynamic_batch)
     reference = reference_of(model, inputs, DYNAMIC if dynamic_batch else ONE_BY_ONE)
-    return raw, optimize(raw, partial(prove_onnx, reference), target=target)
+    return raw, optimize(raw, partial(prove_onnx, reference), target=TARGETS[target])
 
 
 def require_right(model, inputs, method) -> Optimized:
@@ -281,7 +281,7 @@ def test_the_papers_runtime_gives_the_same(old_python: Path, tmp_path: Path, sem
     expected = {}
     for name, method, ratio in (("resnet18_cifar", "groupnl", 4), ("mobilenetv3_large_100", "groupnl-sparse", 2)):
         model, inputs = built(name, method, semantics, {"nl_groups": 1, "ratio": ratio})
-        for target, opset in [("generic", 17), *(("rpi4", opset) for opset in opsets("rpi4"))]:
+        for target, opset in [("generic", 17), *(("rpi4", opset) for opset in TARGETS["rpi4"].opsets)]:
             path = tmp_path / f"{name}-{target}-{opset}.onnx"
             path.write_bytes(compiled(model, inputs, opset, target=target)[1].model.SerializeToString())
             np.save(f"{path}.npy", inputs)

@@ -17,7 +17,6 @@ from device_agent.errors import BackendFailed
 from device_agent.manifest import MANIFEST_FILE, MANIFEST_SCHEMA_VERSION
 from exporters import optimize as optimize_module
 from exporters.artifact import open_artifact
-from exporters.costs import load_costs
 from exporters.errors import ArtifactDamaged, BatchBaked, ExportFailed, NotAnArtifact, ParityError
 from exporters.onnx_exporter import export_onnx, opset_of
 from exporters.optimize import optimize, passes
@@ -26,6 +25,7 @@ from exporters.passes import Outcome
 from exporters.rules.answers import Answer, Fired
 from exporters.rules.graph import Builder, only_output, replace
 from exporters.rules.normalise import cheapest_normalise
+from exporters.targets import TARGETS
 from exporters.tolerances import TOLERANCE
 from groupnl_deploy import export as export_module
 from groupnl_deploy.errors import UsageError, VerificationFailed
@@ -75,7 +75,7 @@ def test_the_manifest_says_what_was_made(checkpoint: Path, tmp_path: Path) -> No
     model = onnx.load(tmp_path / "artifact" / "model.onnx")
     assert manifest.opset == opset_of(model) == 17
     assert manifest.ir_version == model.ir_version
-    names = [step.name for step in passes("full", load_costs("generic"))]
+    names = [step.name for step in passes("full", TARGETS["generic"])]
     assert [report.name for report in manifest.passes][: len(names)] == names
     # torch's exporter fuses a plain net itself; what GroupNL's repeats become is left to the passes.
     simplified = manifest.passes[0]

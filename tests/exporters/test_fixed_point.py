@@ -12,6 +12,7 @@ from exporters.onnx_exporter import export_onnx
 from exporters.optimize import optimize
 from exporters.parity import onnx_logits, prove_onnx
 from exporters.reference import reference_of
+from exporters.targets import TARGETS
 from exporters.tolerances import DYNAMIC, ONE_BY_ONE, TOLERANCE
 from groupnl_deploy.models.layers.groupnl import GroupNLConv2d
 from groupnl_deploy.models.layers.nlf import NLFS
@@ -93,7 +94,7 @@ def network(seed: int) -> nn.Module:
 def require_fixed_point(seed: int) -> None:
     model = network(seed)
     inputs = np.random.default_rng(seed).standard_normal((3, 3, 16, 16)).astype(np.float32)
-    dynamic, target = seed % 4 == 1, "rpi4" if seed % 3 == 0 else "generic"
+    dynamic, target = seed % 4 == 1, TARGETS["rpi4" if seed % 3 == 0 else "generic"]
     prove = partial(prove_onnx, reference_of(model, inputs, DYNAMIC if dynamic else ONE_BY_ONE))
     once = optimize(export_onnx(model, (1, 3, 16, 16), dynamic_batch=dynamic), prove, target=target)
     again = optimize(once.model, lambda proto: once.parity, target=target)  # whether they are equal is asked below

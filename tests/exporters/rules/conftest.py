@@ -11,9 +11,9 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from exporters.costs import Costs, load_costs
 from exporters.optimize import passes
 from exporters.passes import Outcome
+from exporters.targets import TARGETS
 
 FLOAT, INT64 = TensorProto.FLOAT, TensorProto.INT64
 # Of the untouched outputs' spread: what rounding alone may do to a rewritten float32 graph.
@@ -101,10 +101,13 @@ class Applied:
         return self.fired == 0 and kinds[0] == kinds[1]
 
 
-def one_pass(name: str, model: onnx.ModelProto, costs: Costs | None = None) -> Applied:
-    """Run the pass of that name alone, for a runtime in whose blocks even one channel fits unless `costs` differ."""
-    costs = costs or replace(load_costs("generic"), block=1)
-    step = next(step for step in passes("full", costs) if step.name == name)
+# A runtime in whose blocks even one channel fits.
+SMALL_BLOCKS = replace(TARGETS["generic"], block=1)
+
+
+def one_pass(name: str, model: onnx.ModelProto, target: Any = SMALL_BLOCKS) -> Applied:
+    """Run the pass of that name alone, for a target or for whatever has a `block` and `costs` like one."""
+    step = next(step for step in passes("full", target) if step.name == name)
     graph = ir.serde.deserialize_model(model)
     outcome = step.on(graph)
     return Applied(model, ir.serde.serialize_model(graph), outcome)
@@ -156,9 +159,9 @@ def require_valid(applied: Applied) -> None:
     assert len(labels) == len(set(labels))
 
 
-def require_settled(name: str, applied: Applied, costs: Costs | None = None) -> None:
+def require_settled(name: str, applied: Applied, target: Any = SMALL_BLOCKS) -> None:
     """The pass finds nothing more to do in what it made."""
-    again = one_pass(name, onnx.shape_inference.infer_shapes(applied.model), costs)
+    again = one_pass(name, onnx.shape_inference.infer_shapes(applied.model), target)
     assert again.untouched
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporters.costs import load_costs
+from exporters.targets import TARGETS
 
 FEW = settings(max_examples=20, deadline=None)
 KINDS = ["Mul", "Add", "Sub", "Div", "scalar", "BatchNormalization", "Conv"]
@@ -244,10 +244,10 @@ def test_operators_of_another_domain_stay(net, apply):
 def test_of_channels_that_do_not_fill_blocks_one_step_is_a_batchnorm(net, apply, equal, settled, channels, kind):
     graph = net()
     value = graph.node("Mul", graph.input(2, channels, 3, 4), graph.noise(1, channels, 1, 1))
-    applied = apply("gather_affine", graph.model(graph.batchnorm(value, channels)), load_costs("generic"))
+    applied = apply("gather_affine", graph.model(graph.batchnorm(value, channels)), TARGETS["generic"])
     assert [node.op_type for node in applied.model.graph.node] == [kind]
     equal(applied)
-    settled("gather_affine", applied, load_costs("generic"))
+    settled("gather_affine", applied, TARGETS["generic"])
 
 
 @pytest.mark.parametrize("magic, refused", [(1e8, True), (1e4, False)])

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporters.costs import load_costs
+from exporters.targets import TARGETS
 
 FEW = settings(max_examples=15, deadline=None)
 
@@ -245,6 +245,6 @@ def test_a_long_row_of_elementwise_operators_comes_to_an_end(net, apply, equal):
 def test_parts_that_do_not_fill_blocks_stay_together(net, apply, target, channels, fills):
     graph, sunk = net(), fills or target == "rpi4"
     model = graph.model(graph.conv(joined(graph, channels), 2 * channels, 4))
-    applied = apply("sink_concat", model, load_costs(target))
+    applied = apply("sink_concat", model, TARGETS[target])
     assert (applied.count("Concat") == 0) is sunk
     assert sunk or "do not fill the runtime's blocks of 16 channels" in applied.refusals

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporters.costs import load_costs
+from exporters.targets import TARGETS
 
 PASS = "spread_gate"
 
@@ -43,7 +43,7 @@ def test_two_in_one_graph_with_a_batch_of_any_size(net, apply, equal):
 
 
 def test_without_a_blocked_layout_it_would_only_cost(net, apply):
-    graph, unblocked = net(), dataclasses.replace(load_costs("generic"), block=0)
+    graph, unblocked = net(), dataclasses.replace(TARGETS["generic"], block=0)
     assert apply(PASS, graph.model(gated(graph, graph.input(1, 3, 4, 4), 3)), unblocked).untouched
 
 
@@ -51,7 +51,7 @@ def test_without_a_blocked_layout_it_would_only_cost(net, apply):
 def test_blocks_in_part_gain_nothing(net, apply, channels, whole):
     graph = net()
     model = graph.model(gated(graph, graph.input(1, channels, 4, 4), channels))
-    applied = apply(PASS, model, load_costs("generic"))
+    applied = apply(PASS, model, TARGETS["generic"])
     assert (applied.fired == 1) is whole
     assert whole or f"{channels} channels are not whole blocks of 16" in applied.refusals
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporters.costs import load_costs
+from exporters.targets import TARGETS
 
 
 def normalised(graph, source, smallest=1e-12, clip="Clip", axes=(1,), keepdims=1, upper=None):
@@ -150,7 +150,7 @@ def test_bounds_of_an_old_opset_are_attributes(net, apply, equal):
 def test_the_inverse_norm_is_spread_by_a_convolution_where_maps_are_blocked(net, apply, equal, target, quotients):
     graph = net()
     model = graph.model(normalised(graph, graph.input(2, 16, 3, 3)))
-    applied = apply("cheapest_normalise", model, load_costs(target))
+    applied = apply("cheapest_normalise", model, TARGETS[target])
     assert applied.count("Div") == quotients and applied.count("Conv") == 2 - quotients
     equal(applied)
 
@@ -158,6 +158,6 @@ def test_the_inverse_norm_is_spread_by_a_convolution_where_maps_are_blocked(net,
 def test_of_channels_that_fill_no_block_the_reduction_stays(net, apply):
     graph = net()
     model = graph.model(normalised(graph, graph.input(2, 15, 3, 3)))
-    applied = apply("cheapest_normalise", model, load_costs("generic"))
+    applied = apply("cheapest_normalise", model, TARGETS["generic"])
     assert applied.untouched and "15 channels do not fill the runtime's blocks of 16" in applied.refusals
-    assert apply("cheapest_normalise", model, load_costs("rpi4")).fired == 1
+    assert apply("cheapest_normalise", model, TARGETS["rpi4"]).fired == 1

@@ -1,5 +1,7 @@
 """The sparse seed convolution as depthwise convolutions and their sum."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,8 +11,9 @@ from exporters.costs import Costs, SparseCost
 
 
 def table(depthwise, block=16):
-    """Where the depthwise form takes that part of one node's time, whatever the shape."""
-    return Costs("generic", True, "a test", "none", block, (SparseCost(240, 3, 1, 28, 100.0, 100.0 * depthwise),))
+    """A target where the depthwise form takes that part of one node's time, whatever the shape."""
+    cost = SparseCost(240, 3, 1, 28, 100.0, 100.0 * depthwise)
+    return SimpleNamespace(block=block, costs=Costs("generic", True, "a test", "none", (cost,)))
 
 
 FASTER, SLOWER, UNBLOCKED = table(0.1), table(1.5), table(0.1, block=0)

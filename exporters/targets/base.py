@@ -1,0 +1,70 @@
+"""What is known of a machine that an export is for. Nothing slow is imported: a command line asks before torch is.
+
+An export must run in the oldest runtime of its target. Newer ones read whatever an older one read
+(onnxruntime.ai/docs/reference/compatibility.html), so the oldest is the whole range.
+"""
+
+from dataclasses import dataclass
+
+from exporters.choices import DEFAULT_OPSET, OPSETS
+from exporters.costs import Costs, load_costs
+from exporters.errors import ExportFailed
+
+
+@dataclass(frozen=True)
+class Target:
+    """One kind of machine and the runtime on it.
+
+    Args:
+        name: the word of `--target`, and the name of this target's file.
+        description: what it is, in a few words, for help and reports.
+        machine: the GNU triple for which native code on it is built.
+        oldest_runtime: the oldest ONNX Runtime that an export must run in.
+        newest_opset: the newest operator set that this runtime computes, which may be older than the one it claims.
+        newest_ir_version: the newest version of ONNX's file format that it reads.
+        block: how many channels the runtime keeps together in the layout that it gives the maps of convolutions; 0
+            where it has no such layout. Other operators cost a way out of it and back.
+        cost_table: the file in `exporters/tables` that says what equal forms cost here.
+        board: what `/proc/device-tree/model` begins with, where the target is one board and not all of its triple.
+    """
+
+    name: str
+    description: str
+    machine: str
+    oldest_runtime: str
+    newest_opset: int
+    newest_ir_version: int
+    block: int
+    cost_table: str
+    board: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.description}, {self.machine}, ONNX Runtime {self.oldest_runtime} or newer)"
+
+    @property
+    def opsets(self) -> range:
+        """The operator sets that can be exported and that the runtime reads."""
+        return range(OPSETS.start, min(OPSETS.stop, self.newest_opset + 1))
+
+    def opset_refusal(self, opset: int) -> str | None:
+        """Why an export cannot have this opset, as a sentence; None where it can."""
+        if opset in self.opsets:
+            return None
+        return (
+            f"Opset {opset} is not one of {self.opsets[0]} to {self.opsets[-1]}, which the passes know and "
+            f"ONNX Runtime {self.oldest_runtime} reads, the oldest for {self.name}."
+        )
+
+    @property
+    def costs(self) -> Costs:
+        """The cost table. Raises `ExportFailed` where it cannot be read."""
+        return load_costs(self.cost_table)
+
+    def require_readable(self, opset: int, ir_version: int) -> None:
+        """Raise `ExportFailed` for a model that is too new for the oldest runtime."""
+        if opset > self.newest_opset or ir_version > self.newest_ir_version:
+            raise ExportFailed(
+                f"ONNX Runtime {self.oldest_runtime}, the oldest for {self.name}, reads opset {self.newest_opset} and "
+                f"IR {self.newest_ir_version} at most, and this model has opset {opset} and IR {ir_version}.",
+                f"Ask for --opset {DEFAULT_OPSET}.",
+            )
