@@ -25,9 +25,10 @@ from exporters.parity import onnx_logits, prove_onnx
 from exporters.reference import Float32Array, Reference, reference_of
 from groupnl_deploy.images.bench_images import bench_images
 from groupnl_deploy.images.preprocessing import as_input
-from groupnl_deploy.models.layers.groupnl import GroupNLConv2d
+from groupnl_deploy.models.layers.build import build_conv
+from groupnl_deploy.models.layers.shape import ConvShape
 from groupnl_deploy.models.registry import ALIASES, create_model, model_spec
-from groupnl_deploy.models.spec import ModelSpec, Semantics
+from groupnl_deploy.models.spec import ConvSpec, ModelSpec, Semantics
 
 IMAGES = 8
 
@@ -76,7 +77,8 @@ def network(spec: ModelSpec, fresh: bool = False) -> Subject:
 def table16(ratio: int, sparse: bool) -> Subject:
     """The GroupNL layer that Table 16 of the paper times, alone, on noise."""
     torch.manual_seed(0)
-    layer = GroupNLConv2d(512, 512, 512 // ratio, 3, 2, padding=1, sparse=sparse)
+    conv = ConvSpec("groupnl-sparse" if sparse else "groupnl", ratio=ratio)
+    layer = build_conv(conv, ConvShape(512, 512, 3, 2, padding=1))
     return subject(nn.Sequential(layer, nn.Flatten()), torch.randn(IMAGES, 512, 32, 32).numpy())
 
 

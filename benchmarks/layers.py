@@ -34,11 +34,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.profiler import ProfilerActivity, profile
 
-from groupnl_deploy.models.layers.ghost import GhostConv2d
-from groupnl_deploy.models.layers.grouped import depthwise_conv2d
+from groupnl_deploy.models.layers.build import build_conv
 from groupnl_deploy.models.layers.groupnl import GroupNLConv2d
-from groupnl_deploy.models.layers.sinefm import SineFMConv2d
+from groupnl_deploy.models.layers.shape import ConvShape
 from groupnl_deploy.models.layers.sparse import SparseConv2d
+from groupnl_deploy.models.spec import ConvSpec
 
 SEED_CONV_LIMIT = 1.5
 GENERATION_LIMIT = 1.03
@@ -66,6 +66,10 @@ class Case:
     @property
     def seeds(self) -> int:
         return self.channels // self.ratio
+
+    @property
+    def shape(self) -> ConvShape:
+        return ConvShape(self.channels, self.channels, self.kernel, self.stride, padding=self.kernel // 2)
 
 
 @dataclass(frozen=True)
@@ -120,10 +124,7 @@ class LiteralGroupNLConv2d(GroupNLConv2d):
 
 
 def groupnl(kind: type[GroupNLConv2d], case: Case) -> nn.Module:
-    padding = case.kernel // 2
-    layer = kind(
-        case.channels, case.channels, case.seeds, case.kernel, case.stride, padding=padding, sparse=case.sparse
-    )
+    layer = kind(ConvSpec("groupnl-sparse" if case.sparse else "groupnl", ratio=case.ratio), case.shape)
     if kind is LiteralGroupNLConv2d:  # the seed convolution as written too
         layer.conv1 = plain_conv(case, case.seeds, layer.conv1.groups)
     return layer
@@ -136,15 +137,13 @@ def plain_conv(case: Case, out_channels: int, groups: int) -> nn.Conv2d:
 
 def layers(case: Case) -> dict[str, nn.Module]:
     """Every method in this place; the first is the baseline."""
-    shape = (case.channels, case.channels, case.kernel, case.stride)
-    padding, seeds = case.kernel // 2, case.seeds
     candidates = {
         "standard": plain_conv(case, case.channels, groups=1),
-        "depthwise": depthwise_conv2d(*shape, padding=padding),
+        "depthwise": build_conv(ConvSpec("depthwise"), case.shape),
         "GroupNL": groupnl(GroupNLConv2d, case),
         "literal": groupnl(LiteralGroupNLConv2d, case),
-        "Ghost": GhostConv2d(*shape, seed_channels=seeds, padding=padding),
-        "SineFM": SineFMConv2d(*shape, seed_channels=seeds, padding=padding),
+        "Ghost": build_conv(ConvSpec("ghost", ratio=case.ratio), case.shape),
+        "SineFM": build_conv(ConvSpec("sinefm", ratio=case.ratio), case.shape),
     }
     first = "depthwise" if case.sparse else "standard"
     return {first: candidates.pop(first)} | candidates
@@ -165,7 +164,8 @@ def generations(case: Case) -> dict[str, nn.Module]:
     """Seed maps → output alone: the layer with an identity in the place of its seed convolution."""
     made: dict[str, nn.Module] = {}
     for name, kind in (("literal", LiteralGroupNLConv2d), ("GroupNL", GroupNLConv2d)):
-        layer = kind(case.channels, case.channels, case.seeds, 1, normalize=False)
+        conv = ConvSpec("groupnl", ratio=case.ratio, normalize=False)
+        layer = kind(conv, ConvShape(case.channels, case.channels, 1))
         layer.conv1 = nn.Identity()
         made[name] = layer
     return made

@@ -8,9 +8,10 @@ from device_agent.manifest import Format
 from exporters.choices import DEFAULT_OPSET
 from exporters.targets import TARGETS
 from groupnl_deploy.bench.metered import require_measurable
-from groupnl_deploy.campaign.config import CONVOLUTIONS, Campaign, ExportConfig, MeterConfig, ModelConfig, NamedModel
+from groupnl_deploy.campaign.config import Campaign, ExportConfig, MeterConfig, ModelConfig, NamedModel
 from groupnl_deploy.campaign.words import CampaignMistake, at
 from groupnl_deploy.errors import UsageError
+from groupnl_deploy.models.methods import CONVOLUTIONS
 from groupnl_deploy.words import known_word
 
 

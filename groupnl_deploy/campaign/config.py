@@ -1,7 +1,7 @@
 """What a campaign file says: its tables, one value for each key, and the campaign that they make together."""
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from device_agent.manifest import Format
 from device_agent.settings import GraphLevel, Settings, Workload
@@ -10,10 +10,9 @@ from exporters.targets import DEFAULT_TARGET
 from groupnl_deploy.bench.meter import EmulatedLoad, MeterPlan
 from groupnl_deploy.campaign.axes import Point
 from groupnl_deploy.campaign.cell import ExportPoint
-from groupnl_deploy.models.spec import KNOBS, BnPosition, Method, Nonlinearity, Padding, Range, Semantics
+from groupnl_deploy.models.knobs import turned, with_knobs
+from groupnl_deploy.models.spec import Padding, Semantics
 
-# Those of a whole network: "depthwise" is a layer for rules of one's own.
-CONVOLUTIONS: tuple[Method, ...] = tuple(method for method in get_args(Method) if method != "depthwise")
 MOST_REPEATS = 1000
 
 
@@ -27,13 +26,14 @@ class TrainConfig:
 
 
 @dataclass(frozen=True)
+@with_knobs(lambda knob: knob.type | None)
 class ModelConfig:
     """One net of the campaign, or a checkpoint that is there; `label` names its folders.
 
     `checkpoint` is such a folder, imported and untrained ones included; then it stands alone with the label.
     `conv` is one of `CONVOLUTIONS`; without it an alias says the convolution, and any other name means GroupNL.
-    `padding` and `bn_eps` are `ModelSpec`'s, the other fields `ConvSpec`'s; what is left out stays as the papers have
-    it.
+    `padding` and `bn_eps` are `ModelSpec`'s; every knob of `Knobs` is a field as well. What is left out stays as the
+    papers have it.
     """
 
     label: str
@@ -42,24 +42,13 @@ class ModelConfig:
     conv: str | None = None
     semantics: Semantics = "released"
     width: float = 1.0
-    ratio: int | None = None
-    nl_groups: int | None = None
-    nlf: Nonlinearity | None = None
-    normalize: bool | None = None
-    phi_sign: Literal[1, -1] | None = None
-    phi_range: Range | None = None
-    omega_range: Range | None = None
-    bn_position: BnPosition | None = None
-    group_size: int | None = None
-    num_groups: int | None = None
     padding: Padding | None = None
     bn_eps: float | None = None
 
     @property
     def knobs(self) -> dict[str, Any]:
         """The fields of `ConvSpec` that the file names."""
-        named = {name: getattr(self, name) for name in sorted(frozenset().union(*KNOBS.values()))}
-        return {name: value for name, value in named.items() if value is not None}
+        return turned(self)
 
 
 @dataclass(frozen=True)

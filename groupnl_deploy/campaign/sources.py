@@ -71,7 +71,7 @@ def _spec(config: ModelConfig, point: Point[TrainConfig] | None) -> ModelSpec:
         of_data = {"num_classes": data.num_classes, "input_shape": data.input_shape, "seed": point.value.seed}
     spec = model_spec(
         config.model or "",
-        config.conv,  # type: ignore[arg-type]  # `load_campaign` has checked it
+        config.conv,
         config.semantics,
         otherwise="groupnl",
         knobs=config.knobs,

@@ -14,7 +14,7 @@ import power.errors as power_errors
 from device_agent.settings import SettingError
 from device_agent.strict import StrictError
 from groupnl_deploy.errors import GroupNLError, InvalidSetting, UsageError
-from groupnl_deploy.models.spec import InvalidSpec
+from groupnl_deploy.models.refusal import InvalidSpec
 from groupnl_deploy.words import sentence
 
 Place = tuple[str | int, ...]

@@ -3,7 +3,7 @@
 import functools
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import typer
@@ -11,35 +11,32 @@ import typer
 from device_agent.strict import to_dict
 from groupnl_deploy.cli import console
 from groupnl_deploy.cli.option_groups import with_option_groups
-from groupnl_deploy.errors import UsageError
-from groupnl_deploy.models.spec import (
-    BnPosition,
-    ConvSpec,
-    InvalidSpec,
-    Method,
-    ModelSpec,
-    Nonlinearity,
-    Padding,
-    Range,
-    Semantics,
-    require_semantics,
-)
+from groupnl_deploy.models.knobs import KNOBS, Knob, turned, with_knobs
+from groupnl_deploy.models.methods import CONVOLUTIONS
+from groupnl_deploy.models.refusal import InvalidSpec
+from groupnl_deploy.models.spec import ConvSpec, ModelSpec, Padding, Semantics, require_semantics
 from groupnl_deploy.words import known_word
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-# "depthwise" is a layer for rules of one's own; over a whole network it would be another network.
-CONV_WORDS: tuple[Method, ...] = tuple(method for method in get_args(Method) if method != "depthwise")
+
+def _option_of(knob: Knob) -> Any:
+    """The option of a knob, left out unless it is given."""
+    return Annotated[knob.option | None, typer.Option(help=knob.about)]
 
 
 @dataclass(frozen=True, kw_only=True)
+@with_knobs(_option_of)
 class ConvOptions:
-    """What the user said of the convolutions; None is what was left unsaid and stays as the papers have it."""
+    """What the user said of the convolutions; None is what was left unsaid and stays as the papers have it.
+
+    Every knob of `Knobs` is a field as well.
+    """
 
     conv: Annotated[
         str | None,
         typer.Option(
-            help="standard, mono, ghost, sinefm, groupnl, groupnl-sparse or grouped. "
+            help=f"{', '.join(CONVOLUTIONS[:-1])} or {CONVOLUTIONS[-1]}. "
             "Left out: what the name says (gnl_resnet50 is groupnl-sparse); for a plain name standard in show and "
             "import, the paper's GroupNL in init and train."
         ),
@@ -47,28 +44,6 @@ class ConvOptions:
     semantics: Annotated[str, typer.Option(help="GroupNL as released (the authors' code) or paper (its text).")] = (
         "released"
     )
-    ratio: Annotated[
-        int | None, typer.Option(help="r, output over seed channels (2); for mono its factor at 64 channels.")
-    ] = None
-    nl_groups: Annotated[int | None, typer.Option(help="g, GroupNL's groups of seed channels (4).")] = None
-    nlf: Annotated[
-        str | None,
-        typer.Option(help="GroupNL's function: sinusoidal, monomial, gaussian, laplace or laplace-literal."),
-    ] = None
-    normalize: Annotated[
-        bool | None, typer.Option("--normalize/--no-normalize", help="L2-normalise the seed maps; released: yes.")
-    ] = None
-    phi_sign: Annotated[
-        str | None, typer.Option(help="+ for sin(ω(s + φ)), the paper's; - for sin(ω(s - φ)), the released code's.")
-    ] = None
-    phi_range: Annotated[str | None, typer.Option(help="φ is drawn from here, such as 1,5.")] = None
-    omega_range: Annotated[str | None, typer.Option(help="ω is drawn from here, such as 1,2.")] = None
-    bn_position: Annotated[
-        str | None,
-        typer.Option(help="concat: BatchNorm behind the concat; seeds: over the seeds, before generation."),
-    ] = None
-    group_size: Annotated[int | None, typer.Option(help="G of grouped: channels in each group (E2GC).")] = None
-    num_groups: Annotated[int | None, typer.Option(help="g of grouped: a fixed number of groups (FgGC).")] = None
     padding: Annotated[
         str | None,
         typer.Option(help="symmetric, or same as in TensorFlow; left out: the name's own (tf_ names are same)."),
@@ -79,24 +54,21 @@ class ConvOptions:
 
     def check(self) -> None:
         """Raise `UsageError` for an unknown word, before anything slow is imported."""
-        for kind, word, known in (
-            ("convolution", self.conv, CONV_WORDS),
+        words = [
+            ("convolution", self.conv, CONVOLUTIONS),
             ("semantics", self.semantics, get_args(Semantics)),
-            ("nonlinear function", self.nlf, get_args(Nonlinearity)),
-            ("position of the BatchNorm", self.bn_position, get_args(BnPosition)),
+            *((knob.kind, getattr(self, name), knob.words) for name, knob in KNOBS.items() if knob.words),
             ("padding", self.padding, get_args(Padding)),
-        ):
+        ]
+        for kind, word, known in words:
             if word is not None:
                 known_word(kind, word, known)
         if self.conv is not None:
             ConvSpec.preset(self.conv, self.semantics, **self.knobs())  # type: ignore[arg-type]
 
     def knobs(self) -> dict[str, Any]:
-        """The fields of `ConvSpec` that the user named."""
-        said = {field.name: getattr(self, field.name) for field in fields(self)}
-        others = (*_WORDS, *_OF_MODEL)
-        knobs = {name: value for name, value in said.items() if name not in others and value is not None}
-        return {name: _PARSERS.get(name, _as_is)(name, value) for name, value in knobs.items()}
+        """The knobs that the user named."""
+        return {name: KNOBS[name].parse(value) for name, value in turned(self).items()}
 
     def spec(self, name: str, otherwise: Literal["standard", "groupnl"], **changes: Any) -> ModelSpec:
         """The network's spec; see `registry.model_spec`."""
@@ -106,7 +78,7 @@ class ConvOptions:
         changes |= {name: getattr(self, name) for name in _OF_MODEL if getattr(self, name) is not None}
         spec = model_spec(
             name,
-            self.conv,  # type: ignore[arg-type]
+            self.conv,
             self.semantics,  # type: ignore[arg-type]
             otherwise=otherwise,
             knobs=self.knobs(),
@@ -168,28 +140,4 @@ _OPTIONS = {
     "input_shape height": "--size",
     "input_shape width": "--size",
 }
-_WORDS = ("conv", "semantics")
 _OF_MODEL = ("padding", "bn_eps")  # fields of `ModelSpec`, not of `ConvSpec`
-
-
-def _as_is(name: str, value: Any) -> Any:
-    return value
-
-
-def _sign(name: str, value: str) -> int:
-    signs = {"+": 1, "+1": 1, "1": 1, "-": -1, "-1": -1}
-    if value not in signs:
-        raise UsageError(f"--phi-sign is “{value}”; it is + or -.", "Write --phi-sign=+ or --phi-sign=-.")
-    return signs[value]
-
-
-def _range(name: str, value: str) -> Range:
-    option = _option(name)
-    try:
-        low, high = (float(part) for part in value.split(","))
-    except ValueError as error:
-        raise UsageError(f"{option} is “{value}”; it is two numbers.", f"Write {option} 1,5.") from error
-    return low, high
-
-
-_PARSERS: dict[str, Callable[[str, Any], Any]] = {"phi_sign": _sign, "phi_range": _range, "omega_range": _range}

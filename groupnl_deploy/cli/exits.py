@@ -31,7 +31,7 @@ from device_agent.settings import SettingError
 from groupnl_deploy.cli import console
 from groupnl_deploy.cli.entry import forget_interrupt
 from groupnl_deploy.errors import GroupNLError, Stopped, option_name
-from groupnl_deploy.models.spec import InvalidSpec
+from groupnl_deploy.models.refusal import InvalidSpec
 from groupnl_deploy.words import sentence
 
 F = TypeVar("F", bound=Callable[..., Any])

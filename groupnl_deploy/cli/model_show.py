@@ -21,16 +21,12 @@ if TYPE_CHECKING:
 _MIB = 1 << 20
 _HEADINGS = [("Layer", False), ("Kind", False), ("Output", False)]
 _HEADINGS += [(number, True) for number in ("Bytes", "Param", "FLOPs", "MACs")]
-# Short enough for a row to fit into 80 columns; a class that is not here is shown by its name.
+# Short enough for a row to fit into 80 columns; convolutions of our own lose their "Conv2d".
 _KINDS = {
     "Conv2d": "Conv",
     "BatchNorm2d": "BatchNorm",
     "AdaptiveAvgPool2d": "AvgPool",
     "SqueezeExcite": "SE",
-    "GroupNLConv2d": "GroupNL",
-    "GhostConv2d": "Ghost",
-    "SineFMConv2d": "SineFM",
-    "MonoConv2d": "Mono",
 }
 
 Width = Annotated[float | None, typer.Option(help="Factor on every channel count (1).")]
@@ -155,7 +151,12 @@ def _layer(order: int, layer: "LayerProfile") -> dict[str, Any]:
 
 def _rows(counted: "Profile") -> list[tuple[str, ...]]:
     rows = [
-        (layer.name, _KINDS.get(layer.kind, layer.kind), _by(layer.output_shape), *_numbers(layer.counts))
+        (
+            layer.name,
+            _KINDS.get(layer.kind, layer.kind.removesuffix("Conv2d")),
+            _by(layer.output_shape),
+            *_numbers(layer.counts),
+        )
         for layer in counted.layers
     ]
     return [*rows, ("",) * len(_HEADINGS), ("total", "", "", *_numbers(counted.total))]

@@ -5,9 +5,10 @@ from typing import Annotated, Any
 import typer
 
 from groupnl_deploy.cli import console, model_import, model_plot, model_show
-from groupnl_deploy.cli.conv_options import CONV_WORDS, ConvOptions, tell_departure, with_conv_options
+from groupnl_deploy.cli.conv_options import ConvOptions, tell_departure, with_conv_options
 from groupnl_deploy.cli.exits import guarded
 from groupnl_deploy.cli.options import Json, OutFolder
+from groupnl_deploy.models.methods import CONVOLUTIONS, METHODS, ConvMethod
 from groupnl_deploy.words import command_line
 
 app = typer.Typer(
@@ -35,13 +36,19 @@ def list_(json: Json = False) -> None:
             | {"padding": entry.padding, "bn_eps": entry.bn_eps}
             for entry in list_models()
         ]
-        console.show_json({"schema_version": 1, "models": models})
+        convolutions = [{"name": one.word, "summary": one.about, "knobs": list(one.knobs)} for one in _convolutions()]
+        console.show_json({"schema_version": 1, "models": models, "convolutions": convolutions})
         return
     rows = [(entry.name, entry.summary, f"{entry.input_shape[1]}x{entry.input_shape[2]}") for entry in list_models()]
     console.show_table([(heading, False) for heading in ("Name", "What it is", "Image")], rows)
     for alias, (name, method) in ALIASES.items():
         console.show_text(f" {alias} = {name} --conv {method}")
-    console.say(f"Any of them with --conv {'|'.join(CONV_WORDS)}. Counts: groupnl models show NAME --conv groupnl")
+    console.show_table([("--conv", False), ("What it is", False)], [(one.word, one.about) for one in _convolutions()])
+    console.say("Any network with any convolution. Counts: groupnl models show NAME --conv groupnl")
+
+
+def _convolutions() -> list[ConvMethod]:
+    return [METHODS[word] for word in CONVOLUTIONS]
 
 
 @app.command("init")

@@ -3,8 +3,8 @@
 `to_inference` copies a network in evaluation mode and rewrites the copy. What is known is traced by `torch.fx`, so
 that data flow is proved and not guessed from the order of registration:
 
-* a BatchNorm that alone reads a convolution goes into it (`inference_folding`, one function for each class);
-* GroupNL, Ghost, SineFM and MonoConv layers become those of `inference_layers` and `inference_maps`;
+* a BatchNorm that alone reads a convolution goes into it (`inference_folding`);
+* a convolution of our own becomes what it says (`OwnConv2d.to_inference`);
 * sums and products happen in place where nothing else needs the tensor they overwrite;
 * a network of the zoo with depthwise or sparse convolutions runs in channels-last, where those take a half to a third
   of the time; dense 3x3 ones of small images take longer there, so that others stay as they are.
@@ -20,9 +20,10 @@ from collections import Counter
 import torch
 from torch import fx, nn
 
-from groupnl_deploy.models.inference_folding import CONVERTERS, is_affine
-from groupnl_deploy.models.inference_layers import PointwiseConv2d, SummedDepthwiseConv2d
-from groupnl_deploy.models.inference_maps import GhostMaps, GroupNLMaps, SineFMMaps
+from groupnl_deploy.models.inference_folding import convert_conv, is_affine
+from groupnl_deploy.models.inference_layers import InferenceLayer
+from groupnl_deploy.models.layers.own import OwnConv2d
+from groupnl_deploy.models.layers.sparse import SparseConv2d
 from groupnl_deploy.models.padding import SamePad2d
 from groupnl_deploy.models.registry import create_model
 from groupnl_deploy.models.spec import ModelSpec
@@ -31,11 +32,8 @@ from groupnl_deploy.models.spec import ModelSpec
 _ZOO = f"{__package__}."
 # Elementwise functions that may work in place, as the zoo's do: their result can be their input's memory.
 _ACTIVATIONS = (nn.ReLU, nn.ReLU6, nn.Hardswish, nn.SiLU, nn.Hardsigmoid, nn.Sigmoid)
-# What our layers become.
-_LAYERS = (PointwiseConv2d, SummedDepthwiseConv2d, GroupNLMaps, GhostMaps, SineFMMaps)
 # Modules whose result is always a new tensor.
-_FRESH = (*_LAYERS, nn.Conv2d, nn.Linear, nn.AdaptiveAvgPool2d)
-_OWN_LAYERS = tuple(kind for kind in CONVERTERS if kind is not nn.Conv2d)
+_FRESH = (InferenceLayer, nn.Conv2d, nn.Linear, nn.AdaptiveAvgPool2d)
 _INPLACE = {operator.add: "add_", operator.mul: "mul_"}
 
 
@@ -60,8 +58,8 @@ def to_inference(network: nn.Module) -> nn.Module:
 
 def _converted(module: nn.Module, whole: bool = False) -> nn.Module:
     """The module's own inference form; `whole` where it is the network."""
-    if _is_plain(module, *CONVERTERS):
-        return CONVERTERS[type(module)](module, None)
+    if _is_known(module):
+        return _form_of(module, None)
     if _is_traced(module):
         return _rewritten(module, whole)
     _convert_inside(module)
@@ -71,21 +69,39 @@ def _converted(module: nn.Module, whole: bool = False) -> nn.Module:
 def _convert_inside(stranger: nn.Module) -> None:
     """Exchange what can only be called; convolutions and rows of modules, a stranger may look into."""
     for name, child in stranger.named_children():
-        if _is_plain(child, *_OWN_LAYERS) or (_is_traced(child) and type(child) is not nn.Sequential):
+        known = _is_known(child) and type(child) is not nn.Conv2d
+        if known or (_is_traced(child) and type(child) is not nn.Sequential):
             stranger.set_submodule(name, _converted(child))
         else:
             _convert_inside(child)
 
 
-def _is_plain(module: nn.Module, *kinds: type[nn.Module]) -> bool:
-    """Whether the module is exactly of such a class and nothing hangs on its calls."""
-    return type(module) in kinds and not module._forward_hooks and not module._forward_pre_hooks
+def _is_plain(module: nn.Module, kind: type[nn.Module]) -> bool:
+    """Whether the module is exactly of this class and nothing hangs on its calls."""
+    return type(module) is kind and not module._forward_hooks and not module._forward_pre_hooks
+
+
+def _is_known(module: nn.Module) -> bool:
+    """Whether it has a form of its own: no stranger's subclass, which may compute something else."""
+    kind = type(module)
+    own = issubclass(kind, OwnConv2d) and kind.__module__.startswith(_ZOO)
+    return (own or kind in (nn.Conv2d, SparseConv2d, SamePad2d)) and _is_plain(module, kind)
+
+
+def _form_of(module: nn.Module, norm: nn.BatchNorm2d | None) -> nn.Module:
+    """The form of a known module and of the BatchNorm behind it."""
+    if isinstance(module, OwnConv2d):
+        return module.to_inference(norm)
+    # Zeros around the maps stay as they are: one step, of which a tracer must see no more than that.
+    return convert_conv(module, norm) if isinstance(module, nn.Conv2d) else module
 
 
 def _is_traced(module: nn.Module) -> bool:
     kind = type(module)
-    ours = kind is nn.Sequential or (kind.__module__.startswith(_ZOO) and kind not in CONVERTERS)
-    return ours and _is_plain(module, kind)
+    zoo = kind.__module__.startswith(_ZOO) and not issubclass(
+        kind, InferenceLayer | OwnConv2d | SparseConv2d | SamePad2d
+    )
+    return (kind is nn.Sequential or zoo) and _is_plain(module, kind)
 
 
 class _Tracer(fx.Tracer):
@@ -106,7 +122,9 @@ def _rewritten(module: nn.Module, whole: bool) -> nn.Module:
 def _gains_by_channels_last(module: nn.Module, graph: fx.Graph) -> bool:
     """Whether there are depthwise convolutions, and no stranger that may count on rows of pixels in memory."""
     called = [module.get_submodule(str(node.target)) for node in _calls(graph)]
-    known = all(type(it) in (*_LAYERS, SamePad2d) or type(it).__module__.startswith("torch.nn.") for it in called)
+    known = all(
+        isinstance(it, InferenceLayer | SamePad2d) or type(it).__module__.startswith("torch.nn.") for it in called
+    )
     return known and any(isinstance(it, nn.Conv2d) and 1 < it.groups == it.in_channels for it in module.modules())
 
 
@@ -125,13 +143,13 @@ def _fold(module: nn.Module, graph: fx.Graph) -> None:
         layer = _called(module, node)
         if layer is None or uses[id(layer)] > 1:
             continue
-        if not _is_plain(layer, *CONVERTERS):
+        if not _is_known(layer):
             _convert_inside(layer)
             continue
         norm = _norm_behind(module, node, uses)
         folded = _called(module, norm) if norm else None
         assert folded is None or isinstance(folded, nn.BatchNorm2d)
-        module.set_submodule(str(node.target), CONVERTERS[type(layer)](layer, folded))
+        module.set_submodule(str(node.target), _form_of(layer, folded))
         if norm:
             norm.replace_all_uses_with(node)
             graph.erase_node(norm)

@@ -1,7 +1,6 @@
 """The plain layers of the inference form: convolutions and steps a channel, each in the form a CPU is fast at.
 
-None of them follows gradients, and each returns a tensor that nobody else holds. All accept both memory formats and
-are laid out for channels-last, in which PyTorch's CPU library runs depthwise convolutions in a half to a third of
+They are laid out for channels-last, in which PyTorch's CPU library runs depthwise convolutions in a half to a third of
 the time, and a pointwise convolution is one matrix product.
 """
 
@@ -25,7 +24,11 @@ def affine(maps: Tensor, scale: Tensor, shift: Tensor, out: Tensor | None = None
     return torch.mul(maps, scale, out=out).add_(shift)
 
 
-class PointwiseConv2d(nn.Module):
+class InferenceLayer(nn.Module):
+    """A layer of the inference form: no gradients, either memory format, and a result that nobody else holds."""
+
+
+class PointwiseConv2d(InferenceLayer):
     """A 1x1 convolution: y = Wᵀx + b at every pixel, (N, c_in, H, W) → (N, c_out, H, W).
 
     Attributes:
@@ -52,7 +55,7 @@ class PointwiseConv2d(nn.Module):
         return rows.view(batch, height, width, -1).permute(0, 3, 1, 2)
 
 
-class SummedDepthwiseConv2d(nn.Module):
+class SummedDepthwiseConv2d(InferenceLayer):
     """A grouped convolution with one filter a group, as a depthwise one and the sum of neighbours.
 
     y[o] = Σ_j w[o, j] * x[o·m + j] + b[o] with m = c_in / c_out, (N, c_in, H, W) → (N, c_out, H', W'): the identity of

@@ -12,6 +12,7 @@ from typing import Any, get_args
 
 from torch import Tensor, nn
 
+from groupnl_deploy.models.counting import Counted, Operations, Shape
 from groupnl_deploy.models.padding import SamePad2d
 from groupnl_deploy.models.placement import depthwise_convs
 from groupnl_deploy.models.registry import IMAGENET
@@ -73,7 +74,7 @@ class BlockPlan:
 Squeeze = Callable[[BlockPlan], nn.Module]
 
 
-class SqueezeExcite(nn.Module):
+class SqueezeExcite(Counted):
     """Scale each channel by what all channels hold on average (arXiv 1709.01507).
 
     y = x · gate(expand(act(reduce(mean_HW(x))))), (N, c, H, W) → (N, c, H, W); both convolutions are 1x1 with
@@ -98,6 +99,11 @@ class SqueezeExcite(nn.Module):
         excited = self.conv_expand(self.act1(self.conv_reduce(x.mean((2, 3), keepdim=True))))
         scaled: Tensor = x * self.gate(excited)
         return scaled
+
+    def operations(self, output: Shape) -> Operations:
+        """The mean of every channel, two convolutions on maps of 1x1, and the product of the maps and the gate."""
+        macs = self.conv_reduce.weight.numel() + self.conv_expand.weight.numel()
+        return Operations(macs, output[0] + math.prod(output))
 
 
 class ConvBnAct(nn.Module):

@@ -23,124 +23,79 @@ MonoConv stands for the 3x3 convolutions of stride 1 in basic blocks, for conv2 
 conv1 of bottlenecks, and for everything in VGG; its factor e is 2, 4, 8, 16 at 64, 128, 256, 512 channels. Group
 convolutions stand where the E2GC paper puts them: for the depthwise convolutions of mobile networks and for conv2
 of bottlenecks; elsewhere for the 3x3 convolutions of all blocks.
+
+Here stands what a family of networks does with every convolution; where a method departs from it, its own file says so
+(`Particulars`).
 """
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Literal
 
-from torch import nn
+from groupnl_deploy.models.conv_site import ConvSite, Replacement, Rule
+from groupnl_deploy.models.methods import METHODS
+from groupnl_deploy.models.spec import ConvSpec
 
-from groupnl_deploy.models.replace import ConvSite, Replacement, Rule
-from groupnl_deploy.models.spec import KNOBS, ConvSpec
+Family = Literal["plain", "basic", "bottleneck", "bottleneck of stride 1", "mobile"]
+"""The rows of the table above, in their order."""
+
+Particulars = Callable[[ConvSpec, ConvSite, Family, Replacement | str], Replacement | str]
+"""(the convolution, the site, the family, what the family does there with every convolution) → what is done."""
+
+BOTTLENECKS: tuple[Family, ...] = ("bottleneck", "bottleneck of stride 1")
+STEM = "the stem stays"
+POINTWISE = "the pointwise convolutions of bottlenecks stay"
 
 
 def everywhere(conv: ConvSpec) -> Rule:
-    """VGG: every convolution, the first included; a group convolution leaves the first, whose channels are colours."""
-
-    def rule(site: ConvSite) -> Replacement | str:
-        if conv.method == "grouped" and site.first:
-            return "the first convolution: its input channels are the image's"
-        return Replacement(_widened(conv, site), bias=conv.method == "ghost")
-
-    return rule
+    """VGG: every convolution, the first included."""
+    return _with_particulars(conv, "plain", lambda site: Replacement(conv))
 
 
 def basic_blocks(conv: ConvSpec) -> Rule:
     """ResNets of basic blocks: the 3x3 convolutions of all blocks and the 1x1 of the shortcuts; the stem stays."""
-
-    def rule(site: ConvSite) -> Replacement | str:
-        if site.first:
-            return _STEM
-        if conv.method == "mono" and site.conv.stride[0] != 1:
-            return "MonoConv keeps to stride 1 in basic blocks"
-        if _is_shortcut(site):
-            return _basic_shortcut(conv)
-        return Replacement(
-            _widened(conv, site), keep_norm=conv.method != "ghost", bias=conv.method in ("ghost", "sinefm")
-        )
-
-    return rule
+    return _with_particulars(conv, "basic", lambda site: STEM if site.first else Replacement(conv))
 
 
 def bottlenecks(conv: ConvSpec) -> Rule:
     """CIFAR ResNets of bottlenecks: conv2 of every block and the shortcuts."""
 
-    def rule(site: ConvSite) -> Replacement | str:
-        if conv.method in ("mono", "grouped"):
-            return _middle_of_bottlenecks(conv, site)
-        ghost, sinefm = conv.method == "ghost", conv.method == "sinefm"
+    def usual(site: ConvSite) -> Replacement | str:
         if site.leaf == "conv2":
-            return Replacement(conv, keep_norm=not sinefm, bias=ghost)
-        if not _is_shortcut(site):
-            return _POINTWISE if not site.first else _STEM
-        if ghost:
-            return Replacement(conv, keep_norm=False, bias=True)
-        # c_out is four times the planes that the seeds are counted from.
-        return Replacement(_thinned(conv), keep_norm=not sinefm)
+            return Replacement(conv)
+        if site.shortcut:
+            return Replacement(thinned(conv))  # c_out is four times the planes that the seeds are counted from
+        return STEM if site.first else POINTWISE
 
-    return rule
+    return _with_particulars(conv, "bottleneck", usual)
 
 
 def stride_one_bottlenecks(conv: ConvSpec) -> Rule:
     """ImageNet ResNets of bottlenecks, as released: conv2 where its stride is 1, and nothing else."""
 
-    def rule(site: ConvSite) -> Replacement | str:
-        if conv.method in ("mono", "grouped"):
-            return _middle_of_bottlenecks(conv, site)
+    def usual(site: ConvSite) -> Replacement | str:
         if site.leaf != "conv2":
-            return _STEM if site.first else _POINTWISE
+            return STEM if site.first else POINTWISE
         return Replacement(conv) if site.conv.stride[0] == 1 else "the released networks leave stride 2 as it is"
 
-    return rule
+    return _with_particulars(conv, "bottleneck of stride 1", usual)
 
 
 def depthwise_convs(conv: ConvSpec) -> Rule:
     """Mobile networks, as released: every depthwise convolution, of either stride, and nothing else."""
-
-    def rule(site: ConvSite) -> Replacement | str:
-        return Replacement(_widened(conv, site)) if site.depthwise else "not a depthwise convolution"
-
-    return rule
+    return _with_particulars(
+        conv, "mobile", lambda site: Replacement(conv) if site.depthwise else "not a depthwise convolution"
+    )
 
 
-_STEM = "the stem stays"
-_POINTWISE = "the pointwise convolutions of bottlenecks stay"
+def thinned(conv: ConvSpec) -> ConvSpec:
+    """With a fourth of the seeds, where the method has any."""
+    return replace(conv, ratio=4 * conv.ratio) if "ratio" in METHODS[conv.method].knobs else conv
 
 
-def _is_shortcut(site: ConvSite) -> bool:
-    return "downsample" in site.name
-
-
-def _basic_shortcut(conv: ConvSpec) -> Replacement | str:
-    if conv.method == "grouped":
-        return "shortcuts stay"
-    if conv.method == "sinefm":
-        return Replacement(_thinned(conv), keep_norm=False, bias=True)
-    ghost = conv.method == "ghost"
-    return Replacement(conv, keep_norm=not ghost, bias=ghost)
-
-
-def _middle_of_bottlenecks(conv: ConvSpec, site: ConvSite) -> Replacement | str:
-    """Group convolution: conv2. MonoConv: conv2 too, and conv1 unless the block has stride 2."""
-    if site.first:
-        return _STEM
-    if site.leaf == "conv2" or (conv.method == "mono" and site.leaf == "conv1" and _stride(site) == 1):
-        return Replacement(_widened(conv, site))
-    return _POINTWISE
-
-
-def _stride(site: ConvSite) -> object:
-    middle = site.parent.get_submodule("conv2")
-    return middle.stride[0] if isinstance(middle, nn.Conv2d) else None
-
-
-def _thinned(conv: ConvSpec) -> ConvSpec:
-    """A fourth of the seeds, where the method has any."""
-    return replace(conv, ratio=4 * conv.ratio) if "ratio" in KNOBS[conv.method] else conv
-
-
-def _widened(conv: ConvSpec, site: ConvSite) -> ConvSpec:
-    """MonoConv's e doubles with the width (Table 2): r up to 64 channels, then 2r, 4r, and 8r above 256."""
-    if conv.method != "mono":
-        return conv
-    doublings = sum(site.conv.out_channels > width for width in (64, 128, 256))
-    return replace(conv, ratio=conv.ratio << doublings)
+def _with_particulars(conv: ConvSpec, family: Family, usual: Rule) -> Rule:
+    method = METHODS[conv.method]
+    if not method.places:
+        return usual
+    places: Particulars = method.load(method.places)
+    return lambda site: places(conv, site, family, usual(site))

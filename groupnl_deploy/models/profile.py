@@ -12,9 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from groupnl_deploy.models.counting import WEIGHTED, Operations, Shape, rule_for
+from groupnl_deploy.models.counting import Operations, Shape, rule_for, weights_of
+from groupnl_deploy.models.refusal import InvalidSpec
 from groupnl_deploy.models.registry import create_model
-from groupnl_deploy.models.spec import InvalidSpec, ModelSpec
+from groupnl_deploy.models.spec import ModelSpec
 
 GPUS = 8  # of the paper's measurements (arXiv 2506.12335, "Communication Cost & Epoch Time")
 _FLOAT_BYTES = 4
@@ -162,7 +163,7 @@ def _counted_layers(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
             kind = type(module).__name__
             raise InvalidSpec(
                 f"{name or 'the network'} is a {kind}, and no rule says how to count a {kind}",
-                "Add one to RULES in groupnl_deploy/models/counting.py.",
+                "Derive it from Counted of groupnl_deploy/models/counting.py, or add its class to RULES there.",
             )
 
 
@@ -199,7 +200,7 @@ def _counts(layer: nn.Module, shapes: list[Shape], parameters: list[nn.Parameter
     rule = rule_for(layer)
     calls: list[Operations] = [rule(layer, shape) for shape in shapes] if rule else []
     gradients = sum(parameter.numel() for parameter in parameters if parameter.requires_grad)
-    weights = {id(part.weight) for part in layer.modules() if isinstance(part, WEIGHTED)}
+    weights = weights_of(layer)
     traffic = 2 * (gpus - 1) * gradients
     return Counts(
         params=sum(parameter.numel() for parameter in parameters),

@@ -9,10 +9,12 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from groupnl_deploy.models.replace import Rule, apply_conv_method
-from groupnl_deploy.models.spec import ConvSpec, InvalidSpec, Method, ModelSpec, Padding, Semantics
+from groupnl_deploy.models.conv_site import Rule
+from groupnl_deploy.models.refusal import InvalidSpec
+from groupnl_deploy.models.replace import apply_conv_method
+from groupnl_deploy.models.spec import ConvSpec, ModelSpec, Padding, Semantics
 
-Builder = Callable[[ModelSpec], nn.Module]
+NetworkBuilder = Callable[[ModelSpec], nn.Module]
 Placement = Callable[[ConvSpec], Rule]
 
 FAMILIES = (
@@ -29,7 +31,7 @@ PYTORCH_EPS = 1e-5
 TENSORFLOW: dict[str, Any] = {"padding": "same", "bn_eps": 1e-3, "mean": (0.5,) * 3, "std": (0.5,) * 3}
 
 # The names of the authors' code, each a network with sparse GroupNL where the papers put it.
-ALIASES: dict[str, tuple[str, Method]] = {
+ALIASES: dict[str, tuple[str, str]] = {
     "gnl_resnet50": ("resnet50", "groupnl-sparse"),
     "gnl_resnet101": ("resnet101", "groupnl-sparse"),
     "mobilenetv2_gnl_100": ("mobilenetv2_100", "groupnl-sparse"),
@@ -75,13 +77,13 @@ class ModelEntry:
 
     name: str
     summary: str
-    build: Builder
+    build: NetworkBuilder
     placement: Placement
     input_shape: tuple[int, int, int]
     num_classes: int
     initialise: Callable[[nn.Module], None] = _leave
-    bn_over_seeds: tuple[Method, ...] = ()
-    groupnl: Method = "groupnl-sparse"
+    bn_over_seeds: tuple[str, ...] = ()
+    groupnl: str = "groupnl-sparse"
     padding: Padding = "symmetric"
     bn_eps: float = PYTORCH_EPS
     paddings: tuple[Padding, ...] = ("symmetric",)
@@ -92,7 +94,7 @@ class ModelEntry:
 _entries: dict[str, ModelEntry] = {}
 
 
-def register_model(name: str, **about: Any) -> Callable[[Builder], Builder]:
+def register_model(name: str, **about: Any) -> Callable[[NetworkBuilder], NetworkBuilder]:
     """Decorate a function `ModelSpec → nn.Module` that builds the network of standard convolutions.
 
     Args:
@@ -100,7 +102,7 @@ def register_model(name: str, **about: Any) -> Callable[[Builder], Builder]:
         about: the other fields of `ModelEntry`.
     """
 
-    def register(build: Builder) -> Builder:
+    def register(build: NetworkBuilder) -> NetworkBuilder:
         _require_new(name)
         _entries[name] = ModelEntry(name, build=build, **about)
         return build
@@ -127,7 +129,7 @@ def list_models() -> tuple[ModelEntry, ...]:
 
 def model_spec(
     name: str,
-    method: Method | None = None,
+    method: str | None = None,
     semantics: Semantics = "released",
     *,
     otherwise: Literal["standard", "groupnl"] = "standard",

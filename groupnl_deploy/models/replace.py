@@ -9,74 +9,17 @@ The papers' own rules are in `placement`; a rule of your own is a function of th
     print(apply_conv_method(timm.create_model("mobilenetv2_100"), rule))
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from torch import nn
 
-from groupnl_deploy.models.layers.build import ConvShape, build_conv
-from groupnl_deploy.models.layers.ghost import GhostConv2d
-from groupnl_deploy.models.layers.groupnl import GroupNLConv2d
-from groupnl_deploy.models.layers.mono import MonoConv2d
-from groupnl_deploy.models.layers.sinefm import SineFMConv2d
-from groupnl_deploy.models.spec import ConvSpec, InvalidSpec
-
-CONV_LAYERS = (GroupNLConv2d, GhostConv2d, SineFMConv2d, MonoConv2d)
-_NO_BIAS = ("groupnl", "groupnl-sparse", "mono")
-
-
-@dataclass(frozen=True)
-class ConvSite:
-    """One convolution of a network: where it stands and what it is.
-
-    Args:
-        name: its dotted name in the network.
-        conv: the module.
-        parent: the module that holds it.
-        first: it is the first convolution of the network.
-        norm: dotted name of the BatchNorm behind it: the module registered next in the same parent, if that is
-            a `BatchNorm2d` of as many channels.
-    """
-
-    name: str
-    conv: nn.Conv2d
-    parent: nn.Module
-    first: bool
-    norm: str | None
-
-    @property
-    def leaf(self) -> str:
-        """The last part of the name, such as "conv2"."""
-        return self.name.rpartition(".")[2]
-
-    @property
-    def depthwise(self) -> bool:
-        """One filter for each channel."""
-        return 1 < self.conv.groups == self.conv.in_channels == self.conv.out_channels
-
-
-@dataclass(frozen=True)
-class Replacement:
-    """What a rule puts in a convolution's place.
-
-    Args:
-        conv: the new convolution.
-        keep_norm: False takes away the BatchNorm behind it. One "over the seeds" (`ConvSpec.bn_position`)
-            takes its place, whatever is said here.
-        bias: the parts of a Ghost convolution and the cheap part of a SineFM one get a bias.
-    """
-
-    conv: ConvSpec
-    keep_norm: bool = True
-    bias: bool = False
-
-    @property
-    def drops_norm(self) -> bool:
-        """Whether the BatchNorm behind the convolution goes."""
-        return not self.keep_norm or self.conv.bn_position == "seeds"
-
-
-Rule = Callable[[ConvSite], Replacement | str]
+from groupnl_deploy.models.conv_site import ConvSite, Replacement, Rule
+from groupnl_deploy.models.layers.build import build_conv
+from groupnl_deploy.models.layers.own import OwnConv2d
+from groupnl_deploy.models.layers.shape import ConvShape
+from groupnl_deploy.models.methods import METHODS
+from groupnl_deploy.models.refusal import InvalidSpec
 
 
 @dataclass(frozen=True)
@@ -128,7 +71,7 @@ def apply_conv_method(network: nn.Module, rule: Rule) -> Outcomes:
     convolutions inside layers of ours are left alone. Raises `InvalidSpec`, naming the convolution, where a
     replacement cannot be built; the network is then as it was.
     """
-    if isinstance(network, (nn.Conv2d, *CONV_LAYERS)):
+    if isinstance(network, nn.Conv2d | OwnConv2d):
         raise InvalidSpec(
             "the network is itself a convolution", "Put it into an nn.Sequential, where another can take its place."
         )
@@ -156,11 +99,13 @@ def _plan(site: ConvSite, rule: Rule) -> _Swap | str:
 
 
 def _build(site: ConvSite, shape: ConvShape, replacement: Replacement) -> nn.Module:
-    bias = replacement.bias or (shape.bias and replacement.conv.method not in _NO_BIAS)
+    bias = replacement.bias or (shape.bias and METHODS[replacement.conv.method].keeps_bias)
     try:
         module = build_conv(replacement.conv, replace(shape, bias=bias))
     except InvalidSpec as error:
         raise InvalidSpec(f"{site.name}: {error.problem}", error.remedy, *error.fields) from error
+    except ValueError as error:  # PyTorch's own, such as of channels that do not divide
+        raise InvalidSpec(f"{site.name}: {error}", "Choose other knobs, or a rule that leaves it as it is.") from error
     return module.to(site.conv.weight.device, site.conv.weight.dtype).train(site.conv.training)
 
 
@@ -175,7 +120,7 @@ def _note(site: ConvSite, replacement: Replacement) -> str:
     if replacement.drops_norm:
         moved = "now over the seed maps" if replacement.conv.bn_position == "seeds" else "gone"
         notes.append(f"BatchNorm {site.norm} {moved}")
-    if site.conv.bias is not None and replacement.conv.method in _NO_BIAS:
+    if site.conv.bias is not None and not METHODS[replacement.conv.method].keeps_bias:
         notes.append("its bias is gone")
     return ", ".join(notes)
 
@@ -189,7 +134,7 @@ def _carry_out(network: nn.Module, site: ConvSite, swap: _Swap) -> None:
 def _sites(network: nn.Module) -> Iterator[tuple[ConvSite, bool]]:
     """Every convolution outside our own layers, once, with whether it is registered under several names."""
     everything = list(network.named_modules(remove_duplicate=False))
-    ours = tuple(f"{name}." for name, module in everything if isinstance(module, CONV_LAYERS))
+    ours = tuple(f"{name}." for name, module in everything if isinstance(module, OwnConv2d))
     convs = [(name, it) for name, it in everything if isinstance(it, nn.Conv2d) and not name.startswith(ours)]
     uses = [id(conv) for _, conv in convs]
     seen: set[int] = set()

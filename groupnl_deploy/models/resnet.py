@@ -9,8 +9,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from groupnl_deploy.models.placement import basic_blocks, bottlenecks, stride_one_bottlenecks
+from groupnl_deploy.models.refusal import InvalidSpec
 from groupnl_deploy.models.registry import CIFAR, IMAGENET, register_model
-from groupnl_deploy.models.spec import InvalidSpec, ModelSpec, scaled
+from groupnl_deploy.models.spec import ModelSpec, scaled
 
 STAGE_PLANES = (64, 128, 256, 512)
 

@@ -1,57 +1,23 @@
 """What a network is, as plain data: enough to build the same module again anywhere."""
 
-import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-Method = Literal["standard", "depthwise", "mono", "ghost", "sinefm", "groupnl", "groupnl-sparse", "grouped"]
+from groupnl_deploy.models.knobs import KNOBS, Knobs
+from groupnl_deploy.models.methods import METHODS, require_method
+from groupnl_deploy.models.refusal import InvalidSpec, require_choice, require_positive
+
 Semantics = Literal["released", "paper"]
-Nonlinearity = Literal["sinusoidal", "monomial", "gaussian", "laplace", "laplace-literal"]
-BnPosition = Literal["concat", "seeds"]
 Padding = Literal["symmetric", "same"]
-Range = tuple[float, float]
 
 SCHEMA_VERSION = 2
 LARGEST_WIDTH = 32
 LARGEST_EPS = 1.0
 
-_GROUPNL_KNOBS = frozenset(
-    {"ratio", "nl_groups", "nlf", "normalize", "phi_sign", "omega_range", "phi_range", "bn_position"}
-)
-# Which fields of a `ConvSpec` a method reads. A knob that would do nothing is refused, not ignored.
-KNOBS: dict[Method, frozenset[str]] = {
-    "standard": frozenset(),
-    "depthwise": frozenset(),
-    "mono": frozenset({"ratio"}),
-    "ghost": frozenset({"ratio"}),
-    "sinefm": frozenset({"ratio"}),
-    "groupnl": _GROUPNL_KNOBS,
-    "groupnl-sparse": _GROUPNL_KNOBS,
-    "grouped": frozenset({"group_size", "num_groups"}),
-}
-
-_PAPER: dict[str, Any] = {"normalize": False, "phi_sign": 1, "phi_range": (1.0, 5.0)}
-
-
-class InvalidSpec(ValueError):
-    """A number or word in a spec, or a combination of them, describes no network.
-
-    As text it is both sentences in one, for whoever quotes it inside another.
-
-    Args:
-        problem: what is wrong; no capital and no full stop, because the name of a layer or a field may come first.
-        remedy: what to do, as a sentence.
-        fields: the words of both that are names of fields; whoever has other names for them can say those.
-    """
-
-    def __init__(self, problem: str, remedy: str, *fields: str) -> None:
-        super().__init__(f"{problem}; {remedy[0].lower()}{remedy[1:].rstrip('.')}")
-        self.problem, self.remedy, self.fields = problem, remedy, fields
-
 
 @dataclass(frozen=True)
-class ConvSpec:
-    """How the replaceable convolutions of a network are made.
+class ConvSpec(Knobs):
+    """How the replaceable convolutions of a network are made: a method, and its knobs.
 
     The defaults are those of the authors' released code, which differs from the paper (arXiv 2506.12335):
 
@@ -66,9 +32,8 @@ class ConvSpec:
     The released code documents φ in [1, 5] but draws it from ω's range.
 
     Args:
-        method: "standard" and "depthwise" are ordinary convolutions; "groupnl-sparse" is GroupNL whose seed
-            convolution has gcd(c_in, c_seed) groups instead of one; "grouped" is a group convolution. `KNOBS`
-            says which of the other fields a method reads.
+        method: a word of `METHODS`, which says what else is read. "groupnl-sparse" is GroupNL whose seed
+            convolution has gcd(c_in, c_seed) groups instead of one.
         ratio: r, output channels over seed channels; for "mono" the factor e, kernels over seed kernels.
         nl_groups: g, the groups the seed maps are split into, each with hyper-parameters of its own.
         nlf: the nonlinear transformation function (Table 13), a key of `layers.nlf.NLFS`.
@@ -84,58 +49,49 @@ class ConvSpec:
     Raises `InvalidSpec` for a knob that is not at its default and that the method does not read: it would do nothing.
     """
 
-    method: Method
-    ratio: int = 2
-    nl_groups: int = 4
-    nlf: Nonlinearity = "sinusoidal"
-    normalize: bool = True
-    phi_sign: Literal[1, -1] = -1
-    omega_range: Range = (1.0, 2.0)
-    phi_range: Range = (1.0, 2.0)
-    bn_position: BnPosition = "concat"
-    group_size: int | None = None
-    num_groups: int | None = None
+    method: str
 
     def __post_init__(self) -> None:
-        require_choice("method", self.method, get_args(Method))
-        require_choice("nlf", self.nlf, get_args(Nonlinearity))
-        require_choice("phi_sign", self.phi_sign, (1, -1))
-        require_choice("bn_position", self.bn_position, get_args(BnPosition))
-        for name in ("ratio", "nl_groups", "group_size", "num_groups"):
-            if getattr(self, name) is not None:
-                _require_positive(name, getattr(self, name))
-        _require_range("omega_range", self.omega_range)
-        _require_range("phi_range", self.phi_range)
-        if self.method == "grouped" and (self.group_size is None) == (self.num_groups is None):
-            raise InvalidSpec(
-                f"a grouped convolution needs either group_size or num_groups{', not both' * bool(self.group_size)}",
-                "Give group_size (G, such as 16) or num_groups (g, such as 4).",
-                "group_size",
-                "num_groups",
-            )
-        for knob in fields(self):
-            if knob.name != "method" and getattr(self, knob.name) != knob.default:
+        require_method(self.method)
+        super().__post_init__()
+        self._require_one_of()
+        for knob in KNOBS.values():
+            if getattr(self, knob.name) != knob.default:
                 _require_knob(self.method, knob.name)
 
+    def _require_one_of(self) -> None:
+        choices = METHODS[self.method].one_of
+        given = [name for name in choices if getattr(self, name) is not None]
+        if choices and len(given) != 1:
+            raise InvalidSpec(
+                f"a {self.method} convolution needs either {' or '.join(choices)}{', not both' * bool(given)}",
+                f"Give {' or '.join(f'{name} ({KNOBS[name].example})' for name in choices)}.",
+                *choices,
+            )
+
     @classmethod
-    def preset(cls, method: Method, semantics: Semantics = "released", **knobs: Any) -> "ConvSpec":
+    def preset(cls, method: str, semantics: Semantics = "released", **knobs: Any) -> "ConvSpec":
         """The authors' released code, or the paper as printed, with single knobs turned.
 
         Only GroupNL differs between the two. Raises `InvalidSpec` for a knob that the method does not have.
         """
-        require_choice("method", method, get_args(Method))
+        paper = require_method(method).paper if semantics == "paper" else None
         require_choice("semantics", semantics, get_args(Semantics))
-        for knob in knobs:
-            _require_knob(method, knob)
+        for name in knobs:
+            _require_knob(method, name)
         if knobs.get("nlf", "sinusoidal") != "sinusoidal":
             _require_no_waves(knobs)
-        paper = semantics == "paper" and method.startswith("groupnl")
-        return cls(method, **((_PAPER if paper else {}) | knobs))
+        return cls(method, **(dict(paper or {}) | knobs))
 
     @property
     def sparse(self) -> bool:
         """Whether the seed convolution is thinned by groups."""
         return self.method == "groupnl-sparse"
+
+    @property
+    def has_semantics(self) -> bool:
+        """Whether the released code and the paper have it otherwise: it is GroupNL."""
+        return METHODS[self.method].paper is not None
 
     @property
     def semantics(self) -> Literal["released", "paper", "custom"]:
@@ -150,14 +106,11 @@ class ConvSpec:
     @property
     def label(self) -> str:
         """Short text for people, such as "groupnl-sparse r8 (released)" or "grouped G=32"."""
-        if self.method == "grouped":
-            return f"grouped G={self.group_size}" if self.group_size else f"grouped g={self.num_groups}"
-        ratio = "" if self.ratio == 2 or self.method == "mono" else f" r{self.ratio}"
-        if not self.method.startswith("groupnl"):
-            return f"{self.method}{ratio}"
-        groups = "" if self.nl_groups == 4 else f" g{self.nl_groups}"
-        nlf = "" if self.nlf == "sinusoidal" else f" {self.nlf}"
-        return f"{self.method}{ratio}{groups}{nlf} ({self.semantics})"
+        method = METHODS[self.method]
+        named = method.knobs if method.named_by is None else method.named_by
+        turned = [(KNOBS[name], getattr(self, name)) for name in named]
+        said = "".join(knob.label.format(value) for knob, value in turned if value != knob.default)
+        return f"{self.method}{said}" + (f" ({self.semantics})" if self.has_semantics else "")
 
 
 @dataclass(frozen=True)
@@ -193,7 +146,7 @@ class ModelSpec:
             raise InvalidSpec(f"width is {self.width}", remedy, "width")
         if not 0 <= self.seed < 2**63:
             raise InvalidSpec(f"seed is {self.seed}", "Give a whole number from 0 to 2^63 - 1.", "seed")
-        _require_positive("num_classes", self.num_classes)
+        require_positive("num_classes", self.num_classes)
         if self.padding is not None:
             require_choice("padding", self.padding, get_args(Padding))
         if self.bn_eps is not None and not 0 < self.bn_eps <= LARGEST_EPS:
@@ -203,7 +156,7 @@ class ModelSpec:
             shape = f"input_shape is {self.input_shape}"
             raise InvalidSpec(shape, "Give (channels, height, width).", "input_shape")
         for axis, size in zip(("channels", "height", "width"), self.input_shape, strict=True):
-            _require_positive(f"input_shape {axis}", size)
+            require_positive(f"input_shape {axis}", size)
 
     @property
     def label(self) -> str:
@@ -221,9 +174,9 @@ def scaled(channels: int, width: float) -> int:
     return count
 
 
-def require_semantics(semantics: Semantics, method: Method) -> None:
+def require_semantics(semantics: Semantics, method: str) -> None:
     """Raise `InvalidSpec` where "paper" is asked of a convolution that is the same in both: it would do nothing."""
-    if semantics == "paper" and not method.startswith("groupnl"):
+    if semantics == "paper" and METHODS[method].paper is None:
         raise InvalidSpec(
             f"semantics is paper, which only GroupNL has, and the convolution is {method}",
             "Leave semantics out, or choose groupnl.",
@@ -231,20 +184,14 @@ def require_semantics(semantics: Semantics, method: Method) -> None:
         )
 
 
-def require_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
-    """Raise `InvalidSpec` for a value of the field `name` that is none of these."""
-    if value not in choices:
-        raise InvalidSpec(f"{name} is {value!r}", f"Give one of {', '.join(map(repr, choices))}.", name)
-
-
 def _function(conv: ConvSpec) -> tuple[object, ...]:
     waves = (conv.phi_sign, conv.omega_range, conv.phi_range) if conv.nlf == "sinusoidal" else ()
     return conv.nlf, conv.normalize, *waves
 
 
-def _require_knob(method: Method, knob: str) -> None:
-    if knob not in KNOBS[method]:
-        owners = [name for name in KNOBS if knob in KNOBS[name]]
+def _require_knob(method: str, knob: str) -> None:
+    if knob not in METHODS[method].knobs:
+        owners = [owner.word for owner in METHODS.values() if knob in owner.knobs]
         raise InvalidSpec(
             f"{knob} is a knob of {', '.join(owners) or 'nothing'}, not of {method}",
             f"Leave {knob} out, or choose another method.",
@@ -262,13 +209,3 @@ def _require_no_waves(knobs: dict[str, Any]) -> None:
             "nlf",
             *waves,
         )
-
-
-def _require_positive(name: str, value: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise InvalidSpec(f"{name} is {value!r}", "Give a whole number of at least 1.", name)
-
-
-def _require_range(name: str, value: Range) -> None:
-    if len(value) != 2 or not all(map(math.isfinite, value)) or value[0] > value[1]:
-        raise InvalidSpec(f"{name} is {value!r}", "Give two finite numbers, the smaller one first.", name)

@@ -13,19 +13,16 @@ from device_agent.manifest import ArtifactManifest
 from device_agent.settings import Settings
 from device_agent.strict import StrictError, from_dict
 from groupnl_deploy.bench.run import BenchRun
-from groupnl_deploy.models.spec import KNOBS, ConvSpec, ModelSpec
+from groupnl_deploy.models.knobs import KNOBS
+from groupnl_deploy.models.methods import METHODS
+from groupnl_deploy.models.spec import ConvSpec, ModelSpec
 from power.trace import PowerTrace
 
 _WAVES = frozenset({"phi_sign", "phi_range", "omega_range"})  # knobs of the sinusoidal function alone
 # What the word of a preset settles: `ConvSpec.semantics`.
 _SETTLED = _WAVES | {"normalize"}
 _OWN_FIELDS = {"name", "conv", "width", "num_classes", "input_shape", "seed", "schema_version"}
-KNOB_NAMES = tuple(
-    field.name
-    for spec, known in ((ConvSpec, {"method"}), (ModelSpec, _OWN_FIELDS))
-    for field in fields(spec)
-    if field.name not in known
-)
+KNOB_NAMES = (*KNOBS, *(field.name for field in fields(ModelSpec) if field.name not in _OWN_FIELDS))
 """Every knob of a convolution and of a network, in their order."""
 RUNTIME_SETTINGS = tuple(field.name for field in fields(Settings) if field.name not in ("threads", "workload"))
 """What only some backends read."""
@@ -147,17 +144,16 @@ def _network(manifest: ArtifactManifest) -> dict[str, Any]:
 
 def _reads(conv: dict[str, Any], knob: str) -> bool:
     """Whether the convolution's function depends on the knob."""
-    known: dict[Any, frozenset[str]] = dict(KNOBS)
-    return knob in known.get(conv.get("method"), {knob}) and (knob not in _WAVES or conv.get("nlf") == "sinusoidal")
+    method = METHODS.get(str(conv.get("method")))
+    return (method is None or knob in method.knobs) and (knob not in _WAVES or conv.get("nlf") == "sinusoidal")
 
 
 def _semantics(conv: dict[str, Any]) -> str | None:
-    if not str(conv.get("method")).startswith("groupnl"):
-        return None
     try:
-        return from_dict(ConvSpec, conv, "conv").semantics
+        spec = from_dict(ConvSpec, conv, "conv")
     except StrictError:  # of another version
         return None
+    return spec.semantics if spec.has_semantics else None
 
 
 def _applies(row: Identity) -> bool:
@@ -241,13 +237,12 @@ class _WeightsTrait(Trait):
         return "trained" if row.trained else "untrained"
 
 
-_HEADINGS = {"nlf": "NLF", "bn_position": "BN position", "bn_eps": "BN eps", "nl_groups": "NL groups"}
-_TOLD_KNOBS = ("ratio", "nl_groups", "nlf", "group_size", "num_groups", "padding")
+_HEADINGS = {"bn_eps": "BN eps", **{name: knob.heading for name, knob in KNOBS.items()}}
 
 
 def _knob(name: str) -> Trait:
     heading = _HEADINGS.get(name, name.replace("_", " ").capitalize())
-    return KnobTrait(name, heading, told=name in _TOLD_KNOBS)
+    return KnobTrait(name, heading, told=name == "padding" or (name in KNOBS and bool(KNOBS[name].label)))
 
 
 def _setting(name: str) -> Trait:

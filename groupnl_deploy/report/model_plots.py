@@ -15,10 +15,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from groupnl_deploy.errors import UsageError
+from groupnl_deploy.models.knobs import KNOBS
 from groupnl_deploy.models.layers.nlf import NLF, NLFS
+from groupnl_deploy.models.methods import CONVOLUTIONS, METHODS
 from groupnl_deploy.models.profile import Counts, Profile, profile
+from groupnl_deploy.models.refusal import InvalidSpec, Range
 from groupnl_deploy.models.registry import model_spec
-from groupnl_deploy.models.spec import ConvSpec, InvalidSpec, Method, ModelSpec, Range
+from groupnl_deploy.models.spec import ConvSpec, ModelSpec
 from groupnl_deploy.report.pictures import picture_bytes
 from groupnl_deploy.words import known_word
 
@@ -32,19 +35,7 @@ LONGEST_SIDE = 320  # pixels; a panel of the grid shows no more
 SCALE_PERCENTILES = (1, 99)
 SYMBOLS = {"periods": "ω", "shifts": "φ", "exponents": "η", "scales": "ε"}
 
-# E2GC's G: the largest power of two under which every network here can be built.
-GROUP_SIZE = 8
 LONGEST_LINE = 120  # characters of a caption as wide as the picture
-# Okabe and Ito's colours, which people with any colour vision tell apart; ordinary convolutions are grey.
-COLOURS: dict[Method, str] = {
-    "standard": "#7F7F7F",
-    "mono": "#F0E442",
-    "ghost": "#56B4E9",
-    "sinefm": "#0072B2",
-    "groupnl": "#E69F00",
-    "groupnl-sparse": "#D55E00",
-    "grouped": "#009E73",
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,14 +185,13 @@ def _caption(nlf: NLF, image: GreyImage) -> str:
     )
 
 
-def _profiles(spec: ModelSpec) -> tuple[dict[Method, Profile], dict[Method, str]]:
+def _profiles(spec: ModelSpec) -> tuple[dict[str, Profile], dict[str, str]]:
     """What each convolution's network costs, and why there is none of the others."""
-    counted: dict[Method, Profile] = {}
-    left_out: dict[Method, str] = {}
-    for method in COLOURS:
-        knobs = {"group_size": GROUP_SIZE} if method == "grouped" else {}
+    counted: dict[str, Profile] = {}
+    left_out: dict[str, str] = {}
+    for method in CONVOLUTIONS:
         try:
-            counted[method] = profile(model_spec(spec.name, method, knobs=knobs))
+            counted[method] = profile(model_spec(spec.name, method, knobs=dict(METHODS[method].sample)))
         except InvalidSpec as error:
             left_out[method] = str(error)
     return counted, left_out
@@ -229,7 +219,7 @@ def _stage(layer: str, output: tuple[int, ...]) -> str | None:
 def _bars(
     axes: Any,
     names: list[str],
-    stages: dict[Method, dict[str, Counts]],
+    stages: dict[str, dict[str, Counts]],
     label: str,
     number: Callable[[Counts], int],
 ) -> None:
@@ -237,7 +227,7 @@ def _bars(
     for index, (method, counts) in enumerate(stages.items()):
         places = [place + (index - (len(stages) - 1) / 2) * width for place in range(len(names))]
         heights = [number(counts[name]) if name in counts else 0 for name in names]
-        axes.bar(places, heights, width, color=COLOURS[method], edgecolor="white", linewidth=0.4)
+        axes.bar(places, heights, width, color=METHODS[method].colour, edgecolor="white", linewidth=0.4)
     axes.set_yscale("log")
     least = min(number(counts) for own in stages.values() for counts in own.values())
     axes.set_ylim(bottom=10 ** math.floor(math.log10(max(least / 2, 1))))  # so that the smallest bar shows
@@ -250,8 +240,12 @@ def _bars(
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _method_label(method: Method) -> str:
-    return f"grouped, G = {GROUP_SIZE}" if method == "grouped" else method
+def _method_label(method: str) -> str:
+    """With what a sample of it was given, such as "grouped, G = 8"."""
+    said = (
+        KNOBS[name].label.strip().replace("=", " = ").format(value) for name, value in METHODS[method].sample.items()
+    )
+    return ", ".join((method, *said))
 
 
 def _totals(counted: Profile) -> str:
@@ -265,7 +259,7 @@ def _short(number: int) -> str:
     return str(number)
 
 
-def _counted_as(spec: ModelSpec, left_out: dict[Method, str]) -> str:
+def _counted_as(spec: ModelSpec, left_out: dict[str, str]) -> str:
     shape = "x".join(map(str, spec.input_shape))
     lines = [
         f"{shape} input, {spec.num_classes} classes. Convolutions placed and counted as in {PAPER}:",

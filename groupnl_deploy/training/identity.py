@@ -64,7 +64,7 @@ def could_be(spec: ModelSpec, twin: Twin) -> str:
 def function_of(spec: ModelSpec) -> Iterator[str]:
     """The sentence, without its full stop, on what GroupNL computes with its weights, which no key or shape says."""
     conv = spec.conv
-    if not conv.method.startswith("groupnl"):
+    if not conv.has_semantics:
         return
     sign = f", phi_sign {conv.phi_sign:+d}" if conv.nlf == "sinusoidal" else ""
     normalised = "normalised" if conv.normalize else "not normalised"

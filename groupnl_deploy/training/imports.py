@@ -4,14 +4,15 @@ import functools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import get_args
 
 import torch
 from torch import Tensor, nn
 
 from groupnl_deploy.errors import UsageError
+from groupnl_deploy.models.methods import CONVOLUTIONS, METHODS
+from groupnl_deploy.models.refusal import InvalidSpec
 from groupnl_deploy.models.registry import ALIASES, create_model, list_models, model_spec
-from groupnl_deploy.models.spec import InvalidSpec, Method, ModelSpec
+from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.training.checkpoint import Checkpoint, CheckpointDraft, save_checkpoint
 from groupnl_deploy.training.claims import gather
 from groupnl_deploy.training.first_norm import better_preparation
@@ -137,7 +138,7 @@ def _arch_note(weights: ForeignWeights, spec: ModelSpec) -> Iterator[str]:
         yield f"the file calls its network “{arch}”; its keys fit {spec.label}"
 
 
-def _meaning(name: str) -> tuple[str, Method]:
+def _meaning(name: str) -> tuple[str, str]:
     return ALIASES.get(name, (name, "standard"))
 
 
@@ -169,7 +170,7 @@ def _channels(spec: ModelSpec, given: Shapes) -> int | None:
 def _kind(spec: ModelSpec, given: Shapes) -> str:
     """A sentence on files with GroupNL's hyper-parameters for networks without, and the other way round."""
     has = any(key.endswith(_HYPER_PARAMETERS) for key in given)
-    if has != spec.conv.method.startswith("groupnl"):
+    if has != spec.conv.has_semantics:
         return f"The file {'looks like GroupNL' if has else 'has no hyper-parameters of GroupNL'}. "
     return ""
 
@@ -191,8 +192,8 @@ def _candidates(spec: ModelSpec, arch: str | None) -> Iterator[tuple[str, ModelS
     names = [*ALIASES, *(entry.name for entry in list_models())]
     for name in sorted(names, key=lambda name: name != arch):
         yield name, model_spec(name)
-    for method in get_args(Method):
-        if method not in ("grouped", "depthwise"):  # neither is complete without a number or a rule
+    for method in CONVOLUTIONS:
+        if not METHODS[method].one_of:  # else it is not complete without a number
             yield f"{spec.name} --conv {method}", model_spec(spec.name, method)
 
 

@@ -1,8 +1,9 @@
 """The code in docs/extending.md does what the page says."""
 
 import re
+import sys
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType
 
 import numpy as np
 import onnx
@@ -11,11 +12,15 @@ import pytest
 import torch
 from torch import nn
 
+from device_agent.strict import from_dict, to_dict
 from exporters.rules.answers import Fired
 from groupnl_deploy.models import registry
-from groupnl_deploy.models.layers import build
+from groupnl_deploy.models.inference import to_inference
+from groupnl_deploy.models.methods import METHODS, ConvMethod
+from groupnl_deploy.models.profile import profile
 from groupnl_deploy.models.registry import create_model, model_spec
 from groupnl_deploy.models.replace import apply_conv_method
+from groupnl_deploy.models.spec import InvalidSpec, ModelSpec
 
 PAGE = Path(__file__).parents[2] / "docs" / "extending.md"
 
@@ -34,13 +39,28 @@ def test_the_network_of_ten_lines_takes_every_method(monkeypatch: pytest.MonkeyP
         assert create_model(model_spec("tiny_cifar", method))(torch.zeros(2, 3, 32, 32)).shape == (2, 10)
 
 
-def test_the_layer_of_ten_lines_is_a_convolution() -> None:
-    names: dict = {"__name__": "shuffled"}
-    exec(code('"""A grouped convolution whose output'), names)
-    builder = dict(vars(build)) | {"ShuffledConv2d": names["ShuffledConv2d"]}
-    exec(code("def _shuffled"), builder)
-    layer = builder["_shuffled"](SimpleNamespace(num_groups=2), build.ConvShape(8, 8, 1))
-    assert layer.groups == 2 and layer(torch.zeros(1, 8, 4, 4)).shape == (1, 8, 4, 4)
+def test_the_convolution_of_ten_lines_and_its_line_are_all_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = ModuleType("groupnl_deploy.models.layers.shuffled")
+    exec(code('"""A grouped convolution whose output'), layer.__dict__)
+    monkeypatch.setitem(sys.modules, layer.__name__, layer)
+    (line,) = re.findall(r"```text\n( *ConvMethod\(.*\),)\n```", PAGE.read_text(encoding="utf-8"))
+    names: dict = {"ConvMethod": ConvMethod}
+    exec(f"(method,) = ({line.strip()})", names)
+    method = names["method"]
+    monkeypatch.setitem(METHODS, method.word, method)
+    options = {"num_classes": 7, "width": 0.25, "input_shape": (3, 64, 64)}
+    for name, replaced in (("resnet18_cifar", 19), ("resnet50", 13), ("mobilenetv2_100", 17)):
+        spec = model_spec(name, "shuffled", knobs={"num_groups": 8}, **options)
+        assert from_dict(ModelSpec, to_dict(spec)) == spec and "shuffled g=8" in spec.label
+        network = create_model(spec).eval()
+        assert sum(type(module) is layer.ShuffledConv2d for module in network.modules()) == replaced
+        assert profile(spec).total.params == sum(parameter.numel() for parameter in network.parameters())
+        image = torch.randn(1, 3, 64, 64)
+        torch.testing.assert_close(to_inference(network)(image), network(image), rtol=1e-3, atol=1e-4)
+    with pytest.raises(InvalidSpec, match=r"ratio is a knob of .*, not of shuffled"):
+        model_spec("resnet18_cifar", "shuffled", knobs={"ratio": 4})
+    with pytest.raises(InvalidSpec, match=r"layer1\.0\.conv1: .*divisible"):
+        create_model(model_spec("resnet18_cifar", "shuffled", knobs={"num_groups": 5}))
 
 
 def test_the_rule_of_three_lines_replaces_what_it_says() -> None:

@@ -30,7 +30,7 @@ from exporters.tolerances import DYNAMIC
 from groupnl_deploy.campaign.load import load_campaign
 from groupnl_deploy.cli.main import app
 from groupnl_deploy.models import registry
-from groupnl_deploy.models.layers import build
+from groupnl_deploy.models.layers.shape import ConvShape
 from groupnl_deploy.models.registry import create_model, list_models, model_spec
 
 ROOT = Path(__file__).parents[2]
@@ -174,9 +174,9 @@ def kept_registry(monkeypatch):
 
 
 def run_python(page: Path, monkeypatch) -> dict:
-    """All Python of a page, in one namespace; a fragment of a module finds that module's names."""
+    """All Python of a page, in one namespace."""
     monkeypatch.setitem(sys.modules, "timm", SimpleNamespace(create_model=_like_timm))
-    names = dict(vars(build)) | {"__name__": "page"}
+    names: dict = {"__name__": "page"}
     for block in of("python"):
         if block.page == page:
             exec(compile("\n" * block.line + block.text, page.name, "exec"), names)
@@ -204,7 +204,7 @@ def require_exported(model: nn.Module, shape: tuple[int, ...]) -> None:
 
 def test_the_layer_and_the_network_of_the_page_run_in_onnx_runtime(monkeypatch, kept_registry, capsys):
     names = run_python(ROOT / "docs" / "extending.md", monkeypatch)
-    layer = names["_shuffled"](SimpleNamespace(num_groups=2), build.ConvShape(8, 8, 1))
+    layer = names["ShuffledConv2d"](SimpleNamespace(num_groups=2), ConvShape(8, 8, 1))
     maps = torch.randn(2, 8, 4, 4)
     assert torch.equal(layer(maps), nn.functional.channel_shuffle(nn.Conv2d.forward(layer, maps), 2))
     require_exported(
@@ -278,16 +278,11 @@ def extended(tmp_path_factory) -> Path:
     (models / "tiny.py").write_text(code('"""A network of two'))
     inserted(models / "registry.py", '    "groupnl_deploy.models.vgg"', text[0])
     (models / "layers" / "shuffled.py").write_text(code('"""A grouped convolution'))
-    inserted(models / "spec.py", '"grouped"]', '"shuffled", ')
-    inserted(models / "spec.py", '    "grouped": frozenset', '    "shuffled": frozenset({"num_groups"}),\n')
-    inserted(models / "layers" / "build.py", "METHODS: dict", code("def _shuffled") + "\n\n")
-    inserted(models / "layers" / "build.py", '    "grouped":', '    "shuffled": _shuffled,\n')
-    layer = "from groupnl_deploy.models.layers.shuffled import ShuffledConv2d\n"
-    inserted(models / "layers" / "build.py", "from groupnl_deploy.models.layers.sinefm", layer)
+    inserted(models / "methods.py", '    ConvMethod(\n        "grouped"', text[1])
     (copy / "device_agent" / "messages" / "uptime.py").write_text(code('"""How long the device'))
-    inserted(copy / "device_agent" / "wire.py", '    "device_agent.messages.bench",', text[1])
+    inserted(copy / "device_agent" / "wire.py", '    "device_agent.messages.bench",', text[2])
     (rules / "division.py").write_text(code('"""x / c = x'))
-    added = text[2].splitlines(keepends=True)
+    added = text[3].splitlines(keepends=True)
     inserted(copy / "exporters" / "optimize.py", "from exporters.rules.gates", added[0])
     inserted(copy / "exporters" / "optimize.py", '        Pass("flush_denormals"', added[1])
     (copy / "tests" / "exporters" / "rules" / "test_division.py").write_text(code('"""Divisions by a constant'))

@@ -23,12 +23,12 @@ from exporters.reference import reference_of, torch_logits
 from exporters.targets import TARGETS
 from exporters.tolerances import DYNAMIC, ONE_BY_ONE, TOLERANCE
 from groupnl_deploy.export import parity_inputs
+from groupnl_deploy.models.methods import CONVOLUTIONS, METHODS
 from groupnl_deploy.models.registry import list_models, model_spec
 from groupnl_deploy.models.spec import InvalidSpec
 from groupnl_deploy.training.checkpoint import initialise_checkpoint
 
 NAMES = [entry.name for entry in list_models()]
-METHODS = ("standard", "mono", "ghost", "sinefm", "groupnl", "groupnl-sparse", "grouped")
 SEMANTICS = ("released", "paper")
 # Left of a GroupNL layer by the exporter, and of none by the compiler.
 # A BatchNormalization of mean 0 and variance 1 is how the arguments of a sine are written.
@@ -42,7 +42,7 @@ CORNERS = [(2, 4), (4, 1), (8, 2), (2, 1), (4, 2), (8, 4), (2, 2), (4, 4), (8, 1
 def built(name, method, semantics="released", knobs=None, width=0.25, pixels=None, calming=1):
     """A small net with random BatchNorms, and images of the kind that the gate sees."""
     pixels = pixels or (32 if name.endswith("_cifar") else 64)
-    knobs = (knobs or {}) | ({"group_size": 8} if method == "grouped" else {})
+    knobs = (knobs or {}) | METHODS[method].sample
     size = {"input_shape": (3, pixels, pixels), "num_classes": 7, "width": width}
     spec = model_spec(name, method, semantics, knobs=knobs or None, **size)
     draft, model = initialise_checkpoint(spec)
@@ -203,12 +203,12 @@ def sizes(name):
 
 def cross():
     """Every network with every convolution at every size; where code and paper differ, both at three corners."""
-    for name, method in itertools.product(NAMES, METHODS):
+    for name, method in itertools.product(NAMES, CONVOLUTIONS):
         if not method.startswith("groupnl"):
             yield from ((name, method, "released", None, pixels) for pixels in sizes(name))
             continue
         for semantics in SEMANTICS:
-            turn = NAMES.index(name) + 3 * SEMANTICS.index(semantics) + METHODS.index(method)
+            turn = NAMES.index(name) + 3 * SEMANTICS.index(semantics) + CONVOLUTIONS.index(method)
             for step, pixels in enumerate((*sizes(name), sizes(name)[0])):
                 yield name, method, semantics, CORNERS[(turn + 4 * step) % len(CORNERS)], pixels
 

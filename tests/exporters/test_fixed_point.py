@@ -1,5 +1,6 @@
 """What `full` leaves is what it would leave again: seeded random networks of every kind of layer that has a rule."""
 
+import math
 from functools import partial
 
 import numpy as np
@@ -16,6 +17,8 @@ from exporters.targets import TARGETS
 from exporters.tolerances import DYNAMIC, ONE_BY_ONE, TOLERANCE
 from groupnl_deploy.models.layers.groupnl import GroupNLConv2d
 from groupnl_deploy.models.layers.nlf import NLFS
+from groupnl_deploy.models.layers.shape import ConvShape
+from groupnl_deploy.models.spec import ConvSpec
 
 NLF_NAMES = tuple(NLFS)
 ACTIVATIONS = (nn.ReLU, nn.Hardswish, nn.ReLU6, nn.SiLU, nn.Identity, nn.Hardsigmoid)
@@ -40,23 +43,22 @@ class Block(nn.Module):
         super().__init__()
         chance = partial(_chance, random)
         wide = channels * int(random.choice([1, 2])) if chance() else channels
-        copies, groups = int(random.choice([1, 2, 3])), int(random.choice([1, 2, 4]))
-        seeds = -(-wide // (copies + 1) // groups) * groups or groups
+        ratio, groups = int(random.choice([2, 3, 4])), int(random.choice([1, 2, 4]))
+        kernel = int(random.choice([1, 3, 5]))
         layers = [nn.Conv2d(channels, wide, 1, bias=chance())] if chance() or wide != channels else []
         if layers and chance():
             layers += [nn.BatchNorm2d(wide), random.choice(ACTIVATIONS)()]
         layers += [
             GroupNLConv2d(
-                wide,
-                wide,
-                min(seeds, wide),
-                int(random.choice([1, 3, 5])),
-                padding="same",
-                nl_groups=groups,
-                sparse=chance(),
-                normalize=chance(),
-                nlf=str(random.choice(NLF_NAMES)),
-                bn_position=str(random.choice(["concat", "seeds"])),
+                ConvSpec(
+                    "groupnl-sparse" if chance() else "groupnl",
+                    ratio=ratio,
+                    nl_groups=math.gcd(groups, math.ceil(wide / ratio)),
+                    normalize=chance(),
+                    nlf=str(random.choice(NLF_NAMES)),
+                    bn_position=str(random.choice(["concat", "seeds"])),
+                ),
+                ConvShape(wide, wide, kernel, padding=kernel // 2),
             )
         ]
         layers += [nn.BatchNorm2d(wide)] if chance(0.7) else []

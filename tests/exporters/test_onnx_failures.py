@@ -13,6 +13,8 @@ from exporters.errors import ExportFailed
 from exporters.onnx_exporter import export_onnx
 from exporters.quiet import stdout_to_stderr
 from groupnl_deploy.models.layers.groupnl import GroupNLConv2d
+from groupnl_deploy.models.layers.shape import ConvShape
+from groupnl_deploy.models.spec import ConvSpec
 
 SHAPE = (1, 3, 8, 8)
 
@@ -95,7 +97,7 @@ def test_an_operator_of_a_later_opset_says_from_which_on():
 @pytest.mark.parametrize("normalize", [False, True])
 @pytest.mark.parametrize("behind", [nn.AdaptiveAvgPool2d(2), nn.InstanceNorm2d(8)], ids=["pool", "instance norm"])
 def test_what_needs_sizes_exports_behind_a_groupnl_layer_as_behind_a_convolution(behind, normalize):
-    layer = GroupNLConv2d(8, 8, 4, 3, padding=1, nl_groups=2, normalize=normalize)
+    layer = GroupNLConv2d(ConvSpec("groupnl", nl_groups=2, normalize=normalize), ConvShape(8, 8, 3, padding=1))
     for before in (nn.Conv2d(8, 8, 3, padding=1), layer):
         export_onnx(network(before, behind).eval(), SHAPE, dynamic_batch=True)
 

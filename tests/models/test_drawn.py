@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 from groupnl_deploy.models.layers.drawn import drawn
 from groupnl_deploy.models.layers.groupnl import GroupNLConv2d
 from groupnl_deploy.models.layers.mono import MonoConv2d
+from groupnl_deploy.models.layers.shape import ConvShape
+from groupnl_deploy.models.spec import ConvSpec
 
 bounds = st.tuples(st.floats(-100, 100), st.floats(-100, 100)).map(sorted)
 
@@ -24,8 +26,8 @@ def test_they_are_the_next_of_pytorchs_numbers_stretched_to_the_range(bounds, sh
 
 def test_layers_draw_them_behind_their_weights_and_in_the_order_of_their_names():
     torch.manual_seed(3)
-    layer = GroupNLConv2d(3, 8, 4, 3, nl_groups=2, phi_range=(1.0, 5.0))
-    mono = MonoConv2d(3, 8, 3, seed_channels=4)
+    layer = GroupNLConv2d(ConvSpec("groupnl", nl_groups=2, phi_range=(1.0, 5.0)), ConvShape(3, 8, 3))
+    mono = MonoConv2d(ConvSpec("mono"), ConvShape(3, 8, 3))
     torch.manual_seed(3)
     weight = torch.nn.Conv2d(3, 4, 3, bias=False).weight
     periods, shifts = 1 + torch.rand(2), 1 + 4 * torch.rand(2)

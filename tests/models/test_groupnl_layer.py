@@ -15,8 +15,9 @@ from torch.nn import functional
 
 from groupnl_deploy.models.layers.groupnl import GroupNLConv2d
 from groupnl_deploy.models.layers.nlf import NLFS
+from groupnl_deploy.models.layers.shape import ConvShape
 from groupnl_deploy.models.layers.sparse import SparseConv2d
-from groupnl_deploy.models.spec import InvalidSpec
+from groupnl_deploy.models.spec import ConvSpec, InvalidSpec
 
 LITERAL_NLF = {
     "sinusoidal": lambda x, sign, omega, phi: torch.sin(omega * (x + sign * phi)),
@@ -50,26 +51,33 @@ def literal(layer: GroupNLConv2d, x: Tensor, weight: Tensor) -> Tensor:
 
 @st.composite
 def layers(draw: st.DrawFn) -> GroupNLConv2d:
-    groups = draw(st.integers(1, 4))
+    groups, ratio = draw(st.integers(1, 4)), draw(st.integers(1, 5))
     seeds = groups * draw(st.integers(1, 3))
-    inputs = draw(st.one_of(st.integers(1, 8), st.integers(2, 4).map(lambda many: many * seeds)))
-    layer = GroupNLConv2d(
-        inputs,
-        draw(st.integers(seeds, 5 * seeds)),
-        seeds,
+    shape = ConvShape(
+        in_channels=draw(st.one_of(st.integers(1, 8), st.integers(2, 4).map(lambda many: many * seeds))),
+        out_channels=ratio * seeds - draw(st.integers(0, ratio - 1)),  # the last maps are cut off
         kernel_size=draw(st.sampled_from([1, 3, 5])),
         stride=draw(st.integers(1, 2)),
         padding=draw(st.integers(0, 2)),
         dilation=draw(st.integers(1, 2)),
+    )
+    conv = ConvSpec(
+        draw(st.sampled_from(["groupnl", "groupnl-sparse"])),
+        ratio=ratio,
         nl_groups=groups,
-        sparse=draw(st.booleans()),
         normalize=draw(st.booleans()),
         nlf=draw(st.sampled_from(list(NLFS))),
         phi_sign=draw(st.sampled_from([1, -1])),
         phi_range=draw(st.sampled_from([(1.0, 2.0), (1.0, 5.0)])),
         bn_position=draw(st.sampled_from(["concat", "seeds"])),
     )
-    return layer
+    return GroupNLConv2d(conv, shape)
+
+
+def groupnl(in_channels: int, out_channels: int, kernel_size: int, padding: int = 0, **knobs) -> GroupNLConv2d:
+    return GroupNLConv2d(
+        ConvSpec("groupnl", **knobs), ConvShape(in_channels, out_channels, kernel_size, padding=padding)
+    )
 
 
 def assert_equal_to_spread(ours: Tensor, theirs: Tensor, tolerance: float) -> None:
@@ -137,7 +145,7 @@ def test_a_traced_layer_computes_the_same(layer):
 
 
 def test_generated_channels_are_ordered_by_group_then_copy_then_channel():
-    layer = GroupNLConv2d(1, 12, 4, kernel_size=1, nl_groups=2, normalize=False)
+    layer = groupnl(1, 12, 1, ratio=3, nl_groups=2, normalize=False)
     with torch.no_grad():
         layer.conv1.weight.copy_(torch.arange(1.0, 5.0).view(4, 1, 1, 1))
         layer.periods.copy_(torch.arange(1.0, 5.0))
@@ -149,14 +157,14 @@ def test_generated_channels_are_ordered_by_group_then_copy_then_channel():
 
 
 def test_normalised_seed_maps_have_unit_length_at_every_pixel():
-    layer = GroupNLConv2d(3, 16, 8, kernel_size=3, padding=1)
+    layer = groupnl(3, 16, 3, padding=1)
     length = layer(torch.randn(2, 3, 6, 6))[:, :8].square().sum(dim=1)
     torch.testing.assert_close(length, torch.ones_like(length))
 
 
 @pytest.mark.parametrize("nlf", NLFS)
 def test_all_zero_pixels_give_finite_values_and_gradients(nlf):
-    layer = GroupNLConv2d(3, 32, 8, kernel_size=3, padding=1, nlf=nlf)
+    layer = groupnl(3, 32, 3, padding=1, ratio=4, nlf=nlf)
     output = layer(torch.zeros(1, 3, 4, 4))
     output.sum().backward()
     assert torch.isfinite(output).all()
@@ -164,7 +172,7 @@ def test_all_zero_pixels_give_finite_values_and_gradients(nlf):
 
 
 def test_hyper_parameters_are_frozen_parameters_drawn_from_their_ranges():
-    layer = GroupNLConv2d(3, 64 * 4, 64, 1, nl_groups=64, omega_range=(1, 2), phi_range=(3, 5))
+    layer = groupnl(3, 256, 1, ratio=4, nl_groups=64, phi_range=(3, 5))
     assert list(dict(layer.named_parameters())) == ["periods", "shifts", "conv1.weight"]
     assert not layer.periods.requires_grad
     assert not layer.shifts.requires_grad
@@ -177,7 +185,7 @@ def test_hyper_parameters_are_frozen_parameters_drawn_from_their_ranges():
 
 @pytest.mark.parametrize(("nlf", "name"), [("monomial", "exponents"), ("gaussian", "scales"), ("laplace", "scales")])
 def test_other_functions_have_one_frozen_hyper_parameter(nlf, name):
-    layer = GroupNLConv2d(3, 16, 4, 3, nlf=nlf, nl_groups=2)
+    layer = groupnl(3, 16, 3, ratio=4, nlf=nlf, nl_groups=2)
     assert list(layer.state_dict()) == [name, "conv1.weight"]
     assert getattr(layer, name).shape == (6,)
     assert not getattr(layer, name).requires_grad
@@ -186,7 +194,7 @@ def test_other_functions_have_one_frozen_hyper_parameter(nlf, name):
 @pytest.mark.parametrize("nlf", NLFS)
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_follows_single_precision_and_keeps_zeros_finite(nlf, dtype):
-    layer = GroupNLConv2d(3, 16, 4, 3, padding=1, nlf=nlf)
+    layer = groupnl(3, 16, 3, padding=1, ratio=4, nlf=nlf)
     x = torch.randn(2, 3, 6, 6)
     x[:, :, 3:] = 0
     expected = layer(x).detach()
@@ -197,7 +205,7 @@ def test_half_precision_follows_single_precision_and_keeps_zeros_finite(nlf, dty
 
 
 def test_mixed_precision_gives_single_precision_maps_and_finite_gradients():
-    layer = GroupNLConv2d(3, 16, 4, 3, padding=1)
+    layer = groupnl(3, 16, 3, padding=1, ratio=4)
     with torch.autocast("cpu", torch.bfloat16):
         output = layer(torch.zeros(1, 3, 6, 6))
         with torch.no_grad():
@@ -208,40 +216,40 @@ def test_mixed_precision_gives_single_precision_maps_and_finite_gradients():
 
 
 def test_hyper_parameters_made_learnable_get_gradients():
-    layer = GroupNLConv2d(3, 16, 4, 3)
+    layer = groupnl(3, 16, 3, ratio=4)
     layer.periods.requires_grad_()
     layer(torch.randn(1, 3, 5, 5)).square().sum().backward()
     assert layer.periods.grad.abs().min() > 0
 
 
 def test_bn_on_the_seeds_is_the_layers_own_and_comes_before_generation():
-    layer = GroupNLConv2d(3, 16, 8, 3, bn_position="seeds")
+    layer = groupnl(3, 16, 3, bn_position="seeds")
     with torch.no_grad():
         seeds = layer.train()(5 * torch.randn(4, 3, 9, 9))[:, :8]
     assert layer.bn.num_features == 8
     torch.testing.assert_close(seeds.mean(dim=(0, 2, 3)), torch.zeros(8), rtol=0, atol=1e-5)
-    assert GroupNLConv2d(3, 16, 8, 3).bn is None
+    assert groupnl(3, 16, 3).bn is None
 
 
 @pytest.mark.parametrize(("ratio", "hyper_parameters"), [(2, 8), (4, 24), (8, 56)])
-@pytest.mark.parametrize("sparse", [False, True])
-def test_parameters_are_those_of_table_16(ratio, hyper_parameters, sparse):
+@pytest.mark.parametrize("method", ["groupnl", "groupnl-sparse"])
+def test_parameters_are_those_of_table_16(ratio, hyper_parameters, method):
     with torch.device("meta"):
-        layer = GroupNLConv2d(512, 512, 512 // ratio, 3, 2, padding=1, sparse=sparse)
+        layer = GroupNLConv2d(ConvSpec(method, ratio=ratio), ConvShape(512, 512, 3, 2, padding=1))
         output = layer(torch.empty(1, 512, 32, 32))
-    weights = 4608 if sparse else 512 * 512 // ratio * 9
+    weights = 4608 if method == "groupnl-sparse" else 512 * 512 // ratio * 9
     assert sum(p.numel() for p in layer.parameters()) == weights + hyper_parameters
     assert output.shape == (1, 512, 16, 16)
 
 
 def test_sparse_seed_convolution_has_gcd_groups():
-    layer = GroupNLConv2d(24, 32, 16, 3, sparse=True)
+    layer = GroupNLConv2d(ConvSpec("groupnl-sparse"), ConvShape(24, 32, 3))
     assert layer.conv1.groups == math.gcd(24, 16)
     assert layer.conv1.weight.shape == (16, 3, 3, 3)
 
 
 def test_ratio_one_generates_nothing():
-    layer = GroupNLConv2d(4, 8, 8, 3, padding=1)
+    layer = groupnl(4, 8, 3, padding=1, ratio=1)
     assert layer.periods.numel() == 0
     assert layer(torch.randn(1, 4, 5, 5)).shape == (1, 8, 5, 5)
 
@@ -288,7 +296,7 @@ def test_batch_norm_learns_behind_the_sparse_convolution_of_one_channels_last_im
 
 
 def test_an_onnx_export_has_the_sparse_convolution_as_one_node():
-    layer = GroupNLConv2d(8, 8, 4, 3, padding=1, sparse=True).eval()
+    layer = GroupNLConv2d(ConvSpec("groupnl-sparse"), ConvShape(8, 8, 3, padding=1)).eval()
     file = io.BytesIO()
     torch.onnx.export(layer, (torch.randn(1, 8, 6, 6),), file, opset_version=13, dynamo=False)
     nodes = onnx.load_from_string(file.getvalue()).graph.node
@@ -298,16 +306,4 @@ def test_an_onnx_export_has_the_sparse_convolution_as_one_node():
 
 def test_seed_channels_that_do_not_split_are_refused_with_the_numbers():
     with pytest.raises(InvalidSpec, match=r"6 seed channels .* into 4 equal groups"):
-        GroupNLConv2d(3, 12, 6, 3, nl_groups=4)
-
-
-@pytest.mark.parametrize("seeds", [0, 13])
-def test_impossible_seed_counts_are_refused(seeds):
-    with pytest.raises(InvalidSpec, match="seed channels"):
-        GroupNLConv2d(3, 12, seeds, 3, nl_groups=1)
-
-
-@pytest.mark.parametrize("wrong", [{"nlf": "cosine"}, {"bn_position": "nowhere"}])
-def test_unknown_words_are_refused_with_the_choices(wrong):
-    with pytest.raises(InvalidSpec, match="give one of"):
-        GroupNLConv2d(3, 12, 4, 3, **wrong)
+        groupnl(3, 12, 3)

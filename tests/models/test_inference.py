@@ -8,26 +8,28 @@ from torch import nn
 
 from groupnl_deploy.models.inference import inference_form, to_inference
 from groupnl_deploy.models.inference_layers import PointwiseConv2d, is_channels_last
-from groupnl_deploy.models.inference_maps import GroupNLMaps
-from groupnl_deploy.models.layers.ghost import GhostConv2d
+from groupnl_deploy.models.layers.build import build_conv
 from groupnl_deploy.models.layers.groupnl import GroupNLConv2d
-from groupnl_deploy.models.layers.mono import MonoConv2d
+from groupnl_deploy.models.layers.groupnl_maps import GroupNLMaps
 from groupnl_deploy.models.layers.nlf import NLFS
-from groupnl_deploy.models.layers.sinefm import SineFMConv2d
+from groupnl_deploy.models.layers.shape import ConvShape
+from groupnl_deploy.models.methods import CONVOLUTIONS, METHODS
 from groupnl_deploy.models.registry import create_model, list_models, model_spec
+from groupnl_deploy.models.spec import ConvSpec
 
 TOLERANCES = {torch.float32: 1e-4, torch.float64: 1e-9}
 NAMES = [entry.name for entry in list_models()]
 ONE_A_FAMILY = ("resnet18_cifar", "resnet50", "vgg11_cifar", "mobilenetv3_large_100", "efficientnet_es")
-METHODS = ("standard", "mono", "ghost", "sinefm", "groupnl", "groupnl-sparse", "grouped")
+
+
+def layer_of(method, shape, **knobs):
+    return build_conv(ConvSpec(method, **knobs), shape)
 
 
 def small(name, method="groupnl-sparse", semantics="released", **knobs):
     pixels = 32 if name.endswith("_cifar") else 64
     size = {"input_shape": (3, pixels, pixels), "num_classes": 7, "width": 0.25}
-    if method == "grouped":
-        knobs["group_size"] = 8
-    return model_spec(name, method, semantics, knobs=knobs, **size)
+    return model_spec(name, method, semantics, knobs={**METHODS[method].sample, **knobs}, **size)
 
 
 # The powers of a MonoConv grow from layer to layer until rounding is all that is left; large variances hold them.
@@ -89,13 +91,13 @@ def test_every_network_equals_its_inference_form(name, semantics):
     assert_network_equal(small(name, method, semantics))
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", CONVOLUTIONS)
 def test_every_method_equals_its_inference_form(method):
     assert_network_equal(small("resnet18_cifar", method))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", CONVOLUTIONS)
 @pytest.mark.parametrize("name", ["vgg11_cifar", "resnet50_cifar", "resnet50", "mobilenetv2_100", "efficientnetv2_s"])
 def test_every_method_in_every_kind_of_network(name, method):
     assert_network_equal(small(name, method))
@@ -108,8 +110,8 @@ def test_every_method_in_every_kind_of_network(name, method):
 @pytest.mark.parametrize("nlf", NLFS)
 def test_every_knob_of_a_groupnl_layer(nlf, ratio, bn_position, normalize, sparse):
     torch.manual_seed(0)
-    knobs = {"nlf": nlf, "bn_position": bn_position, "normalize": normalize, "sparse": sparse, "nl_groups": 2}
-    layer = GroupNLConv2d(16, 32, 32 // ratio, 3, padding=1, **knobs)
+    knobs = {"nlf": nlf, "bn_position": bn_position, "normalize": normalize, "ratio": ratio, "nl_groups": 2}
+    layer = layer_of("groupnl-sparse" if sparse else "groupnl", ConvShape(16, 32, 3, padding=1), **knobs)
     behind = [nn.BatchNorm2d(32)] if bn_position == "concat" else []
     network = harden(nn.Sequential(layer, *behind, nn.Hardswish(inplace=True)))
     assert_equal(network, (16, 6, 5))
@@ -119,15 +121,15 @@ def test_every_knob_of_a_groupnl_layer(nlf, ratio, bn_position, normalize, spars
 @pytest.mark.parametrize(
     "layer",
     [
-        GroupNLConv2d(8, 18, 8, 3, nl_groups=4),
-        GroupNLConv2d(8, 8, 8, 1),
-        GroupNLConv2d(8, 8, 8, 3, sparse=True, bn_position="seeds"),
-        GroupNLConv2d(8, 16, 4, 3, 2, padding=1, sparse=True, phi_sign=1),
-        GhostConv2d(8, 18, 3, seed_channels=8, bias=True),
-        GhostConv2d(8, 8, 1, seed_channels=8),
-        SineFMConv2d(8, 18, 3, seed_channels=8, cheap_bias=True),
-        SineFMConv2d(8, 8, 1, seed_channels=8),
-        MonoConv2d(8, 18, 3, seed_channels=8, bias=True),
+        layer_of("groupnl", ConvShape(8, 22, 3), ratio=3),
+        layer_of("groupnl", ConvShape(8, 8, 1), ratio=1),
+        layer_of("groupnl-sparse", ConvShape(8, 8, 3), ratio=1, bn_position="seeds"),
+        layer_of("groupnl-sparse", ConvShape(8, 16, 3, 2, padding=1), ratio=4, phi_sign=1),
+        layer_of("ghost", ConvShape(8, 22, 3, bias=True), ratio=3),
+        layer_of("ghost", ConvShape(8, 8, 1), ratio=1),
+        layer_of("sinefm", ConvShape(8, 22, 3, bias=True), ratio=3),
+        layer_of("sinefm", ConvShape(8, 8, 1), ratio=1),
+        layer_of("mono", ConvShape(8, 22, 3, bias=True), ratio=3),
         nn.Conv2d(8, 18, 3, padding=1, padding_mode="reflect", groups=2),
         nn.Conv2d(8, 18, 1, bias=True),
         nn.Conv2d(8, 18, (1, 3), padding="same", dilation=2),
@@ -147,7 +149,7 @@ class Stranger(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.conv = GroupNLConv2d(3, 8, 4, 3, padding=1, nl_groups=2)
+        self.conv = layer_of("groupnl", ConvShape(3, 8, 3, padding=1), nl_groups=2)
         self.bn = nn.BatchNorm2d(8)
         self.row = nn.Sequential(nn.Conv2d(8, 8, 1, bias=False), nn.BatchNorm2d(8))
 

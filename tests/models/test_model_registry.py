@@ -6,6 +6,7 @@ import sys
 import pytest
 import torch
 
+from groupnl_deploy.models.methods import CONVOLUTIONS, METHODS
 from groupnl_deploy.models.registry import (
     ALIASES,
     DuplicateModel,
@@ -18,16 +19,13 @@ from groupnl_deploy.models.registry import (
 from groupnl_deploy.models.spec import ConvSpec, InvalidSpec, ModelSpec
 
 NAMES = [entry.name for entry in list_models()]
-METHODS = ("standard", "mono", "ghost", "sinefm", "groupnl", "groupnl-sparse", "grouped")
-# What --conv alone cannot say: an E2GC group.
-KNOBS = {"grouped": {"group_size": 8}}
 
 
 def small(name, method, semantics="released", **changes):
     """The network at a quarter of its width and the smallest image that every one of its stages survives."""
     pixels = 32 if name.endswith("_cifar") else 64
     size = {"input_shape": (3, pixels, pixels), "num_classes": 7, "width": 0.25}
-    return model_spec(name, method, semantics, knobs=KNOBS.get(method), **(size | changes))
+    return model_spec(name, method, semantics, knobs=dict(METHODS[method].sample), **(size | changes))
 
 
 def learns(spec):
@@ -47,7 +45,7 @@ def test_every_network_learns_with_the_papers_groupnl(name):
     learns(small(name, "groupnl" if name in ("resnet18_cifar", "vgg11_cifar") else "groupnl-sparse"))
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", CONVOLUTIONS)
 @pytest.mark.parametrize("name", ["vgg11_cifar", "resnet18_cifar", "resnet50_cifar", "resnet50", "mobilenetv2_100"])
 def test_every_method_has_its_place_in_every_kind_of_network(name, method):
     learns(small(name, method))
@@ -56,9 +54,9 @@ def test_every_method_has_its_place_in_every_kind_of_network(name, method):
 # Only GroupNL differs between code and paper.
 BOTH_SEMANTICS = [
     (method, semantics)
-    for method in METHODS
+    for method in CONVOLUTIONS
     for semantics in ("released", "paper")
-    if semantics == "released" or method.startswith("groupnl")
+    if semantics == "released" or METHODS[method].paper is not None
 ]
 
 

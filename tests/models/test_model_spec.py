@@ -3,7 +3,9 @@
 import pytest
 
 from device_agent.strict import StrictError, from_json, to_json
-from groupnl_deploy.models.spec import KNOBS, ConvSpec, InvalidSpec, ModelSpec
+from groupnl_deploy.models.knobs import KNOBS
+from groupnl_deploy.models.methods import METHODS
+from groupnl_deploy.models.spec import ConvSpec, InvalidSpec, ModelSpec
 
 
 def test_presets_differ_as_code_and_paper_do():
@@ -52,13 +54,13 @@ def test_a_conv_spec_that_describes_nothing_is_refused(change, text):
         ConvSpec(**{"method": "groupnl", **change})
 
 
-@pytest.mark.parametrize("method", KNOBS)
+@pytest.mark.parametrize("method", METHODS)
 def test_a_knob_that_the_method_does_not_read_stays_at_its_default(method):
-    whole = {"group_size": 8} if method == "grouped" else {}
+    whole = METHODS[method].sample
     turned = {"ratio": 4, "nl_groups": 8, "nlf": "laplace", "normalize": False, "phi_sign": 1, "group_size": 4}
     turned |= {"omega_range": (1.0, 3.0), "phi_range": (1.0, 5.0), "bn_position": "seeds", "num_groups": 4}
-    assert set(turned) == set().union(*KNOBS.values())
-    for knob in set(turned) - KNOBS[method]:
+    assert set(turned) == set(KNOBS)
+    for knob in set(turned) - set(METHODS[method].knobs):
         with pytest.raises(InvalidSpec, match=f"{knob} is a knob of .*, not of {method}; leave {knob} out"):
             ConvSpec(method, **whole, **{knob: turned[knob]})
     assert ConvSpec(method, **whole, ratio=2, normalize=True).method == method

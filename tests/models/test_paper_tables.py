@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from groupnl_deploy.models.layers.build import ConvShape, build_conv
+from groupnl_deploy.models.layers.build import build_conv
+from groupnl_deploy.models.layers.shape import ConvShape
 from groupnl_deploy.models.profile import Profile, profile, profile_network
 from groupnl_deploy.models.registry import model_spec
 from groupnl_deploy.models.spec import ConvSpec

@@ -6,10 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from groupnl_deploy.models.layers.ghost import GhostConv2d
+from groupnl_deploy.models.layers.build import build_conv
 from groupnl_deploy.models.layers.groupnl import GroupNLConv2d
-from groupnl_deploy.models.layers.mono import MonoConv2d
-from groupnl_deploy.models.layers.sinefm import SineFMConv2d
+from groupnl_deploy.models.layers.shape import ConvShape
 from groupnl_deploy.models.placement import bottlenecks, depthwise_convs
 from groupnl_deploy.models.replace import Replacement, apply_conv_method
 from groupnl_deploy.models.spec import ConvSpec, InvalidSpec
@@ -120,10 +119,7 @@ def test_our_own_layers_are_not_replaced_again():
     "root",
     [
         nn.Conv2d(8, 8, 3),
-        GroupNLConv2d(8, 16, 8, 3),
-        GhostConv2d(8, 16, 3, seed_channels=8),
-        SineFMConv2d(8, 16, 3, seed_channels=8),
-        MonoConv2d(8, 16, 3, seed_channels=8),
+        *(build_conv(ConvSpec(word), ConvShape(8, 16, 3)) for word in ("groupnl", "ghost", "sinefm", "mono")),
     ],
     ids=lambda root: type(root).__name__,
 )

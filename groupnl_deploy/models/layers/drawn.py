@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from groupnl_deploy.models.spec import Range
+from groupnl_deploy.models.refusal import Range
 
 
 def drawn(bounds: Range, *shape: int) -> Tensor:

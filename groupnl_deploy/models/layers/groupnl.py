@@ -1,22 +1,27 @@
 """The GroupNL convolution: few learned seed maps, the rest generated from them by fixed nonlinearities."""
 
 import math
-from typing import get_args
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from groupnl_deploy.models.counting import Operations, Shape, conv_macs, pixels
+from groupnl_deploy.models.inference_folding import folded, steps_of
 from groupnl_deploy.models.layers.drawn import drawn
 from groupnl_deploy.models.layers.generation import generate_into, joined, learnably_joined, output_buffer
+from groupnl_deploy.models.layers.groupnl_maps import Generated, GroupNLMaps, Sines
 from groupnl_deploy.models.layers.nlf import NLFS
 from groupnl_deploy.models.layers.normalise import unit_over_channels
+from groupnl_deploy.models.layers.own import OwnConv2d
 from groupnl_deploy.models.layers.seeds import generated_copies
+from groupnl_deploy.models.layers.shape import ConvShape
 from groupnl_deploy.models.layers.sparse import SparseConv2d, being_traced, exporting_to_onnx
-from groupnl_deploy.models.spec import BnPosition, InvalidSpec, Range, require_choice
+from groupnl_deploy.models.refusal import InvalidSpec
+from groupnl_deploy.models.spec import ConvSpec
 
 
-class GroupNLConv2d(nn.Module):
+class GroupNLConv2d(OwnConv2d):
     """GroupNL convolution (arXiv 2506.12335, Eq. 4 and 9 to 11, Algorithm 1), without bias.
 
     With r = ceil(c_out / c_seed) and γ = r − 1, for x of shape (N, c_in, H, W)::
@@ -46,57 +51,25 @@ class GroupNLConv2d(nn.Module):
             Other functions have `exponents` (monomial) or `scales` (gaussian, laplace) instead.
 
     Args:
-        in_channels: c_in.
-        out_channels: c_out.
-        seed_channels: c_seed; must be a multiple of `nl_groups`.
-        kernel_size: k of the square kernel.
-        stride: as in `nn.Conv2d`.
-        padding: as in `nn.Conv2d`.
-        dilation: as in `nn.Conv2d`.
-        nl_groups: g.
-        sparse: thin the seed convolution by groups.
-        normalize: L2-normalise the seed maps.
-        nlf: a name of `NLFS`.
-        phi_sign: 1 or −1; the sinusoidal function's alone.
-        omega_range: ω is drawn uniformly from here when the layer is made.
-        phi_range: φ likewise. Hyper-parameters of other functions come from the ranges in `NLFS`.
-        bn_position: "seeds" puts BN on the seed maps; "concat" leaves it to the network, behind this layer.
+        conv: r, g, Ψ and where it is drawn from, whether the seeds are sparse, normalised, and under a BatchNorm of
+            their own; c_seed = ceil(c_out / r) must be a multiple of g. Hyper-parameters of functions other than the
+            sinusoidal come from the ranges in `NLFS`.
+        shape: of the convolution; its bias is none of this layer's.
     """
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        seed_channels: int,
-        kernel_size: int,
-        stride: int = 1,
-        *,
-        padding: int = 0,
-        dilation: int = 1,
-        nl_groups: int = 4,
-        sparse: bool = False,
-        normalize: bool = True,
-        nlf: str = "sinusoidal",
-        phi_sign: int = -1,
-        omega_range: Range = (1.0, 2.0),
-        phi_range: Range = (1.0, 2.0),
-        bn_position: BnPosition = "concat",
-    ) -> None:
+    def __init__(self, conv: ConvSpec, shape: ConvShape) -> None:
         super().__init__()
-        self.copies = generated_copies(out_channels, seed_channels)
-        _require_blocks(out_channels, seed_channels, nl_groups)
-        require_choice("nlf", nlf, tuple(NLFS))
-        require_choice("bn_position", bn_position, get_args(BnPosition))
-        self.out_channels, self.seed_channels, self.nl_groups = out_channels, seed_channels, nl_groups
-        self.normalize, self.phi_sign, self.nlf = normalize, phi_sign, NLFS[nlf]
-        groups = math.gcd(in_channels, seed_channels) if sparse else 1
-        self.conv1 = SparseConv2d(
-            in_channels, seed_channels, kernel_size, stride, padding, dilation, groups=groups, bias=False
-        )
-        self.bn = nn.BatchNorm2d(seed_channels) if bn_position == "seeds" else None
-        chosen = {"periods": omega_range, "shifts": phi_range}
+        seeds = shape.seed_channels(conv.ratio)
+        self.copies = generated_copies(shape.out_channels, seeds)
+        _require_blocks(shape.out_channels, seeds, conv.nl_groups)
+        self.out_channels, self.seed_channels, self.nl_groups = shape.out_channels, seeds, conv.nl_groups
+        self.normalize, self.phi_sign, self.nlf = conv.normalize, conv.phi_sign, NLFS[conv.nlf]
+        groups = math.gcd(shape.in_channels, seeds) if conv.sparse else 1
+        self.conv1 = SparseConv2d(shape.in_channels, seeds, *shape.geometry, groups=groups, bias=False)
+        self.bn = nn.BatchNorm2d(seeds) if conv.bn_position == "seeds" else None
+        chosen = {"periods": conv.omega_range, "shifts": conv.phi_range}
         for name, default in self.nlf.ranges.items():
-            values = drawn(chosen.get(name, default), self.copies * nl_groups)
+            values = drawn(chosen.get(name, default), self.copies * conv.nl_groups)
             self.register_parameter(name, nn.Parameter(values, requires_grad=False))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -145,6 +118,38 @@ class GroupNLConv2d(nn.Module):
         """Each (1, g, γ, 1, 1, 1), to be broadcast against blocks of seed maps."""
         shape = (1, self.nl_groups, self.copies, 1, 1, 1)
         return [self.get_parameter(name).view(shape) for name in self.nlf.ranges]
+
+    def operations(self, output: Shape) -> Operations:
+        """The seed convolution; BatchNorm where it stands over the seeds; the products of the function Ψ.
+
+        All γ·c_seed generated maps are counted, those too that are cut off where c_seed does not divide c_out.
+        """
+        normalised = self.seed_channels * pixels(output) if self.bn is not None else 0
+        generated = self.copies * self.seed_channels * pixels(output)
+        return Operations(conv_macs(self.conv1, output), normalised + self.nlf.multiplies * generated)
+
+    def to_inference(self, norm: nn.BatchNorm2d | None) -> nn.Module:
+        """A BatchNorm over the seeds goes into their convolution unless they are normalised; see `GroupNLMaps`."""
+        over = steps_of(self.bn) if self.bn is not None else None
+        behind = steps_of(norm, maps=(1 + self.copies) * self.seed_channels) if norm else None
+        dtype = self.conv1.weight.dtype
+        return GroupNLMaps(
+            self.out_channels,
+            self.normalize,
+            conv=folded(self.conv1, self.conv1.weight, None if self.normalize else over),
+            generate=self._generator() if self.copies else None,
+            over_seeds=over.affine(dtype) if over and self.normalize else None,
+            behind=behind.affine(dtype) if behind else None,
+        )
+
+    def _generator(self) -> nn.Module:
+        block = self.seed_channels // self.nl_groups
+        values = [self.get_parameter(name).detach().repeat_interleave(block) for name in self.nlf.ranges]
+        if self.nlf.name != "sinusoidal":
+            return Generated(self.nlf, values, self.nl_groups, self.copies)
+        periods, shifts = values
+        products = (self.phi_sign * periods.double() * shifts.double()).to(shifts.dtype)
+        return Sines(periods, products, self.nl_groups, self.copies)
 
     def extra_repr(self) -> str:
         """What the seed convolution's own line does not say."""

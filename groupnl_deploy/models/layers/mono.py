@@ -1,18 +1,27 @@
 """MonoCNN's convolution: few learned kernels, the rest computed from them by fixed monomials."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from groupnl_deploy.models.conv_site import ConvSite, Replacement
+from groupnl_deploy.models.counting import Operations, Shape, pixels
+from groupnl_deploy.models.inference_folding import folded, steps_of
 from groupnl_deploy.models.layers.drawn import drawn
 from groupnl_deploy.models.layers.nlf import MONOMIAL_DEGREE
+from groupnl_deploy.models.layers.own import OwnConv2d
 from groupnl_deploy.models.layers.seeds import generated_copies
-from groupnl_deploy.models.spec import Range
+from groupnl_deploy.models.layers.shape import ConvShape
+from groupnl_deploy.models.placement import BOTTLENECKS, POINTWISE, Family
+from groupnl_deploy.models.refusal import Range
+from groupnl_deploy.models.spec import ConvSpec
 
 SMALLEST_DEVIATION = 1e-5
 
 
-class MonoConv2d(nn.Module):
+class MonoConv2d(OwnConv2d):
     """Monomial convolution of MonoCNN, as its authors' code (`evoxlos/mono-cnn-pytorch`) computes it.
 
     The kernels are generated, not the maps, so that the convolution itself costs what an ordinary one does.
@@ -31,45 +40,27 @@ class MonoConv2d(nn.Module):
         exponents: η, (c_out, c_in, 1, 1), a buffer: drawn once, saved, not counted among the parameters.
 
     Args:
-        in_channels: c_in.
-        out_channels: c_out.
-        kernel_size: k of the square kernel.
-        stride: as in `nn.Conv2d`.
-        seed_channels: c_seed, from 1 to c_out; it need not divide c_out.
-        padding: as in `nn.Conv2d`.
-        dilation: as in `nn.Conv2d`.
+        conv: gives e as `ratio`; c_seed = ceil(c_out / e), which need not divide c_out.
+        shape: of the convolution; its bias too.
         eta_range: η is drawn uniformly from here; [1, 7] in Table 2 of the GroupNL paper.
-        bias: as in `nn.Conv2d`.
     """
 
     exponents: Tensor
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: int,
-        stride: int = 1,
-        *,
-        seed_channels: int,
-        padding: int = 0,
-        dilation: int = 1,
-        eta_range: Range = MONOMIAL_DEGREE,
-        bias: bool = False,
-    ) -> None:
+    def __init__(self, conv: ConvSpec, shape: ConvShape, *, eta_range: Range = MONOMIAL_DEGREE) -> None:
         super().__init__()
-        self.repeats = generated_copies(out_channels, seed_channels) + 1
-        self.in_channels, self.out_channels, self.seed_channels = in_channels, out_channels, seed_channels
-        self.kernel_size, self.stride, self.padding, self.dilation = kernel_size, stride, padding, dilation
+        self.shape, self.out_channels = shape, shape.out_channels
+        self.seed_channels = shape.seed_channels(conv.ratio)
+        self.repeats = generated_copies(self.out_channels, self.seed_channels) + 1
         # An ordinary convolution's initial values; the standardisation makes their scale unimportant.
-        ordinary = nn.Conv2d(in_channels, seed_channels, kernel_size, bias=False)
-        self.weight = ordinary.weight
-        self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
-        self.register_buffer("exponents", drawn(eta_range, out_channels, in_channels, 1, 1))
+        self.weight = nn.Conv2d(shape.in_channels, self.seed_channels, shape.kernel_size, bias=False).weight
+        self.bias = nn.Parameter(torch.zeros(self.out_channels)) if shape.bias else None
+        self.register_buffer("exponents", drawn(eta_range, self.out_channels, shape.in_channels, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, c_in, H, W) → (N, c_out, H', W')."""
-        return functional.conv2d(x, self.kernels(), self.bias, self.stride, self.padding, self.dilation)
+        _, *geometry = self.shape.geometry
+        return functional.conv2d(x, self.kernels(), self.bias, *geometry)
 
     def kernels(self) -> Tensor:
         """The kernels that the convolution uses, (c_out, c_in, k, k)."""
@@ -78,9 +69,53 @@ class MonoConv2d(nn.Module):
         centred = powers - powers.mean(dim=(1, 2, 3), keepdim=True)
         return centred / (centred.std(dim=(1, 2, 3), keepdim=True) + SMALLEST_DEVIATION)
 
+    def operations(self, output: Shape) -> Operations:
+        """An ordinary convolution; sign(W)·|W|^η for every kernel; the mean over c_in, rows and columns, one by one.
+
+        The three means of the weight standardisation write c_out·k², c_out·k and c_out elements.
+        """
+        size = self.shape.kernel_size
+        kernels = self.out_channels * self.shape.in_channels * size * size
+        means = self.out_channels * (size * size + size + 1)
+        return Operations(kernels * pixels(output), kernels + means)
+
+    def own_weights(self) -> tuple[Tensor, ...]:
+        """The seed kernels."""
+        return (self.weight,)
+
+    def to_inference(self, norm: nn.BatchNorm2d | None) -> nn.Module:
+        """An ordinary convolution with the kernels that this one would compute at every call."""
+        conv = nn.Conv2d(self.shape.in_channels, self.out_channels, *self.shape.geometry, bias=False)
+        conv.bias = self.bias
+        return folded(conv, self.kernels(), steps_of(norm) if norm else None)
+
     def extra_repr(self) -> str:
         """As `nn.Conv2d` writes itself, and the seed kernels."""
+        kernel, stride, padding, _ = self.shape.geometry
         return (
-            f"{self.in_channels}, {self.out_channels}, seed_channels={self.seed_channels}, "
-            f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+            f"{self.shape.in_channels}, {self.out_channels}, seed_channels={self.seed_channels}, "
+            f"kernel_size={kernel}, stride={stride}, padding={padding}"
         )
+
+
+def places(conv: ConvSpec, site: ConvSite, family: Family, usual: Replacement | str) -> Replacement | str:
+    """MonoCNN's: stride 1 alone in basic blocks; in bottlenecks conv2, and conv1 unless the block has stride 2."""
+    if site.first and family != "plain":
+        return usual
+    if family == "basic" and site.conv.stride[0] != 1:
+        return "MonoConv keeps to stride 1 in basic blocks"
+    if family in BOTTLENECKS:
+        chosen = site.leaf == "conv2" or (site.leaf == "conv1" and _stride_of_block(site) == 1)
+        return Replacement(_widened(conv, site)) if chosen else POINTWISE
+    return usual if isinstance(usual, str) or site.shortcut else replace(usual, conv=_widened(conv, site))
+
+
+def _stride_of_block(site: ConvSite) -> object:
+    middle = site.parent.get_submodule("conv2")
+    return middle.stride[0] if isinstance(middle, nn.Conv2d) else None
+
+
+def _widened(conv: ConvSpec, site: ConvSite) -> ConvSpec:
+    """MonoConv's e doubles with the width (Table 2): r up to 64 channels, then 2r, 4r, and 8r above 256."""
+    doublings = sum(site.conv.out_channels > width for width in (64, 128, 256))
+    return replace(conv, ratio=conv.ratio << doublings)

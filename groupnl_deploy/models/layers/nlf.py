@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from groupnl_deploy.models.spec import Range
+from groupnl_deploy.models.refusal import Range
 
 # ω is published as [1, 2] for GroupNL and SineFM alike (Table 2), η as [1, 7] for MonoCNN. The paper gives
 # no range for ε. Seed maps are of unit order, so ε gets ω's range: there e^{-(εx)²} is neither constant

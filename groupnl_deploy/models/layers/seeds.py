@@ -2,7 +2,7 @@
 
 import math
 
-from groupnl_deploy.models.spec import InvalidSpec
+from groupnl_deploy.models.refusal import InvalidSpec
 
 
 def generated_copies(out_channels: int, seed_channels: int) -> int:

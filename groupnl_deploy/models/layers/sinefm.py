@@ -1,14 +1,24 @@
 """SineFM's convolution: few learned maps, the rest mixed from several fixed sines of them."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 
+from groupnl_deploy.models.conv_site import ConvSite, Replacement
+from groupnl_deploy.models.counting import Operations, Shape, conv_macs, pixels
+from groupnl_deploy.models.inference_folding import Steps, convert_conv, halves_of, steps_of
+from groupnl_deploy.models.inference_layers import Affine, InferenceLayer, empty_maps
 from groupnl_deploy.models.layers.drawn import drawn
+from groupnl_deploy.models.layers.own import OwnConv2d
 from groupnl_deploy.models.layers.seeds import generated_copies
-from groupnl_deploy.models.spec import Range
+from groupnl_deploy.models.layers.shape import ConvShape
+from groupnl_deploy.models.placement import Family, thinned
+from groupnl_deploy.models.refusal import Range
+from groupnl_deploy.models.spec import ConvSpec
 
 
-class SineFMConv2d(nn.Module):
+class SineFMConv2d(OwnConv2d):
     """SineFM convolution (ICWS 2023; as Eq. 4 and 6 to 8 of the GroupNL paper, arXiv 2506.12335, describe it).
 
     With γ = ceil(c_out / c_seed) − 1, for x of shape (N, c_in, H, W)::
@@ -30,17 +40,11 @@ class SineFMConv2d(nn.Module):
         shifts: φ, (t,). Both are buffers: the paper's counts leave them out.
 
     Args:
-        in_channels: c_in.
-        out_channels: c_out.
-        kernel_size: k of the square kernel.
-        stride: as in `nn.Conv2d`, of the first convolution.
-        seed_channels: c_seed, from 1 to c_out; it need not divide c_out.
-        padding: as in `nn.Conv2d`, of the first convolution.
-        dilation: as in `nn.Conv2d`, of the first convolution.
+        conv: gives r; c_seed = ceil(c_out / r).
+        shape: kernel, stride, padding and dilation are the first convolution's; a bias is the 1×1 convolution's.
         terms: t; 5 in Table 2.
         omega_range: ω is drawn uniformly from here; [1, 2] in Table 2.
         phi_range: φ likewise; [1, 5] in Table 2.
-        cheap_bias: a bias on the 1×1 convolution.
     """
 
     periods: Tensor
@@ -48,28 +52,22 @@ class SineFMConv2d(nn.Module):
 
     def __init__(
         self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: int,
-        stride: int = 1,
+        conv: ConvSpec,
+        shape: ConvShape,
         *,
-        seed_channels: int,
-        padding: int = 0,
-        dilation: int = 1,
         terms: int = 5,
         omega_range: Range = (1.0, 2.0),
         phi_range: Range = (1.0, 5.0),
-        cheap_bias: bool = False,
     ) -> None:
         super().__init__()
-        self.out_channels, copies = out_channels, generated_copies(out_channels, seed_channels)
+        seeds = shape.seed_channels(conv.ratio)
+        self.out_channels, copies = shape.out_channels, generated_copies(shape.out_channels, seeds)
         self.terms = terms if copies else 0
-        self.primary_conv = nn.Conv2d(in_channels, seed_channels, kernel_size, stride, padding, dilation, bias=False)
-        self.norms = nn.ModuleList(nn.BatchNorm2d(seed_channels) for _ in range(self.terms))
+        self.primary_conv = nn.Conv2d(shape.in_channels, seeds, *shape.geometry, bias=False)
+        self.norms = nn.ModuleList(nn.BatchNorm2d(seeds) for _ in range(self.terms))
         self.cheap_conv: nn.Conv2d | None = None
         if copies:
-            expanded, generated = terms * seed_channels, copies * seed_channels
-            self.cheap_conv = nn.Conv2d(expanded, generated, 1, groups=seed_channels, bias=cheap_bias)
+            self.cheap_conv = nn.Conv2d(terms * seeds, copies * seeds, 1, groups=seeds, bias=shape.bias)
         self.register_buffer("periods", drawn(omega_range, self.terms))
         self.register_buffer("shifts", drawn(phi_range, self.terms))
 
@@ -90,3 +88,94 @@ class SineFMConv2d(nn.Module):
     def extra_repr(self) -> str:
         """What the convolutions' own lines do not say."""
         return f"out_channels={self.out_channels}, terms={self.terms}"
+
+    def operations(self, output: Shape) -> Operations:
+        """Two convolutions; between them, t times, the product ω·(s + φ) and BatchNorm over the c_seed maps."""
+        cheap = conv_macs(self.cheap_conv, output) if self.cheap_conv is not None else 0
+        expanded = self.terms * self.primary_conv.out_channels * pixels(output)
+        return Operations(conv_macs(self.primary_conv, output) + cheap, 2 * expanded)
+
+    def to_inference(self, norm: nn.BatchNorm2d | None) -> nn.Module:
+        """Inner and outer BatchNorms go into the mixing weights; see `SineFMMaps`."""
+        primary, cheap = self.primary_conv, self.cheap_conv
+        if cheap is None:
+            return convert_conv(primary, norm)
+        seeds, dtype = primary.out_channels, primary.weight.dtype
+        behind = halves_of(norm, seeds, seeds + cheap.out_channels)
+        weight, bias = self._mixing(cheap, behind and behind[1])
+        constants = {
+            "periods": self.periods.clone(),
+            "shifts": (self.periods.double() * self.shifts.double()).to(dtype),
+            "weight": weight.to(dtype)[..., None, None],
+            "bias": bias.to(dtype)[..., None, None],
+        }
+        return SineFMMaps(self.out_channels, convert_conv(primary, None), behind and behind[0].affine(dtype), constants)
+
+    def _mixing(self, cheap: nn.Conv2d, behind: Steps | None) -> tuple[Tensor, Tensor]:
+        """w, (t, c_seed, γ), and d, (c_seed, γ): BN_i scales column i of a group and adds to its bias."""
+        seeds = self.primary_conv.out_channels
+        weight = cheap.weight.double().view(seeds, -1, self.terms)
+        inner = [steps_of(norm) for norm in self.norms if isinstance(norm, nn.BatchNorm2d)]
+        scales, shifts = (torch.stack(part, dim=1)[:, None] for part in zip(*inner, strict=True))  # (c_seed, 1, t)
+        bias = (weight * shifts).sum(2)
+        weight = weight * scales
+        if cheap.bias is not None:
+            bias = bias + cheap.bias.double().view(seeds, -1)
+        if behind:
+            scale, shift = (part.view(seeds, -1) for part in behind)
+            weight, bias = weight * scale[..., None], bias * scale + shift
+        return weight.permute(2, 0, 1).contiguous(), bias
+
+
+class SineFMMaps(InferenceLayer):
+    """A SineFM convolution with its inner BatchNorms and the one behind it.
+
+        s = primary(x),  e_i = sin(ω_i·s + c_i) with c_i = ω_i·φ_i,  i = 1…t
+        y = cat(a·s + b, Σ_i w_i·e_i + d) [: c_out]
+
+    (N, c_in, H, W) → (N, c_out, H', W'). Map j of the γ that come from one seed map stands next to the others.
+
+    Attributes:
+        periods: ω, (t,).
+        shifts: c, (t,).
+        weight: w, (t, c_seed, γ, 1, 1).
+        bias: d, (c_seed, γ, 1, 1).
+        primary: the seed convolution.
+        behind_seeds: a and b, or None.
+    """
+
+    periods: Tensor
+    shifts: Tensor
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(
+        self, out_channels: int, primary: nn.Module, behind_seeds: Affine | None, constants: dict[str, Tensor]
+    ) -> None:
+        super().__init__()
+        self.out_channels = out_channels
+        self.primary, self.behind_seeds = primary, behind_seeds
+        for name in ("periods", "shifts", "weight", "bias"):
+            self.register_buffer(name, constants[name])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, c_in, H, W) → (N, c_out, H', W')."""
+        seeds = self.primary(x)
+        channels, copies = self.bias.shape[:2]
+        new = empty_maps(seeds, channels * copies)
+        blocks = new.view(len(new), channels, copies, *new.shape[2:]).copy_(self.bias)
+        for period, shift, weight in zip(self.periods, self.shifts, self.weight, strict=True):
+            blocks.addcmul_(torch.mul(seeds, period).add_(shift).sin_().unsqueeze(2), weight)
+        if self.behind_seeds is not None:
+            seeds = self.behind_seeds(seeds)
+        return torch.cat((seeds, new), dim=1)[:, : self.out_channels]
+
+
+def places(conv: ConvSpec, site: ConvSite, family: Family, usual: Replacement | str) -> Replacement | str:
+    """The GroupNL paper's: shortcuts without BatchNorm and with a fourth of the seeds; bias in basic blocks."""
+    if isinstance(usual, str):
+        return usual
+    if family == "basic":
+        chosen = thinned(conv) if site.shortcut else conv
+        return Replacement(chosen, keep_norm=not site.shortcut, bias=True)
+    return replace(usual, keep_norm=False) if family == "bottleneck" else usual

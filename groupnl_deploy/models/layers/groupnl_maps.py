@@ -1,14 +1,18 @@
-"""The seed-based layers of the inference form: batch normalisation folded in, constants expanded, all in place.
-
-As in `inference_layers`, none follows gradients, and all accept both memory formats.
-"""
+"""GroupNL's layers of the inference form: batch normalisation folded in, constants expanded, all in place."""
 
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
-from groupnl_deploy.models.inference_layers import Affine, affine, empty_maps, is_channels_last, per_channel
+from groupnl_deploy.models.inference_layers import (
+    Affine,
+    InferenceLayer,
+    affine,
+    empty_maps,
+    is_channels_last,
+    per_channel,
+)
 from groupnl_deploy.models.layers.generation import in_blocks, in_copies
 from groupnl_deploy.models.layers.nlf import NLF
 from groupnl_deploy.models.layers.normalise import SMALLEST_ENERGY, unit_over_channels
@@ -75,7 +79,7 @@ class Generated(nn.Module):
         return new
 
 
-class GroupNLMaps(nn.Module):
+class GroupNLMaps(InferenceLayer):
     """A GroupNL convolution and the BatchNorm behind it, (N, c_in, H, W) → (N, c_out, H', W').
 
         s = conv(x) [/ max(‖s‖₂, 1e-12)] [· scale + shift]
@@ -125,81 +129,6 @@ class GroupNLMaps(nn.Module):
         if self.behind is not None:
             maps = self.behind(maps)
         return maps if maps.shape[1] == self.out_channels else maps[:, : self.out_channels]
-
-
-class GhostMaps(nn.Module):
-    """A Ghost convolution and the BatchNorm behind it: y = cat(a·s + b, cheap(s)) [: c_out], s = primary(x).
-
-    (N, c_in, H, W) → (N, c_out, H', W').
-
-    Attributes:
-        primary: the seed convolution.
-        cheap: the depthwise one, with its half of the BatchNorm inside.
-        behind_seeds: the other half, or None.
-
-    Args:
-        out_channels: c_out.
-        primary: see above.
-        cheap: see above.
-        behind_seeds: see above.
-    """
-
-    def __init__(self, out_channels: int, primary: nn.Module, cheap: nn.Module, behind_seeds: Affine | None) -> None:
-        super().__init__()
-        self.out_channels = out_channels
-        self.primary, self.cheap, self.behind_seeds = primary, cheap, behind_seeds
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, c_in, H, W) → (N, c_out, H', W')."""
-        seeds = self.primary(x)
-        new = self.cheap(seeds)
-        if self.behind_seeds is not None:
-            seeds = self.behind_seeds(seeds)
-        return torch.cat((seeds, new), dim=1)[:, : self.out_channels]
-
-
-class SineFMMaps(nn.Module):
-    """A SineFM convolution with its inner BatchNorms and the one behind it.
-
-        s = primary(x),  e_i = sin(ω_i·s + c_i) with c_i = ω_i·φ_i,  i = 1…t
-        y = cat(a·s + b, Σ_i w_i·e_i + d) [: c_out]
-
-    (N, c_in, H, W) → (N, c_out, H', W'). Map j of the γ that come from one seed map stands next to the others.
-
-    Attributes:
-        periods: ω, (t,).
-        shifts: c, (t,).
-        weight: w, (t, c_seed, γ, 1, 1).
-        bias: d, (c_seed, γ, 1, 1).
-        primary: the seed convolution.
-        behind_seeds: a and b, or None.
-    """
-
-    periods: Tensor
-    shifts: Tensor
-    weight: Tensor
-    bias: Tensor
-
-    def __init__(
-        self, out_channels: int, primary: nn.Module, behind_seeds: Affine | None, constants: dict[str, Tensor]
-    ) -> None:
-        super().__init__()
-        self.out_channels = out_channels
-        self.primary, self.behind_seeds = primary, behind_seeds
-        for name in ("periods", "shifts", "weight", "bias"):
-            self.register_buffer(name, constants[name])
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, c_in, H, W) → (N, c_out, H', W')."""
-        seeds = self.primary(x)
-        channels, copies = self.bias.shape[:2]
-        new = empty_maps(seeds, channels * copies)
-        blocks = new.view(len(new), channels, copies, *new.shape[2:]).copy_(self.bias)
-        for period, shift, weight in zip(self.periods, self.shifts, self.weight, strict=True):
-            blocks.addcmul_(torch.mul(seeds, period).add_(shift).sin_().unsqueeze(2), weight)
-        if self.behind_seeds is not None:
-            seeds = self.behind_seeds(seeds)
-        return torch.cat((seeds, new), dim=1)[:, : self.out_channels]
 
 
 def normalise_in_place(maps: Tensor) -> Tensor:
