@@ -7,6 +7,7 @@ import runpy
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from groupnl_deploy.cli.main import app
+from groupnl_deploy.models.methods import METHODS
 from groupnl_deploy.models.registry import create_model, model_spec
 from groupnl_deploy.training.checkpoint import load_model
 
@@ -230,7 +232,7 @@ def test_stages_add_up_to_the_network_and_what_cannot_be_built_is_named(monkeypa
     stages = model_plots._per_stage(profile(spec))
     assert list(stages) == ["stem", *(f"blocks.{index}" for index in range(7)), "head"]
     assert Counts.sum(stages.values()) == profile(spec).total
-    monkeypatch.setattr(model_plots, "GROUP_SIZE", 32)
+    monkeypatch.setitem(METHODS, "grouped", replace(METHODS["grouped"], sample={"group_size": 32}))
     counted, left_out = model_plots._profiles(spec)
     assert "grouped" not in counted and len(counted) == 6
     assert "Left out: grouped, G = 32 (blocks.1.1.conv_dw" in model_plots._counted_as(spec, left_out)
