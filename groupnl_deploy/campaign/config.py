@@ -23,6 +23,7 @@ class TrainConfig:
     dataset: str
     epochs: int | None = None
     seed: int = 0
+    threads: int = 1
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ def _of_model(campaign: Campaign, model: NamedModel) -> Iterator[Source]:
 
 
 def _recipe(training: TrainConfig) -> Recipe:
-    return Recipe.with_defaults(training.epochs, training.seed)
+    return Recipe.with_defaults(training.epochs, training.seed, training.threads)
 
 
 def _spec(config: ModelConfig, point: Point[TrainConfig] | None) -> ModelSpec:

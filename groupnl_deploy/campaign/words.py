@@ -41,6 +41,8 @@ _PLACES: dict[str, Place] = {
     **{name: ("bench", name) for name in ("backend", "threads", "spinning", "arena", "graph_level", "repeats")},
     "device": ("push", "device"),
 }
+# A key of two tables is that of the one that was being read.
+_OF_TWO_TABLES: frozenset[Place] = frozenset({("train", "threads")})
 _KEYS = {"method": "conv", "name": "model"}
 _OPTIONS: dict[str, str] = {
     "--seconds": "min_seconds",
@@ -195,7 +197,7 @@ def _dotted(names: str) -> Place:
 def _place_of(field: str, table: Place) -> Place:
     """Where a field is set, when the mistake was found in `table`."""
     field = field.partition(" ")[0]  # "input_shape height"
-    if field in _PLACES:
+    if field in _PLACES and (*table, field) not in _OF_TWO_TABLES:
         return _PLACES[field]
     return (*table[:2], _KEYS.get(field, field)) if table[:1] == ("models",) else (*table, field)
 

@@ -24,6 +24,9 @@ def train(
     width: Width = 1.0,
     epochs: Annotated[int | None, typer.Option(help="Epochs; the recipe's own number if left out.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    threads: Annotated[
+        int, typer.Option(help="Threads of PyTorch. 0 is every core; the weights then depend on the machine.")
+    ] = 1,
     json: Json = False,
 ) -> None:
     """Train a network to a checkpoint folder. An interrupted training goes on where it stopped.
@@ -44,7 +47,7 @@ def train(
     size = {"num_classes": data.num_classes, "input_shape": data.input_shape}
     spec = options.spec(model, otherwise="groupnl", width=width, seed=seed, **size)
     departed = tell_departure(model, spec)
-    recipe = Recipe.with_defaults(epochs, seed)
+    recipe = Recipe.with_defaults(epochs, seed, threads)
     try:
         cell = Cell(Source(out.name, spec, Training(recipe, dataset)))
         checkpoint = train_cell(cell, out, console.TerminalReporter())
@@ -75,6 +78,8 @@ def evaluate(
     from groupnl_deploy.images.datasets import load_dataset
     from groupnl_deploy.training.checkpoint import load_model
     from groupnl_deploy.training.evaluate import evaluate as measure
+    from groupnl_deploy.training.recipe import Recipe
+    from groupnl_deploy.training.threads import computing_threads
 
     stored, model = load_model(checkpoint)
     if not stored.trained:
@@ -87,7 +92,8 @@ def evaluate(
             "Its accuracy is what its authors say; groupnl bench measures everything else.",
         )
     data = load_dataset(stored.dataset)
-    result = measure(model, data.test_images, data.test_labels, stored.mean, stored.std)
+    with computing_threads((stored.recipe or Recipe()).threads):
+        result = measure(model, data.test_images, data.test_labels, stored.mean, stored.std)
     if json:
         console.show_json({"schema_version": 1, "dataset": data.name, "evaluation": to_dict(result)})
         return

@@ -23,13 +23,13 @@ from groupnl_deploy.models.registry import create_model
 from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.training.files import read_verified, read_whole, write_tensors
 from groupnl_deploy.training.loop import TrainResult
+from groupnl_deploy.training.older_records import SCHEMA_VERSION, as_of_today
 from groupnl_deploy.training.recipe import Recipe
 from groupnl_deploy.training.state import TrainingState, discard_state
 from groupnl_deploy.workspace import CHECKPOINT_FILE, atomic_directory, sha256_hex
 
 WEIGHTS_FILE = "model.safetensors"
 TRAINING_FILE = "training.safetensors"
-SCHEMA_VERSION = 1
 _REMEDY = "Copy the checkpoint folder again from where it was whole, or train again."
 
 
@@ -179,7 +179,7 @@ def _load(directory: Path) -> tuple[Checkpoint, bytes]:
     _require_folder(directory)
     path = directory / CHECKPOINT_FILE
     try:
-        checkpoint = from_json(Checkpoint, read_whole(path, _REMEDY))
+        checkpoint = from_json(Checkpoint, as_of_today(read_whole(path, _REMEDY)))
     except StrictError as error:
         raise VerificationFailed(f"{path} is damaged or of another version: {error}.", _REMEDY) from error
     return checkpoint, read_verified(directory, checkpoint.weights, _REMEDY)

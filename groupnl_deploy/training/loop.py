@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from device_agent.strict import to_dict
 from groupnl_deploy.errors import TrainingDiverged, UsageError
 from groupnl_deploy.images.datasets import ImageDataset
 from groupnl_deploy.images.preprocessing import as_input
@@ -17,6 +18,7 @@ from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.training.evaluate import Evaluation, evaluate
 from groupnl_deploy.training.recipe import Recipe, learning_rate
 from groupnl_deploy.training.state import TrainingJob, TrainingState, load_state, save_state
+from groupnl_deploy.training.threads import computing_threads
 
 
 @dataclass(frozen=True)
@@ -58,8 +60,7 @@ def train(
     progress: Callable[[TrainProgress], None],
     resume_dir: Path | None = None,
 ) -> TrainResult:
-    """Train the network of a spec by a recipe; equal arguments give equal weights on one machine
-    with one number of threads.
+    """Train the network of a spec by a recipe; equal arguments give equal weights on one machine.
 
     With `resume_dir` the state is saved there after every epoch, and a training that finds the state of the
     same job goes on from it, to the same bits as if it had never stopped. The state of another job is left
@@ -71,7 +72,7 @@ def train(
     _require_fit(spec, dataset)
     job = TrainingJob(spec, recipe, dataset.name, dataset.split_seed)
     found = load_state(resume_dir) if resume_dir else None
-    with torch.random.fork_rng(devices=[]):
+    with computing_threads(recipe.threads), torch.random.fork_rng(devices=[]):
         run = _Run(job, dataset)
         note = _resume(run, found)
         started = run.epoch
@@ -80,7 +81,8 @@ def train(
             if resume_dir:
                 save_state(resume_dir, run.state())
         state = run.state()  # inside, for the random generator's sake
-    return TrainResult(run.model.eval(), dataset, run.evaluate(), state, started, note, resume_dir)
+        evaluation = run.evaluate()
+    return TrainResult(run.model.eval(), dataset, evaluation, state, started, note, resume_dir)
 
 
 class _Run:
@@ -188,9 +190,19 @@ def _resume(run: _Run, found: TrainingState | None) -> str | None:
     if found is None:
         return None
     if found.job != run.job:
-        return "the saved state is of another network, recipe or data set: starting from the beginning"
+        return f"the saved state is of another {_difference(found.job, run.job)}: starting from the beginning"
     run.restore(found)
     return f"going on after epoch {found.epoch} of {run.job.recipe.epochs}"
+
+
+def _difference(found: TrainingJob, wanted: TrainingJob) -> str:
+    if found.spec != wanted.spec:
+        return "network"
+    if found.recipe == wanted.recipe:
+        return "data set"
+    there, here = to_dict(found.recipe), to_dict(wanted.recipe)
+    changes = (f"{name} {value} instead of {here[name]}" for name, value in there.items() if value != here[name])
+    return f"recipe ({', '.join(changes)})"
 
 
 def _require_fit(spec: ModelSpec, dataset: ImageDataset) -> None:

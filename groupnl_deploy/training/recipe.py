@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 
 from groupnl_deploy.errors import InvalidSetting
 
+MOST_THREADS = 1024
+
 
 class InvalidRecipe(InvalidSetting, ValueError):
     """A number in a recipe trains nothing; a `ValueError` too, so that strict decoding names its place."""
@@ -30,6 +32,9 @@ class Recipe:
         max_shift_pixels: each training image moves by up to this many pixels in both directions. There is
             no mirroring: a mirrored digit is no digit.
         seed: of shuffling and shifting. The network's own seed is in its spec.
+        threads: that PyTorch computes with. Sums of floating-point numbers depend on it, so it is part of the recipe:
+            equal recipes give equal weights whatever number of cores or of other trainings there is. 0 is as many as
+            PyTorch takes by itself; then the weights depend on the machine.
     """
 
     epochs: int = 5
@@ -41,6 +46,7 @@ class Recipe:
     warmup_epochs: float = 0.5
     max_shift_pixels: int = 1
     seed: int = 0
+    threads: int = 1
 
     def __post_init__(self) -> None:
         _require(self.epochs >= 1, "epochs", self.epochs, "at least 1")
@@ -51,11 +57,12 @@ class Recipe:
         _require(self.clip_norm is None or _positive(self.clip_norm), "clip_norm", self.clip_norm, "a positive number")
         _require(_zero_or_more(self.warmup_epochs), "warmup_epochs", self.warmup_epochs, "at least 0")
         _require(self.max_shift_pixels >= 0, "max_shift_pixels", self.max_shift_pixels, "at least 0")
+        _require(0 <= self.threads <= MOST_THREADS, "threads", self.threads, f"between 0 and {MOST_THREADS:,}")
 
     @classmethod
-    def with_defaults(cls, epochs: int | None, seed: int = 0) -> "Recipe":
-        """The default recipe with this seed and, unless None, this many epochs."""
-        recipe = cls(seed=seed)
+    def with_defaults(cls, epochs: int | None, seed: int = 0, threads: int = 1) -> "Recipe":
+        """The default recipe with this seed, so many threads and, unless None, this many epochs."""
+        recipe = cls(seed=seed, threads=threads)
         return recipe if epochs is None else replace(recipe, epochs=epochs)
 
 

@@ -15,12 +15,12 @@ from device_agent.strict import StrictError, from_json, to_json
 from groupnl_deploy.errors import VerificationFailed
 from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.training.files import read_verified, read_whole, tensor_bytes
+from groupnl_deploy.training.older_records import SCHEMA_VERSION, as_of_today
 from groupnl_deploy.training.recipe import Recipe
 from groupnl_deploy.workspace import write_atomically
 
 STATE_FILE = "training.json"
 _TENSORS_PREFIX = "training-"
-SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def load_state(directory: Path) -> TrainingState | None:
     remedy = f"Remove {directory} to train from the start."
     data = read_whole(directory / STATE_FILE, remedy)
     try:
-        record = from_json(_StateRecord, data)
+        record = from_json(_StateRecord, as_of_today(data))
     except StrictError as error:
         raise VerificationFailed(f"{directory / STATE_FILE} is no training state: {error}.", remedy) from error
     tensors = safetensors.torch.load(read_verified(directory, record.tensors, remedy))

@@ -74,6 +74,8 @@ MISTAKES = [
     ("epochs = 1", "epochs = 0", "[train] epochs"),
     ("epochs = 1", 'epochs = "1"', "[train] epochs"),
     ("epochs = 1", "seed = -1", "[train] seed"),
+    ("epochs = 1", "threads = -1", "[train] threads"),
+    ("epochs = 1", "threads = 1.5", "[train] threads"),
     ('label = "two"', 'label = "one"', "[[models]] number 2, label"),
     ('label = "two"', 'label = "../two"', "[[models]] number 2, label"),
     (

@@ -12,6 +12,7 @@ from groupnl_deploy.training.recipe import Recipe, learning_rate
 def test_defaults_with_an_epoch_count_or_without():
     assert Recipe.with_defaults(None, 3) == Recipe(seed=3)
     assert Recipe.with_defaults(7) == Recipe(epochs=7)
+    assert Recipe.with_defaults(None, threads=2) == Recipe(threads=2)
 
 
 @pytest.mark.parametrize(
@@ -26,6 +27,8 @@ def test_defaults_with_an_epoch_count_or_without():
         {"clip_norm": 0.0},
         {"warmup_epochs": float("inf")},
         {"max_shift_pixels": -1},
+        {"threads": -1},
+        {"threads": 1025},
     ],
 )
 def test_a_recipe_that_trains_nothing_is_refused_by_name(change):

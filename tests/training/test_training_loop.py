@@ -1,5 +1,6 @@
 """The loop: it learns, it repeats itself bit for bit, it goes on after an interruption, it stops at NaN."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -57,6 +58,41 @@ def test_the_same_seed_gives_the_same_bits_and_another_does_not(trained, thin_sp
     assert not torch.equal(trained.state.tensors["model.fc.weight"], other.state.tensors["model.fc.weight"])
 
 
+def test_the_threads_are_the_recipes_and_the_caller_keeps_his(trained, thin_spec, short_recipe, few_digits):
+    seen = []
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        again = train(thin_spec, short_recipe, few_digits, lambda now: seen.append(torch.get_num_threads()))
+        train(thin_spec, Recipe(epochs=1, threads=2), few_digits, lambda now: seen.append(torch.get_num_threads()))
+        train(thin_spec, Recipe(epochs=1, threads=0), few_digits, lambda now: seen.append(torch.get_num_threads()))
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+    assert seen == [1] * 9 + [2] * 3 + [3] * 3
+    assert_same_bits(trained, again)
+
+
+def test_the_threads_come_back_after_an_interruption(thin_spec, few_digits):
+    before = torch.get_num_threads()
+    with pytest.raises(KeyboardInterrupt):
+        train(thin_spec, Recipe(epochs=1, threads=before + 1), few_digits, interrupt_at(1, 1))
+    assert torch.get_num_threads() == before
+
+
+def test_a_state_that_names_no_threads_is_of_a_training_on_every_core(tmp_path, thin_spec, few_digits):
+    folder, recipe = tmp_path / "resume", Recipe(epochs=1, threads=0)
+    train(thin_spec, recipe, few_digits, ignore, folder)
+    record = json.loads((folder / "training.json").read_text())
+    del record["job"]["recipe"]["threads"]
+    (folder / "training.json").write_text(json.dumps(record | {"schema_version": 1}))
+    assert load_state(folder).job.recipe == recipe
+    assert train(thin_spec, recipe, few_digits, ignore, folder).resumed_from_epoch == 1
+    seen = []
+    train(thin_spec, replace(recipe, threads=1), few_digits, seen.append, folder)
+    assert "another recipe (threads 0 instead of 1)" in seen[0].note
+
+
 def test_hyper_parameters_stay_as_drawn_and_are_not_decayed(trained, thin_spec):
     from groupnl_deploy.models.registry import create_model
 
@@ -104,7 +140,7 @@ def test_the_state_of_another_recipe_is_left_out_of_account(tmp_path, thin_spec,
     seen = []
     result = train(thin_spec, replace(short_recipe, epochs=2), few_digits, seen.append, tmp_path / "resume")
     assert result.resumed_from_epoch == 0
-    assert "another network, recipe or data set" in seen[0].note
+    assert "another recipe (epochs 1 instead of 2, seed 0 instead of 4)" in seen[0].note
     assert load_state(tmp_path / "resume").job.recipe.epochs == 2
 
 
@@ -116,7 +152,7 @@ def test_the_state_of_another_recipe_is_left_out_of_account(tmp_path, thin_spec,
         ("training.json", lambda data: data[:20], "no training state"),
         (
             "training.json",
-            lambda data: data.replace(b'\n  "schema_version": 1', b'\n  "schema_version": 2'),
+            lambda data: data.replace(b'\n  "schema_version": 2', b'\n  "schema_version": 3'),
             "version",
         ),
     ],
