@@ -93,7 +93,7 @@ def evaluate(
         )
     data = load_dataset(stored.dataset)
     with computing_threads((stored.recipe or Recipe()).threads):
-        result = measure(model, data.test_images, data.test_labels, stored.mean, stored.std)
+        result = measure(model, data.test, stored.mean, stored.std)
     if json:
         console.show_json({"schema_version": 1, "dataset": data.name, "evaluation": to_dict(result)})
         return

@@ -7,7 +7,8 @@ import torch
 from torch.nn import functional
 
 from groupnl_deploy.errors import UsageError
-from groupnl_deploy.images.datasets import Images, Shape, Statistics, load_dataset
+from groupnl_deploy.images.dataset import PerChannel, Pixels, Shape, gather
+from groupnl_deploy.images.datasets import load_dataset
 from groupnl_deploy.images.preprocessing import preprocessing
 
 PHOTO_CROPS = 8
@@ -20,11 +21,11 @@ class BenchImages:
     `mean` and `std` turn them into a network's input: (x / 255 − mean) / std, per channel.
     """
 
-    images: Images
+    images: Pixels
     labels: tuple[int, ...] | None
     source: str
-    mean: Statistics
-    std: Statistics
+    mean: PerChannel
+    std: PerChannel
 
 
 def bench_images(dataset_name: str | None, input_shape: Shape, count: int | None) -> BenchImages:
@@ -45,9 +46,10 @@ def bench_images(dataset_name: str | None, input_shape: Shape, count: int | None
             f"The images of “{data.name}” have the shape {data.input_shape}, but the network takes {input_shape}.",
             "Use the data set that the network was made for.",
         )
-    labels = tuple(int(label) for label in data.test_labels[:count])
-    source = f"{data.name}, first {len(labels)} test images (split seed {data.split_seed})"
-    return BenchImages(data.test_images[:count], labels, source, data.mean, data.std)
+    chosen = range(len(data.test))[:count]
+    source = f"{data.name}, first {len(chosen)} test images (split seed {data.split_seed})"
+    labels = tuple(data.test.labels[:count].tolist())
+    return BenchImages(gather(data.test, chosen).numpy(), labels, source, *data.statistics)
 
 
 def _photo_crops(shape: Shape, count: int) -> BenchImages:
@@ -61,11 +63,11 @@ def _photo_crops(shape: Shape, count: int) -> BenchImages:
     photos = [np.moveaxis(photo, 2, 0) for photo in load_sample_images().images]
     random = np.random.default_rng(0)
     crops = np.stack([_crop(photos[index % len(photos)], shape, random) for index in range(count)])
-    mean, std = preprocessing(None, shape[0])
-    return BenchImages(crops, None, f"scikit-learn's sample photographs, {count} seeded crops", mean, std)
+    source = f"scikit-learn's sample photographs, {count} seeded crops"
+    return BenchImages(crops, None, source, *preprocessing(None, shape[0]))
 
 
-def _crop(photo: Images, shape: Shape, random: np.random.Generator) -> Images:
+def _crop(photo: Pixels, shape: Shape, random: np.random.Generator) -> Pixels:
     """A random window of the wanted aspect, half to all of the largest that fits, resized with antialiasing."""
     channels, height, width = shape
     _, full_height, full_width = photo.shape

@@ -4,23 +4,24 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from groupnl_deploy.images.datasets import Statistics, load_dataset
+from groupnl_deploy.images.dataset import PerChannel, Statistics
+from groupnl_deploy.images.datasets import load_dataset
 
 # The usual per-channel statistics of ImageNet's training images, for nets that have no data set of their own.
-IMAGENET_MEAN: Statistics = (0.485, 0.456, 0.406)
-IMAGENET_STD: Statistics = (0.229, 0.224, 0.225)
+IMAGENET_MEAN: PerChannel = (0.485, 0.456, 0.406)
+IMAGENET_STD: PerChannel = (0.229, 0.224, 0.225)
 
 
-def preprocessing(dataset_name: str | None, channels: int) -> tuple[Statistics, Statistics]:
-    """(mean, std) per channel: the data set's own, or ImageNet's where there is none."""
+def preprocessing(dataset_name: str | None, channels: int) -> Statistics:
+    """The data set's own, or ImageNet's where there is none."""
     if dataset_name is not None:
-        data = load_dataset(dataset_name)
-        return data.mean, data.std
+        return load_dataset(dataset_name).statistics
     if channels == 3:
-        return IMAGENET_MEAN, IMAGENET_STD
-    return (float(np.mean(IMAGENET_MEAN)),) * channels, (float(np.mean(IMAGENET_STD)),) * channels
+        return Statistics(IMAGENET_MEAN, IMAGENET_STD)
+    mean, std = float(np.mean(IMAGENET_MEAN)), float(np.mean(IMAGENET_STD))
+    return Statistics((mean,) * channels, (std,) * channels)
 
 
-def as_input(images: Tensor, mean: Statistics, std: Statistics) -> Tensor:
+def as_input(images: Tensor, mean: PerChannel, std: PerChannel) -> Tensor:
     """uint8 (N, C, H, W) → float32 (x / 255 − mean) / std."""
     return (images.float() / 255 - torch.tensor(mean).view(-1, 1, 1)) / torch.tensor(std).view(-1, 1, 1)

@@ -1,16 +1,15 @@
 """How good a network is on images it was not trained on."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import nn
 from torch.nn import functional
 
 from groupnl_deploy.errors import UsageError
-from groupnl_deploy.images.datasets import Images, Statistics
+from groupnl_deploy.images.dataset import LabelledImages, PerChannel, gather
 from groupnl_deploy.images.preprocessing import as_input
 
 
@@ -24,35 +23,29 @@ class Evaluation:
 
 
 def evaluate(
-    model: nn.Module,
-    images: Images,
-    labels: npt.NDArray[np.int64] | Sequence[int],
-    mean: Statistics,
-    std: Statistics,
-    *,
-    batch_size: int = 256,
+    model: nn.Module, images: LabelledImages, mean: PerChannel, std: PerChannel, *, batch_size: int = 256
 ) -> Evaluation:
-    """Run the model in eval mode over uint8 (N, C, H, W) images; its training mode is put back afterwards."""
-    targets = torch.from_numpy(np.array(labels, dtype=np.int64))
-    if len(images) != len(targets) or not len(images):
-        raise UsageError(
-            f"There are {len(images)} images and {len(targets)} labels to evaluate on.", "Give one label an image."
-        )
-    logits = _logits(model, images, mean, std, batch_size)
-    return Evaluation(
-        accuracy=(logits.argmax(dim=1) == targets).double().mean().item(),
-        loss=functional.cross_entropy(logits.double(), targets).item(),
-        count=len(targets),
-    )
+    """Run the model in eval mode over all images, a batch in memory at a time; its mode is put back afterwards.
+
+    Raises `UsageError` where there are no images.
+    """
+    if not len(images):
+        raise UsageError("There are no images to evaluate on.", "Give at least one.")
+    labels = torch.tensor(images.labels)
+    right, loss = 0, 0.0
+    with _in_eval_mode(model), torch.inference_mode():
+        for chosen in torch.split(torch.arange(len(images)), batch_size):
+            logits = model(as_input(gather(images, chosen.tolist()), mean, std))
+            right += int((logits.argmax(dim=1) == labels[chosen]).sum())
+            loss += functional.cross_entropy(logits.double(), labels[chosen], reduction="sum").item()
+    return Evaluation(right / len(images), loss / len(images), len(images))
 
 
-def _logits(model: nn.Module, images: Images, mean: Statistics, std: Statistics, batch_size: int) -> torch.Tensor:
+@contextlib.contextmanager
+def _in_eval_mode(model: nn.Module) -> Iterator[None]:
     was_training = model.training
     model.eval()
     try:
-        with torch.inference_mode():
-            starts = range(0, len(images), batch_size)
-            batches = (torch.from_numpy(np.array(images[start : start + batch_size])) for start in starts)
-            return torch.cat([model(as_input(batch, mean, std)) for batch in batches])
+        yield
     finally:
         model.train(was_training)

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from device_agent.strict import to_dict
 from groupnl_deploy.errors import TrainingDiverged, UsageError
-from groupnl_deploy.images.datasets import ImageDataset
+from groupnl_deploy.images.dataset import Dataset, gather
 from groupnl_deploy.images.preprocessing import as_input
 from groupnl_deploy.models.registry import create_model
 from groupnl_deploy.models.spec import ModelSpec
@@ -45,7 +45,7 @@ class TrainResult:
     """
 
     model: nn.Module
-    dataset: ImageDataset
+    dataset: Dataset
     evaluation: Evaluation
     state: TrainingState
     resumed_from_epoch: int
@@ -56,7 +56,7 @@ class TrainResult:
 def train(
     spec: ModelSpec,
     recipe: Recipe,
-    dataset: ImageDataset,
+    dataset: Dataset,
     progress: Callable[[TrainProgress], None],
     resume_dir: Path | None = None,
 ) -> TrainResult:
@@ -88,7 +88,7 @@ def train(
 class _Run:
     """The mutable middle of a training: network, optimiser, random state, epoch."""
 
-    def __init__(self, job: TrainingJob, dataset: ImageDataset) -> None:
+    def __init__(self, job: TrainingJob, dataset: Dataset) -> None:
         self.job, self.dataset, self.epoch = job, dataset, 0
         # Not in channels_last, though it trains a fifth faster: PyTorch 2.13's CPU backward writes past its
         # buffers in that layout where a batch is odd and a layer narrow (8 channels, batch 29: heap corrupted).
@@ -98,8 +98,7 @@ class _Run:
         self.optimizer = torch.optim.SGD(
             self.learnable.values(), recipe.lr, recipe.momentum, weight_decay=recipe.weight_decay
         )
-        self.images = torch.tensor(dataset.train_images)
-        self.labels = torch.tensor(dataset.train_labels)
+        self.labels = torch.tensor(dataset.train.labels)
         # A last batch of one image has no batch statistics in a layer of one pixel, so it joins no step.
         self.steps = math.ceil((len(self.labels) - 1) / recipe.batch_size)
         torch.manual_seed(recipe.seed)
@@ -119,8 +118,8 @@ class _Run:
 
     def _step(self, chosen: Tensor, step: int) -> float:
         recipe = self.job.recipe
-        shifted = shift_randomly(self.images[chosen], recipe.max_shift_pixels)
-        inputs = as_input(shifted, self.dataset.mean, self.dataset.std)
+        images = gather(self.dataset.train, chosen.tolist())
+        inputs = as_input(shift_randomly(images, recipe.max_shift_pixels), *self.dataset.statistics)
         logits = self.model(inputs)
         loss = functional.cross_entropy(logits, self.labels[chosen])
         self.optimizer.zero_grad()
@@ -133,8 +132,7 @@ class _Run:
 
     def evaluate(self) -> Evaluation:
         """On the test images. A last step that broke the weights shows only here."""
-        data = self.dataset
-        evaluation = evaluate(self.model, data.test_images, data.test_labels, data.mean, data.std)
+        evaluation = evaluate(self.model, self.dataset.test, *self.dataset.statistics)
         self._require_finite(evaluation.loss, "on the test images")
         return evaluation
 
@@ -205,12 +203,12 @@ def _difference(found: TrainingJob, wanted: TrainingJob) -> str:
     return f"recipe ({', '.join(changes)})"
 
 
-def _require_fit(spec: ModelSpec, dataset: ImageDataset) -> None:
+def _require_fit(spec: ModelSpec, dataset: Dataset) -> None:
     if spec.input_shape != dataset.input_shape or spec.num_classes != dataset.num_classes:
         raise UsageError(
             f"The network takes {spec.input_shape} and has {spec.num_classes} classes, but “{dataset.name}” has "
             f"images of {dataset.input_shape} and {dataset.num_classes} classes.",
             "Make the network with the data set's shape and number of classes.",
         )
-    if len(dataset.train_labels) < 2:
-        raise UsageError(f"“{dataset.name}” has {len(dataset.train_labels)} training images.", "Two are the least.")
+    if len(dataset.train) < 2:
+        raise UsageError(f"“{dataset.name}” has {len(dataset.train)} training images.", "Two are the least.")

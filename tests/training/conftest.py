@@ -6,7 +6,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from groupnl_deploy.images.datasets import ImageDataset, load_dataset
+from groupnl_deploy.images.dataset import Dataset, LabelledImages
+from groupnl_deploy.images.datasets import load_dataset
+from groupnl_deploy.images.in_memory import InMemoryImages
 from groupnl_deploy.models.spec import ConvSpec, ModelSpec
 from groupnl_deploy.training.loop import TrainResult, train
 from groupnl_deploy.training.recipe import Recipe
@@ -22,15 +24,14 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def few_digits() -> ImageDataset:
+def few_digits() -> Dataset:
     data = load_dataset("digits")
-    return replace(
-        data,
-        train_images=data.train_images[:97],
-        train_labels=data.train_labels[:97],
-        test_images=data.test_images[:40],
-        test_labels=data.test_labels[:40],
-    )
+    return replace(data, train=first(data.train, 97), test=first(data.test, 40), declared=data.statistics)
+
+
+def first(images: LabelledImages, count: int) -> InMemoryImages:
+    assert isinstance(images, InMemoryImages)
+    return InMemoryImages(images.pixels[:count], images.labels[:count])
 
 
 @pytest.fixture(scope="session")
@@ -44,5 +45,5 @@ def short_recipe() -> Recipe:
 
 
 @pytest.fixture(scope="session")
-def trained(thin_spec: ModelSpec, short_recipe: Recipe, few_digits: ImageDataset) -> TrainResult:
+def trained(thin_spec: ModelSpec, short_recipe: Recipe, few_digits: Dataset) -> TrainResult:
     return train(thin_spec, short_recipe, few_digits, lambda progress: None)

@@ -40,7 +40,7 @@ def test_round_trip_of_a_trained_network(folder, trained, thin_spec, short_recip
     assert not model.training
     state = trained.model.state_dict()
     assert all(torch.equal(tensor, state[key]) for key, tensor in model.state_dict().items())
-    again = evaluate(model, few_digits.test_images, few_digits.test_labels, checkpoint.mean, checkpoint.std)
+    again = evaluate(model, few_digits.test, checkpoint.mean, checkpoint.std)
     assert again == trained.evaluation
     assert again.accuracy == checkpoint.accuracy
 

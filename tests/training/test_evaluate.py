@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from groupnl_deploy.errors import UsageError
+from groupnl_deploy.images.in_memory import InMemoryImages
 from groupnl_deploy.training.evaluate import evaluate
 
 
@@ -21,7 +22,8 @@ class BrightChannel(nn.Module):
 def test_accuracy_loss_and_count_in_uneven_batches():
     images = np.zeros((5, 2, 4, 4), dtype=np.uint8)
     images[np.arange(5), [0, 1, 0, 1, 0]] = 255
-    result = evaluate(BrightChannel(), images, [0, 1, 0, 1, 1], (0.0, 0.0), (1.0, 1.0), batch_size=2)
+    labelled = InMemoryImages(images, np.array([0, 1, 0, 1, 1]))
+    result = evaluate(BrightChannel(), labelled, (0.0, 0.0), (1.0, 1.0), batch_size=2)
     assert result.count == 5
     assert result.accuracy == pytest.approx(0.8)
     right, wrong = math.log(1 + math.exp(-1)), math.log(1 + math.exp(1))
@@ -32,12 +34,13 @@ def test_accuracy_loss_and_count_in_uneven_batches():
 def test_the_training_mode_is_put_back(training):
     model = nn.Sequential(nn.BatchNorm2d(2), BrightChannel()).train(training)
     before = model[0].running_mean.clone()
-    evaluate(model, np.full((2, 2, 4, 4), 9, np.uint8), [0, 1], (0.5, 0.5), (1.0, 1.0))
+    images = InMemoryImages(np.full((2, 2, 4, 4), 9, np.uint8), np.array([0, 1]))
+    evaluate(model, images, (0.5, 0.5), (1.0, 1.0))
     assert model.training is training
     assert torch.equal(model[0].running_mean, before)
 
 
-@pytest.mark.parametrize(("images", "labels"), [(0, 0), (3, 2)])
-def test_nothing_to_evaluate_on_is_refused(images, labels):
-    with pytest.raises(UsageError, match=f"{images} images and {labels} labels"):
-        evaluate(BrightChannel(), np.zeros((images, 2, 4, 4), np.uint8), [0] * labels, (0.0, 0.0), (1.0, 1.0))
+def test_nothing_to_evaluate_on_is_refused():
+    nothing = InMemoryImages(np.zeros((0, 2, 4, 4), np.uint8), np.zeros(0, np.int64))
+    with pytest.raises(UsageError, match="no images to evaluate on"):
+        evaluate(BrightChannel(), nothing, (0.0, 0.0), (1.0, 1.0))

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from groupnl_deploy.errors import TrainingDiverged, UsageError, VerificationFailed
+from groupnl_deploy.images.in_memory import InMemoryImages
 from groupnl_deploy.models.spec import ConvSpec
 from groupnl_deploy.training.loop import shift_randomly, train
 from groupnl_deploy.training.recipe import Recipe
@@ -91,6 +92,28 @@ def test_a_state_that_names_no_threads_is_of_a_training_on_every_core(tmp_path, 
     seen = []
     train(thin_spec, replace(recipe, threads=1), few_digits, seen.append, folder)
     assert "another recipe (threads 0 instead of 1)" in seen[0].note
+
+
+class ReadOnDemand:
+    """The images of another part, one at a time, with a list of which were asked for."""
+
+    def __init__(self, images):
+        self.images, self.labels, self.read = images, images.labels, []
+
+    def __len__(self):
+        return len(self.labels)
+
+    def __getitem__(self, index):
+        self.read.append(index)
+        return self.images[index].copy()
+
+
+def test_images_that_are_read_on_demand_give_the_same_bits(trained, thin_spec, short_recipe, few_digits):
+    lazy = replace(few_digits, train=ReadOnDemand(few_digits.train), test=ReadOnDemand(few_digits.test))
+    seen = []
+    assert_same_bits(trained, train(thin_spec, short_recipe, lazy, lambda now: seen.append(len(lazy.train.read))))
+    assert seen[:3] == [32, 64, 96]  # a step reads its own batch and no other image
+    assert len(set(lazy.train.read[:96])) == 96
 
 
 def test_hyper_parameters_stay_as_drawn_and_are_not_decayed(trained, thin_spec):
@@ -193,7 +216,7 @@ def test_a_network_that_does_not_fit_the_data_is_refused(change, thin_spec, few_
 
 
 def test_one_training_image_is_refused(thin_spec, few_digits):
-    one = replace(few_digits, train_images=few_digits.train_images[:1], train_labels=few_digits.train_labels[:1])
+    one = replace(few_digits, train=InMemoryImages(few_digits.train.pixels[:1], few_digits.train.labels[:1]))
     with pytest.raises(UsageError, match="1 training images"):
         train(thin_spec, Recipe(), one, ignore)
 

@@ -1,0 +1,100 @@
+"""What a data set is: labelled images that are read one at a time, in a part to train on and a part to test on."""
+
+import functools
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from groupnl_deploy.errors import UsageError
+
+Shape = tuple[int, int, int]
+"""(C, H, W) of one image."""
+Pixels = npt.NDArray[np.uint8]
+Labels = npt.NDArray[np.int64]
+PerChannel = tuple[float, ...]
+"""One number for each channel of an image."""
+
+
+class LabelledImages(Protocol):
+    """Images of one shape, each read when it is asked for, and the class of each, known without reading any.
+
+    The same index gives the same pixels every time, in every process: whatever is random happens to a batch.
+    """
+
+    @property
+    def labels(self) -> Labels:
+        """int64 (N,): the index of each image's class name."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Pixels:
+        """uint8 (C, H, W), for an index from 0 to N - 1."""
+
+
+class Statistics(NamedTuple):
+    """Mean and standard deviation of pixels from 0 to 1, per channel."""
+
+    mean: PerChannel
+    std: PerChannel
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A data set by name: its two parts, and what a network must know of them.
+
+    Args:
+        name: under which it is registered.
+        class_names: by label.
+        input_shape: (C, H, W) of every image.
+        train: what a network is trained on.
+        test: what it is tested on; no training sees it.
+        split_seed: decided which image is in which part.
+        declared: the statistics where they are published; else those of `train` are measured when they are needed.
+    """
+
+    name: str
+    class_names: tuple[str, ...]
+    input_shape: Shape
+    train: LabelledImages
+    test: LabelledImages
+    split_seed: int
+    declared: Statistics | None = None
+
+    @property
+    def num_classes(self) -> int:
+        """How many classes there are."""
+        return len(self.class_names)
+
+    @functools.cached_property
+    def statistics(self) -> Statistics:
+        """Of the training images. Raises `UsageError` where they are all of one colour."""
+        found = self.declared or measure_statistics(self.train, self.input_shape[0])
+        if not all(found.std):
+            raise UsageError(
+                f"Channel {found.std.index(0)} of all training images of “{self.name}” has one value everywhere.",
+                "There is nothing to learn from it: look at the images.",
+            )
+        return found
+
+
+def gather(images: LabelledImages, indices: Iterable[int]) -> Tensor:
+    """uint8 (N, C, H, W): the images of these indices, read one by one in this order."""
+    return torch.from_numpy(np.stack([images[index] for index in indices]))
+
+
+def measure_statistics(images: LabelledImages, channels: int) -> Statistics:
+    """Read every image once. Sums of whole numbers are exact, so the order of the images changes no bit."""
+    sums, squares, pixels = np.zeros(channels, np.int64), np.zeros(channels, np.int64), 0
+    for index in range(len(images)):
+        values = images[index].reshape(channels, -1).astype(np.int64)
+        sums, squares = sums + values.sum(axis=1), squares + np.square(values).sum(axis=1)
+        pixels += values.shape[1]
+    scale, totals = 255 * pixels, sums.tolist()
+    spreads = [math.sqrt(pixels * square - total**2) for total, square in zip(totals, squares.tolist(), strict=True)]
+    return Statistics(tuple(total / scale for total in totals), tuple(spread / scale for spread in spreads))

@@ -1,0 +1,167 @@
+"""Data sets: split, statistics, refusals, and the images that benchmarks run on."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+from groupnl_deploy.errors import UsageError
+from groupnl_deploy.images.bench_images import bench_images
+from groupnl_deploy.images.dataset import Dataset, Statistics, gather, measure_statistics
+from groupnl_deploy.images.datasets import DATASETS, load_dataset
+from groupnl_deploy.images.in_memory import InMemoryImages
+from groupnl_deploy.images.preprocessing import IMAGENET_MEAN, as_input, preprocessing
+
+
+def pixels_of(part) -> np.ndarray:
+    return gather(part, range(len(part))).numpy()
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_every_data_set_is_what_it_says(name):
+    data = load_dataset(name)
+    assert data.name == name
+    assert len(data.class_names) == len(set(data.class_names)) == data.num_classes
+    for part in (data.train, data.test):
+        assert part.labels.dtype == np.int64
+        assert part.labels.shape == (len(part),)
+        assert set(part.labels) == set(range(data.num_classes))
+        for index in (0, len(part) - 1):
+            assert part[index].dtype == np.uint8
+            assert part[index].shape == data.input_shape
+            assert np.array_equal(part[index], part[index])
+    inputs = as_input(gather(data.train, range(len(data.train))), *data.statistics)
+    channels = data.input_shape[0]
+    assert inputs.mean(dim=(0, 2, 3)).tolist() == pytest.approx([0] * channels, abs=1e-5)
+    assert inputs.std(dim=(0, 2, 3)).tolist() == pytest.approx([1] * channels, abs=1e-5)
+
+
+def test_digits_are_the_published_ones_enlarged():
+    data = load_dataset("digits")
+    assert (len(data.train), len(data.test)) == (1437, 360)
+    assert data.input_shape == (3, 32, 32)
+    assert data.class_names == tuple("0123456789")
+    images = np.concatenate((pixels_of(data.train), pixels_of(data.test)))
+    assert images.max() == 255
+    assert (images[:, 0] == images[:, 1]).all()
+    assert (images[:, 0] == images[:, 2]).all()
+    published = load_digits().images.mean() * 255 / 16
+    assert images.mean() == pytest.approx(published, abs=0.5)
+
+
+def test_the_split_is_stratified_disjoint_and_seeded():
+    data, again, other = (load_dataset("digits", seed) for seed in (0, 0, 1))
+    assert data is again
+    assert not np.array_equal(data.test.labels, other.test.labels)
+    share = np.bincount(data.test.labels) / np.bincount(np.concatenate((data.train.labels, data.test.labels)))
+    assert share == pytest.approx(np.full(10, 0.2), abs=0.01)
+    train, test = list(pixels_of(data.train)), list(pixels_of(data.test))
+    whole = [*pixels_of(other.train), *pixels_of(other.test)]
+    assert sorted(map(bytes, [*train, *test])) == sorted(map(bytes, whole))  # each image once, on one side
+    assert not set(map(bytes, test)) & set(map(bytes, train))
+
+
+class ReadOnDemand:
+    """Images that are made when they are asked for, with a list of which were."""
+
+    def __init__(self, count: int, side: int = 4) -> None:
+        self.labels, self.side, self.read = np.arange(count) % 2, side, list[int]()
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        self.read.append(index)
+        shape = (2, self.side, self.side)
+        return np.random.default_rng(index).integers(0, 256, shape, dtype=np.uint8)
+
+
+def on_demand(**changes) -> Dataset:
+    data = Dataset("drawn", ("even", "odd"), (2, 4, 4), ReadOnDemand(7), ReadOnDemand(3), split_seed=0)
+    return replace(data, **changes)
+
+
+def test_an_image_is_read_when_it_is_asked_for_and_in_that_order():
+    data = on_demand()
+    assert (data.num_classes, data.train.labels.tolist()) == (2, [0, 1, 0, 1, 0, 1, 0])
+    assert data.train.read == []
+    batch = gather(data.train, [4, 0, 4])
+    assert data.train.read == [4, 0, 4]
+    assert batch.shape == (3, 2, 4, 4)
+    assert np.array_equal(batch[1].numpy(), ReadOnDemand(1)[0])
+
+
+def test_statistics_are_measured_once_when_they_are_needed_and_in_any_order():
+    data = on_demand()
+    values = gather(ReadOnDemand(7), range(7)).numpy() / 255
+    assert data.statistics.mean == pytest.approx(values.mean(axis=(0, 2, 3)), abs=1e-12)
+    assert data.statistics.std == pytest.approx(values.std(axis=(0, 2, 3)), abs=1e-12)
+    assert sorted(data.train.read) == list(range(7)) and data.test.read == []
+    backwards = InMemoryImages(pixels_of(ReadOnDemand(7))[::-1], np.zeros(7, np.int64))
+    assert measure_statistics(backwards, 2) == data.statistics
+
+
+def test_declared_statistics_read_no_image():
+    data = on_demand(declared=Statistics((0.5, 0.5), (0.25, 0.25)))
+    assert data.statistics == ((0.5, 0.5), (0.25, 0.25))
+    assert data.train.read == []
+
+
+def test_images_of_one_colour_are_refused():
+    black = InMemoryImages(np.zeros((5, 1, 4, 4), np.uint8), np.zeros(5, np.int64))
+    with pytest.raises(UsageError, match="“black” has one value everywhere"):
+        _ = Dataset("black", ("night",), (1, 4, 4), black, black, split_seed=0).statistics
+
+
+def test_images_in_memory_have_a_label_each_and_stay_as_they_are():
+    pixels = np.zeros((2, 1, 4, 4), np.uint8)
+    with pytest.raises(ValueError, match="2 images have 3 labels"):
+        InMemoryImages(pixels, np.zeros(3, np.int64))
+    with pytest.raises(ValueError, match="read-only"):
+        InMemoryImages(pixels, np.zeros(2, np.int64))[0][0, 0, 0] = 1
+
+
+def test_an_unknown_data_set_names_the_known_and_the_nearest():
+    with pytest.raises(UsageError, match="digits") as caught:
+        load_dataset("digit")
+    assert "“digits”" in caught.value.remedy
+
+
+@pytest.mark.parametrize(("count", "expected"), [(5, 5), (None, 360), (1000, 360)])
+def test_bench_images_of_a_data_set_are_its_first_test_images(count, expected):
+    data, chosen = load_dataset("digits"), bench_images("digits", (3, 32, 32), count)
+    assert chosen.labels == tuple(data.test.labels[:expected])
+    assert np.array_equal(chosen.images, pixels_of(data.test)[:expected])
+    assert (chosen.mean, chosen.std) == data.statistics
+    assert f"first {expected} test images" in chosen.source
+
+
+@pytest.mark.parametrize("shape", [(3, 32, 32), (3, 224, 224), (1, 28, 28), (3, 40, 100), (3, 700, 20)])
+def test_without_a_data_set_crops_of_photographs_are_used(shape):
+    chosen, again = bench_images(None, shape, None), bench_images(None, shape, None)
+    assert chosen.images.shape == (8, *shape)
+    assert chosen.images.dtype == np.uint8
+    assert np.array_equal(chosen.images, again.images)
+    assert chosen.labels is None
+    assert "photographs" in chosen.source
+    assert len({image.tobytes() for image in chosen.images}) == 8
+    assert chosen.images.std() > 20  # pictures, not a flat colour
+
+
+def test_statistics_without_a_data_set_are_imagenets():
+    assert preprocessing(None, 3)[0] == IMAGENET_MEAN
+    assert preprocessing(None, 1)[0] == pytest.approx((0.449,), abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "count", "text"),
+    [
+        ("digits", (3, 224, 224), 4, "but the network takes"),
+        ("digits", (3, 32, 32), 0, "0 images"),
+        (None, (4, 32, 32), 4, "1 or 3 channels"),
+    ],
+)
+def test_bench_images_that_cannot_be_had_are_refused(name, shape, count, text):
+    with pytest.raises(UsageError, match=text):
+        bench_images(name, shape, count)
