@@ -5,14 +5,14 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from device_agent.errors import MissingLibrary
-from device_agent.messages.bench import BenchRequest, BenchResult, ImagePayload
+from device_agent.messages.bench import BenchDone, BenchRequest, ImagePayload
 from device_agent.packages import IN_ENVIRONMENT, install_remedy
 
 if TYPE_CHECKING:
     from device_agent.session import Session
 
 
-def answer_bench(request: BenchRequest, session: "Session") -> BenchResult:
+def answer_bench(request: BenchRequest, session: "Session") -> BenchDone:
     """Carry out a benchmark. Raises an `AgentError` for whatever the device cannot do."""
     # All images are taken from the line first: a refusal must not leave them to be read as requests.
     payloads = [session.receive(ImagePayload) for _ in range(request.images_sent)]
@@ -21,8 +21,8 @@ def answer_bench(request: BenchRequest, session: "Session") -> BenchResult:
     images = [runner.decode_image(payload, manifest) for payload in payloads]
     payloads.clear()
     with session.lock.kept("a benchmark"):
-        result: BenchResult = runner.run_bench(request, images, manifest, session.agent_sha256, session.send)
-    return result
+        done: BenchDone = runner.run_bench(request, images, manifest, session.agent_sha256, session.send)
+    return done
 
 
 def _import_runner(backend: str) -> ModuleType:

@@ -1,7 +1,8 @@
 """One benchmark on the device: its phases, the warm-up, the timed loop, and nothing else inside the window.
 
 Phases, in order: idle_before, import, load, check (every image and the golden pair once), warmup, steady, runout
-(the load stays on while the meter finishes its last mean of the window), idle_after.
+(the load stays on while the meter finishes its last mean of the window), idle_after. What a phase measured is sent as
+soon as it is over, but the latencies only behind the run-out.
 """
 
 import base64
@@ -25,10 +26,14 @@ from device_agent.backends import Backend, Float32Array, open_backend, require_l
 from device_agent.errors import AgentError, BackendFailed, BadRequest
 from device_agent.manifest import ArtifactManifest, Preprocessing
 from device_agent.messages.bench import (
+    BenchBegun,
+    BenchDone,
+    BenchNews,
     BenchRequest,
-    BenchResult,
+    Checked,
     ImagePayload,
-    Memory,
+    Latencies,
+    Loaded,
     Phase,
     PhaseMark,
     PhaseSpan,
@@ -39,20 +44,20 @@ from device_agent.processor import read_processor, use_between
 from device_agent.settings import SettingError, Settings, Workload
 
 Pixels = npt.NDArray[np.uint8]
-Emit = Callable[[PhaseMark | Progress], None]
+Emit = Callable[[BenchNews], None]
 _PROGRESS_EVERY_S = 0.5
 _LEAST_WARMUP = 3
 _RING = 16
 # Only the null backend is ever so fast; without a limit its latencies would fill a small board's memory.
 _MOST = 1_000_000
+_BLOCK = 4096  # latencies in a message
 _SLOW_S = 120.0  # importing PyTorch from a slow SD card takes tens of seconds
 
 
 class Phases:
-    """Marks each phase as it begins, and remembers when it ran and who used the processor."""
+    """Marks each phase as it begins; tells when it ran, and who used the processor, as it ends."""
 
     def __init__(self, emit: Emit) -> None:
-        self.spans: list[PhaseSpan] = []
         self._emit = emit
 
     @contextmanager
@@ -63,44 +68,40 @@ class Phases:
         start_ns = time.perf_counter_ns()
         yield
         end_ns = time.perf_counter_ns()
-        self.spans.append(PhaseSpan(phase, start_ns, end_ns, use_between(before, read_processor())))
+        self._emit(PhaseSpan(phase, start_ns, end_ns, use_between(before, read_processor())))
 
 
 def run_bench(
     request: BenchRequest, images: Sequence[Pixels], manifest: ArtifactManifest, agent_sha256: str, emit: Emit
-) -> BenchResult:
-    """Carry out the request. Raises an `AgentError` for whatever the device cannot do."""
+) -> BenchDone:
+    """Carry out the request; each part goes to `emit` as soon as it is there. Raises an `AgentError`."""
     settings = replace(request.settings, threads=request.settings.threads or usable_cores())
-    workload = settings.workload
-    phases = Phases(emit)
-    board_before, rss_start = board_facts(), rss_bytes()
-    with phases("idle_before", workload.idle_s):
-        time.sleep(workload.idle_s)
+    phases, idle_s = Phases(emit), settings.workload.idle_s
+    emit(BenchBegun(agent_sha256, settings, board_facts(), rss_bytes()))
+    with phases("idle_before", idle_s):
+        time.sleep(idle_s)
     backend = _load_backend(request, settings, manifest, phases)
-    rss_loaded = rss_bytes()
+    emit(Loaded(backend.versions, rss_bytes()))
     with phases("check", _SLOW_S):
-        first_ns, predictions = _check_all(backend, images, manifest, emit)
+        checked = _check_all(backend, images, manifest, emit)
         if BACKENDS[request.backend].computes:
             require_golden(backend, Path(request.directory), manifest)
+    emit(checked)
     # A handful is enough to keep a cache honest, and the memory measured is then not that of the workload.
     ring = [backend.prepare(preprocess(image, manifest.preprocessing)) for image in images[:_RING]]
-    latencies = _measure(backend, ring, request, first_ns, phases)
-    with phases("idle_after", workload.idle_s):
-        time.sleep(workload.idle_s)
-    return BenchResult(
-        memory=Memory(rss_start, rss_loaded, rss_bytes("VmHWM")),
-        manifest_sha256=request.manifest_sha256,
-        agent_sha256=agent_sha256,
-        backend=request.backend,
-        settings=settings,
-        versions=backend.versions,
-        phases=tuple(phases.spans),
-        first_inference_ns=first_ns,
-        latencies_ns=tuple(latencies),
-        predictions=predictions,
-        board_before=board_before,
-        board_after=board_facts(),
-    )
+    latencies = _measure(backend, ring, request, checked.first_inference_ns, phases)
+    # Sent behind the run-out: the load must not change while the meter finishes its last mean of the window.
+    rss_peak = rss_bytes("VmHWM")
+    _send_latencies(latencies, emit)
+    with phases("idle_after", idle_s):
+        time.sleep(idle_s)
+    return BenchDone(len(latencies), rss_peak, board_facts())
+
+
+def _send_latencies(latencies: "array[int]", emit: Emit) -> None:
+    """A block at a time, so that no copy of them all is made."""
+    for start in range(0, len(latencies), _BLOCK):
+        emit(Latencies(tuple(latencies[start : start + _BLOCK])))
 
 
 def _load_backend(request: BenchRequest, settings: Settings, manifest: ArtifactManifest, phases: Phases) -> Backend:
@@ -179,9 +180,7 @@ def _require_format(backend: str, manifest: ArtifactManifest) -> None:
         )
 
 
-def _check_all(
-    backend: Backend, images: Sequence[Pixels], manifest: ArtifactManifest, emit: Emit
-) -> tuple[int, tuple[int, ...]]:
+def _check_all(backend: Backend, images: Sequence[Pixels], manifest: ArtifactManifest, emit: Emit) -> Checked:
     """Run every image once: the first inference's time and the arg-max of each."""
     predictions: list[int] = []
     first_ns, said = 0, time.monotonic()
@@ -194,7 +193,7 @@ def _check_all(
         if time.monotonic() - said > _PROGRESS_EVERY_S:
             said = time.monotonic()
             emit(Progress(number, len(images)))
-    return first_ns, tuple(predictions)
+    return Checked(first_ns, tuple(predictions))
 
 
 def _run_once(backend: Backend, image: Any) -> Any:

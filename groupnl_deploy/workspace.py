@@ -20,6 +20,7 @@ from groupnl_deploy.errors import DiskFull, UsageError
 
 CHECKPOINT_FILE = "checkpoint.json"
 RUN_FILE = "run.json"
+INCOMPLETE_FILE = "incomplete.json"
 POWER_FILE = "power.csv"
 
 

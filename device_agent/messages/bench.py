@@ -1,4 +1,9 @@
-"""A benchmark: the request, what is told while it runs, the result."""
+"""A benchmark: the request, what is told while it runs, and its parts, each sent as soon as it is there.
+
+The parts come in this order: `BenchBegun`, then a `PhaseSpan` as each phase ends, with `Loaded` behind the load,
+`Checked` behind the check and `Latencies`, in blocks, behind the run-out; `BenchDone` is the answer. So a board that
+dies has lost only what it was measuring just then.
+"""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -60,7 +65,7 @@ class CpuUse:
 
 
 @dataclass(frozen=True)
-class PhaseSpan:
+class PhaseSpan(Message):
     """When a phase ran, on the device's clock, and who used the processor meanwhile, read just outside it."""
 
     phase: Phase
@@ -70,42 +75,56 @@ class PhaseSpan:
 
 
 @dataclass(frozen=True)
-class Memory:
-    """Resident memory of the agent's process: before the runtime's import, after loading, highest ever."""
+class BenchBegun(Message):
+    """All was checked and the lock is held. `settings` are those that apply: the threads are as many as there are.
 
-    rss_start_bytes: int
-    rss_after_load_bytes: int
-    rss_peak_bytes: int
-
-
-@dataclass(frozen=True)
-class BenchResult(Message):
-    """Everything measured, raw: each latency of the steady window, each phase, the board before and after.
-
-    `predictions` has the arg-max for every image sent, from the `check` phase. `settings` are those that were applied:
-    the threads are as many as there were.
+    `rss_bytes` is the resident memory of the agent's process, before the runtime's import.
     """
 
-    manifest_sha256: str
     agent_sha256: str
-    backend: str
     settings: Settings
-    versions: dict[str, str]
-    phases: tuple[PhaseSpan, ...]
-    first_inference_ns: int
-    latencies_ns: tuple[int, ...]
-    predictions: tuple[int, ...]
-    memory: Memory
-    board_before: BoardFacts
-    board_after: BoardFacts
-
-    def span(self, phase: Phase) -> PhaseSpan:
-        """The phase's span; every result has every phase."""
-        return next(span for span in self.phases if span.phase == phase)
+    board: BoardFacts
+    rss_bytes: int
 
 
 @dataclass(frozen=True)
-class BenchRequest(Request[BenchResult]):
+class Loaded(Message):
+    """The runtime has the model: its libraries' versions, and the resident memory now."""
+
+    versions: dict[str, str]
+    rss_bytes: int
+
+
+@dataclass(frozen=True)
+class Checked(Message):
+    """How long the first inference took, and the arg-max for every image that was sent."""
+
+    first_inference_ns: int
+    predictions: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Latencies(Message):
+    """Some of the steady window's latencies, in their order; the next block goes on where this one ends."""
+
+    latencies_ns: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class BenchDone(Message):
+    """The end: how many latencies there are in all, the highest resident memory before they were sent, the board."""
+
+    iterations: int
+    rss_peak_bytes: int
+    board: BoardFacts
+
+
+BenchPart = BenchBegun | PhaseSpan | Loaded | Checked | Latencies
+BenchNews = BenchPart | PhaseMark | Progress
+
+
+@dataclass(frozen=True)
+class BenchRequest(Request[BenchDone]):
     """What is to be measured, and how. `images_sent` lines of `ImagePayload` follow it.
 
     `runout_s` keeps the load on after the steady window: a meter that reports means over its update period
@@ -123,7 +142,7 @@ class BenchRequest(Request[BenchResult]):
         if self.images_sent < 1 or not self.runout_s >= 0:
             raise ValueError("a benchmark needs at least one image, and a run-out of zero seconds or more")
 
-    def answer(self, session: "Session") -> BenchResult:
+    def answer(self, session: "Session") -> BenchDone:
         """Carry it out."""
         from device_agent.bench import answer_bench
 

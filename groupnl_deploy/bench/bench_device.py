@@ -1,6 +1,5 @@
 """One benchmark of a pushed artifact, from the device's name to a run folder."""
 
-import contextlib
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,9 +12,10 @@ from device_agent.settings import Settings, Workload
 from exporters.artifact import open_artifact
 from groupnl_deploy.bench.meter import MeterPlan
 from groupnl_deploy.bench.metered import require_measurable
-from groupnl_deploy.bench.recording import recording_beside
+from groupnl_deploy.bench.result import BenchMessage
 from groupnl_deploy.bench.run import BenchRun, Images, save_run
 from groupnl_deploy.bench.session import Subject, Watch, run_session
+from groupnl_deploy.bench.unfinished import unfinished_run
 from groupnl_deploy.deploy.inventory import get_device
 from groupnl_deploy.deploy.ledger import find_deployment, remote_manifest
 from groupnl_deploy.errors import UsageError
@@ -45,7 +45,7 @@ def bench_device(
     """Benchmark a pushed artifact and keep the run folder. `artifact` is a folder, an id, or None for the newest.
 
     Waits up to `wait_s` seconds while a push or another benchmark holds the device.
-    Where anything ends it early, what a meter recorded until then stays beside the folder; see `recording_beside`.
+    Where anything ends it early, what was measured until then stays beside the folder; see `unfinished_run`.
     """
     known_word("backend", backend, BACKENDS)
     device, wanted = get_device(device_name), _artifact_id(artifact)
@@ -64,8 +64,7 @@ def bench_device(
         name = subject.manifest.label
         out = out or _default_run_folder(name, backend)
         reporter.note(f"{device.name} runs {name} ({subject.deployment.artifact_sha256[:12]}) with {backend}")
-        beside = contextlib.nullcontext() if plan is None else recording_beside(out, reporter.note)
-        with beside as recording, reporter.task(f"bench {name}, {backend}") as task:
+        with unfinished_run(out, reporter.note) as unfinished, reporter.task(f"bench {name}, {backend}") as task:
             run, trace = run_session(
                 transport,
                 agent,
@@ -73,7 +72,7 @@ def bench_device(
                 backend=backend,
                 settings=settings,
                 plan=plan,
-                recording=recording,
+                unfinished=unfinished,
                 watch=_phase_watch(task, settings.workload),
                 note=reporter.note,
             )
@@ -130,10 +129,10 @@ def _phase_watch(task: Task, workload: Workload) -> Watch:
     }
     total = max(begins["idle_after"] + workload.idle_s, 1e-9)
 
-    def watch(message: PhaseMark | Progress) -> None:
+    def watch(message: BenchMessage) -> None:
         if isinstance(message, PhaseMark):
             task(begins[message.phase], total, message.phase.replace("_", " "))
-        else:
+        elif isinstance(message, Progress):
             task(begins["check"], total, f"check, image {message.done} of {message.total}")
 
     return watch

@@ -11,11 +11,12 @@ from typing import get_args
 
 import groupnl_deploy
 from device_agent.manifest import ArtifactManifest, FileDigest
-from device_agent.messages.bench import BenchRequest, BenchResult, Phase
+from device_agent.messages.bench import BenchRequest, Phase
 from device_agent.strict import StrictError, from_json, to_json
 from groupnl_deploy.bench.clock import ClockSync
+from groupnl_deploy.bench.result import BenchResult
 from groupnl_deploy.errors import UsageError, VerificationFailed
-from groupnl_deploy.workspace import POWER_FILE, RUN_FILE, atomic_directory
+from groupnl_deploy.workspace import INCOMPLETE_FILE, POWER_FILE, RUN_FILE, atomic_directory
 from power.renewal import judged
 from power.trace import MeterFacts, PowerTrace
 from power.trace_io import read_csv, write_csv
@@ -40,20 +41,26 @@ class PowerRecord:
     meter: MeterFacts
 
 
-@dataclass(frozen=True)
-class BenchRun:
-    """One benchmark: what was asked, what was measured, on what, by what."""
+@dataclass(frozen=True, kw_only=True)
+class RunFrame:
+    """What is known of a benchmark before it begins: what was asked, of what, on what, by what."""
 
     device: str
     artifact_sha256: str
     manifest: ArtifactManifest
     request: BenchRequest
     images: Images
+    created_at: str
+    host: dict[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchRun(RunFrame):
+    """One whole benchmark: what was asked and what was measured."""
+
     clock: ClockSync
     result: BenchResult
     power: PowerRecord | None
-    created_at: str
-    host: dict[str, str]
     schema_version: int = SCHEMA_VERSION
 
 
@@ -81,6 +88,8 @@ def save_run(target: Path, run: BenchRun, trace: PowerTrace | None) -> BenchRun:
 def load_run(folder: Path) -> tuple[BenchRun, PowerTrace | None]:
     """Read a run folder and verify its recording. Raises `UsageError` or `VerificationFailed`."""
     path = folder / RUN_FILE
+    if (folder / INCOMPLETE_FILE).is_file():
+        raise VerificationFailed(f"{folder} holds an incomplete run.", "Bench again.")
     if not path.is_file():
         if (folder / POWER_FILE).is_file():
             raise VerificationFailed(f"{path} is missing.", _BENCH_AGAIN)

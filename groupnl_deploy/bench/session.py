@@ -3,19 +3,20 @@
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from device_agent.manifest import ArtifactManifest
-from device_agent.messages.bench import BenchRequest, BenchResult, PhaseMark, Progress
+from device_agent.messages.bench import BenchRequest, PhaseMark
 from device_agent.messages.ledger import Deployment
 from device_agent.settings import Settings
 from groupnl_deploy.bench.clock import ClockSync, synchronise
 from groupnl_deploy.bench.meter import Metering, MeterPlan, renewal_warning, start_metering
 from groupnl_deploy.bench.metered import METERED_RUNOUT_S
-from groupnl_deploy.bench.run import BenchRun, Images, host_facts, now_utc
+from groupnl_deploy.bench.result import BenchMessage, BenchResult, assemble, gather
+from groupnl_deploy.bench.run import BenchRun, Images, RunFrame, host_facts, now_utc
+from groupnl_deploy.bench.unfinished import UnfinishedRun
 from groupnl_deploy.remote.client import AgentClient
 from groupnl_deploy.remote.transport import Transport
 from power.trace import PowerTrace
@@ -23,7 +24,7 @@ from power.trace import PowerTrace
 _CLOCK_PROBES = 20
 _COVER_S = 10.0  # how long to wait for the measurement that closes the last window
 
-Watch = Callable[[PhaseMark | Progress], None]
+Watch = Callable[[BenchMessage], None]
 
 
 @dataclass(frozen=True)
@@ -44,36 +45,36 @@ def run_session(
     backend: str,
     settings: Settings,
     plan: MeterPlan | None,
-    recording: Path | None,
+    unfinished: UnfinishedRun,
     watch: Watch,
     note: Callable[[str], None],
 ) -> tuple[BenchRun, PowerTrace | None]:
     """Carry out one benchmark, by an agent that holds the device's lock.
 
-    With a meter, its trace comes back too, and grows in the file `recording` meanwhile.
-    `note` is told at once of a meter that renews too fast. Raises the meter's error as soon as a phase begins without
-    the meter: its joules would be wanting.
+    What arrives goes into `unfinished` at once; with a meter, its trace comes back too, and grows in the file
+    `unfinished.recording` meanwhile. `note` is told at once of a meter that renews too fast. Raises the meter's error
+    as soon as a phase begins without the meter: its joules would be wanting.
     """
     request = _request(transport, subject, backend, settings, METERED_RUNOUT_S if plan else 0.0)
-    created_at = now_utc()
-    with contextlib.nullcontext() if plan is None else start_metering(plan, recording) as metering:
-        before = agent.probe_clock(_CLOCK_PROBES)
-        result = agent.bench(request, subject.pixels, _tell(metering, watch, note))
-        clock = synchronise(before, agent.probe_clock(_CLOCK_PROBES))
-        trace = _close(metering, clock, result)
-    run = BenchRun(
+    frame = unfinished.frame = RunFrame(
         device=transport.name,
         artifact_sha256=subject.deployment.artifact_sha256,
         manifest=subject.manifest,
         request=request,
         images=subject.images,
-        clock=clock,
-        result=result,
-        power=None,
-        created_at=created_at,
+        created_at=now_utc(),
         host=host_facts(),
     )
-    return run, trace
+    with contextlib.nullcontext() if plan is None else start_metering(plan, unfinished.recording) as metering:
+        unfinished.clock_probes = agent.probe_clock(_CLOCK_PROBES)
+        watching = _watching(metering, watch, note)
+        for message in agent.bench(request, subject.pixels):
+            unfinished.messages.append(message)
+            watching(message)
+        result = assemble(request, gather(unfinished.messages))
+        clock = synchronise(unfinished.clock_probes, agent.probe_clock(_CLOCK_PROBES))
+        trace = _close(metering, clock, result)
+    return BenchRun(**vars(frame), clock=clock, result=result, power=None), trace
 
 
 def _request(transport: Transport, subject: Subject, backend: str, settings: Settings, runout_s: float) -> BenchRequest:
@@ -87,14 +88,14 @@ def _request(transport: Transport, subject: Subject, backend: str, settings: Set
     )
 
 
-def _tell(metering: Metering | None, watch: Watch, note: Callable[[str], None]) -> Watch:
+def _watching(metering: Metering | None, watch: Watch, note: Callable[[str], None]) -> Watch:
     """Every message goes to the watcher; a phase's beginning also to the meter, and first.
 
     What makes the meter's joules worthless is noted as soon as a message comes after it shows.
     """
     warn = None if metering is None else renewal_warning(metering.recorder, note)
 
-    def tell(message: PhaseMark | Progress) -> None:
+    def watching(message: BenchMessage) -> None:
         if metering is not None and isinstance(message, PhaseMark):
             metering.enter_phase(message.phase)
             metering.recorder.raise_failure()  # no need to go on
@@ -102,7 +103,7 @@ def _tell(metering: Metering | None, watch: Watch, note: Callable[[str], None]) 
             warn()
         watch(message)
 
-    return tell
+    return watching
 
 
 def _close(metering: Metering | None, clock: ClockSync, result: BenchResult) -> PowerTrace | None:

@@ -31,7 +31,8 @@ def report(
     What the rows differ in has a column; what they share is said once below. JSON and CSV have all of it. A damaged
     run is named on stderr, the others are shown, and the exit code is 4.
 
-    Numbers of a run that something disturbed are marked, the reason is said, and the exit code is 6.
+    Numbers of a run that something disturbed are marked, the reason is said, and the exit code is 6. So it is where a
+    run was cut short: it is named, with what ended it, until it was benchmarked again under its name.
 
     Example: groupnl report runs/digits --format markdown
 
@@ -44,6 +45,7 @@ def report(
     show_report(built, wanted)
     require_whole(built)
     require_valid(built)
+    require_complete(built)
 
 
 def _format(format: str | None, json: bool) -> str:
@@ -66,6 +68,8 @@ def show_report(report: "Report", format: str) -> None:
     if format != "table":
         console.show_text(render(report, format))  # type: ignore[arg-type]
         return
+    if not report.rows and report.incomplete:
+        return  # an empty table would only hide what is said of them
     shown = columns(report)
     headings = [(column.heading, column.numeric) for column in shown]
     console.show_records(headings, [[column.cell(row) for column in shown] for row in report.rows])
@@ -87,14 +91,29 @@ def require_valid(report: "Report", again: str = "bench again") -> None:
 
 
 def require_whole(report: "Report") -> None:
-    """Name the damaged runs, and raise `VerificationFailed` when there are any."""
+    """Name the damaged and incomplete runs; raise `VerificationFailed` when there are damaged ones."""
+    from groupnl_deploy.report.tables import about_incomplete
+
     for run in report.damaged:
         console.say(f"{run.run} is damaged and not shown: {run.reason} {run.remedy}")
+    for cut_short in report.incomplete:
+        console.say(about_incomplete(cut_short))
     if report.damaged:
         count, of = len(report.damaged), len(report.damaged) + len(report.rows)
         raise VerificationFailed(
             f"{count} of {of} runs {'is' if count == 1 else 'are'} damaged; the others are shown.",
             "Bench again what is damaged, or leave its folder out.",
+        )
+
+
+def require_complete(report: "Report") -> None:
+    """Raise `MeasurementInvalid` when a run was cut short."""
+    count, of = len(report.incomplete), len(report.incomplete) + len(report.rows)
+    if count:
+        raise MeasurementInvalid(
+            f"{count} of {of} runs {'is' if count == 1 else 'are'} incomplete, and what there is of "
+            f"{'it' if count == 1 else 'them'} is no result.",
+            "Bench again what is incomplete, then remove its folder or leave it out.",
         )
 
 
@@ -126,10 +145,13 @@ def _once(folders: list[Path]) -> list[Path]:
 
 
 def _runs_of(folder: Path) -> list[Path]:
-    """The runs in a folder, also one that has lost half of its files."""
-    from groupnl_deploy.workspace import POWER_FILE, RUN_FILE
+    """The runs in a folder, also one that has lost half of its files or was cut short and not yet benchmarked again."""
+    from groupnl_deploy.bench.incomplete import is_superseded
+    from groupnl_deploy.workspace import INCOMPLETE_FILE, POWER_FILE, RUN_FILE
 
-    return sorted({path.parent for file in (RUN_FILE, POWER_FILE) for path in folder.glob(f"*/{file}")})
+    files = (RUN_FILE, POWER_FILE, INCOMPLETE_FILE)
+    found = {path.parent for file in files for path in folder.glob(f"*/{file}")}
+    return sorted(run for run in found if not is_superseded(run))
 
 
 def _all_runs() -> list[Path]:

@@ -10,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from device_agent.messages.bench import BenchRequest, BenchResult, ImagePayload, PhaseMark, Progress
+from device_agent.messages.bench import BenchDone, BenchNews, BenchRequest, ImagePayload, PhaseMark
 from device_agent.messages.clock import Ping
 from device_agent.messages.greeting import AgentFault, Hello
 from device_agent.messages.lock import LockTaken, TakeLock, Waiting
@@ -42,7 +42,6 @@ _DEATHS = {
     ),
     139: ("crashed inside a library", "Install another version of onnxruntime or torch on the device."),
 }
-Watch = Callable[[PhaseMark | Progress], None]
 
 
 @dataclass(frozen=True)
@@ -84,19 +83,23 @@ class AgentClient:
         if self._process.exit_code(1.0) is not None:
             raise self._gone()
 
-    def bench(self, request: BenchRequest, images: npt.NDArray[np.uint8], watch: Watch) -> BenchResult:
-        """Send the workload, follow the phases, return the result. `images` is (N, C, H, W)."""
+    def bench(self, request: BenchRequest, images: npt.NDArray[np.uint8]) -> Iterator[BenchNews | BenchDone]:
+        """Send the workload; every message of the benchmark as it arrives, the last one `BenchDone`.
+
+        `images` is (N, C, H, W).
+        """
         self._send(request)
         for image in images:
             self._send(_payload(image))
         timeout_s = _START_S
         while True:
             message = self._receive(timeout_s)
-            if not isinstance(message, PhaseMark | Progress):
-                return self._expect(BenchResult, message)
+            if not isinstance(message, BenchNews):
+                yield self._expect(BenchDone, message)
+                return
             if isinstance(message, PhaseMark):
                 timeout_s = _PATIENCE * message.expected_s + 60.0
-            watch(message)
+            yield message
 
     def _round_trip(self) -> ClockProbe:
         sent_s = time.monotonic()

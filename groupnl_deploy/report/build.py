@@ -7,6 +7,7 @@ from pathlib import Path
 from device_agent.backend_table import BACKENDS
 from groupnl_deploy.bench.check import Check
 from groupnl_deploy.bench.energy import RunEnergy, run_energy
+from groupnl_deploy.bench.incomplete import IncompleteRun, is_incomplete, load_incomplete
 from groupnl_deploy.bench.run import BenchRun, load_run
 from groupnl_deploy.bench.stats import LatencyStats, latency_stats
 from groupnl_deploy.bench.validity import checks, not_judged, problems, unusable_recording
@@ -16,7 +17,7 @@ from power.errors import PowerError
 from power.renewal import renewed_too_fast
 from power.trace import PowerTrace
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 # The paper's Tables 11 and 12 give time and energy for 100 images.
 PAPER_IMAGES = 100
 _WH_J = 3600.0
@@ -69,11 +70,29 @@ class DamagedRun:
 
 
 @dataclass(frozen=True)
+class IncompleteRow:
+    """A run that something ended early: what it was of, where it ended and why, and what there is of it.
+
+    It has no row: its numbers are part of no comparison. `iterations` is how many latencies had arrived.
+    """
+
+    run: str
+    model: str
+    backend: str
+    device: str
+    ended: str
+    reason: str
+    iterations: int
+    recorded: bool
+
+
+@dataclass(frozen=True)
 class Report:
-    """Rows, in the order of the runs, and the runs that are none because their files are damaged."""
+    """Rows, in the order of the runs, and the runs that have none: their files are damaged, or they were cut short."""
 
     rows: tuple[ReportRow, ...]
     damaged: tuple[DamagedRun, ...] = ()
+    incomplete: tuple[IncompleteRow, ...] = ()
     schema_version: int = SCHEMA_VERSION
 
     @property
@@ -83,26 +102,42 @@ class Report:
 
 
 def build_report(folders: Sequence[Path]) -> Report:
-    """Read and verify each run folder and make its row; a damaged run is named and blocks no other.
+    """Read and verify each run folder and make its row; a damaged or incomplete run is named and blocks no other.
 
     Raises the first run's error where every run is damaged, and `UsageError` for a folder that is no run.
     """
-    rows, damaged, errors = [], [], []
+    rows, damaged, incomplete, errors = [], [], [], []
     for folder, name in zip(folders, _names(folders), strict=True):
         try:
-            rows.append(build_row(*load_run(folder), name))
+            if is_incomplete(folder):
+                incomplete.append(_incomplete_row(load_incomplete(folder), name))
+            else:
+                rows.append(build_row(*load_run(folder), name))
         except (VerificationFailed, PowerError) as error:
             damaged.append(DamagedRun(name, error.message, error.remedy))
             errors.append(error)
-    if errors and not rows:
+    if errors and not rows and not incomplete:
         raise errors[0]
-    return Report(tuple(rows), tuple(damaged))
+    return Report(tuple(rows), tuple(damaged), tuple(incomplete))
 
 
 def _names(folders: Sequence[Path]) -> list[str]:
     """What each run is called: its folder's name, or its whole path where two folders have one name."""
     names = [folder.name for folder in folders]
     return [name if names.count(name) == 1 else str(folder) for name, folder in zip(names, folders, strict=True)]
+
+
+def _incomplete_row(run: IncompleteRun, name: str) -> IncompleteRow:
+    return IncompleteRow(
+        run=name,
+        model=run.manifest.label,
+        backend=run.request.backend,
+        device=run.device,
+        ended=run.ended,
+        reason=run.ended_by,
+        iterations=len(run.arrived.latencies_ns),
+        recorded=run.power is not None,
+    )
 
 
 def build_row(run: BenchRun, trace: PowerTrace | None, name: str) -> ReportRow:

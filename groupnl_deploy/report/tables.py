@@ -14,7 +14,7 @@ from device_agent.strict import to_dict, to_json
 from groupnl_deploy.bench.check import Doubts
 from groupnl_deploy.bench.energy import RunEnergy
 from groupnl_deploy.bench.validity import doubted
-from groupnl_deploy.report.build import Report, ReportRow
+from groupnl_deploy.report.build import IncompleteRow, Report, ReportRow
 from groupnl_deploy.report.identity import KNOB_NAMES, differing, plain, shared
 from power.edge_error import ASSUMES
 
@@ -75,8 +75,18 @@ def notes(report: Report) -> tuple[str, ...]:
 
 
 def left_out(report: Report) -> tuple[str, ...]:
-    """A sentence for each run that is damaged and has no row."""
-    return tuple(f"{run.run} is damaged and not shown: {run.reason}" for run in report.damaged)
+    """A sentence or two for each run that is damaged or incomplete and has no row."""
+    damaged = (f"{run.run} is damaged and not shown: {run.reason}" for run in report.damaged)
+    return (*damaged, *map(about_incomplete, report.incomplete))
+
+
+def about_incomplete(run: IncompleteRow) -> str:
+    """What it was of, where and why it ended, and what is kept."""
+    kept = f"{run.iterations:,} latencies" + (" and a recording" if run.recorded else "")
+    return (
+        f"{run.run} is INCOMPLETE and not shown: {run.model} with {run.backend} on {run.device} ended {run.ended}. "
+        f"{run.reason} Kept of it: {kept}."
+    )
 
 
 def _about_validity(report: Report) -> Iterator[str]:

@@ -1,9 +1,10 @@
 """What runs that are made by hand have in common: a manifest, and the frame around a result."""
 
 from device_agent.manifest import ArtifactManifest, Parity, Preprocessing, TensorInfo
-from device_agent.messages.bench import BenchRequest, BenchResult
+from device_agent.messages.bench import BenchRequest
 from device_agent.settings import Settings, Workload
 from groupnl_deploy.bench.clock import ClockSync
+from groupnl_deploy.bench.result import BenchResult
 from groupnl_deploy.bench.run import BenchRun, Images
 
 DIGEST = "a" * 64

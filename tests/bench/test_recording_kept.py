@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from groupnl_deploy.bench.meter import MeterPlan, start_metering
-from groupnl_deploy.bench.recording import recording_beside
+from groupnl_deploy.bench.unfinished import unfinished_run
 from groupnl_deploy.cli.exits import explain
 from groupnl_deploy.errors import DeviceFault, DeviceUnreachable, DiskFull, UsageError
 from power.errors import MeterUnreachable, WindowNotCovered
@@ -33,7 +33,7 @@ def record(said: list[str]) -> Callable[..., None]:
 
     def record(out: Path, end: BaseException | None, rows: int = 3) -> None:
         plan = MeterPlan("synthetic", "steady:5V,1A")
-        with recording_beside(out, said.append) as recording, start_metering(plan, recording) as metering:
+        with unfinished_run(out, said.append) as run, start_metering(plan, run.recording) as metering:
             totals = None
             while rows and (totals is None or totals.rows < rows):
                 metering.recorder.wait(0.01)
@@ -73,8 +73,8 @@ def test_a_benchmark_that_ends_well_leaves_its_run_alone(record, said, tmp_path:
 def test_a_recording_without_a_row_is_not_worth_a_file(said: list[str], tmp_path: Path) -> None:
     with (
         pytest.raises(MeterUnreachable),
-        recording_beside(tmp_path / "run", said.append) as recording,
-        start_metering(MeterPlan("km003c", str(tmp_path / "no-port")), recording),
+        unfinished_run(tmp_path / "run", said.append) as run,
+        start_metering(MeterPlan("km003c", str(tmp_path / "no-port")), run.recording),
     ):
         pytest.fail("there is no such meter")
     assert list(tmp_path.iterdir()) == [] and said == []
@@ -82,13 +82,13 @@ def test_a_recording_without_a_row_is_not_worth_a_file(said: list[str], tmp_path
 
 def test_a_place_that_cannot_be_written_shows_before_anything_is_measured(said: list[str], tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(UsageError, match="Cannot write"), recording_beside(tmp_path / "file" / "run", said.append):
+    with pytest.raises(UsageError, match="Cannot write"), unfinished_run(tmp_path / "file" / "run", said.append):
         pytest.fail("there is no such folder")
 
 
 def test_the_file_has_the_rows_while_the_benchmark_goes_on(said: list[str], tmp_path: Path) -> None:
     plan = MeterPlan("synthetic", "steady:5V,1A")
-    with recording_beside(tmp_path / "run", said.append) as recording, start_metering(plan, recording) as metering:
+    with unfinished_run(tmp_path / "run", said.append) as run, start_metering(plan, run.recording) as metering:
         while metering.recorder.totals is None:
             metering.recorder.wait(0.01)
-        assert len(read_csv(recording).t_s) >= 1
+        assert len(read_csv(run.recording).t_s) >= 1

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from device_agent.messages.bench import BenchResult, Memory, PhaseSpan
+from device_agent.messages.bench import PhaseSpan
 from device_agent.messages.board import BoardFacts
 from device_agent.settings import Settings
 from groupnl_deploy.bench.energy import run_energy
+from groupnl_deploy.bench.result import BenchResult, Memory
 from groupnl_deploy.bench.run import BenchRun, save_run
 from groupnl_deploy.cli.main import app
 from groupnl_deploy.report.power_plot import PHASE_COLOURS, run_phases

@@ -1,5 +1,6 @@
-"""`groupnl report` on run folders: order, repetitions, damage."""
+"""`groupnl report` on run folders: order, repetitions, damage, runs that were cut short."""
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -7,7 +8,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from groupnl_deploy.bench.run import save_run
+from device_agent.messages.bench import BenchBegun
+from groupnl_deploy.bench.incomplete import IncompleteRun, save_incomplete
+from groupnl_deploy.bench.result import Arrived
+from groupnl_deploy.bench.run import RunFrame, save_run
 from groupnl_deploy.cli.main import app
 from tests.report.test_report import make_run
 
@@ -81,3 +85,55 @@ def test_runs_of_one_name_in_two_campaigns_are_called_by_their_paths() -> None:
     for job in ("one", "two"):
         shutil.copytree("runs/a", f"{job}/runs/net")
     assert names(report("one", "two", "--json")) == ["one/runs/net", "two/runs/net"]
+
+
+def cut_short(out: str) -> None:
+    """A run that ended in the steady window, beside where it would be."""
+    run = make_run()
+    frame = {field.name: getattr(run, field.name) for field in dataclasses.fields(RunFrame)}
+    begun = BenchBegun("b" * 64, run.result.settings, run.result.board_before, 1)
+    arrived = Arrived(begun, "steady", run.result.phases[:5], None, None, (), None)
+    save_incomplete(
+        Path(out),
+        IncompleteRun(**frame, clock_probes=(), arrived=arrived, ended_by="The agent was killed.", power=None),
+        None,
+    )
+
+
+def test_an_incomplete_run_is_named_and_in_no_row() -> None:
+    whole = report("--json")
+    cut_short("runs/d")
+    for form in ("table", "json", "csv", "markdown"):
+        done = report("--format", form)
+        assert done.exit_code == 6 and "Traceback" not in done.stderr
+        assert "d.incomplete is INCOMPLETE and not shown" in done.stderr
+        assert "ended in steady. The agent was killed. Kept of it: 0 latencies." in done.stderr
+        assert "1 of 4 runs is incomplete" in done.stderr
+    assert "d.incomplete is INCOMPLETE" in report("--format", "markdown").stdout
+    shown = json.loads(report("--json").stdout)
+    (incomplete,) = shown["incomplete"]
+    assert shown["rows"] == json.loads(whole.stdout)["rows"]
+    assert incomplete["run"] == "d.incomplete" and incomplete["ended"] == "in steady"
+
+
+def test_an_incomplete_run_alone_is_still_told() -> None:
+    cut_short("runs/d")
+    done = report("runs/d.incomplete")
+    assert done.exit_code == 6 and done.stdout == "" and "ended in steady" in done.stderr
+    assert json.loads(report("runs/d.incomplete", "--json").stdout)["rows"] == []
+
+
+def test_an_incomplete_run_that_was_benchmarked_again_is_shown_only_where_it_is_named() -> None:
+    cut_short("runs/a")
+    cut_short("runs/a")
+    assert sorted(path.name for path in Path("runs").glob("a*")) == ["a", "a.incomplete", "a.incomplete-2"]
+    assert report().exit_code == 0
+    assert report("runs/a", "runs/a.incomplete-2").exit_code == 6
+
+
+def test_a_damaged_incomplete_run_is_damaged() -> None:
+    cut_short("runs/d")
+    path = Path("runs/d.incomplete/incomplete.json")
+    path.write_text(path.read_text()[:-40])
+    done = report()
+    assert done.exit_code == 4 and "d.incomplete is damaged and not shown" in done.stderr

@@ -5,6 +5,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -27,6 +28,7 @@ from groupnl_deploy.errors import DeviceBusy, DeviceFault, DeviceUnreachable, Us
 from groupnl_deploy.remote.bundle import build_bundle
 from groupnl_deploy.remote.client import AgentClient, start_agent
 from groupnl_deploy.remote.local import LocalTransport
+from tests.device_agent.whole_bench import whole_bench
 
 pytestmark = pytest.mark.alone
 
@@ -80,7 +82,7 @@ def test_it_tells_the_boards_facts(agent: AgentClient) -> None:
 def test_a_benchmark_keeps_every_latency_and_every_phase(agent: AgentClient, untrained, backend: str) -> None:
     artifact = untrained.torch if backend == "pytorch" else untrained.onnx
     marks: list[PhaseMark | Progress] = []
-    result = agent.bench(request_for(artifact, backend=backend), IMAGES, marks.append)
+    result = whole_bench(agent, request_for(artifact, backend=backend), IMAGES, marks.append)
     assert [mark.phase for mark in marks if isinstance(mark, PhaseMark)] == list(typing.get_args(Phase))
     assert [span.phase for span in result.phases] == list(typing.get_args(Phase))
     steady = result.span("steady")
@@ -110,12 +112,12 @@ def test_both_backends_agree_with_the_eager_model_on_the_host(agent: AgentClient
         logits = model(as_input(torch.from_numpy(IMAGES), checkpoint.mean, checkpoint.std))
     expected = tuple(logits.argmax(1).tolist())
     for artifact, backend in ((untrained.onnx, "onnxruntime"), (untrained.torch, "pytorch")):
-        result = agent.bench(request_for(artifact, backend=backend), IMAGES, lambda message: None)
+        result = whole_bench(agent, request_for(artifact, backend=backend), IMAGES)
         assert result.predictions == expected
 
 
 def test_the_number_of_iterations_is_a_minimum_too(agent: AgentClient, untrained) -> None:
-    result = agent.bench(request_for(untrained.onnx, min_iterations=5000, min_seconds=0.0), IMAGES, lambda _: None)
+    result = whole_bench(agent, request_for(untrained.onnx, min_iterations=5000, min_seconds=0.0), IMAGES)
     assert len(result.latencies_ns) == 5000
 
 
@@ -132,7 +134,7 @@ def test_the_number_of_iterations_is_a_minimum_too(agent: AgentClient, untrained
 )
 def test_refusals_leave_the_agent_usable(agent: AgentClient, untrained, changes, error, words) -> None:
     with pytest.raises(error) as caught:
-        agent.bench(request_for(untrained.onnx, **changes), IMAGES, lambda message: None)
+        whole_bench(agent, request_for(untrained.onnx, **changes), IMAGES)
     for word in words:
         assert word in caught.value.message
     assert agent.ask(Probe()).cores >= 1
@@ -140,7 +142,7 @@ def test_refusals_leave_the_agent_usable(agent: AgentClient, untrained, changes,
 
 def test_images_of_another_shape_are_refused(agent: AgentClient, untrained) -> None:
     with pytest.raises(UsageError, match="shape"):
-        agent.bench(request_for(untrained.onnx), IMAGES[:, :, :16], lambda message: None)
+        whole_bench(agent, request_for(untrained.onnx), IMAGES[:, :, :16])
 
 
 @pytest.mark.parametrize("damage", ["truncated", "altered", "missing"])
@@ -156,7 +158,7 @@ def test_a_damaged_artifact_is_refused_before_it_is_used(agent: AgentClient, unt
         path.write_bytes(data)
     words = {"missing": "missing", "truncated": "bytes", "altered": "was altered"}
     for ask in (
-        lambda: agent.bench(request_for(untrained_copy.onnx), IMAGES, lambda message: None),
+        lambda: whole_bench(agent, request_for(untrained_copy.onnx), IMAGES),
         lambda: open_artifact(untrained_copy.onnx.directory, untrained_copy.onnx.sha256),  # as a commit does
     ):
         with pytest.raises((VerificationFailed, DigestMismatch)) as caught:
@@ -200,15 +202,15 @@ def test_two_benchmarks_at_once_on_one_device_are_refused(agent: AgentClient, tr
         if isinstance(message, PhaseMark) and message.phase == "check":
             with start_agent(transport, bundle.remote_path, bundle.sha256) as other:
                 try:
-                    other.bench(request_for(untrained.onnx), IMAGES, lambda message: None)
+                    whole_bench(other, request_for(untrained.onnx), IMAGES)
                 except DeviceFault as error:
                     refused.append(error)
 
-    result = agent.bench(request_for(untrained.onnx, min_seconds=3.0), IMAGES, start_another)
+    result = whole_bench(agent, request_for(untrained.onnx, min_seconds=3.0), IMAGES, start_another)
     assert len(result.latencies_ns) >= 20
     assert "busy with a benchmark" in refused[0].message
     assert isinstance(refused[0], DeviceBusy) and refused[0].transient and refused[0].exit_code == 1
-    agent.bench(request_for(untrained.onnx), IMAGES, lambda message: None)
+    whole_bench(agent, request_for(untrained.onnx), IMAGES)
 
 
 def raw_agent(tmp_path: Path) -> "subprocess.Popen[bytes]":
@@ -267,9 +269,12 @@ def test_an_agent_that_a_signal_ended_says_what_that_means(agent: AgentClient, n
 
 
 def test_the_null_backend_fills_no_memory(agent: AgentClient, untrained) -> None:
-    result = agent.bench(request_for(untrained.onnx, min_seconds=20.0), IMAGES, lambda message: None)
+    result = whole_bench(agent, request_for(untrained.onnx, min_seconds=20.0), IMAGES)
     assert len(result.latencies_ns) <= 1_000_000
     assert result.memory.rss_peak_bytes < result.memory.rss_after_load_bytes + 30e6
+    status = Path(f"/proc/{agent._process._child.pid}/status").read_text()
+    highest = 1024 * int(re.search(r"VmHWM:\s+(\d+) kB", status)[1])
+    assert highest < result.memory.rss_peak_bytes + 3e6, "sending the latencies takes a block's memory, not theirs"
 
 
 def test_a_manifest_that_does_not_list_the_model_is_refused(agent: AgentClient, untrained_copy) -> None:
@@ -278,7 +283,7 @@ def test_a_manifest_that_does_not_list_the_model_is_refused(agent: AgentClient, 
     (folder / MANIFEST_FILE).write_bytes(manifest.to_bytes())
     digest = hashlib.sha256(manifest.to_bytes()).hexdigest()
     with pytest.raises(VerificationFailed, match="lists no files in the role model"):
-        agent.bench(request_for(untrained_copy.onnx, manifest_sha256=digest), IMAGES, lambda message: None)
+        whole_bench(agent, request_for(untrained_copy.onnx, manifest_sha256=digest), IMAGES)
 
 
 @pytest.mark.parametrize("wrong", [0.01, float("nan")], ids=["another answer", "no number"])
@@ -293,6 +298,6 @@ def test_a_device_that_computes_another_answer_than_the_golden_one_is_not_measur
     (artifact.directory / MANIFEST_FILE).write_bytes(manifest.to_bytes())
     request = request_for(artifact, manifest_sha256=hashlib.sha256(manifest.to_bytes()).hexdigest())
     with pytest.raises(DeviceFault, match="another answer"):
-        agent.bench(dataclasses.replace(request, backend="onnxruntime"), IMAGES, lambda message: None)
+        whole_bench(agent, dataclasses.replace(request, backend="onnxruntime"), IMAGES)
     null = dataclasses.replace(request, backend="null")  # it computes nothing, so there is nothing to accept
-    assert agent.bench(null, IMAGES, lambda message: None).predictions
+    assert whole_bench(agent, null, IMAGES).predictions

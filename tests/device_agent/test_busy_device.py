@@ -12,6 +12,7 @@ from exporters.artifact import Artifact
 from groupnl_deploy.bench.foreign_load import foreign
 from groupnl_deploy.remote.agent import open_agent
 from groupnl_deploy.remote.local import LocalTransport
+from tests.device_agent.whole_bench import whole_bench
 
 IMAGES = np.zeros((1, 3, 32, 32), dtype=np.uint8)
 
@@ -31,7 +32,7 @@ def test_four_busy_loops_beside_a_benchmark_make_it_invalid(tmp_path: Path, untr
     loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(4)]
     try:
         with LocalTransport(tmp_path / "board", sys.executable) as transport, open_agent(transport) as agent:
-            result = agent.bench(_request(untrained.onnx), IMAGES, lambda message: None)
+            result = whole_bench(agent, _request(untrained.onnx), IMAGES)
     finally:
         for loop in loops:
             loop.kill()

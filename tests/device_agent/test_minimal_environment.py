@@ -17,6 +17,7 @@ from groupnl_deploy.deploy.push import push_artifact
 from groupnl_deploy.errors import DeviceFault
 from groupnl_deploy.remote.agent import open_agent
 from groupnl_deploy.remote.local import LocalTransport
+from tests.device_agent.whole_bench import whole_bench
 
 IMAGES = np.zeros((2, 3, 32, 32), dtype=np.uint8)
 SETTINGS = Settings(1, workload=Workload(idle_s=0.0, warmup_s=0.0, min_iterations=3, min_seconds=0.0))
@@ -68,7 +69,7 @@ def bench(python: Path, artifact, backend: str, folder: Path, watch=lambda messa
         directory = transport.path(pushed.directory)
         request = BenchRequest(directory, artifact.sha256, backend, SETTINGS, 2, 0.0)
         with open_agent(transport) as agent:
-            return agent.bench(request, IMAGES, watch)
+            return whole_bench(agent, request, IMAGES, watch)
 
 
 def test_the_environment_really_is_minimal(minimal_python: Path) -> None:

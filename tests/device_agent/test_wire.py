@@ -1,6 +1,5 @@
 import dataclasses
 import json
-import typing
 from pathlib import Path
 
 import pytest
@@ -16,11 +15,14 @@ from device_agent.manifest import (
     TensorInfo,
 )
 from device_agent.messages.bench import (
+    BenchBegun,
+    BenchDone,
     BenchRequest,
-    BenchResult,
+    Checked,
+    CpuUse,
     ImagePayload,
-    Memory,
-    Phase,
+    Latencies,
+    Loaded,
     PhaseMark,
     PhaseSpan,
     Progress,
@@ -35,21 +37,6 @@ from device_agent.settings import Settings
 from device_agent.strict import StrictError
 
 BOARD = BoardFacts(None, "aarch64", "Debian", "6.1", "3.11.2", 4, 1, 2, 3, "ondemand", 1.5e9, 48.3, 0)
-PHASES = typing.get_args(Phase)
-RESULT = BenchResult(
-    manifest_sha256="a" * 64,
-    agent_sha256="b" * 64,
-    backend="null",
-    settings=Settings(2),
-    versions={"numpy": "2"},
-    phases=tuple(PhaseSpan(phase, number, number + 1) for number, phase in enumerate(PHASES)),
-    first_inference_ns=10,
-    latencies_ns=(5, 6, 7),
-    predictions=(1, 2),
-    memory=Memory(1, 2, 3),
-    board_before=BOARD,
-    board_after=BOARD,
-)
 DEPLOYMENT = Deployment("pi", "a" * 64, "net", "onnx", "b" * 64, "2026-11-26T12:00:00+00:00", None)
 MESSAGES: list[wire.Message] = [
     Hello(1, "c" * 64, "3.11.2", "aarch64"),
@@ -70,7 +57,12 @@ MESSAGES: list[wire.Message] = [
     ImagePayload((3, 1, 1), "AAEC"),
     PhaseMark("steady", 5, 10.0),
     Progress(1, 3),
-    RESULT,
+    BenchBegun("b" * 64, Settings(2), BOARD, 1),
+    PhaseSpan("steady", 5, 6, CpuUse(1.0, 0.5, 0.01, 4, 0.5, 0.0, None, None, None, 1.5e9)),
+    Loaded({"numpy": "2"}, 2),
+    Checked(10, (1, 2)),
+    Latencies((5, 6, 7)),
+    BenchDone(3, 3, BOARD),
     AgentFault("internal", "“quoted”\nand a line break", "x"),
 ]
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from groupnl_deploy.bench.incomplete import load_incomplete
 from groupnl_deploy.bench.metered import MIN_METERED_IDLE_S
 from groupnl_deploy.deploy.inventory import add_device
 from groupnl_deploy.deploy.push import deploy_artifact
@@ -58,8 +59,9 @@ def kept(bench: Bench, folder: Path, exit_code: int, said: str) -> PowerTrace:
     stdout, stderr = bench.communicate(timeout=60)
     assert bench.returncode == exit_code, stderr
     assert stdout == "" and said in stderr and "Traceback" not in stderr
-    assert "The measurements until then are kept in run.power.csv." in stderr
-    return read_csv(folder / "run.power.csv")
+    assert "What was measured until then is kept in run.incomplete." in stderr
+    assert not (folder / "run.power.csv").exists() and load_incomplete(folder / "run.incomplete").power is not None
+    return read_csv(folder / "run.incomplete" / "power.csv")
 
 
 def test_ctrl_c_keeps_the_measurements(bench: Bench, tmp_path: Path) -> None:
@@ -106,3 +108,4 @@ def test_a_run_that_cannot_be_stored_keeps_its_measurements(bench: Bench, tmp_pa
     (tmp_path / "run").write_text("somebody else's")
     trace = kept(bench, tmp_path, 2, "run exists already")
     assert len(trace.t_s) > 30 and (tmp_path / "run").read_text() == "somebody else's"
+    assert load_incomplete(tmp_path / "run.incomplete").arrived.done is not None

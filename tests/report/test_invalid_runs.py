@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from device_agent.messages.bench import BenchResult, CpuUse, Memory, PhaseSpan
+from device_agent.messages.bench import CpuUse, PhaseSpan
 from device_agent.messages.board import BoardFacts
 from device_agent.settings import Settings
+from groupnl_deploy.bench.result import BenchResult, Memory
 from groupnl_deploy.bench.run import BenchRun, load_run, save_run
 from groupnl_deploy.bench.validity import RULES
 from groupnl_deploy.campaign import run as campaign_run

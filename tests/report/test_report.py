@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from device_agent.manifest import ArtifactManifest, Parity, Preprocessing, TensorInfo
-from device_agent.messages.bench import BenchRequest, BenchResult, Memory, PhaseSpan
+from device_agent.messages.bench import BenchRequest, PhaseSpan
 from device_agent.messages.board import BoardFacts
 from device_agent.settings import Settings
 from groupnl_deploy.bench.clock import ClockSync
+from groupnl_deploy.bench.result import BenchResult, Memory
 from groupnl_deploy.bench.run import BenchRun, Images, load_run, save_run
 from groupnl_deploy.cli.report import require_valid
 from groupnl_deploy.errors import MeasurementInvalid, UsageError, VerificationFailed
@@ -120,7 +121,7 @@ def test_emulated_energy_is_marked_everywhere(folder: Path) -> None:
     energy = row.energy
     assert energy.emulated and energy.steady.emulated and energy.idle_before.emulated and energy.net.emulated
     data = json.loads(render(report, "json"))
-    assert data["emulated"] is True and data["rows"][0]["emulated"] is True and data["schema_version"] == 2
+    assert data["emulated"] is True and data["rows"][0]["emulated"] is True and data["schema_version"] == 3
     assert data["rows"][0]["energy"]["steady"]["emulated"] is True
     assert next(csv.DictReader(io.StringIO(render(report, "csv"))))["emulated"] == "true"
     markdown = render(report, "markdown")

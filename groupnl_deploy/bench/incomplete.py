@@ -1,0 +1,85 @@
+"""A benchmark that did not come to its end, on disk: `incomplete.json` with what had arrived, and the recording.
+
+It is never taken for a run: the file has another name, and so has the folder, `<run>.incomplete`.
+"""
+
+import shutil
+from dataclasses import dataclass, replace
+from itertools import chain, count
+from os.path import lexists
+from pathlib import Path
+
+from device_agent.manifest import FileDigest
+from device_agent.strict import StrictError, from_json, to_json
+from groupnl_deploy.bench.result import Arrived
+from groupnl_deploy.bench.run import PowerRecord, RunFrame
+from groupnl_deploy.errors import VerificationFailed
+from groupnl_deploy.remote.client import ClockProbe
+from groupnl_deploy.workspace import INCOMPLETE_FILE, POWER_FILE, RUN_FILE, atomic_directory
+from power.trace_io import read_csv
+
+_SUFFIX = ".incomplete"
+
+
+@dataclass(frozen=True, kw_only=True)
+class IncompleteRun(RunFrame):
+    """What was asked and what had arrived when something ended it, and what that was."""
+
+    clock_probes: tuple[ClockProbe, ...]
+    arrived: Arrived
+    ended_by: str
+    power: PowerRecord | None
+    schema_version: int = 1
+
+    @property
+    def ended(self) -> str:
+        """Where it ended, for a sentence."""
+        last, done = self.arrived.last_phase, self.arrived.phases
+        if last is None:
+            return "before its first phase"
+        name = last.replace("_", " ")
+        return f"after {name}" if done and done[-1].phase == last else f"in {name}"
+
+
+def save_incomplete(out: Path, run: IncompleteRun, recording: Path | None) -> Path:
+    """Keep it beside the run `out` that there will not be, whole or not at all; returns the folder.
+
+    The recording is copied. Raises what `atomic_directory` does.
+    """
+    target = _free_name(out)
+    with atomic_directory(target) as folder:
+        power = None
+        if recording is not None:
+            shutil.copyfile(recording, folder / POWER_FILE)
+            power = PowerRecord(FileDigest.of(folder / POWER_FILE), read_csv(folder / POWER_FILE).facts)
+        (folder / INCOMPLETE_FILE).write_text(to_json(replace(run, power=power)), encoding="utf-8")
+    return target
+
+
+def _free_name(out: Path) -> Path:
+    """One that nothing has, not even a link to nowhere."""
+    first = out.with_name(f"{out.name}{_SUFFIX}")
+    others = (out.with_name(f"{out.name}{_SUFFIX}-{number}") for number in count(2))
+    return next(name for name in chain([first], others) if not lexists(name))
+
+
+def load_incomplete(folder: Path) -> IncompleteRun:
+    """Read it. Raises `VerificationFailed` for a file that is damaged or of another version."""
+    path = folder / INCOMPLETE_FILE
+    try:
+        return from_json(IncompleteRun, path.read_bytes(), str(path))
+    except OSError as error:
+        raise VerificationFailed(f"{path} cannot be read: {error.strerror}.", "See to the file or its disk.") from error
+    except StrictError as error:
+        raise VerificationFailed(f"{error}.", "It is damaged or of another version: remove it.") from error
+
+
+def is_incomplete(folder: Path) -> bool:
+    """Whether a folder holds an incomplete run."""
+    return (folder / INCOMPLETE_FILE).is_file()
+
+
+def is_superseded(folder: Path) -> bool:
+    """Whether an incomplete run was benchmarked again, so that the whole run stands beside it."""
+    name, mark, _ = folder.name.rpartition(_SUFFIX)
+    return bool(mark) and is_incomplete(folder) and (folder.with_name(name) / RUN_FILE).is_file()

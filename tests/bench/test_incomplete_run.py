@@ -1,0 +1,125 @@
+"""A benchmark whose agent is killed: what had arrived is kept, whole or not at all, and never taken for a run."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import psutil
+import pytest
+
+from device_agent.messages.bench import Phase, PhaseMark
+from device_agent.settings import Settings, Workload
+from groupnl_deploy.bench.incomplete import IncompleteRun, load_incomplete
+from groupnl_deploy.bench.meter import MeterPlan
+from groupnl_deploy.bench.result import BenchMessage
+from groupnl_deploy.bench.run import Images, load_run
+from groupnl_deploy.bench.session import Subject, run_session
+from groupnl_deploy.bench.unfinished import unfinished_run
+from groupnl_deploy.deploy.inventory import local_device
+from groupnl_deploy.deploy.push import push_artifact
+from groupnl_deploy.errors import DeviceFault, DiskFull, VerificationFailed
+from groupnl_deploy.remote.agent import open_agent
+from groupnl_deploy.remote.connect import connect
+from groupnl_deploy.remote.transport import Transport
+from power.trace_io import read_csv
+
+pytestmark = pytest.mark.alone
+
+PHASES = get_args(Phase)
+QUICK = ("load", "check")  # over in milliseconds: the signal may come when the next phase has begun
+IMAGES = np.random.default_rng(0).integers(0, 256, (200, 3, 32, 32), dtype=np.uint8)
+SETTINGS = Settings(1, workload=Workload(idle_s=0.3, warmup_s=0.3, min_iterations=20, min_seconds=0.3))
+
+
+@pytest.fixture
+def local() -> Iterator[Transport]:
+    with connect(local_device()) as transport:
+        yield transport
+
+
+def killed_in(phase: str, transport: Transport, untrained, out: Path, said: list[str]) -> IncompleteRun:
+    """What is kept of a short, metered benchmark whose agent was killed when this phase began."""
+    deployment = push_artifact(transport, untrained.onnx)
+    subject = Subject(deployment, untrained.onnx.manifest, IMAGES, Images("noise", None))
+    with open_agent(transport) as agent:
+        (mine,) = (one for one in psutil.process_iter(["cmdline"]) if _is_agent(one, transport))
+
+        def kill(message: BenchMessage) -> None:
+            if isinstance(message, PhaseMark) and message.phase == phase:
+                os.kill(mine.pid, signal.SIGKILL)
+
+        with pytest.raises(DeviceFault, match="was killed"), unfinished_run(out, said.append) as unfinished:
+            run_session(
+                transport,
+                agent,
+                subject,
+                backend="onnxruntime",
+                settings=SETTINGS,
+                plan=MeterPlan("synthetic", "steady:5V,1A"),
+                unfinished=unfinished,
+                watch=kill,
+                note=said.append,
+            )
+    return load_incomplete(out.with_name("run.incomplete"))
+
+
+def _is_agent(process: psutil.Process, transport: Transport) -> bool:
+    words = process.info["cmdline"] or [""]
+    return words[-1].startswith(transport.path("agents")) and "python" in words[0]
+
+
+def require_consistent(run: IncompleteRun, phase: str) -> None:
+    """All that was measured before the last phase is there, and nothing else."""
+    arrived = run.arrived
+    begun = PHASES.index(arrived.last_phase)
+    assert begun - PHASES.index(phase) in ((0, 1) if phase in QUICK else (0,))
+    over = [span.phase for span in arrived.phases]
+    assert over == list(PHASES[:begun]) and run.ended == f"in {arrived.last_phase.replace('_', ' ')}"
+    assert arrived.begun.settings == SETTINGS and arrived.done is None
+    assert (arrived.loaded is not None, arrived.checked is not None) == ("load" in over, "check" in over)
+    assert len(arrived.checked.predictions if arrived.checked else IMAGES) == len(IMAGES)
+    assert (len(arrived.latencies_ns) >= 20) == ("runout" in over)
+    assert "was killed" in run.ended_by and len(run.clock_probes) > 0
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_an_agent_killed_in_any_phase_leaves_what_it_had_measured(
+    phase: str, local: Transport, untrained, tmp_path: Path
+) -> None:
+    said: list[str] = []
+    run = killed_in(phase, local, untrained, tmp_path / "runs" / "run", said)
+    require_consistent(run, phase)
+    kept = tmp_path / "runs" / "run.incomplete"
+    assert said == [f"What was measured until then is kept in {kept}."]
+    assert list((tmp_path / "runs").iterdir()) == [kept]
+    assert sorted(path.name for path in kept.iterdir()) == ["incomplete.json", "power.csv"]
+    assert run.power.file.damage(kept) is None and len(read_csv(kept / "power.csv").t_s) > 0
+    with pytest.raises(VerificationFailed, match="incomplete run"):
+        load_run(kept)
+
+
+def test_over_ssh_too_and_every_latency_has_arrived(sshd, untrained, tmp_path: Path) -> None:
+    with connect(sshd.device()) as transport:
+        run = killed_in("idle_after", transport, untrained, tmp_path / "run", [])
+    require_consistent(run, "idle_after")
+    assert sum(run.arrived.latencies_ns) > 0.25e9
+
+
+def test_one_that_cannot_be_kept_does_not_hide_what_ended_it(
+    local: Transport, untrained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object) -> Path:
+        raise DiskFull("The disk is full.", "Free some space.")
+
+    monkeypatch.setattr("groupnl_deploy.bench.unfinished.save_incomplete", full)
+    said: list[str] = []
+    with pytest.raises(VerificationFailed):  # there is none to load
+        killed_in("warmup", local, untrained, tmp_path / "run", said)
+    assert said == [
+        "The incomplete run could not be kept: The disk is full.",
+        f"The measurements until then are kept in {tmp_path / 'run.power.csv'}.",
+    ]
+    assert list(tmp_path.glob("run*")) == [tmp_path / "run.power.csv"]

@@ -1,0 +1,24 @@
+"""A benchmark by a real agent, from the request to the whole result."""
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from device_agent.messages.bench import BenchRequest
+from groupnl_deploy.bench.result import BenchMessage, BenchResult, assemble, gather
+from groupnl_deploy.remote.client import AgentClient
+
+
+def whole_bench(
+    agent: AgentClient,
+    request: BenchRequest,
+    images: npt.NDArray[np.uint8],
+    watch: Callable[[BenchMessage], object] = lambda message: None,
+) -> BenchResult:
+    """Every message goes to `watch` as it arrives."""
+    messages = []
+    for message in agent.bench(request, images):
+        messages.append(message)
+        watch(message)
+    return assemble(request, gather(messages))
