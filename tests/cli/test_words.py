@@ -9,12 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from groupnl_deploy.campaign.config import CONVOLUTIONS
 from groupnl_deploy.campaign.load import load_campaign
-from groupnl_deploy.cli.conv_options import CONV_WORDS
 from groupnl_deploy.cli.exits import explain
 from groupnl_deploy.cli.main import app
 from groupnl_deploy.errors import UsageError
+from groupnl_deploy.models.methods import CONVOLUTIONS
 from groupnl_deploy.models.registry import UnknownModel, model_spec
 from groupnl_deploy.words import command_line, nearest_word
 
@@ -60,7 +59,6 @@ def test_a_misspelt_convolution_in_a_campaign_gets_a_suggestion(tmp_path: Path) 
 
 
 def test_a_campaign_knows_the_convolutions_of_the_command_line(tmp_path: Path) -> None:
-    assert CONVOLUTIONS == CONV_WORDS
     for conv in CONVOLUTIONS:
         (tmp_path / "job.toml").write_text(CAMPAIGN.format(conv=conv))
         assert load_campaign(tmp_path / "job.toml").models[0].config.conv == conv
