@@ -1,15 +1,15 @@
 """A campaign as a plan: the cross product of its axes, cell by cell, and the jobs of all stages, each once.
 
-A stage's jobs are the cells projected on the axes that it depends on. To add a stage: a file with its job and a line in
-`STAGES`.
+A stage's jobs are the cells projected on the axes that it depends on. To add a stage, write a file with its job, and
+add the file's name to `_FILES`, where it stands in the order.
 """
 
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
-from groupnl_deploy.campaign import bench_job, export_job, push_job, report_job, train_job
 from groupnl_deploy.campaign.cell import Cell, ExportPoint, Source, impossible, superfluous
 from groupnl_deploy.campaign.config import Campaign
 from groupnl_deploy.campaign.layout import Layout
@@ -17,13 +17,14 @@ from groupnl_deploy.campaign.stage import Projection, Stage
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.jobs.job import Job
 
-STAGES: tuple[Stage, ...] = (
-    train_job.STAGE,
-    export_job.STAGE,
-    push_job.STAGE,
-    bench_job.STAGE,
-    report_job.STAGE,
+_FILES = (
+    "train_job",
+    "export_job",
+    "push_job",
+    "bench_job",
+    "report_job",
 )
+STAGES: tuple[Stage, ...] = tuple(import_module(f"groupnl_deploy.campaign.{file}").STAGE for file in _FILES)
 STAGE_NAMES = tuple(stage.name for stage in STAGES)
 
 

@@ -5,6 +5,7 @@ board, no meter, no network and no minutes is run (slow). A campaign is read. A 
 """
 
 import itertools
+import json
 import os
 import re
 import shlex
@@ -285,6 +286,9 @@ def extended(tmp_path_factory) -> Path:
     added = text[3].splitlines(keepends=True)
     inserted(copy / "exporters" / "optimize.py", "from exporters.rules.gates", added[0])
     inserted(copy / "exporters" / "optimize.py", '        Pass("flush_denormals"', added[1])
+    (copy / "groupnl_deploy" / "campaign" / "weigh_job.py").write_text(code('"""Weighing'))
+    stage = next(block for block in text if "weigh_job" in block)
+    inserted(copy / "groupnl_deploy" / "campaign" / "plan.py", '    "push_job",', stage)
     (copy / "tests" / "exporters" / "rules" / "test_division.py").write_text(code('"""Divisions by a constant'))
     return copy
 
@@ -319,6 +323,16 @@ def test_a_real_agent_answers_the_message_of_the_page(extended, tmp_path):
     assert done.returncode == 0, done.stderr
     path, seconds = done.stdout.split()
     assert path.startswith(str(extended)) and float(seconds) > 0
+
+
+def test_the_stage_of_the_page_is_part_of_every_campaign(extended, tmp_path):
+    said = 'schema_version = 1\nout = "job"\n[[models]]\nlabel = "a"\nmodel = "resnet18_cifar"\nwidth = 0.125\n'
+    (tmp_path / "job.toml").write_text(said + '[export]\nformats = "torch"\n[bench]\nbackends = "pytorch"\n')
+    command(["run", "job.toml", "--to", "weigh"], tmp_path, PYTHONPATH=str(extended))
+    assert int((tmp_path / "job" / "sizes" / "a-torch.txt").read_text()) > 100_000
+    listed = command(["run", "job.toml", "--list", "--json"], tmp_path, PYTHONPATH=str(extended))
+    states = {job["key"]: job["up_to_date"] for job in json.loads(listed)["jobs"]}
+    assert states["weigh-a-torch"] and not states["push-a-torch"]
 
 
 @pytest.mark.slow
