@@ -14,9 +14,13 @@ import threading
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
+from device_agent import ledger
 from device_agent.errors import UPDATE_BOTH, AgentError, BadRequest
 from device_agent.lock import DeviceLock
+from device_agent.messages.bench import BenchDone, BenchRequest
+from device_agent.messages.board import BoardFacts
 from device_agent.messages.greeting import AgentFault, Hello
+from device_agent.messages.ledger import Deployment
 from device_agent.push import Pushing
 from device_agent.strict import StrictError
 from device_agent.wire import WIRE_VERSION, Message, Request, decode, encode
@@ -56,6 +60,22 @@ class Session:
         if not isinstance(message, kind):
             raise BadRequest(f"Expected {kind.__name__}, got {type(message).__name__}.", UPDATE_BOTH)
         return message
+
+    def deployments(self, device: str) -> tuple[tuple[Deployment, ...], str | None]:
+        """What was pushed to this device, and why the ledger alone could not tell."""
+        return ledger.deployments(self.root, device, self.agent_sha256)
+
+    def board_facts(self) -> BoardFacts:
+        """The board as it is now."""
+        from device_agent.probe import board_facts
+
+        return board_facts()
+
+    def bench(self, request: BenchRequest) -> BenchDone:
+        """Carry out a benchmark, with what only a benchmark needs imported now."""
+        from device_agent.bench import answer_bench
+
+        return answer_bench(request, self)
 
     def _read(self) -> None:
         try:

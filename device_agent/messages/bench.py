@@ -144,6 +144,4 @@ class BenchRequest(Request[BenchDone]):
 
     def answer(self, session: "Session") -> BenchDone:
         """Carry it out."""
-        from device_agent.bench import answer_bench
-
-        return answer_bench(self, session)
+        return session.bench(self)

@@ -34,6 +34,4 @@ class Probe(Request[BoardFacts]):
 
     def answer(self, session: "Session") -> BoardFacts:
         """Read them all."""
-        from device_agent.probe import board_facts
-
-        return board_facts()
+        return session.board_facts()

@@ -50,6 +50,4 @@ class ReadLedger(Request[LedgerRead]):
 
     def answer(self, session: "Session") -> LedgerRead:
         """Read it, or gather it anew where it is damaged."""
-        from device_agent import ledger
-
-        return LedgerRead(*ledger.deployments(session.root, self.device, session.agent_sha256))
+        return LedgerRead(*session.deployments(self.device))

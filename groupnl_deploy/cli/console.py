@@ -19,13 +19,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from device_agent.strict import to_json
-from groupnl_deploy.cli.entry import DEBUG_VARIABLE
 from groupnl_deploy.progress import Task
-
-
-def debugging() -> bool:
-    """Whether the user asked for tracebacks."""
-    return bool(os.environ.get(DEBUG_VARIABLE))
 
 
 def show_text(text: str) -> None:

@@ -1,17 +1,16 @@
 """The console script: check that the packages are ours, take `--debug` off, run the application."""
 
-import dataclasses
 import importlib
 import os
 import sys
 
 import groupnl_deploy
-
-DEBUG_VARIABLE = "GROUPNL_DEBUG"
+from groupnl_deploy.cli.debug import take_debug
+from groupnl_deploy.cli.interrupt import forget_interrupt
 
 
 def entry() -> None:
-    """Run `groupnl`. `--debug` may stand anywhere on the line, so it is taken off before that is parsed."""
+    """Run `groupnl`. `--debug` may stand anywhere on the line, so it is taken off before the line is parsed."""
     # PyTorch's OpenMP threads spin while they wait. With another busy process on the machine a training then
     # takes ten times as long; waiting passively costs a quarter on an idle one. The user's own setting stands.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -20,10 +19,7 @@ def entry() -> None:
     if foreign is not None:
         sys.stderr.write(foreign)
         raise SystemExit(1)
-    arguments = sys.argv[1:]
-    if "--debug" in arguments:
-        os.environ[DEBUG_VARIABLE] = "1"
-        arguments = [argument for argument in arguments if argument != "--debug"]
+    arguments = take_debug(sys.argv[1:])
     try:
         from groupnl_deploy.cli.main import app
 
@@ -63,16 +59,6 @@ def _give_nothing(number: int, name: str) -> None:
         os.dup2(nothing, number)
         os.close(nothing)
     setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", encoding="utf-8", closefd=False))
-
-
-def forget_interrupt() -> None:
-    """Let the exit code be ours although Ctrl-C came in the middle of an import.
-
-    CPython notes a KeyboardInterrupt that leaves any exec of a string (each dataclass and named tuple is made by
-    one), and then dies of SIGINT instead of exiting, even when the interrupt was caught. A dataclass that is made
-    to its end takes the note back (CPython, `_Py_UnhandledKeyboardInterrupt` in pythonrun.c).
-    """
-    dataclasses.make_dataclass("Forgotten", ())
 
 
 def _foreign_package() -> str | None:

@@ -16,10 +16,8 @@ code   meaning
 import errno
 import functools
 import os
-import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -29,7 +27,8 @@ import exporters.errors as export_errors
 import power.errors as power_errors
 from device_agent.settings import SettingError
 from groupnl_deploy.cli import console
-from groupnl_deploy.cli.entry import forget_interrupt
+from groupnl_deploy.cli.debug import debugging
+from groupnl_deploy.cli.interrupt import forget_interrupt, terminate_as_interrupt
 from groupnl_deploy.errors import GroupNLError, Stopped, option_name
 from groupnl_deploy.models.refusal import InvalidSpec
 from groupnl_deploy.words import sentence
@@ -118,7 +117,7 @@ def _guarded(command: F, when_stopped: str) -> F:
     @functools.wraps(command)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         try:
-            with _terminate_as_interrupt():
+            with terminate_as_interrupt():
                 return command(*args, **kwargs)
         except typer.Exit:
             raise
@@ -128,24 +127,10 @@ def _guarded(command: F, when_stopped: str) -> F:
             raise typer.Exit(1) from None
         except (Exception, KeyboardInterrupt) as error:
             explanation = explain(error, when_stopped)
-            if console.debugging():
+            if debugging():
                 console.show_traceback()
             console.show_error(explanation.message, explanation.remedy)
             forget_interrupt()
             raise typer.Exit(explanation.exit_code) from error
 
     return wrapper  # type: ignore[return-value]
-
-
-@contextmanager
-def _terminate_as_interrupt() -> Iterator[None]:
-    """A polite kill must clean up as Ctrl-C does, or it would leave an agent running on the board."""
-
-    def interrupt(signum: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    previous = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)

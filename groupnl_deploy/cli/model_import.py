@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from groupnl_deploy.cli import console
+from groupnl_deploy.cli.checkpoint_json import checkpoint_json
 from groupnl_deploy.cli.conv_options import ConvOptions, tell_departure, with_conv_options
 from groupnl_deploy.cli.exits import guarded
 from groupnl_deploy.cli.options import Json, OutFolder, numbers, shape
@@ -40,8 +41,6 @@ def import_(
 
     Example: groupnl models import model.safetensors --model tf_mobilenetv3_large_100 --mean 0.5 --std 0.5 --out net
     """
-    from groupnl_deploy.cli.models import checkpoint_json
-
     changes = {} if classes is None else {"num_classes": classes}
     spec = options.spec(model, otherwise="standard", width=width, **changes)
     from groupnl_deploy.training.checkpoint import checkpoint_id

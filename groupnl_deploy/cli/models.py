@@ -1,10 +1,11 @@
 """`groupnl models`: the networks by name, and untrained checkpoints of them."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from groupnl_deploy.cli import console, model_import, model_plot, model_show
+from groupnl_deploy.cli.checkpoint_json import checkpoint_json
 from groupnl_deploy.cli.conv_options import ConvOptions, tell_departure, with_conv_options
 from groupnl_deploy.cli.exits import guarded
 from groupnl_deploy.cli.options import Json, OutFolder
@@ -82,19 +83,6 @@ def init(
     console.say(f"{out}: {spec.label}, untrained. Next: {following}")
     if json:
         console.show_json(checkpoint_json(out, checkpoint_id(out)) | departed)
-
-
-def checkpoint_json(folder: Any, sha256: str) -> dict[str, Any]:
-    """A checkpoint as the JSON document of the commands that make one."""
-    from device_agent.strict import to_dict
-    from groupnl_deploy.training.checkpoint import load_checkpoint
-
-    return {
-        "schema_version": 1,
-        "path": str(folder),
-        "sha256": sha256,
-        "checkpoint": to_dict(load_checkpoint(folder)),
-    }
 
 
 app.command("show")(model_show.show)

@@ -6,9 +6,10 @@ from typing import Annotated
 import typer
 
 from groupnl_deploy.cli import console
+from groupnl_deploy.cli.checkpoint_json import checkpoint_json
 from groupnl_deploy.cli.conv_options import ConvOptions, tell_departure, with_conv_options
 from groupnl_deploy.cli.exits import guarded, resuming
-from groupnl_deploy.cli.models import Width, checkpoint_json
+from groupnl_deploy.cli.models import Width
 from groupnl_deploy.cli.options import Json, OutFolder
 from groupnl_deploy.errors import Stopped
 from groupnl_deploy.words import command_line

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from groupnl_deploy.models.layers.sparse import sum_of_neighbours
+from groupnl_deploy.models.neighbours import sum_of_neighbours
 
 
 def is_channels_last(maps: Tensor) -> bool:
