@@ -5,7 +5,7 @@ import re
 import pytest
 
 from device_agent.errors import AgentError
-from device_agent.wire import AgentFault
+from device_agent.messages.greeting import AgentFault
 from groupnl_deploy import errors
 from groupnl_deploy.errors import (
     DeviceBusy,
