@@ -71,7 +71,7 @@ class AgentClient:
     def take_lock(self, purpose: str, wait_s: float, waiting: Callable[[Waiting], None]) -> None:
         """Hold the device's lock from here to the agent's end. `waiting` hears of every other holder on the way.
 
-        `purpose` is what others are told that they wait for. Raises `DeviceFault` after `wait_s`.
+        `purpose` is what others are told that they wait for. Raises `DeviceBusy` after `wait_s`.
         """
         self._send(TakeLock(purpose, wait_s))
         while isinstance(message := self._receive(wait_s + TakeLock.patience_s), Waiting):

@@ -18,7 +18,7 @@ Say = Callable[[str], None]
 def take_lock(agent: "AgentClient", device: str, purpose: str, wait_s: float, say: Say) -> None:
     """Hold the device's lock while `agent` lives. Others are told that they wait for `purpose` from this host.
 
-    `say` is told, in a sentence, whom we wait for. Raises `DeviceFault` after `wait_s`.
+    `say` is told, in a sentence, whom we wait for. Raises `DeviceBusy` after `wait_s`.
     """
 
     def tell(other: Waiting) -> None:
