@@ -17,7 +17,7 @@ from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.training.files import read_verified, read_whole, tensor_bytes
 from groupnl_deploy.training.older_records import SCHEMA_VERSION, as_of_today
 from groupnl_deploy.training.recipe import Recipe
-from groupnl_deploy.workspace import write_atomically
+from groupnl_deploy.workspace import remove_unfinished, write_atomically
 
 STATE_FILE = "training.json"
 _TENSORS_PREFIX = "training-"
@@ -81,7 +81,9 @@ def load_state(directory: Path) -> TrainingState | None:
 def discard_state(directory: Path) -> None:
     """Remove a state that is no longer needed, and the folder if nothing else is in it."""
     (directory / STATE_FILE).unlink(missing_ok=True)
-    for tensors in directory.glob(f"{_TENSORS_PREFIX}*.safetensors"):
-        tensors.unlink(missing_ok=True)
+    remove_unfinished(directory / STATE_FILE)
+    for pattern in (f"{_TENSORS_PREFIX}*.safetensors", f".{_TENSORS_PREFIX}*.new-*"):  # the latter of a killed training
+        for tensors in directory.glob(pattern):
+            tensors.unlink(missing_ok=True)
     if directory.is_dir() and not any(directory.iterdir()):
         directory.rmdir()

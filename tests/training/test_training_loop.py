@@ -196,6 +196,8 @@ def test_what_else_lies_beside_the_state_stays(tmp_path, thin_spec, few_digits):
     (folder / "thesis.txt").write_text("mine")
     train(thin_spec, Recipe(epochs=2), few_digits, ignore, folder)
     assert sorted(path.name for path in folder.iterdir()) == ["thesis.txt", "training-2.safetensors", "training.json"]
+    for left in (".training-1.safetensors.new-0a", ".training.json.new-0b"):  # of a training that was killed
+        (folder / left).write_bytes(b"half")
     discard_state(folder)
     assert [path.name for path in folder.iterdir()] == ["thesis.txt"]
 
