@@ -4,18 +4,22 @@ import difflib
 import os.path
 import shlex
 from collections.abc import Iterable
+from typing import TypeVar
 
 from groupnl_deploy.errors import UsageError
 
 _ALIKE = 0.4  # of difflib's ratio: what has less in common was not meant
 _MISSPELT = 0.7
 
+Word = TypeVar("Word", bound=str)  # of a `Literal` most often
 
-def known_word(kind: str, word: str, known: Iterable[str]) -> str:
-    """`word` itself when it is known. Raises `UsageError` otherwise."""
+
+def known_word(kind: str, word: str, known: Iterable[Word]) -> Word:
+    """The one of `known` that `word` is, with the type of `known`. Raises `UsageError` where it is none of them."""
     names = sorted(known)
-    if word in names:
-        return word
+    for name in names:
+        if name == word:
+            return name
     nearest = nearest_word(word, names)
     raise UsageError(
         f"There is no {kind} “{word}”; known are {', '.join(names) or 'none'}.",

@@ -4,7 +4,7 @@ import functools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import typer
 
@@ -17,7 +17,7 @@ from groupnl_deploy.models.refusal import InvalidSpec
 from groupnl_deploy.models.spec import ConvSpec, ModelSpec, Padding, Semantics, require_semantics
 from groupnl_deploy.words import known_word
 
-F = TypeVar("F", bound=Callable[..., Any])
+SEMANTICS: tuple[Semantics, ...] = get_args(Semantics)
 
 
 def _option_of(knob: Knob) -> Any:
@@ -56,7 +56,7 @@ class ConvOptions:
         """Raise `UsageError` for an unknown word, before anything slow is imported."""
         words = [
             ("convolution", self.conv, CONVOLUTIONS),
-            ("semantics", self.semantics, get_args(Semantics)),
+            ("semantics", self.semantics, SEMANTICS),
             *((knob.kind, getattr(self, name), knob.words) for name, knob in KNOBS.items() if knob.words),
             ("padding", self.padding, get_args(Padding)),
         ]
@@ -64,7 +64,10 @@ class ConvOptions:
             if word is not None:
                 known_word(kind, word, known)
         if self.conv is not None:
-            ConvSpec.preset(self.conv, self.semantics, **self.knobs())  # type: ignore[arg-type]
+            ConvSpec.preset(self.conv, self._semantics(), **self.knobs())
+
+    def _semantics(self) -> Semantics:
+        return known_word("semantics", self.semantics, SEMANTICS)
 
     def knobs(self) -> dict[str, Any]:
         """The knobs that the user named."""
@@ -76,15 +79,9 @@ class ConvOptions:
 
         self.check()
         changes |= {name: getattr(self, name) for name in _OF_MODEL if getattr(self, name) is not None}
-        spec = model_spec(
-            name,
-            self.conv,
-            self.semantics,  # type: ignore[arg-type]
-            otherwise=otherwise,
-            knobs=self.knobs(),
-            **changes,
-        )
-        require_semantics(self.semantics, spec.conv.method)  # type: ignore[arg-type]
+        semantics = self._semantics()
+        spec = model_spec(name, self.conv, semantics, otherwise=otherwise, knobs=self.knobs(), **changes)
+        require_semantics(semantics, spec.conv.method)
         return spec
 
 
@@ -106,7 +103,7 @@ def tell_departure(name: str, spec: ModelSpec, silent: bool = False) -> dict[str
     return {"departure": to_dict(found)}
 
 
-def with_conv_options(command: F) -> F:
+def with_conv_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """`with_option_groups`, for a command that takes `ConvOptions`: an `InvalidSpec` that leaves it names options."""
 
     @functools.wraps(command)
@@ -116,7 +113,7 @@ def with_conv_options(command: F) -> F:
         except InvalidSpec as error:
             raise _naming_options(error) from error
 
-    return with_option_groups(naming)  # type: ignore[return-value]
+    return with_option_groups(naming)
 
 
 def _naming_options(error: InvalidSpec) -> InvalidSpec:

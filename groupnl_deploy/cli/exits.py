@@ -19,7 +19,7 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import ParamSpec, TypeVar
 
 import typer
 
@@ -33,7 +33,8 @@ from groupnl_deploy.errors import GroupNLError, Stopped, option_name
 from groupnl_deploy.models.refusal import InvalidSpec
 from groupnl_deploy.words import sentence
 
-F = TypeVar("F", bound=Callable[..., Any])
+P = ParamSpec("P")
+R = TypeVar("R")
 
 # Looked up from the most special class to the most general.
 _CODES: dict[type[Exception], int] = {
@@ -103,19 +104,19 @@ def explain(error: BaseException, when_stopped: str = _STARTS_OVER) -> Explanati
     return Explanation(f"{type(error).__name__}: {error}", _REPORT_IT, 1)
 
 
-def guarded(command: F) -> F:
+def guarded(command: Callable[P, R]) -> Callable[P, R]:
     """Wrap a command: its errors become two sentences and an exit code; `--debug` shows the traceback too."""
     return _guarded(command, _STARTS_OVER)
 
 
-def resuming(command: F) -> F:
+def resuming(command: Callable[P, R]) -> Callable[P, R]:
     """`guarded`, for a command that goes on where Ctrl-C stopped it."""
     return _guarded(command, _GOES_ON)
 
 
-def _guarded(command: F, when_stopped: str) -> F:
+def _guarded(command: Callable[P, R], when_stopped: str) -> Callable[P, R]:
     @functools.wraps(command)
-    def wrapper(*args: Any, **kwargs: Any) -> Any:
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             with terminate_as_interrupt():
                 return command(*args, **kwargs)
@@ -133,4 +134,4 @@ def _guarded(command: F, when_stopped: str) -> F:
             forget_interrupt()
             raise typer.Exit(explanation.exit_code) from error
 
-    return wrapper  # type: ignore[return-value]
+    return wrapper

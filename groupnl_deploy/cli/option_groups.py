@@ -4,12 +4,10 @@ import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
-from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
-
-F = TypeVar("F", bound=Callable[..., Any])
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 
-def with_option_groups(command: F) -> F:
+def with_option_groups(command: Callable[..., Any]) -> Callable[..., Any]:
     """Spread each parameter that is annotated with a dataclass into the fields of that class, one option each.
 
     A field is annotated as an option is and has the option's default. Where the class knows nothing of options, the
@@ -27,9 +25,10 @@ def with_option_groups(command: F) -> F:
 
     own = inspect.signature(command)
     spread = [option for name, one in own.parameters.items() for option in _options(one, hints[name])]
+    # What `inspect.signature` and so Typer looks for first; no type of a function knows of it.
     wrapper.__signature__ = own.replace(parameters=spread)  # type: ignore[attr-defined]
     wrapper.__annotations__ = {option.name: option.annotation for option in spread}
-    return wrapper  # type: ignore[return-value]
+    return wrapper
 
 
 def _gather(group: Any, given: dict[str, Any]) -> Any:

@@ -12,6 +12,7 @@ from groupnl_deploy.errors import UsageError
 
 if TYPE_CHECKING:
     from groupnl_deploy.report.energy_table import Integrated
+    from power import integration
     from power.energy import Energy, EnergyIndex
 
 
@@ -50,10 +51,9 @@ def integrate(
     from power.integration import METHODS
 
     _require_sense(idle_from_s, idle_to_s, max_gap_s)
-    if method is not None:
-        known_word("method", method, METHODS)
+    rule = None if method is None else known_word("method", method, METHODS)
     idle_s = None if idle_from_s is None or idle_to_s is None else (idle_from_s, idle_to_s)
-    _show(_integrated(recording, (from_s, to_s), idle_s, method, max_gap_s, allow_implausible), json)
+    _show(_integrated(recording, (from_s, to_s), idle_s, rule, max_gap_s, allow_implausible), json)
 
 
 def _require_sense(idle_from_s: float | None, idle_to_s: float | None, max_gap_s: float | None) -> None:
@@ -69,7 +69,7 @@ def _integrated(
     recording: Path,
     window_s: tuple[float | None, float | None],
     idle_s: tuple[float, float] | None,
-    method: str | None,
+    rule: "integration.Method | None",
     max_gap_s: float | None,
     allow_implausible: bool,
 ) -> "Integrated":
@@ -78,13 +78,13 @@ def _integrated(
     from power.trace_io import read_csv
 
     trace = read_csv(recording, allow_implausible=allow_implausible)
-    index = EnergyIndex(trace, method=method, max_gap_s=max_gap_s)  # type: ignore[arg-type]
+    index = EnergyIndex(trace, method=rule, max_gap_s=max_gap_s)
     start_s, end_s = index.widest_s(*window_s)
     gross = index.window(start_s, end_s)
     idle = None if idle_s is None else index.window(*idle_s)
     net = None if idle is None else net_of_idle(gross, idle)
     left_out_s = float(trace.t_s[-1]) - end_s if window_s[1] is None else 0.0
-    held = _if_held(index, gross) if method is None else None
+    held = _if_held(index, gross) if rule is None else None
     return Integrated(trace.facts, gross, idle, net, left_out_s, trace.remarks, held)
 
 

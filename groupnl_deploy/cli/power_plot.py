@@ -41,10 +41,9 @@ def plot(
     from power.energy import EnergyIndex
     from power.integration import METHODS
 
-    if method is not None:
-        known_word("method", method, METHODS)
+    rule = None if method is None else known_word("method", method, METHODS)
     bench_run, trace, problems = _with_run(recording, run, allow_implausible)
-    index = EnergyIndex(trace, method=method)  # type: ignore[arg-type]
+    index = EnergyIndex(trace, method=rule)
     phases = () if bench_run is None else run_phases(bench_run, trace)
     if bench_run is not None and not phases:
         raise UsageError(

@@ -9,11 +9,10 @@ from groupnl_deploy.cli import console
 from groupnl_deploy.cli.exits import guarded
 from groupnl_deploy.cli.options import Json
 from groupnl_deploy.errors import MeasurementInvalid, UsageError, VerificationFailed
+from groupnl_deploy.report.formats import REPORT_FORMATS, ReportFormat
 
 if TYPE_CHECKING:
     from groupnl_deploy.report.build import Report
-
-FORMATS = ("table", "json", "csv", "markdown")
 
 
 @guarded
@@ -48,25 +47,24 @@ def report(
     require_complete(built)
 
 
-def _format(format: str | None, json: bool) -> str:
+def _format(format: str | None, json: bool) -> ReportFormat:
     """The format that is asked for in either way."""
     from groupnl_deploy.words import known_word
 
-    if format is not None:
-        known_word("format", format, FORMATS)
-    if json and format not in (None, "json"):
+    said = None if format is None else known_word("format", format, REPORT_FORMATS)
+    if json and said not in (None, "json"):
         raise UsageError(
             f"--json and --format {format} ask for two formats at once.", f"Leave one of them out: --format {format}."
         )
-    return "json" if json else format or "table"
+    return "json" if json else said or "table"
 
 
-def show_report(report: "Report", format: str) -> None:
-    """A report on stdout, in one of `FORMATS`."""
+def show_report(report: "Report", format: ReportFormat) -> None:
+    """A report on stdout."""
     from groupnl_deploy.report.tables import columns, notes, render
 
     if format != "table":
-        console.show_text(render(report, format))  # type: ignore[arg-type]
+        console.show_text(render(report, format))
         return
     if not report.rows and report.incomplete:
         return  # an empty table would only hide what is said of them

@@ -53,14 +53,14 @@ def export(
     """
     from device_agent.strict import to_dict
 
-    _require_known(format, optimize, batch)
-    machine = TARGETS[known_word("target", target, TARGETS)]
+    format, optimize = known_word("format", format, FORMATS), known_word("level", optimize, choices.LEVELS)
+    machine, batch = TARGETS[known_word("target", target, TARGETS)], known_word("batch", batch, choices.BATCHES)
     _require_useful(format, machine, opset, batch, bisect)
     _require_passes(optimize, bisect)
     from groupnl_deploy.campaign.cell import Cell, ExportPoint
     from groupnl_deploy.campaign.export_job import export_cell
 
-    cell = Cell(export=ExportPoint(format, optimize, target, opset, batch))  # type: ignore[arg-type]
+    cell = Cell(export=ExportPoint(format, optimize, target, opset, batch))
     artifact = export_cell(cell, checkpoint, out, console.TerminalReporter(), bisect)
     if json:
         manifest = to_dict(artifact.manifest)
@@ -70,12 +70,6 @@ def export(
         # The other levels have no pass that chooses between equal forms.
         show_passes(artifact.manifest, machine if optimize == "full" else None)
     _show_artifact(artifact, out)
-
-
-def _require_known(format: str, optimize: str, batch: str) -> None:
-    known_word("format", format, FORMATS)
-    known_word("level", optimize, choices.LEVELS)
-    known_word("batch", batch, choices.BATCHES)
 
 
 def _require_passes(optimize: str, bisect: bool) -> None:

@@ -8,17 +8,16 @@ import io
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Literal
+from typing import Any
 
 from device_agent.strict import to_dict, to_json
 from groupnl_deploy.bench.check import Doubts
 from groupnl_deploy.bench.energy import RunEnergy
 from groupnl_deploy.bench.validity import doubted
 from groupnl_deploy.report.build import IncompleteRow, Report, ReportRow
+from groupnl_deploy.report.formats import FileFormat
 from groupnl_deploy.report.identity import KNOB_NAMES, differing, plain, shared
 from power.edge_error import ASSUMES
-
-Format = Literal["table", "json", "csv", "markdown"]
 
 EMULATED_NOTE = (
     "* EMULATED: this power and energy comes from the emulated meter on a pseudo-terminal. "
@@ -147,7 +146,7 @@ def _percent(share: float) -> str:
     return "less than 0.1 %" if share < 1e-3 else f"up to {math.ceil(1000 * share) / 10:.1f} %"
 
 
-def render(report: Report, form: Literal["json", "csv", "markdown"]) -> str:
+def render(report: Report, form: FileFormat) -> str:
     """The report as text that ends with a newline."""
     return {"json": _json, "csv": _csv, "markdown": _markdown}[form](report)
 
