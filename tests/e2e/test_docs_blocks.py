@@ -265,7 +265,7 @@ def inserted(path: Path, before: str, text: str) -> None:
 def extended(tmp_path_factory) -> Path:
     """A copy of the project to which everything on the page was added."""
     copy = tmp_path_factory.mktemp("extended") / "groupnl"
-    for name in ("groupnl_deploy", "exporters", "device_agent", "power", "tests/exporters/rules"):
+    for name in ("groupnl_deploy", "exporters", "device_agent", "power", "tests/exporters/rules", "tests/contracts"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", copy)
     python, text = (
@@ -290,7 +290,18 @@ def extended(tmp_path_factory) -> Path:
     stage = next(block for block in text if "weigh_job" in block)
     inserted(copy / "groupnl_deploy" / "campaign" / "plan.py", '    "push_job",', stage)
     (copy / "tests" / "exporters" / "rules" / "test_division.py").write_text(code('"""Divisions by a constant'))
+    (copy / "exporters" / "targets" / "rpi5.py").write_text(code('"""The Raspberry Pi 5'))
+    inserted(copy / "exporters" / "targets" / "__init__.py", '    "rpi4",', text[4])
     return copy
+
+
+def python_in(copy: Path, folder: Path, *arguments: str) -> str:
+    """Run Python on the copied project, in a folder; its standard output."""
+    environment = os.environ | {"PYTHONPATH": str(copy)}
+    said = [sys.executable, *arguments]
+    done = subprocess.run(said, cwd=folder, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 @pytest.mark.slow
@@ -317,11 +328,7 @@ with LocalTransport(Path("board"), sys.executable) as transport, open_agent(tran
 
 
 def test_a_real_agent_answers_the_message_of_the_page(extended, tmp_path):
-    said = [sys.executable, "-c", _ASK]
-    environment = os.environ | {"PYTHONPATH": str(extended)}
-    done = subprocess.run(said, cwd=tmp_path, capture_output=True, text=True, check=False, env=environment)
-    assert done.returncode == 0, done.stderr
-    path, seconds = done.stdout.split()
+    path, seconds = python_in(extended, tmp_path, "-c", _ASK).split()
     assert path.startswith(str(extended)) and float(seconds) > 0
 
 
@@ -335,9 +342,31 @@ def test_the_stage_of_the_page_is_part_of_every_campaign(extended, tmp_path):
     assert states["weigh-a-torch"] and not states["push-a-torch"]
 
 
+_EXPORT = """
+import pytest
+from typer.testing import CliRunner
+from groupnl_deploy.cli.main import app
+for words in (
+    "models init tiny_cifar --conv groupnl --width 0.25 --out net",
+    "export net --target rpi5 --opset 19 --explain --out onnx",
+):
+    done = CliRunner().invoke(app, words.split())
+    assert done.exit_code == 0, done.stderr
+    print(done.stdout)
+contract = "CONTRACTS/test_target_contract.py"
+raise SystemExit(pytest.main(["-q", "-p", "no:cacheprovider", "--rootdir", "CONTRACTS", contract, "-k", "rpi5"]))
+"""
+
+
+def test_the_target_of_the_page_exports_and_keeps_the_contract_of_targets(extended, tmp_path):
+    contracts = str(extended / "tests" / "contracts")
+    said = python_in(extended, tmp_path, "-c", _EXPORT.replace("CONTRACTS", contracts))
+    assert "costs of rpi4" in said and "6 passed" in said
+    manifest = json.loads((tmp_path / "onnx" / "manifest.json").read_text())
+    assert (manifest["target"], manifest["opset"]) == ("rpi5", 19)
+
+
 @pytest.mark.slow
 def test_the_rule_of_the_page_passes_its_own_test(extended):
-    said = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/exporters/rules/test_division.py"]
-    environment = os.environ | {"PYTHONPATH": str(extended)}
-    done = subprocess.run(said, cwd=extended, capture_output=True, text=True, check=False, env=environment)
-    assert done.returncode == 0 and "3 passed" in done.stdout, done.stdout
+    test = "tests/exporters/rules/test_division.py"
+    assert "3 passed" in python_in(extended, extended, "-m", "pytest", "-q", "-p", "no:cacheprovider", test)
