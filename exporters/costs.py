@@ -17,8 +17,9 @@ TABLES = Path(__file__).parent / "tables"
 class SparseCost:
     """Times of the forms of one sparse seed convolution with two channels a group, in microseconds, one thread.
 
-    Each with the pointwise convolution that makes its input and the per-channel step and pointwise convolution that
-    read its output, less what these take alone: layout changes that a form causes are part of its time.
+    Each form was timed between the pointwise convolution that makes its input and the per-channel step and pointwise
+    convolution that read its output, and what these take alone was subtracted. So the layout changes that a form causes
+    are part of its time.
 
     Args:
         channels: input channels; half as many filters.

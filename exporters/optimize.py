@@ -14,7 +14,7 @@ import onnx_ir as ir
 from device_agent.manifest import Parity, PassReport
 from exporters.choices import DEFAULT_LEVEL, Level
 from exporters.errors import Amplified, BatchBaked, ParityError
-from exporters.passes import Outcome, Pass, by_rule, by_sweep, failed, simplify, strip
+from exporters.passes import Pass, PassOutcome, by_rule, by_sweep, failed, simplify, strip
 from exporters.rules.activations import ANCHORS, restore_activation
 from exporters.rules.affine import gather_affine
 from exporters.rules.concat import sink_concat
@@ -31,7 +31,8 @@ from exporters.rules.tidy import flush_denormals, lift_constants, tidy
 from exporters.targets import DEFAULT_TARGET, TARGETS
 from exporters.targets.base import Target
 
-# Of which the last changes nothing. One pass may make what an earlier one looks for; hardly any network needs a third.
+# Rounds of all passes after the first; the last changes nothing. A pass may make what an earlier one looks for, and few
+# networks need a third round.
 MOST_ROUNDS = 6
 AS_EXPORTED = "export"  # named where a tool failed before any pass
 Proof = Callable[[onnx.ModelProto], Parity]
@@ -139,7 +140,7 @@ def _run(step: Pass, work: _Work, tell: Callable[[str], None] = lambda name: Non
     return _report(step.name, nodes, len(work.graph.graph), outcome, work.parity)
 
 
-def _report(name: str, before: int, after: int, outcome: Outcome, parity: Parity) -> PassReport:
+def _report(name: str, before: int, after: int, outcome: PassOutcome, parity: Parity) -> PassReport:
     return PassReport(
         name,
         outcome.fired,

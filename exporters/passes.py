@@ -19,13 +19,13 @@ from exporters.rules.answers import Answer, Fired, NotMine, Refused
 from exporters.rules.graph import kind
 
 Rule = Callable[[ir.Node], Answer]
-Run = Callable[[ir.Model, int], "Outcome"]
+Run = Callable[[ir.Model, int], "PassOutcome"]
 MOST_SWEEPS = 10_000
 EVERY = 1_000_000  # firings: no limit
 
 
 @dataclass(frozen=True)
-class Outcome:
+class PassOutcome:
     """What a pass did: how often it fired and where last, the choices it took, why it refused where it did."""
 
     fired: int
@@ -41,7 +41,7 @@ class Pass:
     name: str
     run: Run
 
-    def on(self, model: ir.Model, most: int = EVERY) -> Outcome:
+    def on(self, model: ir.Model, most: int = EVERY) -> PassOutcome:
         """Run on `model`. Raises `ExportFailed`, with the pass's name, for whatever stopped it."""
         try:
             return self.run(model, most)
@@ -57,7 +57,7 @@ def failed(name: str, error: Exception) -> ExportFailed:
     return ExportFailed(f"The pass {name} failed: {reason}.", "Nothing was written; report it with the model's name.")
 
 
-def simplify(model: ir.Model, most: int) -> Outcome:
+def simplify(model: ir.Model, most: int) -> PassOutcome:
     """onnxsim: fold constants, fuse BatchNorm into the conv before it, drop what nothing reads; then infer shapes.
 
     Raises `ExportFailed` where onnxsim finds its own result wrong.
@@ -69,10 +69,10 @@ def simplify(model: ir.Model, most: int) -> Outcome:
         raise ExportFailed("onnxsim's own check of its result failed.", "Report this with the model's name.")
     after = common.ShapeInferencePass()(ir.serde.deserialize_model(simplified)).model
     model.graph, model.ir_version = after.graph, after.ir_version
-    return Outcome(int(_structure(before) != _structure(simplified)))
+    return PassOutcome(int(_structure(before) != _structure(simplified)))
 
 
-def strip(model: ir.Model, most: int) -> Outcome:
+def strip(model: ir.Model, most: int) -> PassOutcome:
     """Remove what depends on where and by whom the export ran, so that equal models have equal bytes.
 
     The shapes of what lies between input and output go too: a runtime infers them again.
@@ -85,7 +85,7 @@ def strip(model: ir.Model, most: int) -> Outcome:
         for value in node.outputs:
             if not value.is_graph_output():
                 value.shape = value.type = None
-    return Outcome(0)
+    return PassOutcome(0)
 
 
 def by_rule(anchors: tuple[str, ...], rule: Rule) -> Run:
@@ -94,13 +94,13 @@ def by_rule(anchors: tuple[str, ...], rule: Rule) -> Run:
     It raises `RuntimeError` for a rule that never comes to an end; `Pass.on` names the pass.
     """
 
-    def run(model: ir.Model, most: int) -> Outcome:
+    def run(model: ir.Model, most: int) -> PassOutcome:
         notes, last = Counter[str](), ""
         for _ in range(MOST_SWEEPS):
             now, refusals, where = _offer(model, anchors, rule, most - notes.total())
             notes, last = notes + now, where or last
             if not now:
-                return Outcome(notes.total(), _counted(notes), _counted(refusals), last)
+                return PassOutcome(notes.total(), _counted(notes), _counted(refusals), last)
         raise RuntimeError(f"its rule was still firing after {MOST_SWEEPS} sweeps")
 
     return _unless_branched(run)
@@ -109,8 +109,8 @@ def by_rule(anchors: tuple[str, ...], rule: Rule) -> Run:
 def by_sweep(sweep: Callable[[ir.Model], int]) -> Run:
     """A pass that calls `sweep` once; it changes the model and returns what it counted."""
 
-    def run(model: ir.Model, most: int) -> Outcome:
-        return Outcome(sweep(model))
+    def run(model: ir.Model, most: int) -> PassOutcome:
+        return PassOutcome(sweep(model))
 
     return _unless_branched(run)
 
@@ -118,10 +118,10 @@ def by_sweep(sweep: Callable[[ir.Model], int]) -> Run:
 def _unless_branched(run: Run) -> Run:
     """Nodes inside an If or a Loop read values of the graph around them, which neither rules nor sweeps look into."""
 
-    def run_or_refuse(model: ir.Model, most: int) -> Outcome:
+    def run_or_refuse(model: ir.Model, most: int) -> PassOutcome:
         attributes = (attribute for node in model.graph for attribute in node.attributes.values())
         if any(attribute.type == ir.AttributeType.GRAPH for attribute in attributes):
-            return Outcome(0, refusals=("the model has branches or loops inside",))
+            return PassOutcome(0, refusals=("the model has branches or loops inside",))
         return run(model, most)
 
     return run_or_refuse

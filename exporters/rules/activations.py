@@ -4,7 +4,7 @@
     x · HardSigmoid(x)                = HardSwish(x) where α = 1/6 and β = 1/2 (arXiv 1905.02244, section 5.2)
     max(x, 0), min(max(x, 0), h)      = Relu(x), Clip(x, 0, h)
 
-The division by h may stand anywhere in a product, before or behind a factor, and be a product with 1/h.
+The division by h may stand anywhere in a product, and may be written as a product with 1/h.
 """
 
 import math
@@ -15,7 +15,7 @@ import onnx_ir as ir
 
 from exporters.rules.answers import NOT_MINE, Answer, Fired
 from exporters.rules.graph import (
-    Builder,
+    NodeBuilder,
     constant,
     only_output,
     only_reader,
@@ -28,26 +28,26 @@ from exporters.rules.graph import (
 )
 
 ANCHORS = ("Mul", "Div", "Clip", "Max", "Min")
-_EQUAL = 1e-6  # relative; a few roundings of float32
-# A gate is rounded to 2⁻²⁴ of its shift: up to here that is a millionth.
+RELATIVE_TOLERANCE = 1e-6  # of numbers that should be equal: a few roundings of float32
+# A gate is rounded to 2⁻²⁴ of its shift: at the largest that is allowed, to a millionth.
 LARGEST_SHIFT = 16.0
-_DEEP = 4  # products inside products
+MOST_NESTED_PRODUCTS = 4
 
 
 @dataclass(frozen=True)
 class Gate:
-    """scale · min(max(α·x + β, 0), 1); `written` where it is not a HardSigmoid yet."""
+    """scale · min(max(α·x + β, 0), 1); `by_hand` where it is not a HardSigmoid yet."""
 
     source: ir.Value
     alpha: float
     beta: float
     scale: float
-    written: bool
+    by_hand: bool
 
 
 @dataclass(frozen=True)
 class Product:
-    """A number times values that are none."""
+    """A number times values that are no known numbers."""
 
     scale: float
     factors: tuple[ir.Value, ...]
@@ -62,7 +62,7 @@ def restore_activation(node: ir.Node) -> Answer:
     product = _product(only_output(node))
     for index, factor in enumerate(product.factors):
         gate = _gate(factor)
-        if gate is None or not math.isclose(product.scale * gate.scale, 1.0, rel_tol=_EQUAL):
+        if gate is None or not math.isclose(product.scale * gate.scale, 1.0, rel_tol=RELATIVE_TOLERANCE):
             continue
         written = _activation(node, gate, product.factors[:index] + product.factors[index + 1 :])
         if written is not None:
@@ -73,11 +73,13 @@ def restore_activation(node: ir.Node) -> Answer:
 
 def _activation(node: ir.Node, gate: Gate, others: tuple[ir.Value, ...]) -> ir.Value | None:
     """The gate times the other factors, in the operators that the runtime fuses; None where that would gain nothing."""
-    builder, sizes = Builder(node), shape(only_output(node))
-    swish = math.isclose(gate.alpha, 1 / 6, rel_tol=_EQUAL) and math.isclose(gate.beta, 0.5, rel_tol=_EQUAL)
+    builder, sizes = NodeBuilder(node), shape(only_output(node))
+    swish = math.isclose(gate.alpha, 1 / 6, rel_tol=RELATIVE_TOLERANCE) and math.isclose(
+        gate.beta, 0.5, rel_tol=RELATIVE_TOLERANCE
+    )
     if others == (gate.source,) and swish and opset(node) >= 14:
         return builder.op("HardSwish", gate.source, sizes=sizes)
-    if not gate.written or len(others) > 1:
+    if not gate.by_hand or len(others) > 1:
         return None
     made = builder.op("HardSigmoid", gate.source, alpha=gate.alpha, beta=gate.beta)
     return builder.op("Mul", *others, made, sizes=sizes) if others else made
@@ -87,7 +89,7 @@ def _product(value: ir.Value, depth: int = 0) -> Product:
     """The numbers and the values that `value` is the product of, through products that nothing else reads."""
     whole = Product(1.0, (value,))
     made = producer(value, "Mul", "Div")
-    if made is None or depth == _DEEP or (depth and only_reader(value) is None):
+    if made is None or depth == MOST_NESTED_PRODUCTS or (depth and only_reader(value) is None):
         return whole
     left, right = made.inputs
     if left is None or right is None:
@@ -114,20 +116,20 @@ def _gate(value: ir.Value) -> Gate | None:
         return None
     if made.op_type == "HardSigmoid":
         alpha, beta = (real(made, name, default) for name, default in (("alpha", 0.2), ("beta", 0.5)))
-        return Gate(source, alpha, beta, 1.0, written=False)
+        return Gate(source, alpha, beta, 1.0, by_hand=False)
     lowest, highest = _number(operand(made, 1)), _number(operand(made, 2))
     if lowest != 0.0 or highest is None or not highest > 0.0:
         return None
     inner, slope, shift = _line(source, LARGEST_SHIFT * highest)
     if inner is source:  # a plain Clip is what the runtime fuses
         return None
-    return Gate(inner, slope / highest, shift / highest, highest, written=True)
+    return Gate(inner, slope / highest, shift / highest, highest, by_hand=True)
 
 
 def _line(value: ir.Value, largest_shift: float) -> tuple[ir.Value, float, float]:
-    """(x, a, b) with value = a·x + b, as far up as numbers are added and multiplied.
+    """(x, a, b) with value = a·x + b, followed up the graph while numbers are added and multiplied.
 
-    No farther than a number is added that is larger: it would round what is behind it otherwise.
+    It stops before a shift larger than `largest_shift`: such a number rounds what it is added to.
     """
     source, scale, shift = value, 1.0, 0.0
     while (step := _step(source)) is not None:
@@ -165,11 +167,11 @@ def _restore_relu(node: ir.Node) -> Answer:
         if bound is None or source is None:
             continue
         if node.op_type == "Max" and bound == 0.0:
-            replace(only_output(node), Builder(node).op("Relu", source))
+            replace(only_output(node), NodeBuilder(node).op("Relu", source))
             return Fired()
         relu = producer(source, "Relu")
         if node.op_type == "Min" and bound > 0.0 and relu is not None and only_reader(source) is node:
-            builder = Builder(node)
+            builder = NodeBuilder(node)
             bounds = (builder.constant(np.array(limit, dtype=np.float32), "bound") for limit in (0.0, bound))
             replace(only_output(node), builder.op("Clip", relu.inputs[0], *bounds, sizes=shape(source)))
             return Fired()
@@ -177,7 +179,7 @@ def _restore_relu(node: ir.Node) -> Answer:
 
 
 def _number(value: ir.Value | None, beside: ir.Value | None = None) -> float | None:
-    """The one finite number of a float32 constant that changes no shape of the value beside it."""
+    """The number of a float32 constant that holds a single finite one and does not widen the value beside it."""
     numbers, sizes = constant(value), shape(beside)
     if numbers is None or numbers.size != 1 or numbers.dtype != np.float32 or not np.isfinite(numbers).all():
         return None

@@ -1,7 +1,7 @@
 """Steps of the form a·x + b, one a and one b a channel, gathered into as few as there can be.
 
-They are what is left of ω and φ, of the BatchNorm behind a concatenation, and of whoever multiplies or adds a
-constant. Several in a row are one; one behind a convolution is part of it.
+They come from ω and φ, from the BatchNorm behind a concatenation, and from any constant that is multiplied or added.
+Several in a row become one, and one behind a convolution becomes part of it.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ import onnx_ir as ir
 
 from exporters.rules.answers import NOT_MINE, Answer, Fired, Refused
 from exporters.rules.graph import (
-    Builder,
+    NodeBuilder,
     fills_blocks,
     kind,
     known_convolution,
@@ -22,7 +22,7 @@ from exporters.rules.graph import (
 )
 from exporters.rules.steps import Affine, affine_step, into_convolution, plain_step, step_of
 
-# Of what a chain of steps leaves: float32 has 2²⁴.
+# How many times what a chain of steps leaves may be added and taken away on the way; float32 resolves 2²⁴.
 MOST_CANCELLED = 2.0**16
 
 
@@ -52,13 +52,13 @@ def gather_affine(node: ir.Node, block: int) -> Answer:
     affine = chain.affine
     conv = producer(affine.source, "Conv")
     if conv is not None and only_reader(affine.source) is not None and known_convolution(conv):
-        replace(only_output(node), into_convolution(Builder(node), conv, affine))
+        replace(only_output(node), into_convolution(NodeBuilder(node), conv, affine))
         return Fired()
     apart = (reader is not None and kind(reader) == "Sin") or not fills_blocks(len(affine.scale), block)
     if chain.steps == 1 and (apart or node.op_type != "BatchNormalization"):
         return NOT_MINE  # one step is as few as there can be
     write = plain_step if apart else affine_step
-    replace(only_output(node), write(Builder(node), affine))
+    replace(only_output(node), write(NodeBuilder(node), affine))
     return Fired()
 
 

@@ -14,7 +14,7 @@ from exporters.rules.filters import channels_apart
 from exporters.rules.graph import (
     BINARY,
     UNARY,
-    Builder,
+    NodeBuilder,
     channels,
     constant,
     fills_blocks,
@@ -72,7 +72,7 @@ def _derives(value: ir.Value | None, source: ir.Value | None, depth: int = 0) ->
 
 
 def _sink_past(node: ir.Node, joined: ir.Value, reader: ir.Node) -> Fired | Refused:
-    builder = Builder(reader)
+    builder = NodeBuilder(reader)
     parts = [value for value in node.inputs if value is not None]
     write = _pointwise if kind(reader) == "Conv" else _joined_again
     written = write(builder, reader, joined, parts)
@@ -82,7 +82,7 @@ def _sink_past(node: ir.Node, joined: ir.Value, reader: ir.Node) -> Fired | Refu
     return Fired()
 
 
-def _joined_again(builder: Builder, reader: ir.Node, joined: ir.Value, parts: list[ir.Value]) -> ir.Value | Refused:
+def _joined_again(builder: NodeBuilder, reader: ir.Node, joined: ir.Value, parts: list[ir.Value]) -> ir.Value | Refused:
     """[f(a); f(b)], marked as the maps that it is made of."""
     halves = _halves(builder, reader, joined, parts)
     if isinstance(halves, Refused):
@@ -94,7 +94,7 @@ def _joined_again(builder: Builder, reader: ir.Node, joined: ir.Value, parts: li
     return whole
 
 
-def _halves(builder: Builder, reader: ir.Node, joined: ir.Value, parts: list[ir.Value]) -> list[ir.Value] | Refused:
+def _halves(builder: NodeBuilder, reader: ir.Node, joined: ir.Value, parts: list[ir.Value]) -> list[ir.Value] | Refused:
     """What `reader` makes of each part alone."""
     if kind(reader) in UNARY:
         return [builder.same(reader, part, *reader.inputs[1:]) for part in parts]
@@ -111,7 +111,7 @@ def _sizes(parts: list[ir.Value]) -> list[int]:
     return [channels(part) or 0 for part in parts]
 
 
-def _batchnorms(builder: Builder, reader: ir.Node, parts: list[ir.Value]) -> list[ir.Value] | Refused:
+def _batchnorms(builder: NodeBuilder, reader: ir.Node, parts: list[ir.Value]) -> list[ir.Value] | Refused:
     parameters = [constant(value) for value in reader.inputs[1:5]]
     if any(values is None for values in parameters) or number(reader, "training_mode", 0):
         return Refused("the BatchNorm's parameters are computed")
@@ -123,7 +123,9 @@ def _batchnorms(builder: Builder, reader: ir.Node, parts: list[ir.Value]) -> lis
     ]
 
 
-def _binaries(builder: Builder, reader: ir.Node, joined: ir.Value, parts: list[ir.Value]) -> list[ir.Value] | Refused:
+def _binaries(
+    builder: NodeBuilder, reader: ir.Node, joined: ir.Value, parts: list[ir.Value]
+) -> list[ir.Value] | Refused:
     other = next((value for value in reader.inputs if value is not joined), None)
     if other is None:
         return [builder.op(reader.op_type, part, part) for part in parts]
@@ -137,7 +139,7 @@ def _binaries(builder: Builder, reader: ir.Node, joined: ir.Value, parts: list[i
     ]
 
 
-def _pieces(builder: Builder, other: ir.Value, sizes: list[int], reader: ir.Node) -> list[ir.Value] | Refused:
+def _pieces(builder: NodeBuilder, other: ir.Value, sizes: list[int], reader: ir.Node) -> list[ir.Value] | Refused:
     """The other operand, cut as the maps are."""
     numbers, form = constant(other), shape(other)
     total = sum(sizes)
@@ -164,7 +166,7 @@ def _pieces(builder: Builder, other: ir.Value, sizes: list[int], reader: ir.Node
     return Refused("the other operand is a whole map, not in the same two parts")
 
 
-def _means(builder: Builder, reader: ir.Node, parts: list[ir.Value]) -> list[ir.Value] | Refused:
+def _means(builder: NodeBuilder, reader: ir.Node, parts: list[ir.Value]) -> list[ir.Value] | Refused:
     if reader.op_type == "ReduceMean" and (
         ints(reader, "axes") not in ((2, 3), (-2, -1)) or number(reader, "keepdims", 1) != 1
     ):
@@ -177,7 +179,7 @@ def _means(builder: Builder, reader: ir.Node, parts: list[ir.Value]) -> list[ir.
     return means
 
 
-def _pointwise(builder: Builder, reader: ir.Node, joined: ir.Value, parts: list[ir.Value]) -> ir.Value | Refused:
+def _pointwise(builder: NodeBuilder, reader: ir.Node, joined: ir.Value, parts: list[ir.Value]) -> ir.Value | Refused:
     """W_a·a + W_b·b."""
     if len(readers(joined)) > 1:
         return Refused("a convolution is not the only one to read seed and generated maps together")

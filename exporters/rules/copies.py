@@ -14,7 +14,7 @@ from exporters.rules.answers import NOT_MINE, Answer, Fired, Refused
 from exporters.rules.graph import (
     BINARY,
     UNARY,
-    Builder,
+    NodeBuilder,
     constant,
     kind,
     number_of_axis,
@@ -105,7 +105,7 @@ def _commutes(reader: ir.Node, copied: ir.Value) -> bool:
 
 def _copy_afterwards(reader: ir.Node, copied: ir.Value, found: Copies) -> None:
     """f(copies(u)) → copies(f(u)): the same copies of other seed maps, for the next sweep to take up."""
-    builder, whole = Builder(reader), shape(copied)
+    builder, whole = NodeBuilder(reader), shape(copied)
     result = builder.same(reader, *(found.source if value is copied else value for value in reader.inputs))
     repeats = builder.constant(np.array([1, found.copies, 1, 1], dtype=np.int64), "copies")
     if found.groups == 1:
@@ -136,7 +136,7 @@ def _refused(reader: ir.Node, copied: ir.Value, found: Copies) -> Refused | None
 
 
 def _broadcast_binary(reader: ir.Node, copied: ir.Value, found: Copies) -> None:
-    builder, groups, copies = Builder(reader), found.groups, found.copies
+    builder, groups, copies = NodeBuilder(reader), found.groups, found.copies
     sizes, whole = shape(found.source), shape(copied)
     assert sizes is not None and whole is not None, "as `_refused` found"
     block, pixels = sizes[1] // groups, sizes[2] * sizes[3]
@@ -150,7 +150,7 @@ def _broadcast_binary(reader: ir.Node, copied: ir.Value, found: Copies) -> None:
 
 
 def _other(
-    builder: Builder, value: ir.Value | None, whole: tuple[int, ...], parts: tuple[int, int, int]
+    builder: NodeBuilder, value: ir.Value | None, whole: tuple[int, ...], parts: tuple[int, int, int]
 ) -> ir.Value | None:
     """The other operand, its channel axis cut into (g, γ, B) and its pixels made one axis."""
     sizes, numbers = shape(value), constant(value)
@@ -162,7 +162,7 @@ def _other(
     return _reshaped(builder, value, (*parts, whole[2] * whole[3]))
 
 
-def _reshaped(builder: Builder, value: ir.Value, sizes: tuple[int, ...]) -> ir.Value:
+def _reshaped(builder: NodeBuilder, value: ir.Value, sizes: tuple[int, ...]) -> ir.Value:
     known = shape(value)
     assert known is not None, "as `_refused` found"
     batch = known[0]

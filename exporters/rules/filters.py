@@ -6,7 +6,7 @@ import onnx_ir as ir
 
 from exporters.rules.graph import (
     UNARY,
-    Builder,
+    NodeBuilder,
     constant,
     known_convolution,
     number,
@@ -17,12 +17,13 @@ from exporters.rules.graph import (
 )
 
 
-def channels_apart(builder: Builder, value: ir.Value, choices: Sequence[slice], block: int) -> list[ir.Value] | None:
-    """value[:, choice] for each choice, every one by a convolution with those filters of the one before `value`.
+def channels_apart(
+    builder: NodeBuilder, value: ir.Value, choices: Sequence[slice], block: int
+) -> list[ir.Value] | None:
+    """value[:, choice] for each choice, made by a convolution that has only those filters of the one before `value`.
 
-    None where no such convolution is, where something else reads its output
-    too, or where filters of k x k would be left that are no whole blocks of the `block` that the runtime computes
-    at once: they would take as long as more.
+    None where no convolution is there, or something else reads its output too. None also where filters of k x k would
+    not fill whole blocks of the `block` that the runtime computes at once: part of a block takes as long as all of it.
     """
     found = _convolution_before(value)
     if found is None:

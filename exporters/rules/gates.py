@@ -4,7 +4,7 @@ import numpy as np
 import onnx_ir as ir
 
 from exporters.rules.answers import NOT_MINE, Answer, Fired, Refused
-from exporters.rules.graph import UNARY, Builder, kind, only_output, opset, producer, replace, shape
+from exporters.rules.graph import UNARY, NodeBuilder, kind, only_output, opset, producer, replace, shape
 
 
 def spread_gate(node: ir.Node, block: int) -> Answer:
@@ -24,7 +24,7 @@ def spread_gate(node: ir.Node, block: int) -> Answer:
         if _blocked(maps) and _blocked(gate):
             if sizes[1] % block:
                 return Refused(f"{sizes[1]} channels are not whole blocks of {block}, in which alone it gains")
-            builder = Builder(node)
+            builder = NodeBuilder(node)
             scales = builder.constant(np.array([1, 1, *sizes[2:]], dtype=np.float32), "pixels")
             how = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
             spread = builder.op("Resize", gate, None, scales, sizes=sizes, **how)

@@ -17,7 +17,7 @@ _ACTIVATIONS = {"Clip", "Elu", "HardSigmoid", "HardSwish", "LeakyRelu", "Relu", 
 UNARY = frozenset(_MATHS | _ACTIVATIONS)
 BINARY = frozenset(["Add", "Sub", "Mul", "Div", "Pow"])
 
-MOST_PADDED = 4 / 3  # of the channels there are
+MOST_PADDED = 4 / 3  # channels with the padding of the last block, over those there are
 
 
 def constant(value: ir.Value | None) -> Array | None:
@@ -75,9 +75,9 @@ def only_reader(value: ir.Value, *op_types: str) -> ir.Node | None:
 
 
 def fills_blocks(count: int, block: int) -> bool:
-    """Whether maps of so many channels gain by the runtime's layout in blocks: whole ones, or nearly, at least one.
+    """Whether maps of so many channels gain from the runtime's layout in blocks: all are full, or the last one nearly.
 
-    Convolutions that read less than a block leave the layout, and what pads the last one is computed as well.
+    Convolutions that read less than one block leave the layout, and what pads the last block is computed as well.
     """
     return block == 0 or (count >= block and -(-count // block) * block <= MOST_PADDED * count)
 
@@ -122,7 +122,7 @@ def opset(node: ir.Node) -> int:
 
 
 def split_refused(node: ir.Node) -> Refused | None:
-    """Why `Builder.split` cannot write a Split before this node; None where it can."""
+    """Why `NodeBuilder.split` cannot write a Split before this node; None where it can."""
     return Refused("before opset 13 a Split is written otherwise") if opset(node) < 13 else None
 
 
@@ -131,7 +131,7 @@ def only_output(node: ir.Node) -> ir.Value:
     return node.outputs[0]
 
 
-class Builder:
+class NodeBuilder:
     """Makes nodes and initializers before a given node, with names that are unique and tell where they come from."""
 
     def __init__(self, before: ir.Node) -> None:
@@ -203,17 +203,17 @@ def _names(graph: ir.Graph) -> set[str | None]:
     return names | set(graph.initializers) | {value.name for value in graph.inputs}
 
 
-# A symbolic batch axis stands for any number but 1; a large prime takes its part.
-_ANY = 1_000_003
+# A symbolic batch axis stands for any number but 1. Where shapes are broadcast, a large prime stands for it.
+_ANY_BATCH = 1_000_003
 
 
 def _broadcast(shapes: Sequence[tuple[int, ...] | None]) -> tuple[int, ...] | None:
     known = [sizes for sizes in shapes if sizes is not None]
     if len(known) < len(shapes) or not known:
         return None
-    stand_in = [tuple(_ANY if size < 0 else size for size in sizes) for sizes in known]
+    stand_in = [tuple(_ANY_BATCH if size < 0 else size for size in sizes) for sizes in known]
     try:
-        return tuple(-1 if size == _ANY else size for size in np.broadcast_shapes(*stand_in))
+        return tuple(-1 if size == _ANY_BATCH else size for size in np.broadcast_shapes(*stand_in))
     except ValueError:
         return None
 
@@ -228,7 +228,7 @@ def replace(old: ir.Value, new: ir.Value) -> None:
         if new.is_graph_input() or new.is_initializer() or new.is_graph_output():
             made = old.producer()
             assert made is not None, "an output that is an input or a constant is never replaced"
-            new = Builder(made).op("Identity", new)
+            new = NodeBuilder(made).op("Identity", new)
             new.shape, new.type = old.shape, old.type
         old.name, new.name = new.name, old.name
     if new.shape is None:

@@ -5,7 +5,7 @@ import onnx_ir as ir
 
 from exporters.rules.answers import NOT_MINE, Answer, Fired, Refused
 from exporters.rules.graph import (
-    Builder,
+    NodeBuilder,
     channels,
     constant,
     fills_blocks,
@@ -37,7 +37,7 @@ def cheapest_normalise(node: ir.Node, block: int) -> Answer:
         return Refused("the number of channels is not known")
     if not fills_blocks(count, block):
         return Refused(f"{count} channels do not fill the runtime's blocks of {block}: a reduction is faster")
-    builder = Builder(node)
+    builder = NodeBuilder(node)
     ones = builder.constant(np.ones((1, count, 1, 1), dtype=np.float32), "ones")
     squares = builder.op("Mul", source, source)
     energy = builder.op("Conv", squares, ones, sizes=(sizes[0], 1, *sizes[2:]), kernel_shape=[1, 1])
@@ -47,7 +47,7 @@ def cheapest_normalise(node: ir.Node, block: int) -> Answer:
     return Fired()
 
 
-def _spread(builder: Builder, source: ir.Value, norm: ir.Value, count: int) -> ir.Value:
+def _spread(builder: NodeBuilder, source: ir.Value, norm: ir.Value, count: int) -> ir.Value:
     """x · (1/‖x‖), the inverse norm repeated for each channel by a convolution with ones."""
     ones = builder.constant(np.ones((count, 1, 1, 1), dtype=np.float32), "ones_per_channel")
     inverse = builder.op("Conv", builder.op("Reciprocal", norm), ones, sizes=shape(source), kernel_shape=[1, 1])

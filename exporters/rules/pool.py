@@ -3,7 +3,7 @@
 import onnx_ir as ir
 
 from exporters.rules.answers import NOT_MINE, Answer, Fired, Refused
-from exporters.rules.graph import Builder, constant, ints, number, only_output, operand, replace, shape
+from exporters.rules.graph import NodeBuilder, constant, ints, number, only_output, operand, replace, shape
 
 
 def pool_means(node: ir.Node) -> Answer:
@@ -15,7 +15,7 @@ def pool_means(node: ir.Node) -> Answer:
         return NOT_MINE
     if source.dtype != ir.DataType.FLOAT:
         return Refused("ONNX Runtime pools float32 alone")
-    replace(only_output(node), Builder(node).op("GlobalAveragePool", source, sizes=(*sizes[:2], 1, 1)))
+    replace(only_output(node), NodeBuilder(node).op("GlobalAveragePool", source, sizes=(*sizes[:2], 1, 1)))
     return Fired()
 
 

@@ -9,7 +9,7 @@ W·[a; b] + x is W_a·a + W_b·b + x. ONNX Runtime lets a convolution take one s
 import onnx_ir as ir
 
 from exporters.rules.answers import NOT_MINE, Answer, Fired
-from exporters.rules.graph import Builder, only_output, only_reader, producer, replace, shape
+from exporters.rules.graph import NodeBuilder, only_output, only_reader, producer, replace, shape
 
 
 def reassociate_residual(node: ir.Node) -> Answer:
@@ -20,14 +20,14 @@ def reassociate_residual(node: ir.Node) -> Answer:
             continue
         if not shape(inner) == shape(other) == shape(only_output(node)) or shape(other) is None:
             continue
-        builder = Builder(node)
+        builder = NodeBuilder(node)
         replace(only_output(node), builder.op("Add", convs[1], builder.op("Add", convs[0], other)))
         return Fired()
     return NOT_MINE
 
 
 def _two_convolutions(value: ir.Value | None) -> tuple[ir.Value, ir.Value] | None:
-    """The two convolutions that only `value` is the sum of, if only one node reads it."""
+    """The two convolutions that `value` is the sum of, if nothing else reads them and one node reads the sum."""
     added = producer(value, "Add")
     if value is None or added is None or only_reader(value) is None:
         return None

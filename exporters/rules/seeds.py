@@ -13,7 +13,7 @@ import numpy as np
 import onnx_ir as ir
 
 from exporters.rules.answers import NOT_MINE, Answer, Fired, Refused
-from exporters.rules.graph import Builder, known_convolution, only_output, readers, replace
+from exporters.rules.graph import NodeBuilder, known_convolution, only_output, readers, replace
 from exporters.rules.steps import Affine, into_convolution, plain_step, step_of
 
 # Of the arguments, in radians; a sine moves by as much.
@@ -39,10 +39,10 @@ def fold_seed_half(node: ir.Node) -> Answer:
     refused = _too_coarse(first, second)
     if refused is not None:
         return refused
-    moved = into_convolution(Builder(node), node, first)
+    moved = into_convolution(NodeBuilder(node), node, first)
     ratio = second.scale / first.scale
     folded = Affine(moved, ratio, second.shift - ratio * first.shift)
-    replace(only_output(arguments), plain_step(Builder(arguments), folded))
+    replace(only_output(arguments), plain_step(NodeBuilder(arguments), folded))
     replace(only_output(half), moved)
     return Fired()
 

@@ -14,7 +14,7 @@ from exporters.rules.answers import NOT_MINE, Answer, Fired, Refused
 from exporters.rules.filters import channels_apart
 from exporters.rules.graph import (
     Array,
-    Builder,
+    NodeBuilder,
     constant,
     ints,
     number,
@@ -25,7 +25,7 @@ from exporters.rules.graph import (
 
 # A pointwise sum multiplies with as many zeros as there are channels; slices leave the blocked layout and enter it.
 MOST_SUMMED = 64
-# Less of a gain than this is noise in the table.
+# Of the grouped form's time; what saves less is noise in the table.
 CLEAR_GAIN = 0.9
 
 
@@ -41,7 +41,7 @@ def depthwise_seeds(node: ir.Node, costs: Costs, block: int) -> Answer:
     choice = _choice(node, weight, costs)
     if isinstance(choice, Refused):
         return choice
-    source, m, builder = node.inputs[0], weight.shape[1], Builder(node)
+    source, m, builder = node.inputs[0], weight.shape[1], NodeBuilder(node)
     assert source is not None, "a convolution has an input"
     every = channels_apart(builder, source, [slice(j, None, m) for j in range(m)], block)
     if every is None and block and groups * m <= MOST_SUMMED:
@@ -51,7 +51,7 @@ def depthwise_seeds(node: ir.Node, costs: Costs, block: int) -> Answer:
     return choice
 
 
-def _depthwise(builder: Builder, node: ir.Node, weight: Array, every: list[ir.Value]) -> ir.Value:
+def _depthwise(builder: NodeBuilder, node: ir.Node, weight: Array, every: list[ir.Value]) -> ir.Value:
     """The sum of one depthwise convolution for each of the groups' channels, which `every` has apart."""
     total = None
     for j, maps in enumerate(every):
@@ -70,7 +70,7 @@ def _choice(node: ir.Node, weight: Array, costs: Costs) -> Fired | Refused:
         return Refused("the input's shape is not known")
     m, kernel, stride = weight.shape[1], weight.shape[2], ints(node, "strides", (1,))[0]
     near = costs.nearest_sparse(sizes[1], kernel, stride, sizes[2])
-    # Of m channels the grouped form reads as many as of two; the other is m convolutions in place of two.
+    # The table is of m = 2. With other m the grouped form reads as many channels; the other is m convolutions, not two.
     times = near.depthwise_us / near.grouped_us * m / 2
     where = f"{times:.2f} of one node's time at {near.channels} channels, {near.kernel_size}x{near.kernel_size}"
     said = f"{where}, stride {near.stride}, {near.pixels} px ({costs.target})"
@@ -79,7 +79,7 @@ def _choice(node: ir.Node, weight: Array, costs: Costs) -> Fired | Refused:
     return Fired(f"{m} depthwise convolutions: {said}")
 
 
-def _summed(builder: Builder, node: ir.Node, weight: Array) -> ir.Value:
+def _summed(builder: NodeBuilder, node: ir.Node, weight: Array) -> ir.Value:
     """A depthwise convolution over all channels, then a pointwise one whose filters are ones for a group's channels."""
     groups, m, *kernel = weight.shape
     count, sizes = groups * m, shape(only_output(node))
@@ -92,7 +92,7 @@ def _summed(builder: Builder, node: ir.Node, weight: Array) -> ir.Value:
     return builder.op("Conv", apart, members, *node.inputs[2:], sizes=sizes, kernel_shape=[1, 1])
 
 
-def _slices(builder: Builder, value: ir.Value, m: int) -> list[ir.Value]:
+def _slices(builder: NodeBuilder, value: ir.Value, m: int) -> list[ir.Value]:
     sizes = shape(value)
     assert sizes is not None, "as `_choice` found"
     count = sizes[1]

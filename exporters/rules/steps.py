@@ -7,7 +7,7 @@ import onnx_ir as ir
 
 from exporters.rules.graph import (
     Array,
-    Builder,
+    NodeBuilder,
     channels,
     constant,
     ints,
@@ -101,7 +101,7 @@ def _per_channel(value: ir.Value | None, count: int | None) -> Array | None:
     return None
 
 
-def affine_step(builder: Builder, affine: Affine) -> ir.Value:
+def affine_step(builder: NodeBuilder, affine: Affine) -> ir.Value:
     """a·x + b as a 1x1 depthwise convolution, which keeps the runtime's blocked layout even where b is zero."""
     count = len(affine.scale)
     weight = builder.constant(affine.scale.astype(np.float32).reshape(count, 1, 1, 1), "scale")
@@ -110,7 +110,7 @@ def affine_step(builder: Builder, affine: Affine) -> ir.Value:
     return builder.op("Conv", affine.source, weight, *bias, sizes=sizes, group=count, kernel_shape=[1, 1])
 
 
-def plain_step(builder: Builder, affine: Affine) -> ir.Value:
+def plain_step(builder: NodeBuilder, affine: Affine) -> ir.Value:
     """a·x + b as the BatchNorm of mean 0 and variance 1.
 
     For maps outside the runtime's blocked layout, such as those before a sine: it does not enter it as a convolution
@@ -123,7 +123,7 @@ def plain_step(builder: Builder, affine: Affine) -> ir.Value:
     return builder.op("BatchNormalization", source, *parameters, sizes=shape(source), epsilon=0.0)
 
 
-def into_convolution(builder: Builder, conv: ir.Node, affine: Affine) -> ir.Value:
+def into_convolution(builder: NodeBuilder, conv: ir.Node, affine: Affine) -> ir.Value:
     """a·Conv(x) + b as one convolution: every filter times its a, the bias likewise, plus b."""
     weight, old = constant(conv.inputs[1]), constant(operand(conv, 2))
     assert weight is not None, "the caller asked `known_convolution`"

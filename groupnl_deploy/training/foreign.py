@@ -28,7 +28,7 @@ from groupnl_deploy.errors import GroupNLError, UsageError, VerificationFailed
 from groupnl_deploy.training.checkpoint import ImportedFrom
 from groupnl_deploy.workspace import file_sha256
 
-Format = Literal["zip", "pickle", "safetensors"]
+ForeignFormat = Literal["zip", "pickle", "safetensors"]
 
 RAW_KEYS = ("state_dict", "model")  # timm and the authors; DeiT and others
 EMA_KEY = "state_dict_ema"
@@ -80,7 +80,7 @@ def read_foreign(path: Path, *, ema: bool = False) -> ForeignWeights:
 _PATH = "Check the path and its permissions."
 
 
-def _format(path: Path) -> Format:
+def _format(path: Path) -> ForeignFormat:
     try:
         with path.open("rb") as stream:
             head = stream.read(9)
@@ -98,7 +98,7 @@ def _format(path: Path) -> Format:
     raise UsageError(f"{path} {what}.", _FORMATS)
 
 
-def _read(path: Path, format: Format) -> dict[Any, Any]:
+def _read(path: Path, format: ForeignFormat) -> dict[Any, Any]:
     content = _read_safetensors(path) if format == "safetensors" else _read_torch(path, format)
     if not isinstance(content, dict):
         raise UsageError(f"{path} holds a {type(content).__name__}, not a dictionary of weights.", _FORMATS)
@@ -113,7 +113,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
     return tensors
 
 
-def _read_torch(path: Path, format: Format) -> Any:
+def _read_torch(path: Path, format: ForeignFormat) -> Any:
     allowed: list[Any] = [argparse.Namespace, *_NUMPY_STAND_INS]
     # Only a zip can be mapped: then the optimizer's tensors, two thirds of a checkpoint, are never read. A path of
     # this suffix PyTorch would take for safetensors, whatever is in it.
@@ -127,7 +127,7 @@ def _read_torch(path: Path, format: Format) -> Any:
         raise _refusal(path, format, error) from error
 
 
-def _refusal(path: Path, format: Format, error: Exception) -> GroupNLError:
+def _refusal(path: Path, format: ForeignFormat, error: Exception) -> GroupNLError:
     wanted = _wanted_globals(path, format, error)
     if wanted:
         return UsageError(
@@ -142,7 +142,7 @@ def _refusal(path: Path, format: Format, error: Exception) -> GroupNLError:
     )
 
 
-def _wanted_globals(path: Path, format: Format, error: Exception) -> list[str]:
+def _wanted_globals(path: Path, format: ForeignFormat, error: Exception) -> list[str]:
     """The names that made the reader refuse the file."""
     named = re.search(r"GLOBAL ([\w.]+)", str(error))
     if named:
@@ -151,7 +151,7 @@ def _wanted_globals(path: Path, format: Format, error: Exception) -> list[str]:
     return _foreign_globals(path, format) if _NEWER in str(error) else []
 
 
-def _foreign_globals(path: Path, format: Format) -> list[str]:
+def _foreign_globals(path: Path, format: ForeignFormat) -> list[str]:
     """Names in a file's pickles that are none of PyTorch's or of the allowed ones; read, not run."""
     names: dict[str, None] = {}
     strings = ["", ""]
@@ -176,7 +176,7 @@ def _instructions(pickles: io.BytesIO) -> Iterator[tuple[str, object]]:
             yield instruction.name, argument
 
 
-def _pickles(path: Path, format: Format) -> io.BytesIO:
+def _pickles(path: Path, format: ForeignFormat) -> io.BytesIO:
     if format == "pickle":
         with path.open("rb") as stream:
             return io.BytesIO(stream.read(_LONGEST_PICKLE))

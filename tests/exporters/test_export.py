@@ -21,9 +21,9 @@ from exporters.errors import ArtifactDamaged, BatchBaked, ExportFailed, NotAnArt
 from exporters.onnx_exporter import export_onnx, opset_of
 from exporters.optimize import optimize, passes
 from exporters.parity import compare
-from exporters.passes import Outcome
+from exporters.passes import PassOutcome
 from exporters.rules.answers import Answer, Fired
-from exporters.rules.graph import Builder, only_output, replace
+from exporters.rules.graph import NodeBuilder, only_output, replace
 from exporters.rules.normalise import cheapest_normalise
 from exporters.targets import TARGETS
 from exporters.tolerances import TOLERANCE
@@ -263,12 +263,12 @@ def test_optimizing_again_changes_nothing(untrained) -> None:
 
 
 def test_a_pass_that_breaks_parity_is_named_and_nothing_is_written(checkpoint, tmp_path: Path, monkeypatch) -> None:
-    def spoil(model: ir.Model, most: int) -> Outcome:
+    def spoil(model: ir.Model, most: int) -> PassOutcome:
         for value in model.graph.initializers.values():
             numbers = value.const_value.numpy()
             if numbers.ndim == 4:
                 value.const_value = ir.tensor(numbers * np.float32(1.01), name=value.name)
-        return Outcome(1)
+        return PassOutcome(1)
 
     monkeypatch.setattr(optimize_module, "simplify", spoil)
     with pytest.raises(ParityError, match="The pass simplify broke parity"):
@@ -277,9 +277,9 @@ def test_a_pass_that_breaks_parity_is_named_and_nothing_is_written(checkpoint, t
 
 
 def test_a_result_that_the_checker_refuses_is_an_export_error(checkpoint, tmp_path: Path, monkeypatch) -> None:
-    def forget_an_input(model: ir.Model, most: int) -> Outcome:
+    def forget_an_input(model: ir.Model, most: int) -> PassOutcome:
         next(node for node in model.graph if node.op_type == "Conv").resize_inputs(0)
-        return Outcome(0)
+        return PassOutcome(0)
 
     monkeypatch.setattr(optimize_module, "simplify", forget_an_input)
     with pytest.raises(ExportFailed, match=r"The pass check failed: .*Conv"):
@@ -295,7 +295,7 @@ def test_bisect_names_the_firing_that_broke_parity(tmp_path: Path, monkeypatch) 
     def wrong_in_one_place(node: ir.Node, block: int) -> Answer:
         if "layer1.1/conv1" not in node.name:
             return cheapest_normalise(node, 1)
-        builder = Builder(node)
+        builder = NodeBuilder(node)
         half = builder.constant(np.array(0.5, dtype=np.float32), "half")
         replace(only_output(node), builder.op("Mul", node.inputs[0], half))
         return Fired()

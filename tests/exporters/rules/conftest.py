@@ -12,7 +12,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from exporters.optimize import passes
-from exporters.passes import Outcome
+from exporters.passes import PassOutcome
 from exporters.targets import TARGETS
 
 FLOAT, INT64 = TensorProto.FLOAT, TensorProto.INT64
@@ -81,7 +81,7 @@ class Applied:
 
     before: onnx.ModelProto
     model: onnx.ModelProto
-    outcome: Outcome
+    outcome: PassOutcome
 
     @property
     def fired(self) -> int:
