@@ -116,8 +116,11 @@ def of_making(manifest: ArtifactManifest) -> Iterator[str]:
         found = "none" if manifest.form == "eager" else "standard or full"
     if manifest.optimize != found or found not in LEVELS:
         yield f"its level is {manifest.optimize}, and it was made by {found}"
-    if manifest.target not in TARGETS:
+    target = TARGETS.get(manifest.target or "")
+    if target is None:
         yield f"its target is {manifest.target}, which is none"
+    elif not target.reads(manifest.opset or 0, manifest.ir_version or 0):
+        yield f"its target is {target.name}, whose ONNX Runtime {target.oldest_runtime} does not read its opset or IR"
     if not re.fullmatch("[0-9a-f]{64}", manifest.checkpoint_sha256):
         yield f"its checkpoint is {manifest.checkpoint_sha256}, which is no digest"
 

@@ -60,9 +60,13 @@ class Target:
         """The cost table. Raises `ExportFailed` where it cannot be read."""
         return load_costs(self.cost_table)
 
+    def reads(self, opset: int, ir_version: int) -> bool:
+        """Whether the oldest runtime reads a model of these versions."""
+        return opset <= self.newest_opset and ir_version <= self.newest_ir_version
+
     def require_readable(self, opset: int, ir_version: int) -> None:
         """Raise `ExportFailed` for a model that is too new for the oldest runtime."""
-        if opset > self.newest_opset or ir_version > self.newest_ir_version:
+        if not self.reads(opset, ir_version):
             raise ExportFailed(
                 f"ONNX Runtime {self.oldest_runtime}, the oldest for {self.name}, reads opset {self.newest_opset} and "
                 f"IR {self.newest_ir_version} at most, and this model has opset {opset} and IR {ir_version}.",

@@ -13,11 +13,10 @@ _HEADINGS = (
 )
 
 
-def show_passes(manifest: ArtifactManifest, target: Target | None) -> None:
+def show_passes(manifest: ArtifactManifest, target: Target) -> None:
     """One row a pass, in their order, and below them its choices and refusals.
 
-    Errors are in standard deviations of the outputs, over all parity images. By the costs of `target` the passes chose;
-    None where none of them chooses.
+    Errors are in standard deviations of the outputs, over all parity images. `target` is the one of the manifest.
     """
     if not manifest.passes:
         console.show_text("No passes: they rewrite ONNX graphs.")
@@ -32,8 +31,10 @@ def show_passes(manifest: ArtifactManifest, target: Target | None) -> None:
         f"{parity.tolerance:.3g} σ allowed, on {parity.images} images{at_batches(parity)} against {parity.reference}"
     )
     limit += f"; eager float32 itself is off by {parity.eager_error / spread:.1e} σ" if spread else ""
-    chosen_by = "" if target is None else f", costs of {_table(target)}"
-    console.show_prose(f"opset {manifest.opset}, IR {manifest.ir_version}{chosen_by}; {limit}")
+    # The other levels have no pass that chooses between equal forms.
+    chosen_by = f", costs of {_table(target)}" if manifest.optimize == "full" else ""
+    console.show_prose(f"opset {manifest.opset}, IR {manifest.ir_version}, for {target}{chosen_by}")
+    console.show_prose(limit)
 
 
 def _table(target: Target) -> str:

@@ -67,8 +67,7 @@ def export(
         console.show_json({"schema_version": 1, "path": str(out), "sha256": artifact.sha256, "manifest": manifest})
         return
     if explain:
-        # The other levels have no pass that chooses between equal forms.
-        show_passes(artifact.manifest, machine if optimize == "full" else None)
+        show_passes(artifact.manifest, machine)
     _show_artifact(artifact, out)
 
 

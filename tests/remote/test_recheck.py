@@ -105,6 +105,7 @@ BOTH = [
 ]
 ONNX = [
     (put("opset", value=13), "its opset is 13, and the graph's 17"),
+    (lambda table: table.update(target="rpi4", opset=19), "whose ONNX Runtime 1.15.1 does not read its opset"),
     (put("opset", value=None), "its opset is None"),
     (put("ir_version", value=4), "its ir_version is 4"),
     (put("batch", value="dynamic"), "its input is"),
