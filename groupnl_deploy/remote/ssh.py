@@ -22,7 +22,7 @@ from groupnl_deploy.remote.device import Device
 from groupnl_deploy.remote.ssh_login import CHANNEL_TIMEOUT_S, find, log_in
 from groupnl_deploy.remote.ssh_process import SshProcess
 from groupnl_deploy.remote.ssh_read import read_ahead
-from groupnl_deploy.remote.ssh_target import Target
+from groupnl_deploy.remote.ssh_target import SshTarget
 from groupnl_deploy.remote.transfer import Incoming, Outgoing, Part, TellBytes, incoming, outgoing, require_offset
 from groupnl_deploy.remote.transport import Completed, Process, below_root, part_name, require_small
 
@@ -34,7 +34,7 @@ _DISK_MARGIN_BYTES = 1 << 16
 class _Link:
     """The authenticated connection: opens channels and knows whether it is still alive."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: SshTarget) -> None:
         self.target = target
         self._client = log_in(target)
         transport = self._client.get_transport()

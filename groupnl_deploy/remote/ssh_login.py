@@ -9,7 +9,7 @@ import paramiko
 from groupnl_deploy.errors import DeviceUnreachable, UsageError
 from groupnl_deploy.remote import ssh_refusals as refusals
 from groupnl_deploy.remote.device import Device
-from groupnl_deploy.remote.ssh_target import Target, config_file, config_text, open_socket, resolve
+from groupnl_deploy.remote.ssh_target import SshTarget, config_file, config_text, open_socket, resolve
 
 # Without a handler of its own, paramiko's log of a failed handshake would be printed on stderr.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
@@ -21,14 +21,14 @@ _HANDSHAKE_TIMEOUT_S = 15.0
 
 
 class _RefuseUnknown(paramiko.MissingHostKeyPolicy):
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: SshTarget) -> None:
         self._target = target
 
     def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:
         raise refusals.unknown_host_key(self._target, key.get_name(), key.fingerprint)
 
 
-def find(device: Device) -> Target:
+def find(device: Device) -> SshTarget:
     """Where a device is and how to knock there, with what the user's SSH configuration says of it."""
     try:
         options = paramiko.SSHConfig.from_text(config_text(device)).lookup(device.host or "")
@@ -37,7 +37,7 @@ def find(device: Device) -> Target:
     return resolve(device, options)
 
 
-def log_in(target: Target) -> paramiko.SSHClient:
+def log_in(target: SshTarget) -> paramiko.SSHClient:
     """An authenticated connection. Raises `DeviceUnreachable`, or `UsageError` for a damaged known_hosts file."""
     _check_identity(target)
     client = paramiko.SSHClient()
@@ -57,7 +57,7 @@ def log_in(target: Target) -> paramiko.SSHClient:
     return client
 
 
-def _handshake(client: paramiko.SSHClient, target: Target, sock: socket.socket) -> None:
+def _handshake(client: paramiko.SSHClient, target: SshTarget, sock: socket.socket) -> None:
     own = [str(target.identity)] if target.identity else []
     client.connect(
         target.known_as,
@@ -74,7 +74,7 @@ def _handshake(client: paramiko.SSHClient, target: Target, sock: socket.socket) 
     )
 
 
-def _explain(error: BaseException, client: paramiko.SSHClient, target: Target) -> BaseException:
+def _explain(error: BaseException, client: paramiko.SSHClient, target: SshTarget) -> BaseException:
     """Our error for what the handshake raised; what is no failure of the handshake comes back as it is."""
     if not isinstance(error, paramiko.SSHException | EOFError | OSError):
         return error
@@ -88,7 +88,7 @@ def _explain(error: BaseException, client: paramiko.SSHClient, target: Target) -
     return refusals.no_server(target)
 
 
-def _not_let_in(target: Target, *, judged: bool) -> DeviceUnreachable:
+def _not_let_in(target: SshTarget, *, judged: bool) -> DeviceUnreachable:
     """The two sides met; our keys were refused, or nobody had judged them when the link ended."""
     keys = _key_files(target)
     agent = [] if target.identities_only else ["keys of ssh-agent"]
@@ -97,7 +97,7 @@ def _not_let_in(target: Target, *, judged: bool) -> DeviceUnreachable:
     return refusals.keys_refused(target, [*keys, *agent], [key for key in keys if _is_locked(key)])
 
 
-def _key_files(target: Target) -> list[str]:
+def _key_files(target: SshTarget) -> list[str]:
     """The private keys that the handshake tries, in its order."""
     own = [str(target.identity)] if target.identity else []
     defaults = [Path.home() / ".ssh" / f"id_{kind}" for kind in ("rsa", "ecdsa", "ed25519")]
@@ -115,7 +115,7 @@ def _is_locked(key_file: str) -> bool:
     return False
 
 
-def _check_identity(target: Target) -> None:
+def _check_identity(target: SshTarget) -> None:
     """Refuse a key file that cannot be one before anything is sent; an encrypted one may be in the agent."""
     if target.identity is None:
         return

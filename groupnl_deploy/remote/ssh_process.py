@@ -14,7 +14,7 @@ from typing import Protocol
 
 from groupnl_deploy.errors import DeviceUnavailable, DeviceUnreachable
 from groupnl_deploy.remote import ssh_refusals as refusals
-from groupnl_deploy.remote.ssh_target import Target
+from groupnl_deploy.remote.ssh_target import SshTarget
 from groupnl_deploy.remote.transport import (
     SEND_TIMEOUT_S,
     STDERR_TAIL_BYTES,
@@ -67,7 +67,7 @@ class Channel(Protocol):
 class Link(Protocol):
     """What a process needs of the connection."""
 
-    target: Target
+    target: SshTarget
 
     @property
     def alive(self) -> bool:

@@ -5,11 +5,11 @@ is transient or permanent by its kind (`groupnl_deploy.errors`).
 """
 
 from groupnl_deploy.errors import DeviceFault, DeviceUnavailable, DeviceUnreachable, DiskFull
-from groupnl_deploy.remote.ssh_target import Target
+from groupnl_deploy.remote.ssh_target import SshTarget
 from groupnl_deploy.remote.transport import size_text
 
 
-def unknown_host_key(target: Target, key_type: str, fingerprint: str) -> DeviceUnreachable:
+def unknown_host_key(target: SshTarget, key_type: str, fingerprint: str) -> DeviceUnreachable:
     """The machine is in no known_hosts file."""
     return DeviceUnreachable(
         f"{target} shows a host key that is in no known_hosts file: {key_type} {fingerprint}",
@@ -18,7 +18,7 @@ def unknown_host_key(target: Target, key_type: str, fingerprint: str) -> DeviceU
     )
 
 
-def changed_host_key(target: Target, known: str, shown: str) -> DeviceUnreachable:
+def changed_host_key(target: SshTarget, known: str, shown: str) -> DeviceUnreachable:
     """The machine is known, but by another key."""
     return DeviceUnreachable(
         f"THE HOST KEY OF {target} HAS CHANGED: known_hosts has {known}, the machine shows {shown}; "
@@ -28,7 +28,7 @@ def changed_host_key(target: Target, known: str, shown: str) -> DeviceUnreachabl
     )
 
 
-def keys_refused(target: Target, tried: list[str], locked: list[str]) -> DeviceUnreachable:
+def keys_refused(target: SshTarget, tried: list[str], locked: list[str]) -> DeviceUnreachable:
     """Authentication failed; `locked` are encrypted private keys that could not be tried."""
     what = f"{target} refused us: it accepts none of the keys tried ({', '.join(tried) or 'there were none'})"
     if locked:
@@ -45,7 +45,7 @@ def keys_refused(target: Target, tried: list[str], locked: list[str]) -> DeviceU
     )
 
 
-def no_identity(target: Target, why: str) -> DeviceUnreachable:
+def no_identity(target: SshTarget, why: str) -> DeviceUnreachable:
     """The private key that the device names cannot be used."""
     return DeviceUnreachable(
         f"The private key {target.identity} of the device “{target.device_name}” {why}.",
@@ -53,7 +53,7 @@ def no_identity(target: Target, why: str) -> DeviceUnreachable:
     )
 
 
-def keys_not_judged(target: Target, tried: list[str]) -> DeviceUnavailable:
+def keys_not_judged(target: SshTarget, tried: list[str]) -> DeviceUnavailable:
     """The server hung up in the middle of the authentication, or did not answer."""
     return DeviceUnavailable(
         f"{target} broke off before it had accepted or refused a key (those to try: {', '.join(tried) or 'none'}).",
@@ -62,7 +62,7 @@ def keys_not_judged(target: Target, tried: list[str]) -> DeviceUnavailable:
     )
 
 
-def no_server(target: Target) -> DeviceUnavailable:
+def no_server(target: SshTarget) -> DeviceUnavailable:
     """Somebody takes the connection, then is silent or hangs up: a board that starts, is full, or another service."""
     return DeviceUnavailable(
         f"No SSH connection to {target} comes about: what answers there hung up, or never named itself an SSH server.",
@@ -71,7 +71,7 @@ def no_server(target: Target) -> DeviceUnavailable:
     )
 
 
-def no_handshake(target: Target, why: str) -> DeviceUnreachable:
+def no_handshake(target: SshTarget, why: str) -> DeviceUnreachable:
     """An SSH server answers, but the two sides come to no agreement."""
     return DeviceUnreachable(
         f"No SSH connection to {target} comes about: {why}.",
@@ -79,7 +79,7 @@ def no_handshake(target: Target, why: str) -> DeviceUnreachable:
     )
 
 
-def link_lost(target: Target) -> DeviceUnavailable:
+def link_lost(target: SshTarget) -> DeviceUnavailable:
     """The connection died."""
     return DeviceUnavailable(
         f"The connection to {target} was lost.",
@@ -87,7 +87,7 @@ def link_lost(target: Target) -> DeviceUnavailable:
     )
 
 
-def no_session(target: Target) -> DeviceUnavailable:
+def no_session(target: SshTarget) -> DeviceUnavailable:
     """The link is up, but the server opens no further channel: others hold all that it allows."""
     return DeviceUnavailable(
         f"{target} is connected but does not open another session.",
@@ -95,7 +95,7 @@ def no_session(target: Target) -> DeviceUnavailable:
     )
 
 
-def no_sftp(target: Target) -> DeviceUnreachable:
+def no_sftp(target: SshTarget) -> DeviceUnreachable:
     """The file transfer subsystem does not start."""
     return DeviceUnreachable(
         f"{target} offers no file transfer (SFTP).",
@@ -103,7 +103,7 @@ def no_sftp(target: Target) -> DeviceUnreachable:
     )
 
 
-def no_shell(target: Target, said: str) -> DeviceUnreachable:
+def no_shell(target: SshTarget, said: str) -> DeviceUnreachable:
     """The login shell ended without running our command."""
     return DeviceUnreachable(
         f"The login shell of {target} ran no command{f' and said: {said}' if said else ''}.",
@@ -111,7 +111,7 @@ def no_shell(target: Target, said: str) -> DeviceUnreachable:
     )
 
 
-def command_timed_out(target: Target, program: str, timeout_s: float) -> DeviceUnavailable:
+def command_timed_out(target: SshTarget, program: str, timeout_s: float) -> DeviceUnavailable:
     """A command took too long."""
     return DeviceUnavailable(
         f"`{program}` on {target} did not finish within {timeout_s:g} s and was killed.",
@@ -119,7 +119,7 @@ def command_timed_out(target: Target, program: str, timeout_s: float) -> DeviceU
     )
 
 
-def process_silent(target: Target, program: str, what: str) -> DeviceUnavailable:
+def process_silent(target: SshTarget, program: str, what: str) -> DeviceUnavailable:
     """A process we talk to does not answer in time."""
     return DeviceUnavailable(
         f"The process `{program}` on {target} {what}.",
@@ -127,7 +127,7 @@ def process_silent(target: Target, program: str, what: str) -> DeviceUnavailable
     )
 
 
-def process_ended(target: Target, program: str, what: str) -> DeviceUnreachable:
+def process_ended(target: SshTarget, program: str, what: str) -> DeviceUnreachable:
     """A process we talk to is gone, and the link is not at fault."""
     return DeviceUnreachable(
         f"The process `{program}` on {target} {what}.",
@@ -135,7 +135,7 @@ def process_ended(target: Target, program: str, what: str) -> DeviceUnreachable:
     )
 
 
-def file_refused(target: Target, doing: str, why: str) -> DeviceFault:
+def file_refused(target: SshTarget, doing: str, why: str) -> DeviceFault:
     """The device said no to a file operation."""
     return DeviceFault(
         f"Could not {doing} on {target}: {why}.",
@@ -143,7 +143,7 @@ def file_refused(target: Target, doing: str, why: str) -> DeviceFault:
     )
 
 
-def disk_full(target: Target, needed_bytes: int, free_bytes: int, folder: str) -> DiskFull:
+def disk_full(target: SshTarget, needed_bytes: int, free_bytes: int, folder: str) -> DiskFull:
     """No room for a file."""
     return DiskFull(
         f"The disk of {target} is full: {size_text(needed_bytes)} are needed in {folder}, "

@@ -32,7 +32,7 @@ _INCLUDE_DEPTH = 8
 
 
 @dataclass(frozen=True)
-class Target:
+class SshTarget:
     """Everything needed to connect, with the device's own settings put before those of `~/.ssh/config`."""
 
     device_name: str
@@ -82,12 +82,12 @@ def config_text(device: Device) -> str:
         raise UsageError(f"{file} cannot be read: {error}.", "Repair it or make it readable.") from error
 
 
-def resolve(device: Device, options: Mapping[str, Any]) -> Target:
+def resolve(device: Device, options: Mapping[str, Any]) -> SshTarget:
     """Join a device with the options that its `config_text` gives for its host."""
     alias = device.host or ""
     host = str(options.get("hostname", alias))
     port = _port(options.get("port", "22"))
-    return Target(
+    return SshTarget(
         device_name=device.name,
         alias=alias,
         host=host,
@@ -102,7 +102,7 @@ def resolve(device: Device, options: Mapping[str, Any]) -> Target:
     )
 
 
-def open_socket(target: Target) -> socket.socket:
+def open_socket(target: SshTarget) -> socket.socket:
     """A connected socket that sends at once and notices a dead link. Every failure is a `DeviceUnreachable`."""
     if target.proxy:
         return _through(target.proxy)
@@ -191,7 +191,7 @@ def _through(command: str) -> socket.socket:
     return ours
 
 
-def _no_connection(target: Target, error: Exception) -> DeviceUnreachable:
+def _no_connection(target: SshTarget, error: Exception) -> DeviceUnreachable:
     """A board that restarts answers no name and no call, then refuses the port until its SSH server runs."""
     if isinstance(error, socket.gaierror | UnicodeError):
         return _no_name(target, error)
@@ -213,7 +213,7 @@ def _no_connection(target: Target, error: Exception) -> DeviceUnreachable:
     )
 
 
-def _no_name(target: Target, error: Exception) -> DeviceUnreachable:
+def _no_name(target: SshTarget, error: Exception) -> DeviceUnreachable:
     """A board answers its own `.local` name, so while it is off nobody does. Other names are on a server, or wrong."""
     asked_later = target.host.endswith(".local") or getattr(error, "errno", None) == socket.EAI_AGAIN
     kind = DeviceUnavailable if asked_later and not isinstance(error, UnicodeError) else DeviceUnreachable
