@@ -56,6 +56,13 @@ class TestBroadcastCopies:
         assert applied.fired == 2 and applied.count("Tile") == 0
         equal(applied)
 
+    def test_a_reader_that_refuses_keeps_the_others_as_they_were(self, net, apply):
+        graph = net(12)  # before 13 a Split is written otherwise, and copying behind the sine would need one
+        maps = copied(graph, graph.input(1, 4, 3, 2), 2, 2, 2)
+        ends = graph.node("Mul", maps, graph.noise(1, 8, 1, 1)), graph.node("Sin", maps)
+        applied = apply("broadcast_copies", graph.model(*ends))
+        assert applied.untouched and "before opset 13" in applied.refusals
+
     @pytest.mark.parametrize("op", [*OPERATORS, "Pow"])
     def test_one_number_for_all_keeps_every_copy(self, net, apply, equal, op):
         graph = net()
