@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 
 from groupnl_deploy.models.profile import Counts, profile
 from groupnl_deploy.models.registry import entry_of, model_spec
-from groupnl_deploy.models.spec import ModelSpec
+from groupnl_deploy.models.spec import ModelSpec, widths_label
 
 # What makes another network of a name. Its width is a factor that the user gives and the label shows.
-_FIELDS = ("conv", "num_classes", "input_shape", "padding", "bn_eps")
+_FIELDS = ("conv", "num_classes", "input_shape", "padding", "bn_eps", "widths")
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,7 @@ def _described(spec: ModelSpec, fields: tuple[str, ...]) -> str:
         "input_shape": f"images of {'x'.join(map(str, spec.input_shape))}",
         "padding": f"{spec.padding or entry_of(spec.name).padding} padding",
         "bn_eps": f"BN eps {spec.bn_eps or entry_of(spec.name).bn_eps:g}",
+        "widths": widths_label(spec.widths) if spec.widths else "no own widths",
     }
     return ", ".join(word for field, word in words.items() if field in fields)
 

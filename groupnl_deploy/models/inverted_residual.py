@@ -17,6 +17,7 @@ from groupnl_deploy.models.padding import SamePad2d
 from groupnl_deploy.models.placement import depthwise_convs
 from groupnl_deploy.models.registry import IMAGENET
 from groupnl_deploy.models.spec import ModelSpec, Padding
+from groupnl_deploy.models.widths import Gate
 
 Activation = Callable[[], nn.Module]
 
@@ -74,7 +75,7 @@ class BlockPlan:
 Squeeze = Callable[[BlockPlan], nn.Module]
 
 
-class SqueezeExcite(Counted):
+class SqueezeExcite(Counted, Gate):
     """Scale each channel by what all channels hold on average (arXiv 1709.01507).
 
     y = x · gate(expand(act(reduce(mean_HW(x))))), (N, c, H, W) → (N, c, H, W); both convolutions are 1x1 with
@@ -86,6 +87,8 @@ class SqueezeExcite(Counted):
         activation: makes the module between them.
         gate: makes the module behind them, with values from 0 to 1.
     """
+
+    last = "conv_expand"
 
     def __init__(self, channels: int, reduced: int, activation: Activation, gate: Activation) -> None:
         super().__init__()

@@ -13,6 +13,7 @@ from groupnl_deploy.models.conv_site import Rule
 from groupnl_deploy.models.refusal import InvalidSpec
 from groupnl_deploy.models.replace import apply_conv_method
 from groupnl_deploy.models.spec import ConvSpec, ModelSpec, Padding, Semantics
+from groupnl_deploy.models.widths import conv_widths, resize
 
 NetworkBuilder = Callable[[ModelSpec], nn.Module]
 Placement = Callable[[ConvSpec], Rule]
@@ -185,11 +186,31 @@ def create_model(spec: ModelSpec) -> nn.Module:
         raise InvalidSpec(problem, "Leave padding out, or choose a MobileNet or an EfficientNet.", "padding")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(spec.seed)
-        network = entry.build(replace(spec, padding=padding))
+        network = _plain(entry, replace(spec, padding=padding))
         if spec.conv.method != "standard":
             _place(network, entry, spec.conv)
         entry.initialise(network)
     _set_eps(network, spec.bn_eps or entry.bn_eps)
+    return network
+
+
+def plain_widths(spec: ModelSpec) -> dict[str, int]:
+    """The output channels of every convolution before any is replaced: the names and numbers of `ModelSpec.widths`.
+
+    Raises `InvalidSpec` where the network cannot be built.
+    """
+    entry = _find(spec.name)
+    with torch.device("meta"):
+        return conv_widths(_plain(entry, replace(spec, padding=spec.padding or entry.padding)))
+
+
+def _plain(entry: ModelEntry, spec: ModelSpec) -> nn.Module:
+    """The network of ordinary convolutions, in its own widths."""
+    network = entry.build(spec)
+    if spec.widths:
+        with torch.device("meta"):
+            sketch = entry.build(spec)
+        resize(network, sketch, dict(spec.widths), spec.input_shape)
     return network
 
 

@@ -1,5 +1,8 @@
 """What a network is, as plain data: enough to build the same module again anywhere."""
 
+import hashlib
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -9,6 +12,7 @@ from groupnl_deploy.models.refusal import InvalidSpec, require_choice, require_p
 
 Semantics = Literal["released", "paper"]
 Padding = Literal["symmetric", "same"]
+Widths = tuple[tuple[str, int], ...]
 
 SCHEMA_VERSION = 2
 LARGEST_WIDTH = 32
@@ -127,6 +131,8 @@ class ModelSpec:
         padding: where the zeros around the maps of strided convolutions stand, see `padding.SamePad2d`; None is the
             network's own, `ModelEntry.padding`.
         bn_eps: ε of every BatchNorm, likewise.
+        widths: convolutions of the plain network with other output channels than `width` gives them, by dotted name, as
+            in a grown or pruned network; a mapping becomes pairs, sorted. See `widths`.
         schema_version: version of this record on disk.
     """
 
@@ -138,6 +144,7 @@ class ModelSpec:
     seed: int = 0
     padding: Padding | None = None
     bn_eps: float | None = None
+    widths: Widths = ()
     schema_version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
@@ -147,6 +154,7 @@ class ModelSpec:
         if not 0 <= self.seed < 2**63:
             raise InvalidSpec(f"seed is {self.seed}", "Give a whole number from 0 to 2^63 - 1.", "seed")
         require_positive("num_classes", self.num_classes)
+        object.__setattr__(self, "widths", _sorted_widths(self.widths))
         if self.padding is not None:
             require_choice("padding", self.padding, get_args(Padding))
         if self.bn_eps is not None and not 0 < self.bn_eps <= LARGEST_EPS:
@@ -163,7 +171,14 @@ class ModelSpec:
         """Short text for people, such as "resnet18_cifar x0.25 groupnl (released)"."""
         padding = f", {self.padding} padding" if self.padding else ""
         eps = f", BN eps {self.bn_eps:g}" if self.bn_eps else ""
-        return f"{self.name} x{self.width:g} {self.conv.label}{padding}{eps}"
+        widths = f", {widths_label(self.widths)}" if self.widths else ""
+        return f"{self.name} x{self.width:g} {self.conv.label}{padding}{eps}{widths}"
+
+
+def widths_label(widths: Any) -> str:
+    """Short text that is the same for the same widths alone, such as "12 own widths #3f2a9c1b"; in JSON's lists too."""
+    digest = hashlib.sha256(json.dumps(widths, ensure_ascii=False).encode()).hexdigest()[:8]
+    return f"{len(widths)} own width{'s' * (len(widths) != 1)} #{digest}"
 
 
 def scaled(channels: int, width: float) -> int:
@@ -182,6 +197,16 @@ def require_semantics(semantics: Semantics, method: str) -> None:
             "Leave semantics out, or choose groupnl.",
             "semantics",
         )
+
+
+def _sorted_widths(widths: Any) -> Widths:
+    pairs = list(widths.items() if isinstance(widths, Mapping) else widths)
+    for name, channels in pairs:
+        require_positive(f"widths {name}", channels)
+    twice = [name for name, _ in pairs if sum(name == other for other, _ in pairs) > 1]
+    if twice:
+        raise InvalidSpec(f"widths has {twice[0]} twice", "Give each convolution once.", "widths")
+    return tuple(sorted((str(name), channels) for name, channels in pairs))
 
 
 def _function(conv: ConvSpec) -> tuple[object, ...]:

@@ -15,7 +15,7 @@ from device_agent.strict import StrictError, from_dict
 from groupnl_deploy.bench.run import BenchRun
 from groupnl_deploy.models.knobs import KNOBS
 from groupnl_deploy.models.methods import METHODS
-from groupnl_deploy.models.spec import ConvSpec, ModelSpec
+from groupnl_deploy.models.spec import ConvSpec, ModelSpec, widths_label
 from power.trace import PowerTrace
 
 _WAVES = frozenset({"phi_sign", "phi_range", "omega_range"})  # knobs of the sinusoidal function alone
@@ -206,6 +206,14 @@ class KnobTrait(Trait):
 
 
 @dataclass(frozen=True)
+class _OwnWidthsTrait(KnobTrait):
+    """Too many for a cell: how many, and a digest."""
+
+    def text(self, row: Identity) -> str:
+        return widths_label(value) if (value := self.value(row)) else _NONE
+
+
+@dataclass(frozen=True)
 class _VersionsTrait(Trait):
     """Libraries are compared one by one: which of them a backend has is the backend's difference."""
 
@@ -241,6 +249,8 @@ _HEADINGS = {"bn_eps": "BN eps", **{name: knob.heading for name, knob in KNOBS.i
 
 
 def _knob(name: str) -> Trait:
+    if name == "widths":
+        return _OwnWidthsTrait(name, "Widths")
     heading = _HEADINGS.get(name, name.replace("_", " ").capitalize())
     return KnobTrait(name, heading, told=name == "padding" or (name in KNOBS and bool(KNOBS[name].label)))
 

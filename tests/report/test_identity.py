@@ -84,6 +84,7 @@ CHANGES: dict[str, tuple[BenchRun, tuple[str, ...]]] = {
     "BN position": (conv(bn_position="seeds"), ("bn_position",)),
     "padding": (spec(padding="same"), ("padding",)),
     "epsilon": (spec(bn_eps=1e-3), ("bn_eps",)),
+    "own widths": (spec(widths={"layer1.0.conv1": 24}), ("widths",)),
     "dynamic": (run_of(batch="dynamic"), ("batch",)),
     "seed": (spec(seed=1), ("seed",)),
     "input shape": (spec(input_shape=(3, 64, 64)), ("input_shape",)),
