@@ -97,6 +97,10 @@ def _require_names(network: nn.Module, widths: Mapping[str, int]) -> None:
             raise InvalidSpec(f"widths has “{name}”, which is no convolution of the plain network", remedy, "widths")
 
 
+def _hand_on(input: Tensor) -> Tensor:
+    return input
+
+
 class _Fitting(TorchFunctionMode):
     """Makes each layer fit as it is called, and sees what is added."""
 
@@ -112,6 +116,8 @@ class _Fitting(TorchFunctionMode):
         for name, module in self._sketch.named_modules():
             module.register_forward_pre_hook(partial(self._enter, name))
             module.register_forward_hook(self._leave)
+            if isinstance(module, nn.BatchNorm2d):  # it writes what it is given, and takes long without values
+                module.forward = _hand_on  # type: ignore[method-assign]
         try:
             with torch.no_grad(), self:
                 self._sketch(torch.empty(1, *input_shape, device="meta"))
