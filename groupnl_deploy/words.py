@@ -8,6 +8,8 @@ from typing import TypeVar
 
 from groupnl_deploy.errors import UsageError
 
+EMULATOR_PORT = "emulator"  # in place of a meter's port: the project's own meter, on a pseudo-terminal
+
 _ALIKE = 0.4  # of difflib's ratio: what has less in common was not meant
 _MISSPELT = 0.7
 

@@ -35,7 +35,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from power.holes import MISSING_PERIODS, row_period_s
-from power.integration import Method
+from power.integration import IntegrationMethod
 from power.trace import PowerTrace, Samples
 from power.update_period import UpdatePeriod, near_median
 
@@ -68,7 +68,7 @@ class Timing:
     hidden_w: float
 
     @classmethod
-    def of(cls, trace: PowerTrace, seen: UpdatePeriod, method: Method) -> "Timing":
+    def of(cls, trace: PowerTrace, seen: UpdatePeriod, method: IntegrationMethod) -> "Timing":
         """That of a recording which is integrated by `method`."""
         facts, power_w = trace.facts, trace.power_w
         return cls(

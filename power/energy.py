@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from power.edge_error import ASSUMES, EdgeError, Rows, Timing, edge_error, known_until_s
 from power.errors import MeterSettingError, MethodUnclear, SampleGap, TraceFormatError, WindowNotCovered
 from power.holes import longest_wait_s
-from power.integration import METHODS, RULE_FOR, EnergySum, Method, block_ends
+from power.integration import METHODS, RULE_FOR, EnergySum, IntegrationMethod, block_ends
 from power.renewal import renewed_too_fast
 from power.rows_on_change import are_changes
 from power.trace import PowerTrace, Samples
@@ -89,9 +89,11 @@ class EnergyIndex:
     `MethodUnclear` where no method is given and the rows may hold until the next.
     """
 
-    def __init__(self, trace: PowerTrace, *, method: Method | None = None, max_gap_s: float | None = None) -> None:
+    def __init__(
+        self, trace: PowerTrace, *, method: IntegrationMethod | None = None, max_gap_s: float | None = None
+    ) -> None:
         self.trace = trace = _each_row_once(trace)
-        self.method: Method = method or _rule_for(trace)
+        self.method: IntegrationMethod = method or _rule_for(trace)
         self._seen = estimate_update_period(trace)
         self.renews_too_fast = renewed_too_fast(trace)
         self._timing = Timing.of(trace, self._seen, self.method)
@@ -246,7 +248,7 @@ def window_energy(
     start_s: float,
     end_s: float,
     *,
-    method: Method | None = None,
+    method: IntegrationMethod | None = None,
     max_gap_s: float | None = None,
 ) -> Energy:
     """Joules between `start_s` and `end_s`, both in seconds since `trace.t0_s`.
@@ -291,7 +293,7 @@ def _net_error_j(gross: Energy, idle: tuple[Energy, ...], idle_share: float) -> 
     return gross.edge_error_j + idle_share * sum(of_idle_j)
 
 
-def _rule_for(trace: PowerTrace) -> Method:
+def _rule_for(trace: PowerTrace) -> IntegrationMethod:
     """That of the meter's values. Raises `MethodUnclear` where nobody says what they are and they look like changes."""
     if are_changes(trace):
         held_j, lines_j = (EnergySum.of(method, trace.t_s, trace.power_w).sum_j[-1] for method in ("hold", "trapezoid"))

@@ -19,14 +19,14 @@ from numpy.typing import NDArray
 
 from power.trace import Averaging, Samples
 
-Method = Literal["trapezoid", "interval", "hold"]
+IntegrationMethod = Literal["trapezoid", "interval", "hold"]
 
-METHODS: dict[Method, str] = {
+METHODS: dict[IntegrationMethod, str] = {
     "trapezoid": "trapezoid, edges interpolated",
     "interval": "each value covers the interval before it",
     "hold": "each value holds until the next row",
 }
-RULE_FOR: dict[Averaging, Method] = {"instant": "trapezoid", "block": "interval"}
+RULE_FOR: dict[Averaging, IntegrationMethod] = {"instant": "trapezoid", "block": "interval"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,13 +37,13 @@ class EnergySum:
     it is the power at knot i.
     """
 
-    method: Method
+    method: IntegrationMethod
     knots_s: Samples
     power_w: Samples
     sum_j: Samples
 
     @classmethod
-    def of(cls, method: Method, knots_s: Samples, power_w: Samples) -> "EnergySum":
+    def of(cls, method: IntegrationMethod, knots_s: Samples, power_w: Samples) -> "EnergySum":
         """Add up once, in time proportional to the rows."""
         level = _levels(method, power_w[:-1], power_w[1:])
         sum_j = np.concatenate((np.zeros(min(len(knots_s), 1)), np.cumsum(np.diff(knots_s) * level)))
@@ -74,7 +74,7 @@ class EnergySum:
         return np.concatenate((edges, values[after:until]))
 
 
-def _levels(method: Method, before: Samples, after: Samples) -> Samples:
+def _levels(method: IntegrationMethod, before: Samples, after: Samples) -> Samples:
     """The mean power between neighbouring knots, of which these are the powers at both; (rows - 1,)."""
     if method == "trapezoid":
         return (before + after) / 2.0

@@ -8,14 +8,14 @@ from typing import Any
 
 from device_agent.messages.bench import Phase
 from groupnl_deploy.errors import InvalidSetting, UsageError
-from groupnl_deploy.words import known_word, misspells
+from groupnl_deploy.words import EMULATOR_PORT, known_word, misspells
 from power import renewal
 from power.meters import METERS, open_meter
 from power.meters.base import Meter
 from power.meters.km003c.emulator import Km003cEmulator
 from power.recorder import Recorder
 
-EMULATED_METER, EMULATOR_PORT = "km003c", "emulator"
+EMULATED_METER = "km003c"
 RECORDED_METER = "replay"
 _IDLE: tuple[Phase, ...] = ("idle_before", "idle_after")
 _LARGEST = 48.0  # volts, the most that USB PD 3.1 supplies; a board takes less, and fewer amperes

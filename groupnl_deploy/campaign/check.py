@@ -12,7 +12,7 @@ from groupnl_deploy.campaign.config import Campaign, ExportConfig, MeterConfig, 
 from groupnl_deploy.campaign.words import CampaignMistake, at
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.models.methods import CONVOLUTIONS
-from groupnl_deploy.words import known_word
+from groupnl_deploy.words import EMULATOR_PORT, known_word
 
 
 def check_campaign(campaign: Campaign) -> None:
@@ -96,7 +96,7 @@ def _check_meter(campaign: Campaign, device: str, meter: MeterConfig) -> None:
             "Name a device of [push].",
             place,
         )
-    same = [name for name, other in campaign.meters.items() if other.port == meter.port != "emulator"]
+    same = [name for name, other in campaign.meters.items() if other.port == meter.port != EMULATOR_PORT]
     if len(same) > 1:
         raise CampaignMistake(
             f"The meters of {' and '.join(same)} have one port.",

@@ -15,7 +15,7 @@ from device_agent.settings import SettingError
 from device_agent.strict import StrictError
 from groupnl_deploy.errors import GroupNLError, InvalidSetting, UsageError
 from groupnl_deploy.models.refusal import InvalidSpec
-from groupnl_deploy.words import sentence
+from groupnl_deploy.words import EMULATOR_PORT, sentence
 
 Place = tuple[str | int, ...]
 """Tables, indices and a key, such as ("models", 0, "ratio")."""
@@ -57,7 +57,7 @@ _OPTIONS: dict[str, str] = {
 _TYPES = {"int": "an integer", "float": "a float", "str": "a string", "bool": "a boolean"}
 _TYPES |= {"list": "a list", "dict": "a table"}
 _NOT_OF_A_CAMPAIGN = ", or wait longer with --wait SECONDS"  # it waits as long as push and bench do by default
-_VALUE = re.compile(r"(--[a-z][a-z-]*)(?:[ =](-?\d[\w.]*|/[\w/.-]+|emulator\b|km003c[\w-]*|onnx\b|torch\b))?")
+_VALUE = re.compile(rf"(--[a-z][a-z-]*)(?:[ =](-?\d[\w.]*|/[\w/.-]+|{EMULATOR_PORT}\b|km003c[\w-]*|onnx\b|torch\b))?")
 _COMMAND = re.compile(r"`?groupnl [a-z]+[^.;,`]*`?")
 
 

@@ -8,20 +8,19 @@ import typer
 
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.remote.waiting import LONGEST_WAIT_S
-from groupnl_deploy.words import misspells
+from groupnl_deploy.words import EMULATOR_PORT, misspells
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, and nothing else there.")]
 OutFolder = Annotated[Path, typer.Option("--out", help="The folder to write; it must not exist yet.")]
 DeviceName = Annotated[str, typer.Option("--device", help="A name from `groupnl device list`.")]
 
 LONGEST_SIDE = 1 << 16  # of an image, in pixels
-_EMULATOR = "emulator"  # `bench.meter.EMULATOR_PORT`, whose module is slow to import
 
 
 def _port(port: str | None) -> str | None:
-    """A port as given, unless it is nothing but a misspelt `emulator`."""
-    if port is not None and misspells(port, _EMULATOR):
-        raise typer.BadParameter(f"there is no port “{port}”. Did you mean “{_EMULATOR}”?")
+    """A port as given, unless it is nothing but a misspelt `EMULATOR_PORT`."""
+    if port is not None and misspells(port, EMULATOR_PORT):
+        raise typer.BadParameter(f"there is no port “{port}”. Did you mean “{EMULATOR_PORT}”?")
     return port
 
 
@@ -58,7 +57,8 @@ MeterPort = Annotated[
     typer.Option(
         "--port",
         callback=_port,
-        help="Where it is, such as /dev/ttyACM0; found if left out and only one is there; `emulator` starts one.",
+        help="Where it is, such as /dev/ttyACM0; found if left out and only one is there; "
+        f"`{EMULATOR_PORT}` starts one.",
     ),
 ]
 MeterSign = Annotated[int, typer.Option("--sign", help="-1 if the meter is plugged the other way round.")]
@@ -73,7 +73,7 @@ Recording = Annotated[
         help="A recording, a run's folder, or any CSV with t_s, voltage_v and current_a.",
     ),
 ]
-Method = Annotated[
+IntegrationMethod = Annotated[
     str | None,
     typer.Option(
         help="interval (a value covers the time before it), trapezoid (straight lines) or hold (until the next row); "

@@ -7,7 +7,7 @@ import typer
 
 from groupnl_deploy.cli import console
 from groupnl_deploy.cli.exits import guarded
-from groupnl_deploy.cli.options import AllowImplausible, Json, Method, Recording
+from groupnl_deploy.cli.options import AllowImplausible, IntegrationMethod, Json, Recording
 from groupnl_deploy.errors import UsageError
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def integrate(
     ] = None,
     idle_from_s: Annotated[float | None, typer.Option("--idle-from", help="Start of a window without load.")] = None,
     idle_to_s: Annotated[float | None, typer.Option("--idle-to", help="Its end; net of idle is shown then.")] = None,
-    method: Method = None,
+    method: IntegrationMethod = None,
     max_gap_s: Annotated[
         float | None, typer.Option("--max-gap", help="Longest wait between rows, in seconds; else three periods.")
     ] = None,

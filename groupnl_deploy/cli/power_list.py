@@ -17,7 +17,7 @@ No meter found. Check that
 
   the cable carries data (many only charge) and sits in the meter's port for the
           computer, not in the measured line;
-  lsusb | grep -i 5fc9
+  lsusb | grep -i {vendor}
           shows the meter; if not, try another cable or USB port;
   ls /dev/serial/by-id
           shows its serial port; if not: sudo modprobe cdc_acm
@@ -38,13 +38,16 @@ def list_meters(json: Json = False) -> None:
     Example: groupnl power list
     """
     from power.meters.found import found_meters
+    from power.meters.km003c.usb_ids import VENDOR_HEX
 
     meters = found_meters()
     if json:
         listed = [{**to_dict(meter), "accessible": meter.accessible} for meter in meters]
         console.show_json({"schema_version": 1, "meters": listed})
         return
-    console.show_text("\n".join([*map(_entry, meters), _example(meters)]) if meters else NOTHING)
+    console.show_text(
+        "\n".join([*map(_entry, meters), _example(meters)]) if meters else NOTHING.format(vendor=VENDOR_HEX)
+    )
 
 
 def _entry(meter: "FoundMeter") -> str:

@@ -7,7 +7,7 @@ import typer
 
 from groupnl_deploy.cli import console
 from groupnl_deploy.cli.exits import guarded
-from groupnl_deploy.cli.options import AllowImplausible, Method, Recording
+from groupnl_deploy.cli.options import AllowImplausible, IntegrationMethod, Recording
 from groupnl_deploy.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def plot(
         Path | None,
         typer.Option("--run", help="The run folder whose phases to shade; else that which the recording lies in."),
     ] = None,
-    method: Method = None,
+    method: IntegrationMethod = None,
     allow_implausible: AllowImplausible = False,
 ) -> None:
     """Draw power and voltage over time. Holes stay empty, phases are shaded, and what is emulated or invalid says so.

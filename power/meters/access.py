@@ -7,9 +7,11 @@ import contextlib
 import os
 from pathlib import Path
 
+from power.meters.km003c.usb_ids import VENDOR_HEX
+
 OK = "ok"
 UDEV_RULE = (
-    'SUBSYSTEM=="usb", ATTR{idVendor}=="5fc9", MODE="0660", GROUP="plugdev", TAG+="uaccess", '
+    f'SUBSYSTEM=="usb", ATTR{{idVendor}}=="{VENDOR_HEX}", MODE="0660", GROUP="plugdev", TAG+="uaccess", '
     'ENV{ID_MM_DEVICE_IGNORE}="1"'
 )
 DENIED = "No permission."
@@ -19,7 +21,7 @@ USE_UDEV = (
 )
 JOIN_DIALOUT = (
     "Join the group that owns the port (sudo usermod -aG dialout $USER; on Arch uucp) and log in again, or add a udev "
-    "rule for USB vendor 5fc9."
+    f"rule for USB vendor {VENDOR_HEX}."
 )
 NO_CDC_ACM = "No serial port. Load the kernel's driver: sudo modprobe cdc_acm."
 NO_POWERZ = (

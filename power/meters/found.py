@@ -14,7 +14,7 @@ from power.meters import access
 from power.meters.hwmon_channels import choose_channels
 from power.meters.hwmon_node import ROOT, HwmonNode, hwmon_directories
 from power.meters.km003c.found_ports import found_ports
-from power.meters.km003c.usb_ids import PRODUCTS, VENDOR
+from power.meters.km003c.usb_ids import PRODUCTS, VENDOR_HEX
 from power.meters.waveform import FORMS
 
 POWERZ = "powerz"
@@ -85,7 +85,6 @@ def only_port(meter: str, root: Path = ROOT) -> str:
 
 
 # As Linux `drivers/usb/core/sysfs.c` writes them.
-_VENDOR_FILE = f"{VENDOR:04x}"
 _PRODUCT_FILES = {f"{product:04x}": name for product, name in PRODUCTS.items()}
 
 
@@ -100,7 +99,7 @@ def _usb_devices(root: Path) -> Iterator[_UsbDevice]:
     """Meters among the devices of `/sys/bus/usb/devices`, whose names are sockets, such as 1-1.2."""
     for path in sorted((root / "sys/bus/usb/devices").glob("*")):
         product = _PRODUCT_FILES.get(access.text_of(path / "idProduct"))
-        if access.text_of(path / "idVendor") == _VENDOR_FILE and product:
+        if access.text_of(path / "idVendor") == VENDOR_HEX and product:
             bus, number = (access.text_of(path / file).rjust(3, "0") for file in ("busnum", "devnum"))
             serial = access.text_of(path / "serial")
             yield _UsbDevice(path, f"{product} {serial}".strip(), root / "dev/bus/usb" / bus / number)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from power.meters.hwmon_node import read_attribute
-from power.meters.km003c.usb_ids import VENDOR
+from power.meters.km003c.usb_ids import VENDOR_HEX
 
 POWERZ_LABELS = {"in0": "VBUS", "in1": "VCC1", "in2": "VCC2", "in3": "VDP", "in4": "VDM", "in5": "VDD", "curr1": "IBUS"}
 
@@ -66,7 +66,7 @@ class EmulatedSysfs:
         It takes the place of the one before.
         """
         path = self._device("usb", socket)
-        numbers = {"idVendor": f"{VENDOR:04x}", "idProduct": product, "busnum": 1, "devnum": number}
+        numbers = {"idVendor": VENDOR_HEX, "idProduct": product, "busnum": 1, "devnum": number}
         self.write(path, {**numbers, "serial": serial, "dev": f"189:{number - 1}"})
         bus = self.root / "dev/bus/usb/001"
         bus.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from power.errors import MeterUnreachable
 from power.meters.access import JOIN_DIALOUT
+from power.meters.km003c.usb_ids import VENDOR_HEX
 
 Reason = tuple[str, str]
 
@@ -21,7 +22,7 @@ NO_PERMISSION: Reason = (
 BUSY: Reason = (
     "Another program uses {port}.",
     "Stop the other program; keep ModemManager, which probes unknown ports, away with a udev rule that sets "
-    'ENV{{ID_MM_DEVICE_IGNORE}}="1" for USB vendor 5fc9.',
+    f'ENV{{{{ID_MM_DEVICE_IGNORE}}}}="1" for USB vendor {VENDOR_HEX}.',
 )
 NOT_SERIAL: Reason = (
     "{port} is not a serial port.",
