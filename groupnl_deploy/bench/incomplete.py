@@ -13,7 +13,7 @@ from device_agent.manifest import FileDigest
 from device_agent.strict import StrictError, from_json, to_json
 from groupnl_deploy.bench.result import Arrived
 from groupnl_deploy.bench.run import PowerRecord, RunFrame
-from groupnl_deploy.errors import VerificationFailed
+from groupnl_deploy.errors import UsageError, VerificationFailed
 from groupnl_deploy.remote.client import ClockProbe
 from groupnl_deploy.workspace import INCOMPLETE_FILE, POWER_FILE, RUN_FILE, atomic_directory
 from power.trace_io import read_csv
@@ -37,8 +37,8 @@ class IncompleteRun(RunFrame):
         last, done = self.arrived.last_phase, self.arrived.phases
         if last is None:
             return "before its first phase"
-        name = last.replace("_", " ")
-        return f"after {name}" if done and done[-1].phase == last else f"in {name}"
+        over = done and done[-1].phase == last
+        return f"{'after' if over else 'in'} the phase {last}"
 
 
 def save_incomplete(out: Path, run: IncompleteRun, recording: Path | None) -> Path:
@@ -77,6 +77,15 @@ def load_incomplete(folder: Path) -> IncompleteRun:
 def is_incomplete(folder: Path) -> bool:
     """Whether a folder holds an incomplete run."""
     return (folder / INCOMPLETE_FILE).is_file()
+
+
+def require_not_cut_short(folder: Path) -> None:
+    """Raise `UsageError` for a run that is not there because it was cut short."""
+    beside = folder.with_name(f"{folder.name}{_SUFFIX}")
+    if not folder.exists() and is_incomplete(beside):
+        raise UsageError(
+            f"{folder} was cut short: what there is of it is in {beside}.", "Name that folder, or bench again."
+        )
 
 
 def is_superseded(folder: Path) -> bool:

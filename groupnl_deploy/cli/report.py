@@ -111,7 +111,7 @@ def require_complete(report: "Report") -> None:
         raise MeasurementInvalid(
             f"{count} of {of} runs {'is' if count == 1 else 'are'} incomplete, and what there is of "
             f"{'it' if count == 1 else 'them'} is no result.",
-            "Bench again what is incomplete, then remove its folder or leave it out.",
+            "Bench again with the same --out, or remove the folder.",
         )
 
 

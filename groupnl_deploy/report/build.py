@@ -7,7 +7,7 @@ from pathlib import Path
 from device_agent.backend_table import BACKENDS
 from groupnl_deploy.bench.check import Check
 from groupnl_deploy.bench.energy import RunEnergy, run_energy
-from groupnl_deploy.bench.incomplete import IncompleteRun, is_incomplete, load_incomplete
+from groupnl_deploy.bench.incomplete import IncompleteRun, is_incomplete, load_incomplete, require_not_cut_short
 from groupnl_deploy.bench.run import BenchRun, load_run
 from groupnl_deploy.bench.stats import LatencyStats, latency_stats
 from groupnl_deploy.bench.validity import checks, not_judged, problems, unusable_recording
@@ -112,6 +112,7 @@ def build_report(folders: Sequence[Path]) -> Report:
             if is_incomplete(folder):
                 incomplete.append(_incomplete_row(load_incomplete(folder), name))
             else:
+                require_not_cut_short(folder)
                 rows.append(build_row(*load_run(folder), name))
         except (VerificationFailed, PowerError) as error:
             damaged.append(DamagedRun(name, error.message, error.remedy))

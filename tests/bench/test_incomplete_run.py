@@ -77,7 +77,7 @@ def require_consistent(run: IncompleteRun, phase: str) -> None:
     begun = PHASES.index(arrived.last_phase)
     assert begun - PHASES.index(phase) in ((0, 1) if phase in QUICK else (0,))
     over = [span.phase for span in arrived.phases]
-    assert over == list(PHASES[:begun]) and run.ended == f"in {arrived.last_phase.replace('_', ' ')}"
+    assert over == list(PHASES[:begun]) and run.ended == f"in the phase {arrived.last_phase}"
     assert arrived.begun.settings == SETTINGS and arrived.done is None
     assert (arrived.loaded is not None, arrived.checked is not None) == ("load" in over, "check" in over)
     assert len(arrived.checked.predictions if arrived.checked else IMAGES) == len(IMAGES)

@@ -107,19 +107,21 @@ def test_an_incomplete_run_is_named_and_in_no_row() -> None:
         done = report("--format", form)
         assert done.exit_code == 6 and "Traceback" not in done.stderr
         assert "d.incomplete is INCOMPLETE and not shown" in done.stderr
-        assert "ended in steady. The agent was killed. Kept of it: 0 latencies." in done.stderr
+        assert "ended in the phase steady. The agent was killed. Kept of it: 0 latencies." in done.stderr
         assert "1 of 4 runs is incomplete" in done.stderr
     assert "d.incomplete is INCOMPLETE" in report("--format", "markdown").stdout
     shown = json.loads(report("--json").stdout)
     (incomplete,) = shown["incomplete"]
     assert shown["rows"] == json.loads(whole.stdout)["rows"]
-    assert incomplete["run"] == "d.incomplete" and incomplete["ended"] == "in steady"
+    assert incomplete["run"] == "d.incomplete" and incomplete["ended"] == "in the phase steady"
 
 
 def test_an_incomplete_run_alone_is_still_told() -> None:
     cut_short("runs/d")
+    done = report("runs/d")
+    assert done.exit_code == 2 and "was cut short: what there is of it is in runs/d.incomplete" in done.stderr
     done = report("runs/d.incomplete")
-    assert done.exit_code == 6 and done.stdout == "" and "ended in steady" in done.stderr
+    assert done.exit_code == 6 and done.stdout == "" and "ended in the phase steady" in done.stderr
     assert json.loads(report("runs/d.incomplete", "--json").stdout)["rows"] == []
 
 
