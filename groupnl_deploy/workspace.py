@@ -13,6 +13,7 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
+from itertools import chain, count
 from pathlib import Path
 
 from device_agent.durable import flush
@@ -41,6 +42,12 @@ def require_absent(target: Path) -> None:
         exists = os.path.lexists(target)  # also a link to nowhere
     if exists:
         raise UsageError(f"{target} exists already.", "Choose another name with --out, or remove it first.")
+
+
+def free_name(target: Path, ending: str = "") -> Path:
+    """`target` with this ending, and a number between the two where something, be it a dead link, has that name."""
+    names = chain([f"{target.name}{ending}"], (f"{target.name}-{number}{ending}" for number in count(2)))
+    return next(path for path in map(target.with_name, names) if not os.path.lexists(path))
 
 
 @contextlib.contextmanager

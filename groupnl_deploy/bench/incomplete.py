@@ -5,8 +5,6 @@ It is never taken for a run: the file has another name, and so has the folder, `
 
 import shutil
 from dataclasses import dataclass, replace
-from itertools import chain, count
-from os.path import lexists
 from pathlib import Path
 
 from device_agent.manifest import FileDigest
@@ -15,7 +13,7 @@ from groupnl_deploy.bench.result import Arrived
 from groupnl_deploy.bench.run import PowerRecord, RunFrame
 from groupnl_deploy.errors import UsageError, VerificationFailed
 from groupnl_deploy.remote.client import ClockProbe
-from groupnl_deploy.workspace import INCOMPLETE_FILE, POWER_FILE, RUN_FILE, atomic_directory
+from groupnl_deploy.workspace import INCOMPLETE_FILE, POWER_FILE, RUN_FILE, atomic_directory, free_name
 from power.trace_io import read_csv
 
 _SUFFIX = ".incomplete"
@@ -46,7 +44,7 @@ def save_incomplete(out: Path, run: IncompleteRun, recording: Path | None) -> Pa
 
     The recording is copied. Raises what `atomic_directory` does.
     """
-    target = _free_name(out)
+    target = free_name(_beside(out))
     with atomic_directory(target) as folder:
         power = None
         if recording is not None:
@@ -54,13 +52,6 @@ def save_incomplete(out: Path, run: IncompleteRun, recording: Path | None) -> Pa
             power = PowerRecord(FileDigest.of(folder / POWER_FILE), read_csv(folder / POWER_FILE).facts)
         (folder / INCOMPLETE_FILE).write_text(to_json(replace(run, power=power)), encoding="utf-8")
     return target
-
-
-def _free_name(out: Path) -> Path:
-    """One that nothing has, not even a link to nowhere."""
-    first = out.with_name(f"{out.name}{_SUFFIX}")
-    others = (out.with_name(f"{out.name}{_SUFFIX}-{number}") for number in count(2))
-    return next(name for name in chain([first], others) if not lexists(name))
 
 
 def load_incomplete(folder: Path) -> IncompleteRun:
@@ -81,7 +72,7 @@ def is_incomplete(folder: Path) -> bool:
 
 def require_not_cut_short(folder: Path) -> None:
     """Raise `UsageError` for a run that is not there because it was cut short."""
-    beside = folder.with_name(f"{folder.name}{_SUFFIX}")
+    beside = _beside(folder)
     if not folder.exists() and is_incomplete(beside):
         raise UsageError(
             f"{folder} was cut short: what there is of it is in {beside}.", "Name that folder, or bench again."
@@ -92,3 +83,7 @@ def is_superseded(folder: Path) -> bool:
     """Whether an incomplete run was benchmarked again, so that the whole run stands beside it."""
     name, mark, _ = folder.name.rpartition(_SUFFIX)
     return bool(mark) and is_incomplete(folder) and (folder.with_name(name) / RUN_FILE).is_file()
+
+
+def _beside(out: Path) -> Path:
+    return out.with_name(f"{out.name}{_SUFFIX}")

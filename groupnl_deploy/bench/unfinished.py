@@ -1,9 +1,7 @@
 """A run in the making: what of it is kept when something ends it early."""
 
 import contextlib
-import os
 from collections.abc import Callable, Iterator
-from itertools import chain, count
 from pathlib import Path
 
 from groupnl_deploy.bench.incomplete import IncompleteRun, save_incomplete
@@ -11,7 +9,7 @@ from groupnl_deploy.bench.result import BenchMessage, gather
 from groupnl_deploy.bench.run import RunFrame
 from groupnl_deploy.errors import GroupNLError
 from groupnl_deploy.remote.client import ClockProbe
-from groupnl_deploy.workspace import disk_errors
+from groupnl_deploy.workspace import disk_errors, free_name
 from power.errors import PowerError
 
 
@@ -45,7 +43,7 @@ def unfinished_run(out: Path, note: Callable[[str], None]) -> Iterator[Unfinishe
     """
     with disk_errors(out):
         out.parent.mkdir(parents=True, exist_ok=True)
-    run = UnfinishedRun(_free_name(out))
+    run = UnfinishedRun(free_name(out.with_name(f"{out.name}.power"), ".csv"))
     try:
         yield run
     except BaseException as error:
@@ -75,10 +73,3 @@ def _said(error: BaseException) -> str:
     if isinstance(error, KeyboardInterrupt):
         return "It was stopped."
     return error.message if isinstance(error, GroupNLError | PowerError) else f"{type(error).__name__}: {error}."
-
-
-def _free_name(out: Path) -> Path:
-    """One that nothing has, not even a link to nowhere."""
-    first = out.with_name(f"{out.name}.power.csv")
-    others = (out.with_name(f"{out.name}.power-{number}.csv") for number in count(2))
-    return next(name for name in chain([first], others) if not os.path.lexists(name))
