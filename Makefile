@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
+# Kept bytecode spares the hundreds of processes that the tests start from compiling the project each for itself.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: setup demo test test-all bench lint types imports format clean
 
 setup: $(STAMP)

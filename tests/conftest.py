@@ -17,6 +17,7 @@ from typing import Any
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import pytest
+from filelock import FileLock
 
 from exporters.artifact import Artifact, open_artifact
 from groupnl_deploy.export import export_checkpoint
@@ -105,13 +106,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def untrained(tmp_path_factory: pytest.TempPathFactory) -> Exported:
-    """Made once; read only."""
-    folder = tmp_path_factory.mktemp("untrained")
+    """Made once for all workers; read only."""
+    alone = "PYTEST_XDIST_WORKER" not in os.environ
+    base = tmp_path_factory.getbasetemp() if alone else tmp_path_factory.getbasetemp().parent
+    folder = base / "untrained"
+    with FileLock(base / "untrained.lock"):
+        if not folder.exists():
+            _export_untrained(base / "untrained.part")
+            (base / "untrained.part").rename(folder)
+    return Exported(folder / "net", open_artifact(folder / "net-onnx"), open_artifact(folder / "net-torch"))
+
+
+def _export_untrained(folder: Path) -> None:
     spec = ModelSpec("resnet18_cifar", ConvSpec.preset("groupnl"), width=0.125)
     save_checkpoint(folder / "net", *initialise_checkpoint(spec))
-    onnx = export_checkpoint(folder / "net", folder / "net-onnx", "onnx")
-    torch = export_checkpoint(folder / "net", folder / "net-torch", "torch")
-    return Exported(folder / "net", onnx, torch)
+    for format in ("onnx", "torch"):
+        export_checkpoint(folder / "net", folder / f"net-{format}", format)
 
 
 @pytest.fixture
