@@ -1,6 +1,8 @@
 """Export on real nets: equal to the source, whole or not at all, the same twice."""
 
+import functools
 import json
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,7 +18,7 @@ from device_agent.acceptance import require_golden
 from device_agent.errors import BackendFailed
 from device_agent.manifest import MANIFEST_FILE, MANIFEST_SCHEMA_VERSION
 from exporters import optimize as optimize_module
-from exporters.artifact import open_artifact
+from exporters.artifact import Artifact, open_artifact
 from exporters.errors import ArtifactDamaged, BatchBaked, ExportFailed, NotAnArtifact, ParityError
 from exporters.onnx_exporter import export_onnx, opset_of
 from exporters.optimize import optimize, passes
@@ -33,6 +35,8 @@ from groupnl_deploy.export import ExportOptions, export_checkpoint, parity_input
 from groupnl_deploy.models.spec import ConvSpec, ModelSpec
 from groupnl_deploy.training.checkpoint import initialise_checkpoint, load_model, save_checkpoint
 
+DEFAULTS = ExportOptions()
+
 
 @pytest.fixture(scope="module", params=["standard", "released", pytest.param("paper", marks=pytest.mark.slow)])
 def checkpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -42,6 +46,18 @@ def checkpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     folder = tmp_path_factory.mktemp("checkpoint") / "net"
     save_checkpoint(folder, draft, model)
     return folder
+
+
+@pytest.fixture(scope="module")
+def exported(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Artifact]:
+    """An artifact of the checkpoint in a format and with options, made at the first call for it; read only."""
+    folder = tmp_path_factory.mktemp("exported")
+
+    @functools.cache
+    def export(format: str = "onnx", options: ExportOptions = DEFAULTS) -> Artifact:
+        return export_checkpoint(checkpoint, folder / f"{format}-{options.optimize}-{options.batch}", format, options)
+
+    return export
 
 
 def randomise_batchnorm(model: torch.nn.Module) -> None:
@@ -58,8 +74,8 @@ def randomise_batchnorm(model: torch.nn.Module) -> None:
                 tensor.copy_(torch.empty_like(tensor).uniform_(low, high, generator=generator))
 
 
-def test_onnx_equals_the_eager_net_on_images_the_gate_did_not_see(checkpoint: Path, tmp_path: Path) -> None:
-    artifact = export_checkpoint(checkpoint, tmp_path / "artifact", "onnx")
+def test_onnx_equals_the_eager_net_on_images_the_gate_did_not_see(checkpoint: Path, exported) -> None:
+    artifact = exported("onnx")
     stored, model = load_model(checkpoint)
     inputs = np.random.default_rng(1).standard_normal((8, 3, 32, 32)).astype(np.float32)
     session = onnxruntime.InferenceSession(artifact.directory / "model.onnx")
@@ -70,9 +86,9 @@ def test_onnx_equals_the_eager_net_on_images_the_gate_did_not_see(checkpoint: Pa
     assert stored.trained is False and artifact.manifest.trained is False and artifact.manifest.accuracy is None
 
 
-def test_the_manifest_says_what_was_made(checkpoint: Path, tmp_path: Path) -> None:
-    manifest = export_checkpoint(checkpoint, tmp_path / "artifact", "onnx").manifest
-    model = onnx.load(tmp_path / "artifact" / "model.onnx")
+def test_the_manifest_says_what_was_made(checkpoint: Path, exported) -> None:
+    artifact = exported("onnx")
+    manifest, model = artifact.manifest, onnx.load(artifact.directory / "model.onnx")
     assert manifest.opset == opset_of(model) == 17
     assert manifest.ir_version == model.ir_version
     names = [step.name for step in passes("full", TARGETS["generic"])]
@@ -86,11 +102,8 @@ def test_the_manifest_says_what_was_made(checkpoint: Path, tmp_path: Path) -> No
     assert {"groupnl", "torch", "onnx", "onnx-ir", "onnxsim", "onnxruntime"} == set(manifest.producer)
 
 
-def test_the_manifest_keeps_both_errors_and_says_that_the_batch_is_dynamic(checkpoint: Path, tmp_path: Path) -> None:
-    kept = {
-        "1": export_checkpoint(checkpoint, tmp_path / "one", "onnx", ExportOptions(optimize="none")),
-        "dynamic": export_checkpoint(checkpoint, tmp_path / "any", "onnx", ExportOptions("none", batch="dynamic")),
-    }
+def test_the_manifest_keeps_both_errors_and_says_that_the_batch_is_dynamic(exported) -> None:
+    kept = {batch: exported("onnx", ExportOptions("none", batch=batch)) for batch in ("1", "dynamic")}
     for batch, artifact in kept.items():
         manifest = json.loads((artifact.directory / MANIFEST_FILE).read_text())
         assert manifest["batch"] == batch and manifest["schema_version"] == MANIFEST_SCHEMA_VERSION
@@ -175,11 +188,11 @@ def kinds(folder: Path) -> list[str]:
     return [node.op_type for node in onnx.load(folder / "model.onnx").graph.node]
 
 
-def test_no_copy_metadata_or_batchnorm_of_the_networks_own_is_left(checkpoint: Path, tmp_path: Path) -> None:
-    export_checkpoint(checkpoint, tmp_path / "artifact", "onnx")
+def test_no_copy_metadata_or_batchnorm_of_the_networks_own_is_left(exported) -> None:
+    folder = exported("onnx").directory
     left = {"Tile", "Expand", "ConstantOfShape", "Range", "Shape", "Identity"}
-    assert not left & set(kinds(tmp_path / "artifact"))
-    model = onnx.load(tmp_path / "artifact" / "model.onnx")
+    assert not left & set(kinds(folder))
+    model = onnx.load(folder / "model.onnx")
     assert not any(node.doc_string or node.metadata_props for node in model.graph.node)
     sines = {node.input[0] for node in model.graph.node if node.op_type == "Sin"}
     norms = [node for node in model.graph.node if node.op_type == "BatchNormalization"]
@@ -188,28 +201,26 @@ def test_no_copy_metadata_or_batchnorm_of_the_networks_own_is_left(checkpoint: P
     assert all(node.output[0] in sines or channels[node.input[1]] < 16 for node in norms)
 
 
-def test_the_levels_differ_and_none_is_the_exporters_own_graph(checkpoint: Path, tmp_path: Path) -> None:
-    for level in ("none", "standard"):
-        export_checkpoint(checkpoint, tmp_path / level, "onnx", ExportOptions(optimize=level))
-    sines = "Sin" in kinds(tmp_path / "none")
-    assert ("Tile" in kinds(tmp_path / "none")) == sines
-    assert ("BatchNormalization" in kinds(tmp_path / "standard")) == sines
-    assert open_artifact(tmp_path / "none").manifest.optimize == "none"
+def test_the_levels_differ_and_none_is_the_exporters_own_graph(exported) -> None:
+    none, standard = (exported("onnx", ExportOptions(optimize=level)).directory for level in ("none", "standard"))
+    sines = "Sin" in kinds(none)
+    assert ("Tile" in kinds(none)) == sines
+    assert ("BatchNormalization" in kinds(standard)) == sines
+    assert open_artifact(none).manifest.optimize == "none"
 
 
 @pytest.mark.parametrize(("optimize", "form"), [("none", "eager"), ("full", "inference")])
-def test_a_torch_artifact_says_in_which_form_its_weights_are(checkpoint: Path, tmp_path: Path, optimize, form) -> None:
-    manifest = export_checkpoint(checkpoint, tmp_path / "a", "torch", ExportOptions(optimize=optimize)).manifest
-    assert (manifest.form, manifest.optimize) == (form, optimize)
-    keys = safetensors.numpy.load_file(tmp_path / "a" / "model.safetensors")
+def test_a_torch_artifact_says_in_which_form_its_weights_are(exported, optimize, form) -> None:
+    artifact = exported("torch", ExportOptions(optimize=optimize))
+    assert (artifact.manifest.form, artifact.manifest.optimize) == (form, optimize)
+    keys = safetensors.numpy.load_file(artifact.directory / "model.safetensors")
     assert any(".bn1." in key for key in keys) == (form == "eager")
 
 
 @pytest.mark.parametrize("format", ["onnx", pytest.param("torch", marks=pytest.mark.slow)])
-def test_exporting_twice_gives_the_same_bytes(checkpoint: Path, tmp_path: Path, format) -> None:
-    first = export_checkpoint(checkpoint, tmp_path / "a", format)
+def test_exporting_twice_gives_the_same_bytes(checkpoint: Path, exported, tmp_path: Path, format) -> None:
     second = export_checkpoint(checkpoint, tmp_path / "elsewhere" / "b", format)
-    assert first.sha256 == second.sha256
+    assert exported(format).sha256 == second.sha256
 
 
 @pytest.mark.parametrize("format", ["onnx", "torch"])
@@ -230,7 +241,7 @@ def test_an_interruption_leaves_nothing_behind(checkpoint: Path, tmp_path: Path,
 
     monkeypatch.setattr(export_module, "write_manifest", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        export_checkpoint(checkpoint, tmp_path / "out" / "artifact", "onnx")
+        export_checkpoint(checkpoint, tmp_path / "out" / "artifact", "onnx", ExportOptions("none"))
     assert list((tmp_path / "out").iterdir()) == []
 
 
