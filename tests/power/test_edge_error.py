@@ -111,7 +111,8 @@ methods = st.sampled_from(["interval", "trapezoid"])
 
 @pytest.mark.parametrize("name", POLLINGS)
 @given(data=st.data())
-def test_no_window_is_further_off_than_stated_wherever_it_begins_and_ends(name: str, data) -> None:
+def test_no_window_is_further_off_than_stated_and_the_widest_has_a_known_error(name: str, data) -> None:
+    """Wherever a window begins and ends; the widest leaves little out."""
     load, trace = data.draw(recordings(POLLINGS[name]))
     index = EnergyIndex(trace, method=data.draw(methods))
     first_s, last_s = trace.t_s[0], trace.t_s[-1]
@@ -123,16 +124,9 @@ def test_no_window_is_further_off_than_stated_wherever_it_begins_and_ends(name: 
         assert end_s > last_s - ENOUGH_S
     else:
         assert abs(energy.energy_j - load.energy_j(start_s, end_s)) <= energy.edge_error_j + NOISE_J
-
-
-@pytest.mark.parametrize("name", POLLINGS)
-@given(data=st.data())
-def test_the_widest_window_has_a_known_error_and_leaves_little_out(name: str, data) -> None:
-    load, trace = data.draw(recordings(POLLINGS[name]))
-    index = EnergyIndex(trace, method=data.draw(methods))
     start_s, end_s = index.widest_s()
     energy = index.window(start_s, end_s)
-    assert start_s == trace.t_s[0] and end_s > trace.t_s[-1] - ENOUGH_S
+    assert start_s == first_s and end_s > last_s - ENOUGH_S
     assert abs(energy.energy_j - load.energy_j(start_s, end_s)) <= energy.edge_error_j + NOISE_J
 
 
