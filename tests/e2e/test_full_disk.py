@@ -2,13 +2,13 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner, Result
 
-GROUPNL = Path(sys.executable).with_name("groupnl")
+from groupnl_deploy.cli.main import app
 
 
 @pytest.fixture
@@ -25,15 +25,15 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", disk], check=True)
 
 
-def groupnl(*arguments: object, **environment: str) -> "subprocess.CompletedProcess[str]":
-    command = [str(GROUPNL), *map(str, arguments)]
-    return subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=False)
+def groupnl(*arguments: object, **environment: str) -> Result:
+    """In this process: PyTorch is imported once for all."""
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], env=environment)
 
 
 @pytest.mark.root
 def test_export_to_a_full_disk(untrained, small_disk: Path) -> None:
     done = groupnl("export", untrained.checkpoint, "--format", "torch", "--out", small_disk / "artifact")
-    assert done.returncode == 1 and "full" in done.stderr and "Traceback" not in done.stderr, done.stderr
+    assert done.exit_code == 1 and "full" in done.stderr and "Traceback" not in done.stderr, done.stderr
     assert list(small_disk.iterdir()) == []
 
 
@@ -41,6 +41,6 @@ def test_export_to_a_full_disk(untrained, small_disk: Path) -> None:
 def test_push_to_a_device_with_a_full_disk(untrained, small_disk: Path) -> None:
     home = {"GROUPNL_HOME": str(small_disk)}
     done = groupnl("push", untrained.torch.directory, "--device", "local", **home)
-    assert done.returncode == 1 and "full" in done.stderr and "Traceback" not in done.stderr, done.stderr
+    assert done.exit_code == 1 and "full" in done.stderr and "Traceback" not in done.stderr, done.stderr
     left = [path for path in small_disk.rglob("*") if path.is_file() and "agents" not in path.parts]
     assert left == []

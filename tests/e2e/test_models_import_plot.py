@@ -193,7 +193,7 @@ def test_maps_of_a_photograph(tmp_path: Path, nlf: str) -> None:
     assert done.exit_code == 0 and done.stdout.strip() == str(tmp_path / "new" / "maps.png"), done.output
     with Image.open(tmp_path / "new" / "maps.png") as picture:
         assert picture.format == "PNG" and picture.width > 1000
-        assert len(np.unique(np.asarray(picture.convert("RGB")).reshape(-1, 3), axis=0)) > 200
+        assert len(picture.convert("RGB").getcolors(picture.width * picture.height)) > 200
 
 
 @pytest.mark.parametrize("mode", ["L", "RGBA", "P", "1", "I;16", "F"])
@@ -240,8 +240,9 @@ def test_stages_add_up_to_the_network_and_what_cannot_be_built_is_named(monkeypa
 
 
 def test_mistakes_of_a_plot(tmp_path: Path) -> None:
-    text, cut, out = tmp_path / "notes.png", tmp_path / "cut.png", tmp_path / "maps.png"
+    text, cut, red, out = (tmp_path / f"{stem}.png" for stem in ("notes", "cut", "red", "maps"))
     text.write_text("no picture")
+    Image.new("RGB", (40, 3), "red").save(red)
     Image.effect_noise((64, 64), 50).save(cut)
     cut.write_bytes(cut.read_bytes()[:-500])
     before = sorted(tmp_path.iterdir())
@@ -252,10 +253,10 @@ def test_mistakes_of_a_plot(tmp_path: Path) -> None:
         (("--nlf", "gaussian", text, "--out", out), ["not a picture"]),
         (("--nlf", "gaussian", cut, "--out", out), ["cannot be read"]),
         (("--nlf", "gaussian", tmp_path, "--out", out), ["cannot be read"]),
-        (("--nlf", "gaussian", "china", "--out", text), ["exists already", "another file"]),
-        (("--nlf", "gaussian", "china", "--out", tmp_path / "maps.jpgg"), ["jpgg", "png"]),
-        (("--nlf", "gaussian", "china", "--out", "/proc/nowhere/maps.png"), ["Cannot write"]),
-        (("--nlf", "gaussian", "china", "--out", text / "maps.png"), ["Cannot write"]),
+        (("--nlf", "gaussian", red, "--out", text), ["exists already", "another file"]),
+        (("--nlf", "gaussian", red, "--out", tmp_path / "maps.jpgg"), ["jpgg", "png"]),
+        (("--nlf", "gaussian", red, "--out", "/proc/nowhere/maps.png"), ["Cannot write"]),
+        (("--nlf", "gaussian", red, "--out", text / "maps.png"), ["Cannot write"]),
         (("resnet18_cifra", "--out", out), ["resnet18_cifra", "resnet18_cifar"]),
     ):
         said = refusal("plot", *arguments)

@@ -1,4 +1,4 @@
-"""`groupnl power emulate` as a script and a person meet it: its port, its end, its last words, its refusals."""
+"""`groupnl power emulate` as a script and a person meet it: its port, its end, its last words."""
 
 import os
 import re
@@ -137,33 +137,3 @@ def test_text_that_reaches_the_port_is_counted(start: Start) -> None:
         meter.read()
     os.close(descriptor)
     assert end(process)[:2] == (1, 5)
-
-
-BAD_SCRIPT = "t_s,voltage_v,current_a\n0,5,1\n2,5,1\n1,5,1\n"
-
-
-@pytest.mark.parametrize(
-    ("options", "complaint"),
-    [
-        (("--load", "absent.csv"), "absent.csv cannot be read: No such file"),
-        (("--load", "bad.csv"), "bad.csv goes back in time in line 4"),
-        (("--load", "bad.csv", "--volts", 5), "--volts and --amps are not"),
-        (("--interpolate",), "--interpolate is for --load"),
-        (("--duration", 0), "An emulation of 0.0 s is none."),
-        (("--update-hz", 0), "An update rate of 0.0 Hz is impossible."),
-        (("--block-bytes", 48), "No firmware sends an ADC block of 48 bytes."),
-        (("--amps", "nan"), "does not fit the meter's packet."),
-        (("--unplug-at", 1e10, "--duration", 1), "The cable cannot be pulled at 10000000000.0 s."),
-        (("--load", "endless.csv", "--duration", 1), "endless.csv cannot be read in line 2"),
-        (("--replug-at", 3), "The cable cannot be put back at 3.0 s."),
-        (("--stale-every", -1), "Nothing happens every minus so many requests."),
-    ],
-)
-def test_what_cannot_be_emulated_is_refused(tmp_path: Path, options: tuple[object, ...], complaint: str) -> None:
-    (tmp_path / "bad.csv").write_text(BAD_SCRIPT)
-    (tmp_path / "endless.csv").write_text(f"t_s,voltage_v,current_a\n0,5,{'1' * 131073}\n")
-    command = [str(GROUPNL), "power", "emulate", *map(str, options)]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
-    assert (done.returncode, done.stdout) == (2, ""), done.stderr
-    assert complaint in done.stderr
-    assert "Try:" in done.stderr and "Traceback" not in done.stderr

@@ -181,27 +181,6 @@ def test_patience_ends_in_exit_code_3_and_the_rows_stay(tmp_path: Path, emulator
     assert len(read_csv(tmp_path / "t.csv").t_s) >= 2
 
 
-@pytest.mark.parametrize(
-    "arguments, code, words",
-    [
-        (["--meter", "km003c", "--port", "/dev/no-such-port"], 3, "no port /dev/no-such-port"),
-        (["--meter", "km003x"], 2, "Did you mean “km003c”?"),
-        (["--meter", "hwmon", "--port", "emulator"], 2, "emulator is for km003c"),
-        (["--meter", "km003c", "--port", "emulator", "--meter-rate", "50"], 2, "km003c-usb"),
-        (["--meter", "km003c", "--port", "emulator", "--sign", "0"], 2, "sign"),
-        (["--meter", "km003c", "--port", "emulator", "--duration", "0"], 2, "--duration"),
-        (["--meter", "km003c", "--port", "emulator", "--poll-hz", "0"], 2, "polled"),
-        (["--meter", "km003c", "--port", "emulator", "--poll-hz", "1e-300"], 2, "polled"),
-        (["--meter", "km003c", "--port", "."], 3, "not a serial port"),
-    ],
-)
-def test_mistakes_are_explained_and_leave_no_file(arguments, code, words, tmp_path: Path) -> None:
-    done = recorded(tmp_path, *arguments, "--out", "t.csv")
-    assert done.returncode == code, done.stderr
-    assert words in done.stderr and "Try:" in done.stderr
-    assert not (tmp_path / "t.csv").exists()
-
-
 def test_a_host_that_slept_ends_it_with_exit_code_6_and_the_rows_before_stay(tmp_path: Path, monkeypatch) -> None:
     asleep_after_s = time.monotonic() + 2.0
 
@@ -217,16 +196,3 @@ def test_a_host_that_slept_ends_it_with_exit_code_6_and_the_rows_before_stay(tmp
     assert "The host slept for 3600.00 s" in done.stderr and "systemd-inhibit" in done.stderr
     trace = read_csv(out)
     assert len(trace.t_s) >= 2 and trace.t0_s + trace.t_s[-1] <= asleep_after_s
-
-
-def test_an_earlier_recording_is_not_overwritten(tmp_path: Path) -> None:
-    (tmp_path / "t.csv").write_text("precious")
-    done = recorded(tmp_path, "--meter", "km003c", "--port", "emulator", "--duration", "1", "--out", "t.csv")
-    assert done.returncode == 2 and "exists already" in done.stderr
-    assert (tmp_path / "t.csv").read_text() == "precious"
-
-
-def test_a_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    done = recorded(tmp_path, "--meter", "km003c", "--port", "emulator", "--duration", "1", "--out", "file/t.csv")
-    assert done.returncode == 2 and "file" in done.stderr and "Try:" in done.stderr
