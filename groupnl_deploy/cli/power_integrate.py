@@ -69,7 +69,7 @@ def _integrated(
     recording: Path,
     window_s: tuple[float | None, float | None],
     idle_s: tuple[float, float] | None,
-    rule: "integration.Method | None",
+    rule: "integration.IntegrationMethod | None",
     max_gap_s: float | None,
     allow_implausible: bool,
 ) -> "Integrated":

@@ -1,7 +1,9 @@
 """The code in docs/extending.md does what the page says."""
 
+import ast
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -14,20 +16,23 @@ from torch import nn
 
 from device_agent.strict import from_dict, to_dict
 from exporters.rules.answers import Fired
+from groupnl_deploy.images import datasets
 from groupnl_deploy.models import registry
 from groupnl_deploy.models.inference import to_inference
 from groupnl_deploy.models.methods import METHODS, ConvMethod
 from groupnl_deploy.models.profile import profile
 from groupnl_deploy.models.registry import create_model, model_spec
 from groupnl_deploy.models.replace import apply_conv_method
-from groupnl_deploy.models.spec import InvalidSpec, ModelSpec
+from groupnl_deploy.models.spec import ConvSpec, InvalidSpec, ModelSpec
+from groupnl_deploy.training.loop import train
+from groupnl_deploy.training.recipe import Recipe
 
 PAGE = Path(__file__).parents[2] / "docs" / "extending.md"
 
 
-def code(first_line: str) -> str:
-    """The Python block that starts with this text."""
-    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)
+def code(first_line: str, language: str = "python") -> str:
+    """The block that starts with this text."""
+    blocks = re.findall(rf"```{language}\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)
     return next(block for block in blocks if block.startswith(first_line))
 
 
@@ -61,6 +66,19 @@ def test_the_convolution_of_ten_lines_and_its_line_are_all_it_takes(monkeypatch:
         model_spec("resnet18_cifar", "shuffled", knobs={"ratio": 4})
     with pytest.raises(InvalidSpec, match=r"layer1\.0\.conv1: .*divisible"):
         create_model(model_spec("resnet18_cifar", "shuffled", knobs={"num_groups": 5}))
+
+
+def test_the_data_set_is_drawn_and_trained_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType("shapes")
+    exec(code('"""Discs and squares'), vars(module))
+    monkeypatch.setitem(sys.modules, "groupnl_deploy.images.shapes", module)
+    line = ast.literal_eval("{" + code('    "shapes"', "text").strip() + "}")
+    monkeypatch.setattr(datasets, "DATASETS", datasets.DATASETS | line)
+    data = datasets.load_dataset("shapes")
+    assert not np.array_equal(data.train[0], data.test[0]), "no image is in both parts"
+    few = replace(data, train=module.DrawnShapes(32, (0, 0)), test=module.DrawnShapes(20, (0, 1)))
+    spec = ModelSpec("resnet18_cifar", ConvSpec("standard"), width=0.125, num_classes=data.num_classes)
+    assert train(spec, Recipe(epochs=1), few, lambda progress: None).evaluation.count == 20
 
 
 def test_the_rule_of_three_lines_replaces_what_it_says() -> None:

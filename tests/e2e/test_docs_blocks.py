@@ -292,6 +292,9 @@ def extended(tmp_path_factory) -> Path:
     (copy / "tests" / "exporters" / "rules" / "test_division.py").write_text(code('"""Divisions by a constant'))
     (copy / "exporters" / "targets" / "rpi5.py").write_text(code('"""The Raspberry Pi 5'))
     inserted(copy / "exporters" / "targets" / "__init__.py", '    "rpi4",', text[4])
+    images = copy / "groupnl_deploy" / "images"
+    (images / "shapes.py").write_text(code('"""Discs and squares'))
+    inserted(images / "datasets.py", '    "digits"', next(block for block in text if '"shapes"' in block))
     return copy
 
 
@@ -313,6 +316,14 @@ def test_what_the_page_adds_is_counted_made_and_exported(extended, tmp_path, net
     for batch in ("1", "dynamic"):
         said = ["export", "net", "--out", f"onnx-{batch}", "--batch", batch, "--explain"]
         assert "multiply_instead" in command(said, tmp_path, PYTHONPATH=str(extended))
+
+
+@pytest.mark.slow
+def test_the_data_set_of_the_page_is_learned(extended, tmp_path):
+    small = ["--model", "resnet18_cifar", "--conv", "standard", "--width", "0.125", "--epochs", "2"]
+    command(["train", *small, "--dataset", "shapes", "--out", "net"], tmp_path, PYTHONPATH=str(extended))
+    said = command(["evaluate", "net", "--json"], tmp_path, PYTHONPATH=str(extended))
+    assert json.loads(said)["evaluation"]["accuracy"] > 0.9
 
 
 _ASK = """
