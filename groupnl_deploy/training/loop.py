@@ -16,9 +16,13 @@ from groupnl_deploy.images.preprocessing import as_input
 from groupnl_deploy.models.registry import create_model
 from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.training.evaluate import Evaluation, evaluate
-from groupnl_deploy.training.recipe import Recipe, learning_rate
+from groupnl_deploy.training.method import augmentation_of, optimiser_of, schedule_of
+from groupnl_deploy.training.recipe import Recipe
 from groupnl_deploy.training.state import TrainingJob, TrainingState, load_state, save_state
 from groupnl_deploy.training.threads import computing_threads
+
+# Keys of a state's tensors; the others are the optimiser's.
+_MODEL, _RANDOM = "model.", "random.torch"
 
 
 @dataclass(frozen=True)
@@ -81,34 +85,35 @@ def train(
             if resume_dir:
                 save_state(resume_dir, run.state())
         state = run.state()  # inside, for the random generator's sake
-        evaluation = run.evaluate()
+        evaluation = run.evaluated or run.evaluate()
     return TrainResult(run.model.eval(), dataset, evaluation, state, started, note, resume_dir)
 
 
 class _Run:
-    """The mutable middle of a training: network, optimiser, random state, epoch."""
+    """The mutable middle of a training: network, optimiser, random state, epoch, the last evaluation."""
 
     def __init__(self, job: TrainingJob, dataset: Dataset) -> None:
         self.job, self.dataset, self.epoch = job, dataset, 0
+        self.evaluated: Evaluation | None = None
         # Not in channels_last, though it trains a fifth faster: PyTorch 2.13's CPU backward writes past its
         # buffers in that layout where a batch is odd and a layer narrow (8 channels, batch 29: heap corrupted).
         self.model = create_model(job.spec)
-        self.learnable = {name: value for name, value in self.model.named_parameters() if value.requires_grad}
-        recipe = job.recipe
-        self.optimizer = torch.optim.SGD(
-            self.learnable.values(), recipe.lr, recipe.momentum, weight_decay=recipe.weight_decay
-        )
         self.labels = torch.tensor(dataset.train.labels)
         # A last batch of one image has no batch statistics in a layer of one pixel, so it joins no step.
-        self.steps = math.ceil((len(self.labels) - 1) / recipe.batch_size)
-        torch.manual_seed(recipe.seed)
+        self.steps = math.ceil((len(self.labels) - 1) / job.recipe.batch_size)
+        learnable = {name: value for name, value in self.model.named_parameters() if value.requires_grad}
+        self.optimiser = optimiser_of(job.recipe, learnable)
+        self.rate = schedule_of(job.recipe, self.steps)
+        self.augment = augmentation_of(job.recipe)
+        # The generator that layers draw from as well, so that one state is all there is to save.
+        self.random = torch.default_generator.manual_seed(job.recipe.seed)
 
     def train_epoch(self, progress: Callable[[TrainProgress], None], note: str | None) -> None:
         """One pass over the shuffled training images; the last step is reported with the accuracy."""
         recipe = self.job.recipe
         self.model.train()
-        batches = torch.split(torch.randperm(len(self.labels)), recipe.batch_size)[: self.steps]
-        for step, chosen in enumerate(batches, start=1):
+        shuffled = torch.randperm(len(self.labels), generator=self.random)
+        for step, chosen in enumerate(torch.split(shuffled, recipe.batch_size)[: self.steps], start=1):
             loss = self._step(chosen, self.epoch * self.steps + step - 1)
             place = (self.epoch + 1, recipe.epochs, step, self.steps)
             self._require_finite(loss, f"in epoch {place[0]} of {place[1]}, step {step} of {self.steps}")
@@ -117,24 +122,18 @@ class _Run:
         self.epoch += 1
 
     def _step(self, chosen: Tensor, step: int) -> float:
-        recipe = self.job.recipe
-        images = gather(self.dataset.train, chosen.tolist())
-        inputs = as_input(shift_randomly(images, recipe.max_shift_pixels), *self.dataset.statistics)
-        logits = self.model(inputs)
+        images = self.augment(gather(self.dataset.train, chosen.tolist()), self.random)
+        logits = self.model(as_input(images, *self.dataset.statistics))
         loss = functional.cross_entropy(logits, self.labels[chosen])
-        self.optimizer.zero_grad()
         torch.autograd.backward(loss)
-        if recipe.clip_norm is not None:
-            nn.utils.clip_grad_norm_(self.learnable.values(), recipe.clip_norm)
-        self.optimizer.param_groups[0]["lr"] = learning_rate(recipe, step, self.steps)
-        self.optimizer.step()
+        self.optimiser.step(self.rate(step))
         return loss.item()
 
     def evaluate(self) -> Evaluation:
         """On the test images. A last step that broke the weights shows only here."""
-        evaluation = evaluate(self.model, self.dataset.test, *self.dataset.statistics)
-        self._require_finite(evaluation.loss, "on the test images")
-        return evaluation
+        self.evaluated = evaluate(self.model, self.dataset.test, *self.dataset.statistics)
+        self._require_finite(self.evaluated.loss, "on the test images")
+        return self.evaluated
 
     def _require_finite(self, loss: float, where: str) -> None:
         if not math.isfinite(loss):
@@ -149,39 +148,18 @@ class _Run:
 
     def state(self) -> TrainingState:
         """Copies of all that the next epoch depends on."""
-        tensors = {f"model.{key}": value for key, value in self.model.state_dict().items()}
-        for name, parameter in self.learnable.items():
-            momentum = self.optimizer.state[parameter].get("momentum_buffer")
-            if momentum is not None:
-                tensors[f"momentum.{name}"] = momentum
-        tensors["random.torch"] = torch.get_rng_state()
+        tensors = {f"{_MODEL}{key}": value for key, value in self.model.state_dict().items()}
+        tensors |= self.optimiser.state() | {_RANDOM: self.random.get_state()}
         copies = {key: value.detach().clone() for key, value in tensors.items()}
         return TrainingState(self.job, self.epoch, copies)
 
     def restore(self, state: TrainingState) -> None:
         """Become the run that made this state."""
-        prefix = "model."
-        weights = {key.removeprefix(prefix): t for key, t in state.tensors.items() if key.startswith(prefix)}
+        weights = {key.removeprefix(_MODEL): t for key, t in state.tensors.items() if key.startswith(_MODEL)}
         self.model.load_state_dict(weights)
-        for name, parameter in self.learnable.items():
-            momentum = state.tensors.get(f"momentum.{name}")
-            if momentum is not None:
-                self.optimizer.state[parameter]["momentum_buffer"] = torch.empty_like(parameter).copy_(momentum)
-        torch.set_rng_state(state.tensors["random.torch"])
+        self.optimiser.restore(state.tensors)
+        self.random.set_state(state.tensors[_RANDOM])
         self.epoch = state.epoch
-
-
-def shift_randomly(images: Tensor, max_shift_pixels: int) -> Tensor:
-    """Move each image of (N, C, H, W) by up to ± so many rows and columns; what comes in is 0."""
-    if max_shift_pixels == 0:
-        return images
-    _, _, height, width = images.shape
-    padded = functional.pad(images, [max_shift_pixels] * 4)
-    corners = torch.randint(0, 2 * max_shift_pixels + 1, (len(images), 2)).tolist()
-    windows = [
-        image[:, top : top + height, left : left + width] for image, (top, left) in zip(padded, corners, strict=True)
-    ]
-    return torch.stack(windows)
 
 
 def _resume(run: _Run, found: TrainingState | None) -> str | None:

@@ -1,4 +1,4 @@
-"""How a network is trained, as plain data, and the learning rate that follows from it."""
+"""How a network is trained, as plain data."""
 
 import math
 from dataclasses import dataclass, replace
@@ -64,15 +64,6 @@ class Recipe:
         """The default recipe with this seed, so many threads and, unless None, this many epochs."""
         recipe = cls(seed=seed, threads=threads)
         return recipe if epochs is None else replace(recipe, epochs=epochs)
-
-
-def learning_rate(recipe: Recipe, step: int, steps_per_epoch: int) -> float:
-    """The rate of optimiser step `step`, counted from 0 over the whole training."""
-    warmup = round(recipe.warmup_epochs * steps_per_epoch)
-    if step < warmup:
-        return recipe.lr * (step + 1) / warmup
-    remaining = max(1, recipe.epochs * steps_per_epoch - warmup)
-    return recipe.lr * 0.5 * (1 + math.cos(math.pi * (step - warmup) / remaining))
 
 
 def _positive(value: float) -> bool:

@@ -1,12 +1,10 @@
-"""The recipe: refusals, and the learning rate it describes."""
-
-from itertools import pairwise
+"""The recipe: its defaults, its refusals, its JSON."""
 
 import pytest
 
 from device_agent.strict import StrictError, from_json, to_json
 from groupnl_deploy.errors import UsageError
-from groupnl_deploy.training.recipe import Recipe, learning_rate
+from groupnl_deploy.training.recipe import Recipe
 
 
 def test_defaults_with_an_epoch_count_or_without():
@@ -42,17 +40,3 @@ def test_json_round_trip_and_refusal_with_the_place():
     assert from_json(Recipe, to_json(recipe)) == recipe
     with pytest.raises(StrictError, match="epochs is 0"):
         from_json(Recipe, to_json(recipe).replace('"epochs": 5', '"epochs": 0'))
-
-
-def test_the_learning_rate_rises_linearly_then_falls_to_nothing():
-    recipe = Recipe(epochs=4, lr=0.1, warmup_epochs=0.5)
-    rates = [learning_rate(recipe, step, 20) for step in range(80)]
-    assert rates[:10] == pytest.approx([0.01 * step for step in range(1, 11)])
-    assert rates[10] == pytest.approx(0.1)
-    assert rates[45] == pytest.approx(0.05)
-    assert 0 < rates[-1] < 1e-4
-    assert all(later < earlier for earlier, later in pairwise(rates[10:]))
-
-
-def test_without_warm_up_the_first_step_has_the_full_rate():
-    assert learning_rate(Recipe(lr=0.1, warmup_epochs=0), 0, 20) == 0.1

@@ -10,7 +10,7 @@ import torch
 from groupnl_deploy.errors import TrainingDiverged, UsageError, VerificationFailed
 from groupnl_deploy.images.in_memory import InMemoryImages
 from groupnl_deploy.models.spec import ConvSpec
-from groupnl_deploy.training.loop import shift_randomly, train
+from groupnl_deploy.training.loop import train
 from groupnl_deploy.training.recipe import Recipe
 from groupnl_deploy.training.state import discard_state, load_state
 
@@ -221,15 +221,3 @@ def test_one_training_image_is_refused(thin_spec, few_digits):
     one = replace(few_digits, train=InMemoryImages(few_digits.train.pixels[:1], few_digits.train.labels[:1]))
     with pytest.raises(UsageError, match="1 training images"):
         train(thin_spec, Recipe(), one, ignore)
-
-
-def test_shifts_stay_within_their_limit_and_keep_the_pixels():
-    torch.manual_seed(0)
-    images = torch.zeros(200, 1, 9, 9, dtype=torch.uint8)
-    images[:, 0, 4, 4] = 7
-    shifted = shift_randomly(images, 2)
-    places = shifted.nonzero()[:, 2:] - 4
-    assert shifted.shape == images.shape
-    assert (shifted.flatten(1).sum(dim=1) == 7).all()
-    assert {tuple(place) for place in places.tolist()} == {(y, x) for y in range(-2, 3) for x in range(-2, 3)}
-    assert torch.equal(shift_randomly(images, 0), images)

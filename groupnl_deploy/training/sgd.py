@@ -1,0 +1,43 @@
+"""Stochastic gradient descent with momentum, weight decay and a limit on the gradient's norm."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from groupnl_deploy.training.recipe import Recipe
+
+
+class Sgd:
+    """Updates parameters by name. Its state is their momentum.
+
+    Args:
+        parameters: those that are learned.
+        recipe: momentum, weight decay, and the largest L2 norm of the whole gradient.
+    """
+
+    def __init__(self, parameters: Mapping[str, nn.Parameter], recipe: Recipe) -> None:
+        self._parameters, self._clip_norm = dict(parameters), recipe.clip_norm
+        self._sgd = torch.optim.SGD(
+            self._parameters.values(), recipe.lr, recipe.momentum, weight_decay=recipe.weight_decay
+        )
+
+    def step(self, rate: float) -> None:
+        """Follow the gradients at this learning rate, then forget them."""
+        if self._clip_norm is not None:
+            nn.utils.clip_grad_norm_(self._parameters.values(), self._clip_norm)
+        self._sgd.param_groups[0]["lr"] = rate
+        self._sgd.step()
+        self._sgd.zero_grad()
+
+    def state(self) -> dict[str, Tensor]:
+        """The momentum of every parameter that has any, under "momentum." and its name."""
+        found = {name: self._sgd.state[value].get("momentum_buffer") for name, value in self._parameters.items()}
+        return {f"momentum.{name}": momentum for name, momentum in found.items() if momentum is not None}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Become the optimiser that gave this state; keys of others are left out of account."""
+        for name, parameter in self._parameters.items():
+            momentum = state.get(f"momentum.{name}")
+            if momentum is not None:
+                self._sgd.state[parameter]["momentum_buffer"] = torch.empty_like(parameter).copy_(momentum)
