@@ -38,7 +38,7 @@ def list_meters(json: Json = False) -> None:
     Example: groupnl power list
     """
     from power.meters.found import found_meters
-    from power.meters.km003c.usb_ids import VENDOR_HEX
+    from power.meters.usb_ids import VENDOR_HEX
 
     meters = found_meters()
     if json:

@@ -7,7 +7,7 @@ import contextlib
 import os
 from pathlib import Path
 
-from power.meters.km003c.usb_ids import VENDOR_HEX
+from power.meters.usb_ids import VENDOR_HEX
 
 OK = "ok"
 UDEV_RULE = (

@@ -14,7 +14,7 @@ from power.meters import access
 from power.meters.hwmon_channels import choose_channels
 from power.meters.hwmon_node import ROOT, HwmonNode, hwmon_directories
 from power.meters.km003c.found_ports import found_ports
-from power.meters.km003c.usb_ids import PRODUCTS, VENDOR_HEX
+from power.meters.usb_ids import PRODUCTS, VENDOR_HEX
 from power.meters.waveform import FORMS
 
 POWERZ = "powerz"

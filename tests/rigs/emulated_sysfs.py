@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from power.meters.hwmon_node import read_attribute
-from power.meters.km003c.usb_ids import VENDOR_HEX
+from power.meters.usb_ids import VENDOR_HEX
 
 POWERZ_LABELS = {"in0": "VBUS", "in1": "VCC1", "in2": "VCC2", "in3": "VDP", "in4": "VDM", "in5": "VDD", "curr1": "IBUS"}
 

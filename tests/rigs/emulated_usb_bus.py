@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
 
-from power.meters.km003c.usb_ids import VENDOR
+from power.meters.usb_ids import VENDOR
 from tests.rigs.emulated_usb_meter import EmulatedUsbMeter
 
 PACKET_BYTES = 64

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from power.meters.km003c.usb_ids import PRODUCTS, VENDOR
+from power.meters.usb_ids import PRODUCTS, VENDOR
 
 
 class UsbPort(Protocol):

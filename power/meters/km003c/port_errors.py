@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from power.errors import MeterUnreachable
 from power.meters.access import JOIN_DIALOUT
-from power.meters.km003c.usb_ids import VENDOR_HEX
+from power.meters.usb_ids import VENDOR_HEX
 
 Reason = tuple[str, str]
 

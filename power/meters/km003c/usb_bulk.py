@@ -17,7 +17,7 @@ import usb.util
 from power.errors import MeterSettingError, MeterUnreachable
 from power.meters.access import INSTALL_LIBUSB, NO_LIBUSB, USE_UDEV
 from power.meters.base import closed
-from power.meters.km003c.usb_ids import PRODUCTS, VENDOR
+from power.meters.usb_ids import PRODUCTS, VENDOR
 
 VENDOR_CLASS = 0xFF  # interface numbers differ between firmware versions, classes do not
 SOCKETS = Path("/sys/bus/usb/devices")

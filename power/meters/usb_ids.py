@@ -1,4 +1,4 @@
-"""By what the USB devices of this family are known, as in Linux `drivers/hwmon/powerz.c`."""
+"""By what the USB devices of the POWER-Z family are known, as in Linux `drivers/hwmon/powerz.c`."""
 
 VENDOR = 0x5FC9
 VENDOR_HEX = f"{VENDOR:04x}"  # as sysfs, udev and lsusb write it
