@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from groupnl_deploy.bench.energy import run_energy
+from groupnl_deploy.bench.incomplete import load_incomplete
 from groupnl_deploy.bench.run import load_run
 from groupnl_deploy.campaign import readiness
 from groupnl_deploy.campaign.load import load_campaign
@@ -202,7 +203,9 @@ def test_ctrl_c_stops_the_device_and_leaves_nothing_half_written(
     assert process.returncode == 1, said
     assert b"Stopped." in said and b"Traceback" not in said
     assert not Path(f"/proc/{agent}").exists()
-    assert [path.name for path in tmp_path.iterdir() if path.name != "groupnl-home"] == []
+    left = [path for path in tmp_path.iterdir() if path.name != "groupnl-home"]
+    assert [path.name for path in left] in ([], ["run.incomplete"])  # whether the device had begun by then
+    assert all(load_incomplete(path).ended_by == "It was stopped." for path in left)
 
 
 def wait_for_agent(root: str) -> int:
