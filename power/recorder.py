@@ -16,16 +16,16 @@ from typing import Self
 
 import numpy as np
 
-from power.errors import EndOfRecording, MeterSettingError, NoReading, TraceNotWritten, WindowNotCovered
+from power.errors import EndOfRecording, MeterSettingError, TraceNotWritten, WindowNotCovered
 from power.host_sleep import SleepWatch
 from power.meters.base import Measurement, Meter
+from power.patience import NoReadingPatience
 from power.renewal import RenewalWatch
 from power.running import RunningTotals, Totals
 from power.trace import MeterFacts, PowerTrace
 from power.trace_io import TraceWriter
 
 SLOWEST_HZ, FASTEST_HZ = 0.001, 1000.0
-PATIENCE_S = 5.0  # for a driver that has no reading
 
 
 def is_repeat(reply: Measurement, kept: Measurement | None, update_period_s: float) -> bool:
@@ -43,7 +43,7 @@ class Recorder:
     With `csv_path` each measurement is also written there as it comes. A failure, which is an error of the meter
     or `HostSlept`, ends the recording; `stop`, `raise_failure`, `wait` and `wait_until_covered` raise it, the rows of
     the CSV stay, and `trace_so_far` still gives those in memory. The end of a replayed recording is no failure, nor is
-    a driver that has no reading (`NoReading`) for `PATIENCE_S` at most: it leaves a hole.
+    a driver that has no reading for a moment (`power.patience`): it leaves a hole.
     A recorder is used once. `watch_sleep` begins to watch whether the host sleeps.
     """
 
@@ -75,7 +75,7 @@ class Recorder:
         # The rows of a recording that is played came to no poll of ours, and it has been judged as a whole.
         self._renewal = None if meter.facts.poll_period_s else RenewalWatch(self._facts)
         self._latest: Measurement | None = None
-        self._missing_since_s: float | None = None
+        self._patience = NoReadingPatience()
         self._watch_sleep = watch_sleep
         self._failure: Exception | None = None
         self._ended = False
@@ -190,15 +190,7 @@ class Recorder:
         if self._renewal is not None:
             self._renewal.count_poll()
         try:
-            reply = self._meter.read()
-            self._missing_since_s = None
-            return reply
-        except NoReading:
-            now_s = time.monotonic()
-            self._missing_since_s = self._missing_since_s or now_s
-            if now_s - self._missing_since_s > PATIENCE_S:
-                raise
-            return ()
+            return self._patience.read(self._meter.read)
         finally:  # what came during a sleep has no known instant, and the meter's error then is only its consequence
             self._sleep.require_awake()
 

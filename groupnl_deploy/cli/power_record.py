@@ -23,6 +23,7 @@ from groupnl_deploy.cli.options import (
 )
 from groupnl_deploy.errors import GroupNLError, UsageError
 from groupnl_deploy.words import command_line
+from power.patience import REPLUG_PATIENCE_S
 
 if TYPE_CHECKING:
     from groupnl_deploy.bench.meter import MeterPlan
@@ -44,7 +45,9 @@ def record(
     poll_hz: Annotated[float, typer.Option(help="Questions a second; answers that repeat are no rows.")] = 20.0,
     sign: MeterSign = 1,
     meter_rate: MeterRate = None,
-    patience: Annotated[float, typer.Option(help="Seconds to wait for a meter that was unplugged.")] = 60.0,
+    patience: Annotated[
+        float, typer.Option(help="Seconds to wait for a meter that was unplugged.")
+    ] = REPLUG_PATIENCE_S,
     allow_implausible: AllowImplausible = False,
     json: Json = False,
 ) -> None:

@@ -7,7 +7,7 @@ the driver does. Voltage and current are two files, read one right after the oth
 import time
 from pathlib import Path
 
-from power.errors import MeterProtocolError, MeterSettingError, MeterUnreachable, NoReading
+from power.errors import MeterProtocolError, MeterSettingError, MeterUnreachable
 from power.meters.base import Measurement, Meter, closed, with_sign
 from power.meters.hwmon_channels import choose_channels
 from power.meters.hwmon_missing import require_reading
@@ -20,9 +20,9 @@ from power.meters.hwmon_node import (
     node_name,
     read_attribute,
 )
+from power.patience import NoReadingPatience
 from power.trace import MeterFacts
 
-PATIENCE_S = 5.0  # for a sensor whose driver has no reading
 LONGEST_INTERVAL_MS = 3_600_000  # more is no interval, but a register that could not be read
 NOMINAL_MV = 1000  # stands for the voltage of a source that gives watts alone
 
@@ -40,7 +40,7 @@ class HwmonMeter(Meter):
         self._node = HwmonNode(_directory(place, root), read_text)
         self._channels = choose_channels(self._node.name, self._node.quantities, self._node.labels, channels)
         self._is_open = True
-        self._missing_since_s: float | None = None
+        self._patience = NoReadingPatience()
         self._facts = MeterFacts(
             meter="hwmon",
             transport="hwmon",
@@ -64,33 +64,25 @@ class HwmonMeter(Meter):
     def read(self) -> tuple[Measurement, ...]:
         """Read the node's files once; nothing where the driver has no reading (`power.meters.hwmon_missing`).
 
-        Raises `MeterUnreachable` when they are gone or have given nothing for `PATIENCE_S`, `MeterProtocolError` when
-        they are no numbers.
+        Raises `MeterUnreachable` when they are gone or have given nothing for longer than `power.patience` allows, and
+        `MeterProtocolError` when they are no numbers.
         """
         if not self._is_open:
             raise closed(f"The sensor at {self._facts.port}")
-        try:
-            measurement = self._measured()
-        except NoReading:
-            missing_s = time.monotonic() - (self._missing_since_s or time.monotonic())
-            self._missing_since_s = self._missing_since_s or time.monotonic()
-            if missing_s > PATIENCE_S:
-                raise
-            return ()
-        self._missing_since_s = None
-        return (measurement,)
+        return self._patience.read(self._measured)
 
-    def _measured(self) -> Measurement:
+    def _measured(self) -> tuple[Measurement]:
         asked_s = time.monotonic()
         millivolts = self._read(self._channels.voltage) if self._channels.voltage else NOMINAL_MV
         flow = self._read(self._channels.flow)
         amperes = _amperes(flow, millivolts) if self._channels.is_power else flow / 1e3
-        return Measurement(
+        measurement = Measurement(
             t_s=(asked_s + time.monotonic()) / 2,
             voltage_v=millivolts / 1e3,
             current_a=with_sign(self._facts.sign, amperes),
             identity=(millivolts, flow),
         )
+        return (measurement,)
 
     def close(self) -> None:
         """Read no more; harmless when called again."""

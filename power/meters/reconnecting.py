@@ -7,6 +7,7 @@ from dataclasses import replace
 from power.errors import AnotherMeter, MeterProtocolError, MeterUnreachable
 from power.meters.base import Measurement, Meter
 from power.meters.same_device import another_meter, require_same_serial_number
+from power.patience import REPLUG_PATIENCE_S
 from power.trace import MeterFacts
 
 RETRY_S = 0.25
@@ -21,7 +22,7 @@ class ReconnectingMeter(Meter):
     the first opening fails.
     """
 
-    def __init__(self, open_meter: Callable[[], Meter], patience_s: float = 60.0) -> None:
+    def __init__(self, open_meter: Callable[[], Meter], patience_s: float = REPLUG_PATIENCE_S) -> None:
         self._open_meter = open_meter
         self._patience_s = patience_s
         self._meter: Meter | None = open_meter()

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from power import patience
 from power.energy import window_energy
 from power.errors import MeterProtocolError, MeterSettingError, MeterUnreachable, NoReading, SampleGap
-from power.meters import hwmon
 from power.meters.hwmon import HwmonMeter
 from power.meters.reconnecting import ReconnectingMeter
 from power.recorder import Recorder
@@ -188,7 +188,7 @@ def test_a_driver_that_fails_for_a_moment_leaves_a_missing_reading(sysfs: Emulat
 def test_a_sensor_that_never_reads_is_an_error_after_a_while(sysfs: EmulatedSysfs, monkeypatch, wrong: str) -> None:
     node = sysfs.add_node(2, "ina226", INA226)
     meter = HwmonMeter("ina226", root=sysfs.root, read_text=sysfs.read_text)
-    monkeypatch.setattr(hwmon, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(patience, "NO_READING_PATIENCE_S", 0.05)
     if wrong == "EIO":
         sysfs.errors.extend([errno.EIO] * 100)
     else:
@@ -313,7 +313,7 @@ def test_a_voltage_and_a_current_of_two_sensors_are_refused(sysfs: EmulatedSysfs
 
 @pytest.mark.parametrize("answered", [False, True])
 def test_a_recording_of_a_sensor_that_has_no_reading_any_more_says_so(sysfs, monkeypatch, answered: bool) -> None:
-    monkeypatch.setattr(hwmon, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(patience, "NO_READING_PATIENCE_S", 0.05)
     node = sysfs.add_node(2, "ina226", INA226)
     meter = ReconnectingMeter(lambda: HwmonMeter("ina226", root=sysfs.root), patience_s=0.4)
     if answered:

@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from power import recorder as recorder_module
+from power import patience
 from power.errors import (
     EndOfRecording,
     HostSlept,
@@ -236,6 +236,6 @@ def test_a_driver_that_has_no_reading_for_a_moment_leaves_a_hole() -> None:
 
 
 def test_a_driver_that_never_has_a_reading_again_ends_the_recording(monkeypatch) -> None:
-    monkeypatch.setattr(recorder_module, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(patience, "NO_READING_PATIENCE_S", 0.1)
     with pytest.raises(NoReading), Recorder(StammeringMeter([1.0], range(5, 10**6)), poll_hz=100.0) as recorder:
         recorder.wait_until_covered(time.monotonic() + 60.0, timeout_s=5.0)
