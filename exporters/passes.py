@@ -18,7 +18,7 @@ from exporters.quiet import stdout_to_stderr
 from exporters.rules.answers import Answer, Fired, NotMine, Refused
 from exporters.rules.graph import kind
 
-Rule = Callable[[ir.Node], Answer]
+RewriteRule = Callable[[ir.Node], Answer]
 Run = Callable[[ir.Model, int], "PassOutcome"]
 MOST_SWEEPS = 10_000
 EVERY = 1_000_000  # firings: no limit
@@ -88,7 +88,7 @@ def strip(model: ir.Model, most: int) -> PassOutcome:
     return PassOutcome(0)
 
 
-def by_rule(anchors: tuple[str, ...], rule: Rule) -> Run:
+def by_rule(anchors: tuple[str, ...], rule: RewriteRule) -> Run:
     """A pass that offers every node of the operators `anchors` to a rule, again and again until nothing fires.
 
     It raises `RuntimeError` for a rule that never comes to an end; `Pass.on` names the pass.
@@ -127,7 +127,9 @@ def _unless_branched(run: Run) -> Run:
     return run_or_refuse
 
 
-def _offer(model: ir.Model, anchors: tuple[str, ...], rule: Rule, most: int) -> tuple[Counter[str], Counter[str], str]:
+def _offer(
+    model: ir.Model, anchors: tuple[str, ...], rule: RewriteRule, most: int
+) -> tuple[Counter[str], Counter[str], str]:
     """One sweep: the firings by their notes (the empty one for none), the refusals by reason, the last node's name."""
     fired, refused, last = Counter[str](), Counter[str](), ""
     for node in list(model.graph):

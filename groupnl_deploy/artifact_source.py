@@ -17,7 +17,7 @@ _MOST_FOLDERS = 500
 
 
 @dataclass(frozen=True)
-class Source:
+class ExportedFrom:
     """What a manifest takes from the record of its checkpoint."""
 
     spec: ModelSpec
@@ -29,7 +29,7 @@ class Source:
     weights: FileDigest
 
 
-def given_source(manifest: ArtifactManifest, folder: Path) -> Source:
+def given_source(manifest: ArtifactManifest, folder: Path) -> ExportedFrom:
     """What the checkpoint in `folder` says. Raises `UsageError` where it is none, `VerificationFailed` for another."""
     record = folder / CHECKPOINT_FILE
     if not record.is_file():
@@ -44,7 +44,7 @@ def given_source(manifest: ArtifactManifest, folder: Path) -> Source:
     return _source(record, data)
 
 
-def source_at_hand(artifact: Artifact) -> Source | None:
+def source_at_hand(artifact: Artifact) -> ExportedFrom | None:
     """The checkpoint with the id that the manifest has, where exports mostly leave it: beside, or in a campaign."""
     parent = artifact.directory.absolute().parent
     for place in dict.fromkeys((parent, parent.parent / "checkpoints", Path.cwd())):
@@ -63,10 +63,10 @@ def _records(place: Path) -> Iterator[Path]:
         return
 
 
-def _source(record: Path, data: bytes) -> Source:
+def _source(record: Path, data: bytes) -> ExportedFrom:
     """Its part of a checkpoint's record, without what reads the rest, which imports PyTorch."""
     try:
         table = json.loads(data)
-        return from_dict(Source, {field.name: table[field.name] for field in fields(Source)}, record.name)
+        return from_dict(ExportedFrom, {field.name: table[field.name] for field in fields(ExportedFrom)}, record.name)
     except (ValueError, LookupError, TypeError) as error:
         raise VerificationFailed(f"{record} is damaged or of another version: {error}.", REMEDY) from error

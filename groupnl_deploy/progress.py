@@ -1,9 +1,12 @@
 """How long work tells somebody how far it is: a narrow seam, so that only the CLI prints."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Protocol
+
+Say = Callable[[str], None]
+"""Told a sentence for people; a `Reporter.note` is one."""
 
 
 class Task(Protocol):

@@ -19,7 +19,7 @@ from exporters.choices import BATCH_NAME, INPUT_NAME, LEVELS, OUTPUT_NAME
 from exporters.graph_facts import GraphFacts, Value, read_graph_facts
 from exporters.targets import TARGETS
 from exporters.tolerances import ON_A_DEVICE, PROVED_AT, ROUNDINGS, TOLERANCE, tie
-from groupnl_deploy.artifact_source import REMEDY, Source, given_source, source_at_hand
+from groupnl_deploy.artifact_source import REMEDY, ExportedFrom, given_source, source_at_hand
 from groupnl_deploy.errors import VerificationFailed
 from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.workspace import CHECKPOINT_FILE
@@ -205,7 +205,7 @@ def of_weights(found: Shapes, expected: Shapes) -> Iterator[str]:
         yield f"its weights are another network's: {', '.join(wrong[:3])}{more}"
 
 
-def of_record(manifest: ArtifactManifest, checkpoint: Source) -> Iterator[str]:
+def of_record(manifest: ArtifactManifest, checkpoint: ExportedFrom) -> Iterator[str]:
     """A manifest against its checkpoint."""
     pairs = (
         ("trained", manifest.trained, checkpoint.trained),
@@ -331,7 +331,7 @@ def _expected(spec: ModelSpec, inference: bool) -> Shapes:
     return {key: (tuple(it.shape), names.get(it.dtype, str(it.dtype))) for key, it in network.state_dict().items()}
 
 
-def _unchecked(manifest: ArtifactManifest, source: Source | None) -> tuple[str, ...]:
+def _unchecked(manifest: ArtifactManifest, source: ExportedFrom | None) -> tuple[str, ...]:
     if source is not None or not manifest.trained:
         return ()
     figure = "" if manifest.accuracy is None else f" to {100 * manifest.accuracy:.2f} %"

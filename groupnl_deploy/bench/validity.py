@@ -24,7 +24,7 @@ _LARGEST_DRIFT = 1e-3
 _SINCE_BOOT = 16
 _THROTTLE_BITS = {0: "under-voltage", 1: "a capped clock", 2: "throttling", 3: "the soft temperature limit"}
 
-Rule = Callable[[BenchRun, RunEnergy | None], Iterable[Check]]
+ValidityRule = Callable[[BenchRun, RunEnergy | None], Iterable[Check]]
 
 
 def checks(run: BenchRun, energy: RunEnergy | None) -> tuple[Check, ...]:
@@ -118,4 +118,4 @@ def _energy(_: BenchRun, energy: RunEnergy | None) -> Iterator[Check]:
     )
 
 
-RULES: tuple[Rule, ...] = (_latencies, _processor, _board, _clocks, _energy)
+RULES: tuple[ValidityRule, ...] = (_latencies, _processor, _board, _clocks, _energy)

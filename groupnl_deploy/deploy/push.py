@@ -13,12 +13,12 @@ from device_agent.messages.push import CommitPush, OpenPush
 from exporters.artifact import Artifact, open_artifact
 from groupnl_deploy.deploy.inventory import get_device
 from groupnl_deploy.errors import DeviceFault
-from groupnl_deploy.progress import Reporter
+from groupnl_deploy.progress import Reporter, Say
 from groupnl_deploy.recheck import require_artifact
 from groupnl_deploy.remote.agent import open_agent
 from groupnl_deploy.remote.connect import connect
 from groupnl_deploy.remote.transport import Transport
-from groupnl_deploy.remote.waiting import DEFAULT_WAIT_S, Say, take_lock
+from groupnl_deploy.remote.waiting import DEFAULT_WAIT_S, take_lock
 
 Sent = Callable[[int, int], None]
 """Told bytes sent and bytes in all."""

@@ -7,10 +7,10 @@ Two `flock`s below the folder of this machine: `work` is shared by all who compu
 import contextlib
 import fcntl
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-Say = Callable[[str], None]
+from groupnl_deploy.progress import Say
 
 
 @contextlib.contextmanager

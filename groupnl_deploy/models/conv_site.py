@@ -64,5 +64,5 @@ class Replacement:
         return not self.keep_norm or self.conv.bn_position == "seeds"
 
 
-Rule = Callable[[ConvSite], Replacement | str]
+ReplacementRule = Callable[[ConvSite], Replacement | str]
 """A convolution → its replacement, or the reason why it stays."""

@@ -14,12 +14,12 @@ from groupnl_deploy.models.inverted_residual import (
     RELU6,
     Activation,
     BlockPlan,
+    BlockStage,
     ConvBnAct,
     DepthwiseSeparable,
     EdgeResidual,
     InvertedResidual,
     SqueezeExcite,
-    Stage,
     StagedNetwork,
     round_channels,
 )
@@ -29,23 +29,23 @@ from groupnl_deploy.models.spec import ModelSpec
 SILU: Activation = partial(nn.SiLU, inplace=True)
 
 LITE_STAGES = (
-    Stage(DepthwiseSeparable, 16, 3, 1, (1,), RELU6),
-    Stage(InvertedResidual, 24, 3, 2, (6,) * 2, RELU6),
-    Stage(InvertedResidual, 40, 5, 2, (6,) * 2, RELU6),
-    Stage(InvertedResidual, 80, 3, 2, (6,) * 3, RELU6),
-    Stage(InvertedResidual, 112, 5, 1, (6,) * 3, RELU6),
-    Stage(InvertedResidual, 192, 5, 2, (6,) * 4, RELU6),
-    Stage(InvertedResidual, 320, 3, 1, (6,), RELU6),
+    BlockStage(DepthwiseSeparable, 16, 3, 1, (1,), RELU6),
+    BlockStage(InvertedResidual, 24, 3, 2, (6,) * 2, RELU6),
+    BlockStage(InvertedResidual, 40, 5, 2, (6,) * 2, RELU6),
+    BlockStage(InvertedResidual, 80, 3, 2, (6,) * 3, RELU6),
+    BlockStage(InvertedResidual, 112, 5, 1, (6,) * 3, RELU6),
+    BlockStage(InvertedResidual, 192, 5, 2, (6,) * 4, RELU6),
+    BlockStage(InvertedResidual, 320, 3, 1, (6,), RELU6),
 )
 
 EDGE_STAGES = (
     # The reference network expands the first block from its 24 outputs, not from its 32 inputs.
-    Stage(EdgeResidual, 24, 3, 1, (4,), RELU, skip=False, expand_from=24),
-    Stage(EdgeResidual, 32, 3, 2, (8,) * 2, RELU),
-    Stage(EdgeResidual, 48, 3, 2, (8,) * 4, RELU),
-    Stage(InvertedResidual, 96, 5, 2, (8,) * 5, RELU),
-    Stage(InvertedResidual, 144, 5, 1, (8,) * 4, RELU),
-    Stage(InvertedResidual, 192, 5, 2, (8,) * 2, RELU),
+    BlockStage(EdgeResidual, 24, 3, 1, (4,), RELU, skip=False, expand_from=24),
+    BlockStage(EdgeResidual, 32, 3, 2, (8,) * 2, RELU),
+    BlockStage(EdgeResidual, 48, 3, 2, (8,) * 4, RELU),
+    BlockStage(InvertedResidual, 96, 5, 2, (8,) * 5, RELU),
+    BlockStage(InvertedResidual, 144, 5, 1, (8,) * 4, RELU),
+    BlockStage(InvertedResidual, 192, 5, 2, (8,) * 2, RELU),
 )
 
 
@@ -55,12 +55,12 @@ def _quarter_of_input(plan: BlockPlan) -> SqueezeExcite:
 
 
 V2_S_STAGES = (
-    Stage(ConvBnAct, 24, 3, 1, (1,) * 2, SILU),
-    Stage(EdgeResidual, 48, 3, 2, (4,) * 4, SILU),
-    Stage(EdgeResidual, 64, 3, 2, (4,) * 4, SILU),
-    Stage(InvertedResidual, 128, 3, 2, (4,) * 6, SILU, _quarter_of_input),
-    Stage(InvertedResidual, 160, 3, 1, (6,) * 9, SILU, _quarter_of_input),
-    Stage(InvertedResidual, 256, 3, 2, (6,) * 15, SILU, _quarter_of_input),
+    BlockStage(ConvBnAct, 24, 3, 1, (1,) * 2, SILU),
+    BlockStage(EdgeResidual, 48, 3, 2, (4,) * 4, SILU),
+    BlockStage(EdgeResidual, 64, 3, 2, (4,) * 4, SILU),
+    BlockStage(InvertedResidual, 128, 3, 2, (4,) * 6, SILU, _quarter_of_input),
+    BlockStage(InvertedResidual, 160, 3, 1, (6,) * 9, SILU, _quarter_of_input),
+    BlockStage(InvertedResidual, 256, 3, 2, (6,) * 15, SILU, _quarter_of_input),
 )
 
 

@@ -216,7 +216,7 @@ class EdgeResidual(nn.Module):
 
 
 @dataclass(frozen=True)
-class Stage:
+class BlockStage:
     """A row of blocks with the same number of output channels; the first of them has the stride.
 
     Args:
@@ -281,7 +281,7 @@ class StagedTrunk(nn.Module):
     def __init__(
         self,
         spec: ModelSpec,
-        stages: Sequence[Stage],
+        stages: Sequence[BlockStage],
         activation: Activation,
         stem_channels: int,
         stem_stride: int = 2,
@@ -322,7 +322,7 @@ class StagedNetwork(StagedTrunk):
     def __init__(
         self,
         spec: ModelSpec,
-        stages: Sequence[Stage],
+        stages: Sequence[BlockStage],
         activation: Activation,
         stem_channels: int,
         head_channels: int,

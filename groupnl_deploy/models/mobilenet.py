@@ -15,11 +15,11 @@ from groupnl_deploy.models.inverted_residual import (
     RELU6,
     Activation,
     BlockPlan,
+    BlockStage,
     ConvBnAct,
     DepthwiseSeparable,
     InvertedResidual,
     SqueezeExcite,
-    Stage,
     StagedNetwork,
     StagedTrunk,
     round_channels,
@@ -31,7 +31,7 @@ from groupnl_deploy.models.spec import ModelSpec
 HARDSWISH: Activation = partial(nn.Hardswish, inplace=True)
 
 _V1_STAGE = partial(
-    Stage,
+    BlockStage,
     partial(DepthwiseSeparable, activate_output=True),
     kernel_size=3,
     activation=RELU6,
@@ -46,13 +46,13 @@ V1_STAGES = (
 )
 
 V2_STAGES = (
-    Stage(DepthwiseSeparable, 16, 3, 1, (1,), RELU6),
-    Stage(InvertedResidual, 24, 3, 2, (6,) * 2, RELU6),
-    Stage(InvertedResidual, 32, 3, 2, (6,) * 3, RELU6),
-    Stage(InvertedResidual, 64, 3, 2, (6,) * 4, RELU6),
-    Stage(InvertedResidual, 96, 3, 1, (6,) * 3, RELU6),
-    Stage(InvertedResidual, 160, 3, 2, (6,) * 3, RELU6),
-    Stage(InvertedResidual, 320, 3, 1, (6,), RELU6),
+    BlockStage(DepthwiseSeparable, 16, 3, 1, (1,), RELU6),
+    BlockStage(InvertedResidual, 24, 3, 2, (6,) * 2, RELU6),
+    BlockStage(InvertedResidual, 32, 3, 2, (6,) * 3, RELU6),
+    BlockStage(InvertedResidual, 64, 3, 2, (6,) * 4, RELU6),
+    BlockStage(InvertedResidual, 96, 3, 1, (6,) * 3, RELU6),
+    BlockStage(InvertedResidual, 160, 3, 2, (6,) * 3, RELU6),
+    BlockStage(InvertedResidual, 320, 3, 1, (6,), RELU6),
 )
 
 
@@ -63,13 +63,13 @@ def _quarter_of_expanded(plan: BlockPlan) -> SqueezeExcite:
 
 
 V3_LARGE_STAGES = (
-    Stage(DepthwiseSeparable, 16, 3, 1, (1,), RELU),
-    Stage(InvertedResidual, 24, 3, 2, (4, 3), RELU),
-    Stage(InvertedResidual, 40, 5, 2, (3,) * 3, RELU, _quarter_of_expanded),
-    Stage(InvertedResidual, 80, 3, 2, (6, 2.5, 2.3, 2.3), HARDSWISH),
-    Stage(InvertedResidual, 112, 3, 1, (6,) * 2, HARDSWISH, _quarter_of_expanded),
-    Stage(InvertedResidual, 160, 5, 2, (6,) * 3, HARDSWISH, _quarter_of_expanded),
-    Stage(ConvBnAct, 960, 1, 1, (1,), HARDSWISH, skip=False),
+    BlockStage(DepthwiseSeparable, 16, 3, 1, (1,), RELU),
+    BlockStage(InvertedResidual, 24, 3, 2, (4, 3), RELU),
+    BlockStage(InvertedResidual, 40, 5, 2, (3,) * 3, RELU, _quarter_of_expanded),
+    BlockStage(InvertedResidual, 80, 3, 2, (6, 2.5, 2.3, 2.3), HARDSWISH),
+    BlockStage(InvertedResidual, 112, 3, 1, (6,) * 2, HARDSWISH, _quarter_of_expanded),
+    BlockStage(InvertedResidual, 160, 5, 2, (6,) * 3, HARDSWISH, _quarter_of_expanded),
+    BlockStage(ConvBnAct, 960, 1, 1, (1,), HARDSWISH, skip=False),
 )
 V3_HEAD = 1280
 V3_FIXED_STEM_BELOW = 0.75

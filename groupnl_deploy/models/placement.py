@@ -32,7 +32,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal
 
-from groupnl_deploy.models.conv_site import ConvSite, Replacement, Rule
+from groupnl_deploy.models.conv_site import ConvSite, Replacement, ReplacementRule
 from groupnl_deploy.models.methods import METHODS
 from groupnl_deploy.models.spec import ConvSpec
 
@@ -47,17 +47,17 @@ STEM = "the stem stays"
 POINTWISE = "the pointwise convolutions of bottlenecks stay"
 
 
-def everywhere(conv: ConvSpec) -> Rule:
+def everywhere(conv: ConvSpec) -> ReplacementRule:
     """VGG: every convolution, the first included."""
     return _with_particulars(conv, "plain", lambda site: Replacement(conv))
 
 
-def basic_blocks(conv: ConvSpec) -> Rule:
+def basic_blocks(conv: ConvSpec) -> ReplacementRule:
     """ResNets of basic blocks: the 3x3 convolutions of all blocks and the 1x1 of the shortcuts; the stem stays."""
     return _with_particulars(conv, "basic", lambda site: STEM if site.first else Replacement(conv))
 
 
-def bottlenecks(conv: ConvSpec) -> Rule:
+def bottlenecks(conv: ConvSpec) -> ReplacementRule:
     """CIFAR ResNets of bottlenecks: conv2 of every block and the shortcuts."""
 
     def usual(site: ConvSite) -> Replacement | str:
@@ -70,7 +70,7 @@ def bottlenecks(conv: ConvSpec) -> Rule:
     return _with_particulars(conv, "bottleneck", usual)
 
 
-def stride_one_bottlenecks(conv: ConvSpec) -> Rule:
+def stride_one_bottlenecks(conv: ConvSpec) -> ReplacementRule:
     """ImageNet ResNets of bottlenecks, as released: conv2 where its stride is 1, and nothing else."""
 
     def usual(site: ConvSite) -> Replacement | str:
@@ -81,7 +81,7 @@ def stride_one_bottlenecks(conv: ConvSpec) -> Rule:
     return _with_particulars(conv, "bottleneck of stride 1", usual)
 
 
-def depthwise_convs(conv: ConvSpec) -> Rule:
+def depthwise_convs(conv: ConvSpec) -> ReplacementRule:
     """Mobile networks, as released: every depthwise convolution, of either stride, and nothing else."""
     return _with_particulars(
         conv, "mobile", lambda site: Replacement(conv) if site.depthwise else "not a depthwise convolution"
@@ -93,7 +93,7 @@ def thinned(conv: ConvSpec) -> ConvSpec:
     return replace(conv, ratio=4 * conv.ratio) if "ratio" in METHODS[conv.method].knobs else conv
 
 
-def _with_particulars(conv: ConvSpec, family: Family, usual: Rule) -> Rule:
+def _with_particulars(conv: ConvSpec, family: Family, usual: ReplacementRule) -> ReplacementRule:
     method = METHODS[conv.method]
     if not method.places:
         return usual

@@ -9,14 +9,14 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from groupnl_deploy.models.conv_site import Rule
+from groupnl_deploy.models.conv_site import ReplacementRule
 from groupnl_deploy.models.refusal import InvalidSpec
 from groupnl_deploy.models.replace import apply_conv_method
 from groupnl_deploy.models.spec import ConvSpec, ModelSpec, Padding, Semantics
 from groupnl_deploy.models.widths import conv_widths, resize
 
 NetworkBuilder = Callable[[ModelSpec], nn.Module]
-Placement = Callable[[ConvSpec], Rule]
+Placement = Callable[[ConvSpec], ReplacementRule]
 
 FAMILIES = (
     "groupnl_deploy.models.resnet",

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from torch import nn
 
-from groupnl_deploy.models.conv_site import ConvSite, Replacement, Rule
+from groupnl_deploy.models.conv_site import ConvSite, Replacement, ReplacementRule
 from groupnl_deploy.models.layers.build import build_conv
 from groupnl_deploy.models.layers.own import OwnConv2d
 from groupnl_deploy.models.layers.shape import ConvShape
@@ -64,7 +64,7 @@ class _Swap:
     module: nn.Module
 
 
-def apply_conv_method(network: nn.Module, rule: Rule) -> Outcomes:
+def apply_conv_method(network: nn.Module, rule: ReplacementRule) -> Outcomes:
     """Swap the convolutions of `network`, in place, as `rule` says, and report every one of them.
 
     New convolutions get fresh weights, on the old ones' device and in their dtype and mode; the seed
@@ -84,7 +84,7 @@ def apply_conv_method(network: nn.Module, rule: Rule) -> Outcomes:
     return Outcomes(tuple(_outcome(site, plan) for site, plan in plans))
 
 
-def _plan(site: ConvSite, rule: Rule) -> _Swap | str:
+def _plan(site: ConvSite, rule: ReplacementRule) -> _Swap | str:
     """What becomes of a convolution, or why it stays. Raises `InvalidSpec` where the replacement cannot be built."""
     decision = rule(site)
     if isinstance(decision, str):

@@ -1,18 +1,16 @@
 """One push or benchmark at a time on a device: how long one waits for another, and what it says meanwhile."""
 
 import socket
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from device_agent.messages.lock import Waiting
+from groupnl_deploy.progress import Say
 
 if TYPE_CHECKING:
     from groupnl_deploy.remote.client import AgentClient
 
 DEFAULT_WAIT_S = 600.0
 LONGEST_WAIT_S = 86_400.0
-
-Say = Callable[[str], None]
 
 
 def take_lock(agent: "AgentClient", device: str, purpose: str, wait_s: float, say: Say) -> None:

@@ -14,14 +14,14 @@ import torch
 from torch import Tensor, nn
 
 from groupnl_deploy.images.bench_images import bench_images
+from groupnl_deploy.images.dataset import PerChannel
 from groupnl_deploy.images.preprocessing import IMAGENET_MEAN, IMAGENET_STD, as_input
 from groupnl_deploy.models.spec import ModelSpec
 
-Statistics = tuple[float, ...]
 _CHANNELS, _LEAST_PIXELS, _PHOTOGRAPHS = 3, 64, 8
 # Of the median logarithm of recorded over seen variances.
 FITS, MISFITS = 0.6, 0.9
-USUAL: dict[str, tuple[Statistics, Statistics]] = {
+USUAL: dict[str, tuple[PerChannel, PerChannel]] = {
     "ImageNet's": (IMAGENET_MEAN, IMAGENET_STD),
     "pixels from -1 to 1": ((0.5,) * 3, (0.5,) * 3),
     "pixels from 0 to 1": ((0.0,) * 3, (1.0,) * 3),
@@ -33,7 +33,7 @@ class _Seen(Exception):
     """The first BatchNorm has its input; the rest of the network is of no interest."""
 
 
-def better_preparation(model: nn.Module, spec: ModelSpec, mean: Statistics, std: Statistics) -> str | None:
+def better_preparation(model: nn.Module, spec: ModelSpec, mean: PerChannel, std: PerChannel) -> str | None:
     """A sentence, without its full stop, where a usual mean and std fit far better than these; else None.
 
     Args:
@@ -59,7 +59,7 @@ def better_preparation(model: nn.Module, spec: ModelSpec, mean: Statistics, std:
     )
 
 
-def _written(values: Statistics) -> str:
+def _written(values: PerChannel) -> str:
     """As behind an option; one number where all are the same."""
     return ",".join(f"{value:.6g}" for value in (values if len(set(values)) > 1 else values[:1]))
 

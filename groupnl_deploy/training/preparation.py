@@ -3,12 +3,12 @@
 from dataclasses import dataclass, replace
 
 from groupnl_deploy.errors import UsageError
+from groupnl_deploy.images.dataset import PerChannel
 from groupnl_deploy.images.preprocessing import preprocessing
 from groupnl_deploy.models.registry import entry_of, model_spec
 from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.training.claims import Claims, ImageFact
 
-Statistics = tuple[float, ...]
 _USER = "you"
 # What a mean or std may be where pixels are from 0 to 1; a std of 1/255 feeds a network whole pixels.
 _RANGES = {"mean": (-1.0, 1.0), "std": (1e-4, 5.0)}
@@ -24,8 +24,8 @@ class ImageOptions:
         input_shape: (C, H, W) of one image.
     """
 
-    mean: Statistics | None = None
-    std: Statistics | None = None
+    mean: PerChannel | None = None
+    std: PerChannel | None = None
     input_shape: tuple[int, int, int] | None = None
 
 
@@ -42,8 +42,8 @@ class Preparation:
         assumed_statistics: whether mean and std are of that kind.
     """
 
-    mean: Statistics
-    std: Statistics
+    mean: PerChannel
+    std: PerChannel
     spec: ModelSpec
     notes: tuple[str, ...]
     assumed: tuple[str, ...]
@@ -80,7 +80,7 @@ def _shape(spec: ModelSpec, options: ImageOptions, claims: Claims) -> ImageFact:
     return claims.input_shape or ImageFact("", spec.input_shape)
 
 
-def _statistics(name: str, said: Statistics | None, claimed: ImageFact | None, channels: int) -> ImageFact | None:
+def _statistics(name: str, said: PerChannel | None, claimed: ImageFact | None, channels: int) -> ImageFact | None:
     if said is not None:
         _require_unit_pixels(name, said)
         if len(said) not in (1, channels):
@@ -94,7 +94,7 @@ def _statistics(name: str, said: Statistics | None, claimed: ImageFact | None, c
     return None
 
 
-def _require_unit_pixels(name: str, said: Statistics) -> None:
+def _require_unit_pixels(name: str, said: PerChannel) -> None:
     """Raise `UsageError` for numbers that are no mean or std of pixels from 0 to 1, as those of pixels to 255."""
     low, high = _RANGES[name]
     if all(low <= value <= high for value in said):
@@ -107,12 +107,12 @@ def _require_unit_pixels(name: str, said: Statistics) -> None:
     )
 
 
-def _assumed(values: Statistics, channels: int) -> ImageFact:
+def _assumed(values: PerChannel, channels: int) -> ImageFact:
     usual = values if len(values) == channels else (sum(values) / len(values),) * channels
     return ImageFact("", usual)
 
 
-def _spread(values: Statistics, channels: int) -> Statistics:
+def _spread(values: PerChannel, channels: int) -> PerChannel:
     return values * channels if len(values) == 1 else values
 
 
