@@ -291,7 +291,8 @@ def extended(tmp_path_factory) -> Path:
     inserted(copy / "groupnl_deploy" / "campaign" / "plan.py", '    "push_job",', stage)
     (copy / "tests" / "exporters" / "rules" / "test_division.py").write_text(code('"""Divisions by a constant'))
     (copy / "exporters" / "targets" / "rpi5.py").write_text(code('"""The Raspberry Pi 5'))
-    inserted(copy / "exporters" / "targets" / "__init__.py", '    "rpi4",', text[4])
+    target = next(block for block in text if '"rpi5"' in block)
+    inserted(copy / "exporters" / "targets" / "__init__.py", '    "rpi4",', target)
     images = copy / "groupnl_deploy" / "images"
     (images / "shapes.py").write_text(code('"""Discs and squares'))
     inserted(images / "datasets.py", '    "digits"', next(block for block in text if '"shapes"' in block))
