@@ -58,71 +58,73 @@ _GROUPNL: dict[str, Any] = {
     "keeps_bias": False,
     "paper": {"normalize": False, "phi_sign": 1, "phi_range": (1.0, 5.0)},
 }
-_METHODS = (
-    ConvMethod("standard", "the network's own convolutions", "grouped:standard_conv2d", "#7F7F7F"),
-    ConvMethod(
-        "depthwise",
-        "one filter for each channel",
-        "grouped:depthwise_conv2d",
-        "#CC79A7",
-        whole_network=False,  # all over a network it would be another network
-    ),
-    ConvMethod(
-        "mono",
-        "MonoCNN: the kernels are powers of a few",
-        "mono:MonoConv2d",
-        "#F0E442",
-        ("ratio",),
-        places="mono:places",
-        keeps_bias=False,
-        named_by=(),
-    ),
-    ConvMethod(
-        "ghost",
-        "GhostNet: most maps are depthwise convolutions of a few",
-        "ghost:GhostConv2d",
-        "#56B4E9",
-        ("ratio",),
-        places="ghost:places",
-    ),
-    ConvMethod(
-        "sinefm",
-        "SineFM: most maps are mixed from sines of a few",
-        "sinefm:SineFMConv2d",
-        "#0072B2",
-        ("ratio",),
-        places="sinefm:places",
-    ),
-    ConvMethod(
-        "groupnl",
-        "GroupNL: most maps are nonlinear functions of a few",
-        "groupnl:GroupNLConv2d",
-        "#E69F00",
-        **_GROUPNL,
-    ),
-    ConvMethod(
-        "groupnl-sparse",
-        "GroupNL whose seed convolution has groups",
-        "groupnl:GroupNLConv2d",
-        "#D55E00",
-        **_GROUPNL,
-    ),
-    ConvMethod(
-        "grouped",
-        "group convolutions, of constant group size (E2GC) or number (FgGC)",
-        "grouped:grouped_conv2d",
-        "#009E73",
-        ("group_size", "num_groups"),
-        places="grouped:places",
-        one_of=("group_size", "num_groups"),
-        sample={"group_size": 8},  # the largest power of two under which every network here can be built
-    ),
-)
-
-METHODS: Mapping[str, ConvMethod] = {method.word: method for method in _METHODS}
+# Colours are Okabe and Ito's, which people with any colour vision tell apart; ordinary convolutions are grey.
+METHODS: Mapping[str, ConvMethod] = {
+    method.word: method
+    for method in (
+        ConvMethod("standard", "the network's own convolutions", "grouped:standard_conv2d", "#7F7F7F"),
+        ConvMethod(
+            "depthwise",
+            "one filter for each channel",
+            "grouped:depthwise_conv2d",
+            "#CC79A7",
+            whole_network=False,  # all over a network it would be another network
+        ),
+        ConvMethod(
+            "mono",
+            "MonoCNN: the kernels are powers of a few",
+            "mono:MonoConv2d",
+            "#F0E442",
+            ("ratio",),
+            places="mono:places",
+            keeps_bias=False,
+            named_by=(),  # its factor is another in wider layers
+        ),
+        ConvMethod(
+            "ghost",
+            "GhostNet: most maps are depthwise convolutions of a few",
+            "ghost:GhostConv2d",
+            "#56B4E9",
+            ("ratio",),
+            places="ghost:places",
+        ),
+        ConvMethod(
+            "sinefm",
+            "SineFM: most maps are mixed from sines of a few",
+            "sinefm:SineFMConv2d",
+            "#0072B2",
+            ("ratio",),
+            places="sinefm:places",
+        ),
+        ConvMethod(
+            "groupnl",
+            "GroupNL: most maps are nonlinear functions of a few",
+            "groupnl:GroupNLConv2d",
+            "#E69F00",
+            **_GROUPNL,
+        ),
+        ConvMethod(
+            "groupnl-sparse",
+            "GroupNL whose seed convolution has groups",
+            "groupnl:GroupNLConv2d",
+            "#D55E00",
+            **_GROUPNL,
+        ),
+        ConvMethod(
+            "grouped",
+            "group convolutions, of constant group size (E2GC) or number (FgGC)",
+            "grouped:grouped_conv2d",
+            "#009E73",
+            ("group_size", "num_groups"),
+            places="grouped:places",
+            one_of=("group_size", "num_groups"),
+            sample={"group_size": 8},  # the largest power of two under which every network here can be built
+        ),
+    )
+}
 """Every convolution by its word."""
 
-CONVOLUTIONS: tuple[str, ...] = tuple(method.word for method in _METHODS if method.whole_network)
+CONVOLUTIONS: tuple[str, ...] = tuple(method.word for method in METHODS.values() if method.whole_network)
 """The words that users may choose for a network."""
 
 

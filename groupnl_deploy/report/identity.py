@@ -207,10 +207,13 @@ class KnobTrait(Trait):
 
 @dataclass(frozen=True)
 class _OwnWidthsTrait(KnobTrait):
-    """Too many for a cell: how many, and a digest."""
+    """Too many to be told: how many, and a digest."""
 
     def text(self, row: Identity) -> str:
         return widths_label(value) if (value := self.value(row)) else _NONE
+
+    def parts(self, row: Identity) -> dict[str, str]:
+        return {"": self.text(row)} if self.name in row.knobs else {}
 
 
 @dataclass(frozen=True)

@@ -279,7 +279,7 @@ def extended(tmp_path_factory) -> Path:
     (models / "tiny.py").write_text(code('"""A network of two'))
     inserted(models / "registry.py", '    "groupnl_deploy.models.vgg"', text[0])
     (models / "layers" / "shuffled.py").write_text(code('"""A grouped convolution'))
-    inserted(models / "methods.py", '    ConvMethod(\n        "grouped"', text[1])
+    inserted(models / "methods.py", '        ConvMethod(\n            "grouped"', text[1])
     (copy / "device_agent" / "messages" / "uptime.py").write_text(code('"""How long the device'))
     inserted(copy / "device_agent" / "wire.py", '    "device_agent.messages.bench",', text[2])
     (rules / "division.py").write_text(code('"""x / c = x'))

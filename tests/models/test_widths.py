@@ -1,26 +1,16 @@
-"""Networks whose convolutions have widths of their own: every family, every refusal, and the way to a device."""
+"""Networks whose convolutions have widths of their own: every family, and every refusal."""
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 
-from device_agent.backends.onnxruntime_cpu import OnnxRuntimeBackend
-from device_agent.backends.pytorch_cpu import PyTorchBackend
-from device_agent.settings import Settings
 from device_agent.strict import StrictError, from_json, to_json
-from groupnl_deploy.export import ExportOptions, export_checkpoint
-from groupnl_deploy.images.datasets import load_dataset
 from groupnl_deploy.models.departure import departure
 from groupnl_deploy.models.inference import inference_form, to_inference
 from groupnl_deploy.models.profile import profile
 from groupnl_deploy.models.registry import create_model, list_models, model_spec, plain_widths
 from groupnl_deploy.models.spec import ConvSpec, InvalidSpec, ModelSpec
-from groupnl_deploy.recheck import require_artifact
-from groupnl_deploy.training.checkpoint import load_model, save_trained
-from groupnl_deploy.training.loop import train
-from groupnl_deploy.training.recipe import Recipe
 
 NAMES = [entry.name for entry in list_models()]
 ONE_A_FAMILY = ("resnet18_cifar", "vgg11_cifar", "mobilenetv3_large_100", "efficientnet_es")
@@ -135,23 +125,3 @@ def test_a_specification_of_before_is_read() -> None:
 def test_it_is_another_network_than_its_name() -> None:
     found = departure("resnet18_cifar", small("resnet18_cifar", widths=OWN["resnet"]))
     assert found is not None and "widths" in found.fields and "2 own widths #" in found.sentences[0]
-
-
-def test_a_pruned_network_is_trained_exported_and_gives_the_same_answers_on_a_device(tmp_path) -> None:
-    data = load_dataset("digits")
-    few = {name: getattr(data, name)[:33] for name in ("train_images", "train_labels", "test_images", "test_labels")}
-    spec = ModelSpec("vgg11_cifar", ConvSpec("groupnl"), width=0.125, widths={"features.0": 16, "features.22": 24})
-    spec = replace(spec, input_shape=data.input_shape, num_classes=data.num_classes)
-    save_trained(tmp_path / "net", train(spec, Recipe(epochs=1), replace(data, **few), lambda progress: None))
-    checkpoint, model = load_model(tmp_path / "net")
-    assert checkpoint.spec == spec
-    image = np.random.default_rng(0).standard_normal((1, *spec.input_shape)).astype(np.float32)
-    with torch.inference_mode():
-        right = model.eval()(torch.from_numpy(image)).numpy()
-    for format, backend in (("onnx", OnnxRuntimeBackend()), ("torch", PyTorchBackend())):
-        artifact = export_checkpoint(tmp_path / "net", tmp_path / format, format, ExportOptions("none"))
-        require_artifact(artifact, tmp_path / "net")
-        backend.load(artifact.directory, artifact.manifest, Settings(threads=1))
-        answer = backend.logits(backend.run(backend.prepare(image)))
-        np.testing.assert_allclose(answer, right, rtol=1e-3, atol=1e-4)
-        assert "2 own widths" in artifact.manifest.label
