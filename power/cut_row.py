@@ -8,7 +8,7 @@ be either, and is not believed.
 
 from collections.abc import Sequence
 
-ENOUGH = 10  # cells, before their equal digits are a format
+LEAST_CELLS = 10  # before their equal digits are a format
 
 
 def is_cut(cell: str, others: Sequence[str]) -> bool:
@@ -31,7 +31,7 @@ def is_short_of_all(cell: str, others: Sequence[str]) -> bool:
     >>> is_short_of_all("1.2", ["1.2060", "1.198"] * 5), is_short_of_all("1.", ["1.2066", "1.198"] * 5)
     (False, True)
     """
-    if len(others) < ENOUGH:
+    if len(others) < LEAST_CELLS:
         return False
     if _ends_with(cell, "."):
         return not any(_ends_with(other, ".") for other in others)

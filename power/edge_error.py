@@ -1,32 +1,8 @@
 """How wrong a window's joules can be because nobody knows exactly when the meter measured. Pure.
 
-A row says which value the meter showed. It was asked *late*, by anything from nothing to the polls' period and their
-jitter; regular polls hide how much, and a quartz that drifts against them runs through all of it. The value of a meter
-that averages is spread over a whole update period as well. So a step of power is known to no better than one *reach*:
-the longest spacing of the rows or the update period, whichever is longer, plus the lateness. From this come the terms
-of the bound, in joules:
-
-- at each edge, reach x the range of power in the rows from one reach before it to two behind it, where a step nearby
-  shows, which may lie on its other side;
-- reach x the difference of power between the edges: rows that are all late alike put the window earlier than the one
-  that was asked for, and half of what may be late, or of a spacing, is such a shift;
-- inside, each change of power x the other half: of the lateness, where means are integrated as means, of which that is
-  exact; of the lateness and the spacing otherwise, as the change then lies anywhere between its two rows. These add up
-  plainly: under a load in step with the polls the errors of all changes have one sign;
-- inside, each change of power x the whole wait for it and the lateness, where rows before it repeat one value or a row
-  that was due did not come: nothing then tells when the value before it ended;
-- while measurements are missing, the time x all the power there may have been. No row shows what a load did then, even
-  one that keeps its levels; only a meter of instants sees all of them, up to two periods between its rows.
-  A bound that one lost reply makes unknown would serve nobody, so this one supposes that the power stayed between
-  nothing and the largest of the recording, and says so where, and only where, it counts.
-
-A recording that does not say how often the meter was asked may have been polled no oftener than it has rows, and one
-that does not say how often the meter measures is taken at its rows' word (`power.update_period`). Rows look back, so a
-window may begin at the first of them. But where it ends less than two reaches before the last, or before a hole, no
-bound is known: a step at its end would show in rows that there are not.
-
-It bounds neither what no row shows, such as a peak within an instantaneous meter's period, nor the meter's own
-accuracy. What it supposes stands beside it.
+A reply comes late, and the value of a meter that averages is spread over a period. So a step of power is known to no
+better than one *reach* of time: the longest spacing of the rows or the update period, plus the lateness. The bound sums
+what steps may cost at the edges, inside and where measurements are missing. docs/measuring-energy.md derives each term.
 """
 
 from dataclasses import dataclass
@@ -47,7 +23,7 @@ ASSUMES_OF_GAPS = (
 # A step so many update periods away is in no bound, as long as two reaches are no longer: polls, jitter included, may
 # then delay a row by half a period.
 CLEAR_PERIODS = 3
-_BEHIND = 2  # reaches behind an edge in which a step at it shows
+_REACHES_BEHIND = 2  # behind an edge in which a step at it shows
 
 
 @dataclass(frozen=True)
@@ -113,7 +89,7 @@ class Rows:
 def edge_error(rows: Rows, window_s: tuple[float, float], timing: Timing) -> EdgeError:
     """The bound for the window from `window_s[0]` to `window_s[1]`, on the rows' clock, which they enclose."""
     reach_s, late_s = _reach_s(rows.t_s, window_s, timing)
-    if window_s[1] > rows.t_s[-1] - _BEHIND * reach_s:
+    if window_s[1] > rows.t_s[-1] - _REACHES_BEHIND * reach_s:
         return EdgeError(None, ASSUMES)
     first, last = _around(rows.t_s, window_s)
     edges = [_near(rows, at_s, reach_s, timing) for at_s in window_s]
@@ -127,7 +103,7 @@ def edge_error(rows: Rows, window_s: tuple[float, float], timing: Timing) -> Edg
 
 def known_until_s(t_s: Samples, window_s: tuple[float, float], timing: Timing) -> float:
     """The latest end for which the bound would be known, were the reach that of this window. Rows are `t_s`, (n,)."""
-    return float(t_s[-1]) - _BEHIND * _reach_s(t_s, window_s, timing)[0]
+    return float(t_s[-1]) - _REACHES_BEHIND * _reach_s(t_s, window_s, timing)[0]
 
 
 def _around(t_s: Samples, window_s: tuple[float, float]) -> tuple[int, int]:
@@ -146,7 +122,7 @@ def _reach_s(t_s: Samples, window_s: tuple[float, float], timing: Timing) -> tup
     period_s = seen.period_s if seen.by_changes else max(seen.period_s, timing.row_period_s)
     # What a long wait inside the window hides counts whole, and makes nothing near its edges doubtful.
     longest_s = float(np.max(spacings[~timing.hides(spacings)], initial=period_s))
-    behind = int(np.searchsorted(t_s, window_s[1] + _BEHIND * (longest_s + late_s), side="left"))
+    behind = int(np.searchsorted(t_s, window_s[1] + _REACHES_BEHIND * (longest_s + late_s), side="left"))
     longest_s = float(np.max(np.diff(t_s[last : behind + 1]), initial=longest_s))
     return longest_s + late_s, late_s
 
@@ -154,7 +130,7 @@ def _reach_s(t_s: Samples, window_s: tuple[float, float], timing: Timing) -> tup
 def _near(rows: Rows, at_s: float, reach_s: float, timing: Timing) -> tuple[float, bool]:
     """How far apart the powers near an edge are, watts, and whether measurements of them are missing."""
     begin = int(np.searchsorted(rows.t_s, at_s - reach_s, side="left"))
-    end = int(np.searchsorted(rows.t_s, at_s + _BEHIND * reach_s, side="right"))
+    end = int(np.searchsorted(rows.t_s, at_s + _REACHES_BEHIND * reach_s, side="right"))
     if np.any(timing.hides(np.diff(rows.t_s[max(begin - 1, 0) : end + 1]))):
         return timing.hidden_w, True
     return float(np.ptp(rows.power_w[begin:end])), False

@@ -1,21 +1,8 @@
 """Whether a meter renews its values faster than it is known to and than it is asked, so that many are never seen. Pure.
 
 A KM003C that another program left at 1,000 values a second answers each poll with a value of one millisecond. Twenty of
-them a second do not make the mean of a second, least of all of a load that is in step with the polls.
-
-The evidence is a number that changes at nearly every poll, and more often than one number of such a meter can:
-
-- `NEW` changes of it come within `OF_POLLS` polls. Where fewer polls bring something new, the meter is asked more often
-  than it renews, and no value is lost, however far its period is from the known one. Not all polls must: of a noise of
-  some microamperes a tenth of the values equals the one before.
-- They take less than `SURE_PERIODS` periods. A change lies between the reply that shows it and the reply before.
-  Replies are dated wrong by as much as they are slow, but they follow each other: so between the first of `NEW` + 1 and
-  the last there are at least `NEW` - 2 renewals for certain, which take `NEW` - 3 periods. No stall of the host can
-  make that look shorter. The tenth that is left is for the meter's clock and for renewals that are late themselves.
-
-Volts and amperes of a sensor are renewed one after the other, so each number counts alone. One that stays the same is
-no evidence: a steady load without noise, or one in step with the polls that is seen in coarse steps, looks like any
-other.
+them a second do not make the mean of a second. The evidence is a number that changes at nearly every poll, and more
+often than one number of such a meter can; docs/measuring-energy.md says why the counts below are enough.
 """
 
 from collections import deque
@@ -27,9 +14,11 @@ from numpy.typing import NDArray
 
 from power.trace import MeterFacts, PowerTrace, Samples
 
-NEW = 8
-OF_POLLS = 10
-SURE_PERIODS = 0.9 * (NEW - 3)
+CHANGES_NEEDED = 8
+WITHIN_POLLS = 10
+# At least CHANGES_NEEDED - 2 renewals lie between so many changes for certain, and take one period fewer. A tenth is
+# left for the meter's clock and for renewals that are late.
+SURE_PERIODS = 0.9 * (CHANGES_NEEDED - 3)
 
 WHAT = "the meter renewed its values faster than it was asked"
 MEANING = (
@@ -62,17 +51,18 @@ def outruns_polls(new_s: Sequence[float] | Samples, polls: Sequence[int] | Count
         polls: how many polls had been made by then, (n,).
         period_s: the meter's known update period.
     """
-    if len(new_s) <= NEW:
+    if len(new_s) <= CHANGES_NEEDED:
         return False
-    took_s, took_polls = (np.asarray(values)[NEW:] - np.asarray(values)[:-NEW] for values in (new_s, polls))
-    return bool(np.any((took_s < SURE_PERIODS * period_s) & (took_polls <= OF_POLLS)))
+    count = CHANGES_NEEDED
+    took_s, took_polls = (np.asarray(values)[count:] - np.asarray(values)[:-count] for values in (new_s, polls))
+    return bool(np.any((took_s < SURE_PERIODS * period_s) & (took_polls <= WITHIN_POLLS)))
 
 
 def too_slow_to_tell(facts: MeterFacts) -> bool:
     """Whether even a new value at every poll would prove nothing: no known period, or polls about as rare as that."""
     if facts.update_period_s is None:
         return True
-    return NEW * (facts.poll_period_s or 0.0) >= SURE_PERIODS * facts.update_period_s
+    return CHANGES_NEEDED * (facts.poll_period_s or 0.0) >= SURE_PERIODS * facts.update_period_s
 
 
 def renewed_too_fast(trace: PowerTrace) -> bool:
@@ -118,7 +108,7 @@ class RenewalWatch:
         if self.too_fast or not self._period_s:
             return
         if len(self._before) != len(numbers):
-            self._new = [deque(maxlen=NEW + 1) for _ in numbers]
+            self._new = [deque(maxlen=CHANGES_NEEDED + 1) for _ in numbers]
             self._before = ()
         for place, new in enumerate(self._new):
             if not self._before or self._before[place] != numbers[place]:

@@ -1,19 +1,9 @@
 """Whether the rows of a recording are samples of a curve or the changes of a value that held between them. Pure.
 
-A program that writes a row when a value changes leaves long silences, in which the value of the row before held.
-Straight lines between such rows make other joules. No two rows behind one another are equal then; but those of a meter
-with noise are not either, and its rows may come late, in bursts, or not at all. So one of these must be true as well,
-of a recording whose joules may differ by more than `MATTERS` between both ways to read it:
-
-- *levels*: few values come again and again, never twice running, at uneven times. A meter repeats itself meanwhile;
-- *end*: few values, and one repeats at the very end, at another distance than the rest: the mark of the end;
-- *silences*: few times between rows are near the usual one, as they are where rows come late, are lost or are packed;
-- *linked*: the value goes up and down in turn, and how long it lasts depends on which it is;
-- *bands*: it goes up and down at every row between two levels, at times further apart than jitter makes them;
-- *sizes*: at uneven times, no change is small beside the usual one. Noise makes small ones too;
-- *few rows*, at very uneven times, each far from the one before.
-
-What a recording says of its meter, or of how often it was asked, settles it: then the rows are samples.
+Straight lines between rows that were written on change make other joules. Such rows never repeat a value; those of a
+noisy meter do not either, and may come late or not at all. So one more sign is needed: *levels*, *end*, *silences*,
+*linked*, *bands*, *sizes* or *few rows*, each described in docs/measuring-energy.md. What a recording says of its
+meter, or of how often it was asked, settles it: then the rows are samples.
 """
 
 from dataclasses import dataclass
@@ -24,14 +14,15 @@ from power.trace import PowerTrace, Samples
 from power.trace_facts import UNKNOWN
 from power.update_period import changes, near_median
 
-MATTERS = 0.02  # of the joules
-FEW, ENOUGH = 8, 10_000  # rows; the habits of a program show in the first of them
-UNEVEN = 0.05  # standard deviation of the spacings over their mean, or a spacing's distance from the usual one over it
-EVEN = 0.75  # share of spacings that are not so far from the usual one
-RUGGED = 0.15
+MATTERING_SHARE = 0.02  # of the joules
+FEW_ROWS, ENOUGH_ROWS = 8, 10_000  # rows; the habits of a program show in the first of them
+# Standard deviation of the spacings over their mean, or a spacing's distance from the usual one over that one.
+UNEVEN_SPREAD = 0.05
+EVEN_SHARE = 0.75  # share of spacings that are not so far from the usual one
+RUGGED_SPREAD = 0.15  # standard deviation of the spacings over their mean
 JITTER = 0.35  # of the usual spacing
 USUAL, USUAL_TIME = 0.45, 0.6  # share of the spacings near their median, by number and by time
-_LARGE = 0.1  # change, over the largest power
+_LARGE_CHANGE = 0.1  # change, over the largest power
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +41,7 @@ class _Changes:
     @property
     def has_few_levels(self) -> bool:
         """So few that a meter would have repeated one."""
-        return self.levels <= max(2, self.rows // (2 if self.rows < FEW else 3 if self.rows < 2 * FEW else 6))
+        return self.levels <= max(2, self.rows // (2 if self.rows < FEW_ROWS else 3 if self.rows < 2 * FEW_ROWS else 6))
 
     @property
     def steps_w(self) -> Samples:
@@ -72,7 +63,7 @@ def may_be_changes(trace: PowerTrace) -> bool:
     Rows that repeat a value contradict nothing here: a log of changes may show so that it is alive.
     """
     seen = _changes_of(trace, with_repeats=True)
-    return seen is not None and _matters(seen) and _unevenness(seen.spacings) > UNEVEN
+    return seen is not None and _matters(seen) and _unevenness(seen.spacings) > UNEVEN_SPREAD
 
 
 def _changes_of(trace: PowerTrace, *, with_repeats: bool = False) -> _Changes | None:
@@ -86,9 +77,9 @@ def _changes_of(trace: PowerTrace, *, with_repeats: bool = False) -> _Changes | 
     differs = changes(trace.voltage_v, trace.current_a)
     if len(differs) < 3 or not (with_repeats or differs[:-1].all()):
         return None
-    few = slice(ENOUGH)
+    few = slice(ENOUGH_ROWS)
     values = np.column_stack((trace.voltage_v[few], trace.current_a[few]))
-    end_repeats = len(differs) <= ENOUGH and not differs[-1]
+    end_repeats = len(differs) <= ENOUGH_ROWS and not differs[-1]
     return _Changes(trace.power_w[few], np.diff(trace.t_s[few]), len(np.unique(values, axis=0)), end_repeats)
 
 
@@ -96,7 +87,7 @@ def _matters(seen: _Changes) -> bool:
     """Whether holding and straight lines may differ in a window by more than a little."""
     lines_w = (seen.power_w[1:] + seen.power_w[:-1]) / 2
     between_j = np.sum(seen.spacings * np.abs(lines_w - seen.power_w[:-1]))
-    return bool(between_j > MATTERS * np.sum(seen.spacings * np.abs(lines_w)))
+    return bool(between_j > MATTERING_SHARE * np.sum(seen.spacings * np.abs(lines_w)))
 
 
 def _unevenness(spacings: Samples) -> float:
@@ -105,7 +96,7 @@ def _unevenness(spacings: Samples) -> float:
 
 
 def _levels(seen: _Changes) -> bool:
-    return seen.has_few_levels and _usual(_without_mark(seen), UNEVEN) < EVEN
+    return seen.has_few_levels and _usual(_without_mark(seen), UNEVEN_SPREAD) < EVEN_SHARE
 
 
 def _usual(spacings: Samples, tolerance: float) -> float:
@@ -126,7 +117,7 @@ def _end(seen: _Changes) -> bool:
 
 
 def _silences(seen: _Changes) -> bool:
-    if seen.rows < FEW or len(near_median(seen.spacings)) >= USUAL * len(seen.spacings):
+    if seen.rows < FEW_ROWS or len(near_median(seen.spacings)) >= USUAL * len(seen.spacings):
         return False
     # Late and lost rows are near the usual spacing by number, rows in bursts by the time that they stand for.
     ordered = np.sort(seen.spacings)
@@ -147,7 +138,7 @@ def _linked(seen: _Changes) -> bool:
     after_high, after_low = seen.spacings[high[:-1]], np.sort(seen.spacings[~high[:-1]])
     below = np.searchsorted(after_low, after_high, side="left") + np.searchsorted(after_low, after_high, side="right")
     above = float(np.mean(below)) / 2 / len(after_low)
-    return _unevenness(seen.spacings) > UNEVEN and not 0.05 < above < 0.95
+    return _unevenness(seen.spacings) > UNEVEN_SPREAD and not 0.05 < above < 0.95
 
 
 def _bands(seen: _Changes) -> bool:
@@ -155,16 +146,16 @@ def _bands(seen: _Changes) -> bool:
     middle_w = (np.max(seen.power_w) + np.min(seen.power_w)) / 2
     high = seen.power_w > middle_w
     in_turn = high[1:] != high[:-1]
-    if seen.rows < FEW or not in_turn[:-1].all() or not (in_turn[-1] or seen.end_repeats):
+    if seen.rows < FEW_ROWS or not in_turn[:-1].all() or not (in_turn[-1] or seen.end_repeats):
         return False
     gap_w = np.min(seen.power_w[high]) - np.max(seen.power_w[~high])
-    return bool(gap_w > np.ptp(seen.power_w) / 2) and _usual(_without_mark(seen), JITTER) < EVEN
+    return bool(gap_w > np.ptp(seen.power_w) / 2) and _usual(_without_mark(seen), JITTER) < EVEN_SHARE
 
 
 def _sizes(seen: _Changes) -> bool:
     steps_w = seen.steps_w[:-1] if seen.end_repeats else seen.steps_w
     calm = np.sort(seen.spacings)[: int(0.95 * len(seen.spacings))]  # without a hole or two
-    if seen.rows < 30 or _unevenness(calm) < RUGGED:
+    if seen.rows < 30 or _unevenness(calm) < RUGGED_SPREAD:
         return False
     # The more rows, the surer noise has made a small step by chance.
     return bool(np.min(steps_w) >= max(0.2, 12 / seen.rows) * np.median(steps_w))
@@ -172,7 +163,7 @@ def _sizes(seen: _Changes) -> bool:
 
 def _few_rows(seen: _Changes) -> bool:
     spacings = _without_mark(seen)
-    if seen.rows >= FEW or not len(spacings) or np.max(spacings) < 2 * np.min(spacings):
+    if seen.rows >= FEW_ROWS or not len(spacings) or np.max(spacings) < 2 * np.min(spacings):
         return False
     steps_w = seen.steps_w[:-1] if seen.end_repeats else seen.steps_w
-    return bool(np.min(steps_w) >= _LARGE * np.max(np.abs(seen.power_w)))
+    return bool(np.min(steps_w) >= _LARGE_CHANGE * np.max(np.abs(seen.power_w)))

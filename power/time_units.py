@@ -1,19 +1,8 @@
 """Times that are no seconds, and the unit that they look like. Pure.
 
-What cannot be: rows less than 10 µs or more than a day apart, a recording of years, a clock beyond the year 5000.
-
-What can be and hardly is, told by combined evidence:
-
-- *milliseconds of a slow meter*: ten rows a second in milliseconds are 100 "s" apart. Loggers that slow take whole
-  minutes (`SLOW_LOGGERS_S`, and up to a tenth longer where the work between two rows is not counted; those of
-  `RARE_LOGGERS_S` are told from milliseconds by being on time), so other regular spacings from 16 s on are doubted, and
-  how long the recording is either way is said. Beyond doubt are times since 1970 in seconds, and times with fractions
-  whose spacings vary, yet by less than `SLEEP_S` around whole fives: as milliseconds that would be 10 µs, and no host
-  wakes up so exactly.
-- *days of a spreadsheet*, or hours: one row a second is 11.57 µs of a day apart, which is no period that a meter has.
-
-Faster milliseconds (a row every 1 to 15) read like seconds of a slow logger, and nothing in the file tells: they are
-read as the seconds that they are called, and `power.plausible.in_words` says for how long.
+Some times are impossible as seconds. Others are possible and unlikely: milliseconds of a slow meter, days or hours of a
+spreadsheet. docs/measuring-energy.md says what tells them. Faster milliseconds look like seconds of a slow logger: they
+are read as seconds, and `power.plausible.in_words` says for how long.
 """
 
 from collections.abc import Sequence

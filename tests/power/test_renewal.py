@@ -19,14 +19,14 @@ from power.meters.km003c.emulated_load import LoadHistory, LoadPoint
 from power.meters.km003c.emulator import Km003cEmulator
 from power.meters.replay import ReplayMeter
 from power.recorder import Recorder, is_repeat
-from power.renewal import NEW, RenewalWatch, judged, outruns_polls, renewed_too_fast, verdict
+from power.renewal import CHANGES_NEEDED, RenewalWatch, judged, outruns_polls, renewed_too_fast, verdict
 from power.trace import Averaging, MeterFacts, PowerTrace
 from power.trace_io import read_csv, write_csv
 
 NOMINAL_S, POLL_S = 0.5, 0.05
 
 
-def every(spacing_s: float, count: int = NEW + 1, begin_s: float = 0.0) -> list[float]:
+def every(spacing_s: float, count: int = CHANGES_NEEDED + 1, begin_s: float = 0.0) -> list[float]:
     return [begin_s + spacing_s * k for k in range(count)]
 
 
@@ -40,7 +40,7 @@ def every(spacing_s: float, count: int = NEW + 1, begin_s: float = 0.0) -> list[
         ("the known period, asked as often as it renews", every(0.5), range(9), False),
         ("oftener than known by what slow replies may make of it", every(0.29), range(9), False),
         ("oftener than that", every(0.28), range(9), True),
-        ("too few to tell", every(0.05, NEW), range(8), False),
+        ("too few to tell", every(0.05, CHANGES_NEEDED), range(8), False),
         ("a burst among slow ones", every(0.5, 5) + every(0.05, 9, 2.5), [*range(0, 50, 10), *range(50, 59)], True),
         ("bursts that are too short to tell", every(0.05, 8) + every(0.05, 8, 2.6), [*range(8), *range(52, 60)], False),
         ("nothing at all", [], [], False),
@@ -235,7 +235,11 @@ def test_a_recording_that_is_marked_stays_so_whatever_its_rows_show(tmp_path: Pa
     assert "# renews_too_fast: true\n" in lines
     path.write_text("".join(lines[:20]))
     few = read_csv(path)
-    assert len(few.t_s) < NEW and renewed_too_fast(few) and window_energy(few, few.t_s[0], few.t_s[1]).renews_too_fast
+    assert (
+        len(few.t_s) < CHANGES_NEEDED
+        and renewed_too_fast(few)
+        and window_energy(few, few.t_s[0], few.t_s[1]).renews_too_fast
+    )
 
 
 def test_an_old_recording_that_is_played_again_is_found(tmp_path: Path) -> None:

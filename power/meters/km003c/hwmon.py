@@ -21,7 +21,7 @@ from power.meters.km003c.measuring_range import HIGHEST_V, require_in_range
 from power.trace import MeterFacts
 
 DRIVER = "powerz"
-PAIRS = 3  # tries for a voltage and a current of one measurement
+PAIR_TRIES = 3  # for a voltage and a current of one measurement
 WRAP_MV = 4294967  # 2³² µV
 NO_TEMPERATURE = "256000"  # m°C
 TEMPERATURE_EVERY_S, TEMPERATURE_LOOKS = 1.0, 3  # so many without one in a row are no remnant of a rate that has ended
@@ -75,7 +75,7 @@ class Km003cHwmon(Meter):
         """
         if not self._is_open:
             raise closed(f"The meter at {self._facts.port}")
-        for _ in range(PAIRS):
+        for _ in range(PAIR_TRIES):
             asked_s = time.monotonic()
             before_mv, current_ma, voltage_mv = self._voltage_mv(), self._node.number("curr1_input"), self._voltage_mv()
             if before_mv == voltage_mv:
