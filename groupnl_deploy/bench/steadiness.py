@@ -1,16 +1,9 @@
 """Are the latencies of the steady window those of a machine at rest? Pure.
 
 A fixed graph does the same work for every image, so what makes one inference slower than another comes from outside:
-another program, a colder or a hotter processor. Three robust numbers find it, each with a limit of its own:
-
-- tail: p99 over p50. Another program takes a core for a slice of some milliseconds, now and then.
-- mean: mean over p50. What such slices cost in all; FPS and joules per inference are the mean's.
-- drift: ten blocks' medians, which are blind to single slow inferences. A trend (nearly every block above the one
-  before, or below it) is a machine that warms up or a clock that climbs; the largest over the smallest is a load that
-  came or went. That has the wider limit: a neighbour on the other thread of a shared host's core comes and goes, too,
-  and costs up to a half, with nothing in the virtual machine's counters. (A throttled clock tells by its own readings.)
-
-The limits are set by measurement (`benchmarks/validity.py`; docs/validity.md has the figures).
+another program, a colder or a hotter processor. Three robust numbers find it, each with a limit of its own: the tail
+(p99 over p50), the mean (over p50) and the drift of ten blocks' medians, which single slow inferences do not move.
+docs/validity.md says what each of them shows, and how its limit was measured.
 """
 
 from collections.abc import Iterator, Sequence
