@@ -1,4 +1,7 @@
-"""A metered benchmark that does not come to its end: by Ctrl-C, the meter, the board, the host, a file in its way."""
+"""A metered benchmark that does not come to its end: by Ctrl-C, the meter, the link, the host, a file in its way.
+
+An agent that is killed: tests/bench/test_incomplete_run.py.
+"""
 
 import signal
 import subprocess
@@ -64,11 +67,13 @@ def kept(bench: Bench, folder: Path, exit_code: int, said: str) -> PowerTrace:
     return read_csv(folder / "run.incomplete" / "power.csv")
 
 
-def test_ctrl_c_keeps_the_measurements(bench: Bench, tmp_path: Path) -> None:
+def test_ctrl_c_keeps_the_measurements_and_stops_the_agent(bench: Bench, tmp_path: Path) -> None:
+    (agent,) = psutil.Process(bench.pid).children()
     bench.send_signal(signal.SIGINT)
     trace = kept(bench, tmp_path, 1, "Stopped.")
     assert len(trace.t_s) >= 2 and trace.facts.emulated
     assert not (tmp_path / "run").exists()
+    assert not agent.is_running()
 
 
 def test_a_meter_that_is_pulled_keeps_the_measurements(untrained, tmp_path: Path) -> None:
@@ -79,13 +84,6 @@ def test_a_meter_that_is_pulled_keeps_the_measurements(untrained, tmp_path: Path
         emulator.unplug()
         trace = kept(bench, tmp_path, 3, "Try:")
     assert len(trace.t_s) >= 2 and trace.facts.emulated
-    assert not (tmp_path / "run").exists()
-
-
-def test_an_agent_that_is_killed_keeps_the_measurements(bench: Bench, tmp_path: Path) -> None:
-    (agent,) = psutil.Process(bench.pid).children()
-    agent.kill()
-    assert len(kept(bench, tmp_path, 1, "was killed").t_s) >= 2
     assert not (tmp_path / "run").exists()
 
 

@@ -19,6 +19,7 @@ from groupnl_deploy.campaign import readiness
 from groupnl_deploy.campaign.load import load_campaign
 from groupnl_deploy.campaign.run import Choice, run_campaign
 from groupnl_deploy.deploy.inventory import add_device, get_device
+from groupnl_deploy.deploy.push import deploy_artifact
 from groupnl_deploy.progress import Silence
 from groupnl_deploy.report.build import ReportRow
 from groupnl_deploy.training.checkpoint import load_checkpoint
@@ -34,7 +35,7 @@ out = "job"
 
 [train]
 dataset = "digits"
-epochs = 2
+epochs = 1
 
 [[models]]
 label = "net"
@@ -173,31 +174,17 @@ def check_redone(folder: Path) -> None:
     assert len(list((job / "replaced").iterdir())) == 2
 
 
-@pytest.mark.parametrize("device", ["local", "ssh"])
-def test_ctrl_c_stops_the_device_and_leaves_nothing_half_written(
-    device: str, untrained, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
-    from groupnl_deploy.deploy.push import deploy_artifact
-
-    if device == "ssh":
-        add_device(request.getfixturevalue("sshd").device("ssh"))
-    deploy_artifact(untrained.onnx.directory, device, Silence())
-    command = [
-        sys.executable,
-        "-m",
-        "groupnl_deploy.cli.entry",
-        "bench",
-        "--device",
-        device,
-        "--backend",
-        "onnxruntime",
-    ]
+def test_ctrl_c_stops_the_device_and_leaves_nothing_half_written(untrained, tmp_path: Path, sshd) -> None:
+    """Over SSH; on this machine: tests/e2e/test_bench_cut_short.py."""
+    add_device(sshd.device("ssh"))
+    deploy_artifact(untrained.onnx.directory, "ssh", Silence())
+    command = [sys.executable, "-m", "groupnl_deploy.cli.entry", "bench", "--device", "ssh", "--backend", "onnxruntime"]
     process = subprocess.Popen(
         [*command, "--seconds", "60", "--idle", "0.1", "--out", "run"],
         cwd=tmp_path,
         stderr=subprocess.PIPE,
     )
-    agent = wait_for_agent(get_device(device).root)
+    agent = wait_for_agent(get_device("ssh").root)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=20)
     assert process.returncode == 1, said
