@@ -13,7 +13,7 @@ from power.errors import TraceFormatError
 from power.trace import Samples
 from power.update_period import changes
 
-_MEND = (
+_REMEDY = (
     "Give each row a time of its own: where the rows were measured evenly, that is the row's number times the seconds "
     "between two measurements."
 )
@@ -60,12 +60,12 @@ def _refusal(what: str, t_s: Samples, first: Places, counts: Places, stamp: int)
     if len(first) == 1:
         return TraceFormatError(
             f"{what}: all its {len(t_s)} rows have the one time {at_s:.9g} s.",
-            "Export t_s with all its digits: a spreadsheet shortens the times that it shows. " + _MEND,
+            "Export t_s with all its digits: a spreadsheet shortens the times that it shows. " + _REMEDY,
         )
     shared = int(np.count_nonzero(counts > 1)) - 1
     others = f", as have those of {shared} other time stamps" if shared else ""
     return TraceFormatError(
         f"{what}: {counts[stamp]} rows that differ have the one time {at_s:.9g} s{others}; which of them held for how "
         "long is not known.",
-        f"{_MEND} If two recordings were sorted into one, integrate each by itself.",
+        f"{_REMEDY} If two recordings were sorted into one, integrate each by itself.",
     )

@@ -18,7 +18,7 @@ from power.recorder import Recorder
 EMULATED_METER = "km003c"
 RECORDED_METER = "replay"
 _IDLE: tuple[Phase, ...] = ("idle_before", "idle_after")
-_LARGEST = 48.0  # volts, the most that USB PD 3.1 supplies; a board takes less, and fewer amperes
+_LARGEST_V_OR_A = 48.0  # volts, the most that USB PD 3.1 supplies; a board takes less, and fewer amperes
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class EmulatedLoad:
     busy_a: float = 1.22
 
     def __post_init__(self) -> None:
-        if not all(0 <= value <= _LARGEST for value in (self.voltage_v, self.idle_a, self.busy_a)):
-            wrong = next(name for name, value in vars(self).items() if not 0 <= value <= _LARGEST)
+        if not all(0 <= value <= _LARGEST_V_OR_A for value in (self.voltage_v, self.idle_a, self.busy_a)):
+            wrong = next(name for name, value in vars(self).items() if not 0 <= value <= _LARGEST_V_OR_A)
             raise InvalidSetting(
                 "The emulated load is not between 0 and 48 V and A.", "Use a board's volts and amperes.", wrong
             )

@@ -22,7 +22,7 @@ from groupnl_deploy.remote.transport import Transport
 from power.trace import PowerTrace
 
 _CLOCK_PROBES = 20
-_COVER_S = 10.0  # how long to wait for the measurement that closes the last window
+_COVER_TIMEOUT_S = 10.0  # how long to wait for the measurement that closes the last window
 
 Watch = Callable[[BenchMessage], None]
 
@@ -111,5 +111,5 @@ def _close(metering: Metering | None, clock: ClockSync, result: BenchResult) -> 
     if metering is None:
         return None
     end_s = clock.host_s(result.span("idle_after").end_ns)
-    metering.recorder.wait_until_covered(end_s + METERED_RUNOUT_S, METERED_RUNOUT_S + _COVER_S)
+    metering.recorder.wait_until_covered(end_s + METERED_RUNOUT_S, METERED_RUNOUT_S + _COVER_TIMEOUT_S)
     return metering.recorder.stop()

@@ -15,7 +15,7 @@ from groupnl_deploy.bench.stats import latency_stats
 
 TAIL_LIMIT, MEAN_LIMIT, TREND_LIMIT, JUMP_LIMIT = 10.0, 1.25, 1.25, 2.25
 # Of all pairs of blocks, how many must rise (or fall) to make a trend; by chance one order in ten thousand has it.
-TREND = 0.93
+TREND_SHARE = 0.93
 # With fewer, the nearest-rank p99 is the one slowest inference.
 LEAST_FOR_TAIL = 100
 LEAST_FOR_MEAN = 10
@@ -81,7 +81,7 @@ def _is_trend(medians: Sequence[float]) -> bool:
         sum(later > earlier for earlier, later in pairs),
         sum(later < earlier for earlier, later in pairs),
     )
-    return max(rising, falling) >= TREND * len(pairs)
+    return max(rising, falling) >= TREND_SHARE * len(pairs)
 
 
 def _block_medians(latencies_ns: Sequence[int]) -> Iterator[float]:
