@@ -4,6 +4,8 @@ The tensors are the weights and batch statistics, SGD's momentum and the random 
 none: it follows from the recipe and the epoch.
 """
 
+import contextlib
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.training.files import read_verified, read_whole, tensor_bytes
 from groupnl_deploy.training.older_records import SCHEMA_VERSION, as_of_today
 from groupnl_deploy.training.recipe import Recipe
-from groupnl_deploy.workspace import remove_unfinished, write_atomically
+from groupnl_deploy.workspace import remove_unfinished, sha256_hex, write_atomically
 
 STATE_FILE = "training.json"
 _TENSORS_PREFIX = "training-"
@@ -53,14 +55,18 @@ class _StateRecord:
 def save_state(directory: Path, state: TrainingState) -> None:
     """Put the state in the place of the one the folder held; an interruption leaves the old or the new one.
 
-    Each state's tensors have a name of their own, and the record, replaced in one step, says which count.
+    The record, replaced in one step, says which tensors count. Their file has a name that no other process gives one,
+    and only the file that the replaced record names is removed: another training in this folder never loses what its
+    record names.
     """
-    path = directory / f"{_TENSORS_PREFIX}{state.epoch}.safetensors"
-    write_atomically(path, tensor_bytes(state.tensors))
-    record = _StateRecord(state.job, state.epoch, FileDigest.of(path))
+    data = tensor_bytes(state.tensors)
+    name = f"{_TENSORS_PREFIX}{state.epoch}-{secrets.token_hex(8)}.safetensors"
+    write_atomically(directory / name, data)
+    replaced = _recorded_tensors(directory)
+    record = _StateRecord(state.job, state.epoch, FileDigest(name, sha256_hex(data), len(data)))
     write_atomically(directory / STATE_FILE, to_json(record).encode())
     for older in directory.glob(f"{_TENSORS_PREFIX}*.safetensors"):
-        if older != path:
+        if older.name == replaced:
             older.unlink(missing_ok=True)
 
 
@@ -78,6 +84,14 @@ def load_state(directory: Path) -> TrainingState | None:
     return TrainingState(record.job, record.epoch, tensors)
 
 
+def _recorded_tensors(directory: Path) -> str | None:
+    """The name of the file that the record in a folder says counts; None where there is no such record."""
+    try:
+        return from_json(_StateRecord, as_of_today((directory / STATE_FILE).read_bytes())).tensors.name
+    except (OSError, StrictError):
+        return None
+
+
 def discard_state(directory: Path) -> None:
     """Remove a state that is no longer needed, and the folder if nothing else is in it."""
     (directory / STATE_FILE).unlink(missing_ok=True)
@@ -85,5 +99,5 @@ def discard_state(directory: Path) -> None:
     for pattern in (f"{_TENSORS_PREFIX}*.safetensors", f".{_TENSORS_PREFIX}*.new-*"):  # the latter of a killed training
         for tensors in directory.glob(pattern):
             tensors.unlink(missing_ok=True)
-    if directory.is_dir() and not any(directory.iterdir()):
+    with contextlib.suppress(OSError):  # something else is in it, or has just come
         directory.rmdir()

@@ -1,18 +1,17 @@
 """The loop: it learns, it repeats itself bit for bit, it goes on after an interruption, it stops at NaN."""
 
-import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from groupnl_deploy.errors import TrainingDiverged, UsageError, VerificationFailed
+from groupnl_deploy.errors import TrainingDiverged, UsageError
 from groupnl_deploy.images.in_memory import InMemoryImages
 from groupnl_deploy.models.spec import ConvSpec
 from groupnl_deploy.training.loop import train
 from groupnl_deploy.training.recipe import Recipe
-from groupnl_deploy.training.state import discard_state, load_state
+from groupnl_deploy.training.state import load_state
 
 
 def ignore(progress):
@@ -79,19 +78,6 @@ def test_the_threads_come_back_after_an_interruption(thin_spec, few_digits):
     with pytest.raises(KeyboardInterrupt):
         train(thin_spec, Recipe(epochs=1, threads=before + 1), few_digits, interrupt_at(1, 1))
     assert torch.get_num_threads() == before
-
-
-def test_a_state_that_names_no_threads_is_of_a_training_on_every_core(tmp_path, thin_spec, few_digits):
-    folder, recipe = tmp_path / "resume", Recipe(epochs=1, threads=0)
-    train(thin_spec, recipe, few_digits, ignore, folder)
-    record = json.loads((folder / "training.json").read_text())
-    del record["job"]["recipe"]["threads"]
-    (folder / "training.json").write_text(json.dumps(record | {"schema_version": 1}))
-    assert load_state(folder).job.recipe == recipe
-    assert train(thin_spec, recipe, few_digits, ignore, folder).resumed_from_epoch == 1
-    seen = []
-    train(thin_spec, replace(recipe, threads=1), few_digits, seen.append, folder)
-    assert "another recipe (threads 0 instead of 1)" in seen[0].note
 
 
 class ReadOnDemand:
@@ -165,41 +151,6 @@ def test_the_state_of_another_recipe_is_left_out_of_account(tmp_path, thin_spec,
     assert result.resumed_from_epoch == 0
     assert "another recipe (epochs 1 instead of 2, seed 0 instead of 4)" in seen[0].note
     assert load_state(tmp_path / "resume").job.recipe.epochs == 2
-
-
-@pytest.mark.parametrize(
-    ("file", "damage", "text"),
-    [
-        ("training-1.safetensors", lambda data: data[:-1], "truncated"),
-        ("training-1.safetensors", lambda data: data[:-1] + bytes([data[-1] ^ 1]), "altered"),
-        ("training.json", lambda data: data[:20], "no training state"),
-        (
-            "training.json",
-            lambda data: data.replace(b'\n  "schema_version": 2', b'\n  "schema_version": 3'),
-            "version",
-        ),
-    ],
-)
-def test_a_damaged_state_is_refused_with_the_way_out(tmp_path, file, damage, text, thin_spec, few_digits):
-    folder = tmp_path / "resume"
-    train(thin_spec, Recipe(epochs=1), few_digits, ignore, folder)
-    path = folder / file
-    path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(VerificationFailed, match=text) as caught:
-        train(thin_spec, Recipe(epochs=1), few_digits, ignore, folder)
-    assert str(folder) in caught.value.remedy
-
-
-def test_what_else_lies_beside_the_state_stays(tmp_path, thin_spec, few_digits):
-    folder = tmp_path / "net.resume"
-    folder.mkdir()
-    (folder / "thesis.txt").write_text("mine")
-    train(thin_spec, Recipe(epochs=2), few_digits, ignore, folder)
-    assert sorted(path.name for path in folder.iterdir()) == ["thesis.txt", "training-2.safetensors", "training.json"]
-    for left in (".training-1.safetensors.new-0a", ".training.json.new-0b"):  # of a training that was killed
-        (folder / left).write_bytes(b"half")
-    discard_state(folder)
-    assert [path.name for path in folder.iterdir()] == ["thesis.txt"]
 
 
 @pytest.mark.parametrize(("clip", "remedy"), [(None, "clip_norm = 1"), (1e30, "smaller learning rate")])
