@@ -344,12 +344,21 @@ def test_a_real_agent_answers_the_message_of_the_page(extended, tmp_path):
     assert path.startswith(str(extended)) and float(seconds) > 0
 
 
+_WEIGH = """
+from typer.testing import CliRunner
+from groupnl_deploy.cli.main import app
+for words in ("run job.toml --to weigh", "run job.toml --list --json"):
+    done = CliRunner().invoke(app, words.split())
+    assert done.exit_code == 0, done.stderr
+print(done.stdout)
+"""
+
+
 def test_the_stage_of_the_page_is_part_of_every_campaign(extended, tmp_path):
     said = 'schema_version = 1\nout = "job"\n[[models]]\nlabel = "a"\nmodel = "resnet18_cifar"\nwidth = 0.125\n'
     (tmp_path / "job.toml").write_text(said + '[export]\nformats = "torch"\n[bench]\nbackends = "pytorch"\n')
-    command(["run", "job.toml", "--to", "weigh"], tmp_path, PYTHONPATH=str(extended))
+    listed = python_in(extended, tmp_path, "-c", _WEIGH)
     assert int((tmp_path / "job" / "sizes" / "a-torch.txt").read_text()) > 100_000
-    listed = command(["run", "job.toml", "--list", "--json"], tmp_path, PYTHONPATH=str(extended))
     states = {job["key"]: job["up_to_date"] for job in json.loads(listed)["jobs"]}
     assert states["weigh-a-torch"] and not states["push-a-torch"]
 
