@@ -150,7 +150,7 @@ def test_the_eager_networks_weights_are_the_checkpoints_to_the_bit(untrained, tm
 def test_another_graph_with_its_digest_is_refused(untrained_copy, tmp_path) -> None:
     other = model_spec("resnet18_cifar", "groupnl", width=0.125, num_classes=3)
     import_folder(tmp_path, other)
-    export_checkpoint(tmp_path / "other", tmp_path / "other-onnx", "onnx")
+    export_checkpoint(tmp_path / "other", tmp_path / "other-onnx", "onnx", ExportOptions("none"))
     data = (tmp_path / "other-onnx" / "model.onnx").read_bytes()
     folder = untrained_copy.onnx.directory
     (folder / "model.onnx").write_bytes(data)
@@ -181,7 +181,7 @@ def test_an_untrained_network_is_known_by_its_answers_where_its_checkpoint_is_aw
 def test_what_nobody_can_check_is_said(tmp_path, monkeypatch) -> None:
     spec = model_spec("resnet18_cifar", "groupnl", width=0.125)
     import_folder(tmp_path, spec)
-    export_checkpoint(tmp_path / "other", tmp_path / "far" / "away" / "net", "onnx")
+    export_checkpoint(tmp_path / "other", tmp_path / "far" / "away" / "net", "onnx", ExportOptions("none"))
     artifact = open_artifact(tmp_path / "far" / "away" / "net")
     monkeypatch.chdir(tmp_path / "far")
     (note,) = require_artifact(artifact)
