@@ -32,9 +32,9 @@ class Recipe:
         max_shift_pixels: each training image moves by up to this many pixels in both directions. There is
             no mirroring: a mirrored digit is no digit.
         seed: of shuffling and shifting. The network's own seed is in its spec.
-        threads: that PyTorch computes with. Sums of floating-point numbers depend on it, so it is part of the recipe:
-            equal recipes give equal weights whatever number of cores or of other trainings there is. 0 is as many as
-            PyTorch takes by itself; then the weights depend on the machine.
+        threads: that PyTorch computes with. Their number decides the order in which sums are added up, and so the last
+            bits of every weight. As a part of the recipe it keeps the weights from depending on how many cores there
+            are and what else they compute. 0 is as many as PyTorch takes by itself; then they do depend on it.
     """
 
     epochs: int = 5
