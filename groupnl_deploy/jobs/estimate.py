@@ -11,15 +11,18 @@ class Estimate:
     """Seconds that are left.
 
     Args:
-        todo: the jobs that will be made; others count for nothing.
+        jobs: all of the run.
+        todo: those that will be made.
         before_s: how long a job took when it was made last, None where nobody knows.
         workers: how many processes share the jobs that workers may make.
     """
 
-    def __init__(self, todo: Collection[Job], before_s: Callable[[Job], float | None], workers: int = 1) -> None:
+    def __init__(
+        self, jobs: Iterable[Job], todo: Collection[Job], before_s: Callable[[Job], float | None], workers: int = 1
+    ) -> None:
         self._todo, self._workers = {job.key for job in todo}, workers
         self._took_s: dict[str, list[float]] = {}
-        for job in todo:
+        for job in jobs:
             self._add(job, before_s(job))
 
     def learn(self, done: Done) -> None:

@@ -59,10 +59,13 @@ class RecordLock:
         return os.pread(self._file, os.fstat(self._file).st_size, 0)
 
     def write(self, content: bytes) -> None:
-        """Put this in the place of the content. A power cut in between leaves a file that reads as damaged."""
+        """Put this in the place of the content. A power cut in between leaves a file that reads as damaged.
+
+        Nothing is cut off before the new is there: on a full disk the old content stays, whose room the new one takes.
+        """
         with disk_errors(self._path):
-            os.ftruncate(self._file, 0)
             os.pwrite(self._file, content, 0)
+            os.ftruncate(self._file, len(content))
             os.fsync(self._file)
 
     def close(self) -> None:

@@ -5,7 +5,7 @@ Several runs may share one folder: a job that another runner makes is left to it
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from functools import partial
@@ -15,8 +15,9 @@ from groupnl_deploy.jobs.estimate import Estimate
 from groupnl_deploy.jobs.job import Job
 from groupnl_deploy.jobs.lock import Busy
 from groupnl_deploy.jobs.make import Done, Order, make_job
+from groupnl_deploy.jobs.raised import Raised
 from groupnl_deploy.jobs.store import Store, holder_in
-from groupnl_deploy.jobs.workers import Raised, Workers, result_of
+from groupnl_deploy.jobs.workers import Workers
 from groupnl_deploy.progress import Reporter, Task
 
 _LOOK_AGAIN_S = 1.0
@@ -49,7 +50,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Ended:
-    """What became of the jobs: done ones in the order in which they were given, failed ones, and those left out."""
+    """What became of the jobs: those done, failed and left out, each in the order in which they were given."""
 
     done: tuple[Done, ...]
     failed: tuple[Failure, ...] = ()
@@ -67,12 +68,17 @@ def pending(jobs: Sequence[Job], rules: Rules) -> tuple[Job, ...]:
     return tuple(found.values())
 
 
-def run_jobs(jobs: Sequence[Job], rules: Rules, reporter: Reporter) -> Ended:
-    """Make all that is not up to date. Jobs that failed are in what is returned; Ctrl-C stops all and is raised."""
+def run_jobs(jobs: Sequence[Job], rules: Rules, reporter: Reporter, ahead: Collection[Job] | None = None) -> Ended:
+    """Make all that is not up to date. Jobs that failed are in what is returned; Ctrl-C stops all and is raised.
+
+    `ahead` is what `pending` gave, where it was asked just before.
+    """
+    todo = pending(jobs, rules) if ahead is None else ahead
+    estimate = Estimate(jobs, todo, Store(rules.store).seconds, rules.workers)
     if rules.workers == 1:
-        return _Run(jobs, rules, reporter).to_the_end()
-    with reporter.task(f"{len(jobs)} steps") as show, Workers(rules.workers, reporter) as workers:
-        return _Run(jobs, rules, reporter, workers, show).to_the_end()
+        return _Run(jobs, rules, estimate, reporter).to_the_end()
+    with reporter.task("steps") as show, Workers(rules.workers, reporter) as workers:
+        return _Run(jobs, rules, estimate, reporter, workers, show).to_the_end()
 
 
 class _Run:
@@ -82,14 +88,15 @@ class _Run:
         self,
         jobs: Sequence[Job],
         rules: Rules,
+        estimate: Estimate,
         reporter: Reporter,
         workers: Workers | None = None,
         show: Task | None = None,
     ) -> None:
-        self._jobs, self._rules, self._reporter, self._workers, self._show = jobs, rules, reporter, workers, show
-        self._here = reporter if show is None else _InOneBar(reporter, show, len(jobs))
+        self._jobs, self._rules, self._estimate = jobs, rules, estimate
+        self._reporter, self._workers, self._show = reporter, workers, show
+        self._here = reporter if show is None else _InOneBar(reporter, self._show_all)
         self._store = Store(rules.store)
-        self._estimate = Estimate(pending(jobs, rules), self._store.seconds, rules.workers)
         self._waiting = {job.key: job for job in jobs}
         self._making: dict[Future[Done | Raised], Job] = {}
         self._done: dict[str, Done] = {}
@@ -103,8 +110,11 @@ class _Run:
             self._leave_out()
             if not any(self._start(job) for job in self._ready()):
                 self._rest()
-        done = tuple(self._done[job.key] for job in self._jobs if job.key in self._done)
-        return Ended(done, tuple(self._failed.values()), tuple(self._left_out.values()))
+        return Ended(
+            tuple(self._done[job.key] for job in self._jobs if job.key in self._done),
+            tuple(self._failed[job.key] for job in self._jobs if job.key in self._failed),
+            tuple(job for job in self._jobs if job.key in self._left_out),
+        )
 
     def _leave_out(self) -> None:
         """Give up what needs a job that failed."""
@@ -130,7 +140,7 @@ class _Run:
         if job.key not in self._rules.again and self._store.is_done(job):
             self._end(self._waiting.pop(job.key), lambda: Done(job, up_to_date=True))
         elif self._workers is not None and job.in_worker:
-            if len(self._making) >= self._rules.workers:
+            if self._workers.are_busy:
                 return False
             self._announce(job)
             self._making[self._workers.submit(self._order(job))] = self._waiting.pop(job.key)
@@ -146,11 +156,18 @@ class _Run:
         if not self._making:
             time.sleep(_LOOK_AGAIN_S)
             return
+        assert self._workers is not None  # whose jobs these are
         ended, _ = wait(self._making, _LOOK_AGAIN_S, FIRST_COMPLETED)
         for future in ended:
-            self._end(self._making.pop(future), partial(result_of, future))
+            self._end(self._making.pop(future), partial(self._workers.result_of, future))
+        self._show_all()
+
+    def _show_all(self, here: str = "") -> None:
+        """In the one bar: how many steps have ended, what this process does, and what the workers do."""
         if self._show is not None and self._workers is not None:
-            self._show(self._count_ended(), len(self._jobs), self._workers.doing())
+            ended = len(self._done) + len(self._failed) + len(self._left_out)
+            doing = [f"{ended} of {len(self._jobs)}", here, self._workers.doing()]
+            self._show(ended, len(self._jobs), "; ".join(part for part in doing if part))
 
     def _end(self, job: Job, made: Callable[[], Done]) -> None:
         """Settle a job by what its making returns or raises."""
@@ -176,9 +193,6 @@ class _Run:
         again = job.key in self._rules.again and job.key not in self._look_again_s  # else another has just made it
         return Order(job, self._rules.store, self._rules.machine, again)
 
-    def _count_ended(self) -> int:
-        return len(self._done) + len(self._failed) + len(self._left_out)
-
     def _number(self, job: Job) -> str:
         return f"step {self._jobs.index(job) + 1} of {len(self._jobs)}"
 
@@ -201,8 +215,8 @@ def _said_of(error: Exception) -> str:
 class _InOneBar:
     """A reporter for what this process makes while workers make the rest: all have one bar."""
 
-    def __init__(self, reporter: Reporter, show: Task, steps: int) -> None:
-        self._reporter, self._show, self._steps = reporter, show, steps
+    def __init__(self, reporter: Reporter, show: Callable[[str], None]) -> None:
+        self._reporter, self._show = reporter, show
 
     def note(self, text: str) -> None:
         """One line that stays."""
@@ -211,4 +225,4 @@ class _InOneBar:
     @contextlib.contextmanager
     def task(self, name: str) -> Iterator[Task]:
         """The bar stays where it is; the detail is told."""
-        yield lambda done, total, detail="": self._show(0, None, f"{name} {detail}")
+        yield lambda done, total, detail="": self._show(f"{name} {detail}".rstrip())

@@ -8,14 +8,25 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
+from groupnl_deploy.errors import GroupNLError
+from groupnl_deploy.jobs.job import Job
 from groupnl_deploy.jobs.make import Done, Order, make_job
-from groupnl_deploy.progress import Reporter
+from groupnl_deploy.jobs.raised import Raised
+from groupnl_deploy.progress import Reporter, Task
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+
+class WorkerKilled(GroupNLError):
+    """The system, or somebody, killed the process that made a job."""
 
 
 @dataclass(frozen=True)
@@ -27,75 +38,51 @@ class _Said:
     stays: bool
 
 
-@dataclass(frozen=True)
-class Raised:
-    """An error on its way between two processes: our errors' constructors do not take what `args` holds."""
-
-    kind: type[Exception]
-    args: tuple[Any, ...]
-    fields: dict[str, Any]
-
-    @classmethod
-    def of(cls, error: Exception) -> "Raised":
-        """The error as plain data; what cannot be is told as text."""
-        plain = (str, int, float, bytes, tuple, type(None))
-        if all(isinstance(value, plain) for value in (*error.args, *vars(error).values())):
-            return cls(type(error), error.args, vars(error))
-        return cls(RuntimeError, (f"{type(error).__name__}: {error}",), {})
-
-    def error(self) -> Exception:
-        """The same error again."""
-        error = self.kind.__new__(self.kind, *self.args)
-        error.args = self.args
-        vars(error).update(self.fields)
-        return error
-
-
-class _Relay:
-    """A reporter whose words go to the process that started this one."""
-
-    def __init__(self, queue: Any, key: str) -> None:
-        self._queue, self._key = queue, key
-
-    def note(self, text: str) -> None:
-        """One line that stays."""
-        self._queue.put(_Said(self._key, text, True))
-
-    @contextlib.contextmanager
-    def task(self, name: str) -> Iterator[Any]:
-        """Tell each change of the detail; how often numbers alone change is nobody's business there."""
-        last = ""
-
-        def tell(done: float, total: float | None, detail: str = "") -> None:
-            nonlocal last
-            share = f"{100 * done / total:.0f} %" if total else ""
-            said = ", ".join(part for part in (share, detail) if part)
-            if said != last:
-                last = said
-                self._queue.put(_Said(self._key, said, False))
-
-        yield tell
-
-
 class Workers:
-    """At most `count` jobs at a time, each in a process of its own kind. Use as a context manager."""
+    """At most `count` jobs at a time, each in a process of its own kind. Use as a context manager.
+
+    The processes share nothing: where the system kills one of them, its job fails and no other's.
+    """
 
     def __init__(self, count: int, reporter: Reporter) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._queue: Any = context.Queue()
         self._reporter = reporter
         self._doing: dict[str, str] = {}
-        self._pool = ProcessPoolExecutor(count, context, _begin, (self._queue,))
-        self._ears = threading.Thread(target=self._listen, daemon=True)
-        self._ears.start()
+        self._free = [_Worker(self._hear) for _ in range(count)]
+        self._busy: dict[Future[Done | Raised], tuple[_Worker, Job]] = {}
+
+    @property
+    def are_busy(self) -> bool:
+        """Whether one more job would have to wait."""
+        return not self._free
 
     def submit(self, order: Order) -> "Future[Done | Raised]":
-        """Have a job made. `result_of` gives what came of it."""
-        return self._pool.submit(_work, order)
+        """Have a free process make a job; `result_of` gives what came of it."""
+        worker = self._free.pop()
+        future = worker.submit(order)
+        self._busy[future] = worker, order.job
+        return future
+
+    def result_of(self, future: "Future[Done | Raised]") -> Done:
+        """What came of a job. Raises what its making raised, or `WorkerKilled`."""
+        worker, job = self._busy.pop(future)
+        try:
+            result = future.result()
+        except BrokenProcessPool as error:
+            worker.end()
+            self._doing.pop(job.key, None)
+            self._free.append(_Worker(self._hear))
+            raise WorkerKilled(
+                f"The process that made {job.title} was killed; most often memory ran out.",
+                "Run the same command again, with fewer --workers.",
+            ) from error
+        self._free.append(worker)
+        if isinstance(result, Raised):
+            raise result.error()
+        return result
 
     def doing(self) -> str:
         """What all of them do now, for a line that changes."""
-        return "; ".join(f"{key} {said}" for key, said in sorted(self._doing.items()))
+        return "; ".join(f"{key} {said}" for key, said in sorted(self._doing.copy().items()))
 
     def __enter__(self) -> Self:
         return self
@@ -107,42 +94,92 @@ class Workers:
         if kind is not None:
             for process in multiprocessing.active_children():
                 process.terminate()
+        for worker in [*self._free, *(worker for worker, _ in self._busy.values())]:
+            worker.end()
+
+    def _hear(self, said: _Said) -> None:
+        if said.stays:
+            self._reporter.note(said.text)
+        elif said.text:
+            self._doing[said.key] = said.text
+        else:
+            self._doing.pop(said.key, None)
+
+
+class _Worker:
+    """One process, which starts with its first job; `hear` is called with whatever it says."""
+
+    def __init__(self, hear: Callable[[_Said], None]) -> None:
+        context = multiprocessing.get_context("spawn")
+        ear, self._mouth = context.Pipe(duplex=False)
+        self._pool = ProcessPoolExecutor(1, context, _begin, (self._mouth,))
+        self._listener = threading.Thread(target=_listen, args=(ear, hear), daemon=True)
+        self._listener.start()
+
+    def submit(self, order: Order) -> "Future[Done | Raised]":
+        """Have it make a job."""
+        with _without_ctrl_c():
+            future = self._pool.submit(_work, order)
+        self._mouth.close()  # the process has its own; so its end is heard
+        return future
+
+    def end(self) -> None:
+        """Let it end when it has made what it makes, and hear its last words."""
         self._pool.shutdown(cancel_futures=True)
-        self._queue.put(None)
-        self._ears.join(5.0)
-
-    def _listen(self) -> None:
-        while (said := self._queue.get()) is not None:
-            if said.stays:
-                self._reporter.note(said.text)
-            elif said.text:
-                self._doing[said.key] = said.text
-            else:
-                self._doing.pop(said.key, None)
+        self._mouth.close()
+        self._listener.join()
 
 
-def result_of(future: "Future[Done | Raised]") -> Done:
-    """What came of a job that a worker made. Raises what its making raised."""
-    result = future.result()
-    if isinstance(result, Raised):
-        raise result.error()
-    return result
+def _listen(ear: "Connection", hear: Callable[[_Said], None]) -> None:
+    with ear, contextlib.suppress(EOFError, OSError):  # the process has ended, perhaps in the middle of a word
+        while True:
+            hear(ear.recv())
 
 
-_queue: Any = None  # of this process, when it is a worker
+@contextlib.contextmanager
+def _without_ctrl_c() -> Iterator[None]:
+    """Processes that start in the block are not stopped by Ctrl-C: it comes to this one, when the block ends."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _begin(queue: Any) -> None:
-    """A worker ends with the process that started it, and leaves Ctrl-C to it."""
-    global _queue  # noqa: PLW0603  # the pool has no other way to hand a worker something
-    _queue = queue
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _stop)
+class _Relay:
+    """A reporter whose words go to the process that started this one."""
+
+    def __init__(self, mouth: "Connection", key: str) -> None:
+        self._mouth, self._key = mouth, key
+
+    def note(self, text: str) -> None:
+        """One line that stays."""
+        self._mouth.send(_Said(self._key, text, True))
+
+    @contextlib.contextmanager
+    def task(self, name: str) -> Iterator[Task]:
+        """Tell each change of the share or the detail; how often numbers alone change is nobody's business there."""
+        last = ""
+
+        def tell(done: float, total: float | None, detail: str = "") -> None:
+            nonlocal last
+            share = f"{100 * done / total:.0f} %" if total else ""
+            said = ", ".join(part for part in (share, detail) if part)
+            if said != last:
+                last = said
+                self._mouth.send(_Said(self._key, said, False))
+
+        yield tell
+
+
+_mouth: Any = None  # of this process, when it is a worker
+
+
+def _begin(mouth: "Connection") -> None:
+    """A worker ends with the process that started it, which alone hears Ctrl-C."""
+    global _mouth  # noqa: PLW0603  # the pool has no other way to hand a worker something
+    _mouth = mouth
     threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _stop(signum: int, frame: object) -> None:
-    raise KeyboardInterrupt
 
 
 def _end_with_parent() -> None:
@@ -153,10 +190,24 @@ def _end_with_parent() -> None:
 
 
 def _work(order: Order) -> Done | Raised:
-    key = order.job.key
     try:
-        return make_job(order, _Relay(_queue, key))
+        with _stopped_in_order():
+            return make_job(order, _Relay(_mouth, order.job.key))
     except Exception as error:
         return Raised.of(error)
     finally:
-        _queue.put(_Said(key, "", False))
+        _mouth.send(_Said(order.job.key, "", False))
+
+
+@contextlib.contextmanager
+def _stopped_in_order() -> Iterator[None]:
+    """A polite kill is as Ctrl-C in the block; outside of it nothing is to be put back, and the process ends."""
+
+    def stop(signum: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from groupnl_deploy.cli.exits import Explanation, explain
 from groupnl_deploy.jobs.run import Ended, Rules, pending, run_jobs
 from groupnl_deploy.jobs.store import Store
 from groupnl_deploy.progress import Silence
 from groupnl_deploy.workspace import file_sha256
-from tests.jobs.toy_jobs import Toy, ToyError, chain
+from tests.jobs.toy_jobs import ERRORS, Toy, ToyError, chain
 
 ROOT = Path(__file__).parents[2]
 
@@ -88,6 +89,38 @@ def test_one_that_fails_stops_only_what_needs_it(tmp_path: Path, workers: int) -
     assert sorted(made(run_jobs(jobs, rules(tmp_path), Silence()))) == ["b", "c"]
 
 
+def test_an_error_out_of_another_process_is_told_and_ends_the_command_as_here(tmp_path: Path) -> None:
+    def explained(workers: int) -> dict[str, Explanation]:
+        jobs = [chain(tmp_path, names=[name], breaks=True, with_error=name)[0] for name in ERRORS]
+        failed = run_jobs(jobs, rules(tmp_path, workers=workers), Silence()).failed
+        return {one.job.name: explain(one.error) for one in failed}
+
+    here, there = explained(1), explained(2)
+    assert list(here) == list(there) == list(ERRORS)  # in the order of the jobs, whichever ended first
+    assert {name: said for name, said in here.items() if there[name] != said} == {}
+    assert {name: said.exit_code for name, said in here.items() if said.exit_code != 1} == {
+        "parity": 5,
+        "setting": 2,
+        "spec": 2,
+    }
+
+
+def test_a_worker_that_the_system_kills_fails_its_job_and_no_other(tmp_path: Path) -> None:
+    killed, other, last = (chain(tmp_path, names=name)[0] for name in "kox")
+    killed = dataclasses.replace(killed, breaks=True, with_error="killed", seconds=0.2)
+    other = dataclasses.replace(other, seconds=1.0)
+    ended = run_jobs([killed, other, last], rules(tmp_path, workers=2), Silence())
+    assert made(ended) == ["o", "x"]
+    (failure,) = ended.failed
+    assert explain(failure.error) == Explanation(
+        "The process that made toy k was killed; most often memory ran out.",
+        "Run the same command again, with fewer --workers.",
+        1,
+    )
+    killed = dataclasses.replace(killed, breaks=False)
+    assert made(run_jobs([killed], rules(tmp_path), Silence())) == ["k"]
+
+
 def test_what_a_failed_job_was_to_replace_comes_back(tmp_path: Path) -> None:
     (job,) = chain(tmp_path, names="a")
     run_jobs([job], rules(tmp_path), Silence())
@@ -139,6 +172,7 @@ def test_workers_share_the_work_and_a_measurement_has_the_machine_alone(tmp_path
 RUNNER = """
 import sys
 from pathlib import Path
+from groupnl_deploy.cli.exits import Explanation, explain
 from groupnl_deploy.jobs.run import run_jobs
 from groupnl_deploy.progress import Silence
 from tests.jobs.test_run_jobs import chain, many, rules
@@ -199,18 +233,29 @@ def test_who_makes_a_product_is_told_and_waited_for(tmp_path: Path) -> None:
     assert log(tmp_path, "end") == ["a", "b"]
 
 
-def test_ctrl_c_stops_the_workers_and_leaves_nothing_half_made(tmp_path: Path) -> None:
-    jobs = [chain(tmp_path, names=name, seconds=60)[0] for name in "ab"]
-    code = "import sys, signal\nsignal.signal(signal.SIGTERM, signal.default_int_handler)\n" + RUNNER.replace(
-        "many(folder)", '[chain(folder, names=n, seconds=60)[0] for n in "ab"]'
-    ).replace("import many", "import chain").replace("rules(folder)", "rules(folder, workers=2)")
-    runner = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, stderr=subprocess.DEVNULL)
-    while len(log(tmp_path, "begin")) < 2:
+@pytest.mark.parametrize("after", [0, 1, 2])
+def test_ctrl_c_stops_the_workers_and_leaves_nothing_half_made(tmp_path: Path, after: int) -> None:
+    """As a terminal sends it, to all processes; also to those that are only starting."""
+    code = RUNNER.replace("many(folder)", '[chain(folder, names=n, seconds=60)[0] for n in "ab"]').replace(
+        "import many", "import chain"
+    )
+    code = code.replace("rules(folder)", "rules(folder, workers=2)").replace("ended =", "print('began')\nended =")
+    runner = subprocess.Popen(
+        [sys.executable, "-u", "-c", code, str(tmp_path)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert runner.stdout is not None and runner.stdout.readline() == "began\n"
+    while len(log(tmp_path, "begin")) < after:
         time.sleep(0.01)
-    pids = {int(line.split()[2]) for line in (tmp_path / "log").read_text().splitlines()}
-    runner.send_signal(signal.SIGTERM)
-    assert runner.wait(20) != 0
-    assert not any(_lives(pid) for pid in pids) and not any(job.product.exists() for job in jobs)
+    os.killpg(runner.pid, signal.SIGINT)
+    said = runner.communicate(timeout=20)[1]
+    assert said.count("Traceback") == 1 and said.endswith("KeyboardInterrupt\n")  # the runner's own
+    pids = {int(line.split()[2]) for line in (tmp_path / "log").read_text().splitlines()} if after else set()
+    assert not any(_lives(pid) for pid in pids) and not (tmp_path / "products").exists()
 
 
 def test_workers_end_with_a_runner_that_is_killed(tmp_path: Path) -> None:

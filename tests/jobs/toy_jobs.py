@@ -1,12 +1,19 @@
 """Jobs that write a line into a file: they know no model and no device."""
 
+import errno
 import os
+import signal
+import threading
 import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from exporters.errors import ParityError
+from groupnl_deploy.errors import DiskFull, InvalidSetting, TrainingDiverged
 from groupnl_deploy.jobs.job import Job
+from groupnl_deploy.models.refusal import InvalidSpec
 from groupnl_deploy.progress import Reporter
 from groupnl_deploy.workspace import file_sha256, write_atomically
 
@@ -21,6 +28,7 @@ class Toy(Job):
         log: a file that all makers append to.
         seconds: how long it takes.
         breaks: whether it fails.
+        with_error: what is raised then, a key of `ERRORS`; "killed" has the system end the process instead.
     """
 
     kind: ClassVar[str] = "toy"
@@ -30,6 +38,7 @@ class Toy(Job):
     sources: tuple[Path, ...] = ()
     seconds: float = 0.0
     breaks: bool = False
+    with_error: str = "toy"
     alone: bool = False
 
     @property
@@ -49,7 +58,9 @@ class Toy(Job):
                 time.sleep(self.seconds / 10)
                 tell(part, 10)
         if self.breaks:
-            raise ToyError(f"{self.name} breaks", "Mend it.")
+            if self.with_error == "killed":
+                os.kill(os.getpid(), signal.SIGKILL)
+            raise ERRORS[self.with_error](f"{self.name} breaks")
         whole = "".join(source.read_text() for source in self.sources) + self.text
         write_atomically(self.product, whole.encode())
         self._log("end")
@@ -67,7 +78,36 @@ class ToyError(Exception):
         self.message, self.remedy = message, remedy
 
 
-def chain(folder: Path, *, names: str = "abc", **changes: Any) -> list[Toy]:
+def _of_no_module(said: str) -> Exception:
+    class Local(ValueError):
+        """Another process cannot find it."""
+
+    return Local(said)
+
+
+def _with_a_lock(said: str) -> Exception:
+    error = DiskFull(said, "Free some.")
+    error.lock = threading.Lock()  # type: ignore[attr-defined]
+    return error
+
+
+ERRORS: dict[str, Callable[[str], Exception]] = {
+    "toy": lambda said: ToyError(said, "Mend it."),
+    "parity": lambda said: ParityError(said, "Export with --optimize none."),
+    "disk": lambda said: DiskFull(said, "Free some."),
+    "with a lock": _with_a_lock,
+    "diverged": lambda said: TrainingDiverged(said, "Train more slowly."),
+    "setting": lambda said: InvalidSetting(said, "Raise {threads}.", "threads"),
+    "spec": lambda said: InvalidSpec(said, "Give another.", "ratio"),
+    "system": lambda said: PermissionError(errno.EACCES, said, "/some/file"),
+    "text": lambda said: UnicodeDecodeError("utf-8", b"\xff", 0, 1, said),
+    "memory": MemoryError,
+    "key": KeyError,
+    "of no module": _of_no_module,
+}
+
+
+def chain(folder: Path, *, names: Iterable[str] = "abc", **changes: Any) -> list[Toy]:
     """Jobs of which each reads the one before it."""
     jobs: list[Toy] = []
     for name in names:
