@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from power.errors import MeterProtocolError, MeterUnreachable, PowerError
-from power.meters.km003c import protocol
+from power.meters.km003c import protocol, serial
 from power.meters.km003c.emulated_port import EmulatedPort
 from power.meters.km003c.serial import Km003cSerial
 from power.meters.km003c.wrong_device import wrong_device
@@ -15,6 +15,13 @@ from power.meters.km003c.wrong_device import wrong_device
 NMEA = b"$GPGGA,123519,4807.038,N,01131.000,E,1,08,0.9,545.4,M,46.9,M,,*47\r\n"
 STREAM = bytes.fromhex("0212056a202a0b0068f988002fdfefff790272010d011601")
 Answer = Callable[[bytes], bytes]
+
+
+@pytest.fixture(autouse=True)
+def _impatience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """These devices answer at once or never."""
+    monkeypatch.setattr(serial, "REPLY_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(serial, "RESYNC_TIMEOUT_S", 0.4)
 
 
 class Stranger:
