@@ -57,9 +57,7 @@ def two_sentences(found: int, stdout: str, stderr: str, code: int) -> str:
 
 
 def test_an_untrained_net_goes_all_the_way_with_json_on_stdout_alone(tmp_path: Path, sound_but_for_noise) -> None:
-    made = document(
-        groupnl("models", "init", "resnet18_cifar", "--width", 0.125, "--out", "net", "--json", cwd=tmp_path)
-    )
+    made = document(here("models", "init", "resnet18_cifar", "--width", 0.125, "--out", tmp_path / "net", "--json"))
     assert made["checkpoint"]["trained"] is False and made["checkpoint"]["accuracy"] is None
     exported = document(groupnl("export", "net", "--format", "onnx", "--out", "art", "--json", cwd=tmp_path))
     assert exported["manifest"]["checkpoint_sha256"] == made["sha256"]
