@@ -83,15 +83,12 @@ class Needs:
         return _FLOAT_BYTES * (kept + _TRAINING_COPIES * max(self.trained, default=0)) + _RUNS_BYTES
 
 
-def require_ready(needs: Needs, reporter: Reporter, measured_elsewhere: bool = False) -> None:
-    """Raise what a later stage would: `UsageError`, `DiskFull`, `DeviceUnreachable`, or the meter's `PowerError`.
-
-    Where another runner measures on this machine now, its meter is busy and is not asked.
-    """
+def require_ready(needs: Needs, reporter: Reporter) -> None:
+    """Raise what a later stage would: `UsageError`, `DiskFull`, `DeviceUnreachable`, or the meter's `PowerError`."""
     _require_writable(needs.out)
     _require_room(shutil.disk_usage(_existing(needs.out)).free, needs.host_bytes, f"The disk that holds {needs.out}")
     for each in needs.devices:
-        if each.plan is not None and not measured_elsewhere:
+        if each.plan is not None:
             require_answer(each.plan)
             reporter.note(f"The meter {each.plan.meter} answers.")
         with connect(each.device) as transport:

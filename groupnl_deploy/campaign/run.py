@@ -1,5 +1,6 @@
 """`groupnl run`: a campaign's jobs, made in order, each skipped when what it would make is there already."""
 
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from groupnl_deploy.campaign.words import at
 from groupnl_deploy.deploy.inventory import data_dir, get_device
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.jobs.job import Job
-from groupnl_deploy.jobs.quiet import is_measuring
+from groupnl_deploy.jobs.quiet import machine_for
 from groupnl_deploy.jobs.run import Ended, Rules, pending, run_jobs
 from groupnl_deploy.jobs.store import Store
 from groupnl_deploy.models.departure import Departure
@@ -77,8 +78,8 @@ class StepAhead:
 
 @dataclass(frozen=True)
 class CampaignResult:
-    """All steps in order; the report of all runs where they were made; what networks are that their names do not mean;
-    and why combinations were left out.
+    """All steps in order; the report of all runs where they were made; what networks are that were made now and that
+    their names do not mean; and why combinations were left out.
     """
 
     out: str
@@ -93,18 +94,18 @@ def run_campaign(campaign: Campaign, reporter: Reporter, choice: Choice = Choice
     """Run what was chosen. Raises the error of the first job that failed, when all that does not need it is done."""
     sources, plan = _planned(campaign)
     rules = _rules(campaign, plan.jobs, choice)
-    weights = count_weights(sources)
     jobs = _chosen(plan.jobs, choice, rules)
-    _require_ready(campaign, weights, pending(jobs, rules), reporter)
     if plan.left_out:
         reporter.note(f"Left out: {'; '.join(plan.left_out)}.")
-    departures = departures_of(campaign)
-    for label, one in departures.items():
-        reporter.note(f"{label}: {' '.join(one.sentences)}")
-    ended = run_jobs(jobs, rules, reporter)
+    with machine_for(False, rules.machine, reporter.note):  # all this would disturb who measures here
+        todo = pending(jobs, rules)
+        _tell_unread_stamps(todo, Store(rules.store), reporter)
+        _require_ready(campaign, sources, todo, reporter)
+        departures = _tell_departures(campaign, todo, reporter)
+    ended = run_jobs(jobs, rules, reporter, todo)
     _raise_first(ended, reporter)
     steps = tuple(StepDone(one.job.kind, one.job.name, str(one.job.product), one.up_to_date) for one in ended.done)
-    return CampaignResult(campaign.out, steps, _report(jobs), tuple(departures.values()), plan.left_out)
+    return CampaignResult(campaign.out, steps, _report(jobs), departures, plan.left_out)
 
 
 def list_jobs(campaign: Campaign, choice: Choice = Choice()) -> tuple[StepAhead, ...]:
@@ -129,20 +130,22 @@ def _planned(campaign: Campaign) -> tuple[tuple[Source, ...], Plan]:
 
 def _rules(campaign: Campaign, jobs: Sequence[Job], choice: Choice) -> Rules:
     again = [job.key for job in jobs if choice.again_from and _place(job.kind) >= _place(choice.again_from)]
-    return Rules(Path(campaign.out), data_dir() / "machine", frozenset(again), choice.workers)
+    machine = data_dir() / "machines" / socket.gethostname()  # a home may be shared by many
+    return Rules(Path(campaign.out), machine, frozenset(again), choice.workers)
 
 
 def _chosen(jobs: Sequence[Job], choice: Choice, rules: Rules) -> list[Job]:
     if choice.only:
-        return _only(jobs, choice.only, rules)
+        return _only(jobs, choice.only, choice.last, rules)
     return [job for job in jobs if _place(job.kind) <= _place(choice.last)]
 
 
-def _only(jobs: Sequence[Job], keys: Sequence[str], rules: Rules) -> list[Job]:
+def _only(jobs: Sequence[Job], keys: Sequence[str], last: str, rules: Rules) -> list[Job]:
     """The jobs of these keys. Raises `UsageError` where what one needs is not there."""
     known = {job.key: job for job in jobs}
     for key in keys:
-        known_word("job", key, known)
+        if _place(known[known_word("job", key, known)].kind) > _place(last):
+            raise UsageError(f"{key} comes after --to {last}.", "Leave --to out.")
     for key in keys:
         for needed in known[key].needs:
             if needed not in keys and not Store(rules.store).is_done(known[needed]):
@@ -150,14 +153,41 @@ def _only(jobs: Sequence[Job], keys: Sequence[str], rules: Rules) -> list[Job]:
     return [job for job in jobs if job.key in keys]
 
 
-def _require_ready(campaign: Campaign, weights: dict[str, int], todo: Sequence[Job], reporter: Reporter) -> None:
+def _require_ready(campaign: Campaign, sources: Sequence[Source], todo: Sequence[Job], reporter: Reporter) -> None:
     """Ask for all that the jobs to do will need, and for nothing that they will not."""
     if any(job.kind != "report" for job in todo):
-        require_ready(needs_of(campaign, weights, todo), reporter, is_measuring(data_dir() / "machine"))
+        labels = {_label(job) for job in todo}
+        weights = count_weights(source for source in sources if source.label in labels)
+        require_ready(_needs(campaign, weights, todo), reporter)
 
 
-def needs_of(campaign: Campaign, weights: dict[str, int], todo: Sequence[Job]) -> Needs:
-    """What these jobs ask of disks, devices and meters; `weights` has the size of every source, by label."""
+def _label(job: Job) -> str | None:
+    """Of the source whose weights it writes somewhere."""
+    if isinstance(job, TrainJob):
+        return job.source.label
+    return job.source if isinstance(job, ExportJob | PushJob) else None
+
+
+def _tell_unread_stamps(todo: Sequence[Job], store: Store, reporter: Reporter) -> None:
+    """Why what looks finished is done again."""
+    unread = [job.key for job in todo if store.has_unread(job)]
+    if unread:
+        count = f"{len(unread)} steps, such as {unread[0]}, are" if len(unread) > 1 else f"{unread[0]} is"
+        reporter.note(
+            f"{count} done again: the stamps in {store.folder / 'stamps'} are of another version, or damaged. "
+            f"What was made before moves to {store.folder / 'replaced'}."
+        )
+
+
+def _tell_departures(campaign: Campaign, todo: Sequence[Job], reporter: Reporter) -> tuple[Departure, ...]:
+    departures = departures_of(campaign, [job.source.label for job in todo if isinstance(job, TrainJob)])
+    for label, one in departures.items():
+        reporter.note(f"{label}: {' '.join(one.sentences)}")
+    return tuple(departures.values())
+
+
+def _needs(campaign: Campaign, weights: dict[str, int], todo: Sequence[Job]) -> Needs:
+    """What these jobs ask of disks, devices and meters; `weights` has sizes by label."""
     benches = [job for job in todo if isinstance(job, BenchJob)]
     pushes = [job for job in todo if isinstance(job, PushJob)]
     return Needs(

@@ -1,7 +1,10 @@
 """The networks of a campaign: every model of the file under every training."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
+
+from torch import nn
 
 from groupnl_deploy.campaign.axes import Point
 from groupnl_deploy.campaign.cell import Source, Training
@@ -11,7 +14,7 @@ from groupnl_deploy.images.datasets import load_dataset
 from groupnl_deploy.models.departure import Departure, departure
 from groupnl_deploy.models.registry import create_model, model_spec
 from groupnl_deploy.models.spec import ModelSpec, require_semantics
-from groupnl_deploy.training.checkpoint import load_model
+from groupnl_deploy.training.checkpoint import checkpoint_id, load_model
 from groupnl_deploy.training.recipe import Recipe
 
 
@@ -25,38 +28,54 @@ def sources_of(campaign: Campaign) -> tuple[Source, ...]:
     return tuple(source for model in campaign.models for source in _of_model(campaign, model))
 
 
-def count_weights(sources: tuple[Source, ...]) -> dict[str, int]:
-    """How many numbers each source's weights are, by label. Builds every network: what cannot be built shows here."""
+def count_weights(sources: Iterable[Source]) -> dict[str, int]:
+    """How many numbers each source's weights are, by label. What cannot be built shows here."""
     counts: dict[str, int] = {}
+    sizes: dict[ModelSpec, int] = {}  # seeds change no size
     for source in sources:
         with at("models", source.table, "checkpoint" if source.checkpoint else "model"):
-            network = create_model(source.spec) if source.spec else load_model(_folder(source))[1]
-        counts[source.label] = sum(tensor.numel() for tensor in network.state_dict().values())
+            if source.spec is None:
+                counts[source.label] = _size(load_model(_folder(source))[1])
+                continue
+            spec = replace(source.spec, seed=0)
+            if spec not in sizes:
+                sizes[spec] = _size(create_model(spec))
+        counts[source.label] = sizes[spec]
     return counts
 
 
-def departures_of(campaign: Campaign) -> dict[str, Departure]:
-    """What every model is that its name alone does not stand for, by label."""
+def departures_of(campaign: Campaign, labels: Collection[str]) -> dict[str, Departure]:
+    """What models are that their names alone do not stand for, by label, where a source of these labels is theirs."""
     found = {}
     for model in campaign.models:
-        if model.config.model is not None:
+        if model.config.model is not None and not set(labels).isdisjoint(_labels(campaign, model)):
             one = departure(model.config.model, _spec(model.config, next(iter(campaign.trainings), None)))
             if one is not None:
                 found[model.label] = one
     return found
 
 
+def _size(network: nn.Module) -> int:
+    return sum(tensor.numel() for tensor in network.state_dict().values())
+
+
+def _labels(campaign: Campaign, model: NamedModel) -> list[str]:
+    return [f"{model.label}{point.suffix}" for point in campaign.trainings] or [model.label]
+
+
 def _of_model(campaign: Campaign, model: NamedModel) -> Iterator[Source]:
     config = model.config
     if config.checkpoint is not None:
+        with at("models", model.table, "checkpoint"):
+            checkpoint_id(Path(config.checkpoint))
         yield Source(model.label, checkpoint=Path(config.checkpoint), table=model.table)
         return
     with at("models", model.table, "model"):
         if not campaign.trainings:
             yield Source(model.label, _spec(config, None), table=model.table)
-        for point in campaign.trainings:
+        for point, label in zip(campaign.trainings, _labels(campaign, model), strict=False):
             training = Training(_recipe(point.value), point.value.dataset)
-            yield Source(f"{model.label}{point.suffix}", _spec(config, point), training, table=model.table)
+            yield Source(label, _spec(config, point), training, table=model.table)
 
 
 def _recipe(training: TrainConfig) -> Recipe:

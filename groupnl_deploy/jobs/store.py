@@ -103,6 +103,17 @@ class Store:
         """Whether the product is whole and was made from just what the job reads now. Never raises."""
         return is_current(job, self._record(job))
 
+    def has_unread(self, job: Job) -> bool:
+        """Whether its stamp is there and cannot be read: of another version, or damaged."""
+        try:
+            content = self._path(job).read_bytes()
+            from_json(Record, content or b"{}")
+        except StrictError:
+            return True
+        except OSError:
+            pass
+        return False
+
     def seconds(self, job: Job) -> float | None:
         """How long the product took when it was made last."""
         stamp = self._record(job).stamp

@@ -1,6 +1,7 @@
 """A campaign asks for device, meter and disk before it trains, and for nothing that its stages do not need."""
 
 import functools
+import socket
 import venv
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,8 +17,9 @@ from groupnl_deploy.campaign.plan import STAGE_NAMES
 from groupnl_deploy.campaign.readiness import DeviceNeeds, Needs, require_ready
 from groupnl_deploy.campaign.run import Choice, run_campaign
 from groupnl_deploy.cli.exits import explain
-from groupnl_deploy.deploy.inventory import add_device, local_device
+from groupnl_deploy.deploy.inventory import add_device, data_dir, local_device
 from groupnl_deploy.errors import DiskFull, InvalidSetting, UsageError
+from groupnl_deploy.jobs.quiet import machine_for
 from groupnl_deploy.jobs.store import Store
 from groupnl_deploy.progress import Silence
 from groupnl_deploy.remote.device import Device
@@ -101,8 +103,44 @@ def test_nothing_is_asked_when_everything_is_up_to_date(tmp_path: Path, monkeypa
     monkeypatch.setattr(Store, "is_done", lambda self, job: job.kind != "report")
     monkeypatch.setattr(report_job.ReportJob, "make", lambda *_: (_ for _ in ()).throw(TrainingBegan))
     monkeypatch.setattr(report_job.ReportJob, "reads", lambda _: {})
+    monkeypatch.setattr(sources, "create_model", None)  # nor is a network built
+    monkeypatch.setattr(sources, "departure", None)
     with pytest.raises(TrainingBegan):  # the report, although the device is dead and the meter is none
         run(tmp_path, '[push]\ndevice = "dead"\n' + METER.format("/dev/no-such-port"))
+
+
+def test_nobody_who_measures_here_is_disturbed_by_the_questions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+
+    def wait(self: Silence, text: str) -> None:
+        said.append(text)
+        if "measures" in text:
+            raise TrainingBegan
+
+    monkeypatch.setattr(Silence, "note", wait)
+    machine = data_dir() / "machines" / socket.gethostname()
+    with machine_for(True, machine, said.append), pytest.raises(TrainingBegan):
+        run(tmp_path, "")
+    assert said[-1] == "Another runner measures on this machine; work waits." and len(said) == 2
+
+
+def test_stamps_of_another_version_are_told_and_what_they_stamped_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(Silence, "note", lambda self, text: said.append(text))
+    stamp = tmp_path / "out" / "stamps" / "train-a.json"
+    stamp.parent.mkdir(parents=True)
+    stamp.write_text('{"identity": "0", "key": "1", "schema_version": 1}')
+    product = tmp_path / "out" / "checkpoints" / "a"
+    product.mkdir(parents=True)
+    monkeypatch.setattr(train_job, "train_cell", lambda cell, out, reporter: out.mkdir())
+    monkeypatch.setattr(train_job, "verified_checkpoint_id", lambda folder: "2")
+    run(tmp_path, "", last="train")
+    assert said[1].startswith("train-a is done again: the stamps in ") and str(tmp_path / "out" / "replaced") in said[1]
+    assert len(list((tmp_path / "out" / "replaced").iterdir())) == 1
 
 
 def test_room_is_asked_for_by_the_size_of_the_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

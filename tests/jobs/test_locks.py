@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-import time
+import threading
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,7 @@ import pytest
 from groupnl_deploy.jobs.estimate import duration_text
 from groupnl_deploy.jobs.lock import Busy, RecordLock
 from groupnl_deploy.jobs.mounts import local_option
-from groupnl_deploy.jobs.quiet import is_measuring, machine_for
+from groupnl_deploy.jobs.quiet import machine_for
 
 ROOT = Path(__file__).parents[2]
 HOLDER = """
@@ -79,20 +79,34 @@ def test_a_mount_whose_locks_stay_on_one_machine_is_known(line: str, said: str |
 
 
 def test_who_measures_has_the_machine_alone(tmp_path: Path) -> None:
-    assert not is_measuring(tmp_path)
-    measurer = start(MEASURER, tmp_path, "measures")
-    assert is_measuring(tmp_path)
     said: list[str] = []
-    measurer.stdin.close()  # so that it ends while we wait
+    measurer = start(MEASURER, tmp_path, "measures")
+    threading.Timer(0.5, measurer.stdin.close).start()  # so that it ends while we wait
     with machine_for(False, tmp_path, said.append):
-        assert measurer.wait() == 0 and not is_measuring(tmp_path)
+        assert measurer.wait() == 0
     worker = start(MEASURER, tmp_path, "works")
     with machine_for(False, tmp_path, said.append):
         pass  # work is shared
-    began_s = time.monotonic()
-    worker.stdin.close()
+    threading.Timer(0.5, worker.stdin.close).start()
     with machine_for(True, tmp_path, said.append):
-        assert worker.wait() == 0 and time.monotonic() > began_s
+        assert worker.wait() == 0
+    assert said == [
+        "Another runner measures on this machine; work waits.",
+        "Other runners compute on this machine; measuring waits.",
+    ]
+
+
+def test_those_who_only_work_do_not_wait_for_each_other(tmp_path: Path) -> None:
+    """Nor for somebody who holds the gate for work while another measures."""
+    measurer = start(MEASURER, tmp_path, "measures")
+    code = MEASURER.replace('sys.argv[2] == "measures"', "False").replace("print)", "lambda said: print('waits'))")
+    waiting = [
+        subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, stdin=-1, stdout=-1) for _ in "ab"
+    ]
+    assert [process.stdout.readline() for process in waiting] == [b"waits\n"] * 2
+    measurer.stdin.close()
+    for process in waiting:
+        assert process.communicate()[0] == b"held\n" and process.returncode == 0
 
 
 @pytest.mark.parametrize(
