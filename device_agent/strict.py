@@ -89,7 +89,7 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
     if origin in (types.UnionType, typing.Union):
         return _convert_union(args, value, where)
     if origin is typing.Literal:
-        if value not in args:
+        if not any(value == option and type(value) is type(option) for option in args):  # True is no 1
             raise StrictError(f"{where}: {value!r} is not one of {', '.join(map(repr, args))}")
         return value
     if origin is tuple:

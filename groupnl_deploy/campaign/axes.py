@@ -94,9 +94,11 @@ def _is_axis(cls: type, key: str, value: Any) -> bool:
 def _values(given: list[Any], where: str, key: str) -> list[Any]:
     if not given:
         raise StrictError(f"{where}.{key}: the list has no value")
-    twice = next((value for index, value in enumerate(given) if value in given[:index]), None)
-    if twice is not None:
-        raise StrictError(f"{where}.{key}: {twice!r} stands there twice")
+    seen: set[str] = set()
+    for value in map(repr, given):  # as text: 1 and true are not the same
+        if value in seen:
+            raise StrictError(f"{where}.{key}: {value} stands there twice")
+        seen.add(value)
     return given
 
 

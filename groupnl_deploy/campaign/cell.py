@@ -94,7 +94,11 @@ def superfluous(export: ExportPoint, asked: Sequence[ExportPoint]) -> str | None
     """Why an export would be the same as another one that was asked for; None where it is not."""
     if export.format == "onnx":
         return None
-    if export.optimize == "standard" and replace(export, optimize="full") in asked:
-        return f"the format {export.format} has one optimized form, which full names"
+    before = asked[: asked.index(export)]
+    twin = next(
+        (one for one in before if one.optimize != "none" and replace(one, optimize=export.optimize) == export), None
+    )
+    if export.optimize != "none" and twin is not None:
+        return f"the format {export.format} has one optimized form, which {twin.optimize} names"
     useless = [name for name in ("target", "opset", "batch") if getattr(export, name) != getattr(asked[0], name)]
     return f"{' and '.join(useless)} {'is' if len(useless) == 1 else 'are'} for the format onnx" if useless else None

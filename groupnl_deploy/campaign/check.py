@@ -1,5 +1,6 @@
 """What single keys of a campaign file cannot tell: labels, words of other packages, and what does not go together."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import fields
 
@@ -36,15 +37,23 @@ def check_campaign(campaign: Campaign) -> None:
 
 
 def _check_labels(models: Sequence[NamedModel]) -> None:
-    labels = [model.label for model in models]
-    wrong = (index for index, label in enumerate(labels) if not _plain(label) or label in labels[:index])
-    index = next(wrong, None)
-    if index is not None or not labels:
-        raise CampaignMistake(
-            "Every entry of [[models]] needs a label of its own, of letters, digits, dots and dashes.",
-            "Give the models different labels." if labels else "Add an entry [[models]] with a label and a model.",
-            ("models",) if index is None else ("models", models[index].table, "label"),
-        )
+    needed = "Every entry of [[models]] needs a label of its own, of letters, digits, dots and dashes"
+    if not models:
+        raise CampaignMistake(f"{needed}.", "Add an entry [[models]] with a label and a model.", ("models",))
+    seen: set[str] = set()
+    for model in models:
+        remedy = "Give the models different labels." if model.label in seen else _label_remedy(model.label)
+        if remedy is not None:
+            raise CampaignMistake(f"{needed}; this is “{model.label}”.", remedy, ("models", model.table, "label"))
+        seen.add(model.label)
+
+
+def _label_remedy(label: str) -> str | None:
+    """What to do about a label that cannot name files; None for one that can."""
+    if label.endswith(".resume"):
+        return "Take another ending: a training keeps its state in a folder that ends like this."
+    plain = re.sub(r"[^\w.-]+", "-", label).strip("-.")
+    return None if plain == label and label else f"Call it “{plain or 'net'}”, for example."
 
 
 def _check_model(model: NamedModel) -> None:
@@ -89,7 +98,7 @@ def _require_format(backend: str, formats: Sequence[Format]) -> None:
 
 
 def _check_meter(campaign: Campaign, device: str, meter: MeterConfig) -> None:
-    place = ("bench", "meter") if len(campaign.devices) == 1 else ("bench", "meters", device)
+    place = ("bench", "meters", device)
     if device not in campaign.devices:
         raise CampaignMistake(
             f"The meter of {device} measures nothing: {device} is none of {', '.join(campaign.devices)}.",
@@ -106,7 +115,3 @@ def _check_meter(campaign: Campaign, device: str, meter: MeterConfig) -> None:
     with at(*place, "meter"):
         meter.plan().require_live()  # an unknown meter or sign is refused before the training
         require_measurable(campaign.settings[0].workload)
-
-
-def _plain(label: str) -> bool:
-    return bool(label) and all(letter.isalnum() or letter in "-_." for letter in label) and label[0] not in "-."

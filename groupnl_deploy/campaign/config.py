@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from device_agent.manifest import Format
-from device_agent.settings import GraphLevel, Settings, Workload
+from device_agent.settings import GraphLevel, SettingError, Settings, Workload
 from exporters.choices import DEFAULT_LEVEL, DEFAULT_OPSET, Batch, Level
 from exporters.targets import DEFAULT_TARGET
 from groupnl_deploy.bench.meter import EmulatedLoad, MeterPlan
@@ -113,7 +113,11 @@ class BenchConfig:
     def __post_init__(self) -> None:
         self.settings()  # refuses numbers and words that are none
         if not 1 <= self.repeats <= MOST_REPEATS:
-            raise ValueError(f"repeats is {self.repeats}, which is not between 1 and {MOST_REPEATS:,}")
+            raise SettingError(
+                f"{{repeats}} is {self.repeats:,}, which is not between 1 and {MOST_REPEATS:,}.",
+                "Choose a number in this range.",
+                "repeats",
+            )
 
     def settings(self) -> Settings:
         """Of the benchmark."""

@@ -86,6 +86,8 @@ def _mistake(said: str, file: str, text: str) -> CampaignMistake:
 
 def _campaign(table: dict[str, Any], name: str) -> Campaign:
     file = from_dict(_File, table, name)
+    if not file.out:
+        raise CampaignMistake("out is empty.", "Name a folder that may keep everything, such as runs/mine.", ("out",))
     trainings = () if file.train is None else read_points(TrainConfig, file.train, f"{name}.train", seeds="seed")
     formats = _or_else(file.export, "format", "formats", ["onnx", "torch"])
     exports = read_points(ExportConfig, formats, f"{name}.export", formats="format")

@@ -5,7 +5,7 @@ add the file's name to `_FILES`, where it stands in the order.
 """
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -14,6 +14,7 @@ from groupnl_deploy.campaign.cell import Cell, ExportPoint, Source, impossible, 
 from groupnl_deploy.campaign.config import Campaign
 from groupnl_deploy.campaign.layout import Layout
 from groupnl_deploy.campaign.stage import Projection, Stage
+from groupnl_deploy.campaign.words import CampaignMistake
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.jobs.job import Job
 
@@ -25,6 +26,7 @@ _FILES = (
     "report_job",
 )
 STAGES: tuple[Stage, ...] = tuple(import_module(f"groupnl_deploy.campaign.{file}").STAGE for file in _FILES)
+_LONGEST_NAME = 200  # bytes; files are called so, with up to 55 bytes more
 STAGE_NAMES = tuple(stage.name for stage in STAGES)
 
 
@@ -54,9 +56,9 @@ def plan_of(campaign: Campaign, sources: tuple[Source, ...], stages: tuple[Stage
             "Name a backend that runs the formats of [export] under the settings of [bench].",
         )
     layout = Layout(Path(campaign.out), cells[0], tuple(dict.fromkeys(export.format for export in exports)))
-    jobs = tuple(job for stage in stages for job in _jobs(stage, cells, campaign, layout))
-    _require_names_of_their_own(jobs)
-    return Plan(jobs, tuple(reasons), layout)
+    made = [pair for stage in stages for pair in _jobs(stage, cells, campaign, layout)]
+    _require_names_of_their_own(made)
+    return Plan(tuple(job for job, _ in made), tuple(reasons), layout)
 
 
 def _cells(campaign: Campaign, sources: tuple[Source, ...], exports: tuple[ExportPoint, ...]) -> Iterator[Cell]:
@@ -79,7 +81,8 @@ def _exports(campaign: Campaign) -> tuple[tuple[ExportPoint, ...], list[str]]:
     return tuple(kept), reasons
 
 
-def _jobs(stage: Stage, cells: tuple[Cell, ...], campaign: Campaign, layout: Layout) -> Iterator[Job]:
+def _jobs(stage: Stage, cells: tuple[Cell, ...], campaign: Campaign, layout: Layout) -> Iterator[tuple[Job, Cell]]:
+    """Each with the projection that it is made of."""
     grouped: dict[Cell, list[Cell]] = {}
     for cell in cells:
         projected = cell.on(stage.axes)
@@ -89,15 +92,25 @@ def _jobs(stage: Stage, cells: tuple[Cell, ...], campaign: Campaign, layout: Lay
         possible = tuple(cell for cell in of if not impossible(cell))
         job = stage.job(Projection(projected, possible, campaign, layout))
         if job is not None:
-            yield job
+            yield job, projected
 
 
-def _require_names_of_their_own(jobs: tuple[Job, ...]) -> None:
-    seen: dict[Path, Job] = {}
-    for job in jobs:
-        other = seen.setdefault(job.product, job)
-        if other is not job:
-            raise UsageError(
-                f"Two different products would lie in {job.product}.",
-                "Give the models labels that do not end like values of other keys.",
+def _require_names_of_their_own(made: Sequence[tuple[Job, Cell]]) -> None:
+    """Raise `CampaignMistake` where two products have one place, or a name is too long for files."""
+    seen: dict[Path, Cell] = {}
+    for job, cell in made:
+        if cell.source is None:
+            continue
+        place = ("models", cell.source.table, "label")
+        if len(job.key.encode()) > _LONGEST_NAME:
+            raise CampaignMistake(f"{job.key[:60]}… is too long a name for files.", "Choose a shorter label.", place)
+        other = seen.setdefault(job.product, cell).source
+        if other is not None and other != cell.source:
+            raise CampaignMistake(
+                f"Two different products would lie in {job.product}: of [[models]] number {other.table + 1} and of "
+                f"number {cell.source.table + 1}.",
+                "Choose a label that does not end like values of other keys.",
+                place,
             )
+        if seen[job.product] != cell:
+            raise UsageError(f"Two different products would lie in {job.product}.", "Rename the device in [push].")

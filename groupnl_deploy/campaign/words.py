@@ -20,7 +20,7 @@ from groupnl_deploy.words import EMULATOR_PORT, sentence
 Place = tuple[str | int, ...]
 """Tables, indices and a key, such as ("models", 0, "ratio")."""
 
-_WORKLOAD, _METER = ("bench", "workload"), ("bench", "meter")
+_WORKLOAD, _METER, _METERS = ("bench", "workload"), ("bench", "meter"), ("bench", "meters")
 # How the file may call a key that is read under the last name, the usual way first.
 _SPELLINGS: dict[Place, tuple[Place, ...]] = {
     ("train", "seed"): (("train", "seed"), ("train", "seeds")),
@@ -128,6 +128,8 @@ def as_typed(text: str, place: Place) -> Place:
     """The place as the file spells it, else as people usually do."""
     spellings = _SPELLINGS.get(place, (place,))
     known = dict(_lines(text))
+    if place[:2] == _METERS and _METER in known:  # the table of an only device need not name it
+        return (*_METER, *place[3:])
     return next((spelling for spelling in spellings if spelling in known), spellings[0])
 
 
@@ -163,13 +165,14 @@ def in_toml_words(problem: str) -> str:
     """With what a TOML file calls them for Python's types and values."""
     for python, toml in _TYPES.items():
         problem = re.sub(rf"\b(expected|found) {python}(?=,|$)", rf"\1 {toml}", problem)
-    return re.sub(r"\bfound (True|False)$", lambda found: found[0].lower(), problem)
+    return re.sub(r"\b(found )?(True|False)(?=$| stands| is not)", lambda found: found[0].lower(), problem)
 
 
 def line_of(text: str, place: Place) -> int | None:
     """The line of a key, else of the table it belongs to; None where nothing of it is in the text."""
     lines = dict(_lines(text))
-    found = (lines.get(place[:length]) for length in range(len(place), 0, -1))
+    nearest = (place[:length] for length in range(len(place), 0, -1))
+    found = (lines.get(one, lines.get((*one, 0))) for one in nearest)  # 0: a table that is written as one of several
     return next((line for line in found if line is not None), None)
 
 
@@ -197,6 +200,8 @@ def _dotted(names: str) -> Place:
 def _place_of(field: str, table: Place) -> Place:
     """Where a field is set, when the mistake was found in `table`."""
     field = field.partition(" ")[0]  # "input_shape height"
+    if table[:2] == _METERS and _PLACES.get(field, ())[:2] == _METER:
+        return (*table[:3], *_PLACES[field][2:])
     if field in _PLACES and (*table, field) not in _OF_TWO_TABLES:
         return _PLACES[field]
     return (*table[:2], _KEYS.get(field, field)) if table[:1] == ("models",) else (*table, field)

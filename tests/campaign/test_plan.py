@@ -12,12 +12,15 @@ from groupnl_deploy.campaign.load import load_campaign
 from groupnl_deploy.campaign.plan import STAGE_NAMES, Plan, plan_of
 from groupnl_deploy.campaign.run import Choice, list_jobs, run_campaign
 from groupnl_deploy.campaign.sources import sources_of
+from groupnl_deploy.campaign.words import CampaignMistake
 from groupnl_deploy.deploy.inventory import add_device, remove_device
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.jobs.run import Ended
+from groupnl_deploy.models.registry import model_spec
 from groupnl_deploy.models.spec import InvalidSpec
 from groupnl_deploy.progress import Silence
 from groupnl_deploy.remote.device import Device
+from groupnl_deploy.training.checkpoint import initialise_checkpoint, save_checkpoint
 
 ROOT = Path(__file__).parents[2]
 MINIMAL = '[train]\ndataset = "digits"\n\n[[models]]\nlabel = "a"\nmodel = "resnet18_cifar"\n'
@@ -132,7 +135,11 @@ def test_several_devices_share_artifacts_and_each_has_its_own_meter(tmp_path: Pa
 
 
 def test_a_checkpoint_that_is_there_is_exported_where_it_lies(tmp_path: Path) -> None:
-    plan = planned(tmp_path, f'[[models]]\nlabel = "old"\ncheckpoint = "{tmp_path}/old"\n')
+    text = f'[[models]]\nlabel = "old"\ncheckpoint = "{tmp_path}/old"\n'
+    with pytest.raises(CampaignMistake, match="old does not exist"):
+        planned(tmp_path, text)
+    save_checkpoint(tmp_path / "old", *initialise_checkpoint(model_spec("resnet18_cifar", width=0.125)))
+    plan = planned(tmp_path, text)
     assert [job.kind for job in plan.jobs] == ["export", "export", "push", "push", "bench", "bench", "report"]
     assert plan.jobs[0].checkpoint == tmp_path / "old" and not plan.jobs[0].needs
 
@@ -163,7 +170,19 @@ def test_a_plan_without_a_possible_cell_is_an_error(tmp_path: Path) -> None:
             ["train.seeds: expected an integer, found 'a'"],
         ),
         (("[train]", "[bench]\nrepeats = [1, 2]\n[train]"), ["repeats: expected an integer"]),
-        (("[train]", "[bench]\nrepeats = 0\n[train]"), ["repeats is 0"]),
+        (("[train]", "[bench]\nrepeats = 0\n[train]"), ["[bench] repeats is 0", "[bench] repeats, line"]),
+        (('dataset = "digits"', 'dataset = "digits"\nseeds = [1, true]'), ["expected an integer, found true"]),
+        (("[train]", "[export]\nbatch = true\n[train]"), ["batch: true is not one of"]),
+        (("[train]", "[[train]]"), ["expected a table of keys, found a list", "line 3"]),
+        (("[train]", '[bench.meters.local]\nmeter = "km03c"\n[train]'), ["[bench.meters.local] meter, line"]),
+        (("[train]", '[bench.meter]\nmeter = "km03c"\n[train]'), ["[bench.meter] meter, line"]),
+        (("[train]", '[bench.meters.pi]\nmeter = "km003c"\n[train]'), ["[bench.meters] pi, line"]),
+        (
+            ("[train]", '[bench.meters.local]\nmeter = "km003c"\nport = "emulator"\nsign = 3\n[train]'),
+            ["The sign of the current is 3 ([bench.meters.local] sign, line"],
+        ),
+        (('label = "a"', 'label = "a b"'), ["“a b”", "[[models]] number 1, label, line"]),
+        (('label = "a"', 'label = "a.resume"'), ["“a.resume”"]),
         (("[train]", "[bench]\nthreads = [1, -4]\n[train]"), ["[bench] threads is -4"]),
         (("[train]", "[bench]\nthreads = 1\n[bench.workload]\nthreads = 2\n[train]"), ["threads stands in two tables"]),
         (("[train]", "[export]\nopset = 99\n[train]"), ["Opset 99", "[export] opset, line"]),
@@ -178,10 +197,38 @@ def test_a_mistake_in_an_axis_names_itself(tmp_path: Path, change: tuple[str, st
     assert all(word in str(caught.value) for word in words), caught.value
 
 
-def test_products_that_would_share_a_place_are_refused(tmp_path: Path) -> None:
-    second = '[[models]]\nlabel = "a-seed1"\nmodel = "resnet18_cifar"\n'
-    with pytest.raises(UsageError, match="Two different products"):
-        planned(tmp_path, MINIMAL.replace('"digits"', '"digits"\nseeds = [0, 1]') + second)
+@pytest.mark.parametrize(
+    ("keys", "label", "place"),
+    [
+        ("", "a-seed1", "checkpoints/a-seed1: of"),
+        ('[export]\nformats = "onnx"\noptimize = ["full", "none"]\n', "a-none", "runs/a-none-onnxruntime: of"),
+    ],
+)
+def test_products_that_would_share_a_place_are_refused(tmp_path: Path, keys: str, label: str, place: str) -> None:
+    text = keys + '[bench]\nbackends = "onnxruntime"\n' + MINIMAL.replace('"digits"', '"digits"\nseeds = [0, 1]')
+    campaign = load_campaign(write(tmp_path, text + MINIMAL[MINIMAL.index("\n[[") :].replace('"a"', f'"{label}"')))
+    with pytest.raises(CampaignMistake, match=rf"{place} \[\[models\]\] number 1 and of number 2") as caught:
+        plan_of(campaign, sources_of(campaign))
+    assert caught.value.place == ("models", 1, "label")
+
+
+def test_a_name_that_no_file_may_have_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    with pytest.raises(CampaignMistake, match="too long a name"):
+        planned(tmp_path, MINIMAL.replace('"a"', f'"{"a" * 190}"'))
+
+
+def test_a_form_of_an_export_keeps_its_name_when_a_level_is_added_behind(tmp_path: Path) -> None:
+    """A format without graph passes has one optimized form, whichever of two levels asks for it first."""
+    text = MINIMAL + '[export]\nformats = ["onnx", "torch"]\noptimize = ["none", "standard"{}]\n'
+    shorter, longer = planned(tmp_path, text.format("")), planned(tmp_path, text.format(', "full"'))
+    assert {job.key for job in shorter.jobs} < {job.key for job in longer.jobs}
+    assert names(longer, "export") == [
+        "a-onnx",
+        "a-onnx-standard",
+        "a-onnx-full",
+        "a-torch",
+        "a-torch-standard",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -283,6 +330,8 @@ def test_one_step_alone_needs_what_it_reads(tmp_path: Path) -> None:
         run_campaign(campaign, Silence(), Choice(only=("push-a-onnx",)))
     with pytest.raises(UsageError, match="no job “push-a-onx”"):
         run_campaign(campaign, Silence(), Choice(only=("push-a-onx",)))
+    with pytest.raises(UsageError, match="bench-a-pytorch comes after --to export"):
+        list_jobs(campaign, Choice(only=("train-a", "bench-a-pytorch"), last="export"))
     assert [step.key for step in list_jobs(campaign, Choice(only=("train-a",)))] == ["train-a"]
 
 
