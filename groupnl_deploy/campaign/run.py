@@ -211,10 +211,11 @@ def _raise_first(ended: Ended, reporter: Reporter) -> None:
     """The first failure, as it would have ended a campaign of this job alone; the others were told as they happened."""
     if not ended.failed:
         return
-    if len(ended.failed) + len(ended.left_out) > 1:
+    failed, left_out = len(ended.failed), len(ended.left_out)
+    if failed + left_out > 1:
         reporter.note(
-            f"{len(ended.failed)} of {len(ended.failed) + len(ended.left_out) + len(ended.done)} steps failed and "
-            f"{len(ended.left_out)} were left out; the same command does them again."
+            f"{failed} of {failed + left_out + len(ended.done)} steps failed, and {left_out} that need them were left "
+            "out; the same command does them again."
         )
     raise ended.failed[0].error
 

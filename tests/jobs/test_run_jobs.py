@@ -1,6 +1,7 @@
 """The make engine on toy jobs: order, stamps, failures, workers, and runners that share a folder or die."""
 
 import dataclasses
+import errno
 import itertools
 import os
 import signal
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from groupnl_deploy.cli.exits import Explanation, explain
+from groupnl_deploy.errors import DiskFull
 from groupnl_deploy.jobs.run import Ended, Rules, pending, run_jobs
 from groupnl_deploy.jobs.store import Store
 from groupnl_deploy.progress import Silence
@@ -141,6 +143,24 @@ def test_a_product_whose_maker_died_before_the_stamp_is_not_made_again(tmp_path:
     assert made(run_jobs([job], rules(tmp_path), Silence())) == [] and log(tmp_path, "begin") == ["a"]
 
 
+def test_a_disk_that_is_full_when_the_stamp_is_due_costs_no_product(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (job,) = chain(tmp_path, names="a")
+    pwrite = os.pwrite
+
+    def refuse(file: int, content: bytes, offset: int) -> int:
+        if job.product.exists():
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return pwrite(file, content, offset)
+
+    with monkeypatch.context() as full:
+        full.setattr(os, "pwrite", refuse)
+        (failure,) = run_jobs([job], rules(tmp_path), Silence()).failed
+    assert isinstance(failure.error, DiskFull)
+    assert made(run_jobs([job], rules(tmp_path), Silence())) == [] and log(tmp_path, "begin") == ["a"]
+
+
 def test_half_a_stamp_is_no_stamp(tmp_path: Path) -> None:
     (job,) = chain(tmp_path, names="a")
     run_jobs([job], rules(tmp_path), Silence())
@@ -173,6 +193,7 @@ RUNNER = """
 import sys
 from pathlib import Path
 from groupnl_deploy.cli.exits import Explanation, explain
+from groupnl_deploy.errors import DiskFull
 from groupnl_deploy.jobs.run import run_jobs
 from groupnl_deploy.progress import Silence
 from tests.jobs.test_run_jobs import chain, many, rules
