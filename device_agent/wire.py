@@ -48,7 +48,7 @@ class Request(Message, Generic[Answer]):
 
     def answer(self, session: "Session") -> Answer:
         """Do what was asked; on the device alone. Raises an `AgentError` for what the device cannot do."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no method answer")
 
 
 def answer_of(request: type[Request[Answer]]) -> type[Answer]:

@@ -75,5 +75,12 @@ def load_costs(name: str) -> Costs:
     path = TABLES / f"{name}.json"
     try:
         return from_json(Costs, path.read_bytes(), path.name)
+    except FileNotFoundError as error:
+        there = ", ".join(sorted(table.stem for table in TABLES.glob("*.json")))
+        raise ExportFailed(
+            f"There is no cost table {path}.",
+            f"Give the target's cost_table one that is there ({there}), or measure it: "
+            f"python benchmarks/export.py --write-costs {name}.",
+        ) from error
     except (OSError, StrictError) as error:
         raise ExportFailed(f"The cost table {path} cannot be read: {error}.", "Install groupnl again.") from error

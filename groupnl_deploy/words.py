@@ -3,7 +3,7 @@
 import difflib
 import os.path
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 from groupnl_deploy.errors import UsageError
@@ -12,6 +12,7 @@ EMULATOR_PORT = "emulator"  # in place of a meter's port: the project's own mete
 
 _ALIKE = 0.4  # of difflib's ratio: what has less in common was not meant
 _MISSPELT = 0.7
+_FEW = 20  # names are read; more are searched
 
 Word = TypeVar("Word", bound=str)  # of a `Literal` most often
 
@@ -24,9 +25,17 @@ def known_word(kind: str, word: str, known: Iterable[Word]) -> Word:
             return name
     nearest = nearest_word(word, names)
     raise UsageError(
-        f"There is no {kind} “{word}”; known are {', '.join(names) or 'none'}.",
+        f"There is no {kind} “{word}”; known are {_listed(word, names)}.",
         f"Did you mean “{nearest}”?" if nearest else "Choose one of these.",
     )
+
+
+def _listed(word: str, names: Sequence[str]) -> str:
+    """All of them where they are few, else those most like it, and how many there are."""
+    if len(names) <= _FEW:
+        return ", ".join(names) or "none"
+    alike = difflib.get_close_matches(word, names, n=3, cutoff=0.0)
+    return f"{', '.join(alike)} and {len(names) - len(alike)} others"
 
 
 def nearest_word(word: str, known: Iterable[str]) -> str | None:

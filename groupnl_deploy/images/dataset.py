@@ -56,6 +56,8 @@ class Dataset:
         test: what it is tested on; no training sees it.
         split_seed: decided which image is in which part.
         declared: the statistics where they are published; else those of `train` are measured when they are needed.
+
+    Raises `UsageError` for a part whose labels are not one class of these for each image.
     """
 
     name: str
@@ -65,6 +67,15 @@ class Dataset:
     test: LabelledImages
     split_seed: int
     declared: Statistics | None = None
+
+    def __post_init__(self) -> None:
+        for part in (self.train, self.test):
+            if len(part.labels) != len(part) or not set(np.unique(part.labels)) <= set(range(self.num_classes)):
+                raise UsageError(
+                    f"“{self.name}” has {len(part)} images, {len(part.labels)} labels and {self.num_classes} classes, "
+                    "which do not go together.",
+                    "Give each image one label, the index of its class name.",
+                )
 
     @property
     def num_classes(self) -> int:
@@ -84,17 +95,35 @@ class Dataset:
 
 
 def gather(images: LabelledImages, indices: Iterable[int]) -> Tensor:
-    """uint8 (N, C, H, W): the images of these indices, read one by one in this order."""
-    return torch.from_numpy(np.stack([images[index] for index in indices]))
+    """uint8 (N, C, H, W): the images of these indices, read one by one in this order.
+
+    Raises `UsageError` for an image that is not uint8 (C, H, W).
+    """
+    return torch.from_numpy(np.stack([_read(images, index) for index in indices]))
 
 
 def measure_statistics(images: LabelledImages, channels: int) -> Statistics:
-    """Read every image once. Sums of whole numbers are exact, so the order of the images changes no bit."""
+    """Read every image once. Sums of whole numbers are exact, so the order of the images changes no bit.
+
+    Raises `UsageError` for an image that is not uint8 (channels, H, W).
+    """
     sums, squares, pixels = np.zeros(channels, np.int64), np.zeros(channels, np.int64), 0
     for index in range(len(images)):
-        values = images[index].reshape(channels, -1).astype(np.int64)
+        values = _read(images, index, channels).reshape(channels, -1).astype(np.int64)
         sums, squares = sums + values.sum(axis=1), squares + np.square(values).sum(axis=1)
         pixels += values.shape[1]
     scale, totals = 255 * pixels, sums.tolist()
     spreads = [math.sqrt(pixels * square - total**2) for total, square in zip(totals, squares.tolist(), strict=True)]
     return Statistics(tuple(total / scale for total in totals), tuple(spread / scale for spread in spreads))
+
+
+def _read(images: LabelledImages, index: int, channels: int | None = None) -> Pixels:
+    """An image, for certain. Pixels from 0 to 1 would become zeros without a word."""
+    pixels = images[index]
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or channels not in (None, len(pixels)):
+        wanted = f"({channels or 'C'}, H, W)"
+        raise UsageError(
+            f"Image {index} of a data set is {pixels.dtype} {pixels.shape}, and should be uint8 {wanted}.",
+            "Give pixels from 0 to 255, the channels first.",
+        )
+    return pixels

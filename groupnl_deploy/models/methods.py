@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from groupnl_deploy.models.knobs import KNOBS
 from groupnl_deploy.models.refusal import require_choice
 
 _LAYERS = "groupnl_deploy.models.layers."
@@ -47,6 +48,14 @@ class ConvMethod:
     named_by: tuple[str, ...] | None = None
     paper: Mapping[str, Any] | None = None
     whole_network: bool = True
+
+    def __post_init__(self) -> None:
+        for name in self.knobs:
+            if name not in KNOBS:
+                raise ValueError(
+                    f"the convolution {self.word} reads “{name}”, which is no field of Knobs; "
+                    'its knobs are a tuple, of one with a comma: ("num_groups",)'
+                )
 
     def load(self, target: str) -> Any:
         """What `layer` or `places` names."""

@@ -15,7 +15,7 @@ from groupnl_deploy.cli.main import app
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.models.methods import CONVOLUTIONS
 from groupnl_deploy.models.registry import UnknownModel, model_spec
-from groupnl_deploy.words import command_line, nearest_word
+from groupnl_deploy.words import command_line, known_word, nearest_word
 
 CAMPAIGN = (
     'out = "out"\n[train]\ndataset = "digits"\n[[models]]\nlabel = "a"\nmodel = "resnet18_cifar"\nconv = "{conv}"\n'
@@ -31,6 +31,14 @@ def test_the_next_step_quotes_a_folder_with_a_space(tmp_path: Path, monkeypatch:
     monkeypatch.chdir(tmp_path)
     done = CliRunner().invoke(app, ["models", "init", "resnet18_cifar", "--width", "0.125", "--out", "a net"])
     assert "Next: groupnl export 'a net' --format onnx --out ARTIFACT" in done.stderr
+
+
+def test_of_many_known_words_the_nearest_are_named_and_the_others_counted() -> None:
+    steps = [f"bench-gnl-seed{seed}" for seed in range(1000)] + ["train-gnl"]
+    with pytest.raises(UsageError) as caught:
+        known_word("step", "trian-gnl", steps)
+    assert "known are train-gnl, " in caught.value.message and "and 998 others." in caught.value.message
+    assert caught.value.remedy == "Did you mean “train-gnl”?"
 
 
 def test_the_model_that_was_meant_comes_before_all_that_are_known() -> None:

@@ -145,3 +145,11 @@ def _manifest() -> ArtifactManifest:
         producer={"torch": "2"},
         parity=Parity(8, 1e-7, 5e-8, 1.0, 1e-4, True),
     )
+
+
+def test_a_request_that_nobody_answers_says_so() -> None:
+    class AskNothing(wire.Request[Pong]):
+        pass
+
+    with pytest.raises(NotImplementedError, match="AskNothing has no method answer"):
+        AskNothing().answer(None)

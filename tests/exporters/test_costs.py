@@ -71,5 +71,6 @@ def test_a_misspelt_key_is_named() -> None:
 
 
 def test_a_table_that_is_not_there_is_an_export_error() -> None:
-    with pytest.raises(ExportFailed, match="cost table"):
+    with pytest.raises(ExportFailed, match="cost table") as caught:
         load_costs("no_such_board")
+    assert "generic" in caught.value.remedy and "--write-costs no_such_board" in caught.value.remedy

@@ -15,7 +15,7 @@ from groupnl_deploy.cli.main import app
 from groupnl_deploy.models.knobs import KNOBS, Knobs, turned
 from groupnl_deploy.models.layers.build import build_conv
 from groupnl_deploy.models.layers.shape import ConvShape
-from groupnl_deploy.models.methods import CONVOLUTIONS, METHODS
+from groupnl_deploy.models.methods import CONVOLUTIONS, METHODS, ConvMethod
 from groupnl_deploy.models.refusal import InvalidSpec
 from groupnl_deploy.models.spec import ConvSpec
 from groupnl_deploy.report.identity import KNOB_NAMES
@@ -101,3 +101,9 @@ def test_words_knobs_and_specifications_come_without_torch():
         "assert not {'torch', 'numpy'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("knobs", [("groups",), "ratio"], ids=["another name", "no tuple"])
+def test_a_convolution_that_reads_what_is_no_knob_is_refused_with_its_name(knobs) -> None:
+    with pytest.raises(ValueError, match=r"the convolution mixed reads “(groups|r)”, which is no field of Knobs"):
+        ConvMethod("mixed", "groups that mix", "grouped:standard_conv2d", "#000000", knobs)
