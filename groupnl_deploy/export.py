@@ -24,20 +24,16 @@ from device_agent.manifest import (
 from device_agent.strict import to_dict
 from exporters.artifact import Artifact, open_artifact, write_manifest
 from exporters.choices import (
-    DEFAULT_BATCH,
-    DEFAULT_LEVEL,
-    DEFAULT_OPSET,
     INPUT_NAME,
     OUTPUT_NAME,
-    Batch,
-    Level,
 )
 from exporters.errors import BatchBaked, ParityError
 from exporters.onnx_exporter import export_onnx, opset_of
 from exporters.onnx_failures import require_fits_one_file
+from exporters.options import ExportOptions
 from exporters.parity import golden_pair, prove_onnx, prove_torch
 from exporters.reference import Float32Array, Reference, reference_of
-from exporters.targets import DEFAULT_TARGET, target_named
+from exporters.targets import target_named
 from exporters.tolerances import PROVED_AT
 from groupnl_deploy.images.bench_images import bench_images
 from groupnl_deploy.images.preprocessing import as_input
@@ -51,27 +47,8 @@ from groupnl_deploy.training.impossible import require_possible
 from groupnl_deploy.workspace import atomic_directory
 
 PARITY_IMAGES = 8
+_AS_USUAL = ExportOptions()
 _MODEL_NAMES: dict[Format, str] = {"onnx": "model.onnx", "torch": "model.safetensors"}
-
-
-@dataclass(frozen=True)
-class ExportOptions:
-    """What an export shall be; target, opset, batch and bisect are for ONNX.
-
-    Args:
-        optimize: "none" (as torch exports it), "standard" (constant folding, BN fusion, onnxsim) or "full". For the
-            format torch "none" is the network as it trains; the others are its inference form.
-        target: the name of the machine that it is for, one of `exporters.targets.TARGETS`.
-        opset: of the operators.
-        batch: 1, or "dynamic" for a first axis of any size.
-        bisect: when a pass breaks parity, search for the node where it does.
-    """
-
-    optimize: Level = DEFAULT_LEVEL
-    target: str = DEFAULT_TARGET
-    opset: int = DEFAULT_OPSET
-    batch: Batch = DEFAULT_BATCH
-    bisect: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,6 +61,7 @@ class _Job:
         reference: images, preprocessed, and the right answers to them.
         format: of the model's file.
         options: what the user asked for.
+        bisect: when a pass breaks parity, search for the node where it does.
         folder: where the files are written.
     """
 
@@ -92,6 +70,7 @@ class _Job:
     reference: Reference
     format: Format
     options: ExportOptions
+    bisect: bool
     folder: Path
 
     @property
@@ -120,10 +99,13 @@ def export_checkpoint(
     checkpoint_dir: Path,
     out: Path,
     format: Format,
-    options: ExportOptions = ExportOptions(),
+    options: ExportOptions = _AS_USUAL,
     reporter: Reporter | None = None,
+    bisect: bool = False,
 ) -> Artifact:
     """Export a checkpoint to a new artifact folder, proved equal on real images before it appears.
+
+    With `bisect`, a pass that breaks parity is searched for the node where it does.
 
     Raises `ParityError`, `ExportFailed`, `VerificationFailed` for a damaged checkpoint, `UsageError` where
     `out` exists.
@@ -139,7 +121,7 @@ def export_checkpoint(
         with watcher.task(f"export {checkpoint.spec.label}") as tell:
             more = partial(wider_inputs, checkpoint)
             reference = reference_of(model, parity_inputs(checkpoint), PROVED_AT[options.batch], more)
-            job = _Job(checkpoint, model, reference, format, options, folder)
+            job = _Job(checkpoint, model, reference, format, options, bisect, folder)
             exported = _WRITERS[format](job, tell)
         if exported.parity.amplification is not None:
             watcher.note(exported.parity.amplification)
@@ -185,7 +167,7 @@ def _write_onnx(job: _Job, tell: Task) -> _Exported:
     shape = (1, *job.checkpoint.spec.input_shape)
     raw = export_onnx(job.model, shape, asked.opset, asked.batch == "dynamic", warned.append)
     try:
-        best = optimize(raw, partial(prove_onnx, job.reference), asked.optimize, target, asked.bisect, tell)
+        best = optimize(raw, partial(prove_onnx, job.reference), asked.optimize, target, job.bisect, tell)
     except BatchBaked as error:
         said = f" While tracing, torch warned: {warned[0]}." if warned else ""
         raise BatchBaked(error.message + said, error.remedy) from error

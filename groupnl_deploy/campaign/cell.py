@@ -8,8 +8,7 @@ from typing import Literal, get_args
 from device_agent.backend_table import BACKENDS, unread_settings
 from device_agent.manifest import Format
 from device_agent.settings import Settings
-from exporters.choices import DEFAULT_BATCH, DEFAULT_LEVEL, DEFAULT_OPSET, Batch, Level
-from exporters.targets import DEFAULT_TARGET
+from exporters.options import ExportOptions
 from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.training.recipe import Recipe
 
@@ -44,15 +43,11 @@ class Source:
     table: int = 0
 
 
-@dataclass(frozen=True)
-class ExportPoint:
-    """What is made of a checkpoint; target, opset and batch are for ONNX."""
+@dataclass(frozen=True, kw_only=True)
+class ExportPoint(ExportOptions):
+    """What is made of a checkpoint: a format, and how."""
 
     format: Format
-    optimize: Level = DEFAULT_LEVEL
-    target: str = DEFAULT_TARGET
-    opset: int = DEFAULT_OPSET
-    batch: Batch = DEFAULT_BATCH
 
 
 @dataclass(frozen=True)

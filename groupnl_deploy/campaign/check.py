@@ -9,7 +9,8 @@ from device_agent.manifest import Format
 from exporters.choices import DEFAULT_OPSET
 from exporters.targets import TARGETS
 from groupnl_deploy.bench.metered import require_measurable
-from groupnl_deploy.campaign.config import Campaign, ExportConfig, MeterConfig, ModelConfig, NamedModel
+from groupnl_deploy.campaign.cell import ExportPoint
+from groupnl_deploy.campaign.config import Campaign, MeterConfig, ModelConfig, NamedModel
 from groupnl_deploy.campaign.words import CampaignMistake, at
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.models.methods import CONVOLUTIONS
@@ -83,7 +84,7 @@ def _require_alone(model: NamedModel) -> None:
         )
 
 
-def _require_opset(export: ExportConfig) -> None:
+def _require_opset(export: ExportPoint) -> None:
     refusal = TARGETS[export.target].opset_refusal(export.opset)
     if export.format == "onnx" and refusal is not None:
         raise UsageError(refusal, f"Leave opset out: it is {DEFAULT_OPSET} then.")

@@ -3,10 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from device_agent.manifest import Format
 from device_agent.settings import GraphLevel, SettingError, Settings, Workload
-from exporters.choices import DEFAULT_LEVEL, DEFAULT_OPSET, Batch, Level
-from exporters.targets import DEFAULT_TARGET
 from groupnl_deploy.bench.meter import EmulatedLoad, MeterPlan
 from groupnl_deploy.campaign.axes import Point
 from groupnl_deploy.campaign.cell import ExportPoint
@@ -50,22 +47,6 @@ class ModelConfig:
     def knobs(self) -> dict[str, Any]:
         """The fields of `ConvSpec` that the file names."""
         return turned(self)
-
-
-@dataclass(frozen=True)
-class ExportConfig:
-    """One of the exports of every net; all but the format are those of `groupnl export`, for ONNX."""
-
-    format: Format
-    optimize: Level = DEFAULT_LEVEL
-    target: str = DEFAULT_TARGET
-    opset: int = DEFAULT_OPSET
-    batch: Literal[1, "1", "dynamic"] = 1
-
-    def point(self) -> ExportPoint:
-        """The point of the export axis."""
-        batch: Batch = "dynamic" if self.batch == "dynamic" else "1"
-        return ExportPoint(self.format, self.optimize, self.target, self.opset, batch)
 
 
 @dataclass(frozen=True)
@@ -154,7 +135,7 @@ class Campaign:
     out: str
     trainings: tuple[Point[TrainConfig], ...]
     models: tuple[NamedModel, ...]
-    exports: tuple[ExportConfig, ...]
+    exports: tuple[ExportPoint, ...]
     devices: tuple[str, ...]
     backends: tuple[str, ...]
     settings: tuple[Settings, ...]

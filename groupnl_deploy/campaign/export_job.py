@@ -45,13 +45,12 @@ class ExportJob(Job):
 
 def export_cell(cell: Cell, checkpoint: Path, out: Path, reporter: Reporter, bisect: bool = False) -> Artifact:
     """Export a checkpoint to `out` as the cell says. `bisect` looks for the node where a pass breaks parity."""
-    from groupnl_deploy.export import ExportOptions, export_checkpoint
+    from groupnl_deploy.export import export_checkpoint
 
     asked = cell.export
     if asked is None:
         raise ValueError("the cell does not say what to export")
-    options = ExportOptions(asked.optimize, asked.target, asked.opset, asked.batch, bisect)
-    return export_checkpoint(checkpoint, out, asked.format, options, reporter)
+    return export_checkpoint(checkpoint, out, asked.format, asked, reporter, bisect)
 
 
 def export_job(of: Projection) -> ExportJob:

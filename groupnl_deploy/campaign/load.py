@@ -13,11 +13,11 @@ from typing import Any
 
 from device_agent.strict import StrictError, from_dict
 from groupnl_deploy.campaign.axes import read_points
+from groupnl_deploy.campaign.cell import ExportPoint
 from groupnl_deploy.campaign.check import check_campaign
 from groupnl_deploy.campaign.config import (
     BenchConfig,
     Campaign,
-    ExportConfig,
     MeterConfig,
     ModelConfig,
     NamedModel,
@@ -90,7 +90,7 @@ def _campaign(table: dict[str, Any], name: str) -> Campaign:
         raise CampaignMistake("out is empty.", "Name a folder that may keep everything, such as runs/mine.", ("out",))
     trainings = () if file.train is None else read_points(TrainConfig, file.train, f"{name}.train", seeds="seed")
     formats = _or_else(file.export, "format", "formats", ["onnx", "torch"])
-    exports = read_points(ExportConfig, formats, f"{name}.export", formats="format")
+    exports = read_points(ExportPoint, _batch_as_word(formats), f"{name}.export", formats="format")
     pushes = read_points(PushConfig, file.push, f"{name}.push", devices="device")
     benches = _benches(file.bench, f"{name}.bench")
     devices = tuple(point.value.device for point in pushes)
@@ -124,6 +124,19 @@ def _benches(table: dict[str, Any], where: str) -> list[BenchConfig]:
     table = _or_else(table, "backend", "backends", ["pytorch", "onnxruntime"])
     fixed = ("repeats", "workload", "meter", "meters")
     return [point.value for point in read_points(BenchConfig, table, where, fixed, backends="backend")]
+
+
+def _batch_as_word(table: dict[str, Any]) -> dict[str, Any]:
+    """One image at a time is a number in TOML, and a word beside "dynamic" everywhere else."""
+    if "batch" not in table:
+        return table
+    given = table["batch"]
+    word = [_word(one) for one in given] if isinstance(given, list) else _word(given)
+    return table | {"batch": word}
+
+
+def _word(value: Any) -> Any:
+    return str(value) if type(value) is int else value
 
 
 def _or_else(table: dict[str, Any], name: str, plural: str, usual: list[str]) -> dict[str, Any]:

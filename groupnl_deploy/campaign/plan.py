@@ -72,9 +72,8 @@ def _exports(campaign: Campaign) -> tuple[tuple[ExportPoint, ...], list[str]]:
     """All exports that differ, and why others are left out."""
     kept: list[ExportPoint] = []
     reasons: list[str] = []
-    asked = [export.point() for export in campaign.exports]
-    for export in asked:
-        if (reason := superfluous(export, asked)) is None:
+    for export in campaign.exports:
+        if (reason := superfluous(export, campaign.exports)) is None:
             kept.append(export)
         else:
             reasons.append(reason)

@@ -60,7 +60,7 @@ def export(
     from groupnl_deploy.campaign.cell import Cell, ExportPoint
     from groupnl_deploy.campaign.export_job import export_cell
 
-    cell = Cell(export=ExportPoint(format, optimize, target, opset, batch))
+    cell = Cell(export=ExportPoint(optimize, target, opset, batch, format=format))
     artifact = export_cell(cell, checkpoint, out, console.TerminalReporter(), bisect)
     if json:
         manifest = to_dict(artifact.manifest)

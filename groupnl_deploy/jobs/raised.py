@@ -1,11 +1,13 @@
 """An error on its way between two processes.
 
-Pickle calls the class with `args` to make an error again, which our errors' constructors do not take.
+A class would be called with `args` to make an error again, which our errors' constructors do not take; so the parts
+travel, and only those that are plain data.
 """
 
-import pickle
+import sys
 import traceback
 from dataclasses import dataclass, replace
+from pathlib import PurePath
 from typing import Any
 
 
@@ -33,7 +35,7 @@ class Raised:
         kind, args = type(error), error.__reduce__()[1]  # where an OSError has the name of its file
         fields = {name: value for name, value in vars(error).items() if _travels(value)}
         raised = cls(kind, tuple(args), fields, kind.__name__, str(error), "".join(traceback.format_exception(error)))
-        whole = _travels(raised) and raised._again() is not None
+        whole = _travels(kind) and _travels(args) and raised._again() is not None
         return raised if whole else replace(raised, kind=None, args=(), fields={})
 
     def error(self) -> Exception:
@@ -56,8 +58,11 @@ class Raised:
 
 
 def _travels(value: Any) -> bool:
-    try:
-        pickle.loads(pickle.dumps(value))  # noqa: S301  # made in this process a moment ago
-    except Exception:
-        return False
-    return True
+    """Whether it is plain data, all the way down, or a class that any process finds under its name."""
+    if isinstance(value, type):
+        return getattr(sys.modules.get(value.__module__), value.__qualname__, None) is value
+    if isinstance(value, tuple | list):
+        return all(map(_travels, value))
+    if isinstance(value, dict):
+        return all(_travels(key) and _travels(item) for key, item in value.items())
+    return value is None or isinstance(value, str | bytes | int | float | PurePath)

@@ -7,10 +7,10 @@ from inspect import signature
 
 from exporters.choices import BATCHES, LEVELS
 from exporters.optimize import passes
+from exporters.options import ExportOptions
 from exporters.targets import TARGETS
-from groupnl_deploy.campaign.config import ExportConfig
+from groupnl_deploy.campaign.cell import ExportPoint
 from groupnl_deploy.cli.ship import export
-from groupnl_deploy.export import ExportOptions
 
 
 def test_every_level_has_its_passes() -> None:
@@ -21,9 +21,9 @@ def test_every_level_has_its_passes() -> None:
 def test_library_command_line_and_campaign_file_have_the_same_defaults() -> None:
     library = {field.name: field.default for field in fields(ExportOptions)}
     command = {name: option.default for name, option in signature(export).parameters.items()}
-    campaign = {field.name: field.default for field in fields(ExportConfig)}
+    campaign = {field.name: field.default for field in fields(ExportPoint)}
     assert library == {name: command[name] for name in library}
-    assert all(library[name] == campaign[name] for name in ("optimize", "target"))
+    assert all(library[name] == campaign[name] for name in library)
     assert library["optimize"] in LEVELS and library["target"] in TARGETS and library["batch"] in BATCHES
 
 

@@ -22,6 +22,7 @@ from exporters.artifact import Artifact, open_artifact
 from exporters.errors import ArtifactDamaged, BatchBaked, ExportFailed, NotAnArtifact, ParityError
 from exporters.onnx_exporter import export_onnx, opset_of
 from exporters.optimize import optimize, passes
+from exporters.options import ExportOptions
 from exporters.parity import compare
 from exporters.passes import PassOutcome
 from exporters.rules.answers import Answer, Fired
@@ -31,7 +32,7 @@ from exporters.targets import TARGETS
 from exporters.tolerances import TOLERANCE
 from groupnl_deploy import export as export_module
 from groupnl_deploy.errors import UsageError, VerificationFailed
-from groupnl_deploy.export import ExportOptions, export_checkpoint, parity_inputs
+from groupnl_deploy.export import export_checkpoint, parity_inputs
 from groupnl_deploy.models.spec import ConvSpec, ModelSpec
 from groupnl_deploy.training.checkpoint import initialise_checkpoint, load_model, save_checkpoint
 
@@ -313,7 +314,7 @@ def test_bisect_names_the_firing_that_broke_parity(tmp_path: Path, monkeypatch) 
 
     monkeypatch.setattr(optimize_module, "cheapest_normalise", wrong_in_one_place)
     with pytest.raises(ParityError, match=r"cheapest_normalise broke parity \(firing 3 of 19, .*layer1\.1/conv1"):
-        export_checkpoint(tmp_path / "net", tmp_path / "artifact", "onnx", ExportOptions(bisect=True))
+        export_checkpoint(tmp_path / "net", tmp_path / "artifact", "onnx", bisect=True)
 
 
 def test_parity_inputs_are_real_images(untrained) -> None:

@@ -16,10 +16,11 @@ from typer.testing import CliRunner
 from device_agent.manifest import MANIFEST_FILE, ArtifactFile, Golden
 from exporters import parity, reference
 from exporters.artifact import Artifact, open_artifact
+from exporters.options import ExportOptions
 from groupnl_deploy import recheck
 from groupnl_deploy.cli.main import app
 from groupnl_deploy.errors import UsageError, VerificationFailed
-from groupnl_deploy.export import ExportOptions, export_checkpoint
+from groupnl_deploy.export import export_checkpoint
 from groupnl_deploy.models.registry import create_model, model_spec
 from groupnl_deploy.recheck import require_artifact
 from groupnl_deploy.training.checkpoint import load_checkpoint

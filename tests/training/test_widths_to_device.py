@@ -8,7 +8,8 @@ import torch
 from device_agent.backends.onnxruntime_cpu import OnnxRuntimeBackend
 from device_agent.backends.pytorch_cpu import PyTorchBackend
 from device_agent.settings import Settings
-from groupnl_deploy.export import ExportOptions, export_checkpoint
+from exporters.options import ExportOptions
+from groupnl_deploy.export import export_checkpoint
 from groupnl_deploy.images.dataset import Dataset
 from groupnl_deploy.models.spec import ConvSpec, ModelSpec
 from groupnl_deploy.recheck import require_artifact

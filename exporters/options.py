@@ -1,0 +1,24 @@
+"""What an export shall be, as plain data: the same in the library, on the command line and in a campaign."""
+
+from dataclasses import dataclass
+
+from exporters.choices import DEFAULT_BATCH, DEFAULT_LEVEL, DEFAULT_OPSET, Batch, Level
+from exporters.targets import DEFAULT_TARGET
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What an export shall be; target, opset and batch are for ONNX.
+
+    Args:
+        optimize: "none" (as torch exports it), "standard" (constant folding, BN fusion, onnxsim) or "full". For the
+            format torch "none" is the network as it trains; the others are its inference form.
+        target: the name of the machine that it is for, one of `exporters.targets.TARGETS`.
+        opset: of the operators.
+        batch: 1, or "dynamic" for a first axis of any size.
+    """
+
+    optimize: Level = DEFAULT_LEVEL
+    target: str = DEFAULT_TARGET
+    opset: int = DEFAULT_OPSET
+    batch: Batch = DEFAULT_BATCH
