@@ -100,7 +100,7 @@ def profile(spec: ModelSpec, gpus: int = GPUS) -> Profile:
     """
     with torch.device("meta"):
         network = create_model(spec)
-    return profile_network(network, spec.input_shape, gpus)
+    return _profile(network, spec.input_shape, gpus)
 
 
 def profile_network(network: nn.Module, input_shape: Shape, gpus: int = GPUS) -> Profile:
@@ -116,9 +116,14 @@ def profile_network(network: nn.Module, input_shape: Shape, gpus: int = GPUS) ->
 
     Raises `InvalidSpec` for a module with parameters and no rule, for an input that does not fit, and for N below one.
     """
+    return _profile(_without_values(network), input_shape, gpus)
+
+
+def _profile(network: nn.Module, input_shape: Shape, gpus: int) -> Profile:
+    """Count a network without values, which is changed: only its shapes are right from then on."""
     if gpus < 1:
         raise InvalidSpec(f"gpus is {gpus}", "Give at least one.", "gpus")
-    network = _without_values(network)
+    _count_shapes_alone(network)
     layers = list(_counted_layers(network))
     outputs = _output_shapes(network, [layer for _, layer in layers], input_shape)
     counted: set[int] = set()
@@ -132,18 +137,21 @@ def profile_network(network: nn.Module, input_shape: Shape, gpus: int = GPUS) ->
 
 
 def _without_values(network: nn.Module) -> nn.Module:
-    """A copy in eval mode whose parameters and buffers have no values; shared ones stay shared."""
+    """A copy whose parameters and buffers have no values; shared ones stay shared."""
     memo: dict[int, Any] = {
         id(value): nn.Parameter(torch.empty_like(value, device="meta"), requires_grad=value.requires_grad)
         for value in network.parameters()
     }
     memo |= {id(value): torch.empty_like(value, device="meta") for value in network.buffers()}
-    copied = copy.deepcopy(network, memo).eval()  # in training mode BatchNorm refuses a single pixel
-    for module in copied.modules():
+    return copy.deepcopy(network, memo)
+
+
+def _count_shapes_alone(network: nn.Module) -> None:
+    network.eval()  # in training mode BatchNorm refuses a single pixel
+    for module in network.modules():
         if type(module) in (nn.BatchNorm1d, nn.BatchNorm2d):
             # Its shape is its input's, and without values its own forward takes three quarters of a ResNet's time.
             module.forward = _hand_on
-    return copied
 
 
 def _hand_on(maps: Tensor) -> Tensor:

@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -22,20 +24,29 @@ def _request(artifact: Artifact) -> BenchRequest:
         directory=str(artifact.directory),
         manifest_sha256=artifact.sha256,
         backend="null",
-        settings=Settings(1, workload=Workload(idle_s=0.05, warmup_s=0.02, min_iterations=20, min_seconds=1.0)),
+        settings=Settings(1, workload=Workload(idle_s=0.05, warmup_s=0.02, min_iterations=20, min_seconds=0.7)),
         images_sent=len(IMAGES),
         runout_s=0.01,
     )
 
 
-def test_four_busy_loops_beside_a_benchmark_make_it_invalid(tmp_path: Path, untrained) -> None:
-    loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(4)]
+@contextmanager
+def busy_loops(count: int) -> Iterator[None]:
+    loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
     try:
-        with LocalTransport(tmp_path / "board", sys.executable) as transport, open_agent(transport) as agent:
-            result = whole_bench(agent, _request(untrained.onnx), IMAGES)
+        yield
     finally:
         for loop in loops:
             loop.kill()
             loop.wait()
+
+
+def test_four_busy_loops_beside_a_benchmark_make_it_invalid(tmp_path: Path, untrained) -> None:
+    with (
+        LocalTransport(tmp_path / "board", sys.executable) as transport,
+        open_agent(transport) as agent,
+        busy_loops(4),
+    ):
+        result = whole_bench(agent, _request(untrained.onnx), IMAGES)
     check = foreign(result.span("steady"), "time")
     assert check.verdict == "invalid" and check.value > 5 * check.limit
