@@ -24,7 +24,7 @@ from groupnl_deploy.jobs.store import Store
 from groupnl_deploy.models.departure import Departure
 from groupnl_deploy.progress import Reporter
 from groupnl_deploy.report.build import Report, build_report
-from groupnl_deploy.words import known_word
+from groupnl_deploy.words import known_word, nearest_word
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,12 @@ def _only(jobs: Sequence[Job], keys: Sequence[str], last: str, rules: Rules) -> 
     """The jobs of these keys. Raises `UsageError` where what one needs is not there."""
     known = {job.key: job for job in jobs}
     for key in keys:
-        if _place(known[known_word("job", key, known)].kind) > _place(last):
+        if key not in known:
+            nearest = nearest_word(key, known)
+            raise UsageError(
+                f"There is no job “{key}”.", f"{f'Did you mean “{nearest}”? ' if nearest else ''}--list shows all."
+            )
+        if _place(known[key].kind) > _place(last):
             raise UsageError(f"{key} comes after --to {last}.", "Leave --to out.")
     for key in keys:
         for needed in known[key].needs:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
 
+_INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
+
+
 class WorkerKilled(GroupNLError):
     """The system, or somebody, killed the process that made a job."""
 
@@ -58,6 +61,7 @@ class Workers:
     def submit(self, order: Order) -> "Future[Done | Raised]":
         """Have a free process make a job; `result_of` gives what came of it."""
         worker = self._free.pop()
+        self._doing[order.job.key] = "starts"
         future = worker.submit(order)
         self._busy[future] = worker, order.job
         return future
@@ -118,7 +122,7 @@ class _Worker:
 
     def submit(self, order: Order) -> "Future[Done | Raised]":
         """Have it make a job."""
-        with _without_ctrl_c():
+        with _without_interrupts():
             future = self._pool.submit(_work, order)
         self._mouth.close()  # the process has its own; so its end is heard
         return future
@@ -137,13 +141,22 @@ def _listen(ear: "Connection", hear: Callable[[_Said], None]) -> None:
 
 
 @contextlib.contextmanager
-def _without_ctrl_c() -> Iterator[None]:
-    """Processes that start in the block are not stopped by Ctrl-C: it comes to this one, when the block ends."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+def _without_interrupts() -> Iterator[None]:
+    """Ctrl-C and a polite kill wait until the block ends, lest a process be started by half.
+
+    A process that starts in the block never hears Ctrl-C, which a terminal sends to all: this one tells it to stop.
+    """
+    came: list[int] = []
+    handlers = {number: signal.signal(number, lambda number, _: came.append(number)) for number in _INTERRUPTS}
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    for first in came[:1]:
+        signal.raise_signal(first)
 
 
 class _Relay:

@@ -328,8 +328,9 @@ def test_one_step_alone_needs_what_it_reads(tmp_path: Path) -> None:
     campaign = load_campaign(write(tmp_path, MINIMAL))
     with pytest.raises(UsageError, match="push-a-onnx needs export-a-onnx, which is not made yet"):
         run_campaign(campaign, Silence(), Choice(only=("push-a-onnx",)))
-    with pytest.raises(UsageError, match="no job “push-a-onx”"):
+    with pytest.raises(UsageError, match="no job “push-a-onx”") as caught:
         run_campaign(campaign, Silence(), Choice(only=("push-a-onx",)))
+    assert caught.value.remedy == "Did you mean “push-a-onnx”? --list shows all."
     with pytest.raises(UsageError, match="bench-a-pytorch comes after --to export"):
         list_jobs(campaign, Choice(only=("train-a", "bench-a-pytorch"), last="export"))
     assert [step.key for step in list_jobs(campaign, Choice(only=("train-a",)))] == ["train-a"]

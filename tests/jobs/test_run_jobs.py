@@ -1,5 +1,6 @@
 """The make engine on toy jobs: order, stamps, failures, workers, and runners that share a folder or die."""
 
+import contextlib
 import dataclasses
 import errno
 import itertools
@@ -9,7 +10,9 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -17,9 +20,9 @@ from groupnl_deploy.cli.exits import Explanation, explain
 from groupnl_deploy.errors import DiskFull
 from groupnl_deploy.jobs.run import Ended, Rules, pending, run_jobs
 from groupnl_deploy.jobs.store import Store
-from groupnl_deploy.progress import Silence
+from groupnl_deploy.progress import Silence, Task
 from groupnl_deploy.workspace import file_sha256
-from tests.jobs.toy_jobs import ERRORS, Toy, ToyError, chain
+from tests.jobs.toy_jobs import ERRORS, HereToy, Toy, ToyError, chain
 
 ROOT = Path(__file__).parents[2]
 
@@ -178,6 +181,32 @@ def test_steps_are_counted_and_the_time_left_is_told_from_experience(tmp_path: P
     assert begun[2].startswith("step 3 of 3: toy c, about ") and begun[2].endswith(" left")
 
 
+def test_what_was_made_in_an_earlier_run_tells_the_time_left_too(tmp_path: Path) -> None:
+    run_jobs(chain(tmp_path, names="a"), rules(tmp_path), Silence())
+    notes = Notes()
+    run_jobs([chain(tmp_path, names=name)[0] for name in "ab"], rules(tmp_path), notes)
+    (said,) = [said for said in notes.said if said.startswith("step")]
+    assert said.startswith("step 2 of 2: toy b, about ") and said.endswith(" s left")
+
+
+def test_one_bar_counts_the_steps_and_says_what_each_worker_does(tmp_path: Path) -> None:
+    class Bar(Silence):
+        shown: ClassVar[set[tuple[float, float | None, str]]] = set()
+
+        @contextlib.contextmanager
+        def task(self, name: str) -> Iterator[Task]:
+            assert name == "steps"
+            yield lambda done, total, detail="": self.shown.add((done, total, detail))
+
+    jobs = [*chain(tmp_path, names="ab", seconds=1.5), dataclasses.replace(chain(tmp_path, names="m")[0], alone=True)]
+    jobs[2] = HereToy(**vars(jobs[2]))
+    run_jobs(jobs, rules(tmp_path, workers=2), Bar())
+    assert {(done, total) for done, total, _ in Bar.shown} <= {(done, 3) for done in range(4)}
+    details = {detail for _, _, detail in Bar.shown}
+    assert any(detail.startswith("1 of 3; toy-b ") and detail.endswith("%") for detail in details)
+    assert "2 of 3; m" in details
+
+
 def test_workers_share_the_work_and_a_measurement_has_the_machine_alone(tmp_path: Path) -> None:
     jobs = [chain(tmp_path, names=name, seconds=0.3)[0] for name in "abcd"]
     jobs.append(dataclasses.replace(chain(tmp_path, names="m")[0], alone=True))
@@ -191,11 +220,13 @@ def test_workers_share_the_work_and_a_measurement_has_the_machine_alone(tmp_path
 
 RUNNER = """
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 from groupnl_deploy.cli.exits import Explanation, explain
 from groupnl_deploy.errors import DiskFull
 from groupnl_deploy.jobs.run import run_jobs
-from groupnl_deploy.progress import Silence
+from groupnl_deploy.progress import Silence, Task
 from tests.jobs.test_run_jobs import chain, many, rules
 folder = Path(sys.argv[1])
 ended = run_jobs(many(folder), rules(folder), Silence())

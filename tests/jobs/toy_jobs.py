@@ -70,6 +70,14 @@ class Toy(Job):
             log.write(f"{what} {self.name} {os.getpid()}\n")
 
 
+@dataclass(frozen=True, kw_only=True)
+class HereToy(Toy):
+    """One that no worker may make."""
+
+    kind: ClassVar[str] = "here"
+    in_worker: ClassVar[bool] = False
+
+
 class ToyError(Exception):
     """Has another constructor than `Exception`, as our errors have."""
 
