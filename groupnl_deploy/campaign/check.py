@@ -94,7 +94,7 @@ def _require_format(backend: str, formats: Sequence[Format]) -> None:
     if not set(BACKENDS[backend].formats) & set(formats):
         raise UsageError(
             f"The backend {backend} needs the format {BACKENDS[backend].formats[0]}, which [export] does not make.",
-            f"Add “{BACKENDS[backend].formats[0]}” to formats in [export].",
+            f"Add “{BACKENDS[backend].formats[0]}” to formats in [export], or give [bench] backends without {backend}.",
         )
 
 

@@ -147,7 +147,7 @@ def _only(jobs: Sequence[Job], keys: Sequence[str], last: str, rules: Rules) -> 
         if key not in known:
             nearest = nearest_word(key, known)
             raise UsageError(
-                f"There is no job “{key}”.", f"{f'Did you mean “{nearest}”? ' if nearest else ''}--list shows all."
+                f"There is no step “{key}”.", f"{f'Did you mean “{nearest}”? ' if nearest else ''}--list shows all."
             )
         if _place(known[key].kind) > _place(last):
             raise UsageError(f"{key} comes after --to {last}.", "Leave --to out.")

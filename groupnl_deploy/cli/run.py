@@ -28,7 +28,7 @@ def run(
     list_: Annotated[bool, typer.Option("--list", help="Show the steps, and make nothing.")] = False,
     only: Annotated[
         list[str] | None,
-        typer.Option("--only", metavar="JOB", help="Make this step alone, by its name in --list; may be repeated."),
+        typer.Option("--only", metavar="NAME", help="Make this step alone, by its name in --list; may be repeated."),
     ] = None,
     json: Json = False,
 ) -> None:

@@ -105,7 +105,10 @@ def _build(site: ConvSite, shape: ConvShape, replacement: Replacement) -> nn.Mod
     except InvalidSpec as error:
         raise InvalidSpec(f"{site.name}: {error.problem}", error.remedy, *error.fields) from error
     except ValueError as error:  # PyTorch's own, such as of channels that do not divide
-        raise InvalidSpec(f"{site.name}: {error}", "Choose other knobs, or a rule that leaves it as it is.") from error
+        raise InvalidSpec(
+            f"{site.name} ({_describe(site.conv)}) cannot be {replacement.conv.label}: {error}",
+            "Choose other knobs, another width, or a rule that leaves it as it is.",
+        ) from error
     return module.to(site.conv.weight.device, site.conv.weight.dtype).train(site.conv.training)
 
 

@@ -328,7 +328,7 @@ def test_one_step_alone_needs_what_it_reads(tmp_path: Path) -> None:
     campaign = load_campaign(write(tmp_path, MINIMAL))
     with pytest.raises(UsageError, match="push-a-onnx needs export-a-onnx, which is not made yet"):
         run_campaign(campaign, Silence(), Choice(only=("push-a-onnx",)))
-    with pytest.raises(UsageError, match="no job “push-a-onx”") as caught:
+    with pytest.raises(UsageError, match="no step “push-a-onx”") as caught:
         run_campaign(campaign, Silence(), Choice(only=("push-a-onx",)))
     assert caught.value.remedy == "Did you mean “push-a-onnx”? --list shows all."
     with pytest.raises(UsageError, match="bench-a-pytorch comes after --to export"):
