@@ -8,9 +8,9 @@ import pytest
 
 from device_agent.settings import Workload
 from groupnl_deploy.bench.meter import EmulatedLoad
+from groupnl_deploy.campaign.cell import ExportPoint
 from groupnl_deploy.campaign.config import (
     BenchConfig,
-    ExportConfig,
     MeterConfig,
     ModelConfig,
     PushConfig,
@@ -25,7 +25,7 @@ TABLES = {
     "": _File,
     "[train]": TrainConfig,
     "[[models]]": ModelConfig,
-    "[export]": ExportConfig,
+    "[export]": ExportPoint,
     "[push]": PushConfig,
     "[bench]": BenchConfig,
     "[bench.workload]": Workload,
