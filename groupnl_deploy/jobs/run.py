@@ -98,6 +98,7 @@ class _Run:
         self._here = reporter if show is None else _InOneBar(reporter, self._show_all)
         self._store = Store(rules.store)
         self._waiting = {job.key: job for job in jobs}
+        self._to_make = set(rules.again)
         self._making: dict[Future[Done | Raised], Job] = {}
         self._done: dict[str, Done] = {}
         self._failed: dict[str, Failure] = {}
@@ -135,9 +136,16 @@ class _Run:
     def _is_for_worker(self, job: Job) -> bool:
         return self._workers is not None and job.in_worker
 
+    def _is_done(self, job: Job) -> bool:
+        """Looked at once, for it may mean reading gigabytes; who makes it looks again."""
+        if job.key not in self._to_make and self._store.is_done(job):
+            return True
+        self._to_make.add(job.key)
+        return False
+
     def _start(self, job: Job) -> bool:
         """Make it, have it made, or see that it is up to date. Returns False where it has to wait."""
-        if job.key not in self._rules.again and self._store.is_done(job):
+        if self._is_done(job):
             self._end(self._waiting.pop(job.key), lambda: Done(job, up_to_date=True))
         elif self._workers is not None and job.in_worker:
             if self._workers.are_busy:

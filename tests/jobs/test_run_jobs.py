@@ -207,6 +207,22 @@ def test_one_bar_counts_the_steps_and_says_what_each_worker_does(tmp_path: Path)
     assert "2 of 3; m" in details
 
 
+def test_what_is_to_be_made_is_looked_at_once_however_long_it_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: Counter[str] = Counter()
+    is_done = Store.is_done
+
+    def look(self: Store, job: Toy) -> bool:
+        looked[job.name] += 1
+        return is_done(self, job)
+
+    monkeypatch.setattr(Store, "is_done", look)
+    jobs = [chain(tmp_path, names=name, seconds=0.1)[0] for name in "abcdef"]
+    run_jobs(jobs, rules(tmp_path, workers=2), Silence())
+    assert set(looked.values()) == {2}  # to foresee, and when its turn came
+
+
 def test_workers_share_the_work_and_a_measurement_has_the_machine_alone(tmp_path: Path) -> None:
     jobs = [chain(tmp_path, names=name, seconds=0.3)[0] for name in "abcd"]
     jobs.append(dataclasses.replace(chain(tmp_path, names="m")[0], alone=True))
