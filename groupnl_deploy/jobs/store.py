@@ -5,6 +5,7 @@ A product is up to date when the digest of everything its job reads is the one i
 
 import contextlib
 import os
+import shutil
 import socket
 import time
 from collections.abc import Iterator
@@ -135,7 +136,7 @@ class Store:
             if not os.path.lexists(job.product):  # else it is whole, and the next runner takes it as it is
                 held.give_up()
                 if aside is not None:
-                    aside.rename(job.product)
+                    shutil.move(aside, job.product)
             raise
         took_s = time.monotonic() - started_s
         held.finish(took_s)
@@ -148,7 +149,7 @@ class Store:
         aside = self.folder / "replaced" / f"{moment}-{job.kind}-{job.product.name}"
         with disk_errors(aside):
             aside.parent.mkdir(parents=True, exist_ok=True)
-            job.product.rename(aside)
+            shutil.move(job.product, aside)  # a copy where people linked a part of the folder to another disk
         return aside
 
     def _path(self, job: Job) -> Path:

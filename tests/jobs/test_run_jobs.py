@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -133,6 +134,19 @@ def test_what_a_failed_job_was_to_replace_comes_back(tmp_path: Path) -> None:
     assert run_jobs([broken], rules(tmp_path, "toy-a"), Silence()).failed
     assert job.product.read_text() == "a" and not list((tmp_path / "out" / "replaced").iterdir())
     assert Store(tmp_path / "out").is_done(job)
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="no second disk")
+def test_products_may_lie_on_another_disk_than_the_stamps(tmp_path: Path) -> None:
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as elsewhere:
+        (tmp_path / "products").symlink_to(elsewhere)
+        (job,) = chain(tmp_path, names="a")
+        other = dataclasses.replace(job, text="other")
+        assert made(run_jobs([job], rules(tmp_path), Silence())) == ["a"]
+        assert run_jobs([dataclasses.replace(other, breaks=True)], rules(tmp_path), Silence()).failed
+        assert made(run_jobs([job], rules(tmp_path), Silence())) == []
+        assert made(run_jobs([other], rules(tmp_path), Silence())) == ["a"] and job.product.read_text() == "other"
+        assert [kept.read_text() for kept in (tmp_path / "out" / "replaced").iterdir()] == ["a"]
 
 
 def test_a_product_whose_maker_died_before_the_stamp_is_not_made_again(tmp_path: Path) -> None:
