@@ -40,7 +40,7 @@ def from_dict(cls: type[T], data: Any, where: str = "") -> T:
     place = where or cls.__name__
     if not isinstance(data, dict):
         raise StrictError(f"{place}: expected a table of keys, found {type(data).__name__}")
-    fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    fields = {field.name: field for field in dataclasses.fields(typing.cast("type[Any]", cls))}
     _require_schema_version(fields, data, place)  # first, as other versions have other keys
     unknown = sorted(set(data) - set(fields))
     if unknown:
@@ -53,8 +53,8 @@ def from_dict(cls: type[T], data: Any, where: str = "") -> T:
         return cls(**{name: _convert(hints[name], value, f"{place}.{name}") for name, value in data.items()})
     except StrictError:
         raise
-    except ValueError as error:  # from the class's own __post_init__
-        raise StrictError(f"{place}: {error}") from error
+    except ValueError as error:  # from the class's own __post_init__; whoever quotes a StrictError ends the sentence
+        raise StrictError(f"{place}: {str(error).rstrip('.')}") from error
 
 
 def from_json(cls: type[T], text: str | bytes, where: str = "") -> T:

@@ -97,9 +97,10 @@ def require_whole(report: "Report") -> None:
     for cut_short in report.incomplete:
         console.say(about_incomplete(cut_short))
     if report.damaged:
-        count, of = len(report.damaged), len(report.damaged) + len(report.rows)
+        count, of = len(report.damaged), len(report.damaged) + len(report.incomplete) + len(report.rows)
+        others = "the others are shown" if report.rows else "none could be shown"
         raise VerificationFailed(
-            f"{count} of {of} runs {'is' if count == 1 else 'are'} damaged; the others are shown.",
+            f"{count} of {of} runs {'is' if count == 1 else 'are'} damaged; {others}.",
             "Bench again what is damaged, or leave its folder out.",
         )
 

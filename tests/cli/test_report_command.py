@@ -139,3 +139,7 @@ def test_a_damaged_incomplete_run_is_damaged() -> None:
     path.write_text(path.read_text()[:-40])
     done = report()
     assert done.exit_code == 4 and "d.incomplete is damaged and not shown" in done.stderr
+    assert "1 of 4 runs is damaged; the others are shown." in done.stderr
+    cut_short("runs/e")
+    assert "1 of 5 runs is damaged; the others are shown." in report().stderr
+    assert "1 of 2 runs is damaged; none could be shown." in report("runs/d.incomplete", "runs/e.incomplete").stderr

@@ -70,6 +70,28 @@ def test_text_that_is_no_json_is_a_strict_error() -> None:
         from_json(Inner, "{")
 
 
+@dataclass(frozen=True)
+class Signed:
+    sign: Literal[1, -1] = 1
+    count: int = 1
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise ValueError("There are none.")
+
+
+@pytest.mark.parametrize("sign", [True, -1.0, "1", [1]])
+def test_a_choice_of_numbers_takes_nothing_that_only_equals_one(sign: object) -> None:
+    with pytest.raises(StrictError, match="is not one of 1, -1"):
+        from_dict(Signed, {"sign": sign})
+    assert from_dict(Signed, {"sign": -1}).sign == -1
+
+
+def test_what_a_class_says_of_itself_is_quoted_without_its_full_stop() -> None:
+    with pytest.raises(StrictError, match=r"^Signed: There are none$"):
+        from_dict(Signed, {"count": 0})
+
+
 def test_whole_numbers_may_stand_for_floats_and_nan_may_not_be_written() -> None:
     assert from_dict(Inner, {"x": 1, "y": [2]}).y == (2.0,)
     with pytest.raises(ValueError, match="JSON compliant"):
