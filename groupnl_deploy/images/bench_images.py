@@ -49,7 +49,7 @@ def bench_images(dataset_name: str | None, input_shape: Shape, count: int | None
     chosen = range(len(data.test))[:count]
     source = f"{data.name}, first {len(chosen)} test images (split seed {data.split_seed})"
     labels = tuple(data.test.labels[:count].tolist())
-    return BenchImages(gather(data.test, chosen).numpy(), labels, source, *data.statistics)
+    return BenchImages(gather(data.test, chosen, data.input_shape).numpy(), labels, source, *data.statistics)
 
 
 def _photo_crops(shape: Shape, count: int) -> BenchImages:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from groupnl_deploy.errors import UsageError
+from groupnl_deploy.errors import GroupNLError, UsageError
 
 Shape = tuple[int, int, int]
 """(C, H, W) of one image."""
@@ -70,7 +70,9 @@ class Dataset:
 
     def __post_init__(self) -> None:
         for part in (self.train, self.test):
-            if len(part.labels) != len(part) or not set(np.unique(part.labels)) <= set(range(self.num_classes)):
+            labels = np.asarray(part.labels)
+            known = labels.dtype.kind in "iu" and set(np.unique(labels)) <= set(range(self.num_classes))
+            if len(labels) != len(part) or not (known or not len(part)):
                 raise UsageError(
                     f"“{self.name}” has {len(part)} images, {len(part.labels)} labels and {self.num_classes} classes, "
                     "which do not go together.",
@@ -94,12 +96,12 @@ class Dataset:
         return found
 
 
-def gather(images: LabelledImages, indices: Iterable[int]) -> Tensor:
+def gather(images: LabelledImages, indices: Iterable[int], shape: Shape | None = None) -> Tensor:
     """uint8 (N, C, H, W): the images of these indices, read one by one in this order.
 
-    Raises `UsageError` for an image that is not uint8 (C, H, W).
+    Raises `UsageError` for an image that cannot be read, is not uint8 (C, H, W), or has another shape than `shape`.
     """
-    return torch.from_numpy(np.stack([_read(images, index) for index in indices]))
+    return torch.from_numpy(np.stack([_read(images, index, shape) for index in indices]))
 
 
 def measure_statistics(images: LabelledImages, channels: int) -> Statistics:
@@ -109,7 +111,7 @@ def measure_statistics(images: LabelledImages, channels: int) -> Statistics:
     """
     sums, squares, pixels = np.zeros(channels, np.int64), np.zeros(channels, np.int64), 0
     for index in range(len(images)):
-        values = _read(images, index, channels).reshape(channels, -1).astype(np.int64)
+        values = _read(images, index, (channels, None, None)).reshape(channels, -1).astype(np.int64)
         sums, squares = sums + values.sum(axis=1), squares + np.square(values).sum(axis=1)
         pixels += values.shape[1]
     scale, totals = 255 * pixels, sums.tolist()
@@ -117,13 +119,28 @@ def measure_statistics(images: LabelledImages, channels: int) -> Statistics:
     return Statistics(tuple(total / scale for total in totals), tuple(spread / scale for spread in spreads))
 
 
-def _read(images: LabelledImages, index: int, channels: int | None = None) -> Pixels:
+def _read(images: LabelledImages, index: int, shape: tuple[int | None, ...] | None = None) -> Pixels:
     """An image, for certain. Pixels from 0 to 1 would become zeros without a word."""
-    pixels = images[index]
-    if pixels.dtype != np.uint8 or pixels.ndim != 3 or channels not in (None, len(pixels)):
-        wanted = f"({channels or 'C'}, H, W)"
+    wanted = shape or (None, None, None)
+    pixels = _item(images, index)
+    fits = pixels.ndim == 3 and all(size in (None, found) for size, found in zip(wanted, pixels.shape, strict=True))
+    if pixels.dtype != np.uint8 or not fits:
+        axes = ", ".join(name if size is None else str(size) for name, size in zip("CHW", wanted, strict=True))
         raise UsageError(
-            f"Image {index} of a data set is {pixels.dtype} {pixels.shape}, and should be uint8 {wanted}.",
-            "Give pixels from 0 to 255, the channels first.",
+            f"Image {index} of a data set is {pixels.dtype} {pixels.shape}, and should be uint8 ({axes}).",
+            "Give pixels from 0 to 255, the channels first, and all images of the data set's shape.",
         )
     return pixels
+
+
+def _item(images: LabelledImages, index: int) -> Pixels:
+    """What a data set's own code gives; what goes wrong in it is told with the image."""
+    try:
+        return images[index]
+    except Exception as error:
+        if isinstance(error, GroupNLError | MemoryError) or getattr(error, "filename", None):  # says enough by itself
+            raise
+        raise UsageError(
+            f"Image {index} of a data set cannot be read: {type(error).__name__}: {error}.",
+            "See to that image, or to the code that reads it.",
+        ) from error

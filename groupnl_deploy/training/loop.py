@@ -122,7 +122,7 @@ class _Run:
         self.epoch += 1
 
     def _step(self, chosen: Tensor, step: int) -> float:
-        images = self.augment(gather(self.dataset.train, chosen.tolist()), self.random)
+        images = self.augment(gather(self.dataset.train, chosen.tolist(), self.dataset.input_shape), self.random)
         logits = self.model(as_input(images, *self.dataset.statistics))
         loss = functional.cross_entropy(logits, self.labels[chosen])
         torch.autograd.backward(loss)
@@ -190,3 +190,6 @@ def _require_fit(spec: ModelSpec, dataset: Dataset) -> None:
         )
     if len(dataset.train) < 2:
         raise UsageError(f"“{dataset.name}” has {len(dataset.train)} training images.", "Two are the least.")
+    if not len(dataset.test):
+        raise UsageError(f"“{dataset.name}” has no test images.", "Leave at least one for its test part.")
+    gather(dataset.test, [0], dataset.input_shape)  # before hours are spent on what cannot be evaluated

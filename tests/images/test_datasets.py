@@ -1,6 +1,7 @@
 """Data sets: split, statistics, refusals, and the images that benchmarks run on."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -138,12 +139,29 @@ class Seven(ReadOnDemand):
         return 7
 
 
-@pytest.mark.parametrize("labels", [np.arange(7) % 3, np.arange(6) % 2, np.arange(7) % 2 - 1])
+@pytest.mark.parametrize("labels", [np.arange(7) % 3, np.arange(6) % 2, np.arange(7) % 2 - 1, np.arange(7) % 2.0])
 def test_labels_that_are_no_class_of_an_image_are_refused(labels):
     part = Seven(7)
     part.labels = labels
     with pytest.raises(UsageError, match="which do not go together"):
         on_demand(train=part)
+
+
+def test_an_image_of_another_shape_is_refused_with_its_index():
+    with pytest.raises(UsageError, match=r"Image 1 .* uint8 \(2, 4, 4\), and should be uint8 \(2, 5, 5\)"):
+        gather(ReadOnDemand(3), [1, 0], (2, 5, 5))
+
+
+def test_what_goes_wrong_in_the_code_that_reads_an_image_is_told_with_its_index(monkeypatch):
+    monkeypatch.setattr(ReadOnDemand, "__getitem__", lambda images, index: {}[index])
+    with pytest.raises(UsageError, match="Image 2 of a data set cannot be read: KeyError: 2"):
+        gather(ReadOnDemand(3), [2])
+
+
+def test_a_file_that_cannot_be_read_is_told_by_its_name(monkeypatch):
+    monkeypatch.setattr(ReadOnDemand, "__getitem__", lambda images, index: Path(f"/nowhere/{index}.png").read_bytes())
+    with pytest.raises(FileNotFoundError, match=r"/nowhere/2\.png"):
+        gather(ReadOnDemand(3), [2])
 
 
 def test_images_of_one_colour_are_refused():

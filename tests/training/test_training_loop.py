@@ -168,6 +168,14 @@ def test_a_network_that_does_not_fit_the_data_is_refused(change, thin_spec, few_
         train(replace(thin_spec, **change), Recipe(), few_digits, ignore)
 
 
+def test_no_test_images_are_refused_before_the_first_step(thin_spec, few_digits):
+    none = replace(few_digits, test=InMemoryImages(few_digits.test.pixels[:0], few_digits.test.labels[:0]))
+    seen = []
+    with pytest.raises(UsageError, match="no test images"):
+        train(thin_spec, Recipe(), none, seen.append)
+    assert seen == []
+
+
 def test_one_training_image_is_refused(thin_spec, few_digits):
     one = replace(few_digits, train=InMemoryImages(few_digits.train.pixels[:1], few_digits.train.labels[:1]))
     with pytest.raises(UsageError, match="1 training images"):
