@@ -1,6 +1,7 @@
 """The device `local`: this machine through the same verbs as a board, with subprocesses and plain files."""
 
 import errno
+import hashlib
 import os
 import select
 import shutil
@@ -17,7 +18,16 @@ from typing import IO, Self
 
 from device_agent.durable import flush
 from groupnl_deploy.errors import DeviceFault, DeviceUnavailable, DeviceUnreachable, DiskFull, GroupNLError
-from groupnl_deploy.remote.transfer import PIECE_BYTES, Outgoing, Part, TellBytes, incoming, outgoing, require_offset
+from groupnl_deploy.remote.transfer import (
+    PIECE_BYTES,
+    Outgoing,
+    Part,
+    TellBytes,
+    incoming,
+    outgoing,
+    require_offset,
+    require_same_beginning,
+)
 from groupnl_deploy.remote.transport import (
     SEND_TIMEOUT_S,
     STDERR_TAIL_BYTES,
@@ -186,7 +196,7 @@ class LocalTransport:
             try:
                 self._make_folders(written.parent)
                 self._make_folders(final.parent)
-                _write(written, file)
+                _write(written, file, place, self.name)
                 written.replace(final)
                 flush(final.parent)
             except BaseException as error:
@@ -308,16 +318,25 @@ def _close_pipes(child: "subprocess.Popen[bytes]") -> None:
             stream.close()
 
 
-def _write(part: Path, file: Outgoing) -> None:
-    offset_bytes = file.across_bytes
-    with part.open("r+b" if offset_bytes else "wb") as stream:
-        require_offset(part.stat().st_size, offset_bytes)
-        stream.truncate(offset_bytes)
-        stream.seek(offset_bytes)
+def _write(path: Path, file: Outgoing, part: Part, device: str) -> None:
+    with path.open("r+b" if part.offset_bytes else "wb") as stream:
+        if part.offset_bytes:
+            require_offset(path.stat().st_size, part.offset_bytes)
+            require_same_beginning(file, _beginning_sha256(stream, part.offset_bytes), part, device)
+        stream.truncate(part.offset_bytes)
+        stream.seek(part.offset_bytes)
         for piece in file.pieces():
             stream.write(piece)
         stream.flush()
         os.fsync(stream.fileno())
+
+
+def _beginning_sha256(stream: IO[bytes], size_bytes: int) -> str:
+    digest, left_bytes = hashlib.sha256(), size_bytes
+    while left_bytes and (piece := stream.read(min(PIECE_BYTES, left_bytes))):
+        digest.update(piece)
+        left_bytes -= len(piece)
+    return digest.hexdigest()
 
 
 def _discard(part: Path) -> None:

@@ -19,16 +19,36 @@ from paramiko.sftp import CMD_EXTENDED
 from groupnl_deploy.errors import DeviceFault, DeviceUnreachable
 from groupnl_deploy.remote import ssh_refusals as refusals
 from groupnl_deploy.remote.device import Device
+from groupnl_deploy.remote.python import MARK, ask_python
 from groupnl_deploy.remote.ssh_login import CHANNEL_TIMEOUT_S, find, log_in
 from groupnl_deploy.remote.ssh_process import SshProcess
 from groupnl_deploy.remote.ssh_read import read_ahead
 from groupnl_deploy.remote.ssh_target import SshTarget
-from groupnl_deploy.remote.transfer import Incoming, Outgoing, Part, TellBytes, incoming, outgoing, require_offset
+from groupnl_deploy.remote.transfer import (
+    Incoming,
+    Outgoing,
+    Part,
+    TellBytes,
+    incoming,
+    outgoing,
+    require_offset,
+    require_same_beginning,
+)
 from groupnl_deploy.remote.transport import Completed, Process, below_root, part_name, require_small
 
 _SFTP_TIMEOUT_S = 60.0  # an SD card may take long to flush a large file
 _KEEPALIVE_S = 10  # gives TCP_USER_TIMEOUT something unacknowledged to count from while both ends are silent
 _DISK_MARGIN_BYTES = 1 << 16
+# Prints the SHA-256 of the first so many bytes of a file.
+_BEGINNING = f"""
+import hashlib, sys
+digest, left = hashlib.sha256(), int(sys.argv[2])
+with open(sys.argv[1], "rb") as stream:
+    while piece := stream.read(min(left, 1 << 18)):
+        digest.update(piece)
+        left -= len(piece)
+print('{MARK}', digest.hexdigest())
+"""
 
 
 class _Link:
@@ -109,6 +129,9 @@ class SshTransport:
                 with self._files(f"write {final}") as sftp:
                     _make_folders(sftp, posixpath.dirname(written))
                     _make_folders(sftp, posixpath.dirname(final))
+                    if place.offset_bytes:
+                        require_offset(sftp.stat(written).st_size or 0, place.offset_bytes)
+                        require_same_beginning(file, self._beginning_sha256(place), place, self.name)
                     _upload(sftp, file, written)
                     sftp.posix_rename(written, final)
             except BaseException as error:
@@ -189,6 +212,11 @@ class SshTransport:
             for piece in read_ahead(sftp, file, size_bytes):
                 sink.write(piece)
 
+    def _beginning_sha256(self, part: Part) -> str:
+        """Of what is kept of a part, computed there: to read it back would take as long as to send it again."""
+        (sha256,) = ask_python(self, _BEGINNING, self.path(part.relative), str(part.offset_bytes))
+        return sha256
+
     def _discard(self, part: str) -> None:
         """Remove a part, in a new session: the old one may hold half a request."""
         self._drop_sftp()
@@ -262,7 +290,6 @@ def _upload(sftp: paramiko.SFTPClient, file: Outgoing, part: str) -> None:
     offset_bytes, last = file.across_bytes, b""
     with sftp.open(part, "r+b" if offset_bytes else "wb") as stream:
         if offset_bytes:
-            require_offset(stream.stat().st_size or 0, offset_bytes)
             stream.truncate(offset_bytes)
             stream.seek(offset_bytes)
         stream.set_pipelined(True)

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import IO
 
 from device_agent.durable import flush
-from groupnl_deploy.errors import UsageError
+from groupnl_deploy.errors import UsageError, VerificationFailed
 from groupnl_deploy.workspace import disk_errors
 
 PIECE_BYTES = 1 << 18
+_FROM_THE_BEGINNING = "Send the file from its beginning."
 
 TellBytes = Callable[[int], None]
 """Told after each piece how many bytes of the file are across, those before the offset included."""
@@ -28,7 +29,8 @@ TellBytes = Callable[[int], None]
 class Part:
     """A partial file on the device that outlives an interrupted `put`, so that a later `put` can continue it.
 
-    `relative` is its path below the root. The first `offset_bytes` of it are kept; what is behind them is cut off.
+    `relative` is its path below the root. The first `offset_bytes` of it are kept, once they were found to be those
+    that the file begins with; what is behind them is cut off.
     """
 
     relative: str
@@ -39,15 +41,21 @@ class Outgoing:
     """A file that leaves this machine, from an offset on. Made by `outgoing`."""
 
     def __init__(self, stream: IO[bytes], name: str, size_bytes: int, tell: TellBytes | None) -> None:
-        self._stream, self._name, self._tell = stream, name, tell
+        self._stream, self.name, self._tell = stream, name, tell
         self._hash, self._across_bytes, self._size_bytes = hashlib.sha256(), 0, size_bytes
 
     def skip(self, offset_bytes: int) -> None:
-        """Leave out what the device has already. It is hashed all the same."""
+        """Leave out what the device has already. It is hashed all the same.
+
+        Raises `VerificationFailed` where the file has less.
+        """
         while self._across_bytes < offset_bytes:
             piece = self._read(min(PIECE_BYTES, offset_bytes - self._across_bytes))
             if not piece:
-                raise ValueError(f"{self._name} is shorter than the offset of {offset_bytes} bytes")
+                raise VerificationFailed(
+                    f"{self.name} is shorter than the {offset_bytes} bytes that were sent of it, so it has changed.",
+                    _FROM_THE_BEGINNING,
+                )
             self._across_bytes += len(piece)
 
     def pieces(self) -> Iterator[bytes]:
@@ -74,7 +82,7 @@ class Outgoing:
         return self._hash.hexdigest()
 
     def _read(self, size_bytes: int) -> bytes:
-        with _reading(self._name):
+        with _reading(self.name):
             piece = self._stream.read(size_bytes)
         self._hash.update(piece)
         return piece
@@ -146,6 +154,15 @@ def require_offset(held_bytes: int, offset_bytes: int) -> None:
     """Raise where a part on the device is too short to be continued from there: a hole would be left."""
     if held_bytes < offset_bytes:
         raise OSError(f"its part has {held_bytes} bytes, too few to go on from {offset_bytes}")
+
+
+def require_same_beginning(file: Outgoing, held_sha256: str, part: Part, device: str) -> None:
+    """Raise `VerificationFailed` where what a part holds is not what the file begins with, as when it has changed."""
+    if held_sha256 != file.sha256:
+        raise VerificationFailed(
+            f"The part {part.relative} on {device} does not begin as {file.name} does, so it cannot be continued.",
+            _FROM_THE_BEGINNING,
+        )
 
 
 @contextlib.contextmanager

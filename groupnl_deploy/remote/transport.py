@@ -81,8 +81,8 @@ class Transport(Protocol):
 
         `source` is a file of this machine, which is sent in pieces, or bytes that are in memory anyway. The temporary
         file is removed when the transfer fails; a `part` stays, and the next `put` continues it from its offset.
-        Returns the SHA-256 of the whole source. Raises `DiskFull` when there is no room, and `DeviceFault` where the
-        part on the device is shorter than its offset.
+        Returns the SHA-256 of the whole source. Raises `DiskFull` when there is no room, `DeviceFault` where the part
+        on the device is shorter than its offset, and `VerificationFailed` where the source does not begin with it.
         """
 
     def get(self, relative: str, target: Path, tell: TellBytes | None = None) -> str | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from groupnl_deploy.errors import DeviceFault, DeviceUnavailable, DeviceUnreachable, UsageError
+from groupnl_deploy.errors import DeviceFault, DeviceUnavailable, DeviceUnreachable, UsageError, VerificationFailed
 from groupnl_deploy.remote.connect import connect
 from groupnl_deploy.remote.device import Device
 from groupnl_deploy.remote.transfer import Part
@@ -151,13 +151,22 @@ def test_what_lies_behind_the_offset_of_a_part_is_cut_off(transport: Transport) 
     assert transport.read("file") == b"0123456789"
 
 
+def test_a_part_of_a_file_that_changed_meanwhile_is_refused_and_stays(transport: Transport) -> None:
+    transport.put(b"0123", "part")
+    with pytest.raises(VerificationFailed, match="does not begin as the data does") as caught:
+        transport.put(b"0124 6789", "file", part=Part("part", 4))
+    assert not caught.value.transient
+    assert transport.read("file") is None and transport.read("part") == b"0123"
+    assert transport.put(b"0124 6789", "file", part=Part("part")) == _sha256(b"0124 6789")  # as the remedy says
+
+
 def test_a_part_shorter_than_its_offset_is_refused_and_stays(transport: Transport) -> None:
     transport.put(b"0123", "part")
     with pytest.raises(DeviceFault, match="its part has 4 bytes, too few to go on from 5"):
         transport.put(b"0123456789", "file", part=Part("part", 5))
     with pytest.raises(DeviceFault, match="write"):
         transport.put(b"0123456789", "file", part=Part("missing", 5))
-    with pytest.raises(ValueError, match="shorter than the offset"):
+    with pytest.raises(VerificationFailed, match="shorter than the 5 bytes that were sent of it"):
         transport.put(b"0123", "file", part=Part("part", 5))
     assert transport.read("part") == b"0123"
     assert _names(str(Path(transport.path("part")).parent)) == ["part"]
