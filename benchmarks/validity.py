@@ -68,7 +68,7 @@ SWEEP = (0.0, 0.05, 0.1, 0.2, 0.4, 1.0)  # of one core
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Trial:
     """One run: what was beside it, what the rules saw, and why it was stamped, if it was."""
 
     beside: tuple[float, ...]
@@ -119,7 +119,7 @@ class Bench:
         deploy_artifact(artifact.directory, "local", Silence())
         return artifact.sha256
 
-    def __call__(self, net: str, threads: int, shares: tuple[float, ...]) -> Outcome:
+    def __call__(self, net: str, threads: int, shares: tuple[float, ...]) -> Trial:
         """One run beside such programs, and what the rules say of it."""
         self.count += 1
         others = others_now(0.0 if shares else self.arguments.patience)
@@ -137,13 +137,13 @@ class Bench:
         found, latencies_ms = checks(run, None), [latency / 1e6 for latency in run.result.latencies_ns]
         values = {check.rule: check.value for check in found}
         p50_ms, mean_ms = statistics.median(latencies_ms), statistics.fmean(latencies_ms)
-        return Outcome(shares, net, run.result.settings.threads, p50_ms, mean_ms, others, values, problems(found))
+        return Trial(shares, net, run.result.settings.threads, p50_ms, mean_ms, others, values, problems(found))
 
 
 HEADING = "beside net   thr   p50 ms  others p99/p50 mean/p50   drift foreign  stolen"
 
 
-def line(done: Outcome) -> str:
+def line(done: Trial) -> str:
     """One run as a line of the table."""
     values = [done.values.get(rule) for rule in SHOWN]
     numbers = "".join(f"{'-':>8}" if value is None else f"{value:>8.3f}" for value in values)
@@ -152,14 +152,14 @@ def line(done: Outcome) -> str:
     return f"{load:>6.2f} {done.net:<6}{done.threads:>3}{done.p50_ms:>9.3f}{done.others:>8.3f} {numbers}  {verdict}"
 
 
-def both_ways(bench: Bench, arguments: argparse.Namespace) -> Iterator[Outcome]:
+def both_ways(bench: Bench, arguments: argparse.Namespace) -> Iterator[Trial]:
     """Quiet and busy by turns."""
     for net, threads in islice(cycle(SUBJECTS), arguments.runs):
         for shares in ((), (1.0,) * arguments.loops):
             yield bench(net, threads, shares)
 
 
-def counts(done: list[Outcome]) -> list[str]:
+def counts(done: list[Trial]) -> list[str]:
     """How many of either kind were stamped."""
     quiet, busy = ([run for run in done if bool(run.beside) == busy] for busy in (False, True))
     calm = [run for run in quiet if not run.disturbed]
@@ -171,7 +171,7 @@ def counts(done: list[Outcome]) -> list[str]:
     ]
 
 
-def sweep(bench: Bench, arguments: argparse.Namespace) -> Iterator[Outcome]:
+def sweep(bench: Bench, arguments: argparse.Namespace) -> Iterator[Trial]:
     """Each subject beside each load, the loads by turns."""
     for net, threads in SUBJECTS:
         for _ in range(arguments.runs):
@@ -179,7 +179,7 @@ def sweep(bench: Bench, arguments: argparse.Namespace) -> Iterator[Outcome]:
                 yield bench(net, threads, (share,) if share else ())
 
 
-def effects(done: list[Outcome]) -> list[str]:
+def effects(done: list[Trial]) -> list[str]:
     """What each load did to the mean latency: medians over the runs, against those with none beside them."""
     lines = ["of one core   net    thr   foreign, of all cores   mean latency / with none"]
     for net, threads in dict.fromkeys((run.net, run.threads) for run in done):
@@ -205,7 +205,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="one document instead of the table")
     arguments = parser.parse_args()
     arguments.runs = arguments.runs or (3 if arguments.sweep else 20)
-    done: list[Outcome] = []
+    done: list[Trial] = []
     with tempfile.TemporaryDirectory() as name:
         os.environ["GROUPNL_HOME"] = str(Path(name) / "home")
         outcomes = (sweep if arguments.sweep else both_ways)(Bench(Path(name), arguments), arguments)
