@@ -121,6 +121,8 @@ def _respelled(path: Path, sentence: str) -> str:
     text = path.read_text(encoding="utf-8")
     for place in _SPELLINGS:
         sentence = re.sub(rf"{re.escape(key_name(place))}\b", key_name(as_typed(text, place)), sentence)
+    if _METER in dict(_lines(text)):
+        return re.sub(r"\[bench\.meters\.[^\].]+", "[bench.meter", sentence)
     return sentence
 
 

@@ -81,7 +81,7 @@ def require_valid(report: "Report", again: str = "bench again") -> None:
     if not invalid:
         return
     first = next(check for check in invalid[0].checks if check.verdict == "invalid")
-    others = f" In all {len(invalid)} of {len(report.rows)} runs are." if len(invalid) > 1 else ""
+    others = f" {len(invalid)} of {len(report.rows)} runs are invalid." if len(invalid) > 1 else ""
     raise MeasurementInvalid(
         f"{invalid[0].run} is invalid: {first.says}.{others}",
         f"{first.remedy}, then {again}. What was measured is kept, and marked.",

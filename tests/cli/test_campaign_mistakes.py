@@ -136,6 +136,7 @@ def test_a_mistake_names_its_table_key_and_line_and_no_option(
     done = run(tmp_path, text)
     assert done.exit_code == 2 and done.stdout == "", done.output
     assert place in done.stderr, done.stderr
+    assert "[bench.meters" not in done.stderr, "the file has [bench.meter]"
     assert not re.search(r"(?<!\w)--[a-z]", re.sub(r"groupnl [a-z]+[^.;,`]*", "", done.stderr)), done.stderr
     line = re.search(r"line (\d+) of", done.stderr)
     assert line, done.stderr

@@ -145,7 +145,7 @@ def test_report_shows_everything_and_ends_with_exit_code_6(runs: Path, format: s
     done = groupnl("report", "sound", "noisy", "turned", "--format", format)
     assert done.exit_code == 6
     assert done.stdout.count("noisy") and "Error: noisy is invalid" in done.stderr
-    assert "In all 2 of 3 runs are." in done.stderr
+    assert "2 of 3 runs are invalid." in done.stderr
     assert "top" in done.stderr and "bench again" in done.stderr
 
 
