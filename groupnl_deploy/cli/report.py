@@ -112,7 +112,7 @@ def require_complete(report: "Report") -> None:
         raise MeasurementInvalid(
             f"{count} of {of} runs {'is' if count == 1 else 'are'} incomplete, and what there is of "
             f"{'it' if count == 1 else 'them'} is no result.",
-            "Bench again with the same --out, or remove the folder.",
+            "Bench again with the same --out (or run the same campaign again), or remove the folder.",
         )
 
 
