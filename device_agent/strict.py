@@ -58,12 +58,18 @@ def from_dict(cls: type[T], data: Any, where: str = "") -> T:
 
 
 def from_json(cls: type[T], text: str | bytes, where: str = "") -> T:
-    """`from_dict` on JSON text; text that is no JSON is a `StrictError` too."""
+    """`from_dict` on JSON text; text that is no JSON is a `StrictError` too, and so is a record without its version.
+
+    People write tables and leave out what they do not know; a record has every key, as `to_json` wrote it.
+    """
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:  # brackets in brackets, thousands deep
         raise StrictError(f"{where or cls.__name__}: not valid JSON ({error})") from error
-    return from_dict(cls, data, where)
+    record = from_dict(cls, data, where)
+    if hasattr(record, "schema_version") and "schema_version" not in data:
+        raise StrictError(f"{where or cls.__name__}: missing key “schema_version”")
+    return record
 
 
 def _require_schema_version(fields: "dict[str, dataclasses.Field[Any]]", data: dict[str, Any], place: str) -> None:

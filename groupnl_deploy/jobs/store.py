@@ -108,7 +108,8 @@ class Store:
         """Whether its stamp is there and cannot be read: of another version, or damaged."""
         try:
             content = self._path(job).read_bytes()
-            from_json(Record, content or b"{}")
+            if content:  # an empty one is being made for the first time
+                from_json(Record, content)
         except StrictError:
             return True
         except OSError:

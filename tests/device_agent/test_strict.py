@@ -71,6 +71,20 @@ def test_text_that_is_no_json_is_a_strict_error() -> None:
 
 
 @dataclass(frozen=True)
+class Versioned:
+    x: int
+    schema_version: int = 3
+
+
+def test_a_record_says_its_version_and_a_table_need_not() -> None:
+    assert from_dict(Versioned, {"x": 1}) == from_json(Versioned, to_json(Versioned(1)))
+    with pytest.raises(StrictError, match=r"^Versioned: missing key “schema_version”$"):
+        from_json(Versioned, '{"x": 1}')
+    with pytest.raises(StrictError, match="expected a table of keys"):
+        from_json(Versioned, "[]")
+
+
+@dataclass(frozen=True)
 class Signed:
     sign: Literal[1, -1] = 1
     count: int = 1
