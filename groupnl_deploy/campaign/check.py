@@ -22,6 +22,10 @@ def check_campaign(campaign: Campaign) -> None:
     _check_labels(campaign.models)
     for model in campaign.models:
         _check_model(model)
+    if campaign.trainings and all(model.config.checkpoint for model in campaign.models):
+        raise CampaignMistake(
+            "[train] would do nothing: every model is a checkpoint that is there.", "Leave it out.", ("train",)
+        )
     for export in campaign.exports:
         with at("export", "target"):
             known_word("target", export.target, TARGETS)

@@ -6,11 +6,13 @@ each of its values is tried with all others: `axes.read_points`.
 
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from device_agent.backend_table import BACKENDS
+from device_agent.manifest import Format
 from device_agent.strict import StrictError, from_dict
 from groupnl_deploy.campaign.axes import read_points
 from groupnl_deploy.campaign.cell import ExportPoint
@@ -28,6 +30,8 @@ from groupnl_deploy.campaign.config import (
 from groupnl_deploy.campaign.words import CampaignMistake, as_typed, at, dotted, in_toml_words, place_in, speaking_of
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.words import nearest_word
+
+_USUAL_BACKENDS = ("pytorch", "onnxruntime")
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,7 @@ def _campaign(table: dict[str, Any], name: str) -> Campaign:
     formats = _or_else(file.export, "format", "formats", ["onnx", "torch"])
     exports = read_points(ExportPoint, _batch_as_word(formats), f"{name}.export", formats="format")
     pushes = read_points(PushConfig, file.push, f"{name}.push", devices="device")
-    benches = _benches(file.bench, f"{name}.bench")
+    benches = _benches(file.bench, f"{name}.bench", {point.value.format for point in exports})
     devices = tuple(point.value.device for point in pushes)
     return Campaign(
         out=file.out,
@@ -113,15 +117,19 @@ def _models(table: Any, index: int, name: str) -> list[NamedModel]:
     return [NamedModel(replace(point.value, label=f"{point.value.label}{point.suffix}"), index) for point in points]
 
 
-def _benches(table: dict[str, Any], where: str) -> list[BenchConfig]:
-    """Threads may stand with the workload, where they stood when they had no list."""
+def _benches(table: dict[str, Any], where: str, formats: Collection[Format]) -> list[BenchConfig]:
+    """Threads may stand with the workload, where they stood when they had no list.
+
+    Backends that are left out are the usual ones that run one of the formats.
+    """
     workload = table.get("workload")
     if isinstance(workload, dict) and "threads" in workload:
         if "threads" in table:
             raise StrictError(f"{where}.workload.threads: threads stands in two tables")
         rest = {key: value for key, value in workload.items() if key != "threads"}
         table = table | {"workload": rest, "threads": workload["threads"]}
-    table = _or_else(table, "backend", "backends", ["pytorch", "onnxruntime"])
+    usual = [backend for backend in _USUAL_BACKENDS if {*BACKENDS[backend].formats} & {*formats}]
+    table = _or_else(table, "backend", "backends", usual)
     fixed = ("repeats", "workload", "meter", "meters")
     return [point.value for point in read_points(BenchConfig, table, where, fixed, backends="backend")]
 

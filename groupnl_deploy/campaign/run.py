@@ -22,7 +22,7 @@ from groupnl_deploy.jobs.quiet import machine_for
 from groupnl_deploy.jobs.run import Ended, Rules, pending, run_jobs
 from groupnl_deploy.jobs.store import Store
 from groupnl_deploy.models.departure import Departure
-from groupnl_deploy.progress import Reporter
+from groupnl_deploy.progress import Reporter, Say
 from groupnl_deploy.report.build import Report, build_report
 from groupnl_deploy.words import known_word, nearest_word
 
@@ -95,8 +95,7 @@ def run_campaign(campaign: Campaign, reporter: Reporter, choice: Choice = Choice
     sources, plan = _planned(campaign)
     rules = _rules(campaign, plan.jobs, choice)
     jobs = _chosen(plan.jobs, choice, rules)
-    if plan.left_out:
-        reporter.note(f"Left out: {'; '.join(plan.left_out)}.")
+    _tell_left_out(plan, reporter.note)
     with machine_for(False, rules.machine, reporter.note):  # all this would disturb who measures here
         todo = pending(jobs, rules)
         _tell_unread_stamps(todo, Store(rules.store), reporter)
@@ -108,15 +107,24 @@ def run_campaign(campaign: Campaign, reporter: Reporter, choice: Choice = Choice
     return CampaignResult(campaign.out, steps, _report(jobs), departures, plan.left_out)
 
 
-def list_jobs(campaign: Campaign, choice: Choice = Choice()) -> tuple[StepAhead, ...]:
-    """Every chosen job in order, and whether it is up to date. Nothing is made and no device is asked."""
+def list_jobs(campaign: Campaign, choice: Choice = Choice(), note: Say = lambda text: None) -> tuple[StepAhead, ...]:
+    """Every chosen job in order, and whether it is up to date. Nothing is made and no device is asked.
+
+    `note` is told what was left out.
+    """
     _, plan = _planned(campaign)
+    _tell_left_out(plan, note)
     rules = _rules(campaign, plan.jobs, choice)
     jobs = _chosen(plan.jobs, choice, rules)
     ahead = {job.key for job in pending(jobs, rules)}
     return tuple(
         StepAhead(job.key, job.kind, job.name, str(job.product), job.needs, job.key not in ahead) for job in jobs
     )
+
+
+def _tell_left_out(plan: Plan, note: Say) -> None:
+    if plan.left_out:
+        note(f"Left out: {'; '.join(plan.left_out)}.")
 
 
 def _planned(campaign: Campaign) -> tuple[tuple[Source, ...], Plan]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from groupnl_deploy.campaign.cell import Axis, Cell
+from groupnl_deploy.campaign.cell import AXES, Axis, Cell
 from groupnl_deploy.campaign.config import Campaign
 from groupnl_deploy.campaign.layout import Layout
 from groupnl_deploy.jobs.job import Job
@@ -29,6 +29,11 @@ class Stage:
     name: str
     axes: tuple[Axis, ...]
     job: Callable[[Projection], Job | None]
+
+    def __post_init__(self) -> None:
+        unknown = [axis for axis in self.axes if axis not in AXES]
+        if unknown:
+            raise ValueError(f"the stage {self.name} names the axis {unknown[0]!r}; a cell has {', '.join(AXES)}")
 
 
 def keys(job_class: type[Job], names: Sequence[str]) -> tuple[str, ...]:

@@ -50,7 +50,7 @@ def run(
     choice = Choice(from_, to, tuple(only or ()), workers)
     if list_:
         with speaking_of(config):
-            _show_steps(list_jobs(campaign, choice), json)
+            _show_steps(list_jobs(campaign, choice, console.say), json)
         return
     try:
         with speaking_of(config):

@@ -167,7 +167,7 @@ class _Relay:
 
     def note(self, text: str) -> None:
         """One line that stays."""
-        self._mouth.send(_Said(self._key, text, True))
+        self._mouth.send(_Said(self._key, f"{self._key}: {text}", True))
 
     @contextlib.contextmanager
     def task(self, name: str) -> Iterator[Task]:

@@ -12,6 +12,7 @@ from groupnl_deploy.campaign.load import load_campaign
 from groupnl_deploy.campaign.plan import STAGE_NAMES, Plan, plan_of
 from groupnl_deploy.campaign.run import Choice, list_jobs, run_campaign
 from groupnl_deploy.campaign.sources import sources_of
+from groupnl_deploy.campaign.stage import Stage
 from groupnl_deploy.campaign.words import CampaignMistake
 from groupnl_deploy.deploy.inventory import add_device, remove_device
 from groupnl_deploy.errors import UsageError
@@ -238,7 +239,10 @@ def test_a_form_of_an_export_keeps_its_name_when_a_level_is_added_behind(tmp_pat
         (('model = "resnet18_cifar"', "width = 1.0"), ["[[models]] number 1", "either a model, by its name"]),
         (('label = "a"', 'label = "../a"'), ["label"]),
         (("[train]", '[bench]\nbackends = ["onnx"]\n[train]'), ["no backend “onnx”", "onnxruntime"]),
-        (("[train]", '[export]\nformats = ["onnx"]\n[train]'), ["pytorch needs the format torch"]),
+        (
+            ("[train]", '[export]\nformats = ["onnx"]\n[bench]\nbackends = "pytorch"\n[train]'),
+            ["pytorch needs the format torch"],
+        ),
         (("[train]", '[bench.workload]\nmin_seconds = "10"\n[train]'), ["bench.workload.min_seconds", "float"]),
         (
             ("[train]", '[bench.meter]\nmeter="km003c"\nport="emulator"\n[bench.workload]\nmin_seconds=3\n[train]'),
@@ -356,3 +360,18 @@ def test_what_a_name_alone_does_not_mean_is_said_before_anything_is_trained(tmp_
     (departure,) = run_campaign(load_campaign(path), Silence(), Choice(last="train")).departures
     assert departure.fields == ("num_classes", "input_shape", "padding") and departure.own_params == 5_438_392
     assert said[1:] == [f"light: {' '.join(departure.sentences)}"] and "10 classes, images of 3x32x32" in said[1]
+
+
+def test_backends_that_are_left_out_follow_the_formats(tmp_path: Path) -> None:
+    assert names(planned(tmp_path, MINIMAL + '[export]\nformats = "onnx"\n'), "bench") == ["a-onnxruntime"]
+
+
+def test_a_training_of_nothing_is_refused(tmp_path: Path) -> None:
+    text = '[train]\ndataset = "digits"\n[[models]]\nlabel = "old"\ncheckpoint = "old"\n'
+    with pytest.raises(UsageError, match=r"\[train\] would do nothing"):
+        load_campaign(write(tmp_path, text))
+
+
+def test_a_stage_names_axes_that_there_are() -> None:
+    with pytest.raises(ValueError, match="the stage weigh names the axis 'exports'; a cell has source, export, device"):
+        Stage("weigh", ("source", "exports"), lambda of: None)
