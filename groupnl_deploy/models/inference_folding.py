@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from groupnl_deploy.models.inference_layers import Affine, PointwiseConv2d, SummedDepthwiseConv2d
+from groupnl_deploy.models.widths import geometry_arguments
 
 Norm = nn.BatchNorm2d
 
@@ -84,18 +85,8 @@ def _best_form(conv: nn.Conv2d, weight: Tensor, bias: Tensor | None) -> nn.Modul
 
 def _conv(like: nn.Conv2d, groups: int, weight: Tensor, bias: Tensor | None) -> nn.Conv2d:
     """An ordinary convolution of the same geometry."""
-    conv = nn.Conv2d(
-        like.in_channels,
-        len(weight),
-        like.kernel_size,  # type: ignore[arg-type]
-        like.stride,  # type: ignore[arg-type]
-        like.padding,  # type: ignore[arg-type]
-        like.dilation,  # type: ignore[arg-type]
-        groups,
-        bias is not None,
-        like.padding_mode,
-        device="meta",
-    )
+    arguments = geometry_arguments(like) | {"groups": groups, "bias": bias is not None}
+    conv = nn.Conv2d(like.in_channels, len(weight), device="meta", **arguments)
     conv.weight = nn.Parameter(weight.contiguous())
     conv.bias = None if bias is None else nn.Parameter(bias)
     return conv

@@ -49,17 +49,8 @@ class Width:
     def resize(self, layer: nn.Module) -> nn.Module:
         """A new layer of this width, else as the given one; its weights are drawn as PyTorch draws them."""
         if isinstance(layer, nn.Conv2d):
-            return nn.Conv2d(
-                self.taken,
-                self.written,
-                layer.kernel_size,  # type: ignore[arg-type]
-                layer.stride,  # type: ignore[arg-type]
-                layer.padding,  # type: ignore[arg-type]
-                layer.dilation,  # type: ignore[arg-type]
-                self.groups,
-                layer.bias is not None,
-                layer.padding_mode,
-            )
+            bias = layer.bias is not None
+            return nn.Conv2d(self.taken, self.written, groups=self.groups, bias=bias, **geometry_arguments(layer))
         if isinstance(layer, nn.Linear):
             return nn.Linear(self.taken, self.written, layer.bias is not None)
         return nn.BatchNorm2d(self.taken)
@@ -86,6 +77,11 @@ def resize(network: nn.Module, sketch: nn.Module, widths: Mapping[str, int], inp
 def conv_widths(network: nn.Module) -> dict[str, int]:
     """The output channels of every ordinary convolution, by its dotted name."""
     return {name: module.out_channels for name, module in network.named_modules() if isinstance(module, nn.Conv2d)}
+
+
+def geometry_arguments(conv: nn.Conv2d) -> dict[str, Any]:
+    """What gives another `nn.Conv2d` the same kernel, stride, padding, dilation and padding mode."""
+    return {name: getattr(conv, name) for name in ("kernel_size", "stride", "padding", "dilation", "padding_mode")}
 
 
 def _require_names(network: nn.Module, widths: Mapping[str, int]) -> None:
