@@ -49,17 +49,9 @@ def bench_device(
     """
     known_word("backend", backend, BACKENDS)
     device, wanted = get_device(device_name), _artifact_id(artifact)
-    require_read(backend, settings)
-    if plan is not None:
-        plan.require_live()
-        require_measurable(settings.workload)
-    if out is not None:
-        require_absent(out)
+    _require_possible(backend, settings, plan, out)
     with connect(device) as transport, open_agent(transport) as agent:
-        deployment = _deployment(agent, device.name, backend, wanted, reporter)
-        take_lock(agent, device.name, f"a benchmark of {deployment.label}", wait_s, reporter.note)
-        # Whom we waited for may have pushed a newer one, or this one anew.
-        deployment = find_deployment(agent.ask(ReadLedger(device.name)).deployments, device.name, backend, wanted)
+        deployment = _locked(agent, device.name, backend, wanted, wait_s, reporter)
         subject = _subject(transport, deployment, settings.workload.images)
         name = subject.manifest.label
         out = out or _default_run_folder(name, backend)
@@ -77,6 +69,26 @@ def bench_device(
                 note=reporter.note,
             )
             return save_run(out, run, trace), out
+
+
+def _require_possible(backend: str, settings: Settings, plan: MeterPlan | None, out: Path | None) -> None:
+    """Refuse what can be told before the device is asked."""
+    require_read(backend, settings)
+    if plan is not None:
+        plan.require_live()
+        require_measurable(settings.workload)
+    if out is not None:
+        require_absent(out)
+
+
+def _locked(
+    agent: AgentClient, device: str, backend: str, wanted: str | None, wait_s: float, reporter: Reporter
+) -> Deployment:
+    """What is to be benchmarked, with the device's lock taken for it."""
+    deployment = _deployment(agent, device, backend, wanted, reporter)
+    take_lock(agent, device, f"a benchmark of {deployment.label}", wait_s, reporter.note)
+    # Whom we waited for may have pushed a newer one, or this one anew.
+    return find_deployment(agent.ask(ReadLedger(device)).deployments, device, backend, wanted)
 
 
 def _deployment(agent: AgentClient, device: str, backend: str, wanted: str | None, reporter: Reporter) -> Deployment:

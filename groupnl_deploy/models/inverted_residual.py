@@ -395,9 +395,4 @@ def _conv(
 
 # How an ImageNet network of these blocks is registered.
 PADDINGS: dict[str, Any] = {"paddings": get_args(Padding)}
-MOBILE: dict[str, Any] = {
-    "placement": depthwise_convs,
-    "initialise": initialise_efficientnet,
-    **PADDINGS,
-    **IMAGENET,
-}
+MOBILE: dict[str, Any] = {"placement": depthwise_convs, "initialise": initialise_efficientnet, **PADDINGS, **IMAGENET}
