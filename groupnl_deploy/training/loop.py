@@ -166,7 +166,10 @@ def _resume(run: _Run, found: TrainingState | None) -> str | None:
     if found is None:
         return None
     if found.job != run.job:
-        return f"the saved state is of another {_difference(found.job, run.job)}: starting from the beginning"
+        return (
+            f"the saved state is of another {_difference(found.job, run.job)}: starting from the beginning; "
+            "it is kept until the first epoch is done"
+        )
     run.restore(found)
     return f"going on after epoch {found.epoch} of {run.job.recipe.epochs}"
 
