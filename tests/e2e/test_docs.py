@@ -64,7 +64,7 @@ def test_the_convolution_of_ten_lines_and_its_line_are_all_it_takes(monkeypatch:
         torch.testing.assert_close(to_inference(network)(image), network(image), rtol=1e-3, atol=1e-4)
     with pytest.raises(InvalidSpec, match=r"ratio is a knob of .*, not of shuffled"):
         model_spec("resnet18_cifar", "shuffled", knobs={"ratio": 4})
-    with pytest.raises(InvalidSpec, match=r"layer1\.0\.conv1: .*divisible"):
+    with pytest.raises(InvalidSpec, match=r"layer1\.0\.conv1 .*divisible"):
         create_model(model_spec("resnet18_cifar", "shuffled", knobs={"num_groups": 5}))
 
 
