@@ -266,7 +266,7 @@ sys.exit(len(ended.failed) or len(ended.done) != len(many(folder)))
 
 def many(folder: Path) -> list[Toy]:
     """Six independent chains of three jobs."""
-    jobs = [job for first in "aeimqu" for job in chain(folder, names=f"{first}{chr(ord(first) + 1)}", seconds=0.15)]
+    jobs = [job for first in "aeimqu" for job in chain(folder, names=f"{first}{chr(ord(first) + 1)}", seconds=0.1)]
     return [*jobs, *chain(folder, names="z")]
 
 
