@@ -19,7 +19,7 @@ $(STAMP): pyproject.toml
 	touch $(STAMP)
 
 demo: setup
-	$(BIN)/groupnl run examples/digits.toml
+	$(BIN)/groupnl run examples/digits.toml --workers 2
 
 # Tests run two at a time, one core each. Those that read clocks or meters run afterwards, four at a time: they wait
 # more than they compute, and the others' computing would disturb them. Each worker imports all files that it is given,

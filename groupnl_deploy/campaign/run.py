@@ -104,7 +104,7 @@ def run_campaign(campaign: Campaign, reporter: Reporter, choice: Choice = Choice
     ended = run_jobs(jobs, rules, reporter, todo)
     _raise_first(ended, reporter)
     steps = tuple(StepDone(one.job.kind, one.job.name, str(one.job.product), one.up_to_date) for one in ended.done)
-    return CampaignResult(campaign.out, steps, _report(jobs), departures, plan.left_out)
+    return CampaignResult(campaign.out, steps, _report(campaign, jobs), departures, plan.left_out)
 
 
 def list_jobs(campaign: Campaign, choice: Choice = Choice(), note: Say = lambda text: None) -> tuple[StepAhead, ...]:
@@ -233,10 +233,12 @@ def _raise_first(ended: Ended, reporter: Reporter) -> None:
     raise ended.failed[0].error
 
 
-def _report(jobs: Sequence[Job]) -> Report | None:
-    """Of all benchmarks that were chosen and are there; None where none was chosen."""
-    folders = [job.product for job in jobs if isinstance(job, BenchJob)]
-    return build_report(folders) if folders else None
+def _report(campaign: Campaign, jobs: Sequence[Job]) -> Report | None:
+    """Of all benchmarks that were chosen and are there, backend by backend; None where none was chosen."""
+    benches = sorted(
+        (job for job in jobs if isinstance(job, BenchJob)), key=lambda job: campaign.backends.index(job.backend)
+    )
+    return build_report([job.product for job in benches]) if benches else None
 
 
 def _place(stage: str) -> int:
