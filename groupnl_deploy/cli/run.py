@@ -1,6 +1,7 @@
 """`groupnl run`: a whole campaign from one file."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -52,16 +53,8 @@ def run(
         with speaking_of(config):
             _show_steps(list_jobs(campaign, choice, console.say), json)
         return
-    try:
-        with speaking_of(config):
-            result = run_campaign(campaign, console.TerminalReporter(), choice)
-    except KeyboardInterrupt as error:
-        if from_ is None:
-            raise
-        raise Stopped(
-            f"Nothing half-written was left. The same command does all from {from_} on once more; without --from it "
-            "goes on, and takes what was not redone yet for done."
-        ) from error
+    with speaking_of(config), _told_how_it_goes_on(from_):
+        result = run_campaign(campaign, console.TerminalReporter(), choice)
     if json:
         console.show_json(result)
     elif result.report is not None and to == "report" and not only:
@@ -69,6 +62,20 @@ def run(
     console.say(f"Everything is kept in {result.out}")
     if result.report is not None:
         require_valid(result.report, f"run {command_line('run', config, '--from', 'bench')}")
+
+
+@contextlib.contextmanager
+def _told_how_it_goes_on(again_from: str | None) -> Iterator[None]:
+    """Ctrl-C in the block says so where the same command would not simply go on."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        if again_from is None:
+            raise
+        raise Stopped(
+            f"Nothing half-written was left. The same command does all from {again_from} on once more; without --from "
+            "it goes on, and takes what was not redone yet for done."
+        ) from error
 
 
 def _show_steps(steps: "Sequence[StepAhead]", json: bool) -> None:
