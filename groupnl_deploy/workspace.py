@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Iterator
 from itertools import chain, count
 from pathlib import Path
+from typing import IO
 
 from device_agent.durable import flush
 from groupnl_deploy.errors import DiskFull, UsageError
@@ -72,25 +73,42 @@ def atomic_directory(target: Path) -> Iterator[Path]:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write one file under a temporary name, flush it, rename it over `path`. Its mode is what the umask leaves."""
+    """`atomic_file` for what is at hand. Raises `UsageError` or `DiskFull` where it cannot be written."""
+    with atomic_file(path) as stream, disk_errors(path):
+        stream.write(data)
+
+
+@contextlib.contextmanager
+def atomic_file(path: Path) -> Iterator[IO[bytes]]:
+    """Yield a temporary sibling of `path`, open; on success flush it and rename it over `path`.
+
+    Its mode is what the umask leaves. Raises `UsageError` or `DiskFull` where there is no place for it; errors of the
+    block are its own. On any exception the temporary file is removed, for a full disk needs the room.
+    """
+    # Not mkstemp, whose files are their owner's alone.
+    temporary = path.with_name(f".{path.name[:100]}.new-{secrets.token_hex(8)}")
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Not mkstemp, whose files are their owner's alone.
-        temporary = path.with_name(f".{path.name[:100]}.new-{secrets.token_hex(8)}")
+        stream = temporary.open("xb")
+    try:
         try:
-            with temporary.open("xb") as stream:
-                stream.write(data)
+            yield stream
+            with disk_errors(path):
                 stream.flush()
                 os.fsync(stream.fileno())
+        finally:
+            with disk_errors(path):  # closing writes what a full disk has refused, and is refused again
+                stream.close()
+        with disk_errors(path):
             temporary.replace(path)
             flush(path.parent)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def remove_unfinished(target: Path) -> None:
-    """Remove what `atomic_directory` and `write_atomically` left beside `target` when they were killed.
+    """Remove what `atomic_directory` and `atomic_file` left beside `target` when they were killed.
 
     For callers that know that nobody writes `target` now.
     """

@@ -8,15 +8,13 @@ import contextlib
 import hashlib
 import io
 import os
-import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from device_agent.durable import flush
 from groupnl_deploy.errors import UsageError, VerificationFailed
-from groupnl_deploy.workspace import disk_errors
+from groupnl_deploy.workspace import atomic_file, disk_errors
 
 PIECE_BYTES = 1 << 18
 _FROM_THE_BEGINNING = "Send the file from its beginning."
@@ -128,26 +126,9 @@ class Incoming:
 
 @contextlib.contextmanager
 def incoming(target: Path, tell: TellBytes | None) -> Iterator[Incoming]:
-    """Write to a temporary sibling of `target`; on success flush it and rename it over `target`.
-
-    Makes parent folders. On any exception the temporary file is removed and `target` is as it was.
-    """
-    temporary = target.with_name(f".{target.name[:100]}.new-{secrets.token_hex(8)}")
-    with disk_errors(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        stream = temporary.open("xb")
-    try:
-        with stream:
-            yield Incoming(stream, target, tell)
-            with disk_errors(target):
-                stream.flush()
-                os.fsync(stream.fileno())
-        with disk_errors(target):
-            temporary.replace(target)
-            flush(target.parent)
-    except BaseException:
-        temporary.unlink(missing_ok=True)  # a full disk needs the room
-        raise
+    """Write `target` whole or not at all, as `atomic_file` does; a file that was there stays until then."""
+    with atomic_file(target) as stream:
+        yield Incoming(stream, target, tell)
 
 
 def require_offset(held_bytes: int, offset_bytes: int) -> None:
