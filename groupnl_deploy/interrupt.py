@@ -18,7 +18,7 @@ def forget_interrupt() -> None:
 
 @contextmanager
 def terminate_as_interrupt() -> Iterator[None]:
-    """A polite kill must clean up as Ctrl-C does, or it would leave an agent running on the board."""
+    """A polite kill in the block must clean up as Ctrl-C does, or it would leave an agent running on the board."""
 
     def interrupt(signum: int, frame: object) -> None:
         raise KeyboardInterrupt

@@ -6,7 +6,7 @@ import sys
 
 import groupnl_deploy
 from groupnl_deploy.cli.debug import take_debug
-from groupnl_deploy.cli.interrupt import forget_interrupt
+from groupnl_deploy.interrupt import forget_interrupt
 
 
 def entry() -> None:

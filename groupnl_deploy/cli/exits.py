@@ -28,8 +28,8 @@ import power.errors as power_errors
 from device_agent.settings import SettingError
 from groupnl_deploy.cli import console
 from groupnl_deploy.cli.debug import debugging
-from groupnl_deploy.cli.interrupt import forget_interrupt, terminate_as_interrupt
 from groupnl_deploy.errors import GroupNLError, Stopped, option_name
+from groupnl_deploy.interrupt import forget_interrupt, terminate_as_interrupt
 from groupnl_deploy.models.refusal import InvalidSpec
 from groupnl_deploy.words import sentence
 

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from groupnl_deploy.errors import GroupNLError
+from groupnl_deploy.interrupt import terminate_as_interrupt
 from groupnl_deploy.jobs.job import Job
 from groupnl_deploy.jobs.make import Done, Order, make_job
 from groupnl_deploy.jobs.raised import Raised
@@ -204,23 +205,9 @@ def _end_with_parent() -> None:
 
 def _work(order: Order) -> Done | Raised:
     try:
-        with _stopped_in_order():
+        with terminate_as_interrupt():  # outside of it nothing is to be put back, and a polite kill ends the process
             return make_job(order, _Relay(_mouth, order.job.key))
     except Exception as error:
         return Raised.of(error)
     finally:
         _mouth.send(_Said(order.job.key, "", False))
-
-
-@contextlib.contextmanager
-def _stopped_in_order() -> Iterator[None]:
-    """A polite kill is as Ctrl-C in the block; outside of it nothing is to be put back, and the process ends."""
-
-    def stop(signum: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
