@@ -49,8 +49,9 @@ def plan_of(campaign: Campaign, sources: tuple[Source, ...], stages: tuple[Stage
     """The plan of a campaign whose networks are these. Raises `UsageError` where no cell is possible."""
     exports, useless = _exports(campaign)
     cells = tuple(_cells(campaign, sources, exports))
-    reasons = dict.fromkeys([*useless, *(why for cell in cells if (why := impossible(cell)))])
-    if all(impossible(cell) for cell in cells):
+    refusals = [impossible(cell) for cell in cells]
+    reasons = dict.fromkeys([*useless, *filter(None, refusals)])
+    if all(refusals):
         raise UsageError(
             f"This campaign has nothing to benchmark: {'; '.join(reasons)}.",
             "Name a backend that runs the formats of [export] under the settings of [bench].",

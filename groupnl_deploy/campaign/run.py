@@ -12,6 +12,7 @@ from groupnl_deploy.campaign.export_job import ExportJob
 from groupnl_deploy.campaign.plan import STAGE_NAMES, Plan, plan_of
 from groupnl_deploy.campaign.push_job import PushJob
 from groupnl_deploy.campaign.readiness import DeviceNeeds, Needs, require_ready
+from groupnl_deploy.campaign.report_job import ReportJob
 from groupnl_deploy.campaign.sources import count_weights, departures_of, sources_of
 from groupnl_deploy.campaign.train_job import TrainJob
 from groupnl_deploy.campaign.words import at
@@ -104,7 +105,7 @@ def run_campaign(campaign: Campaign, reporter: Reporter, choice: Choice = Choice
     ended = run_jobs(jobs, rules, reporter, todo)
     _raise_first(ended, reporter)
     steps = tuple(StepDone(one.job.kind, one.job.name, str(one.job.product), one.up_to_date) for one in ended.done)
-    return CampaignResult(campaign.out, steps, _report(campaign, jobs), departures, plan.left_out)
+    return CampaignResult(campaign.out, steps, _report(plan, jobs), departures, plan.left_out)
 
 
 def list_jobs(campaign: Campaign, choice: Choice = Choice(), note: Say = lambda text: None) -> tuple[StepAhead, ...]:
@@ -233,12 +234,11 @@ def _raise_first(ended: Ended, reporter: Reporter) -> None:
     raise ended.failed[0].error
 
 
-def _report(campaign: Campaign, jobs: Sequence[Job]) -> Report | None:
-    """Of all benchmarks that were chosen and are there, backend by backend; None where none was chosen."""
-    benches = sorted(
-        (job for job in jobs if isinstance(job, BenchJob)), key=lambda job: campaign.backends.index(job.backend)
-    )
-    return build_report([job.product for job in benches]) if benches else None
+def _report(plan: Plan, jobs: Sequence[Job]) -> Report | None:
+    """Of all benchmarks that were chosen, in the report's order; None where none was chosen."""
+    chosen = {job.product for job in jobs if isinstance(job, BenchJob)}
+    runs = [run for job in plan.jobs if isinstance(job, ReportJob) for run in job.runs if run in chosen]
+    return build_report(runs) if runs else None
 
 
 def _place(stage: str) -> int:
