@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from exporters.artifact import open_artifact
-from groupnl_deploy.training.checkpoint import checkpoint_id
+from tests.campaign.products import products
 
 SCRIPT = Path(__file__).parents[2] / "examples" / "slurm.sh"
 CAMPAIGN = """\
@@ -35,13 +34,6 @@ def start_task(folder: Path, number: int) -> "subprocess.Popen[str]":
     slurm = {"SLURM_ARRAY_TASK_ID": str(number), "SLURM_CPUS_PER_TASK": "1", "GROUPNL": str(groupnl)}
     said = (folder / f"task-{number}.txt").open("w")
     return subprocess.Popen([SCRIPT, "job.toml"], cwd=folder, env=os.environ | slurm, stderr=said, text=True)
-
-
-def products(folder: Path) -> dict[str, str]:
-    checkpoints, artifacts = folder / "job" / "checkpoints", folder / "job" / "artifacts"
-    return {path.name: checkpoint_id(path) for path in checkpoints.iterdir()} | {
-        path.name: open_artifact(path).sha256 for path in artifacts.iterdir()
-    }
 
 
 @pytest.mark.slow

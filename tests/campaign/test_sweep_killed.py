@@ -10,12 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from exporters.artifact import open_artifact
 from groupnl_deploy.bench.run import load_run
 from groupnl_deploy.campaign.load import load_campaign
 from groupnl_deploy.campaign.plan import STAGE_NAMES
 from groupnl_deploy.campaign.run import list_jobs
-from groupnl_deploy.training.checkpoint import checkpoint_id
+from tests.campaign.products import products
 
 SWEEP = """\
 schema_version = 1
@@ -84,14 +83,6 @@ def killed(folder: Path, stage: str, after_s: float) -> list[str]:
     said += [line.rstrip() for line in runner.stderr]
     runner.wait()
     return said
-
-
-def products(folder: Path) -> dict[str, str]:
-    """The identities of all checkpoints and artifacts."""
-    checkpoints = {
-        path.name: checkpoint_id(path) for path in (folder / "job" / "checkpoints").iterdir() if path.is_dir()
-    }
-    return checkpoints | {path.name: open_artifact(path).sha256 for path in (folder / "job" / "artifacts").iterdir()}
 
 
 @pytest.mark.slow
