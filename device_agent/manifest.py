@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 from device_agent.strict import from_json, to_json
 
 MANIFEST_FILE = "manifest.json"
-MANIFEST_SCHEMA_VERSION = 4
+MANIFEST_SCHEMA_VERSION = 5
 
 ROUNDING = 2.0**-24  # of one number in float32, relative
 
@@ -92,6 +92,27 @@ class Preprocessing:
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class DataRecord:
+    """What is kept of the images that a network was trained on. It never says where they lay.
+
+    Args:
+        name: of the data set.
+        sha256: of all its images and labels; null where its name and seed say all, or nobody wrote it down.
+        class_names: by label; empty where nobody wrote them down.
+        split_seed: decided which image is in which part; null where that was so from the start.
+    """
+
+    name: str
+    sha256: str | None
+    class_names: tuple[str, ...]
+    split_seed: int | None
+
+    def __str__(self) -> str:
+        digest = "" if self.sha256 is None else f" {self.sha256[:12]}"
+        return f"{self.name}{digest}, {len(self.class_names)} classes"
 
 
 @dataclass(frozen=True)
@@ -192,7 +213,7 @@ class ArtifactManifest:
     label: str
     model: dict[str, Any]
     trained: bool
-    dataset: str | None
+    data: DataRecord | None
     accuracy: float | None
     checkpoint_sha256: str
     files: tuple[ArtifactFile, ...]

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from device_agent.manifest import ArtifactManifest, FileDigest
+from device_agent.manifest import ArtifactManifest, DataRecord, FileDigest
 from device_agent.strict import from_dict
 from exporters.artifact import Artifact
 from groupnl_deploy.errors import UsageError, VerificationFailed
 from groupnl_deploy.models.spec import ModelSpec
+from groupnl_deploy.older_records import as_of_today
 from groupnl_deploy.workspace import CHECKPOINT_FILE, sha256_hex
 
 REMEDY = "Export its checkpoint again; a manifest is not to be edited."
@@ -23,7 +24,7 @@ class ExportedFrom:
     spec: ModelSpec
     trained: bool
     accuracy: float | None
-    dataset: str | None
+    data: DataRecord | None
     mean: tuple[float, ...]
     std: tuple[float, ...]
     weights: FileDigest
@@ -66,7 +67,7 @@ def _records(place: Path) -> Iterator[Path]:
 def _source(record: Path, data: bytes) -> ExportedFrom:
     """Its part of a checkpoint's record, without what reads the rest, which imports PyTorch."""
     try:
-        table = json.loads(data)
+        table = json.loads(as_of_today(data))
         return from_dict(ExportedFrom, {field.name: table[field.name] for field in fields(ExportedFrom)}, record.name)
     except (ValueError, LookupError, TypeError) as error:
         raise VerificationFailed(f"{record} is damaged or of another version: {error}.", REMEDY) from error

@@ -35,7 +35,9 @@ from exporters.parity import golden_pair, prove_onnx, prove_torch
 from exporters.reference import Float32Array, Reference, reference_of
 from exporters.targets import target_named
 from exporters.tolerances import PROVED_AT
+from groupnl_deploy.images.at_hand import dataset_at_hand
 from groupnl_deploy.images.bench_images import bench_images
+from groupnl_deploy.images.dataset import Dataset, Pixels
 from groupnl_deploy.images.preprocessing import as_input
 from groupnl_deploy.models.inference import inference_form, to_inference
 from groupnl_deploy.models.registry import create_model
@@ -142,9 +144,19 @@ def _require_finite(model: torch.nn.Module) -> None:
 
 def parity_inputs(checkpoint: Checkpoint) -> Float32Array:
     """(N, C, H, W) preprocessed test images of the checkpoint's data set, else crops of real photographs."""
-    images = bench_images(checkpoint.dataset, checkpoint.spec.input_shape, PARITY_IMAGES).images
+    images = _images(checkpoint, PARITY_IMAGES)
     inputs: Float32Array = as_input(torch.tensor(images), checkpoint.mean, checkpoint.std).numpy()
     return inputs
+
+
+def _images(checkpoint: Checkpoint, count: int) -> Pixels:
+    shape = checkpoint.spec.input_shape
+    return bench_images(data_of(checkpoint), shape, count).images
+
+
+def data_of(checkpoint: Checkpoint) -> Dataset | None:
+    """The data set that a network was trained on, where it is at hand."""
+    return None if checkpoint.data is None else dataset_at_hand(checkpoint.data, checkpoint.spec.input_shape)
 
 
 def wider_inputs(checkpoint: Checkpoint) -> Float32Array:
@@ -154,7 +166,7 @@ def wider_inputs(checkpoint: Checkpoint) -> Float32Array:
     noise = random.integers(0, 256, (4, *shape), dtype=np.uint8)
     points = random.integers(0, 2, (4, *shape), dtype=np.uint8) * np.uint8(255)
     flat = np.stack([np.full(shape, level, dtype=np.uint8) for level in (0, 128, 255)])
-    images = np.concatenate([bench_images(checkpoint.dataset, shape, 4 * PARITY_IMAGES).images, noise, points, flat])
+    images = np.concatenate([_images(checkpoint, 4 * PARITY_IMAGES), noise, points, flat])
     inputs: Float32Array = as_input(torch.tensor(images), checkpoint.mean, checkpoint.std).numpy()
     return inputs
 
@@ -205,7 +217,7 @@ def _manifest(job: _Job, checkpoint_sha256: str, exported: _Exported, golden: Go
         label=spec.label,
         model=model,
         trained=checkpoint.trained,
-        dataset=checkpoint.dataset,
+        data=checkpoint.data,
         accuracy=checkpoint.accuracy,
         checkpoint_sha256=checkpoint_sha256,
         files=tuple(ArtifactFile.in_role(role, path) for role, path in job.files.items()),

@@ -126,16 +126,16 @@ def of_making(manifest: ArtifactManifest) -> Iterator[str]:
 
 
 def of_training(manifest: "ArtifactManifest | CheckpointDraft") -> Iterator[str]:
-    """`trained`, `accuracy` and `dataset` against each other."""
+    """`trained`, `accuracy` and `data` against each other."""
     accuracy = manifest.accuracy
     if accuracy is not None and not 0 <= accuracy <= 1:
         yield f"its accuracy is {accuracy}, which is none"
     if accuracy is not None and not manifest.trained:
         yield "it has an accuracy and is untrained"
-    if accuracy is not None and manifest.dataset is None:
+    if accuracy is not None and manifest.data is None:
         yield "it has an accuracy and no data set"
-    if manifest.trained and manifest.dataset is not None and accuracy is None:
-        yield f"it was trained on {manifest.dataset} and has no accuracy"
+    if manifest.trained and manifest.data is not None and accuracy is None:
+        yield f"it was trained on {manifest.data.name} and has no accuracy"
 
 
 def of_golden(manifest: ArtifactManifest, image: "Array | None", logits: "Array | None") -> Iterator[str]:
@@ -210,7 +210,7 @@ def of_record(manifest: ArtifactManifest, checkpoint: ExportedFrom) -> Iterator[
     pairs = (
         ("trained", manifest.trained, checkpoint.trained),
         ("accuracy", manifest.accuracy, checkpoint.accuracy),
-        ("dataset", manifest.dataset, checkpoint.dataset),
+        ("data set", manifest.data, checkpoint.data),
         ("mean", manifest.preprocessing.mean, checkpoint.mean),
         ("std", manifest.preprocessing.std, checkpoint.std),
         ("model", _spec(manifest), checkpoint.spec),
@@ -244,7 +244,7 @@ def of_origin(checkpoint: "CheckpointDraft") -> Iterator[str]:
     here = checkpoint.recipe is not None or checkpoint.epochs > 0
     if here and not checkpoint.trained:
         yield "it has a recipe and is untrained"
-    if checkpoint.imported is not None and (here or not checkpoint.trained or checkpoint.dataset is not None):
+    if checkpoint.imported is not None and (here or not checkpoint.trained or checkpoint.data is not None):
         yield "it was imported, and says more than is known of an import"
     if checkpoint.trained and checkpoint.imported is None and not here:
         yield "it says that it was trained, and has no recipe"

@@ -100,11 +100,14 @@ def _deployment(agent: AgentClient, device: str, backend: str, wanted: str | Non
 
 def _subject(transport: Transport, deployment: Deployment, most: int) -> Subject:
     """Read the manifest back from the device, verify it, and gather the images it needs."""
+    from groupnl_deploy.images.at_hand import dataset_at_hand
     from groupnl_deploy.images.bench_images import bench_images
 
     manifest = remote_manifest(transport, deployment)
-    _, *shape = manifest.input.shape
-    chosen = bench_images(manifest.dataset, (shape[0], shape[1], shape[2]), most or None)
+    _, *axes = manifest.input.shape
+    shape = (axes[0], axes[1], axes[2])
+    data = None if manifest.data is None else dataset_at_hand(manifest.data, shape)
+    chosen = bench_images(data, shape, most or None)
     return Subject(deployment, manifest, chosen.images, Images(chosen.source, chosen.labels))
 
 

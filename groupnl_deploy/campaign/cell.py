@@ -9,6 +9,7 @@ from device_agent.backend_table import BACKENDS, unread_settings
 from device_agent.manifest import Format
 from device_agent.settings import Settings
 from exporters.options import ExportOptions
+from groupnl_deploy.images.source import DataSource
 from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.training.recipe import Recipe
 
@@ -21,7 +22,7 @@ class Training:
     """How and on what a network is trained."""
 
     recipe: Recipe
-    dataset: str
+    data: DataSource
 
 
 @dataclass(frozen=True)

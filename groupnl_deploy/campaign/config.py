@@ -7,6 +7,7 @@ from device_agent.settings import GraphLevel, SettingError, Settings, Workload
 from groupnl_deploy.bench.meter import EmulatedLoad, MeterPlan
 from groupnl_deploy.campaign.axes import Point
 from groupnl_deploy.campaign.cell import ExportPoint
+from groupnl_deploy.images.source import DataSource, shape_of
 from groupnl_deploy.models.knobs import turned, with_knobs
 from groupnl_deploy.models.spec import Padding, Semantics
 
@@ -15,12 +16,22 @@ MOST_REPEATS = 1000
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How every net of the campaign is trained. What is left out keeps the recipe's default."""
+    """How every net of the campaign is trained. What is left out keeps the recipe's default.
+
+    `data` is the folder of a data set that lies in one; `input` is the shape that images become, such as "3,64,64".
+    """
 
     dataset: str
+    data: str | None = None
+    input: str | None = None
     epochs: int | None = None
     seed: int = 0
     threads: int = 1
+
+    @property
+    def source(self) -> DataSource:
+        """Which images. Raises `UsageError` for a shape that is none."""
+        return DataSource(self.dataset, self.data, None if self.input is None else shape_of("input", self.input))
 
 
 @dataclass(frozen=True)

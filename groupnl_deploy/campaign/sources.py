@@ -21,8 +21,10 @@ from groupnl_deploy.training.recipe import Recipe
 def sources_of(campaign: Campaign) -> tuple[Source, ...]:
     """Every network, with mistakes named by their place in the file. Nothing is built yet."""
     for point in campaign.trainings:
+        with at("train", "input"):
+            source = point.value.source
         with at("train", "dataset"):
-            load_dataset(point.value.dataset)
+            load_dataset(source)
         with at("train"):
             _recipe(point.value)
     return tuple(source for model in campaign.models for source in _of_model(campaign, model))
@@ -74,7 +76,7 @@ def _of_model(campaign: Campaign, model: NamedModel) -> Iterator[Source]:
         if not campaign.trainings:
             yield Source(model.label, _spec(config, None), table=model.table)
         for point, label in zip(campaign.trainings, _labels(campaign, model), strict=False):
-            training = Training(_recipe(point.value), point.value.dataset)
+            training = Training(_recipe(point.value), point.value.source)
             yield Source(label, _spec(config, point), training, table=model.table)
 
 
@@ -86,7 +88,7 @@ def _spec(config: ModelConfig, point: Point[TrainConfig] | None) -> ModelSpec:
     """The specification of a net; its classes and input are those of the data set it is trained on, if there is one."""
     of_data = {}
     if point is not None:
-        data = load_dataset(point.value.dataset)
+        data = load_dataset(point.value.source)
         of_data = {"num_classes": data.num_classes, "input_shape": data.input_shape, "seed": point.value.seed}
     spec = model_spec(
         config.model or "",

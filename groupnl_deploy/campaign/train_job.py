@@ -23,12 +23,14 @@ class TrainJob(Job):
     source: Source
 
     def reads(self) -> dict[str, Any]:
-        """Nothing but what the campaign file says."""
+        """What the campaign file says, and the images that it names."""
+        from groupnl_deploy.images.datasets import load_dataset
+
         training = self.source.training
         return {
             "spec": to_dict(self.source.spec),
             "recipe": to_dict(training.recipe) if training else None,
-            "dataset": training.dataset if training else None,
+            "data": to_dict(load_dataset(training.data).record) if training else None,
         }
 
     def identity(self) -> str:
@@ -49,7 +51,7 @@ def train_cell(cell: Cell, out: Path, reporter: Reporter) -> "Checkpoint":
     if source is None or source.spec is None:
         raise ValueError("a source that is a folder has no training")
     if source.training is not None:
-        return train_checkpoint(source.spec, source.training.recipe, source.training.dataset, out, reporter)
+        return train_checkpoint(source.spec, source.training.recipe, source.training.data, out, reporter)
     reporter.note(f"{source.label} keeps random weights, for nothing says how to train it.")
     return save_checkpoint(out, *initialise_checkpoint(source.spec))
 

@@ -35,7 +35,7 @@ _PLACES: dict[str, Place] = {
     **{name: (*_WORKLOAD, name) for name in ("min_iterations", "min_seconds")},
     **{name: (*_METER, name) for name in ("meter", "port", "sign", "rate_hz")},
     **{name: (*_METER, "emulator", name) for name in ("voltage_v", "idle_a", "busy_a")},
-    **{name: ("train", name) for name in ("dataset", "epochs", "seed")},
+    **{name: ("train", name) for name in ("dataset", "data", "epochs", "seed")},
     **dict.fromkeys(("num_classes", "input_shape"), ("train", "dataset")),
     **{name: ("export", name) for name in ("format", "optimize", "target", "opset", "batch")},
     **{name: ("bench", name) for name in ("backend", "threads", "spinning", "arena", "graph_level", "repeats")},

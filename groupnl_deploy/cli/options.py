@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from groupnl_deploy.errors import UsageError
+from groupnl_deploy.images.source import shape_of
 from groupnl_deploy.remote.waiting import LONGEST_WAIT_S
 from groupnl_deploy.words import EMULATOR_PORT, misspells
 
@@ -14,7 +15,13 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout,
 OutFolder = Annotated[Path, typer.Option("--out", help="The folder to write; it must not exist yet.")]
 DeviceName = Annotated[str, typer.Option("--device", help="A name from `groupnl device list`.")]
 
-LONGEST_SIDE = 1 << 16  # of an image, in pixels
+
+DataFolder = Annotated[
+    str | None, typer.Option("--data", metavar="DIR", help="Where the images of the data set “folder” lie.")
+]
+ImageShape = Annotated[
+    str | None, typer.Option("--input", metavar="C,H,W", help="What each image becomes; else the data set's own shape.")
+]
 
 
 def _port(port: str | None) -> str | None:
@@ -105,12 +112,7 @@ def numbers(option: str, text: str | None, above_zero: bool = False) -> tuple[fl
 
 def shape(option: str, text: str | None) -> tuple[int, int, int] | None:
     """Channels, height and width behind an option. Raises `UsageError` for what are none."""
-    if text is None:
-        return None
-    parts = text.lower().replace("x", ",").split(",")
-    if len(parts) != 3 or not all(part.strip().isdecimal() and 0 < int(part) <= LONGEST_SIDE for part in parts):
-        raise UsageError(f"{option} is “{text}”; it is channels, height and width.", f"Write {option} 3,224,224.")
-    return (int(parts[0]), int(parts[1]), int(parts[2]))
+    return None if text is None else shape_of(option, text)
 
 
 def require_duration(what: str, seconds: float | None) -> None:

@@ -10,7 +10,7 @@ from groupnl_deploy.cli.checkpoint_json import checkpoint_json
 from groupnl_deploy.cli.conv_options import ConvOptions, tell_departure, with_conv_options
 from groupnl_deploy.cli.exits import guarded, resuming
 from groupnl_deploy.cli.models import Width
-from groupnl_deploy.cli.options import Json, OutFolder
+from groupnl_deploy.cli.options import DataFolder, ImageShape, Json, OutFolder, shape
 from groupnl_deploy.errors import Stopped
 from groupnl_deploy.words import command_line
 
@@ -22,6 +22,8 @@ def train(
     options: ConvOptions,
     model: Annotated[str, typer.Option(help="A name or alias from `groupnl models list`.")] = "resnet18_cifar",
     dataset: Annotated[str, typer.Option(help="A data set's name; digits comes with scikit-learn.")] = "digits",
+    data: DataFolder = None,
+    input_: ImageShape = None,
     width: Width = 1.0,
     epochs: Annotated[int | None, typer.Option(help="Epochs; the recipe's own number if left out.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
@@ -40,20 +42,22 @@ def train(
     from groupnl_deploy.campaign.cell import Cell, Source, Training
     from groupnl_deploy.campaign.train_job import train_cell
     from groupnl_deploy.images.datasets import load_dataset
+    from groupnl_deploy.images.source import DataSource
     from groupnl_deploy.training.checkpoint import checkpoint_id
     from groupnl_deploy.training.recipe import Recipe
     from groupnl_deploy.training.train import finished_epochs
 
-    data = load_dataset(dataset)
-    size = {"num_classes": data.num_classes, "input_shape": data.input_shape}
+    source = DataSource(dataset, data, shape("--input", input_))
+    images = load_dataset(source)
+    size = {"num_classes": images.num_classes, "input_shape": images.input_shape}
     spec = options.spec(model, otherwise="groupnl", width=width, seed=seed, **size)
     departed = tell_departure(model, spec)
     recipe = Recipe.with_defaults(epochs, seed, threads)
     try:
-        cell = Cell(Source(out.name, spec, Training(recipe, dataset)))
+        cell = Cell(Source(out.name, spec, Training(recipe, source)))
         checkpoint = train_cell(cell, out, console.TerminalReporter())
     except KeyboardInterrupt as error:
-        raise Stopped(_how_it_goes_on(finished_epochs(spec, recipe, dataset, out))) from error
+        raise Stopped(_how_it_goes_on(finished_epochs(spec, recipe, source, out))) from error
     if json:
         console.show_json(checkpoint_json(out, checkpoint_id(out)) | departed)
         return
@@ -76,7 +80,7 @@ def evaluate(
     """Measure a checkpoint's accuracy on the held-out part of its data set, here. Example: groupnl evaluate net"""
     from device_agent.strict import to_dict
     from groupnl_deploy.errors import UsageError
-    from groupnl_deploy.images.datasets import load_dataset
+    from groupnl_deploy.images.at_hand import dataset_at_hand
     from groupnl_deploy.training.checkpoint import load_model
     from groupnl_deploy.training.evaluate import evaluate as measure
     from groupnl_deploy.training.recipe import Recipe
@@ -87,12 +91,16 @@ def evaluate(
         raise UsageError(
             f"{checkpoint} is untrained: its accuracy would describe nothing.", "Train one: groupnl train --help"
         )
-    if stored.dataset is None:
+    if stored.data is None:
         raise UsageError(
             f"{checkpoint} was imported: which images it was trained on is not known here.",
             "Its accuracy is what its authors say; groupnl bench measures everything else.",
         )
-    data = load_dataset(stored.dataset)
+    data = dataset_at_hand(stored.data, stored.spec.input_shape)
+    if data is None:
+        raise UsageError(
+            f"The images that {checkpoint} was trained on are not at hand.", "Name their folder: --data DIR."
+        )
     with computing_threads((stored.recipe or Recipe()).threads):
         result = measure(model, data.test, stored.mean, stored.std)
     if json:

@@ -7,9 +7,9 @@ import torch
 from torch.nn import functional
 
 from groupnl_deploy.errors import UsageError
-from groupnl_deploy.images.dataset import PerChannel, Pixels, Shape, gather
-from groupnl_deploy.images.datasets import load_dataset
+from groupnl_deploy.images.dataset import Dataset, PerChannel, Pixels, gather
 from groupnl_deploy.images.preprocessing import preprocessing
+from groupnl_deploy.images.source import Shape
 
 PHOTO_CROPS = 8
 
@@ -28,28 +28,37 @@ class BenchImages:
     std: PerChannel
 
 
-def bench_images(dataset_name: str | None, input_shape: Shape, count: int | None) -> BenchImages:
-    """Images of `input_shape`: a data set's first test images, or crops of photographs where there is no data set.
+def bench_images(data: Dataset | None, input_shape: Shape, count: int | None) -> BenchImages:
+    """Images of `input_shape`: a data set's test images, or crops of photographs where there is no data set.
+
+    Fewer than all test images are spread evenly over them, for they may be sorted by class.
 
     Args:
-        dataset_name: a known data set, or None for seeded crops of scikit-learn's two photographs.
+        data: the data set, or None for seeded crops of scikit-learn's two photographs.
         input_shape: (C, H, W) that the network takes.
         count: how many; None means all test images or eight crops. A data set that has fewer gives all it has.
     """
     if count is not None and count < 1:
         raise UsageError(f"{count} images were asked for.", "Ask for at least one image.")
-    if dataset_name is None:
+    if data is None:
         return _photo_crops(input_shape, PHOTO_CROPS if count is None else count)
-    data = load_dataset(dataset_name)
     if data.input_shape != input_shape:
         raise UsageError(
             f"The images of “{data.name}” have the shape {data.input_shape}, but the network takes {input_shape}.",
             "Use the data set that the network was made for.",
         )
-    chosen = range(len(data.test))[:count]
-    source = f"{data.name}, first {len(chosen)} test images (split seed {data.split_seed})"
-    labels = tuple(data.test.labels[:count].tolist())
+    chosen = spread(len(data.test), count)
+    seed = "" if data.split_seed is None else f" (split seed {data.split_seed})"
+    source = f"{data.name}, {len(chosen)} of {len(data.test)} test images{seed}"
+    labels = tuple(data.test.labels[chosen].tolist())
     return BenchImages(gather(data.test, chosen, data.input_shape).numpy(), labels, source, *data.statistics)
+
+
+def spread(total: int, count: int | None) -> list[int]:
+    """`count` indices below `total`, as far from one another as they can be; all of them where there are no more."""
+    if count is None or count >= total:
+        return list(range(total))
+    return [(2 * index + 1) * total // (2 * count) for index in range(count)]
 
 
 def _photo_crops(shape: Shape, count: int) -> BenchImages:

@@ -11,10 +11,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from device_agent.manifest import DataRecord
 from groupnl_deploy.errors import GroupNLError, UsageError
+from groupnl_deploy.images.source import Shape
+from groupnl_deploy.images.split import Split
 
-Shape = tuple[int, int, int]
-"""(C, H, W) of one image."""
 Pixels = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
 PerChannel = tuple[float, ...]
@@ -51,11 +52,15 @@ class Dataset:
     Args:
         name: under which it is registered.
         class_names: by label.
-        input_shape: (C, H, W) of every image.
+        input_shape: (C, H, W) that a network takes, and of every test image.
         train: what a network is trained on.
         test: what it is tested on; no training sees it.
-        split_seed: decided which image is in which part.
+        split_seed: decided which image is in which part; None where somebody else did.
         declared: the statistics where they are published; else those of `train` are measured when they are needed.
+        sha256: the digest of all its images and labels; None where name and seed say all that they are.
+        split: which file is in which part, for images that lie in files.
+        margin: (C, H, W) of the training images, where they are larger than `input_shape` for an augmentation to cut
+            from.
 
     Raises `UsageError` for a part whose labels are not one class of these for each image.
     """
@@ -65,8 +70,11 @@ class Dataset:
     input_shape: Shape
     train: LabelledImages
     test: LabelledImages
-    split_seed: int
+    split_seed: int | None
     declared: Statistics | None = None
+    sha256: str | None = None
+    split: Split | None = None
+    margin: Shape | None = None
 
     def __post_init__(self) -> None:
         for part in (self.train, self.test):
@@ -83,6 +91,16 @@ class Dataset:
     def num_classes(self) -> int:
         """How many classes there are."""
         return len(self.class_names)
+
+    @property
+    def train_shape(self) -> Shape:
+        """(C, H, W) of every training image."""
+        return self.margin or self.input_shape
+
+    @property
+    def record(self) -> DataRecord:
+        """What a checkpoint keeps of it."""
+        return DataRecord(self.name, self.sha256, self.class_names, self.split_seed)
 
     @functools.cached_property
     def statistics(self) -> Statistics:

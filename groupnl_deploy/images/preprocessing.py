@@ -4,18 +4,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from groupnl_deploy.images.dataset import PerChannel, Statistics
-from groupnl_deploy.images.datasets import load_dataset
+from groupnl_deploy.images.dataset import Dataset, PerChannel, Statistics
 
 # The usual per-channel statistics of ImageNet's training images, for nets that have no data set of their own.
 IMAGENET_MEAN: PerChannel = (0.485, 0.456, 0.406)
 IMAGENET_STD: PerChannel = (0.229, 0.224, 0.225)
 
 
-def preprocessing(dataset_name: str | None, channels: int) -> Statistics:
+def preprocessing(dataset: Dataset | None, channels: int) -> Statistics:
     """The data set's own, or ImageNet's where there is none."""
-    if dataset_name is not None:
-        return load_dataset(dataset_name).statistics
+    if dataset is not None:
+        return dataset.statistics
     if channels == 3:
         return Statistics(IMAGENET_MEAN, IMAGENET_STD)
     mean, std = float(np.mean(IMAGENET_MEAN)), float(np.mean(IMAGENET_STD))

@@ -1,4 +1,5 @@
-"""Checkpoint folders: `checkpoint.json`, `model.safetensors`, and `training.safetensors`, which never travels.
+"""Checkpoint folders: `checkpoint.json`, `model.safetensors`, and two files that never travel, `training.safetensors`
+and, for images in files, `split.json`.
 
 The JSON records the digest of each other file, so its own digest identifies the checkpoint. Nothing is
 unpickled, here or anywhere.
@@ -15,21 +16,24 @@ import torch
 from torch import nn
 
 import groupnl_deploy
-from device_agent.manifest import FileDigest
+from device_agent.manifest import DataRecord, FileDigest
 from device_agent.strict import StrictError, from_json, to_json
 from groupnl_deploy.errors import UsageError, VerificationFailed
+from groupnl_deploy.images.dataset import Dataset
 from groupnl_deploy.images.preprocessing import preprocessing
+from groupnl_deploy.images.split import Split
 from groupnl_deploy.models.registry import create_model
 from groupnl_deploy.models.spec import ModelSpec
+from groupnl_deploy.older_records import SCHEMA_VERSION, as_of_today
 from groupnl_deploy.training.files import read_verified, read_whole, write_tensors
 from groupnl_deploy.training.loop import TrainResult
-from groupnl_deploy.training.older_records import SCHEMA_VERSION, as_of_today
 from groupnl_deploy.training.recipe import Recipe
 from groupnl_deploy.training.state import TrainingState, discard_state
 from groupnl_deploy.workspace import CHECKPOINT_FILE, atomic_directory, sha256_hex
 
 WEIGHTS_FILE = "model.safetensors"
 TRAINING_FILE = "training.safetensors"
+SPLIT_FILE = "split.json"
 _REMEDY = "Copy the checkpoint folder again from where it was whole, or train again."
 
 
@@ -64,12 +68,12 @@ class CheckpointDraft:
 
     `accuracy` is top-1 on the data set's test images, between 0 and 1; it is None and `trained` is False for
     random weights. Images become inputs by (x / 255 − mean) / std, per channel. `imported` says where weights
-    come from that were trained elsewhere: on what images is not known, so `dataset` and `accuracy` are None, and
+    come from that were trained elsewhere: on what images is not known, so `data` and `accuracy` are None, and
     `assumed` has a sentence for everything that nobody said and that could not be found out.
     """
 
     spec: ModelSpec
-    dataset: str | None
+    data: DataRecord | None
     trained: bool
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -87,11 +91,12 @@ class Checkpoint(CheckpointDraft):
 
     weights: FileDigest
     training: FileDigest | None = None
+    split: FileDigest | None = None
     producer: dict[str, str]
     schema_version: int = SCHEMA_VERSION
 
 
-def initialise_checkpoint(spec: ModelSpec, dataset: str | None = None) -> tuple[CheckpointDraft, nn.Module]:
+def initialise_checkpoint(spec: ModelSpec, dataset: Dataset | None = None) -> tuple[CheckpointDraft, nn.Module]:
     """A network with random weights from its spec's seed, marked untrained wherever it goes.
 
     Args:
@@ -100,7 +105,8 @@ def initialise_checkpoint(spec: ModelSpec, dataset: str | None = None) -> tuple[
             crops of photographs.
     """
     mean, std = preprocessing(dataset, spec.input_shape[0])
-    return CheckpointDraft(spec=spec, dataset=dataset, trained=False, mean=mean, std=std), create_model(spec).eval()
+    data = None if dataset is None else dataset.record
+    return CheckpointDraft(spec=spec, data=data, trained=False, mean=mean, std=std), create_model(spec).eval()
 
 
 def trained_checkpoint(result: TrainResult) -> CheckpointDraft:
@@ -108,7 +114,7 @@ def trained_checkpoint(result: TrainResult) -> CheckpointDraft:
     job = result.state.job
     return CheckpointDraft(
         spec=job.spec,
-        dataset=job.dataset,
+        data=job.data,
         trained=True,
         mean=result.dataset.statistics.mean,
         std=result.dataset.statistics.std,
@@ -121,23 +127,45 @@ def trained_checkpoint(result: TrainResult) -> CheckpointDraft:
 
 def save_trained(directory: Path, result: TrainResult) -> Checkpoint:
     """Save a training's outcome; its resume state has done its duty then and is removed."""
-    checkpoint = save_checkpoint(directory, trained_checkpoint(result), result.model, result.state)
+    checkpoint = save_checkpoint(
+        directory, trained_checkpoint(result), result.model, result.state, result.dataset.split
+    )
     if result.resume_dir is not None:
         discard_state(result.resume_dir)
     return checkpoint
 
 
 def save_checkpoint(
-    directory: Path, draft: CheckpointDraft, model: nn.Module, training_state: TrainingState | None = None
+    directory: Path,
+    draft: CheckpointDraft,
+    model: nn.Module,
+    training_state: TrainingState | None = None,
+    split: Split | None = None,
 ) -> Checkpoint:
     """Write a new checkpoint folder, whole or not at all. Raises `UsageError` where `directory` exists."""
     with atomic_directory(directory) as folder:
         known = {field.name: getattr(draft, field.name) for field in fields(CheckpointDraft)}
         state = write_tensors(folder / TRAINING_FILE, training_state.tensors) if training_state else None
         weights = write_tensors(folder / WEIGHTS_FILE, model.state_dict())
-        checkpoint = Checkpoint(**known, weights=weights, training=state, producer=_producer())
+        parts = _write_split(folder / SPLIT_FILE, split) if split else None
+        checkpoint = Checkpoint(**known, weights=weights, training=state, split=parts, producer=_producer())
         (folder / CHECKPOINT_FILE).write_text(to_json(checkpoint), encoding="utf-8")
     return checkpoint
+
+
+def _write_split(path: Path, split: Split) -> FileDigest:
+    path.write_text(to_json(split), encoding="utf-8")
+    return FileDigest.of(path)
+
+
+def load_split(directory: Path, checkpoint: Checkpoint) -> Split | None:
+    """Which file was in which part of the data set; None where it did not lie in files. Raises `VerificationFailed`."""
+    if checkpoint.split is None:
+        return None
+    try:
+        return from_json(Split, read_verified(directory, checkpoint.split, _REMEDY), SPLIT_FILE)
+    except StrictError as error:
+        raise VerificationFailed(f"{directory / SPLIT_FILE} is damaged: {error}.", _REMEDY) from error
 
 
 def load_checkpoint(directory: Path) -> Checkpoint:

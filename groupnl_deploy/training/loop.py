@@ -74,7 +74,7 @@ def train(
     damaged state.
     """
     _require_fit(spec, dataset)
-    job = TrainingJob(spec, recipe, dataset.name, dataset.split_seed)
+    job = TrainingJob(spec, recipe, dataset.record)
     found = load_state(resume_dir) if resume_dir else None
     with computing_threads(recipe.threads), torch.random.fork_rng(devices=[]):
         run = _Run(job, dataset)
@@ -122,7 +122,7 @@ class _Run:
         self.epoch += 1
 
     def _step(self, chosen: Tensor, step: int) -> float:
-        images = self.augment(gather(self.dataset.train, chosen.tolist(), self.dataset.input_shape), self.random)
+        images = self.augment(gather(self.dataset.train, chosen.tolist(), self.dataset.train_shape), self.random)
         logits = self.model(as_input(images, *self.dataset.statistics))
         loss = functional.cross_entropy(logits, self.labels[chosen])
         torch.autograd.backward(loss)

@@ -12,12 +12,12 @@ from pathlib import Path
 import safetensors.torch
 from torch import Tensor
 
-from device_agent.manifest import FileDigest
+from device_agent.manifest import DataRecord, FileDigest
 from device_agent.strict import StrictError, from_json, to_json
 from groupnl_deploy.errors import VerificationFailed
 from groupnl_deploy.models.spec import ModelSpec
+from groupnl_deploy.older_records import SCHEMA_VERSION, as_of_today
 from groupnl_deploy.training.files import read_verified, read_whole, tensor_bytes
-from groupnl_deploy.training.older_records import SCHEMA_VERSION, as_of_today
 from groupnl_deploy.training.recipe import Recipe
 from groupnl_deploy.workspace import remove_unfinished, sha256_hex, write_atomically
 
@@ -31,8 +31,7 @@ class TrainingJob:
 
     spec: ModelSpec
     recipe: Recipe
-    dataset: str
-    split_seed: int
+    data: DataRecord
 
 
 @dataclass(frozen=True, eq=False)

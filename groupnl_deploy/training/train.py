@@ -4,6 +4,7 @@ from pathlib import Path
 
 from groupnl_deploy.errors import VerificationFailed
 from groupnl_deploy.images.datasets import load_dataset
+from groupnl_deploy.images.source import DataSource
 from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.progress import Reporter, Task
 from groupnl_deploy.training.checkpoint import Checkpoint, save_trained
@@ -13,23 +14,23 @@ from groupnl_deploy.training.state import TrainingJob, load_state
 from groupnl_deploy.workspace import require_absent
 
 
-def train_checkpoint(spec: ModelSpec, recipe: Recipe, dataset: str, out: Path, reporter: Reporter) -> Checkpoint:
+def train_checkpoint(spec: ModelSpec, recipe: Recipe, source: DataSource, out: Path, reporter: Reporter) -> Checkpoint:
     """Train a net and write its checkpoint folder; an interrupted training goes on where it stopped."""
     require_absent(out)
-    data, resume_dir = load_dataset(dataset), _resume_folder(out)
+    data, resume_dir = load_dataset(source), _resume_folder(out)
     with reporter.task(f"train {spec.label}") as task:
         result = train(spec, recipe, data, lambda progress: _show_epoch(task, reporter, progress), resume_dir)
         return save_trained(out, result)
 
 
-def finished_epochs(spec: ModelSpec, recipe: Recipe, dataset: str, out: Path) -> int:
+def finished_epochs(spec: ModelSpec, recipe: Recipe, source: DataSource, out: Path) -> int:
     """How many epochs of this very training are kept, for `train_checkpoint` to go on from."""
-    data = load_dataset(dataset)
+    data = load_dataset(source)
     try:
         found = load_state(_resume_folder(out))
     except VerificationFailed:
         return 0
-    return found.epoch if found and found.job == TrainingJob(spec, recipe, data.name, data.split_seed) else 0
+    return found.epoch if found and found.job == TrainingJob(spec, recipe, data.record) else 0
 
 
 def _resume_folder(out: Path) -> Path:

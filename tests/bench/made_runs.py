@@ -17,7 +17,7 @@ def made_manifest(trained: bool) -> ArtifactManifest:
         label="net",
         model={},
         trained=trained,
-        dataset=None,
+        data=None,
         accuracy=None,
         checkpoint_sha256=DIGEST,
         files=(),

@@ -59,15 +59,16 @@ def test_a_training_says_after_which_epoch_it_goes_on_and_whether_any_was_whole(
     """The state of another training, here of another seed, is nothing that this one goes on from."""
     from groupnl_deploy.images.datasets import load_dataset
     from groupnl_deploy.images.in_memory import InMemoryImages
+    from groupnl_deploy.images.source import DataSource
     from groupnl_deploy.training import train
 
-    whole = load_dataset("digits")
+    whole = load_dataset(DataSource("digits"))
     train_part, test_part = (
         InMemoryImages(part.pixels[:count], part.labels[:count]) for part, count in ((whole.train, 32), (whole.test, 8))
     )
     few = dataclasses.replace(whole, train=train_part, test=test_part)
-    monkeypatch.setattr("groupnl_deploy.images.datasets.load_dataset", lambda name: few)
-    monkeypatch.setattr(train, "load_dataset", lambda name: few)
+    monkeypatch.setattr("groupnl_deploy.images.datasets.load_dataset", lambda source: few)
+    monkeypatch.setattr(train, "load_dataset", lambda source: few)
     monkeypatch.chdir(tmp_path)
     seen = []
 

@@ -17,6 +17,7 @@ from torch import nn
 from device_agent.strict import from_dict, to_dict
 from exporters.rules.answers import Fired
 from groupnl_deploy.images import datasets
+from groupnl_deploy.images.source import DataSource
 from groupnl_deploy.models import registry
 from groupnl_deploy.models.inference import to_inference
 from groupnl_deploy.models.methods import METHODS, ConvMethod
@@ -74,7 +75,7 @@ def test_the_data_set_is_drawn_and_trained_on(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setitem(sys.modules, "groupnl_deploy.images.shapes", module)
     line = ast.literal_eval("{" + code('    "shapes"', "text").strip() + "}")
     monkeypatch.setattr(datasets, "DATASETS", datasets.DATASETS | line)
-    data = datasets.load_dataset("shapes")
+    data = datasets.load_dataset(DataSource("shapes"))
     assert not np.array_equal(data.train[0], data.test[0]), "no image is in both parts"
     few = replace(data, train=module.DrawnShapes(32, (0, 0)), test=module.DrawnShapes(20, (0, 1)))
     spec = ModelSpec("resnet18_cifar", ConvSpec("standard"), width=0.125, num_classes=data.num_classes)

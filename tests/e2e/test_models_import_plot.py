@@ -92,7 +92,7 @@ def test_an_imported_network_answers_as_the_authors_code_does(tmp_path: Path, sy
     }
     record = made["checkpoint"]
     assert record["imported"].items() >= known.items()
-    assert (record["trained"], record["accuracy"], record["dataset"]) == (True, None, None)
+    assert (record["trained"], record["accuracy"], record["data"]) == (True, None, None)
     model = load_model(tmp_path / "net")[1]
     with torch.inference_mode():
         logits = model(torch.from_numpy(synth["synth_input"]()))[0].numpy()

@@ -8,11 +8,12 @@ import pytest
 from sklearn.datasets import load_digits
 
 from groupnl_deploy.errors import UsageError
-from groupnl_deploy.images.bench_images import bench_images
+from groupnl_deploy.images.bench_images import bench_images, spread
 from groupnl_deploy.images.dataset import Dataset, Statistics, gather, measure_statistics
 from groupnl_deploy.images.datasets import DATASETS, load_dataset
 from groupnl_deploy.images.in_memory import InMemoryImages
 from groupnl_deploy.images.preprocessing import IMAGENET_MEAN, as_input, preprocessing
+from groupnl_deploy.images.source import DataSource
 
 
 def pixels_of(part) -> np.ndarray:
@@ -21,7 +22,7 @@ def pixels_of(part) -> np.ndarray:
 
 @pytest.mark.parametrize("name", DATASETS)
 def test_every_data_set_is_what_it_says(name):
-    data = load_dataset(name)
+    data = load_dataset(DataSource(name))
     assert data.name == name
     assert len(data.class_names) == len(set(data.class_names)) == data.num_classes
     for part in (data.train, data.test):
@@ -40,7 +41,7 @@ def test_every_data_set_is_what_it_says(name):
 
 
 def test_digits_are_the_published_ones_enlarged():
-    data = load_dataset("digits")
+    data = load_dataset(DataSource("digits"))
     assert (len(data.train), len(data.test)) == (1437, 360)
     assert data.input_shape == (3, 32, 32)
     assert data.class_names == tuple("0123456789")
@@ -53,7 +54,7 @@ def test_digits_are_the_published_ones_enlarged():
 
 
 def test_the_split_is_stratified_disjoint_and_seeded():
-    data, again, other = (load_dataset("digits", seed) for seed in (0, 0, 1))
+    data, again, other = (load_dataset(DataSource("digits"), seed) for seed in (0, 0, 1))
     assert data is again
     assert not np.array_equal(data.test.labels, other.test.labels)
     share = np.bincount(data.test.labels) / np.bincount(np.concatenate((data.train.labels, data.test.labels)))
@@ -180,17 +181,19 @@ def test_images_in_memory_have_a_label_each_and_stay_as_they_are():
 
 def test_an_unknown_data_set_names_the_known_and_the_nearest():
     with pytest.raises(UsageError, match="digits") as caught:
-        load_dataset("digit")
+        load_dataset(DataSource("digit"))
     assert "“digits”" in caught.value.remedy
 
 
 @pytest.mark.parametrize(("count", "expected"), [(5, 5), (None, 360), (1000, 360)])
-def test_bench_images_of_a_data_set_are_its_first_test_images(count, expected):
-    data, chosen = load_dataset("digits"), bench_images("digits", (3, 32, 32), count)
-    assert chosen.labels == tuple(data.test.labels[:expected])
-    assert np.array_equal(chosen.images, pixels_of(data.test)[:expected])
+def test_bench_images_are_spread_evenly_over_a_data_sets_test_images(count, expected):
+    data = load_dataset(DataSource("digits"))
+    chosen, indices = bench_images(data, (3, 32, 32), count), spread(len(data.test), count)
+    assert len(indices) == len(set(indices)) == expected and max(np.diff([-1, *indices])) <= 360 // expected + 1
+    assert chosen.labels == tuple(data.test.labels[indices])
+    assert np.array_equal(chosen.images, pixels_of(data.test)[indices])
     assert (chosen.mean, chosen.std) == data.statistics
-    assert f"first {expected} test images" in chosen.source
+    assert f"{expected} of 360 test images" in chosen.source
 
 
 @pytest.mark.parametrize("shape", [(3, 32, 32), (3, 224, 224), (1, 28, 28), (3, 40, 100), (3, 700, 20)])
@@ -220,4 +223,13 @@ def test_statistics_without_a_data_set_are_imagenets():
 )
 def test_bench_images_that_cannot_be_had_are_refused(name, shape, count, text):
     with pytest.raises(UsageError, match=text):
-        bench_images(name, shape, count)
+        bench_images(name and load_dataset(DataSource(name)), shape, count)
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [(DataSource("digits", "photos"), "lies in no folder"), (DataSource("digits", shape=(1, 32, 32)), "asked for")],
+)
+def test_a_data_set_with_its_own_images_takes_no_folder_and_no_other_shape(source, text):
+    with pytest.raises(UsageError, match=text):
+        load_dataset(source)

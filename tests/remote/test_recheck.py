@@ -13,7 +13,7 @@ import safetensors.torch
 import torch
 from typer.testing import CliRunner
 
-from device_agent.manifest import MANIFEST_FILE, ArtifactFile, Golden
+from device_agent.manifest import MANIFEST_FILE, ArtifactFile, DataRecord, Golden
 from exporters import parity, reference
 from exporters.artifact import Artifact, open_artifact
 from exporters.options import ExportOptions
@@ -26,6 +26,7 @@ from groupnl_deploy.recheck import require_artifact
 from groupnl_deploy.training.checkpoint import load_checkpoint
 from groupnl_deploy.training.imports import import_weights
 
+DIGITS = {"name": "digits", "sha256": None, "class_names": [str(digit) for digit in range(10)], "split_seed": 0}
 Edit = Callable[[dict[str, Any]], object]
 
 
@@ -74,7 +75,7 @@ BOTH = [
     (put("trained", value=True), "its trained is True, and its checkpoint's False"),
     (put("accuracy", value=0.99), "it has an accuracy and is untrained"),
     (put("accuracy", value=1.5), "its accuracy is 1.5"),
-    (put("dataset", value="digits"), "its dataset is digits, and its checkpoint's None"),
+    (put("data", value=DIGITS), "its data set is digits, 10 classes, and its checkpoint's None"),
     (put("label", value="resnet50 x1 standard"), "its label is 'resnet50 x1 standard'"),
     (put("model", "width", value=0.25), "its label is"),
     (put("model", "num_classes", value=7), "its output is"),
@@ -190,7 +191,7 @@ def test_what_nobody_can_check_is_said(tmp_path, monkeypatch) -> None:
     assert require_artifact(artifact, tmp_path / "other") == ()
     monkeypatch.chdir(tmp_path)
     assert require_artifact(artifact) == ()  # found in the working folder
-    accurate = reworded(artifact, accuracy=0.9, dataset="digits")
+    accurate = reworded(artifact, accuracy=0.9, data=DataRecord("digits", None, (), 0))
     with pytest.raises(VerificationFailed, match=r"its accuracy is 0.9, and its checkpoint's None"):
         require_artifact(accurate, tmp_path / "other")
 
@@ -232,7 +233,7 @@ def test_a_record_of_a_training_that_never_was_is_known_by_the_weights(untrained
     recipe = {"epochs": 3, "seed": 0}
 
     def edit(table: dict[str, Any]) -> None:
-        table |= {"trained": True, "recipe": recipe, "epochs": 3, "epoch": 3, "dataset": "digits", "accuracy": 0.98}
+        table |= {"trained": True, "recipe": recipe, "epochs": 3, "epoch": 3, "data": DIGITS, "accuracy": 0.98}
 
     edited(untrained_copy.checkpoint, edit, "checkpoint.json")
     with pytest.raises(VerificationFailed, match="those of the untrained network of its seed"):

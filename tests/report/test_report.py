@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from device_agent.manifest import ArtifactManifest, Parity, Preprocessing, TensorInfo
+from device_agent.manifest import ArtifactManifest, DataRecord, Parity, Preprocessing, TensorInfo
 from device_agent.messages.bench import BenchRequest, PhaseSpan
 from device_agent.messages.board import BoardFacts
 from device_agent.settings import Settings
@@ -39,7 +39,7 @@ MANIFEST = ArtifactManifest(
     label="net x0.25 groupnl (released)",
     model={},
     trained=True,
-    dataset="digits",
+    data=DataRecord("digits", None, tuple("0123456789"), 0),
     accuracy=0.99,
     checkpoint_sha256="c" * 64,
     files=(),

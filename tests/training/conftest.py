@@ -9,6 +9,7 @@ import torch
 from groupnl_deploy.images.dataset import Dataset, LabelledImages
 from groupnl_deploy.images.datasets import load_dataset
 from groupnl_deploy.images.in_memory import InMemoryImages
+from groupnl_deploy.images.source import DataSource
 from groupnl_deploy.models.spec import ConvSpec, ModelSpec
 from groupnl_deploy.training.loop import TrainResult, train
 from groupnl_deploy.training.recipe import Recipe
@@ -25,7 +26,7 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def few_digits() -> Dataset:
-    data = load_dataset("digits")
+    data = load_dataset(DataSource("digits"))
     return replace(data, train=first(data.train, 97), test=first(data.test, 40), declared=data.statistics)
 
 

@@ -35,7 +35,7 @@ def test_round_trip_of_a_trained_network(folder, trained, thin_spec, short_recip
     checkpoint, model = load_model(folder)
     assert checkpoint == load_checkpoint(folder)
     assert (checkpoint.spec, checkpoint.recipe) == (thin_spec, short_recipe)
-    assert (checkpoint.trained, checkpoint.dataset) == (True, "digits")
+    assert (checkpoint.trained, checkpoint.data) == (True, few_digits.record)
     assert (checkpoint.epoch, checkpoint.epochs) == (3, 3)
     assert not model.training
     state = trained.model.state_dict()
@@ -49,7 +49,7 @@ def test_the_folder_holds_three_files_and_the_json_identifies_them(folder):
     names = ["checkpoint.json", "model.safetensors", "training.safetensors"]
     assert sorted(path.name for path in folder.iterdir()) == names
     record = json.loads((folder / "checkpoint.json").read_text())
-    assert record["schema_version"] == 2
+    assert record["schema_version"] == 3
     for key, name in (("weights", names[1]), ("training", names[2])):
         data = (folder / name).read_bytes()
         assert record[key] == {"name": name, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
@@ -82,13 +82,13 @@ def test_saving_a_training_removes_its_resume_state(tmp_path, thin_spec, few_dig
     assert sorted(path.name for path in tmp_path.iterdir()) == ["net"]
 
 
-@pytest.mark.parametrize("dataset", [None, "digits"])
-def test_an_initialised_network_is_marked_untrained(tmp_path, thin_spec, dataset):
-    draft, model = initialise_checkpoint(thin_spec, dataset)
+@pytest.mark.parametrize("with_data", [False, True])
+def test_an_initialised_network_is_marked_untrained(tmp_path, thin_spec, few_digits, with_data):
+    draft, model = initialise_checkpoint(thin_spec, few_digits if with_data else None)
     save_checkpoint(tmp_path / "net", draft, model)
     checkpoint, loaded = load_model(tmp_path / "net")
     assert (checkpoint.trained, checkpoint.accuracy, checkpoint.recipe) == (False, None, None)
-    assert (checkpoint.dataset, checkpoint.training) == (dataset, None)
+    assert (checkpoint.data, checkpoint.training) == (few_digits.record if with_data else None, None)
     fresh = create_model(thin_spec).state_dict()
     assert all(torch.equal(tensor, fresh[key]) for key, tensor in loaded.state_dict().items())
 

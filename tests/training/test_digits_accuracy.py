@@ -3,6 +3,7 @@
 import pytest
 
 from groupnl_deploy.images.datasets import load_dataset
+from groupnl_deploy.images.source import DataSource
 from groupnl_deploy.models.spec import ConvSpec, ModelSpec
 from groupnl_deploy.training.loop import train
 from groupnl_deploy.training.recipe import Recipe
@@ -16,6 +17,6 @@ from groupnl_deploy.training.recipe import Recipe
 )
 def test_the_default_recipe_reaches_96_percent_on_unseen_digits(conv):
     spec = ModelSpec("resnet18_cifar", conv, width=0.25)
-    result = train(spec, Recipe(), load_dataset("digits"), lambda progress: None)
+    result = train(spec, Recipe(), load_dataset(DataSource("digits")), lambda progress: None)
     assert result.evaluation.count == 360
     assert result.evaluation.accuracy >= 0.96

@@ -76,7 +76,7 @@ def test_a_training_checkpoint_becomes_a_checkpoint_folder(tmp_path, spec, state
     checkpoint, model = load_model(tmp_path / "net")
     assert checkpoint == imported.checkpoint
     assert equal(model.state_dict(), state)
-    assert (checkpoint.trained, checkpoint.accuracy, checkpoint.dataset) == (True, None, None)
+    assert (checkpoint.trained, checkpoint.accuracy, checkpoint.data) == (True, None, None)
     assert (checkpoint.mean, checkpoint.std) == ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
     assert checkpoint.imported == ImportedFrom(
         file="last.pth.tar",

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from device_agent.manifest import DataRecord
 from groupnl_deploy.errors import VerificationFailed
 from groupnl_deploy.training import state as module
 from groupnl_deploy.training.loop import train
@@ -20,7 +21,7 @@ def ignore(progress):
 @pytest.fixture
 def state_of(thin_spec):
     """A state after so many epochs, as small as a training's is large."""
-    job = TrainingJob(thin_spec, Recipe(epochs=9), "digits", 0)
+    job = TrainingJob(thin_spec, Recipe(epochs=9), DataRecord("digits", None, ("0", "1"), 0))
     return lambda epoch: TrainingState(job, epoch, {"model.weight": torch.full((2,), float(epoch))})
 
 

@@ -1,0 +1,46 @@
+"""Which images, as users say it."""
+
+from dataclasses import dataclass
+
+from groupnl_deploy.errors import UsageError
+
+Shape = tuple[int, int, int]
+"""(C, H, W) of one image."""
+LONGEST_SIDE = 1 << 16  # of an image, in pixels
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """A data set by its name, and what a user may say beside it.
+
+    Args:
+        name: a key of `datasets.DATASETS`.
+        path: where it lies, for those that lie in a folder of the user's.
+        shape: what each image becomes; None is the data set's own.
+    """
+
+    name: str
+    path: str | None = None
+    shape: Shape | None = None
+
+    def require_plain(self, shape: Shape) -> None:
+        """Raise `UsageError` for a path, or for another shape than `shape`: this data set has one of its own."""
+        if self.path is not None:
+            raise UsageError(
+                f"The data set “{self.name}” comes with the program and lies in no folder of yours, such as "
+                f"{self.path}.",
+                "For images of your own name the data set “folder”; for this one leave the folder out.",
+            )
+        if self.shape not in (None, shape):
+            raise UsageError(
+                f"The images of “{self.name}” have the shape {shape}, and {self.shape} was asked for.",
+                "Leave the shape out.",
+            )
+
+
+def shape_of(what: str, text: str) -> Shape:
+    """Channels, height and width in a text such as "3,224,224". Raises `UsageError`; `what` begins its sentence."""
+    parts = text.lower().replace("x", ",").split(",")
+    if len(parts) != 3 or not all(part.strip().isdecimal() and 0 < int(part) <= LONGEST_SIDE for part in parts):
+        raise UsageError(f"{what} is “{text}”; it is channels, height and width.", f"Write {what} 3,224,224.")
+    return (int(parts[0]), int(parts[1]), int(parts[2]))
