@@ -99,7 +99,7 @@ def evaluate(
     data = dataset_at_hand(stored.data, stored.spec.input_shape)
     if data is None:
         raise UsageError(
-            f"The images that {checkpoint} was trained on are not at hand.", "Name their folder: --data DIR."
+            f"The images that {checkpoint} was trained on are not at hand.", "Put them back where they lay."
         )
     with computing_threads((stored.recipe or Recipe()).threads):
         result = measure(model, data.test, stored.mean, stored.std)
