@@ -39,7 +39,7 @@ def require_whole(folder, epoch):
         ("training.json", lambda data: data[:20], "no training state"),
         (
             "training.json",
-            lambda data: data.replace(b'\n  "schema_version": 3', b'\n  "schema_version": 3'),
+            lambda data: data.replace(b'\n  "schema_version": 3', b'\n  "schema_version": 4'),
             "version",
         ),
     ],
