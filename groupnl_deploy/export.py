@@ -9,7 +9,6 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-import groupnl_deploy
 from device_agent.manifest import (
     ArtifactFile,
     ArtifactManifest,
@@ -46,6 +45,7 @@ from groupnl_deploy.recheck import require_record
 from groupnl_deploy.training.checkpoint import Checkpoint, checkpoint_id, load_model
 from groupnl_deploy.training.files import write_tensors
 from groupnl_deploy.training.impossible import require_possible
+from groupnl_deploy.version import __version__
 from groupnl_deploy.workspace import atomic_directory
 
 PARITY_IMAGES = 8
@@ -241,4 +241,4 @@ def _producer(format: Format) -> dict[str, str]:
     from importlib.metadata import version
 
     packages = ("torch", "onnx", "onnx-ir", "onnxsim", "onnxruntime") if format == "onnx" else ("torch", "safetensors")
-    return {"groupnl": groupnl_deploy.__version__} | {name: version(name) for name in packages}
+    return {"groupnl": __version__} | {name: version(name) for name in packages}

@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import get_args
 
-import groupnl_deploy
 from device_agent.manifest import ArtifactManifest, FileDigest
 from device_agent.messages.bench import BenchRequest, Phase
 from device_agent.strict import StrictError, from_json, to_json
 from groupnl_deploy.bench.clock import ClockSync
 from groupnl_deploy.bench.result import BenchResult
 from groupnl_deploy.errors import UsageError, VerificationFailed
+from groupnl_deploy.version import __version__
 from groupnl_deploy.workspace import INCOMPLETE_FILE, POWER_FILE, RUN_FILE, atomic_directory
 from power.renewal import judged
 from power.trace import MeterFacts, PowerTrace
@@ -66,7 +66,7 @@ class BenchRun(RunFrame):
 
 def host_facts() -> dict[str, str]:
     """The versions that made the run."""
-    return {"groupnl": groupnl_deploy.__version__, "python": platform.python_version(), "machine": platform.machine()}
+    return {"groupnl": __version__, "python": platform.python_version(), "machine": platform.machine()}
 
 
 def now_utc() -> str:

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-import groupnl_deploy
 from device_agent.strict import to_dict
 from exporters.artifact import Artifact, open_artifact
 from groupnl_deploy.campaign.cell import Cell, ExportPoint
@@ -12,6 +11,7 @@ from groupnl_deploy.campaign.stage import Projection, Stage, keys
 from groupnl_deploy.campaign.train_job import TrainJob, train_job
 from groupnl_deploy.jobs.job import Job
 from groupnl_deploy.progress import Reporter
+from groupnl_deploy.version import __version__
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,7 @@ class ExportJob(Job):
         """The checkpoint, what is asked for, and the version of this program, whose passes make it."""
         from groupnl_deploy.training.checkpoint import checkpoint_id
 
-        version = groupnl_deploy.__version__
+        version = __version__
         return {"checkpoint": checkpoint_id(self.checkpoint), "export": to_dict(self.export), "groupnl": version}
 
     def identity(self) -> str:

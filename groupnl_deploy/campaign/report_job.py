@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-import groupnl_deploy
 from groupnl_deploy.campaign.bench_job import BenchJob, run_identity
 from groupnl_deploy.campaign.stage import Projection, Stage, keys
 from groupnl_deploy.errors import UsageError
@@ -12,6 +11,7 @@ from groupnl_deploy.jobs.job import Job
 from groupnl_deploy.progress import Reporter
 from groupnl_deploy.report.build import build_report
 from groupnl_deploy.report.tables import SUFFIXES, render
+from groupnl_deploy.version import __version__
 from groupnl_deploy.workspace import RUN_FILE, atomic_directory, file_sha256, sha256_hex
 
 
@@ -27,7 +27,7 @@ class ReportJob(Job):
     def reads(self) -> dict[str, Any]:
         """The runs, the files that are asked for, and the version of this program, which derives them."""
         runs = [run_identity(folder) for folder in self.folders()]
-        return {"runs": runs, "files": self._files(), "groupnl": groupnl_deploy.__version__}
+        return {"runs": runs, "files": self._files(), "groupnl": __version__}
 
     def identity(self) -> str:
         """The digest of all its files."""

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-import groupnl_deploy
 from groupnl_deploy.cli import console, device, models, power, report, run, ship, train
+from groupnl_deploy.version import __version__
 
 app = typer.Typer(
     name="groupnl",
@@ -29,7 +29,7 @@ app.add_typer(device.app, name="device")
 
 def _version(wanted: bool) -> None:
     if wanted:
-        console.show_text(f"groupnl {groupnl_deploy.__version__}")
+        console.show_text(f"groupnl {__version__}")
         raise typer.Exit
 
 

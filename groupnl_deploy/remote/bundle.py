@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import device_agent
-import groupnl_deploy
+from groupnl_deploy import models
 from groupnl_deploy.workspace import sha256_hex
 
 # Zip cannot store an earlier date; a fixed one keeps the bytes equal.
@@ -45,7 +45,7 @@ def build_bundle() -> AgentBundle:
 
 
 def _sources() -> Iterator[tuple[str, bytes]]:
-    agent, host = _folder(device_agent.__file__), _folder(groupnl_deploy.__file__)
+    agent, host = _folder(device_agent.__file__), _folder(models.__file__).parent
     yield "__main__.py", _MAIN
     yield "groupnl_deploy/__init__.py", (host / "__init__.py").read_bytes()
     yield from _package(agent, "device_agent")

@@ -15,7 +15,6 @@ import safetensors.torch
 import torch
 from torch import nn
 
-import groupnl_deploy
 from device_agent.manifest import DataRecord, FileDigest
 from device_agent.strict import StrictError, from_json, to_json
 from groupnl_deploy.errors import UsageError, VerificationFailed
@@ -29,6 +28,7 @@ from groupnl_deploy.training.files import read_verified, read_whole, write_tenso
 from groupnl_deploy.training.loop import TrainResult
 from groupnl_deploy.training.recipe import Recipe
 from groupnl_deploy.training.state import TrainingState, discard_state
+from groupnl_deploy.version import __version__
 from groupnl_deploy.workspace import CHECKPOINT_FILE, atomic_directory, sha256_hex
 
 WEIGHTS_FILE = "model.safetensors"
@@ -223,7 +223,7 @@ def _require_folder(directory: Path) -> None:
 
 def _producer() -> dict[str, str]:
     return {
-        "groupnl-deploy": groupnl_deploy.__version__,
+        "groupnl-deploy": __version__,
         "torch": str(torch.__version__),
         "python": platform.python_version(),
     }

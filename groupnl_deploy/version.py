@@ -1,0 +1,3 @@
+"""The version of the program, for whatever it writes."""
+
+__version__ = "0.1.0"
