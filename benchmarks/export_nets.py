@@ -27,7 +27,8 @@ from groupnl_deploy.images.bench_images import bench_images
 from groupnl_deploy.images.preprocessing import as_input
 from groupnl_deploy.models.layers.build import build_conv
 from groupnl_deploy.models.layers.shape import ConvShape
-from groupnl_deploy.models.registry import ALIASES, create_model, model_spec
+from groupnl_deploy.models.networks import ALIASES
+from groupnl_deploy.models.registry import create_model, model_spec
 from groupnl_deploy.models.spec import ConvSpec, ModelSpec, Semantics
 
 IMAGES = 8

@@ -14,6 +14,7 @@ from groupnl_deploy.cli.option_groups import with_option_groups
 from groupnl_deploy.models.knobs import KNOBS, Knob, turned, with_knobs
 from groupnl_deploy.models.methods import CONVOLUTIONS
 from groupnl_deploy.models.refusal import InvalidSpec
+from groupnl_deploy.models.registry import model_spec
 from groupnl_deploy.models.spec import ConvSpec, ModelSpec, Padding, Semantics, require_semantics
 from groupnl_deploy.words import known_word
 
@@ -75,8 +76,6 @@ class ConvOptions:
 
     def spec(self, name: str, otherwise: Literal["standard", "groupnl"], **changes: Any) -> ModelSpec:
         """The network's spec; see `registry.model_spec`."""
-        from groupnl_deploy.models.registry import model_spec
-
         self.check()
         changes |= {name: getattr(self, name) for name in _OF_MODEL if getattr(self, name) is not None}
         semantics = self._semantics()

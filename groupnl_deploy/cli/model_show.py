@@ -12,6 +12,7 @@ from groupnl_deploy.cli.conv_options import ConvOptions, tell_departure, with_co
 from groupnl_deploy.cli.exits import guarded
 from groupnl_deploy.cli.options import Json
 from groupnl_deploy.errors import UsageError
+from groupnl_deploy.models.networks import ALIASES, NETWORKS
 from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.workspace import CHECKPOINT_FILE
 
@@ -92,9 +93,7 @@ def _spec(name: str, options: ConvOptions, sizes: dict[str, Any]) -> ModelSpec:
 
 
 def _is_named(name: str) -> bool:
-    from groupnl_deploy.models.registry import ALIASES, list_models
-
-    return name in ALIASES or name in {entry.name for entry in list_models()}
+    return name in ALIASES or name in NETWORKS
 
 
 def _named(name: str, options: ConvOptions, sizes: dict[str, Any]) -> ModelSpec:

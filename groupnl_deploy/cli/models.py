@@ -10,6 +10,8 @@ from groupnl_deploy.cli.conv_options import ConvOptions, tell_departure, with_co
 from groupnl_deploy.cli.exits import guarded
 from groupnl_deploy.cli.options import Json, OutFolder
 from groupnl_deploy.models.methods import CONVOLUTIONS, METHODS, ConvMethod
+from groupnl_deploy.models.networks import ALIASES
+from groupnl_deploy.models.registry import list_models
 from groupnl_deploy.words import command_line
 
 app = typer.Typer(
@@ -25,8 +27,6 @@ Seed = Annotated[int, typer.Option(help="Seed of the weights and of GroupNL's hy
 @guarded
 def list_(json: Json = False) -> None:
     """List the networks. Example: groupnl models list"""
-    from groupnl_deploy.models.registry import ALIASES, list_models
-
     aliases: dict[str, list[str]] = {}
     for alias, (name, _) in ALIASES.items():
         aliases.setdefault(name, []).append(alias)

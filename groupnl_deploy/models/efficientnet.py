@@ -9,7 +9,6 @@ from functools import partial
 from torch import nn
 
 from groupnl_deploy.models.inverted_residual import (
-    MOBILE,
     RELU,
     RELU6,
     Activation,
@@ -23,7 +22,6 @@ from groupnl_deploy.models.inverted_residual import (
     StagedNetwork,
     round_channels,
 )
-from groupnl_deploy.models.registry import TENSORFLOW, register_model, register_variant
 from groupnl_deploy.models.spec import ModelSpec
 
 SILU: Activation = partial(nn.SiLU, inplace=True)
@@ -64,7 +62,6 @@ V2_S_STAGES = (
 )
 
 
-@register_model("efficientnet_lite0", summary="EfficientNet-Lite0 for ImageNet (GroupNL Table 4)", **MOBILE)
 def efficientnet_lite0(spec: ModelSpec) -> nn.Module:
     """EfficientNet-B0 (arXiv 1905.11946, Table 1) with ReLU6 and no squeeze-and-excitation.
 
@@ -75,7 +72,6 @@ def efficientnet_lite0(spec: ModelSpec) -> nn.Module:
     return StagedNetwork(spec, LITE_STAGES, RELU6, stem_channels=32, head_channels=1280)
 
 
-@register_model("efficientnet_es", summary="EfficientNet-EdgeTPU-S for ImageNet (GroupNL Table 4)", **MOBILE)
 def efficientnet_es(spec: ModelSpec) -> nn.Module:
     """7 edge residuals and 11 inverted residuals, ReLU, no squeeze-and-excitation; (N, C, 224, 224) → (N, classes).
 
@@ -86,7 +82,6 @@ def efficientnet_es(spec: ModelSpec) -> nn.Module:
     return StagedNetwork(spec, EDGE_STAGES, RELU, stem, head)
 
 
-@register_model("efficientnetv2_s", summary="EfficientNetV2-S for ImageNet (GroupNL Table 4)", **MOBILE)
 def efficientnetv2_s(spec: ModelSpec) -> nn.Module:
     """2 convolutions, 8 fused and 30 inverted residuals with SiLU, the latter with squeeze-and-excitation.
 
@@ -95,11 +90,3 @@ def efficientnetv2_s(spec: ModelSpec) -> nn.Module:
     """
     stem, head = round_channels(24, spec.width), round_channels(1280, spec.width)
     return StagedNetwork(spec, V2_S_STAGES, SILU, stem, head)
-
-
-for _name, _title in (
-    ("efficientnet_lite0", "EfficientNet-Lite0"),
-    ("efficientnet_es", "EfficientNet-EdgeTPU-S"),
-    ("efficientnetv2_s", "EfficientNetV2-S"),
-):
-    register_variant(f"tf_{_name}", _name, summary=f"{_title} with TensorFlow's padding and BN eps", **TENSORFLOW)

@@ -8,14 +8,11 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, get_args
 
 from torch import Tensor, nn
 
 from groupnl_deploy.models.counting import Counted, Operations, Shape
 from groupnl_deploy.models.padding import SamePad2d
-from groupnl_deploy.models.placement import depthwise_convs
-from groupnl_deploy.models.registry import IMAGENET
 from groupnl_deploy.models.spec import ModelSpec, Padding
 from groupnl_deploy.models.widths import Gate
 
@@ -391,8 +388,3 @@ def _conv(
     """Without bias, and without zeros around the maps where `pad` has put them there."""
     padding = 0 if isinstance(pad, SamePad2d) else (kernel_size - 1) // 2
     return nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding, groups=groups, bias=False)
-
-
-# How an ImageNet network of these blocks is registered.
-PADDINGS: dict[str, Any] = {"paddings": get_args(Padding)}
-MOBILE: dict[str, Any] = {"placement": depthwise_convs, "initialise": initialise_efficientnet, **PADDINGS, **IMAGENET}

@@ -9,8 +9,6 @@ from functools import partial
 from torch import Tensor, nn
 
 from groupnl_deploy.models.inverted_residual import (
-    MOBILE,
-    PADDINGS,
     RELU,
     RELU6,
     Activation,
@@ -24,8 +22,6 @@ from groupnl_deploy.models.inverted_residual import (
     StagedTrunk,
     round_channels,
 )
-from groupnl_deploy.models.placement import depthwise_convs
-from groupnl_deploy.models.registry import CIFAR, TENSORFLOW, register_model, register_variant
 from groupnl_deploy.models.spec import ModelSpec
 
 HARDSWISH: Activation = partial(nn.Hardswish, inplace=True)
@@ -98,7 +94,6 @@ class MobileNetV3(StagedTrunk):
         return logits
 
 
-@register_model("mobilenetv1_100", summary="MobileNetV1 for ImageNet (E2GC Table III)", **MOBILE)
 def mobilenetv1_100(spec: ModelSpec) -> nn.Module:
     """13 depthwise-separable blocks, each convolution followed by BN and ReLU6; (N, C, 224, 224) → (N, classes).
 
@@ -107,13 +102,6 @@ def mobilenetv1_100(spec: ModelSpec) -> nn.Module:
     return _mobilenetv1(spec, stem_stride=2)
 
 
-@register_model(
-    "mobilenetv1_cifar",
-    summary="MobileNetV1 with a stem for 32x32 images",
-    placement=depthwise_convs,
-    **PADDINGS,
-    **CIFAR,
-)
 def mobilenetv1_cifar(spec: ModelSpec) -> nn.Module:
     """`mobilenetv1_100` with stride 1 in the stem and nothing else changed; (N, C, 32, 32) → (N, classes).
 
@@ -122,7 +110,6 @@ def mobilenetv1_cifar(spec: ModelSpec) -> nn.Module:
     return _mobilenetv1(spec, stem_stride=1)
 
 
-@register_model("mobilenetv2_100", summary="MobileNetV2 for ImageNet (GroupNL Table 4)", **MOBILE)
 def mobilenetv2_100(spec: ModelSpec) -> nn.Module:
     """One depthwise-separable block and 16 inverted residuals with ReLU6; (N, C, 224, 224) → (N, classes).
 
@@ -132,21 +119,12 @@ def mobilenetv2_100(spec: ModelSpec) -> nn.Module:
     return StagedNetwork(spec, V2_STAGES, RELU6, round_channels(32, spec.width), head)
 
 
-@register_model("mobilenetv3_large_100", summary="MobileNetV3 large for ImageNet (GroupNL Table 4)", **MOBILE)
 def mobilenetv3_large_100(spec: ModelSpec) -> nn.Module:
     """15 blocks with ReLU or hard swish, 8 of them with squeeze-and-excitation; (N, C, 224, 224) → (N, classes).
 
     arXiv 1905.02244, Table 1. For the width of stem and head see `MobileNetV3`.
     """
     return MobileNetV3(spec)
-
-
-register_variant(
-    "tf_mobilenetv3_large_100",
-    "mobilenetv3_large_100",
-    summary="MobileNetV3 large with TensorFlow's padding and BN eps",
-    **TENSORFLOW,
-)
 
 
 def _mobilenetv1(spec: ModelSpec, stem_stride: int) -> nn.Module:

@@ -3,14 +3,12 @@
 Strides stand on the 3x3 convolutions ("v1.5"). Names of parameters are torchvision's and timm's.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from torch import Tensor, nn
 
-from groupnl_deploy.models.placement import basic_blocks, bottlenecks, stride_one_bottlenecks
 from groupnl_deploy.models.refusal import InvalidSpec
-from groupnl_deploy.models.registry import CIFAR, IMAGENET, register_model
 from groupnl_deploy.models.spec import ModelSpec, scaled
 
 STAGE_PLANES = (64, 128, 256, 512)
@@ -168,27 +166,18 @@ _RESNET101 = ResNetShape(Bottleneck, (3, 4, 23, 3))
 _RESNEXT50 = ResNetShape(Bottleneck, (3, 4, 6, 3), cardinality=32)
 
 
-def _small(name: str, shape: ResNetShape, summary: str, **about: Any) -> None:
-    """Register a network for 32x32 images: a 3x3 stem of stride 1, no max-pool."""
-    register_model(name, summary=summary, **CIFAR, **about)(lambda spec: ResNet(spec, shape, stem=(3, 1)))
+def _small(shape: ResNetShape) -> Callable[[ModelSpec], nn.Module]:
+    """For 32x32 images: a 3x3 stem of stride 1, no max-pool."""
+    return lambda spec: ResNet(spec, shape, stem=(3, 1))
 
 
-def _large(name: str, shape: ResNetShape, summary: str, **about: Any) -> None:
-    """Register a network for 224x224 images: a 7x7 stem of stride 2 and a max-pool."""
-    about |= {"summary": summary, "initialise": initialise_resnet}
-    register_model(name, **IMAGENET, **about)(lambda spec: ResNet(spec, shape, stem=(7, 2)))
+def _large(shape: ResNetShape) -> Callable[[ModelSpec], nn.Module]:
+    """For 224x224 images: a 7x7 stem of stride 2 and a max-pool."""
+    return lambda spec: ResNet(spec, shape, stem=(7, 2))
 
 
-_BASIC: dict[str, Any] = {"placement": basic_blocks, "groupnl": "groupnl"}
-# Table 14 (arXiv 2506.12335): in CIFAR ResNet-101 the counts of sparse GroupNL demand the BatchNorm over the seeds.
-_SMALL_BOTTLENECKS: dict[str, Any] = {"placement": bottlenecks, "bn_over_seeds": ("groupnl-sparse",)}
-
-_small("resnet18_cifar", _RESNET18, "ResNet-18 for 32x32 images (GroupNL Tables 3, 14, 15)", **_BASIC)
-_small("resnet34_cifar", _RESNET34, "ResNet-34 for 32x32 images (GroupNL Table 3)", **_BASIC)
-_small("resnet50_cifar", _RESNET50, "ResNet-50 for 32x32 images", **_SMALL_BOTTLENECKS)
-_small("resnet101_cifar", _RESNET101, "ResNet-101 for 32x32 images (GroupNL Tables 3, 14, 15)", **_SMALL_BOTTLENECKS)
-_large("resnet18", _RESNET18, "ResNet-18", **_BASIC)
-_large("resnet34", _RESNET34, "ResNet-34", **_BASIC)
-_large("resnet50", _RESNET50, "ResNet-50 (GroupNL Table 10)", placement=stride_one_bottlenecks)
-_large("resnet101", _RESNET101, "ResNet-101 (GroupNL Table 10, Fig. 8)", placement=stride_one_bottlenecks)
-_large("resnext50_32x4d", _RESNEXT50, "ResNeXt-50, 32 groups of 4 (E2GC Table IV)", placement=stride_one_bottlenecks)
+resnet18_cifar, resnet18 = _small(_RESNET18), _large(_RESNET18)
+resnet34_cifar, resnet34 = _small(_RESNET34), _large(_RESNET34)
+resnet50_cifar, resnet50 = _small(_RESNET50), _large(_RESNET50)
+resnet101_cifar, resnet101 = _small(_RESNET101), _large(_RESNET101)
+resnext50_32x4d = _large(_RESNEXT50)

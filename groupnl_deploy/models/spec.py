@@ -129,7 +129,7 @@ class ModelSpec:
         input_shape: (channels, height, width) of one image.
         seed: what the initial weights and the GroupNL hyper-parameters are drawn from.
         padding: where the zeros around the maps of strided convolutions stand, see `padding.SamePad2d`; None is the
-            network's own, `ModelEntry.padding`.
+            network's own, `Network.padding`.
         bn_eps: ε of every BatchNorm, likewise.
         widths: convolutions of the plain network with other output channels than `width` gives them, by dotted name, as
             in a grown or pruned network; a mapping becomes pairs, sorted. See `widths`.

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from groupnl_deploy.models.placement import everywhere
-from groupnl_deploy.models.registry import CIFAR, register_model
 from groupnl_deploy.models.spec import ModelSpec, scaled
 
 # Convolutions of 3x3 by their output channels; "M" halves the image.
@@ -36,25 +34,11 @@ class CifarVGG(nn.Module):
         return logits
 
 
-@register_model(
-    "vgg11_cifar",
-    summary="VGG-11 with BatchNorm for 32x32 images (GroupNL Table 3)",
-    placement=everywhere,
-    groupnl="groupnl",
-    **CIFAR,
-)
 def vgg11_cifar(spec: ModelSpec) -> nn.Module:
     """Eight convolutions."""
     return CifarVGG(spec, _VGG11)
 
 
-@register_model(
-    "vgg19_cifar",
-    summary="VGG-19 with BatchNorm for 32x32 images",
-    placement=everywhere,
-    groupnl="groupnl",
-    **CIFAR,
-)
 def vgg19_cifar(spec: ModelSpec) -> nn.Module:
     """Sixteen convolutions."""
     return CifarVGG(spec, _VGG19)

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.models.methods import CONVOLUTIONS, METHODS
+from groupnl_deploy.models.networks import ALIASES
 from groupnl_deploy.models.refusal import InvalidSpec
-from groupnl_deploy.models.registry import ALIASES, create_model, list_models, model_spec
+from groupnl_deploy.models.registry import create_model, list_models, model_spec
 from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.training.checkpoint import Checkpoint, CheckpointDraft, save_checkpoint
 from groupnl_deploy.training.claims import gather

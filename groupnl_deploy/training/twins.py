@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from groupnl_deploy.images.preprocessing import IMAGENET_MEAN, IMAGENET_STD
-from groupnl_deploy.models.registry import ALIASES, IMAGENET, list_models
+from groupnl_deploy.models.networks import ALIASES, IMAGENET
+from groupnl_deploy.models.registry import list_models
 
 _TABLE = Path(__file__).with_name("tables") / "twins.json"
 _PLAIN = "symmetric padding of strided convolutions, and a BatchNorm epsilon of 1e-5"

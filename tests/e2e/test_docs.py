@@ -18,7 +18,7 @@ from device_agent.strict import from_dict, to_dict
 from exporters.rules.answers import Fired
 from groupnl_deploy.images import datasets
 from groupnl_deploy.images.source import DataSource
-from groupnl_deploy.models import registry
+from groupnl_deploy.models import networks
 from groupnl_deploy.models.inference import to_inference
 from groupnl_deploy.models.methods import METHODS, ConvMethod
 from groupnl_deploy.models.profile import profile
@@ -37,10 +37,13 @@ def code(first_line: str, language: str = "python") -> str:
     return next(block for block in blocks if block.startswith(first_line))
 
 
-def test_the_network_of_ten_lines_takes_every_method(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert registry.list_models(), "all families are in, or they would go with what is restored"
-    monkeypatch.setattr(registry, "_entries", dict(registry._entries))
-    exec(code('"""A network of two convolutions'), {})
+def test_the_network_of_ten_lines_and_its_line_take_every_method(monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny = ModuleType("groupnl_deploy.models.tiny")
+    exec(code('"""A network of two convolutions'), vars(tiny))
+    monkeypatch.setitem(sys.modules, tiny.__name__, tiny)
+    names = dict(vars(networks))
+    exec(f"(network,) = ({code('        Network(', 'text').strip()})", names)
+    monkeypatch.setitem(networks.NETWORKS, "tiny_cifar", names["network"])
     for method in ("standard", "groupnl", "ghost"):
         assert create_model(model_spec("tiny_cifar", method))(torch.zeros(2, 3, 32, 32)).shape == (2, 10)
 

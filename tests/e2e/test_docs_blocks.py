@@ -30,9 +30,9 @@ from exporters.reference import reference_of
 from exporters.tolerances import DYNAMIC
 from groupnl_deploy.campaign.load import load_campaign
 from groupnl_deploy.cli.main import app
-from groupnl_deploy.models import registry
 from groupnl_deploy.models.layers.shape import ConvShape
-from groupnl_deploy.models.registry import create_model, list_models, model_spec
+from groupnl_deploy.models.registry import create_model, model_spec
+from groupnl_deploy.models.spec import ConvSpec, ModelSpec
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -168,12 +168,6 @@ def test_a_campaign_is_read(block, tmp_path):
     assert load_campaign(path).models
 
 
-@pytest.fixture
-def kept_registry(monkeypatch):
-    assert list_models(), "all families are in"
-    monkeypatch.setattr(registry, "_entries", dict(registry._entries))
-
-
 def run_python(page: Path, monkeypatch) -> dict:
     """All Python of a page, in one namespace."""
     monkeypatch.setitem(sys.modules, "timm", SimpleNamespace(create_model=_like_timm))
@@ -190,7 +184,7 @@ def _like_timm(name: str) -> nn.Module:
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if any(block.page == page for block in of("python"))], ids=str)
-def test_python_runs(page, monkeypatch, kept_registry, capsys):
+def test_python_runs(page, monkeypatch, capsys):
     run_python(page, monkeypatch)
 
 
@@ -203,7 +197,7 @@ def require_exported(model: nn.Module, shape: tuple[int, ...]) -> None:
         assert optimize(raw, partial(prove_onnx, reference)).parity.same_top1
 
 
-def test_the_layer_and_the_network_of_the_page_run_in_onnx_runtime(monkeypatch, kept_registry, capsys):
+def test_the_layer_and_the_network_of_the_page_run_in_onnx_runtime(monkeypatch, capsys):
     names = run_python(ROOT / "docs" / "extending.md", monkeypatch)
     layer = names["ShuffledConv2d"](SimpleNamespace(num_groups=2), ConvShape(8, 8, 1))
     maps = torch.randn(2, 8, 4, 4)
@@ -211,7 +205,7 @@ def test_the_layer_and_the_network_of_the_page_run_in_onnx_runtime(monkeypatch, 
     require_exported(
         nn.Sequential(layer, nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(32, 5)), (8, 6, 6)
     )
-    require_exported(create_model(model_spec("tiny_cifar", "groupnl", width=0.25)), (3, 32, 32))
+    require_exported(names["tiny_cifar"](ModelSpec("tiny_cifar", ConvSpec("standard"), width=0.25)), (3, 32, 32))
 
 
 def command(arguments: list[str], folder: Path, **environment: str) -> str:
@@ -277,7 +271,7 @@ def extended(tmp_path_factory) -> Path:
 
     models, rules = copy / "groupnl_deploy" / "models", copy / "exporters" / "rules"
     (models / "tiny.py").write_text(code('"""A network of two'))
-    inserted(models / "registry.py", '    "groupnl_deploy.models.vgg"', text[0])
+    inserted(models / "networks.py", '        Network("vgg11_cifar"', text[0])
     (models / "layers" / "shuffled.py").write_text(code('"""A grouped convolution'))
     inserted(models / "methods.py", '        ConvMethod(\n            "grouped"', text[1])
     (copy / "device_agent" / "messages" / "uptime.py").write_text(code('"""How long the device'))

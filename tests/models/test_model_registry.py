@@ -2,20 +2,14 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
 
 from groupnl_deploy.models.methods import CONVOLUTIONS, METHODS
-from groupnl_deploy.models.registry import (
-    ALIASES,
-    DuplicateModel,
-    UnknownModel,
-    create_model,
-    list_models,
-    model_spec,
-    register_model,
-)
+from groupnl_deploy.models.networks import ALIASES, NETWORKS, DuplicateModel, by_name
+from groupnl_deploy.models.registry import UnknownModel, create_model, list_models, model_spec
 from groupnl_deploy.models.spec import ConvSpec, InvalidSpec, ModelSpec
 
 NAMES = [entry.name for entry in list_models()]
@@ -130,17 +124,24 @@ def test_an_unknown_name_lists_the_known_and_the_nearest():
 
 
 def test_a_duplicate_name_is_refused():
-    for name in ("resnet18_cifar", "gnl_resnet50"):
-        with pytest.raises(DuplicateModel, match=name):
-            register_model(name, summary="again")(lambda spec: torch.nn.Identity())
+    network = NETWORKS["resnet18_cifar"]
+    with pytest.raises(DuplicateModel, match="resnet18_cifar"):
+        by_name([network, network])
+    with pytest.raises(DuplicateModel, match="gnl_resnet50"):
+        by_name([replace(network, name="gnl_resnet50")])
 
 
-def test_the_models_import_nothing_else_of_the_host():
-    code = (
-        "import sys; from groupnl_deploy.models import registry; registry.list_models();"
-        "print(sorted(m for m in sys.modules if m.startswith(('groupnl_deploy.', 'device_agent'))))"
-    )
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert "groupnl_deploy.models.resnet" in loaded
-    assert "groupnl_deploy.errors" not in loaded
-    assert "groupnl_deploy.training" not in loaded
+_BUILD = """
+import sys
+from groupnl_deploy.models.registry import create_model, list_models, model_spec
+specs = [model_spec(network.name) for network in list_models()]
+assert "torch" not in sys.modules
+create_model(specs[0])
+print(*(name for name in sys.modules if name.startswith(("groupnl_deploy.", "device_agent"))))
+"""
+
+
+def test_a_network_is_known_without_pytorch_and_built_without_the_rest_of_the_host():
+    loaded = subprocess.run([sys.executable, "-c", _BUILD], capture_output=True, text=True, check=True).stdout.split()
+    assert "groupnl_deploy.models.efficientnet" in loaded
+    assert all(name.startswith("groupnl_deploy.models") for name in loaded)
