@@ -17,6 +17,9 @@ class Artifact:
     manifest: ArtifactManifest
     sha256: str
 
+    def __str__(self) -> str:
+        return f"{self.directory}: {self.manifest.label}, {self.manifest.format}, {self.sha256[:12]}"
+
     def path(self, role: Role) -> Path:
         """The file in a role of the manifest."""
         return self.directory / self.manifest.file(role).name

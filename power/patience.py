@@ -34,3 +34,7 @@ class NoReadingPatience:
             return ()
         self._missing_since_s = None
         return reply
+
+
+POLL_HZ = 20.0
+"""How often a meter is asked, where nobody says otherwise."""

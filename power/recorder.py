@@ -19,7 +19,7 @@ import numpy as np
 from power.errors import EndOfRecording, MeterSettingError, TraceNotWritten, WindowNotCovered
 from power.host_sleep import SleepWatch
 from power.meters.base import Measurement, Meter
-from power.patience import NoReadingPatience
+from power.patience import POLL_HZ, NoReadingPatience
 from power.renewal import RenewalWatch
 from power.running import RunningTotals, Totals
 from power.trace import MeterFacts, PowerTrace
@@ -50,7 +50,7 @@ class Recorder:
     def __init__(
         self,
         meter: Meter,
-        poll_hz: float = 20.0,
+        poll_hz: float = POLL_HZ,
         csv_path: Path | None = None,
         *,
         keep_rows: bool = True,

@@ -26,6 +26,9 @@ class Deployment(Message):
     def __post_init__(self) -> None:
         require_artifact_id(self.artifact_sha256)  # it becomes part of a path, and it is read from the device
 
+    def __str__(self) -> str:
+        return f"{self.device} has {self.label}, {self.format}, {self.artifact_sha256[:12]}"
+
     @property
     def directory(self) -> str:
         """The artifact's folder below the device's root."""

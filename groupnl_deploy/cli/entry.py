@@ -4,9 +4,9 @@ import importlib
 import os
 import sys
 
-import groupnl_deploy
 from groupnl_deploy.cli.debug import take_debug
 from groupnl_deploy.interrupt import forget_interrupt
+from groupnl_deploy.version import DISTRIBUTION
 
 
 def entry() -> None:
@@ -65,7 +65,7 @@ def _foreign_package() -> str | None:
     """`power` and `exporters` are names of other projects too, which may have been installed over ours."""
     for name in ("device_agent", "exporters", "power"):
         package = importlib.import_module(name)
-        if getattr(package, "__dist__", None) != groupnl_deploy.__dist__:
+        if getattr(package, "__dist__", None) != DISTRIBUTION:
             return (
                 f"Error: The package “{name}” at {package.__file__} is another project's.\n"
                 "Try:   Install groupnl-deploy into a virtual environment of its own.\n"

@@ -1,6 +1,5 @@
 """`groupnl power integrate`: joules of a window of a recording."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,8 +11,6 @@ from groupnl_deploy.errors import UsageError
 
 if TYPE_CHECKING:
     from groupnl_deploy.report.energy_table import Integrated
-    from power import integration
-    from power.energy import Energy, EnergyIndex
 
 
 @guarded
@@ -47,13 +44,14 @@ def integrate(
 
     Example: groupnl power integrate load.csv --method hold
     """
+    from groupnl_deploy.report import integrate as report
     from groupnl_deploy.words import known_word
     from power.integration import METHODS
 
     _require_sense(idle_from_s, idle_to_s, max_gap_s)
     rule = None if method is None else known_word("method", method, METHODS)
     idle_s = None if idle_from_s is None or idle_to_s is None else (idle_from_s, idle_to_s)
-    _show(_integrated(recording, (from_s, to_s), idle_s, rule, max_gap_s, allow_implausible), json)
+    _show(report.integrate(recording, (from_s, to_s), idle_s, rule, max_gap_s, allow_implausible), json)
 
 
 def _require_sense(idle_from_s: float | None, idle_to_s: float | None, max_gap_s: float | None) -> None:
@@ -63,39 +61,6 @@ def _require_sense(idle_from_s: float | None, idle_to_s: float | None, max_gap_s
         )
     if max_gap_s is not None and not 0.0 < max_gap_s < float("inf"):
         raise UsageError(f"A longest wait of {max_gap_s} s is impossible.", "Give --max-gap in seconds, above zero.")
-
-
-def _integrated(
-    recording: Path,
-    window_s: tuple[float | None, float | None],
-    idle_s: tuple[float, float] | None,
-    rule: "integration.IntegrationMethod | None",
-    max_gap_s: float | None,
-    allow_implausible: bool,
-) -> "Integrated":
-    from groupnl_deploy.report.energy_table import Integrated
-    from power.energy import EnergyIndex, net_of_idle
-    from power.trace_io import read_csv
-
-    trace = read_csv(recording, allow_implausible=allow_implausible)
-    index = EnergyIndex(trace, method=rule, max_gap_s=max_gap_s)
-    start_s, end_s = index.widest_s(*window_s)
-    gross = index.window(start_s, end_s)
-    idle = None if idle_s is None else index.window(*idle_s)
-    net = None if idle is None else net_of_idle(gross, idle)
-    left_out_s = float(trace.t_s[-1]) - end_s if window_s[1] is None else 0.0
-    held = _if_held(index, gross) if rule is None else None
-    return Integrated(trace.facts, gross, idle, net, left_out_s, trace.remarks, held)
-
-
-def _if_held(index: "EnergyIndex", gross: "Energy") -> "Energy | None":
-    """The window's joules were its rows changes of a value, None where they are none for certain."""
-    from power.energy import EnergyIndex
-    from power.rows_on_change import may_be_changes
-
-    if not may_be_changes(index.trace):
-        return None
-    return EnergyIndex(index.trace, method="hold").window(gross.start_s, gross.end_s)
 
 
 def _show(done: "Integrated", json: bool) -> None:

@@ -1,8 +1,6 @@
 """`groupnl power record`: every measurement of a meter into a file, as it comes."""
 
-import contextlib
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -23,11 +21,9 @@ from groupnl_deploy.cli.options import (
 )
 from groupnl_deploy.errors import GroupNLError, UsageError
 from groupnl_deploy.words import command_line
-from power.patience import REPLUG_PATIENCE_S
+from power.patience import POLL_HZ, REPLUG_PATIENCE_S
 
 if TYPE_CHECKING:
-    from groupnl_deploy.bench.meter import MeterPlan
-    from power.meters.base import Meter
     from power.meters.reconnecting import ReconnectingMeter
     from power.recorder import Recorder
     from power.running import Totals
@@ -42,7 +38,7 @@ def record(
     out: Annotated[Path, typer.Option("--out", help="The CSV file to write; it must not exist yet.")],
     port: MeterPort = None,
     duration: Duration = None,
-    poll_hz: Annotated[float, typer.Option(help="Questions a second; answers that repeat are no rows.")] = 20.0,
+    poll_hz: Annotated[float, typer.Option(help="Questions a second; answers that repeat are no rows.")] = POLL_HZ,
     sign: MeterSign = 1,
     meter_rate: MeterRate = None,
     patience: Annotated[
@@ -62,12 +58,13 @@ def record(
     Example: groupnl power record --meter km003c --port emulator --duration 10 --out trace.csv
     """
     from groupnl_deploy.bench.meter import MeterPlan
+    from groupnl_deploy.bench.recording import recording
 
     require_duration("A recording", duration)
     _require_patience(patience)
     plan = MeterPlan(meter, port, sign, rate_hz=meter_rate, allow_implausible=allow_implausible)
-    _make_room_for(out)
-    with _recording(plan, out, poll_hz, patience) as (recorder, source):
+    with recording(plan, out, console.say, poll_hz, patience) as running:
+        recorder, source = running.recorder, running.source
         is_cut_short, totals = _recorded(recorder, source, out, duration)
     if source.problem is not None:
         _show_incomplete(totals, recorder.facts, out, json)
@@ -83,47 +80,6 @@ def record(
 def _require_patience(seconds: float) -> None:
     if not 0 <= seconds < float("inf"):
         raise UsageError(f"A patience of {seconds} s is none.", "Give --patience in seconds, 0 or more.")
-
-
-def _make_room_for(out: Path) -> None:
-    """The folder of a file that is not there yet. Raises `UsageError`."""
-    from groupnl_deploy.workspace import disk_errors, require_absent
-
-    require_absent(out)
-    with disk_errors(out):
-        out.parent.mkdir(parents=True, exist_ok=True)
-
-
-@contextlib.contextmanager
-def _recording(
-    plan: "MeterPlan", out: Path, poll_hz: float, patience_s: float
-) -> Iterator[tuple["Recorder", "ReconnectingMeter"]]:
-    """A recorder at work on a meter that may come and go."""
-    from groupnl_deploy.bench.meter import meter_port
-    from power.meters.reconnecting import ReconnectingMeter
-    from power.recorder import Recorder
-
-    with (
-        meter_port(plan) as (port, _),
-        ReconnectingMeter(_opener(plan, port), patience_s) as source,
-        Recorder(source, poll_hz, out, keep_rows=False) as recorder,
-    ):
-        yield recorder, source
-
-
-def _opener(plan: "MeterPlan", port: str | None) -> Callable[[], "Meter"]:
-    """Opens the meter anew each time: the one found first, not another one that is plugged in later."""
-    found = port
-
-    def open_again() -> "Meter":
-        nonlocal found
-        meter = plan.open(found)
-        found = meter.facts.port
-        for remark in meter.remarks:
-            console.say(remark)
-        return meter
-
-    return open_again
 
 
 def _recorded(

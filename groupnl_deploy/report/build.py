@@ -59,6 +59,15 @@ class ReportRow(Identity):
     energy: RunEnergy | None
     renews_too_fast: bool | None = None
 
+    def __str__(self) -> str:
+        emulated = " EMULATED" if self.emulated else ""
+        energy = "" if self.energy_j is None else f", {1e3 * self.energy_j:.2f} mJ{emulated}"
+        accuracy = "" if self.accuracy is None else f", accuracy {100 * self.accuracy:.1f} %"
+        return (
+            f"{self.model} on {self.device} with {self.backend}: {self.fps:.1f} FPS, p50 {self.latency.p50_ms:.2f} ms, "
+            f"{self.memory_mb:.0f} MB{energy}{accuracy}{'' if self.valid else ', INVALID'}"
+        )
+
 
 @dataclass(frozen=True)
 class DamagedRun:
@@ -94,6 +103,12 @@ class Report:
     damaged: tuple[DamagedRun, ...] = ()
     incomplete: tuple[IncompleteRow, ...] = ()
     schema_version: int = SCHEMA_VERSION
+
+    def __str__(self) -> str:
+        invalid = sum(not row.valid for row in self.rows)
+        kinds = ((invalid, "of them invalid"), (len(self.damaged), "damaged"), (len(self.incomplete), "cut short"))
+        more = "".join(f", {count} {what}" for count, what in kinds if count)
+        return f"report of {len(self.rows)} run{'s' * (len(self.rows) != 1)}{more}"
 
     @property
     def emulated(self) -> bool:

@@ -36,6 +36,15 @@ class Integrated:
     remarks: tuple[str, ...] = ()
     held: Energy | None = None
 
+    def __str__(self) -> str:
+        gross, marks = self.gross, {True: ", EMULATED", False: "", None: ", of an unknown meter"}
+        edge = "" if gross.edge_error_j is None else f" ± {gross.edge_error_j:.3f} J at its edges"
+        net = "" if self.net is None else f", net of idle {self.net.net_energy_j:.3f} J"
+        return (
+            f"{gross.energy_j:.3f} J{edge} in {gross.duration_s:.3f} s, {gross.mean_power_w:.3f} W{net}, "
+            f"rule {gross.method}{_invalid(self)}{marks[self.facts.emulated]}"
+        )
+
 
 def document(done: Integrated) -> dict[str, Any]:
     """All of it for programs; the keys of the idle window and the net are null without one."""

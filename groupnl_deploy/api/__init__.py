@@ -1,0 +1,1 @@
+"""What `import groupnl_deploy as gnl` promises, one part of the way a file. docs/api.md is its page."""

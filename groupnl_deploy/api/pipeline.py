@@ -1,0 +1,117 @@
+"""From a checkpoint to numbers: exported, pushed, benchmarked, reported."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from device_agent.backend_table import BACKENDS
+from device_agent.manifest import Format
+from device_agent.messages.ledger import Deployment
+from device_agent.settings import Settings
+from exporters.artifact import Artifact, open_artifact
+from exporters.options import ExportOptions
+from groupnl_deploy.bench.bench_device import bench_device
+from groupnl_deploy.bench.meter import meter_plan
+from groupnl_deploy.deploy.push import deploy_artifact
+from groupnl_deploy.export import export_checkpoint
+from groupnl_deploy.progress import Reporter, Silence
+from groupnl_deploy.remote.waiting import DEFAULT_WAIT_S
+from groupnl_deploy.report.build import Report, ReportRow, build_report
+
+
+def export_network(
+    checkpoint: Path | str, out: Path | str, format: Format = "onnx", reporter: Reporter | None = None, **options: Any
+) -> Artifact:
+    """An artifact of a checkpoint folder, proved equal to it.
+
+    Args:
+        checkpoint: the folder.
+        out: the folder to write; it must not exist.
+        format: "onnx" or "torch".
+        reporter: told of the progress.
+        options: fields of `ExportOptions`, such as `optimize="none"`, `target="rpi4"`, `opset=17`.
+    """
+    return export_checkpoint(Path(checkpoint), Path(out), format, ExportOptions(**options), reporter)
+
+
+def push_artifact(
+    artifact: Artifact | Path | str,
+    device: str = "local",
+    reporter: Reporter | None = None,
+    wait_s: float = DEFAULT_WAIT_S,
+) -> Deployment:
+    """Send an artifact to a device, where it is verified before it has its name.
+
+    `wait_s` is how long another push or benchmark on the device is waited for.
+    """
+    return deploy_artifact(_folder(artifact), device, reporter or Silence(), wait_s=wait_s)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A benchmark: its folder, where all of it is kept, and what a report says of it."""
+
+    folder: Path
+    row: ReportRow
+
+    def __str__(self) -> str:
+        return f"{self.row} ({self.folder})"
+
+    __repr__ = __str__
+
+
+def bench_artifact(
+    artifact: Artifact | Path | str | None = None,
+    device: str = "local",
+    backend: str | None = None,
+    *,
+    meter: str | None = None,
+    port: str | None = None,
+    out: Path | str | None = None,
+    settings: Settings | None = None,
+    reporter: Reporter | None = None,
+    wait_s: float = DEFAULT_WAIT_S,
+    **workload: Any,
+) -> Run:
+    """Benchmark what was pushed to a device.
+
+    Args:
+        artifact: which; None is the newest there that the backend runs.
+        device: its name in `groupnl device list`.
+        backend: "onnxruntime", "pytorch" or "null"; None is the one that runs the artifact's format.
+        meter: the power meter, such as "km003c"; None measures no energy.
+        port: where it is; "emulator" starts the emulated one, whose numbers are marked.
+        out: the run folder; else one under runs/.
+        settings: of the runtime.
+        reporter: told of the progress.
+        wait_s: how long another push or benchmark on the device is waited for.
+        workload: fields of `Workload`, such as `min_seconds=2`, `idle_s=1`, `images=50`.
+    """
+    asked, folder = settings or Settings(), None if artifact is None else _folder(artifact)
+    format = "onnx" if folder is None else open_artifact(folder).manifest.format
+    _, run = bench_device(
+        device,
+        backend or next(word for word, entry in BACKENDS.items() if format in entry.formats),
+        artifact=None if folder is None else str(folder),
+        settings=replace(asked, workload=replace(asked.workload, **workload)),
+        plan=meter_plan(meter, port, 1),
+        out=None if out is None else Path(out),
+        reporter=reporter or Silence(),
+        wait_s=wait_s,
+    )
+    return Run(run, build_report([run]).rows[0])
+
+
+def report_runs(*runs: Run | Path | str) -> Report:
+    """Runs side by side, in this order; `render` writes it."""
+    return build_report([run.folder if isinstance(run, Run) else Path(run) for run in _flat(runs)])
+
+
+def _flat(runs: Sequence[Any]) -> list[Any]:
+    """Runs, where a list of them may stand in their place."""
+    return [one for run in runs for one in (run if isinstance(run, list | tuple) else (run,))]
+
+
+def _folder(artifact: Artifact | Path | str) -> Path:
+    return artifact.directory if isinstance(artifact, Artifact) else Path(artifact)

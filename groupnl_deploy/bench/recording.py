@@ -1,0 +1,56 @@
+"""A meter recorded into a file by itself, without a benchmark: it may be unplugged and come back."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from groupnl_deploy.bench.meter import MeterPlan, meter_port
+from groupnl_deploy.progress import Say
+from groupnl_deploy.workspace import disk_errors, require_absent
+from power.meters.base import Meter
+from power.meters.reconnecting import ReconnectingMeter
+from power.patience import POLL_HZ, REPLUG_PATIENCE_S
+from power.recorder import Recorder
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A recording in progress: who writes it, and the meter that may come and go."""
+
+    recorder: Recorder
+    source: ReconnectingMeter
+
+
+@contextlib.contextmanager
+def recording(
+    plan: MeterPlan, out: Path, say: Say, poll_hz: float = POLL_HZ, patience_s: float = REPLUG_PATIENCE_S
+) -> Iterator[Recording]:
+    """Record into `out`, which must not exist yet, until the block ends. The meter's remarks go to `say`.
+
+    Raises `UsageError` for a file that cannot be made, and the meter's `PowerError`.
+    """
+    require_absent(out)
+    with disk_errors(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        meter_port(plan) as (port, _),
+        ReconnectingMeter(_opener(plan, port, say), patience_s) as source,
+        Recorder(source, poll_hz, out, keep_rows=False) as recorder,
+    ):
+        yield Recording(recorder, source)
+
+
+def _opener(plan: MeterPlan, port: str | None, say: Say) -> Callable[[], Meter]:
+    """Opens the meter anew each time: the one found first, not another one that is plugged in later."""
+    found = port
+
+    def open_again() -> Meter:
+        nonlocal found
+        meter = plan.open(found)
+        found = meter.facts.port
+        for remark in meter.remarks:
+            say(remark)
+        return meter
+
+    return open_again

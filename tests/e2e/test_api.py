@@ -1,0 +1,77 @@
+"""What `import groupnl_deploy as gnl` promises: the page, the script, and one line for every object."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import groupnl_deploy as gnl
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_page_promises_what_there_is() -> None:
+    named = set(re.findall(r"gnl\.(\w+)", (ROOT / "docs/api.md").read_text()))
+    assert named == set(gnl._WHERE) <= set(dir(gnl))
+    assert all(callable(getattr(gnl, name)) for name in named - {"__version__"})
+
+
+def test_importing_the_package_imports_nothing_slow() -> None:
+    code = (
+        "import sys, groupnl_deploy as gnl; print(gnl.__version__, sorted({'torch', 'numpy', 'onnx'} & {*sys.modules}))"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == f"{gnl.__version__} []\n"
+
+
+def test_a_name_that_is_none_says_which_there_are() -> None:
+    with pytest.raises(AttributeError, match=r"has no “train”; it has .*train_network"):
+        _ = gnl.train
+
+
+def test_a_network_that_the_caller_trained_is_kept_as_just_that(tmp_path: Path) -> None:
+    network = gnl.build_network("resnet18_cifar", "groupnl", ratio=2, width=0.125, num_classes=3)
+    gnl.save_network(network, tmp_path / "fresh")
+    assert not gnl.load_network(tmp_path / "fresh").about.trained
+    with torch.no_grad():
+        network.module.get_parameter("fc.bias").add_(1)
+    gnl.save_network(network, str(tmp_path / "mine"), mean=(0.5,) * 3, std=(0.25,) * 3)
+    again = gnl.load_network(tmp_path / "mine")
+    assert again.about.trained and again.about.accuracy is None and "another program" in again.about.assumed[0]
+    assert (again.about.mean, again.spec) == ((0.5,) * 3, network.spec)
+    images = torch.zeros(1, 3, 32, 32)
+    assert torch.equal(again(images), network.module.eval()(images))
+    assert gnl.export_network(tmp_path / "mine", tmp_path / "art", optimize="none").manifest.trained
+    assert str(again) == (
+        "resnet18_cifar x0.125 groupnl (released), 3x32x32 to 3 classes, "
+        f"{sum(p.numel() for p in again.module.parameters()):,} parameters, trained"
+    )
+
+
+def test_mean_and_std_that_fit_no_image_are_refused(tmp_path: Path) -> None:
+    network = gnl.build_network("resnet18_cifar", "standard", width=0.125)
+    with pytest.raises(gnl.GroupNLError, match="one number for each channel"):
+        gnl.save_network(network, tmp_path / "net", mean=(0.5,), std=(0.5,))
+    assert not (tmp_path / "net").exists()
+
+
+@pytest.mark.alone
+def test_the_script_goes_the_whole_way_and_prints_a_line_for_every_object(tmp_path: Path) -> None:
+    environment = os.environ | {"GROUPNL_HOME": str(tmp_path / "home"), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, ROOT / "examples/api.py"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    fresh, trained, artifact, pushed, run, *_, recorded, integrated = done.stdout.splitlines()
+    assert fresh.endswith("untrained") and " trained to " in trained
+    assert artifact.startswith("net-onnx: ") and pushed.startswith("local has ") and " FPS" in run
+    assert recorded.startswith("work.csv: ") and recorded.endswith("EMULATED")
+    assert re.match(r"5\.\d+ J .* in 2\.000 s, 2\.7\d+ W.*EMULATED", integrated)
