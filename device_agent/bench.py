@@ -5,10 +5,12 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from device_agent.errors import MissingLibrary
+from device_agent.manifest import ArtifactManifest
 from device_agent.messages.bench import BenchDone, BenchRequest, ImagePayload
 from device_agent.packages import IN_ENVIRONMENT, install_remedy
 
 if TYPE_CHECKING:
+    from device_agent.inputs import BenchInputs
     from device_agent.session import Session
 
 
@@ -18,11 +20,18 @@ def answer_bench(request: BenchRequest, session: "Session") -> BenchDone:
     payloads = [session.receive(ImagePayload) for _ in range(request.images_sent)]
     runner = _import_runner(request.backend)
     manifest = runner.check_request(request)
-    images = [runner.decode_image(payload, manifest) for payload in payloads]
+    inputs = _inputs(request, payloads, manifest)
     payloads.clear()
     with session.lock.kept("a benchmark"):
-        done: BenchDone = runner.run_bench(request, images, manifest, session.agent_sha256, session.send)
+        done: BenchDone = runner.run_bench(request, inputs, manifest, session.agent_sha256, session.send)
     return done
+
+
+def _inputs(request: BenchRequest, payloads: list[ImagePayload], manifest: ArtifactManifest) -> "BenchInputs":
+    """What the model is shown; it needs numpy, which is known to be there when the runner is."""
+    from device_agent.inputs import bench_inputs
+
+    return bench_inputs(request, payloads, manifest)
 
 
 def _import_runner(backend: str) -> ModuleType:

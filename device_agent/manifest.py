@@ -4,7 +4,9 @@ The manifest travels with the artifact, and its SHA-256 is the artifact's id.
 """
 
 import hashlib
+import math
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -19,8 +21,15 @@ ROUNDING = 2.0**-24  # of one number in float32, relative
 Format = Literal["onnx", "torch"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
-Role = Literal["model", "golden_input", "golden_output"]
+Role = Literal["model", "golden_input", "golden_output", "samples"]
 GOLDEN_PAIR: tuple[Role, Role] = ("golden_input", "golden_output")
+
+DType = Literal[
+    "float32", "float16", "float64", "bool",
+    "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
+]  # fmt: skip
+"""ONNX's element types that NumPy has, as NumPy calls them."""
+DTYPES: tuple[DType, ...] = get_args(DType)
 
 
 def is_artifact_id(text: str) -> bool:
@@ -65,7 +74,8 @@ class FileDigest:
 class ArtifactFile(FileDigest):
     """A file of an artifact and its role there, by which whoever reads the artifact finds it, whatever its name.
 
-    "model" is what a backend loads; "golden_input" and "golden_output" are the arrays of `Golden`, as .npy.
+    "model" is what a backend loads; "golden_input" and "golden_output" are the arrays of `Golden`, and "samples" those
+    that a model without an image input is benchmarked with, as .npz (`device_agent.arrays`).
     """
 
     role: Role
@@ -79,19 +89,56 @@ class ArtifactFile(FileDigest):
 
 @dataclass(frozen=True)
 class TensorInfo:
-    """An input or output: its name in the graph, its shape (batch first), its element type."""
+    """An input or output: its name in the graph, its shape (batch first; none for a single number), its element type.
+
+    Raises `ValueError` for a name that is empty and for an axis that is not positive.
+    """
 
     name: str
     shape: tuple[int, ...]
-    dtype: Literal["float32"] = "float32"
+    dtype: DType = "float32"
+
+    def __post_init__(self) -> None:
+        if not self.name or any(axis < 1 for axis in self.shape):
+            raise ValueError(f"{self.name!r} of shape {self.shape} is no tensor: it needs a name and positive axes")
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.dtype} {'x'.join(map(str, self.shape)) or 'a single number'}"
+
+    @property
+    def is_float(self) -> bool:
+        """Whether its values are rounded, so that two right ones may differ."""
+        return self.dtype.startswith("float")
+
+    @property
+    def is_scores(self) -> bool:
+        """Whether it has one number for each of several classes, (1, classes), of which the largest is the answer."""
+        return self.is_float and len(self.shape) == 2 and self.shape[0] == 1 and self.shape[1] > 1
+
+
+Layout = Literal["nchw", "nhwc"]
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How 8-bit pixels become the net's input: `(pixel / 255 - mean) / std`, per channel."""
+    """How 8-bit pixels become the net's input: `(pixel / 255 - mean) / std`, per channel, then its axes in the layout.
+
+    Where the input has whole numbers the result is rounded to them, and cut off at their range: a mean of 0 and a std
+    of 1/255 leave the pixels as they are.
+    """
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    layout: Layout = "nchw"
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a model was exported from: a checkpoint (the digest of its record) or an ONNX file (its digest and name)."""
+
+    kind: Literal["checkpoint", "onnx"]
+    sha256: str
+    file: str | None = None
 
 
 @dataclass(frozen=True)
@@ -130,20 +177,22 @@ class Amplifier:
 class Parity:
     """How the exported model was compared with its source: max |Δ| ≤ `tolerance` · `output_std`.
 
-    99 % of all outputs differ by `p99_abs_error` or less. Both are differences from `reference`, the eager network
-    computed in double precision; `eager_error` is how far the eager network is from that in single precision.
+    It is about one output, that which is nearest to its limit. 99 % of its numbers differ by `p99_abs_error` or less.
+    Both are differences from `reference`: the source computed in double precision, or, where nothing computes it so,
+    as it is, without any rewrite. `eager_error` is how far the source is from that in single precision.
 
     Args:
-        images: how many.
+        images: how many, or how many samples.
         max_abs_error: of the exported model.
         p99_abs_error: of the exported model.
         output_std: the standard deviation of the reference's outputs.
         tolerance: 1e-4, or twice `eager_error` over `output_std` where that is more.
         same_top1: whether the answers are the same.
-        eager_error: max |Δ| of the eager network in single precision.
+        eager_error: max |Δ| of the source in single precision.
         reference: what was compared with.
         batches: how many images at once, each of these.
         amplifier: where rounding grows, if it decides the tolerance.
+        output: the name of the output.
     """
 
     images: int
@@ -153,9 +202,10 @@ class Parity:
     tolerance: float
     same_top1: bool
     eager_error: float = 0.0
-    reference: Literal["float64"] = "float64"
+    reference: Literal["float64", "float32"] = "float64"
     batches: tuple[int, ...] = (1,)
     amplifier: Amplifier | None = None
+    output: str = "logits"
 
     @property
     def amplification(self) -> str | None:
@@ -173,14 +223,27 @@ class Parity:
 
 @dataclass(frozen=True)
 class Golden:
-    """The device's acceptance check: how far it may be off the golden output for the golden input.
+    """The device's acceptance check: how far each output may be off the golden one, for the golden inputs.
 
-    Accepted is max |Δ| ≤ `tolerance` · the parity's `output_std`, and the same arg-max; two outputs that are no farther
-    apart than `tie` may change places. Other processors sum in another order, so both are wider than the parity's own.
+    Of outputs that are class scores the arg-max must be the same as well; two scores that are no farther apart than
+    `tie` may change places. Other processors sum in another order, so all of it is wider than the parity's own.
+
+    Args:
+        tolerances: of |Δ|, in the outputs' own unit and in their order. An output of whole numbers or truth values
+            that has 0 must be equal.
+        measure: what is held against them: the largest |Δ| of an output, or the mean. A quantized graph has the mean:
+            processors round its sums to other whole steps, so single numbers are off by several steps and their mean
+            by less than one.
+        tie: in the outputs' own unit.
     """
 
-    tolerance: float = 1e-3
+    tolerances: tuple[float, ...]
+    measure: Literal["max", "mean"] = "max"
     tie: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not all(0 <= number < math.inf for number in (*self.tolerances, self.tie)):
+            raise ValueError(f"{self.tolerances} and {self.tie} are no allowances: they need finite numbers from 0")
 
 
 @dataclass(frozen=True)
@@ -203,23 +266,27 @@ class PassReport:
 class ArtifactManifest:
     """All that a device and a report need to know of an exported model. Its id is the SHA-256 of its bytes.
 
-    `model` is the specification that `groupnl_deploy.models` rebuilds an eager net from, and `form` says whether as
-    it trains or as it runs fastest; `accuracy` is what the host measured on the data set's test images, null for
-    an untrained net. `input` and `output` are those of one image; with a dynamic `batch` their first axis may be of
-    any size.
+    `model` is the specification that `groupnl_deploy.models` rebuilds an eager net from, empty for a graph of
+    somebody else's, and `form` says whether as it trains or as it runs fastest; `accuracy` is what the host measured on
+    the data set's test images, null for an untrained net. Whether a graph of somebody else's is `trained` nobody knows:
+    null. Inputs and outputs are those of one image; with a dynamic `batch` their first axis may be of any size.
+
+    With `preprocessing` the only input is an image. Without, the artifact carries so many `samples` of its inputs.
+
+    Raises `ValueError` for what contradicts itself.
     """
 
     format: Format
     label: str
     model: dict[str, Any]
-    trained: bool
+    trained: bool | None
     data: DataRecord | None
     accuracy: float | None
-    checkpoint_sha256: str
+    source: Source
     files: tuple[ArtifactFile, ...]
-    input: TensorInfo
-    output: TensorInfo
-    preprocessing: Preprocessing
+    inputs: tuple[TensorInfo, ...]
+    outputs: tuple[TensorInfo, ...]
+    preprocessing: Preprocessing | None
     producer: dict[str, str]
     parity: Parity
     passes: tuple[PassReport, ...] = ()
@@ -230,7 +297,41 @@ class ArtifactManifest:
     optimize: str | None = None
     target: str | None = None
     batch: Literal["1", "dynamic"] = "1"
+    quantized: bool = False
+    samples: int = 0
     schema_version: int = MANIFEST_SCHEMA_VERSION
+
+    def __post_init__(self) -> None:
+        contradiction = next(self._contradictions(), None)
+        if contradiction is not None:
+            raise ValueError(contradiction)
+
+    def _contradictions(self) -> Iterator[str]:
+        for what, tensors in (("inputs", self.inputs), ("outputs", self.outputs)):
+            if not tensors or len({info.name for info in tensors}) != len(tensors):
+                yield f"its {what} need names, each another"
+        if self.preprocessing is not None and (len(self.inputs) != 1 or len(self.inputs[0].shape) != 4):
+            yield f"it takes an image, which is one input of four axes, and has {', '.join(map(str, self.inputs))}"
+        if (self.preprocessing is None) != (self.samples > 0):
+            yield f"it takes {'no ' if self.preprocessing is None else 'an '}image, and has {self.samples} samples"
+        if self.golden is not None and len(self.golden.tolerances) != len(self.outputs):
+            yield f"it has {len(self.outputs)} outputs, and its golden pair {len(self.golden.tolerances)} tolerances"
+        if self.source.kind == "onnx" and (self.model or self.format != "onnx"):
+            yield f"it was made from an ONNX file, and has a specification or the format {self.format}"
+
+    @property
+    def image_shape(self) -> tuple[int, int, int] | None:
+        """(C, H, W) of the image that it takes; None where it takes none."""
+        if self.preprocessing is None:
+            return None
+        _, one, two, three = self.inputs[0].shape
+        return (one, two, three) if self.preprocessing.layout == "nchw" else (three, one, two)
+
+    @property
+    def classes(self) -> int | None:
+        """How many classes its first output tells apart; None where that is something else."""
+        first = self.outputs[0]
+        return first.shape[1] if first.is_scores else None
 
     def to_bytes(self) -> bytes:
         """Canonical bytes of the manifest's file."""
@@ -251,7 +352,8 @@ class ArtifactManifest:
     def damage(self, directory: Path) -> str | None:
         """What is wrong with the artifact's files in `directory`, as a sentence; None when all are whole."""
         pair = () if self.golden is None else GOLDEN_PAIR
-        for role in ("model", *pair):
+        samples: tuple[Role, ...] = ("samples",) if self.samples else ()
+        for role in ("model", *pair, *samples):
             count = sum(file.role == role for file in self.files)
             if count != 1:
                 return f"The manifest in {directory} lists {count or 'no'} files in the role {role}, and needs one."

@@ -1,13 +1,12 @@
 """One benchmark on the device: its phases, the warm-up, the timed loop, and nothing else inside the window.
 
-Phases, in order: idle_before, import, load, check (every image and the golden pair once), warmup, steady, runout
+Phases, in order: idle_before, import, load, check (every input and the golden pair once), warmup, steady, runout
 (the load stays on while the meter finishes its last mean of the window), idle_after. What a phase measured is sent as
 soon as it is over, but the latencies only behind the run-out.
 """
 
-import base64
-import binascii
 import gc
+import itertools
 import time
 from array import array
 from collections.abc import Callable, Iterator, Sequence
@@ -16,22 +15,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from device_agent.acceptance import require_golden
 from device_agent.artifact import open_artifact
 from device_agent.backend_table import BACKENDS, require_read
-from device_agent.backends import Backend, Float32Array, open_backend, require_libraries
+from device_agent.backends import Backend, open_backend, require_libraries
 from device_agent.errors import AgentError, BackendFailed, BadRequest
-from device_agent.manifest import ArtifactManifest, Preprocessing
+from device_agent.inputs import BenchInputs
+from device_agent.manifest import ArtifactManifest
 from device_agent.messages.bench import (
     BenchBegun,
     BenchDone,
     BenchNews,
     BenchRequest,
     Checked,
-    ImagePayload,
     Latencies,
     Loaded,
     Phase,
@@ -43,7 +39,6 @@ from device_agent.probe import board_facts, rss_bytes, usable_cores
 from device_agent.processor import read_processor, use_between
 from device_agent.settings import SettingError, Settings, Workload
 
-Pixels = npt.NDArray[np.uint8]
 Emit = Callable[[BenchNews], None]
 _PROGRESS_EVERY_S = 0.5
 _LEAST_WARMUP = 3
@@ -72,7 +67,7 @@ class Phases:
 
 
 def run_bench(
-    request: BenchRequest, images: Sequence[Pixels], manifest: ArtifactManifest, agent_sha256: str, emit: Emit
+    request: BenchRequest, inputs: BenchInputs, manifest: ArtifactManifest, agent_sha256: str, emit: Emit
 ) -> BenchDone:
     """Carry out the request; each part goes to `emit` as soon as it is there. Raises an `AgentError`."""
     settings = replace(request.settings, threads=request.settings.threads or usable_cores())
@@ -83,12 +78,12 @@ def run_bench(
     backend = _load_backend(request, settings, manifest, phases)
     emit(Loaded(backend.versions, rss_bytes()))
     with phases("check", _SLOW_S):
-        checked = _check_all(backend, images, manifest, emit)
+        checked = _check_all(backend, inputs, manifest, emit)
         if BACKENDS[request.backend].computes:
             require_golden(backend, Path(request.directory), manifest)
     emit(checked)
     # A handful is enough to keep a cache honest, and the memory measured is then not that of the workload.
-    ring = [backend.prepare(preprocess(image, manifest.preprocessing)) for image in images[:_RING]]
+    ring = [backend.prepare(one) for one in itertools.islice(inputs, _RING)]
     latencies = _measure(backend, ring, request, checked.first_inference_ns, phases)
     # Sent behind the run-out: the load must not change while the meter finishes its last mean of the window.
     rss_peak = rss_bytes("VmHWM")
@@ -149,28 +144,6 @@ def _require_settings(backend: str, settings: Settings) -> None:
         )
 
 
-def decode_image(payload: ImagePayload, manifest: ArtifactManifest) -> Pixels:
-    """One image as (1, C, H, W) pixels. Raises `BadRequest` for another shape than the net's."""
-    if (1, *payload.shape) != manifest.input.shape:
-        raise BadRequest(
-            f"An image of shape {payload.shape} was sent to a net whose input is {manifest.input.shape}.",
-            "Send images of the net's own input shape.",
-        )
-    try:
-        pixels = np.frombuffer(base64.b64decode(payload.data, validate=True), dtype=np.uint8)
-        return pixels.reshape(manifest.input.shape)
-    except (binascii.Error, ValueError) as error:
-        raise BadRequest(f"An image could not be read: {error}.", "Send it again.") from error
-
-
-def preprocess(pixels: Pixels, how: Preprocessing) -> Float32Array:
-    """`(pixel / 255 - mean) / std` per channel, in float32, contiguous. Pixels are (N, C, H, W)."""
-    mean = np.asarray(how.mean, dtype=np.float32).reshape(1, -1, 1, 1)
-    std = np.asarray(how.std, dtype=np.float32).reshape(1, -1, 1, 1)
-    scaled = pixels.astype(np.float32) / np.float32(255)
-    return np.ascontiguousarray((scaled - mean) / std, dtype=np.float32)
-
-
 def _require_format(backend: str, manifest: ArtifactManifest) -> None:
     entry = BACKENDS.get(backend)
     if entry is not None and manifest.format not in entry.formats:
@@ -180,19 +153,20 @@ def _require_format(backend: str, manifest: ArtifactManifest) -> None:
         )
 
 
-def _check_all(backend: Backend, images: Sequence[Pixels], manifest: ArtifactManifest, emit: Emit) -> Checked:
-    """Run every image once: the first inference's time and the arg-max of each."""
+def _check_all(backend: Backend, inputs: BenchInputs, manifest: ArtifactManifest, emit: Emit) -> Checked:
+    """Run every input once: the first inference's time and, where the model tells classes apart, each arg-max."""
     predictions: list[int] = []
     first_ns, said = 0, time.monotonic()
-    for number, image in enumerate(images, 1):
-        prepared = backend.prepare(preprocess(image, manifest.preprocessing))
+    for number, one in enumerate(inputs, 1):
+        prepared = backend.prepare(one)
         begin = time.perf_counter_ns()
-        output = _run_once(backend, prepared)
+        result = _run_once(backend, prepared)
         first_ns = first_ns or time.perf_counter_ns() - begin
-        predictions.append(int(backend.logits(output).argmax()))
+        if manifest.classes is not None:
+            predictions.append(int(backend.outputs(result)[manifest.outputs[0].name].argmax()))
         if time.monotonic() - said > _PROGRESS_EVERY_S:
             said = time.monotonic()
-            emit(Progress(number, len(images)))
+            emit(Progress(number, inputs.count))
     return Checked(first_ns, tuple(predictions))
 
 

@@ -32,12 +32,14 @@ class ExportedFrom:
 
 def given_source(manifest: ArtifactManifest, folder: Path) -> ExportedFrom:
     """What the checkpoint in `folder` says. Raises `UsageError` where it is none, `VerificationFailed` for another."""
+    if manifest.source.kind == "onnx":
+        raise UsageError("The artifact was made from an ONNX file, and no checkpoint.", "Leave --checkpoint out.")
     record = folder / CHECKPOINT_FILE
     if not record.is_file():
         raise UsageError(f"{folder} is not a checkpoint folder.", f"Name a folder with a {CHECKPOINT_FILE}.")
     data = record.read_bytes()
-    if sha256_hex(data) != manifest.checkpoint_sha256:
-        wanted, found = manifest.checkpoint_sha256[:12], sha256_hex(data)[:12]
+    if sha256_hex(data) != manifest.source.sha256:
+        wanted, found = manifest.source.sha256[:12], sha256_hex(data)[:12]
         raise VerificationFailed(
             f"The artifact was exported from the checkpoint {wanted}, and {folder} is another, {found}.",
             "Name the checkpoint it was exported from, or export this one.",
@@ -47,11 +49,13 @@ def given_source(manifest: ArtifactManifest, folder: Path) -> ExportedFrom:
 
 def source_at_hand(artifact: Artifact) -> ExportedFrom | None:
     """The checkpoint with the id that the manifest has, where exports mostly leave it: beside, or in a campaign."""
+    if artifact.manifest.source.kind == "onnx":
+        return None
     parent = artifact.directory.absolute().parent
     for place in dict.fromkeys((parent, parent.parent / "checkpoints", Path.cwd())):
         for record in _records(place):
             data = record.read_bytes()
-            if sha256_hex(data) == artifact.manifest.checkpoint_sha256:
+            if sha256_hex(data) == artifact.manifest.source.sha256:
                 return _source(record, data)
     return None
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
+from device_agent.arrays import write_arrays
 from device_agent.manifest import (
     ArtifactFile,
     ArtifactManifest,
@@ -18,6 +19,7 @@ from device_agent.manifest import (
     PassReport,
     Preprocessing,
     Role,
+    Source,
     TensorInfo,
 )
 from device_agent.strict import to_dict
@@ -80,8 +82,8 @@ class _Job:
         """What is written, by the role that the manifest gives it."""
         names: dict[Role, str] = {
             "model": _MODEL_NAMES[self.format],
-            "golden_input": "golden_input.npy",
-            "golden_output": "golden_output.npy",
+            "golden_input": "golden_input.npz",
+            "golden_output": "golden_output.npz",
         }
         return {role: self.folder / name for role, name in names.items()}
 
@@ -204,8 +206,8 @@ _WRITERS: dict[Format, Callable[[_Job, Task], _Exported]] = {"onnx": _write_onnx
 def _write_golden(job: _Job, parity: Parity) -> Golden:
     """An image and its right logits, which the device must reproduce."""
     golden, image, logits = golden_pair(job.reference, parity)
-    np.save(job.files["golden_input"], image, allow_pickle=False)
-    np.save(job.files["golden_output"], logits, allow_pickle=False)
+    write_arrays(job.files["golden_input"], {INPUT_NAME: image})
+    write_arrays(job.files["golden_output"], {OUTPUT_NAME: logits})
     return golden
 
 
@@ -219,10 +221,10 @@ def _manifest(job: _Job, checkpoint_sha256: str, exported: _Exported, golden: Go
         trained=checkpoint.trained,
         data=checkpoint.data,
         accuracy=checkpoint.accuracy,
-        checkpoint_sha256=checkpoint_sha256,
+        source=Source("checkpoint", checkpoint_sha256),
         files=tuple(ArtifactFile.in_role(role, path) for role, path in job.files.items()),
-        input=TensorInfo(INPUT_NAME, (1, *spec.input_shape)),
-        output=TensorInfo(OUTPUT_NAME, (1, spec.num_classes)),
+        inputs=(TensorInfo(INPUT_NAME, (1, *spec.input_shape)),),
+        outputs=(TensorInfo(OUTPUT_NAME, (1, spec.num_classes)),),
         preprocessing=Preprocessing(checkpoint.mean, checkpoint.std),
         producer=_producer(job.format),
         parity=exported.parity,

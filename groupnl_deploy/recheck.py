@@ -7,31 +7,27 @@ where they differ; `require_artifact` and `require_record` read the files and ra
 """
 
 import math
-import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from device_agent.manifest import GOLDEN_PAIR, ArtifactManifest, Role
+from device_agent.manifest import ArtifactManifest, TensorInfo, is_artifact_id
 from device_agent.strict import StrictError, from_dict
 from exporters.artifact import Artifact
 from exporters.choices import BATCH_NAME, INPUT_NAME, LEVELS, OUTPUT_NAME
-from exporters.graph_facts import GraphFacts, Value, read_graph_facts
+from exporters.graph_facts import Axes, GraphFacts, Value, read_graph_facts
 from exporters.targets import TARGETS
 from exporters.tolerances import ON_A_DEVICE, PROVED_AT, ROUNDINGS, TOLERANCE, tie
 from groupnl_deploy.artifact_source import REMEDY, ExportedFrom, given_source, source_at_hand
 from groupnl_deploy.errors import VerificationFailed
 from groupnl_deploy.models.spec import ModelSpec
+from groupnl_deploy.recheck_arrays import of_golden, of_samples
 from groupnl_deploy.workspace import CHECKPOINT_FILE
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
     from torch import Tensor, nn
 
     from groupnl_deploy.training.checkpoint import Checkpoint, CheckpointDraft
-
-    Array = npt.NDArray[np.floating[Any]]
 
 Shapes = dict[str, tuple[tuple[int, ...], str]]  # shape and element type, by key
 # An untrained network gives its own answers to this; a trained one is off by about one spread.
@@ -39,7 +35,6 @@ SAME_ANSWERS = 1e-3
 # The passes of the levels that have few, see `exporters.optimize`.
 _LEVELS = {("strip",): "none", ("simplify", "strip"): "standard"}
 _SLACK = 1 + 1e-6
-_NEAR_A_PIXEL = 0.01  # of 255; float32 is off by a thousandth
 
 
 def require_artifact(artifact: Artifact, checkpoint: Path | None = None) -> tuple[str, ...]:
@@ -52,20 +47,19 @@ def require_artifact(artifact: Artifact, checkpoint: Path | None = None) -> tupl
     Raises `VerificationFailed` with everything that differs, `UsageError` for a `checkpoint` that is none.
     """
     manifest = artifact.manifest
-    spec = _spec(manifest)
-    differing = [*of_specification(manifest, spec), *of_proof(manifest), *of_making(manifest)]
-    differing += of_training(manifest)
-    differing += of_golden(manifest, *_golden(artifact))
+    spec = None if manifest.source.kind == "onnx" else _spec(manifest)
+    differing = [*(of_file(manifest) if spec is None else of_specification(manifest, spec)), *of_proof(manifest)]
+    differing += [*of_making(manifest), *of_training(manifest), *of_golden(artifact), *of_samples(artifact)]
     if manifest.format == "onnx":
         differing += of_graph(manifest, read_graph_facts(artifact.path("model")))
-    else:
+    if spec is not None and manifest.format == "torch":
         differing += of_no_graph(manifest)
         found = _stored(artifact.path("model"))
         differing += of_weights(found, _expected(spec, manifest.form == "inference"))
     source = given_source(manifest, checkpoint) if checkpoint else source_at_hand(artifact)
     if source is not None:
         differing += of_record(manifest, source)
-    elif manifest.trained and not differing:
+    elif spec is not None and manifest.trained and not differing:
         differing += _of_fresh_weights(artifact, spec)
     if differing:
         raise VerificationFailed(f"{artifact.directory} is not what its manifest says: {'; '.join(differing)}.", REMEDY)
@@ -76,42 +70,70 @@ def of_specification(manifest: ArtifactManifest, spec: ModelSpec) -> Iterator[st
     """Label, input and output against the specification of the network."""
     pairs = (
         ("label", manifest.label, spec.label),
-        ("input", (manifest.input.name, manifest.input.shape), (INPUT_NAME, (1, *spec.input_shape))),
-        ("output", (manifest.output.name, manifest.output.shape), (OUTPUT_NAME, (1, spec.num_classes))),
+        ("input", manifest.inputs, (TensorInfo(INPUT_NAME, (1, *spec.input_shape)),)),
+        ("output", manifest.outputs, (TensorInfo(OUTPUT_NAME, (1, spec.num_classes)),)),
     )
     for what, said, right in pairs:
         if said != right:
-            yield f"its {what} is {said!r}, and its model has {right!r}"
-    yield from _of_statistics(manifest.preprocessing.mean, manifest.preprocessing.std, spec)
+            yield f"its {what} is {_said(said)}, and its model has {_said(right)}"
+    about = manifest.preprocessing
+    if about is None or about.layout != "nchw" or manifest.trained is None or manifest.quantized:
+        yield "it was exported from a checkpoint, and says what such an artifact never does"
+    else:
+        yield from _of_statistics(about.mean, about.std, spec.input_shape[0])
+
+
+def of_file(manifest: ArtifactManifest) -> Iterator[str]:
+    """What nobody can know of a file of somebody else's, and what an image needs."""
+    if manifest.trained is not None or manifest.data is not None or manifest.accuracy is not None:
+        yield "it was made from an ONNX file, and says how that was trained"
+    if Path(manifest.source.file or "").name != (manifest.source.file or ""):
+        yield f"its file is {manifest.source.file!r}, which is no plain name"
+    if manifest.preprocessing is not None and manifest.image_shape is not None:
+        yield from _of_statistics(manifest.preprocessing.mean, manifest.preprocessing.std, manifest.image_shape[0])
 
 
 def of_proof(manifest: ArtifactManifest) -> Iterator[str]:
     """The proof's figures against each other."""
-    parity, golden = manifest.parity, manifest.golden
+    parity, least = manifest.parity, TOLERANCE * manifest.parity.output_std
     if not (parity.same_top1 and parity.max_abs_error <= parity.tolerance * parity.output_std * _SLACK):
         yield f"it is off by {parity.max_abs_error:.3g}, more than the proof allows"
-    least = TOLERANCE * parity.output_std
     if not parity.tolerance * parity.output_std <= max(least, ROUNDINGS * parity.eager_error) * _SLACK:
         yield f"its tolerance is {parity.tolerance:.3g}, wider than its rounding allows"
-    if (parity.amplifier is None) != (parity.tolerance <= TOLERANCE * _SLACK):
+    if manifest.model and (parity.amplifier is None) != (parity.tolerance <= TOLERANCE * _SLACK):
         place = parity.amplifier.module if parity.amplifier else "no place"
         yield f"its tolerance is {parity.tolerance:.3g}, and it names {place} where rounding grows"
     if parity.batches != PROVED_AT[manifest.batch]:
         yield f"it was proved at batches {parity.batches}, and its batch is {manifest.batch}"
-    if golden is None:
-        yield "it has no golden pair, with which a device is tried"
-    elif not golden.tolerance <= ON_A_DEVICE * parity.tolerance * _SLACK:
-        yield f"its golden tolerance is {golden.tolerance:.3g}, more than {ON_A_DEVICE} times the proof's"
-    elif not golden.tie <= ON_A_DEVICE * tie(parity.eager_error) * _SLACK:
-        yield f"its golden tie is {golden.tie:.3g}, wider than its rounding allows"
+    if parity.output not in {info.name for info in manifest.outputs}:
+        yield f"its proof is of {parity.output}, which is none of its outputs"
     if not 0 <= parity.p99_abs_error <= parity.max_abs_error or parity.images < 1:
         yield f"its figures are none: {parity.p99_abs_error:.3g} for 99 % on {parity.images} images"
+    yield from _of_allowances(manifest)
+
+
+def _of_allowances(manifest: ArtifactManifest) -> Iterator[str]:
+    """What a device may be off by against the proof."""
+    parity, golden = manifest.parity, manifest.golden
+    if golden is None:
+        yield "it has no golden pair, with which a device is tried"
+        return
+    if golden.measure != ("mean" if manifest.quantized else "max"):
+        yield f"its golden pair is held against the {golden.measure} |Δ|, and quantized is {manifest.quantized}"
+    if manifest.quantized:
+        return  # integers are rounded to other steps there; `of_golden` tells whether an allowance is too wide
+    for info, allowed in zip(manifest.outputs, golden.tolerances, strict=True):
+        most = ON_A_DEVICE * parity.tolerance * parity.output_std if info.is_float else 0.0
+        if allowed > most * _SLACK and (info.name == parity.output or not info.is_float):
+            yield f"its golden tolerance of {info.name} is {allowed:.3g}, and the proof allows {most:.3g}"
+    if not golden.tie <= ON_A_DEVICE * tie(parity.eager_error) * _SLACK:
+        yield f"its golden tie is {golden.tie:.3g}, wider than its rounding allows"
 
 
 def of_making(manifest: ArtifactManifest) -> Iterator[str]:
     """The level against the passes or the form that it gives, and words that must be known ones."""
     ran = tuple(report.name for report in manifest.passes)
-    found = _LEVELS.get(ran, "full") if manifest.format == "onnx" else manifest.optimize
+    found = _LEVELS.get(ran, "full") if manifest.format == "onnx" and manifest.model else manifest.optimize
     if manifest.format == "torch" and (manifest.form == "eager") != (manifest.optimize == "none"):
         found = "none" if manifest.form == "eager" else "standard or full"
     if manifest.optimize != found or found not in LEVELS:
@@ -121,8 +143,8 @@ def of_making(manifest: ArtifactManifest) -> Iterator[str]:
         yield f"its target is {manifest.target}, which is none"
     elif not target.reads(manifest.opset or 0, manifest.ir_version or 0):
         yield f"its target is {target.name}, whose ONNX Runtime {target.oldest_runtime} does not read its opset or IR"
-    if not re.fullmatch("[0-9a-f]{64}", manifest.checkpoint_sha256):
-        yield f"its checkpoint is {manifest.checkpoint_sha256}, which is no digest"
+    if not is_artifact_id(manifest.source.sha256):
+        yield f"its source is {manifest.source.sha256}, which is no digest"
 
 
 def of_training(manifest: "ArtifactManifest | CheckpointDraft") -> Iterator[str]:
@@ -138,56 +160,34 @@ def of_training(manifest: "ArtifactManifest | CheckpointDraft") -> Iterator[str]
         yield f"it was trained on {manifest.data.name} and has no accuracy"
 
 
-def of_golden(manifest: ArtifactManifest, image: "Array | None", logits: "Array | None") -> Iterator[str]:
-    """The golden pair against input, output, mean and std; None for a file that is no array."""
-    if manifest.golden is None:
-        return
-    wrong = []
-    for what, array, info in (("image", image, manifest.input), ("answer", logits, manifest.output)):
-        found = None if array is None else (tuple(array.shape), str(array.dtype))
-        if found != (info.shape, info.dtype):
-            wrong.append(f"its golden {what} is {found or 'no array'}, and the manifest has {(info.shape, info.dtype)}")
-    yield from wrong
-    if image is not None and not wrong:
-        yield from of_pixels(manifest, image)
-
-
-def of_pixels(manifest: ArtifactManifest, image: "Array") -> Iterator[str]:
-    """Mean and std against the golden image: it is a photograph of whole pixels from 0 to 255, once they are undone.
-
-    Args:
-        manifest: whose mean and std are tried.
-        image: (1, C, H, W), as the network takes it.
-    """
-    import numpy as np
-
-    about = manifest.preprocessing
-    if not len(about.mean) == len(about.std) == image.shape[1]:
-        return  # `of_specification` says so
-    mean, std = (np.asarray(values).reshape(1, -1, 1, 1) for values in (about.mean, about.std))
-    pixels = 255 * (image.astype(np.float64) * std + mean)
-    slack = _NEAR_A_PIXEL + 255 * 1e-6 * float(np.abs(mean).max())
-    if not (np.abs(pixels - pixels.round()).max() <= slack and -slack <= pixels.min() <= pixels.max() <= 255 + slack):
-        yield f"its golden image was not prepared with mean {about.mean} and std {about.std}"
-
-
 def of_graph(manifest: ArtifactManifest, graph: GraphFacts) -> Iterator[str]:
     """Versions, names, shapes and types against the graph in the file."""
-    first: int | str = BATCH_NAME if manifest.batch == "dynamic" else 1
-    inputs, outputs = (
-        (Value(info.name, info.dtype, (first, *info.shape[1:])),) for info in (manifest.input, manifest.output)
-    )
     pairs = (
         ("opset", manifest.opset, graph.opset),
         ("ir_version", manifest.ir_version, graph.ir_version),
-        ("input", inputs, graph.inputs),
-        ("output", outputs, graph.outputs),
+        ("input", _values(manifest, manifest.inputs, graph.inputs), graph.inputs),
+        ("output", _values(manifest, manifest.outputs, graph.outputs), graph.outputs),
     )
     for what, said, right in pairs:
         if said != right:
             yield f"its {what} is {_one(said)}, and the graph's {_one(right)}"
     if manifest.passes and manifest.passes[-1].nodes_after != graph.nodes:
         yield f"its last pass left {manifest.passes[-1].nodes_after} nodes, and the graph has {graph.nodes}"
+
+
+def _values(manifest: ArtifactManifest, said: tuple[TensorInfo, ...], found: tuple[Value, ...]) -> tuple[Value, ...]:
+    """The manifest's inputs or outputs as a graph says them; an axis without a size in somebody else's may have any."""
+    first = (BATCH_NAME,) if manifest.batch == "dynamic" else (1,)
+    if manifest.model:
+        return tuple(Value(info.name, info.dtype, (*first, *info.shape[1:])) for info in said)
+    axes = {value.name: value.shape for value in found}
+    return tuple(Value(info.name, info.dtype, _axes(info.shape, axes.get(info.name, ()))) for info in said)
+
+
+def _axes(said: tuple[int, ...], found: Axes) -> Axes:
+    if len(said) != len(found):
+        return said
+    return tuple(known if isinstance(known, str) else size for size, known in zip(said, found, strict=True))
 
 
 def of_no_graph(manifest: ArtifactManifest) -> Iterator[str]:
@@ -207,12 +207,13 @@ def of_weights(found: Shapes, expected: Shapes) -> Iterator[str]:
 
 def of_record(manifest: ArtifactManifest, checkpoint: ExportedFrom) -> Iterator[str]:
     """A manifest against its checkpoint."""
+    about = manifest.preprocessing
     pairs = (
         ("trained", manifest.trained, checkpoint.trained),
         ("accuracy", manifest.accuracy, checkpoint.accuracy),
         ("data set", manifest.data, checkpoint.data),
-        ("mean", manifest.preprocessing.mean, checkpoint.mean),
-        ("std", manifest.preprocessing.std, checkpoint.std),
+        ("mean", about and about.mean, checkpoint.mean),
+        ("std", about and about.std, checkpoint.std),
         ("model", _spec(manifest), checkpoint.spec),
     )
     for what, said, right in pairs:
@@ -229,7 +230,7 @@ def require_record(checkpoint: "Checkpoint", model: "nn.Module") -> None:
     Raises `VerificationFailed`.
     """
     differing = [*of_training(checkpoint), *of_origin(checkpoint)]
-    differing += _of_statistics(checkpoint.mean, checkpoint.std, checkpoint.spec)
+    differing += _of_statistics(checkpoint.mean, checkpoint.std, checkpoint.spec.input_shape[0])
     if checkpoint.trained and checkpoint.imported is None and is_fresh(checkpoint.spec, model.state_dict()):
         differing.append("it says that it was trained, and its weights are those of the untrained network of its seed")
     if differing:
@@ -265,14 +266,17 @@ def _of_fresh_weights(artifact: Artifact, spec: ModelSpec) -> Iterator[str]:
     import numpy as np
     import torch
 
+    from device_agent.arrays import read_arrays
     from groupnl_deploy.models.registry import create_model
 
-    if artifact.manifest.golden is None:
+    manifest = artifact.manifest
+    if manifest.golden is None:
         return
-    image, right = (np.load(artifact.path(role), allow_pickle=False) for role in GOLDEN_PAIR)
+    (image,) = read_arrays(artifact.path("golden_input"), manifest.inputs).values()
+    (right,) = read_arrays(artifact.path("golden_output"), manifest.outputs).values()
     with torch.inference_mode():
         fresh = create_model(spec).eval()(torch.from_numpy(image)).numpy()
-    if np.abs(fresh - right).max() <= SAME_ANSWERS * artifact.manifest.parity.output_std:
+    if np.abs(fresh - right).max() <= SAME_ANSWERS * manifest.parity.output_std:
         yield "it says that it was trained, and answers as the untrained network of its seed"
 
 
@@ -283,28 +287,11 @@ def _spec(manifest: ArtifactManifest) -> ModelSpec:
         raise VerificationFailed(f"The manifest's {error}.", REMEDY) from error
 
 
-def _of_statistics(mean: tuple[float, ...], std: tuple[float, ...], spec: ModelSpec) -> Iterator[str]:
-    channels = spec.input_shape[0]
+def _of_statistics(mean: tuple[float, ...], std: tuple[float, ...], channels: int) -> Iterator[str]:
     if len(mean) != channels or len(std) != channels:
         yield f"its preprocessing has {len(mean)} means and {len(std)} deviations for {channels} channels"
     if not all(map(math.isfinite, (*mean, *std))) or any(value <= 0 for value in std):
         yield f"its preprocessing divides by {std} after taking off {mean}, which are no such numbers"
-
-
-def _golden(artifact: Artifact) -> "tuple[Array | None, Array | None]":
-    import numpy as np
-
-    if artifact.manifest.golden is None:
-        return None, None
-
-    def read(role: Role) -> "Array | None":
-        try:
-            array: Array = np.load(artifact.path(role), allow_pickle=False, mmap_mode="r")
-        except (OSError, ValueError, EOFError):
-            return None
-        return array
-
-    return read("golden_input"), read("golden_output")
 
 
 def _stored(path: Path) -> Shapes:
@@ -335,8 +322,13 @@ def _unchecked(manifest: ArtifactManifest, source: ExportedFrom | None) -> tuple
     if source is not None or not manifest.trained:
         return ()
     figure = "" if manifest.accuracy is None else f" to {100 * manifest.accuracy:.2f} %"
-    where = f"its checkpoint {manifest.checkpoint_sha256[:12]} is not at hand (--checkpoint names its folder)"
+    where = f"its checkpoint {manifest.source.sha256[:12]} is not at hand (--checkpoint names its folder)"
     return (f"that it was trained{figure} is what the manifest says, and nobody checked it: {where}",)
+
+
+def _said(value: object) -> str:
+    """For a sentence: inputs and outputs as people write them."""
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else repr(value)
 
 
 def _one(value: object) -> object:

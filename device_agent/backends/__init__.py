@@ -10,16 +10,12 @@ import sys
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-import numpy.typing as npt
-
+from device_agent.arrays import Arrays
 from device_agent.backend_table import BACKENDS, BackendEntry
 from device_agent.errors import BadRequest, MissingLibrary
 from device_agent.manifest import ArtifactManifest
 from device_agent.packages import IN_ENVIRONMENT, install_remedy
 from device_agent.settings import Settings
-
-Float32Array = npt.NDArray[np.float32]
 
 
 class Backend(Protocol):
@@ -33,14 +29,14 @@ class Backend(Protocol):
         least 1. Raises `BackendFailed`.
         """
 
-    def prepare(self, image: Float32Array) -> Any:
-        """Turn one (1, C, H, W) array into what `run` takes; outside the window."""
+    def prepare(self, inputs: Arrays) -> Any:
+        """Turn the model's inputs, by name, into what `run` takes; outside the window."""
 
     def run(self, prepared: Any) -> Any:
         """One inference."""
 
-    def logits(self, output: Any) -> Float32Array:
-        """The output of `run` as (1, classes); outside the window."""
+    def outputs(self, result: Any) -> Arrays:
+        """What `run` returned as the manifest's outputs, by name; outside the window."""
 
 
 def require_libraries(name: str) -> None:

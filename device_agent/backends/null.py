@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from device_agent.backends import Float32Array
+from device_agent.arrays import Arrays
 from device_agent.manifest import ArtifactManifest
 from device_agent.settings import Settings
 
@@ -16,17 +16,17 @@ class NullBackend:
         self.versions = {"numpy": np.__version__}
 
     def load(self, directory: Path, manifest: ArtifactManifest, settings: Settings) -> None:
-        """Remember the output's shape; the files stay unread."""
-        self._output = np.zeros(manifest.output.shape, dtype=np.float32)
+        """Remember what the outputs look like; the files stay unread."""
+        self._outputs = {info.name: np.zeros(info.shape, info.dtype) for info in manifest.outputs}
 
-    def prepare(self, image: Float32Array) -> Float32Array:
-        """The image as it is."""
-        return image
+    def prepare(self, inputs: Arrays) -> Arrays:
+        """The inputs as they are."""
+        return inputs
 
-    def run(self, prepared: Float32Array) -> Float32Array:
+    def run(self, prepared: Arrays) -> Arrays:
         """Zeros."""
-        return self._output
+        return self._outputs
 
-    def logits(self, output: Float32Array) -> Float32Array:
+    def outputs(self, result: Arrays) -> Arrays:
         """The zeros as they are."""
-        return output
+        return result

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from device_agent.backends import Float32Array
+from device_agent.arrays import Arrays
 from device_agent.errors import BackendFailed
 from device_agent.manifest import ArtifactManifest
 from device_agent.settings import GraphLevel, Settings
@@ -28,7 +28,7 @@ class OnnxRuntimeBackend:
     def load(self, directory: Path, manifest: ArtifactManifest, settings: Settings) -> None:
         """Create the session."""
         options = _session_options(settings)
-        self._name = manifest.input.name
+        self._outputs = [info.name for info in manifest.outputs]
         try:
             path = str(directory / manifest.file("model").name)
             self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
@@ -38,17 +38,17 @@ class OnnxRuntimeBackend:
                 "Install a newer onnxruntime on the device, or export for an older opset.",
             ) from error
 
-    def prepare(self, image: Float32Array) -> dict[str, Float32Array]:
+    def prepare(self, inputs: Arrays) -> Arrays:
         """The feed that `run` takes."""
-        return {self._name: image}
+        return inputs
 
-    def run(self, prepared: dict[str, Float32Array]) -> Any:
+    def run(self, prepared: Arrays) -> Any:
         """One inference."""
         return self._session.run(None, prepared)
 
-    def logits(self, output: Any) -> Float32Array:
-        """The first output."""
-        return np.asarray(output[0], dtype=np.float32)
+    def outputs(self, result: Any) -> Arrays:
+        """Each by its name."""
+        return {name: np.asarray(array) for name, array in zip(self._outputs, result, strict=True)}
 
 
 def _session_options(settings: Settings) -> onnxruntime.SessionOptions:

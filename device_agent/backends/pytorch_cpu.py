@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
-from device_agent.backends import Float32Array
+from device_agent.arrays import Arrays
 from device_agent.errors import BackendFailed
 from device_agent.manifest import ArtifactManifest
 from device_agent.settings import Settings
@@ -38,17 +38,17 @@ class PyTorchBackend:
                 f"PyTorch {torch.__version__} cannot build the model: {error}.", "Export and push it again."
             ) from error
         self._model = model.eval()
+        (self._input,), (self._output,) = manifest.inputs, manifest.outputs
 
-    def prepare(self, image: Float32Array) -> torch.Tensor:
+    def prepare(self, inputs: Arrays) -> torch.Tensor:
         """The tensor that `run` takes; it shares the array's memory."""
-        return torch.from_numpy(image)
+        return torch.from_numpy(inputs[self._input.name])
 
     @torch.inference_mode()
     def run(self, prepared: torch.Tensor) -> Any:
         """One inference."""
         return self._model(prepared)
 
-    def logits(self, output: Any) -> Float32Array:
-        """The logits as an array."""
-        array: Float32Array = output.numpy()
-        return array
+    def outputs(self, result: Any) -> Arrays:
+        """The logits."""
+        return {self._output.name: result.numpy()}

@@ -97,7 +97,7 @@ class Loaded(Message):
 
 @dataclass(frozen=True)
 class Checked(Message):
-    """How long the first inference took, and the arg-max for every image that was sent."""
+    """How long the first inference took, and the arg-max for every image; none where the first output is no scores."""
 
     first_inference_ns: int
     predictions: tuple[int, ...]
@@ -125,7 +125,8 @@ BenchNews = BenchPart | PhaseMark | Progress
 
 @dataclass(frozen=True)
 class BenchRequest(Request[BenchDone]):
-    """What is to be measured, and how. `images_sent` lines of `ImagePayload` follow it.
+    """What is to be measured, and how. `images_sent` lines of `ImagePayload` follow it, none for a model that is shown
+    the samples of its artifact.
 
     `runout_s` keeps the load on after the steady window: a meter that reports means over its update period
     would otherwise mix the window's last moments with the idle that follows.
@@ -139,8 +140,8 @@ class BenchRequest(Request[BenchDone]):
     runout_s: float
 
     def __post_init__(self) -> None:
-        if self.images_sent < 1 or not self.runout_s >= 0:
-            raise ValueError("a benchmark needs at least one image, and a run-out of zero seconds or more")
+        if self.images_sent < 0 or not self.runout_s >= 0:
+            raise ValueError("a benchmark needs no fewer than zero images, and a run-out of zero seconds or more")
 
     def answer(self, session: "Session") -> BenchDone:
         """Carry it out."""

@@ -99,13 +99,14 @@ def _deployment(agent: AgentClient, device: str, backend: str, wanted: str | Non
 
 
 def _subject(transport: Transport, deployment: Deployment, most: int) -> Subject:
-    """Read the manifest back from the device, verify it, and gather the images it needs."""
+    """Read the manifest back from the device, verify it, and gather the images that the model takes, if any."""
     from groupnl_deploy.images.at_hand import dataset_at_hand
     from groupnl_deploy.images.bench_images import bench_images
 
     manifest = remote_manifest(transport, deployment)
-    _, *axes = manifest.input.shape
-    shape = (axes[0], axes[1], axes[2])
+    shape = manifest.image_shape
+    if shape is None:
+        return Subject(deployment, manifest, None, Images(f"{manifest.samples} samples of the artifact's own", None))
     data = None if manifest.data is None else dataset_at_hand(manifest.data, shape)
     chosen = bench_images(data, shape, most or None)
     return Subject(deployment, manifest, chosen.images, Images(chosen.source, chosen.labels))

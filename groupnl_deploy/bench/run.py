@@ -21,13 +21,13 @@ from power.renewal import judged
 from power.trace import MeterFacts, PowerTrace
 from power.trace_io import read_csv, write_csv
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 _BENCH_AGAIN = "The folder is not as groupnl bench wrote it: bench again."
 
 
 @dataclass(frozen=True)
 class Images:
-    """What the net was shown: where the images come from, and their labels if they have any."""
+    """What the model was shown: where the images or samples come from, and the images' labels if they have any."""
 
     source: str
     labels: tuple[int, ...] | None
@@ -106,12 +106,15 @@ def load_run(folder: Path) -> tuple[BenchRun, PowerTrace | None]:
 
 
 def _require_consistent(run: BenchRun, path: Path) -> None:
-    """Every phase, a prediction and a label for every image, and the artifact that was asked for."""
+    """Every phase, the images that the model takes with a label each, their answers, and the right artifact."""
     result, labels = run.result, run.images.labels
+    sent, samples, classes = run.request.images_sent, run.manifest.samples, run.manifest.classes
     whole = (
         [span.phase for span in result.phases] == list(get_args(Phase))
-        and len(result.predictions) == run.request.images_sent
-        and (labels is None or len(labels) == run.request.images_sent)
+        and (sent > 0) == (samples == 0)
+        and len(result.predictions) == (0 if classes is None else sent or samples)
+        and all(0 <= answer < (classes or 0) for answer in result.predictions)
+        and (labels is None or len(labels) == sent)
         and len(result.latencies_ns) > 0
         and all(span.end_ns > span.start_ns for span in result.phases if span.phase == "steady")
         and result.manifest_sha256 == run.artifact_sha256

@@ -29,11 +29,14 @@ Watch = Callable[[BenchMessage], None]
 
 @dataclass(frozen=True)
 class Subject:
-    """What is benchmarked where: a deployment with its manifest, and the images the net is shown."""
+    """What is benchmarked where: a deployment with its manifest, and the images that the model is shown.
+
+    `pixels` is uint8 (N, C, H, W); None for a model that takes no image and is shown the samples of its artifact.
+    """
 
     deployment: Deployment
     manifest: ArtifactManifest
-    pixels: npt.NDArray[np.uint8]
+    pixels: npt.NDArray[np.uint8] | None
     images: Images
 
 
@@ -68,7 +71,7 @@ def run_session(
     with contextlib.nullcontext() if plan is None else start_metering(plan, unfinished.recording) as metering:
         unfinished.clock_probes = agent.probe_clock(_CLOCK_PROBES)
         watching = _watching(metering, watch, note)
-        for message in agent.bench(request, subject.pixels):
+        for message in agent.bench(request, () if subject.pixels is None else subject.pixels):
             unfinished.messages.append(message)
             watching(message)
         result = assemble(request, gather(unfinished.messages))
@@ -83,7 +86,7 @@ def _request(transport: Transport, subject: Subject, backend: str, settings: Set
         manifest_sha256=subject.deployment.artifact_sha256,
         backend=backend,
         settings=settings,
-        images_sent=len(subject.pixels),
+        images_sent=0 if subject.pixels is None else len(subject.pixels),
         runout_s=runout_s,
     )
 

@@ -121,9 +121,14 @@ def _spec_of_folder(folder: Path) -> ModelSpec:
 def _spec_of_artifact(folder: Path) -> ModelSpec:
     from exporters.artifact import open_artifact
 
-    model = open_artifact(folder).manifest.model
+    manifest = open_artifact(folder).manifest
+    if manifest.source.kind == "onnx":
+        raise UsageError(
+            f"{folder} was made from an ONNX file, and holds no network that can be counted layer by layer.",
+            "Name a checkpoint, an artifact of one, or a network from groupnl models list.",
+        )
     try:
-        return from_dict(ModelSpec, model, "model")
+        return from_dict(ModelSpec, manifest.model, "model")
     except StrictError as error:
         raise UsageError(
             f"The {MANIFEST_FILE} in {folder} describes its network as another version does: {error}.",

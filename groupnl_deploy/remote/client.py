@@ -3,7 +3,7 @@
 import base64
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -83,10 +83,10 @@ class AgentClient:
         if self._process.exit_code(1.0) is not None:
             raise self._gone()
 
-    def bench(self, request: BenchRequest, images: npt.NDArray[np.uint8]) -> Iterator[BenchNews | BenchDone]:
+    def bench(self, request: BenchRequest, images: Iterable[npt.NDArray[np.uint8]]) -> Iterator[BenchNews | BenchDone]:
         """Send the workload; every message of the benchmark as it arrives, the last one `BenchDone`.
 
-        `images` is (N, C, H, W).
+        `images` are (C, H, W), as many as the request says.
         """
         self._send(request)
         for image in images:

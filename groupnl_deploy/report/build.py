@@ -17,7 +17,7 @@ from power.errors import PowerError
 from power.renewal import renewed_too_fast
 from power.trace import PowerTrace
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 # The paper's Tables 11 and 12 give time and energy for 100 images.
 PAPER_IMAGES = 100
 _WH_J = 3600.0
@@ -191,7 +191,7 @@ def build_row(run: BenchRun, trace: PowerTrace | None, name: str) -> ReportRow:
 def accuracy(run: BenchRun) -> float | None:
     """Share of images the device answered rightly; None for unlabelled images, untrained nets and made-up answers."""
     labels, predictions = run.images.labels, run.result.predictions
-    if labels is None or not run.manifest.trained or not _computes(run.result.backend):
+    if not labels or not predictions or run.manifest.trained is False or not _computes(run.result.backend):
         return None
     return sum(a == b for a, b in zip(labels, predictions, strict=True)) / len(labels)
 

@@ -33,19 +33,23 @@ class Identity:
     """All that two runs can differ in before anything was measured. Null: it does not apply, or nobody knows.
 
     `knobs` are those that the convolution reads. `level`, `target` and `opset` are for ONNX; `form` is for the format
-    torch. `checkpoint_sha256` tells two trainings of one network apart.
+    torch. `source_sha256` tells two trainings of one network apart; `source` is "checkpoint" or "onnx", a file of
+    somebody else's, of which nobody knows whether it is `trained`. `input_shape` is an image's, (C, H, W), else the
+    first input's; `inputs` are all of a model that takes no image. `images` counts samples for such a model.
     """
 
     model: str
     network: str
-    trained: bool
+    trained: bool | None
     width: float | None
     convolution: str | None
     semantics: str | None
     knobs: dict[str, Any]
     seed: int | None
     input_shape: tuple[int, ...]
-    classes: int
+    inputs: str | None
+    classes: int | None
+    quantized: bool
     format: str
     level: str | None
     target: str | None
@@ -69,7 +73,8 @@ class Identity:
     warmup_s: float
     min_iterations: int
     min_seconds: float
-    checkpoint_sha256: str
+    source: str
+    source_sha256: str
     artifact_sha256: str
     agent_sha256: str
     groupnl: str | None
@@ -85,8 +90,10 @@ def identify(run: BenchRun, trace: PowerTrace | None, name: str) -> Identity:
     return Identity(
         **_network(manifest),
         trained=manifest.trained,
-        input_shape=manifest.input.shape[1:],
-        classes=manifest.output.shape[-1],
+        input_shape=manifest.image_shape or manifest.inputs[0].shape,
+        inputs=None if manifest.image_shape else ", ".join(map(str, manifest.inputs)),
+        classes=manifest.classes,
+        quantized=manifest.quantized,
         format=manifest.format,
         level=manifest.optimize,
         target=manifest.target if onnx else None,
@@ -105,12 +112,13 @@ def identify(run: BenchRun, trace: PowerTrace | None, name: str) -> Identity:
         versions=", ".join(f"{library} {version}" for library, version in sorted(run.result.versions.items())),
         meter=None if trace is None else f"{trace.facts.meter}, {trace.facts.transport}",
         image_source=run.images.source,
-        images=len(run.result.predictions),
+        images=run.request.images_sent or manifest.samples,
         idle_s=workload.idle_s,
         warmup_s=workload.warmup_s,
         min_iterations=workload.min_iterations,
         min_seconds=workload.min_seconds,
-        checkpoint_sha256=manifest.checkpoint_sha256,
+        source=manifest.source.kind,
+        source_sha256=manifest.source.sha256,
         artifact_sha256=run.artifact_sha256,
         agent_sha256=run.result.agent_sha256,
         groupnl=run.host.get("groupnl"),
@@ -242,10 +250,10 @@ def plain(value: Any) -> str:
 
 @dataclass(frozen=True)
 class _WeightsTrait(Trait):
-    """Trained or not, in words."""
+    """Trained or not, in words; nothing where nobody knows."""
 
     def value(self, row: Identity) -> Any:
-        return "trained" if row.trained else "untrained"
+        return {True: "trained", False: "untrained", None: None}[row.trained]
 
 
 _HEADINGS = {"bn_eps": "BN eps", **{name: knob.heading for name, knob in KNOBS.items()}}
@@ -271,8 +279,11 @@ TRAITS: tuple[Trait, ...] = (
     Trait("semantics", "Semantics", applies=lambda row: row.semantics is not None),
     *map(_knob, KNOB_NAMES),
     Trait("seed", "Seed", told=False),
-    Trait("input_shape", "Input"),
+    Trait("input_shape", "Input", applies=lambda row: row.inputs is None),
+    Trait("inputs", "Inputs", applies=lambda row: row.inputs is not None),
     Trait("classes", "Classes"),
+    Trait("source", "Made from", told=False),
+    Trait("quantized", "Quantized", told=False),
     Trait("format", "Format"),
     Trait("level", "Level"),
     Trait("target", "Target", applies=_to_onnx),
@@ -300,7 +311,7 @@ TRAITS: tuple[Trait, ...] = (
 """What differs has a column of its own, in this order."""
 
 LAST_RESORTS = (
-    Trait("checkpoint_sha256", "Checkpoint", told=False, shorten=12),
+    Trait("source_sha256", "Source", told=False, shorten=12),
     Trait("artifact_sha256", "Artifact", told=False, shorten=12),
     Trait("run", "Run", told=False),
     Trait("created_at", "When", told=False),

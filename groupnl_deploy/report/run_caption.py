@@ -13,13 +13,13 @@ LONGEST_LINE = 130  # characters
 
 def run_title(row: ReportRow) -> str:
     """Two lines: backend and device, and the network."""
-    untrained = "" if row.trained else " [untrained]"
+    untrained = " [untrained]" if row.trained is False else ""
     return f"{row.backend} on {row.device}\n{row.model}{untrained}"
 
 
 def run_caption(row: ReportRow) -> str:
     """The rest of what it was, and what the steady window took, in lines as wide as a picture."""
-    shape = "x".join(map(str, row.input_shape))
+    shape = row.inputs or "x".join(map(str, row.input_shape))
     opset = "" if row.opset is None else f", opset {row.opset}"
     how = f"{row.format}, level {row.level}{opset}, input {shape}, {row.threads} threads, {row.versions}, {row.board}"
     return "\n".join(line for said in (f"{how}.", _joules(row)) for line in textwrap.wrap(said, LONGEST_LINE))

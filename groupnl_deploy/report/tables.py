@@ -207,7 +207,7 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _model(row: ReportRow) -> str:
-    return row.network if row.trained else f"{row.network} [untrained]"
+    return f"{row.network} [untrained]" if row.trained is False else row.network
 
 
 def _joules(value: float | None, digits: int, row: ReportRow) -> str:

@@ -1,6 +1,6 @@
 """What runs that are made by hand have in common: a manifest, and the frame around a result."""
 
-from device_agent.manifest import ArtifactManifest, Parity, Preprocessing, TensorInfo
+from device_agent.manifest import ArtifactManifest, Parity, Preprocessing, Source, TensorInfo
 from device_agent.messages.bench import BenchRequest
 from device_agent.settings import Settings, Workload
 from groupnl_deploy.bench.clock import ClockSync
@@ -19,10 +19,10 @@ def made_manifest(trained: bool) -> ArtifactManifest:
         trained=trained,
         data=None,
         accuracy=None,
-        checkpoint_sha256=DIGEST,
+        source=Source("checkpoint", DIGEST),
         files=(),
-        input=TensorInfo("input", (1, 3, 32, 32)),
-        output=TensorInfo("logits", (1, 10)),
+        inputs=(TensorInfo("input", (1, 3, 32, 32)),),
+        outputs=(TensorInfo("logits", (1, 10)),),
         preprocessing=Preprocessing((0.5,) * 3, (0.5,) * 3),
         producer={},
         parity=Parity(8, 0.0, 0.0, 1.0, 1e-4, True),

@@ -13,6 +13,7 @@ from device_agent.manifest import (
     Golden,
     Parity,
     Preprocessing,
+    Source,
     TensorInfo,
 )
 from device_agent.messages.bench import (
@@ -97,7 +98,7 @@ def test_anything_else_is_refused(line: bytes) -> None:
         wire.decode(line)
 
 
-@pytest.mark.parametrize("version", [3, MANIFEST_SCHEMA_VERSION + 1])
+@pytest.mark.parametrize("version", [4, MANIFEST_SCHEMA_VERSION + 1])
 def test_a_manifest_of_another_schema_version_is_refused_for_that_and_not_for_its_keys(version: int) -> None:
     data = json.loads(_manifest().to_bytes()) | {"schema_version": version, "a_key_of": "another version"}
     for file in data["files"]:
@@ -120,7 +121,7 @@ def test_a_role_that_no_file_or_several_have_is_damage(tmp_path: Path, count: in
 
 
 def test_a_golden_pair_needs_its_two_files(tmp_path: Path) -> None:
-    manifest = dataclasses.replace(_manifest(), golden=Golden())
+    manifest = dataclasses.replace(_manifest(), golden=Golden((1e-3,)))
     assert "no files in the role golden_input" in (manifest.damage(tmp_path) or "")
 
 
@@ -138,10 +139,10 @@ def _manifest() -> ArtifactManifest:
         trained=False,
         data=DataRecord("photos", "f" * 64, ("cat", "dog"), None),
         accuracy=None,
-        checkpoint_sha256="d" * 64,
+        source=Source("checkpoint", "d" * 64),
         files=(ArtifactFile("model.onnx", "e" * 64, 3, "model"),),
-        input=TensorInfo("input", (1, 3, 8, 8)),
-        output=TensorInfo("logits", (1, 10)),
+        inputs=(TensorInfo("input", (1, 3, 8, 8)),),
+        outputs=(TensorInfo("logits", (1, 10)),),
         preprocessing=Preprocessing((0.5,) * 3, (0.25,) * 3),
         producer={"torch": "2"},
         parity=Parity(8, 1e-7, 5e-8, 1.0, 1e-4, True),

@@ -39,7 +39,7 @@ def rows(done: "subprocess.CompletedProcess[str]") -> list[dict]:
     """The runs of a report on stdout; the exit code is 6 where one of them is invalid, and 0 where none is."""
     data = json.loads(done.stdout)
     assert done.returncode == (0 if all(row["valid"] for row in data["rows"]) else 6), done.stderr
-    assert data["schema_version"] == 3
+    assert data["schema_version"] == 4
     return data["rows"]
 
 
@@ -60,7 +60,7 @@ def test_an_untrained_net_goes_all_the_way_with_json_on_stdout_alone(tmp_path: P
     made = document(here("models", "init", "resnet18_cifar", "--width", 0.125, "--out", tmp_path / "net", "--json"))
     assert made["checkpoint"]["trained"] is False and made["checkpoint"]["accuracy"] is None
     exported = document(groupnl("export", "net", "--format", "onnx", "--out", "art", "--json", cwd=tmp_path))
-    assert exported["manifest"]["checkpoint_sha256"] == made["sha256"]
+    assert exported["manifest"]["source"]["sha256"] == made["sha256"]
     pushed = document(groupnl("push", "art", "--device", "local", "--json", cwd=tmp_path))
     assert pushed["deployment"]["artifact_sha256"] == exported["sha256"]
     options = ("--seconds", 0.2, "--warmup", 0.1, "--idle", 0.1, "--images", 5, "--out", "run", "--json")

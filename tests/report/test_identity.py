@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from device_agent.manifest import TensorInfo
+from device_agent.manifest import Source, TensorInfo
 from device_agent.strict import to_dict
 from groupnl_deploy.bench.run import BenchRun
 from groupnl_deploy.models.spec import ConvSpec, ModelSpec
@@ -25,8 +25,8 @@ def run_of(spec: ModelSpec = SPEC, manifest: Any = MANIFEST, **changes: Any) -> 
     manifest = dataclasses.replace(
         manifest,
         **{"label": spec.label, "model": to_dict(spec), "optimize": "full", "opset": 18}
-        | {"target": "generic", "input": TensorInfo("input", (1, *spec.input_shape))}
-        | {"output": TensorInfo("logits", (1, spec.num_classes))}
+        | {"target": "generic", "inputs": (TensorInfo("input", (1, *spec.input_shape)),)}
+        | {"outputs": (TensorInfo("logits", (1, spec.num_classes)),)}
         | changes,
     )
     return make_run(manifest=manifest)
@@ -111,7 +111,7 @@ CHANGES: dict[str, tuple[BenchRun, tuple[str, ...]]] = {
     "iterations": (workload(min_iterations=9), ("min_iterations",)),
     "agent": (result(agent_sha256="d" * 64), ("agent_sha256",)),
     "our version": (whole(host={"groupnl": "9"}), ("groupnl",)),
-    "another training": (run_of(checkpoint_sha256="d" * 64), ("checkpoint_sha256",)),
+    "another training": (run_of(source=Source("checkpoint", "d" * 64)), ("source_sha256",)),
     "another artifact": (whole(artifact_sha256="d" * 64), ("artifact_sha256",)),
     "another day": (whole(created_at="2026-11-22T00:00:00+00:00"), ("created_at",)),
 }

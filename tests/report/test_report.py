@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from device_agent.manifest import ArtifactManifest, DataRecord, Parity, Preprocessing, TensorInfo
+from device_agent.manifest import ArtifactManifest, DataRecord, Parity, Preprocessing, Source, TensorInfo
 from device_agent.messages.bench import BenchRequest, PhaseSpan
 from device_agent.messages.board import BoardFacts
 from device_agent.settings import Settings
@@ -41,10 +41,10 @@ MANIFEST = ArtifactManifest(
     trained=True,
     data=DataRecord("digits", None, tuple("0123456789"), 0),
     accuracy=0.99,
-    checkpoint_sha256="c" * 64,
+    source=Source("checkpoint", "c" * 64),
     files=(),
-    input=TensorInfo("input", (1, 3, 32, 32)),
-    output=TensorInfo("logits", (1, 10)),
+    inputs=(TensorInfo("input", (1, 3, 32, 32)),),
+    outputs=(TensorInfo("logits", (1, 10)),),
     preprocessing=Preprocessing((0.5,) * 3, (0.5,) * 3),
     producer={},
     parity=Parity(8, 0.0, 0.0, 1.0, 1e-4, True),
@@ -121,7 +121,7 @@ def test_emulated_energy_is_marked_everywhere(folder: Path) -> None:
     energy = row.energy
     assert energy.emulated and energy.steady.emulated and energy.idle_before.emulated and energy.net.emulated
     data = json.loads(render(report, "json"))
-    assert data["emulated"] is True and data["rows"][0]["emulated"] is True and data["schema_version"] == 3
+    assert data["emulated"] is True and data["rows"][0]["emulated"] is True and data["schema_version"] == 4
     assert data["rows"][0]["energy"]["steady"]["emulated"] is True
     assert next(csv.DictReader(io.StringIO(render(report, "csv"))))["emulated"] == "true"
     markdown = render(report, "markdown")

@@ -31,6 +31,6 @@ def test_a_pruned_network_gives_the_same_answers_on_a_device(few_digits: Dataset
         artifact = export_checkpoint(tmp_path / "net", tmp_path / format, format, ExportOptions("none"))
         require_artifact(artifact, tmp_path / "net")
         backend.load(artifact.directory, artifact.manifest, Settings(threads=1))
-        answer = backend.logits(backend.run(backend.prepare(image)))
+        answer = backend.outputs(backend.run(backend.prepare({"input": image})))["logits"]
         np.testing.assert_allclose(answer, right, rtol=1e-3, atol=1e-4)
         assert artifact.manifest.label == spec.label
