@@ -45,7 +45,8 @@ def _error(found: Array, right: Array, measure: Literal["max", "mean"]) -> float
     unequal = np.atleast_1d(found != right)  # infinite numbers may be equal, and large whole ones equal only as floats
     if not unequal.any():
         return 0.0
-    errors = np.abs(np.atleast_1d(found).astype(np.float64) - np.atleast_1d(right).astype(np.float64))
+    with np.errstate(invalid="ignore"):  # two infinite numbers, which are equal
+        errors = np.abs(np.atleast_1d(found).astype(np.float64) - np.atleast_1d(right).astype(np.float64))
     errors[~unequal] = 0.0
     return float(errors.max() if measure == "max" else errors.mean()) or float(np.finfo(np.float64).tiny)
 
