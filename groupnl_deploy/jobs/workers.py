@@ -19,8 +19,8 @@ from groupnl_deploy.errors import GroupNLError
 from groupnl_deploy.interrupt import terminate_as_interrupt
 from groupnl_deploy.jobs.job import Job
 from groupnl_deploy.jobs.make import Done, Order, make_job
-from groupnl_deploy.jobs.raised import Raised
 from groupnl_deploy.progress import Reporter, Task
+from groupnl_deploy.raised import Raised
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
