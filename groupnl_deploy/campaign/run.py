@@ -16,13 +16,14 @@ from groupnl_deploy.campaign.report_job import ReportJob
 from groupnl_deploy.campaign.sources import count_weights, departures_of, sources_of
 from groupnl_deploy.campaign.train_job import TrainJob
 from groupnl_deploy.campaign.words import at
-from groupnl_deploy.deploy.inventory import data_dir, get_device
+from groupnl_deploy.deploy.inventory import get_device
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.jobs.job import Job
 from groupnl_deploy.jobs.quiet import machine_for
 from groupnl_deploy.jobs.run import Ended, Rules, pending, run_jobs
 from groupnl_deploy.jobs.store import Store
 from groupnl_deploy.models.departure import Departure
+from groupnl_deploy.places import data_dir
 from groupnl_deploy.progress import Reporter, Say
 from groupnl_deploy.report.build import Report, build_report
 from groupnl_deploy.words import known_word, nearest_word

@@ -4,7 +4,6 @@ The device `local` needs no entry: it is this machine, driven through the same w
 """
 
 import difflib
-import os
 import re
 import sys
 from collections.abc import Iterable
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from device_agent.strict import StrictError, from_json, to_json
 from groupnl_deploy.errors import UsageError
+from groupnl_deploy.places import config_dir, data_dir
 from groupnl_deploy.remote.device import Device
 from groupnl_deploy.workspace import write_atomically
 
@@ -27,16 +27,6 @@ class Inventory:
 
     schema_version: int
     devices: tuple[Device, ...]
-
-
-def config_dir() -> Path:
-    """Where our settings live: $GROUPNL_HOME, else the XDG folder."""
-    return _folder("XDG_CONFIG_HOME", ".config")
-
-
-def data_dir() -> Path:
-    """Where our data lives: $GROUPNL_HOME, else the XDG folder."""
-    return _folder("XDG_DATA_HOME", ".local/share")
 
 
 def devices_file() -> Path:
@@ -90,15 +80,6 @@ def remove_device(name: str) -> None:
     if all(device.name != name for device in stored):
         raise _unknown(name, (LOCAL, *(device.name for device in stored)))
     _store(tuple(device for device in stored if device.name != name))
-
-
-def _folder(variable: str, fallback: str) -> Path:
-    own = os.environ.get("GROUPNL_HOME")
-    if own:
-        return Path(own).expanduser()
-    base = os.environ.get(variable)
-    # The XDG specification tells us to ignore a relative path here.
-    return (Path(base) if base and Path(base).is_absolute() else Path.home() / fallback) / "groupnl"
 
 
 def _stored() -> tuple[Device, ...]:

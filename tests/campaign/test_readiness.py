@@ -17,10 +17,11 @@ from groupnl_deploy.campaign.plan import STAGE_NAMES
 from groupnl_deploy.campaign.readiness import DeviceNeeds, Needs, require_ready
 from groupnl_deploy.campaign.run import Choice, run_campaign
 from groupnl_deploy.cli.exits import explain
-from groupnl_deploy.deploy.inventory import add_device, data_dir, local_device
+from groupnl_deploy.deploy.inventory import add_device, local_device
 from groupnl_deploy.errors import DiskFull, InvalidSetting, UsageError
 from groupnl_deploy.jobs.quiet import machine_for
 from groupnl_deploy.jobs.store import Store
+from groupnl_deploy.places import data_dir
 from groupnl_deploy.progress import Silence
 from groupnl_deploy.remote.device import Device
 

@@ -10,14 +10,13 @@ import pytest
 
 from groupnl_deploy.deploy.inventory import (
     add_device,
-    config_dir,
-    data_dir,
     devices_file,
     get_device,
     load_devices,
     remove_device,
 )
 from groupnl_deploy.errors import UsageError
+from groupnl_deploy.places import config_dir, data_dir
 from groupnl_deploy.remote.connect import connect
 from groupnl_deploy.remote.device import Device
 from groupnl_deploy.remote.local import LocalTransport

@@ -1,0 +1,142 @@
+"""Image files → pixels: upright, 8 bits a channel, over white, the first picture of several, whole or not at all."""
+
+import io
+import warnings
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageChops, UnidentifiedImageError
+
+from groupnl_deploy.errors import VerificationFailed
+from groupnl_deploy.images.dataset import Pixels
+from groupnl_deploy.images.listing import UNREADABLE_SUFFIXES, shown, suffix_of
+from groupnl_deploy.images.source import Shape
+
+MOST_PIXELS = 100_000_000
+"""Of one decoded image: 300 MB, which each process that reads may need at once."""
+MODES = {1: "L", 3: "RGB"}
+"""Pillow's word for images of so many channels."""
+
+_WHITE = (255, 255, 255, 255)
+_SPARE = 2  # times the wanted size: what a JPEG's own reduction leaves for the antialiasing to do
+_ORIENTATION = 0x0112  # EXIF's tag
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_ALPHA = ("RGBA", "LA", "PA", "RGBa", "La")
+_SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N")
+
+
+class DamagedImage(VerificationFailed):
+    """A file that holds no whole image that Pillow can read."""
+
+
+def read_pixels(path: Path, shape: Shape) -> Pixels:
+    """uint8 (C, H, W): the image of a file, `fitted`. Raises as `decoded` does."""
+    return fitted(decoded(path.read_bytes(), path, shape), shape)
+
+
+def decoded(data: bytes, path: Path, shape: Shape, exact: bool = False) -> Image.Image:
+    """The image in a file's bytes, in the mode of so many channels as `shape` has.
+
+    EXIF's orientation is applied. What is transparent shows white, as most viewers have it. 16 bits are scaled to 8.
+    A JPEG that is far larger than `shape` is decoded smaller, at twice what is wanted at least, unless `exact`.
+
+    Raises `DamagedImage` for a file that is cut short, of another kind or too large, and names it.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of odd metadata, and of sizes that have a limit here
+            with Image.open(io.BytesIO(data)) as image:
+                if not exact:
+                    image.draft(None, (_SPARE * max(shape[1:]),) * 2)  # it may lie on its side
+                _require_size(image, path)
+                if image.format in ("JPEG", "MPO") and not _jpeg_ends(data):
+                    raise ValueError("its end is missing")  # of which libjpeg only warns
+                image.load()
+                return _upright(_flattened(image, MODES[shape[0]]), image)
+    except (MemoryError, DamagedImage):
+        raise
+    except Image.DecompressionBombError as error:
+        raise _too_large(path, str(error)) from error
+    except Exception as error:  # Pillow's readers raise whatever their parsing meets
+        raise _damaged(data, path, error) from error
+
+
+def fitted(image: Image.Image, shape: Shape) -> Pixels:
+    """uint8 (C, H, W): the largest window of this aspect in the middle, resized with antialiasing."""
+    _, height, width = shape
+    scale = min(image.width / width, image.height / height)
+    left, top = (image.width - scale * width) / 2, (image.height - scale * height) / 2
+    box = (left, top, image.width - left, image.height - top)
+    pixels = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR, box=box))
+    return np.ascontiguousarray(pixels[None] if pixels.ndim == 2 else np.moveaxis(pixels, 2, 0))
+
+
+def _require_size(image: Image.Image, path: Path) -> None:
+    if image.width * image.height > MOST_PIXELS:
+        raise _too_large(path, f"{image.width}x{image.height} pixels")
+
+
+def _too_large(path: Path, size: str) -> DamagedImage:
+    return DamagedImage(
+        f"{shown(str(path))} is too large an image: {size.rstrip('.')}.",
+        f"Make it smaller than {MOST_PIXELS // 10**6} million pixels, or take it out.",
+    )
+
+
+def _damaged(data: bytes, path: Path, error: Exception) -> DamagedImage:
+    name = shown(str(path))
+    if not data:
+        return DamagedImage(f"{name} is empty.", "Fetch it again, or take it out.")
+    if suffix_of(path.name) in UNREADABLE_SUFFIXES:
+        return DamagedImage(f"Pillow does not read {name}.", "Convert it to JPEG or PNG.")
+    if isinstance(error, UnidentifiedImageError):
+        return DamagedImage(f"{name} is no image that Pillow knows.", "Convert it to JPEG or PNG, or take it out.")
+    return DamagedImage(
+        f"{name} is damaged: {str(error) or type(error).__name__}.",
+        "Fetch it again, or take it out; `groupnl data check DIR` finds all such files.",
+    )
+
+
+def _jpeg_ends(data: bytes) -> bool:
+    """Whether the mark of the end follows that of the first pixels, between which it cannot be by chance."""
+    place = 2
+    while place + 4 <= len(data) and data[place] == 0xFF:
+        if data[place + 1] == 0xDA:
+            return data.find(b"\xff\xd9", place) >= 0
+        place += 2 + int.from_bytes(data[place + 2 : place + 4], "big")
+    return True  # a way of writing that Pillow may know
+
+
+def _upright(pixels: Image.Image, image: Image.Image) -> Image.Image:
+    """The pixels of an image turned as its EXIF says."""
+    try:
+        turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # damaged metadata harm no pixel
+        turn = None
+    return pixels if turn is None else pixels.transpose(turn)
+
+
+def _flattened(image: Image.Image, mode: str) -> Image.Image:
+    if image.mode in _SIXTEEN_BITS or (image.mode == "I" and image.format in ("PNG", "PPM")):
+        image = _in_eight_bits(image)
+    elif image.mode in ("I", "F"):
+        raise ValueError(f"pixels of 32 bits ({image.mode}), and nothing says which of them is white")
+    elif image.mode == "CMYK" and image.format == "JPEG" and "adobe" not in image.info:
+        image = ImageChops.invert(image)  # Pillow takes it for Adobe's, in which full ink is 0
+    if image.mode in _ALPHA or "transparency" in image.info:
+        above = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", above.size, _WHITE), above)
+    return image if image.mode == mode else image.convert(mode)
+
+
+def _in_eight_bits(image: Image.Image) -> Image.Image:
+    values = np.asarray(image).astype(np.uint32)
+    return Image.fromarray(((values * 255 + 32767) // 65535).astype(np.uint8))
