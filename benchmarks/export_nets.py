@@ -24,7 +24,7 @@ from exporters.optimize import optimize
 from exporters.parity import onnx_logits, prove_onnx
 from exporters.reference import Float32Array, Reference, reference_of
 from groupnl_deploy.images.bench_images import bench_images
-from groupnl_deploy.images.preprocessing import as_input
+from groupnl_deploy.images.preprocessing import as_input, preprocessing
 from groupnl_deploy.models.layers.build import build_conv
 from groupnl_deploy.models.layers.shape import ConvShape
 from groupnl_deploy.models.networks import ALIASES
@@ -70,7 +70,7 @@ class Contestant:
 def network(spec: ModelSpec, fresh: bool = False) -> Subject:
     """A network of the zoo on crops of photographs; a fresh one keeps its BatchNorms as they are made."""
     shown = bench_images(None, spec.input_shape, IMAGES)
-    inputs = as_input(torch.tensor(shown.images), shown.mean, shown.std).numpy()
+    inputs = as_input(torch.tensor(shown.images), *preprocessing(None, 3)).numpy()
     model = create_model(spec).eval()
     return Subject(model, reference_of(model, inputs)) if fresh else subject(model, inputs)
 

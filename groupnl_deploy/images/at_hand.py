@@ -1,17 +1,82 @@
 """The images of a data set again, for a network that was trained on them."""
 
+from pathlib import Path
+
 from device_agent.manifest import DataRecord
+from groupnl_deploy.errors import UsageError
 from groupnl_deploy.images.dataset import Dataset
 from groupnl_deploy.images.datasets import load_dataset
+from groupnl_deploy.images.folder import NAME as FOLDER
+from groupnl_deploy.images.folder import Row, dataset_of
+from groupnl_deploy.images.own_files import OwnFiles, list_images, read_files
+from groupnl_deploy.images.seen import remembered_place
 from groupnl_deploy.images.source import DataSource, Shape
+from groupnl_deploy.images.split import Split
+from groupnl_deploy.progress import Reporter, Silence
 
 
-def dataset_at_hand(record: DataRecord, shape: Shape, path: str | None = None) -> Dataset | None:
-    """The data set that a record tells of; None where it is not on this machine.
+def dataset_at_hand(
+    record: DataRecord,
+    shape: Shape,
+    path: str | None = None,
+    split: Split | None = None,
+    reporter: Reporter | None = None,
+) -> Dataset | None:
+    """The data set that a record tells of; None where it is not on this machine, or not any more what it was.
+
+    A folder is looked for where the user says, else where it was last seen. In one that has changed, the test images
+    are those files that the split has as such, whatever their names are now.
 
     Args:
         record: what a checkpoint or a manifest kept of it.
         shape: (C, H, W) that the network takes.
         path: where the user says that it lies.
+        split: what the checkpoint kept of it; without it, a folder that has changed cannot be tested on.
+        reporter: is told what is not as it was.
+
+    Raises `UsageError` where none of the images lie at `path`.
     """
-    return load_dataset(DataSource(record.name, path, shape), record.split_seed or 0)
+    told = reporter or Silence()
+    if record.name != FOLDER:
+        return load_dataset(DataSource(record.name, path, shape), record.split_seed or 0, told)
+    place = Path(path).expanduser() if path else remembered_place(record.sha256 or "")
+    if place is None or (path is None and not place.exists()):
+        return None
+    try:
+        return _in_folder(record, shape, place, split, told)
+    except UsageError as error:
+        if path is not None:
+            raise
+        told.note(f"The images are not at hand: {error.message}")
+        return None
+
+
+def _in_folder(record: DataRecord, shape: Shape, place: Path, split: Split | None, reporter: Reporter) -> Dataset:
+    files = read_files(list_images(place), reporter)
+    if record.sha256 == files.sha256:
+        same = load_dataset(DataSource(FOLDER, str(place), shape), record.split_seed or 0, reporter)
+        if split in (None, same.split):
+            return same
+    if split is None:
+        raise UsageError(
+            f"{place} has changed since the training, and nothing here says which of its images were trained on.",
+            "Name the folder as it was, or evaluate the checkpoint, which knows.",
+        )
+    rows = _rows_of(split, files)
+    wanted = {file.sha256 for file in split.files if file.part == "test"}
+    gone = len(wanted - {row.sha256 for row in rows})
+    if gone == len(wanted):
+        raise UsageError(
+            f"{place} has none of the {gone} images that this network is to be tested on.",
+            "Name the folder that it was trained on: --data DIR.",
+        )
+    if gone:
+        reporter.note(f"{gone} of {len(wanted)} images to test on are no longer in {place}; the others are taken.")
+    return dataset_of(rows, files, record.class_names, shape)
+
+
+def _rows_of(split: Split, files: OwnFiles) -> list[Row]:
+    """The files of a split that are still there, each in its part and class of then; equal ones count once."""
+    names = dict(zip(files.digests, (file.name for file in files.listing.files), strict=True))
+    there = (file for file in split.files if file.sha256 in names)
+    return [Row(file.sha256, names[file.sha256], file.label, file.part) for file in there]

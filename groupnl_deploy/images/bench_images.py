@@ -7,8 +7,7 @@ import torch
 from torch.nn import functional
 
 from groupnl_deploy.errors import UsageError
-from groupnl_deploy.images.dataset import Dataset, PerChannel, Pixels, gather
-from groupnl_deploy.images.preprocessing import preprocessing
+from groupnl_deploy.images.dataset import Dataset, Pixels, gather
 from groupnl_deploy.images.source import Shape
 
 PHOTO_CROPS = 8
@@ -16,16 +15,11 @@ PHOTO_CROPS = 8
 
 @dataclass(frozen=True, eq=False)
 class BenchImages:
-    """Real images for a benchmark: uint8 (N, C, H, W), their labels if they have any, where they come from.
-
-    `mean` and `std` turn them into a network's input: (x / 255 − mean) / std, per channel.
-    """
+    """Real images for a benchmark: uint8 (N, C, H, W), their labels if they have any, where they come from."""
 
     images: Pixels
     labels: tuple[int, ...] | None
     source: str
-    mean: PerChannel
-    std: PerChannel
 
 
 def bench_images(data: Dataset | None, input_shape: Shape, count: int | None) -> BenchImages:
@@ -51,7 +45,7 @@ def bench_images(data: Dataset | None, input_shape: Shape, count: int | None) ->
     seed = "" if data.split_seed is None else f" (split seed {data.split_seed})"
     source = f"{data.name}, {len(chosen)} of {len(data.test)} test images{seed}"
     labels = tuple(data.test.labels[chosen].tolist())
-    return BenchImages(gather(data.test, chosen, data.input_shape).numpy(), labels, source, *data.statistics)
+    return BenchImages(gather(data.test, chosen, data.input_shape).numpy(), labels, source)
 
 
 def spread(total: int, count: int | None) -> list[int]:
@@ -73,7 +67,7 @@ def _photo_crops(shape: Shape, count: int) -> BenchImages:
     random = np.random.default_rng(0)
     crops = np.stack([_crop(photos[index % len(photos)], shape, random) for index in range(count)])
     source = f"scikit-learn's sample photographs, {count} seeded crops"
-    return BenchImages(crops, None, source, *preprocessing(None, shape[0]))
+    return BenchImages(crops, None, source)
 
 
 def _crop(photo: Pixels, shape: Shape, random: np.random.Generator) -> Pixels:

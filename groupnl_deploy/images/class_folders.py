@@ -71,14 +71,17 @@ class _Found:
     passed_over: list[PassedOver] = field(default_factory=list)
     links: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    folders: list[str] = field(default_factory=list)
 
     def add_classes(self, below: str, part: Part | None) -> None:
         """Each folder that lies below is a class."""
+        self.folders.append(below)
         for name in _folders_in(self.root / below, self, below):
             self.classes.add(name)
             self._add_images(_join(below, name), name, part)
 
     def _add_images(self, folder: str, class_name: str, part: Part | None) -> None:
+        self.folders.append(folder)
         for entry in _entries(self.root / folder):
             name = _join(folder, entry.name)
             if _is_hidden(entry.name):
@@ -115,6 +118,7 @@ class _Found:
             tuple(passed_over),
             tuple(sorted(self.links)),
             tuple(self.notes),
+            tuple(self.root / folder for folder in {"", *self.folders}),
         )
 
 

@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -56,7 +56,8 @@ class Dataset:
         train: what a network is trained on.
         test: what it is tested on; no training sees it.
         split_seed: decided which image is in which part; None where somebody else did.
-        declared: the statistics where they are published; else those of `train` are measured when they are needed.
+        declared: the statistics where they are published, or what finds them when they are needed; else those of
+            `train` are measured then.
         sha256: the digest of all its images and labels; None where name and seed say all that they are.
         split: which file is in which part, for images that lie in files.
         margin: (C, H, W) of the training images, where they are larger than `input_shape` for an augmentation to cut
@@ -71,7 +72,7 @@ class Dataset:
     train: LabelledImages
     test: LabelledImages
     split_seed: int | None
-    declared: Statistics | None = None
+    declared: Statistics | Callable[[], Statistics] | None = None
     sha256: str | None = None
     split: Split | None = None
     margin: Shape | None = None
@@ -105,7 +106,8 @@ class Dataset:
     @functools.cached_property
     def statistics(self) -> Statistics:
         """Of the training images. Raises `UsageError` where they are all of one colour."""
-        found = self.declared or measure_statistics(self.train, self.input_shape[0])
+        declared = self.declared or functools.partial(measure_statistics, self.train, self.input_shape[0])
+        found = declared if isinstance(declared, Statistics) else declared()
         if not all(found.std):
             raise UsageError(
                 f"Channel {found.std.index(0)} of all training images of “{self.name}” has one value everywhere.",
@@ -123,13 +125,16 @@ def gather(images: LabelledImages, indices: Iterable[int], shape: Shape | None =
 
 
 def measure_statistics(images: LabelledImages, channels: int) -> Statistics:
-    """Read every image once. Sums of whole numbers are exact, so the order of the images changes no bit.
+    """Read every image once. Raises `UsageError` for an image that is not uint8 (channels, H, W)."""
+    shape = (channels, None, None)
+    return statistics_of((_read(images, index, shape)[None] for index in range(len(images))), channels)
 
-    Raises `UsageError` for an image that is not uint8 (channels, H, W).
-    """
+
+def statistics_of(batches: Iterable[Pixels], channels: int) -> Statistics:
+    """Of uint8 (N, channels, H, W) each. Sums of whole numbers are exact, so the order of the images changes no bit."""
     sums, squares, pixels = np.zeros(channels, np.int64), np.zeros(channels, np.int64), 0
-    for index in range(len(images)):
-        values = _read(images, index, (channels, None, None)).reshape(channels, -1).astype(np.int64)
+    for batch in batches:
+        values = np.moveaxis(batch, 1, 0).reshape(channels, -1).astype(np.int64)
         sums, squares = sums + values.sum(axis=1), squares + np.square(values).sum(axis=1)
         pixels += values.shape[1]
     scale, totals = 255 * pixels, sums.tolist()

@@ -1,24 +1,38 @@
 """Data sets by name."""
 
-import functools
 import importlib
+from pathlib import Path
 
+from groupnl_deploy.errors import UsageError
 from groupnl_deploy.images.dataset import Dataset
 from groupnl_deploy.images.source import DataSource
+from groupnl_deploy.progress import Reporter, Silence
 from groupnl_deploy.words import known_word
 
 DATASETS = {
     "digits": "groupnl_deploy.images.digits",
+    "folder": "groupnl_deploy.images.folder",
 }
-"""The module of each, whose function `load` makes a `Dataset` from a `DataSource` and the seed of its split.
+"""The module of each, whose `load` makes a `Dataset` of a `DataSource`, the seed of its split and a `Reporter`.
 
 To add one: its line here.
 """
 
+_loaded: dict[tuple[DataSource, int], Dataset] = {}
 
-@functools.cache
-def load_dataset(source: DataSource, seed: int = 0) -> Dataset:
-    """The data set of this source, split by this seed. Raises `UsageError` for an unknown name."""
-    module = importlib.import_module(DATASETS[known_word("dataset", source.name, DATASETS)])
-    dataset: Dataset = module.load(source, seed)
-    return dataset
+
+def load_dataset(source: DataSource, seed: int = 0, reporter: Reporter | None = None) -> Dataset:
+    """The data set of this source, split by this seed. Raises `UsageError` for an unknown name.
+
+    One without a folder is loaded once; one in a folder as often as something in there changes.
+    """
+    key = source, seed
+    if source.path is not None or key not in _loaded:
+        if source.name not in DATASETS and Path(source.name).exists():
+            raise UsageError(
+                f"“{source.name}” is a folder or a file, and a data set's name was asked for.",
+                f"Name both: --dataset folder --data {source.name}.",
+            )
+        module = importlib.import_module(DATASETS[known_word("dataset", source.name, DATASETS)])
+        _loaded[key] = module.load(source, seed, reporter or Silence())
+    return _loaded[key]

@@ -5,6 +5,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import PIL
 from PIL import Image, ImageChops, UnidentifiedImageError
 
 from groupnl_deploy.errors import VerificationFailed
@@ -16,6 +17,9 @@ MOST_PIXELS = 100_000_000
 """Of one decoded image: 300 MB, which each process that reads may need at once."""
 MODES = {1: "L", 3: "RGB"}
 """Pillow's word for images of so many channels."""
+
+DECODER = f"1, Pillow {PIL.__version__}"
+"""What equal pixels of equal files depend on. To be counted up when other pixels come out of this file."""
 
 _WHITE = (255, 255, 255, 255)
 _SPARE = 2  # times the wanted size: what a JPEG's own reduction leaves for the antialiasing to do
@@ -35,11 +39,6 @@ _SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N")
 
 class DamagedImage(VerificationFailed):
     """A file that holds no whole image that Pillow can read."""
-
-
-def read_pixels(path: Path, shape: Shape) -> Pixels:
-    """uint8 (C, H, W): the image of a file, `fitted`. Raises as `decoded` does."""
-    return fitted(decoded(path.read_bytes(), path, shape), shape)
 
 
 def decoded(data: bytes, path: Path, shape: Shape, exact: bool = False) -> Image.Image:

@@ -7,12 +7,13 @@ from torch.nn import functional
 from groupnl_deploy.images.dataset import Dataset, Pixels
 from groupnl_deploy.images.in_memory import InMemoryImages
 from groupnl_deploy.images.source import DataSource
+from groupnl_deploy.progress import Reporter
 
 SIDE = 32  # pixels
 TEST_SHARE = 0.2
 
 
-def load(source: DataSource, seed: int) -> Dataset:
+def load(source: DataSource, seed: int, reporter: Reporter) -> Dataset:
     """A fifth of each digit, drawn by this seed, is the test part. They come with scikit-learn."""
     source.require_plain((3, SIDE, SIDE))
     from sklearn.datasets import load_digits

@@ -66,7 +66,7 @@ def list_labels_csv(path: Path) -> Listing:
     notes = tuple(f"Rows of {path} in “{shown(word)}” are neither trained nor tested on." for word in left_out)
     kept = [file for row, (_, file) in zip(rows, files.values(), strict=True) if row.part not in left_out]
     classes = sorted({file.class_name for file in kept})
-    return Listing(root, tuple(classes), tuple(sorted(kept, key=lambda file: file.name)), notes=notes)
+    return Listing(root, tuple(classes), tuple(sorted(kept, key=lambda file: file.name)), notes=notes, watched=(path,))
 
 
 def _rows(path: Path) -> Iterator[_Row]:

@@ -51,6 +51,7 @@ class Listing:
         passed_over: the other files.
         links: those that lead out of the root or to a folder; they are not followed.
         notes: sentences on what was decided for the user.
+        watched: files and folders whose time changes when an image is added or taken away.
     """
 
     root: Path
@@ -59,6 +60,7 @@ class Listing:
     passed_over: tuple[PassedOver, ...] = ()
     links: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    watched: tuple[Path, ...] = ()
 
     @property
     def has_parts(self) -> bool:

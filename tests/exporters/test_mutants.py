@@ -20,7 +20,7 @@ from exporters.reference import reference_of
 from exporters.tolerances import TOLERANCE
 from groupnl_deploy.export import parity_inputs, wider_inputs
 from groupnl_deploy.images.bench_images import bench_images
-from groupnl_deploy.images.preprocessing import as_input
+from groupnl_deploy.images.preprocessing import as_input, preprocessing
 from groupnl_deploy.models.registry import model_spec
 from groupnl_deploy.training.checkpoint import initialise_checkpoint
 
@@ -110,7 +110,7 @@ def unseen(shape):
     noise = random.integers(0, 256, (8, *shape), dtype=np.uint8)
     flat = np.stack([np.full(shape, level, dtype=np.uint8) for level in (32, 64, 192)])
     images = np.concatenate([shown.images[32:], noise, flat])
-    return as_input(torch.tensor(images), shown.mean, shown.std).numpy()
+    return as_input(torch.tensor(images), *preprocessing(None, 3)).numpy()
 
 
 def verdict(reference, right, images, mutant):
