@@ -14,6 +14,7 @@ from groupnl_deploy.campaign.config import Campaign, MeterConfig, ModelConfig, N
 from groupnl_deploy.campaign.words import CampaignMistake, at
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.models.methods import CONVOLUTIONS
+from groupnl_deploy.models.registry import model_spec
 from groupnl_deploy.words import EMULATOR_PORT, known_word
 
 
@@ -71,6 +72,9 @@ def _check_model(model: NamedModel) -> None:
         )
     if config.checkpoint is not None:
         _require_alone(model)
+    if config.model is not None:
+        with at("models", model.table, "model"):
+            model_spec(config.model)  # an unknown name, before PyTorch is imported
     if config.conv is not None:
         with at("models", model.table, "conv"):
             known_word("convolution", config.conv, CONVOLUTIONS)

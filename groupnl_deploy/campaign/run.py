@@ -7,9 +7,10 @@ from pathlib import Path
 
 from groupnl_deploy.campaign.bench_job import BenchJob
 from groupnl_deploy.campaign.cell import Source
+from groupnl_deploy.campaign.choice import ALL, Choice, chosen, place
 from groupnl_deploy.campaign.config import Campaign
 from groupnl_deploy.campaign.export_job import ExportJob
-from groupnl_deploy.campaign.plan import STAGE_NAMES, Plan, plan_of
+from groupnl_deploy.campaign.plan import Plan, plan_of
 from groupnl_deploy.campaign.push_job import PushJob
 from groupnl_deploy.campaign.readiness import DeviceNeeds, Needs, require_ready
 from groupnl_deploy.campaign.report_job import ReportJob
@@ -17,7 +18,6 @@ from groupnl_deploy.campaign.sources import count_weights, departures_of, source
 from groupnl_deploy.campaign.train_job import TrainJob
 from groupnl_deploy.campaign.words import at
 from groupnl_deploy.deploy.inventory import get_device
-from groupnl_deploy.errors import UsageError
 from groupnl_deploy.jobs.job import Job
 from groupnl_deploy.jobs.quiet import machine_for
 from groupnl_deploy.jobs.run import Ended, Rules, pending, run_jobs
@@ -26,34 +26,6 @@ from groupnl_deploy.models.departure import Departure
 from groupnl_deploy.places import data_dir
 from groupnl_deploy.progress import Reporter, Say
 from groupnl_deploy.report.build import Report, build_report
-from groupnl_deploy.words import known_word, nearest_word
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Which jobs of a campaign are run, and how.
-
-    Args:
-        again_from: all from this stage on are made though they be up to date.
-        last: the stage after which it ends.
-        only: keys of the jobs that are made, when it is not all of them.
-        workers: how many processes train and export beside each other.
-    """
-
-    again_from: str | None = None
-    last: str = STAGE_NAMES[-1]
-    only: tuple[str, ...] = ()
-    workers: int = 1
-
-    def __post_init__(self) -> None:
-        for stage in (self.again_from, self.last):
-            if stage is not None:
-                known_word("stage", stage, STAGE_NAMES)
-        if self.again_from is not None and _place(self.again_from) > _place(self.last):
-            order = " → ".join(STAGE_NAMES)
-            raise UsageError(f"--from {self.again_from} comes after --to {self.last}.", f"The order is {order}.")
-        if self.workers < 1:
-            raise UsageError(f"There cannot be {self.workers} workers.", "Give --workers 1 or more.")
 
 
 @dataclass(frozen=True)
@@ -92,11 +64,11 @@ class CampaignResult:
     schema_version: int = 1
 
 
-def run_campaign(campaign: Campaign, reporter: Reporter, choice: Choice = Choice()) -> CampaignResult:
+def run_campaign(campaign: Campaign, reporter: Reporter, choice: Choice = ALL) -> CampaignResult:
     """Run what was chosen. Raises the error of the first job that failed, when all that does not need it is done."""
     sources, plan = _planned(campaign)
     rules = _rules(campaign, plan.jobs, choice)
-    jobs = _chosen(plan.jobs, choice, rules)
+    jobs = chosen(plan.jobs, choice, rules)
     _tell_left_out(plan, reporter.note)
     with machine_for(False, rules.machine, reporter.note):  # all this would disturb who measures here
         todo = pending(jobs, rules)
@@ -109,7 +81,7 @@ def run_campaign(campaign: Campaign, reporter: Reporter, choice: Choice = Choice
     return CampaignResult(campaign.out, steps, _report(plan, jobs), departures, plan.left_out)
 
 
-def list_jobs(campaign: Campaign, choice: Choice = Choice(), note: Say = lambda text: None) -> tuple[StepAhead, ...]:
+def list_jobs(campaign: Campaign, choice: Choice = ALL, note: Say = lambda text: None) -> tuple[StepAhead, ...]:
     """Every chosen job in order, and whether it is up to date. Nothing is made and no device is asked.
 
     `note` is told what was left out.
@@ -117,7 +89,7 @@ def list_jobs(campaign: Campaign, choice: Choice = Choice(), note: Say = lambda 
     _, plan = _planned(campaign)
     _tell_left_out(plan, note)
     rules = _rules(campaign, plan.jobs, choice)
-    jobs = _chosen(plan.jobs, choice, rules)
+    jobs = chosen(plan.jobs, choice, rules)
     ahead = {job.key for job in pending(jobs, rules)}
     return tuple(
         StepAhead(job.key, job.kind, job.name, str(job.product), job.needs, job.key not in ahead) for job in jobs
@@ -139,33 +111,9 @@ def _planned(campaign: Campaign) -> tuple[tuple[Source, ...], Plan]:
 
 
 def _rules(campaign: Campaign, jobs: Sequence[Job], choice: Choice) -> Rules:
-    again = [job.key for job in jobs if choice.again_from and _place(job.kind) >= _place(choice.again_from)]
+    again = [job.key for job in jobs if choice.again_from and place(job.kind) >= place(choice.again_from)]
     machine = data_dir() / "machines" / socket.gethostname()  # a home may be shared by many
     return Rules(Path(campaign.out), machine, frozenset(again), choice.workers)
-
-
-def _chosen(jobs: Sequence[Job], choice: Choice, rules: Rules) -> list[Job]:
-    if choice.only:
-        return _only(jobs, choice.only, choice.last, rules)
-    return [job for job in jobs if _place(job.kind) <= _place(choice.last)]
-
-
-def _only(jobs: Sequence[Job], keys: Sequence[str], last: str, rules: Rules) -> list[Job]:
-    """The jobs of these keys. Raises `UsageError` where what one needs is not there."""
-    known = {job.key: job for job in jobs}
-    for key in keys:
-        if key not in known:
-            nearest = nearest_word(key, known)
-            raise UsageError(
-                f"There is no step “{key}”.", f"{f'Did you mean “{nearest}”? ' if nearest else ''}--list shows all."
-            )
-        if _place(known[key].kind) > _place(last):
-            raise UsageError(f"{key} comes after --to {last}.", "Leave --to out.")
-    for key in keys:
-        for needed in known[key].needs:
-            if needed not in keys and not Store(rules.store).is_done(known[needed]):
-                raise UsageError(f"{key} needs {needed}, which is not made yet.", f"First run with --only {needed}.")
-    return [job for job in jobs if job.key in keys]
 
 
 def _require_ready(campaign: Campaign, sources: Sequence[Source], todo: Sequence[Job], reporter: Reporter) -> None:
@@ -240,7 +188,3 @@ def _report(plan: Plan, jobs: Sequence[Job]) -> Report | None:
     chosen = {job.product for job in jobs if isinstance(job, BenchJob)}
     runs = [run for job in plan.jobs if isinstance(job, ReportJob) for run in job.runs if run in chosen]
     return build_report(runs) if runs else None
-
-
-def _place(stage: str) -> int:
-    return STAGE_NAMES.index(stage)

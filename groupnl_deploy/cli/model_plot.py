@@ -8,6 +8,11 @@ import typer
 from groupnl_deploy.cli import console
 from groupnl_deploy.cli.exits import guarded
 from groupnl_deploy.errors import UsageError
+from groupnl_deploy.models.knobs import KNOBS
+from groupnl_deploy.models.registry import model_spec
+from groupnl_deploy.report.pictures import PICTURE_FORMATS
+from groupnl_deploy.words import known_word
+from groupnl_deploy.workspace import disk_errors, write_atomically
 
 
 @guarded
@@ -28,16 +33,17 @@ def plot(
     Example: groupnl models plot --nlf sinusoidal china --out maps.png
     """
     target = out or Path(f"{nlf or subject}.png")
-    from groupnl_deploy.report.model_plots import draw_maps, draw_stages, read_image
-    from groupnl_deploy.report.pictures import PICTURE_FORMATS
-    from groupnl_deploy.words import known_word
-    from groupnl_deploy.workspace import disk_errors, write_atomically
-
+    if nlf is None:
+        model_spec(subject)
+    else:
+        known_word(KNOBS["nlf"].kind, nlf, KNOBS["nlf"].words)
     format = known_word("picture format", target.suffix.removeprefix("."), PICTURE_FORMATS)
     with disk_errors(target):
         exists = target.exists()
     if exists:
         raise UsageError(f"{target} exists already.", "Choose another file with --out, or remove it first.")
+    from groupnl_deploy.report.model_plots import draw_maps, draw_stages, read_image
+
     data = draw_stages(subject, format) if nlf is None else draw_maps(read_image(subject), nlf, format)
     write_atomically(target, data)
     console.show_text(str(target))

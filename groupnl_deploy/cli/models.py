@@ -13,6 +13,7 @@ from groupnl_deploy.models.methods import CONVOLUTIONS, METHODS, ConvMethod
 from groupnl_deploy.models.networks import ALIASES
 from groupnl_deploy.models.registry import list_models
 from groupnl_deploy.words import command_line
+from groupnl_deploy.workspace import require_absent
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -72,11 +73,11 @@ def init(
 
     Example: groupnl models init mobilenetv3_gnl_large_100 --out net
     """
-    options.check()
-    from groupnl_deploy.training.checkpoint import checkpoint_id, initialise_checkpoint, save_checkpoint
-
     changes = {} if classes is None else {"num_classes": classes}
     spec = options.spec(name, otherwise="groupnl", width=width, seed=seed, **changes)
+    require_absent(out)
+    from groupnl_deploy.training.checkpoint import checkpoint_id, initialise_checkpoint, save_checkpoint
+
     save_checkpoint(out, *initialise_checkpoint(spec))
     departed = tell_departure(name, spec)
     following = command_line("export", out, "--format", "onnx", "--out", "ARTIFACT")

@@ -13,6 +13,7 @@ from groupnl_deploy.cli.exits import resuming
 from groupnl_deploy.cli.options import Json
 from groupnl_deploy.cli.report import require_valid, show_report
 from groupnl_deploy.errors import Stopped
+from groupnl_deploy.words import command_line
 
 if TYPE_CHECKING:
     from groupnl_deploy.campaign.run import StepAhead
@@ -43,12 +44,14 @@ def run(
     Example: groupnl run examples/digits.toml --list
     """
     from groupnl_deploy.campaign.load import load_campaign
-    from groupnl_deploy.campaign.run import Choice, list_jobs, run_campaign
     from groupnl_deploy.campaign.words import speaking_of
-    from groupnl_deploy.words import command_line
 
     campaign = load_campaign(config)
+    from groupnl_deploy.campaign.choice import Choice
+
     choice = Choice(from_, to, tuple(only or ()), workers)
+    from groupnl_deploy.campaign.run import list_jobs, run_campaign  # PyTorch, which a mistake does not wait for
+
     if list_:
         with speaking_of(config):
             _show_steps(list_jobs(campaign, choice, console.say), json)

@@ -17,8 +17,10 @@ from groupnl_deploy.cli.option_groups import with_option_groups
 from groupnl_deploy.cli.options import DeviceName, Json, MeterPort, MeterRate, MeterSign, OutFolder, Wait
 from groupnl_deploy.cli.report import require_valid, show_report
 from groupnl_deploy.cli.setting_options import BenchSettings
+from groupnl_deploy.deploy.inventory import get_device
 from groupnl_deploy.remote.waiting import DEFAULT_WAIT_S
 from groupnl_deploy.words import command_line, known_word
+from groupnl_deploy.workspace import require_absent, require_checkpoint
 
 if TYPE_CHECKING:
     from exporters.artifact import Artifact
@@ -57,6 +59,8 @@ def export(
     machine, batch = TARGETS[known_word("target", target, TARGETS)], known_word("batch", batch, choices.BATCHES)
     _require_useful(format, machine, opset, batch, bisect)
     _require_passes(optimize, bisect)
+    require_checkpoint(checkpoint)
+    require_absent(out)
     from groupnl_deploy.campaign.cell import Cell, ExportPoint
     from groupnl_deploy.campaign.export_job import export_cell
 
@@ -130,6 +134,7 @@ def push(
 
     Example: groupnl push net-onnx --device pi
     """
+    get_device(device)
     from device_agent.strict import to_dict
     from groupnl_deploy.campaign.cell import Cell
     from groupnl_deploy.campaign.push_job import push_cell
@@ -166,12 +171,13 @@ def bench(
 
     Example: groupnl bench --device pi --backend onnxruntime --meter km003c --port /dev/ttyACM0
     """
+    get_device(device)
+    _require_runnable(artifact, backend)
     from groupnl_deploy.bench.meter import meter_plan
     from groupnl_deploy.campaign.bench_job import bench_cell
     from groupnl_deploy.campaign.cell import Cell
     from groupnl_deploy.report.build import build_report
 
-    _require_runnable(artifact, backend)
     plan = meter_plan(meter, port, sign, meter_rate)
     cell = Cell(device=device, backend=backend, settings=settings)
     folder = bench_cell(cell, artifact, plan, out, console.TerminalReporter(), wait)
@@ -183,12 +189,12 @@ def bench(
 
 def _require_runnable(artifact: str | None, backend: str) -> None:
     """Refuse a folder whose format the backend cannot run, before the device is asked for anything."""
-    from exporters.artifact import open_artifact
-    from groupnl_deploy.errors import UsageError
-
     formats = BACKENDS[known_word("backend", backend, BACKENDS)].formats
     if artifact is None or not (Path(artifact) / MANIFEST_FILE).is_file():
         return  # an id: its format is known where it lies
+    from exporters.artifact import open_artifact
+    from groupnl_deploy.errors import UsageError
+
     format = open_artifact(Path(artifact)).manifest.format
     if format not in formats:
         runs_it = next(name for name, entry in BACKENDS.items() if format in entry.formats)

@@ -12,7 +12,9 @@ from groupnl_deploy.cli.exits import guarded, resuming
 from groupnl_deploy.cli.models import Width
 from groupnl_deploy.cli.options import DataFolder, ImageShape, Json, OutFolder, shape
 from groupnl_deploy.errors import Stopped
-from groupnl_deploy.words import command_line
+from groupnl_deploy.images.datasets import DATASETS, load_dataset
+from groupnl_deploy.words import command_line, known_word
+from groupnl_deploy.workspace import require_absent, require_checkpoint
 
 
 @resuming
@@ -38,10 +40,12 @@ def train(
 
     Example: groupnl train --model resnet18_cifar --conv groupnl --dataset digits --width 0.25 --out net
     """
-    options.check()  # before PyTorch, so that a wrong word shows at once
+    # Before PyTorch and the images, so that a wrong word shows at once.
+    known_word("dataset", dataset, DATASETS)
+    options.spec(model, otherwise="groupnl", width=width, seed=seed)
+    require_absent(out)
     from groupnl_deploy.campaign.cell import Cell, Source, Training
     from groupnl_deploy.campaign.train_job import train_cell
-    from groupnl_deploy.images.datasets import load_dataset
     from groupnl_deploy.images.source import DataSource
     from groupnl_deploy.training.checkpoint import checkpoint_id
     from groupnl_deploy.training.recipe import Recipe
@@ -78,6 +82,7 @@ def evaluate(
     json: Json = False,
 ) -> None:
     """Measure a checkpoint's accuracy on the held-out part of its data set, here. Example: groupnl evaluate net"""
+    require_checkpoint(checkpoint)
     from device_agent.strict import to_dict
     from groupnl_deploy.errors import UsageError
     from groupnl_deploy.images.at_hand import dataset_at_hand

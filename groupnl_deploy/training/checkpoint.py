@@ -17,7 +17,7 @@ from torch import nn
 
 from device_agent.manifest import DataRecord, FileDigest
 from device_agent.strict import StrictError, from_json, to_json
-from groupnl_deploy.errors import UsageError, VerificationFailed
+from groupnl_deploy.errors import VerificationFailed
 from groupnl_deploy.images.dataset import Dataset
 from groupnl_deploy.images.preprocessing import preprocessing
 from groupnl_deploy.images.split import Split
@@ -29,7 +29,7 @@ from groupnl_deploy.training.loop import TrainResult
 from groupnl_deploy.training.recipe import Recipe
 from groupnl_deploy.training.state import TrainingState, discard_state
 from groupnl_deploy.version import __version__
-from groupnl_deploy.workspace import CHECKPOINT_FILE, atomic_directory, sha256_hex
+from groupnl_deploy.workspace import CHECKPOINT_FILE, atomic_directory, require_checkpoint, sha256_hex
 
 WEIGHTS_FILE = "model.safetensors"
 TRAINING_FILE = "training.safetensors"
@@ -199,26 +199,18 @@ def load_model(directory: Path) -> tuple[Checkpoint, nn.Module]:
 
 def checkpoint_id(directory: Path) -> str:
     """The identity of a checkpoint: the SHA-256 of its `checkpoint.json`."""
-    _require_folder(directory)
+    require_checkpoint(directory)
     return sha256_hex(read_whole(directory / CHECKPOINT_FILE, _REMEDY))
 
 
 def _load(directory: Path) -> tuple[Checkpoint, bytes]:
-    _require_folder(directory)
+    require_checkpoint(directory)
     path = directory / CHECKPOINT_FILE
     try:
         checkpoint = from_json(Checkpoint, as_of_today(read_whole(path, _REMEDY)))
     except StrictError as error:
         raise VerificationFailed(f"{path} is damaged or of another version: {error}.", _REMEDY) from error
     return checkpoint, read_verified(directory, checkpoint.weights, _REMEDY)
-
-
-def _require_folder(directory: Path) -> None:
-    if not (directory / CHECKPOINT_FILE).is_file():
-        what = "is not a checkpoint folder" if directory.exists() else "does not exist"
-        raise UsageError(
-            f"{directory} {what}.", f"Name a folder with a {CHECKPOINT_FILE}, as groupnl train or models init writes."
-        )
 
 
 def _producer() -> dict[str, str]:

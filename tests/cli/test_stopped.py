@@ -37,6 +37,8 @@ def test_only_what_resumes_says_that_it_goes_on(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("job.toml").write_text(CAMPAIGN)
+    Path("net").mkdir()
+    Path("net", "checkpoint.json").touch()
     monkeypatch.setattr(f"groupnl_deploy.{work}", interrupt)
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 1 and "Stopped." in done.stderr

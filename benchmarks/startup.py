@@ -1,0 +1,60 @@
+"""How long `groupnl` takes where there is nothing to compute: lists, help, and mistakes on the command line.
+
+    python benchmarks/startup.py
+
+Prints the shortest of five starts of each command, and how many times as long that is as `python -c pass`, which shows
+what the machine itself was busy with. A command that needs no PyTorch must not wait for it.
+"""
+
+import argparse
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+
+COMMANDS = (
+    "--help",
+    "models list",
+    "models show --help",
+    "train --help",
+    "run --help",
+    "bench --help",
+    "device list",
+    "models show resnet81",
+    "models init resnet18_cifar --conv grupnl --out net",
+    "train --model resnet81 --out net",
+    "train --out",
+    "export net --optimise full",
+    "export net --out net-onnx",
+    "push net-onnx --device nowhere",
+    "bench --device local --backend onnx",
+    "run nowhere.toml",
+)
+
+
+def seconds(command: list[str], folder: str, runs: int) -> float:
+    """The shortest of several."""
+    taken = []
+    for _ in range(runs):
+        begin = time.perf_counter()
+        subprocess.run(command, cwd=folder, capture_output=True, check=False)
+        taken.append(time.perf_counter() - begin)
+    return min(taken)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=5)
+    runs = parser.parse_args().runs
+    with tempfile.TemporaryDirectory() as folder:
+        python = seconds([sys.executable, "-c", "pass"], folder, runs)
+        print(f"{python:6.2f} s        python -c pass")
+        for words in COMMANDS:
+            taken = seconds([sys.executable, "-m", "groupnl_deploy.cli.entry", *shlex.split(words)], folder, runs)
+            print(f"{taken:6.2f} s  {taken / python:4.0f}x  groupnl {words}")
+
+
+if __name__ == "__main__":
+    main()
