@@ -30,17 +30,6 @@ class Artifact:
         return (*(self.directory / file.name for file in self.manifest.files), self.directory / MANIFEST_FILE)
 
 
-def _no_artifact(directory: Path) -> NotAnArtifact:
-    """With what makes an artifact of that which was named, where anything does."""
-    if (directory / "checkpoint.json").is_file():
-        return NotAnArtifact(
-            f"{directory} is no artifact but a checkpoint.",
-            f"Make one of it: groupnl export {directory} --out ARTIFACT",
-        )
-    what = "does not exist" if not directory.exists() else f"is no artifact: it has no {MANIFEST_FILE}"
-    return NotAnArtifact(f"{directory} {what}.", "Name a folder that groupnl export wrote.")
-
-
 def write_manifest(directory: Path, manifest: ArtifactManifest) -> None:
     """Add the manifest to a folder that holds the files already."""
     (directory / MANIFEST_FILE).write_bytes(manifest.to_bytes())
@@ -53,7 +42,7 @@ def open_artifact(directory: Path) -> Artifact:
     """
     path = directory / MANIFEST_FILE
     if not path.is_file():
-        raise _no_artifact(directory)
+        raise NotAnArtifact(f"{directory} has no {MANIFEST_FILE}.", "Name a folder that groupnl export wrote.")
     data = path.read_bytes()
     try:
         manifest = ArtifactManifest.from_bytes(data)

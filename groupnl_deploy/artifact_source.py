@@ -9,6 +9,7 @@ from device_agent.manifest import ArtifactManifest, DataRecord, FileDigest
 from device_agent.strict import from_dict
 from exporters.artifact import Artifact
 from groupnl_deploy.errors import UsageError, VerificationFailed
+from groupnl_deploy.mistaken import require_is
 from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.older_records import as_of_today
 from groupnl_deploy.workspace import CHECKPOINT_FILE, sha256_hex
@@ -34,9 +35,8 @@ def given_source(manifest: ArtifactManifest, folder: Path) -> ExportedFrom:
     """What the checkpoint in `folder` says. Raises `UsageError` where it is none, `VerificationFailed` for another."""
     if manifest.source.kind == "onnx":
         raise UsageError("The artifact was made from an ONNX file, and no checkpoint.", "Leave --checkpoint out.")
+    require_is(folder, "checkpoint")
     record = folder / CHECKPOINT_FILE
-    if not record.is_file():
-        raise UsageError(f"{folder} is not a checkpoint folder.", f"Name a folder with a {CHECKPOINT_FILE}.")
     data = record.read_bytes()
     if sha256_hex(data) != manifest.source.sha256:
         wanted, found = manifest.source.sha256[:12], sha256_hex(data)[:12]

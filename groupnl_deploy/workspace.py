@@ -45,15 +45,6 @@ def require_absent(target: Path) -> None:
         raise UsageError(f"{target} exists already.", "Choose another name with --out, or remove it first.")
 
 
-def require_checkpoint(directory: Path) -> None:
-    """Raise `UsageError` for what is no checkpoint folder. Reads nothing: whether it is whole shows later."""
-    if not (directory / CHECKPOINT_FILE).is_file():
-        what = "is not a checkpoint folder" if directory.exists() else "does not exist"
-        raise UsageError(
-            f"{directory} {what}.", f"Name a folder with a {CHECKPOINT_FILE}, as groupnl train or models init writes."
-        )
-
-
 def free_name(target: Path, ending: str = "") -> Path:
     """`target` with this ending, and a number between the two where something, be it a dead link, has that name."""
     names = chain([f"{target.name}{ending}"], (f"{target.name}-{number}{ending}" for number in count(2)))

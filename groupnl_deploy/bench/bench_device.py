@@ -1,5 +1,6 @@
 """One benchmark of a pushed artifact, from the device's name to a run folder."""
 
+import os.path
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from groupnl_deploy.bench.unfinished import unfinished_run
 from groupnl_deploy.deploy.inventory import get_device
 from groupnl_deploy.deploy.ledger import find_deployment, remote_manifest
 from groupnl_deploy.errors import UsageError
+from groupnl_deploy.mistaken import refusal
 from groupnl_deploy.progress import Reporter, Task
 from groupnl_deploy.remote.agent import open_agent
 from groupnl_deploy.remote.client import AgentClient
@@ -119,10 +121,10 @@ def _artifact_id(artifact: str | None) -> str | None:
         return open_artifact(Path(artifact)).sha256
     if _ID.fullmatch(artifact):
         return artifact
-    raise UsageError(
-        f"“{artifact}” is neither an artifact folder nor an artifact's id.",
-        "Name a folder that groupnl export wrote, or at least six digits of its id.",
-    )
+    why = refusal(Path(artifact), "artifact")
+    if os.path.lexists(artifact):
+        raise why
+    raise UsageError(f"“{artifact}” is neither an artifact's folder nor at least six digits of its id.", why.remedy)
 
 
 def _default_run_folder(label: str, backend: str) -> Path:

@@ -18,9 +18,10 @@ from groupnl_deploy.cli.options import DeviceName, Json, MeterPort, MeterRate, M
 from groupnl_deploy.cli.report import require_valid, show_report
 from groupnl_deploy.cli.setting_options import BenchSettings
 from groupnl_deploy.deploy.inventory import get_device
+from groupnl_deploy.mistaken import require_is
 from groupnl_deploy.remote.waiting import DEFAULT_WAIT_S
 from groupnl_deploy.words import command_line, known_word
-from groupnl_deploy.workspace import require_absent, require_checkpoint
+from groupnl_deploy.workspace import require_absent
 
 if TYPE_CHECKING:
     from exporters.artifact import Artifact
@@ -59,7 +60,7 @@ def export(
     machine, batch = TARGETS[known_word("target", target, TARGETS)], known_word("batch", batch, choices.BATCHES)
     _require_useful(format, machine, opset, batch, bisect)
     _require_passes(optimize, bisect)
-    require_checkpoint(checkpoint)
+    require_is(checkpoint, "checkpoint")
     require_absent(out)
     from groupnl_deploy.campaign.cell import Cell, ExportPoint
     from groupnl_deploy.campaign.export_job import export_cell

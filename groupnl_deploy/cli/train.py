@@ -13,8 +13,9 @@ from groupnl_deploy.cli.models import Width
 from groupnl_deploy.cli.options import DataFolder, ImageShape, Json, OutFolder, shape
 from groupnl_deploy.errors import Stopped
 from groupnl_deploy.images.datasets import DATASETS, load_dataset
+from groupnl_deploy.mistaken import require_is
 from groupnl_deploy.words import command_line, known_word
-from groupnl_deploy.workspace import require_absent, require_checkpoint
+from groupnl_deploy.workspace import require_absent
 
 
 @resuming
@@ -82,7 +83,7 @@ def evaluate(
     json: Json = False,
 ) -> None:
     """Measure a checkpoint's accuracy on the held-out part of its data set, here. Example: groupnl evaluate net"""
-    require_checkpoint(checkpoint)
+    require_is(checkpoint, "checkpoint")
     from device_agent.strict import to_dict
     from groupnl_deploy.errors import UsageError
     from groupnl_deploy.images.at_hand import dataset_at_hand

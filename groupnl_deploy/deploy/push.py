@@ -13,6 +13,7 @@ from device_agent.messages.push import CommitPush, OpenPush
 from exporters.artifact import Artifact, open_artifact
 from groupnl_deploy.deploy.inventory import get_device
 from groupnl_deploy.errors import DeviceFault
+from groupnl_deploy.mistaken import require_is
 from groupnl_deploy.progress import Reporter, Say
 from groupnl_deploy.recheck import require_artifact
 from groupnl_deploy.remote.agent import open_agent
@@ -32,7 +33,8 @@ def deploy_artifact(
     wait_s: float = DEFAULT_WAIT_S,
     checkpoint: Path | None = None,
 ) -> Deployment:
-    """Verify an artifact here, send it to a device, have it verified there."""
+    """Verify an artifact here, send it to a device, have it verified there. Raises `UsageError` for what is none."""
+    require_is(artifact_dir, "artifact")
     artifact, device = open_artifact(artifact_dir), get_device(device_name)
     _note_all(reporter, require_artifact(artifact, checkpoint))
     with connect(device) as transport, reporter.task(f"push {artifact.manifest.label} to {device.name}") as task:

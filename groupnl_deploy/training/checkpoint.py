@@ -21,6 +21,7 @@ from groupnl_deploy.errors import VerificationFailed
 from groupnl_deploy.images.dataset import Dataset
 from groupnl_deploy.images.preprocessing import preprocessing
 from groupnl_deploy.images.split import Split
+from groupnl_deploy.mistaken import require_is
 from groupnl_deploy.models.registry import create_model
 from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.older_records import SCHEMA_VERSION, as_of_today
@@ -29,7 +30,7 @@ from groupnl_deploy.training.loop import TrainResult
 from groupnl_deploy.training.recipe import Recipe
 from groupnl_deploy.training.state import TrainingState, discard_state
 from groupnl_deploy.version import __version__
-from groupnl_deploy.workspace import CHECKPOINT_FILE, atomic_directory, require_checkpoint, sha256_hex
+from groupnl_deploy.workspace import CHECKPOINT_FILE, atomic_directory, sha256_hex
 
 WEIGHTS_FILE = "model.safetensors"
 TRAINING_FILE = "training.safetensors"
@@ -199,12 +200,12 @@ def load_model(directory: Path) -> tuple[Checkpoint, nn.Module]:
 
 def checkpoint_id(directory: Path) -> str:
     """The identity of a checkpoint: the SHA-256 of its `checkpoint.json`."""
-    require_checkpoint(directory)
+    require_is(directory, "checkpoint")
     return sha256_hex(read_whole(directory / CHECKPOINT_FILE, _REMEDY))
 
 
 def _load(directory: Path) -> tuple[Checkpoint, bytes]:
-    require_checkpoint(directory)
+    require_is(directory, "checkpoint")
     path = directory / CHECKPOINT_FILE
     try:
         checkpoint = from_json(Checkpoint, as_of_today(read_whole(path, _REMEDY)))
