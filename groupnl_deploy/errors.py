@@ -71,6 +71,7 @@ _OPTIONS = {
     "rate_hz": "--meter-rate",
     "spinning": "--no-spinning",  # the default's opposite: only that is ever refused
     "arena": "--no-arena",
+    "flip": "--no-flip",
 }
 
 

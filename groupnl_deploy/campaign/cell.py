@@ -19,10 +19,11 @@ AXES: tuple[Axis, ...] = get_args(Axis)
 
 @dataclass(frozen=True)
 class Training:
-    """How and on what a network is trained."""
+    """How and on what a network is trained, and the folder of the checkpoint it begins with, if it begins with one."""
 
     recipe: Recipe
     data: DataSource
+    init: Path | None = None
 
 
 @dataclass(frozen=True)

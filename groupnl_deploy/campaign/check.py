@@ -17,12 +17,14 @@ from groupnl_deploy.models.methods import CONVOLUTIONS
 from groupnl_deploy.models.registry import model_spec
 from groupnl_deploy.words import EMULATOR_PORT, known_word
 
+_WHAT = ("model", "checkpoint", "init")  # one of them says what network it is
+
 
 def check_campaign(campaign: Campaign) -> None:
     """Raise `UsageError`, which names the place, for a campaign that cannot be."""
     _check_labels(campaign.models)
     for model in campaign.models:
-        _check_model(model)
+        _check_model(model, bool(campaign.trainings))
     if campaign.trainings and all(model.config.checkpoint for model in campaign.models):
         raise CampaignMistake(
             "[train] would do nothing: every model is a checkpoint that is there.", "Leave it out.", ("train",)
@@ -62,17 +64,25 @@ def _label_remedy(label: str) -> str | None:
     return None if plain == label and label else f"Call it “{plain or 'net'}”, for example."
 
 
-def _check_model(model: NamedModel) -> None:
+def _check_model(model: NamedModel, trained: bool) -> None:
     config = model.config
-    if (config.model is None) == (config.checkpoint is None):
+    given = [name for name in _WHAT if getattr(config, name) is not None]
+    if len(given) != 1:
         raise CampaignMistake(
-            "An entry of [[models]] needs either a model, by its name, or a checkpoint, by its folder.",
-            "Give model, such as resnet18_cifar." if config.model is None else "Leave one of the two out.",
-            ("models", model.table, "model"),
+            "An entry of [[models]] needs a model, by its name, or a checkpoint, by its folder, or as init the folder "
+            "of a checkpoint to train on from.",
+            f"Leave {' and '.join(given[1:])} out." if given else "Give model, such as resnet18_cifar.",
+            ("models", model.table, given[1] if given else "model"),
         )
-    if config.checkpoint is not None:
-        _require_alone(model)
-    if config.model is not None:
+    if config.init is not None and not trained:
+        raise CampaignMistake(
+            "init is where a training begins, and the file has no [train].",
+            "Add [train] with a dataset, or name the folder as checkpoint to take it as it is.",
+            ("models", model.table, "init"),
+        )
+    if config.model is None:
+        _require_alone(model, given[0])
+    else:
         with at("models", model.table, "model"):
             model_spec(config.model)  # an unknown name, before PyTorch is imported
     if config.conv is not None:
@@ -80,13 +90,13 @@ def _check_model(model: NamedModel) -> None:
             known_word("convolution", config.conv, CONVOLUTIONS)
 
 
-def _require_alone(model: NamedModel) -> None:
+def _require_alone(model: NamedModel, what: str) -> None:
     """A checkpoint says itself what network it is of."""
     own = {field.name for field in fields(ModelConfig) if getattr(model.config, field.name) != field.default}
-    extra = sorted(own - {"label", "checkpoint"})
+    extra = sorted(own - {"label", what})
     if extra:
         raise CampaignMistake(
-            f"{' and '.join(extra)} would do nothing beside checkpoint, which says what network it is.",
+            f"{' and '.join(extra)} would do nothing beside {what}, which says what network it is.",
             f"Leave {' and '.join(extra)} out.",
             ("models", model.table, extra[0]),
         )

@@ -1,6 +1,6 @@
 """What a campaign file says: its tables, one value for each key, and the campaign that they make together."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from device_agent.settings import GraphLevel, SettingError, Settings, Workload
@@ -10,23 +10,37 @@ from groupnl_deploy.campaign.cell import ExportPoint
 from groupnl_deploy.images.source import DataSource, shape_of
 from groupnl_deploy.models.knobs import turned, with_knobs
 from groupnl_deploy.models.spec import Padding, Semantics
+from groupnl_deploy.training.recipes import RecipeChanges
 
 MOST_REPEATS = 1000
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How every net of the campaign is trained. What is left out keeps the recipe's default.
+    """How every net of the campaign is trained. What is left out stays as the recipe has it.
 
     `data` is the folder of a data set that lies in one; `input` is the shape that images become, such as "3,64,64".
+    `recipe` is a key of `RECIPES`; the keys behind it are fields of `RecipeChanges`.
     """
 
     dataset: str
     data: str | None = None
     input: str | None = None
+    recipe: str | None = None
     epochs: int | None = None
+    batch_size: int | None = None
+    lr: float | None = None
+    augmentation: str | None = None
+    flip: bool | None = None
+    lr_decay_by_depth: float | None = None
+    freeze: str | None = None
+    threads: int | None = None
     seed: int = 0
-    threads: int = 1
+
+    @property
+    def changes(self) -> RecipeChanges:
+        """What the file says of the recipe."""
+        return RecipeChanges(**{field.name: getattr(self, field.name) for field in fields(RecipeChanges)})
 
     @property
     def source(self) -> DataSource:
@@ -39,7 +53,8 @@ class TrainConfig:
 class ModelConfig:
     """One net of the campaign, or a checkpoint that is there; `label` names its folders.
 
-    `checkpoint` is such a folder, imported and untrained ones included; then it stands alone with the label.
+    `checkpoint` is such a folder, imported and untrained ones included; then it stands alone with the label. So does
+    `init`, the folder of one that the training begins with.
     `conv` is one of `CONVOLUTIONS`; without it an alias says the convolution, and any other name means GroupNL.
     `padding` and `bn_eps` are `ModelSpec`'s; every knob of `Knobs` is a field as well. What is left out stays as the
     papers have it.
@@ -48,6 +63,7 @@ class ModelConfig:
     label: str
     model: str | None = None
     checkpoint: str | None = None
+    init: str | None = None
     conv: str | None = None
     semantics: Semantics = "released"
     width: float = 1.0

@@ -11,11 +11,13 @@ from groupnl_deploy.campaign.cell import Source, Training
 from groupnl_deploy.campaign.config import Campaign, ModelConfig, NamedModel, TrainConfig
 from groupnl_deploy.campaign.words import at
 from groupnl_deploy.images.datasets import load_dataset
+from groupnl_deploy.images.source import DataSource
 from groupnl_deploy.models.departure import Departure, departure
 from groupnl_deploy.models.registry import create_model, model_spec
 from groupnl_deploy.models.spec import ModelSpec, require_semantics
-from groupnl_deploy.training.checkpoint import checkpoint_id, load_model
+from groupnl_deploy.training.checkpoint import checkpoint_id, load_checkpoint, load_model
 from groupnl_deploy.training.recipe import Recipe
+from groupnl_deploy.training.recipes import recipe_for
 
 
 def sources_of(campaign: Campaign) -> tuple[Source, ...]:
@@ -26,8 +28,16 @@ def sources_of(campaign: Campaign) -> tuple[Source, ...]:
         with at("train", "dataset"):
             load_dataset(source)
         with at("train"):
-            _recipe(point.value)
+            _recipe(point.value, any(model.config.init for model in campaign.models))
     return tuple(source for model in campaign.models for source in _of_model(campaign, model))
+
+
+def on_images(network: ModelSpec, source: DataSource) -> tuple[DataSource, ModelSpec]:
+    """A user's images at the network's own size where no other was asked for, and the network for these images."""
+    if source.path is not None and source.shape is None:
+        source = replace(source, shape=network.input_shape)
+    data = load_dataset(source)
+    return source, replace(network, num_classes=data.num_classes, input_shape=data.input_shape)
 
 
 def count_weights(sources: Iterable[Source]) -> dict[str, int]:
@@ -51,7 +61,9 @@ def departures_of(campaign: Campaign, labels: Collection[str]) -> dict[str, Depa
     found = {}
     for model in campaign.models:
         if model.config.model is not None and not set(labels).isdisjoint(_labels(campaign, model)):
-            one = departure(model.config.model, _spec(model.config, next(iter(campaign.trainings), None)))
+            point = next(iter(campaign.trainings), None)
+            spec = _spec(model.config, point)
+            one = departure(model.config.model, spec if point is None else on_images(spec, point.value.source)[1])
             if one is not None:
                 found[model.label] = one
     return found
@@ -72,24 +84,25 @@ def _of_model(campaign: Campaign, model: NamedModel) -> Iterator[Source]:
             checkpoint_id(Path(config.checkpoint))
         yield Source(model.label, checkpoint=Path(config.checkpoint), table=model.table)
         return
-    with at("models", model.table, "model"):
+    with at("models", model.table, "model" if config.init is None else "init"):
         if not campaign.trainings:
             yield Source(model.label, _spec(config, None), table=model.table)
         for point, label in zip(campaign.trainings, _labels(campaign, model), strict=False):
-            training = Training(_recipe(point.value), point.value.source)
-            yield Source(label, _spec(config, point), training, table=model.table)
+            init = None if config.init is None else Path(config.init)
+            source, spec = on_images(_spec(config, point), point.value.source)
+            training = Training(_recipe(point.value, init is not None), source, init)
+            yield Source(label, spec, training, table=model.table)
 
 
-def _recipe(training: TrainConfig) -> Recipe:
-    return Recipe.with_defaults(training.epochs, training.seed, training.threads)
+def _recipe(training: TrainConfig, init: bool) -> Recipe:
+    with at("train"):
+        return recipe_for(training.dataset, training.changes, training.seed, init)
 
 
 def _spec(config: ModelConfig, point: Point[TrainConfig] | None) -> ModelSpec:
-    """The specification of a net; its classes and input are those of the data set it is trained on, if there is one."""
-    of_data = {}
-    if point is not None:
-        data = load_dataset(point.value.source)
-        of_data = {"num_classes": data.num_classes, "input_shape": data.input_shape, "seed": point.value.seed}
+    """The specification of a net, or that of the checkpoint it begins with; the images say its classes and input."""
+    if config.init is not None:
+        return load_checkpoint(Path(config.init)).spec
     spec = model_spec(
         config.model or "",
         config.conv,
@@ -99,7 +112,7 @@ def _spec(config: ModelConfig, point: Point[TrainConfig] | None) -> ModelSpec:
         width=config.width,
         padding=config.padding,
         bn_eps=config.bn_eps,
-        **of_data,
+        **({} if point is None else {"seed": point.value.seed}),
     )
     require_semantics(config.semantics, spec.conv.method)
     return spec

@@ -11,7 +11,7 @@ from groupnl_deploy.jobs.job import Job
 from groupnl_deploy.progress import Reporter
 
 if TYPE_CHECKING:
-    from groupnl_deploy.training.checkpoint import Checkpoint
+    from groupnl_deploy.training.train import Trained
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,12 +25,14 @@ class TrainJob(Job):
     def reads(self) -> dict[str, Any]:
         """What the campaign file says, and the images that it names."""
         from groupnl_deploy.images.datasets import load_dataset
+        from groupnl_deploy.training.checkpoint import checkpoint_id
 
         training = self.source.training
         return {
             "spec": to_dict(self.source.spec),
             "recipe": to_dict(training.recipe) if training else None,
             "data": to_dict(load_dataset(training.data).record) if training else None,
+            "init": checkpoint_id(training.init) if training and training.init else None,
         }
 
     def identity(self) -> str:
@@ -42,8 +44,8 @@ class TrainJob(Job):
         train_cell(Cell(self.source), self.product, reporter)
 
 
-def train_cell(cell: Cell, out: Path, reporter: Reporter) -> "Checkpoint":
-    """Make the checkpoint of a cell's source in `out`: of its training, or with random weights where it has none."""
+def train_cell(cell: Cell, out: Path, reporter: Reporter) -> "Trained | None":
+    """Make the checkpoint of a cell's source in `out`: of its training, or, None, with random weights without one."""
     from groupnl_deploy.training.checkpoint import initialise_checkpoint, save_checkpoint
     from groupnl_deploy.training.train import train_checkpoint
 
@@ -51,9 +53,11 @@ def train_cell(cell: Cell, out: Path, reporter: Reporter) -> "Checkpoint":
     if source is None or source.spec is None:
         raise ValueError("a source that is a folder has no training")
     if source.training is not None:
-        return train_checkpoint(source.spec, source.training.recipe, source.training.data, out, reporter)
+        training = source.training
+        return train_checkpoint(source.spec, training.recipe, training.data, out, reporter, init=training.init)
     reporter.note(f"{source.label} keeps random weights, for nothing says how to train it.")
-    return save_checkpoint(out, *initialise_checkpoint(source.spec))
+    save_checkpoint(out, *initialise_checkpoint(source.spec))
+    return None
 
 
 def verified_checkpoint_id(folder: Path) -> str:

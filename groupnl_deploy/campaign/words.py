@@ -29,17 +29,19 @@ _SPELLINGS: dict[Place, tuple[Place, ...]] = {
     ("bench", "backend"): (("bench", "backends"), ("bench", "backend")),
     ("bench", "threads"): ((*_WORKLOAD, "threads"), ("bench", "threads")),
 }
+_OF_RECIPES = ("recipe", "epochs", "batch_size", "lr", "augmentation", "flip", "lr_decay_by_depth", "freeze")
 # Where fields of deeper layers stand in the file, where that is not in the table that was being read.
 _PLACES: dict[str, Place] = {
     **{name: (*_WORKLOAD, name) for name in ("images", "idle_s", "warmup_s")},
     **{name: (*_WORKLOAD, name) for name in ("min_iterations", "min_seconds")},
     **{name: (*_METER, name) for name in ("meter", "port", "sign", "rate_hz")},
     **{name: (*_METER, "emulator", name) for name in ("voltage_v", "idle_a", "busy_a")},
-    **{name: ("train", name) for name in ("dataset", "data", "epochs", "seed")},
+    **{name: ("train", name) for name in ("dataset", "data", "seed", *_OF_RECIPES)},
     **dict.fromkeys(("num_classes", "input_shape"), ("train", "dataset")),
     **{name: ("export", name) for name in ("format", "optimize", "target", "opset", "batch")},
     **{name: ("bench", name) for name in ("backend", "threads", "spinning", "arena", "graph_level", "repeats")},
     "device": ("push", "device"),
+    "init": ("models", "init"),
 }
 # A key of two tables is that of the one that was being read.
 _OF_TWO_TABLES: frozenset[Place] = frozenset({("train", "threads")})
@@ -51,7 +53,11 @@ _OPTIONS: dict[str, str] = {
     "--idle": "idle_s",
     "--meter-rate": "rate_hz",
     "--graph-level": "graph_level",
-    **{f"--{name}": name for name in ("threads", "images", "meter", "port", "sign", "epochs", "seed", "dataset")},
+    **{
+        f"--{name}": name
+        for name in ("threads", "images", "meter", "port", "sign", "epochs", "seed", "dataset", "recipe", "lr")
+    },
+    **{"--batch-size": "batch_size", "--init": "init", "--no-flip": "flip"},
     **{f"--{name}": name for name in ("format", "optimize", "target", "opset", "batch", "backend", "device")},
 }
 _TYPES = {"int": "an integer", "float": "a float", "str": "a string", "bool": "a boolean"}

@@ -18,7 +18,6 @@ app = typer.Typer(
 app.command("run")(run.run)
 app.add_typer(models.app, name="models")
 app.command("train")(train.train)
-app.command("evaluate")(train.evaluate)
 app.command("export")(ship.export)
 app.command("push")(ship.push)
 app.command("bench")(ship.bench)

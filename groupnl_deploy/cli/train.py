@@ -1,21 +1,28 @@
-"""`groupnl train` and `groupnl evaluate`."""
+"""`groupnl train`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from groupnl_deploy.cli import console
 from groupnl_deploy.cli.checkpoint_json import checkpoint_json
+from groupnl_deploy.cli.confusion_text import headline, show_classes
 from groupnl_deploy.cli.conv_options import ConvOptions, tell_departure, with_conv_options
-from groupnl_deploy.cli.exits import guarded, resuming
-from groupnl_deploy.cli.models import Width
+from groupnl_deploy.cli.exits import resuming
 from groupnl_deploy.cli.options import DataFolder, ImageShape, Json, OutFolder, shape
-from groupnl_deploy.errors import Stopped
-from groupnl_deploy.images.datasets import DATASETS, load_dataset
-from groupnl_deploy.mistaken import require_is
+from groupnl_deploy.cli.training_options import TrainingOptions
+from groupnl_deploy.errors import Stopped, UsageError
+from groupnl_deploy.images.datasets import DATASETS
+from groupnl_deploy.images.source import DataSource
+from groupnl_deploy.training.recipes import recipe_for
 from groupnl_deploy.words import command_line, known_word
 from groupnl_deploy.workspace import require_absent
+
+if TYPE_CHECKING:
+    from groupnl_deploy.training.train import Trained
+
+_USUAL_MODEL = "resnet18_cifar"
 
 
 @resuming
@@ -23,93 +30,84 @@ from groupnl_deploy.workspace import require_absent
 def train(
     out: OutFolder,
     options: ConvOptions,
-    model: Annotated[str, typer.Option(help="A name or alias from `groupnl models list`.")] = "resnet18_cifar",
-    dataset: Annotated[str, typer.Option(help="A data set's name; digits comes with scikit-learn.")] = "digits",
+    changes: TrainingOptions,
+    model: Annotated[
+        str | None,
+        typer.Option(help=f"A name or alias from `groupnl models list`; {_USUAL_MODEL} if left out."),
+    ] = None,
+    init: Annotated[
+        Path | None,
+        typer.Option("--init", metavar="CHECKPOINT", help="Begin with these weights in place of random ones."),
+    ] = None,
+    dataset: Annotated[
+        str, typer.Option(help="digits, which comes with scikit-learn, or folder for images of your own.")
+    ] = "digits",
     data: DataFolder = None,
     input_: ImageShape = None,
-    width: Width = 1.0,
-    epochs: Annotated[int | None, typer.Option(help="Epochs; the recipe's own number if left out.")] = None,
+    width: Annotated[float | None, typer.Option(help="Factor on every channel count (1).")] = None,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
-    threads: Annotated[
-        int, typer.Option(help="Threads of PyTorch. 0 is every core; the weights then depend on the machine.")
-    ] = 1,
     json: Json = False,
 ) -> None:
     """Train a network to a checkpoint folder. An interrupted training goes on where it stopped.
 
-    Without --conv it is the paper's GroupNL for this network.
+    Without --conv it is the paper's GroupNL for this network. With --init it is that of the checkpoint, be it
+    trained, imported or untrained, with a new head where the classes differ.
 
     Example: groupnl train --model resnet18_cifar --conv groupnl --dataset digits --width 0.25 --out net
+
+    Example: groupnl train --init net --dataset folder --data photographs --freeze layer2 --out mine
     """
     # Before PyTorch and the images, so that a wrong word shows at once.
     known_word("dataset", dataset, DATASETS)
-    options.spec(model, otherwise="groupnl", width=width, seed=seed)
+    recipe = recipe_for(dataset, changes, seed, init is not None)
+    _require_one_network(init, model, width, options)
+    named = model or _USUAL_MODEL
+    network = options.spec(named, otherwise="groupnl", width=1.0 if width is None else width, seed=seed)
     require_absent(out)
     from groupnl_deploy.campaign.cell import Cell, Source, Training
+    from groupnl_deploy.campaign.sources import on_images
     from groupnl_deploy.campaign.train_job import train_cell
-    from groupnl_deploy.images.source import DataSource
-    from groupnl_deploy.training.checkpoint import checkpoint_id
-    from groupnl_deploy.training.recipe import Recipe
+    from groupnl_deploy.training.checkpoint import checkpoint_id, load_checkpoint
     from groupnl_deploy.training.train import finished_epochs
 
-    source = DataSource(dataset, data, shape("--input", input_))
-    images = load_dataset(source)
-    size = {"num_classes": images.num_classes, "input_shape": images.input_shape}
-    spec = options.spec(model, otherwise="groupnl", width=width, seed=seed, **size)
-    departed = tell_departure(model, spec)
-    recipe = Recipe.with_defaults(epochs, seed, threads)
+    network = load_checkpoint(init).spec if init else network
+    source, spec = on_images(network, DataSource(dataset, data, shape("--input", input_)))
+    departed = tell_departure(named, spec) if init is None else {}
     try:
-        cell = Cell(Source(out.name, spec, Training(recipe, source)))
-        checkpoint = train_cell(cell, out, console.TerminalReporter())
+        cell = Cell(Source(out.name, spec, Training(recipe, source, init)))
+        trained = train_cell(cell, out, console.TerminalReporter())
     except KeyboardInterrupt as error:
-        raise Stopped(_how_it_goes_on(finished_epochs(spec, recipe, source, out))) from error
+        raise Stopped(_how_it_goes_on(finished_epochs(spec, recipe, source, out, init))) from error
+    assert trained is not None
     if json:
-        console.show_json(checkpoint_json(out, checkpoint_id(out)) | departed)
+        console.show_json(checkpoint_json(out, checkpoint_id(out)) | departed | _test(trained))
         return
-    accuracy = "–" if checkpoint.accuracy is None else f"{100 * checkpoint.accuracy:.2f} %"
-    console.show_text(f"{out}: {spec.label}, accuracy {accuracy} on the held-out part of {dataset}")
+    confusion = trained.evaluation.confusion
+    console.show_text(f"{out}: {spec.label}, accuracy {headline(confusion)} on the held-out part of {dataset}")
+    show_classes(confusion)
     console.say(f"Next: {command_line('export', out, '--format', 'onnx', '--out', 'ARTIFACT')}")
+
+
+def _require_one_network(init: Path | None, model: str | None, width: float | None, options: ConvOptions) -> None:
+    """Raise `UsageError` where a checkpoint says the network and options do too."""
+    if init is None:
+        return
+    require_checkpoint(init)
+    if model is not None or width is not None or options != ConvOptions():
+        raise UsageError(
+            f"The checkpoint {init} says which network is trained.",
+            "Leave out --model, --width, --conv and what else describes a network, or leave out --init to begin with "
+            "random weights.",
+        )
+
+
+def _test(trained: "Trained") -> dict[str, Any]:
+    from device_agent.strict import to_dict
+
+    return {"test": to_dict(trained.evaluation.confusion)}
 
 
 def _how_it_goes_on(epochs: int) -> str:
     if epochs:
         return f"Nothing half-written was left; the same command goes on after epoch {epochs}."
     return "Nothing half-written was left. No epoch was whole, so the same command goes on from the very beginning."
-
-
-@guarded
-def evaluate(
-    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint folder.")],
-    json: Json = False,
-) -> None:
-    """Measure a checkpoint's accuracy on the held-out part of its data set, here. Example: groupnl evaluate net"""
-    require_is(checkpoint, "checkpoint")
-    from device_agent.strict import to_dict
-    from groupnl_deploy.errors import UsageError
-    from groupnl_deploy.images.at_hand import dataset_at_hand
-    from groupnl_deploy.training.checkpoint import load_model
-    from groupnl_deploy.training.evaluate import evaluate as measure
-    from groupnl_deploy.training.recipe import Recipe
-    from groupnl_deploy.training.threads import computing_threads
-
-    stored, model = load_model(checkpoint)
-    if not stored.trained:
-        raise UsageError(
-            f"{checkpoint} is untrained: its accuracy would describe nothing.", "Train one: groupnl train --help"
-        )
-    if stored.data is None:
-        raise UsageError(
-            f"{checkpoint} was imported: which images it was trained on is not known here.",
-            "Its accuracy is what its authors say; groupnl bench measures everything else.",
-        )
-    data = dataset_at_hand(stored.data, stored.spec.input_shape)
-    if data is None:
-        raise UsageError(
-            f"The images that {checkpoint} was trained on are not at hand.", "Put them back where they lay."
-        )
-    with computing_threads((stored.recipe or Recipe()).threads):
-        result = measure(model, data.test, stored.mean, stored.std)
-    if json:
-        console.show_json({"schema_version": 1, "dataset": data.name, "evaluation": to_dict(result)})
-        return
-    console.show_text(f"{stored.spec.label}: {100 * result.accuracy:.2f} % of {result.count} images of {data.name}")

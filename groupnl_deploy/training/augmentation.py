@@ -1,8 +1,23 @@
-"""What happens to a batch of training images before a network sees it."""
+"""What happens to a batch of training images before a network sees it.
+
+Everything random is drawn from the generator that is given, a fixed number of draws for each image, and a batch is
+altered in the training's own process: no bit depends on who decoded the images.
+"""
 
 import torch
 from torch import Generator, Tensor
 from torch.nn import functional
+
+_COLOUR = 3  # channels
+_LUMA = (0.299, 0.587, 0.114)  # of red, green and blue in grey, ITU-R BT.601
+_DRAWS = 6  # top, left, mirrored, brightness, contrast, saturation
+
+
+def crop_centre(images: Tensor, size: tuple[int, int]) -> Tensor:
+    """(N, C, H', W') → (N, C, H, W), the middle of each image, for a size (H, W) that is no larger."""
+    (height, width), (full_height, full_width) = size, images.shape[2:]
+    top, left = (full_height - height) // 2, (full_width - width) // 2
+    return images[:, :, top : top + height, left : left + width]
 
 
 def shift_randomly(images: Tensor, generator: Generator, max_shift_pixels: int) -> Tensor:
@@ -16,3 +31,71 @@ def shift_randomly(images: Tensor, generator: Generator, max_shift_pixels: int) 
         image[:, top : top + height, left : left + width] for image, (top, left) in zip(padded, corners, strict=True)
     ]
     return torch.stack(windows)
+
+
+def crop_flip_jitter(
+    images: Tensor, generator: Generator, size: tuple[int, int], flip: bool = True, jitter: float = 0.3
+) -> Tensor:
+    """A random window of each image, mirrored left to right or not, in another light.
+
+    Args:
+        images: uint8 (N, C, H', W').
+        generator: of everything random.
+        size: (H, W) of the windows, no larger than the images.
+        flip: whether half of them are mirrored.
+        jitter: brightness, contrast and, of three channels, saturation are each changed by a factor from 1 - jitter to
+            1 + jitter.
+
+    Returns uint8 (N, C, H, W).
+    """
+    draws = torch.rand(len(images), _DRAWS, generator=generator)
+    windows = crop(images, draws[:, :2], size)
+    mirrored = (draws[:, 2] < 0.5).nonzero().flatten() if flip else torch.empty(0, dtype=torch.long)
+    if len(mirrored):
+        windows[mirrored] = windows[mirrored].flip(-1)
+    if jitter == 0:
+        return windows
+    brightness, contrast, saturation = (1 + jitter * (2 * draws[:, 3:] - 1)).unbind(1)
+    return relight(windows, brightness, contrast, saturation)
+
+
+def crop(images: Tensor, corners: Tensor, size: tuple[int, int]) -> Tensor:
+    """(N, C, H', W') → (N, C, H, W): windows whose corners are given as shares, from 0 to 1, of the room there is."""
+    (height, width), (full_height, full_width) = size, images.shape[2:]
+    room = torch.tensor([full_height - height + 1, full_width - width + 1])
+    windows = images.new_empty((*images.shape[:2], height, width))
+    places = (corners * room).long().clamp(max=room - 1).tolist()
+    for window, image, (top, left) in zip(windows, images, places, strict=True):
+        window.copy_(image[:, top : top + height, left : left + width])
+    return windows
+
+
+def relight(images: Tensor, brightness: Tensor, contrast: Tensor, saturation: Tensor) -> Tensor:
+    """Multiply pixels by the brightness, blend them with the image's mean grey, and with their own grey.
+
+    All three are one line in the pixel, its grey and the image's mean grey, rounded once. Images of other than three
+    channels have no colour: each channel is its own grey, and the saturation is left out of account.
+
+    Args:
+        images: uint8 (N, C, H, W).
+        brightness: (N,) factors; 0 is black.
+        contrast: (N,) factors; 0 is the mean grey everywhere.
+        saturation: (N,) factors; 0 is grey.
+
+    Returns uint8 (N, C, H, W).
+    """
+    pixels = images.shape[2] * images.shape[3]
+    means = images.sum(dim=(2, 3), dtype=torch.int64).double() / pixels  # whole numbers: no order of adding matters
+    colour = images.shape[1] == _COLOUR
+    luma = torch.tensor(_LUMA)
+    mean_grey = means @ luma.double() if colour else means.mean(dim=1)
+    offset = ((1 - contrast) * brightness * mean_grey.float()).view(-1, 1, 1, 1)
+    scale = (contrast * brightness).view(-1, 1, 1, 1)
+    light = images.float()
+    if colour:
+        red, green, blue = light.unbind(1)
+        grey = (luma[0] * red + luma[1] * green + luma[2] * blue).unsqueeze(1)
+        saturation = saturation.view(-1, 1, 1, 1)
+        offset = (scale * (1 - saturation)) * grey + offset
+        scale = scale * saturation
+    return light.mul_(scale).add_(offset).round_().clamp_(0, 255).to(torch.uint8)

@@ -28,13 +28,12 @@ from groupnl_deploy.older_records import SCHEMA_VERSION, as_of_today
 from groupnl_deploy.training.files import read_verified, read_whole, write_tensors
 from groupnl_deploy.training.loop import TrainResult
 from groupnl_deploy.training.recipe import Recipe
-from groupnl_deploy.training.state import TrainingState, discard_state
+from groupnl_deploy.training.state import SPLIT_FILE, TrainingState, discard_state
 from groupnl_deploy.version import __version__
 from groupnl_deploy.workspace import CHECKPOINT_FILE, atomic_directory, sha256_hex
 
 WEIGHTS_FILE = "model.safetensors"
 TRAINING_FILE = "training.safetensors"
-SPLIT_FILE = "split.json"
 _REMEDY = "Copy the checkpoint folder again from where it was whole, or train again."
 
 
@@ -68,7 +67,8 @@ class CheckpointDraft:
     """All that is known of a network before its files are written.
 
     `accuracy` is top-1 on the data set's test images, between 0 and 1; it is None and `trained` is False for
-    random weights. Images become inputs by (x / 255 − mean) / std, per channel. `imported` says where weights
+    random weights. Images become inputs by (x / 255 − mean) / std, per channel. `init` is the id of the checkpoint
+    that the training began with, None where it began with random weights. `imported` says where weights
     come from that were trained elsewhere: on what images is not known, so `data` and `accuracy` are None, and
     `assumed` has a sentence for everything that nobody said and that could not be found out.
     """
@@ -82,6 +82,7 @@ class CheckpointDraft:
     epoch: int = 0
     epochs: int = 0
     recipe: Recipe | None = None
+    init: str | None = None
     imported: ImportedFrom | None = None
     assumed: tuple[str, ...] = ()
 
@@ -117,12 +118,13 @@ def trained_checkpoint(result: TrainResult) -> CheckpointDraft:
         spec=job.spec,
         data=job.data,
         trained=True,
-        mean=result.dataset.statistics.mean,
-        std=result.dataset.statistics.std,
+        mean=result.statistics.mean,
+        std=result.statistics.std,
         accuracy=result.evaluation.accuracy,
         epoch=result.state.epoch,
         epochs=job.recipe.epochs,
         recipe=job.recipe,
+        init=job.init,
     )
 
 

@@ -1,51 +1,146 @@
 """How good a network is on images it was not trained on."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 from groupnl_deploy.errors import UsageError
-from groupnl_deploy.images.dataset import LabelledImages, PerChannel, gather
+from groupnl_deploy.images.confusion import Confusion, count_confusion
+from groupnl_deploy.images.dataset import LabelledImages, PerChannel
+from groupnl_deploy.images.loader import batches
 from groupnl_deploy.images.preprocessing import as_input
+from groupnl_deploy.images.source import Shape
+
+_LARGEST_BATCH, _LEAST_BATCH = 256, 8
+_BATCH_PIXELS = _LARGEST_BATCH * 32 * 32  # more of larger images at once need gigabytes
+
+Answer = Callable[[Tensor], Tensor]
+"""From a batch of pixels, uint8 (N, C, H, W), to its logits, float (N, classes)."""
+Told = Callable[[int, int], None]
+"""Told after a batch how many images are done, and of how many."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Top-1 accuracy between 0 and 1, mean cross-entropy in nats, and the number of images."""
+    """Which class was taken for which, and the mean cross-entropy in nats."""
 
-    accuracy: float
+    confusion: Confusion
     loss: float
-    count: int
+
+    @property
+    def accuracy(self) -> float:
+        """Top-1, from 0 to 1."""
+        return self.confusion.accuracy
+
+    @property
+    def count(self) -> int:
+        """Images."""
+        return self.confusion.images
+
+
+@dataclass(frozen=True, eq=False)
+class EvaluationImages:
+    """Images with their right answers.
+
+    Args:
+        images: of which some are asked for.
+        chosen: the indices of those.
+        labels: the right answer to each of `chosen`, an index of `class_names`.
+        class_names: of the network's outputs.
+        shape: (C, H, W) of every image.
+    """
+
+    images: LabelledImages
+    chosen: Sequence[int]
+    labels: Sequence[int]
+    class_names: tuple[str, ...]
+    shape: Shape
+
+    @classmethod
+    def of_all(cls, images: LabelledImages, class_names: tuple[str, ...], shape: Shape) -> "EvaluationImages":
+        """All images, with the labels that they have."""
+        return cls(images, range(len(images)), images.labels.tolist(), class_names, shape)
 
 
 def evaluate(
-    model: nn.Module, images: LabelledImages, mean: PerChannel, std: PerChannel, *, batch_size: int = 256
+    model: nn.Module,
+    test: EvaluationImages,
+    mean: PerChannel,
+    std: PerChannel,
+    *,
+    batch_size: int | None = None,
+    workers: int | None = None,
 ) -> Evaluation:
     """Run the model in eval mode over all images, a batch in memory at a time; its mode is put back afterwards.
 
     Raises `UsageError` where there are no images.
     """
-    if not len(images):
-        raise UsageError("There are no images to evaluate on.", "Give at least one.")
-    labels = torch.tensor(images.labels)
-    right, loss = 0, 0.0
     with _in_eval_mode(model), torch.inference_mode():
-        for chosen in torch.split(torch.arange(len(images)), batch_size):
-            logits = model(as_input(gather(images, chosen.tolist()), mean, std))
-            right += int((logits.argmax(dim=1) == labels[chosen]).sum())
-            loss += functional.cross_entropy(logits.double(), labels[chosen], reduction="sum").item()
-    return Evaluation(right / len(images), loss / len(images), len(images))
+        return ask(lambda pixels: model(as_input(pixels, mean, std)), test, batch_size=batch_size, workers=workers)
+
+
+def ask(
+    answer: Answer,
+    test: EvaluationImages,
+    *,
+    batch_size: int | None = None,
+    workers: int | None = None,
+    tell: Told = lambda done, total: None,
+) -> Evaluation:
+    """Ask for the class of every image, a batch in memory at a time.
+
+    Args:
+        answer: the network.
+        test: the images and what is right.
+        batch_size: images at once; None is as many as their size allows.
+        workers: processes that read images; None is as many as pay.
+        tell: told after each batch.
+
+    Raises `UsageError` where there are no images.
+    """
+    total = len(test.chosen)
+    if not total:
+        raise UsageError("There are no images to evaluate on.", "Give at least one.")
+    size = batch_size or batch_size_for(test.shape)
+    parts = [list(test.chosen[start : start + size]) for start in range(0, total, size)]
+    answers: list[int] = []
+    loss = 0.0
+    with reading(batches(test.images, parts, test.shape, workers)) as read:
+        for pixels in read:
+            labels = torch.tensor(test.labels[len(answers) : len(answers) + len(pixels)])
+            logits = answer(pixels)
+            answers += logits.argmax(dim=1).tolist()
+            loss += functional.cross_entropy(logits.double(), labels, reduction="sum").item()
+            tell(len(answers), total)
+    return Evaluation(count_confusion(test.labels, answers, test.class_names), loss / total)
+
+
+@contextlib.contextmanager
+def reading(read: Iterator[Tensor]) -> Iterator[Iterator[Tensor]]:
+    """End the processes that read batches with the block, Ctrl-C included, and not when the last frame is forgotten."""
+    try:
+        yield read
+    finally:
+        if isinstance(read, Generator):
+            read.close()
+
+
+def batch_size_for(shape: Shape) -> int:
+    """How many images of this shape at once."""
+    return max(_LEAST_BATCH, min(_LARGEST_BATCH, _BATCH_PIXELS // (shape[1] * shape[2])))
 
 
 @contextlib.contextmanager
 def _in_eval_mode(model: nn.Module) -> Iterator[None]:
-    was_training = model.training
+    """Each module's mode is its own: frozen ones are in evaluation mode inside a network that is not."""
+    modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
         yield
     finally:
-        model.train(was_training)
+        for module, training in modes:
+            module.training = training

@@ -1,6 +1,6 @@
 """By what a recipe trains: its optimiser, its schedule and its augmentation, which is all that the loop knows of them.
 
-There is one of each. A second one is a file and a word in the recipe, which is looked up here.
+A further one is a file or a function and a word in the recipe, which is looked up here.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,8 +9,9 @@ from typing import Protocol
 
 from torch import Generator, Tensor, nn
 
-from groupnl_deploy.training.augmentation import shift_randomly
-from groupnl_deploy.training.recipe import Recipe
+from groupnl_deploy.images.source import Shape
+from groupnl_deploy.training.augmentation import crop_centre, crop_flip_jitter, shift_randomly
+from groupnl_deploy.training.recipe import AugmentationWord, Recipe
 from groupnl_deploy.training.schedule import warm_cosine
 from groupnl_deploy.training.sgd import Sgd
 
@@ -31,12 +32,14 @@ class Optimiser(Protocol):
 Schedule = Callable[[int], float]
 """From an optimiser step, counted from 0 over the whole training, to its learning rate."""
 Augmentation = Callable[[Tensor, Generator], Tensor]
-"""From a batch, uint8 (N, C, H, W), and the source of everything random to a batch of the same shape."""
+"""From a batch, uint8 (N, C, H', W'), and the source of everything random to uint8 (N, C, H, W) for the network."""
 
 
-def optimiser_of(recipe: Recipe, parameters: Mapping[str, nn.Parameter]) -> Optimiser:
-    """What updates these parameters, by name."""
-    return Sgd(parameters, recipe)
+def optimiser_of(
+    recipe: Recipe, parameters: Mapping[str, nn.Parameter], factors: Mapping[str, float] | None = None
+) -> Optimiser:
+    """What updates these parameters, by name; each at so many times the learning rate."""
+    return Sgd(parameters, recipe, factors)
 
 
 def schedule_of(recipe: Recipe, steps_per_epoch: int) -> Schedule:
@@ -44,6 +47,26 @@ def schedule_of(recipe: Recipe, steps_per_epoch: int) -> Schedule:
     return partial(warm_cosine, recipe, steps_per_epoch)
 
 
-def augmentation_of(recipe: Recipe) -> Augmentation:
-    """What is done to every batch of training images."""
-    return partial(shift_randomly, max_shift_pixels=recipe.max_shift_pixels)
+def augmentation_of(recipe: Recipe, shape: Shape) -> Augmentation:
+    """What is done to every batch of training images to become (N, *shape)."""
+    alter = _AUGMENTATIONS[recipe.augmentation]
+    return lambda images, generator: alter(images, generator, recipe, shape[1:])
+
+
+def _crop(images: Tensor, generator: Generator, recipe: Recipe, size: tuple[int, int]) -> Tensor:
+    return crop_centre(images, size)
+
+
+def _shift(images: Tensor, generator: Generator, recipe: Recipe, size: tuple[int, int]) -> Tensor:
+    return shift_randomly(crop_centre(images, size), generator, recipe.max_shift_pixels)
+
+
+def _crop_flip_jitter(images: Tensor, generator: Generator, recipe: Recipe, size: tuple[int, int]) -> Tensor:
+    return crop_flip_jitter(images, generator, size, recipe.flip, recipe.jitter)
+
+
+_AUGMENTATIONS: dict[AugmentationWord, Callable[[Tensor, Generator, Recipe, tuple[int, int]], Tensor]] = {
+    "none": _crop,
+    "shift": _shift,
+    "crop_flip_jitter": _crop_flip_jitter,
+}

@@ -13,20 +13,29 @@ class Sgd:
 
     Args:
         parameters: those that are learned.
-        recipe: momentum, weight decay, and the largest L2 norm of the whole gradient.
+        recipe: momentum, weight decay and on what it is, and the largest L2 norm of the whole gradient.
+        factors: what the learning rate of each is multiplied by; 1 where none is given.
     """
 
-    def __init__(self, parameters: Mapping[str, nn.Parameter], recipe: Recipe) -> None:
+    def __init__(
+        self, parameters: Mapping[str, nn.Parameter], recipe: Recipe, factors: Mapping[str, float] | None = None
+    ) -> None:
         self._parameters, self._clip_norm = dict(parameters), recipe.clip_norm
-        self._sgd = torch.optim.SGD(
-            self._parameters.values(), recipe.lr, recipe.momentum, weight_decay=recipe.weight_decay
-        )
+        groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+        for name, parameter in self._parameters.items():
+            decayed = recipe.decay_vectors or parameter.dim() > 1
+            kind = ((factors or {}).get(name, 1.0), recipe.weight_decay if decayed else 0.0)
+            groups.setdefault(kind, []).append(parameter)
+        self._factors = [factor for factor, _ in groups]
+        grouped = [{"params": params, "weight_decay": decay} for (_, decay), params in groups.items()]
+        self._sgd = torch.optim.SGD(grouped, recipe.lr, recipe.momentum)
 
     def step(self, rate: float) -> None:
         """Follow the gradients at this learning rate, then forget them."""
         if self._clip_norm is not None:
             nn.utils.clip_grad_norm_(self._parameters.values(), self._clip_norm)
-        self._sgd.param_groups[0]["lr"] = rate
+        for group, factor in zip(self._sgd.param_groups, self._factors, strict=True):
+            group["lr"] = rate * factor
         self._sgd.step()
         self._sgd.zero_grad()
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from device_agent.manifest import DataRecord, FileDigest
 from device_agent.strict import StrictError, from_json, to_json
 from groupnl_deploy.errors import VerificationFailed
+from groupnl_deploy.images.split import Split
 from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.older_records import SCHEMA_VERSION, as_of_today
 from groupnl_deploy.training.files import read_verified, read_whole, tensor_bytes
@@ -22,16 +23,21 @@ from groupnl_deploy.training.recipe import Recipe
 from groupnl_deploy.workspace import remove_unfinished, sha256_hex, write_atomically
 
 STATE_FILE = "training.json"
+SPLIT_FILE = "split.json"
 _TENSORS_PREFIX = "training-"
 
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """What is trained, how, and on what: a state continues only the job it came from."""
+    """What is trained, how, on what, and from which checkpoint on (its id; None: from random weights).
+
+    A state continues only the job it came from.
+    """
 
     spec: ModelSpec
     recipe: Recipe
     data: DataRecord
+    init: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +75,22 @@ def save_state(directory: Path, state: TrainingState) -> None:
             older.unlink(missing_ok=True)
 
 
+def keep_split(directory: Path, split: Split | None) -> None:
+    """Put beside a state which files it was trained on; None for images that lie in none."""
+    if split is None:
+        (directory / SPLIT_FILE).unlink(missing_ok=True)
+    else:
+        write_atomically(directory / SPLIT_FILE, to_json(split).encode())
+
+
+def kept_split(directory: Path) -> Split | None:
+    """Which files a state was trained on, as far as that can be read. It only explains; the job's digest decides."""
+    try:
+        return from_json(Split, (directory / SPLIT_FILE).read_bytes())
+    except (OSError, StrictError):
+        return None
+
+
 def load_state(directory: Path) -> TrainingState | None:
     """The state in a folder, None where there is none. Raises `VerificationFailed` for a damaged one."""
     if not (directory / STATE_FILE).exists():
@@ -93,7 +115,8 @@ def _recorded_tensors(directory: Path) -> str | None:
 
 def discard_state(directory: Path) -> None:
     """Remove a state that is no longer needed, and the folder if nothing else is in it."""
-    (directory / STATE_FILE).unlink(missing_ok=True)
+    for file in (STATE_FILE, SPLIT_FILE):
+        (directory / file).unlink(missing_ok=True)
     remove_unfinished(directory / STATE_FILE)
     for pattern in (f"{_TENSORS_PREFIX}*.safetensors", f".{_TENSORS_PREFIX}*.new-*"):  # the latter of a killed training
         for tensors in directory.glob(pattern):

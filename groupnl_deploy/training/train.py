@@ -1,36 +1,79 @@
 """Training a network to a checkpoint folder, going on where an interrupted training stopped."""
 
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from groupnl_deploy.errors import VerificationFailed
+from groupnl_deploy.images.dataset import Statistics
 from groupnl_deploy.images.datasets import load_dataset
 from groupnl_deploy.images.source import DataSource
 from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.progress import Reporter, Task
-from groupnl_deploy.training.checkpoint import Checkpoint, save_trained
+from groupnl_deploy.training.checkpoint import Checkpoint, checkpoint_id, load_model, save_trained
+from groupnl_deploy.training.evaluate import Evaluation
+from groupnl_deploy.training.initial import Initial
 from groupnl_deploy.training.loop import TrainProgress, train
 from groupnl_deploy.training.recipe import Recipe
 from groupnl_deploy.training.state import TrainingJob, load_state
 from groupnl_deploy.workspace import require_absent
 
 
-def train_checkpoint(spec: ModelSpec, recipe: Recipe, source: DataSource, out: Path, reporter: Reporter) -> Checkpoint:
-    """Train a net and write its checkpoint folder; an interrupted training goes on where it stopped."""
+@dataclass(frozen=True)
+class Trained:
+    """A checkpoint that was written, and how its network answered on the test images."""
+
+    checkpoint: Checkpoint
+    evaluation: Evaluation
+
+
+def train_checkpoint(
+    spec: ModelSpec,
+    recipe: Recipe,
+    source: DataSource,
+    out: Path,
+    reporter: Reporter,
+    *,
+    init: Path | None = None,
+    workers: int | None = None,
+) -> Trained:
+    """Train a net and write its checkpoint folder; an interrupted training goes on where it stopped.
+
+    Args:
+        spec: the network.
+        recipe: how it is trained.
+        source: on which images.
+        out: the folder to write.
+        reporter: told how far it is.
+        init: the folder of a checkpoint to begin with.
+        workers: processes that read images; None is as many as pay.
+    """
     require_absent(out)
     data, resume_dir = load_dataset(source), _resume_folder(out)
+    begin = None if init is None else initial_of(init)
     with reporter.task(f"train {spec.label}") as task:
-        result = train(spec, recipe, data, lambda progress: _show_epoch(task, reporter, progress), resume_dir)
-        return save_trained(out, result)
+        show = partial(_show_epoch, task, reporter)
+        result = train(spec, recipe, data, show, resume_dir, init=begin, workers=workers)
+        return Trained(save_trained(out, result), result.evaluation)
 
 
-def finished_epochs(spec: ModelSpec, recipe: Recipe, source: DataSource, out: Path) -> int:
+def initial_of(folder: Path) -> Initial:
+    """A checkpoint, trained, imported or untrained, as the beginning of a training. Raises as `load_model` does."""
+    checkpoint, model = load_model(folder)
+    statistics = Statistics(checkpoint.mean, checkpoint.std) if checkpoint.trained else None
+    names = () if checkpoint.data is None else checkpoint.data.class_names
+    return Initial(checkpoint_id(folder), checkpoint.spec, names, statistics, model.state_dict())
+
+
+def finished_epochs(spec: ModelSpec, recipe: Recipe, source: DataSource, out: Path, init: Path | None = None) -> int:
     """How many epochs of this very training are kept, for `train_checkpoint` to go on from."""
     data = load_dataset(source)
     try:
         found = load_state(_resume_folder(out))
+        job = TrainingJob(spec, recipe, data.record, None if init is None else checkpoint_id(init))
     except VerificationFailed:
         return 0
-    return found.epoch if found and found.job == TrainingJob(spec, recipe, data.record) else 0
+    return found.epoch if found and found.job == job else 0
 
 
 def _resume_folder(out: Path) -> Path:

@@ -19,7 +19,7 @@ from groupnl_deploy.training.checkpoint import (
     save_checkpoint,
     save_trained,
 )
-from groupnl_deploy.training.evaluate import evaluate
+from groupnl_deploy.training.evaluate import EvaluationImages, evaluate
 from groupnl_deploy.training.files import read_verified
 from groupnl_deploy.training.loop import train
 from groupnl_deploy.training.recipe import Recipe
@@ -40,7 +40,8 @@ def test_round_trip_of_a_trained_network(folder, trained, thin_spec, short_recip
     assert not model.training
     state = trained.model.state_dict()
     assert all(torch.equal(tensor, state[key]) for key, tensor in model.state_dict().items())
-    again = evaluate(model, few_digits.test, checkpoint.mean, checkpoint.std)
+    test = EvaluationImages.of_all(few_digits.test, few_digits.class_names, few_digits.input_shape)
+    again = evaluate(model, test, checkpoint.mean, checkpoint.std)
     assert again == trained.evaluation
     assert again.accuracy == checkpoint.accuracy
 

@@ -1,16 +1,50 @@
 """The recipe: its defaults, its refusals, its JSON."""
 
+import json
+from dataclasses import replace
+
 import pytest
 
 from device_agent.strict import StrictError, from_json, to_json
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.training.recipe import Recipe
+from groupnl_deploy.training.recipes import RECIPES, RecipeChanges, recipe_for
 
 
-def test_defaults_with_an_epoch_count_or_without():
-    assert Recipe.with_defaults(None, 3) == Recipe(seed=3)
-    assert Recipe.with_defaults(7) == Recipe(epochs=7)
-    assert Recipe.with_defaults(None, threads=2) == Recipe(threads=2)
+def test_the_recipe_is_the_named_one_else_that_of_the_beginning_or_of_the_images():
+    assert recipe_for("digits", RecipeChanges(), 3) == Recipe(seed=3)
+    assert recipe_for("folder", RecipeChanges()) == RECIPES["images"]
+    assert recipe_for("folder", RecipeChanges(), init=True) == RECIPES["finetune"]
+    assert recipe_for("digits", RecipeChanges(recipe="images"), init=True) == RECIPES["images"]
+
+
+def test_single_numbers_of_a_recipe_are_changed():
+    changes = RecipeChanges(epochs=7, batch_size=8, lr=0.5, threads=2, lr_decay_by_depth=0.5, flip=False)
+    expected = replace(RECIPES["images"], epochs=7, batch_size=8, lr=0.5, threads=2, lr_decay_by_depth=0.5, flip=False)
+    assert recipe_for("folder", changes) == expected
+    assert recipe_for("folder", RecipeChanges(augmentation="shift")).augmentation == "shift"
+
+
+@pytest.mark.parametrize(
+    ("dataset", "changes", "text", "remedy"),
+    [
+        ("digits", RecipeChanges(flip=False), "no image is mirrored", "--no-flip out"),
+        ("folder", RecipeChanges(freeze="layer1"), "keep random weights", "--init"),
+        ("folder", RecipeChanges(recipe="finetune"), "goes on from a trained network", "--init"),
+        ("folder", RecipeChanges(recipe="image"), "no recipe “image”", "Did you mean “images”"),
+        ("folder", RecipeChanges(augmentation="flips"), "augmentation is flips", "crop_flip_jitter"),
+    ],
+)
+def test_what_would_do_nothing_is_refused(dataset, changes, text, remedy):
+    with pytest.raises(UsageError, match=text) as caught:
+        recipe_for(dataset, changes)
+    assert remedy in caught.value.remedy
+
+
+def test_a_record_from_before_the_images_is_of_a_recipe_for_digits():
+    older = {"epochs": 5, "batch_size": 32, "lr": 0.05, "momentum": 0.9, "weight_decay": 5e-4, "clip_norm": 1.0}
+    older |= {"warmup_epochs": 0.5, "max_shift_pixels": 1, "seed": 0, "threads": 1}
+    assert from_json(Recipe, json.dumps(older)) == RECIPES["digits"]
 
 
 @pytest.mark.parametrize(
@@ -27,6 +61,11 @@ def test_defaults_with_an_epoch_count_or_without():
         {"max_shift_pixels": -1},
         {"threads": -1},
         {"threads": 1025},
+        {"augmentation": "mirror"},
+        {"jitter": 1.0},
+        {"label_smoothing": 1.0},
+        {"lr_decay_by_depth": 0.0},
+        {"lr_decay_by_depth": 1.1},
     ],
 )
 def test_a_recipe_that_trains_nothing_is_refused_by_name(change):

@@ -1,0 +1,74 @@
+"""Whether a saved state is of the training that is asked for, and in what they differ."""
+
+from collections import Counter
+from pathlib import Path
+
+from device_agent.strict import to_dict
+from groupnl_deploy.errors import UsageError
+from groupnl_deploy.images.split import Split
+from groupnl_deploy.training.state import TrainingJob
+
+
+def require_same_data(
+    found: TrainingJob, wanted: TrainingJob, folder: Path, before: Split | None, now: Split | None
+) -> None:
+    """Raise `UsageError` where a state was trained on other images: what it learned would be lost, or mixed up.
+
+    Args:
+        found: the state's job.
+        wanted: the one that is asked for.
+        folder: that holds the state.
+        before: which files the state was trained on, where that is known.
+        now: which files there are.
+    """
+    if found.data == wanted.data:
+        return
+    raise UsageError(
+        f"The interrupted training in {folder} was on other images: {_changed(found, wanted, before, now)}.",
+        f"Put the images back as they were to go on, or remove {folder} to begin again.",
+    )
+
+
+def difference(found: TrainingJob, wanted: TrainingJob) -> str:
+    """In what two trainings on the same images differ, for a sentence."""
+    if found.spec != wanted.spec:
+        return "network"
+    if found.init != wanted.init:
+        return f"beginning ({_begun(found)} instead of {_begun(wanted)})"
+    there, here = to_dict(found.recipe), to_dict(wanted.recipe)
+    changes = (f"{name} {value} instead of {here[name]}" for name, value in there.items() if value != here[name])
+    return f"recipe ({', '.join(changes)})"
+
+
+def _begun(job: TrainingJob) -> str:
+    return "random weights" if job.init is None else f"the checkpoint {job.init[:12]}"
+
+
+def _changed(found: TrainingJob, wanted: TrainingJob, before: Split | None, now: Split | None) -> str:
+    there, here = found.data, wanted.data
+    if there.name != here.name:
+        return f"“{there.name}”, and not “{here.name}”"
+    if before and now:
+        changes = _files(before, now)
+        if changes:
+            return changes
+    if there.class_names != here.class_names:
+        return f"its classes were {_listed(there.class_names)}, and are {_listed(here.class_names)}"
+    if there.split_seed != here.split_seed:
+        return f"they were split by the seed {there.split_seed}, and now by {here.split_seed}"
+    return f"“{there.name}” has changed since"
+
+
+def _files(before: Split, now: Split) -> str:
+    """How many files have come, gone, or are of another class or part."""
+    was, now_is = ({file.sha256: (file.label, file.part) for file in split.files} for split in (before, now))
+    kinds = Counter("gone" if digest not in now_is else "added" for digest in was.keys() ^ now_is.keys())
+    moved = sum(was[digest] != now_is[digest] for digest in was.keys() & now_is.keys())
+    said = [f"{count:,} file{'s' * (count != 1)} {kind}" for kind, count in sorted(kinds.items())]
+    if moved:
+        said.append(f"{moved:,} of another class or part")
+    return ", ".join(said)
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
