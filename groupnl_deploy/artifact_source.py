@@ -48,15 +48,23 @@ def given_source(manifest: ArtifactManifest, folder: Path) -> ExportedFrom:
 
 
 def source_at_hand(artifact: Artifact) -> ExportedFrom | None:
-    """The checkpoint with the id that the manifest has, where exports mostly leave it: beside, or in a campaign."""
+    """What the checkpoint with the id that the manifest has says, where it is at hand."""
+    folder = checkpoint_at_hand(artifact)
+    if folder is None:
+        return None
+    record = folder / CHECKPOINT_FILE
+    return _source(record, record.read_bytes())
+
+
+def checkpoint_at_hand(artifact: Artifact) -> Path | None:
+    """The folder of that checkpoint, where exports mostly leave it: beside, or in a campaign."""
     if artifact.manifest.source.kind == "onnx":
         return None
     parent = artifact.directory.absolute().parent
     for place in dict.fromkeys((parent, parent.parent / "checkpoints", Path.cwd())):
         for record in _records(place):
-            data = record.read_bytes()
-            if sha256_hex(data) == artifact.manifest.source.sha256:
-                return _source(record, data)
+            if sha256_hex(record.read_bytes()) == artifact.manifest.source.sha256:
+                return record.parent
     return None
 
 

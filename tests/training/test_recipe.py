@@ -15,6 +15,7 @@ def test_the_recipe_is_the_named_one_else_that_of_the_beginning_or_of_the_images
     assert recipe_for("digits", RecipeChanges(), 3) == Recipe(seed=3)
     assert recipe_for("folder", RecipeChanges()) == RECIPES["images"]
     assert recipe_for("folder", RecipeChanges(), init=True) == RECIPES["finetune"]
+    assert recipe_for("digits", RecipeChanges(), init=True) == replace(RECIPES["finetune"], augmentation="shift")
     assert recipe_for("digits", RecipeChanges(recipe="images"), init=True) == RECIPES["images"]
 
 

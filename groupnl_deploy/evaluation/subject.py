@@ -1,0 +1,44 @@
+"""What is evaluated: a network that answers to images, and what is known of it."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from device_agent.manifest import DataRecord
+from groupnl_deploy.images.dataset import Statistics
+from groupnl_deploy.images.source import Shape
+from groupnl_deploy.images.split import Split
+from groupnl_deploy.training.evaluate import Answer
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A network in a folder.
+
+    Args:
+        folder: of it.
+        kind: what the folder is.
+        sha256: its id.
+        label: short text for people.
+        data: what it was trained on, where that is known.
+        split: which files of that were in which part, likewise.
+        input_shape: (C, H, W) of one image.
+        num_classes: its outputs.
+        statistics: how its images are prepared.
+        init: the id of the checkpoint that its training began with.
+        answering: gives what answers to batches of pixels, for as long as its context is open.
+    """
+
+    folder: Path
+    kind: Literal["checkpoint", "artifact"]
+    sha256: str
+    label: str
+    data: DataRecord | None
+    split: Split | None
+    input_shape: Shape
+    num_classes: int
+    statistics: Statistics
+    init: str | None
+    answering: Callable[[], AbstractContextManager[Answer]]
