@@ -15,6 +15,7 @@ from groupnl_deploy.images.source import DataSource
 from groupnl_deploy.models.departure import Departure, departure
 from groupnl_deploy.models.registry import create_model, model_spec
 from groupnl_deploy.models.spec import ModelSpec, require_semantics
+from groupnl_deploy.progress import Reporter
 from groupnl_deploy.training.checkpoint import checkpoint_id, load_checkpoint, load_model
 from groupnl_deploy.training.recipe import Recipe
 from groupnl_deploy.training.recipes import recipe_for
@@ -32,11 +33,11 @@ def sources_of(campaign: Campaign) -> tuple[Source, ...]:
     return tuple(source for model in campaign.models for source in _of_model(campaign, model))
 
 
-def on_images(network: ModelSpec, source: DataSource) -> tuple[DataSource, ModelSpec]:
+def on_images(network: ModelSpec, source: DataSource, reporter: Reporter | None = None) -> tuple[DataSource, ModelSpec]:
     """A user's images at the network's own size where no other was asked for, and the network for these images."""
     if source.path is not None and source.shape is None:
         source = replace(source, shape=network.input_shape)
-    data = load_dataset(source)
+    data = load_dataset(source, reporter=reporter)
     return source, replace(network, num_classes=data.num_classes, input_shape=data.input_shape)
 
 

@@ -71,11 +71,12 @@ def train(
     from groupnl_deploy.training.train import finished_epochs
 
     network = load_checkpoint(init).spec if init else network
-    source, spec = on_images(network, DataSource(dataset, data, shape("--input", input_)))
+    reporter = console.TerminalReporter()
+    source, spec = on_images(network, DataSource(dataset, data, shape("--input", input_)), reporter)
     departed = tell_departure(named, spec) if init is None else {}
     try:
         cell = Cell(Source(out.name, spec, Training(recipe, source, init)))
-        trained = train_cell(cell, out, console.TerminalReporter())
+        trained = train_cell(cell, out, reporter)
     except KeyboardInterrupt as error:
         raise Stopped(_how_it_goes_on(finished_epochs(spec, recipe, source, out, init))) from error
     assert trained is not None

@@ -31,17 +31,26 @@ from groupnl_deploy.training.threads import EVERY_CORE
 
 
 def artifact_subject(folder: Path) -> Subject:
-    """The network of an artifact folder. Raises `UsageError` for random weights, `ArtifactDamaged` for damage."""
+    """The network of an artifact folder, one of somebody else's ONNX file included.
+
+    Raises `UsageError` for random weights and for what takes no image or tells no classes, `ArtifactDamaged` for what
+    is damaged.
+    """
     artifact = open_artifact(folder)
     manifest = artifact.manifest
-    if not manifest.trained:
+    if manifest.trained is False:
         raise UsageError(
             f"{folder} is untrained: its accuracy would describe nothing.",
             "Train a network and export it: groupnl train --help",
         )
-    statistics = Statistics(manifest.preprocessing.mean, manifest.preprocessing.std)
+    shape, how, classes = manifest.image_shape, manifest.preprocessing, manifest.classes
+    if shape is None or how is None or classes is None:
+        does = "takes no image" if shape is None else "has no scores of classes as its first output"
+        raise UsageError(
+            f"{folder} {does}, so images cannot say how good it is.",
+            "groupnl bench measures its speed, and its proof how near it is to the file that it was made from.",
+        )
     split, init = _of_checkpoint(artifact)
-    channels, height, width = manifest.input.shape[1:]
     return Subject(
         folder,
         "artifact",
@@ -49,11 +58,11 @@ def artifact_subject(folder: Path) -> Subject:
         f"{manifest.label}, {manifest.format}",
         manifest.data,
         split,
-        (channels, height, width),
-        manifest.output.shape[-1],
-        statistics,
+        shape,
+        classes,
+        Statistics(how.mean, how.std),
         init,
-        _ANSWERING[manifest.format](artifact, statistics),
+        _ANSWERING[manifest.format](artifact, Statistics(how.mean, how.std)),
     )
 
 
@@ -86,16 +95,26 @@ def _by_onnxruntime(artifact: Artifact, statistics: Statistics) -> Callable[[], 
 
 @contextlib.contextmanager
 def _answering(session: Any, manifest: ArtifactManifest, statistics: Statistics) -> Iterator[Answer]:
-    at_once = 1 if manifest.batch == "1" else None
-    name = session.get_inputs()[0].name
+    takes, size = manifest.inputs[0], None if manifest.batch == "dynamic" else 1
 
     def answer(pixels: Tensor) -> Tensor:
-        inputs = as_input(pixels, *statistics).numpy()
-        size = at_once or len(inputs)
-        parts = [session.run(None, {name: inputs[start : start + size]})[0] for start in range(0, len(inputs), size)]
-        return torch.cat([torch.from_numpy(part) for part in parts])
+        inputs = _typed(as_input(pixels, *statistics), manifest)
+        parts = torch.split(inputs, size or len(inputs))
+        return torch.cat([torch.from_numpy(session.run(None, {takes.name: part.numpy()})[0]) for part in parts])
 
     yield answer
+
+
+def _typed(inputs: Tensor, manifest: ArtifactManifest) -> Tensor:
+    """In the layout and the element type of the input; whole numbers are rounded, and cut off at the type's range."""
+    how, takes = manifest.preprocessing, manifest.inputs[0]
+    if how is not None and how.layout == "nhwc":
+        inputs = inputs.permute(0, 2, 3, 1).contiguous()
+    type_ = getattr(torch, takes.dtype)
+    if not takes.is_float:
+        limits = torch.iinfo(type_)
+        inputs = inputs.round().clamp(limits.min, limits.max)
+    return inputs.to(type_)
 
 
 _ANSWERING: dict[str, Callable[[Artifact, Statistics], Callable[[], AbstractContextManager[Answer]]]] = {

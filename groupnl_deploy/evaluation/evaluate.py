@@ -13,11 +13,10 @@ from groupnl_deploy.evaluation.subject import Subject
 from groupnl_deploy.images.at_hand import dataset_at_hand
 from groupnl_deploy.images.dataset import Dataset
 from groupnl_deploy.images.datasets import load_dataset
+from groupnl_deploy.images.folder import NAME as FOLDER
 from groupnl_deploy.images.source import DataSource
 from groupnl_deploy.progress import Reporter
 from groupnl_deploy.training.evaluate import Evaluation, EvaluationImages, ask
-
-FOLDER = "folder"
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ def evaluate_folder(folder: Path, name: str | None, path: str | None, reporter: 
     Raises `UsageError` for random weights, where no images are at hand or left, and where the classes do not match.
     """
     subject = open_subject(folder)
-    data = _images(subject, name, path)
+    data = _images(subject, name, path, reporter)
     known = () if subject.data is None else subject.data.class_names
     matched = match_classes(known, subject.num_classes, data.class_names)
     chosen = _unseen(subject, data)
@@ -64,16 +63,16 @@ def evaluate_folder(folder: Path, name: str | None, path: str | None, reporter: 
     return Evaluated(subject, data.record, evaluation, left_out, tuple(notes))
 
 
-def _images(subject: Subject, name: str | None, path: str | None) -> Dataset:
+def _images(subject: Subject, name: str | None, path: str | None, reporter: Reporter) -> Dataset:
     own = subject.data
     if own is None and name is None and path is None:
         raise UsageError(
-            f"{subject.folder} was imported: which images it was trained on is not known here.",
+            f"Which images {subject.folder} was trained on is not known here.",
             "Name images of its classes: --dataset folder --data DIR. The images of its test part, a fifth unless the "
             "folder has one, are used.",
         )
     if own is not None and (name is None or (name == own.name and path is None)):
-        found = dataset_at_hand(own, subject.input_shape, path)
+        found = dataset_at_hand(own, subject.input_shape, path, subject.split, reporter)
         if found is None:
             raise UsageError(
                 f"The images that {subject.folder} was trained on are not at hand.",
@@ -82,7 +81,7 @@ def _images(subject: Subject, name: str | None, path: str | None) -> Dataset:
         return found
     chosen = name or FOLDER
     shape = None if path is None else subject.input_shape
-    data = load_dataset(DataSource(chosen, path, shape), (own and own.split_seed) or 0)
+    data = load_dataset(DataSource(chosen, path, shape), (own and own.split_seed) or 0, reporter)
     if data.input_shape != subject.input_shape:
         raise UsageError(
             f"The images of “{chosen}” have the shape {data.input_shape}, and the network takes {subject.input_shape}.",

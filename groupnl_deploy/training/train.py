@@ -49,7 +49,7 @@ def train_checkpoint(
         workers: processes that read images; None is as many as pay.
     """
     require_absent(out)
-    data, resume_dir = load_dataset(source), _resume_folder(out)
+    data, resume_dir = load_dataset(source, reporter=reporter), _resume_folder(out)
     begin = None if init is None else initial_of(init)
     with reporter.task(f"train {spec.label}") as task:
         show = partial(_show_epoch, task, reporter)
