@@ -15,6 +15,7 @@ from groupnl_deploy.cli.training_options import TrainingOptions
 from groupnl_deploy.errors import Stopped, UsageError
 from groupnl_deploy.images.datasets import DATASETS
 from groupnl_deploy.images.source import DataSource
+from groupnl_deploy.mistaken import require_is
 from groupnl_deploy.training.recipes import recipe_for
 from groupnl_deploy.words import command_line, known_word
 from groupnl_deploy.workspace import require_absent
@@ -93,7 +94,7 @@ def _require_one_network(init: Path | None, model: str | None, width: float | No
     """Raise `UsageError` where a checkpoint says the network and options do too."""
     if init is None:
         return
-    require_checkpoint(init)
+    require_is(init, "checkpoint")
     if model is not None or width is not None or options != ConvOptions():
         raise UsageError(
             f"The checkpoint {init} says which network is trained.",
