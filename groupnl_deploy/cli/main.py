@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from groupnl_deploy.cli import console, device, evaluate, models, power, report, run, ship, train
+from groupnl_deploy.cli import console, data, device, evaluate, models, power, report, run, ship, train
 from groupnl_deploy.version import __version__
 
 app = typer.Typer(
@@ -17,6 +17,7 @@ app = typer.Typer(
 )
 app.command("run")(run.run)
 app.add_typer(models.app, name="models")
+app.add_typer(data.app, name="data")
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("export")(ship.export)

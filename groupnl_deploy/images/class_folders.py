@@ -7,6 +7,7 @@ from pathlib import Path
 
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.images.listing import (
+    HIDDEN,
     IMAGE_SUFFIXES,
     UNREADABLE_SUFFIXES,
     ListedFile,
@@ -85,7 +86,7 @@ class _Found:
         for entry in _entries(self.root / folder):
             name = _join(folder, entry.name)
             if _is_hidden(entry.name):
-                self.passed_over.append(PassedOver(name, "hidden"))
+                self.passed_over.append(PassedOver(name, HIDDEN))
             elif self._leads_elsewhere(entry):
                 self.links.append(name)
             elif entry.is_dir():
@@ -164,7 +165,7 @@ def _folders_in(folder: Path, found: _Found, below: str = "") -> list[str]:
     for entry in _entries(folder):
         name = _join(below, entry.name)
         if _is_hidden(entry.name):
-            found.passed_over.append(PassedOver(name, "hidden"))
+            found.passed_over.append(PassedOver(name, HIDDEN))
         elif entry.is_dir() and entry.is_symlink():
             found.links.append(name)
         elif entry.is_dir():

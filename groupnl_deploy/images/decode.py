@@ -3,21 +3,26 @@
 import io
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import PIL
 from PIL import Image, ImageChops, UnidentifiedImageError
 
-from groupnl_deploy.errors import VerificationFailed
-from groupnl_deploy.images.dataset import Pixels
+from groupnl_deploy.errors import UsageError, VerificationFailed
 from groupnl_deploy.images.listing import UNREADABLE_SUFFIXES, shown, suffix_of
 from groupnl_deploy.images.source import Shape
+
+if TYPE_CHECKING:  # whoever only looks at files needs no PyTorch
+    from groupnl_deploy.images.dataset import Pixels
 
 MOST_PIXELS = 100_000_000
 """Of one decoded image: 300 MB, which each process that reads may need at once."""
 MODES = {1: "L", 3: "RGB"}
 """Pillow's word for images of so many channels."""
 
+SIDE = 224
+"""Of an image, in pixels, unless the user says otherwise."""
 DECODER = f"1, Pillow {PIL.__version__}"
 """What equal pixels of equal files depend on. To be counted up when other pixels come out of this file."""
 
@@ -41,6 +46,15 @@ class DamagedImage(VerificationFailed):
     """A file that holds no whole image that Pillow can read."""
 
 
+def usual_shape(shape: Shape | None) -> Shape:
+    """(C, H, W) that own images become: as the user says. Raises `UsageError` for channels that no image has."""
+    if shape is not None and shape[0] not in MODES:
+        raise UsageError(
+            f"An image was asked for with {shape[0]} channels.", "Ask for 3 (red, green, blue) or for 1 (grey)."
+        )
+    return shape or (3, SIDE, SIDE)
+
+
 def decoded(data: bytes, path: Path, shape: Shape, exact: bool = False) -> Image.Image:
     """The image in a file's bytes, in the mode of so many channels as `shape` has.
 
@@ -59,7 +73,8 @@ def decoded(data: bytes, path: Path, shape: Shape, exact: bool = False) -> Image
                 if image.format in ("JPEG", "MPO") and not _jpeg_ends(data):
                     raise ValueError("its end is missing")  # of which libjpeg only warns
                 image.load()
-                return _upright(_flattened(image, MODES[shape[0]]), image)
+                turn, pixels = orientation(image), _flattened(image, MODES[shape[0]])
+                return pixels if turn is None else pixels.transpose(turn)
     except (MemoryError, DamagedImage):
         raise
     except Image.DecompressionBombError as error:
@@ -68,14 +83,19 @@ def decoded(data: bytes, path: Path, shape: Shape, exact: bool = False) -> Image
         raise _damaged(data, path, error) from error
 
 
-def fitted(image: Image.Image, shape: Shape) -> Pixels:
-    """uint8 (C, H, W): the largest window of this aspect in the middle, resized with antialiasing."""
+def fitted(image: Image.Image, shape: Shape) -> "Pixels":
+    """uint8 (C, H, W): `framed`, as numbers."""
+    pixels = np.asarray(framed(image, shape))
+    return np.ascontiguousarray(pixels[None] if pixels.ndim == 2 else np.moveaxis(pixels, 2, 0))
+
+
+def framed(image: Image.Image, shape: Shape) -> Image.Image:
+    """The largest window of this aspect in the middle, resized with antialiasing."""
     _, height, width = shape
     scale = min(image.width / width, image.height / height)
     left, top = (image.width - scale * width) / 2, (image.height - scale * height) / 2
     box = (left, top, image.width - left, image.height - top)
-    pixels = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR, box=box))
-    return np.ascontiguousarray(pixels[None] if pixels.ndim == 2 else np.moveaxis(pixels, 2, 0))
+    return image.resize((width, height), Image.Resampling.BILINEAR, box=box)
 
 
 def _require_size(image: Image.Image, path: Path) -> None:
@@ -114,17 +134,21 @@ def _jpeg_ends(data: bytes) -> bool:
     return True  # a way of writing that Pillow may know
 
 
-def _upright(pixels: Image.Image, image: Image.Image) -> Image.Image:
-    """The pixels of an image turned as its EXIF says."""
+def orientation(image: Image.Image) -> Image.Transpose | None:
+    """The turn that EXIF asks for; None where it stands upright."""
     try:
-        turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
+        return _TURNS.get(image.getexif().get(_ORIENTATION, 1))
     except Exception:  # damaged metadata harm no pixel
-        turn = None
-    return pixels if turn is None else pixels.transpose(turn)
+        return None
+
+
+def sixteen_bits(image: Image.Image) -> bool:
+    """Whether its grey goes up to 65,535."""
+    return image.mode in _SIXTEEN_BITS or (image.mode == "I" and image.format in ("PNG", "PPM"))
 
 
 def _flattened(image: Image.Image, mode: str) -> Image.Image:
-    if image.mode in _SIXTEEN_BITS or (image.mode == "I" and image.format in ("PNG", "PPM")):
+    if sixteen_bits(image):
         image = _in_eight_bits(image)
     elif image.mode in ("I", "F"):
         raise ValueError(f"pixels of 32 bits ({image.mode}), and nothing says which of them is white")

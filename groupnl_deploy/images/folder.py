@@ -13,7 +13,7 @@ import numpy as np
 
 from groupnl_deploy.errors import UsageError, VerificationFailed
 from groupnl_deploy.images.dataset import Dataset, Labels, Pixels
-from groupnl_deploy.images.decode import DECODER, MODES, decoded, fitted
+from groupnl_deploy.images.decode import DECODER, decoded, fitted, usual_shape
 from groupnl_deploy.images.listing import refusals, shown
 from groupnl_deploy.images.measured import remembered_statistics
 from groupnl_deploy.images.own_files import OwnFiles, list_images, read_files
@@ -24,7 +24,6 @@ from groupnl_deploy.progress import Reporter
 from groupnl_deploy.workspace import sha256_hex
 
 NAME = "folder"
-SIDE = 224  # pixels, unless the user says otherwise
 _MARGIN = 8 / 7  # of training images, for an augmentation to cut from; 256 for 224, as is usual
 
 _Times = dict[Path, int]
@@ -87,7 +86,7 @@ def load(source: DataSource, seed: int, reporter: Reporter) -> Dataset:
 
     Raises `UsageError` for what no network can be trained on.
     """
-    path, shape = _path(source), _shape(source)
+    path, shape = _path(source), usual_shape(source.shape)
     key = (str(path.absolute()), shape, seed)
     times, dataset = _loaded.get(key, ({}, None))
     if dataset is None or _times(times) != times:
@@ -172,12 +171,3 @@ def _path(source: DataSource) -> Path:
             'Name it: --data DIR, or in a campaign data = "DIR".',
         )
     return Path(source.path).expanduser()
-
-
-def _shape(source: DataSource) -> Shape:
-    shape = source.shape or (3, SIDE, SIDE)
-    if shape[0] not in MODES:
-        raise UsageError(
-            f"An image was asked for with {shape[0]} channels.", "Ask for 3, red, green and blue, or for 1, grey."
-        )
-    return shape

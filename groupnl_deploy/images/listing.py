@@ -21,6 +21,7 @@ _PARTS: dict[str, Part] = {
     **dict.fromkeys(("val", "valid", "validation", "test", "testing"), "test"),
 }
 _FINAL = ("test", "testing")
+HIDDEN = "hidden"  # why a file is passed over
 
 
 @dataclass(frozen=True, slots=True)
