@@ -93,7 +93,8 @@ def _show(found: "FolderCheck", seed: int) -> None:
 
     whose = {"the folder": "the folder's own parts", "the seed": f"split by seed {seed}", "nobody": "not split"}
     images = sum(count.images for count in found.classes)
-    console.show_text(f"{found.root}: {len(found.classes)} classes, {images} images, {whose[found.parts]}")
+    counts = f"{_count(len(found.classes), 'class', 'classes')}, {_count(images, 'image', 'images')}"
+    console.show_text(f"{found.root}: {counts}, {whose[found.parts]}")
     split = found.parts != "nobody"
     headings = [("Class", False), ("Images", True), *([("Train", True), ("Test", True)] if split else [])]
     rows = [
@@ -125,3 +126,7 @@ def _sizes(found: "FolderCheck") -> str:
     if len(found.sizes) > 3:
         some += f" and {len(found.sizes) - 3} other sizes, {smallest[0]}x{smallest[1]} to {largest[0]}x{largest[1]}"
     return f"{formats}; {some}"
+
+
+def _count(number: int, one: str, several: str) -> str:
+    return f"{number} {one if number == 1 else several}"

@@ -9,6 +9,7 @@ from groupnl_deploy.errors import UsageError
 from groupnl_deploy.images.listing import (
     HIDDEN,
     IMAGE_SUFFIXES,
+    LABELS_FILE,
     UNREADABLE_SUFFIXES,
     ListedFile,
     Listing,
@@ -36,7 +37,7 @@ def list_class_folders(root: Path) -> Listing:
     folders = _folders_in(root, found)
     parts = _parts_among(root, folders)
     if not parts:
-        found.passed_over.clear()  # which the next line finds again
+        found = _Found(root)  # which looks at the root again
         found.add_classes("", None)
     left_out = left_out_parts(parts)
     for name in folders if parts else ():
@@ -50,11 +51,12 @@ def list_class_folders(root: Path) -> Listing:
 
 
 def inmost(folder: Path) -> Path:
-    """The folder, or the only one in it and so on, as archives have them: while that holds folders and no images."""
+    """The folder, or the only one in it and so on, as archives have them: while that holds folders, and
+    neither images nor a CSV of labels."""
     for _ in range(_DEEPEST):
         inside = list(_seen(folder))
         only = [entry for entry in inside if entry.is_dir() and not entry.is_symlink()]
-        if len(only) != 1 or any(map(_is_image, inside)) or not _holds_folders(Path(only[0].path)):
+        if len(only) != 1 or any(map(_is_its_own, inside)) or not _holds_folders(Path(only[0].path)):
             return folder
         if part_named(only[0].name) == "train":
             return folder
@@ -186,6 +188,11 @@ def _seen(folder: Path) -> "Iterator[os.DirEntry[str]]":
 
 def _is_hidden(name: str) -> bool:
     return name.startswith(".") or name.lower() in _SYSTEMS_OWN
+
+
+def _is_its_own(entry: "os.DirEntry[str]") -> bool:
+    """Whether it says that the folder is meant, and not one in it."""
+    return _is_image(entry) or entry.name == LABELS_FILE
 
 
 def _is_image(entry: "os.DirEntry[str]") -> bool:

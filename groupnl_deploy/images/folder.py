@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import hashlib
 import json
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,11 +27,11 @@ from groupnl_deploy.workspace import sha256_hex
 NAME = "folder"
 _MARGIN = 8 / 7  # of training images, for an augmentation to cut from; 256 for 224, as is usual
 
-_Times = dict[Path, int]
+_Times = dict[str, int]
 _loaded: dict[tuple[str, Shape, int], tuple[_Times, Dataset]] = {}
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class FolderImages:
     """`LabelledImages` that are decoded when they are asked for, in the order of their digests.
 
@@ -52,6 +53,9 @@ class FolderImages:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def __repr__(self) -> str:
+        return f"FolderImages({len(self)} of {self.root}, {self.shape})"
 
     def __getitem__(self, index: int) -> Pixels:
         path = self.root / self.names[index]
@@ -81,8 +85,8 @@ class Row(NamedTuple):
 def load(source: DataSource, seed: int, reporter: Reporter) -> Dataset:
     """Images below `source.path`, as (3, 224, 224) unless `source.shape` says otherwise.
 
-    The folder's own parts, else a fifth of each class to test on, drawn by the seed. It is kept while nothing is added
-    to the folder or taken from it.
+    The folder's own parts, else a fifth of each class to test on, drawn by the seed. It is kept while nothing
+    in the folder changes.
 
     Raises `UsageError` for what no network can be trained on.
     """
@@ -93,7 +97,7 @@ def load(source: DataSource, seed: int, reporter: Reporter) -> Dataset:
         listing = list_images(path)
         for refusal in refusals(listing):
             raise refusal
-        times = _times(listing.watched)
+        times = _times([*map(str, listing.watched), *(f"{listing.root}/{file.name}" for file in listing.files)])
         files = read_files(listing, reporter)
         dataset = _dataset(files, shape, seed, reporter)
         remember_place(files.sha256, path)
@@ -159,9 +163,16 @@ def _larger(side: int) -> int:
     return round(side * _MARGIN)
 
 
-def _times(paths: Iterable[Path]) -> _Times:
-    """When something was last added to each folder or taken from it; -1 where it is gone."""
-    return {path: path.stat().st_mtime_ns if path.exists() else -1 for path in paths}
+def _times(paths: Iterable[str]) -> _Times:
+    """When each file or folder last changed in any way; -1 where it is gone."""
+    return {path: _changed_ns(path) for path in paths}
+
+
+def _changed_ns(path: str) -> int:
+    try:
+        return os.stat(path).st_ctime_ns  # noqa: PTH116 - of a Path it takes four times as long, for each of many files
+    except OSError:
+        return -1
 
 
 def _path(source: DataSource) -> Path:

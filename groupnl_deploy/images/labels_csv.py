@@ -11,7 +11,6 @@ from pathlib import Path, PurePosixPath
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.images.listing import ListedFile, Listing, left_out_parts, named, part_named, shown
 
-LABELS_FILE = "labels.csv"
 _COLUMNS = {
     "file": (
         "file",

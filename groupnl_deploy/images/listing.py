@@ -21,6 +21,7 @@ _PARTS: dict[str, Part] = {
     **dict.fromkeys(("val", "valid", "validation", "test", "testing"), "test"),
 }
 _FINAL = ("test", "testing")
+LABELS_FILE = "labels.csv"  # in a folder: the files and labels of its data set
 HIDDEN = "hidden"  # why a file is passed over
 
 

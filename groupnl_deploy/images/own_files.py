@@ -8,8 +8,8 @@ from pathlib import Path
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.images.class_folders import inmost, list_class_folders
 from groupnl_deploy.images.digests import file_digests
-from groupnl_deploy.images.labels_csv import LABELS_FILE, list_labels_csv
-from groupnl_deploy.images.listing import Listing
+from groupnl_deploy.images.labels_csv import list_labels_csv
+from groupnl_deploy.images.listing import LABELS_FILE, Listing
 from groupnl_deploy.progress import Reporter
 
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar")
