@@ -36,6 +36,7 @@ from exporters.parity import golden_pair, prove_onnx, prove_torch
 from exporters.reference import Float32Array, Reference, reference_of
 from exporters.targets import target_named
 from exporters.tolerances import PROVED_AT
+from groupnl_deploy.errors import UsageError
 from groupnl_deploy.images.at_hand import dataset_at_hand
 from groupnl_deploy.images.bench_images import bench_images
 from groupnl_deploy.images.dataset import Dataset, Pixels
@@ -51,6 +52,9 @@ from groupnl_deploy.version import __version__
 from groupnl_deploy.workspace import atomic_directory
 
 PARITY_IMAGES = 8
+HOST_ALONE = (
+    "{} is code of your own, which runs on this machine alone, and a device would need it for the format torch."
+)
 _AS_USUAL = ExportOptions()
 _MODEL_NAMES: dict[Format, str] = {"onnx": "model.onnx", "torch": "model.safetensors"}
 
@@ -115,6 +119,8 @@ def export_checkpoint(
     `out` exists.
     """
     checkpoint, model = load_model(checkpoint_dir)
+    if format == "torch" and checkpoint.spec.code:
+        raise UsageError(HOST_ALONE.format(checkpoint.spec.code), "Export it with --format onnx.")
     _require_finite(model)
     require_possible(checkpoint_dir, model.state_dict())
     require_record(checkpoint, model)

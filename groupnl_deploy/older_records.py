@@ -4,8 +4,9 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-SCHEMA_VERSION = 3
-"""Of `checkpoint.json` and `training.json`. Since 2 a recipe names its threads, since 3 a data set its classes."""
+SCHEMA_VERSION = 4
+"""Of `checkpoint.json` and `training.json`. Since 2 a recipe names its threads, since 3 a data set its classes,
+since 4 a network its code."""
 
 _EVERY_CORE = 0
 _DIGITS = [str(digit) for digit in range(10)]
@@ -46,5 +47,11 @@ def _describe_data(holder: dict[str, Any]) -> None:
     holder["data"] = None if name is None else known
 
 
-_STEPS: dict[Any, Callable[[dict[str, Any]], None]] = {1: _name_threads, 2: _describe_data}
+def _all_code_is_ours(holder: dict[str, Any]) -> None:
+    """A network was one of those that are registered."""
+    if isinstance(holder.get("spec"), dict):
+        holder["spec"]["schema_version"] = 3
+
+
+_STEPS: dict[Any, Callable[[dict[str, Any]], None]] = {1: _name_threads, 2: _describe_data, 3: _all_code_is_ours}
 """What each schema lacks, by its number."""

@@ -59,7 +59,7 @@ def require_artifact(artifact: Artifact, checkpoint: Path | None = None) -> tupl
     source = given_source(manifest, checkpoint) if checkpoint else source_at_hand(artifact)
     if source is not None:
         differing += of_record(manifest, source)
-    elif spec is not None and manifest.trained and not differing:
+    elif spec is not None and spec.code is None and manifest.trained and not differing:  # a user's code stays away
         differing += _of_fresh_weights(artifact, spec)
     if differing:
         raise VerificationFailed(f"{artifact.directory} is not what its manifest says: {'; '.join(differing)}.", REMEDY)

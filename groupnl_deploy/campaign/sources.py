@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -14,7 +15,9 @@ from groupnl_deploy.images.datasets import load_dataset
 from groupnl_deploy.images.source import DataSource
 from groupnl_deploy.models.departure import Departure, departure
 from groupnl_deploy.models.registry import create_model, model_spec
-from groupnl_deploy.models.spec import ModelSpec, require_semantics
+from groupnl_deploy.models.spec import ConvSpec, ModelSpec, require_semantics
+from groupnl_deploy.own_code.load import OwnCode
+from groupnl_deploy.own_code.spec import OwnNetwork, own_network, sketched
 from groupnl_deploy.progress import Reporter
 from groupnl_deploy.training.checkpoint import checkpoint_id, load_checkpoint, load_model
 from groupnl_deploy.training.recipe import Recipe
@@ -39,6 +42,14 @@ def on_images(network: ModelSpec, source: DataSource, reporter: Reporter | None 
         source = replace(source, shape=network.input_shape)
     data = load_dataset(source, reporter=reporter)
     return source, replace(network, num_classes=data.num_classes, input_shape=data.input_shape)
+
+
+def own_on_images(
+    code: OwnCode, conv: ConvSpec, source: DataSource, reporter: Reporter | None = None, **changes: Any
+) -> tuple[DataSource, OwnNetwork]:
+    """`on_images` for a network of the user's own, which must have the classes of these images."""
+    source, sized = on_images(sketched(code, conv), source, reporter)
+    return source, own_network(code, conv, sized.num_classes, sized.input_shape, **changes)
 
 
 def count_weights(sources: Iterable[Source]) -> dict[str, int]:

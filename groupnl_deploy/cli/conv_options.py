@@ -4,7 +4,7 @@ import functools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import typer
 
@@ -17,6 +17,9 @@ from groupnl_deploy.models.refusal import InvalidSpec
 from groupnl_deploy.models.registry import model_spec
 from groupnl_deploy.models.spec import ConvSpec, ModelSpec, Padding, Semantics, require_semantics
 from groupnl_deploy.words import known_word
+
+if TYPE_CHECKING:
+    from groupnl_deploy.own_code.spec import OwnNetwork
 
 SEMANTICS: tuple[Semantics, ...] = get_args(Semantics)
 
@@ -39,7 +42,7 @@ class ConvOptions:
         typer.Option(
             help=f"{', '.join(CONVOLUTIONS[:-1])} or {CONVOLUTIONS[-1]}. "
             "Left out: what the name says (gnl_resnet50 is groupnl-sparse); for a plain name standard in show and "
-            "import, the paper's GroupNL in init and train."
+            "import, the paper's GroupNL in init and train; for --module standard, which leaves it as it is."
         ),
     ] = None
     semantics: Annotated[str, typer.Option(help="GroupNL as released (the authors' code) or paper (its text).")] = (
@@ -77,11 +80,31 @@ class ConvOptions:
     def spec(self, name: str, otherwise: Literal["standard", "groupnl"], **changes: Any) -> ModelSpec:
         """The network's spec; see `registry.model_spec`."""
         self.check()
-        changes |= {name: getattr(self, name) for name in _OF_MODEL if getattr(self, name) is not None}
+        changes |= self.of_model()
         semantics = self._semantics()
         spec = model_spec(name, self.conv, semantics, otherwise=otherwise, knobs=self.knobs(), **changes)
         require_semantics(semantics, spec.conv.method)
         return spec
+
+    def own(self, module: str, **asked: Any) -> "OwnNetwork":
+        """The network of the user's own that `--module` names; see `own_code.spec.own_network`."""
+        conv = self.own_conv()
+        from groupnl_deploy.own_code.load import load_code
+        from groupnl_deploy.own_code.spec import own_network
+
+        return own_network(load_code(module), conv, **asked, **self.of_model())
+
+    def own_conv(self) -> ConvSpec:
+        """What the convolutions of a network of the user's own become: nothing, unless they say so."""
+        self.check()
+        semantics = self._semantics()
+        conv = ConvSpec.preset(self.conv or "standard", semantics, **self.knobs())
+        require_semantics(semantics, conv.method)
+        return conv
+
+    def of_model(self) -> dict[str, Any]:
+        """The fields of `ModelSpec` that the user named."""
+        return {name: getattr(self, name) for name in _OF_MODEL if getattr(self, name) is not None}
 
 
 def tell_departure(name: str, spec: ModelSpec, silent: bool = False) -> dict[str, Any]:
@@ -92,6 +115,8 @@ def tell_departure(name: str, spec: ModelSpec, silent: bool = False) -> dict[str
         spec: what was built.
         silent: say nothing, where a document is all that the command writes.
     """
+    if spec.code:  # its name stands for nothing else
+        return {}
     from groupnl_deploy.models.departure import departure
 
     found = departure(name, spec)
@@ -110,6 +135,8 @@ def with_conv_options(command: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return command(**kwargs)
         except InvalidSpec as error:
+            if not error.fields:
+                raise
             raise _naming_options(error) from error
 
     return with_option_groups(naming)

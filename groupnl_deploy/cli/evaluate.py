@@ -9,6 +9,7 @@ from groupnl_deploy.cli import console
 from groupnl_deploy.cli.confusion_text import headline, show_classes, show_confused
 from groupnl_deploy.cli.exits import guarded
 from groupnl_deploy.cli.options import DataFolder, Json
+from groupnl_deploy.cli.own_options import ModuleAgain, load_named, needing_module
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.words import known_word
 
@@ -23,6 +24,7 @@ def evaluate(
         str | None, typer.Option(help="A data set's name; left out, the one that the network was trained on.")
     ] = None,
     data: DataFolder = None,
+    module: ModuleAgain = None,
     confusion: Annotated[
         Path | None, typer.Option(metavar="OUT.PNG", help="Draw which class was taken for which; .png, .pdf or .svg.")
     ] = None,
@@ -40,7 +42,9 @@ def evaluate(
     format = _picture_format(confusion)
     from groupnl_deploy.evaluation.evaluate import evaluate_folder
 
-    found = evaluate_folder(folder, dataset, data, console.TerminalReporter())
+    load_named(module)
+    with needing_module("evaluate", folder):
+        found = evaluate_folder(folder, dataset, data, console.TerminalReporter())
     for note in found.notes:
         console.say(f"Note: {note}.")
     if confusion is not None and format is not None:

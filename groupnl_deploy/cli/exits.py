@@ -30,6 +30,7 @@ from groupnl_deploy.cli import console
 from groupnl_deploy.cli.debug import debugging
 from groupnl_deploy.errors import GroupNLError, Stopped, option_name
 from groupnl_deploy.interrupt import forget_interrupt, terminate_as_interrupt
+from groupnl_deploy.models.own import CodeChanged
 from groupnl_deploy.models.refusal import InvalidSpec
 from groupnl_deploy.words import sentence
 
@@ -88,7 +89,7 @@ def explain(error: BaseException, when_stopped: str = _STARTS_OVER) -> Explanati
     if isinstance(error, SettingError):
         return Explanation(*error.worded(option_name), 2)
     if isinstance(error, InvalidSpec):
-        return Explanation(f"{sentence(error.problem)}.", error.remedy, 2)
+        return Explanation(f"{sentence(error.problem)}.", error.remedy, 4 if isinstance(error, CodeChanged) else 2)
     if isinstance(error, KeyboardInterrupt):
         return Explanation("Stopped.", error.remedy if isinstance(error, Stopped) else when_stopped, 1)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):

@@ -1,7 +1,7 @@
 """`groupnl models import`: weights that another program trained, as a checkpoint folder."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -10,6 +10,7 @@ from groupnl_deploy.cli.checkpoint_json import checkpoint_json
 from groupnl_deploy.cli.conv_options import ConvOptions, tell_departure, with_conv_options
 from groupnl_deploy.cli.exits import guarded
 from groupnl_deploy.cli.options import Json, OutFolder, numbers, shape
+from groupnl_deploy.cli.own_options import Asked, Module, again, require_one_network
 from groupnl_deploy.words import command_line
 
 
@@ -17,9 +18,12 @@ from groupnl_deploy.words import command_line
 @with_conv_options
 def import_(
     file: Annotated[Path, typer.Argument(help="A training checkpoint of timm's or the authors', or safetensors.")],
-    model: Annotated[str, typer.Option(help="A name from `groupnl models list`, or the authors', as gnl_resnet50.")],
     out: OutFolder,
     options: ConvOptions,
+    model: Annotated[
+        str | None, typer.Option(help="A name from `groupnl models list`, or the authors', as gnl_resnet50.")
+    ] = None,
+    module: Module = None,
     ema: Annotated[bool, typer.Option("--ema", help="Take the weights' moving average (state_dict_ema).")] = False,
     classes: Annotated[int | None, typer.Option(help="Outputs of the network; as on its data set if left out.")] = None,
     width: Annotated[float, typer.Option(help="Factor on every channel count.")] = 1.0,
@@ -41,20 +45,27 @@ def import_(
 
     Example: groupnl models import model.safetensors --model tf_mobilenetv3_large_100 --mean 0.5 --std 0.5 --out net
     """
+    require_one_network(model, module, "--model NAME")
+    image = shape("--input", input_)
     changes = {} if classes is None else {"num_classes": classes}
-    spec = options.spec(model, otherwise="standard", width=width, **changes)
+    told: dict[str, Any] = {}
+    if model is not None:
+        spec = options.spec(model, otherwise="standard", width=width, **changes)
+    else:
+        spec, told = Asked(model, module, image, classes).spec(options, "standard", width=width)
     from groupnl_deploy.training.checkpoint import checkpoint_id
     from groupnl_deploy.training.imports import import_weights
     from groupnl_deploy.training.preparation import ImageOptions
 
-    images = ImageOptions(numbers("--mean", mean), numbers("--std", std, above_zero=True), shape("--input", input_))
+    images = ImageOptions(numbers("--mean", mean), numbers("--std", std, above_zero=True), image)
     imported = import_weights(file, spec, out, ema=ema, images=images)
     notes = [*imported.notes, *imported.checkpoint.assumed]
     for note in notes:
         console.say(f"Note: {note}.")
     spec = imported.checkpoint.spec
-    departed = tell_departure(model, spec)
-    following = command_line("export", out, "--out", "ARTIFACT")
+    if model is not None:
+        told |= tell_departure(model, spec)
+    following = command_line("export", out, *again(module), "--out", "ARTIFACT")
     console.say(f"{out}: {spec.label} from {file}; accuracy unknown. Next: {following}")
     if json:
-        console.show_json(checkpoint_json(out, checkpoint_id(out)) | {"notes": notes} | departed)
+        console.show_json(checkpoint_json(out, checkpoint_id(out)) | {"notes": notes} | told)

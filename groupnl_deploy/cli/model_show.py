@@ -10,7 +10,8 @@ from device_agent.strict import StrictError, from_dict, to_dict
 from groupnl_deploy.cli import console
 from groupnl_deploy.cli.conv_options import ConvOptions, tell_departure, with_conv_options
 from groupnl_deploy.cli.exits import guarded
-from groupnl_deploy.cli.options import Json
+from groupnl_deploy.cli.options import Json, shape
+from groupnl_deploy.cli.own_options import Asked, Module, OwnImage, load_named, needing_module, require_one_network
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.models.networks import ALIASES, NETWORKS
 from groupnl_deploy.models.spec import ModelSpec
@@ -39,14 +40,16 @@ Gpus = Annotated[int, typer.Option(help="N of the data-parallel traffic.")]
 @guarded
 @with_conv_options
 def show(
+    options: ConvOptions,
     name: Annotated[
-        str,
+        str | None,
         typer.Argument(
             metavar="NAME|CHECKPOINT|ARTIFACT",
             help="A name or alias from `groupnl models list`; else the folder of a checkpoint or an artifact.",
         ),
-    ],
-    options: ConvOptions,
+    ] = None,
+    module: Module = None,
+    input_: OwnImage = None,
     width: Width = None,
     classes: Classes = None,
     size: Size = None,
@@ -61,47 +64,58 @@ def show(
     Example: groupnl models show gnl_resnet50
 
     Example: groupnl models show resnet18_cifar --conv groupnl --ratio 4 --json
+
+    Example: groupnl models show --module net.py:net --input 3,32,32 --conv groupnl
     """
     options.check()
-    sizes = {"width": width, "num_classes": classes, "size": size}
-    spec = _spec(name, options, {field: value for field, value in sizes.items() if value is not None})
+    asked = {"width": width, "num_classes": classes, "size": size, "input_shape": shape("--input", input_)}
+    asked = {field: value for field, value in asked.items() if value is not None}
+    spec, told = _network(name, module, options, asked, json)
     from groupnl_deploy.models.profile import profile
 
-    counted = profile(spec, gpus)
-    departed = tell_departure(name if _is_named(name) else spec.name, spec, silent=json)
+    with needing_module("models", "show", name):
+        counted = profile(spec, gpus)
     if json:
-        console.show_json(_document(spec, gpus, counted) | departed)
+        console.show_json(_document(spec, gpus, counted) | told)
         return
     console.show_text(f"{spec.label}, one image of {_by(spec.input_shape)}")
     console.show_table(_HEADINGS, _rows(counted))
     console.show_text(_summary(counted.total, gpus))
 
 
-def _spec(name: str, options: ConvOptions, sizes: dict[str, Any]) -> ModelSpec:
-    if _is_named(name):
-        return _named(name, options, sizes)
-    folder = Path(name)
-    if folder.name == name and not folder.exists():  # a plain word: refused with the nearest name
-        return _named(name, options, sizes)
-    spec = _spec_of_folder(folder)
-    if options != ConvOptions() or sizes:
+def _network(
+    name: str | None, module: str | None, options: ConvOptions, asked: dict[str, Any], silent: bool
+) -> tuple[ModelSpec, dict[str, Any]]:
+    """What the user named, and what was said of it."""
+    if name is None or not _is_folder(name):
+        require_one_network(name, module)
+        return Asked(name, module).spec(options, "standard", silent, **_squared(name, options, asked))
+    load_named(module)
+    spec = _spec_of_folder(Path(name))
+    if options != ConvOptions() or asked:
         raise UsageError(
-            f"The folder {folder} says what it is, {spec.label}.",
+            f"The folder {name} says what it is, {spec.label}.",
             "Leave out the options that describe a network, or give a name from groupnl models list.",
         )
-    return spec
+    return spec, tell_departure(spec.name, spec, silent)
 
 
-def _is_named(name: str) -> bool:
-    return name in ALIASES or name in NETWORKS
+def _is_folder(name: str) -> bool:
+    """Whether it is meant as one: a plain word that is none is refused with the nearest name."""
+    path = Path(name)
+    return name not in ALIASES and name not in NETWORKS and (path.name != name or path.exists())
 
 
-def _named(name: str, options: ConvOptions, sizes: dict[str, Any]) -> ModelSpec:
-    changes = {field: value for field, value in sizes.items() if field != "size"}
-    if "size" in sizes:
-        channels = options.spec(name, otherwise="standard").input_shape[0]
-        changes["input_shape"] = (channels, sizes["size"], sizes["size"])
-    return options.spec(name, otherwise="standard", **changes)
+def _squared(name: str | None, options: ConvOptions, asked: dict[str, Any]) -> dict[str, Any]:
+    """With an input shape in place of the length of its sides."""
+    if "size" not in asked:
+        return asked
+    if "input_shape" in asked:
+        raise UsageError("--size and --input both say what an image is.", "Leave one of the two out.")
+    side = asked["size"]
+    channels = 3 if name is None else options.spec(name, otherwise="standard").input_shape[0]
+    rest = {field: value for field, value in asked.items() if field != "size"}
+    return rest | {"input_shape": (channels, side, side)}
 
 
 def _spec_of_folder(folder: Path) -> ModelSpec:

@@ -6,9 +6,10 @@ import typer
 
 from groupnl_deploy.cli import console, model_import, model_plot, model_show
 from groupnl_deploy.cli.checkpoint_json import checkpoint_json
-from groupnl_deploy.cli.conv_options import ConvOptions, tell_departure, with_conv_options
+from groupnl_deploy.cli.conv_options import ConvOptions, with_conv_options
 from groupnl_deploy.cli.exits import guarded
-from groupnl_deploy.cli.options import Json, OutFolder
+from groupnl_deploy.cli.options import Json, OutFolder, shape
+from groupnl_deploy.cli.own_options import Asked, Module, OwnImage, again, require_one_network
 from groupnl_deploy.models.methods import CONVOLUTIONS, METHODS, ConvMethod
 from groupnl_deploy.models.networks import ALIASES
 from groupnl_deploy.models.registry import list_models
@@ -57,9 +58,11 @@ def _convolutions() -> list[ConvMethod]:
 @guarded
 @with_conv_options
 def init(
-    name: Annotated[str, typer.Argument(help="A name or alias from `groupnl models list`.")],
     out: OutFolder,
     options: ConvOptions,
+    name: Annotated[str | None, typer.Argument(help="A name or alias from `groupnl models list`.")] = None,
+    module: Module = None,
+    input_: OwnImage = None,
     width: Width = 1.0,
     classes: Annotated[int | None, typer.Option(help="Outputs; the network's own number if left out.")] = None,
     seed: Seed = 0,
@@ -72,18 +75,20 @@ def init(
     Example: groupnl models init resnet18_cifar --seed 0 --out net
 
     Example: groupnl models init mobilenetv3_gnl_large_100 --out net
+
+    Example: groupnl models init --module net.py:net --input 3,32,32 --out net
     """
-    changes = {} if classes is None else {"num_classes": classes}
-    spec = options.spec(name, otherwise="groupnl", width=width, seed=seed, **changes)
+    require_one_network(name, module)
     require_absent(out)
+    asked = Asked(name, module, shape("--input", input_), classes)
+    spec, told = asked.spec(options, "groupnl", width=width, seed=seed)
     from groupnl_deploy.training.checkpoint import checkpoint_id, initialise_checkpoint, save_checkpoint
 
     save_checkpoint(out, *initialise_checkpoint(spec))
-    departed = tell_departure(name, spec)
-    following = command_line("export", out, "--format", "onnx", "--out", "ARTIFACT")
+    following = command_line("export", out, *again(module), "--format", "onnx", "--out", "ARTIFACT")
     console.say(f"{out}: {spec.label}, untrained. Next: {following}")
     if json:
-        console.show_json(checkpoint_json(out, checkpoint_id(out)) | departed)
+        console.show_json(checkpoint_json(out, checkpoint_id(out)) | told)
 
 
 app.command("show")(model_show.show)

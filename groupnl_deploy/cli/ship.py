@@ -14,7 +14,8 @@ from groupnl_deploy.cli import console
 from groupnl_deploy.cli.exits import guarded
 from groupnl_deploy.cli.explain import at_batches, show_passes
 from groupnl_deploy.cli.option_groups import with_option_groups
-from groupnl_deploy.cli.options import DeviceName, Json, MeterPort, MeterRate, MeterSign, OutFolder, Wait
+from groupnl_deploy.cli.options import DeviceName, Json, MeterPort, MeterRate, MeterSign, OutFolder, Wait, shape
+from groupnl_deploy.cli.own_options import Asked, ModuleForExport, OwnClasses, OwnImage, checkpoint_of
 from groupnl_deploy.cli.report import require_valid, show_report
 from groupnl_deploy.cli.setting_options import BenchSettings
 from groupnl_deploy.deploy.inventory import get_device
@@ -31,8 +32,13 @@ _OPSETS_HELP = ", ".join(f"{it.opsets[0]} to {it.opsets[-1]} for {it.name}" for 
 
 @guarded
 def export(
-    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint folder.")],
     out: OutFolder,
+    checkpoint: Annotated[
+        Path | None, typer.Argument(help="A checkpoint folder; left out, --module's untrained network.")
+    ] = None,
+    module: ModuleForExport = None,
+    input_: OwnImage = None,
+    classes: OwnClasses = None,
     format: Annotated[str, typer.Option("--format", help="onnx (for onnxruntime) or torch (for pytorch).")] = "onnx",
     optimize: Annotated[
         str, typer.Option(help="none (as torch exports it), standard (onnxsim, BN fusion) or full (every pass).")
@@ -53,6 +59,8 @@ def export(
     Example: groupnl export net --out net-onnx --explain
 
     Example: groupnl export net --format torch --out net-torch
+
+    Example: groupnl export --module net.py:net --input 3,32,32 --classes 10 --out net-onnx
     """
     from device_agent.strict import to_dict
 
@@ -60,13 +68,15 @@ def export(
     machine, batch = TARGETS[known_word("target", target, TARGETS)], known_word("batch", batch, choices.BATCHES)
     _require_useful(format, machine, opset, batch, bisect)
     _require_passes(optimize, bisect)
-    require_is(checkpoint, "checkpoint")
+    if checkpoint is not None:
+        require_is(checkpoint, "checkpoint")
     require_absent(out)
-    from groupnl_deploy.campaign.cell import Cell, ExportPoint
-    from groupnl_deploy.campaign.export_job import export_cell
+    with checkpoint_of(Asked(None, module, shape("--input", input_), classes), checkpoint, format, out) as folder:
+        from groupnl_deploy.campaign.cell import Cell, ExportPoint
+        from groupnl_deploy.campaign.export_job import export_cell
 
-    cell = Cell(export=ExportPoint(optimize, target, opset, batch, format=format))
-    artifact = export_cell(cell, checkpoint, out, console.TerminalReporter(), bisect)
+        cell = Cell(export=ExportPoint(optimize, target, opset, batch, format=format))
+        artifact = export_cell(cell, folder, out, console.TerminalReporter(), bisect)
     if json:
         manifest = to_dict(artifact.manifest)
         console.show_json({"schema_version": 1, "path": str(out), "sha256": artifact.sha256, "manifest": manifest})

@@ -11,11 +11,13 @@ from groupnl_deploy.cli.confusion_text import headline, show_classes
 from groupnl_deploy.cli.conv_options import ConvOptions, tell_departure, with_conv_options
 from groupnl_deploy.cli.exits import resuming
 from groupnl_deploy.cli.options import DataFolder, ImageShape, Json, OutFolder, shape
+from groupnl_deploy.cli.own_options import Module, again, load_named, require_one_network, tell_own
 from groupnl_deploy.cli.training_options import TrainingOptions
 from groupnl_deploy.errors import Stopped, UsageError
 from groupnl_deploy.images.datasets import DATASETS
 from groupnl_deploy.images.source import DataSource
 from groupnl_deploy.mistaken import require_is
+from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.training.recipes import recipe_for
 from groupnl_deploy.words import command_line, known_word
 from groupnl_deploy.workspace import require_absent
@@ -36,6 +38,7 @@ def train(
         str | None,
         typer.Option(help=f"A name or alias from `groupnl models list`; {_USUAL_MODEL} if left out."),
     ] = None,
+    module: Module = None,
     init: Annotated[
         Path | None,
         typer.Option("--init", metavar="CHECKPOINT", help="Begin with these weights in place of random ones."),
@@ -56,25 +59,32 @@ def train(
 
     Example: groupnl train --model resnet18_cifar --conv groupnl --dataset digits --width 0.25 --out net
 
+    Example: groupnl train --module net.py:net --conv groupnl --dataset digits --out net
+
     Example: groupnl train --init net --dataset folder --data photographs --freeze layer2 --out mine
     """
     # Before PyTorch and the images, so that a wrong word shows at once.
     known_word("dataset", dataset, DATASETS)
     recipe = recipe_for(dataset, changes, seed, init is not None)
     _require_one_network(init, model, width, options)
-    named = model or _USUAL_MODEL
-    network = options.spec(named, otherwise="groupnl", width=1.0 if width is None else width, seed=seed)
+    named = _USUAL_MODEL if (init, model, module) == (None, None, None) else model
+    if init is None:
+        require_one_network(named, module)
+    about = {"width": 1.0 if width is None else width, "seed": seed}
+    network = None if named is None else options.spec(named, otherwise="groupnl", **about)
     require_absent(out)
     from groupnl_deploy.campaign.cell import Cell, Source, Training
     from groupnl_deploy.campaign.sources import on_images
     from groupnl_deploy.campaign.train_job import train_cell
-    from groupnl_deploy.training.checkpoint import checkpoint_id, load_checkpoint
+    from groupnl_deploy.training.checkpoint import checkpoint_id
     from groupnl_deploy.training.train import finished_epochs
 
-    network = load_checkpoint(init).spec if init else network
-    reporter = console.TerminalReporter()
-    source, spec = on_images(network, DataSource(dataset, data, shape("--input", input_)), reporter)
-    departed = tell_departure(named, spec) if init is None else {}
+    reporter, wanted = console.TerminalReporter(), DataSource(dataset, data, shape("--input", input_))
+    if network is not None and named is not None:
+        source, spec = on_images(network, wanted, reporter)
+        told = tell_departure(named, spec)
+    else:
+        source, spec, told = _of_checkpoint_or_code(init, module, options, wanted, reporter, about)
     try:
         cell = Cell(Source(out.name, spec, Training(recipe, source, init)))
         trained = train_cell(cell, out, reporter)
@@ -82,12 +92,33 @@ def train(
         raise Stopped(_how_it_goes_on(finished_epochs(spec, recipe, source, out, init))) from error
     assert trained is not None
     if json:
-        console.show_json(checkpoint_json(out, checkpoint_id(out)) | departed | _test(trained))
+        console.show_json(checkpoint_json(out, checkpoint_id(out)) | told | _test(trained))
         return
     confusion = trained.evaluation.confusion
     console.show_text(f"{out}: {spec.label}, accuracy {headline(confusion)} on the held-out part of {dataset}")
     show_classes(confusion)
-    console.say(f"Next: {command_line('export', out, '--format', 'onnx', '--out', 'ARTIFACT')}")
+    console.say(f"Next: {command_line('export', out, *again(module), '--format', 'onnx', '--out', 'ARTIFACT')}")
+
+
+def _of_checkpoint_or_code(
+    init: Path | None,
+    module: str | None,
+    options: ConvOptions,
+    wanted: DataSource,
+    reporter: console.TerminalReporter,
+    about: dict[str, Any],
+) -> tuple[DataSource, ModelSpec, dict[str, Any]]:
+    """The images, the network of a checkpoint or of the user's own code for them, and what was said of it."""
+    from groupnl_deploy.campaign.sources import on_images, own_on_images
+    from groupnl_deploy.own_code.load import load_code
+    from groupnl_deploy.training.checkpoint import load_checkpoint
+
+    if init is not None:
+        load_named(module)
+        return *on_images(load_checkpoint(init).spec, wanted, reporter), {}
+    code = load_code(module or "")
+    source, own = own_on_images(code, options.own_conv(), wanted, reporter, **about, **options.of_model())
+    return source, own.spec, tell_own(own)
 
 
 def _require_one_network(init: Path | None, model: str | None, width: float | None, options: ConvOptions) -> None:

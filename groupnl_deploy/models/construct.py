@@ -7,27 +7,34 @@ from torch import nn
 
 from groupnl_deploy.models import placement
 from groupnl_deploy.models.networks import Network
+from groupnl_deploy.models.own import NetworkBuilder, builder_of
 from groupnl_deploy.models.refusal import InvalidSpec
-from groupnl_deploy.models.replace import apply_conv_method
+from groupnl_deploy.models.replace import Outcomes, apply_conv_method
 from groupnl_deploy.models.spec import ConvSpec, ModelSpec
 from groupnl_deploy.models.widths import conv_widths, resize
 
 
 def construct(entry: Network, spec: ModelSpec) -> nn.Module:
     """Build the network; everything random is drawn from `spec.seed`, and the caller's random state stays."""
+    return construct_telling(entry, spec)[0]
+
+
+def construct_telling(entry: Network, spec: ModelSpec) -> tuple[nn.Module, Outcomes]:
+    """`construct`, and what became of the network's convolutions; with the method "standard" all stay untold."""
     padding = spec.padding or entry.padding
     if padding not in entry.paddings:
         problem = f"padding is {padding!r}, and {spec.name} knows {' and '.join(map(repr, entry.paddings))} alone"
         raise InvalidSpec(problem, "Leave padding out, or choose a MobileNet or an EfficientNet.", "padding")
+    outcomes = Outcomes(())
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(spec.seed)
         network = _plain(entry, spec)
         if spec.conv.method != "standard":
-            _place(network, entry, spec.conv)
+            outcomes = _place(network, entry, spec.conv)
         if entry.initialise:
             entry.load(entry.initialise)(network)
     _set_eps(network, spec.bn_eps or entry.bn_eps)
-    return network
+    return network, outcomes
 
 
 def widths_of(entry: Network, spec: ModelSpec) -> dict[str, int]:
@@ -38,8 +45,9 @@ def widths_of(entry: Network, spec: ModelSpec) -> dict[str, int]:
 
 def _plain(entry: Network, spec: ModelSpec) -> nn.Module:
     """The network of ordinary convolutions, in its own widths."""
-    build, spec = entry.load(entry.build), replace(spec, padding=spec.padding or entry.padding)
-    network: nn.Module = build(spec)
+    build: NetworkBuilder = builder_of(spec.code) if spec.code else entry.load(entry.build)
+    spec = replace(spec, padding=spec.padding or entry.padding)
+    network = build(spec)
     if spec.widths:
         with torch.device("meta"):
             sketch = build(spec)
@@ -47,7 +55,7 @@ def _plain(entry: Network, spec: ModelSpec) -> nn.Module:
     return network
 
 
-def _place(network: nn.Module, entry: Network, conv: ConvSpec) -> None:
+def _place(network: nn.Module, entry: Network, conv: ConvSpec) -> Outcomes:
     outcomes = apply_conv_method(network, getattr(placement, entry.placement)(conv))
     if not outcomes.replaced:
         raise InvalidSpec(
@@ -55,9 +63,10 @@ def _place(network: nn.Module, entry: Network, conv: ConvSpec) -> None:
             "Choose another network, or another method.",
             "method",
         )
+    return outcomes
 
 
-def _set_eps(network: nn.Module, eps: float) -> None:
+def _set_eps(network: nn.Module, eps: float | None) -> None:
     for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
+        if eps is not None and isinstance(module, nn.BatchNorm2d):
             module.eps = eps

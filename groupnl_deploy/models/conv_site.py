@@ -52,11 +52,13 @@ class Replacement:
         keep_norm: False takes away the BatchNorm behind it. One "over the seeds" (`ConvSpec.bn_position`)
             takes its place, whatever is said here.
         bias: the parts of a Ghost convolution and the cheap part of a SineFM one get a bias.
+        required: False leaves the convolution as it is where its channels are none that the new one can have.
     """
 
     conv: ConvSpec
     keep_norm: bool = True
     bias: bool = False
+    required: bool = True
 
     @property
     def drops_norm(self) -> bool:

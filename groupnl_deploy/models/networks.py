@@ -33,7 +33,7 @@ class Network:
         bn_over_seeds: methods whose BatchNorm stands over the seeds in the paper.
         groupnl: the GroupNL of the paper: sparse for bottlenecks and depthwise convolutions, else dense.
         padding: the network's own; a `ModelSpec` may ask for another of `paddings`.
-        bn_eps: ε of its BatchNorms, likewise.
+        bn_eps: ε of its BatchNorms, likewise; None leaves each as it comes.
         paddings: those its builder knows.
         mean: what its published weights were trained with, per channel; () is ImageNet's statistics.
         std: likewise.
@@ -49,7 +49,7 @@ class Network:
     bn_over_seeds: tuple[str, ...] = ()
     groupnl: str = "groupnl-sparse"
     padding: Padding = "symmetric"
-    bn_eps: float = PYTORCH_EPS
+    bn_eps: float | None = PYTORCH_EPS
     paddings: tuple[Padding, ...] = ("symmetric",)
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()

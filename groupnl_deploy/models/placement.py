@@ -17,6 +17,8 @@ bottlenecks, CIFAR  conv2 and shortcuts of all blocks     shortcuts have planes 
 bottlenecks,        conv2 of stride 1                     BN kept
 ImageNet
 mobile networks     the depthwise convolutions            BN kept
+a user's own        every kernel above 1x1 but the        sparse GroupNL for depthwise ones; BN kept; what cannot be
+                    first                                 built of a convolution's channels stays
 ==================  ====================================  ===========================================
 
 MonoConv stands for the 3x3 convolutions of stride 1 in basic blocks, for conv2 and (where the block's stride is 1)
@@ -36,7 +38,7 @@ from groupnl_deploy.models.conv_site import ConvSite, Replacement, ReplacementRu
 from groupnl_deploy.models.methods import METHODS
 from groupnl_deploy.models.spec import ConvSpec
 
-Family = Literal["plain", "basic", "bottleneck", "bottleneck of stride 1", "mobile"]
+Family = Literal["plain", "basic", "bottleneck", "bottleneck of stride 1", "mobile", "own"]
 """The rows of the table above, in their order."""
 
 Particulars = Callable[[ConvSpec, ConvSite, Family, Replacement | str], Replacement | str]
@@ -86,6 +88,30 @@ def depthwise_convs(conv: ConvSpec) -> ReplacementRule:
     return _with_particulars(
         conv, "mobile", lambda site: Replacement(conv) if site.depthwise else "not a depthwise convolution"
     )
+
+
+def kernels(conv: ConvSpec) -> ReplacementRule:
+    """A network of the user's own: every convolution that looks beyond one pixel, but the first.
+
+    The first sees the image's few channels. Dense GroupNL in place of a depthwise convolution would make a light
+    network heavy, so there it is sparse.
+    """
+
+    def usual(site: ConvSite) -> Replacement | str:
+        if site.first:
+            return "the first convolution stays"
+        if site.conv.kernel_size == (1, 1):
+            return "pointwise convolutions stay"
+        sparse = conv.method == "groupnl" and site.depthwise
+        return Replacement(replace(conv, method="groupnl-sparse") if sparse else conv)
+
+    rule = _with_particulars(conv, "own", usual)
+
+    def where_it_fits(site: ConvSite) -> Replacement | str:
+        decision = rule(site)
+        return decision if isinstance(decision, str) else replace(decision, required=False)
+
+    return where_it_fits
 
 
 def thinned(conv: ConvSpec) -> ConvSpec:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from groupnl_deploy.models.networks import ALIASES, NETWORKS, Network
+from groupnl_deploy.models.own import own_network
 from groupnl_deploy.models.refusal import InvalidSpec
 from groupnl_deploy.models.spec import ConvSpec, ModelSpec, Semantics
 
@@ -73,12 +74,18 @@ def entry_of(name: str) -> Network:
     raise UnknownModel(f"unknown model “{name}”", f"{remedy}: {', '.join(known)}.")
 
 
+def network_of(spec: ModelSpec) -> Network:
+    """The record of the spec's network, registered or the user's own. Raises `UnknownModel`."""
+    return own_network(spec) if spec.code else entry_of(spec.name)
+
+
 def create_model(spec: ModelSpec) -> "nn.Module":
     """Build the network with weights and hyper-parameters drawn from `spec.seed` alone.
 
-    The same spec gives the same bits, and the caller's random state is left as it was. Raises `InvalidSpec`.
+    The same spec gives the same bits, and the caller's random state is left as it was. Raises `InvalidSpec`, and
+    `own.CodeNotLoaded` for code of the user's that was not named.
     """
-    entry = entry_of(spec.name)
+    entry = network_of(spec)
     from groupnl_deploy.models.construct import construct
 
     return construct(entry, spec)
@@ -89,7 +96,7 @@ def plain_widths(spec: ModelSpec) -> dict[str, int]:
 
     Raises `InvalidSpec` where the network cannot be built.
     """
-    entry = entry_of(spec.name)
+    entry = network_of(spec)
     from groupnl_deploy.models.construct import widths_of
 
     return widths_of(entry, spec)

@@ -95,7 +95,12 @@ def _plan(site: ConvSite, rule: ReplacementRule) -> _Swap | str:
         shape = ConvShape.of(site.conv)
     except InvalidSpec as error:
         return error.problem
-    return _Swap(decision, _build(site, shape, decision))
+    try:
+        return _Swap(decision, _build(site, shape, decision))
+    except InvalidSpec as error:
+        if decision.required:
+            raise
+        return error.problem.removeprefix(f"{site.name}: ")
 
 
 def _build(site: ConvSite, shape: ConvShape, replacement: Replacement) -> nn.Module:

@@ -14,7 +14,7 @@ Semantics = Literal["released", "paper"]
 Padding = Literal["symmetric", "same"]
 Widths = tuple[tuple[str, int], ...]
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3  # since 3 it says where code comes from that is the user's own
 LARGEST_WIDTH = 32
 LARGEST_EPS = 1.0
 
@@ -118,11 +118,29 @@ class ConvSpec(Knobs):
 
 
 @dataclass(frozen=True)
+class CodeOrigin:
+    """Where the code of a network that is the user's own comes from: enough to know it again, and never a path.
+
+    Args:
+        file: the file's name without its folder, such as "net.py", or a module's such as "nets.small".
+        function: in it, which makes the network.
+        sha256: of the file, and of what it imports from beside it; see `groupnl_deploy.own_code`.
+    """
+
+    file: str
+    function: str
+    sha256: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.function}"
+
+
+@dataclass(frozen=True)
 class ModelSpec:
     """One network: a registered name, the convolutions inside it, its size, its input and its seed.
 
     Args:
-        name: a name from `registry.list_models`, not an alias.
+        name: a name from `registry.list_models`, not an alias; with `code` that of its function.
         conv: what its replaceable convolutions are.
         width: factor on every channel count.
         num_classes: outputs of the last linear layer.
@@ -133,6 +151,7 @@ class ModelSpec:
         bn_eps: ε of every BatchNorm, likewise.
         widths: convolutions of the plain network with other output channels than `width` gives them, by dotted name, as
             in a grown or pruned network; a mapping becomes pairs, sorted. See `widths`.
+        code: of a network that the user wrote; None for those that are registered here.
         schema_version: version of this record on disk.
     """
 
@@ -145,6 +164,7 @@ class ModelSpec:
     padding: Padding | None = None
     bn_eps: float | None = None
     widths: Widths = ()
+    code: CodeOrigin | None = None
     schema_version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
@@ -172,7 +192,7 @@ class ModelSpec:
         padding = f", {self.padding} padding" if self.padding else ""
         eps = f", BN eps {self.bn_eps:g}" if self.bn_eps else ""
         widths = f", {widths_label(self.widths)}" if self.widths else ""
-        return f"{self.name} x{self.width:g} {self.conv.label}{padding}{eps}{widths}"
+        return f"{self.code or self.name} x{self.width:g} {self.conv.label}{padding}{eps}{widths}"
 
 
 def widths_label(widths: Any) -> str:

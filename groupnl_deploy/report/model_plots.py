@@ -4,7 +4,7 @@ import math
 import re
 import textwrap
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -82,14 +82,13 @@ def draw_maps(image: GreyImage, nlf: str, format: str = "png") -> bytes:
     return picture_bytes(figure, format)
 
 
-def draw_stages(name: str, format: str = "png") -> bytes:
+def draw_stages(spec: ModelSpec, format: str = "png") -> bytes:
     """Parameters and FLOPs of every stage of a network, with each convolution where the papers have it.
 
     Args:
-        name: a registered network or an alias; raises `UnknownModel` for any other.
+        spec: the network; its own convolution and knobs do not matter.
         format: one of `report.pictures.PICTURE_FORMATS`.
     """
-    spec = model_spec(name)
     profiles, left_out = _profiles(spec)
     figure = Figure(figsize=(12, 8.5), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True)
@@ -191,10 +190,17 @@ def _profiles(spec: ModelSpec) -> tuple[dict[str, Profile], dict[str, str]]:
     left_out: dict[str, str] = {}
     for method in CONVOLUTIONS:
         try:
-            counted[method] = profile(model_spec(spec.name, method, knobs=dict(METHODS[method].sample)))
+            counted[method] = profile(_with_method(spec, method))
         except InvalidSpec as error:
             left_out[method] = str(error)
     return counted, left_out
+
+
+def _with_method(spec: ModelSpec, method: str) -> ModelSpec:
+    knobs = dict(METHODS[method].sample)
+    if spec.code:
+        return replace(spec, conv=ConvSpec.preset(method, **knobs))
+    return model_spec(spec.name, method, knobs=knobs)
 
 
 def _per_stage(counted: Profile) -> dict[str, Counts]:

@@ -22,6 +22,7 @@ from groupnl_deploy.images.dataset import Dataset
 from groupnl_deploy.images.preprocessing import preprocessing
 from groupnl_deploy.images.split import Split
 from groupnl_deploy.mistaken import require_is
+from groupnl_deploy.models.own import CodeNotLoaded
 from groupnl_deploy.models.registry import create_model
 from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.older_records import SCHEMA_VERSION, as_of_today
@@ -180,10 +181,15 @@ def load_checkpoint(directory: Path) -> Checkpoint:
 
 
 def load_model(directory: Path) -> tuple[Checkpoint, nn.Module]:
-    """`load_checkpoint`, and the network with these weights in eval mode."""
+    """`load_checkpoint`, and the network with these weights in eval mode.
+
+    Raises `CodeNotLoaded` too, where the user's own code made it and the user has not named that code now.
+    """
     checkpoint, weights = _load(directory)
     try:
         model = create_model(checkpoint.spec)
+    except CodeNotLoaded:
+        raise
     except ValueError as error:
         raise VerificationFailed(
             f"{directory / CHECKPOINT_FILE} describes a network that cannot be built: {error}.",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from groupnl_deploy.errors import UsageError
-from groupnl_deploy.models.registry import entry_of
+from groupnl_deploy.models.registry import entry_of, network_of
 from groupnl_deploy.models.spec import ModelSpec, Padding
 from groupnl_deploy.training.claims import Argument, Claims
 from groupnl_deploy.training.twins import Twin, twins_of
@@ -23,13 +23,13 @@ class Numerics:
     """What two networks of the same keys may differ in and both can be built here."""
 
     padding: str
-    bn_eps: float
+    bn_eps: float | None
 
 
 def require_the_named(what: object, spec: ModelSpec, claims: Claims) -> None:
     """Raise `UsageError` where the file says that it is a twin of the network, or was built otherwise."""
     claim = claims.network
-    if claim is not None and claim.network != spec.name:
+    if spec.code is None and claim is not None and claim.network != spec.name:
         twin = next((twin for twin in twins_of(spec.name) if twin.name == claim.network), None)
         if twin is not None and not (twin.known and _numerics(spec, twin.name) == _numerics(spec)):
             raise _other_network(what, spec, twin, f"{claim.who} says “{claim.text}”")
@@ -43,6 +43,8 @@ def undecided(spec: ModelSpec, claims: Claims) -> tuple[Twin, ...]:
 
     Of a network whose convolutions were replaced only those that can be built here: others have no such form.
     """
+    if spec.code:  # nobody publishes weights of it
+        return ()
     claim = claims.network
     family = {spec.name, *(twin.name for twin in twins_of(spec.name))}
     if claim is not None and claim.network in family:
@@ -76,7 +78,7 @@ def function_of(spec: ModelSpec) -> Iterator[str]:
 
 def _numerics(spec: ModelSpec, name: str | None = None) -> Numerics:
     """Of the spec, or of a network of this name as it comes."""
-    entry = entry_of(name or spec.name)
+    entry = entry_of(name) if name else network_of(spec)
     if name:
         return Numerics(entry.padding, entry.bn_eps)
     return Numerics(spec.padding or entry.padding, spec.bn_eps or entry.bn_eps)

@@ -155,6 +155,8 @@ def _remedy(spec: ModelSpec, given: Shapes, arch: str | None) -> str:
     kind, (name, likeness) = _kind(spec, given), _most_alike(spec, given, arch)
     if likeness > max(own, NEAR):
         return f"{kind}It fits {name} best: give --model {name}."
+    if spec.code:
+        return f"{kind}Let {spec.code} make the very network whose weights these are."
     return kind + "Give --model the network's name and --conv, --ratio and --width what it was trained with."
 
 
@@ -193,7 +195,7 @@ def _candidates(spec: ModelSpec, arch: str | None) -> Iterator[tuple[str, ModelS
     names = [*ALIASES, *(entry.name for entry in list_models())]
     for name in sorted(names, key=lambda name: name != arch):
         yield name, model_spec(name)
-    for method in CONVOLUTIONS:
+    for method in CONVOLUTIONS if spec.code is None else ():
         if not METHODS[method].one_of:  # else it is not complete without a number
             yield f"{spec.name} --conv {method}", model_spec(spec.name, method)
 
@@ -215,7 +217,7 @@ def _alike(spec: ModelSpec, given: Shapes) -> tuple[int, float]:
 def _outline(spec: ModelSpec) -> tuple[Shapes, str | None]:
     """A network's keys and shapes, and the name of its last linear layer; no keys where it cannot be built."""
     try:
-        with torch.device("meta"):
+        with torch.device("cpu" if spec.code else "meta"):  # a stranger's code may look at values
             model = create_model(spec)
     except InvalidSpec:
         return {}, None

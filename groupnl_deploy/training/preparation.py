@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.images.dataset import PerChannel
 from groupnl_deploy.images.preprocessing import preprocessing
-from groupnl_deploy.models.registry import entry_of, model_spec
+from groupnl_deploy.models.registry import model_spec, network_of
 from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.training.claims import Claims, ImageFact
 
@@ -58,7 +58,7 @@ def prepare(spec: ModelSpec, options: ImageOptions, claims: Claims) -> Preparati
     """
     shape = _shape(spec, options, claims)
     channels = shape.value[0]
-    own, (usual_mean, usual_std) = entry_of(spec.name), preprocessing(None, channels)
+    own, (usual_mean, usual_std) = network_of(spec), preprocessing(None, channels)
     whose = f"timm's for {spec.name}" if own.mean else "ImageNet's"
     mean = _statistics("mean", options.mean, claims.mean, channels) or _assumed(own.mean or usual_mean, channels)
     std = _statistics("std", options.std, claims.std, channels) or _assumed(own.std or usual_std, channels)

@@ -1,0 +1,80 @@
+"""What goes wrong in a user's own code, told with their file, line and words, and without our traceback."""
+
+import contextlib
+import linecache
+import sys
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+
+from groupnl_deploy.errors import GroupNLError, UsageError
+from groupnl_deploy.models.refusal import InvalidSpec
+
+_LONGEST_LINE = 80
+_INSTALLED = {"site-packages", "dist-packages"}
+OURS = ("groupnl_deploy", "device_agent", "exporters", "power")
+
+
+def is_users(file: str | None, folder: Path) -> bool:
+    """Whether a file lies in the user's folder, and not in an environment that lies there too."""
+    if file is None or not Path(file).is_absolute():  # PyTorch has modules whose file is a bare name
+        return False
+    path = Path(file).resolve()
+    return path.is_file() and path.is_relative_to(folder) and _INSTALLED.isdisjoint(path.relative_to(folder).parts)
+
+
+@contextlib.contextmanager
+def users_code(what: str, folder: Path) -> Iterator[None]:
+    """Run a user's code in the block: what it prints goes to standard error, what it raises becomes a `UsageError`.
+
+    Args:
+        what: the beginning of the sentence, such as "net.py cannot be imported".
+        folder: where the code lies; the last line in there is the one that is shown.
+    """
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    except (GroupNLError, InvalidSpec, MemoryError):  # of ours, or nobody's fault
+        raise
+    except SyntaxError as error:
+        raise _of_syntax(what, error) from error
+    except ModuleNotFoundError as error:
+        raise _of_missing(what, error, folder) from error
+    except (Exception, SystemExit) as error:
+        where = _their_line(error, folder)
+        said = f"{type(error).__name__}{f': {error}' if str(error) else ''}"
+        raise UsageError(f"{what}{where}: {_one_line(said)}.", _remedy(error, bool(where))) from error
+
+
+def _remedy(error: BaseException, theirs: bool) -> str:
+    if isinstance(error, SystemExit):
+        return 'Put what the file does as a program behind: if __name__ == "__main__".'
+    return "Mend that line; python on the file alone shows the whole traceback." if theirs else "See to that network."
+
+
+def _of_syntax(what: str, error: SyntaxError) -> UsageError:
+    file, line = Path(error.filename or "?").name, (error.text or "").strip()[:_LONGEST_LINE]
+    shown = f" ({line})" if line else ""
+    return UsageError(f"{what} at {file}, line {error.lineno}{shown}: {error.msg}.", "Mend that line.")
+
+
+def _of_missing(what: str, error: ModuleNotFoundError, folder: Path) -> UsageError:
+    where = _their_line(error, folder)
+    return UsageError(
+        f"{what}{where}: there is no module “{error.name}”.",
+        f"Install it into this environment, or put its file into {folder}.",
+    )
+
+
+def _their_line(error: BaseException, folder: Path) -> str:
+    """at net.py, line 12 (x = y / 0): the last of their lines before the error; "" where none has a part in it."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if is_users(frame.filename, folder)]
+    if not frames:
+        return ""
+    line = linecache.getline(frames[-1].filename, frames[-1].lineno or 0).strip()[:_LONGEST_LINE]
+    return f" at {Path(frames[-1].filename).name}, line {frames[-1].lineno}{f' ({line})' if line else ''}"
+
+
+def _one_line(text: str) -> str:
+    """The first line of what may be many, without a full stop."""
+    return text.strip().partition("\n")[0].rstrip(". ")
