@@ -109,12 +109,14 @@ def _require_consistent(run: BenchRun, path: Path) -> None:
     """Every phase, the images that the model takes with a label each, their answers, and the right artifact."""
     result, labels = run.result, run.images.labels
     sent, samples, classes = run.request.images_sent, run.manifest.samples, run.manifest.classes
+    named = 0 if run.manifest.data is None else len(run.manifest.data.class_names)
     whole = (
         [span.phase for span in result.phases] == list(get_args(Phase))
         and (sent > 0) == (samples == 0)
         and len(result.predictions) == (0 if classes is None else sent or samples)
         and all(0 <= answer < (classes or 0) for answer in result.predictions)
         and (labels is None or len(labels) == sent)
+        and all(0 <= label < max(classes or 0, named) for label in labels or ())
         and len(result.latencies_ns) > 0
         and all(span.end_ns > span.start_ns for span in result.phases if span.phase == "steady")
         and result.manifest_sha256 == run.artifact_sha256

@@ -100,6 +100,11 @@ def _turned(headings: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str]],
     return table
 
 
+def stdout_width() -> int:
+    """Characters of a line on stdout."""
+    return _stdout().width
+
+
 _PIPE_WIDTH = 1000
 _GAP, _EDGES = 3, 2  # of a table in `SIMPLE_HEAD`: spaces between two columns, and those left and right of all
 

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from groupnl_deploy.cli import console
-from groupnl_deploy.cli.confusion_text import headline, show_classes, show_confused
+from groupnl_deploy.cli.confusion_text import headline, show_confusion
 from groupnl_deploy.cli.exits import guarded
 from groupnl_deploy.cli.options import DataFolder, Json
 from groupnl_deploy.cli.own_options import ModuleAgain, load_named, needing_module
-from groupnl_deploy.errors import UsageError
-from groupnl_deploy.words import known_word
+from groupnl_deploy.cli.picture_file import picture_format
 
 if TYPE_CHECKING:
     from groupnl_deploy.evaluation.evaluate import Evaluated
@@ -39,7 +38,7 @@ def evaluate(
 
     Example: groupnl evaluate imported --dataset folder --data photographs --confusion confusion.png
     """
-    format = _picture_format(confusion)
+    format = None if confusion is None else picture_format(confusion)
     from groupnl_deploy.evaluation.evaluate import evaluate_folder
 
     load_named(module)
@@ -55,28 +54,16 @@ def evaluate(
     matrix = found.evaluation.confusion
     begun = "" if found.subject.init is None else f", trained on from the checkpoint {found.subject.init[:12]}"
     console.show_text(f"{found.subject.label}{begun}: {headline(matrix)}, test part of {found.data.name}")
-    show_classes(matrix)
-    show_confused(matrix)
-
-
-def _picture_format(path: Path | None) -> str | None:
-    """Of a picture that can be written, before anything is computed. Raises `UsageError`."""
-    if path is None:
-        return None
-    from groupnl_deploy.report.pictures import PICTURE_FORMATS
-
-    format = known_word("picture format", path.suffix.lower().removeprefix("."), PICTURE_FORMATS)
-    if path.exists():
-        raise UsageError(f"{path} exists already.", "Choose another name with --confusion, or remove it first.")
-    return format
+    show_confusion(matrix)
 
 
 def _draw(found: "Evaluated", path: Path, format: str) -> None:
+    from groupnl_deploy.report.classes import ClassSection
     from groupnl_deploy.report.confusion_plot import draw_confusion
     from groupnl_deploy.workspace import write_atomically
 
     title = f"{found.subject.label} on {found.data.name}"
-    write_atomically(path, draw_confusion(found.evaluation.confusion, title, format))
+    write_atomically(path, draw_confusion([ClassSection(title, (), found.evaluation.confusion)], format))
     console.say(f"Drawn: {path}")
 
 

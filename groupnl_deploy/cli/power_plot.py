@@ -8,6 +8,7 @@ import typer
 from groupnl_deploy.cli import console
 from groupnl_deploy.cli.exits import guarded
 from groupnl_deploy.cli.options import AllowImplausible, IntegrationMethod, Recording
+from groupnl_deploy.cli.picture_file import picture_format
 from groupnl_deploy.errors import UsageError
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def plot(
 
     Example: groupnl power plot runs/digits/runs/net-onnxruntime/power.csv --out run.png
     """
-    format = _format_of(out)
+    format = picture_format(out)
     from groupnl_deploy.report.power_plot import draw_power, run_phases
     from groupnl_deploy.words import known_word
     from groupnl_deploy.workspace import write_atomically
@@ -64,19 +65,6 @@ def _about(run: "BenchRun", trace: "PowerTrace", recording: Path) -> tuple[str, 
 
     row = build_row(run, trace, recording.parent.name)
     return run_title(row), run_caption(row)
-
-
-def _format_of(out: Path) -> str:
-    """The picture format of a file that can be written. Raises `UsageError`."""
-    from groupnl_deploy.report.pictures import PICTURE_FORMATS
-    from groupnl_deploy.words import known_word
-    from groupnl_deploy.workspace import require_absent
-
-    format = known_word("picture format", out.suffix.removeprefix("."), PICTURE_FORMATS)
-    require_absent(out)
-    if not out.parent.is_dir():
-        raise UsageError(f"The folder {out.parent} does not exist.", "Make it first, or choose another with --out.")
-    return format
 
 
 def _with_run(

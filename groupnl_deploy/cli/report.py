@@ -8,6 +8,7 @@ import typer
 from groupnl_deploy.cli import console
 from groupnl_deploy.cli.exits import guarded
 from groupnl_deploy.cli.options import Json
+from groupnl_deploy.cli.report_classes import class_shower
 from groupnl_deploy.errors import MeasurementInvalid, UsageError, VerificationFailed
 from groupnl_deploy.report.formats import REPORT_FORMATS, ReportFormat
 
@@ -23,6 +24,12 @@ def report(
     format: Annotated[
         str | None, typer.Option("--format", help="table, json, csv or markdown; table if left out.")
     ] = None,
+    classes: Annotated[
+        bool, typer.Option("--classes", help="Below the table: accuracy class by class, and what was taken for what.")
+    ] = False,
+    confusion: Annotated[
+        Path | None, typer.Option("--confusion", help="Draw what was taken for what: a .png, .pdf or .svg to make.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Show runs side by side, in the form of the paper's Tables 11 and 12, in the order they are named.
@@ -36,12 +43,16 @@ def report(
     Example: groupnl report runs/digits --format markdown
 
     Example: groupnl report runs/before runs/after --format csv
+
+    Example: groupnl report runs/digits --classes --confusion confusion.png
     """
+    wanted = _format(format, json)
+    show_classes = class_shower(classes, confusion, wanted)
     from groupnl_deploy.report.build import build_report
 
-    wanted = _format(format, json)
     built = build_report(_once(_expand(runs)) if runs else _all_runs())
     show_report(built, wanted)
+    show_classes(built)
     require_whole(built)
     require_valid(built)
     require_complete(built)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from device_agent.backend_table import BACKENDS
 from groupnl_deploy.bench.check import Check
@@ -12,6 +13,7 @@ from groupnl_deploy.bench.run import BenchRun, load_run
 from groupnl_deploy.bench.stats import LatencyStats, latency_stats
 from groupnl_deploy.bench.validity import checks, not_judged, problems, unusable_recording
 from groupnl_deploy.errors import VerificationFailed
+from groupnl_deploy.images.confusion import ClassAccuracy, Confusion, count_confusion
 from groupnl_deploy.report.identity import Identity, identify
 from power.errors import PowerError
 from power.renewal import renewed_too_fast
@@ -35,7 +37,8 @@ class ReportRow(Identity):
     as in the paper's Tables 11 and 12; `energy_j` and `net_energy_j` are per inference, gross and net of idle.
     `emulated` is true where the emulated meter made the joules up, null without a meter. `renews_too_fast` is true when
     the meter renewed its values faster than it was asked, so that there are no joules; null without a meter.
-    Accuracies are fractions.
+    Accuracies are fractions, each with its interval of 95 %. Where the images have labels, `per_class` has the
+    accuracy of each class and `confusion` which of them was taken for which (`groupnl_deploy.images.confusion`).
     """
 
     iterations: int
@@ -57,6 +60,10 @@ class ReportRow(Identity):
     not_judged: tuple[str, ...]
     checks: tuple[Check, ...]
     energy: RunEnergy | None
+    accuracy_low: float | None = None
+    accuracy_high: float | None = None
+    per_class: tuple[ClassAccuracy, ...] | None = None
+    confusion: Confusion | None = None
     renews_too_fast: bool | None = None
 
     def __str__(self) -> str:
@@ -178,7 +185,7 @@ def build_row(run: BenchRun, trace: PowerTrace | None, name: str) -> ReportRow:
         net_energy_j=energy.net.net_energy_j / stats.iterations if energy else None,
         idle_power_w=energy.net.idle_power_w if energy else None,
         emulated=trace.facts.emulated if trace else None,
-        accuracy=accuracy(run),
+        **_accuracies(confusion_of(run)),
         valid=not problems(found),
         problems=problems(found),
         not_judged=not_judged(found),
@@ -188,12 +195,28 @@ def build_row(run: BenchRun, trace: PowerTrace | None, name: str) -> ReportRow:
     )
 
 
-def accuracy(run: BenchRun) -> float | None:
-    """Share of images the device answered rightly; None for unlabelled images, untrained nets and made-up answers."""
-    labels, predictions = run.images.labels, run.result.predictions
-    if not labels or not predictions or run.manifest.trained is False or not _computes(run.result.backend):
+def confusion_of(run: BenchRun) -> Confusion | None:
+    """What the device answered against the labels; None for unlabelled images, untrained nets and made-up answers."""
+    labels, predictions, classes = run.images.labels, run.result.predictions, run.manifest.classes
+    if not labels or classes is None or run.manifest.trained is False or not _computes(run.result.backend):
         return None
-    return sum(a == b for a, b in zip(labels, predictions, strict=True)) / len(labels)
+    known = () if run.manifest.data is None else run.manifest.data.class_names
+    # A network may tell more classes apart than its data set has, and a record from elsewhere may name none.
+    unnamed = (f"class {label}" if known else str(label) for label in range(len(known), classes))
+    return count_confusion(labels, predictions, (*known, *unnamed))
+
+
+def _accuracies(confusion: Confusion | None) -> dict[str, Any]:
+    if confusion is None:
+        return {"accuracy": None}
+    low, high = confusion.interval
+    return {
+        "accuracy": confusion.accuracy,
+        "accuracy_low": low,
+        "accuracy_high": high,
+        "per_class": confusion.per_class,
+        "confusion": confusion,
+    }
 
 
 def _computes(backend: str) -> bool:

@@ -1,39 +1,84 @@
-"""Which class was taken for which, as a picture."""
+"""What models took for what, as a picture: a square for each pair of classes, as bytes of a picture file."""
+
+import math
+import textwrap
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
 
-from groupnl_deploy.images.confusion import Confusion, interval_text
+from groupnl_deploy.errors import UsageError
+from groupnl_deploy.report.classes import ClassSection, shortened
 from groupnl_deploy.report.pictures import picture_bytes
 
-_MOST_NUMBERS, _MOST_NAMES = 20, 60  # classes whose counts, or names, can still be read
-_LONGEST_NAME = 20
-_LEAST_SIDE, _MOST_SIDE, _PER_CLASS = 4.0, 14.0, 0.42  # inches
-_DARK = 0.5  # a share above this has white text
+MOST_MODELS = 6
+_MOST_NUMBERS, _MOST_NAMES = 25, 60  # classes; of more the squares are too small for numbers, and then for names
+_LONGEST_NAME = 18
+_SMALLEST, _LARGEST = 4.2, 14.0  # inches, of a model's square
+_DARK = 0.55  # a share from which on numbers are white
 
 
-def draw_confusion(confusion: Confusion, title: str, format: str) -> bytes:
-    """A square for each true class and each answer, as dark as the share of the class's images that it holds.
+def draw_confusion(sections: Sequence[ClassSection], format: str = "png") -> bytes:
+    """One square of squares for each model; the darker, the larger the share of a true class that was answered so.
 
     Args:
-        confusion: the counts.
-        title: of the picture.
-        format: one of `PICTURE_FORMATS`.
+        sections: the models, at most `MOST_MODELS`.
+        format: one of `report.pictures.PICTURE_FORMATS`.
+
+    Raises `UsageError` for none, and for more than fit.
     """
-    counts = np.array(confusion.matrix)
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    names = [name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…" for name in confusion.class_names]
-    side = min(_MOST_SIDE, max(_LEAST_SIDE, _PER_CLASS * len(names)))
-    figure = Figure(figsize=(side + 1.5, side + 1), layout="constrained")
-    axes = figure.add_subplot()
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    axes.set(xlabel="answer", ylabel="true class")
-    axes.set_title(f"{title}\n{100 * confusion.accuracy:.1f} %, {interval_text(confusion.interval)}", fontsize=10)
-    if len(names) <= _MOST_NAMES:
-        axes.set_xticks(range(len(names)), names, rotation=90, fontsize=8)
-        axes.set_yticks(range(len(names)), names, fontsize=8)
-    if len(names) <= _MOST_NUMBERS:
-        for (row, column), count in np.ndenumerate(counts):
-            colour = "white" if shares[row, column] > _DARK else "black"
-            axes.text(column, row, str(count) if count else "", ha="center", va="center", color=colour, fontsize=8)
+    if not 0 < len(sections) <= MOST_MODELS:
+        raise UsageError(
+            f"A picture shows 1 to {MOST_MODELS} models, and these runs have {len(sections)} with labels.",
+            "Name the runs that are to be drawn.",
+        )
+    columns = min(len(sections), 2 if len(sections) <= 4 else 3)
+    rows = math.ceil(len(sections) / columns)
+    side = min(_LARGEST, max(_SMALLEST, 1.6 + 0.38 * max(len(one.confusion.class_names) for one in sections)))
+    figure = Figure(figsize=(side * columns + 1, (side + 0.7) * rows), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes, section in zip(panels, sections, strict=False):
+        image = _panel(axes, section, side)
+    for axes in panels[len(sections) :]:
+        axes.set_axis_off()
+    figure.colorbar(image, ax=panels, label="share of the true class", shrink=0.6, format="{x:.0%}")
     return picture_bytes(figure, format)
+
+
+def _panel(axes: Any, section: ClassSection, side: float) -> Any:
+    confusion = section.confusion
+    counts = np.array(confusion.matrix)
+    totals = counts.sum(axis=1, keepdims=True)
+    shares = np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
+    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    _name_axes(axes, confusion.class_names)
+    if len(counts) <= _MOST_NUMBERS:
+        for true, answered in np.argwhere(counts):
+            colour = "white" if shares[true, answered] > _DARK else "black"
+            axes.text(answered, true, counts[true, answered], ha="center", va="center", color=colour, fontsize=8)
+    title = "\n".join(textwrap.wrap(_drawable(section.model), int(9 * side)))
+    about = "\n".join(textwrap.wrap(_drawable(str(confusion)), int(11 * side)))
+    axes.set_title(title, fontsize=11, parse_math=False, pad=11 + 11 * (about.count("\n") + 1))
+    axes.text(0.5, 1.01, about, transform=axes.transAxes, ha="center", va="bottom", fontsize=8, parse_math=False)
+    return image
+
+
+def _name_axes(axes: Any, names: Sequence[str]) -> None:
+    axes.set_xlabel("answered")
+    axes.set_ylabel("true class")
+    if len(names) > _MOST_NAMES:
+        return
+    drawn = [name if name == _drawable(name) else str(label) for label, name in enumerate(names)]
+    places, words = range(len(names)), shortened(drawn, _LONGEST_NAME)
+    long = max(map(len, words)) > 2
+    turned = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if long else {}
+    axes.set_xticks(places, words, fontsize=8, parse_math=False, **turned)
+    axes.set_yticks(places, words, fontsize=8, parse_math=False)
+
+
+def _drawable(text: str) -> str:
+    """With a question mark for each letter that the font lacks; a class is drawn as its number then."""
+    known = get_font(findfont(FontProperties())).get_charmap()
+    return "".join(letter if ord(letter) in known else "?" for letter in text)

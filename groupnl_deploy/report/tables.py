@@ -6,7 +6,7 @@ The marks of emulated energy and of untrained nets are part of the cells, so tha
 import csv
 import io
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -14,7 +14,9 @@ from device_agent.strict import to_dict, to_json
 from groupnl_deploy.bench.check import Doubts
 from groupnl_deploy.bench.energy import RunEnergy
 from groupnl_deploy.bench.validity import doubted
+from groupnl_deploy.images.confusion import Confusion
 from groupnl_deploy.report.build import IncompleteRow, Report, ReportRow
+from groupnl_deploy.report.classes import READ_IT, class_sections, class_tables
 from groupnl_deploy.report.formats import FileFormat
 from groupnl_deploy.report.identity import KNOB_NAMES, differing, plain, shared
 from power.edge_error import ASSUMES
@@ -26,7 +28,8 @@ EMULATED_NOTE = (
 INVALID_NOTE = (
     "! INVALID: something disturbed this measurement or was wrong with it, as said below. Such a number is no result."
 )
-_NESTED = ("latency", "energy", "knobs", "checks")
+_NESTED = ("latency", "energy", "knobs", "checks", "per_class", "confusion")
+_LARGEST_MATRIX = 100  # classes; a larger matrix is left out of JSON, and its pairs are all there
 _LATENCIES = ("mean_ms", "p50_ms", "p90_ms", "p99_ms", "max_ms")
 _WITHOUT_NUMBER = (_NO_METER, _NO_JOULES) = ("–", "invalid")
 SUFFIXES = {"json": "json", "csv": "csv", "markdown": "md"}
@@ -70,7 +73,8 @@ def notes(report: Report) -> tuple[str, ...]:
     emulated = (EMULATED_NOTE,) if report.emulated else ()
     caption = METERED_CAPTION if metered else CAPTION
     same = (said,) if (said := shared(report.rows)) else ()
-    return (*same, caption, *emulated, *_about_edges(report), *_about_gaps(report), *_about_validity(report))
+    about = (_about_accuracy, _about_edges, _about_gaps, _about_validity)
+    return (*same, caption, *emulated, *(note for say in about for note in say(report)))
 
 
 def left_out(report: Report) -> tuple[str, ...]:
@@ -86,6 +90,31 @@ def about_incomplete(run: IncompleteRow) -> str:
         f"{run.run} is INCOMPLETE and not shown: {run.model} with {run.backend} on {run.device} ended {run.ended}. "
         f"{run.reason} Kept of it: {kept}."
     )
+
+
+def _about_accuracy(report: Report) -> Iterator[str]:
+    """How well so few images tell it: of one model in full, of several the widest interval."""
+    sections = class_sections(report)
+    if len(sections) == 1:
+        yield f"Accuracy: {sections[0].confusion}."
+    elif sections:
+        images = _from(section.confusion.images for section in sections)
+        widest = max(_points(section.confusion) for section in sections)
+        yield (
+            f"Accuracies are of {images} images: their 95 % intervals are up to {widest:.1f} points wide "
+            "(--classes has those of every class)."
+        )
+
+
+def _from(counts: Iterable[int]) -> str:
+    least, *more = sorted(set(counts))
+    return f"{least:,} to {more[-1]:,}" if more else f"{least:,}"
+
+
+def _points(confusion: Confusion) -> float:
+    """The width of its accuracy's interval, in per cent."""
+    low, high = confusion.interval
+    return 100 * (high - low)
 
 
 def _about_validity(report: Report) -> Iterator[str]:
@@ -153,7 +182,20 @@ def render(report: Report, form: FileFormat) -> str:
 
 def document(report: Report) -> dict[str, Any]:
     """All of it for programs."""
-    return {**to_dict(report), "emulated": report.emulated}
+    rows = [{**to_dict(row), "confusion": _counted(row.confusion)} for row in report.rows]
+    return {**to_dict(report), "rows": rows, "emulated": report.emulated}
+
+
+def _counted(confusion: Confusion | None) -> dict[str, Any] | None:
+    """Names, the matrix unless it is huge, and every pair of classes of which one was taken for the other."""
+    if confusion is None:
+        return None
+    small = len(confusion.class_names) <= _LARGEST_MATRIX
+    return {
+        "class_names": list(confusion.class_names),
+        "matrix": to_dict(confusion.matrix) if small else None,
+        "confused": to_dict(confusion.confused),
+    }
 
 
 def _json(report: Report) -> str:
@@ -198,8 +240,23 @@ def _markdown(report: Report) -> str:
         *(_line([column.cell(row) for column in shown]) for row in report.rows),
         "",
         *(f"{note}\n" for note in (*notes(report), *left_out(report))),
+        *_classes(report),
     ]
     return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def _classes(report: Report) -> Iterator[str]:
+    """A table of classes for each model that has labels."""
+    sections = class_sections(report)
+    if sections:
+        yield f"{READ_IT}\n"
+    for section in sections:
+        yield f"{section.title}\n"
+        for table in class_tables(section.confusion):
+            yield _line([heading for heading, _ in table.headings])
+            yield _line(["---:" if numeric else ":---" for _, numeric in table.headings])
+            yield from map(_line, table.rows)
+            yield ""
 
 
 def _line(cells: Sequence[str]) -> str:
