@@ -11,6 +11,7 @@ from groupnl_deploy.cli.exits import guarded
 from groupnl_deploy.cli.options import DataFolder, Json
 from groupnl_deploy.cli.own_options import ModuleAgain, load_named, needing_module
 from groupnl_deploy.cli.picture_file import picture_format
+from groupnl_deploy.mistaken import require_is
 
 if TYPE_CHECKING:
     from groupnl_deploy.evaluation.evaluate import Evaluated
@@ -39,6 +40,7 @@ def evaluate(
     Example: groupnl evaluate imported --dataset folder --data photographs --confusion confusion.png
     """
     format = None if confusion is None else picture_format(confusion)
+    require_is(folder, "checkpoint", "artifact")
     from groupnl_deploy.evaluation.evaluate import evaluate_folder
 
     load_named(module)

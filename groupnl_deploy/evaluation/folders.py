@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from device_agent.manifest import MANIFEST_FILE
-from groupnl_deploy.errors import UsageError
 from groupnl_deploy.evaluation.subject import Subject
+from groupnl_deploy.mistaken import refusal
 from groupnl_deploy.workspace import CHECKPOINT_FILE
 
 
@@ -22,8 +22,4 @@ def open_subject(folder: Path) -> Subject:
         from groupnl_deploy.evaluation.checkpoint import checkpoint_subject
 
         return checkpoint_subject(folder)
-    raise UsageError(
-        f"{folder} {'is neither a checkpoint nor an artifact' if folder.exists() else 'does not exist'}.",
-        f"Name a folder with a {CHECKPOINT_FILE}, as groupnl train or models import writes, or with a {MANIFEST_FILE}, "
-        "as groupnl export does.",
-    )
+    raise refusal(folder, "checkpoint", "artifact")

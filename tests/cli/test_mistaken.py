@@ -14,6 +14,7 @@ COMMANDS: dict[str, Callable[[str], list[str]]] = {
     "push": lambda path: ["push", path, *ONTO],
     "bench": lambda path: ["bench", "--artifact", path, *ONTO, "--backend", "onnxruntime"],
     "export": lambda path: ["export", path, "--out", "out"],
+    "evaluate": lambda path: ["evaluate", path],
 }
 
 
@@ -51,7 +52,7 @@ AN_ARTIFACT = [
     ("campaign.toml", "a file of settings", "groupnl run campaign.toml"),
     ("net-onnx/manifest.json", "a file out of such a folder", "Name the folder: net-onnx"),
     ("net/checkpoint.json", "a file out of such a folder", "groupnl export net --out ARTIFACT"),
-    ("notes.txt", "a file of another kind", "Name a folder that groupnl export wrote"),
+    ("notes.txt", "it is another file", "Name a folder that groupnl export wrote"),
     ("empty", "it has no manifest.json", "Name a folder that groupnl export wrote"),
     ("net-onx", "", "Did you mean net-onnx?"),
     ("far/away", "", "Name a folder that groupnl export wrote"),
@@ -64,10 +65,16 @@ A_CHECKPOINT = [
     ("campaign", "the folder of a campaign", "such as campaign/checkpoints/net"),
     ("nett", "does not exist", "Did you mean net?"),
 ]
-CASES = [(command, *case) for command in ("push", "bench") for case in AN_ARTIFACT]
+EITHER = [
+    ("my.onnx", "neither a checkpoint nor an artifact but an ONNX file", "groupnl export --onnx my.onnx"),
+    ("net-onx", "does not exist", "Did you mean net-onnx?"),
+    ("empty", "it has no checkpoint.json and no manifest.json", "Name a folder that groupnl train"),
+]
+CASES = [("export", *case) for case in A_CHECKPOINT] + [("evaluate", *case) for case in EITHER]
+CASES += [(command, *case) for command in ("push", "bench") for case in AN_ARTIFACT]
 
 
-@pytest.mark.parametrize(("command", "path", "words", "remedy"), CASES + [("export", *case) for case in A_CHECKPOINT])
+@pytest.mark.parametrize(("command", "path", "words", "remedy"), CASES)
 def test_the_remedy_is_the_command_that_makes_one_of_it(
     there: Path, command: str, path: str, words: str, remedy: str
 ) -> None:
