@@ -7,6 +7,7 @@ from pathlib import Path
 from groupnl_deploy.errors import VerificationFailed
 from groupnl_deploy.images.dataset import Statistics
 from groupnl_deploy.images.datasets import load_dataset
+from groupnl_deploy.images.decoded import decoded_once
 from groupnl_deploy.images.source import DataSource
 from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.progress import Reporter, Task
@@ -49,7 +50,7 @@ def train_checkpoint(
         workers: processes that read images; None is as many as pay.
     """
     require_absent(out)
-    data, resume_dir = load_dataset(source, reporter=reporter), _resume_folder(out)
+    data, resume_dir = decoded_once(load_dataset(source, reporter=reporter), reporter), _resume_folder(out)
     begin = None if init is None else initial_of(init)
     with reporter.task(f"train {spec.label}") as task:
         show = partial(_show_epoch, task, reporter)
