@@ -1,13 +1,13 @@
 """The loop: it learns, it repeats itself bit for bit, it goes on after an interruption, it stops at NaN."""
 
+import multiprocessing
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from groupnl_deploy.errors import TrainingDiverged, UsageError
-from groupnl_deploy.images.in_memory import InMemoryImages
+from groupnl_deploy.errors import TrainingDiverged
 from groupnl_deploy.models.spec import ConvSpec
 from groupnl_deploy.training.loop import train
 from groupnl_deploy.training.recipe import Recipe
@@ -163,21 +163,36 @@ def test_a_loss_that_is_no_number_stops_the_training(clip, remedy, thin_spec, fe
     assert caught.value.exit_code == 1
 
 
-@pytest.mark.parametrize("change", [{"input_shape": (1, 32, 32)}, {"num_classes": 11}])
-def test_a_network_that_does_not_fit_the_data_is_refused(change, thin_spec, few_digits):
-    with pytest.raises(UsageError, match="The network takes"):
-        train(replace(thin_spec, **change), Recipe(), few_digits, ignore)
+class Costly(ReadOnDemand):
+    """Images with a margin, that a process of its own reads where one is asked for."""
+
+    costly = True
+
+    def __getitem__(self, index):
+        return np.pad(self.images[index], ((0, 0), (2, 2), (2, 2)))
 
 
-def test_no_test_images_are_refused_before_the_first_step(thin_spec, few_digits):
-    none = replace(few_digits, test=InMemoryImages(few_digits.test.pixels[:0], few_digits.test.labels[:0]))
-    seen = []
-    with pytest.raises(UsageError, match="no test images"):
-        train(thin_spec, Recipe(), none, seen.append)
-    assert seen == []
+def test_no_bit_depends_on_who_reads_the_images(thin_spec, few_digits):
+    recipe = Recipe(epochs=1, augmentation="crop_flip_jitter", label_smoothing=0.1, seed=4)
+    data = replace(few_digits, train=Costly(few_digits.train), margin=(3, 36, 36))
+    alone, one, two = (train(thin_spec, recipe, data, ignore, workers=count) for count in (0, 1, 2))
+    assert_same_bits(alone, one)
+    assert_same_bits(alone, two)
 
 
-def test_one_training_image_is_refused(thin_spec, few_digits):
-    one = replace(few_digits, train=InMemoryImages(few_digits.train.pixels[:1], few_digits.train.labels[:1]))
-    with pytest.raises(UsageError, match="1 training images"):
-        train(thin_spec, Recipe(), one, ignore)
+def test_an_interrupted_training_leaves_no_process_and_ends_with_the_same_bits(tmp_path, thin_spec, few_digits):
+    recipe = Recipe(epochs=2, augmentation="crop_flip_jitter", seed=4)
+    data = replace(few_digits, train=Costly(few_digits.train), margin=(3, 36, 36))
+    with pytest.raises(KeyboardInterrupt) as caught:
+        train(thin_spec, recipe, data, interrupt_at(2, 1), tmp_path / "resume", workers=2)
+    assert caught.value is not None and multiprocessing.active_children() == []
+    resumed = train(thin_spec, recipe, data, ignore, tmp_path / "resume", workers=1)
+    assert resumed.resumed_from_epoch == 1
+    assert_same_bits(resumed, train(thin_spec, recipe, data, ignore, workers=0))
+
+
+@pytest.mark.parametrize("augmentation", ["none", "shift"])
+def test_without_random_windows_the_middle_of_the_images_is_trained_on(augmentation, trained, thin_spec, few_digits):
+    recipe = Recipe(epochs=1, augmentation=augmentation, seed=4)
+    wider = replace(few_digits, train=Costly(few_digits.train), margin=(3, 36, 36))
+    assert_same_bits(*(train(thin_spec, recipe, data, ignore, workers=0) for data in (wider, few_digits)))
