@@ -235,8 +235,8 @@ def test_a_form_of_an_export_keeps_its_name_when_a_level_is_added_behind(tmp_pat
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (("dataset =", "datset ="), ["job.toml.train", "unknown key “datset”", "dataset, data, input, epochs, seed"]),
-        (('model = "resnet18_cifar"', "width = 1.0"), ["[[models]] number 1", "either a model, by its name"]),
+        (("dataset =", "datset ="), ["job.toml.train", "unknown key “datset”", "dataset, data, input, recipe, epochs"]),
+        (('model = "resnet18_cifar"', "width = 1.0"), ["[[models]] number 1", "a model, by its name"]),
         (('label = "a"', 'label = "../a"'), ["label"]),
         (("[train]", '[bench]\nbackends = ["onnx"]\n[train]'), ["no backend “onnx”", "onnxruntime"]),
         (

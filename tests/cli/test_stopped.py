@@ -69,8 +69,8 @@ def test_a_training_says_after_which_epoch_it_goes_on_and_whether_any_was_whole(
         InMemoryImages(part.pixels[:count], part.labels[:count]) for part, count in ((whole.train, 32), (whole.test, 8))
     )
     few = dataclasses.replace(whole, train=train_part, test=test_part)
-    monkeypatch.setattr("groupnl_deploy.images.datasets.load_dataset", lambda source: few)
-    monkeypatch.setattr(train, "load_dataset", lambda source: few)
+    monkeypatch.setattr("groupnl_deploy.images.datasets.load_dataset", lambda *said, **more: few)
+    monkeypatch.setattr(train, "load_dataset", lambda *said, **more: few)
     monkeypatch.chdir(tmp_path)
     seen = []
 
