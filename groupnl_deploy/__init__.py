@@ -13,9 +13,11 @@ if TYPE_CHECKING:  # for editors and type checkers; the table below is what runs
     from device_agent.settings import Settings as Settings
     from groupnl_deploy.api.network import Network as Network
     from groupnl_deploy.api.network import build_network as build_network
+    from groupnl_deploy.api.network import evaluate_network as evaluate_network
     from groupnl_deploy.api.network import load_network as load_network
     from groupnl_deploy.api.network import save_network as save_network
     from groupnl_deploy.api.network import train_network as train_network
+    from groupnl_deploy.api.network import wrap_network as wrap_network
     from groupnl_deploy.api.pipeline import bench_artifact as bench_artifact
     from groupnl_deploy.api.pipeline import export_network as export_network
     from groupnl_deploy.api.pipeline import push_artifact as push_artifact
@@ -37,6 +39,7 @@ _WHERE: dict[str, str] = {
     "__version__": "groupnl_deploy.version",
     "bench_artifact": "groupnl_deploy.api.pipeline",
     "build_network": "groupnl_deploy.api.network",
+    "evaluate_network": "groupnl_deploy.api.network",
     "export_network": "groupnl_deploy.api.pipeline",
     "integrate_power": "groupnl_deploy.api.power",
     "load_network": "groupnl_deploy.api.network",
@@ -46,6 +49,7 @@ _WHERE: dict[str, str] = {
     "report_runs": "groupnl_deploy.api.pipeline",
     "save_network": "groupnl_deploy.api.network",
     "train_network": "groupnl_deploy.api.network",
+    "wrap_network": "groupnl_deploy.api.network",
 }
 """The module of each name that is promised. To promise another: its lines here, and its place in docs/api.md."""
 

@@ -1,4 +1,4 @@
-"""Networks: built by name, trained, kept in a folder and had from it again."""
+"""Networks: built by name or of a module, trained, kept in a folder and had from it again."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -6,16 +6,24 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from groupnl_deploy.api.wrapped import origin_of
 from groupnl_deploy.errors import UsageError
+from groupnl_deploy.evaluation.evaluate import Evaluated, evaluate_folder
 from groupnl_deploy.images.datasets import load_dataset
-from groupnl_deploy.images.source import DataSource
-from groupnl_deploy.models.registry import create_model, model_spec
-from groupnl_deploy.models.spec import ModelSpec
+from groupnl_deploy.images.source import DataSource, Shape
+from groupnl_deploy.models.knobs import KNOBS
+from groupnl_deploy.models.own import CodeNotLoaded
+from groupnl_deploy.models.registry import model_spec
+from groupnl_deploy.models.spec import ConvSpec, ModelSpec
+from groupnl_deploy.own_code.load import load_code
+from groupnl_deploy.own_code.network import tried
+from groupnl_deploy.own_code.spec import own_network
 from groupnl_deploy.progress import Reporter, Silence
 from groupnl_deploy.training.checkpoint import CheckpointDraft, ImportedFrom, initialise_checkpoint, save_checkpoint
 from groupnl_deploy.training.checkpoint import load_model as load_checkpoint_model
 from groupnl_deploy.training.files import tensor_bytes
 from groupnl_deploy.training.recipe import Recipe
+from groupnl_deploy.training.recipes import RecipeChanges, recipe_for
 from groupnl_deploy.training.train import train_checkpoint
 from groupnl_deploy.workspace import sha256_hex
 
@@ -27,10 +35,17 @@ class Network:
     Args:
         module: takes (N, C, H, W) images, prepared, to (N, classes) logits. Train it by any program of yours.
         about: its specification, how pixels become its input, whether and on what it was trained.
+        sha256: of the weights that `about` speaks of.
     """
 
     module: nn.Module
     about: CheckpointDraft
+    sha256: str
+
+    @classmethod
+    def as_it_is(cls, module: nn.Module, about: CheckpointDraft) -> "Network":
+        """One whose weights nobody has changed yet."""
+        return cls(module, about, _digest(module))
 
     @property
     def spec(self) -> ModelSpec:
@@ -58,7 +73,7 @@ def build_network(
     """A network by its name or alias, with random weights.
 
     Args:
-        name: one of `groupnl models list`.
+        name: one of `groupnl models list`; or "net.py:net", a function in a file of yours, which is run.
         conv: its convolution; left out, an alias says it, and any other name keeps its own.
         semantics: of GroupNL, "released" or "paper".
         data: images that it shall take and tell apart; their shape and number of classes become its own.
@@ -67,14 +82,45 @@ def build_network(
 
     Raises `UsageError` or `InvalidSpec` for what cannot be.
     """
-    from groupnl_deploy.models.knobs import KNOBS
-
     dataset = None if data is None else load_dataset(data)
     if dataset is not None:
         about = {"num_classes": dataset.num_classes, "input_shape": dataset.input_shape} | about
     knobs = {key: about.pop(key) for key in tuple(about) if key in KNOBS}
-    draft, module = initialise_checkpoint(model_spec(name, conv, semantics, knobs=knobs, **about), dataset)
-    return Network(module, draft)
+    if ":" in name:
+        convolution = ConvSpec.preset(conv or "standard", semantics, **knobs)
+        spec = own_network(load_code(name), convolution, **about).spec
+    else:
+        spec = model_spec(name, conv, semantics, knobs=knobs, **about)
+    draft, module = initialise_checkpoint(spec, dataset)
+    return Network.as_it_is(module, draft)
+
+
+def wrap_network(
+    module: nn.Module,
+    conv: str = "standard",
+    *,
+    input_shape: Shape,
+    semantics: Any = "released",
+    trained: bool = False,
+    **knobs: Any,
+) -> Network:
+    """A copy of a module of yours as a network, with its convolutions replaced where `conv` says so.
+
+    Args:
+        module: takes (N, C, H, W) images to (N, classes) logits, in float32 on the CPU.
+        conv: what its convolutions become, with new weights; "standard" leaves them and theirs.
+        input_shape: (C, H, W) of one image.
+        semantics: of GroupNL, "released" or "paper".
+        trained: whether somebody trained its weights.
+        knobs: of the convolution, such as `ratio=4`.
+
+    Raises `UsageError` and `InvalidSpec` for what is no such network. Its code travels nowhere: it is exported to ONNX.
+    """
+    convolution = ConvSpec.preset(conv, semantics, **knobs)
+    spec = ModelSpec(type(module).__name__, convolution, input_shape=input_shape, code=origin_of(module))
+    classes, _ = tried(spec, Path.cwd())
+    draft, copied = initialise_checkpoint(replace(spec, num_classes=classes))
+    return Network.as_it_is(copied, _trained_elsewhere(draft, copied) if trained else draft)
 
 
 def train_network(
@@ -82,6 +128,8 @@ def train_network(
     data: DataSource,
     out: Path | str,
     recipe: Recipe | None = None,
+    *,
+    init: Path | str | None = None,
     reporter: Reporter | None = None,
 ) -> Network:
     """Train a network of this specification from its first weights on, and keep its checkpoint folder.
@@ -92,11 +140,26 @@ def train_network(
         network: what to train; its own weights are not read.
         data: the images.
         out: the folder to write; it must not exist.
-        recipe: how; None is the usual one.
+        recipe: how; None is the one that `groupnl train` takes.
+        init: the folder of a checkpoint to begin with in place of the first weights.
         reporter: told of the progress.
     """
-    train_checkpoint(network.spec, recipe or Recipe(), data, Path(out), reporter or Silence())
+    chosen = recipe or recipe_for(data.name, RecipeChanges(), network.spec.seed, init is not None)
+    begin = None if init is None else Path(init)
+    train_checkpoint(network.spec, chosen, data, Path(out), reporter or Silence(), init=begin)
     return load_network(out)
+
+
+def evaluate_network(folder: Path | str, data: DataSource | None = None, reporter: Reporter | None = None) -> Evaluated:
+    """How many test images the network in a checkpoint or an artifact answers rightly, class by class.
+
+    Args:
+        folder: of the checkpoint or the artifact.
+        data: which images; None is those that it was trained on, of which only the test part counts.
+        reporter: told of the progress.
+    """
+    name, path = (None, None) if data is None else (data.name, data.path)
+    return evaluate_folder(Path(folder), name, path, reporter or Silence())
 
 
 def save_network(
@@ -104,8 +167,8 @@ def save_network(
 ) -> Path:
     """Keep a network in a new checkpoint folder, which export, push and bench take.
 
-    Weights that are no longer those of its seed were trained by the caller: on what and how well is not known here,
-    and that is what the checkpoint says.
+    Weights that have changed since the network was made or loaded were trained by the caller: on what and how well is
+    not known here, and that is what the checkpoint says.
 
     Args:
         network: the network; its module has the weights.
@@ -116,24 +179,44 @@ def save_network(
     about = replace(network.about, mean=mean or network.about.mean, std=std or network.about.std)
     if len(about.mean) != len(about.std) or len(about.mean) != network.spec.input_shape[0]:
         raise UsageError("Mean and std have not one number for each channel.", "Give both, one number a channel.")
-    save_checkpoint(Path(out), _as_it_is(replace(network, about=about)), network.module)
+    changed = _digest(network.module) != network.sha256
+    save_checkpoint(Path(out), _trained_elsewhere(about, network.module) if changed else about, network.module)
     return Path(out)
 
 
-def load_network(folder: Path | str) -> Network:
-    """The network in a checkpoint folder, in evaluation mode. Raises `UsageError`, `VerificationFailed`."""
-    checkpoint, module = load_checkpoint_model(Path(folder))
+def load_network(folder: Path | str, code: str | nn.Module | None = None) -> Network:
+    """The network in a checkpoint folder, in evaluation mode.
+
+    Args:
+        folder: the checkpoint.
+        code: of a network of your own, which no checkpoint holds: "net.py:net", which is run, or a module like the one
+            that was wrapped.
+
+    Raises `UsageError`, `VerificationFailed`.
+    """
+    if isinstance(code, str):
+        load_code(code)
+    elif code is not None:
+        origin_of(code)
+    try:
+        checkpoint, module = load_checkpoint_model(Path(folder))
+    except CodeNotLoaded as error:
+        raise UsageError(
+            f"{folder} holds a network of your own, {error.origin}, and its code is not what was given.",
+            'Give it as it was: load_network(folder, code="net.py:net"), or a module like the one that was wrapped.',
+        ) from error
     known = {name: getattr(checkpoint, name) for name in CheckpointDraft.__dataclass_fields__}
-    return Network(module, CheckpointDraft(**known))
+    return Network.as_it_is(module, CheckpointDraft(**known))
 
 
-def _as_it_is(network: Network) -> CheckpointDraft:
-    """What can be said of weights that anybody may have changed since the network was made."""
-    state = network.module.state_dict()
-    fresh = create_model(network.spec).state_dict()
-    if fresh.keys() == state.keys() and all(bool((fresh[key] == state[key]).all()) for key in fresh):
-        return replace(network.about, trained=False, accuracy=None, recipe=None, epoch=0, epochs=0, imported=None)
-    origin = ImportedFrom(file="memory", sha256=sha256_hex(tensor_bytes(state)), weights="raw")
+def _digest(module: nn.Module) -> str:
+    return sha256_hex(tensor_bytes(module.state_dict()))
+
+
+def _trained_elsewhere(about: CheckpointDraft, module: nn.Module) -> CheckpointDraft:
+    """What can be said of weights that another program made."""
+    origin = ImportedFrom(file="memory", sha256=_digest(module), weights="raw")
     assumed = ("it was trained by another program, in memory; on which images and how well is not known",)
-    about = replace(network.about, trained=True, data=None, accuracy=None, recipe=None, epoch=0, epochs=0)
-    return replace(about, imported=origin, assumed=assumed)
+    return replace(
+        about, trained=True, data=None, accuracy=None, recipe=None, epoch=0, epochs=0, imported=origin, assumed=assumed
+    )

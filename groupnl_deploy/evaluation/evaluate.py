@@ -37,6 +37,9 @@ class Evaluated:
     left_out: int
     notes: tuple[str, ...]
 
+    def __str__(self) -> str:
+        return f"{self.subject.label} on {self.data.name}: {self.evaluation.confusion}"
+
 
 def evaluate_folder(folder: Path, name: str | None, path: str | None, reporter: Reporter) -> Evaluated:
     """Evaluate a checkpoint or an artifact on test images, a few of them in memory at a time.

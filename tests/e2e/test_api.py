@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 import groupnl_deploy as gnl
+from groupnl_deploy.models import own
 
 ROOT = Path(__file__).parents[2]
 
@@ -49,6 +51,41 @@ def test_a_network_that_the_caller_trained_is_kept_as_just_that(tmp_path: Path) 
         "resnet18_cifar x0.125 groupnl (released), 3x32x32 to 3 classes, "
         f"{sum(p.numel() for p in again.module.parameters()):,} parameters, trained"
     )
+
+
+class Small(nn.Sequential):
+    def __init__(self, width: int = 8) -> None:
+        layers = nn.Conv2d(3, width, 3), nn.ReLU(), nn.Conv2d(width, 16, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1)
+        super().__init__(*layers, nn.Flatten(), nn.Linear(16, 4))
+
+
+def test_a_module_of_ones_own_is_wrapped_kept_and_loaded_with_its_code_alone(tmp_path: Path) -> None:
+    module = Small()
+    plain = gnl.wrap_network(module, input_shape=(3, 16, 16))
+    images = torch.rand(2, 3, 16, 16)
+    assert torch.equal(plain(images), module.eval()(images)) and plain.spec.num_classes == 4
+    other = gnl.wrap_network(module, "groupnl", input_shape=(3, 16, 16), ratio=2)
+    assert [type(it).__name__ for it in other.module.modules()].count("GroupNLConv2d") == 1
+    gnl.save_network(gnl.wrap_network(module, input_shape=(3, 16, 16), trained=True), tmp_path / "mine")
+    provided = dict(own._builders)
+    own._builders.clear()  # as in another process
+    with pytest.raises(gnl.GroupNLError, match="a network of your own, memory:Small"):
+        gnl.load_network(tmp_path / "mine")
+    with pytest.raises(gnl.GroupNLError, match="is not what was given"):
+        gnl.load_network(tmp_path / "mine", code=Small(4))
+    again = gnl.load_network(tmp_path / "mine", code=Small())
+    assert again.about.trained and torch.equal(again(images), module(images))
+    assert gnl.export_network(tmp_path / "mine", tmp_path / "art").manifest.outputs[0].shape == (1, 4)
+    own._builders.update(provided)
+
+
+def test_a_network_that_did_not_change_is_kept_as_what_it_was(tmp_path: Path) -> None:
+    network = gnl.build_network("resnet18_cifar", "standard", width=0.125, data=gnl.DataSource("digits"))
+    trained = gnl.train_network(network, gnl.DataSource("digits"), tmp_path / "net", gnl.Recipe(epochs=1))
+    gnl.save_network(trained, tmp_path / "copy")
+    assert gnl.load_network(tmp_path / "copy").about == trained.about
+    found = gnl.evaluate_network(tmp_path / "copy")
+    assert found.evaluation.accuracy == trained.about.accuracy and "\n" not in str(found)
 
 
 def test_mean_and_std_that_fit_no_image_are_refused(tmp_path: Path) -> None:
