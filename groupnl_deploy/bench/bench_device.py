@@ -18,7 +18,8 @@ from groupnl_deploy.bench.run import BenchRun, Images, save_run
 from groupnl_deploy.bench.session import Subject, Watch, run_session
 from groupnl_deploy.bench.unfinished import unfinished_run
 from groupnl_deploy.deploy.inventory import get_device
-from groupnl_deploy.deploy.ledger import find_deployment, remote_manifest
+from groupnl_deploy.deploy.ledger import find_deployment, is_artifact_id, remote_manifest
+from groupnl_deploy.deploy.push import push_if_missing
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.mistaken import refusal
 from groupnl_deploy.progress import Reporter, Task
@@ -29,8 +30,6 @@ from groupnl_deploy.remote.transport import Transport
 from groupnl_deploy.remote.waiting import DEFAULT_WAIT_S, take_lock
 from groupnl_deploy.words import known_word
 from groupnl_deploy.workspace import require_absent
-
-_ID = re.compile(r"[0-9a-f]{6,64}")
 
 
 def bench_device(
@@ -46,12 +45,15 @@ def bench_device(
 ) -> tuple[BenchRun, Path]:
     """Benchmark a pushed artifact and keep the run folder. `artifact` is a folder, an id, or None for the newest.
 
+    A folder that the device has not got is pushed first.
     Waits up to `wait_s` seconds while a push or another benchmark holds the device.
     Where anything ends it early, what was measured until then stays beside the folder; see `unfinished_run`.
     """
     known_word("backend", backend, BACKENDS)
     device, wanted = get_device(device_name), _artifact_id(artifact)
     _require_possible(backend, settings, plan, out)
+    if artifact is not None and (Path(artifact) / MANIFEST_FILE).is_file():
+        push_if_missing(Path(artifact), device.name, reporter, wait_s)
     with connect(device) as transport, open_agent(transport) as agent:
         deployment = _locked(agent, device.name, backend, wanted, wait_s, reporter)
         subject = _subject(transport, deployment, settings.workload.images)
@@ -119,7 +121,7 @@ def _artifact_id(artifact: str | None) -> str | None:
         return None
     if (Path(artifact) / MANIFEST_FILE).is_file():
         return open_artifact(Path(artifact)).sha256
-    if _ID.fullmatch(artifact):
+    if is_artifact_id(artifact):
         return artifact
     why = refusal(Path(artifact), "artifact")
     if os.path.lexists(artifact):

@@ -1,5 +1,6 @@
 """What was pushed to a device: the deployment that a benchmark runs, and its manifest as it lies there."""
 
+import re
 from collections.abc import Sequence
 
 from device_agent.backend_table import BACKENDS
@@ -9,6 +10,11 @@ from device_agent.strict import StrictError
 from groupnl_deploy.errors import UsageError, VerificationFailed
 from groupnl_deploy.remote.transport import Transport
 from groupnl_deploy.workspace import sha256_hex
+
+
+def is_artifact_id(text: str) -> bool:
+    """Whether it can be the id of an artifact, or the beginning of one."""
+    return bool(re.fullmatch("[0-9a-f]{6,64}", text))
 
 
 def find_deployment(deployments: Sequence[Deployment], device: str, backend: str, wanted: str | None) -> Deployment:

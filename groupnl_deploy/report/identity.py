@@ -225,6 +225,17 @@ class _OwnWidthsTrait(KnobTrait):
 
 
 @dataclass(frozen=True)
+class _CodeTrait(KnobTrait):
+    """A user's own: the file, and the beginning of its digest."""
+
+    def text(self, row: Identity) -> str:
+        return f"{value['file']} #{value['sha256'][:8]}" if (value := self.value(row)) else _NONE
+
+    def parts(self, row: Identity) -> dict[str, str]:
+        return {"": self.text(row)} if self.name in row.knobs else {}
+
+
+@dataclass(frozen=True)
 class _VersionsTrait(Trait):
     """Libraries are compared one by one: which of them a backend has is the backend's difference."""
 
@@ -262,6 +273,8 @@ _HEADINGS = {"bn_eps": "BN eps", **{name: knob.heading for name, knob in KNOBS.i
 def _knob(name: str) -> Trait:
     if name == "widths":
         return _OwnWidthsTrait(name, "Widths")
+    if name == "code":
+        return _CodeTrait(name, "Code")
     heading = _HEADINGS.get(name, name.replace("_", " ").capitalize())
     return KnobTrait(name, heading, told=name == "padding" or (name in KNOBS and bool(KNOBS[name].label)))
 
