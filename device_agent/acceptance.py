@@ -11,6 +11,12 @@ from device_agent.backends import Backend
 from device_agent.errors import BackendFailed, DigestMismatch
 from device_agent.manifest import ArtifactManifest, Golden, Role, TensorInfo
 
+_REMEDY = "Install another version of the runtime on the device, or export for it, and push again."
+_QUANTIZED_REMEDY = (
+    "x86 processors without VNNI saturate sums of 8-bit products: quantize with weights of 7 bits (reduce_range=True "
+    "in onnxruntime.quantization), or with both activations and weights unsigned, and export again."
+)
+
 
 def require_golden(backend: Backend, directory: Path, manifest: ArtifactManifest) -> None:
     """Run the golden inputs and compare. Raises `BackendFailed` with the difference; nothing to do without a pair."""
@@ -24,7 +30,7 @@ def require_golden(backend: Backend, directory: Path, manifest: ArtifactManifest
     if difference is not None:
         raise BackendFailed(
             f"This device computes another answer than the one the artifact was proved with: {difference}.",
-            "Install another version of the runtime on the device, or export for it, and push again.",
+            _QUANTIZED_REMEDY if manifest.quantized else _REMEDY,
         )
 
 

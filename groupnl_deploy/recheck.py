@@ -11,13 +11,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from device_agent.manifest import ArtifactManifest, TensorInfo, is_artifact_id
+from device_agent.manifest import ArtifactManifest, Golden, TensorInfo, is_artifact_id
 from device_agent.strict import StrictError, from_dict
 from exporters.artifact import Artifact
 from exporters.choices import BATCH_NAME, INPUT_NAME, LEVELS, OUTPUT_NAME
 from exporters.graph_facts import Axes, GraphFacts, Value, read_graph_facts
 from exporters.targets import TARGETS
-from exporters.tolerances import ON_A_DEVICE, PROVED_AT, ROUNDINGS, TOLERANCE, tie
+from exporters.tolerances import (
+    ON_A_DEVICE,
+    PROVED_AT,
+    QUANTIZED_MOST,
+    QUANTIZED_TIES,
+    ROUNDINGS,
+    TOLERANCE,
+    tie,
+)
 from groupnl_deploy.artifact_source import REMEDY, ExportedFrom, given_source, source_at_hand
 from groupnl_deploy.errors import VerificationFailed
 from groupnl_deploy.models.spec import ModelSpec
@@ -121,13 +129,25 @@ def _of_allowances(manifest: ArtifactManifest) -> Iterator[str]:
     if golden.measure != ("mean" if manifest.quantized else "max"):
         yield f"its golden pair is held against the {golden.measure} |Δ|, and quantized is {manifest.quantized}"
     if manifest.quantized:
-        return  # integers are rounded to other steps there; `of_golden` tells whether an allowance is too wide
+        yield from _of_quantized(manifest, golden)
+        return
     for info, allowed in zip(manifest.outputs, golden.tolerances, strict=True):
         most = ON_A_DEVICE * parity.tolerance * parity.output_std if info.is_float else 0.0
         if allowed > most * _SLACK and (info.name == parity.output or not info.is_float):
             yield f"its golden tolerance of {info.name} is {allowed:.3g}, and the proof allows {most:.3g}"
     if not golden.tie <= ON_A_DEVICE * tie(parity.eager_error) * _SLACK:
         yield f"its golden tie is {golden.tie:.3g}, wider than its rounding allows"
+
+
+def _of_quantized(manifest: ArtifactManifest, golden: Golden) -> Iterator[str]:
+    """Of a quantized graph: nobody may be off by half the spread, and no two answers farther apart are tied."""
+    parity, names = manifest.parity, [info.name for info in manifest.outputs]
+    most, widest = QUANTIZED_MOST * parity.output_std, max(golden.tolerances)
+    for name, allowed in zip(names, golden.tolerances, strict=True):
+        if name == parity.output and allowed > most * _SLACK:
+            yield f"its golden tolerance of {name} is {allowed:.3g}, and a quantized graph has at most {most:.3g}"
+    if golden.tie > QUANTIZED_TIES * widest * _SLACK:
+        yield f"its golden tie is {golden.tie:.3g}, wider than its tolerances allow"
 
 
 def of_making(manifest: ArtifactManifest) -> Iterator[str]:

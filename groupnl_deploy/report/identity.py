@@ -267,6 +267,14 @@ class _WeightsTrait(Trait):
         return {True: "trained", False: "untrained", None: None}[row.trained]
 
 
+@dataclass(frozen=True)
+class _QuantizedTrait(Trait):
+    """Said of those that are."""
+
+    def value(self, row: Identity) -> Any:
+        return row.quantized or None
+
+
 _HEADINGS = {"bn_eps": "BN eps", **{name: knob.heading for name, knob in KNOBS.items()}}
 
 
@@ -296,7 +304,7 @@ TRAITS: tuple[Trait, ...] = (
     Trait("inputs", "Inputs", applies=lambda row: row.inputs is not None),
     Trait("classes", "Classes"),
     Trait("source", "Made from", told=False),
-    Trait("quantized", "Quantized", told=False),
+    _QuantizedTrait("quantized", "Quantized"),
     Trait("format", "Format"),
     Trait("level", "Level"),
     Trait("target", "Target", applies=_to_onnx),

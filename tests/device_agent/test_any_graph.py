@@ -239,6 +239,8 @@ CLAIMS: list[tuple[dict[str, Any], str]] = [
     ({"golden": Golden((0.5,))}, "its golden tolerance of scores is 0.5"),
     ({"golden": Golden((1e-3,), "mean")}, "quantized is False"),
     ({"golden": Golden((99.0,), "mean"), "quantized": True}, "with which zeros would do"),
+    ({"golden": Golden((0.51,), "mean"), "quantized": True}, "a quantized graph has at most 0.5"),
+    ({"golden": Golden((0.01,), "mean", 0.07), "quantized": True}, "its golden tie is 0.07"),
     ({"golden": None}, "it has no golden pair"),
 ]
 
