@@ -91,6 +91,7 @@ CHANGES: dict[str, tuple[BenchRun, tuple[str, ...]]] = {
     "classes": (spec(num_classes=100), ("classes",)),
     "format": (run_of(format="torch", opset=None, target=None), ("format",)),
     "level": (run_of(optimize="none"), ("level",)),
+    "quantized": (run_of(quantized=True), ("quantized",)),
     "target": (run_of(target="rpi4"), ("target",)),
     "opset": (run_of(opset=17), ("opset",)),
     "backend": (result(backend="null"), ("backend",)),
@@ -132,6 +133,10 @@ def test_one_change_is_a_column_and_in_json_and_csv(change: str) -> None:
         assert lines[0][name] != lines[1][name]
         first, second = (document["knobs"].get(name, document.get(name)) for document in documents)
         assert first != second
+
+
+def test_that_they_are_quantized_is_said_of_those_that_are() -> None:
+    assert "quantized yes" in shared([row_of(run_of(quantized=True))]) and "uantized" not in shared([row_of(run_of())])
 
 
 def test_the_name_of_the_run_tells_two_of_one_kind_apart() -> None:
