@@ -184,7 +184,8 @@ def _like_timm(name: str) -> nn.Module:
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if any(block.page == page for block in of("python"))], ids=str)
-def test_python_runs(page, monkeypatch, capsys):
+def test_python_runs(page, monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
     run_python(page, monkeypatch)
 
 
