@@ -112,7 +112,7 @@ def randomise_batchnorm(model: nn.Module, inputs: torch.Tensor) -> None:
 def specs(net: str, semantics: Semantics) -> tuple[ModelSpec, ModelSpec]:
     """(the network with GroupNL, the same with standard convolutions)."""
     groupnl = model_spec(net, semantics=semantics, otherwise="groupnl-sparse")
-    return groupnl, model_spec(ALIASES.get(net, (net, ""))[0], "standard")
+    return groupnl, model_spec(ALIASES[net].network if net in ALIASES else net, "standard")
 
 
 def raw_graph(of: Subject) -> onnx.ModelProto:

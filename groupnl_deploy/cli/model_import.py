@@ -17,7 +17,7 @@ from groupnl_deploy.words import command_line
 @guarded
 @with_conv_options
 def import_(
-    file: Annotated[Path, typer.Argument(help="A training checkpoint of timm's or the authors', or safetensors.")],
+    file: Annotated[Path, typer.Argument(help="A checkpoint that torch.save wrote, or safetensors.")],
     out: OutFolder,
     options: ConvOptions,
     model: Annotated[
@@ -25,6 +25,9 @@ def import_(
     ] = None,
     module: Module = None,
     ema: Annotated[bool, typer.Option("--ema", help="Take the weights' moving average (state_dict_ema).")] = False,
+    take: Annotated[
+        str | None, typer.Option(help="Where the file holds several networks, the name of one, as teacher.")
+    ] = None,
     classes: Annotated[int | None, typer.Option(help="Outputs of the network; as on its data set if left out.")] = None,
     width: Annotated[float, typer.Option(help="Factor on every channel count.")] = 1.0,
     mean: Annotated[
@@ -36,12 +39,15 @@ def import_(
 ) -> None:
     """Turn a file of the authors' code, timm or another program into a checkpoint folder.
 
-    Nothing in the file is executed: one that wants more than tensors is refused. The file does not say what
+    Nothing in the file is executed: one that wants more than tensors and plain settings is refused. Lightning's,
+    torchvision's and other programs' files are read too (docs/importing.md has the list). The file does not say what
     GroupNL computes with its weights; --semantics and its single options do. A file that says it is another network
     with the same keys, as timm's tf_ ones, is refused. Mean, std and input are what timm's config.json beside the file
     or the file itself says; else they are assumed, and that is said and kept.
 
     Example: groupnl models import model_best.pth.tar --model gnl_resnet50 --out net
+
+    Example: groupnl models import distilled.pth --model resnet18 --classes 10 --take student --out net
 
     Example: groupnl models import model.safetensors --model tf_mobilenetv3_large_100 --mean 0.5 --std 0.5 --out net
     """
@@ -58,7 +64,7 @@ def import_(
     from groupnl_deploy.training.preparation import ImageOptions
 
     images = ImageOptions(numbers("--mean", mean), numbers("--std", std, above_zero=True), image)
-    imported = import_weights(file, spec, out, ema=ema, images=images)
+    imported = import_weights(file, spec, out, ema=ema, take=take, images=images)
     notes = [*imported.notes, *imported.checkpoint.assumed]
     for note in notes:
         console.say(f"Note: {note}.")

@@ -30,8 +30,8 @@ Seed = Annotated[int, typer.Option(help="Seed of the weights and of GroupNL's hy
 def list_(json: Json = False) -> None:
     """List the networks. Example: groupnl models list"""
     aliases: dict[str, list[str]] = {}
-    for alias, (name, _) in ALIASES.items():
-        aliases.setdefault(name, []).append(alias)
+    for name, alias in ALIASES.items():
+        aliases.setdefault(alias.network, []).append(name)
     if json:
         models = [
             {"name": entry.name, "summary": entry.summary, "aliases": aliases.get(entry.name, [])}
@@ -44,8 +44,8 @@ def list_(json: Json = False) -> None:
         return
     rows = [(entry.name, entry.summary, f"{entry.input_shape[1]}x{entry.input_shape[2]}") for entry in list_models()]
     console.show_table([(heading, False) for heading in ("Name", "What it is", "Image")], rows)
-    for alias, (name, method) in ALIASES.items():
-        console.show_text(f" {alias} = {name} --conv {method}")
+    for name, alias in ALIASES.items():
+        console.show_text(f" {name} = {alias.network} {alias.options}")
     console.show_table([("--conv", False), ("What it is", False)], [(one.word, one.about) for one in _convolutions()])
     console.say("Any network with any convolution. Counts: groupnl models show NAME --conv groupnl")
 

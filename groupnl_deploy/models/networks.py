@@ -5,7 +5,7 @@ To add one: a function `ModelSpec → nn.Module` in a file here, and a line in `
 
 import pkgutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, get_args
 
 from groupnl_deploy.models.spec import Padding
@@ -57,6 +57,27 @@ class Network:
     def load(self, target: str) -> Any:
         """What `build` or `initialise` names."""
         return pkgutil.resolve_name(f"{_MODELS}{target}")
+
+
+@dataclass(frozen=True)
+class Alias:
+    """A second name of a network, with the convolution that it says.
+
+    Args:
+        network: a key of `NETWORKS`.
+        method: the convolution.
+        knobs: of it, that the name says.
+    """
+
+    network: str
+    method: str = "groupnl-sparse"
+    knobs: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def options(self) -> str:
+        """What the name is in options, such as "--conv groupnl --ratio 4"."""
+        said = {"conv": self.method, **self.knobs}
+        return " ".join(f"--{name.replace('_', '-')} {value}" for name, value in said.items())
 
 
 # The inputs and classes of the data sets that the papers' networks are made for.
@@ -116,15 +137,19 @@ def by_name(networks: Iterable[Network]) -> dict[str, Network]:
     return table
 
 
-# The names of the authors' code, each a network with sparse GroupNL where the papers put it.
-ALIASES: dict[str, tuple[str, str]] = {
-    "gnl_resnet50": ("resnet50", "groupnl-sparse"),
-    "gnl_resnet101": ("resnet101", "groupnl-sparse"),
-    "mobilenetv2_gnl_100": ("mobilenetv2_100", "groupnl-sparse"),
-    "mobilenetv3_gnl_large_100": ("mobilenetv3_large_100", "groupnl-sparse"),
-    "efficientnet_gnl_lite0": ("efficientnet_lite0", "groupnl-sparse"),
-    "efficientnet_gnl_es": ("efficientnet_es", "groupnl-sparse"),
-    "efficientnetv2_gnl_s": ("efficientnetv2_s", "groupnl-sparse"),
+# The names of the authors' code: sparse GroupNL where the papers put it, and dense GroupNL ("std") in the same places.
+ALIASES: dict[str, Alias] = {
+    "gnl_resnet50": Alias("resnet50"),
+    "gnl_resnet101": Alias("resnet101"),
+    "gnl_std_r2_resnet50": Alias("resnet50", "groupnl", {"ratio": 2}),
+    "gnl_std_r2_resnet101": Alias("resnet101", "groupnl", {"ratio": 2}),
+    "gnl_std_r4_resnet50": Alias("resnet50", "groupnl", {"ratio": 4}),
+    "gnl_std_r4_resnet101": Alias("resnet101", "groupnl", {"ratio": 4}),
+    "mobilenetv2_gnl_100": Alias("mobilenetv2_100"),
+    "mobilenetv3_gnl_large_100": Alias("mobilenetv3_large_100"),
+    "efficientnet_gnl_lite0": Alias("efficientnet_lite0"),
+    "efficientnet_gnl_es": Alias("efficientnet_es"),
+    "efficientnetv2_gnl_s": Alias("efficientnetv2_s"),
 }
 
 NETWORKS: Mapping[str, Network] = by_name(

@@ -43,9 +43,12 @@ def model_spec(
 
     Raises `UnknownModel`, and `InvalidSpec` for what does not fit.
     """
-    canonical, implied = ALIASES.get(name, (name, None))
-    entry = entry_of(canonical)
-    chosen = method or implied or (entry.groupnl if otherwise == "groupnl" else otherwise)
+    alias = ALIASES.get(name)
+    entry = entry_of(alias.network if alias else name)
+    implied = alias.method if alias else entry.groupnl if otherwise == "groupnl" else otherwise
+    chosen = method or implied
+    if alias and chosen == alias.method:
+        knobs = {**alias.knobs, **(knobs or {})}
     if chosen in entry.bn_over_seeds:
         knobs = {"bn_position": "seeds"} | (knobs or {})
     spec = ModelSpec(

@@ -50,13 +50,19 @@ class Preparation:
     assumed_statistics: bool
 
 
-def prepare(spec: ModelSpec, options: ImageOptions, claims: Claims) -> Preparation:
+def prepare(spec: ModelSpec, options: ImageOptions, claims: Claims, channels_taken: int | None = None) -> Preparation:
     """Decide on mean, std and input shape of an imported network.
+
+    Args:
+        spec: the network as named.
+        options: what the user said.
+        claims: what the file says.
+        channels_taken: of images, by the weights of the first layer, where those alone differ from the network's.
 
     Raises `UsageError` for a mean or std of the user's that has neither one number nor as many as channels, or that
     is of pixels from 0 to 255.
     """
-    shape = _shape(spec, options, claims)
+    shape = _shape(spec, options, claims, channels_taken)
     channels = shape.value[0]
     own, (usual_mean, usual_std) = network_of(spec), preprocessing(None, channels)
     whose = f"timm's for {spec.name}" if own.mean else "ImageNet's"
@@ -74,10 +80,13 @@ def prepare(spec: ModelSpec, options: ImageOptions, claims: Claims) -> Preparati
     )
 
 
-def _shape(spec: ModelSpec, options: ImageOptions, claims: Claims) -> ImageFact:
+def _shape(spec: ModelSpec, options: ImageOptions, claims: Claims, channels_taken: int | None) -> ImageFact:
     if options.input_shape is not None or spec.input_shape != model_spec(spec.name).input_shape:
         return ImageFact(_USER, options.input_shape or spec.input_shape)
-    return claims.input_shape or ImageFact("", spec.input_shape)
+    said = claims.input_shape or ImageFact("", spec.input_shape)
+    if channels_taken in (None, said.value[0]):
+        return said
+    return ImageFact("its first layer", (channels_taken, *said.value[1:]))
 
 
 def _statistics(name: str, said: PerChannel | None, claimed: ImageFact | None, channels: int) -> ImageFact | None:

@@ -141,7 +141,7 @@ def _registered() -> frozenset[str]:
 def _names() -> dict[str, str]:
     """Every name that a text may hold, and the network that it means."""
     own = {name: name for name in _registered()}
-    aliases = {alias: name for alias, (name, _) in ALIASES.items()}
+    aliases = {name: alias.network for name, alias in ALIASES.items()}
     twins = {other: other for others in _families().values() for other in others}
     same = {other: base for base, found in _table()["twins"].items() for other, far in found.items() if not far}
     renamed = {old: new.partition(".")[0] for old, new in _table()["renamed"].items()}

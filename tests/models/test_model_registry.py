@@ -78,9 +78,10 @@ def test_the_full_cross_of_ratios_and_groups_builds(name, method, nl_groups, rat
 
 
 @pytest.mark.parametrize("alias", ALIASES)
-def test_an_alias_is_its_network_with_sparse_groupnl(alias):
+def test_an_alias_is_its_network_with_its_convolution(alias):
     spec = model_spec(alias)
-    assert (spec.name, spec.conv.method) == ALIASES[alias]
+    assert (spec.name, spec.conv.method) == (ALIASES[alias].network, ALIASES[alias].method)
+    assert all(getattr(spec.conv, knob) == value for knob, value in ALIASES[alias].knobs.items())
     assert spec.input_shape == (3, 224, 224)
     assert model_spec(alias, "ghost").conv.method == "ghost"
 

@@ -418,13 +418,15 @@ def test_an_import_says_which_preparation_fits_better(tmp_path):
     assert [sentence[:13] for sentence in kept.assumed] == ["could also be"]
 
 
-def test_images_of_one_channel_are_asked_for_and_taken(tmp_path):
+def test_a_first_layer_of_one_channel_says_what_its_images_are(tmp_path):
     spec = model_spec("resnet18_cifar", width=0.125)
     grey = model_spec("resnet18_cifar", width=0.125, input_shape=(1, 32, 32))
     torch.save(create_model(grey).state_dict(), tmp_path / "a.pth")
-    with pytest.raises(UsageError) as caught:
-        import_weights(tmp_path / "a.pth", spec, tmp_path / "net")
-    assert "--input 1,32,32" in caught.value.remedy
-    images = ImageOptions(input_shape=(1, 32, 32))
-    kept = import_weights(tmp_path / "a.pth", spec, tmp_path / "net", images=images).checkpoint
+    made = import_weights(tmp_path / "a.pth", spec, tmp_path / "net")
+    kept = made.checkpoint
     assert kept.spec == grey and len(kept.mean) == len(kept.std) == 1
+    assert "input 1,32,32: so its first layer says" in made.notes
+    with pytest.raises(UsageError) as caught:
+        images = ImageOptions(input_shape=(3, 32, 32))
+        import_weights(tmp_path / "a.pth", spec, tmp_path / "other", images=images)
+    assert "--input 1,32,32" in caught.value.remedy
