@@ -48,6 +48,7 @@ class ImportedFrom:
         file: its name, without the folder.
         sha256: of its content.
         weights: "raw" ones, or their exponential moving average ("ema").
+        key: where in the file they were, as "teacher" or "run.best"; None for the file's own.
         arch: what its author calls the network.
         epoch: the number of the last epoch, counted from zero as timm does.
         metric: the author's validation result then, in the author's unit (timm: top-1 in percent).
@@ -57,6 +58,7 @@ class ImportedFrom:
     file: str
     sha256: str
     weights: Literal["raw", "ema"]
+    key: str | None = None
     arch: str | None = None
     epoch: int | None = None
     metric: float | None = None

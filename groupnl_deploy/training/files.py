@@ -1,7 +1,10 @@
 """Files whose digest is recorded: the bytes that are checked are the bytes that are used."""
 
+import os
+import re
 from pathlib import Path
 
+import safetensors
 import safetensors.torch
 from torch import Tensor
 
@@ -40,9 +43,21 @@ def tensor_bytes(tensors: dict[str, Tensor]) -> bytes:
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor]) -> FileDigest:
-    """Write a safetensors file and describe it.
+    """Write a safetensors file, without a second copy of its numbers in memory, and describe it.
 
-    The library makes the bytes and we write them: its own writing turns a full disk into an error of its own.
+    Raises `OSError` where the disk refuses, as any writing does.
     """
-    path.write_bytes(tensor_bytes(tensors))
+    path.touch()
+    mode = path.stat().st_mode  # what the umask leaves; the library makes files that are their owner's alone
+    try:
+        safetensors.torch.save_file({key: tensor.detach().contiguous() for key, tensor in tensors.items()}, path)
+    except safetensors.SafetensorError as error:
+        raise _of_disk(error, path) or error from error
+    path.chmod(mode)
     return FileDigest.of(path)
+
+
+def _of_disk(error: Exception, path: Path) -> OSError | None:
+    """The operating system's error in one of the library's, which keeps its number in its words alone."""
+    number = re.search(r"os error (\d+)", str(error))
+    return OSError(int(number[1]), os.strerror(int(number[1])), str(path)) if number else None

@@ -47,7 +47,8 @@ def better_preparation(model: nn.Module, spec: ModelSpec, mean: PerChannel, std:
     photographs = torch.tensor(bench_images(None, spec.input_shape, _PHOTOGRAPHS).images)
     off = {name: _off(model, as_input(photographs, *usual)) for name, usual in USUAL.items()}
     best = min(off, key=lambda name: abs(off[name]))
-    assumed = abs(_off(model, as_input(photographs, mean, std)))
+    same = next((name for name, usual in USUAL.items() if usual == (tuple(mean), tuple(std))), None)
+    assumed = abs(off[same] if same else _off(model, as_input(photographs, mean, std)))
     if not (abs(off[best]) <= FITS and MISFITS <= assumed < math.inf):
         return None
     said = " ".join(

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.models.networks import ALIASES
 from groupnl_deploy.models.registry import create_model, entry_of
+from groupnl_deploy.models.sketch import sketch
 from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.training.checkpoint import Checkpoint, CheckpointDraft, save_checkpoint
 from groupnl_deploy.training.claims import Claim, Claims, gather
@@ -112,8 +113,7 @@ def _in_our_words(
 
 def _filled(spec: ModelSpec, tensors: Mapping[str, Tensor]) -> nn.Module:
     """The network around the file's own tensors, in evaluation mode; nothing is copied that is float32 already."""
-    with torch.device("meta"):
-        model = create_model(spec)
+    model = sketch(spec)
     state = {key: _as_own(tensors.get(key), own) for key, own in model.state_dict().items()}
     model.load_state_dict(state, assign=True)
     if any(tensor.is_meta for tensor in (*model.parameters(), *model.buffers())):

@@ -83,6 +83,7 @@ def test_a_training_checkpoint_becomes_a_checkpoint_folder(tmp_path, spec, state
         file="last.pth.tar",
         sha256=file_sha256(path),
         weights="raw",
+        key="state_dict",
         arch="gnl_resnet50",
         epoch=299,
         metric=76.5,

@@ -18,7 +18,7 @@ from groupnl_deploy.errors import UsageError, VerificationFailed
 from groupnl_deploy.training.checkpoint import ImportedFrom
 from groupnl_deploy.training.foreign.choice import Chosen, Wish, choose
 from groupnl_deploy.training.foreign.content import Content, read_legacy, read_zip
-from groupnl_deploy.training.foreign.extras import require_plain_weights, without_counters
+from groupnl_deploy.training.foreign.extras import require_plain_weights, require_whole, without_counters
 from groupnl_deploy.training.foreign.inert import NumberArray, OddTensor, TensorView, as_mapping
 from groupnl_deploy.training.foreign.kinds import FORMATS, WeightsKind, kind_of
 from groupnl_deploy.training.foreign.prefixes import Ways, without_prefix
@@ -27,7 +27,7 @@ from groupnl_deploy.training.foreign.said import plain_values
 from groupnl_deploy.training.foreign.tensors import array_of, tensor_of
 from groupnl_deploy.workspace import file_sha256
 
-LONGEST_ARCH, LARGEST_EPOCH = 100, 1 << 31
+LONGEST_TEXT, LARGEST_EPOCH = 100, 1 << 31
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,8 +71,10 @@ def read_foreign(path: Path, *, ways: Ways = (), ema: bool = False, take: str | 
     reader = _Reader(path, content)
     entries, counted = without_counters(chosen.entries, lambda value: int(reader.tensor("n_averaged", value)))
     entries, notes = without_prefix(path, entries, ways, ema)
+    tensors = {key: reader.tensor(key, value) for key, value in entries.items()}
+    require_whole(path, table, tensors)
     return ForeignWeights(
-        {key: reader.tensor(key, value) for key, value in entries.items()},
+        tensors,
         _origin(path, table, chosen, ema),
         (*chosen.notes, *counted, *notes),
         _said(path, kind, table),
@@ -126,10 +128,15 @@ def _origin(path: Path, table: Mapping[Any, Any], chosen: Chosen, ema: bool) -> 
         file=path.name.encode("utf-8", "replace").decode("utf-8"),
         sha256=file_sha256(path),
         weights="ema" if ema or chosen.average else "raw",
-        arch=arch if isinstance(arch, str) and arch.isprintable() and len(arch) <= LONGEST_ARCH else None,
+        key=_printable(chosen.where) or None,
+        arch=_printable(arch),
         epoch=epoch if type(epoch) is int and 0 <= epoch < LARGEST_EPOCH else None,
         metric=metric if isinstance(metric, float) and math.isfinite(metric) else None,
     )
+
+
+def _printable(text: Any) -> str | None:
+    return text if isinstance(text, str) and text.isprintable() and len(text) <= LONGEST_TEXT else None
 
 
 def _said(path: Path, kind: WeightsKind, table: Mapping[Any, Any]) -> dict[str, Any]:

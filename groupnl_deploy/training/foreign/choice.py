@@ -1,6 +1,7 @@
 """Which of a file's dictionaries is the state dict: the one asked for, the only one, or the one that fits."""
 
 import re
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,18 +70,16 @@ def choose(path: Path, content: Mapping[Any, Any], ways: Ways, wish: Wish) -> Ch
 
 def state_dicts(content: Mapping[Any, Any]) -> Iterator[tuple[str, Mapping[Any, Any]]]:
     """Every dictionary in a file that is one of weights, by its keys joined with dots; none inside of another."""
-    waiting: list[tuple[tuple[str, ...], Mapping[Any, Any]]] = [((), content)]
+    waiting: deque[tuple[tuple[str, ...], Mapping[Any, Any]]] = deque([((), content)])
     seen: set[int] = set()
     left = MOST_ENTRIES
     while waiting and left > 0:
-        where, entries = waiting.pop(0)
-        left -= len(entries)
-        if id(entries) in seen:
-            continue
-        seen.add(id(entries))
+        where, entries = waiting.popleft()
+        left -= len(entries) + 1
         if _is_state(where, entries):
             yield ".".join(where), entries
-        elif len(where) < DEEPEST and "param_groups" not in entries:
+        elif id(entries) not in seen and len(where) < DEEPEST and "param_groups" not in entries:
+            seen.add(id(entries))
             waiting += [
                 ((*where, key), inner)
                 for key, value in entries.items()

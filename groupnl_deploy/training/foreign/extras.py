@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.training.foreign.words import listed
 
@@ -65,6 +67,16 @@ def require_plain_weights(path: Path, entries: Mapping[str, Any]) -> None:
         keys = [key for key in entries if isinstance(key, str) and form.ends.search(key)]
         if keys:
             raise UsageError(f"{path} has weights that are {form.what}: {listed(keys)}.", form.remedy)
+
+
+def require_whole(path: Path, table: Mapping[Any, Any], tensors: Mapping[str, Tensor]) -> None:
+    """Raise `UsageError` where DeepSpeed left empty tensors in place of weights that lie in other files."""
+    empty = [key for key, tensor in tensors.items() if not tensor.numel()]
+    if empty and "ds_version" in table:
+        raise UsageError(
+            f"{path} is one of the pieces in which DeepSpeed saves a checkpoint: of {listed(empty)} nothing is here.",
+            "Put them together there, with zero_to_fp32.py, which DeepSpeed wrote into the folder of the checkpoint.",
+        )
 
 
 def without_counters(entries: Mapping[str, Any], count: Callable[[Any], int]) -> tuple[dict[str, Any], list[str]]:

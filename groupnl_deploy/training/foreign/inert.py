@@ -1,6 +1,7 @@
 """What a pickle's instructions become here: plain values, and records that only say what the file wanted.
 
-None of them is the class whose name the file gives, and none computes anything. Imports nothing slow.
+None of them is the class whose name the file gives, and none computes anything. None shows what is in it either: a
+file can make that a text without end. Imports nothing slow.
 """
 
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ class Name:
     text: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Storage:
     """Where the numbers of a tensor lie: a piece of the file, by PyTorch's key.
 
@@ -32,7 +33,7 @@ class Storage:
     count: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class TensorView:
     """A tensor that can be read: a shape over a storage. Nothing has been read of it yet."""
 
@@ -43,14 +44,14 @@ class TensorView:
     dtype: str | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class OddTensor:
     """A tensor of a kind that no ordinary network has: sparse, quantised, without numbers."""
 
     kind: str
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Words:
     """Bytes that an old protocol keeps as text, one byte a character; `data` is made where they are used."""
 
@@ -65,7 +66,7 @@ class Words:
         return self.made
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class NumberType:
     """NumPy's `dtype`: its word, as "f4", and its order of bytes."""
 
@@ -73,7 +74,7 @@ class NumberType:
     order: str = "|"
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class NumberArray:
     """NumPy's `ndarray`: filled by the instruction that follows."""
 
@@ -83,7 +84,7 @@ class NumberArray:
     raw: Any = None
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Thing:
     """An object of a class on the list: its name, what it was made of and what was put into it."""
 

@@ -14,7 +14,7 @@ from typing import Any
 from groupnl_deploy.training.foreign.inert import Name, NumberArray, OddTensor, Storage, TensorView, Thing
 from groupnl_deploy.training.foreign.names import ALLOWED, Builder, filled, modern
 
-MOST_INSTRUCTIONS = 2_000_000
+MOST_INSTRUCTIONS = 1_000_000  # a ResNet-101 with its optimizer needs a tenth
 LARGEST_KEY = 1 << 60  # whole numbers below hash to themselves, so none can be made to collide
 LONGEST_KEY = 16
 PROTOCOLS = (2, 3)

@@ -4,7 +4,7 @@ import itertools
 import pickletools
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from groupnl_deploy.errors import GroupNLError, UsageError, VerificationFailed
@@ -72,18 +72,34 @@ def _wants(path: Path, wanted: list[str]) -> UsageError:
 def _foreign_names(path: Path, kind: WeightsKind) -> list[str]:
     """Names in a file's pickles that are not on the list; read, not run."""
     names: dict[str, None] = {}
-    strings = ["", ""]
     try:
-        for instruction, argument in itertools.islice(_instructions(_pickles(path, kind)), _MOST_LOOKED_AT):
-            if instruction == "STACK_GLOBAL":
-                names[modern(*strings[-2:])] = None
-            elif instruction == "GLOBAL":
-                names[modern(*str(argument).split(" ", 1))] = None
-            elif isinstance(argument, str):
-                strings = [strings[-1], argument]
+        instructions = itertools.islice(_instructions(_pickles(path, kind)), _MOST_LOOKED_AT)
+        for name in _named(instructions):
+            names[name] = None
     except (ValueError, OSError, LookupError, StopIteration, TypeError, zipfile.BadZipFile):
         pass  # what was seen until here is all that can be said
     return [name for name in names if name not in ALLOWED and not name.startswith("torch._utils.")]
+
+
+def _named(instructions: Iterable[tuple[str, object]]) -> Iterator[str]:
+    """Every name that a pickle speaks of; from protocol 4 on, the two texts that were pushed last."""
+    memo: dict[object, str] = {}
+    module, last = "", ""
+    for instruction, argument in instructions:
+        if instruction == "GLOBAL":
+            yield modern(*str(argument).split(" ", 1))
+        elif instruction == "STACK_GLOBAL":
+            yield modern(module, last)
+        elif instruction == "MEMOIZE":
+            memo[len(memo)] = last
+        elif instruction in ("BINPUT", "LONG_BINPUT"):
+            memo[argument] = last
+        elif instruction in ("BINGET", "LONG_BINGET"):
+            module, last = last, memo.get(argument, "")
+        elif isinstance(argument, str):
+            module, last = last, argument
+        elif instruction == "PROTO":
+            memo.clear()
 
 
 def _instructions(pickles: bytes) -> Iterator[tuple[str, object]]:
