@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from groupnl_deploy.cli import console, data, device, evaluate, models, power, report, run, ship, train
+from groupnl_deploy.cli import bench, console, data, device, evaluate, models, power, report, run, ship, train
 from groupnl_deploy.version import __version__
 
 app = typer.Typer(
@@ -22,7 +22,7 @@ app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("export")(ship.export)
 app.command("push")(ship.push)
-app.command("bench")(ship.bench)
+app.command("bench")(bench.bench)
 app.command("report")(report.report)
 app.add_typer(power.app, name="power")
 app.add_typer(device.app, name="device")

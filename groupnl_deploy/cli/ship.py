@@ -1,4 +1,4 @@
-"""`groupnl export`, `groupnl push` and `groupnl bench`: from a checkpoint to numbers."""
+"""`groupnl export` and `groupnl push`: from a checkpoint to a device."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -6,21 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from device_agent.backend_table import BACKENDS
-from device_agent.manifest import FORMATS, MANIFEST_FILE
+from device_agent.manifest import FORMATS
 from exporters import choices
 from exporters.targets import DEFAULT_TARGET, TARGETS
 from exporters.targets.base import Target
 from groupnl_deploy.cli import console
 from groupnl_deploy.cli.exits import guarded
 from groupnl_deploy.cli.explain import at_batches, show_passes
-from groupnl_deploy.cli.option_groups import with_option_groups
-from groupnl_deploy.cli.options import DeviceName, Json, MeterPort, MeterRate, MeterSign, OutFolder, Wait, shape
+from groupnl_deploy.cli.options import DeviceName, Json, OutFolder, Wait, shape
 from groupnl_deploy.cli.own_options import Asked, ModuleForExport, OwnClasses, OwnImage, checkpoint_of
-from groupnl_deploy.cli.report import require_valid, show_report
-from groupnl_deploy.cli.setting_options import BenchSettings
 from groupnl_deploy.deploy.inventory import get_device
-from groupnl_deploy.deploy.ledger import is_artifact_id
-from groupnl_deploy.mistaken import refusal, require_is
+from groupnl_deploy.mistaken import require_is
 from groupnl_deploy.remote.waiting import DEFAULT_WAIT_S
 from groupnl_deploy.words import command_line, known_word
 from groupnl_deploy.workspace import require_absent
@@ -159,89 +155,3 @@ def push(
     console.show_text(f"{device} has {deployment.label}, {deployment.format}, {deployment.artifact_sha256[:12]}")
     backend = next(name for name, entry in BACKENDS.items() if deployment.format in entry.formats)
     console.say(f"Next: {command_line('bench', '--device', device, '--backend', backend)}")
-
-
-@guarded
-@with_option_groups
-def bench(
-    device: DeviceName,
-    artifact: Annotated[
-        str | None,
-        typer.Argument(help="Its folder, pushed first where the device has it not, or its id; else the newest there."),
-    ] = None,
-    backend: Annotated[
-        str | None,
-        typer.Option(
-            help="onnxruntime, pytorch, or null (what the measuring costs); left out, the one that runs the folder."
-        ),
-    ] = None,
-    same: Annotated[str | None, typer.Option("--artifact", metavar="ARTIFACT", help="The same as ARTIFACT.")] = None,
-    meter: Annotated[
-        str | None, typer.Option(help="The power meter, such as km003c; `groupnl power list` shows the words.")
-    ] = None,
-    port: MeterPort = None,
-    out: Annotated[Path | None, typer.Option("--out", help="The run folder; else one under runs/.")] = None,
-    *,
-    settings: BenchSettings,
-    sign: MeterSign = 1,
-    meter_rate: MeterRate = None,
-    wait: Wait = DEFAULT_WAIT_S,
-    json: Json = False,
-) -> None:
-    """Benchmark an artifact: time, FPS, memory, accuracy and, with a meter, energy.
-
-    Example: groupnl bench net-onnx --device local
-
-    Example: groupnl bench --device pi --backend onnxruntime --meter km003c --port /dev/ttyACM0
-    """
-    get_device(device)
-    artifact = _one_artifact(artifact, same)
-    backend = _require_runnable(artifact, backend)
-    from groupnl_deploy.bench.meter import meter_plan
-    from groupnl_deploy.campaign.bench_job import bench_cell
-    from groupnl_deploy.campaign.cell import Cell
-    from groupnl_deploy.report.build import build_report
-
-    plan = meter_plan(meter, port, sign, meter_rate)
-    cell = Cell(device=device, backend=backend, settings=settings)
-    folder = bench_cell(cell, artifact, plan, out, console.TerminalReporter(), wait)
-    report = build_report([folder])
-    show_report(report, "json" if json else "table")
-    console.say(f"Kept in {folder}. Next: {command_line('report', folder)}")
-    require_valid(report)
-
-
-def _one_artifact(artifact: str | None, same: str | None) -> str | None:
-    from groupnl_deploy.errors import UsageError
-
-    if artifact is not None and same is not None:
-        raise UsageError(f"{artifact} and --artifact {same} are two artifacts.", "Leave one of the two out.")
-    return artifact or same
-
-
-def _require_runnable(artifact: str | None, backend: str | None) -> str:
-    """The backend: the user's if it runs the folder's format, else the first that does. Raises `UsageError`.
-
-    Before the device is asked for anything; of an id the format is known where it lies.
-    """
-    from groupnl_deploy.errors import UsageError
-
-    formats = None if backend is None else BACKENDS[known_word("backend", backend, BACKENDS)].formats
-    if artifact is None or not (Path(artifact) / MANIFEST_FILE).is_file():
-        if backend is None and artifact is not None and not is_artifact_id(artifact):
-            raise refusal(Path(artifact), "artifact")
-        if backend is None:
-            raise UsageError("It is not said what shall run it.", f"Give --backend: {', '.join(BACKENDS)}.")
-        return backend
-    from exporters.artifact import open_artifact
-
-    format = open_artifact(Path(artifact)).manifest.format
-    runs_it = next(name for name, entry in BACKENDS.items() if format in entry.formats)
-    if backend is None or formats is None:
-        return runs_it
-    if format not in formats:
-        raise UsageError(
-            f"The artifact {artifact} has the format {format}, which {backend} does not run.",
-            f"Use --backend {runs_it}, or export and push it with --format {formats[0]}.",
-        )
-    return backend
