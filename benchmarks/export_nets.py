@@ -18,11 +18,12 @@ import torch
 from export_worker import highest_rss
 from torch import nn
 
-from exporters.choices import Level
+from exporters.choices import INPUT_NAME, Level
 from exporters.onnx_exporter import export_onnx, opset_of
 from exporters.optimize import optimize
 from exporters.parity import onnx_logits, prove_onnx
-from exporters.reference import Float32Array, Reference, reference_of
+from exporters.reference import Float32Array, reference_of
+from exporters.right_answers import Reference
 from groupnl_deploy.images.bench_images import bench_images
 from groupnl_deploy.images.preprocessing import as_input, preprocessing
 from groupnl_deploy.models.layers.build import build_conv
@@ -43,11 +44,12 @@ class Subject:
 
     @property
     def inputs(self) -> Float32Array:
-        return self.reference.inputs
+        return np.concatenate([sample[INPUT_NAME] for sample in self.reference.samples])
 
     def error(self, graph: onnx.ModelProto) -> float:
         """max |Δ| of a graph's outputs, over the standard deviation of the right ones."""
-        return float(np.abs(onnx_logits(graph, self.inputs) - self.reference.logits).max() / self.reference.spread)
+        right = self.reference.main
+        return float(np.abs(onnx_logits(graph, self.inputs) - right.rows).max() / right.spread)
 
 
 @dataclass(frozen=True)

@@ -5,76 +5,104 @@ default: max |Δ| ≤ 1e-4 of their standard deviation over all images, or twice
 single precision where that is more; and the same arg-max on each.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import onnx
 import onnxruntime
 from torch import nn
 
 from device_agent.manifest import Amplifier, Golden, Parity
+from exporters.choices import OUTPUT_NAME
 from exporters.errors import Amplified, BatchBaked, ParityError
-from exporters.reference import Float32Array, Reference, batched, first_line, torch_logits
+from exporters.reference import Float32Array, first_line, torch_answers
+from exporters.right_answers import Answers, Array, Reference, Runs, Tensors, runs_of, samples_of, spread_of
 from exporters.tolerances import ON_A_DEVICE, ONE_BY_ONE, ROUNDINGS, TOLERANCE, tie
 
 # No rewrite of ours is off by more than three times what eager is; one that is off by so much more, and not by next to
 # nothing, is wrong in something that these images hardly show.
 _STRANGE, _NEAR = 10, 0.05
 
-Logits = npt.NDArray[np.floating[Any]]
+Found = Mapping[str, Sequence[Array]]
+"""What was computed, by output: one array a run."""
 
 
 def prove_onnx(reference: Reference, model: onnx.ModelProto) -> Parity:
     """Run a graph in ONNX Runtime at every batch of the reference. Raises `ParityError`, `BatchBaked`."""
-    return _proved(reference, partial(onnx_logits, model))
+    return _proved(reference, partial(onnx_answers, model, tuple(reference.outputs)))
 
 
 def prove_torch(reference: Reference, model: nn.Module) -> Parity:
     """Run an eager network. Raises `ParityError`."""
-    return _proved(reference, partial(torch_logits, model))
+    return _proved(reference, lambda samples, batches: {OUTPUT_NAME: torch_answers(model, samples, batches)})
 
 
-def _proved(reference: Reference, run: Callable[[Float32Array, tuple[int, ...]], Logits]) -> Parity:
-    """On all images, and on those of the wider reference where the difference is more than rounding explains."""
-    parity = _judged(reference, run(reference.inputs, reference.batches))
-    strange = parity.max_abs_error > max(_STRANGE * parity.eager_error, _NEAR * parity.tolerance * parity.output_std)
-    if strange and reference.wider is not None:
+def _proved(reference: Reference, run: Callable[[Sequence[Tensors], tuple[int, ...]], Found]) -> Parity:
+    """On all samples, and on those of the wider reference where the difference is more than rounding explains.
+
+    The answer is about the output that is nearest to its limit.
+    """
+    parities = _judged(reference, run(reference.samples, reference.batches))
+    if reference.wider is not None and any(map(_is_strange, parities)):
         wide = replace(reference.wider(), amplifier=reference.amplifier)
-        _compared(wide, run(wide.inputs, wide.batches), len(wide.logits), reference.spread)
-    return parity
+        found = run(wide.samples, wide.batches)
+        for name, answers in wide.outputs.items():
+            spread = reference.outputs[name].spread
+            _compared(wide, name, replace(answers, spread=spread), found[name], len(answers.values))
+    return max(parities, key=_share_of_limit)
 
 
-def _judged(reference: Reference, found: Logits) -> Parity:
-    count = len(reference.inputs)
-    parity = _compared(reference, found, count)
-    if len(found) == count:
-        return parity
+def _is_strange(parity: Parity) -> bool:
+    limit = parity.tolerance * parity.output_std
+    return parity.max_abs_error > max(_STRANGE * parity.eager_error, _NEAR * limit)
+
+
+def _share_of_limit(parity: Parity) -> float:
+    limit = parity.tolerance * parity.output_std
+    return parity.max_abs_error / limit if limit else 0.0
+
+
+def _judged(reference: Reference, found: Found) -> list[Parity]:
+    """One a output: of the samples one by one first, as what is wrong there has nothing to do with the batch."""
+    alone = {
+        name: _compared(reference, name, answers, found[name], answers.alone)
+        for name, answers in reference.outputs.items()
+    }
     try:
-        return _compared(reference, found, len(found))
+        return [
+            parity if len(answers.values) == answers.alone else _compared(reference, name, answers, found[name])
+            for (name, answers), parity in zip(reference.outputs.items(), alone.values(), strict=True)
+        ]
     except ParityError as error:
         raise _baked(f"with several images at once {_lower(error.message)}") from error
 
 
-def _compared(reference: Reference, found: Logits, rows: int, spread: float | None = None) -> Parity:
-    """The first rows: all of them, or those of the images one by one."""
+def _compared(
+    reference: Reference, name: str, answers: Answers, found: Sequence[Array], runs: int | None = None
+) -> Parity:
+    """The first runs of one output: all of them, or those of the samples one by one."""
+    if answers.is_exact:
+        _require_equal(name, answers, found[:runs])
     return compare(
-        reference.logits[:rows],
-        found[:rows],
-        eager_error=reference.eager_error,
-        spread=reference.spread if spread is None else spread,
+        found[:runs] if answers.is_exact else answers.values[:runs],
+        found[:runs],
+        eager_error=answers.eager_error,
+        spread=answers.spread,
         batches=reference.batches,
         amplifier=reference.amplifier,
-        images=len(reference.inputs),
+        images=len(reference.samples),
+        scores=answers.is_scores,
+        output=name,
+        computed=reference.computed,
     )
 
 
 def compare(
-    reference: Logits,
-    exported: Logits,
+    right: Runs,
+    found: Runs,
     tolerance: float = TOLERANCE,
     *,
     eager_error: float = 0.0,
@@ -82,47 +110,73 @@ def compare(
     batches: tuple[int, ...] = ONE_BY_ONE,
     amplifier: Amplifier | None = None,
     images: int | None = None,
+    scores: bool = True,
+    output: str = OUTPUT_NAME,
+    computed: Literal["float64", "float32"] = "float64",
 ) -> Parity:
-    """Compare two (N, classes) arrays of logits. Raises `ParityError`; NaN anywhere is a difference.
+    """Compare two answers to the same runs. Raises `ParityError`; NaN anywhere is a difference.
 
     Args:
-        reference: the right ones.
-        exported: those to be judged.
+        right: an array of numbers for each run.
+        found: those to be judged.
         tolerance: of the spread; the least that is allowed.
         eager_error: max |Δ| of the source in single precision.
-        spread: standard deviation of the right ones, if not that of `reference`.
+        spread: standard deviation of the right ones, if not that of `right`.
         batches: kept in the answer.
         amplifier: kept in the answer.
-        images: how many there are, if not one a row.
+        images: how many there are, if not one a run.
+        scores: whether the last axis has the classes, of which the best must be the same.
+        output: its name, kept in the answer.
+        computed: how `right` was; kept in the answer.
     """
-    _require_same_shape(reference, exported)
+    _require_same_shapes(right, found)
     with np.errstate(invalid="ignore"):
-        spread = float(reference.std()) if spread is None else spread
-        errors = np.abs(reference.astype(np.float64) - exported)
-        error, usual = float(errors.max()), float(np.quantile(errors, 0.99))
-        same = _same_answers(reference, exported, tie(eager_error))
+        spread = spread_of(right) if spread is None else spread
+        pairs = zip(right, found, strict=True)
+        errors = np.concatenate([np.abs(one.astype(np.float64) - two).ravel() for one, two in pairs])
+        error, usual = (float(errors.max()), float(np.quantile(errors, 0.99))) if errors.size else (0.0, 0.0)
+        same = not scores or _same_answers(right, found, tie(eager_error))
     allowed = max(tolerance, ROUNDINGS * eager_error / spread) if spread > 0 else tolerance
-    count = len(reference) if images is None else images
-    parity = Parity(count, error, usual, spread, allowed, same, eager_error, "float64", batches, amplifier)
+    count = len(right) if images is None else images
+    parity = Parity(count, error, usual, spread, allowed, same, eager_error, computed, batches, amplifier, output)
     if not (same and error <= allowed * spread):  # also false when a NaN makes the comparison false
         raise _differs(parity)
     return parity
 
 
-def _require_same_shape(reference: Logits, exported: Logits) -> None:
-    if reference.shape != exported.shape:
+def _require_same_shapes(right: Runs, found: Runs) -> None:
+    shapes = [tuple(array.shape for array in arrays) for arrays in (right, found)]
+    if shapes[0] != shapes[1]:
+        one, two = next(pair for pair in zip(*shapes, strict=False) if pair[0] != pair[1])
         raise ParityError(
-            f"The exported model's outputs have shape {exported.shape}, its source's {reference.shape}.",
+            f"The exported model's outputs have shape {two}, its source's {one}.",
             "Nothing was written; report it with the model's name.",
         )
 
 
-def _same_answers(reference: Logits, exported: Logits, tied: float) -> bool:
-    """Whether the best of each row of `exported` is the best of `reference`'s, or tied with it."""
-    answers = np.expand_dims(exported.argmax(axis=1), 1)
-    lead = reference.max(axis=1, keepdims=True) - np.take_along_axis(reference, answers, axis=1)
+def _require_equal(name: str, answers: Answers, found: Sequence[Array]) -> None:
+    """Raise `ParityError` for a whole number that the source gives in neither precision."""
+    _require_same_shapes(answers.values[: len(found)], found)
+    for right, single, given in zip(answers.values, answers.single or answers.values, found, strict=False):
+        wrong = int(((given != right) & (given != single)).sum())
+        if wrong:
+            raise ParityError(
+                f"The exported model's {name} differs from its source's in {wrong} of {given.size} whole numbers.",
+                "Nothing was written. Such a number may stand on an edge that rounding decides: "
+                "export with --optimize none.",
+            )
+
+
+def _same_answers(right: Runs, found: Runs, tied: float) -> bool:
+    """Whether the best of each row of `found` is the best of `right`'s, or tied with it."""
+    return all(_same_answer(one, two, tied) for one, two in zip(right, found, strict=True))
+
+
+def _same_answer(right: Array, found: Array, tied: float) -> bool:
+    answers = np.expand_dims(found.argmax(axis=-1), -1)
+    lead = right.max(axis=-1, keepdims=True) - np.take_along_axis(right, answers, axis=-1)
     if tied == 0.0:  # of two that are equal the first is the answer
-        return bool((answers == np.expand_dims(reference.argmax(axis=1), 1)).all())
+        return bool((answers == np.expand_dims(right.argmax(axis=-1), -1)).all())
     return bool((lead <= tied).all())
 
 
@@ -139,41 +193,75 @@ def _differs(parity: Parity) -> ParityError:
     )
 
 
-def golden_pair(reference: Reference, parity: Parity) -> tuple[Golden, Float32Array, Float32Array]:
-    """The image (1, C, H, W) whose answer is clearest, its right logits, and what a device may be off by.
+def golden_pair(reference: Reference, parity: Parity) -> tuple[Golden, Tensors, Tensors]:
+    """The sample whose answer is clearest, the right answers to it, and what a device may be off by.
 
     Other processors sum in another order: ten times what the proof allows, of |Δ| and of ties alike.
     """
-    count = len(reference.inputs)
-    two = np.sort(reference.logits[:count].reshape(count, -1), axis=1)[:, -2:]
-    best = int((two[:, -1] - two[:, 0]).argmax())
-    image, logits = reference.inputs[best : best + 1], reference.logits[best : best + 1].astype(np.float32)
-    allowed = ON_A_DEVICE * parity.tolerance * parity.output_std
-    return Golden((allowed,), tie=ON_A_DEVICE * tie(parity.eager_error)), image, logits
+    best = _clearest(reference)
+    right = {name: answers.values[best].astype(answers.dtype) for name, answers in reference.outputs.items()}
+    allowed = tuple(ON_A_DEVICE * allowed_off(answers) for answers in reference.outputs.values())
+    return Golden(allowed, tie=ON_A_DEVICE * tie(parity.eager_error)), reference.samples[best], right
+
+
+def allowed_off(answers: Answers) -> float:
+    """The largest |Δ| that the proof allows an output."""
+    return 0.0 if answers.is_exact else max(TOLERANCE * answers.spread, ROUNDINGS * answers.eager_error)
+
+
+def _clearest(reference: Reference) -> int:
+    """The sample with the greatest lead of the best class over the next; the first where no output has classes."""
+    scores = next((answers for answers in reference.outputs.values() if answers.is_scores), None)
+    if scores is None:
+        return 0
+    two = np.sort(np.concatenate(scores.values[: scores.alone]), axis=1)[:, -2:]
+    return int((two[:, -1] - two[:, 0]).argmax())
 
 
 def onnx_logits(model: onnx.ModelProto, inputs: Float32Array, batches: tuple[int, ...] = ONE_BY_ONE) -> Float32Array:
-    """(M, classes) logits of ONNX Runtime on the CPU, in the order of `batched`.
+    """(M, classes) logits of a graph with one input and one output, in the order of `runs_of`."""
+    answers = onnx_answers(model, (model.graph.output[0].name,), samples_of(model.graph.input[0].name, inputs), batches)
+    return np.concatenate(next(iter(answers.values())))
 
-    Raises `BatchBaked` where a graph that runs on one image does not on several, or mixes them up.
+
+def onnx_answers(
+    model: onnx.ModelProto, outputs: tuple[str, ...], samples: Sequence[Tensors], batches: tuple[int, ...]
+) -> Found:
+    """What ONNX Runtime on the CPU computes, by output, one array a run.
+
+    Raises `BatchBaked` where a graph that runs on one sample does not on several, or mixes them up.
     """
+    session = session_of(model)
+    runs = [_one_run(session, outputs, run, batch) for run, batch in _with_batch(samples, batches)]
+    return {name: [run[index] for run in runs] for index, name in enumerate(outputs)}
+
+
+def session_of(model: onnx.ModelProto, optimized: bool = True) -> onnxruntime.InferenceSession:
+    """One thread on the CPU, with ONNX Runtime's own optimisations of the graph or without any."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    return np.concatenate([_one_run(session, images) for images in batched(inputs, batches)])
+    if not optimized:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
-def _one_run(session: onnxruntime.InferenceSession, images: Float32Array) -> Float32Array:
+def _with_batch(samples: Sequence[Tensors], batches: tuple[int, ...]) -> list[tuple[Tensors, int]]:
+    """The runs, each with how many samples it has."""
+    counts = [batch for batch in batches for _ in (samples if batch == 1 else (None,))]
+    return list(zip(runs_of(samples, batches), counts, strict=True))
+
+
+def _one_run(session: onnxruntime.InferenceSession, outputs: tuple[str, ...], run: Tensors, batch: int) -> list[Array]:
     try:
-        output = session.run(None, {session.get_inputs()[0].name: images})[0]
+        found: list[Array] = session.run(list(outputs), dict(run))
     except Exception as error:  # ONNX Runtime has a family of its own
-        if len(images) == 1:
+        if batch == 1:
             raise
-        raise _baked(f"a batch of {len(images)} fails: {first_line(error)}.") from error
-    logits = np.asarray(output, dtype=np.float32)
-    if len(images) > 1 and (logits.ndim < 2 or len(logits) != len(images)):
-        raise _baked(f"a batch of {len(images)} gives an output of shape {logits.shape}.")
-    return logits
+        raise _baked(f"a batch of {batch} fails: {first_line(error)}.") from error
+    lost = next((array for array in found if batch > 1 and (array.ndim < 2 or len(array) != batch)), None)
+    if lost is not None:
+        raise _baked(f"a batch of {batch} gives an output of shape {lost.shape}.")
+    return found
 
 
 def _baked(what: str) -> BatchBaked:

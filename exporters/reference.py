@@ -1,15 +1,11 @@
-"""What an exported model is judged against: the eager network in double precision, on real images.
-
-Beside it stands the same network in single precision. What that is off by is rounding alone, and nobody can ask an
-exported model to round less.
-"""
+"""The right answers of an eager network: itself in double precision, on real images."""
 
 import copy
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -19,7 +15,9 @@ from torch import nn
 
 from device_agent.manifest import Amplifier
 from exporters.amplification import Network, find_amplifier, where_it_fails
+from exporters.choices import INPUT_NAME, OUTPUT_NAME
 from exporters.errors import Amplified, ExportFailed, ParityError
+from exporters.right_answers import Answers, Array, Reference, Tensors, most_off, runs_of, samples_of, spread_of
 from exporters.tolerances import ONE_BY_ONE, ROUNDINGS, TOLERANCE
 
 Float32Array = npt.NDArray[np.float32]
@@ -29,71 +27,47 @@ Float64Array = npt.NDArray[np.float64]
 MOST_ALLOWED = 1
 
 
-@dataclass(frozen=True)
-class Reference:
-    """Right answers, and how near single precision comes to them.
-
-    Args:
-        inputs: (N, C, H, W) images, preprocessed.
-        batches: how many of them are computed at once: first each alone, then the last so many.
-        logits: (M, classes) in double precision, a row for each image of each of `batched`.
-        eager_error: max |Δ| of the same in single precision.
-        amplifier: where rounding grows, if `eager_error` decides what is allowed.
-        wider: the same on more images, for what looks wrong though it is within the tolerance; computed when it is
-            asked for.
-    """
-
-    inputs: Float32Array
-    batches: tuple[int, ...]
-    logits: Float64Array
-    eager_error: float
-    amplifier: Amplifier | None = None
-    wider: Callable[[], "Reference"] | None = None
-
-    @cached_property
-    def spread(self) -> float:
-        """The standard deviation of the right answers to the images one by one."""
-        return float(self.logits[: len(self.inputs)].std())
-
-
 def reference_of(
     model: nn.Module,
     inputs: Float32Array,
     batches: tuple[int, ...] = ONE_BY_ONE,
     more: Callable[[], Float32Array] | None = None,
 ) -> Reference:
-    """Compute both; `model` is in evaluation mode and stays as it is. `more` makes the images of `Reference.wider`.
+    """Compute it in both precisions; `model` is in evaluation mode and stays as it is.
+
+    Args:
+        model: the network.
+        inputs: (N, C, H, W) images, preprocessed.
+        batches: how many of them are computed at once.
+        more: makes the images of `Reference.wider`.
 
     Raises `ExportFailed` for a network that cannot be asked so or that draws lots; `ParityError` where it gives no
     numbers, `Amplified` where single precision is so far off that any graph would pass.
     """
-    single = torch_logits(model, inputs, batches)
+    samples = samples_of(INPUT_NAME, inputs)
+    single = torch_answers(model, samples, batches)
     double = _in_double(model)
-    right = torch_logits(double, inputs, batches, torch.float64)
+    right = torch_answers(double, samples, batches, torch.float64)
     _require_numbers(right, "The network's outputs are")
     _require_numbers(single, "In single precision the network's outputs are")
-    error = float(np.abs(single - right).max())
+    error, spread = most_off(right, single), spread_of(right[: len(inputs)])
     wider = None if more is None else cache(lambda: reference_of(model, more()))
-    found = Reference(inputs, batches, right, error, wider=wider)
-    if not ROUNDINGS * error > TOLERANCE * found.spread:
+    answers = Answers(right, len(inputs), spread, error)
+    found = Reference(samples, batches, {OUTPUT_NAME: answers}, wider=wider)
+    if not ROUNDINGS * error > TOLERANCE * spread:
         return found
     _require_same_again(model, inputs[:1])
-    _require_images_matter(right[: len(inputs)], found)
-    worst = int(np.abs(single - right)[: len(inputs)].reshape(len(inputs), -1).max(axis=1).argmax())
+    _require_images_matter(answers)
     with torch.inference_mode(), _as_measured():
-        amplifier = find_amplifier(model, double, torch.from_numpy(inputs[worst : worst + 1]))
-    if ROUNDINGS * error > MOST_ALLOWED * found.spread:
-        raise _hopeless(error / found.spread, amplifier)
+        amplifier = find_amplifier(model, double, torch.from_numpy(inputs[_worst(right, single, len(inputs))][None]))
+    if ROUNDINGS * error > MOST_ALLOWED * spread:
+        raise _hopeless(error / spread, amplifier)
     return replace(found, amplifier=amplifier)
 
 
-def batched(inputs: Float32Array, batches: tuple[int, ...]) -> Iterator[Float32Array]:
-    """Each image alone, and for every other number in `batches` so many at once, from the last ones back."""
-    for batch in batches:
-        if batch == 1:
-            yield from (inputs[index : index + 1] for index in range(len(inputs)))
-        else:
-            yield np.resize(inputs[-batch:], (batch, *inputs.shape[1:]))
+def _worst(right: tuple[Array, ...], single: tuple[Array, ...], count: int) -> int:
+    """The image that single precision is farthest off with."""
+    return int(np.argmax([most_off([one], [two]) for one, two in zip(right[:count], single[:count], strict=True)]))
 
 
 def torch_logits(
@@ -102,10 +76,20 @@ def torch_logits(
     batches: tuple[int, ...] = ONE_BY_ONE,
     dtype: torch.dtype = torch.float32,
 ) -> Float64Array:
-    """(M, classes) logits of the eager model, in the order of `batched`. Raises `ExportFailed` where it gives none."""
+    """(M, classes) logits of the eager model, in the order of `runs_of`. Raises `ExportFailed` where it gives none."""
+    return np.concatenate(torch_answers(model, samples_of(INPUT_NAME, inputs), batches, dtype))
+
+
+def torch_answers(
+    model: Network,
+    samples: Sequence[Tensors],
+    batches: tuple[int, ...],
+    dtype: torch.dtype = torch.float32,
+) -> tuple[Float64Array, ...]:
+    """The logits of the eager model, one array a run. Raises `ExportFailed` where it gives none."""
     with torch.inference_mode(), _as_measured(dtype):
-        rows = [_one_run(model, torch.from_numpy(images).to(dtype)) for images in batched(inputs, batches)]
-    return np.concatenate(rows)
+        images = (torch.from_numpy(run[INPUT_NAME]).to(dtype) for run in runs_of(samples, batches))
+        return tuple(_one_run(model, batch) for batch in images)
 
 
 def _one_run(model: Network, images: torch.Tensor) -> Float64Array:
@@ -164,9 +148,10 @@ def _require_same_again(model: nn.Module, image: Float32Array) -> None:
         )
 
 
-def _require_images_matter(logits: Float64Array, found: Reference) -> None:
+def _require_images_matter(answers: Answers) -> None:
     """Raise `ParityError` where all outputs are one number but for rounding."""
-    if found.spread <= np.finfo(np.float32).eps * np.abs(logits).max():
+    logits = answers.rows[: answers.alone]
+    if answers.spread <= np.finfo(np.float32).eps * np.abs(logits).max():
         raise ParityError(
             f"The network's outputs are {logits.flat[0]:.6g} for every class and image, so nothing can be compared.",
             "Nothing was written. Its weights are dead: take an earlier checkpoint, or train again.",
@@ -203,8 +188,8 @@ class _Lent:
         yield from self._model.named_modules()
 
 
-def _require_numbers(logits: Float64Array, what: str) -> None:
-    if not np.isfinite(logits).all():
+def _require_numbers(logits: Sequence[Array], what: str) -> None:
+    if not all(np.isfinite(rows).all() for rows in logits):
         raise ParityError(
             f"{what} NaN or infinite on {len(logits)} images.",
             "Nothing was written. Check the checkpoint's weights for NaN or huge values, or train again.",

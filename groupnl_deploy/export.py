@@ -33,7 +33,8 @@ from exporters.onnx_exporter import export_onnx, opset_of
 from exporters.onnx_failures import require_fits_one_file
 from exporters.options import ExportOptions
 from exporters.parity import golden_pair, prove_onnx, prove_torch
-from exporters.reference import Float32Array, Reference, reference_of
+from exporters.reference import Float32Array, reference_of
+from exporters.right_answers import Reference
 from exporters.targets import target_named
 from exporters.tolerances import PROVED_AT
 from groupnl_deploy.errors import UsageError
@@ -211,9 +212,9 @@ _WRITERS: dict[Format, Callable[[_Job, Task], _Exported]] = {"onnx": _write_onnx
 
 def _write_golden(job: _Job, parity: Parity) -> Golden:
     """An image and its right logits, which the device must reproduce."""
-    golden, image, logits = golden_pair(job.reference, parity)
-    write_arrays(job.files["golden_input"], {INPUT_NAME: image})
-    write_arrays(job.files["golden_output"], {OUTPUT_NAME: logits})
+    golden, inputs, outputs = golden_pair(job.reference, parity)
+    write_arrays(job.files["golden_input"], inputs)
+    write_arrays(job.files["golden_output"], outputs)
     return golden
 
 

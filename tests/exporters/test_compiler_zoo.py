@@ -78,7 +78,7 @@ def rounding_moves(model, inputs):
         reference = reference_of(model, inputs)
     except ParityError:  # no numbers
         return float("inf")
-    return reference.eager_error / reference.spread if reference.spread > 0 else float("inf")
+    return reference.main.eager_error / reference.main.spread if reference.main.spread > 0 else float("inf")
 
 
 def calm(*net, pixels):

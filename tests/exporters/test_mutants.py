@@ -98,7 +98,7 @@ def rewritten(name, method, semantics, knobs, width):
             ):
                 tensor.copy_(torch.empty_like(tensor).uniform_(low, high, generator=random))
     reference = reference_of(model.eval(), parity_inputs(draft), more=partial(wider_inputs, draft))
-    assert reference.eager_error < TOLERANCE / 2 * reference.spread, "chosen to be calm"
+    assert reference.main.eager_error < TOLERANCE / 2 * reference.main.spread, "chosen to be calm"
     raw = export_onnx(model, (1, 3, pixels, pixels))
     return reference, optimize(raw, partial(prove_onnx, reference)).model
 
@@ -119,14 +119,14 @@ def verdict(reference, right, images, mutant):
         prove_onnx(reference, mutant)
     except Exception:  # refused, or ONNX Runtime cannot even run it: either way nothing is written
         return "caught"
-    moved = np.abs(onnx_logits(mutant, images) - right).max() / (TOLERANCE * reference.spread)
+    moved = np.abs(onnx_logits(mutant, images) - right).max() / (TOLERANCE * reference.main.spread)
     return "equivalent" if moved <= 1 else "edge" if moved <= EDGE else "survived"
 
 
 def judged(net, most):
     """(verdict, what is wrong) of `most` mutants of a net, evenly spaced over its graph."""
     reference, graph = rewritten(*net)
-    images = unseen(reference.inputs.shape[1:])
+    images = unseen(reference.samples[0]["input"].shape[1:])
     right = onnx_logits(graph, images)
     places = list(mutants(graph))
     chosen = places[:: max(1, len(places) // most)][:most]

@@ -12,7 +12,8 @@ from exporters.errors import Amplified, BatchBaked, ExportFailed, ParityError
 from exporters.onnx_exporter import export_onnx
 from exporters.optimize import optimize
 from exporters.parity import compare, golden_pair, onnx_logits, prove_onnx, prove_torch, tie
-from exporters.reference import batched, reference_of, torch_logits
+from exporters.reference import reference_of, torch_logits
+from exporters.right_answers import runs_of, samples_of
 from exporters.tolerances import DYNAMIC, TOLERANCE
 
 IMAGES = np.random.default_rng(0).standard_normal((8, 3, 12, 12)).astype(np.float32)
@@ -53,9 +54,9 @@ def test_the_reference_is_double_precision_and_the_network_stays_as_it_was():
     reference = reference_of(model, IMAGES)
     with torch.inference_mode():
         right = copy.deepcopy(model).double()(torch.from_numpy(IMAGES).double()).numpy()
-    assert reference.logits.dtype == np.float64 and np.allclose(reference.logits, right, rtol=1e-12, atol=0)
-    assert reference.eager_error == np.abs(torch_logits(model, IMAGES) - reference.logits).max() > 0
-    assert reference.spread == pytest.approx(right.std(), rel=1e-12) and reference.amplifier is None
+    assert reference.main.rows.dtype == np.float64 and np.allclose(reference.main.rows, right, rtol=1e-12, atol=0)
+    assert reference.main.eager_error == np.abs(torch_logits(model, IMAGES) - reference.main.rows).max() > 0
+    assert reference.main.spread == pytest.approx(right.std(), rel=1e-12) and reference.amplifier is None
     assert all(torch.equal(model.state_dict()[name], tensor) for name, tensor in before.items())
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
     assert torch.get_default_dtype() == torch.float32
@@ -65,9 +66,10 @@ def test_a_network_that_amplifies_rounding_is_named_with_the_place_and_by_how_mu
     reference = reference_of(amplifying(), IMAGES)
     parity = prove_torch(reference, amplifying())
     assert (
-        parity.tolerance == pytest.approx(2 * reference.eager_error / reference.spread) and parity.tolerance > TOLERANCE
+        parity.tolerance == pytest.approx(2 * reference.main.eager_error / reference.main.spread)
+        and parity.tolerance > TOLERANCE
     )
-    assert parity.eager_error == reference.eager_error and parity.reference == "float64"
+    assert parity.eager_error == reference.main.eager_error and parity.reference == "float64"
     assert parity.amplifier.module == "middle.1" and parity.amplifier.before < 1e-6 < parity.amplifier.after
     assert "amplifies rounding" in parity.amplification and "begins in middle.1" in parity.amplification
 
@@ -76,15 +78,15 @@ def test_its_export_passes_at_every_pass_and_is_as_near_as_eager_is():
     model = amplifying()
     reference = reference_of(model, IMAGES)
     best = optimize(export_onnx(model, (1, 3, 12, 12)), lambda graph: prove_onnx(reference, graph))
-    assert TOLERANCE * reference.spread < best.parity.max_abs_error <= 2 * reference.eager_error
+    assert TOLERANCE * reference.main.spread < best.parity.max_abs_error <= 2 * reference.main.eager_error
 
 
 def test_a_pass_that_goes_beyond_it_is_not_blamed_alone():
     model = amplifying()
     reference = reference_of(model, IMAGES)
-    beyond = reference.logits + 3 * reference.eager_error
+    beyond = reference.main.rows + 3 * reference.main.eager_error
     with pytest.raises(Amplified, match="amplifies rounding"):
-        compare(reference.logits, beyond, eager_error=reference.eager_error, amplifier=reference.amplifier)
+        compare(reference.main.rows, beyond, eager_error=reference.main.eager_error, amplifier=reference.amplifier)
 
 
 def test_where_no_module_is_far_off_it_is_the_one_that_multiplies_the_error_most():
@@ -136,20 +138,22 @@ def test_the_golden_pair_allows_ten_times_what_the_proof_does():
     for model in (calm, amplifying()):
         reference = reference_of(model, IMAGES)
         parity = prove_torch(reference, model)
-        golden, image, logits = golden_pair(reference, parity)
+        golden, inputs, outputs = golden_pair(reference, parity)
+        image, logits = inputs["input"], outputs["logits"]
         assert golden.tolerances == pytest.approx(
             (10 * parity.tolerance * parity.output_std,)
         ) and golden.tie == 10 * tie(parity.eager_error)
         assert image.shape == (1, 3, 12, 12) and np.allclose(
             torch_logits(model, image), logits, atol=3 * parity.eager_error
         )
-        lead = np.sort(reference.logits, axis=1)
+        lead = np.sort(reference.main.rows, axis=1)
         assert np.diff(np.sort(logits[0]))[-1] == pytest.approx((lead[:, -1] - lead[:, -2]).max(), rel=1e-5)
 
 
 def test_batches_are_every_image_alone_then_the_last_ones_together():
-    assert [len(images) for images in batched(IMAGES, DYNAMIC)] == [1] * 8 + [2, 5]
-    assert [len(images) for images in batched(IMAGES[:3], DYNAMIC)] == [1] * 3 + [2, 5]
+    samples = samples_of("input", IMAGES)
+    assert [len(run["input"]) for run in runs_of(samples, DYNAMIC)] == [1] * 8 + [2, 5]
+    assert [len(run["input"]) for run in runs_of(samples[:3], DYNAMIC)] == [1] * 3 + [2, 5]
 
 
 class Reshaped(nn.Module):
@@ -241,10 +245,10 @@ def test_what_rounding_does_not_explain_is_tried_on_more_images(times, passes):
     prove_torch(reference, model)
     assert not asked, "an ordinary difference needs no more images"
     off = copy.deepcopy(model)
-    moved = np.abs(reference.logits - model.head.bias.detach().numpy()).max()
-    off.head.weight.data *= 1 + 0.3 * TOLERANCE * reference.spread / moved
+    moved = np.abs(reference.main.rows - model.head.bias.detach().numpy()).max()
+    off.head.weight.data *= 1 + 0.3 * TOLERANCE * reference.main.spread / moved
     if passes:
-        assert prove_torch(reference, off).max_abs_error < 0.6 * TOLERANCE * reference.spread
+        assert prove_torch(reference, off).max_abs_error < 0.6 * TOLERANCE * reference.main.spread
     else:
         with pytest.raises(ParityError, match="differs from its source"):
             prove_torch(reference, off)
@@ -273,7 +277,7 @@ def test_a_network_that_cannot_be_copied_is_computed_in_double_precision_too():
         copy.deepcopy(model)
     reference = reference_of(model, IMAGES)
     other = Around(Amplify(3e4)).eval()
-    assert np.allclose(reference.logits, reference_of(other, IMAGES).logits, rtol=1e-12)
+    assert np.allclose(reference.main.rows, reference_of(other, IMAGES).main.rows, rtol=1e-12)
     assert reference.amplifier.module == "middle" and model.middle.weight.dtype == torch.float32
     assert optimize(export_onnx(model, (1, 3, 12, 12)), lambda graph: prove_onnx(reference, graph)).parity.same_top1
 
@@ -284,7 +288,7 @@ class MakesTensors(nn.Module):
 
 
 def test_tensors_that_a_network_makes_on_its_way_are_double_too():
-    assert reference_of(Around(MakesTensors()).eval(), IMAGES).logits.dtype == np.float64
+    assert reference_of(Around(MakesTensors()).eval(), IMAGES).main.rows.dtype == np.float64
 
 
 class Lots(nn.Module):

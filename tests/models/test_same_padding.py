@@ -16,7 +16,8 @@ from torch.nn import functional
 
 from exporters.onnx_exporter import export_onnx
 from exporters.optimize import optimize
-from exporters.parity import compare, onnx_logits, torch_logits
+from exporters.parity import compare, onnx_logits
+from exporters.reference import torch_logits
 from groupnl_deploy.models.inference import inference_form, to_inference
 from groupnl_deploy.models.padding import SamePad2d, same_padding
 from groupnl_deploy.models.profile import profile
