@@ -4,6 +4,7 @@
 
     ExportError
     ├── ExportFailed        torch or an optimizer could not express the model
+    │   └── OnnxRefused     an ONNX file from elsewhere is damaged, or has something that no artifact can have
     ├── ParityError         the exported model does not equal its source
     │   ├── Amplified       it differs by more than twice what rounding alone does in a network that amplifies it
     │   └── BatchBaked      it does for one image at a time, and not for several
@@ -23,6 +24,10 @@ class ExportError(Exception):
 
 class ExportFailed(ExportError):
     """The model could not be turned into the asked-for format."""
+
+
+class OnnxRefused(ExportFailed):
+    """An ONNX file from elsewhere that cannot become an artifact as it is."""
 
 
 class ParityError(ExportError):

@@ -19,8 +19,8 @@ from device_agent.manifest import Amplifier, Golden, Parity
 from exporters.choices import OUTPUT_NAME
 from exporters.errors import Amplified, BatchBaked, ParityError
 from exporters.reference import Float32Array, first_line, torch_answers
-from exporters.right_answers import Answers, Array, Reference, Runs, Tensors, runs_of, samples_of, spread_of
-from exporters.tolerances import ON_A_DEVICE, ONE_BY_ONE, ROUNDINGS, TOLERANCE, tie
+from exporters.right_answers import Answers, Array, Reference, Runs, Tensors, runs_of, samples_of, spread_of, worst_mean
+from exporters.tolerances import ON_A_DEVICE, ONE_BY_ONE, QUANTIZED_TIES, ROUNDINGS, TOLERANCE, quantized_allowance, tie
 
 # No rewrite of ours is off by more than three times what eager is; one that is off by so much more, and not by next to
 # nothing, is wrong in something that these images hardly show.
@@ -86,6 +86,8 @@ def _compared(
     """The first runs of one output: all of them, or those of the samples one by one."""
     if answers.is_exact:
         _require_equal(name, answers, found[:runs])
+    elif reference.quantized:
+        _require_near(name, answers, found[:runs])
     return compare(
         found[:runs] if answers.is_exact else answers.values[:runs],
         found[:runs],
@@ -167,6 +169,18 @@ def _require_equal(name: str, answers: Answers, found: Sequence[Array]) -> None:
             )
 
 
+def _require_near(name: str, answers: Answers, found: Sequence[Array]) -> None:
+    """Raise `ParityError` for answers of a quantized graph that are off by more than rounding to other steps."""
+    right = answers.values[: len(found)]
+    _require_same_shapes(right, found)
+    off, allowed = worst_mean(right, found), quantized_allowance(answers.spread, answers.apart)
+    if not off <= allowed:
+        raise ParityError(
+            f"The exported model's {name} is off by {off:.3g} in the mean, and {allowed:.3g} are allowed.",
+            "Nothing was written; quantize the network again, with more pictures to calibrate it.",
+        )
+
+
 def _same_answers(right: Runs, found: Runs, tied: float) -> bool:
     """Whether the best of each row of `found` is the best of `right`'s, or tied with it."""
     return all(_same_answer(one, two, tied) for one, two in zip(right, found, strict=True))
@@ -200,8 +214,17 @@ def golden_pair(reference: Reference, parity: Parity) -> tuple[Golden, Tensors, 
     """
     best = _clearest(reference)
     right = {name: answers.values[best].astype(answers.dtype) for name, answers in reference.outputs.items()}
-    allowed = tuple(ON_A_DEVICE * allowed_off(answers) for answers in reference.outputs.values())
-    return Golden(allowed, tie=ON_A_DEVICE * tie(parity.eager_error)), reference.samples[best], right
+    return _allowed_on_a_device(reference, parity), reference.samples[best], right
+
+
+def _allowed_on_a_device(reference: Reference, parity: Parity) -> Golden:
+    outputs, tied = reference.outputs.values(), ON_A_DEVICE * tie(parity.eager_error)
+    if reference.quantized:
+        means = tuple(
+            0.0 if answers.is_exact else quantized_allowance(answers.spread, answers.apart) for answers in outputs
+        )
+        return Golden(means, "mean", max(tied, QUANTIZED_TIES * max(means)))
+    return Golden(tuple(ON_A_DEVICE * allowed_off(answers) for answers in outputs), tie=tied)
 
 
 def allowed_off(answers: Answers) -> float:

@@ -69,7 +69,14 @@ def simplify(model: ir.Model, most: int) -> PassOutcome:
         raise ExportFailed("onnxsim's own check of its result failed.", "Report this with the model's name.")
     after = common.ShapeInferencePass()(ir.serde.deserialize_model(simplified)).model
     model.graph, model.ir_version = after.graph, after.ir_version
-    return PassOutcome(int(_structure(before) != _structure(simplified)))
+    return PassOutcome(int(_structure(before) != _structure(simplified)), notes=_exchanged(before, simplified))
+
+
+def _exchanged(before: onnx.ModelProto, after: onnx.ModelProto) -> tuple[str, ...]:
+    """Of which operators there are fewer or more: folded into others, or computed beforehand."""
+    old, new = (Counter(node.op_type for node in model.graph.node) for model in (before, after))
+    changed = [kind for kind in sorted({*old, *new}) if old[kind] != new[kind]]
+    return (", ".join(f"{kind} {old[kind]} → {new[kind]}" for kind in changed),) if changed else ()
 
 
 def strip(model: ir.Model, most: int) -> PassOutcome:

@@ -32,6 +32,7 @@ class Answers:
         single: for what is not rounded, the source's own answers in single precision: a number that rounding decides
             may come out either way.
         dtype: of the source's own answers, as NumPy calls it.
+        apart: mean |Δ| between two ways to compute it, of the sample where it is largest; asked of quantized graphs.
     """
 
     values: tuple[Array, ...]
@@ -40,6 +41,7 @@ class Answers:
     eager_error: float
     single: tuple[Array, ...] = ()
     dtype: str = "float32"
+    apart: float = 0.0
 
     @property
     def rows(self) -> Array:
@@ -120,3 +122,9 @@ def most_off(right: Runs, found: Runs) -> float:
     """max |Δ| of answers of the same shapes; NaN where a number is none."""
     pairs = zip(right, found, strict=True)
     return float(np.max([np.abs(one.astype(np.float64) - two).max() for one, two in pairs if one.size], initial=0.0))
+
+
+def worst_mean(right: Runs, found: Runs) -> float:
+    """The largest mean |Δ| of a run."""
+    pairs = zip(right, found, strict=True)
+    return float(np.max([np.abs(one.astype(np.float64) - two).mean() for one, two in pairs if one.size], initial=0.0))

@@ -233,7 +233,7 @@ def _manifest(job: _Job, checkpoint_sha256: str, exported: _Exported, golden: Go
         inputs=(TensorInfo(INPUT_NAME, (1, *spec.input_shape)),),
         outputs=(TensorInfo(OUTPUT_NAME, (1, spec.num_classes)),),
         preprocessing=Preprocessing(checkpoint.mean, checkpoint.std),
-        producer=_producer(job.format),
+        producer=producer(job.format),
         parity=exported.parity,
         passes=exported.passes,
         form=exported.form,
@@ -246,7 +246,8 @@ def _manifest(job: _Job, checkpoint_sha256: str, exported: _Exported, golden: Go
     )
 
 
-def _producer(format: Format) -> dict[str, str]:
+def producer(format: Format) -> dict[str, str]:
+    """The versions of what makes an artifact of that format."""
     from importlib.metadata import version
 
     packages = ("torch", "onnx", "onnx-ir", "onnxsim", "onnxruntime") if format == "onnx" else ("torch", "safetensors")

@@ -4,6 +4,7 @@ from device_agent.manifest import ArtifactManifest, Parity, PassReport
 from exporters.targets.base import Target
 from groupnl_deploy.cli import console
 
+_SOURCES = {"checkpoint": "the network", "onnx": "the file"}
 _HEADINGS = (
     ("Pass", False),
     ("Fired", True),
@@ -27,10 +28,10 @@ def show_passes(manifest: ArtifactManifest, target: Target) -> None:
         for said in [*report.notes, *(f"refused {reason}" for reason in report.refusals)]:
             console.show_prose(f"{report.name}: {said}")
     parity = manifest.parity
-    limit = (
-        f"{parity.tolerance:.3g} σ allowed, on {parity.images} images{at_batches(parity)} against {parity.reference}"
-    )
-    limit += f"; eager float32 itself is off by {parity.eager_error / spread:.1e} σ" if spread else ""
+    things, whose = ("images" if manifest.preprocessing else "samples"), _SOURCES[manifest.source.kind]
+    limit = f"{parity.tolerance:.3g} σ of {parity.output} allowed, on {parity.images} {things}{at_batches(parity)}"
+    limit += f" against {judged_by(manifest)}"
+    limit += f"; {whose} in float32 is itself off by {parity.eager_error / spread:.1e} σ" if spread else ""
     # The other levels have no pass that chooses between equal forms.
     chosen_by = f", costs of {_table(target)}" if manifest.optimize == "full" else ""
     console.show_prose(f"opset {manifest.opset}, IR {manifest.ir_version}, for {target}{chosen_by}")
@@ -41,6 +42,14 @@ def _table(target: Target) -> str:
     """The name of a target's cost table, and which machine stood in for it if one did."""
     costs = target.costs
     return costs.target if costs.measured else f"{costs.target} ({costs.machine})"
+
+
+def judged_by(manifest: ArtifactManifest) -> str:
+    """What the export was held against."""
+    if manifest.parity.reference == "float64":
+        return "float64"
+    why = "quantized" if manifest.quantized else "not computable in float64"
+    return f"the file as it is in float32 ({why})"
 
 
 def at_batches(parity: Parity) -> str:

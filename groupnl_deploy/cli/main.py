@@ -4,7 +4,20 @@ from typing import Annotated
 
 import typer
 
-from groupnl_deploy.cli import bench, console, data, device, evaluate, models, power, report, run, ship, train
+from groupnl_deploy.cli import (
+    bench,
+    console,
+    data,
+    device,
+    evaluate,
+    export,
+    models,
+    power,
+    push,
+    report,
+    run,
+    train,
+)
 from groupnl_deploy.version import __version__
 
 app = typer.Typer(
@@ -20,8 +33,8 @@ app.add_typer(models.app, name="models")
 app.add_typer(data.app, name="data")
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
-app.command("export")(ship.export)
-app.command("push")(ship.push)
+app.command("export")(export.export)
+app.command("push")(push.push)
 app.command("bench")(bench.bench)
 app.command("report")(report.report)
 app.add_typer(power.app, name="power")

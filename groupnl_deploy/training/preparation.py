@@ -66,8 +66,8 @@ def prepare(spec: ModelSpec, options: ImageOptions, claims: Claims, channels_tak
     channels = shape.value[0]
     own, (usual_mean, usual_std) = network_of(spec), preprocessing(None, channels)
     whose = f"timm's for {spec.name}" if own.mean else "ImageNet's"
-    mean = _statistics("mean", options.mean, claims.mean, channels) or _assumed(own.mean or usual_mean, channels)
-    std = _statistics("std", options.std, claims.std, channels) or _assumed(own.std or usual_std, channels)
+    mean = statistics_of("mean", options.mean, claims.mean, channels) or _assumed(own.mean or usual_mean, channels)
+    std = statistics_of("std", options.std, claims.std, channels) or _assumed(own.std or usual_std, channels)
     facts = {"mean": mean, "std": std, "input": shape}
     unsaid = [_unsaid(name, fact, whose) for name, fact in facts.items() if not fact.who]
     return Preparation(
@@ -89,7 +89,11 @@ def _shape(spec: ModelSpec, options: ImageOptions, claims: Claims, channels_take
     return ImageFact("its first layer", (channels_taken, *said.value[1:]))
 
 
-def _statistics(name: str, said: PerChannel | None, claimed: ImageFact | None, channels: int) -> ImageFact | None:
+def statistics_of(name: str, said: PerChannel | None, claimed: ImageFact | None, channels: int) -> ImageFact | None:
+    """A mean or std as the user says it, else as the file does; None where neither does.
+
+    Raises `UsageError` for numbers of another count than channels, or that are of pixels from 0 to 255.
+    """
     if said is not None:
         _require_unit_pixels(name, said)
         if len(said) not in (1, channels):

@@ -10,7 +10,7 @@ from exporters.optimize import passes
 from exporters.options import ExportOptions
 from exporters.targets import TARGETS
 from groupnl_deploy.campaign.cell import ExportPoint
-from groupnl_deploy.cli.ship import export
+from groupnl_deploy.cli.export import export
 
 
 def test_every_level_has_its_passes() -> None:

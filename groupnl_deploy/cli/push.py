@@ -1,0 +1,45 @@
+"""`groupnl push`: an artifact to a device."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from device_agent.backend_table import BACKENDS
+from groupnl_deploy.cli import console
+from groupnl_deploy.cli.exits import guarded
+from groupnl_deploy.cli.options import DeviceName, Json, Wait
+from groupnl_deploy.deploy.inventory import get_device
+from groupnl_deploy.remote.waiting import DEFAULT_WAIT_S
+from groupnl_deploy.words import command_line
+
+
+@guarded
+def push(
+    artifact: Annotated[Path, typer.Argument(help="An artifact folder.")],
+    device: DeviceName,
+    wait: Wait = DEFAULT_WAIT_S,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="The checkpoint it was exported from, if that does not lie beside it.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Send an artifact and the agent to a device, verified there before use.
+
+    What the manifest says is held against the files first, and against the checkpoint where it is at hand.
+
+    Example: groupnl push net-onnx --device pi
+    """
+    get_device(device)
+    from device_agent.strict import to_dict
+    from groupnl_deploy.campaign.cell import Cell
+    from groupnl_deploy.campaign.push_job import push_cell
+
+    reporter = console.TerminalReporter()
+    deployment = push_cell(Cell(device=device), artifact, reporter, wait_s=wait, checkpoint=checkpoint)
+    if json:
+        console.show_json({"schema_version": 1, "deployment": to_dict(deployment)})
+        return
+    console.show_text(f"{device} has {deployment.label}, {deployment.format}, {deployment.artifact_sha256[:12]}")
+    backend = next(name for name, entry in BACKENDS.items() if deployment.format in entry.formats)
+    console.say(f"Next: {command_line('bench', '--device', device, '--backend', backend)}")
