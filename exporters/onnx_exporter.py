@@ -11,6 +11,7 @@ from torch import nn
 from torch.jit._trace import TracerWarning
 
 from exporters.choices import BATCH_NAME, DEFAULT_OPSET, INPUT_NAME, OPSETS, OUTPUT_NAME
+from exporters.data_dependence import require_one_way
 from exporters.errors import ExportFailed
 from exporters.onnx_failures import explained, require_fits_one_file
 from exporters.quiet import stdout_to_stderr
@@ -77,9 +78,10 @@ def _trace(
             raise
         except Exception as error:
             raise explained(error, model, example, opset, dynamic_batch) from error
-    for warning in said:
-        if issubclass(warning.category, TracerWarning):
-            notice(f"{first_line(warning.message)} ({Path(warning.filename).name}, line {warning.lineno})")
+    traced = [warning for warning in said if issubclass(warning.category, TracerWarning)]
+    require_one_way(model, example, ((warning.filename, warning.lineno) for warning in traced))
+    for warning in traced:
+        notice(f"{first_line(warning.message)} ({Path(warning.filename).name}, line {warning.lineno})")
 
 
 def _require_standard(model: onnx.ModelProto) -> None:

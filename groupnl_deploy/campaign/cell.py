@@ -35,6 +35,7 @@ class Source:
         spec: the network; None for a folder, which says it.
         training: None for random weights and for a folder.
         checkpoint: the folder; None for what the campaign makes.
+        module: the code of the user's that makes the network, as the user named it; None for a registered one.
         table: the number of its table in the campaign file, from 0.
     """
 
@@ -42,6 +43,7 @@ class Source:
     spec: ModelSpec | None = None
     training: Training | None = None
     checkpoint: Path | None = None
+    module: str | None = None
     table: int = 0
 
 
@@ -79,6 +81,9 @@ class Cell:
 
 def impossible(cell: Cell) -> str | None:
     """Why a cell, or a projection of one, cannot be; None where it can."""
+    module = None if cell.source is None else cell.source.module
+    if module is not None and cell.export is not None and cell.export.format == "torch":
+        return f"{module} is code of your own, which goes to a device as onnx alone"
     if cell.export is None or cell.backend is None or cell.settings is None:
         return None
     if cell.export.format not in BACKENDS[cell.backend].formats:

@@ -67,12 +67,14 @@ def _label_remedy(label: str) -> str | None:
 def _check_model(model: NamedModel, trained: bool) -> None:
     config = model.config
     given = [name for name in _WHAT if getattr(config, name) is not None]
-    if len(given) != 1:
+    if given == [] and config.module is not None:
+        given = ["module"]
+    if len(given) != 1 or (config.model is not None and config.module is not None):
         raise CampaignMistake(
-            "An entry of [[models]] needs a model, by its name, or a checkpoint, by its folder, or as init the folder "
-            "of a checkpoint to train on from.",
-            f"Leave {' and '.join(given[1:])} out." if given else "Give model, such as resnet18_cifar.",
-            ("models", model.table, given[1] if given else "model"),
+            "An entry of [[models]] needs a model, by its name, or as module a network of your own, or a checkpoint, "
+            "by its folder, or as init the folder of a checkpoint to train on from.",
+            f"Leave {' and '.join(given[1:] or ['module'])} out." if given else "Give model, such as resnet18_cifar.",
+            ("models", model.table, [*given, "module"][1] if given else "model"),
         )
     if config.init is not None and not trained:
         raise CampaignMistake(
@@ -80,9 +82,9 @@ def _check_model(model: NamedModel, trained: bool) -> None:
             "Add [train] with a dataset, or name the folder as checkpoint to take it as it is.",
             ("models", model.table, "init"),
         )
-    if config.model is None:
+    if given[0] in ("checkpoint", "init"):
         _require_alone(model, given[0])
-    else:
+    elif config.model is not None:
         with at("models", model.table, "model"):
             model_spec(config.model)  # an unknown name, before PyTorch is imported
     if config.conv is not None:
@@ -93,7 +95,7 @@ def _check_model(model: NamedModel, trained: bool) -> None:
 def _require_alone(model: NamedModel, what: str) -> None:
     """A checkpoint says itself what network it is of."""
     own = {field.name for field in fields(ModelConfig) if getattr(model.config, field.name) != field.default}
-    extra = sorted(own - {"label", what})
+    extra = sorted(own - {"label", what, "module"})
     if extra:
         raise CampaignMistake(
             f"{' and '.join(extra)} would do nothing beside {what}, which says what network it is.",

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from groupnl_deploy.campaign.config import Campaign
 from groupnl_deploy.campaign.plan import STAGE_NAMES
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.jobs.job import Job
@@ -20,12 +21,14 @@ class Choice:
         last: the stage after which it ends.
         only: keys of the jobs that are made, when it is not all of them.
         workers: how many processes train and export beside each other.
+        allow_code: run the code of the user's own that the file names.
     """
 
     again_from: str | None = None
     last: str = STAGE_NAMES[-1]
     only: tuple[str, ...] = ()
     workers: int = 1
+    allow_code: bool = False
 
     def __post_init__(self) -> None:
         for stage in (self.again_from, self.last):
@@ -39,6 +42,19 @@ class Choice:
 
 
 ALL = Choice()
+
+
+def require_allowed(campaign: Campaign, choice: Choice) -> None:
+    """Raise `UsageError` for a file that names code, unless the user has said that it may run.
+
+    A campaign may come from somebody else; to read it must run nothing.
+    """
+    named = dict.fromkeys(model.config.module for model in campaign.models if model.config.module is not None)
+    if named and not choice.allow_code:
+        raise UsageError(
+            f"This campaign runs Python code: {', '.join(named)}.",
+            "Look at what stands there; then allow it with --allow-code.",
+        )
 
 
 def chosen(jobs: Sequence[Job], choice: Choice, rules: Rules) -> list[Job]:

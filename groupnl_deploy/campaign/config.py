@@ -55,6 +55,8 @@ class ModelConfig:
 
     `checkpoint` is such a folder, imported and untrained ones included; then it stands alone with the label. So does
     `init`, the folder of one that the training begins with.
+    `module` is a network of the user's own in place of `model`, FILE.py:FUNCTION; beside `checkpoint` or `init` it
+    names the code again that made the checkpoint. It is run where the user allows it.
     `conv` is one of `CONVOLUTIONS`; without it an alias says the convolution, and any other name means GroupNL.
     `padding` and `bn_eps` are `ModelSpec`'s; every knob of `Knobs` is a field as well. What is left out stays as the
     papers have it.
@@ -64,6 +66,7 @@ class ModelConfig:
     model: str | None = None
     checkpoint: str | None = None
     init: str | None = None
+    module: str | None = None
     conv: str | None = None
     semantics: Semantics = "released"
     width: float = 1.0

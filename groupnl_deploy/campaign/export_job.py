@@ -8,7 +8,7 @@ from device_agent.strict import to_dict
 from exporters.artifact import Artifact, open_artifact
 from groupnl_deploy.campaign.cell import Cell, ExportPoint
 from groupnl_deploy.campaign.stage import Projection, Stage, keys
-from groupnl_deploy.campaign.train_job import TrainJob, train_job
+from groupnl_deploy.campaign.train_job import TrainJob, load_module, train_job
 from groupnl_deploy.jobs.job import Job
 from groupnl_deploy.progress import Reporter
 from groupnl_deploy.version import __version__
@@ -18,7 +18,7 @@ from groupnl_deploy.version import __version__
 class ExportJob(Job):
     """Makes one artifact folder, proved equal to its checkpoint.
 
-    `source` is the label of the checkpoint's.
+    `source` is the label of the checkpoint's, and `module` the code of the user's that makes its network.
     """
 
     kind: ClassVar[str] = "export"
@@ -26,6 +26,7 @@ class ExportJob(Job):
     source: str
     checkpoint: Path
     export: ExportPoint
+    module: str | None = None
 
     def reads(self) -> dict[str, Any]:
         """The checkpoint, what is asked for, and the version of this program, whose passes make it."""
@@ -40,6 +41,7 @@ class ExportJob(Job):
 
     def make(self, reporter: Reporter) -> None:
         """Export and prove."""
+        load_module(self.module)
         export_cell(Cell(export=self.export), self.checkpoint, self.product, reporter)
 
 
@@ -65,6 +67,7 @@ def export_job(of: Projection) -> ExportJob:
         source=cell.source.label,
         checkpoint=layout.checkpoint(cell.source),
         export=cell.export,
+        module=cell.source.module,
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from groupnl_deploy.campaign.bench_job import BenchJob
 from groupnl_deploy.campaign.cell import Source
-from groupnl_deploy.campaign.choice import ALL, Choice, chosen, place
+from groupnl_deploy.campaign.choice import ALL, Choice, chosen, place, require_allowed
 from groupnl_deploy.campaign.config import Campaign
 from groupnl_deploy.campaign.export_job import ExportJob
 from groupnl_deploy.campaign.plan import Plan, plan_of
@@ -66,7 +66,7 @@ class CampaignResult:
 
 def run_campaign(campaign: Campaign, reporter: Reporter, choice: Choice = ALL) -> CampaignResult:
     """Run what was chosen. Raises the error of the first job that failed, when all that does not need it is done."""
-    sources, plan = _planned(campaign)
+    sources, plan = _planned(campaign, choice)
     rules = _rules(campaign, plan.jobs, choice)
     jobs = chosen(plan.jobs, choice, rules)
     _tell_left_out(plan, reporter.note)
@@ -86,7 +86,7 @@ def list_jobs(campaign: Campaign, choice: Choice = ALL, note: Say = lambda text:
 
     `note` is told what was left out.
     """
-    _, plan = _planned(campaign)
+    _, plan = _planned(campaign, choice)
     _tell_left_out(plan, note)
     rules = _rules(campaign, plan.jobs, choice)
     jobs = chosen(plan.jobs, choice, rules)
@@ -101,8 +101,9 @@ def _tell_left_out(plan: Plan, note: Say) -> None:
         note(f"Left out: {'; '.join(plan.left_out)}.")
 
 
-def _planned(campaign: Campaign) -> tuple[tuple[Source, ...], Plan]:
+def _planned(campaign: Campaign, choice: Choice) -> tuple[tuple[Source, ...], Plan]:
     """Look up every word now: a wrong one must not show after minutes of work."""
+    require_allowed(campaign, choice)
     with at("push", "device"):
         for device in campaign.devices:
             get_device(device)

@@ -1,6 +1,7 @@
 """The networks of a campaign: every model of the file under every training."""
 
-from collections.abc import Collection, Iterable, Iterator
+import functools
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from groupnl_deploy.images.source import DataSource
 from groupnl_deploy.models.departure import Departure, departure
 from groupnl_deploy.models.registry import create_model, model_spec
 from groupnl_deploy.models.spec import ConvSpec, ModelSpec, require_semantics
-from groupnl_deploy.own_code.load import OwnCode
+from groupnl_deploy.own_code.load import OwnCode, load_code
 from groupnl_deploy.own_code.spec import OwnNetwork, own_network, sketched
 from groupnl_deploy.progress import Reporter
 from groupnl_deploy.training.checkpoint import checkpoint_id, load_checkpoint, load_model
@@ -33,7 +34,8 @@ def sources_of(campaign: Campaign) -> tuple[Source, ...]:
             load_dataset(source)
         with at("train"):
             _recipe(point.value, any(model.config.init for model in campaign.models))
-    return tuple(source for model in campaign.models for source in _of_model(campaign, model))
+    load = functools.cache(load_code)  # once, however many networks it makes
+    return tuple(source for model in campaign.models for source in _of_model(campaign, model, load))
 
 
 def on_images(network: ModelSpec, source: DataSource, reporter: Reporter | None = None) -> tuple[DataSource, ModelSpec]:
@@ -89,12 +91,19 @@ def _labels(campaign: Campaign, model: NamedModel) -> list[str]:
     return [f"{model.label}{point.suffix}" for point in campaign.trainings] or [model.label]
 
 
-def _of_model(campaign: Campaign, model: NamedModel) -> Iterator[Source]:
+def _of_model(campaign: Campaign, model: NamedModel, load: Callable[[str], OwnCode]) -> Iterator[Source]:
     config = model.config
+    code = None
+    if config.module is not None:
+        with at("models", model.table, "module"):
+            code = load(config.module)
+    if code is not None and config.checkpoint is None and config.init is None:
+        yield from _of_code(campaign, model, code)
+        return
     if config.checkpoint is not None:
         with at("models", model.table, "checkpoint"):
             checkpoint_id(Path(config.checkpoint))
-        yield Source(model.label, checkpoint=Path(config.checkpoint), table=model.table)
+        yield Source(model.label, checkpoint=Path(config.checkpoint), module=config.module, table=model.table)
         return
     with at("models", model.table, "model" if config.init is None else "init"):
         if not campaign.trainings:
@@ -103,7 +112,22 @@ def _of_model(campaign: Campaign, model: NamedModel) -> Iterator[Source]:
             init = None if config.init is None else Path(config.init)
             source, spec = on_images(_spec(config, point), point.value.source)
             training = Training(_recipe(point.value, init is not None), source, init)
-            yield Source(label, spec, training, table=model.table)
+            yield Source(label, spec, training, module=config.module, table=model.table)
+
+
+def _of_code(campaign: Campaign, model: NamedModel, code: OwnCode) -> Iterator[Source]:
+    """Of a network of the user's own: its classes and input are those of the images, else its function's."""
+    config = model.config
+    about: dict[str, Any] = {"width": config.width, "padding": config.padding, "bn_eps": config.bn_eps}
+    with at("models", model.table, "module"):
+        conv = ConvSpec.preset(config.conv or "standard", config.semantics, **config.knobs)
+        require_semantics(config.semantics, conv.method)
+        if not campaign.trainings:
+            yield Source(model.label, own_network(code, conv, **about).spec, module=config.module, table=model.table)
+        for point, label in zip(campaign.trainings, _labels(campaign, model), strict=False):
+            source, own = own_on_images(code, conv, point.value.source, seed=point.value.seed, **about)
+            training = Training(_recipe(point.value, False), source)
+            yield Source(label, own.spec, training, module=config.module, table=model.table)
 
 
 def _recipe(training: TrainConfig, init: bool) -> Recipe:

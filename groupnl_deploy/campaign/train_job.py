@@ -52,12 +52,21 @@ def train_cell(cell: Cell, out: Path, reporter: Reporter) -> "Trained | None":
     source = cell.source
     if source is None or source.spec is None:
         raise ValueError("a source that is a folder has no training")
+    load_module(source.module)
     if source.training is not None:
         training = source.training
         return train_checkpoint(source.spec, training.recipe, training.data, out, reporter, init=training.init)
     reporter.note(f"{source.label} keeps random weights, for nothing says how to train it.")
     save_checkpoint(out, *initialise_checkpoint(source.spec))
     return None
+
+
+def load_module(module: str | None) -> None:
+    """Have this process know the code of the user's that a job needs: a worker begins with none."""
+    if module is not None:
+        from groupnl_deploy.own_code.load import load_code
+
+        load_code(module)
 
 
 def verified_checkpoint_id(folder: Path) -> str:

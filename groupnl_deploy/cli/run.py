@@ -32,6 +32,9 @@ def run(
         list[str] | None,
         typer.Option("--only", metavar="NAME", help="Make this step alone, by its name in --list; may be repeated."),
     ] = None,
+    allow_code: Annotated[
+        bool, typer.Option("--allow-code", help="Run the code that the file names as module: networks of your own.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Train, export, push, bench and report, as the file says. What is up to date is not done again.
@@ -47,9 +50,10 @@ def run(
     from groupnl_deploy.campaign.words import speaking_of
 
     campaign = load_campaign(config)
-    from groupnl_deploy.campaign.choice import Choice
+    from groupnl_deploy.campaign.choice import Choice, require_allowed
 
-    choice = Choice(from_, to, tuple(only or ()), workers)
+    choice = Choice(from_, to, tuple(only or ()), workers, allow_code)
+    require_allowed(campaign, choice)
     from groupnl_deploy.campaign.run import list_jobs, run_campaign  # PyTorch, which a mistake does not wait for
 
     if list_:
