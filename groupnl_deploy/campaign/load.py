@@ -113,7 +113,7 @@ def _campaign(table: dict[str, Any], name: str) -> Campaign:
 
 
 def _models(table: Any, index: int, name: str) -> list[NamedModel]:
-    points = read_points(ModelConfig, table, f"{name}.models[{index}]", ("label", "checkpoint", "init"))
+    points = read_points(ModelConfig, table, f"{name}.models[{index}]", ("label", "checkpoint", "init", "module"))
     return [NamedModel(replace(point.value, label=f"{point.value.label}{point.suffix}"), index) for point in points]
 
 

@@ -131,4 +131,6 @@ def unpickling(path: Path) -> list[str]:
 
 def test_nothing_unpickles() -> None:
     files = [path for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
-    assert {str(path): unpickling(path) for path in files if unpickling(path)} == {}
+    # A user's own network, which the user names on the command line; tests/own_code says what is never run.
+    one = ROOT / "groupnl_deploy" / "own_code" / "load.py"
+    assert {path: unpickling(path) for path in files if unpickling(path)} == {one: ["exec"]}
