@@ -1,7 +1,7 @@
 """Named arrays in a file, `.npz`, read as strictly as a manifest: what is expected is known before a byte is read.
 
 Nothing is unpickled. An archive that holds other names, types or sizes than were foretold is refused by its headers,
-before memory is taken for what it claims to hold.
+before memory is taken for what it claims to hold, and what it holds is no larger than its file.
 """
 
 import zipfile
@@ -53,6 +53,8 @@ def read_arrays(path: Path, expected: Iterable[TensorInfo], count: int | None = 
             names = [entry.filename.removesuffix(_SUFFIX) for entry in archive.infolist()]
             if sorted(names) != sorted(infos):
                 raise NotTheseArrays(f"it holds {', '.join(names) or 'nothing'} in place of {', '.join(infos)}")
+            if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
+                raise NotTheseArrays("it is compressed: what is in it may be of any size")
             return {name: _read(archive, name, leading + info.shape, info.dtype) for name, info in infos.items()}
     except NotTheseArrays:
         raise
