@@ -14,6 +14,7 @@ import power.errors as power_errors
 from device_agent.settings import SettingError
 from device_agent.strict import StrictError
 from groupnl_deploy.errors import GroupNLError, InvalidSetting, UsageError
+from groupnl_deploy.models.own import CodeChanged, CodeNotLoaded
 from groupnl_deploy.models.refusal import InvalidSpec
 from groupnl_deploy.words import EMULATOR_PORT, sentence
 
@@ -41,7 +42,7 @@ _PLACES: dict[str, Place] = {
     **{name: ("export", name) for name in ("format", "optimize", "target", "opset", "batch")},
     **{name: ("bench", name) for name in ("backend", "threads", "spinning", "arena", "graph_level", "repeats")},
     "device": ("push", "device"),
-    "init": ("models", "init"),
+    **{name: ("models", name) for name in ("init", "module")},
 }
 # A key of two tables is that of the one that was being read.
 _OF_TWO_TABLES: frozenset[Place] = frozenset({("train", "threads")})
@@ -57,7 +58,7 @@ _OPTIONS: dict[str, str] = {
         f"--{name}": name
         for name in ("threads", "images", "meter", "port", "sign", "epochs", "seed", "dataset", "recipe", "lr")
     },
-    **{"--batch-size": "batch_size", "--init": "init", "--no-flip": "flip"},
+    **{"--batch-size": "batch_size", "--init": "init", "--module": "module", "--no-flip": "flip"},
     **{f"--{name}": name for name in ("format", "optimize", "target", "opset", "batch", "backend", "device")},
 }
 _TYPES = {"int": "an integer", "float": "a float", "str": "a string", "bool": "a boolean"}
@@ -85,6 +86,10 @@ def at(*place: str | int) -> Iterator[None]:
         yield
     except CampaignMistake:
         raise
+    except CodeNotLoaded as error:
+        beside = f'Name it beside the checkpoint: module = "{error.origin}".'
+        remedy = error.remedy if isinstance(error, CodeChanged) else beside
+        raise CampaignMistake(f"{sentence(error.problem)}.", remedy, place) from error
     except InvalidSpec as error:
         raise CampaignMistake(
             sentence(_with_keys(f"{error.problem}.", error.fields, place)),
