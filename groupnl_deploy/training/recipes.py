@@ -12,7 +12,16 @@ _PHOTOGRAPHS: dict[str, Any] = {"augmentation": "crop_flip_jitter", "decay_vecto
 RECIPES: dict[str, Recipe] = {
     "digits": Recipe(),
     "images": Recipe(epochs=30, lr=0.05, warmup_epochs=2, **_PHOTOGRAPHS),
-    "finetune": Recipe(epochs=8, lr=0.01, warmup_epochs=1, lr_decay_by_depth=0.8, weight_decay=1e-4, **_PHOTOGRAPHS),
+    "finetune": Recipe(
+        epochs=8,
+        batch_size=16,
+        lr=0.01,
+        lr_decay_by_depth=0.8,
+        weight_decay=1e-4,
+        clip_norm=5.0,
+        warmup_epochs=0.25,
+        **_PHOTOGRAPHS,
+    ),
 }
 """digits: few small drawings. images: from random weights on photographs. finetune: from a trained network."""
 

@@ -1,7 +1,8 @@
 """The recipe: its defaults, its refusals, its JSON."""
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
+from pathlib import Path
 
 import pytest
 
@@ -80,3 +81,23 @@ def test_json_round_trip_and_refusal_with_the_place():
     assert from_json(Recipe, to_json(recipe)) == recipe
     with pytest.raises(StrictError, match="epochs is 0"):
         from_json(Recipe, to_json(recipe).replace('"epochs": 5', '"epochs": 0'))
+
+
+def test_the_page_has_every_recipe_as_it_is():
+    page = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
+    heading, *rows = [row.strip("| ").split(" | ") for row in page.splitlines() if row.startswith("| ")]
+    names = [name.strip("`") for name in heading[1:4]]
+    told = {row[0]: dict(zip(names, row[1:4], strict=True)) for row in rows if not row[0].startswith("---")}
+    assert names == list(RECIPES)
+    assert told.keys() == {field.name for field in fields(Recipe)} - {"seed"}
+    for name, recipe in RECIPES.items():
+        assert {field: read(values[name]) for field, values in told.items()} == {
+            field: getattr(recipe, field) for field in told
+        }
+
+
+def read(text):
+    """A value as the page has it."""
+    if text in (known := {"none": None, "true": True, "false": False}):
+        return known[text]
+    return text if text[0].isalpha() else float(text)
