@@ -131,6 +131,6 @@ def test_a_data_set_of_another_shape_or_other_classes_is_refused(net, record, tm
 
 def test_a_folder_that_is_neither_says_what_is_one(tmp_path):
     (tmp_path / "pictures").mkdir()
-    for name, text in (("pictures", "not a checkpoint folder"), ("nowhere", "does not exist")):
+    for name, text in (("pictures", "neither a checkpoint nor an artifact"), ("nowhere", "does not exist")):
         with pytest.raises(UsageError, match=text):
             evaluated(tmp_path / name)
