@@ -156,6 +156,8 @@ def where(path: Path, place: Place) -> str:
 
 def key_name(place: Place) -> str:
     """A place as people write it: "[train] epochs", "[[models]] number 2, ratio"."""
+    if place[:1] == ("models",) and place[1:] and isinstance(place[1], str):
+        return f"[[models]] {place[1]}"  # of whichever
     if place and place[0] == "models":
         number = f" number {int(place[1]) + 1}" if len(place) > 1 else ""
         return f"[[models]]{number}" + (f", {place[2]}" if len(place) > 2 else "")
