@@ -218,13 +218,14 @@ def golden_pair(reference: Reference, parity: Parity) -> tuple[Golden, Tensors, 
 
 
 def _allowed_on_a_device(reference: Reference, parity: Parity) -> Golden:
-    outputs, tied = reference.outputs.values(), ON_A_DEVICE * tie(parity.eager_error)
+    outputs = reference.outputs.values()
     if reference.quantized:
         means = tuple(
             0.0 if answers.is_exact else quantized_allowance(answers.spread, answers.apart) for answers in outputs
         )
-        return Golden(means, "mean", max(tied, QUANTIZED_TIES * max(means)))
-    return Golden(tuple(ON_A_DEVICE * allowed_off(answers) for answers in outputs), tie=tied)
+        return Golden(means, "mean", QUANTIZED_TIES * max(means))
+    allowed = tuple(ON_A_DEVICE * allowed_off(answers) for answers in outputs)
+    return Golden(allowed, tie=ON_A_DEVICE * tie(parity.eager_error))
 
 
 def allowed_off(answers: Answers) -> float:

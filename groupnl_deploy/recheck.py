@@ -146,7 +146,7 @@ def _of_quantized(manifest: ArtifactManifest, golden: Golden) -> Iterator[str]:
     for name, allowed in zip(names, golden.tolerances, strict=True):
         if name == parity.output and allowed > most * _SLACK:
             yield f"its golden tolerance of {name} is {allowed:.3g}, and a quantized graph has at most {most:.3g}"
-    if golden.tie > max(QUANTIZED_TIES * widest, ON_A_DEVICE * tie(parity.eager_error)) * _SLACK:
+    if golden.tie > QUANTIZED_TIES * widest * _SLACK:
         yield f"its golden tie is {golden.tie:.3g}, wider than its tolerances allow"
 
 
