@@ -71,7 +71,7 @@ EITHER = [
     ("empty", "it has no checkpoint.json and no manifest.json", "Name a folder that groupnl train"),
 ]
 CASES = [("export", *case) for case in A_CHECKPOINT] + [("evaluate", *case) for case in EITHER]
-CASES += [(command, *case) for command in ("push", "bench") for case in AN_ARTIFACT]
+CASES += [("push", *case) for case in AN_ARTIFACT] + [("bench", *case) for case in AN_ARTIFACT[1:]]  # it exports "net"
 
 
 @pytest.mark.parametrize(("command", "path", "words", "remedy"), CASES)
