@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from device_agent.backend_table import BACKENDS
 from device_agent.manifest import MANIFEST_FILE, Format
+from groupnl_deploy.cli.own_options import needing_module
 from groupnl_deploy.deploy.ledger import is_artifact_id
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.mistaken import refusal
@@ -82,7 +83,8 @@ def _export(checkpoint: Path, folder: Path, format: Format, reporter: "Reporter"
     from groupnl_deploy.campaign.cell import Cell, ExportPoint
     from groupnl_deploy.campaign.export_job import export_cell
 
-    export_cell(Cell(export=ExportPoint(format=format)), checkpoint, folder, reporter)
+    with needing_module("export", checkpoint, "--out", folder):
+        export_cell(Cell(export=ExportPoint(format=format)), checkpoint, folder, reporter)
     reporter.note(f"{checkpoint.name} is exported to {folder}.")
 
 
