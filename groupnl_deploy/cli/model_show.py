@@ -81,6 +81,8 @@ def show(
     console.show_text(f"{spec.label}, one image of {_by(spec.input_shape)}")
     console.show_table(_HEADINGS, _rows(counted))
     console.show_text(_summary(counted.total, gpus))
+    if counted.uncounted:
+        console.say(f"Note: no rule counts the operations of {', '.join(counted.uncounted)}; their parameters are in.")
 
 
 def _network(
@@ -159,6 +161,7 @@ def _document(spec: ModelSpec, gpus: int, counted: "Profile") -> dict[str, Any]:
         "input_shape": list(spec.input_shape),
         "layers": {layer.name: _layer(order, layer) for order, layer in enumerate(counted.layers)},
         "total": to_dict(counted.total),
+        "uncounted": list(counted.uncounted),
     }
 
 

@@ -47,7 +47,10 @@ def list_(json: Json = False) -> None:
     for name, alias in ALIASES.items():
         console.show_text(f" {name} = {alias.network} {alias.options}")
     console.show_table([("--conv", False), ("What it is", False)], [(one.word, one.about) for one in _convolutions()])
-    console.say("Any network with any convolution. Counts: groupnl models show NAME --conv groupnl")
+    console.say(
+        "Any network with any convolution. Counts: groupnl models show NAME --conv groupnl. "
+        "For a network of your own give --module FILE.py:FUNCTION in place of NAME."
+    )
 
 
 def _convolutions() -> list[ConvMethod]:

@@ -4,7 +4,7 @@ The convention is that of the GroupNL paper's tables (arXiv 2506.12335, Tables 3
 the only one under which all of their numbers come out). One FLOP is one multiply-accumulate, and counted are
 
 * convolutions and linear layers: every product of a weight, without the bias;
-* BatchNorm, average pooling and means: one for each element that they write;
+* BatchNorm, other normalisation, average pooling and means: one for each element that they write;
 * every product of two tensors, such as ω·(s − φ) or a gate: one for each element of the result.
 
 Sums, differences, quotients, sines, powers, concatenations, copies, norms and activations count nothing.
@@ -63,7 +63,8 @@ def rule_for(module: nn.Module) -> Callable[[Any, Shape], Operations] | None:
 
 def weights_of(layer: nn.Module) -> set[int]:
     """The ids of its kernels and matrices that are learned: what the E2GC paper counts as parameters."""
-    weights = [part.weight for part in layer.modules() if isinstance(part, nn.Conv2d | nn.Linear)]
+    kinds = nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Linear
+    weights = [part.weight for part in layer.modules() if isinstance(part, kinds)]
     return {id(one) for one in (*weights, *(layer.own_weights() if isinstance(layer, Counted) else ()))}
 
 
@@ -91,10 +92,10 @@ def _every_element(module: nn.Module, output: Shape) -> Operations:
 
 # A class → (module, shape of what it wrote for one image) → operations; its subclasses count as it does.
 RULES: dict[type[nn.Module], Callable[[Any, Shape], Operations]] = {
-    nn.Conv2d: _conv,
+    **dict.fromkeys((nn.Conv1d, nn.Conv2d, nn.Conv3d), _conv),
     nn.Linear: _linear,
-    nn.BatchNorm1d: _every_element,
-    nn.BatchNorm2d: _every_element,
+    **dict.fromkeys((nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d), _every_element),
+    **dict.fromkeys((nn.GroupNorm, nn.LayerNorm, nn.InstanceNorm1d, nn.InstanceNorm2d, nn.PReLU), _every_element),
     nn.AvgPool2d: _every_element,
     nn.AdaptiveAvgPool2d: _every_element,
 }

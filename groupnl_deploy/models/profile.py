@@ -83,10 +83,14 @@ class LayerProfile:
 
 @dataclass(frozen=True)
 class Profile:
-    """The layers that have parameters or a counting rule, in the network's order, and their sum."""
+    """The layers that have parameters or a counting rule, in the network's order, and their sum.
+
+    `uncounted` are the classes, in a user's own network, of layers with parameters whose operations no rule counts.
+    """
 
     layers: tuple[LayerProfile, ...]
     total: Counts
+    uncounted: tuple[str, ...] = ()
 
 
 def profile(spec: ModelSpec, gpus: int = GPUS) -> Profile:
@@ -99,7 +103,7 @@ def profile(spec: ModelSpec, gpus: int = GPUS) -> Profile:
     Raises `InvalidSpec` where the network cannot be built or does not take that input, and for N below one.
     """
     if spec.code:  # a stranger's may look at values while it is built
-        return profile_network(create_model(spec), spec.input_shape, gpus)
+        return _profile(_without_values(create_model(spec)), spec.input_shape, gpus, all_known=False)
     with torch.device("meta"):
         network = create_model(spec)
     return _profile(network, spec.input_shape, gpus)
@@ -121,12 +125,15 @@ def profile_network(network: nn.Module, input_shape: Shape, gpus: int = GPUS) ->
     return _profile(_without_values(network), input_shape, gpus)
 
 
-def _profile(network: nn.Module, input_shape: Shape, gpus: int) -> Profile:
-    """Count a network without values, which is changed: only its shapes are right from then on."""
+def _profile(network: nn.Module, input_shape: Shape, gpus: int, all_known: bool = True) -> Profile:
+    """Count a network without values, which is changed: only its shapes are right from then on.
+
+    Of layers without a rule only the parameters are counted, unless `all_known`, which refuses them.
+    """
     if gpus < 1:
         raise InvalidSpec(f"gpus is {gpus}", "Give at least one.", "gpus")
     _count_shapes_alone(network)
-    layers = list(_counted_layers(network))
+    layers = list(_counted_layers(network, all_known))
     outputs = _output_shapes(network, [layer for _, layer in layers], input_shape)
     counted: set[int] = set()
     rows = []
@@ -135,7 +142,8 @@ def _profile(network: nn.Module, input_shape: Shape, gpus: int) -> Profile:
         counts = _counts(layer, shapes, _new_parameters(layer, counted), gpus)
         kind = type(layer).__name__
         rows.append(LayerProfile(name or kind, kind, shapes[-1] if shapes else (), counts))
-    return Profile(tuple(rows), Counts.sum(row.counts for row in rows))
+    uncounted = dict.fromkeys(type(layer).__name__ for _, layer in layers if rule_for(layer) is None)
+    return Profile(tuple(rows), Counts.sum(row.counts for row in rows), tuple(uncounted))
 
 
 def _without_values(network: nn.Module) -> nn.Module:
@@ -160,8 +168,11 @@ def _hand_on(maps: Tensor) -> Tensor:
     return maps
 
 
-def _counted_layers(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """The outermost modules with a rule. Raises `InvalidSpec` for parameters that no rule would see."""
+def _counted_layers(network: nn.Module, all_known: bool) -> Iterator[tuple[str, nn.Module]]:
+    """The outermost modules with a rule, and those with parameters of their own that no rule would see.
+
+    Raises `InvalidSpec` for the latter where all must be known.
+    """
     owner: str | None = None
     for name, module in network.named_modules():
         if owner is not None and f"{name}.".startswith(owner):
@@ -171,6 +182,9 @@ def _counted_layers(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
             yield name, module
         elif next(module.parameters(recurse=False), None) is not None:
             kind = type(module).__name__
+            if not all_known:
+                yield name, module
+                continue
             raise InvalidSpec(
                 f"{name or 'the network'} is a {kind}, and no rule says how to count a {kind}",
                 "Derive it from Counted of groupnl_deploy/models/counting.py, or add its class to RULES there.",
@@ -181,8 +195,9 @@ def _output_shapes(network: nn.Module, layers: Iterable[nn.Module], input_shape:
     """For the id of each layer the shapes it writes for one image, one for every call."""
     shapes: dict[int, list[Shape]] = {id(layer): [] for layer in layers}
 
-    def record(layer: nn.Module, inputs: object, output: Tensor) -> None:
-        shapes[id(layer)].append(tuple(output.shape[1:]))
+    def record(layer: nn.Module, inputs: object, output: object) -> None:
+        if isinstance(output, Tensor):  # a stranger's layer may answer with several
+            shapes[id(layer)].append(tuple(output.shape[1:]))
 
     for layer in layers:
         layer.register_forward_hook(record)
@@ -201,7 +216,8 @@ def _output_shapes(network: nn.Module, layers: Iterable[nn.Module], input_shape:
 
 
 def _new_parameters(layer: nn.Module, counted: set[int]) -> list[nn.Parameter]:
-    new = [parameter for parameter in layer.parameters() if id(parameter) not in counted]
+    inner = rule_for(layer) is not None  # else what is inside it is counted by itself
+    new = [parameter for parameter in layer.parameters(recurse=inner) if id(parameter) not in counted]
     counted |= {id(parameter) for parameter in new}
     return new
 

@@ -15,6 +15,7 @@ from groupnl_deploy.models.spec import CodeOrigin, ModelSpec
 from groupnl_deploy.own_code.blame import users_code
 
 _IMAGES = 2
+_WRAPPERS = (nn.DataParallel, nn.parallel.DistributedDataParallel, torch.jit.ScriptModule)
 
 
 def require_network(made: Any, origin: CodeOrigin) -> nn.Module:
@@ -22,6 +23,11 @@ def require_network(made: Any, origin: CodeOrigin) -> nn.Module:
     if not isinstance(made, nn.Module):
         what = "nothing" if made is None else f"a {type(made).__name__}"
         raise UsageError(f"{origin} returns {what}, not an nn.Module.", "Let it return the network.")
+    if isinstance(made, _WRAPPERS) or hasattr(made, "_orig_mod"):
+        raise UsageError(
+            f"{origin} returns a {type(made).__name__}, which wraps or compiles a network.",
+            "Let it return the nn.Module itself.",
+        )
     tensors = [*made.named_parameters(), *made.named_buffers()]
     for name, tensor in tensors:
         if is_lazy(tensor):

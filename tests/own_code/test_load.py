@@ -74,6 +74,18 @@ def test_kernels_become_the_convolution_that_is_asked_for_where_their_channels_a
         made("net.py:only", conv=ConvSpec("groupnl"))
 
 
+def test_a_layer_that_no_rule_knows_is_counted_by_its_parameters_and_named() -> None:
+    write(
+        "import torch\nfrom torch import nn\nclass Scaled(nn.Module):\n  def __init__(self):\n    super().__init__()\n"
+        "    self.scale, self.conv = nn.Parameter(torch.ones(4)), nn.Conv2d(3, 4, 8)\n"
+        "  def forward(self, x):\n    return self.conv(x).flatten(1) * self.scale\n"
+        "def net(): return nn.Sequential(Scaled(), nn.LayerNorm(4))"
+    )
+    counted = profile(made().spec)
+    assert counted.uncounted == ("Scaled",) and counted.total.params == 4 + 772 + 8
+    assert {row.kind: row.counts.flops for row in counted.layers} == {"Scaled": 0, "Conv2d": 768, "LayerNorm": 4}
+
+
 def test_what_nobody_said_is_the_functions_own_and_else_assumed_and_told() -> None:
     write("from torch import nn\ndef net(input_shape=(1, 8, 8)): return nn.Sequential(nn.Flatten(), nn.Linear(64, 5))")
     own = made(input_shape=None)
@@ -145,6 +157,10 @@ def test_code_is_built_by_the_digest_that_a_record_has_and_by_no_other() -> None
         ("def net(): pass", ["returns nothing, not an nn.Module"]),
         ("def net(): return [1]", ["returns a list, not an nn.Module"]),
         ("from torch import nn\ndef net(): return nn.Flatten()", ["has no parameters"]),
+        (
+            "from torch import nn\ndef net(): return nn.DataParallel(nn.Conv2d(3, 4, 8))",
+            ["wraps or compiles a network"],
+        ),
         ("from torch import nn\ndef net(): return nn.Conv2d(3, 4, 3).double()", ["weight of net.py:net is float64"]),
         ("from torch import nn\ndef net(): return nn.Conv2d(3, 4, 3)", ["with (2, 4, 6, 6)", "(N, classes)"]),
         ("from torch import nn\ndef net(): return nn.Conv2d(5, 4, 3)", ["does not take images of 3x8x8"]),
