@@ -19,6 +19,7 @@ from groupnl_deploy.words import command_line, sentence
 if TYPE_CHECKING:
     from groupnl_deploy.own_code.spec import OwnNetwork
 
+_FEW = 3  # names of a note
 _AS_ONNX = "Leave --format out: such a network goes to a device as ONNX."
 
 Module = Annotated[
@@ -156,11 +157,16 @@ def tell_own(own: "OwnNetwork", silent: bool = False) -> dict[str, Any]:
     return {"own": {"assumed": list(own.assumed), "convolutions": to_dict(own.outcomes.convs)}}
 
 
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:_FEW]) + (f" and {len(names) - _FEW} more" if len(names) > _FEW else "")
+
+
 def _replaced(own: "OwnNetwork") -> list[str]:
     convs, method = own.outcomes, own.spec.conv.label
     if not convs.convs:
         return []
-    kept = "; ".join(f"{conv.name} stays: {conv.note}" for conv in convs.left[:3])
-    more = f" and {len(convs.left) - 3} more stay" if len(convs.left) > 3 else ""
-    what = f"{len(convs.replaced)} of {len(convs.convs)} convolutions are {method}"
-    return [f"{what}; {kept}{more}" if kept else what]
+    reasons: dict[str, list[str]] = {}
+    for conv in convs.left:
+        reasons.setdefault(conv.note, []).append(conv.name)
+    kept = [f"{reason} ({_some(names)})" for reason, names in reasons.items()]
+    return ["; ".join([f"{len(convs.replaced)} of {len(convs.convs)} convolutions became {method}", *kept])]

@@ -63,7 +63,7 @@ def rule_for(module: nn.Module) -> Callable[[Any, Shape], Operations] | None:
 
 def weights_of(layer: nn.Module) -> set[int]:
     """The ids of its kernels and matrices that are learned: what the E2GC paper counts as parameters."""
-    kinds = nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Linear
+    kinds = nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d | nn.Linear
     weights = [part.weight for part in layer.modules() if isinstance(part, kinds)]
     return {id(one) for one in (*weights, *(layer.own_weights() if isinstance(layer, Counted) else ()))}
 
@@ -82,6 +82,16 @@ def _conv(conv: nn.Conv2d, output: Shape) -> Operations:
     return Operations(macs=conv_macs(conv, output))
 
 
+def _transposed(conv: nn.ConvTranspose2d, output: Shape) -> Operations:
+    """Every pixel of the input meets the whole kernel."""
+    geometry = (conv.padding, conv.dilation, conv.kernel_size, conv.output_padding, conv.stride)
+    inputs = 1
+    for size, *along in zip(output[1:], *geometry, strict=True):
+        padding, dilation, kernel, extra, stride = (int(value) for value in along)
+        inputs *= (size + 2 * padding - dilation * (kernel - 1) - extra - 1) // stride + 1
+    return Operations(macs=conv.weight.numel() * inputs)
+
+
 def _linear(linear: nn.Linear, output: Shape) -> Operations:
     return Operations(macs=linear.weight.numel() * math.prod(output[:-1]))
 
@@ -93,6 +103,7 @@ def _every_element(module: nn.Module, output: Shape) -> Operations:
 # A class → (module, shape of what it wrote for one image) → operations; its subclasses count as it does.
 RULES: dict[type[nn.Module], Callable[[Any, Shape], Operations]] = {
     **dict.fromkeys((nn.Conv1d, nn.Conv2d, nn.Conv3d), _conv),
+    nn.ConvTranspose2d: _transposed,
     nn.Linear: _linear,
     **dict.fromkeys((nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d), _every_element),
     **dict.fromkeys((nn.GroupNorm, nn.LayerNorm, nn.InstanceNorm1d, nn.InstanceNorm2d, nn.PReLU), _every_element),

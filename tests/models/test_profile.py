@@ -222,6 +222,12 @@ def test_parameters_that_no_rule_sees_are_refused_not_dropped(module: nn.Module)
         profile_network(module, (3, 4, 4))
 
 
+@pytest.mark.parametrize("geometry", [(2, 2), (3, 2, 1, 1), (4, 3, 2, 0, 1, True, 2)])
+def test_a_transposed_convolution_costs_its_kernel_for_every_pixel_that_comes_in(geometry: tuple[int, ...]) -> None:
+    layer = nn.ConvTranspose2d(3, 4, *geometry)
+    assert profile_network(layer, (3, 5, 7)).total.macs == layer.weight.numel() * 35
+
+
 def test_an_input_that_does_not_fit_is_refused() -> None:
     with pytest.raises(InvalidSpec, match=r"input of \(5, 8, 8\)"):
         profile_network(nn.Conv2d(3, 4, 1), (5, 8, 8))
