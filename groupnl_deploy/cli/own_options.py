@@ -55,6 +55,9 @@ def require_one_network(name: str | None, module: str | None, option: str = "NAM
     """Raise `UsageError` unless the user named exactly one network, ours or theirs."""
     if name is not None and module is not None:
         raise UsageError(f"{name} and --module {module} are two networks.", "Leave one of the two out.")
+    if name is not None and (name.endswith(".py") or ".py:" in name):
+        word = name if ":" in name else f"{name}:FUNCTION"
+        raise UsageError(f"{name} is code, and no name of a network.", f"Give it as --module {word}.")
     if name is None and module is None:
         raise UsageError(
             "No network is named.",

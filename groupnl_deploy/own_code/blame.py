@@ -24,12 +24,13 @@ def is_users(file: str | None, folder: Path) -> bool:
 
 
 @contextlib.contextmanager
-def users_code(what: str, folder: Path) -> Iterator[None]:
+def users_code(what: str, folder: Path, otherwise: str = "") -> Iterator[None]:
     """Run a user's code in the block: what it prints goes to standard error, what it raises becomes a `UsageError`.
 
     Args:
         what: the beginning of the sentence, such as "net.py cannot be imported".
         folder: where the code lies; the last line in there is the one that is shown.
+        otherwise: what else may help, such as "choose another --input".
     """
     try:
         with contextlib.redirect_stdout(sys.stderr):
@@ -43,13 +44,14 @@ def users_code(what: str, folder: Path) -> Iterator[None]:
     except (Exception, SystemExit) as error:
         where = _their_line(error, folder)
         said = f"{type(error).__name__}{f': {error}' if str(error) else ''}"
-        raise UsageError(f"{what}{where}: {_one_line(said)}.", _remedy(error, bool(where))) from error
+        raise UsageError(f"{what}{where}: {_one_line(said)}.", _remedy(error, bool(where), otherwise)) from error
 
 
-def _remedy(error: BaseException, theirs: bool) -> str:
+def _remedy(error: BaseException, theirs: bool, otherwise: str) -> str:
     if isinstance(error, SystemExit):
         return 'Put what the file does as a program behind: if __name__ == "__main__".'
-    return "Mend that line; python on the file alone shows the whole traceback." if theirs else "See to that network."
+    mend = "Mend that line" if theirs else "See to that network"
+    return f"{mend}, or {otherwise}." if otherwise else f"{mend}; --debug shows the whole traceback."
 
 
 def _of_syntax(what: str, error: SyntaxError) -> UsageError:

@@ -72,7 +72,7 @@ def tried(spec: ModelSpec, folder: Path) -> tuple[int, Outcomes]:
 
 def _answered(network: nn.Module, spec: ModelSpec, folder: Path) -> int:
     shape = "x".join(map(str, spec.input_shape))
-    refused = users_code(f"{spec.code} does not take images of {shape}", folder)
+    refused = users_code(f"{spec.code} does not take images of {shape}", folder, "choose another --input")
     with refused, torch.random.fork_rng(devices=[]), torch.no_grad():
         answer = network(torch.zeros(_IMAGES, *spec.input_shape))
     if not isinstance(answer, torch.Tensor):

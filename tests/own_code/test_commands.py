@@ -114,6 +114,7 @@ def test_one_network_is_named_and_no_two() -> None:
         assert "--module FILE.py:FUNCTION" in groupnl(line, 2)
     for line in ("models show resnet18", "models init resnet18 --out net", "train --model resnet18 --out net"):
         assert "two networks" in groupnl(f"{line} --module net.py:net", 2)
+    assert "Give it as --module net.py:net." in groupnl("models init net.py:net --out net", 2)
     assert not ran()
 
 
