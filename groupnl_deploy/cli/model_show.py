@@ -1,5 +1,6 @@
 """`groupnl models show`: what a network costs, layer by layer, in the papers' counts."""
 
+import json as json_text
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -75,10 +76,12 @@ def show(
 
     with needing_module("models", "show", name):
         counted = profile(spec, gpus)
+    init = _begun_with(name)
     if json:
-        console.show_json(_document(spec, gpus, counted) | told)
+        console.show_json(_document(spec, gpus, counted) | told | ({} if init is None else {"init": init}))
         return
-    console.show_text(f"{spec.label}, one image of {_by(spec.input_shape)}")
+    begun = "" if init is None else f", trained on from the checkpoint {init[:12]}"
+    console.show_text(f"{spec.label}{begun}, one image of {_by(spec.input_shape)}")
     console.show_table(_HEADINGS, _rows(counted))
     console.show_text(_summary(counted.total, gpus))
     if counted.uncounted:
@@ -132,6 +135,15 @@ def _spec_of_folder(folder: Path) -> ModelSpec:
         f"{folder} {what}.",
         f"Name a folder with a {CHECKPOINT_FILE} or a {MANIFEST_FILE}, or a network from groupnl models list.",
     )
+
+
+def _begun_with(name: str | None) -> str | None:
+    """The id of the checkpoint that the training of a checkpoint began with, which was found whole before."""
+    record = Path(name or "") / CHECKPOINT_FILE
+    if name is None or not _is_folder(name) or not record.is_file():
+        return None
+    begun: str | None = json_text.loads(record.read_bytes()).get("init")
+    return begun
 
 
 def _spec_of_artifact(folder: Path) -> ModelSpec:

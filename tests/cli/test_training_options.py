@@ -83,6 +83,7 @@ def test_fine_tuning_and_its_evaluation(folder, monkeypatch) -> None:
     assert sum(map(sum, document["confusion"])) == document["evaluation"]["count"] == 12
     code, out, said = run("evaluate", "tuned", "--data", "pictures")
     assert f"trained on from the checkpoint {tuned.init[:12]}" in out
+    assert f"trained on from the checkpoint {tuned.init[:12]}" in run("models", "show", "tuned")[1]
 
 
 @pytest.mark.parametrize(
