@@ -43,6 +43,7 @@ bench: setup
 	$(BIN)/python benchmarks/export.py --quick
 	$(BIN)/python benchmarks/power.py
 	$(BIN)/python benchmarks/validity.py --runs 4
+	$(BIN)/python benchmarks/loader.py --quick
 
 lint: setup
 	$(BIN)/ruff check .

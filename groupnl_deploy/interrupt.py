@@ -1,7 +1,10 @@
-"""Ctrl-C and its polite cousin: both end a command in order, with our exit code."""
+"""Ctrl-C and its polite cousin end a command in order, with our exit code; and workers end with whom they work for."""
 
 import dataclasses
+import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -28,3 +31,15 @@ def terminate_as_interrupt() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, previous)
+
+
+def end_with_parent() -> None:
+    """From now on this process of `multiprocessing` ends when the one that started it does, however that ends."""
+    threading.Thread(target=_outlive_nobody, daemon=True).start()
+
+
+def _outlive_nobody() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+    os.kill(os.getpid(), signal.SIGKILL)  # nobody is left to hear of anything; what was begun is begun again

@@ -18,6 +18,7 @@ from groupnl_deploy.errors import GroupNLError
 from groupnl_deploy.images.decode import DamagedImage, decoded, orientation, sixteen_bits
 from groupnl_deploy.images.listing import HIDDEN, Listing, suffix_of
 from groupnl_deploy.images.source import Shape
+from groupnl_deploy.interrupt import end_with_parent
 from groupnl_deploy.progress import Reporter
 from groupnl_deploy.workspace import sha256_hex
 
@@ -68,7 +69,7 @@ def _inspected(root: Path, names: Sequence[str]) -> Iterator[Inspected]:
         return
     # Spawned: a process that draws a bar has threads, and must not be forked.
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(os.cpu_count(), context, _leave_interrupts_to_the_parent)
+    pool = ProcessPoolExecutor(_cores(), context, _begin)
     try:
         yield from pool.map(look, names, chunksize=_AT_ONCE)
     except BrokenProcessPool as error:
@@ -80,8 +81,14 @@ def _inspected(root: Path, names: Sequence[str]) -> Iterator[Inspected]:
         pool.shutdown(cancel_futures=True)
 
 
-def _leave_interrupts_to_the_parent() -> None:
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _begin() -> None:
+    """A worker ends with the process that started it, which alone hears Ctrl-C."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent()
 
 
 def inspect_file(root: Path, name: str) -> Inspected:

@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import shutil
 import signal
+import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -148,5 +149,9 @@ def _as_it_is(batch: Any) -> Any:
 
 
 def _leave_interrupts_to_the_parent(worker: int) -> None:
-    """Ctrl-C reaches all processes of a terminal; the parent ends these, and they say nothing of their own."""
+    """Ctrl-C reaches all processes of a terminal; the parent ends these, and they say nothing of their own.
+
+    Errors of images travel. What else a worker meets is that the parent has left in the middle of a batch.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.excepthook = lambda *error: None

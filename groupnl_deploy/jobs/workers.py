@@ -5,7 +5,6 @@ Nothing here leaves the machine: the processes are our own, started from the cod
 
 import contextlib
 import multiprocessing
-import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -16,7 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from groupnl_deploy.errors import GroupNLError
-from groupnl_deploy.interrupt import terminate_as_interrupt
+from groupnl_deploy.interrupt import end_with_parent, terminate_as_interrupt
 from groupnl_deploy.jobs.job import Job
 from groupnl_deploy.jobs.make import Done, Order, make_job
 from groupnl_deploy.progress import Reporter, Task
@@ -193,14 +192,7 @@ def _begin(mouth: "Connection") -> None:
     """A worker ends with the process that started it, which alone hears Ctrl-C."""
     global _mouth  # noqa: PLW0603  # the pool has no other way to hand a worker something
     _mouth = mouth
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-    os.kill(os.getpid(), signal.SIGKILL)  # nobody is left to hear of anything; what was begun is begun again
+    end_with_parent()
 
 
 def _work(order: Order) -> Done | Raised:
