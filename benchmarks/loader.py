@@ -11,6 +11,8 @@ median over the rounds of (ours / plain in the same round).
 "waits" is the share of a training's time that passes until the next batch is there, one thread computing and the first
 batch left out: near 0 the network is what takes the time, and no faster loader would help.
 
+"reduced" is how a JPEG far larger than wanted is decoded: smaller by libjpeg, at twice the wanted size at least.
+
 --memory passes once over so many small files, as images of 32 and of 224 pixels, and prints the highest sum of memory
 that this process and its workers had (PSS: what is shared counts once).
 """
@@ -43,6 +45,7 @@ from torch.utils.data import DataLoader, Dataset
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from groupnl_deploy.images.datasets import load_dataset
+from groupnl_deploy.images.decode import decoded, fitted
 from groupnl_deploy.images.decoded import decoded_once
 from groupnl_deploy.images.loader import batches
 from groupnl_deploy.images.preprocessing import IMAGENET_MEAN, IMAGENET_STD, as_input
@@ -82,6 +85,16 @@ class Memory:
     images: int
     peak_mb: float
     images_per_s: float
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """JPEGs decoded smaller by libjpeg, and as a whole; both are resized then. Their difference is of 255."""
+
+    case: str
+    whole_ms: float
+    reduced_ms: float
+    root_mean_square: float
 
 
 class PlainFolder(Dataset[tuple[Tensor, int]]):
@@ -132,6 +145,21 @@ def plain(root: Path, side: int, workers: int | None = None) -> Iterator[Tensor]
     count = len(os.sched_getaffinity(0)) if workers is None else workers
     loader = DataLoader(PlainFolder(files, data.train_shape[1]), BATCH, num_workers=count)
     return (images for images, _ in loader)
+
+
+def reduction(root: Path, side: int) -> Reduction:
+    """Both ways to the same images, in turns, on one core."""
+    shape, times = (3, side, side), (list[float](), list[float]())
+    squares: list[float] = []
+    for path in sorted(root.glob("*/*.jpg"))[:64]:
+        data, pixels = path.read_bytes(), []
+        for exact, took in zip((True, False), times, strict=True):
+            begun = time.perf_counter()
+            pixels.append(fitted(decoded(data, path, shape, exact), shape).astype(float))
+            took.append(1000 * (time.perf_counter() - begun))
+        squares.append(float(np.mean((pixels[0] - pixels[1]) ** 2)))
+    whole, reduced = map(statistics.median, times)
+    return Reduction(f"{side} px", whole, reduced, statistics.mean(squares) ** 0.5)
 
 
 def _parts(count: int) -> list[range]:
@@ -234,7 +262,8 @@ def run(options: argparse.Namespace, folder: Path) -> dict[str, list[object]]:
         waiting("plain", plain(root, 224), options.model, 224, most),
         waiting("ours", ours(root, 224), options.model, 224, most),
     ]
-    return {"speed": list(cases), "waiting": list(trained)}
+    reduced = [reduction(root, side) for side in (32, 128)]
+    return {"speed": list(cases), "waiting": list(trained), "reduction": list(reduced)}
 
 
 def show(tables: dict[str, list[object]]) -> None:
@@ -247,6 +276,10 @@ def show(tables: dict[str, list[object]]) -> None:
         assert isinstance(row, Waiting)
         met = "" if row.loader != "ours" else ", met" if row.share <= WAIT_LIMIT else f", MISSED {WAIT_LIMIT:.0%}"
         print(f"{row.model} with {row.loader:18} {row.images_per_s:6.1f} images/s, waits {row.share:6.1%}{met}")
+    for row in tables.get("reduction", []):
+        assert isinstance(row, Reduction)
+        both = f"as a whole {row.whole_ms:5.2f} ms, reduced by libjpeg {row.reduced_ms:5.2f} ms"
+        print(f"{row.case:22} {both}, apart by {row.root_mean_square:.2f} of 255")
     for row in tables.get("memory", []):
         assert isinstance(row, Memory)
         print(f"{row.case:22} {row.images} images: at most {row.peak_mb:6.0f} MB, {row.images_per_s:6.0f} images/s")

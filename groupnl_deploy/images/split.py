@@ -3,7 +3,7 @@
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from groupnl_deploy.errors import UsageError
@@ -24,7 +24,7 @@ class SplitFile:
 class Split:
     """Every file of a data set once, sorted by digest."""
 
-    files: tuple[SplitFile, ...]
+    files: tuple[SplitFile, ...] = field(repr=False)
     schema_version: int = 1
 
     @classmethod
