@@ -59,7 +59,7 @@ def check(
     if json:
         console.show_json({"schema_version": 1, "usable": not found.stops, "check": found})
     else:
-        _show(found, seed)
+        _show(folder, found, seed)
         if sheet is not None:
             console.say(f"{sheet}: a row for each class.")
     _conclude(folder, found)
@@ -88,13 +88,13 @@ def _conclude(folder: str, found: "FolderCheck") -> None:
     console.say(f"Next: {command_line('train', '--dataset', 'folder', '--data', folder, '--out', 'net')}")
 
 
-def _show(found: "FolderCheck", seed: int) -> None:
+def _show(folder: str, found: "FolderCheck", seed: int) -> None:
     from groupnl_deploy.images.listing import shown
 
     whose = {"the folder": "the folder's own parts", "the seed": f"split by seed {seed}", "nobody": "not split"}
     images = sum(count.images for count in found.classes)
     counts = f"{_count(len(found.classes), 'class', 'classes')}, {_count(images, 'image', 'images')}"
-    console.show_text(f"{found.root}: {counts}, {whose[found.parts]}")
+    console.show_text(f"{folder}: {counts}, {whose[found.parts]}")
     split = found.parts != "nobody"
     headings = [("Class", False), ("Images", True), *([("Train", True), ("Test", True)] if split else [])]
     rows = [

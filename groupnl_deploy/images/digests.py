@@ -42,7 +42,10 @@ def file_digests(root: Path, names: Sequence[str], reporter: Reporter) -> tuple[
 
 
 def _read(root: Path, names: list[str], reporter: Reporter) -> Iterator[dict[str, str]]:
-    with reporter.task(f"read {len(names)} files of {root.name}") as task, ThreadPoolExecutor(_THREADS) as pool:
+    with (
+        reporter.task(f"read {len(names)} files of {root.resolve().name}") as task,
+        ThreadPoolExecutor(_THREADS) as pool,
+    ):
         for start in range(0, len(names), _AT_ONCE):
             some = names[start : start + _AT_ONCE]
             yield dict(zip(some, pool.map(file_sha256, (root / name for name in some)), strict=True))
