@@ -110,8 +110,8 @@ def _places(path: Path, header: list[str]) -> dict[str, int]:
             raise UsageError(
                 f"{path} has {'several columns' if found else 'no column'} for the {what}; its first line is "
                 f"{named(header, most=8) or 'empty'}.",
-                "Begin it with the names of its columns: file,label (and split, where it says what is tested on). Where "
-                "class folders are meant, give the CSV another name.",
+                "Begin it with the names of its columns: file,label (and split, for what is tested on). A CSV "
+                "that is none such may lie there under another name.",
             )
         places.update((what, index) for index in found)
     return places
