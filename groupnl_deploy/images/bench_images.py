@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.images.dataset import Dataset, Pixels, gather
+from groupnl_deploy.images.photographs import photographs
 from groupnl_deploy.images.source import Shape
 
 PHOTO_CROPS = 8
@@ -56,14 +57,12 @@ def spread(total: int, count: int | None) -> list[int]:
 
 
 def _photo_crops(shape: Shape, count: int) -> BenchImages:
-    from sklearn.datasets import load_sample_images
-
     if shape[0] not in (1, 3):
         raise UsageError(
             f"Photographs have 1 or 3 channels, but the network takes {shape[0]}.",
             "Train it on a data set, whose test images are used then.",
         )
-    photos = [np.moveaxis(photo, 2, 0) for photo in load_sample_images().images]
+    photos = [np.moveaxis(photo, 2, 0) for photo in photographs()]
     random = np.random.default_rng(0)
     crops = np.stack([_crop(photos[index % len(photos)], shape, random) for index in range(count)])
     source = f"scikit-learn's sample photographs, {count} seeded crops"

@@ -104,10 +104,9 @@ def draw_stages(spec: ModelSpec, format: str = "png") -> bytes:
 
 
 def _photographs() -> dict[str, npt.NDArray[np.uint8]]:
-    from sklearn.datasets import load_sample_images
+    from groupnl_deploy.images.photographs import NAMES, photographs
 
-    bunch = load_sample_images()
-    return {Path(name).stem: photo for name, photo in zip(bunch.filenames, bunch.images, strict=True)}
+    return dict(zip(NAMES, photographs(), strict=True))
 
 
 def _decoded(path: Path) -> npt.NDArray[Any]:

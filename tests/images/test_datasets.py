@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_digits, load_sample_images
 
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.images.bench_images import bench_images, spread
 from groupnl_deploy.images.dataset import Dataset, Statistics, gather, measure_statistics
 from groupnl_deploy.images.datasets import DATASETS, load_dataset
 from groupnl_deploy.images.in_memory import InMemoryImages
+from groupnl_deploy.images.photographs import photographs
 from groupnl_deploy.images.preprocessing import IMAGENET_MEAN, as_input, preprocessing
 from groupnl_deploy.images.source import DataSource
 
@@ -244,3 +245,8 @@ def test_bench_images_that_cannot_be_had_are_refused(name, shape, count, text):
 def test_a_data_set_with_its_own_images_takes_no_folder_and_no_other_shape(source, text):
     with pytest.raises(UsageError, match=text):
         load_dataset(source)
+
+
+def test_the_photographs_are_scikit_learns():
+    for ours, theirs in zip(photographs(), load_sample_images().images, strict=True):
+        assert np.array_equal(ours, theirs)
