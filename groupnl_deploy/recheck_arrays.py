@@ -67,6 +67,7 @@ def of_pixels(about: Preprocessing, image: "Array") -> Iterator[str]:
         return  # said elsewhere
     mean, std = (np.asarray(values).reshape(1, -1, 1, 1) for values in (about.mean, about.std))
     pixels = 255 * (planes * std + mean)
-    slack = _NEAR_A_PIXEL + 255 * 1e-6 * float(np.abs(mean).max())
+    step = np.finfo(image.dtype).eps * np.abs(image).max() if image.dtype.kind == "f" else 0.5  # of its rounding
+    slack = _NEAR_A_PIXEL + 255 * float(step * np.abs(std).max() + 1e-6 * np.abs(mean).max())
     if not (np.abs(pixels - pixels.round()).max() <= slack and -slack <= pixels.min() <= pixels.max() <= 255 + slack):
         yield f"its golden image was not prepared with mean {about.mean} and std {about.std}"

@@ -55,14 +55,14 @@ def masked_text() -> Any:
     return graph(nodes, inputs, {"scores": (TensorProto.FLOAT, [1, CLASSES])}, rows=rows, last=np.array([2]))
 
 
-def channels_last() -> Any:
-    """pixels uint8 (1, 16, 20, 3) → scores of CLASSES: the mean of each channel."""
+def channels_last(element: int = TensorProto.UINT8) -> Any:
+    """pixels (1, 16, 20, 3) → scores of CLASSES: the mean of each channel."""
     nodes = [
         helper.make_node("Cast", ["pixels"], ["real"], to=TensorProto.FLOAT),
         helper.make_node("ReduceMean", ["real"], ["scores"], axes=[1, 2], keepdims=0),
     ]
     outputs = {"scores": (TensorProto.FLOAT, [1, 3])}
-    return graph(nodes, {"pixels": (TensorProto.UINT8, [1, 16, 20, 3])}, outputs)
+    return graph(nodes, {"pixels": (element, [1, 16, 20, 3])}, outputs)
 
 
 def two_outputs() -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from onnx import TensorProto
 from typer.testing import CliRunner
 
 from device_agent.acceptance import differences
@@ -81,6 +82,23 @@ def test_the_model_is_shown_the_samples_one_by_one_and_pixels_as_its_layout_says
     signed = Preprocessing((128 / 255,) * 3, (1 / 255,) * 3)
     assert np.array_equal(preprocess(pixels, signed, "int8"), pixels.astype(np.int16) - 128)
     assert preprocess(pixels, signed, "float16").dtype == np.float16
+
+
+@pytest.mark.parametrize(
+    ("element", "how"),
+    [
+        (TensorProto.UINT8, AS_THEY_ARE),
+        (TensorProto.INT8, Preprocessing((0.485, 0.456, 0.406), (0.229 / 32, 0.224 / 32, 0.225 / 32), "nhwc")),
+        (TensorProto.FLOAT16, Preprocessing((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), "nhwc")),
+    ],
+    ids=["uint8", "int8 of steps", "float16"],
+)
+def test_pixels_that_the_input_rounds_are_pixels_still(element: int, how: Preprocessing, tmp_path: Path) -> None:
+    artifact = graph_artifact(tmp_path / "image", channels_last(element), None, how)
+    assert require_artifact(artifact) == ()
+    other = dataclasses.replace(artifact.manifest, preprocessing=dataclasses.replace(how, std=(9.0,) * 3))
+    with pytest.raises(VerificationFailed, match="was not prepared with"):
+        require_artifact(dataclasses.replace(artifact, manifest=other))
 
 
 def request_of(artifact: Artifact, images: int = 0) -> BenchRequest:
