@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from itertools import count
 from pathlib import Path
@@ -79,7 +81,7 @@ def test_an_error_in_a_process_is_the_error_that_reading_here_has():
 
 
 def gone(pid: int) -> bool:
-    for _ in range(300):
+    for _ in range(1000):
         if not Path(f"/proc/{pid}").exists():
             return True
         time.sleep(0.02)
@@ -101,3 +103,25 @@ def test_a_process_that_was_killed_is_told_by_the_batch_that_is_missing():
     assert signal.getsignal(signal.SIGCHLD) == handler
     with pytest.raises(ReaderLost, match="memory ran out"):
         list(found)
+
+
+ENDLESS = """
+import sys
+from itertools import count
+from tests.images.test_loader import SHAPE, Pids, batches, pid_in
+
+found = batches(Pids(), ([0] for _ in count()), SHAPE, workers=1)
+print(pid_in(next(found)), flush=True)
+for _ in found:
+    pass
+"""
+
+
+@pytest.mark.slow
+def test_the_processes_end_when_this_one_is_killed():
+    root = Path(__file__).parents[2]
+    with subprocess.Popen([sys.executable, "-c", ENDLESS], stdout=subprocess.PIPE, text=True, cwd=root) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        parent.kill()
+    assert gone(pid)
