@@ -175,9 +175,7 @@ def images_per_s(read: Iterable[Tensor]) -> float:
     return count / (time.perf_counter() - begun)
 
 
-def compare(
-    case: str, rounds: int, candidates: tuple[Callable[[], Iterator[Tensor]], Callable[[], Iterator[Tensor]]]
-) -> Speed:
+def compare(case: str, rounds: int, *candidates: Callable[[], Iterator[Tensor]]) -> Speed:
     """A plain loader and ours in turns, each first as often as the other."""
     measured: list[tuple[float, float]] = []
     for turn in range(rounds):
