@@ -54,7 +54,7 @@ def plan_of(campaign: Campaign, sources: tuple[Source, ...], stages: tuple[Stage
     if all(refusals):
         raise UsageError(
             f"This campaign has nothing to benchmark: {'; '.join(reasons)}.",
-            "Name a backend that runs the formats of [export] under the settings of [bench].",
+            "Name formats in [export] that the networks can have, and backends in [bench] that run them as it says.",
         )
     layout = Layout(Path(campaign.out), cells[0], tuple(dict.fromkeys(export.format for export in exports)))
     made = [pair for stage in stages for pair in _jobs(stage, cells, campaign, layout)]
