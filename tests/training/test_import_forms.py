@@ -6,6 +6,7 @@ import copy
 import datetime
 import gzip
 import pathlib
+import pickle
 import tarfile
 import types
 import zipfile
@@ -369,6 +370,33 @@ def test_archives_of_something_else_are_called_what_they_are(tmp_path):
     with tarfile.open(tmp_path / "a.pth", "w") as tar:
         tar.add(__file__)
     assert "tar archive" in refused(tmp_path / "a.pth").message
+
+
+def repacked(path: Path, compression: int, order: bytes = b"little") -> None:
+    """The file's parts in a new zip."""
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for name, data in parts.items():
+            archive.writestr(name, order if name.endswith("byteorder") else data)
+
+
+def test_a_file_that_was_packed_again_is_read_without_compression_alone(tmp_path, state):
+    torch.save(state, tmp_path / "a.pth")
+    repacked(tmp_path / "a.pth", zipfile.ZIP_DEFLATED)
+    error = refused(tmp_path / "a.pth")
+    assert "compressed" in error.message and "zip -0 -r" in error.remedy
+    repacked(tmp_path / "a.pth", zipfile.ZIP_STORED, b"big")
+    assert "byte order" in refused(tmp_path / "a.pth").message
+    repacked(tmp_path / "a.pth", zipfile.ZIP_STORED)
+    import_weights(tmp_path / "a.pth", SPEC, tmp_path / "net", images=IMAGES)
+    require_same(tmp_path / "net", state)
+
+
+def test_arrays_that_pickle_itself_wrote_are_read(tmp_path, state):
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps({key: value.numpy() for key, value in state.items()}, 2))
+    import_weights(tmp_path / "a.pkl", SPEC, tmp_path / "net", images=IMAGES)
+    require_same(tmp_path / "net", state)
 
 
 def test_a_checkpoint_of_our_own_is_pointed_at(tmp_path):

@@ -256,7 +256,7 @@ def test_arrays_are_read_in_every_order_that_numpy_writes(tmp_path, order):
 
 
 def test_torn_and_altered_files_end_in_a_sentence(tmp_path):
-    """A thousand files with bytes changed, cut and doubled: an error with a remedy or tensors, and nothing else."""
+    """Hundreds of files with bytes changed, cut and doubled: an error with a remedy or tensors, and nothing else."""
     buffer = io.BytesIO()
     content: dict[str, Any] = {"state_dict": {"a.weight": torch.ones(2, 3), "a.bias": np.ones(2)}, "epoch": 3}
     torch.save(content | {"where": Path("x"), "args": {"lr": 0.1, "betas": (0.9, 0.99)}}, buffer)
@@ -264,7 +264,7 @@ def test_torn_and_altered_files_end_in_a_sentence(tmp_path):
         inside = next(entry for entry in stored.namelist() if entry.endswith("data.pkl"))
         program = stored.read(inside)
     rng = random.Random(2026)
-    for _ in range(1000):
+    for _ in range(400):
         path = archive(tmp_path / "a.pth", altered(program, rng), {"0": bytes(24)})
         try:
             weights = read_foreign(path)

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from groupnl_deploy.training.foreign.inert import as_mapping
 from groupnl_deploy.training.foreign.kinds import PICKLE
-from groupnl_deploy.training.foreign.machine import Malformed, read_pickle
+from groupnl_deploy.training.foreign.machine import Malformed, OtherForm, read_pickle
 from groupnl_deploy.training.foreign.names import STORAGES
 
 MAGIC = 0x1950A86A20F9469CFC6C  # what a file of torch.save before PyTorch 1.6 begins with
@@ -58,6 +59,8 @@ def read_legacy(path: Path) -> Content:
     """What PyTorch before 1.6 wrote: pickles one behind the other, then every storage. Raises as `read_zip`."""
     data = mapped(path)
     magic = read_pickle(data)
+    if as_mapping(magic.value) is not None:  # a dictionary of arrays that pickle itself wrote
+        return Content(magic.value, data, {})
     if magic.value != MAGIC:
         raise Malformed("it does not begin as torch.save's files do")
     version = read_pickle(data, magic.end)
@@ -82,7 +85,10 @@ def _behind(data: memoryview, at: int, keys: Any, sizes: dict[str, int]) -> Iter
 
 def _place(data: memoryview, entry: zipfile.ZipInfo) -> tuple[int, int]:
     if entry.compress_type != zipfile.ZIP_STORED:
-        raise Malformed(f"{entry.filename} is compressed in it, which torch.save never does")
+        raise OtherForm(
+            "its parts are compressed, which torch.save's are not",
+            "Unpack it, and pack the folder that was in it again without: zip -0 -r FILE.pth FOLDER.",
+        )
     name, extra = struct.unpack("<HH", data[entry.header_offset + _NAME_AT : entry.header_offset + _LOCAL_HEADER])
     start = entry.header_offset + _LOCAL_HEADER + name + extra
     return start, _piece(data, start, entry.file_size).nbytes
@@ -96,4 +102,7 @@ def _piece(data: memoryview, start: int, length: int) -> memoryview:
 
 def _require_our_order(said: bytes) -> None:
     if said.decode("ascii", "replace").strip() != sys.byteorder:
-        raise Malformed("it was written on a machine of the other byte order")
+        raise OtherForm(
+            "it was written on a machine of the other byte order",
+            "Load it with PyTorch and save it again on a machine like this one: torch.save(torch.load(FILE), NEW).",
+        )

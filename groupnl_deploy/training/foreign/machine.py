@@ -32,6 +32,14 @@ class LaterProtocol(ValueError):
         self.protocol = protocol
 
 
+class OtherForm(ValueError):
+    """A file that is whole, in a form that is not read; with its way out."""
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        super().__init__(problem)
+        self.remedy = remedy
+
+
 class UnknownName(ValueError):
     """A pickle wants something that is not on the list."""
 

@@ -1,5 +1,6 @@
 """What stands before a network's keys: names of wrappers and attributes, and other modules beside it."""
 
+import itertools
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ _BESIDE = re.compile(
     r"^(criterion|criterions|loss|losses|loss_fn|loss_func|metrics?|accuracy|(train|val|valid|test)_\w+)\d*\."
 )
 _AVERAGES = re.compile(r"(^|[._])(ema|emas|swa|averaged?|shadow)\d*([._]|$)|^model_ema|_ema$")
+_MOST_PLACES = 500  # a network has some thirty blocks, each of which might be a place
 _ANCHORS = 3  # keys by which a place is found; a file may lack the first
 # Every way in which a network's keys may be, each as its keys in order.
 Ways = Sequence[Collection[str]]
@@ -44,7 +46,8 @@ def shares_of(keys: Collection[Any], wanted: Collection[str]) -> dict[str, float
         for key in keys
         if isinstance(key, str) and key.endswith(anchor) and key[: -len(anchor)][-1:] in ("", ".")
     )
-    return {prefix: sum(prefix + key in keys for key in wanted) / len(wanted) for prefix in found}
+    places = itertools.islice(found, _MOST_PLACES)
+    return {prefix: sum(prefix + key in keys for key in wanted) / len(wanted) for prefix in places}
 
 
 def without_prefix(

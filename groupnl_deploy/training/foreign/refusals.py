@@ -10,7 +10,7 @@ from pathlib import Path
 from groupnl_deploy.errors import GroupNLError, UsageError, VerificationFailed
 from groupnl_deploy.training.foreign.content import mapped
 from groupnl_deploy.training.foreign.kinds import PICKLE, WeightsKind
-from groupnl_deploy.training.foreign.machine import LaterProtocol, TooMuch, UnknownName
+from groupnl_deploy.training.foreign.machine import LaterProtocol, OtherForm, TooMuch, UnknownName
 from groupnl_deploy.training.foreign.names import ALLOWED, modern
 from groupnl_deploy.training.foreign.words import listed
 
@@ -37,6 +37,8 @@ def refusal(path: Path, kind: WeightsKind, error: Exception) -> GroupNLError:
             f"{path} was saved with pickle protocol {error.protocol}; {_NOTHING_RAN}.",
             "Save it again with torch.save's own: torch.save(content, FILE), without pickle_protocol.",
         )
+    if isinstance(error, OtherForm):
+        return UsageError(f"{path} cannot be read as it is: {error}.", error.remedy)
     if isinstance(error, TooMuch):
         return UsageError(
             f"{path} holds more plain values beside its weights than any checkpoint needs ({error}).", _SAVE_WEIGHTS
@@ -60,8 +62,8 @@ def _wants(path: Path, wanted: list[str]) -> UsageError:
         return UsageError(
             f"{path} holds a whole network as an object ({listed(wanted)}), which its own program alone can load; "
             f"{_NOTHING_RAN}.",
-            "Where you trust its origin, load it there and save the weights alone: "
-            "torch.save(torch.load(FILE, weights_only=False).state_dict(), NEW), or of the key where the network is.",
+            "Where you trust its origin, load it there, content = torch.load(FILE, weights_only=False), and save the "
+            'weights alone: torch.save(content.state_dict(), NEW), or of a dictionary content["state_dict"].',
         )
     return UsageError(
         f"{path} wants {listed(wanted)}, and an import builds tensors and plain values alone; {_NOTHING_RAN}.",
