@@ -228,6 +228,8 @@ def why_not_run(arguments: list[str], folder: Path) -> str | None:
         return "a meter"
     if line.startswith("models import"):
         return "a file of somebody's"
+    if "photos" in arguments and not (folder / "photos").exists():
+        return "images of somebody's"  # tests/e2e/test_own_images.py has some
     if arguments[0] == "report" and not (folder / "runs").exists():
         return "a run"
     given = [word for before, word in itertools.pairwise(["", *arguments]) if before != "--out"]
