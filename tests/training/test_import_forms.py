@@ -131,7 +131,17 @@ def lightning(state: STATE) -> dict[str, Any]:
 
 def counts() -> Any:
     history = collections.defaultdict(list, {"loss": [1.0]})
-    return [history, collections.Counter("aab"), collections.deque([1], 3), collections.OrderedDict(a=1)]
+    others = [
+        collections.defaultdict(kind) for kind in (int, str, float, set, dict)
+    ]  # protocol 2 has old names of some
+    return [
+        history,
+        *others,
+        range(3),
+        collections.Counter("aab"),
+        collections.deque([1], 3),
+        collections.OrderedDict(a=1),
+    ]
 
 
 def training(state: STATE, kept: Callable[[Any], Any]) -> dict[str, Any]:

@@ -32,13 +32,19 @@ _RENAMED = {
     "pathlib._local": "pathlib",
     "numpy._core.multiarray": "numpy.core.multiarray",
 }
+_PYTHON_2 = {
+    "builtins.long": "builtins.int",
+    "builtins.unicode": "builtins.str",
+    "builtins.xrange": "builtins.range",
+}
 _NUMBERS = {"f8": "d", "f4": "f", "f2": "e", "i8": "q", "i4": "i", "i2": "h", "i1": "b"}
 _NUMBERS |= {"u8": "Q", "u4": "I", "u2": "H", "u1": "B", "b1": "?"}
 
 
 def modern(module: str, name: str) -> str:
     """The one spelling of a name, whichever version of Python or NumPy wrote it."""
-    return f"{_RENAMED.get(module, module)}.{name}"
+    dotted = f"{_RENAMED.get(module, module)}.{name}"
+    return _PYTHON_2.get(dotted, dotted)
 
 
 def filled(made: Any, state: Any) -> None:
@@ -237,7 +243,7 @@ ALLOWED: dict[str, Builder | None] = {
     "builtins.frozenset": _first(list, list),
     "builtins.bytearray": lambda arguments, spend: None,
     "builtins.bytes": lambda arguments, spend: b"",
-    **_things("builtins", "complex", "slice", "range", "xrange"),
+    **_things("builtins", "complex", "slice", "range"),
     "_codecs.encode": _encoded,
     **_things("argparse", "Namespace"),
     **_things("types", "SimpleNamespace"),
