@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -130,6 +131,15 @@ class CodeOrigin:
     file: str
     function: str
     sha256: str
+
+    def __post_init__(self) -> None:
+        plain = self.file.isprintable() and not {"/", "\\"} & set(self.file) and self.function.isidentifier()
+        if not plain or not re.fullmatch("[0-9a-f]{64}", self.sha256):
+            raise InvalidSpec(
+                f"code is {self.file!r}, {self.function!r}, {self.sha256!r}",
+                "Give a file's name without its folder, a function in it, and a SHA-256.",
+                "code",
+            )
 
     def __str__(self) -> str:
         return f"{self.file}:{self.function}"

@@ -170,7 +170,7 @@ def _require_file(path: Path) -> None:
 def _imported(place: Path | str) -> tuple[_Neighbours, ModuleType, str]:
     if isinstance(place, str):
         return _module(place)
-    neighbours, data = _Neighbours(place.parent), place.read_bytes()
+    neighbours, data = _Neighbours(place.resolve().parent), place.read_bytes()
     digest = sha256_hex(data)
     # A name that no import finds, so that a file may be called as a package is that is installed.
     module = ModuleType(f"_own_code_{digest[:12]}_{place.stem}")

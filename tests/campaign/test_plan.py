@@ -188,7 +188,7 @@ def test_a_plan_without_a_possible_cell_is_an_error(tmp_path: Path) -> None:
         (("[train]", "[bench]\nthreads = 1\n[bench.workload]\nthreads = 2\n[train]"), ["threads stands in two tables"]),
         (("[train]", "[export]\nopset = 99\n[train]"), ["Opset 99", "[export] opset, line"]),
         (('model = "resnet18_cifar"', 'checkpoint = "x"\nratio = 4'), ["ratio would do nothing beside checkpoint"]),
-        (('model = "resnet18_cifar"', ""), ["a model, by its name, or a checkpoint"]),
+        (('model = "resnet18_cifar"', ""), ["a model, by its name, or as module", "or a checkpoint"]),
         (('label = "a"', 'label = ["a", "b"]'), ["expected a string"]),
     ],
 )

@@ -131,6 +131,12 @@ def test_a_module_is_found_from_the_working_directory() -> None:
     assert "there is no module “nets.smal”" in refused("nets.smal:net")
 
 
+@pytest.mark.parametrize("changed", [{"file": "../net.py"}, {"file": "a\033"}, {"function": "a b"}, {"sha256": "0"}])
+def test_a_record_of_code_is_a_name_and_never_a_path(changed: dict[str, str]) -> None:
+    with pytest.raises(InvalidSpec, match="without its folder"):
+        CodeOrigin(**({"file": "net.py", "function": "net", "sha256": "0" * 64} | changed))
+
+
 def test_code_is_built_by_the_digest_that_a_record_has_and_by_no_other() -> None:
     write(NET)
     origin = load_code("net.py:net").origin

@@ -50,7 +50,7 @@ def test_the_folder_holds_three_files_and_the_json_identifies_them(folder):
     names = ["checkpoint.json", "model.safetensors", "training.safetensors"]
     assert sorted(path.name for path in folder.iterdir()) == names
     record = json.loads((folder / "checkpoint.json").read_text())
-    assert record["schema_version"] == 3
+    assert record["schema_version"] == 4
     for key, name in (("weights", names[1]), ("training", names[2])):
         data = (folder / name).read_bytes()
         assert record[key] == {"name": name, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
@@ -176,8 +176,12 @@ def test_a_record_that_names_no_threads_is_of_a_training_on_every_core(folder):
 def test_an_older_record_of_an_untrained_network_is_read(tmp_path, thin_spec):
     save_checkpoint(tmp_path / "net", *initialise_checkpoint(thin_spec))
     path = tmp_path / "net" / "checkpoint.json"
-    path.write_text(path.read_text().replace('\n  "schema_version": 2', '\n  "schema_version": 1'))
+    record = json.loads(path.read_text())
+    del record["data"], record["spec"]["code"]
+    record |= {"schema_version": 1, "dataset": None, "spec": record["spec"] | {"schema_version": 2}}
+    path.write_text(json.dumps(record))
     assert load_checkpoint(tmp_path / "net").recipe is None
+    assert load_checkpoint(tmp_path / "net").spec == thin_spec
 
 
 def test_a_truncated_record_is_refused(folder):
