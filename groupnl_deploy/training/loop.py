@@ -72,6 +72,7 @@ def train(
     *,
     init: Initial | None = None,
     workers: int | None = None,
+    prepare: Callable[[Dataset], Dataset] = lambda dataset: dataset,
 ) -> TrainResult:
     """Train the network of a spec by a recipe; equal arguments give equal weights on one machine.
 
@@ -88,6 +89,7 @@ def train(
         init: the checkpoint to begin with; None is the spec's random weights. Images are prepared as its weights
             expect them.
         workers: processes that read images; None is as many as pay. No bit depends on them.
+        prepare: makes the same images faster to read, once everything else was found right.
 
     Raises `TrainingDiverged`, `UsageError` where spec, recipe, data and checkpoint do not fit or a state is of other
     images, `VerificationFailed` for a damaged state.
@@ -101,7 +103,7 @@ def train(
         run = _Run(job, dataset, init, workers)
         notes = [note for note in (_resume(run, found) or run.begun, untested(dataset)) if note]
         note = "; ".join(notes) or None
-        started = run.epoch
+        started, run.dataset = run.epoch, prepare(dataset)
         while run.epoch < recipe.epochs:
             run.train_epoch(progress, note if run.epoch == started else None)
             if resume_dir:
@@ -125,7 +127,7 @@ class _Run:
         self.begun = (
             begin_with(self.model, init, job.spec, dataset.class_names, job.recipe.seed) if init is not None else None
         )
-        self.statistics = (init and init.statistics) or dataset.statistics
+        self.expected = None if init is None else init.statistics
         self.frozen = freeze_up_to(self.model, job.recipe.freeze) if job.recipe.freeze is not None else ()
         self.labels = torch.tensor(dataset.train.labels)
         # A last batch of one image has no batch statistics in a layer of one pixel, so it joins no step.
@@ -137,6 +139,11 @@ class _Run:
         self.augment = augmentation_of(job.recipe, dataset.input_shape)
         # The generator that layers draw from as well, so that one state is all there is to save.
         self.random = torch.default_generator.manual_seed(job.recipe.seed)
+
+    @property
+    def statistics(self) -> Statistics:
+        """What the weights expect, else what the images have, which may take reading all of them."""
+        return self.expected or self.dataset.statistics
 
     def train_epoch(self, progress: Callable[[TrainProgress], None], note: str | None) -> None:
         """One pass over the shuffled training images; the last step is reported with the accuracy."""

@@ -50,11 +50,11 @@ def train_checkpoint(
         workers: processes that read images; None is as many as pay.
     """
     require_absent(out)
-    data, resume_dir = decoded_once(load_dataset(source, reporter=reporter), reporter), _resume_folder(out)
+    data, resume_dir = load_dataset(source, reporter=reporter), _resume_folder(out)
     begin = None if init is None else initial_of(init)
     with reporter.task(f"train {spec.label}") as task:
-        show = partial(_show_epoch, task, reporter)
-        result = train(spec, recipe, data, show, resume_dir, init=begin, workers=workers)
+        show, prepare = partial(_show_epoch, task, reporter), partial(decoded_once, reporter=reporter)
+        result = train(spec, recipe, data, show, resume_dir, init=begin, workers=workers, prepare=prepare)
         return Trained(save_trained(out, result), result.evaluation)
 
 
