@@ -10,6 +10,7 @@ import torch
 from groupnl_deploy.errors import UsageError, VerificationFailed
 from groupnl_deploy.models.registry import create_model
 from groupnl_deploy.models.spec import ConvSpec, ModelSpec
+from groupnl_deploy.older_records import SCHEMA_VERSION
 from groupnl_deploy.training import checkpoint as module
 from groupnl_deploy.training.checkpoint import (
     checkpoint_id,
@@ -50,7 +51,7 @@ def test_the_folder_holds_three_files_and_the_json_identifies_them(folder):
     names = ["checkpoint.json", "model.safetensors", "training.safetensors"]
     assert sorted(path.name for path in folder.iterdir()) == names
     record = json.loads((folder / "checkpoint.json").read_text())
-    assert record["schema_version"] == 4
+    assert record["schema_version"] == SCHEMA_VERSION
     for key, name in (("weights", names[1]), ("training", names[2])):
         data = (folder / name).read_bytes()
         assert record[key] == {"name": name, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}

@@ -31,7 +31,15 @@ def test_an_older_record_is_read_as_what_it_meant(record: dict, meant: dict) -> 
 
 
 @pytest.mark.parametrize(
-    "record", [b"", b"[]", b'{"schema_version": 99}', b'{"schema_version": 4}', b'{"a": 1}', b"[" * 9999]
+    "record",
+    [
+        b"",
+        b"[]",
+        b'{"schema_version": 99}',
+        f'{{"schema_version": {SCHEMA_VERSION}}}'.encode(),
+        b'{"a": 1}',
+        b"[" * 9999,
+    ],
 )
 def test_what_is_no_older_record_stays_as_it_is(record: bytes) -> None:
     assert as_of_today(record) == record

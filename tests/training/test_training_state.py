@@ -8,6 +8,7 @@ import torch
 
 from device_agent.manifest import DataRecord
 from groupnl_deploy.errors import VerificationFailed
+from groupnl_deploy.older_records import SCHEMA_VERSION
 from groupnl_deploy.training import state as module
 from groupnl_deploy.training.loop import train
 from groupnl_deploy.training.recipe import Recipe
@@ -39,7 +40,7 @@ def require_whole(folder, epoch):
         ("training.json", lambda data: data[:20], "no training state"),
         (
             "training.json",
-            lambda data: data.replace(b'\n  "schema_version": 3', b'\n  "schema_version": 4'),
+            lambda data: data.replace(f'\n  "schema_version": {SCHEMA_VERSION}'.encode(), b'\n  "schema_version": 99'),
             "version",
         ),
     ],
