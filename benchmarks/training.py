@@ -1,9 +1,11 @@
-"""How fast a training on images in files is, by threads that compute and processes that read.
+"""What a training image costs before the network sees it, and how fast a training is by threads and readers.
 
-    python benchmarks/training.py [--model mobilenetv3_large_100] [--side 224] [--steps 12]
+    python benchmarks/training.py [--model mobilenetv3_large_100] [--side 224] [--steps 12] [--costs]
 
-The images are JPEGs of 500x375 cut from scikit-learn's two photographs. Every setting runs three times in turn; the
-fastest is shown, as others use the machine, too. What must hold is printed last: equal threads, equal bits.
+With --costs only the first: the processor time of decoding and of crop_flip_jitter, which other work on the machine
+changes little. The images are JPEGs of 500x375 cut from scikit-learn's two photographs. Every setting runs three times
+in turn, and the fastest is shown, as others use the machine, too. What must hold is printed last: equal threads, equal
+bits.
 """
 
 import argparse
@@ -11,16 +13,21 @@ import hashlib
 import itertools
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
 from sklearn.datasets import load_sample_images
+from torch import Tensor
 
+from groupnl_deploy.images.dataset import Dataset, gather
 from groupnl_deploy.images.datasets import load_dataset
 from groupnl_deploy.images.source import DataSource
 from groupnl_deploy.models.registry import model_spec
+from groupnl_deploy.training.augmentation import crop_flip_jitter
 from groupnl_deploy.training.loop import train
 from groupnl_deploy.training.recipes import RECIPES
 
@@ -33,10 +40,14 @@ def main() -> None:
     parser.add_argument("--model", default="mobilenetv3_large_100")
     parser.add_argument("--side", type=int, default=224)
     parser.add_argument("--steps", type=int, default=12)
+    parser.add_argument("--costs", action="store_true")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         _write(Path(folder), BATCH * arguments.steps)
         data = load_dataset(DataSource("folder", folder, (3, arguments.side, arguments.side)))
+        _print_costs(data)
+        if arguments.costs:
+            return
         spec = model_spec(arguments.model, "standard", num_classes=2, input_shape=data.input_shape)
         best: dict[tuple[int, int], float] = {}
         bits: dict[int, set[str]] = {}
@@ -49,6 +60,26 @@ def main() -> None:
         print(f"{threads} threads, {workers} processes that read: {speed:6.1f} images/s")
     for threads, digests in bits.items():
         print(f"{threads} threads: {'the same bits' if len(digests) == 1 else 'OTHER BITS'} whoever read")
+
+
+def _print_costs(data: Dataset) -> None:
+    torch.set_num_threads(1)
+    images, decoding = _processor_ms(lambda: gather(data.train, range(BATCH), data.train_shape))
+    random = torch.Generator().manual_seed(0)
+    _, altering = _processor_ms(lambda: crop_flip_jitter(images, random, data.input_shape[1:]))
+    print(
+        f"an image for {data.input_shape[1:]}: {decoding:.2f} ms to decode, {altering:.2f} ms to crop, flip and relight"
+    )
+
+
+def _processor_ms(work: Callable[[], Tensor]) -> tuple[Tensor, float]:
+    """Of one image of a batch: the least of several turns, after one that warms up."""
+    result, turns = work(), []
+    for _ in range(TURNS):
+        begun = time.process_time()
+        work()
+        turns.append(1000 * (time.process_time() - begun) / BATCH)
+    return result, min(turns)
 
 
 def _write(folder: Path, count: int) -> None:

@@ -13,11 +13,15 @@ _LUMA = (0.299, 0.587, 0.114)  # of red, green and blue in grey, ITU-R BT.601
 _DRAWS = 6  # top, left, mirrored, brightness, contrast, saturation
 
 
-def crop_centre(images: Tensor, size: tuple[int, int]) -> Tensor:
-    """(N, C, H', W') → (N, C, H, W), the middle of each image, for a size (H, W) that is no larger."""
-    (height, width), (full_height, full_width) = size, images.shape[2:]
-    top, left = (full_height - height) // 2, (full_width - width) // 2
-    return images[:, :, top : top + height, left : left + width]
+def whole(images: Tensor, size: tuple[int, int]) -> Tensor:
+    """uint8 (N, C, H', W') → (N, C, H, W): all of each image, as large as test images show it.
+
+    The middle alone would show everything larger than it is in the test images.
+    """
+    if images.shape[2:] == size:
+        return images
+    smaller = functional.interpolate(images.float(), size, mode="bilinear", align_corners=False, antialias=True)
+    return smaller.round_().clamp_(0, 255).to(torch.uint8)
 
 
 def shift_randomly(images: Tensor, generator: Generator, max_shift_pixels: int) -> Tensor:

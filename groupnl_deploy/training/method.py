@@ -10,7 +10,7 @@ from typing import Protocol
 from torch import Generator, Tensor, nn
 
 from groupnl_deploy.images.source import Shape
-from groupnl_deploy.training.augmentation import crop_centre, crop_flip_jitter, shift_randomly
+from groupnl_deploy.training.augmentation import crop_flip_jitter, shift_randomly, whole
 from groupnl_deploy.training.recipe import AugmentationWord, Recipe
 from groupnl_deploy.training.schedule import warm_cosine
 from groupnl_deploy.training.sgd import Sgd
@@ -53,12 +53,12 @@ def augmentation_of(recipe: Recipe, shape: Shape) -> Augmentation:
     return lambda images, generator: alter(images, generator, recipe, shape[1:])
 
 
-def _crop(images: Tensor, generator: Generator, recipe: Recipe, size: tuple[int, int]) -> Tensor:
-    return crop_centre(images, size)
+def _none(images: Tensor, generator: Generator, recipe: Recipe, size: tuple[int, int]) -> Tensor:
+    return whole(images, size)
 
 
 def _shift(images: Tensor, generator: Generator, recipe: Recipe, size: tuple[int, int]) -> Tensor:
-    return shift_randomly(crop_centre(images, size), generator, recipe.max_shift_pixels)
+    return shift_randomly(whole(images, size), generator, recipe.max_shift_pixels)
 
 
 def _crop_flip_jitter(images: Tensor, generator: Generator, recipe: Recipe, size: tuple[int, int]) -> Tensor:
@@ -66,7 +66,7 @@ def _crop_flip_jitter(images: Tensor, generator: Generator, recipe: Recipe, size
 
 
 _AUGMENTATIONS: dict[AugmentationWord, Callable[[Tensor, Generator, Recipe, tuple[int, int]], Tensor]] = {
-    "none": _crop,
+    "none": _none,
     "shift": _shift,
     "crop_flip_jitter": _crop_flip_jitter,
 }

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from groupnl_deploy.training.augmentation import crop, crop_centre, crop_flip_jitter, relight, shift_randomly
+from groupnl_deploy.training.augmentation import crop, crop_flip_jitter, relight, shift_randomly, whole
 
 
 def generator(seed=0):
@@ -25,9 +25,12 @@ def test_shifts_stay_within_their_limit_and_keep_the_pixels():
     assert torch.equal(shift_randomly(images, generator(), 0), images)
 
 
-def test_the_middle_of_an_image():
-    images = torch.arange(30, dtype=torch.uint8).view(1, 1, 5, 6)
-    assert crop_centre(images, (3, 4)).tolist() == [[[[7, 8, 9, 10], [13, 14, 15, 16], [19, 20, 21, 22]]]]
+def test_an_image_with_a_margin_is_shown_whole():
+    halves = torch.tensor([[0, 0, 200, 200]], dtype=torch.uint8).repeat(4, 1).view(1, 1, 4, 4)
+    smaller = whole(halves, (2, 2))
+    assert smaller.dtype == torch.uint8 and smaller.shape == (1, 1, 2, 2)
+    assert (smaller[..., 0] < 60).all() and (smaller[..., 1] > 140).all()
+    assert whole(halves, (4, 4)) is halves
 
 
 def test_windows_reach_every_corner_and_no_further():

