@@ -3,11 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+ZOO := $(VENV)/.zoo
 
 # Kept bytecode spares the hundreds of processes that the tests start from compiling the project each for itself.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup demo test test-all bench lint types imports format clean
+.PHONY: setup zoo demo test test-all bench lint types imports format clean
 
 setup: $(STAMP)
 
@@ -17,6 +18,15 @@ $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
 	touch $(STAMP)
+
+# timm's networks, for tests and benchmarks alone. Without what they depend on: torchvision asks for one version of
+# PyTorch, and its compiled part, which no build for the CPU loads, is never used.
+zoo: $(ZOO)
+
+$(ZOO): $(STAMP)
+	$(BIN)/python -m pip install --quiet --no-deps \
+		$$($(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["zoo"])')
+	touch $(ZOO)
 
 demo: setup
 	$(BIN)/groupnl run examples/digits.toml --workers 2
@@ -33,7 +43,7 @@ test: lint types imports
 	$(TWO_AT_A_TIME) -m 'not slow and not alone'
 	$(FOUR_WAITING) -m 'not slow and alone'
 
-test-all: lint types imports
+test-all: lint types imports zoo
 	$(TWO_AT_A_TIME) -m 'not alone'
 	$(FOUR_WAITING) -m alone
 
@@ -41,6 +51,7 @@ bench: setup
 	$(BIN)/python benchmarks/layers.py --quick
 	$(BIN)/python benchmarks/inference.py --seconds 2 --threads 1
 	$(BIN)/python benchmarks/export.py --quick
+	$(BIN)/python benchmarks/own_onnx.py --quick
 	$(BIN)/python benchmarks/power.py
 	$(BIN)/python benchmarks/validity.py --runs 4
 	$(BIN)/python benchmarks/loader.py --quick

@@ -164,7 +164,7 @@ def _proved_raw(proof: Proof, model: onnx.ModelProto) -> Parity:
         ) from error
     except ParityError as error:
         raise ParityError(
-            f"The graph differs before any pass, as torch exported it: {error.message}", error.remedy
+            f"The graph differs before any pass, as its exporter left it: {error.message}", error.remedy
         ) from error
     except Exception as error:  # ONNX Runtime has a family of its own
         raise failed(AS_EXPORTED, error) from error

@@ -264,6 +264,7 @@ def session_of(model: onnx.ModelProto, optimized: bool = True) -> onnxruntime.In
     """One thread on the CPU, with ONNX Runtime's own optimisations of the graph or without any."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
+    options.log_severity_level = 4  # what is wrong is raised as well
     if not optimized:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])

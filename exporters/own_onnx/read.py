@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 import onnx
+import onnx_ir as ir
 
 from exporters.errors import OnnxRefused
 from exporters.onnx_failures import MOST_BYTES
@@ -19,7 +20,27 @@ def read_onnx(path: Path) -> onnx.ModelProto:
     _require_file(path)
     model = _parsed(path)
     read_external(model, path.parent, path.stat().st_size)
-    return model
+    return model if _is_in_order(model.graph) else _in_order(model)
+
+
+def _is_in_order(graph: onnx.GraphProto) -> bool:
+    """Whether every node stands behind those whose outputs it reads."""
+    made = {name for node in graph.node for name in node.output}
+    for node in graph.node:
+        if made.intersection(node.input):
+            return False
+        made.difference_update(node.output)
+    return True
+
+
+def _in_order(model: onnx.ModelProto) -> onnx.ModelProto:
+    """As some converters do not leave it, though ONNX asks for it, and ONNX Runtime does not mind."""
+    sorted_ = ir.serde.deserialize_model(model)
+    try:
+        sorted_.graph.sort()
+    except ValueError as error:
+        raise OnnxRefused("The nodes of the graph read each other in a circle.", _EXPORT_AGAIN) from error
+    return ir.serde.serialize_model(sorted_)
 
 
 def digest_of(path: Path) -> str:

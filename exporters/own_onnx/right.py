@@ -5,6 +5,7 @@ file is in single precision. How far the two are apart is what rounding alone do
 double precision computes in another way from a network that amplifies rounding.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -20,6 +21,7 @@ from exporters.tolerances import ROUNDINGS, TOLERANCE
 
 # What double precision is off by beside what the runtime's two ways are apart: more is no rounding.
 _NO_ROUNDING = 20
+_RUNTIMES_OWN = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : |/\S*\.(cc|h):\d+ \S+::\S+\([^)]*\) ")
 _HALF = 0.1  # of the spread: a thousand roundings of half precision, in which both of the runtime's ways may agree
 
 
@@ -99,7 +101,7 @@ def _in_runtime(
     except MemoryError:
         raise
     except Exception as error:  # ONNX Runtime has a family of its own
-        said = first_line(error)
+        said = _RUNTIMES_OWN.sub("", first_line(error))
         if rows and alone is not None and len(rows) >= alone:
             raise _one_at_a_time(f"several at once fail: {said}") from error
         raise OnnxRefused(

@@ -20,6 +20,12 @@ CASES = [
     (("export", "net", "--out", "new", "--format", "torch", "--bisect"), "--bisect is for ONNX"),
     (("export", "net", "--out", "new", "--format", "torch", "--opset", "18", "--batch", "dynamic"), "are for ONNX"),
     (("export", "net", "--out", "new", "--optimize", "none", "--bisect"), "has no pass"),
+    (("export", "net", "--onnx", "a.onnx", "--out", "new"), "two things to export"),
+    (("export", "net", "--images", "pictures", "--mean", "0.5", "--out", "new"), "--images and --mean are for --onnx"),
+    (("export", "--onnx", "a.onnx", "--format", "torch", "--out", "new"), "--format is for a checkpoint"),
+    (("export", "--onnx", "a.onnx", "--opset", "13", "--out", "new"), "--opset is for a checkpoint"),
+    (("export", "--onnx", "a.onnx", "--inputs", "x.npz", "--images", "p", "--out", "new"), "has the inputs ready"),
+    (("export", "--onnx", "a.onnx", "--module", "a.py:f", "--out", "new"), "--module is for a checkpoint"),
     (("models", "show", "resnet18_cifar", "--semantics", "paper"), "only GroupNL has"),
     (
         ("models", "init", "resnet18_cifar", "--conv", "mono", "--semantics", "paper", "--out", "new"),

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
@@ -282,6 +283,33 @@ def test_a_quantized_file_comes_through_unharmed_with_a_tolerance_of_its_own(exp
     assert [node.op_type for node in kept.node] == [node.op_type for node in given.node]
     assert manifest.quantized and manifest.optimize == "none" and manifest.golden.measure == "mean"
     require_artifact(artifact)
+
+
+@pytest.mark.parametrize("level", ["standard", "full"])
+def test_a_gelu_written_by_hand_is_still_fused_by_the_runtime(exported, tmp_path: Path, level: str) -> None:
+    source = model_of(
+        """net (float[1,4,4,4] x) => (float[1,4,4,4] y)
+        { a = Conv(x, w) b = Div(a, root) c = Erf(b) d = Add(c, one) e = Mul(a, d) f = Mul(e, half) y = Conv(f, w) }""",
+        w=noise(4, 4, 1, 1),
+        root=np.float32(2**0.5),
+        one=np.float32(1),
+        half=np.float32(0.5),
+    )
+    artifact = exported(source, level)
+    same(artifact, source)
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "loaded.onnx")
+    onnxruntime.InferenceSession(str(artifact.path("model")), options, providers=["CPUExecutionProvider"])
+    assert "Gelu" in {node.op_type for node in onnx.load(tmp_path / "loaded.onnx").graph.node}
+
+
+def test_nodes_in_any_order_are_sorted(exported) -> None:
+    source = model_of("net (float[1,4] x) => (float[1,4] y) { a = Relu(x) b = Neg(a) y = Exp(b) }")
+    nodes = [copy.deepcopy(node) for node in reversed(source.graph.node)]
+    shuffled = copy.deepcopy(source)
+    del shuffled.graph.node[:]
+    shuffled.graph.node.extend(nodes)
+    same(exported(shuffled), source)
 
 
 def test_shared_and_unnamed_things_survive(exported) -> None:

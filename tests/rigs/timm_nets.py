@@ -1,0 +1,71 @@
+"""timm's networks as ONNX files: random seeded weights, statistics settled on photographs, exported by torch.
+
+timm imports torchvision, whose compiled part no build of PyTorch for the CPU loads. Two of its operators are declared
+here, and never called.
+"""
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import nn
+
+WHY_NOT = "needs timm: make zoo installs it"
+_OPERATORS = ("nms", "qnms")
+_declared: list[Any] = []  # a library's operators last as long as the object does
+
+
+def has_timm() -> bool:
+    """Whether both packages are there."""
+    return all(importlib.util.find_spec(name) is not None for name in ("timm", "torchvision"))
+
+
+def import_timm() -> ModuleType:
+    """timm, with the operators declared that its import looks for."""
+    if not _declared:
+        library: Any = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
+        for name in _OPERATORS:
+            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        _declared.append(library)
+    return importlib.import_module("timm")
+
+
+def settled(name: str, images: torch.Tensor, **options: Any) -> nn.Module:
+    """A network of timm's with seeded random weights and the BatchNorm statistics of these images."""
+    torch.manual_seed(0)
+    model: nn.Module = import_timm().create_model(name, exportable=True, **options)
+    _waken(model)
+    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the plain mean over batches
+    if norms:
+        model.train()
+        with torch.no_grad():
+            model(images)
+    return model.eval()
+
+
+def _waken(model: nn.Module) -> None:
+    """Give scales that begin at zero, or at next to nothing, a size: the branches behind them would be dead."""
+    for name, parameter in model.named_parameters():
+        is_scale = name.endswith(("gamma", "bn.weight", "bn1.weight", "bn2.weight", "bn3.weight"))
+        if is_scale and parameter.ndim == 1:
+            nn.init.uniform_(parameter, 0.5, 1.5)
+
+
+def write_onnx(model: nn.Module, shape: tuple[int, ...], path: Path, dynamic: bool = False) -> None:
+    """Export by torch as most people do; with `dynamic` for any number of images."""
+    axes = {"input": {0: "N"}, "logits": {0: "N"}} if dynamic else None
+    torch.onnx.export(
+        model,
+        (torch.zeros(shape),),
+        path,
+        opset_version=17,
+        input_names=["input"],
+        output_names=["logits"],
+        dynamic_axes=axes,
+        dynamo=False,
+    )
