@@ -46,7 +46,7 @@ from groupnl_deploy.models.inference import inference_form, to_inference
 from groupnl_deploy.models.registry import create_model
 from groupnl_deploy.progress import Reporter, Silence, Task
 from groupnl_deploy.recheck import require_record
-from groupnl_deploy.training.checkpoint import Checkpoint, checkpoint_id, load_model
+from groupnl_deploy.training.checkpoint import Checkpoint, checkpoint_id, load_model, load_split
 from groupnl_deploy.training.files import write_tensors
 from groupnl_deploy.training.impossible import require_possible
 from groupnl_deploy.version import __version__
@@ -130,8 +130,9 @@ def export_checkpoint(
     watcher = reporter or Silence()
     with atomic_directory(out) as folder:
         with watcher.task(f"export {checkpoint.spec.label}") as tell:
-            more = partial(wider_inputs, checkpoint)
-            reference = reference_of(model, parity_inputs(checkpoint), PROVED_AT[options.batch], more)
+            data = data_of(checkpoint_dir, checkpoint, watcher)
+            more = partial(wider_inputs, checkpoint, data)
+            reference = reference_of(model, parity_inputs(checkpoint, data), PROVED_AT[options.batch], more)
             job = _Job(checkpoint, model, reference, format, options, bisect, folder)
             exported = _WRITERS[format](job, tell)
         if exported.parity.amplification is not None:
@@ -151,31 +152,36 @@ def _require_finite(model: torch.nn.Module) -> None:
             )
 
 
-def parity_inputs(checkpoint: Checkpoint) -> Float32Array:
+def parity_inputs(checkpoint: Checkpoint, data: Dataset | None = None) -> Float32Array:
     """(N, C, H, W) preprocessed test images of the checkpoint's data set, else crops of real photographs."""
-    images = _images(checkpoint, PARITY_IMAGES)
+    images = _images(checkpoint, data, PARITY_IMAGES)
     inputs: Float32Array = as_input(torch.tensor(images), checkpoint.mean, checkpoint.std).numpy()
     return inputs
 
 
-def _images(checkpoint: Checkpoint, count: int) -> Pixels:
-    shape = checkpoint.spec.input_shape
-    return bench_images(data_of(checkpoint), shape, count).images
+def _images(checkpoint: Checkpoint, data: Dataset | None, count: int) -> Pixels:
+    return bench_images(data, checkpoint.spec.input_shape, count).images
 
 
-def data_of(checkpoint: Checkpoint) -> Dataset | None:
-    """The data set that a network was trained on, where it is at hand."""
-    return None if checkpoint.data is None else dataset_at_hand(checkpoint.data, checkpoint.spec.input_shape)
+def data_of(folder: Path, checkpoint: Checkpoint, reporter: Reporter) -> Dataset | None:
+    """The data set that the network in a checkpoint folder was trained on, where it is at hand."""
+    if checkpoint.data is None:
+        return None
+    split = load_split(folder, checkpoint)
+    data = dataset_at_hand(checkpoint.data, checkpoint.spec.input_shape, split=split, reporter=reporter)
+    if data is None:
+        reporter.note("The images that the network was trained on are not at hand: it is proved on photographs.")
+    return data
 
 
-def wider_inputs(checkpoint: Checkpoint) -> Float32Array:
+def wider_inputs(checkpoint: Checkpoint, data: Dataset | None = None) -> Float32Array:
     """Four times as many images, then some of noise, of black and white points, and of one colour; preprocessed."""
     shape = checkpoint.spec.input_shape
     random = np.random.default_rng(0)
     noise = random.integers(0, 256, (4, *shape), dtype=np.uint8)
     points = random.integers(0, 2, (4, *shape), dtype=np.uint8) * np.uint8(255)
     flat = np.stack([np.full(shape, level, dtype=np.uint8) for level in (0, 128, 255)])
-    images = np.concatenate([_images(checkpoint, 4 * PARITY_IMAGES), noise, points, flat])
+    images = np.concatenate([_images(checkpoint, data, 4 * PARITY_IMAGES), noise, points, flat])
     inputs: Float32Array = as_input(torch.tensor(images), checkpoint.mean, checkpoint.std).numpy()
     return inputs
 

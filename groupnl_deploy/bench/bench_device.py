@@ -42,10 +42,12 @@ def bench_device(
     out: Path | None,
     reporter: Reporter,
     wait_s: float = DEFAULT_WAIT_S,
+    data: str | None = None,
 ) -> tuple[BenchRun, Path]:
     """Benchmark a pushed artifact and keep the run folder. `artifact` is a folder, an id, or None for the newest.
 
-    A folder that the device has not got is pushed first.
+    A folder that the device has not got is pushed first. `data` is where the images lie that the network was trained
+    on, if not where they were last seen.
     Waits up to `wait_s` seconds while a push or another benchmark holds the device.
     Where anything ends it early, what was measured until then stays beside the folder; see `unfinished_run`.
     """
@@ -56,7 +58,7 @@ def bench_device(
         push_if_missing(Path(artifact), device.name, reporter, wait_s)
     with connect(device) as transport, open_agent(transport) as agent:
         deployment = _locked(agent, device.name, backend, wanted, wait_s, reporter)
-        subject = _subject(transport, deployment, settings.workload.images)
+        subject = _subject(transport, deployment, settings.workload.images, data, reporter)
         name = subject.manifest.label
         out = out or _default_run_folder(name, backend)
         reporter.note(f"{device.name} runs {name} ({subject.deployment.artifact_sha256[:12]}) with {backend}")
@@ -102,7 +104,7 @@ def _deployment(agent: AgentClient, device: str, backend: str, wanted: str | Non
     return find_deployment(ledger.deployments, device, backend, wanted)
 
 
-def _subject(transport: Transport, deployment: Deployment, most: int) -> Subject:
+def _subject(transport: Transport, deployment: Deployment, most: int, place: str | None, reporter: Reporter) -> Subject:
     """Read the manifest back from the device, verify it, and gather the images that the model takes, if any."""
     from groupnl_deploy.images.at_hand import dataset_at_hand
     from groupnl_deploy.images.bench_images import bench_images
@@ -111,7 +113,12 @@ def _subject(transport: Transport, deployment: Deployment, most: int) -> Subject
     shape = manifest.image_shape
     if shape is None:
         return Subject(deployment, manifest, None, Images(f"{manifest.samples} samples of the artifact's own", None))
-    data = None if manifest.data is None else dataset_at_hand(manifest.data, shape)
+    data = None if manifest.data is None else dataset_at_hand(manifest.data, shape, place, reporter=reporter)
+    if manifest.data is not None and data is None:
+        reporter.note(
+            f"The images of {manifest.label} are not at hand: it is shown photographs, and has no accuracy. "
+            "--data DIR says where they lie."
+        )
     chosen = bench_images(data, shape, most or None)
     return Subject(deployment, manifest, chosen.images, Images(chosen.source, chosen.labels))
 

@@ -88,6 +88,7 @@ def bench_cell(
     out: Path | None,
     reporter: Reporter,
     wait_s: float = DEFAULT_WAIT_S,
+    data: str | None = None,
 ) -> Path:
     """Benchmark a pushed artifact as the cell says; returns the run's folder. See `bench_device`."""
     if cell.device is None or cell.backend is None or cell.settings is None:
@@ -101,6 +102,7 @@ def bench_cell(
         out=out,
         reporter=reporter,
         wait_s=wait_s,
+        data=data,
     )
     return folder
 

@@ -1,5 +1,8 @@
 """`groupnl bench`: what was exported, or is exported now, measured on a device."""
 
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,7 +21,7 @@ from groupnl_deploy.remote.waiting import DEFAULT_WAIT_S
 from groupnl_deploy.words import command_line
 
 if TYPE_CHECKING:
-    from groupnl_deploy.bench.meter import MeterPlan
+    from groupnl_deploy.campaign.cell import Cell
 
 
 @guarded
@@ -44,6 +47,10 @@ def bench(
     ] = None,
     port: MeterPort = None,
     out: Annotated[Path | None, typer.Option("--out", help="The run folder; else one under runs/.")] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", help="Where the images of the data set “folder” lie, if not where they were seen."),
+    ] = None,
     *,
     settings: BenchSettings,
     sign: MeterSign = 1,
@@ -64,10 +71,13 @@ def bench(
     named: list[str | None] = [*what] if what else [artifact]
     subjects = [subject_of(one, backend) for one in named]
     from groupnl_deploy.bench.meter import meter_plan
+    from groupnl_deploy.campaign.bench_job import bench_cell
+    from groupnl_deploy.campaign.cell import Cell
     from groupnl_deploy.report.build import build_report
 
     plan = meter_plan(meter, port, sign, meter_rate)
-    folders = [_benched(subject, device, settings, plan, out, wait) for subject in subjects]
+    bench_one = partial(bench_cell, plan=plan, out=out, wait_s=wait, data=data)
+    folders = _benched(subjects, Cell(device=device, settings=settings), bench_one)
     report = build_report(folders)
     show_report(report, "json" if json else "table")
     console.say(f"Next: {command_line('report', *folders)}")
@@ -84,15 +94,11 @@ def _require_sense(what: list[str], artifact: str | None, out: Path | None) -> N
         raise UsageError(f"{twice} is named twice.", "Name it once; `groupnl run` has repeats.")
 
 
-def _benched(
-    subject: Subject, device: str, settings: BenchSettings, plan: "MeterPlan | None", out: Path | None, wait_s: float
-) -> Path:
-    """The run's folder; what was measured before a later one fails stays there."""
-    from groupnl_deploy.campaign.bench_job import bench_cell
-    from groupnl_deploy.campaign.cell import Cell
-
-    reporter = console.TerminalReporter()
-    cell = Cell(device=device, backend=subject.backend, settings=settings)
-    folder = bench_cell(cell, subject.artifact(reporter), plan, out, reporter, wait_s)
-    console.say(f"Kept in {folder}.")
-    return folder
+def _benched(subjects: list[Subject], cell: "Cell", bench_cell: Callable[..., Path]) -> list[Path]:
+    """The runs' folders; what was measured before one fails stays there."""
+    reporter, folders = console.TerminalReporter(), []
+    for subject in subjects:
+        named = subject.artifact(reporter)
+        folders.append(bench_cell(replace(cell, backend=subject.backend), named, reporter=reporter))
+        console.say(f"Kept in {folders[-1]}.")
+    return folders
