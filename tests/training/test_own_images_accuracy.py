@@ -38,7 +38,7 @@ def accuracy(out: Path, source: DataSource, changes: RecipeChanges, init: Path |
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("changes", [RecipeChanges(recipe="digits"), RecipeChanges(flip=False, epochs=10)])
+@pytest.mark.parametrize("changes", [RecipeChanges(recipe="digits"), RecipeChanges(flip=False, epochs=20)])
 def test_digits_in_a_folder_are_learned_as_well_as_the_data_set(tmp_path, changes):
     known = accuracy(tmp_path / "known", DataSource("digits"), RecipeChanges())
     own = accuracy(tmp_path / "own", write_digits(tmp_path / "pictures", range(10)), changes)
