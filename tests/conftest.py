@@ -16,6 +16,7 @@ from typing import Any
 # Before anything imports PyTorch: see groupnl_deploy.cli.entry.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+import hypothesis
 import pytest
 from filelock import FileLock
 
@@ -28,6 +29,10 @@ from groupnl_deploy.training.checkpoint import initialise_checkpoint, save_check
 
 # A shell starts its background jobs with Ctrl-C ignored, and so would they start ours; this suite may be one.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# No test asserts how long it took: another busy process would fail it.
+hypothesis.settings.register_profile("here", deadline=None)
+hypothesis.settings.load_profile("here")
 
 _SSHD_CONFIG = """\
 Port {port}

@@ -55,7 +55,7 @@ def test_one_document_and_nothing_else_on_stdout(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0 and done.stderr == ""
     data = json.loads(done.stdout)
-    assert set(data) == {"schema_version", "model", "label", "gpus", "input_shape", "layers", "total"}
+    assert set(data) == {"schema_version", "model", "label", "gpus", "input_shape", "layers", "total", "uncounted"}
     assert (data["schema_version"], data["gpus"], data["input_shape"]) == (1, 8, [3, 224, 224])
     assert data["model"]["name"] == "resnet50" and data["model"]["conv"]["method"] == "groupnl-sparse"
     assert "resnet50" in data["label"] and "groupnl-sparse" in data["label"]

@@ -104,5 +104,5 @@ def test_json_round_trip_and_strictness():
         from_json(ModelSpec, to_json(spec).replace('"width"', '"widht"'))
     with pytest.raises(StrictError, match=r"width is -0\.25; give a factor"):
         from_json(ModelSpec, to_json(spec).replace("0.25", "-0.25"))
-    with pytest.raises(StrictError, match="schema_version 3 is not the 2"):
-        from_json(ModelSpec, to_json(spec).replace('"schema_version": 2', '"schema_version": 3'))
+    with pytest.raises(StrictError, match="schema_version 4 is not the 3"):
+        from_json(ModelSpec, to_json(spec).replace('"schema_version": 3', '"schema_version": 4'))
