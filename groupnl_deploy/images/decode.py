@@ -1,5 +1,6 @@
 """Image files → pixels: upright, 8 bits a channel, over white, the first picture of several, whole or not at all."""
 
+import functools
 import io
 import warnings
 from pathlib import Path
@@ -26,6 +27,11 @@ SIDE = 224
 DECODER = f"1, Pillow {PIL.__version__}"
 """What equal pixels of equal files depend on. To be counted up when other pixels come out of this file."""
 
+# Whatever a file's name is, it is opened as one of these. Pillow knows others, and gives some of them to programs that
+# were not made for files of strangers: PostScript to Ghostscript.
+_FORMATS = frozenset(
+    ("JPEG", "MPO", "PNG", "GIF", "WEBP", "AVIF", "TIFF", "BMP", "DIB", "ICO", "JPEG2000", "PPM", "TGA", "PCX", "QOI")
+)
 _WHITE = (255, 255, 255, 255)
 _SPARE = 2  # times the wanted size: what a JPEG's own reduction leaves for the antialiasing to do
 _ORIENTATION = 0x0112  # EXIF's tag
@@ -55,6 +61,18 @@ def usual_shape(shape: Shape | None) -> Shape:
     return shape or (3, SIDE, SIDE)
 
 
+def opened(file: io.BytesIO | Path) -> Image.Image:
+    """A file as an image of a format that is read here; its pixels are not decoded yet. Raises as Pillow does."""
+    return Image.open(file, formats=_formats())
+
+
+@functools.cache
+def _formats() -> tuple[str, ...]:
+    """Those that this Pillow was built with, in the order in which it tries them."""
+    Image.init()
+    return tuple(name for name in Image.ID if name in _FORMATS)
+
+
 def decoded(data: bytes, path: Path, shape: Shape, exact: bool = False) -> Image.Image:
     """The image in a file's bytes, in the mode of so many channels as `shape` has.
 
@@ -66,7 +84,7 @@ def decoded(data: bytes, path: Path, shape: Shape, exact: bool = False) -> Image
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of odd metadata, and of sizes that have a limit here
-            with Image.open(io.BytesIO(data)) as image:
+            with opened(io.BytesIO(data)) as image:
                 if not exact:
                     image.draft(None, (_SPARE * max(shape[1:]),) * 2)  # it may lie on its side
                 _require_size(image, path)

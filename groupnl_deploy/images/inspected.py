@@ -15,7 +15,7 @@ from pathlib import Path
 from PIL import Image
 
 from groupnl_deploy.errors import GroupNLError
-from groupnl_deploy.images.decode import DamagedImage, decoded, orientation, sixteen_bits
+from groupnl_deploy.images.decode import DamagedImage, decoded, opened, orientation, sixteen_bits
 from groupnl_deploy.images.listing import HIDDEN, Listing, suffix_of
 from groupnl_deploy.images.source import Shape
 from groupnl_deploy.interrupt import end_with_parent
@@ -101,7 +101,7 @@ def inspect_file(root: Path, name: str) -> Inspected:
         return Inspected(name, damaged=error.message)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        with Image.open(io.BytesIO(data)) as image:
+        with opened(io.BytesIO(data)) as image:
             kind, oddities = image.format or "", tuple(_oddities(image, pixels))
     same = sha256_hex(f"{pixels.size} ".encode() + pixels.tobytes())
     return Inspected(name, None, kind, pixels.size, same, oddities, _is_misnamed(name, kind))
@@ -117,7 +117,7 @@ def _begins_as_image(path: Path) -> bool:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(path):
+            with opened(path):
                 return True
     except Exception:  # Pillow's readers raise whatever their parsing meets
         return False

@@ -1,8 +1,11 @@
 """What goes wrong in a user's own code, told with their file, line and words, and without our traceback."""
 
 import contextlib
+import functools
 import linecache
+import os
 import sys
+import sysconfig
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,8 +22,27 @@ def is_users(file: str | None, folder: Path) -> bool:
     """Whether a file lies in the user's folder, and not in an environment that lies there too."""
     if file is None or not Path(file).is_absolute():  # PyTorch has modules whose file is a bare name
         return False
-    path = Path(file).resolve()
-    return path.is_file() and path.is_relative_to(folder) and _INSTALLED.isdisjoint(path.relative_to(folder).parts)
+    return Path(file).is_file() and lies_in(Path(file), folder)
+
+
+def lies_in(path: Path, folder: Path) -> bool:
+    """Whether a path is below the user's folder, by its name or where its links lead, and belongs to no Python."""
+    found = [one.relative_to(folder) for one in _both(path) if one.is_relative_to(folder)]
+    return any(_INSTALLED.isdisjoint(one.parts) for one in found) and not _is_pythons_own(path)
+
+
+def _is_pythons_own(path: Path) -> bool:
+    return any(one.is_relative_to(library) for one in _both(path) for library in _libraries())
+
+
+@functools.cache
+def _libraries() -> frozenset[Path]:
+    """Python's own modules, which lie below a home folder where Python does."""
+    return frozenset(one for name in ("stdlib", "platstdlib") for one in _both(Path(sysconfig.get_path(name))))
+
+
+def _both(path: Path) -> set[Path]:
+    return {Path(os.path.normpath(path)), path.resolve()}
 
 
 @contextlib.contextmanager

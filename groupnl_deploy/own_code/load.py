@@ -5,12 +5,10 @@ checkpoint, an artifact, a manifest or a campaign ever comes here but through th
 """
 
 import ast
-import contextlib
 import importlib
-import importlib.util
 import inspect
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -20,7 +18,8 @@ from groupnl_deploy.errors import UsageError
 from groupnl_deploy.models.own import provide
 from groupnl_deploy.models.refusal import InvalidSpec
 from groupnl_deploy.models.spec import CodeOrigin, ModelSpec
-from groupnl_deploy.own_code.blame import OURS, is_users, users_code
+from groupnl_deploy.own_code.blame import users_code
+from groupnl_deploy.own_code.neighbours import Neighbours
 from groupnl_deploy.words import nearest_word
 from groupnl_deploy.workspace import sha256_hex
 
@@ -66,47 +65,11 @@ def load_code(word: str) -> OwnCode:
     return OwnCode(origin, neighbours.folder, takes, defaults)
 
 
-class _Neighbours:
-    """The modules of one user's folder: they find one another, and nobody else finds them by their short names."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder.resolve()
-        self.modules: dict[str, ModuleType] = {}
-
-    @contextlib.contextmanager
-    def at_home(self) -> Iterator[None]:
-        """In the block they can be imported; nothing is written beside them."""
-        before, path, quiet = dict(sys.modules), list(sys.path), sys.dont_write_bytecode
-        sys.modules.update(self.modules)
-        sys.path.insert(0, str(self.folder))
-        sys.dont_write_bytecode = True
-        importlib.invalidate_caches()
-        try:
-            yield
-        finally:
-            new = {name: it for name, it in sys.modules.items() if it is not before.get(name) and self._lives_here(it)}
-            self.modules |= new
-            for name in new:
-                del sys.modules[name]
-                if name in before:
-                    sys.modules[name] = before[name]
-            sys.path[:], sys.dont_write_bytecode = path, quiet
-
-    def digests(self) -> dict[str, str]:
-        """SHA-256 of every file, by its name below the folder."""
-        files = {Path(str(module.__file__)).resolve() for module in self.modules.values()}
-        return {path.relative_to(self.folder).as_posix(): sha256_hex(path.read_bytes()) for path in files}
-
-    def _lives_here(self, module: object) -> bool:
-        name = getattr(module, "__name__", "").partition(".")[0]
-        return name not in OURS and is_users(getattr(module, "__file__", None), self.folder)
-
-
 class _Factory:
     """Makes the network of a spec by the user's function."""
 
     def __init__(
-        self, origin: CodeOrigin, function: Callable[..., Any], takes: tuple[str, ...], neighbours: _Neighbours
+        self, origin: CodeOrigin, function: Callable[..., Any], takes: tuple[str, ...], neighbours: Neighbours
     ) -> None:
         self._origin, self._function, self._takes, self._neighbours = origin, function, takes, neighbours
 
@@ -167,13 +130,12 @@ def _require_file(path: Path) -> None:
     raise UsageError(f"{path} does not exist.", f"Did you mean {path.with_name(nearest)}?" if nearest else _EXAMPLE)
 
 
-def _imported(place: Path | str) -> tuple[_Neighbours, ModuleType, str]:
+def _imported(place: Path | str) -> tuple[Neighbours, ModuleType, str]:
     if isinstance(place, str):
         return _module(place)
-    neighbours, data = _Neighbours(place.resolve().parent), place.read_bytes()
+    neighbours, data = Neighbours(place.resolve().parent), place.read_bytes()
     digest = sha256_hex(data)
-    # A name that no import finds, so that a file may be called as a package is that is installed.
-    module = ModuleType(f"_own_code_{digest[:12]}_{place.stem}")
+    module = ModuleType(neighbours.name_of(place.stem, digest))
     module.__file__ = str(place.resolve())
     sys.modules[module.__name__] = module  # where dataclasses and TorchScript look for it
     with neighbours.at_home(), users_code(f"{place} cannot be imported", neighbours.folder):
@@ -182,9 +144,9 @@ def _imported(place: Path | str) -> tuple[_Neighbours, ModuleType, str]:
     return neighbours, module, _together({place.name: digest} | beside) if beside else digest
 
 
-def _module(name: str) -> tuple[_Neighbours, ModuleType, str]:
+def _module(name: str) -> tuple[Neighbours, ModuleType, str]:
     """A module that lies below the working directory, or is installed; the latter's digest is of its file alone."""
-    here = _Neighbours(Path())
+    here = Neighbours(Path())
     with here.at_home(), users_code(f"the module {name} cannot be imported", here.folder):
         module = importlib.import_module(name)
     if module.__file__ is None:

@@ -173,3 +173,10 @@ def test_an_image_that_would_fill_the_memory_is_refused_before_it_is_decoded(mon
     monkeypatch.setattr(decode, "MOST_PIXELS", 500)
     with pytest.raises(DamagedImage, match="too large an image: 32x16 pixels"):
         decoded(file_of(picture(5, (32, 16)), "PNG"), Path("a.png"), SHAPE)
+
+
+@pytest.mark.parametrize("format", ["EPS", "PDF", "IM", "XBM"])
+def test_a_format_that_is_for_other_programs_is_opened_under_no_name(format) -> None:
+    data = file_of(red("1" if format == "XBM" else "RGB"), format)
+    with pytest.raises(DamagedImage, match="no image that Pillow knows"):
+        pixels_of(data)

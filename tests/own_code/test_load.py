@@ -1,7 +1,11 @@
 """A user's own network: what of their code is run, what is kept of it, and how their mistakes are told."""
 
 import hashlib
+import importlib
+import os
+import py_compile
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -13,6 +17,7 @@ from groupnl_deploy.models.profile import profile
 from groupnl_deploy.models.refusal import InvalidSpec
 from groupnl_deploy.models.registry import create_model
 from groupnl_deploy.models.spec import CodeOrigin, ConvSpec
+from groupnl_deploy.own_code.blame import is_users
 from groupnl_deploy.own_code.load import load_code
 from groupnl_deploy.own_code.spec import OwnNetwork, own_network
 
@@ -112,6 +117,43 @@ def test_the_digest_is_of_the_file_and_of_the_neighbours_that_it_imports() -> No
     assert not list(Path().rglob("__pycache__"))
     write("def net():\n    import blocks\n    return blocks.nn.Conv2d(3, 4, 8)")
     assert "imports blocks when it is called" in refused() and "at the top of net.py" in refused()
+
+
+FROM_BLOCKS = "from blocks import WIDE, nn\ndef net(): return nn.Sequential(nn.Conv2d(3, WIDE, 8), nn.Flatten())"
+
+
+def test_a_neighbour_is_what_its_file_says_now_whatever_bytecode_lies_beside_it() -> None:
+    write("from torch import nn\nWIDE = 4\n", "blocks.py")
+    write(FROM_BLOCKS)
+    before, written = load_code("net.py:net").origin, Path("blocks.py").stat()
+    py_compile.compile("blocks.py")
+    write("from torch import nn\nWIDE = 5\n", "blocks.py")
+    os.utime("blocks.py", ns=(written.st_atime_ns, written.st_mtime_ns))  # of the same date and size
+    assert made().spec.num_classes == 5 and load_code("net.py:net").origin != before
+
+
+def test_a_neighbour_counts_that_is_a_link_or_was_imported_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    write("from torch import nn\nWIDE = 4\n", "elsewhere/real.py")
+    Path("here").mkdir()
+    Path("here/blocks.py").symlink_to(Path("elsewhere/real.py").absolute())
+    write(FROM_BLOCKS, "here/net.py")
+    before = load_code("here/net.py:net").origin
+    monkeypatch.syspath_prepend("here")
+    imported = importlib.import_module("blocks")
+    try:
+        assert load_code("here/net.py:net").origin == before and sys.modules["blocks"] is imported
+        write("from torch import nn\nWIDE = 5\n", "elsewhere/real.py")
+        assert made("here/net.py:net").spec.num_classes == 5
+        assert load_code("here/net.py:net").origin != before
+    finally:
+        del sys.modules["blocks"]
+
+
+def test_pythons_own_modules_are_no_neighbours_where_python_lies_below_the_folder() -> None:
+    library = Path(sysconfig.get_path("stdlib"))
+    assert not is_users(str(library / "this.py"), library.parent) and not is_users(os.__file__, library.parents[1])
+    write("x = 1", "nets.py")
+    assert is_users(str(Path("nets.py").absolute()), Path().absolute())
 
 
 def test_two_folders_may_have_neighbours_of_one_name() -> None:
