@@ -1,10 +1,14 @@
 """What people see: data on stdout, talk and progress on stderr. The only user of rich.
 
+Names come from files of strangers, and a terminal obeys what is in them: a control code can move its cursor or change
+what stands there already. So whatever is no letter is replaced on its way out, and escaped in JSON.
+
 rich obeys `NO_COLOR` and a stream that is no terminal; a bar is drawn on a terminal only.
 """
 
 import contextlib
 import os
+import re
 import sys
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -23,7 +27,22 @@ from groupnl_deploy.progress import Task
 
 
 def show_text(text: str) -> None:
-    """Text for stdout, as it is."""
+    """Text for stdout."""
+    _write(harmless(text))
+
+
+def harmless(text: str) -> str:
+    """The text with replacement characters for control codes and marks that nobody sees."""
+    return _ODD.sub("�", text)
+
+
+_ODD = re.compile(
+    r"[^\n\t\x20-\x7e\u00a0-\U0010ffff]"  # C0, C1
+    r"|[\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"  # other directions, halves of characters
+)
+
+
+def _write(text: str) -> None:
     sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
     sys.stdout.flush()
 
@@ -35,7 +54,12 @@ def show_prose(text: str) -> None:
 
 def show_json(value: Any) -> None:
     """One JSON document on stdout."""
-    show_text(to_json(value))
+    show_json_text(to_json(value))
+
+
+def show_json_text(text: str) -> None:
+    """A document that is JSON already."""
+    _write(_ODD.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 
 
 def show_table(headings: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str]]) -> None:
@@ -94,9 +118,9 @@ def _turned(headings: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str]],
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column(headings[0][0], no_wrap=True)
     for row in rows:
-        table.add_column(Text(row[0]), min_width=least, overflow="fold")
+        table.add_column(Text(harmless(row[0])), min_width=least, overflow="fold")
     for index, (heading, _) in enumerate(headings[1:], start=1):
-        table.add_row(heading, *(Text(row[index]) for row in rows))
+        table.add_row(heading, *(Text(harmless(row[index])) for row in rows))
     return table
 
 
@@ -120,10 +144,10 @@ def _table(headings: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str]], 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for index in columns:
         heading, numeric = headings[index]
-        unit_below = heading.replace(" (", "\n(")
+        unit_below = harmless(heading).replace(" (", "\n(")
         table.add_column(unit_below, justify="right" if numeric else "left", no_wrap=numeric, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(row[index]) for index in columns))
+        table.add_row(*(Text(harmless(row[index])) for index in columns))
     return table
 
 
@@ -133,14 +157,14 @@ def _width(console: Console, table: Table) -> int:
 
 def say(text: str) -> None:
     """A line for people, on stderr."""
-    Console(stderr=True, soft_wrap=True).print(escape(text), highlight=False)
+    Console(stderr=True, soft_wrap=True).print(escape(harmless(text)), highlight=False)
 
 
 def show_error(message: str, remedy: str) -> None:
     """One sentence of what happened and one of what to do, on stderr."""
     error = Console(stderr=True, soft_wrap=True)
-    error.print(f"[bold red]Error:[/] {escape(message)}", highlight=False)
-    error.print(f"[bold]Try:[/]   {escape(remedy)}", highlight=False)
+    error.print(f"[bold red]Error:[/] {escape(harmless(message))}", highlight=False)
+    error.print(f"[bold]Try:[/]   {escape(harmless(remedy))}", highlight=False)
 
 
 def show_traceback() -> None:
@@ -167,9 +191,9 @@ class TerminalReporter:
         with Progress(
             *columns, console=console, transient=True, expand=True, refresh_per_second=_REDRAWS_PER_S
         ) as progress:
-            bar = progress.add_task(escape(name), total=None, detail="")
+            bar = progress.add_task(escape(harmless(name)), total=None, detail="")
             yield lambda done, total, detail="": progress.update(
-                bar, completed=done, total=total, detail=escape(detail)
+                bar, completed=done, total=total, detail=escape(harmless(detail))
             )
 
 

@@ -75,7 +75,8 @@ def show_report(report: "Report", format: ReportFormat) -> None:
     from groupnl_deploy.report.tables import columns, notes, render
 
     if format != "table":
-        console.show_text(render(report, format))
+        show = console.show_json_text if format == "json" else console.show_text
+        show(render(report, format))
         return
     if not report.rows and report.incomplete:
         return  # an empty table would only hide what is said of them

@@ -1,10 +1,20 @@
 """What is shown on terminals of all widths: nothing is cut, and numbers and their marks stay whole."""
 
+import json
 import re
 
 import pytest
 
-from groupnl_deploy.cli.console import TerminalReporter, show_prose, show_records, show_table
+from groupnl_deploy.cli.console import (
+    TerminalReporter,
+    say,
+    show_error,
+    show_json,
+    show_prose,
+    show_records,
+    show_table,
+    show_text,
+)
 
 HEADINGS = [("Model", False), ("Device", False), ("Time (s)", True), ("Gross/net (mJ)", True), ("Meter", True)]
 ROWS = [
@@ -113,3 +123,27 @@ def test_a_narrow_terminal_says_how_to_have_the_table_in_one_piece(
     assert "goes on below" in said.err and "--json" in said.err and said.out.count("conv1") > 1
     show_table([("Layer", False)], [["conv1"]])
     assert capsys.readouterr().err == ""
+
+
+EVIL = "cat\x1b]0;owned\x07\x9b2J\u202egpj\udcff"
+
+
+def test_a_name_that_would_command_the_terminal_is_shown_without_its_codes(capsys) -> None:
+    show_text(EVIL)
+    show_prose(EVIL)
+    show_table([(EVIL, False)], [[EVIL]])
+    show_records(HEADINGS, [[EVIL] * len(HEADINGS)])
+    say(EVIL)
+    show_error(EVIL, EVIL)
+    with TerminalReporter().task(EVIL):
+        TerminalReporter().note(EVIL)
+    said = capsys.readouterr()
+    assert "cat�" in said.out and "cat�" in said.err
+    assert not re.search(r"[^\n\x20-\x7e\u00a0-\uffff]|\u202e|\udcff", said.out + said.err)
+
+
+def test_json_keeps_such_a_name_and_escapes_it(capsys) -> None:
+    show_json({"label": EVIL, "class": "Käse 猫"})
+    out = capsys.readouterr().out
+    assert json.loads(out) == {"label": EVIL, "class": "Käse 猫"} and "Käse 猫" in out
+    assert not re.search(r"[\x1b\x9b\u202e\udcff]", out)
