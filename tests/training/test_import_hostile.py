@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 
 from groupnl_deploy.errors import GroupNLError
@@ -144,6 +145,23 @@ def nested(depth: int, kind: bytes) -> bytes:
     return b")" + twice * depth if kind == b"tuple" else b"]" + (b"q\x00" + b"0]h\x00ah\x00a") * depth
 
 
+def equal_hashes(count: int) -> bytes:
+    """So many pairs of numbers, as keys, that Python's hash of tuples, which has no secret, takes for one another."""
+    first, second, five, wrap = 11400714785074694791, 14029467366897019727, 2870177450012600261, 1 << 64
+    wanted = 0x123456789ABCDEF * pow(first, -1, wrap) % wrap
+    turned = (wanted >> 31 | wanted << 33) % wrap
+    pairs, number_ = [], 0
+    while len(pairs) < count:
+        number_ += 1
+        lane = (five + number_ * second) % wrap
+        lane = ((lane << 31 | lane >> 33) % wrap) * first
+        other = (turned - lane) * pow(second, -1, wrap) % wrap
+        if other < 1 << 60:
+            pairs.append((number_, other))
+    assert len({hash(pair) for pair in pairs}) == 1
+    return b"}(" + b"".join(number(one) + number(two) + b"\x86N" for one, two in pairs) + b"u"
+
+
 CYCLE = b"]q\x00h\x00a"
 SLOW = {
     "a key that takes years to hash": b"}" + nested(80, b"tuple") + b"Ns",
@@ -153,6 +171,7 @@ SLOW = {
     "a hundred thousand brackets": b"]" * 100_000 + b"a" * 99_999,
     "a tuple as deep": b")" + b"\x85" * 100_000,
     "a key that is a thing of 2^60 parts": b"}" + name("datetime.date") + nested(60, b"tuple") + b"\x85RNs",
+    "keys that collide": equal_hashes(60_000),
     "a dictionary of itself": b"}q\x00" + word("a") + b"h\x00s",
 }
 
@@ -177,6 +196,23 @@ def test_what_is_deep_or_turns_in_circles_ends_at_once(tmp_path):
     """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False)
     assert done.returncode == 0 and done.stdout == "ended\n", done.stderr[-500:]
+
+
+def test_a_key_of_a_million_wrappers_is_no_key(tmp_path):
+    key = word("module." * 1_000_000 + "weight")
+    path = archive(tmp_path / "a.pth", HEAD + b"}" + key + tensor(storage(1), 0, (1,), (1,)) + b"s.", {"0": b"\0" * 4})
+    with pytest.raises(GroupNLError, match="no word or number"):
+        read_foreign(path)
+    safetensors.torch.save_file({"module." * 2000: torch.zeros(1)}, tmp_path / "a.safetensors")
+    with pytest.raises(GroupNLError, match="keys that no network has"):
+        read_foreign(tmp_path / "a.safetensors")
+
+
+@pytest.mark.parametrize("counter", [torch.zeros(2), torch.tensor(float("nan")), torch.tensor(1j)])
+def test_a_counter_that_is_no_number_is_damage(tmp_path, counter):
+    torch.save({"n_averaged": counter, "module.fc.weight": torch.zeros(1)}, tmp_path / "a.pth")
+    with pytest.raises(GroupNLError, match=r"damaged at n_averaged: it is no number"):
+        read_foreign(tmp_path / "a.pth")
 
 
 @pytest.mark.parametrize("code", ["hex", "base64", "utf-16", "zlib_codec"])

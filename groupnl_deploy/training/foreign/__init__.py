@@ -7,6 +7,7 @@ the closed list of `names`, each a record of ours that computes nothing.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,10 @@ from groupnl_deploy.errors import UsageError, VerificationFailed
 from groupnl_deploy.training.checkpoint import ImportedFrom
 from groupnl_deploy.training.foreign.choice import Chosen, Wish, choose
 from groupnl_deploy.training.foreign.content import Content, read_legacy, read_zip
-from groupnl_deploy.training.foreign.extras import require_plain_weights, require_whole, without_counters
+from groupnl_deploy.training.foreign.extras import AVERAGED, require_plain_weights, require_whole, without_counters
 from groupnl_deploy.training.foreign.inert import NumberArray, OddTensor, TensorView, as_mapping
 from groupnl_deploy.training.foreign.kinds import FORMATS, WeightsKind, kind_of
+from groupnl_deploy.training.foreign.machine import LONGEST_WORD
 from groupnl_deploy.training.foreign.prefixes import Ways, without_prefix
 from groupnl_deploy.training.foreign.refusals import DAMAGED, refusal
 from groupnl_deploy.training.foreign.said import plain_values
@@ -69,7 +71,7 @@ def read_foreign(path: Path, *, ways: Ways = (), ema: bool = False, take: str | 
     chosen = choose(path, table, ways, Wish(ema, take))
     require_plain_weights(path, chosen.entries)
     reader = _Reader(path, content)
-    entries, counted = without_counters(chosen.entries, lambda value: int(reader.tensor("n_averaged", value)))
+    entries, counted = without_counters(chosen.entries, partial(reader.count, AVERAGED))
     entries, notes = without_prefix(path, entries, ways, ema)
     tensors = {key: reader.tensor(key, value) for key, value in entries.items()}
     require_whole(path, table, tensors)
@@ -96,6 +98,8 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
         tensors: dict[str, Tensor] = safetensors.torch.load_file(path)
     except (safetensors.SafetensorError, ValueError, KeyError, AttributeError) as error:
         raise VerificationFailed(f"{path} is truncated or damaged: {error}.", DAMAGED) from error
+    if any(len(key) > LONGEST_WORD for key in tensors):
+        raise VerificationFailed(f"{path} has keys that no network has, of over {LONGEST_WORD} letters.", DAMAGED)
     return tensors
 
 
@@ -119,6 +123,13 @@ class _Reader:
             return array_of(value) if isinstance(value, NumberArray) else value
         except Exception as error:  # as in `_read`
             raise VerificationFailed(f"{self.path} is truncated or damaged at {key}: {error}.", DAMAGED) from error
+
+    def count(self, key: str, value: Any) -> int:
+        """The whole number that a counter has. Raises as `tensor`."""
+        number = self.tensor(key, value)
+        if number.numel() != 1 or number.is_complex() or not math.isfinite(number.item()):
+            raise VerificationFailed(f"{self.path} is truncated or damaged at {key}: it is no number.", DAMAGED)
+        return int(number.item())
 
 
 def _origin(path: Path, table: Mapping[Any, Any], chosen: Chosen, ema: bool) -> ImportedFrom:

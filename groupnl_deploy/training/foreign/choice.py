@@ -1,5 +1,6 @@
 """Which of a file's dictionaries is the state dict: the one asked for, the only one, or the one that fits."""
 
+import itertools
 import re
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -20,7 +21,7 @@ LEAVES = {"weight", "bias", "running_mean", "running_var", "num_batches_tracked"
 LEAVES |= {"weight_orig", "weight_g", "weight_v", "original0", "original"}
 # Of trainings: what lies under these is never a network.
 _OTHER_STATE = re.compile(r"optim|sched|scaler|rng|callbacks|loops|^state$")
-DEEPEST, MOST_ENTRIES = 6, 200_000
+DEEPEST, MOST_ENTRIES, MOST_STATES = 6, 200_000, 1000
 TENSORS = (TensorView, OddTensor, NumberArray, Tensor)
 Entries = dict[str, Any]
 
@@ -54,7 +55,7 @@ def choose(path: Path, content: Mapping[Any, Any], ways: Ways, wish: Wish) -> Ch
 
     Raises `UsageError` with the names of those there are where none or several may be meant.
     """
-    found = dict(state_dicts(content))
+    found = dict(itertools.islice(state_dicts(content), MOST_STATES))
     if wish.take is not None:
         return _taken(path, content, found, wish.take)
     if not found:

@@ -17,6 +17,10 @@ from groupnl_deploy.training.foreign.names import ALLOWED, Builder, filled, mode
 MOST_INSTRUCTIONS = 1_000_000  # a ResNet-101 with its optimizer needs a tenth
 LARGEST_KEY = 1 << 60  # whole numbers below hash to themselves, so none can be made to collide
 LONGEST_KEY = 16
+LONGEST_WORD = 4096  # of a key; those of networks have a hundred letters
+_OF_A_TUPLE = (
+    200  # instructions that such a key counts as: its hash has no secret, so a thousand can be made to collide
+)
 PROTOCOLS = (2, 3)
 
 
@@ -153,8 +157,16 @@ class _Machine:
             target = target.items
         if type(target) is not dict:
             raise Malformed("it puts an entry into what is no dictionary")
-        _require_key(key)
+        self.require_key(key)
         target[key] = value
+
+    def require_key(self, key: Any) -> None:
+        """Raise `Malformed` for keys that cost more to hash, or to show, than to read."""
+        parts = key if isinstance(key, tuple) else (key,)
+        if len(parts) > LONGEST_KEY or not all(map(_is_plain_key, parts)):
+            raise Malformed("a dictionary has a key that is no word or number")
+        if isinstance(key, tuple):
+            self.spend(_OF_A_TUPLE + sum(len(part) for part in parts if isinstance(part, str | bytes)))
 
     def set_item(self) -> None:
         value, key = self.stack.pop(), self.stack.pop()
@@ -217,18 +229,13 @@ def _storage(said: Any) -> Storage:
     return Storage(str(key), kind.text.rpartition(".")[2], start, count)
 
 
-def _require_key(key: Any) -> None:
-    """Raise `Malformed` for keys that cost more to hash than to read."""
-    single = key if isinstance(key, tuple) else (key,)
-    if len(single) > LONGEST_KEY or not all(_is_plain_key(part) for part in single):
-        raise Malformed("a dictionary has a key that is no word or number")
-
-
 def _is_plain_key(key: Any) -> bool:
     if isinstance(key, int):
         return abs(key) < LARGEST_KEY
+    if isinstance(key, str | bytes):
+        return len(key) <= LONGEST_WORD
     # Of our records those that are hashed by identity.
-    known = str | bytes | float | Name | TensorView | OddTensor | NumberArray | Thing
+    known = float | Name | TensorView | OddTensor | NumberArray | Thing
     return key is None or isinstance(key, known)
 
 

@@ -76,6 +76,7 @@ def _tensor(arguments: tuple[Any, ...], spend: Spend) -> TensorView:
         raise ValueError("a tensor of no storage")
     dtype = rest[2].text.rpartition(".")[2] if len(rest) > 2 and isinstance(rest[2], Name) else None
     sizes, strides = _sizes(shape), _sizes(stride)
+    spend(len(sizes) + len(strides))
     if len(sizes) != len(strides):
         raise ValueError("a tensor whose stride is not that of its shape")
     return TensorView(storage, offset, sizes, strides, dtype)
@@ -109,7 +110,7 @@ def _dictionary(arguments: tuple[Any, ...], spend: Spend) -> Any:
     for pair in pairs if isinstance(pairs, list) else ():
         spend(1)
         key, value = pair
-        if not isinstance(key, str):
+        if not isinstance(key, str) or len(key) > LONGEST_PATH:
             raise ValueError("a dictionary has a key that is no word")
         found[key] = value
     return found

@@ -2,7 +2,7 @@
 
 import itertools
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ def is_average(where: str) -> bool:
 def places_of(keys: Collection[Any], ways: Ways) -> list[str]:
     """The prefixes under which every key of the network is, by the first way in which it is there at all."""
     for wanted in ways:
-        places = [prefix for prefix, share in shares_of(keys, wanted).items() if share == 1]
+        places = [prefix for prefix in _prefixes(keys, wanted) if all(prefix + key in keys for key in wanted)]
         if places:
             return places
     return []
@@ -39,6 +39,11 @@ def places_of(keys: Collection[Any], ways: Ways) -> list[str]:
 
 def shares_of(keys: Collection[Any], wanted: Collection[str]) -> dict[str, float]:
     """For every prefix under which some of a network's keys are, the share of them that is there."""
+    return {prefix: sum(prefix + key in keys for key in wanted) / len(wanted) for prefix in _prefixes(keys, wanted)}
+
+
+def _prefixes(keys: Collection[Any], wanted: Collection[str]) -> Iterator[str]:
+    """What stands before the first of a network's keys."""
     anchors = [key for index, key in enumerate(wanted) if index < _ANCHORS]
     found = dict.fromkeys(
         key[: -len(anchor)]
@@ -46,8 +51,7 @@ def shares_of(keys: Collection[Any], wanted: Collection[str]) -> dict[str, float
         for key in keys
         if isinstance(key, str) and key.endswith(anchor) and key[: -len(anchor)][-1:] in ("", ".")
     )
-    places = itertools.islice(found, _MOST_PLACES)
-    return {prefix: sum(prefix + key in keys for key in wanted) / len(wanted) for prefix in places}
+    return itertools.islice(found, _MOST_PLACES)
 
 
 def without_prefix(
