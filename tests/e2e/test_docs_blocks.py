@@ -378,6 +378,7 @@ raise SystemExit(pytest.main(["-q", "-p", "no:cacheprovider", "--rootdir", "CONT
 """
 
 
+@pytest.mark.slow
 def test_the_target_of_the_page_exports_and_keeps_the_contract_of_targets(extended, tmp_path):
     contracts = str(extended / "tests" / "contracts")
     said = python_in(extended, tmp_path, "-c", _EXPORT.replace("CONTRACTS", contracts))

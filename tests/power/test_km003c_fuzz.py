@@ -16,7 +16,7 @@ STREAMS = [
     bytes.fromhex(VECTORS["other_stream"]["hex"]),
     bytes.fromhex(VECTORS["queue_payload"]["hex"]),
 ]
-STRINGS = 200_000
+STRINGS = 40_000
 # A packet is at most this long, so an incomplete one is shorter.
 MOST_PENDING = protocol.MAX_FRAME_BYTES - 1
 
@@ -61,7 +61,7 @@ def decode(frame: protocol.Frame) -> int:
     return 1 + len(samples)
 
 
-def test_two_hundred_thousand_random_and_mutated_strings() -> None:
+def test_forty_thousand_random_and_mutated_strings() -> None:
     rng, cutter = random.Random(20260102), protocol.FrameCutter()
     refused = frames = measurements = 0
     for data in strings(rng):
@@ -74,18 +74,18 @@ def test_two_hundred_thousand_random_and_mutated_strings() -> None:
                 refused += 1
             assert cutter.pending_bytes <= MOST_PENDING
             assert cutter.missing_bytes >= 1
-    assert min(refused, frames, measurements) > 10_000
+    assert min(refused, frames, measurements) > 2_000
 
 
 def test_whole_transfers_of_any_bytes() -> None:
     rng = random.Random(20260103)
     refused = measurements = 0
-    for _ in range(20_000):
+    for _ in range(8_000):
         try:
             measurements += decode(protocol.parse_transfer(mutated(rng)))
         except MeterProtocolError:
             refused += 1
-    assert min(refused, measurements) > 1_000
+    assert min(refused, measurements) > 400
 
 
 def test_the_longest_packet_byte_by_byte_stays_within_the_bound() -> None:

@@ -9,14 +9,17 @@ from groupnl_deploy.progress import Silence
 from groupnl_deploy.training.checkpoint import checkpoint_id
 from groupnl_deploy.training.recipe import Recipe
 from groupnl_deploy.training.train import train_checkpoint
+from tests.images.pictures import class_folders
 
 
 def test_a_spawned_process_makes_the_same_checkpoint_as_this_one_beside_it(tmp_path):
-    spec, recipe = ModelSpec("vgg11_cifar", ConvSpec("standard"), width=0.125), Recipe(epochs=1)
-    digits = DataSource("digits")
+    shape = (3, 32, 32)
+    images = DataSource("folder", str(class_folders(tmp_path / "images")), shape)
+    spec = ModelSpec("vgg11_cifar", ConvSpec("standard"), num_classes=2, input_shape=shape, width=0.125)
+    recipe = Recipe(epochs=1, batch_size=4)
     here, there = tmp_path / "here", tmp_path / "there"
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        spawned = pool.submit(train_checkpoint, spec, recipe, digits, there, Silence())
-        assert train_checkpoint(spec, recipe, digits, here, Silence()) == spawned.result()
+        spawned = pool.submit(train_checkpoint, spec, recipe, images, there, Silence())
+        assert train_checkpoint(spec, recipe, images, here, Silence()) == spawned.result()
     assert checkpoint_id(here) == checkpoint_id(there)
-    assert sorted(tmp_path.iterdir()) == [here, there]
+    assert {path.name for path in tmp_path.iterdir()} == {"groupnl-home", "here", "images", "there"}
