@@ -50,7 +50,11 @@ def synth() -> dict:
     return runpy.run_path(str(DATA / "synth_weights.py"))
 
 
-@pytest.mark.parametrize("name", TIMM)
+# Longer ones of blocks that another has; test_paper_tables.py counts the parameters of every network.
+LONGER = ("resnet34", "resnet101")
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow if n in LONGER else []) for n in TIMM])
 def test_same_keys_shapes_and_logits_as_timm(name, synth):
     model, timm = create_model(spec(name)).eval(), TIMM[name]
     assert shapes_of(model) == list(timm["shapes"].items())

@@ -37,7 +37,7 @@ def first(images: LabelledImages, count: int) -> InMemoryImages:
 
 @pytest.fixture(scope="session")
 def thin_spec() -> ModelSpec:
-    return ModelSpec("resnet18_cifar", ConvSpec("groupnl"), width=0.125, seed=3)
+    return ModelSpec("vgg11_cifar", ConvSpec("groupnl"), width=0.125, seed=3)
 
 
 @pytest.fixture(scope="session")

@@ -56,7 +56,7 @@ def begun(net, spec, class_names, seed=9):
 def test_the_same_classes_keep_the_head(net, trained, thin_spec, few_digits):
     weights, note = begun(net, thin_spec, few_digits.class_names)
     assert all(torch.equal(weights[key], value) for key, value in trained.model.state_dict().items())
-    assert "its head fc included" in note and checkpoint_id(net)[:12] in note
+    assert "its head classifier included" in note and checkpoint_id(net)[:12] in note
 
 
 @pytest.mark.parametrize("names", [("0", "1", "2"), tuple("abcdefghij")], ids=["fewer", "others"])
@@ -64,21 +64,21 @@ def test_other_classes_get_a_new_head_drawn_by_the_trainings_seed(net, trained, 
     spec = replace(thin_spec, num_classes=len(names))
     weights, note = begun(net, spec, names)
     old = trained.model.state_dict()
-    assert all(torch.equal(weights[key], old[key]) for key in old if not key.startswith("fc."))
-    assert torch.equal(weights["fc.weight"], create_model(replace(spec, seed=9)).fc.weight)
-    assert not torch.equal(weights["fc.weight"], begun(net, spec, names, seed=8)[0]["fc.weight"])
-    assert f"a new head, fc, for {len(names)} classes" in note
+    assert all(torch.equal(weights[key], old[key]) for key in old if not key.startswith("classifier."))
+    assert torch.equal(weights["classifier.weight"], create_model(replace(spec, seed=9)).classifier.weight)
+    assert not torch.equal(weights["classifier.weight"], begun(net, spec, names, seed=8)[0]["classifier.weight"])
+    assert f"a new head, classifier, for {len(names)} classes" in note
 
 
 def test_images_of_another_size_fit(net, trained, thin_spec, few_digits):
     weights, _ = begun(net, replace(thin_spec, input_shape=(3, 64, 48)), few_digits.class_names)
-    assert torch.equal(weights["fc.weight"], trained.model.fc.weight)
+    assert torch.equal(weights["classifier.weight"], trained.model.classifier.weight)
 
 
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        ({"name": "resnet34_cifar"}, "name resnet18_cifar there and resnet34_cifar here"),
+        ({"name": "resnet34_cifar"}, "name vgg11_cifar there and resnet34_cifar here"),
         ({"width": 0.25}, "width 0.125 there and 0.25 here"),
         ({"conv": ConvSpec("standard")}, "conv method groupnl there and standard here"),
         ({"conv": ConvSpec("groupnl", phi_sign=1)}, "conv phi_sign -1 there and 1 here"),
@@ -113,7 +113,9 @@ def test_an_imported_head_of_as_many_classes_stays_and_an_untrained_net_expects_
 
 
 def test_an_interrupted_fine_tuning_ends_with_the_same_bits(net, tmp_path, thin_spec, few_digits):
-    recipe = Recipe(epochs=2, lr_decay_by_depth=0.7, decay_vectors=False, label_smoothing=0.1, freeze="layer1", seed=5)
+    recipe = Recipe(
+        epochs=2, lr_decay_by_depth=0.7, decay_vectors=False, label_smoothing=0.1, freeze="features.4", seed=5
+    )
 
     def stop(now):
         if (now.epoch, now.step) == (2, 2):
