@@ -270,7 +270,7 @@ def test_an_agent_that_a_signal_ended_says_what_that_means(agent: AgentClient, n
 
 
 def test_the_null_backend_fills_no_memory(agent: AgentClient, untrained) -> None:
-    result = whole_bench(agent, request_for(untrained.onnx, min_seconds=20.0), IMAGES)
+    result = whole_bench(agent, request_for(untrained.onnx, min_seconds=8.0), IMAGES)
     assert len(result.latencies_ns) <= 1_000_000
     assert result.memory.rss_peak_bytes < result.memory.rss_after_load_bytes + 30e6
     status = Path(f"/proc/{agent._process._child.pid}/status").read_text()
