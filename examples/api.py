@@ -13,7 +13,7 @@ network = gnl.build_network("resnet18_cifar", "groupnl", ratio=2, width=0.125, d
 print(network)
 
 # Trained to a checkpoint folder. A program of your own may train `network.module`, and `save_network` keeps it.
-network = gnl.train_network(network, digits, "net", gnl.Recipe(epochs=3))
+network = gnl.train_network(network, digits, "net", gnl.Recipe(epochs=1))
 print(network)
 
 # Exported, proved equal to the checkpoint, sent to a device and verified there.

@@ -31,7 +31,7 @@ def bench(
     what: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[ARTIFACT|CHECKPOINT]...",
+            metavar="ARTIFACT|CHECKPOINT",
             help="Folders, exported and pushed first where need be, or ids of what is there; else the newest.",
         ),
     ] = None,

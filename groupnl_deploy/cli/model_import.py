@@ -19,7 +19,6 @@ from groupnl_deploy.words import command_line
 def import_(
     file: Annotated[Path, typer.Argument(help="A checkpoint that torch.save wrote, or safetensors.")],
     out: OutFolder,
-    options: ConvOptions,
     model: Annotated[
         str | None, typer.Option(help="A name from `groupnl models list`, or the authors', as gnl_resnet50.")
     ] = None,
@@ -35,6 +34,8 @@ def import_(
     ] = None,
     std: Annotated[str | None, typer.Option(help="Likewise. Images become (pixel / 255 - mean) / std.")] = None,
     input_: Annotated[str | None, typer.Option("--input", help="Shape of one image, C,H,W, as 3,224,224.")] = None,
+    *,
+    options: ConvOptions,
     json: Json = False,
 ) -> None:
     """Turn a file of the authors' code, timm or another program into a checkpoint folder.

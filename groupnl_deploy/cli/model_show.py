@@ -41,7 +41,6 @@ Gpus = Annotated[int, typer.Option(help="N of the data-parallel traffic.")]
 @guarded
 @with_conv_options
 def show(
-    options: ConvOptions,
     name: Annotated[
         str | None,
         typer.Argument(
@@ -54,6 +53,8 @@ def show(
     width: Width = None,
     classes: Classes = None,
     size: Size = None,
+    *,
+    options: ConvOptions,
     gpus: Gpus = 8,
     json: Json = False,
 ) -> None:

@@ -62,12 +62,13 @@ def _convolutions() -> list[ConvMethod]:
 @with_conv_options
 def init(
     out: OutFolder,
-    options: ConvOptions,
     name: Annotated[str | None, typer.Argument(help="A name or alias from `groupnl models list`.")] = None,
     module: Module = None,
     input_: OwnImage = None,
     width: Width = 1.0,
     classes: Annotated[int | None, typer.Option(help="Outputs; the network's own number if left out.")] = None,
+    *,
+    options: ConvOptions,
     seed: Seed = 0,
     json: Json = False,
 ) -> None:

@@ -32,8 +32,6 @@ _USUAL_MODEL = "resnet18_cifar"
 @with_conv_options
 def train(
     out: OutFolder,
-    options: ConvOptions,
-    changes: TrainingOptions,
     model: Annotated[
         str | None,
         typer.Option(help=f"A name or alias from `groupnl models list`; {_USUAL_MODEL} if left out."),
@@ -48,7 +46,10 @@ def train(
     ] = "digits",
     data: DataFolder = None,
     input_: ImageShape = None,
+    *,
+    options: ConvOptions,
     width: Annotated[float | None, typer.Option(help="Factor on every channel count (1).")] = None,
+    changes: TrainingOptions,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
     json: Json = False,
 ) -> None:
@@ -94,9 +95,7 @@ def train(
     if json:
         console.show_json(checkpoint_json(out, checkpoint_id(out)) | told | _test(trained))
         return
-    confusion = trained.evaluation.confusion
-    console.show_text(f"{out}: {spec.label}, accuracy {headline(confusion)} on the held-out part of {dataset}")
-    show_classes(confusion)
+    _show(trained, f"{out}: {spec.label}", dataset)
     console.say(f"Next: {command_line('export', out, *again(module), '--format', 'onnx', '--out', 'ARTIFACT')}")
 
 
@@ -132,6 +131,12 @@ def _require_one_network(init: Path | None, model: str | None, width: float | No
             "Leave out --model, --width, --conv and what else describes a network, or leave out --init to begin with "
             "random weights.",
         )
+
+
+def _show(trained: "Trained", what: str, dataset: str) -> None:
+    confusion = trained.evaluation.confusion
+    console.show_text(f"{what}, accuracy {headline(confusion)} on the held-out part of {dataset}")
+    show_classes(confusion)
 
 
 def _test(trained: "Trained") -> dict[str, Any]:
