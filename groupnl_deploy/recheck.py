@@ -30,6 +30,7 @@ from groupnl_deploy.artifact_source import REMEDY, ExportedFrom, given_source, s
 from groupnl_deploy.errors import VerificationFailed
 from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.recheck_arrays import of_golden, of_samples
+from groupnl_deploy.words import first_few
 from groupnl_deploy.workspace import CHECKPOINT_FILE
 
 if TYPE_CHECKING:
@@ -221,8 +222,7 @@ def of_weights(found: Shapes, expected: Shapes) -> Iterator[str]:
     """The tensors of a file against those that the network of the specification has."""
     wrong = sorted(key for key in found.keys() | expected.keys() if found.get(key) != expected.get(key))
     if wrong:
-        more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
-        yield f"its weights are another network's: {', '.join(wrong[:3])}{more}"
+        yield f"its weights are another network's: {first_few(wrong, 3)}"
 
 
 def of_record(manifest: ArtifactManifest, checkpoint: ExportedFrom) -> Iterator[str]:

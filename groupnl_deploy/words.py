@@ -57,6 +57,17 @@ def sentence(text: str) -> str:
     return text if named else text[:1].upper() + text[1:]
 
 
+def first_few(names: Sequence[str], most: int) -> str:
+    """Those that are read, and how many more there are."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
+
+
+def counted(number: int, thing: str, several: str | None = None) -> str:
+    """So many things; `several` is their plural where it is not with an s."""
+    return f"{number} {thing if number == 1 else several or f'{thing}s'}"
+
+
 def command_line(*words: object) -> str:
     """A `groupnl` command that can be copied into a shell, whatever characters its paths have."""
     return shlex.join(["groupnl", *map(str, words)])

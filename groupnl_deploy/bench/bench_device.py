@@ -18,7 +18,7 @@ from groupnl_deploy.bench.run import BenchRun, Images, save_run
 from groupnl_deploy.bench.session import Subject, Watch, run_session
 from groupnl_deploy.bench.unfinished import unfinished_run
 from groupnl_deploy.deploy.inventory import get_device
-from groupnl_deploy.deploy.ledger import find_deployment, is_artifact_id, remote_manifest
+from groupnl_deploy.deploy.ledger import find_deployment, may_begin_artifact_id, remote_manifest
 from groupnl_deploy.deploy.push import push_if_missing
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.mistaken import refusal
@@ -128,7 +128,7 @@ def _artifact_id(artifact: str | None) -> str | None:
         return None
     if (Path(artifact) / MANIFEST_FILE).is_file():
         return open_artifact(Path(artifact)).sha256
-    if is_artifact_id(artifact):
+    if may_begin_artifact_id(artifact):
         return artifact
     why = refusal(Path(artifact), "artifact")
     if os.path.lexists(artifact):

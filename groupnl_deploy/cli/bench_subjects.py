@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from device_agent.backend_table import BACKENDS
 from device_agent.manifest import MANIFEST_FILE, Format
 from groupnl_deploy.cli.own_options import needing_module
-from groupnl_deploy.deploy.ledger import is_artifact_id
+from groupnl_deploy.deploy.ledger import may_begin_artifact_id
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.mistaken import refusal
 from groupnl_deploy.words import command_line, known_word
@@ -56,7 +56,7 @@ def subject_of(named: str | None, backend: str | None) -> Subject:
         return Subject(backend or _runs(format), checkpoint=path.absolute(), format=format)
     if path is not None and (path / MANIFEST_FILE).is_file():
         return Subject(_checked(path, backend), named)
-    if backend is None and named is not None and not is_artifact_id(named):
+    if backend is None and named is not None and not may_begin_artifact_id(named):
         raise refusal(Path(named), "artifact")
     if backend is None:
         raise UsageError("It is not said what shall run it.", f"Give --backend: {', '.join(BACKENDS)}.")

@@ -9,7 +9,7 @@ from groupnl_deploy.cli import console
 from groupnl_deploy.cli.exits import guarded
 from groupnl_deploy.cli.options import ImageShape, Json, shape
 from groupnl_deploy.errors import UsageError, VerificationFailed
-from groupnl_deploy.words import command_line
+from groupnl_deploy.words import command_line, counted, known_word
 
 if TYPE_CHECKING:
     from groupnl_deploy.images.check import FolderCheck
@@ -67,7 +67,6 @@ def check(
 
 def _require_sheet(sheet: Path | None) -> None:
     """Before every image is read: a name that says what it will be, and a place that is free."""
-    from groupnl_deploy.words import known_word
     from groupnl_deploy.workspace import disk_errors
 
     if sheet is None:
@@ -93,7 +92,7 @@ def _show(folder: str, found: "FolderCheck", seed: int) -> None:
 
     whose = {"the folder": "the folder's own parts", "the seed": f"split by seed {seed}", "nobody": "not split"}
     images = sum(count.images for count in found.classes)
-    counts = f"{_count(len(found.classes), 'class', 'classes')}, {_count(images, 'image', 'images')}"
+    counts = f"{counted(len(found.classes), 'class', 'classes')}, {counted(images, 'image')}"
     console.show_text(f"{folder}: {counts}, {whose[found.parts]}")
     split = found.parts != "nobody"
     headings = [("Class", False), ("Images", True), *([("Train", True), ("Test", True)] if split else [])]
@@ -126,7 +125,3 @@ def _sizes(found: "FolderCheck") -> str:
     if len(found.sizes) > 3:
         some += f" and {len(found.sizes) - 3} other sizes, {smallest[0]}x{smallest[1]} to {largest[0]}x{largest[1]}"
     return f"{formats}; {some}"
-
-
-def _count(number: int, one: str, several: str) -> str:
-    return f"{number} {one if number == 1 else several}"

@@ -14,7 +14,7 @@ from groupnl_deploy.cli.conv_options import ConvOptions, tell_departure
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.models.own import CodeChanged, CodeNotLoaded
 from groupnl_deploy.models.spec import ModelSpec
-from groupnl_deploy.words import command_line, sentence
+from groupnl_deploy.words import command_line, first_few, sentence
 
 if TYPE_CHECKING:
     from groupnl_deploy.own_code.spec import OwnNetwork
@@ -160,10 +160,6 @@ def tell_own(own: "OwnNetwork", silent: bool = False) -> dict[str, Any]:
     return {"own": {"assumed": list(own.assumed), "convolutions": to_dict(own.outcomes.convs)}}
 
 
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:_FEW]) + (f" and {len(names) - _FEW} more" if len(names) > _FEW else "")
-
-
 def _replaced(own: "OwnNetwork") -> list[str]:
     convs, method = own.outcomes, own.spec.conv.label
     if not convs.convs:
@@ -171,5 +167,5 @@ def _replaced(own: "OwnNetwork") -> list[str]:
     reasons: dict[str, list[str]] = {}
     for conv in convs.left:
         reasons.setdefault(conv.note, []).append(conv.name)
-    kept = [f"{reason} ({_some(names)})" for reason, names in reasons.items()]
+    kept = [f"{reason} ({first_few(names, _FEW)})" for reason, names in reasons.items()]
     return ["; ".join([f"{len(convs.replaced)} of {len(convs.convs)} convolutions became {method}", *kept])]

@@ -20,7 +20,7 @@ from groupnl_deploy.cli.options import (
     require_duration,
 )
 from groupnl_deploy.errors import GroupNLError, UsageError
-from groupnl_deploy.words import command_line
+from groupnl_deploy.words import command_line, counted
 from power.patience import POLL_HZ, REPLUG_PATIENCE_S
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def _live(totals: "Totals | None", missing_s: float, facts: "MeterFacts") -> str
 def _say_kept(totals: "Totals | None", out: Path) -> None:
     if totals is not None and out.is_file():
         verb = "is" if totals.rows == 1 else "are"
-        console.say(f"{_counted(totals.rows, 'measurement')} until then {verb} kept in {out}.")
+        console.say(f"{counted(totals.rows, 'measurement')} until then {verb} kept in {out}.")
 
 
 def _show_incomplete(totals: "Totals | None", facts: "MeterFacts", out: Path, json: bool) -> None:
@@ -171,7 +171,7 @@ def _show_totals(totals: "Totals", facts: "MeterFacts", out: Path, json: bool) -
     if facts.renews_too_fast:
         marked += f", INVALID ({renewal.WHAT})"
     console.show_text(
-        f"{out}: {_counted(totals.rows, 'measurement')} in {totals.t_s:.1f} s, {totals.energy_j:.3f} J{marked}, "
+        f"{out}: {counted(totals.rows, 'measurement')} in {totals.t_s:.1f} s, {totals.energy_j:.3f} J{marked}, "
         f"{_holes(totals)}"
     )
 
@@ -179,8 +179,4 @@ def _show_totals(totals: "Totals", facts: "MeterFacts", out: Path, json: bool) -
 def _holes(totals: "Totals") -> str:
     if not totals.holes:
         return "no holes"
-    return f"{_counted(totals.holes, 'hole')} of {totals.hole_s:.1f} s in all, not counted"
-
-
-def _counted(number: int, thing: str) -> str:
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+    return f"{counted(totals.holes, 'hole')} of {totals.hole_s:.1f} s in all, not counted"

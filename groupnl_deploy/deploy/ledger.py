@@ -12,7 +12,7 @@ from groupnl_deploy.remote.transport import Transport
 from groupnl_deploy.workspace import sha256_hex
 
 
-def is_artifact_id(text: str) -> bool:
+def may_begin_artifact_id(text: str) -> bool:
     """Whether it can be the id of an artifact, or the beginning of one."""
     return bool(re.fullmatch("[0-9a-f]{6,64}", text))
 

@@ -11,6 +11,7 @@ from groupnl_deploy.images.listing import Listing, named, refusals, shown
 from groupnl_deploy.images.own_files import OwnFiles
 from groupnl_deploy.images.source import Shape
 from groupnl_deploy.images.split import Part, draw_split
+from groupnl_deploy.words import counted
 
 Weight = Literal["stops", "warns", "odd"]
 """Keeps a network from being trained; makes its accuracy worth less; is only worth knowing."""
@@ -254,4 +255,4 @@ def _each(inspected: Iterable[Inspected]) -> tuple[tuple[str, ...], ...]:
 
 
 def _count(things: Collection[object], word: str = "file") -> str:
-    return f"{len(things)} {word}{'' if len(things) == 1 else 's'}"
+    return counted(len(things), word)

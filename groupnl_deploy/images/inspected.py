@@ -2,7 +2,6 @@
 
 import io
 import multiprocessing
-import os
 import signal
 import warnings
 from collections.abc import Iterator, Sequence
@@ -15,6 +14,7 @@ from pathlib import Path
 from PIL import Image
 
 from groupnl_deploy.errors import GroupNLError
+from groupnl_deploy.images.cores import usable_cores
 from groupnl_deploy.images.decode import DamagedImage, decoded, opened, orientation, sixteen_bits
 from groupnl_deploy.images.listing import HIDDEN, Listing, suffix_of
 from groupnl_deploy.images.source import Shape
@@ -69,7 +69,7 @@ def _inspected(root: Path, names: Sequence[str]) -> Iterator[Inspected]:
         return
     # Spawned: a process that draws a bar has threads, and must not be forked.
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(_cores(), context, _begin)
+    pool = ProcessPoolExecutor(usable_cores(), context, _begin)
     try:
         yield from pool.map(look, names, chunksize=_AT_ONCE)
     except BrokenProcessPool as error:
@@ -79,10 +79,6 @@ def _inspected(root: Path, names: Sequence[str]) -> Iterator[Inspected]:
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _begin() -> None:

@@ -8,7 +8,6 @@ import contextlib
 import itertools
 import math
 import multiprocessing
-import os
 import shutil
 import signal
 import sys
@@ -22,6 +21,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from groupnl_deploy.errors import GroupNLError
+from groupnl_deploy.images.cores import usable_cores
 from groupnl_deploy.images.dataset import LabelledImages, Pixels, gather
 from groupnl_deploy.images.source import Shape
 from groupnl_deploy.raised import Raised
@@ -65,11 +65,7 @@ def workers_for(images: LabelledImages) -> int:
     """
     if not getattr(images, "costly", False) or multiprocessing.current_process().daemon:
         return 0
-    return min(_cores(), MOST_WORKERS)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(usable_cores(), MOST_WORKERS)
 
 
 def _read_elsewhere(

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from groupnl_deploy.errors import UsageError
+from groupnl_deploy.words import first_few
 
 COUNTER = "num_batches_tracked"
 VARIANCE, MEAN = ".running_var", ".running_mean"
@@ -109,6 +110,4 @@ def _without_variance(weights: Mapping[str, Tensor]) -> Iterator[str]:
 
 def some(keys: Iterable[str]) -> str:
     """The first few of many, and how many more."""
-    names = list(keys)
-    more = f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else ""
-    return ", ".join(names[:MOST_LISTED]) + more
+    return first_few(list(keys), MOST_LISTED)

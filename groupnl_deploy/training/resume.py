@@ -7,6 +7,7 @@ from device_agent.strict import to_dict
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.images.split import Split
 from groupnl_deploy.training.state import TrainingJob
+from groupnl_deploy.words import first_few
 
 
 def require_same_data(
@@ -53,7 +54,7 @@ def _changed(found: TrainingJob, wanted: TrainingJob, before: Split | None, now:
         if changes:
             return changes
     if there.class_names != here.class_names:
-        return f"its classes were {_listed(there.class_names)}, and are {_listed(here.class_names)}"
+        return f"its classes were {first_few(there.class_names, 5)}, and are {first_few(here.class_names, 5)}"
     if there.split_seed != here.split_seed:
         return f"they were split by the seed {there.split_seed}, and now by {here.split_seed}"
     return f"“{there.name}” has changed since"
@@ -68,7 +69,3 @@ def _files(before: Split, now: Split) -> str:
     if moved:
         said.append(f"{moved:,} of another class or part")
     return ", ".join(said)
-
-
-def _listed(names: tuple[str, ...]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
