@@ -32,7 +32,7 @@ def require_possible(what: object, tensors: Mapping[str, Tensor]) -> None:
         kinds = sorted({str(weights[key].dtype) for key in strange})
         raise UsageError(
             f"{what} has weights that are no ordinary floats ({', '.join(kinds)}): {some(strange)}.",
-            "Import the weights from before they were quantised or converted.",
+            "Import the weights from before they were quantized or converted.",
         )
     _require_finite(what, weights)
     _require_variances(what, weights)

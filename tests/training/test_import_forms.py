@@ -249,7 +249,7 @@ def optimizer_alone(state: STATE) -> Any:
     return training(state, lambda it: it.state_dict())["optimizer"]
 
 
-def quantised(state: STATE) -> torch.Tensor:
+def quantized(state: STATE) -> torch.Tensor:
     return torch.quantize_per_tensor(state["conv1.weight"], 0.1, 0, torch.qint8)
 
 
@@ -282,12 +282,12 @@ REFUSED: dict[str, tuple[Callable[[STATE], Any], str, str]] = {
         "whole network",
         "state_dict()",
     ),
-    "quantised": (
+    "quantized": (
         lambda state: state | {"conv1.scale": torch.ones(1), "conv1.zero_point": torch.ones(1)},
-        "quantised",
+        "quantized",
         "--onnx",
     ),
-    "a quantised tensor": (lambda state: state | {"conv1.weight": quantised(state)}, "no ordinary floats", "quantised"),
+    "a quantized tensor": (lambda state: state | {"conv1.weight": quantized(state)}, "no ordinary floats", "quantized"),
     "an average alone": (lambda state: {"model_ema": state}, "moving average of the weights alone", "--ema"),
     "pieces of DeepSpeed's": (deepspeed, "pieces", "zero_to_fp32"),
     "negative variance": (negative, "layer1.0.bn1.running_var", "before that"),

@@ -115,7 +115,7 @@ class _Reader:
         if isinstance(value, OddTensor):
             raise UsageError(
                 f"{self.path} has weights that are no ordinary floats ({value.kind}): {key}.",
-                "Import the weights from before they were quantised or converted.",
+                "Import the weights from before they were quantized or converted.",
             )
         try:
             if isinstance(value, TensorView):

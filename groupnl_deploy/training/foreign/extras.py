@@ -31,7 +31,7 @@ class _Form:
 
 
 _PLAIN_AGAIN = "There, for every such module: {call}; then save model.state_dict() again."
-_QUANTISED = "Import the weights from before that. A quantised network goes as ONNX: groupnl export --onnx FILE."
+_QUANTIZED = "Import the weights from before that. A quantized network goes as ONNX: groupnl export --onnx FILE."
 _FORMS = (
     _Form(
         re.compile(r"(^|\.)\w+_mask$"),
@@ -55,8 +55,8 @@ _FORMS = (
     ),
     _Form(
         re.compile(r"(^|\.)(_packed_params(\._packed_params)?|zero_point|fake_quant_enabled|SCB)$"),
-        "quantised",
-        _QUANTISED,
+        "quantized",
+        _QUANTIZED,
     ),
 )
 

@@ -46,7 +46,7 @@ class TensorView:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class OddTensor:
-    """A tensor of a kind that no ordinary network has: sparse, quantised, without numbers."""
+    """A tensor of a kind that no ordinary network has: sparse, quantized, without numbers."""
 
     kind: str
 

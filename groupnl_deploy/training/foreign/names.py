@@ -197,7 +197,7 @@ _TENSORS: dict[str, Builder] = {
     "torch._utils._rebuild_parameter": _parameter,
     "torch._utils._rebuild_parameter_with_state": _parameter,
     "torch._utils._rebuild_sparse_tensor": _odd("sparse"),
-    "torch._utils._rebuild_qtensor": _odd("quantised"),
+    "torch._utils._rebuild_qtensor": _odd("quantized"),
     "torch._utils._rebuild_meta_tensor_no_storage": _odd("without numbers"),
 }
 # fmt: off
