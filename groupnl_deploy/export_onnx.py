@@ -1,6 +1,6 @@
 """Somebody's own ONNX file → artifact: what is asked of it, and the glue to the passes and the manifest."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
@@ -229,19 +229,9 @@ def _write(
     options: ExportOptions,
 ) -> None:
     golden, asked, answers = golden_pair(right.reference, best.parity)
-    names: dict[Role, str] = {
-        "model": "model.onnx",
-        "golden_input": "golden_input.npz",
-        "golden_output": "golden_output.npz",
-    }
-    names |= {} if chosen.how else {"samples": "samples.npz"}
-    files = {role: folder / name for role, name in names.items()}
-    files["model"].write_bytes(best.model.SerializeToString(deterministic=True))
-    write_arrays(files["golden_input"], asked)
-    write_arrays(files["golden_output"], answers)
+    arrays: dict[Role, Tensors] = {"golden_input": asked, "golden_output": answers}
     if not chosen.how:
-        stacked = {one.name: np.stack([sample[one.name] for sample in chosen.samples]) for one in inputs}
-        write_arrays(files["samples"], stacked)
+        arrays["samples"] = {one.name: np.stack([each[one.name] for each in chosen.samples]) for one in inputs}
     manifest = ArtifactManifest(
         format="onnx",
         label=file.stem,
@@ -250,7 +240,7 @@ def _write(
         data=None,
         accuracy=None,
         source=Source("onnx", digest_of(file), file.name),
-        files=tuple(ArtifactFile.in_role(role, path) for role, path in files.items()),
+        files=_write_files(folder, best, arrays),
         inputs=tuple(_info(one.name, asked[one.name]) for one in inputs),
         outputs=tuple(_info(name, array) for name, array in answers.items()),
         preprocessing=chosen.how,
@@ -267,6 +257,15 @@ def _write(
         samples=0 if chosen.how else len(chosen.samples),
     )
     write_manifest(folder, manifest)
+
+
+def _write_files(folder: Path, best: Optimized, arrays: Mapping[Role, Tensors]) -> tuple[ArtifactFile, ...]:
+    files: dict[Role, Path] = {"model": folder / "model.onnx"}
+    files["model"].write_bytes(best.model.SerializeToString(deterministic=True))
+    for role, named in arrays.items():
+        files[role] = folder / f"{role}.npz"
+        write_arrays(files[role], named)
+    return tuple(ArtifactFile.in_role(role, path) for role, path in files.items())
 
 
 def _info(name: str, array: Array) -> TensorInfo:

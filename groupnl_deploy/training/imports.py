@@ -46,7 +46,7 @@ def import_weights(
     """Write a checkpoint folder with the weights of a file that another program wrote.
 
     The network counts as trained, because its file comes from a training; on which images and how well is not known,
-    so `dataset` and `accuracy` are None and what the file says of itself is kept under `imported`. Frozen
+    so `data` and `accuracy` are None and what the file says of itself is kept under `imported`. Frozen
     hyper-parameters come from the file like all weights; what is computed with them (GroupNL's normalisation, the
     sign of φ) no file says: that is the spec's. Other networks with the same keys compute other things: a file that
     says it is one is refused, and where none is named the checkpoint keeps which it could be.
