@@ -12,7 +12,6 @@ from exporters.right_answers import Array, Tensors
 
 MOST_SAMPLES = 64
 """Of a file; what is behind them is left out. A proof needs no more, and each is computed five times."""
-_WRITE_IT = "Write it with numpy.savez("
 
 
 def example(inputs: Sequence[Input]) -> str:

@@ -1,7 +1,6 @@
 """What a graph is asked for: its inputs with types and axes, which of them is an image, what is not known yet."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import onnx
@@ -102,13 +101,3 @@ def _axis(axis: onnx.TensorShapeProto.Dimension) -> Axis:
     if axis.HasField("dim_value") and axis.dim_value > 0:  # some exporters write −1 for what they do not know
         return axis.dim_value
     return axis.dim_param or None
-
-
-def with_sizes(inputs: tuple[Input, ...], sizes: Mapping[str, int]) -> tuple[Input, ...]:
-    """The inputs with the named axes of these sizes."""
-    return tuple(
-        replace(one, axes=tuple(sizes.get(axis, axis) if isinstance(axis, str) else axis for axis in one.axes or ()))
-        if one.axes is not None
-        else one
-        for one in inputs
-    )

@@ -94,9 +94,6 @@ class Thing:
     items: dict[Any, Any] | None = None
 
 
-Tensorish = TensorView | OddTensor | NumberArray
-
-
 def as_mapping(value: Any) -> Mapping[Any, Any] | None:
     """A dictionary, or what stands for an object that is one or has attributes; else None."""
     if isinstance(value, dict):
