@@ -12,6 +12,7 @@ from torch import nn
 
 import groupnl_deploy as gnl
 from groupnl_deploy.models import own
+from tests.images.pictures import class_folders
 
 ROOT = Path(__file__).parents[2]
 
@@ -80,8 +81,9 @@ def test_a_module_of_ones_own_is_wrapped_kept_and_loaded_with_its_code_alone(tmp
 
 
 def test_a_network_that_did_not_change_is_kept_as_what_it_was(tmp_path: Path) -> None:
-    network = gnl.build_network("resnet18_cifar", "standard", width=0.125, data=gnl.DataSource("digits"))
-    trained = gnl.train_network(network, gnl.DataSource("digits"), tmp_path / "net", gnl.Recipe(epochs=1))
+    photos = gnl.DataSource("folder", str(class_folders(tmp_path / "photos")), (3, 32, 32))
+    network = gnl.build_network("vgg11_cifar", "standard", width=0.125, data=photos)
+    trained = gnl.train_network(network, photos, tmp_path / "net", gnl.Recipe(epochs=1, batch_size=4))
     gnl.save_network(trained, tmp_path / "copy")
     assert gnl.load_network(tmp_path / "copy").about == trained.about
     found = gnl.evaluate_network(tmp_path / "copy")
