@@ -15,6 +15,9 @@ _TOGETHER = (
 )
 
 
+_MOST_DIGITS = 20  # of a place in a file; Python itself refuses thousands
+
+
 def read_external(model: onnx.ModelProto, folder: Path, already: int) -> None:
     """Take the weights of other files into the model.
 
@@ -25,7 +28,7 @@ def read_external(model: onnx.ModelProto, folder: Path, already: int) -> None:
 
     Raises `OnnxRefused` for a file that is missing, too short, elsewhere, or for weights of more than 2 GiB in all.
     """
-    outside = [tensor for tensor in _tensors(model) if tensor.data_location == TensorProto.EXTERNAL]
+    outside = _outside(model)
     total = already + sum(_size(tensor) for tensor in outside)
     if total > MOST_BYTES:
         raise OnnxRefused(
@@ -40,9 +43,18 @@ def read_external(model: onnx.ModelProto, folder: Path, already: int) -> None:
 
 
 def external_files(model: onnx.ModelProto, folder: Path) -> list[Path]:
-    """The files that a model as it was written has weights in, sorted by name."""
-    said = [entry.value for tensor in _tensors(model) for entry in tensor.external_data if entry.key == "location"]
-    return [folder / name for name in sorted(set(said))]
+    """The files that a model as it was written has weights in, sorted by name. Raises as `read_external`."""
+    found = {_said(tensor).get("location", ""): tensor.name for tensor in _outside(model)}
+    return [_inside(folder, location, found[location]) for location in sorted(found)]
+
+
+def _outside(model: onnx.ModelProto) -> list[TensorProto]:
+    """Tensors that lie in other files. Others may name a file too, and it means nothing."""
+    return [tensor for tensor in _tensors(model) if tensor.data_location == TensorProto.EXTERNAL]
+
+
+def _said(tensor: TensorProto) -> dict[str, str]:
+    return {entry.key: entry.value for entry in tensor.external_data}
 
 
 def _tensors(message: onnx.ModelProto) -> Iterator[TensorProto]:
@@ -66,7 +78,7 @@ def _repeated(field: object) -> bool:
 
 
 def _bytes_of(tensor: TensorProto, folder: Path) -> bytes:
-    said = {entry.key: entry.value for entry in tensor.external_data}
+    said = _said(tensor)
     path = _inside(folder, said.get("location", ""), tensor.name)
     offset, length = _number(said, "offset", tensor.name, 0), _number(said, "length", tensor.name, _size(tensor))
     if length != _size(tensor):
@@ -103,8 +115,10 @@ def _inside(folder: Path, location: str, name: str) -> Path:
 
 def _number(said: dict[str, str], key: str, name: str, usual: int) -> int:
     text = said.get(key, str(usual))
-    if not text.isdecimal():
-        raise OnnxRefused(f"The {key} of the weights {name} is {text!r}, which is no number.", "Export it again.")
+    if not text.isdecimal() or len(text) > _MOST_DIGITS:
+        raise OnnxRefused(
+            f"The {key} of the weights {name} is {text[:_MOST_DIGITS]!r}, which is no number.", "Export it again."
+        )
     return int(text)
 
 

@@ -1,5 +1,6 @@
 """What an ONNX file may hold and no artifact can: each with its own sentence and remedy."""
 
+import math
 from collections import Counter
 from collections.abc import Iterable
 
@@ -7,12 +8,14 @@ import onnx
 from onnx import TensorProto
 
 from exporters.errors import OnnxRefused
+from exporters.own_onnx.functions import require_countable
 from exporters.own_onnx.nodes import nodes_of
 from exporters.own_onnx.quantized import is_quantizers_own
 
 FIRST_READ = 7
 """The oldest operator set that ONNX Runtime computes; before, operators broadcast by attributes."""
 _CONVERT_TO = 13
+_MOST_NUMBERS = 1 << 28  # of an input or output: a gigabyte, and each is computed with many times
 _OWN = ("", "ai.onnx", "ai.onnx.ml")
 _FUSED = ("com.microsoft", "com.ms.internal.nhwc", "com.microsoft.nchwc")
 _RANDOM = frozenset(
@@ -25,6 +28,7 @@ _EVALUATION = "Export it in evaluation mode: model.eval() first, and no training
 def require_runnable(model: onnx.ModelProto) -> None:
     """Raise `OnnxRefused` for operators, types or names that no artifact can have."""
     _require_opset(model)
+    require_countable(model)
     _require_known_operators(model)
     _require_names(model)
     _require_tensors(model)
@@ -118,6 +122,11 @@ def _require_tensors(model: onnx.ModelProto) -> None:
         sizes = [axis.dim_value for axis in value.type.tensor_type.shape.dim if axis.HasField("dim_value")]
         if 0 in sizes:
             raise OnnxRefused(f"{value.name} has an axis of size 0, so it holds nothing.", "Export it for one sample.")
+        if math.prod(sizes) > _MOST_NUMBERS:
+            raise OnnxRefused(
+                f"{value.name} has {math.prod(sizes):.3g} numbers, and {_MOST_NUMBERS:.3g} are the most here.",
+                "Export it for smaller inputs.",
+            )
 
 
 # The element types that NumPy has, and so inputs and outputs may have.

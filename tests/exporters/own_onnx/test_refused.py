@@ -12,7 +12,7 @@ import torch
 from onnx import TensorProto, helper
 
 from exporters.errors import OnnxRefused
-from exporters.own_onnx.external import read_external
+from exporters.own_onnx.external import external_files, read_external
 from exporters.own_onnx.read import read_onnx
 from exporters.own_onnx.refusals import require_runnable
 from tests.exporters.own_onnx.conftest import model_of, noise
@@ -78,6 +78,7 @@ def beside(tmp_path: Path, **changes: str) -> Path:
         ({"location": "pipe"}, "is missing beside"),
         ({"offset": "4"}, "is too short"),
         ({"offset": "-4"}, "is no number"),
+        ({"offset": "9" * 5000}, "is no number"),
         ({"length": "12"}, "should have 16 bytes"),
     ],
 )
@@ -211,3 +212,31 @@ def test_options_of_images_are_for_an_image(exported, given) -> None:
 
     with pytest.raises(UsageError, match="whose only input is an image"):
         exported(PLAIN, **given)
+
+
+def test_a_tensor_that_is_inside_names_no_file_whatever_it_says(tmp_path) -> None:
+    model = copy.deepcopy(PLAIN)
+    model.graph.initializer[0].external_data.add(key="location", value="../../dev/zero")
+    assert external_files(model, tmp_path) == []
+    model.graph.initializer[0].data_location = TensorProto.EXTERNAL
+    with pytest.raises(OnnxRefused, match="outside the folder"):
+        external_files(model, tmp_path)
+
+
+@pytest.mark.parametrize(("calls", "said"), [(1, "without end"), (40, "stand for 1.1e\\+12 operators")])
+def test_functions_that_are_written_out_without_end_are_refused_before(calls, said) -> None:
+    """Each calls the next one twice; one alone calls itself."""
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("acme", 1)]
+    model = model_of("net (float[1,4] x) => (float[1,4] y) { y = acme.F0(x) }")
+    for index in range(calls):
+        inner = f"F{(index + 1) % calls}" if calls == 1 or index + 1 < calls else "Relu"
+        domain = "" if inner == "Relu" else "acme"
+        twice = [helper.make_node(inner, [one], [two], domain=domain) for one, two in (("a", "b"), ("b", "c"))]
+        model.functions.append(helper.make_function("acme", f"F{index}", ["a"], ["c"], twice, opsets))
+    with pytest.raises(OnnxRefused, match=said):
+        require_runnable(model)
+
+
+def test_an_input_that_no_memory_holds_is_refused() -> None:
+    with pytest.raises(OnnxRefused, match=r"x has 3\.46e\+18 numbers"):
+        require_runnable(model_of("net (float[1,3,1073741824,1073741824] x) => (float[1,4] y) { y = Relu(x) }"))
