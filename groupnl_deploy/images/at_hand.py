@@ -55,7 +55,7 @@ def _in_folder(record: DataRecord, shape: Shape, place: Path, split: Split | Non
     files = read_files(list_images(place), reporter)
     if record.sha256 == files.sha256:
         same = load_dataset(DataSource(FOLDER, str(place), shape), record.split_seed or 0, reporter)
-        if split in (None, same.split):
+        if split in (None, same.split) and record.class_names == same.class_names:
             return same
     if split is None:
         raise UsageError(

@@ -1,5 +1,6 @@
 """An own data set in folders: one for each class, or those in a folder to train on and a folder to test on."""
 
+import errno
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -101,6 +102,8 @@ class _Found:
     def _leads_elsewhere(self, entry: "os.DirEntry[str]") -> bool:
         if not entry.is_symlink():
             return False
+        if _is_circle(entry):
+            return True
         target = Path(entry.path).resolve()
         return not target.is_relative_to(self.root.resolve()) or target.is_dir()
 
@@ -168,7 +171,7 @@ def _folders_in(folder: Path, found: _Found, below: str = "") -> list[str]:
         name = _join(below, entry.name)
         if _is_hidden(entry.name):
             found.passed_over.append(PassedOver(name, HIDDEN))
-        elif entry.is_dir() and entry.is_symlink():
+        elif entry.is_symlink() and (_is_circle(entry) or entry.is_dir()):
             found.links.append(name)
         elif entry.is_dir():
             folders.append(entry.name)
@@ -183,7 +186,18 @@ def _entries(folder: Path) -> "list[os.DirEntry[str]]":
 
 
 def _seen(folder: Path) -> "Iterator[os.DirEntry[str]]":
-    return (entry for entry in _entries(folder) if not _is_hidden(entry.name))
+    return (entry for entry in _entries(folder) if not _is_hidden(entry.name) and not _is_circle(entry))
+
+
+def _is_circle(entry: "os.DirEntry[str]") -> bool:
+    """Whether a link leads to itself, or to others that lead back: to ask more of it would raise."""
+    try:
+        entry.stat()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        return error.errno == errno.ELOOP
+    return False
 
 
 def _is_hidden(name: str) -> bool:

@@ -112,8 +112,8 @@ def refusals(listing: Listing) -> Iterator[UsageError]:
 def _of_names(listing: Listing) -> Iterator[UsageError]:
     if listing.links:
         yield UsageError(
-            f"Links that lead out of {listing.root}, or to a folder, are not followed: {named(listing.links)}.",
-            f"Copy what they lead to: cp -rL {listing.root} NEW.",
+            f"Links that lead out of {listing.root}, to a folder or nowhere are not followed: {named(listing.links)}.",
+            f"Copy what they lead to, cp -rL {listing.root} NEW, or take them out.",
         )
     unreadable = [file.name for file in listing.files if suffix_of(file.name) in UNREADABLE_SUFFIXES]
     if unreadable:

@@ -32,6 +32,10 @@ class Split:
         """Of files in any order; equal ones count once."""
         return cls(tuple(sorted(set(files), key=lambda file: (file.sha256, file.label, file.part))))
 
+    def fits(self, class_names: Sequence[str]) -> bool:
+        """Whether every label is the index of a class name."""
+        return all(0 <= file.label < len(class_names) for file in self.files)
+
 
 def draw_split(files: Collection[tuple[str, int]], class_names: Sequence[str], seed: int) -> Split:
     """A fifth of each class to test on, drawn by the seed from what the files hold: no name, order or date counts.

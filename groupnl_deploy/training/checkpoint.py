@@ -169,9 +169,12 @@ def load_split(directory: Path, checkpoint: Checkpoint) -> Split | None:
     if checkpoint.split is None:
         return None
     try:
-        return from_json(Split, read_verified(directory, checkpoint.split, _REMEDY), SPLIT_FILE)
+        split = from_json(Split, read_verified(directory, checkpoint.split, _REMEDY), SPLIT_FILE)
     except StrictError as error:
         raise VerificationFailed(f"{directory / SPLIT_FILE} is damaged: {error}.", _REMEDY) from error
+    if checkpoint.data is None or not split.fits(checkpoint.data.class_names):
+        raise VerificationFailed(f"{directory / SPLIT_FILE} has labels that no class of the checkpoint has.", _REMEDY)
+    return split
 
 
 def load_checkpoint(directory: Path) -> Checkpoint:

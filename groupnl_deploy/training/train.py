@@ -5,13 +5,21 @@ from functools import partial
 from pathlib import Path
 
 from groupnl_deploy.errors import VerificationFailed
-from groupnl_deploy.images.dataset import Statistics
+from groupnl_deploy.images.dataset import Dataset, Statistics
 from groupnl_deploy.images.datasets import load_dataset
 from groupnl_deploy.images.decoded import decoded_once
 from groupnl_deploy.images.source import DataSource
+from groupnl_deploy.images.split import Split
 from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.progress import Reporter, Task
-from groupnl_deploy.training.checkpoint import Checkpoint, checkpoint_id, load_model, save_trained
+from groupnl_deploy.training.checkpoint import (
+    Checkpoint,
+    checkpoint_id,
+    load_checkpoint,
+    load_model,
+    load_split,
+    save_trained,
+)
 from groupnl_deploy.training.evaluate import Evaluation
 from groupnl_deploy.training.initial import Initial
 from groupnl_deploy.training.loop import TrainProgress, train
@@ -52,6 +60,8 @@ def train_checkpoint(
     require_absent(out)
     data, resume_dir = load_dataset(source, reporter=reporter), _resume_folder(out)
     begin = None if init is None else initial_of(init)
+    if init is not None:
+        _tell_seen(data, load_split(init, load_checkpoint(init)), reporter)
     with reporter.task(f"train {spec.label}") as task:
         show, prepare = partial(_show_epoch, task, reporter), partial(decoded_once, reporter=reporter)
         result = train(spec, recipe, data, show, resume_dir, init=begin, workers=workers, prepare=prepare)
@@ -64,6 +74,20 @@ def initial_of(folder: Path) -> Initial:
     statistics = Statistics(checkpoint.mean, checkpoint.std) if checkpoint.trained else None
     names = () if checkpoint.data is None else checkpoint.data.class_names
     return Initial(checkpoint_id(folder), checkpoint.spec, names, statistics, model.state_dict())
+
+
+def _tell_seen(data: Dataset, split: Split | None, reporter: Reporter) -> None:
+    """Say how many test images the weights have seen: a folder that grew has some that were trained on before."""
+    if split is None or data.split is None:
+        return
+    trained_on = {file.sha256 for file in split.files if file.part == "train"}
+    test = {file.sha256 for file in data.split.files if file.part == "test"}
+    seen = len(trained_on & test)
+    if seen:
+        reporter.note(
+            f"{seen} of {len(test)} images to test on were trained on by the checkpoint that this begins with, and the "
+            "accuracy will be too good; a folder with its own train/ and val/ keeps them apart."
+        )
 
 
 def finished_epochs(spec: ModelSpec, recipe: Recipe, source: DataSource, out: Path, init: Path | None = None) -> int:

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from groupnl_deploy.errors import UsageError
+from groupnl_deploy.errors import UsageError, VerificationFailed
 from groupnl_deploy.evaluation.evaluate import evaluate_folder
 from groupnl_deploy.images.seen import remember_place
+from groupnl_deploy.images.source import DataSource
 from groupnl_deploy.progress import Silence
 from groupnl_deploy.training.checkpoint import (
     CheckpointDraft,
@@ -18,6 +19,7 @@ from groupnl_deploy.training.checkpoint import (
     load_split,
     save_checkpoint,
 )
+from groupnl_deploy.training.train import train_checkpoint
 from groupnl_deploy.workspace import file_sha256
 from tests.evaluation.pictures import draw
 
@@ -95,6 +97,33 @@ def test_images_that_it_was_trained_on_are_left_out_and_told(net, record, tmp_pa
     assert found.left_out == 2 * 16
     assert "32 images were left out: the network was trained on them" in found.notes
     assert found.evaluation.count == 9 + 2 * 4
+
+
+def test_a_split_with_labels_of_no_class_is_damage(net, record, tmp_path):
+    split = load_split(net.checkpoint, record)
+    _, model = load_model(net.checkpoint)
+    for label in (-1, 3):
+        changed = replace(split, files=(replace(split.files[0], label=label), *split.files[1:]))
+        save_checkpoint(tmp_path / f"net{label}", draft_of(record), model, split=changed)
+        with pytest.raises(VerificationFailed, match="labels that no class"):
+            evaluated(tmp_path / f"net{label}")
+
+
+def test_a_training_says_that_its_beginning_has_seen_images_to_test_on(net, record, tmp_path):
+    trained_on = {file.sha256 for file in load_split(net.checkpoint, record).files if file.part == "train"}
+    draw(tmp_path / "grown" / "train", 2, seed=1)
+    draw(tmp_path / "grown" / "val", 1, seed=2)
+    old = next(path for path in (net.pictures / "red").iterdir() if file_sha256(path) in trained_on)
+    shutil.copy(old, tmp_path / "grown" / "val" / "red" / "old.png")
+    source, said = DataSource("folder", str(tmp_path / "grown"), record.spec.input_shape), []
+
+    class Listening(Silence):
+        def note(self, text: str) -> None:
+            said.append(text)
+
+    recipe = replace(record.recipe, epochs=1, batch_size=2)
+    train_checkpoint(record.spec, recipe, source, tmp_path / "out", Listening(), init=net.checkpoint, workers=0)
+    assert "1 of 4 images to test on were trained on by the checkpoint" in " ".join(said)
 
 
 def test_a_network_that_has_seen_every_image_is_refused(net, record, tmp_path):

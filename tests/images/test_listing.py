@@ -107,6 +107,15 @@ def test_links_within_the_folder_are_followed_and_others_refused(tmp_path):
         raise next(refusals(listing))
 
 
+def test_a_link_that_leads_to_itself_is_named_and_not_asked(tmp_path):
+    root = class_folders(tmp_path)
+    (root / "cat" / "me.png").symlink_to("me.png")
+    (root / "round").symlink_to("again")
+    (root / "again").symlink_to("round")
+    listing = list_images(root)
+    assert len(listing.files) == 10 and listing.links == ("again", "cat/me.png", "round")
+
+
 def test_pipes_and_sockets_are_no_images(tmp_path):
     class_folders(tmp_path)
     os.mkfifo(tmp_path / "cat" / "pipe.png")
