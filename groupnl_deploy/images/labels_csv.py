@@ -4,6 +4,7 @@ import codecs
 import csv
 import functools
 import io
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -140,18 +141,22 @@ def _below(path: Path, row: _Row, resolve: Callable[[Path], Path]) -> str:
     """The path below the folder of the CSV. Raises `UsageError` for one that leads out of it, or to no file."""
     root = path.parent
     written = row.file
-    if "\\" in written and not (root / written).exists():
+    if "\\" in written and not os.path.lexists(root / written):
         written = written.replace("\\", "/")  # written on Windows
     steps = PurePosixPath(written).parts
     base = root.absolute().parts
     if steps[:1] == ("/",) and steps[: len(base)] == base:
         steps = steps[len(base) :]
-    if not _stays_below(root, steps, resolve):
+    try:
+        below, there = _stays_below(root, steps, resolve), root.joinpath(*steps).is_file()
+    except (OSError, RuntimeError, ValueError):  # a name that is too long, links in a circle, a null character
+        below, there = True, False
+    if not below:
         raise UsageError(
             f"Line {row.line} of {path} leads out of its folder: {shown(row.file)}.",
             "Put the images below the folder of the CSV, and write their paths from there.",
         )
-    if not root.joinpath(*steps).is_file():
+    if not there:
         raise UsageError(
             f"Line {row.line} of {path} names a file that does not exist: {shown(row.file)}.",
             f"Paths are read from {root}; write them from there, or take the line out.",

@@ -87,6 +87,9 @@ def test_a_column_says_what_is_tested_on(folder):
         ("file,label\nimages/0.png,cat\n./images/0.png,dog\n", "Lines 2 and 3 .* name the same file"),
         ("file,label\n../secret.png,cat\n", r"Line 2 .* leads out of its folder: \.\./secret.png"),
         ("file,label\nimages/../../secret.png,cat\n", "leads out of its folder"),
+        ("file,label\nimages/round.png,cat\n", "Line 2 .* names a file that does not exist"),
+        (f"file,label\n{'x' * 300}.png,cat\n", "Line 2 .* names a file that does not exist"),
+        ("file,label\na\0.png,cat\n", "Line 2 .* names a file that does not exist"),
         ("file,label\n/etc/hostname,cat\n", "leads out of its folder"),
         ("file,label\nimages/link.png,cat\n", "leads out of its folder"),
         (
@@ -98,6 +101,7 @@ def test_a_column_says_what_is_tested_on(folder):
     ],
 )
 def test_a_mistake_is_told_with_its_line(folder, text, message):
+    (folder / "images" / "round.png").symlink_to("round.png")
     (folder / "images" / "link.png").symlink_to(folder.parent / "secret.png")
     with pytest.raises(UsageError, match=message) as caught:
         list_images(written(folder, text))
