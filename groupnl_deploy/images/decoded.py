@@ -68,7 +68,7 @@ def _size(images: FolderImages) -> int:
 
 def _opened(place: Path, images: FolderImages) -> Pixels | None:
     """The pixels of a file, mapped; None where there is none, or it is not what its name says."""
-    with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(Exception):  # a damaged header can raise whatever NumPy's parser meets
         pixels: Pixels = np.load(place, mmap_mode="r", allow_pickle=False)
         if pixels.shape == (len(images), *images.shape) and pixels.dtype == np.uint8:
             with contextlib.suppress(OSError):  # of somebody else's file

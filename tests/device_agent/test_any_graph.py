@@ -21,6 +21,9 @@ from device_agent.messages.bench import BenchRequest, ImagePayload
 from device_agent.settings import Settings
 from device_agent.strict import StrictError
 from exporters.artifact import Artifact
+from exporters.errors import OnnxRefused
+from exporters.own_onnx.given import read_inputs
+from exporters.own_onnx.signature import Input
 from groupnl_deploy.bench.run import load_run
 from groupnl_deploy.cli.main import app
 from groupnl_deploy.errors import UsageError, VerificationFailed
@@ -178,6 +181,19 @@ def test_an_archive_cut_short_or_with_a_byte_more_is_refused(tmp_path: Path) -> 
     (tmp_path / "x.npz").write_bytes(data[: len(data) // 2])
     with pytest.raises(NotTheseArrays, match="no archive"):
         read_arrays(tmp_path / "x.npz", [IDS])
+
+
+@pytest.mark.parametrize(
+    "header", ["((((", "'''", "  x\n y", "{'descr': ',,,', 'fortran_order': False, 'shape': (1,)}"]
+)
+def test_a_header_that_is_no_text_of_pythons_is_refused(header: str, tmp_path: Path) -> None:
+    text = header.encode() + b"\n"
+    with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
+        archive.writestr("ids.npy", b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text)
+    with pytest.raises(NotTheseArrays, match="no archive of arrays"):
+        read_arrays(tmp_path / "x.npz", [IDS])
+    with pytest.raises(OnnxRefused, match=r"no \.npz file of plain numbers"):
+        read_inputs(tmp_path / "x.npz", [Input("ids", "int64", (1,))])
 
 
 SCORES, BOXES, COUNT = TensorInfo("scores", (1, 3)), TensorInfo("boxes", (1, 2, 2)), TensorInfo("n", (1,), "int64")
