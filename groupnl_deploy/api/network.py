@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from groupnl_deploy.api.said import require_known, source_of, speaking
 from groupnl_deploy.api.wrapped import origin_of
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.evaluation.evaluate import Evaluated, evaluate_folder
@@ -26,6 +27,8 @@ from groupnl_deploy.training.recipe import Recipe
 from groupnl_deploy.training.recipes import RecipeChanges, recipe_for
 from groupnl_deploy.training.train import train_checkpoint
 from groupnl_deploy.workspace import sha256_hex
+
+_OF_SPEC = ("width", "num_classes", "input_shape", "seed", "padding", "bn_eps", "widths")
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,8 +70,14 @@ class Network:
     __repr__ = __str__
 
 
+@speaking
 def build_network(
-    name: str, conv: str | None = None, *, semantics: Any = "released", data: DataSource | None = None, **about: Any
+    name: str,
+    conv: str | None = None,
+    *,
+    semantics: Any = "released",
+    data: DataSource | str | None = None,
+    **about: Any,
 ) -> Network:
     """A network by its name or alias, with random weights.
 
@@ -82,7 +91,8 @@ def build_network(
 
     Raises `UsageError` or `InvalidSpec` for what cannot be.
     """
-    dataset = None if data is None else load_dataset(data)
+    dataset = None if data is None else load_dataset(source_of(data))
+    require_known(about, [*KNOBS, *_OF_SPEC], "a network")
     if dataset is not None:
         about = {"num_classes": dataset.num_classes, "input_shape": dataset.input_shape} | about
     knobs = {key: about.pop(key) for key in tuple(about) if key in KNOBS}
@@ -95,6 +105,7 @@ def build_network(
     return Network.as_it_is(module, draft)
 
 
+@speaking
 def wrap_network(
     module: nn.Module,
     conv: str = "standard",
@@ -116,6 +127,9 @@ def wrap_network(
 
     Raises `UsageError` and `InvalidSpec` for what is no such network. Its code travels nowhere: it is exported to ONNX.
     """
+    if not isinstance(module, nn.Module):
+        raise UsageError(f"{module!r} is no module.", "Give an object of your class, as wrap_network(Net(), …).")
+    require_known(knobs, KNOBS, "a convolution")
     convolution = ConvSpec.preset(conv, semantics, **knobs)
     spec = ModelSpec(type(module).__name__, convolution, input_shape=input_shape, code=origin_of(module))
     classes, _ = tried(spec, Path.cwd())
@@ -123,9 +137,10 @@ def wrap_network(
     return Network.as_it_is(copied, _trained_elsewhere(draft, copied) if trained else draft)
 
 
+@speaking
 def train_network(
     network: Network,
-    data: DataSource,
+    data: DataSource | str,
     out: Path | str,
     recipe: Recipe | None = None,
     *,
@@ -144,13 +159,16 @@ def train_network(
         init: the folder of a checkpoint to begin with in place of the first weights.
         reporter: told of the progress.
     """
+    data = source_of(data)
     chosen = recipe or recipe_for(data.name, RecipeChanges(), network.spec.seed, init is not None)
     begin = None if init is None else Path(init)
     train_checkpoint(network.spec, chosen, data, Path(out), reporter or Silence(), init=begin)
     return load_network(out)
 
 
-def evaluate_network(folder: Path | str, data: DataSource | None = None, reporter: Reporter | None = None) -> Evaluated:
+def evaluate_network(
+    folder: Path | str, data: DataSource | str | None = None, reporter: Reporter | None = None
+) -> Evaluated:
     """How many test images the network in a checkpoint or an artifact answers rightly, class by class.
 
     Args:
@@ -158,7 +176,7 @@ def evaluate_network(folder: Path | str, data: DataSource | None = None, reporte
         data: which images; None is those that it was trained on, of which only the test part counts.
         reporter: told of the progress.
     """
-    name, path = (None, None) if data is None else (data.name, data.path)
+    name, path = (None, None) if data is None else (source_of(data).name, source_of(data).path)
     return evaluate_folder(Path(folder), name, path, reporter or Silence())
 
 
@@ -184,6 +202,7 @@ def save_network(
     return Path(out)
 
 
+@speaking
 def load_network(folder: Path | str, code: str | nn.Module | None = None) -> Network:
     """The network in a checkpoint folder, in evaluation mode.
 

@@ -6,20 +6,25 @@ from pathlib import Path
 from typing import Any
 
 from device_agent.backend_table import BACKENDS
-from device_agent.manifest import Format
+from device_agent.manifest import FORMATS, Format
 from device_agent.messages.ledger import Deployment
 from device_agent.settings import Settings
 from exporters.artifact import Artifact, open_artifact
 from exporters.options import ExportOptions
+from groupnl_deploy.api.network import Network
+from groupnl_deploy.api.said import speaking, with_fields
 from groupnl_deploy.bench.bench_device import bench_device
 from groupnl_deploy.bench.meter import meter_plan
 from groupnl_deploy.deploy.push import deploy_artifact
+from groupnl_deploy.errors import UsageError
 from groupnl_deploy.export import export_checkpoint
 from groupnl_deploy.progress import Reporter, Silence
 from groupnl_deploy.remote.waiting import DEFAULT_WAIT_S
 from groupnl_deploy.report.build import Report, ReportRow, build_report
+from groupnl_deploy.words import known_word
 
 
+@speaking
 def export_network(
     checkpoint: Path | str, out: Path | str, format: Format = "onnx", reporter: Reporter | None = None, **options: Any
 ) -> Artifact:
@@ -32,7 +37,11 @@ def export_network(
         reporter: told of the progress.
         options: fields of `ExportOptions`, such as `optimize="none"`, `target="rpi4"`, `opset=17`.
     """
-    return export_checkpoint(Path(checkpoint), Path(out), format, ExportOptions(**options), reporter)
+    if isinstance(checkpoint, Network):
+        raise UsageError("A network is exported from its folder.", "Keep it first: save_network(network, FOLDER).")
+    asked = with_fields(ExportOptions(), options)
+    known_word("format", format, FORMATS)
+    return export_checkpoint(Path(checkpoint), Path(out), format, asked, reporter)
 
 
 def push_artifact(
@@ -94,7 +103,7 @@ def bench_artifact(
         device,
         backend or next(word for word, entry in BACKENDS.items() if format in entry.formats),
         artifact=None if folder is None else str(folder),
-        settings=replace(asked, workload=replace(asked.workload, **workload)),
+        settings=replace(asked, workload=with_fields(asked.workload, workload)),
         plan=meter_plan(meter, port, 1),
         out=None if out is None else Path(out),
         reporter=reporter or Silence(),

@@ -62,7 +62,7 @@ def check(
         _show(folder, found, seed)
         if sheet is not None:
             console.say(f"{sheet}: a row for each class.")
-    _conclude(folder, found)
+    _conclude(folder, found, input_)
 
 
 def _require_sheet(sheet: Path | None) -> None:
@@ -78,13 +78,17 @@ def _require_sheet(sheet: Path | None) -> None:
         raise UsageError(f"{sheet} exists already.", "Choose another file with --sheet, or remove it first.")
 
 
-def _conclude(folder: str, found: "FolderCheck") -> None:
+def _conclude(folder: str, found: "FolderCheck", size: str | None) -> None:
     if found.stops:
         raise VerificationFailed(
             f"No network can be trained on {folder} as it is. {found.stops[0].text}.",
             f"{found.stops[0].remedy} Then check it again.",
         )
-    console.say(f"Next: {command_line('train', '--dataset', 'folder', '--data', folder, '--out', 'net')}")
+    shown = ("--input", size) if size else ()
+    following = command_line(
+        "train", "--dataset", "folder", "--data", folder, *shown, "--model", "NAME", "--out", "net"
+    )
+    console.say(f"Next: {following}")
 
 
 def _show(folder: str, found: "FolderCheck", seed: int) -> None:

@@ -110,10 +110,15 @@ def fitted(image: Image.Image, shape: Shape) -> "Pixels":
 def framed(image: Image.Image, shape: Shape) -> Image.Image:
     """The largest window of this aspect in the middle, resized with antialiasing."""
     _, height, width = shape
-    scale = min(image.width / width, image.height / height)
-    left, top = (image.width - scale * width) / 2, (image.height - scale * height) / 2
-    box = (left, top, image.width - left, image.height - top)
-    return image.resize((width, height), Image.Resampling.BILINEAR, box=box)
+    return image.resize((width, height), Image.Resampling.BILINEAR, box=middle(image.size, width, height))
+
+
+def middle(size: tuple[int, int], width: int, height: int) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom of the largest window of the aspect width to height in an image of this size."""
+    scale = min(size[0] / width, size[1] / height)
+    # Rounding may leave a hair less than nothing at a side that is used as a whole, and Pillow refuses that.
+    left, top = max(0.0, (size[0] - scale * width) / 2), max(0.0, (size[1] - scale * height) / 2)
+    return left, top, size[0] - left, size[1] - top
 
 
 def _require_size(image: Image.Image, path: Path) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from groupnl_deploy.errors import UsageError
-from groupnl_deploy.images.listing import ListedFile, Listing, left_out_parts, named, part_named, shown
+from groupnl_deploy.images.listing import ListedFile, Listing, left_out_parts, part_named, shown
 
 _COLUMNS = {
     "file": (
@@ -110,7 +110,7 @@ def _places(path: Path, header: list[str]) -> dict[str, int]:
         if len(found) > 1 or (not found and what != "part"):
             raise UsageError(
                 f"{path} has {'several columns' if found else 'no column'} for the {what}; its first line is "
-                f"{named(header, most=8) or 'empty'}.",
+                f"{', '.join(f'“{shown(name)}”' for name in header[:8]) or 'empty'}.",
                 "Begin it with the names of its columns: file,label (and split, for what is tested on). A CSV "
                 "that is none such may lie there under another name.",
             )

@@ -58,10 +58,9 @@ def _panel(axes: Any, section: ClassSection, side: float) -> Any:
         for true, answered in np.argwhere(counts):
             colour = "white" if shares[true, answered] > _DARK else "black"
             axes.text(answered, true, counts[true, answered], ha="center", va="center", color=colour, fontsize=8)
-    title = "\n".join(textwrap.wrap(_drawable(section.model), int(9 * side)))
-    about = "\n".join(textwrap.wrap(_drawable(str(confusion)), int(11 * side)))
-    axes.set_title(title, fontsize=11, parse_math=False, pad=11 + 11 * (about.count("\n") + 1))
-    axes.text(0.5, 1.01, about, transform=axes.transAxes, ha="center", va="bottom", fontsize=8, parse_math=False)
+    said = (section.model, str(confusion))
+    lines = [line for text in said for line in textwrap.wrap(_drawable(text), int(10 * side))]
+    axes.set_title("\n".join(lines), fontsize=9, parse_math=False)
     return image
 
 

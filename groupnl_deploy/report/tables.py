@@ -19,6 +19,7 @@ from groupnl_deploy.report.build import IncompleteRow, Report, ReportRow
 from groupnl_deploy.report.classes import READ_IT, class_sections, class_tables
 from groupnl_deploy.report.formats import FileFormat
 from groupnl_deploy.report.identity import KNOB_NAMES, differing, plain, shared
+from groupnl_deploy.words import known_word
 from power.edge_error import ASSUMES
 
 EMULATED_NOTE = (
@@ -176,8 +177,9 @@ def _percent(share: float) -> str:
 
 
 def render(report: Report, form: FileFormat) -> str:
-    """The report as text that ends with a newline."""
-    return {"json": _json, "csv": _csv, "markdown": _markdown}[form](report)
+    """The report as text that ends with a newline. Raises `UsageError` for another form."""
+    writers = {"json": _json, "csv": _csv, "markdown": _markdown}
+    return writers[known_word("form", form, writers)](report)
 
 
 def document(report: Report) -> dict[str, Any]:

@@ -129,6 +129,8 @@ class _Run:
         )
         self.expected = None if init is None else init.statistics
         self.frozen = freeze_up_to(self.model, job.recipe.freeze) if job.recipe.freeze is not None else ()
+        if job.recipe.freeze is not None:
+            self.begun = f"{self.begun}; {_of_frozen(self.model, job.recipe.freeze)}"
         self.labels = torch.tensor(dataset.train.labels)
         # A last batch of one image has no batch statistics in a layer of one pixel, so it joins no step.
         self.steps = math.ceil((len(self.labels) - 1) / job.recipe.batch_size)
@@ -206,6 +208,12 @@ class _Run:
         self.optimiser.restore(state.tensors)
         self.random.set_state(state.tensors[_RANDOM])
         self.epoch = state.epoch
+
+
+def _of_frozen(model: nn.Module, place: str) -> str:
+    learned = sum(value.numel() for value in model.parameters() if value.requires_grad)
+    total = sum(value.numel() for value in model.parameters())
+    return f"all up to {place} stays as it is: {learned:,} of {total:,} parameters learn"
 
 
 def _resume(run: _Run, found: TrainingState | None) -> str | None:

@@ -90,6 +90,32 @@ def test_a_network_that_did_not_change_is_kept_as_what_it_was(tmp_path: Path) ->
     assert found.evaluation.accuracy == trained.about.accuracy and "\n" not in str(found)
 
 
+@pytest.mark.parametrize(
+    ("mistake", "words"),
+    [
+        (lambda: gnl.build_network("resnet18_cifr"), ["Unknown model", "resnet18_cifar"]),
+        (lambda: gnl.build_network("resnet18_cifar", ration=2), ["“ration” is no keyword", "“ratio”"]),
+        (lambda: gnl.build_network("resnet18_cifar", "grupnl"), ["grupnl", "groupnl"]),
+        (lambda: gnl.build_network("resnet18_cifar", data="ditigs"), ["ditigs", "digits"]),
+        (lambda: gnl.wrap_network(Small, input_shape=(3, 16, 16)), ["is no module", "Net()"]),
+        (lambda: gnl.wrap_network(Small(), input_shape=(16, 16)), ["Input_shape is (16, 16)", "channels"]),
+        (lambda: gnl.wrap_network(Small(), input_shape=(3, 16, 16), widht=2), ["“widht” is no keyword"]),
+        (lambda: gnl.load_network("nowhere"), ["does not exist"]),
+        (lambda: gnl.export_network(gnl.wrap_network(Small(), input_shape=(3, 16, 16)), "x"), ["save_network"]),
+        (lambda: gnl.export_network("nowhere", "x", optimise="none"), ["“optimise” is no keyword", "“optimize”"]),
+        (lambda: gnl.export_network("nowhere", "x", "onx"), ["onx", "onnx"]),
+        (lambda: gnl.bench_artifact(seconds=1, backend="null"), ["“seconds” is no keyword", "min_seconds"]),
+        (lambda: gnl.render(gnl.report_runs(), "xml"), ["xml", "markdown"]),
+    ],
+)
+def test_every_mistake_is_an_error_of_the_one_family_that_is_promised(mistake, words, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(gnl.GroupNLError) as caught:
+        mistake()
+    assert all(word in f"{caught.value.message} {caught.value.remedy}" for word in words), caught.value
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_mean_and_std_that_fit_no_image_are_refused(tmp_path: Path) -> None:
     network = gnl.build_network("resnet18_cifar", "standard", width=0.125)
     with pytest.raises(gnl.GroupNLError, match="one number for each channel"):

@@ -33,7 +33,7 @@ def test_a_sound_folder_is_counted_and_the_next_step_told(tmp_path):
     assert done.exit_code == 0
     assert "2 classes, 20 images, split by seed 3" in done.stdout and "PNG 20; 24x16 (20)" in done.stdout
     assert [line.split() for line in done.stdout.splitlines() if "花" in line] == [["花", "10", "8", "2"]]
-    assert f"groupnl train --dataset folder --data '{root}' --out net" in done.stderr
+    assert f"groupnl train --dataset folder --data '{root}' --model NAME --out net" in done.stderr
 
 
 def test_json_has_all_of_it(tmp_path):

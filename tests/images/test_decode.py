@@ -9,7 +9,7 @@ from PIL import Image, ImageOps
 
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.images import decode
-from groupnl_deploy.images.decode import DamagedImage, decoded, fitted, usual_shape
+from groupnl_deploy.images.decode import DamagedImage, decoded, fitted, middle, usual_shape
 from tests.images.pictures import picture
 
 RED = (200, 40, 10)
@@ -180,3 +180,13 @@ def test_a_format_that_is_for_other_programs_is_opened_under_no_name(format) -> 
     data = file_of(red("1" if format == "XBM" else "RGB"), format)
     with pytest.raises(DamagedImage, match="no image that Pillow knows"):
         pixels_of(data)
+
+
+@pytest.mark.parametrize("target", [(32, 32), (73, 73), (110, 110), (146, 146), (182, 182), (224, 224), (329, 247)])
+def test_the_window_lies_within_an_image_of_any_size(target):
+    """87x87 for 146x146 once began at -7e-15, which Pillow refuses."""
+    for side in range(1, 2000):
+        for size in ((side, side), (side, 225), (300, side)):
+            left, top, right, bottom = middle(size, *target)
+            assert 0 <= left < right <= size[0] and 0 <= top < bottom <= size[1]
+    assert fitted(Image.new("RGB", (87, 87)), (3, *target)).shape == (3, *target)
