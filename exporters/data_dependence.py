@@ -8,12 +8,14 @@ Here the network runs once more with an input that is followed: whatever is comp
 import contextlib
 import linecache
 import sys
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
+from torch.jit._trace import TracerWarning
 
 from exporters.errors import ExportFailed
 
@@ -50,6 +52,14 @@ def _caller() -> Place:
     while frame.f_back is not None and frame.f_code.co_filename.startswith((_TORCH, __file__)):
         frame = frame.f_back
     return frame.f_code.co_filename, frame.f_lineno
+
+
+def asked_in_trace(model: nn.Module, example: torch.Tensor) -> list[Place]:
+    """Where PyTorch's tracer sees a value being asked for; nothing where it cannot follow the network at all."""
+    with warnings.catch_warnings(record=True) as said, contextlib.suppress(Exception):
+        warnings.simplefilter("always")
+        torch.jit.trace(model, example, check_trace=False)  # type: ignore[no-untyped-call]
+    return [(one.filename, one.lineno) for one in said if issubclass(one.category, TracerWarning)]
 
 
 def require_one_way(model: nn.Module, example: torch.Tensor, warned: Iterable[Place]) -> None:

@@ -7,6 +7,8 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
+from exporters.data_dependence import asked_in_trace, require_one_way
+from exporters.errors import ExportFailed
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.models.construct import construct_telling
 from groupnl_deploy.models.registry import network_of
@@ -68,6 +70,17 @@ def tried(spec: ModelSpec, folder: Path) -> tuple[int, Outcomes]:
             "Let its shapes depend on its arguments alone; weights may be random, drawn by torch.",
         )
     return _answered(network.eval(), spec, folder), outcomes
+
+
+def not_one_way(spec: ModelSpec) -> str | None:
+    """Why a user's network has no graph because it branches on its images; None where it does not."""
+    network, _ = construct_telling(network_of(spec), spec)
+    example = torch.zeros(1, *spec.input_shape)
+    try:
+        require_one_way(network.eval(), example, asked_in_trace(network, example))
+    except ExportFailed as error:
+        return error.message
+    return None
 
 
 def _answered(network: nn.Module, spec: ModelSpec, folder: Path) -> int:

@@ -8,7 +8,7 @@ from groupnl_deploy.errors import UsageError
 from groupnl_deploy.models.replace import Outcomes
 from groupnl_deploy.models.spec import ConvSpec, ModelSpec
 from groupnl_deploy.own_code.load import OwnCode
-from groupnl_deploy.own_code.network import tried
+from groupnl_deploy.own_code.network import not_one_way, tried
 
 IMAGE, CLASSES = (3, 224, 224), 1000
 """Of a network of which nothing says for what images and classes it is."""
@@ -68,7 +68,11 @@ def own_network(
     assumed = [] if input_shape else [f"nobody said for what images {code.origin} is; taken for {spec.input_shape}"]
     if num_classes is None and "num_classes" in code.takes and "num_classes" not in code.defaults:
         assumed.append(f"nobody said for how many classes {code.origin} is; taken for {found}")
-    return OwnNetwork(replace(spec, num_classes=found), outcomes, tuple(assumed))
+    spec = replace(spec, num_classes=found)
+    forked = not_one_way(spec)
+    if forked is not None:
+        assumed.append(f"it can be trained but not exported: {forked.rstrip('.')}")
+    return OwnNetwork(spec, outcomes, tuple(assumed))
 
 
 def _own_shape(defaults: Mapping[str, Any]) -> tuple[int, int, int]:

@@ -91,6 +91,17 @@ def test_a_layer_that_no_rule_knows_is_counted_by_its_parameters_and_named() -> 
     assert {row.kind: row.counts.flops for row in counted.layers} == {"Scaled": 0, "Conv2d": 768, "LayerNorm": 4}
 
 
+def test_a_network_that_branches_on_its_images_is_told_before_it_is_trained(tmp_path: Path) -> None:
+    (tmp_path / "fork.py").write_text(
+        "from torch import nn\n\n\nclass Fork(nn.Linear):\n    def __init__(self):\n        super().__init__(12, 4)\n\n"
+        "    def forward(self, x):\n        x = x.flatten(1)\n        if x.sum() > 0:\n            x = 2 * x\n"
+        "        return super().forward(x)\n"
+    )
+    code = load_code(f"{tmp_path / 'fork.py'}:Fork")
+    (told,) = own_network(code, ConvSpec("standard"), input_shape=(3, 2, 2)).assumed
+    assert told.startswith("it can be trained but not exported") and "fork.py, line 10 (if x.sum() > 0:)" in told
+
+
 def test_what_nobody_said_is_the_functions_own_and_else_assumed_and_told() -> None:
     write("from torch import nn\ndef net(input_shape=(1, 8, 8)): return nn.Sequential(nn.Flatten(), nn.Linear(64, 5))")
     own = made(input_shape=None)
