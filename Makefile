@@ -31,20 +31,21 @@ $(ZOO): $(STAMP)
 demo: setup
 	$(BIN)/groupnl run examples/digits.toml --workers 2
 
-# Tests run two at a time, one core each. Those that read clocks or meters run afterwards, four at a time: they wait
+# Tests run three at a time, one core each: on two cores, while one waits for a process or a link, another computes.
+# Those that read clocks or meters run afterwards, four at a time: they wait
 # more than they compute, and the others' computing would disturb them. Each worker imports all files that it is given,
 # so the latter are given only the files with the mark.
 PYTEST := $(BIN)/pytest
 ALONE = $(sort $(shell grep -rl --include='test_*.py' 'mark\.alone' tests))
-TWO_AT_A_TIME := OMP_NUM_THREADS=1 $(PYTEST) -n 2 --dist worksteal
+THREE_AT_A_TIME := OMP_NUM_THREADS=1 $(PYTEST) -n 3 --dist worksteal
 FOUR_WAITING = OMP_NUM_THREADS=1 $(PYTEST) -n 4 --dist worksteal $(ALONE)
 
 test: lint types imports
-	$(TWO_AT_A_TIME) -m 'not slow and not alone'
+	$(THREE_AT_A_TIME) -m 'not slow and not alone'
 	$(FOUR_WAITING) -m 'not slow and alone'
 
 test-all: lint types imports zoo
-	$(TWO_AT_A_TIME) -m 'not alone'
+	$(THREE_AT_A_TIME) -m 'not alone'
 	$(FOUR_WAITING) -m alone
 
 bench: setup

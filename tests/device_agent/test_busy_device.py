@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from device_agent.messages.bench import BenchRequest
 from device_agent.settings import Settings, Workload
@@ -41,6 +42,7 @@ def busy_loops(count: int) -> Iterator[None]:
             loop.wait()
 
 
+@pytest.mark.slow
 def test_four_busy_loops_beside_a_benchmark_make_it_invalid(tmp_path: Path, untrained) -> None:
     with (
         LocalTransport(tmp_path / "board", sys.executable) as transport,

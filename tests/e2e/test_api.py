@@ -123,6 +123,7 @@ def test_mean_and_std_that_fit_no_image_are_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "net").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.alone
 def test_the_script_goes_the_whole_way_and_prints_a_line_for_every_object(tmp_path: Path) -> None:
     environment = os.environ | {"GROUPNL_HOME": str(tmp_path / "home"), "OMP_NUM_THREADS": "1"}

@@ -56,6 +56,7 @@ def two_sentences(found: int, stdout: str, stderr: str, code: int) -> str:
     return stderr
 
 
+@pytest.mark.slow
 def test_an_untrained_net_goes_all_the_way_with_json_on_stdout_alone(
     tmp_path: Path, sound_but_for_noise, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -353,6 +353,7 @@ print(done.stdout)
 """
 
 
+@pytest.mark.slow
 def test_the_stage_of_the_page_is_part_of_every_campaign(extended, tmp_path):
     said = 'schema_version = 1\nout = "job"\n[[models]]\nlabel = "a"\nmodel = "resnet18_cifar"\nwidth = 0.125\n'
     (tmp_path / "job.toml").write_text(said + '[export]\nformats = "torch"\n[bench]\nbackends = "pytorch"\n')

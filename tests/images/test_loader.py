@@ -95,6 +95,7 @@ def test_the_processes_end_with_the_iterator():
     assert gone(pid)
 
 
+@pytest.mark.slow
 def test_a_process_that_was_killed_is_told_by_the_batch_that_is_missing():
     handler = signal.getsignal(signal.SIGCHLD)
     found = batches(Pids(), ([0] for _ in count()), SHAPE, workers=1)

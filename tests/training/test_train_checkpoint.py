@@ -3,6 +3,8 @@
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 
+import pytest
+
 from groupnl_deploy.images.source import DataSource
 from groupnl_deploy.models.spec import ConvSpec, ModelSpec
 from groupnl_deploy.progress import Silence
@@ -12,6 +14,7 @@ from groupnl_deploy.training.train import train_checkpoint
 from tests.images.pictures import class_folders
 
 
+@pytest.mark.slow
 def test_a_spawned_process_makes_the_same_checkpoint_as_this_one_beside_it(tmp_path):
     shape = (3, 32, 32)
     images = DataSource("folder", str(class_folders(tmp_path / "images")), shape)
