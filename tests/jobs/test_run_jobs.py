@@ -335,7 +335,8 @@ def test_ctrl_c_stops_the_workers_and_leaves_nothing_half_made(tmp_path: Path, a
         time.sleep(0.01)
     os.killpg(runner.pid, signal.SIGINT)
     said = runner.communicate(timeout=20)[1]
-    assert said.count("Traceback") == 1 and said.endswith("KeyboardInterrupt\n")  # the runner's own
+    # The runner's own, be it in the middle of handling something else; the workers print none.
+    assert said.count("KeyboardInterrupt") == 1 and said.endswith("KeyboardInterrupt\n")
     pids = {int(line.split()[2]) for line in (tmp_path / "log").read_text().splitlines()} if after else set()
     assert not any(_lives(pid) for pid in pids) and not (tmp_path / "products").exists()
 
