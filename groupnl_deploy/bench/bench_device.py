@@ -19,7 +19,7 @@ from groupnl_deploy.bench.session import Subject, Watch, run_session
 from groupnl_deploy.bench.unfinished import unfinished_run
 from groupnl_deploy.deploy.inventory import get_device
 from groupnl_deploy.deploy.ledger import find_deployment, may_begin_artifact_id, remote_manifest
-from groupnl_deploy.deploy.push import push_if_missing
+from groupnl_deploy.deploy.push import deploy_artifact
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.mistaken import refusal
 from groupnl_deploy.progress import Reporter, Task
@@ -54,9 +54,10 @@ def bench_device(
     known_word("backend", backend, BACKENDS)
     device, wanted = get_device(device_name), _artifact_id(artifact)
     _require_possible(backend, settings, plan, out)
-    if artifact is not None and (Path(artifact) / MANIFEST_FILE).is_file():
-        push_if_missing(Path(artifact), device.name, reporter, wait_s)
+    folder = None if artifact is None or not (Path(artifact) / MANIFEST_FILE).is_file() else Path(artifact)
     with connect(device) as transport, open_agent(transport) as agent:
+        if folder is not None:
+            _push_if_missing(agent, device.name, folder, wanted, wait_s, reporter)
         deployment = _locked(agent, device.name, backend, wanted, wait_s, reporter)
         subject = _subject(transport, deployment, settings.workload.images, data, reporter)
         name = subject.manifest.label
@@ -85,6 +86,15 @@ def _require_possible(backend: str, settings: Settings, plan: MeterPlan | None, 
         require_measurable(settings.workload)
     if out is not None:
         require_absent(out)
+
+
+def _push_if_missing(
+    agent: AgentClient, device: str, folder: Path, wanted: str | None, wait_s: float, reporter: Reporter
+) -> None:
+    """Push an artifact that the device has not got, and say so. The agent holds no lock yet that a push waits for."""
+    if all(one.artifact_sha256 != wanted for one in agent.ask(ReadLedger(device)).deployments):
+        reporter.note(f"{device} has no {folder} yet, so it is pushed first.")
+        deploy_artifact(folder, device, reporter, wait_s=wait_s)
 
 
 def _locked(

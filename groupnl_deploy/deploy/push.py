@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from device_agent.messages.ledger import Deployment, ReadLedger
+from device_agent.messages.ledger import Deployment
 from device_agent.messages.push import CommitPush, OpenPush
 from exporters.artifact import Artifact, open_artifact
 from groupnl_deploy.deploy.inventory import get_device
@@ -45,16 +45,6 @@ def deploy_artifact(
             wait_s=wait_s,
             say=reporter.note,
         )
-
-
-def push_if_missing(artifact_dir: Path, device_name: str, reporter: Reporter, wait_s: float = DEFAULT_WAIT_S) -> None:
-    """Push an artifact that its device has not got, and say so."""
-    artifact, device = open_artifact(artifact_dir), get_device(device_name)
-    with connect(device) as transport, open_agent(transport) as agent:
-        there = {deployment.artifact_sha256 for deployment in agent.ask(ReadLedger(device.name)).deployments}
-    if artifact.sha256 not in there:
-        reporter.note(f"{device.name} has no {artifact_dir} yet, so it is pushed first.")
-        deploy_artifact(artifact_dir, device_name, reporter, wait_s=wait_s)
 
 
 def _note_all(reporter: Reporter, notes: Iterable[str]) -> None:
