@@ -1,6 +1,6 @@
 """What a campaign file says: its tables, one value for each key, and the campaign that they make together."""
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from device_agent.settings import GraphLevel, SettingError, Settings, Workload
@@ -15,37 +15,25 @@ from groupnl_deploy.training.recipes import RecipeChanges
 MOST_REPEATS = 1000
 
 
-@dataclass(frozen=True)
-class TrainConfig:
-    """How every net of the campaign is trained. What is left out stays as the recipe has it.
-
-    `data` is the folder of a data set that lies in one; `input` is the shape that images become, such as "3,64,64".
-    `recipe` is a key of `RECIPES`; the keys behind it are fields of `RecipeChanges`.
-    """
+@dataclass(frozen=True, kw_only=True)
+class ImagesConfig:
+    """Which images: a data set, the folder of one that lies in one, and what images become, such as "3,64,64"."""
 
     dataset: str
     data: str | None = None
     input: str | None = None
-    recipe: str | None = None
-    epochs: int | None = None
-    batch_size: int | None = None
-    lr: float | None = None
-    augmentation: str | None = None
-    flip: bool | None = None
-    lr_decay_by_depth: float | None = None
-    freeze: str | None = None
-    threads: int | None = None
-    seed: int = 0
-
-    @property
-    def changes(self) -> RecipeChanges:
-        """What the file says of the recipe."""
-        return RecipeChanges(**{field.name: getattr(self, field.name) for field in fields(RecipeChanges)})
 
     @property
     def source(self) -> DataSource:
         """Which images. Raises `UsageError` for a shape that is none."""
         return DataSource(self.dataset, self.data, None if self.input is None else shape_of("input", self.input))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig(RecipeChanges, ImagesConfig):
+    """How every net of the campaign is trained, and on what. What is left out stays as the recipe has it."""
+
+    seed: int = 0
 
 
 @dataclass(frozen=True)

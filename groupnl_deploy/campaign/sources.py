@@ -132,7 +132,7 @@ def _of_code(campaign: Campaign, model: NamedModel, code: OwnCode) -> Iterator[S
 
 def _recipe(training: TrainConfig, init: bool) -> Recipe:
     with at("train"):
-        return recipe_for(training.dataset, training.changes, training.seed, init)
+        return recipe_for(training.dataset, training, training.seed, init)
 
 
 def _spec(config: ModelConfig, point: Point[TrainConfig] | None) -> ModelSpec:

@@ -66,7 +66,7 @@ def recipe_for(dataset: str, changes: RecipeChanges, seed: int = 0, init: bool =
     base = RECIPES[known_word("recipe", word, RECIPES)]
     if word == _FINETUNE:  # what may happen to an image depends on the images: a mirrored digit is no digit
         base = replace(base, augmentation=RECIPES[of_dataset].augmentation)
-    said = {field.name: getattr(changes, field.name) for field in fields(changes) if field.name != "recipe"}
+    said = {field.name: getattr(changes, field.name) for field in fields(RecipeChanges) if field.name != "recipe"}
     made = replace(base, seed=seed, **{name: value for name, value in said.items() if value is not None})
     made = replace(made, warmup_epochs=min(made.warmup_epochs, made.epochs / 2))  # short trainings need their rate, too
     _require_use(changes, made, init)
