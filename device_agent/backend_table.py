@@ -50,6 +50,11 @@ BACKENDS: dict[str, BackendEntry] = {
 }
 
 
+def backend_for(format: Format) -> str:
+    """The first backend that runs artifacts of a format."""
+    return next(name for name, entry in BACKENDS.items() if format in entry.formats)
+
+
 def unread_settings(backend: str, settings: Settings) -> tuple[str, ...]:
     """The fields of `settings` that are not at their default and that the backend does not read."""
     read = BACKENDS[backend].settings | {"workload"}

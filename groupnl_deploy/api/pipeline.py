@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from device_agent.backend_table import BACKENDS
+from device_agent.backend_table import backend_for
 from device_agent.manifest import FORMATS, Format
 from device_agent.messages.ledger import Deployment
 from device_agent.settings import Settings
@@ -98,10 +98,10 @@ def bench_artifact(
         workload: fields of `Workload`, such as `min_seconds=2`, `idle_s=1`, `images=50`.
     """
     asked, folder = settings or Settings(), None if artifact is None else _folder(artifact)
-    format = "onnx" if folder is None else open_artifact(folder).manifest.format
+    format: Format = "onnx" if folder is None else open_artifact(folder).manifest.format
     _, run = bench_device(
         device,
-        backend or next(word for word, entry in BACKENDS.items() if format in entry.formats),
+        backend or backend_for(format),
         artifact=None if folder is None else str(folder),
         settings=replace(asked, workload=with_fields(asked.workload, workload)),
         plan=meter_plan(meter, port, 1),

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from device_agent.backend_table import BACKENDS
+from device_agent.backend_table import BACKENDS, backend_for
 from device_agent.manifest import MANIFEST_FILE, Format
 from groupnl_deploy.cli.own_options import needing_module
 from groupnl_deploy.deploy.ledger import may_begin_artifact_id
@@ -52,8 +52,8 @@ def subject_of(named: str | None, backend: str | None) -> Subject:
     formats = None if backend is None else BACKENDS[known_word("backend", backend, BACKENDS)].formats
     path = None if named is None else Path(named)
     if path is not None and (path / CHECKPOINT_FILE).is_file():
-        format = "onnx" if formats is None else formats[0]
-        return Subject(backend or _runs(format), checkpoint=path.absolute(), format=format)
+        format: Format = "onnx" if formats is None else formats[0]
+        return Subject(backend or backend_for(format), checkpoint=path.absolute(), format=format)
     if path is not None and (path / MANIFEST_FILE).is_file():
         return Subject(_checked(path, backend), named)
     if backend is None and named is not None and not may_begin_artifact_id(named):
@@ -63,10 +63,6 @@ def subject_of(named: str | None, backend: str | None) -> Subject:
     return Subject(backend, named)
 
 
-def _runs(format: str) -> str:
-    return next(name for name, entry in BACKENDS.items() if format in entry.formats)
-
-
 def _checked(folder: Path, backend: str | None) -> str:
     from exporters.artifact import open_artifact
 
@@ -74,9 +70,9 @@ def _checked(folder: Path, backend: str | None) -> str:
     if backend is not None and format not in BACKENDS[backend].formats:
         raise UsageError(
             f"The artifact {folder} has the format {format}, which {backend} does not run.",
-            f"Use --backend {_runs(format)}, or export and push it with --format {BACKENDS[backend].formats[0]}.",
+            f"Use --backend {backend_for(format)}, or export and push it with --format {BACKENDS[backend].formats[0]}.",
         )
-    return backend or _runs(format)
+    return backend or backend_for(format)
 
 
 def _export(checkpoint: Path, folder: Path, format: Format, reporter: "Reporter") -> None:

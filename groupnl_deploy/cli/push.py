@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from device_agent.backend_table import BACKENDS
+from device_agent.backend_table import backend_for
 from groupnl_deploy.cli import console
 from groupnl_deploy.cli.exits import guarded
 from groupnl_deploy.cli.options import DeviceName, Json, Wait
@@ -41,5 +41,5 @@ def push(
         console.show_json({"schema_version": 1, "deployment": to_dict(deployment)})
         return
     console.show_text(f"{device} has {deployment.label}, {deployment.format}, {deployment.artifact_sha256[:12]}")
-    backend = next(name for name, entry in BACKENDS.items() if deployment.format in entry.formats)
+    backend = backend_for(deployment.format)
     console.say(f"Next: {command_line('bench', '--device', device, '--backend', backend)}")
