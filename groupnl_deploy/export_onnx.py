@@ -40,7 +40,7 @@ from groupnl_deploy.export import PARITY_IMAGES, producer
 from groupnl_deploy.images.bench_images import bench_images
 from groupnl_deploy.images.dataset import PerChannel, Pixels
 from groupnl_deploy.images.pictures import read_pictures
-from groupnl_deploy.images.preprocessing import as_input, preprocessing
+from groupnl_deploy.images.preprocessing import as_input, preprocessing, typed
 from groupnl_deploy.progress import Reporter, Silence
 from groupnl_deploy.training.preparation import statistics_of
 from groupnl_deploy.workspace import atomic_directory
@@ -192,10 +192,8 @@ def _statistics(image: Input, channels: int, asked: TriedWith) -> tuple[PerChann
 
 def prepared(pixels: Pixels, how: Preprocessing, dtype: str) -> Array:
     """uint8 (N, C, H, W) → what the network takes, as a device computes it: in float32, in its layout and type."""
-    values = as_input(torch.from_numpy(pixels), how.mean, how.std).numpy()
-    values = values.transpose(0, 2, 3, 1) if how.layout == "nhwc" else values
-    whole = np.dtype(dtype).kind in "iu"
-    return np.ascontiguousarray(np.rint(values) if whole else values, dtype=dtype)
+    array: Array = typed(as_input(torch.from_numpy(pixels), how.mean, how.std), how.layout, dtype).numpy()
+    return array
 
 
 def _remarks(right: Right) -> list[str]:

@@ -20,7 +20,7 @@ from groupnl_deploy.errors import UsageError
 from groupnl_deploy.evaluation.checkpoint import answering
 from groupnl_deploy.evaluation.subject import Subject
 from groupnl_deploy.images.dataset import Statistics
-from groupnl_deploy.images.preprocessing import as_input
+from groupnl_deploy.images.preprocessing import as_input, typed
 from groupnl_deploy.images.split import Split
 from groupnl_deploy.models.inference import inference_form
 from groupnl_deploy.models.registry import create_model
@@ -95,26 +95,15 @@ def _by_onnxruntime(artifact: Artifact, statistics: Statistics) -> Callable[[], 
 
 @contextlib.contextmanager
 def _answering(session: Any, manifest: ArtifactManifest, statistics: Statistics) -> Iterator[Answer]:
-    takes, size = manifest.inputs[0], None if manifest.batch == "dynamic" else 1
+    takes, how, size = manifest.inputs[0], manifest.preprocessing, None if manifest.batch == "dynamic" else 1
+    layout = "nchw" if how is None else how.layout
 
     def answer(pixels: Tensor) -> Tensor:
-        inputs = _typed(as_input(pixels, *statistics), manifest)
+        inputs = typed(as_input(pixels, *statistics), layout, takes.dtype)
         parts = torch.split(inputs, size or len(inputs))
         return torch.cat([torch.from_numpy(session.run(None, {takes.name: part.numpy()})[0]) for part in parts])
 
     yield answer
-
-
-def _typed(inputs: Tensor, manifest: ArtifactManifest) -> Tensor:
-    """In the layout and the element type of the input; whole numbers are rounded, and cut off at the type's range."""
-    how, takes = manifest.preprocessing, manifest.inputs[0]
-    if how is not None and how.layout == "nhwc":
-        inputs = inputs.permute(0, 2, 3, 1).contiguous()
-    type_ = getattr(torch, takes.dtype)
-    if not takes.is_float:
-        limits = torch.iinfo(type_)
-        inputs = inputs.round().clamp(limits.min, limits.max)
-    return inputs.to(type_)
 
 
 _ANSWERING: dict[str, Callable[[Artifact, Statistics], Callable[[], AbstractContextManager[Answer]]]] = {

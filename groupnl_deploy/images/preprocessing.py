@@ -1,5 +1,7 @@
 """How 8-bit pixels become a network's input: each channel's mean is taken off, and the rest divided by its spread."""
 
+from typing import Literal
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -26,3 +28,17 @@ def as_input(images: Tensor, mean: PerChannel, std: PerChannel) -> Tensor:
     per_channel = (torch.tensor(values).view(-1, 1, 1) for values in (mean, std))
     # In place: of large images each copy costs as much as the sums.
     return images.float().div_(255).sub_(next(per_channel)).div_(next(per_channel))
+
+
+def typed(inputs: Tensor, layout: Literal["nchw", "nhwc"], dtype: str) -> Tensor:
+    """What `as_input` gives, as a graph takes it: in its layout and element type, as a device makes it.
+
+    Whole numbers are rounded, and cut off at the type's range.
+    """
+    if layout == "nhwc":
+        inputs = inputs.permute(0, 2, 3, 1).contiguous()
+    kind: torch.dtype = getattr(torch, dtype)
+    if not kind.is_floating_point:
+        limits = torch.iinfo(kind)
+        inputs = inputs.round().clamp(limits.min, limits.max)
+    return inputs.to(kind)
