@@ -14,14 +14,14 @@ from typing import Any, Literal, get_args
 from device_agent.strict import from_json, to_json
 
 MANIFEST_FILE = "manifest.json"
-MANIFEST_SCHEMA_VERSION = 5
+MANIFEST_SCHEMA_VERSION = 6
 
 ROUNDING = 2.0**-24  # of one number in float32, relative
 
 Format = Literal["onnx", "torch"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
-Role = Literal["model", "golden_input", "golden_output", "samples"]
+Role = Literal["model", "other_model", "golden_input", "golden_output", "samples"]
 GOLDEN_PAIR: tuple[Role, Role] = ("golden_input", "golden_output")
 
 DType = Literal[
@@ -247,6 +247,46 @@ class Golden:
 
 
 @dataclass(frozen=True)
+class NativeModel:
+    """One of the model files of an artifact with native operators, and where it runs.
+
+    Args:
+        file: its name. The first is in the role "model", others in the role "other_model".
+        block: of the layout in blocks that its tensors have; 0 for the plain layout, which every processor reads.
+        oldest_runtime: the oldest ONNX Runtime that it was tried in, or that reads it.
+        newest_runtime: the newest, where the layout is an inner matter of the runtime's; null for any newer one.
+        one_thread_below: in a runtime older than this its operators run on one thread only, so that it is for
+            benchmarks with one thread there; null where that is so of no operator.
+        proof: "run" where the file itself ran in the proof; "decoded" where this host has another block, so that the
+            same graph in the plain layout, read back from the file, ran in its place.
+    """
+
+    file: str
+    block: int
+    oldest_runtime: str
+    newest_runtime: str | None = None
+    one_thread_below: str | None = None
+    proof: Literal["run", "decoded"] = "run"
+
+
+@dataclass(frozen=True)
+class NativeOperators:
+    """The operators of our own in a model, which a library on the device computes. The artifact has no code.
+
+    Args:
+        domain: of the operator set.
+        version: of the operator set; a library of this version or a newer one computes it.
+        operators: how many nodes of each there are, in the first model.
+        models: in order of preference; a device takes the first that fits its processor, runtime and threads.
+    """
+
+    domain: str
+    version: int
+    operators: dict[str, int]
+    models: tuple[NativeModel, ...]
+
+
+@dataclass(frozen=True)
 class PassReport:
     """What one pass of the exporter did: how often it fired and with which choices, nodes before and after, why it
     refused where it did, and how far the model was from its source after it.
@@ -299,6 +339,7 @@ class ArtifactManifest:
     batch: Literal["1", "dynamic"] = "1"
     quantized: bool = False
     samples: int = 0
+    native: NativeOperators | None = None
     schema_version: int = MANIFEST_SCHEMA_VERSION
 
     def __post_init__(self) -> None:
@@ -318,6 +359,15 @@ class ArtifactManifest:
             yield f"it has {len(self.outputs)} outputs, and its golden pair {len(self.golden.tolerances)} tolerances"
         if self.source.kind == "onnx" and (self.model or self.format != "onnx"):
             yield f"it was made from an ONNX file, and has a specification or the format {self.format}"
+        if self._model_names() != self._native_names():
+            yield f"its model files are {self._model_names()}, and those with native operators {self._native_names()}"
+
+    def _model_names(self) -> list[str]:
+        """The model files, the one in the role "model" first."""
+        return [file.name for role in ("model", "other_model") for file in self.files if file.role == role]
+
+    def _native_names(self) -> list[str]:
+        return self._model_names()[:1] if self.native is None else [one.file for one in self.native.models]
 
     @property
     def image_shape(self) -> tuple[int, int, int] | None:
