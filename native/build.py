@@ -1,0 +1,157 @@
+"""Build the library that computes the operators of groupnl.native. Standard library only.
+
+Each target gives a library and, beside it, a record of it as JSON (`device_agent.native.NativeLibrary`). The same
+sources and compiler give the same bytes, wherever and whenever.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from binaries import newest, read_elf, read_macho
+from compilers import Compiler, find_compiler, run
+from targets import GLIBC, TARGETS, NotBuilt, Target, host
+
+_HERE = Path(__file__).resolve().parent
+SOURCES = _HERE / "src"
+_OPERATORS = _HERE.parent / "exporters" / "native" / "operators.py"
+OUT = _HERE.parent / "build" / "native"
+OLDEST_RUNTIME = "1.15.1"
+EXPORTS = frozenset({"RegisterCustomOps", "groupnl_native_version"})
+_EPILOG = """\
+examples:
+  python native/build.py                          the library for this machine, into build/native
+  python native/build.py --target all             the three of a wheel (needs ziglang: python -m pip install ziglang)
+  python native/build.py --target linux-aarch64   for a Raspberry Pi
+  python native/build.py --compiler cc            with this machine's own compiler (gcc 12 or newer, or clang; $CC)
+
+The libraries run on Linux with glibc 2.17 or newer (where built by zig) and on macOS 11 or newer.
+"""
+
+
+def key(target: Target, compiler: Compiler) -> str:
+    """A digest of all that decides the library's bytes: sources, these scripts, compiler, target, operator set."""
+    digest = hashlib.sha256(f"{compiler.identity}\n{target.name}\n{operator_set_version()}\n".encode())
+    for path in sorted([*SOURCES.glob("*.[ch]"), *_HERE.glob("*.py")]):
+        digest.update(f"{path.name}\n{path.stat().st_size}\n".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def operator_set_version() -> int:
+    """What the compiler of graphs calls the operator set that these sources compute."""
+    found = re.search(r"^VERSION = (\d+)$", _OPERATORS.read_text(encoding="utf-8"), re.MULTILINE)
+    assert found is not None, f"{_OPERATORS} names no version"
+    return int(found[1])
+
+
+def build(target: Target, compiler: Compiler, out: Path) -> Path:
+    """Build one library and its record into a folder; the library appears whole or not at all. Raises `NotBuilt`."""
+    command = compiler.for_target(target)
+    with tempfile.TemporaryDirectory(prefix="groupnl-native-") as temporary:
+        work = Path(temporary)
+        objects = compile_units(sorted(SOURCES.glob("*.c")), target, compiler, work)
+        link = [*command, *target.link, "-o", target.library, *(one.name for one in objects), "-lm"]
+        run(link, work, work / "zig")
+        data = (work / target.library).read_bytes()
+    record = describe(data, target)
+    out.mkdir(parents=True, exist_ok=True)
+    _put(out / target.library, data)
+    _put((out / target.library).with_suffix(".json"), (json.dumps(record, indent=2) + "\n").encode())
+    return out / target.library
+
+
+def compile_units(
+    units: Sequence[Path], target: Target, compiler: Compiler, work: Path, extra: Sequence[str] = ()
+) -> list[Path]:
+    """Compile units, those of other architectures left out, as many at a time as there are cores; the object files."""
+    jobs = [(unit, flags) for unit in units if (flags := target.flags(unit.stem, compiler.is_zig)) is not None]
+    command = compiler.for_target(target)
+
+    def compile_one(job: tuple[Path, tuple[str, ...]]) -> Path:
+        unit, flags = job
+        made = work / f"{unit.stem}.o"
+        # From the folder of the unit, by its bare name: no path can get into the bytes.
+        run([*command, *flags, *extra, "-c", unit.name, "-o", str(made)], unit.parent, work / "zig")
+        return made
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(compile_one, jobs))
+
+
+def describe(data: bytes, target: Target) -> dict[str, object]:
+    """The library's record, once it holds what is promised of it. Raises `NotBuilt` where it does not."""
+    binary = read_elf(data) if target.system == "linux" else read_macho(data)
+    if binary.exports != EXPORTS:
+        raise NotBuilt(
+            f"The library for {target.name} exports {', '.join(sorted(binary.exports)) or 'nothing'}, "
+            f"not {', '.join(sorted(EXPORTS))}.",
+            "Make every other function static or hidden in native/src, and build again.",
+        )
+    return {
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "bytes": len(data),
+        "system": target.system,
+        "machine": target.machine,
+        "libc": target.libc,
+        "libc_version": newest([GLIBC, *filter(None, [binary.glibc])]) if target.libc else None,
+        "version": operator_set_version(),
+        "oldest_runtime": OLDEST_RUNTIME,
+    }
+
+
+def _put(path: Path, data: bytes) -> None:
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        part.write_bytes(data)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _targets(word: str) -> list[Target]:
+    return [host()] if word == "host" else [*TARGETS.values()] if word == "all" else [TARGETS[word]]
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--target", choices=["host", *TARGETS, "all"], default="host", help="default: host")
+    parser.add_argument("--out", type=Path, default=OUT, metavar="DIR", help="where they go; default: build/native")
+    parser.add_argument(
+        "--compiler", choices=["zig", "cc"], help="default: zig where ziglang is installed, else this machine's own"
+    )
+    parser.add_argument("--key", action="store_true", help="build nothing; print what identifies what would be built")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Build what the command line asks for; of a failure the last two lines say what happened and what to do."""
+    arguments = _arguments()
+    try:
+        compiler = find_compiler(arguments.compiler)
+        for target in _targets(arguments.target):
+            if arguments.key:
+                compiler.for_target(target)
+                print(key(target, compiler))
+                continue
+            path = build(target, compiler, arguments.out)
+            print(f"{path}  {path.stat().st_size} bytes, by {compiler.identity}", flush=True)
+    except NotBuilt as error:
+        sys.exit(f"{error.message}\n{error.remedy}")
+    except OSError as error:
+        sys.exit(
+            f"Cannot write {error.filename}: {error.strerror}.\nName another folder with --out, or make room there."
+        )
+
+
+if __name__ == "__main__":
+    main()
