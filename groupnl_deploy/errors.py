@@ -4,13 +4,15 @@
 
     GroupNLError                     1
     ├── UsageError                   2   a word, option or file the user gave is wrong
-    │   └── InvalidSetting           2   one that has a name of its own in a campaign file
+    │   ├── InvalidSetting           2   one that has a name of its own in a campaign file
+    │   └── CacheNotWritable         2   a native library cannot be kept where this machine keeps such things
     ├── DeviceUnreachable            3   the board, its key, its Python or its meter cannot be reached
     │   └── DeviceUnavailable        3 ↻ just now: link lost, no answer in time, starting up, all sessions taken
     ├── VerificationFailed           4   a digest differs: missing, truncated or altered file
     ├── MeasurementInvalid           6   numbers were taken that nobody should trust
     ├── DeviceFault                  1   the agent reported a failure of its own
     │   └── DeviceBusy               1 ↻ another push or benchmark has the device
+    ├── NoNativeLibrary              1   no library of native operators fits, and none can be built here
     ├── DiskFull                     1
     └── TrainingDiverged             1
 
@@ -80,6 +82,10 @@ def option_name(field: str) -> str:
     return _OPTIONS.get(field, f"--{field.removesuffix('_s').replace('_', '-')}")
 
 
+class CacheNotWritable(UsageError):
+    """The folder of what can be made again, which the user's settings name, cannot take a native library."""
+
+
 class DeviceUnreachable(GroupNLError):
     """The device does not answer, refuses us, is not the machine we know, or cannot run Python."""
 
@@ -112,6 +118,10 @@ class DeviceBusy(DeviceFault):
     """Another push or benchmark has the device, and did not end while we waited."""
 
     transient = True
+
+
+class NoNativeLibrary(GroupNLError):
+    """This installation has no library of native operators for a machine, and cannot build one."""
 
 
 class DiskFull(GroupNLError):

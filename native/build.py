@@ -20,20 +20,29 @@ from compilers import Compiler, find_compiler, run
 from targets import GLIBC, TARGETS, NotBuilt, Target, host
 
 _HERE = Path(__file__).resolve().parent
+_ROOT = _HERE.parent
 SOURCES = _HERE / "src"
-_OPERATORS = _HERE.parent / "exporters" / "native" / "operators.py"
-OUT = _HERE.parent / "build" / "native"
+_OPERATORS = _ROOT / "exporters" / "native" / "operators.py"
 OLDEST_RUNTIME = "1.15.1"
 EXPORTS = frozenset({"RegisterCustomOps", "groupnl_native_version"})
 _EPILOG = """\
 examples:
-  python native/build.py                          the library for this machine, into build/native
-  python native/build.py --target all             the three of a wheel (needs ziglang: python -m pip install ziglang)
-  python native/build.py --target linux-aarch64   for a Raspberry Pi
+  python native/build.py                          the library for this machine, where groupnl finds it
+  python native/build.py --target linux-aarch64   for a Raspberry Pi (needs ziglang: python -m pip install ziglang)
+  python native/build.py --target all --out DIR   all three, into a folder
   python native/build.py --compiler cc            with this machine's own compiler (gcc 12 or newer, or clang; $CC)
 
-The libraries run on Linux with glibc 2.17 or newer (where built by zig) and on macOS 11 or newer.
+groupnl builds by itself what it needs; this command is for looking at what the compiler says. The libraries run on
+Linux with glibc 2.17 or newer (those by cc: with this machine's glibc or newer) and on macOS 11 or newer.
 """
+
+
+def kept_in(target: Target, compiler: Compiler) -> Path:
+    """The folder where a checkout keeps the library of its present sources."""
+    sys.path.insert(0, str(_ROOT))
+    from groupnl_deploy.places import cache_dir
+
+    return cache_dir() / "native" / key(target, compiler)
 
 
 def key(target: Target, compiler: Compiler) -> str:
@@ -53,7 +62,7 @@ def operator_set_version() -> int:
 
 
 def build(target: Target, compiler: Compiler, out: Path) -> Path:
-    """Build one library and its record into a folder; the library appears whole or not at all. Raises `NotBuilt`."""
+    """Build one library and its record into a folder, where each appears whole or not at all. Raises `NotBuilt`."""
     command = compiler.for_target(target)
     with tempfile.TemporaryDirectory(prefix="groupnl-native-") as temporary:
         work = Path(temporary)
@@ -63,7 +72,7 @@ def build(target: Target, compiler: Compiler, out: Path) -> Path:
         data = (work / target.library).read_bytes()
     record = describe(data, target)
     out.mkdir(parents=True, exist_ok=True)
-    _put(out / target.library, data)
+    _put(out / target.library, data)  # the record last: where it is, both are whole
     _put((out / target.library).with_suffix(".json"), (json.dumps(record, indent=2) + "\n").encode())
     return out / target.library
 
@@ -117,6 +126,8 @@ def _put(path: Path, data: bytes) -> None:
 
 
 def _targets(word: str) -> list[Target]:
+    if word not in {"host", "all", *TARGETS}:
+        raise NotBuilt(f"There is no native library for {word}.", f"It is built for {', '.join(TARGETS)}.")
     return [host()] if word == "host" else [*TARGETS.values()] if word == "all" else [TARGETS[word]]
 
 
@@ -124,12 +135,13 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--target", choices=["host", *TARGETS, "all"], default="host", help="default: host")
-    parser.add_argument("--out", type=Path, default=OUT, metavar="DIR", help="where they go; default: build/native")
+    words = f"host (the default), {', '.join(TARGETS)} or all"
+    parser.add_argument("--target", default="host", metavar="NAME", help=words)
+    parser.add_argument("--out", type=Path, metavar="DIR", help="where they go; default: where groupnl looks for them")
     parser.add_argument(
         "--compiler", choices=["zig", "cc"], help="default: zig where ziglang is installed, else this machine's own"
     )
-    parser.add_argument("--key", action="store_true", help="build nothing; print what identifies what would be built")
+    parser.add_argument("--where", action="store_true", help="build nothing; print the folders where groupnl looks")
     return parser.parse_args()
 
 
@@ -139,11 +151,10 @@ def main() -> None:
     try:
         compiler = find_compiler(arguments.compiler)
         for target in _targets(arguments.target):
-            if arguments.key:
-                compiler.for_target(target)
-                print(key(target, compiler))
+            if arguments.where:
+                print(kept_in(target, compiler))
                 continue
-            path = build(target, compiler, arguments.out)
+            path = build(target, compiler, arguments.out or kept_in(target, compiler))
             print(f"{path}  {path.stat().st_size} bytes, by {compiler.identity}", flush=True)
     except NotBuilt as error:
         sys.exit(f"{error.message}\n{error.remedy}")

@@ -82,4 +82,4 @@ def _identity(path: str) -> tuple[str, bool]:
 
 
 def _another() -> str:
-    return f"Look at what the compiler says, or use another one: {_INSTALL_ZIG}, or name one in the variable CC."
+    return f"See all that it says with python native/build.py, or use another one: {_INSTALL_ZIG}; or name one in $CC."
