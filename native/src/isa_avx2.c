@@ -1,0 +1,16 @@
+// Kernels for x86-64 with AVX2 and FMA.
+#if defined(__x86_64__)
+#include "vector_avx2.h"
+
+#include "functions.h"
+
+// The operators' kernels: what is NULL is not there.
+const gnl_kernels gnl_avx2 = {
+    .name = "avx2",
+    .block = 8,
+    .plain = NULL,
+    .blocked = NULL,
+    .pointwise = NULL,
+    .scale = NULL,
+};
+#endif

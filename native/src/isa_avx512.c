@@ -1,0 +1,16 @@
+// Kernels for x86-64 with AVX-512.
+#if defined(__x86_64__)
+#include "vector_avx512.h"
+
+#include "functions.h"
+
+// The operators' kernels: what is NULL is not there.
+const gnl_kernels gnl_avx512 = {
+    .name = "avx512",
+    .block = 16,
+    .plain = NULL,
+    .blocked = NULL,
+    .pointwise = NULL,
+    .scale = NULL,
+};
+#endif

@@ -1,0 +1,16 @@
+// Kernels for 64-bit Arm.
+#if defined(__aarch64__)
+#include "vector_neon.h"
+
+#include "functions.h"
+
+// The operators' kernels: what is NULL is not there.
+const gnl_kernels gnl_neon = {
+    .name = "neon",
+    .block = 0,
+    .plain = NULL,
+    .blocked = NULL,
+    .pointwise = NULL,
+    .scale = NULL,
+};
+#endif
