@@ -6,6 +6,10 @@ its images are in ONNX Runtime's layout in blocks, (N, ⌈C/block⌉, H, W, bloc
 (N, ⌈C/block⌉·block, H, W), with zeros in the channels that pad the last block. `activation` is a number of
 `ACTIVATIONS`.
 
+Every attribute must be there, but for `apart` (0), `epsilon` without `normalize`, and `version` (1), with which a graph
+for a later operator set is refused by a library of an earlier one. Pads are at most what the filters reach over,
+dilation·(k − 1). The library checks all of it and refuses a graph that lies, with a sentence.
+
 ``GroupNL(X, W, S, G) → Y[, M]``, a whole sparse layer. W (seeds, m, kh, kw): seed map i is the convolution of the
 channels i·m … i·m + m − 1 of X, so X has seeds·m channels. With `normalize` the seed maps are divided by
 max(their norm over channels, `epsilon`)::
