@@ -6,7 +6,7 @@ a wrong word before torch or onnx are loaded.
 
 from typing import Literal, get_args
 
-Level = Literal["none", "standard", "full"]
+Level = Literal["none", "standard", "full", "native"]
 LEVELS: tuple[Level, ...] = get_args(Level)
 DEFAULT_LEVEL: Level = "full"
 

@@ -14,6 +14,9 @@ import onnx_ir as ir
 from device_agent.manifest import Parity, PassReport
 from exporters.choices import DEFAULT_LEVEL, Level
 from exporters.errors import Amplified, BatchBaked, ParityError
+from exporters.native.depthwise import native_depthwise
+from exporters.native.gates import native_means, native_scale
+from exporters.native.layers import native_layers
 from exporters.passes import Pass, PassOutcome, by_rule, by_sweep, failed, simplify, strip
 from exporters.rules.activations import ANCHORS, restore_activation
 from exporters.rules.affine import gather_affine
@@ -39,6 +42,17 @@ Proof = Callable[[onnx.ModelProto], Parity]
 Tell = Callable[[int, int, str], None]
 
 
+# Before what would take a layer apart, and behind what finds the means.
+_NATIVE_LAYERS = (
+    Pass("native_layers", by_rule(("Conv",), native_layers)),
+    Pass("native_depthwise", by_rule(("Conv",), native_depthwise)),
+)
+_NATIVE_GATES = (
+    Pass("native_means", by_rule(("GlobalAveragePool",), native_means)),
+    Pass("native_scale", by_rule(("Mul",), native_scale)),
+)
+
+
 def _silent(done: int, total: int, name: str) -> None:
     """Nobody is watching."""
 
@@ -62,6 +76,7 @@ def passes(level: Level, target: Target) -> tuple[Pass, ...]:
     sink, gather = partial(sink_concat, block=target.block), partial(gather_affine, block=target.block)
     spread = partial(spread_gate, block=target.block)
     sparse = partial(depthwise_seeds, costs=target.costs, block=target.block)
+    native = level == "native"
     return (
         Pass("simplify", simplify),
         Pass("lift_constants", by_sweep(lift_constants)),
@@ -69,8 +84,10 @@ def passes(level: Level, target: Target) -> tuple[Pass, ...]:
         Pass("drop_expand", by_rule(("Expand",), drop_expand)),
         Pass("drop_identity_tile", by_rule(("Tile",), drop_identity_tile)),
         Pass("rejoin_split", by_rule(("Concat",), rejoin_split)),
+        *(_NATIVE_LAYERS if native else ()),
         Pass("broadcast_copies", by_rule(("Concat", "Tile"), broadcast_copies)),
         Pass("pool_means", by_rule(("ReduceMean",), pool_means)),
+        *(_NATIVE_GATES if native else ()),
         Pass("cheapest_normalise", by_rule(("Div",), normalise)),
         Pass("sink_concat", by_rule(("Concat",), sink)),
         Pass("reassociate_residual", by_rule(("Add",), reassociate_residual)),
@@ -92,12 +109,13 @@ def optimize(
     bisect: bool = False,
     tell: Tell = _silent,
 ) -> Optimized:
-    """Run the passes of a level, proving each; those of "full" again until none of them fires.
+    """Run the passes of a level, proving each; those of "full" and "native" again until none of them fires.
 
     Args:
         model: as the exporter gave it.
         proof: a model → how far its outputs are from the source's; raises `ParityError` where that is too far.
-        level: "none", "standard" (constant folding, BN fusion, onnxsim) or "full".
+        level: "none", "standard" (constant folding, BN fusion, onnxsim), "full", or "native" (operators of ours,
+            which a library computes, and "full" for the rest).
         target: whose cost table chooses between equal forms.
         bisect: when a pass breaks parity, search for the firing that does, and name its node.
         tell: called before each pass with its number, how many there are, and its name.
@@ -108,7 +126,7 @@ def optimize(
     work = _Work(ir.serde.deserialize_model(model), proof, bisect, _proved_raw(proof, model))
     steps = passes(level, target)
     reports = [_run(step, work, partial(tell, number, len(steps))) for number, step in enumerate(steps)]
-    settled = level != "full"
+    settled = level in ("none", "standard")
     for _ in range(MOST_ROUNDS):
         if settled:
             break

@@ -5,13 +5,14 @@ given ends it.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import onnx
 import torch
 from onnx import AttributeProto, GraphProto, NodeProto, TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
+from onnx.reference.op_run import OpRun
 
 from exporters.own_onnx.kernels import kernels
 from exporters.reference import first_line
@@ -37,9 +38,12 @@ def has_half_precision(model: onnx.ModelProto) -> bool:
 
 
 class InDouble:
-    """A graph that answers in double precision. Raises `NotInDouble` for an operator that cannot."""
+    """A graph that answers in double precision. Raises `NotInDouble` for an operator that cannot.
 
-    def __init__(self, model: onnx.ModelProto) -> None:
+    `more` are operators that ONNX has not, in the form that its reference evaluator takes.
+    """
+
+    def __init__(self, model: onnx.ModelProto, more: Sequence[type[OpRun]] = ()) -> None:
         self._weights = {tensor.name: _widened(tensor) for tensor in model.graph.initializer}
         self._outputs = [value.name for value in model.graph.output]
         graph = _without_weights(model)
@@ -48,7 +52,7 @@ class InDouble:
             _widen_nodes(function.node)
         opset = next((known.version for known in model.opset_import if known.domain in ("", "ai.onnx")), 0)
         try:
-            self._nodes = ReferenceEvaluator(graph, new_ops=kernels(opset)).rt_nodes_
+            self._nodes = ReferenceEvaluator(graph, new_ops=[*kernels(opset), *more]).rt_nodes_
         except Exception as error:  # whatever the reference meets in an operator that it does not know
             raise NotInDouble(first_line(error)) from error
         self._branched = any(node.need_context() for node in self._nodes)

@@ -69,13 +69,13 @@ def broadcast_copies(node: ir.Node) -> Answer:
 def _copies(node: ir.Node) -> Copies | None:
     """What `node` copies, if it is the last of such a group of nodes."""
     if node.op_type == "Tile":
-        copies, source = _repeated(node), node.inputs[0]
+        copies, source = repeated(node), node.inputs[0]
         apart = any(kind(reader) == "Concat" for reader in readers(only_output(node)))
         return Copies(source, 1, copies) if source is not None and copies > 1 and not apart else None
     tiles = [tile for tile in (producer(value, "Tile") for value in node.inputs) if tile is not None]
     if number_of_axis(node) != 1 or not tiles or len(tiles) < len(node.inputs):
         return None
-    each, blocks = {_repeated(tile) for tile in tiles}, [tile.inputs[0] for tile in tiles]
+    each, blocks = {repeated(tile) for tile in tiles}, [tile.inputs[0] for tile in tiles]
     if len(tiles) == 1 and blocks[0] is not None and max(each) > 1:  # a Concat of one
         return Copies(blocks[0], 1, max(each))
     split = producer(blocks[0], "Split")
@@ -87,7 +87,7 @@ def _copies(node: ir.Node) -> Copies | None:
     return Copies(source, len(blocks), copies)
 
 
-def _repeated(tile: ir.Node) -> int:
+def repeated(tile: ir.Node) -> int:
     """γ where a Tile repeats the channels of (N, C, H, W) and nothing else; 0 for any other Tile."""
     repeats = constant(tile.inputs[1])
     if repeats is None or repeats.shape != (4,) or (repeats[[0, 2, 3]] != 1).any():

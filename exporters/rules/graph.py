@@ -149,10 +149,15 @@ class NodeBuilder:
         return value
 
     def op(
-        self, op_type: str, *inputs: ir.Value | None, sizes: Sequence[int] | None = None, **attributes: Any
+        self,
+        op_type: str,
+        *inputs: ir.Value | None,
+        sizes: Sequence[int] | None = None,
+        domain: str = "",
+        **attributes: Any,
     ) -> ir.Value:
         """A new node with one output. `sizes` is its shape, where it is not that of its inputs broadcast."""
-        node = ir.node(op_type, list(inputs), attributes=attributes)
+        node = ir.node(op_type, list(inputs), attributes=attributes, domain=domain)
         output = only_output(node)
         output.name = self._unique(f"{self._stem}/{op_type}")
         node.name = output.name

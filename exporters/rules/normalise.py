@@ -26,7 +26,7 @@ def cheapest_normalise(node: ir.Node, block: int) -> Answer:
     `block` of that layout the inverse norm is spread over the channels by another such convolution, and multiplied
     there; without one a quotient that broadcasts reads less. Channels that do not fill blocks gain nothing by it.
     """
-    found = _norm_of(node.inputs[0], node.inputs[1])
+    found = norm_of(node.inputs[0], node.inputs[1])
     if found is None:
         return NOT_MINE
     source, smallest = found
@@ -54,7 +54,7 @@ def _spread(builder: NodeBuilder, source: ir.Value, norm: ir.Value, count: int) 
     return builder.op("Mul", source, inverse)
 
 
-def _norm_of(value: ir.Value | None, divisor: ir.Value | None) -> tuple[ir.Value, float] | None:
+def norm_of(value: ir.Value | None, divisor: ir.Value | None) -> tuple[ir.Value, float] | None:
     """(x, ε) where `divisor` is max(‖x‖₂ over channels, ε) and `value` is x, in float32."""
     clip = producer(divisor, "Clip", "Max")
     norm = producer(clip.inputs[0], "ReduceL2") if clip is not None else None

@@ -6,6 +6,8 @@ matrix products. With the channels of a group numbered j = 0 … m − 1::
     grouped(x, w) = Σ_j depthwise(x[j::m], w[:, j]) = Σ_j depthwise(x, w)[j::m]
 """
 
+from typing import Any
+
 import numpy as np
 import onnx_ir as ir
 
@@ -84,7 +86,7 @@ def _summed(builder: NodeBuilder, node: ir.Node, weight: Array) -> ir.Value:
     groups, m, *kernel = weight.shape
     count, sizes = groups * m, shape(only_output(node))
     filters = builder.constant(weight.reshape(count, 1, *kernel), "weight")
-    attributes = dict(node.attributes) | {"group": ir.AttrInt64("group", count)}
+    attributes: dict[str, Any] = dict(node.attributes) | {"group": ir.AttrInt64("group", count)}
     wide = None if sizes is None else (sizes[0], count, *sizes[2:])
     apart = builder.op("Conv", node.inputs[0], filters, sizes=wide, **attributes)
     ones = np.kron(np.eye(groups, dtype=weight.dtype), np.ones((1, m), dtype=weight.dtype))

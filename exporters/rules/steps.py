@@ -45,7 +45,7 @@ def step_of(node: ir.Node) -> Affine | None:
         return _depthwise_step(node)
     left, right = node.inputs
     for source, other, swapped in ((left, right, False), (right, left, True)):
-        count, numbers = channels(source), _per_channel(other, channels(source))
+        count, numbers = channels(source), per_channel(other, channels(source))
         if source is None or count is None or numbers is None or constant(source) is not None:
             continue
         if node.op_type == "Div" and (swapped or not numbers.all()):
@@ -90,7 +90,8 @@ def _depthwise_step(node: ir.Node) -> Affine | None:
     return Affine(source, weight.reshape(count).astype(np.float64), bias.astype(np.float64))
 
 
-def _per_channel(value: ir.Value | None, count: int | None) -> Array | None:
+def per_channel(value: ir.Value | None, count: int | None) -> Array | None:
+    """(count,) the numbers of a constant that has one for each channel, or one for all; None for any other value."""
     numbers = constant(value)
     if numbers is None or count is None or numbers.dtype != np.float32 or numbers.ndim > 4:
         return None
