@@ -3,6 +3,7 @@
 #include "vector_avx2.h"
 
 #include "functions.h"
+#include "pointwise.h"
 
 // The operators' kernels: what is NULL is not there.
 const gnl_kernels gnl_avx2 = {
@@ -10,7 +11,7 @@ const gnl_kernels gnl_avx2 = {
     .block = 8,
     .plain = NULL,
     .blocked = NULL,
-    .pointwise = NULL,
+    .pointwise = &pointwise_kernels,
     .scale = NULL,
 };
 #endif

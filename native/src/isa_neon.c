@@ -3,6 +3,7 @@
 #include "vector_neon.h"
 
 #include "functions.h"
+#include "pointwise.h"
 
 // The operators' kernels: what is NULL is not there.
 const gnl_kernels gnl_neon = {
@@ -10,7 +11,7 @@ const gnl_kernels gnl_neon = {
     .block = 0,
     .plain = NULL,
     .blocked = NULL,
-    .pointwise = NULL,
+    .pointwise = &pointwise_kernels,
     .scale = NULL,
 };
 #endif

@@ -2,6 +2,7 @@
 #include "vector_portable.h"
 
 #include "functions.h"
+#include "pointwise.h"
 
 // The operators' kernels: what is NULL is not there.
 const gnl_kernels gnl_portable = {
@@ -9,6 +10,6 @@ const gnl_kernels gnl_portable = {
     .block = 0,
     .plain = NULL,
     .blocked = NULL,
-    .pointwise = NULL,
+    .pointwise = &pointwise_kernels,
     .scale = NULL,
 };
