@@ -5,6 +5,7 @@ sources and compiler give the same bytes, wherever and whenever.
 """
 
 import argparse
+import contextlib
 import hashlib
 import json
 import os
@@ -38,7 +39,7 @@ Linux with glibc 2.17 or newer (those by cc: with this machine's glibc or newer)
 
 
 def kept_in(target: Target, compiler: Compiler) -> Path:
-    """The folder where a checkout keeps the library of its present sources."""
+    """The folder where groupnl looks for the library of these sources (`groupnl_deploy.native.libraries`)."""
     sys.path.insert(0, str(_ROOT))
     from groupnl_deploy.places import cache_dir
 
@@ -71,10 +72,9 @@ def build(target: Target, compiler: Compiler, out: Path) -> Path:
         run(link, work, work / "zig")
         data = (work / target.library).read_bytes()
     record = describe(data, target)
-    out.mkdir(parents=True, exist_ok=True)
-    _put(out / target.library, data)  # the record last: where it is, both are whole
-    _put((out / target.library).with_suffix(".json"), (json.dumps(record, indent=2) + "\n").encode())
-    return out / target.library
+    path = out / target.library
+    _put({path: data, path.with_suffix(".json"): (json.dumps(record, indent=2) + "\n").encode()})
+    return path
 
 
 def compile_units(
@@ -116,13 +116,19 @@ def describe(data: bytes, target: Target) -> dict[str, object]:
     }
 
 
-def _put(path: Path, data: bytes) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}")
+def _put(files: dict[Path, bytes]) -> None:
+    """Write files that each appear whole, and none where there is no room for all."""
+    parts = {path.with_name(f".{path.name}.{os.getpid()}"): path for path in files}
     try:
-        part.write_bytes(data)
-        part.replace(path)
+        for part, path in parts.items():
+            part.parent.mkdir(parents=True, exist_ok=True)
+            part.write_bytes(files[path])
+        for part, path in parts.items():
+            part.replace(path)
     finally:
-        part.unlink(missing_ok=True)
+        for part in parts:
+            with contextlib.suppress(OSError):
+                part.unlink()
 
 
 def _targets(word: str) -> list[Target]:
@@ -141,7 +147,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--compiler", choices=["zig", "cc"], help="default: zig where ziglang is installed, else this machine's own"
     )
-    parser.add_argument("--where", action="store_true", help="build nothing; print the folders where groupnl looks")
+    parser.add_argument("--keys", action="store_true", help="build nothing; print the names of the folders there")
     return parser.parse_args()
 
 
@@ -151,8 +157,8 @@ def main() -> None:
     try:
         compiler = find_compiler(arguments.compiler)
         for target in _targets(arguments.target):
-            if arguments.where:
-                print(kept_in(target, compiler))
+            if arguments.keys:
+                print(key(target, compiler))
                 continue
             path = build(target, compiler, arguments.out or kept_in(target, compiler))
             print(f"{path}  {path.stat().st_size} bytes, by {compiler.identity}", flush=True)

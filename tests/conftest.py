@@ -23,6 +23,9 @@ from filelock import FileLock
 from exporters.artifact import Artifact, open_artifact
 from groupnl_deploy.export import export_checkpoint
 from groupnl_deploy.models.spec import ConvSpec, ModelSpec
+from groupnl_deploy.native.libraries import LibraryFile, host_library
+from groupnl_deploy.places import cache_dir
+from groupnl_deploy.progress import Silence
 from groupnl_deploy.remote.device import Device
 from groupnl_deploy.report.build import ReportRow, build_report
 from groupnl_deploy.training.checkpoint import initialise_checkpoint, save_checkpoint
@@ -168,6 +171,21 @@ def sound_but_for_noise() -> Callable[[Path], ReportRow]:
 def _own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test reads or writes the devices and data of the person who runs it."""
     monkeypatch.setenv("GROUPNL_HOME", str(tmp_path / "groupnl-home"))
+
+
+@pytest.fixture(scope="session")
+def native_library() -> LibraryFile:
+    """The library of native operators for this machine, built once for all tests; kept where its user would have it."""
+    return host_library(Silence())
+
+
+@pytest.fixture
+def native_cache(native_library: LibraryFile) -> Path:
+    """The test's own settings find that library, too, so that nothing is built again. Where it is kept."""
+    kept = cache_dir() / "native"
+    kept.parent.mkdir(parents=True)
+    kept.symlink_to(native_library.path.parents[1])
+    return kept
 
 
 @pytest.fixture(scope="session")

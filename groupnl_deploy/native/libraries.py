@@ -108,18 +108,23 @@ def _kept(folders: tuple[Path, ...]) -> LibraryFile | None:
     return next((file for folder in folders for file in _recorded(folder) if file.is_whole), None)
 
 
-@functools.cache
 def _folders(target: str) -> tuple[Path, ...]:
     """Where a checkout keeps a target's library, or those of "all"; nowhere without a compiler."""
-    done = _run_build("--where", "--target", target)
-    return tuple(map(Path, done.stdout.splitlines())) if done.returncode == 0 else ()
+    return tuple(cache_dir() / "native" / key for key in _keys(target))
+
+
+@functools.cache
+def _keys(target: str) -> tuple[str, ...]:
+    """Asked once: neither sources nor compiler change while a command runs."""
+    done = _run_build("--keys", "--target", target)
+    return tuple(done.stdout.split()) if done.returncode == 0 else ()
 
 
 def _build(target: str, reporter: Reporter) -> LibraryFile:
     if _folders(target):
         reporter.note(f"Building the library of native operators ({target}); this is done once and may take a minute.")
     done = _run_build("--target", target)
-    found = _kept((Path(done.stdout.split("  ")[0]).parent,)) if done.returncode == 0 else None
+    found = _kept(_folders(target)) if done.returncode == 0 else None
     if found is None:
         raise _not_built(target, done)
     return found
