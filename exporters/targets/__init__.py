@@ -8,6 +8,7 @@ from exporters.targets.base import Target
 _FILES = (
     "generic",
     "rpi4",
+    "x86",
 )
 
 TARGETS: dict[str, Target] = {name: import_module(f"exporters.targets.{name}").TARGET for name in _FILES}

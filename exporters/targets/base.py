@@ -25,6 +25,8 @@ class Target:
         block: how many channels the runtime keeps together in the layout that it gives the maps of convolutions; 0
             where it has no such layout. Other operators cost a way out of it and back.
         cost_table: the file in `exporters/tables` that says what equal forms cost here.
+        native_blocks: for which blocks of channels a model with operators of our own is written, a file for each, the
+            best first; 0 is the plain layout, which every processor reads.
         board: what `/proc/device-tree/model` begins with, where the target is one board and not all of its triple.
     """
 
@@ -36,6 +38,7 @@ class Target:
     newest_ir_version: int
     block: int
     cost_table: str
+    native_blocks: tuple[int, ...] = (0,)
     board: str | None = None
 
     def __str__(self) -> str:

@@ -56,6 +56,13 @@ def test_its_cost_table_is_there(target) -> None:
     assert (TABLES / f"{target.cost_table}.json").is_file() and target.costs.sparse
 
 
+def test_its_native_models_are_plain_or_in_blocks_that_runtimes_have(target) -> None:
+    blocks = target.native_blocks
+    assert blocks and len(set(blocks)) == len(blocks) and set(blocks) <= {0, 8, 16}
+    assert target.machine.startswith("x86_64") or blocks == (0,), "only x86 builds have a layout in blocks"
+    assert target.block in blocks or blocks == (0,)
+
+
 def test_the_default_is_one_of_them_and_another_name_is_refused_with_all() -> None:
     assert DEFAULT_TARGET in TARGETS
     with pytest.raises(ExportFailed) as caught:

@@ -1,0 +1,139 @@
+"""Everything but convolutions in blocks: native operators, pools, what is computed number by number, concatenations."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import onnx_ir as ir
+
+from exporters.native.layouts import RUNTIME_DOMAIN, TwoLayouts
+from exporters.native.operators import ACTIVATIONS, DOMAIN, GROUPNL, POINTWISE, SCALE
+from exporters.rules.graph import constant, kind, number_of_axis, only_output, operand, same_shape, shape
+
+# Numbers that pad a block stay finite.
+_UNARY = {
+    "Abs", "Clip", "Cos", "Elu", "Erf", "Exp", "HardSigmoid", "HardSwish", "Identity", "LeakyRelu", "Neg", "Relu",
+    "Sigmoid", "Sign", "Sin", "Softplus", "Sqrt", "Tanh",
+}  # fmt: skip
+_BINARY = {"Add", "Max", "Min", "Mul", "Sub", "Sum"}
+_POOLS = {"AveragePool", "GlobalAveragePool", "GlobalMaxPool", "MaxPool"}
+_POOL_ATTRIBUTES = ("kernel_shape", "strides", "pads", "dilations", "auto_pad", "ceil_mode", "count_include_pad")
+
+
+class NativeNodes:
+    """Native operators, with the attribute `block`.
+
+    Args:
+        out: what is written to.
+        apart: the sparse layers whose channels were put apart.
+    """
+
+    def __init__(self, out: TwoLayouts, apart: set[ir.Node]) -> None:
+        self._out, self._apart = out, apart
+
+    def write(self, node: ir.Node) -> bool:
+        """Write one in blocks. False where it has to stay plain."""
+        images = [node.inputs[0], *(node.inputs[1:] if node.op_type == SCALE else ())]
+        if node.op_type == POINTWISE or not all(self._out.can_be_blocked(value) for value in (*images, *node.outputs)):
+            return False
+        inputs = [self._out.blocked(value) for value in images if value is not None]
+        inputs += [self._out.plain(value) for value in node.inputs[len(images) :] if value is not None]
+        more = {"apart": int(node in self._apart)} if node.op_type == GROUPNL else {}
+        attributes = dict(node.attributes) | {"block": self._out.block} | more
+        self._out.node(
+            node.op_type, inputs, [self._out.made_blocked(value) for value in node.outputs], attributes, DOMAIN
+        )
+        return True
+
+
+def _pool(out: TwoLayouts, node: ir.Node) -> bool:
+    source = node.inputs[0]
+    if source is None or not out.is_blocked(source) or len(node.outputs) > 1:
+        return False
+    if kind(node) == "AveragePool" and "dilations" in node.attributes:
+        return False
+    if not out.can_be_blocked(only_output(node)):
+        return False
+    attributes = {name: node.attributes[name] for name in _POOL_ATTRIBUTES if name in node.attributes}
+    blocked = out.blocked(source)
+    out.node(kind(node), [blocked], [out.made_blocked(only_output(node))], attributes, RUNTIME_DOMAIN)
+    return True
+
+
+def _unary(out: TwoLayouts, node: ir.Node) -> bool:
+    source = node.inputs[0]
+    if source is None or not out.is_blocked(source):
+        return False
+    inputs = [out.blocked(source), *(value and out.plain(value) for value in node.inputs[1:])]
+    out.node(kind(node), inputs, [out.made_blocked(only_output(node))], node.attributes)
+    return True
+
+
+def _binary(out: TwoLayouts, node: ir.Node) -> bool:
+    """Images of one shape, or with single numbers; or images and a gate."""
+    result = only_output(node)
+    images = [value for value in node.inputs if not _is_single(value)]
+    if not images or not all(out.is_blocked(value) for value in images):
+        return False
+    if not all(same_shape(value, result) for value in images):
+        return kind(node) == "Mul" and _gate(out, node)
+    inputs = [value and (out.plain(value) if _is_single(value) else out.blocked(value)) for value in node.inputs]
+    out.node(kind(node), inputs, [out.made_blocked(result)], node.attributes)
+    return True
+
+
+def _is_single(value: ir.Value | None) -> bool:
+    array = constant(value)
+    return array is not None and array.size == 1
+
+
+def _gate(out: TwoLayouts, node: ir.Node) -> bool:
+    """Images times one number a channel."""
+    result = only_output(node)
+    for images, gate in (node.inputs, reversed(node.inputs)):
+        sizes, few = shape(images), shape(gate)
+        if sizes is None or few is None or images is None or gate is None or few != (*sizes[:2], 1, 1):
+            continue
+        if same_shape(images, result):
+            attributes = {"activation": ACTIVATIONS["none"], "block": out.block}
+            inputs = [out.blocked(images), out.blocked(gate)]
+            out.node(SCALE, inputs, [out.made_blocked(result)], attributes, DOMAIN)
+            return True
+    return False
+
+
+def _concat(out: TwoLayouts, node: ir.Node) -> bool:
+    """Channels behind channels, where whole blocks stand before the last."""
+    values = [value for value in node.inputs if value is not None]
+    if number_of_axis(node) != 1 or not all(out.is_blocked(value) for value in values):
+        return False
+    if not all(out.is_whole(value) for value in values[:-1]):
+        return False
+    made = out.made_blocked(only_output(node))
+    out.node("Concat", [out.blocked(value) for value in values], [made], {"axis": 1})
+    return True
+
+
+def _resize(out: TwoLayouts, node: ir.Node) -> bool:
+    """Every pixel several times, whole numbers of it."""
+    source, result = node.inputs[0], only_output(node)
+    scales, before, after = constant(operand(node, 2)), shape(source), shape(result)
+    if source is None or not out.is_blocked(source) or before is None or after is None or scales is None:
+        return False
+    times = [1, 1, after[2] // before[2], after[3] // before[3]]
+    asked = {name: attribute.as_string() for name, attribute in node.attributes.items() if name in _NEAREST}
+    if len(node.inputs) != 3 or asked != _NEAREST or not np.array_equal(scales, times):
+        return False
+    out.node("Upsample", [out.blocked(source)], [out.made_blocked(result)], {"scales": times}, RUNTIME_DOMAIN)
+    return True
+
+
+_NEAREST = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+
+NODES: Mapping[str, Callable[[TwoLayouts, ir.Node], bool]] = {
+    **dict.fromkeys(_POOLS, _pool),
+    **dict.fromkeys(_UNARY, _unary),
+    **dict.fromkeys(_BINARY, _binary),
+    "Concat": _concat,
+    "Resize": _resize,
+}
+"""By operator: writes the node in blocks, or says that it cannot."""

@@ -1,0 +1,224 @@
+"""Graphs on images in blocks, written by hand: they compute what the plain graph computes, wherever they come from."""
+
+from collections import Counter
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+import pytest
+import torch
+from onnx import helper
+
+from device_agent.manifest import Parity
+from exporters.native.blocked import in_blocks
+from exporters.native.layouts import RUNTIME_DOMAIN
+from exporters.native.operators import DOMAIN
+from exporters.native.runtimes import oldest_runtime, runtimes_block
+from exporters.native.unblocked import out_of_blocks
+from exporters.onnx_exporter import export_onnx
+from exporters.optimize import optimize
+from exporters.parity import session_of
+from groupnl_deploy.models.registry import create_model, model_spec
+from tests.rigs.random_graphs import RandomGraph
+
+# Of the largest number: other kernels sum in another order.
+ROUNDING = 2e-5
+BATCHES = [(1, 1), (2, 2), ("batch", 3)]
+
+
+def blocked(model, block):
+    return ir.serde.serialize_model(in_blocks(ir.serde.deserialize_model(model), block))
+
+
+def unblocked(model, block):
+    return ir.serde.serialize_model(out_of_blocks(ir.serde.deserialize_model(model), block))
+
+
+def counted(model):
+    """How many nodes of each kind, ONNX's own by name alone."""
+    return Counter(node.op_type if node.domain == "" else (node.domain, node.op_type) for node in model.graph.node)
+
+
+def reorders(model):
+    return sum(node.op_type.startswith("Reorder") for node in model.graph.node)
+
+
+def answers(model, feeds, optimized=True):
+    return session_of(model, optimized).run(None, feeds)
+
+
+def require_near(expected, found):
+    assert [array.shape for array in found] == [array.shape for array in expected]
+    for right, array in zip(expected, found, strict=True):
+        np.testing.assert_allclose(array, right, rtol=0, atol=ROUNDING * max(float(np.abs(right).max()), 1e-3))
+
+
+def graph_of(seed):
+    name, batch = BATCHES[seed % len(BATCHES)]
+    drawn = RandomGraph(seed, batch=name)
+    model = drawn.model()
+    return model, drawn.inputs(batch)
+
+
+needs_blocks = pytest.mark.skipif(not runtimes_block(), reason="this processor's runtime has no layout in blocks")
+
+
+@needs_blocks
+@pytest.mark.parametrize("seeds", [range(start, start + 10) for start in range(0, 60, 10)], ids=str)
+def test_random_graphs_in_this_machines_blocks_compute_the_same(seeds):
+    ran = 0
+    for seed in seeds:
+        model, feeds = graph_of(seed)
+        made = blocked(model, runtimes_block())
+        if any(node.domain == DOMAIN for node in made.graph.node):
+            continue  # a gate became one of ours
+        require_near(answers(model, feeds), answers(made, feeds))
+        ran += 1
+    assert ran
+
+
+@pytest.mark.parametrize("block", [16, 8])
+@pytest.mark.parametrize("seeds", [range(start, start + 10) for start in range(0, 60, 10)], ids=str)
+def test_read_back_from_either_block_random_graphs_compute_the_same(block, seeds):
+    for seed in seeds:
+        model, feeds = graph_of(seed)
+        made = blocked(model, block)
+        back = unblocked(made, block)
+        assert not any(node.domain == RUNTIME_DOMAIN for node in back.graph.node)
+        if any(node.domain == DOMAIN for node in made.graph.node):
+            continue
+        require_near(answers(model, feeds), answers(back, feeds))
+
+
+class Small:
+    """A graph, node by node, on an input of (1, channels, 8, 8)."""
+
+    def __init__(self, channels):
+        self.random, self.nodes, self.constants = np.random.default_rng(0), [], []
+        self.input = helper.make_tensor_value_info("input", onnx.TensorProto.FLOAT, [1, channels, 8, 8])
+
+    def node(self, op, *inputs, **attributes):
+        name = f"{op}_{len(self.nodes)}"
+        self.nodes.append(helper.make_node(op, inputs, [name], name=name, **attributes))
+        return name
+
+    def number(self, values):
+        name = f"number_{len(self.constants)}"
+        self.constants.append(onnx.numpy_helper.from_array(np.array(values, dtype=np.float32), name))
+        return name
+
+    def conv(self, source, channels, filters, kernel=1, **more):
+        weight = self.number(
+            0.2 * self.random.standard_normal((filters, channels // more.get("group", 1), kernel, kernel))
+        )
+        bias = self.number(self.random.standard_normal(filters))
+        return self.node("Conv", source, weight, bias, kernel_shape=[kernel] * 2, pads=[kernel // 2] * 4, **more)
+
+    def model(self, *outputs):
+        made = [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in outputs]
+        graph = helper.make_graph(self.nodes, "small", [self.input], made, self.constants)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+        return onnx.shape_inference.infer_shapes(model)
+
+    def feeds(self):
+        sizes = [dim.dim_value for dim in self.input.type.tensor_type.shape.dim]
+        return {"input": self.random.standard_normal(sizes).astype(np.float32)}
+
+
+def require_same_everywhere(small, model):
+    """In this machine's blocks, if it has any, and read back from both."""
+    feeds = small.feeds()
+    expected = answers(model, feeds)
+    for block in (16, 8):
+        made = blocked(model, block)
+        require_near(expected, answers(unblocked(made, block), feeds))
+        if block == runtimes_block():
+            require_near(expected, answers(made, feeds))
+
+
+@pytest.mark.parametrize("last", ["Relu", "HardSwish", None])
+def test_residual_and_activation_are_computed_inside_the_later_convolution(last):
+    small = Small(3)
+    stem = small.node("Relu", small.conv("input", 3, 24, 3))
+    one, other = small.conv(stem, 24, 40), small.conv(stem, 24, 40)
+    total = small.node("Add", one, other)
+    model = small.model(small.node(last, total) if last else total)
+    made = blocked(model, 8)
+    assert counted(made) == {(RUNTIME_DOMAIN, "Conv"): 3, (RUNTIME_DOMAIN, "ReorderOutput"): 1}
+    require_same_everywhere(small, model)
+
+
+def test_a_convolution_before_an_activation_takes_no_sum_behind_it():
+    small = Small(16)
+    activated = small.node("Relu", small.conv("input", 16, 16))
+    model = small.model(small.node("Add", activated, small.node("Relu", small.conv(activated, 16, 16))))
+    made = blocked(model, 8)
+    assert counted(made)["Add"] == 1 and counted(made)[(RUNTIME_DOMAIN, "Conv")] == 2 and reorders(made) == 2
+    require_same_everywhere(small, model)
+
+
+def test_a_value_that_plain_nodes_read_too_is_reordered_once():
+    small = Small(3)
+    stem = small.conv("input", 3, 20, 3)
+    plain = [small.node("Transpose", stem, perm=perm) for perm in ([0, 1, 3, 2], [0, 2, 3, 1])]
+    model = small.model(small.conv(stem, 20, 16), *plain, stem)
+    assert reorders(blocked(model, 8)) == 2  # of the stem and of the other convolution, both outputs
+    require_same_everywhere(small, model)
+
+
+@pytest.mark.parametrize("channels", [17, 18, 30])
+def test_channels_that_no_runtime_reorders_are_padded_first(channels):
+    small = Small(channels)
+    model = small.model(small.conv("input", channels, 16))
+    assert counted(blocked(model, 16))["Pad"] == 1
+    require_same_everywhere(small, model)
+
+
+def test_few_channels_that_are_in_blocks_stay_there():
+    small = Small(3)
+    few = small.conv("input", 3, 5, 3)
+    model = small.model(small.node("GlobalAveragePool", small.conv(few, 5, 16)))
+    assert reorders(blocked(model, 16)) == 0  # one pixel of whole blocks is plain as well
+    require_same_everywhere(small, model)
+
+
+def test_whole_blocks_are_put_behind_each_other_where_they_are():
+    small = Small(3)
+    one, other = small.conv("input", 3, 16), small.conv("input", 3, 12)
+    model = small.model(small.conv(small.node("Concat", one, other, axis=1), 28, 16))
+    assert reorders(blocked(model, 16)) == 1 and reorders(blocked(model, 8)) == 1
+    require_same_everywhere(small, model)
+    model = small.model(small.conv(small.node("Concat", other, one, axis=1), 28, 16))
+    assert reorders(blocked(model, 16)) == 4
+    require_same_everywhere(small, model)
+
+
+def test_a_convolution_whose_filters_are_computed_stays_plain():
+    small = Small(16)
+    weight = small.node("Relu", small.number(np.ones((16, 16, 1, 1))))
+    model = small.model(small.node("Conv", "input", weight))
+    assert set(counted(blocked(model, 16))) == {"Conv", "Relu"}
+    require_same_everywhere(small, model)
+
+
+def test_a_graph_without_hardswish_in_a_convolution_runs_in_the_oldest_runtime_of_its_target():
+    small = Small(16)
+    activated = small.node("HardSwish", small.conv("input", 16, 16))
+    assert oldest_runtime(blocked(small.model(activated), 16), "1.17") == "1.30.0"
+    small = Small(16)
+    assert oldest_runtime(blocked(small.model(small.conv("input", 16, 16)), 16), "1.17") == "1.17"
+    small = Small(16)
+    alone = small.node("HardSwish", small.node("Relu", small.conv("input", 16, 16)))
+    assert oldest_runtime(blocked(small.model(alone), 16), "1.17") == "1.17"
+
+
+NETS = ["mobilenetv2_100", "tf_efficientnet_lite0", "tf_efficientnet_es", "resnet18", "mobilenetv3_large_100"]
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_no_image_is_reordered_in_a_network(name):
+    torch.manual_seed(0)
+    net = create_model(model_spec(name, "standard", width=0.25, input_shape=(3, 64, 64), num_classes=16)).eval()
+    model = optimize(export_onnx(net, (1, 3, 64, 64), 17), lambda model: Parity(1, 0.0, 0.0, 1.0, 1.0, True)).model
+    for block in (16, 8):
+        assert not [node.op_type for node in blocked(model, block).graph.node if node.op_type.startswith("Reorder")]
