@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from device_agent.errors import MissingLibrary
 from device_agent.manifest import ArtifactManifest
 from device_agent.messages.bench import BenchDone, BenchRequest, ImagePayload
+from device_agent.native_store import folder_of
 from device_agent.packages import IN_ENVIRONMENT, install_remedy
 
 if TYPE_CHECKING:
@@ -19,11 +20,11 @@ def answer_bench(request: BenchRequest, session: "Session") -> BenchDone:
     # All images are taken from the line first: a refusal must not leave them to be read as requests.
     payloads = [session.receive(ImagePayload) for _ in range(request.images_sent)]
     runner = _import_runner(request.backend)
-    manifest = runner.check_request(request)
-    inputs = _inputs(request, payloads, manifest)
+    subject = runner.check_request(request, folder_of(session.root))
+    inputs = _inputs(request, payloads, subject.manifest)
     payloads.clear()
     with session.lock.kept("a benchmark"):
-        done: BenchDone = runner.run_bench(request, inputs, manifest, session.agent_sha256, session.send)
+        done: BenchDone = runner.run_bench(request, inputs, subject, session.agent_sha256, session.send)
     return done
 
 

@@ -1,9 +1,34 @@
-"""The library that computes the operators of `groupnl.native` on a device. Standard library only."""
+"""The library that computes the operators of `groupnl.native`: its record, and the only way in which it is loaded.
 
+Standard library only, and nothing else of ours: a push puts this very file beside the libraries on a device, where a
+program of the user's own imports it as `groupnl_native`. So `register(options, library)` stays as it is.
+"""
+
+import atexit
+import ctypes
+import fcntl
+import hashlib
+import os
+import shutil
+import stat
+import tempfile
+import threading
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
+
+LIBRARIES_FILE = "libraries.json"
 
 System = Literal["linux", "macos"]
+
+_MOST_BYTES = 64_000_000  # what is larger is no library of ours, and is not read into memory
+_ready: dict[str, str] = {}
+_readying = threading.Lock()
+
+
+class NotThisLibrary(Exception):
+    """What was to be loaded is missing or another file than was asked for. One sentence."""
 
 
 @dataclass(frozen=True)
@@ -29,3 +54,93 @@ class NativeLibrary:
     libc_version: str | None
     version: int
     oldest_runtime: str
+
+
+@dataclass(frozen=True)
+class Libraries:
+    """The file `LIBRARIES_FILE` in the agent's bundle: the libraries that the host's installation has."""
+
+    libraries: tuple[NativeLibrary, ...]
+
+
+def register(options: Any, library: str | Path, sha256: str | None = None) -> None:
+    """Give a session the operators: `options` are its `onnxruntime.SessionOptions`.
+
+    Args:
+        options: of a session that is made afterwards.
+        library: the file.
+        sha256: its digest; left out, the file's name is its digest, as on a device.
+
+    Raises `NotThisLibrary` where the file is not the one of this digest; whatever the runtime raises.
+    """
+    options.register_custom_ops_library(open_verified(Path(library), sha256 or Path(library).name))
+
+
+def instructions(library: str | Path, sha256: str | None = None) -> str:
+    """The kernels that the library chooses on this processor: "avx512", "avx2", "neon" or "portable".
+
+    Raises `NotThisLibrary`.
+    """
+    loaded = ctypes.CDLL(open_verified(Path(library), sha256 or Path(library).name))
+    loaded.groupnl_native_instructions.restype = ctypes.c_char_p
+    return bytes(loaded.groupnl_native_instructions()).decode()
+
+
+def open_verified(path: Path, sha256: str) -> str:
+    """A path from which exactly the bytes of this digest are loaded, whatever happens to the file meanwhile.
+
+    They are read once, hashed, and kept where nobody can change them: on Linux in sealed memory, elsewhere as a copy in
+    a folder of this process's own. Either stays until the process ends, and every later call has it: the loader of the
+    system takes two paths that are spelled alike for one library. Raises `NotThisLibrary`.
+    """
+    with _readying:
+        if sha256 not in _ready:
+            data = _read(path, sha256)
+            _ready[sha256] = _sealed(data) or _private_copy(data)
+        return _ready[sha256]
+
+
+def _read(path: Path, sha256: str) -> bytes:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe is not waited for
+        with os.fdopen(descriptor, "rb") as stream:
+            data = stream.read(_MOST_BYTES) if stat.S_ISREG(os.fstat(descriptor).st_mode) else b""
+    except OSError as error:
+        raise NotThisLibrary(
+            f"The native library {path} cannot be read: {(error.strerror or str(error)).lower()}."
+        ) from error
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise NotThisLibrary(f"The native library {path} was altered: its SHA-256 is not {sha256[:12]}….")
+    return data
+
+
+def _sealed(data: bytes) -> str | None:
+    """In memory that the kernel lets nobody write to any more; None where it has no such thing."""
+    if not hasattr(os, "memfd_create"):
+        return None
+    seals = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
+    with suppress(OSError):  # a kernel, or a sandbox, that refuses
+        descriptor = os.memfd_create("groupnl_native", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        path = f"/proc/self/fd/{descriptor}"
+        try:
+            Path(path).write_bytes(data)
+            fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, seals)
+        except OSError:  # also where there is no /proc
+            os.close(descriptor)
+            raise
+        return path
+    return None
+
+
+def _private_copy(data: bytes) -> str:
+    """In a folder that only this user enters, made now and removed when the process ends."""
+    folder = Path(tempfile.mkdtemp(prefix="groupnl-native-"))
+    copy = folder / "library"
+    copy.write_bytes(data)
+    atexit.register(_remove_of, os.getpid(), folder)
+    return str(copy)
+
+
+def _remove_of(maker: int, folder: Path) -> None:
+    if os.getpid() == maker:  # a child that was forked ends too
+        shutil.rmtree(folder, ignore_errors=True)

@@ -5,6 +5,7 @@ Below the root::
     agents/groupnl-agent-<sha256>.pyz    the bundle, named by its digest
     artifacts/<sha256>/                  an artifact, named by its manifest's digest; whole, always
     incoming/<push>/                     what the push that holds the lock has sent so far
+    native/<sha256>                      a library of native operators, see `native_store.py`
     deployments.json                     the ledger
 """
 
@@ -24,6 +25,7 @@ from device_agent.lock import DeviceLock
 from device_agent.manifest import MANIFEST_FILE, ArtifactManifest
 from device_agent.messages.ledger import Deployment
 from device_agent.messages.push import CommitPush, OpenPush, PushOpened
+from device_agent.native_store import place, place_loader
 from device_agent.sweep import sweep
 
 
@@ -44,6 +46,12 @@ class Pushing:
             self._push = open_push(self._root, self._agent, request)
         incoming = self._push.incoming
         return PushOpened(None if incoming is None else incoming.relative_to(self._root).as_posix())
+
+    def place_library(self, sha256: str) -> None:
+        """Take in a library of native operators that has arrived; no push need be open."""
+        self._lock.require_held("a push")
+        with self._finishing:
+            place(self._root, sha256)
 
     def commit(self, request: CommitPush) -> Deployment:
         """Commit the open one."""
@@ -89,6 +97,8 @@ def commit_push(root: Path, agent: Path, agent_sha256: str, push: Push, request:
     manifest = push.manifest
     if manifest is None:
         manifest = _place(root, push)
+    if manifest.native is not None:
+        place_loader(root)
     durable.flush(root / "artifacts")  # also for a push that was killed behind its renaming
     deployment = Deployment(
         device=request.device,

@@ -18,9 +18,10 @@ from typing import Any
 from device_agent.acceptance import require_golden
 from device_agent.artifact import open_artifact
 from device_agent.backend_table import BACKENDS, require_read
-from device_agent.backends import Backend, open_backend, require_libraries
+from device_agent.backends import Backend, Subject, open_backend, require_libraries
 from device_agent.errors import AgentError, BackendFailed, BadRequest
 from device_agent.inputs import BenchInputs
+from device_agent.machine import installed_runtime
 from device_agent.manifest import ArtifactManifest
 from device_agent.messages.bench import (
     BenchBegun,
@@ -35,6 +36,7 @@ from device_agent.messages.bench import (
     PhaseSpan,
     Progress,
 )
+from device_agent.native_store import choose_here, require_whole
 from device_agent.probe import board_facts, rss_bytes, usable_cores
 from device_agent.processor import read_processor, use_between
 from device_agent.settings import SettingError, Settings, Workload
@@ -66,21 +68,19 @@ class Phases:
         self._emit(PhaseSpan(phase, start_ns, end_ns, use_between(before, read_processor())))
 
 
-def run_bench(
-    request: BenchRequest, inputs: BenchInputs, manifest: ArtifactManifest, agent_sha256: str, emit: Emit
-) -> BenchDone:
+def run_bench(request: BenchRequest, inputs: BenchInputs, subject: Subject, agent_sha256: str, emit: Emit) -> BenchDone:
     """Carry out the request; each part goes to `emit` as soon as it is there. Raises an `AgentError`."""
     settings = replace(request.settings, threads=request.settings.threads or usable_cores())
     phases, idle_s = Phases(emit), settings.workload.idle_s
     emit(BenchBegun(agent_sha256, settings, board_facts(), rss_bytes()))
     with phases("idle_before", idle_s):
         time.sleep(idle_s)
-    backend = _load_backend(request, settings, manifest, phases)
-    emit(Loaded(backend.versions, rss_bytes()))
+    backend = _load_backend(request, settings, subject, phases)
+    emit(Loaded(backend.versions, rss_bytes(), backend.native))
     with phases("check", _SLOW_S):
-        checked = _check_all(backend, inputs, manifest, emit)
+        checked = _check_all(backend, inputs, subject.manifest, emit)
         if BACKENDS[request.backend].computes:
-            require_golden(backend, Path(request.directory), manifest)
+            require_golden(backend, subject.directory, subject.manifest)
     emit(checked)
     # A handful is enough to keep a cache honest, and the memory measured is then not that of the workload.
     ring = [backend.prepare(one) for one in itertools.islice(inputs, _RING)]
@@ -99,11 +99,11 @@ def _send_latencies(latencies: "array[int]", emit: Emit) -> None:
         emit(Latencies(tuple(latencies[start : start + _BLOCK])))
 
 
-def _load_backend(request: BenchRequest, settings: Settings, manifest: ArtifactManifest, phases: Phases) -> Backend:
+def _load_backend(request: BenchRequest, settings: Settings, subject: Subject, phases: Phases) -> Backend:
     with phases("import", _SLOW_S):
         backend = open_backend(request.backend)
     with phases("load", _SLOW_S):
-        backend.load(Path(request.directory), manifest, settings)
+        backend.load(subject, settings)
     return backend
 
 
@@ -123,13 +123,17 @@ def _measure(
     return latencies
 
 
-def check_request(request: BenchRequest) -> ArtifactManifest:
-    """Refuse what this device cannot do; return the verified manifest of the artifact."""
+def check_request(request: BenchRequest, libraries: Path) -> Subject:
+    """Refuse what this device cannot do; return the verified artifact. `libraries` is the folder of the native ones."""
     require_libraries(request.backend)
     _require_settings(request.backend, request.settings)
-    manifest = open_artifact(Path(request.directory), request.manifest_sha256)
+    directory = Path(request.directory)
+    manifest = open_artifact(directory, request.manifest_sha256)
     _require_format(request.backend, manifest)
-    return manifest
+    if manifest.native is not None and BACKENDS[request.backend].computes:
+        choice = choose_here(manifest.native, installed_runtime(), request.settings.threads or usable_cores())
+        require_whole(libraries, choice.library)
+    return Subject(directory, manifest, libraries)
 
 
 def _require_settings(backend: str, settings: Settings) -> None:

@@ -17,10 +17,14 @@ from typing import BinaryIO, TypeVar
 from device_agent import ledger
 from device_agent.errors import UPDATE_BOTH, AgentError, BadRequest
 from device_agent.lock import DeviceLock
+from device_agent.machine import installed_runtime, this_machine
+from device_agent.manifest import NativeOperators
 from device_agent.messages.bench import BenchDone, BenchRequest
 from device_agent.messages.board import BoardFacts
 from device_agent.messages.greeting import AgentFault, Hello
 from device_agent.messages.ledger import Deployment
+from device_agent.messages.native import NativeFit
+from device_agent.native_store import choose_here, folder_of, state_of
 from device_agent.push import Pushing
 from device_agent.strict import StrictError
 from device_agent.wire import WIRE_VERSION, Message, Request, decode, encode
@@ -45,7 +49,7 @@ class Session:
     def serve(self) -> None:
         """Say hello, then answer for ever; the reading thread ends the process."""
         threading.Thread(target=self._read, daemon=True).start()
-        self.send(Hello(WIRE_VERSION, self.agent_sha256, platform.python_version(), platform.machine()))
+        self.send(Hello(WIRE_VERSION, self.agent_sha256, platform.python_version(), this_machine()))
         while True:
             self.send(self._answer(self._lines.get()))
 
@@ -64,6 +68,13 @@ class Session:
     def deployments(self, device: str) -> tuple[tuple[Deployment, ...], str | None]:
         """What was pushed to this device, and why the ledger alone could not tell."""
         return ledger.deployments(self.root, device, self.agent_sha256)
+
+    def native_fit(self, native: NativeOperators, threads: int) -> NativeFit:
+        """What of native models runs here. Raises `CannotRunNative`."""
+        from device_agent.probe import usable_cores
+
+        found = choose_here(native, installed_runtime(), threads or usable_cores())
+        return NativeFit(found.model, found.library, state_of(folder_of(self.root), found.library))
 
     def board_facts(self) -> BoardFacts:
         """The board as it is now."""

@@ -9,22 +9,25 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from device_agent.native_store import folder_of, sweep_libraries
+
 _PRESUMED_DEAD_S = 600.0  # a part that nobody wrote to for so long, where the system cannot tell who has it open
 
 
 def sweep(root: Path, agent: Path) -> None:
-    """Remove uploads without a push, parts without a writer and agents that nobody runs, but `agent`.
+    """Remove uploads without a push, parts without a writer, libraries without need, and other agents that nobody runs.
 
     The caller holds the lock, so no folder in `incoming` belongs to a living push. What cannot be removed stays.
     """
     incoming = root / "incoming"
     for upload in [] if incoming.is_symlink() else _inside(incoming, "*"):  # behind a link lie things of others
         _remove(upload)
-    for part in (*_inside(root, "*.part"), *_inside(root / "agents", "*.part")):
+    for part in (file for folder in (root, root / "agents", folder_of(root)) for file in _inside(folder, "*.part")):
         _remove_unless(part, _is_written)
     for other in _inside(root / "agents", "groupnl-agent-*.pyz"):
         if other.name != agent.name:
             _remove_unless(other, _is_run)
+    sweep_libraries(root, _remove)
 
 
 def hold_agent(path: Path) -> int:

@@ -17,7 +17,7 @@ from device_agent.strict import StrictError, from_dict, to_dict
 if TYPE_CHECKING:
     from device_agent.session import Session
 
-WIRE_VERSION = 4
+WIRE_VERSION = 5
 ANSWER_S = 30.0
 DISK_S = 300.0
 """To read an artifact back from a slow SD card, and to flush it."""
@@ -30,6 +30,7 @@ MESSAGE_FILES = (
     "device_agent.messages.lock",
     "device_agent.messages.ledger",
     "device_agent.messages.push",
+    "device_agent.messages.native",
     "device_agent.messages.bench",
 )
 

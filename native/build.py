@@ -25,7 +25,7 @@ _ROOT = _HERE.parent
 SOURCES = _HERE / "src"
 _OPERATORS = _ROOT / "exporters" / "native" / "operators.py"
 OLDEST_RUNTIME = "1.15.1"
-EXPORTS = frozenset({"RegisterCustomOps", "groupnl_native_version"})
+EXPORTS = frozenset({"RegisterCustomOps", "groupnl_native_version", "groupnl_native_instructions"})
 _EPILOG = """\
 examples:
   python native/build.py                          the library for this machine, where groupnl finds it

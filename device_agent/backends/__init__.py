@@ -7,6 +7,7 @@ import difflib
 import importlib
 import importlib.util
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,8 +15,18 @@ from device_agent.arrays import Arrays
 from device_agent.backend_table import BACKENDS, BackendEntry
 from device_agent.errors import BadRequest, MissingLibrary
 from device_agent.manifest import ArtifactManifest
+from device_agent.messages.bench import NativeRan
 from device_agent.packages import IN_ENVIRONMENT, install_remedy
 from device_agent.settings import Settings
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A verified artifact, and the folder of the native libraries, whichever it needs."""
+
+    directory: Path
+    manifest: ArtifactManifest
+    libraries: Path
 
 
 class Backend(Protocol):
@@ -24,9 +35,12 @@ class Backend(Protocol):
     versions: dict[str, str]
     """Versions of the libraries that do the work."""
 
-    def load(self, directory: Path, manifest: ArtifactManifest, settings: Settings) -> None:
+    native: NativeRan | None
+    """What ran of an artifact with native operators; None of any other."""
+
+    def load(self, subject: Subject, settings: Settings) -> None:
         """Build the model from the artifact's files, under the settings that the entry says are read; `threads` is at
-        least 1. Raises `BackendFailed`.
+        least 1. Raises `BackendFailed`, and of native operators `CannotRunNative` and `NativeDamaged`.
         """
 
     def prepare(self, inputs: Arrays) -> Any:

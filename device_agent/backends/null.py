@@ -1,23 +1,23 @@
 """A backend that loads nothing and answers zeros: it shows what the measuring itself costs."""
 
-from pathlib import Path
-
 import numpy as np
 
 from device_agent.arrays import Arrays
-from device_agent.manifest import ArtifactManifest
+from device_agent.backends import Subject
 from device_agent.settings import Settings
 
 
 class NullBackend:
     """Takes any artifact; its latencies are the harness's own."""
 
+    native = None
+
     def __init__(self) -> None:
         self.versions = {"numpy": np.__version__}
 
-    def load(self, directory: Path, manifest: ArtifactManifest, settings: Settings) -> None:
+    def load(self, subject: Subject, settings: Settings) -> None:
         """Remember what the outputs look like; the files stay unread."""
-        self._outputs = {info.name: np.zeros(info.shape, info.dtype) for info in manifest.outputs}
+        self._outputs = {info.name: np.zeros(info.shape, info.dtype) for info in subject.manifest.outputs}
 
     def prepare(self, inputs: Arrays) -> Arrays:
         """The inputs as they are."""

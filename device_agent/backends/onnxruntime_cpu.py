@@ -7,8 +7,12 @@ import numpy as np
 import onnxruntime
 
 from device_agent.arrays import Arrays
-from device_agent.errors import BackendFailed
-from device_agent.manifest import ArtifactManifest
+from device_agent.backends import Subject
+from device_agent.errors import BackendFailed, NativeDamaged
+from device_agent.manifest import NativeOperators
+from device_agent.messages.bench import NativeRan
+from device_agent.native import NotThisLibrary, instructions, register
+from device_agent.native_store import PUSH_AGAIN, choose_here
 from device_agent.settings import GraphLevel, Settings
 
 _LEVELS: dict[GraphLevel, onnxruntime.GraphOptimizationLevel] = {
@@ -23,14 +27,19 @@ class OnnxRuntimeBackend:
     """Runs an ONNX file; batch and shapes are the manifest's."""
 
     def __init__(self) -> None:
+        self.native: NativeRan | None = None
         self.versions = {"onnxruntime": str(onnxruntime.__version__), "numpy": np.__version__}
 
-    def load(self, directory: Path, manifest: ArtifactManifest, settings: Settings) -> None:
-        """Create the session."""
-        options = _session_options(settings)
+    def load(self, subject: Subject, settings: Settings) -> None:
+        """Create the session, with the library of native operators where the model has some."""
+        options, manifest = _session_options(settings), subject.manifest
         self._outputs = [info.name for info in manifest.outputs]
+        file = manifest.file("model").name
+        if manifest.native is not None:
+            self.native = _register(options, manifest.native, subject.libraries, settings.threads)
+            file = self.native.file
         try:
-            path = str(directory / manifest.file("model").name)
+            path = str(subject.directory / file)
             self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # the runtime raises a family of its own without a common base
             raise BackendFailed(
@@ -49,6 +58,23 @@ class OnnxRuntimeBackend:
     def outputs(self, result: Any) -> Arrays:
         """Each by its name."""
         return {name: np.asarray(array) for name, array in zip(self._outputs, result, strict=True)}
+
+
+def _register(options: onnxruntime.SessionOptions, native: NativeOperators, libraries: Path, threads: int) -> NativeRan:
+    """Give the session the operators; what will run. Raises `CannotRunNative`, `NativeDamaged`."""
+    choice = choose_here(native, str(onnxruntime.__version__), threads)
+    path = libraries / choice.library.sha256
+    try:
+        register(options, path)
+        kernels = instructions(path)
+    except NotThisLibrary as error:
+        raise NativeDamaged(str(error), PUSH_AGAIN) from error
+    except Exception as error:  # of the runtime's own
+        raise BackendFailed(
+            f"ONNX Runtime {onnxruntime.__version__} cannot load the native library: {error}.",
+            "Push again with this version of groupnl, or export with --optimize full and push that.",
+        ) from error
+    return NativeRan(choice.model.file, choice.model.block, choice.library.sha256, kernels)
 
 
 def _session_options(settings: Settings) -> onnxruntime.SessionOptions:

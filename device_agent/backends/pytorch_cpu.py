@@ -3,7 +3,6 @@
 The one place where the agent imports the project's models, which travel in the same bundle.
 """
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,8 +10,8 @@ import torch
 from safetensors.torch import load_file
 
 from device_agent.arrays import Arrays
+from device_agent.backends import Subject
 from device_agent.errors import BackendFailed
-from device_agent.manifest import ArtifactManifest
 from device_agent.settings import Settings
 from device_agent.strict import StrictError, from_dict
 from groupnl_deploy.models.inference import inference_form
@@ -23,16 +22,19 @@ from groupnl_deploy.models.spec import ModelSpec
 class PyTorchBackend:
     """Runs the eager net under `inference_mode`."""
 
+    native = None
+
     def __init__(self) -> None:
         self.versions = {"torch": torch.__version__, "numpy": np.__version__}
 
-    def load(self, directory: Path, manifest: ArtifactManifest, settings: Settings) -> None:
+    def load(self, subject: Subject, settings: Settings) -> None:
         """Build the net, copy the weights in, set the threads for the whole process."""
         torch.set_num_threads(settings.threads)
+        manifest = subject.manifest
         try:
             build = {"eager": create_model, "inference": inference_form}[manifest.form]
             model = build(from_dict(ModelSpec, manifest.model, "model"))
-            model.load_state_dict(load_file(directory / manifest.file("model").name))
+            model.load_state_dict(load_file(subject.directory / manifest.file("model").name))
         except (StrictError, ValueError, RuntimeError) as error:
             raise BackendFailed(
                 f"PyTorch {torch.__version__} cannot build the model: {error}.", "Export and push it again."

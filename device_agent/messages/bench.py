@@ -88,11 +88,29 @@ class BenchBegun(Message):
 
 
 @dataclass(frozen=True)
+class NativeRan:
+    """What ran of an artifact with native operators.
+
+    Args:
+        file: the model's.
+        block: of its layout; 0 for the plain one.
+        library_sha256: of the library that computed the operators.
+        instructions: the kernels that the library chose: "avx512", "avx2", "neon" or "portable".
+    """
+
+    file: str
+    block: int
+    library_sha256: str
+    instructions: str
+
+
+@dataclass(frozen=True)
 class Loaded(Message):
-    """The runtime has the model: its libraries' versions, and the resident memory now."""
+    """The runtime has the model: its libraries' versions, the resident memory now, what ran of a native artifact."""
 
     versions: dict[str, str]
     rss_bytes: int
+    native: NativeRan | None = None
 
 
 @dataclass(frozen=True)

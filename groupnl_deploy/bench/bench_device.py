@@ -2,6 +2,7 @@
 
 import os.path
 import re
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from groupnl_deploy.bench.session import Subject, Watch, run_session
 from groupnl_deploy.bench.unfinished import unfinished_run
 from groupnl_deploy.deploy.inventory import get_device
 from groupnl_deploy.deploy.ledger import find_deployment, may_begin_artifact_id, remote_manifest
+from groupnl_deploy.deploy.native import send_library
 from groupnl_deploy.deploy.push import deploy_artifact
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.mistaken import refusal
@@ -55,11 +57,15 @@ def bench_device(
     device, wanted = get_device(device_name), _artifact_id(artifact)
     _require_possible(backend, settings, plan, out)
     folder = None if artifact is None or not (Path(artifact) / MANIFEST_FILE).is_file() else Path(artifact)
-    with connect(device) as transport, open_agent(transport) as agent:
-        if folder is not None:
-            _push_if_missing(agent, device.name, folder, wanted, wait_s, reporter)
+    with connect(device) as transport, ExitStack() as running:
+        agent = running.enter_context(open_agent(transport))
+        if folder is not None and _push_if_missing(agent, device.name, folder, wanted, wait_s, reporter):
+            running.close()  # the push may have built a library that this agent's bundle knows nothing of
+            agent = running.enter_context(open_agent(transport))
         deployment = _locked(agent, device.name, backend, wanted, wait_s, reporter)
         subject = _subject(transport, deployment, settings.workload.images, data, reporter)
+        if subject.manifest.native is not None and BACKENDS[backend].computes:
+            send_library(agent, transport, subject.manifest.native, settings.threads, mend=False)
         name = subject.manifest.label
         out = out or _default_run_folder(name, backend)
         reporter.note(f"{device.name} runs {name} ({subject.deployment.artifact_sha256[:12]}) with {backend}")
@@ -90,11 +96,16 @@ def _require_possible(backend: str, settings: Settings, plan: MeterPlan | None, 
 
 def _push_if_missing(
     agent: AgentClient, device: str, folder: Path, wanted: str | None, wait_s: float, reporter: Reporter
-) -> None:
-    """Push an artifact that the device has not got, and say so. The agent holds no lock yet that a push waits for."""
-    if all(one.artifact_sha256 != wanted for one in agent.ask(ReadLedger(device)).deployments):
-        reporter.note(f"{device} has no {folder} yet, so it is pushed first.")
-        deploy_artifact(folder, device, reporter, wait_s=wait_s)
+) -> bool:
+    """Push an artifact that the device has not got, and say so. The agent holds no lock yet that a push waits for.
+
+    Returns whether it has native operators and was pushed.
+    """
+    if any(one.artifact_sha256 == wanted for one in agent.ask(ReadLedger(device)).deployments):
+        return False
+    reporter.note(f"{device} has no {folder} yet, so it is pushed first.")
+    deploy_artifact(folder, device, reporter, wait_s=wait_s)
+    return open_artifact(folder).manifest.native is not None
 
 
 def _locked(

@@ -27,7 +27,7 @@ class IncompleteRun(RunFrame):
     arrived: Arrived
     ended_by: str
     power: PowerRecord | None
-    schema_version: int = 1
+    schema_version: int = 2
 
     @property
     def ended(self) -> str:

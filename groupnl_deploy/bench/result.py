@@ -12,6 +12,7 @@ from device_agent.messages.bench import (
     Checked,
     Latencies,
     Loaded,
+    NativeRan,
     Phase,
     PhaseMark,
     PhaseSpan,
@@ -37,7 +38,7 @@ class BenchResult:
     """Everything measured, raw: each latency of the steady window, each phase, the board before and after.
 
     `predictions` has the arg-max for every image sent, from the `check` phase. `settings` are those that were applied:
-    the threads are as many as there were.
+    the threads are as many as there were. `native` is what ran of an artifact with native operators, null of any other.
     """
 
     manifest_sha256: str
@@ -52,6 +53,7 @@ class BenchResult:
     memory: Memory
     board_before: BoardFacts
     board_after: BoardFacts
+    native: NativeRan | None = None
 
     def span(self, phase: Phase) -> PhaseSpan:
         """The phase's span; every result has every phase."""
@@ -118,4 +120,5 @@ def assemble(request: BenchRequest, arrived: Arrived) -> BenchResult:
         memory=Memory(begun.rss_bytes, loaded.rss_bytes, done.rss_peak_bytes),
         board_before=begun.board,
         board_after=done.board,
+        native=loaded.native,
     )

@@ -21,7 +21,7 @@ from power.renewal import judged
 from power.trace import MeterFacts, PowerTrace
 from power.trace_io import read_csv, write_csv
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 _BENCH_AGAIN = "The folder is not as groupnl bench wrote it: bench again."
 
 

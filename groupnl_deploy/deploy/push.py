@@ -5,6 +5,7 @@ no push and no benchmark, ever meet, and a host that dies leaves nothing that th
 """
 
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,9 +13,10 @@ from device_agent.messages.ledger import Deployment
 from device_agent.messages.push import CommitPush, OpenPush
 from exporters.artifact import Artifact, open_artifact
 from groupnl_deploy.deploy.inventory import get_device
+from groupnl_deploy.deploy.native import agent_with_library, send_library
 from groupnl_deploy.errors import DeviceFault
 from groupnl_deploy.mistaken import require_is
-from groupnl_deploy.progress import Reporter, Say
+from groupnl_deploy.progress import Reporter, Silence
 from groupnl_deploy.recheck import require_artifact
 from groupnl_deploy.remote.agent import open_agent
 from groupnl_deploy.remote.connect import connect
@@ -43,7 +45,7 @@ def deploy_artifact(
             artifact,
             lambda done, total: task(done, total, "bytes"),
             wait_s=wait_s,
-            say=reporter.note,
+            reporter=reporter,
         )
 
 
@@ -58,15 +60,21 @@ def push_artifact(
     sent: Sent = lambda done, total: None,
     *,
     wait_s: float = DEFAULT_WAIT_S,
-    say: Say = lambda text: None,
+    reporter: Reporter | None = None,
 ) -> Deployment:
     """Upload, then have the agent verify, name and record it in one step. What is there already is not sent again.
 
-    Waits up to `wait_s` for whatever else runs on the device; `say` is told, in a sentence, for whom.
-    Raises `DiskFull`, `VerificationFailed`, `DeviceUnreachable`, `DeviceFault`.
+    Waits up to `wait_s` for whatever else runs on the device; `reporter` is told, in a sentence, for whom. With native
+    operators goes the library that computes them there; what cannot run there is refused first.
+    Raises `DiskFull`, `VerificationFailed`, `DeviceUnreachable`, `DeviceFault`, `UsageError`.
     """
-    with open_agent(transport) as agent:
-        take_lock(agent, transport.name, f"a push of {artifact.manifest.label}", wait_s, say)
+    native, reporter = artifact.manifest.native, reporter or Silence()
+    with ExitStack() as running:
+        agent = running.enter_context(open_agent(transport))
+        agent = agent_with_library(running, transport, agent, native, reporter)
+        take_lock(agent, transport.name, f"a push of {artifact.manifest.label}", wait_s, reporter.note)
+        if native is not None:
+            send_library(agent, transport, native, threads=1, mend=True)
         incoming = agent.ask(OpenPush(artifact.sha256)).incoming
         if incoming is not None:
             try:

@@ -1,6 +1,7 @@
 """The agent as one file: a `.pyz` that is the same to the byte whenever it is built from the same sources.
 
-It holds `device_agent` and the torch-only `groupnl_deploy.models`, which its PyTorch backend builds nets from.
+It holds `device_agent`, the torch-only `groupnl_deploy.models`, which its PyTorch backend builds nets from, and the
+records of the native libraries that this installation has: the only ones that the agent accepts.
 """
 
 import io
@@ -10,7 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import device_agent
+from device_agent.native import LIBRARIES_FILE, Libraries
+from device_agent.strict import to_json
 from groupnl_deploy import models
+from groupnl_deploy.native.libraries import libraries
 from groupnl_deploy.workspace import sha256_hex
 
 # Zip cannot store an earlier date; a fixed one keeps the bytes equal.
@@ -47,6 +51,8 @@ def build_bundle() -> AgentBundle:
 def _sources() -> Iterator[tuple[str, bytes]]:
     agent, host = _folder(device_agent.__file__), _folder(models.__file__).parent
     yield "__main__.py", _MAIN
+    known = sorted((file.record for file in libraries()), key=lambda record: record.sha256)
+    yield f"device_agent/{LIBRARIES_FILE}", to_json(Libraries(tuple(known))).encode()
     yield "groupnl_deploy/__init__.py", (host / "__init__.py").read_bytes()
     yield from _package(agent, "device_agent")
     yield from _package(host / "models", "groupnl_deploy/models")

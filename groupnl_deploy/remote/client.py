@@ -10,6 +10,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from device_agent.machine import Machine
 from device_agent.messages.bench import BenchDone, BenchNews, BenchRequest, ImagePayload, PhaseMark
 from device_agent.messages.clock import Ping
 from device_agent.messages.greeting import AgentFault, Hello
@@ -23,6 +24,7 @@ from groupnl_deploy.errors import (
     DeviceUnreachable,
     DiskFull,
     GroupNLError,
+    NoNativeLibrary,
     UsageError,
     VerificationFailed,
 )
@@ -54,7 +56,9 @@ class ClockProbe:
 
 
 class AgentClient:
-    """A running agent whose identity was checked. Made by `start_agent`."""
+    """A running agent whose identity was checked. Made by `start_agent`. `machine` is what it runs on."""
+
+    machine: Machine
 
     def __init__(self, process: Process, device_name: str) -> None:
         self._process, self._device_name = process, device_name
@@ -155,6 +159,11 @@ def fault_error(fault: AgentFault, device_name: str) -> GroupNLError:
         "bad_request": UsageError,
         "disk_full": DiskFull,
         "busy": DeviceBusy,
+        "native_damaged": VerificationFailed,
+        "native_no_library": NoNativeLibrary,
+        # Another artifact is what helps; where another runtime does, it is a fault of the device's.
+        **dict.fromkeys(("native_32_bit", "native_libc", "native_instructions", "native_block"), UsageError),
+        **dict.fromkeys(("native_operators", "native_threads"), UsageError),
     }
     return kinds.get(fault.code, DeviceFault)(f"{device_name}: {fault.message}", fault.remedy)
 
@@ -167,6 +176,7 @@ def start_agent(transport: Transport, remote_path: str, sha256: str) -> Iterator
         client = AgentClient(process, transport.name)
         hello = client._expect(Hello, client._receive(_START_S))
         _check_identity(hello, sha256, transport.name)
+        client.machine = hello.machine
         yield client
     finally:
         process.stop()

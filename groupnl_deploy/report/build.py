@@ -19,7 +19,7 @@ from power.errors import PowerError
 from power.renewal import renewed_too_fast
 from power.trace import PowerTrace
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 # The paper's Tables 11 and 12 give time and energy for 100 images.
 PAPER_IMAGES = 100
 _WH_J = 3600.0

@@ -36,6 +36,7 @@ class Identity:
     torch. `source_sha256` tells two trainings of one network apart; `source` is "checkpoint" or "onnx", a file of
     somebody else's, of which nobody knows whether it is `trained`. `input_shape` is an image's, (C, H, W), else the
     first input's; `inputs` are all of a model that takes no image. `images` counts samples for such a model.
+    `model_file`, `instructions` and `library_sha256` are what ran of an artifact with native operators.
     """
 
     model: str
@@ -66,6 +67,9 @@ class Identity:
     system: str
     governor: str | None
     versions: str
+    model_file: str | None
+    instructions: str | None
+    library_sha256: str | None
     meter: str | None
     image_source: str
     images: int
@@ -110,6 +114,7 @@ def identify(run: BenchRun, trace: PowerTrace | None, name: str) -> Identity:
         system=f"{board.system}, kernel {board.kernel}, Python {board.python}, {board.machine}",
         governor=board.governor,
         versions=", ".join(f"{library} {version}" for library, version in sorted(run.result.versions.items())),
+        **_native(run),
         meter=None if trace is None else f"{trace.facts.meter}, {trace.facts.transport}",
         image_source=run.images.source,
         images=run.request.images_sent or manifest.samples,
@@ -131,6 +136,16 @@ def _if_read(run: BenchRun, setting: str) -> Any:
     """The setting's value; None where the backend does not read it, or is one that only another version knows."""
     entry = BACKENDS.get(run.result.backend)
     return getattr(run.result.settings, setting) if entry and setting in entry.settings else None
+
+
+def _native(run: BenchRun) -> dict[str, Any]:
+    """What ran of an artifact with native operators; nothing of any other."""
+    ran = run.result.native
+    return {
+        "model_file": ran and ran.file,
+        "instructions": ran and ran.instructions,
+        "library_sha256": ran and ran.library_sha256,
+    }
 
 
 def _network(manifest: ArtifactManifest) -> dict[str, Any]:
@@ -292,6 +307,11 @@ def _setting(name: str) -> Trait:
     return Trait(name, heading, told=False, applies=lambda row: getattr(row, name) is not None)
 
 
+def _native_trait(name: str, heading: str, told: bool = True, shorten: int | None = None) -> Trait:
+    """One thing of what computed native operators."""
+    return Trait(name, heading, told, lambda row: row.instructions is not None, shorten)
+
+
 TRAITS: tuple[Trait, ...] = (
     Trait("network", "Model"),
     _WeightsTrait("trained", "Weights"),
@@ -318,6 +338,9 @@ TRAITS: tuple[Trait, ...] = (
     Trait("board", "Board"),
     Trait("governor", "Governor", told=False),
     _VersionsTrait("versions", "Versions"),
+    _native_trait("instructions", "Instructions"),
+    _native_trait("model_file", "File", told=False),
+    _native_trait("library_sha256", "Library", told=False, shorten=12),
     Trait("system", "System", told=False),
     Trait("meter", "Read with", told=False, applies=lambda row: row.meter is not None),
     Trait("image_source", "Images from", told=False),

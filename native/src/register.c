@@ -200,3 +200,6 @@ EXPORTED OrtStatus *RegisterCustomOps(OrtSessionOptions *options, const OrtApiBa
 
 // The version of the operator set that this library has.
 EXPORTED int groupnl_native_version(void) { return GNL_OPERATOR_SET; }
+
+// The name of the kernels that sessions get on this processor.
+EXPORTED const char *groupnl_native_instructions(void) { return gnl_best()->name; }

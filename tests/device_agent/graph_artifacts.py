@@ -92,12 +92,18 @@ def graph_artifact(
     model: Any,
     samples: Arrays | None = None,
     preprocessing: Preprocessing | None = None,
+    right: Any = None,
+    others: dict[str, Any] | None = None,
     **changes: Any,
 ) -> Artifact:
-    """The artifact of a graph that is shown `samples`, or images; a change is of the manifest."""
+    """The artifact of a graph that is shown `samples`, or images; a change is of the manifest.
+
+    `right` is a graph of the same answers that the runtime computes alone; `others` are further models by file.
+    """
     folder.mkdir(parents=True)
-    (folder / "model.onnx").write_bytes(model.SerializeToString())
-    session = onnxruntime.InferenceSession(str(folder / "model.onnx"), providers=["CPUExecutionProvider"])
+    for name, one in {"model.onnx": model, **(others or {})}.items():
+        (folder / name).write_bytes(one.SerializeToString())
+    session = onnxruntime.InferenceSession((right or model).SerializeToString(), providers=["CPUExecutionProvider"])
     inputs, outputs = (_infos(values) for values in (model.graph.input, model.graph.output))
     if samples is not None:
         write_arrays(folder / "samples.npz", samples)
@@ -107,8 +113,9 @@ def graph_artifact(
     right = dict(zip([info.name for info in outputs], session.run(None, golden), strict=True))
     write_arrays(folder / "golden_input.npz", golden)
     write_arrays(folder / "golden_output.npz", right)
-    files = {"model": "model.onnx", "golden_input": "golden_input.npz", "golden_output": "golden_output.npz"}
-    files |= {} if samples is None else {"samples": "samples.npz"}
+    files = {"model.onnx": "model", "golden_input.npz": "golden_input", "golden_output.npz": "golden_output"}
+    files |= {} if samples is None else {"samples.npz": "samples"}
+    files |= dict.fromkeys(others or (), "other_model")
     facts: dict[str, Any] = {
         "format": "onnx",
         "label": model.graph.name,
@@ -117,7 +124,7 @@ def graph_artifact(
         "data": None,
         "accuracy": None,
         "source": Source("onnx", hashlib.sha256(model.SerializeToString()).hexdigest(), "mine.onnx"),
-        "files": tuple(ArtifactFile.in_role(role, folder / name) for role, name in files.items()),  # type: ignore
+        "files": tuple(ArtifactFile.in_role(role, folder / name) for name, role in files.items()),  # type: ignore
         "inputs": inputs,
         "outputs": outputs,
         "preprocessing": preprocessing,

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, get_args
 
 import onnxruntime
@@ -9,7 +10,7 @@ import pytest
 
 from device_agent import wire
 from device_agent.backend_table import BACKENDS, require_read, unread_settings
-from device_agent.backends import open_backend
+from device_agent.backends import Subject, open_backend
 from device_agent.messages.bench import BenchRequest
 from device_agent.settings import GraphLevel, SettingError, Settings, Workload
 from device_agent.strict import StrictError
@@ -67,7 +68,7 @@ def test_onnxruntime_runs_under_the_settings_it_was_given(untrained, level: Grap
     """Read back from the session, which has what it was made with."""
     settings = Settings(2, spinning=level == "all", arena=level == "all", graph_level=level)
     backend: Any = open_backend("onnxruntime")
-    backend.load(untrained.onnx.directory, untrained.onnx.manifest, settings)
+    backend.load(Subject(untrained.onnx.directory, untrained.onnx.manifest, Path("none")), settings)
     applied = backend._session.get_session_options()
     assert applied.intra_op_num_threads == 2
     assert applied.get_session_config_entry("session.intra_op.allow_spinning") == ("1" if level == "all" else "0")
@@ -84,7 +85,8 @@ def test_the_threads_of_pytorch_are_those_it_was_given(untrained) -> None:
     try:
         for threads in (1, 2):
             settings = replace(Settings(), threads=threads)
-            open_backend("pytorch").load(untrained.torch.directory, untrained.torch.manifest, settings)
+            subject = Subject(untrained.torch.directory, untrained.torch.manifest, Path("none"))
+            open_backend("pytorch").load(subject, settings)
             assert torch.get_num_threads() == threads
     finally:
         torch.set_num_threads(before)

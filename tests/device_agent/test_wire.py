@@ -5,12 +5,15 @@ from pathlib import Path
 import pytest
 
 from device_agent import wire
+from device_agent.machine import Machine
 from device_agent.manifest import (
     MANIFEST_SCHEMA_VERSION,
     ArtifactFile,
     ArtifactManifest,
     DataRecord,
     Golden,
+    NativeModel,
+    NativeOperators,
     Parity,
     Preprocessing,
     Source,
@@ -25,6 +28,7 @@ from device_agent.messages.bench import (
     ImagePayload,
     Latencies,
     Loaded,
+    NativeRan,
     PhaseMark,
     PhaseSpan,
     Progress,
@@ -34,14 +38,17 @@ from device_agent.messages.clock import Ping, Pong
 from device_agent.messages.greeting import AgentFault, Hello
 from device_agent.messages.ledger import Deployment, LedgerRead, ReadLedger
 from device_agent.messages.lock import LockTaken, TakeLock, Waiting
+from device_agent.messages.native import AskNative, LibraryPlaced, NativeFit, PlaceLibrary
 from device_agent.messages.push import CommitPush, OpenPush, PushOpened
+from device_agent.native import NativeLibrary
 from device_agent.settings import Settings
 from device_agent.strict import StrictError
 
 BOARD = BoardFacts(None, "aarch64", "Debian", "6.1", "3.11.2", 4, 1, 2, 3, "ondemand", 1.5e9, 48.3, 0)
 DEPLOYMENT = Deployment("pi", "a" * 64, "net", "onnx", "b" * 64, "2026-11-26T12:00:00+00:00", None)
+NATIVE = NativeModel("model.onnx", 0, "1.15.1", None, "1.17.0")
 MESSAGES: list[wire.Message] = [
-    Hello(1, "c" * 64, "3.11.2", "aarch64"),
+    Hello(1, "c" * 64, "3.11.2", Machine("linux", "aarch64", 64, "glibc", "2.36", 0)),
     Ping(),
     Pong(12345678901234567),
     Probe(),
@@ -51,6 +58,10 @@ MESSAGES: list[wire.Message] = [
     LockTaken(),
     OpenPush("a" * 64),
     PushOpened("incoming/0123"),
+    AskNative(NativeOperators("groupnl.native", 1, {"Depthwise": 2}, (NATIVE,)), 0),
+    NativeFit(NATIVE, NativeLibrary("d" * 64, 5, "linux", "aarch64", "glibc", "2.17", 1, "1.15.1"), "missing"),
+    PlaceLibrary("d" * 64),
+    LibraryPlaced(),
     CommitPush("pi", "2026-11-26T12:00:00+00:00"),
     DEPLOYMENT,
     ReadLedger("pi"),
@@ -61,7 +72,7 @@ MESSAGES: list[wire.Message] = [
     Progress(1, 3),
     BenchBegun("b" * 64, Settings(2), BOARD, 1),
     PhaseSpan("steady", 5, 6, CpuUse(1.0, 0.5, 0.01, 4, 0.5, 0.0, None, None, None, 1.5e9)),
-    Loaded({"numpy": "2"}, 2),
+    Loaded({"numpy": "2"}, 2, NativeRan("model.onnx", 16, "d" * 64, "avx512")),
     Checked(10, (1, 2)),
     Latencies((5, 6, 7)),
     BenchDone(3, 3, BOARD),
@@ -84,6 +95,7 @@ def test_the_cases_above_are_all_messages() -> None:
     "line",
     [
         b'{"type":"open_push","manifest_sha256":"../../../etc"}',
+        b'{"type":"place_library","sha256":"../agents/x"}',
         b"",
         b"hello pi",
         b"[]",
@@ -114,10 +126,22 @@ def test_a_file_is_found_by_its_role_and_a_role_that_no_file_has_is_named() -> N
         manifest.file("golden_input")
 
 
-@pytest.mark.parametrize("count, words", [(0, "no files in the role model"), (2, "2 files in the role model")])
-def test_a_role_that_no_file_or_several_have_is_damage(tmp_path: Path, count: int, words: str) -> None:
-    manifest = _manifest()
-    assert words in (dataclasses.replace(manifest, files=manifest.files * count).damage(tmp_path) or "")
+def test_a_role_that_no_file_or_several_have_is_damage(tmp_path: Path) -> None:
+    none = dataclasses.replace(_manifest(), files=())
+    assert "no files in the role model" in (none.damage(tmp_path) or "")
+    twice = (ArtifactFile("one.npz", "e" * 64, 3, "golden_input"), ArtifactFile("two.npz", "e" * 64, 3, "golden_input"))
+    golden = dataclasses.replace(_manifest(), files=(*_manifest().files, *twice), golden=Golden((1e-3,)))
+    assert "2 files in the role golden_input" in (golden.damage(tmp_path) or "")
+
+
+def test_several_model_files_need_a_record_of_each() -> None:
+    with pytest.raises(ValueError, match="its model files are"):
+        dataclasses.replace(_manifest(), files=_manifest().files * 2)
+    operators = NativeOperators(
+        "groupnl.native", 1, {"Depthwise": 1}, (dataclasses.replace(NATIVE, file="other.onnx"),)
+    )
+    with pytest.raises(ValueError, match="its model files are"):
+        dataclasses.replace(_manifest(), native=operators)
 
 
 def test_a_golden_pair_needs_its_two_files(tmp_path: Path) -> None:

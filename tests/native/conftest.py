@@ -18,6 +18,7 @@ _SOURCE = """\
 #define PUBLIC __attribute__((visibility("default")))
 unsigned hidden_from_all = 1;
 PUBLIC unsigned groupnl_native_version(void) { return hidden_from_all; }
+PUBLIC const char *groupnl_native_instructions(void) { return "none"; }
 PUBLIC void *RegisterCustomOps(void *options, const void *base) {
   return base ? options : malloc((size_t)powf(2.0f, (float)(size_t)options));
 }
@@ -32,7 +33,7 @@ def zig_cache() -> Path:
 
 @pytest.fixture
 def small_checkout(tmp_path: Path, zig_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The scripts of this checkout, with a library of two functions in place of ours."""
+    """The scripts of this checkout, with a library of three functions in place of ours."""
     monkeypatch.setenv("ZIG_GLOBAL_CACHE_DIR", str(zig_cache))
     return make_small_checkout(tmp_path / "checkout")
 

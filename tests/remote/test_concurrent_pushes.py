@@ -191,11 +191,12 @@ def test_a_push_waits_for_a_benchmark_and_says_so(device: Device, artifacts: tup
     with connect(device) as transport, open_agent(transport) as benching:
         benching.take_lock("a benchmark of net from laptop", 0, lambda other: None)
 
-        def free(text: str) -> None:
-            said.append(text)
-            benching._process.stop()
+        class Freeing(Silence):
+            def note(self, text: str) -> None:
+                said.append(text)
+                benching._process.stop()
 
-        pushed = push_artifact(transport, artifacts[0], wait_s=60, say=free)
+        pushed = push_artifact(transport, artifacts[0], wait_s=60, reporter=Freeing())
         assert pushed.artifact_sha256 == artifacts[0].sha256
     assert len(said) == 1 and "busy with a benchmark of net from laptop" in said[0] and "up to 60 s" in said[0]
 

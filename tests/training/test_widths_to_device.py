@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from device_agent.backends import Subject
 from device_agent.backends.onnxruntime_cpu import OnnxRuntimeBackend
 from device_agent.backends.pytorch_cpu import PyTorchBackend
 from device_agent.settings import Settings
@@ -30,7 +31,7 @@ def test_a_pruned_network_gives_the_same_answers_on_a_device(few_digits: Dataset
     for format, backend in (("onnx", OnnxRuntimeBackend()), ("torch", PyTorchBackend())):
         artifact = export_checkpoint(tmp_path / "net", tmp_path / format, format, ExportOptions("none"))
         require_artifact(artifact, tmp_path / "net")
-        backend.load(artifact.directory, artifact.manifest, Settings(threads=1))
+        backend.load(Subject(artifact.directory, artifact.manifest, tmp_path), Settings(threads=1))
         answer = backend.outputs(backend.run(backend.prepare({"input": image})))["logits"]
         np.testing.assert_allclose(answer, right, rtol=1e-3, atol=1e-4)
         assert artifact.manifest.label == spec.label

@@ -1,0 +1,87 @@
+"""What this machine is to a native library: system, processor, C library. Standard library only."""
+
+import importlib.metadata
+import os
+import platform
+import re
+import struct
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+# The runtime has blocks of 16 wherever there is AVX-512F, and of 8 with AVX2 and FMA. Our kernels for them are built
+# for the whole of x86-64-v4 and x86-64-v3, in the kernel's words.
+_V3 = frozenset({"avx2", "fma", "f16c", "bmi1", "bmi2", "movbe", "abm"})
+_V4 = _V3 | {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"}
+
+
+@dataclass(frozen=True)
+class Machine:
+    """This machine as the running Python sees it.
+
+    Args:
+        system: "linux", "macos", or what Python calls another.
+        machine: the kernel's word for the processor's architecture, such as "x86_64" or "aarch64".
+        bits: of the userland: 32 for a 32-bit Python, whatever the kernel is.
+        libc: "glibc", "musl"; null where it is another or the system has just one.
+        libc_version: null where it does not tell.
+        block: of ONNX Runtime's layout in blocks: 16 with AVX-512, 8 with AVX2 and FMA, else 0.
+    """
+
+    system: str
+    machine: str
+    bits: int
+    libc: str | None
+    libc_version: str | None
+    block: int
+
+    def __str__(self) -> str:
+        return f"{self.system} on {self.machine}"
+
+
+def this_machine() -> Machine:
+    """Read from the kernel and from the running process."""
+    system = {"darwin": "macos"}.get(sys.platform, sys.platform)
+    bits, machine = 8 * struct.calcsize("P"), platform.machine()
+    libc, version = libc_of(_confstr(), _text(Path("/proc/self/maps"))) if system == "linux" else (None, None)
+    return Machine(system, machine, bits, libc, version, block_of(_text(Path("/proc/cpuinfo"))))
+
+
+def libc_of(confstr: str | None, maps: str) -> tuple[str | None, str | None]:
+    """The C library's name and version: by what it says of itself (glibc alone does), else by what is mapped."""
+    name, _, version = (confstr or "").partition(" ")
+    if name == "glibc" and version:
+        return name, version
+    return ("musl" if re.search(r"/(ld-musl-|libc\.musl-)", maps) else None), None
+
+
+def block_of(cpuinfo: str) -> int:
+    """The block of the first processor in Linux's list; 0 for one without vectors of eight, as every Arm is.
+
+    Where a processor has AVX-512F without the rest of x86-64-v4, the runtime has blocks that our kernels have not: 0.
+    """
+    found = re.search(r"^flags\s*:(.*)$", cpuinfo, re.MULTILINE)
+    flags = frozenset(found[1].split()) if found else frozenset()
+    if "avx512f" in flags:
+        return 16 if flags >= _V4 else 0
+    return 8 if flags >= _V3 else 0
+
+
+def installed_runtime() -> str | None:
+    """The version of the ONNX Runtime that is installed, without importing it; null where none says so."""
+    with suppress(importlib.metadata.PackageNotFoundError):
+        return importlib.metadata.version("onnxruntime")
+    return None
+
+
+def _confstr() -> str | None:
+    with suppress(ValueError, OSError):  # a C library that is not glibc knows no such name
+        return os.confstr("CS_GNU_LIBC_VERSION")
+    return None
+
+
+def _text(path: Path) -> str:
+    with suppress(OSError):
+        return path.read_text(errors="replace")
+    return ""
