@@ -1,10 +1,12 @@
 """What an ONNX file says of itself: versions, names and shapes."""
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exporters.errors import ArtifactDamaged
+from exporters.native.operators import DOMAIN, RUNTIME_DOMAIN
 
 if TYPE_CHECKING:
     import onnx
@@ -26,13 +28,29 @@ class Value:
 
 @dataclass(frozen=True)
 class GraphFacts:
-    """Versions, inputs and outputs, and how many nodes the graph has. Inputs that are weights are none."""
+    """Versions, inputs and outputs, and how many nodes the graph has. Inputs that are weights are none.
+
+    Args:
+        opset: of ONNX's own operators.
+        ir_version: of the file.
+        inputs: in their order.
+        outputs: in their order.
+        nodes: how many there are.
+        native: how many native operators of each name (`exporters.native.operators`).
+        native_version: that the file asks for; None without such operators.
+        blocks: the blocks that native operators name; 0 is the plain layout.
+        in_blocks: whether a node has images in blocks, one of the runtime's own or a native one.
+    """
 
     opset: int | None
     ir_version: int | None
     inputs: tuple[Value, ...]
     outputs: tuple[Value, ...]
     nodes: int
+    native: dict[str, int]
+    native_version: int | None
+    blocks: frozenset[int]
+    in_blocks: bool
 
 
 def read_graph_facts(path: Path) -> GraphFacts:
@@ -53,7 +71,17 @@ def _facts(model: "onnx.ModelProto") -> GraphFacts:
         tuple(_value(value) for value in model.graph.input if value.name not in weights),
         tuple(map(_value, model.graph.output)),
         len(model.graph.node),
+        *_native(model),
     )
+
+
+def _native(model: "onnx.ModelProto") -> tuple[dict[str, int], int | None, frozenset[int], bool]:
+    """Of native operators: how many of each, their version, their blocks, and whether anything is in blocks."""
+    nodes = [node for node in model.graph.node if node.domain == DOMAIN]
+    blocks = frozenset(entry.i for node in nodes for entry in node.attribute if entry.name == "block")
+    in_blocks = any(blocks) or any(node.domain == RUNTIME_DOMAIN for node in model.graph.node)
+    version = next((known.version for known in model.opset_import if known.domain == DOMAIN), None)
+    return dict(Counter(node.op_type for node in nodes)), version, blocks, in_blocks
 
 
 def _value(value: "onnx.ValueInfoProto") -> Value:

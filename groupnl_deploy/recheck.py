@@ -30,6 +30,7 @@ from groupnl_deploy.artifact_source import REMEDY, ExportedFrom, given_source, s
 from groupnl_deploy.errors import VerificationFailed
 from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.recheck_arrays import of_golden, of_samples
+from groupnl_deploy.recheck_native import of_native
 from groupnl_deploy.words import first_few
 from groupnl_deploy.workspace import CHECKPOINT_FILE
 
@@ -60,7 +61,9 @@ def require_artifact(artifact: Artifact, checkpoint: Path | None = None) -> tupl
     differing = [*(of_file(manifest) if spec is None else of_specification(manifest, spec)), *of_proof(manifest)]
     differing += [*of_making(manifest), *of_training(manifest), *of_golden(artifact), *of_samples(artifact)]
     if manifest.format == "onnx":
-        differing += of_graph(manifest, read_graph_facts(artifact.path("model")))
+        files = [file.name for file in manifest.files if file.role in ("model", "other_model")]
+        graphs = {name: read_graph_facts(artifact.directory / name) for name in files}
+        differing += [*of_graph(manifest, graphs[manifest.file("model").name]), *of_native(manifest, graphs)]
     if spec is not None and manifest.format == "torch":
         differing += of_no_graph(manifest)
         found = _stored(artifact.path("model"))
@@ -154,7 +157,8 @@ def _of_quantized(manifest: ArtifactManifest, golden: Golden) -> Iterator[str]:
 def of_making(manifest: ArtifactManifest) -> Iterator[str]:
     """The level against the passes or the form that it gives, and words that must be known ones."""
     ran = tuple(report.name for report in manifest.passes)
-    found = _LEVELS.get(ran, "full") if manifest.format == "onnx" and manifest.model else manifest.optimize
+    most = "native" if any(name.startswith("native_") for name in ran) else "full"
+    found = _LEVELS.get(ran, most) if manifest.format == "onnx" and manifest.model else manifest.optimize
     if manifest.format == "torch" and (manifest.form == "eager") != (manifest.optimize == "none"):
         found = "none" if manifest.form == "eager" else "standard or full"
     if manifest.optimize != found or found not in LEVELS:
@@ -192,7 +196,7 @@ def of_graph(manifest: ArtifactManifest, graph: GraphFacts) -> Iterator[str]:
     for what, said, right in pairs:
         if said != right:
             yield f"its {what} is {_one(said)}, and the graph's {_one(right)}"
-    if manifest.passes and manifest.passes[-1].nodes_after != graph.nodes:
+    if manifest.passes and not graph.in_blocks and manifest.passes[-1].nodes_after != graph.nodes:
         yield f"its last pass left {manifest.passes[-1].nodes_after} nodes, and the graph has {graph.nodes}"
 
 

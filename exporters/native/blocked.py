@@ -11,8 +11,8 @@ import onnx_ir as ir
 
 from exporters.native.blocked_convs import BlockedConvs
 from exporters.native.blocked_nodes import NODES, NativeNodes
-from exporters.native.layouts import RUNTIME_DOMAIN, TwoLayouts
-from exporters.native.operators import DOMAIN, VERSION
+from exporters.native.layouts import TwoLayouts
+from exporters.native.operators import DOMAIN, RUNTIME_DOMAIN, VERSION
 from exporters.native.shapes import learn_shapes
 from exporters.rules.graph import kind
 

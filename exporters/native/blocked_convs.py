@@ -8,8 +8,8 @@ import onnx_ir as ir
 
 from exporters.native.filters import apart_order, in_and_out_blocks, out_blocks, pad_axis, padded
 from exporters.native.fusions import Fused, fusions
-from exporters.native.layouts import RUNTIME_DOMAIN, TwoLayouts
-from exporters.native.operators import DOMAIN, GROUPNL
+from exporters.native.layouts import TwoLayouts
+from exporters.native.operators import DOMAIN, GROUPNL, RUNTIME_DOMAIN
 from exporters.native.shapes import constant_of
 from exporters.rules.graph import Array, constant, kind, known_convolution, number, only_output, only_reader, operand
 

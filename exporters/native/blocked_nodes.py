@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import onnx_ir as ir
 
-from exporters.native.layouts import RUNTIME_DOMAIN, TwoLayouts
-from exporters.native.operators import ACTIVATIONS, DOMAIN, GROUPNL, POINTWISE, SCALE
+from exporters.native.layouts import TwoLayouts
+from exporters.native.operators import ACTIVATIONS, DOMAIN, GROUPNL, POINTWISE, RUNTIME_DOMAIN, SCALE
 from exporters.rules.graph import constant, kind, number_of_axis, only_output, operand, same_shape, shape
 
 # Numbers that pad a block stay finite.

@@ -10,10 +10,10 @@ import numpy as np
 import onnx_ir as ir
 
 from exporters.native.filters import padded
+from exporters.native.operators import RUNTIME_DOMAIN
 from exporters.native.writer import GraphWriter
 from exporters.rules.graph import Array, shape
 
-RUNTIME_DOMAIN = "com.microsoft.nchwc"  # of ONNX Runtime's own operators on images in blocks
 _REORDERED_AT_ONCE = 4  # `ReorderInput` wants a multiple of so many channels
 
 

@@ -39,6 +39,9 @@ activation, block (0). With one pixel it is a product of matrix and vector.
 DOMAIN = "groupnl.native"
 VERSION = 1
 
+RUNTIME_DOMAIN = "com.microsoft.nchwc"
+"""Of ONNX Runtime's own operators on images in blocks."""
+
 GROUPNL, GENERATE, DEPTHWISE, SCALE, POINTWISE = "GroupNL", "Generate", "Depthwise", "Scale", "Pointwise"
 
 ACTIVATIONS = {"none": 0, "relu": 1, "relu6": 2, "hardswish": 3, "silu": 4, "hardsigmoid": 5, "sigmoid": 6}

@@ -11,7 +11,7 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper
 
-from exporters.native.layouts import RUNTIME_DOMAIN
+from exporters.native.operators import RUNTIME_DOMAIN
 from exporters.parity import session_of
 
 NEWEST_TRIED = "1.32.0"

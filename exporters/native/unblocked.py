@@ -11,8 +11,7 @@ import numpy as np
 import onnx_ir as ir
 
 from exporters.native.filters import apart_order, from_in_and_out_blocks, from_out_blocks
-from exporters.native.layouts import RUNTIME_DOMAIN
-from exporters.native.operators import DOMAIN, GENERATE, GROUPNL, SCALE, VERSION
+from exporters.native.operators import DOMAIN, GENERATE, GROUPNL, RUNTIME_DOMAIN, SCALE, VERSION
 from exporters.native.shapes import constant_of
 from exporters.native.writer import GraphWriter
 from exporters.rules.graph import Array, number, only_output

@@ -11,8 +11,7 @@ from onnx import helper
 
 from device_agent.manifest import Parity
 from exporters.native.blocked import in_blocks
-from exporters.native.layouts import RUNTIME_DOMAIN
-from exporters.native.operators import DOMAIN
+from exporters.native.operators import DOMAIN, RUNTIME_DOMAIN
 from exporters.native.runtimes import oldest_runtime, runtimes_block
 from exporters.native.unblocked import out_of_blocks
 from exporters.onnx_exporter import export_onnx
