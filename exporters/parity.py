@@ -26,13 +26,16 @@ from exporters.tolerances import ON_A_DEVICE, ONE_BY_ONE, QUANTIZED_TIES, ROUNDI
 # nothing, is wrong in something that these images hardly show.
 _STRANGE, _NEAR = 10, 0.05
 
+Register = Callable[[onnxruntime.SessionOptions], None]
+"""Gives a session operators that the runtime has not."""
+
 Found = Mapping[str, Sequence[Array]]
 """What was computed, by output: one array a run."""
 
 
-def prove_onnx(reference: Reference, model: onnx.ModelProto) -> Parity:
+def prove_onnx(reference: Reference, model: onnx.ModelProto, register: Register | None = None) -> Parity:
     """Run a graph in ONNX Runtime at every batch of the reference. Raises `ParityError`, `BatchBaked`."""
-    return _proved(reference, partial(onnx_answers, model, tuple(reference.outputs)))
+    return _proved(reference, partial(onnx_answers, model, tuple(reference.outputs), register=register))
 
 
 def prove_torch(reference: Reference, model: nn.Module) -> Parity:
@@ -242,31 +245,45 @@ def _clearest(reference: Reference) -> int:
     return int((two[:, -1] - two[:, 0]).argmax())
 
 
-def onnx_logits(model: onnx.ModelProto, inputs: Float32Array, batches: tuple[int, ...] = ONE_BY_ONE) -> Float32Array:
+def onnx_logits(
+    model: onnx.ModelProto,
+    inputs: Float32Array,
+    batches: tuple[int, ...] = ONE_BY_ONE,
+    register: Register | None = None,
+) -> Float32Array:
     """(M, classes) logits of a graph with one input and one output, in the order of `runs_of`."""
-    answers = onnx_answers(model, (model.graph.output[0].name,), samples_of(model.graph.input[0].name, inputs), batches)
+    samples = samples_of(model.graph.input[0].name, inputs)
+    answers = onnx_answers(model, (model.graph.output[0].name,), samples, batches, register)
     return np.concatenate(next(iter(answers.values())))
 
 
 def onnx_answers(
-    model: onnx.ModelProto, outputs: tuple[str, ...], samples: Sequence[Tensors], batches: tuple[int, ...]
+    model: onnx.ModelProto,
+    outputs: tuple[str, ...],
+    samples: Sequence[Tensors],
+    batches: tuple[int, ...],
+    register: Register | None = None,
 ) -> Found:
     """What ONNX Runtime on the CPU computes, by output, one array a run.
 
     Raises `BatchBaked` where a graph that runs on one sample does not on several, or mixes them up.
     """
-    session = session_of(model)
+    session = session_of(model, register=register)
     runs = [_one_run(session, outputs, run, batch) for run, batch in _with_batch(samples, batches)]
     return {name: [run[index] for run in runs] for index, name in enumerate(outputs)}
 
 
-def session_of(model: onnx.ModelProto, optimized: bool = True) -> onnxruntime.InferenceSession:
+def session_of(
+    model: onnx.ModelProto, optimized: bool = True, register: Register | None = None
+) -> onnxruntime.InferenceSession:
     """One thread on the CPU, with ONNX Runtime's own optimisations of the graph or without any."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 4  # what is wrong is raised as well
     if not optimized:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    if register is not None:
+        register(options)
     return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 

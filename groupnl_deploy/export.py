@@ -15,6 +15,7 @@ from device_agent.manifest import (
     ArtifactManifest,
     Format,
     Golden,
+    NativeOperators,
     Parity,
     PassReport,
     Preprocessing,
@@ -29,6 +30,7 @@ from exporters.choices import (
     OUTPUT_NAME,
 )
 from exporters.errors import BatchBaked, ParityError
+from exporters.native.models import write_models
 from exporters.onnx_exporter import export_onnx, opset_of
 from exporters.onnx_failures import require_fits_one_file
 from exporters.options import ExportOptions
@@ -44,6 +46,7 @@ from groupnl_deploy.images.dataset import Dataset, Pixels
 from groupnl_deploy.images.preprocessing import as_input
 from groupnl_deploy.models.inference import inference_form, to_inference
 from groupnl_deploy.models.registry import create_model
+from groupnl_deploy.native.session import registration
 from groupnl_deploy.progress import Reporter, Silence, Task
 from groupnl_deploy.recheck import require_record
 from groupnl_deploy.training.checkpoint import Checkpoint, checkpoint_id, load_model, load_split
@@ -57,7 +60,7 @@ HOST_ALONE = (
     "{} is code of your own, which runs on this machine alone, and a device would need it for the format torch."
 )
 _AS_USUAL = ExportOptions()
-_MODEL_NAMES: dict[Format, str] = {"onnx": "model.onnx", "torch": "model.safetensors"}
+_TORCH_MODEL = "model.safetensors"
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,7 @@ class _Job:
         options: what the user asked for.
         bisect: when a pass breaks parity, search for the node where it does.
         folder: where the files are written.
+        watcher: of the export.
     """
 
     checkpoint: Checkpoint
@@ -81,27 +85,26 @@ class _Job:
     options: ExportOptions
     bisect: bool
     folder: Path
+    watcher: Reporter
 
     @property
-    def files(self) -> dict[Role, Path]:
-        """What is written, by the role that the manifest gives it."""
-        names: dict[Role, str] = {
-            "model": _MODEL_NAMES[self.format],
-            "golden_input": "golden_input.npz",
-            "golden_output": "golden_output.npz",
-        }
+    def golden_files(self) -> dict[Role, Path]:
+        """Where the arrays of the golden pair go, by the role that the manifest gives them."""
+        names: dict[Role, str] = {"golden_input": "golden_input.npz", "golden_output": "golden_output.npz"}
         return {role: self.folder / name for role, name in names.items()}
 
 
 @dataclass(frozen=True)
 class _Exported:
-    """What a format's writer adds to the manifest."""
+    """What a format's writer wrote, and adds to the manifest."""
 
+    files: tuple[ArtifactFile, ...]
     parity: Parity
     passes: tuple[PassReport, ...] = ()
     opset: int | None = None
     ir_version: int | None = None
     form: Literal["eager", "inference"] = "eager"
+    native: NativeOperators | None = None
 
 
 def export_checkpoint(
@@ -133,7 +136,7 @@ def export_checkpoint(
             data = data_of(checkpoint_dir, checkpoint, watcher)
             more = partial(wider_inputs, checkpoint, data)
             reference = reference_of(model, parity_inputs(checkpoint, data), PROVED_AT[options.batch], more)
-            job = _Job(checkpoint, model, reference, format, options, bisect, folder)
+            job = _Job(checkpoint, model, reference, format, options, bisect, folder, watcher)
             exported = _WRITERS[format](job, tell)
         if exported.parity.amplification is not None:
             watcher.note(exported.parity.amplification)
@@ -193,24 +196,26 @@ def _write_onnx(job: _Job, tell: Task) -> _Exported:
     target = target_named(asked.target)
     shape = (1, *job.checkpoint.spec.input_shape)
     raw = export_onnx(job.model, shape, asked.opset, asked.batch == "dynamic", warned.append)
+    proof = partial(prove_onnx, job.reference, register=registration(asked.optimize, job.watcher))
     try:
-        best = optimize(raw, partial(prove_onnx, job.reference), asked.optimize, target, job.bisect, tell)
+        best = optimize(raw, proof, asked.optimize, target, job.bisect, tell)
     except BatchBaked as error:
         said = f" While tracing, torch warned: {warned[0]}." if warned else ""
         raise BatchBaked(error.message + said, error.remedy) from error
-    job.files["model"].write_bytes(best.model.SerializeToString(deterministic=True))
-    return _Exported(best.parity, best.passes, opset_of(best.model), best.model.ir_version)
+    made, opset = write_models(job.folder, best.model, target), opset_of(best.model)
+    return _Exported(made.files, best.parity, best.passes, opset, best.model.ir_version, native=made.native)
 
 
 def _write_torch(job: _Job, tell: Task) -> _Exported:
     from safetensors.torch import load_file
 
-    plain = job.options.optimize == "none"
-    write_tensors(job.files["model"], (job.model if plain else to_inference(job.model)).state_dict())
+    plain, file = job.options.optimize == "none", job.folder / _TORCH_MODEL
+    write_tensors(file, (job.model if plain else to_inference(job.model)).state_dict())
     # Rebuilt from the file and the specification alone, as the device will do it.
     rebuilt = create_model(job.checkpoint.spec) if plain else inference_form(job.checkpoint.spec)
-    rebuilt.load_state_dict(load_file(job.files["model"]))
-    return _Exported(prove_torch(job.reference, rebuilt.eval()), form="eager" if plain else "inference")
+    rebuilt.load_state_dict(load_file(file))
+    files, parity = (ArtifactFile.in_role("model", file),), prove_torch(job.reference, rebuilt.eval())
+    return _Exported(files, parity, form="eager" if plain else "inference")
 
 
 _WRITERS: dict[Format, Callable[[_Job, Task], _Exported]] = {"onnx": _write_onnx, "torch": _write_torch}
@@ -219,8 +224,8 @@ _WRITERS: dict[Format, Callable[[_Job, Task], _Exported]] = {"onnx": _write_onnx
 def _write_golden(job: _Job, parity: Parity) -> Golden:
     """An image and its right logits, which the device must reproduce."""
     golden, inputs, outputs = golden_pair(job.reference, parity)
-    write_arrays(job.files["golden_input"], inputs)
-    write_arrays(job.files["golden_output"], outputs)
+    write_arrays(job.golden_files["golden_input"], inputs)
+    write_arrays(job.golden_files["golden_output"], outputs)
     return golden
 
 
@@ -235,7 +240,7 @@ def _manifest(job: _Job, checkpoint_sha256: str, exported: _Exported, golden: Go
         data=checkpoint.data,
         accuracy=checkpoint.accuracy,
         source=Source("checkpoint", checkpoint_sha256),
-        files=tuple(ArtifactFile.in_role(role, path) for role, path in job.files.items()),
+        files=(*exported.files, *(ArtifactFile.in_role(role, path) for role, path in job.golden_files.items())),
         inputs=(TensorInfo(INPUT_NAME, (1, *spec.input_shape)),),
         outputs=(TensorInfo(OUTPUT_NAME, (1, spec.num_classes)),),
         preprocessing=Preprocessing(checkpoint.mean, checkpoint.std),
@@ -249,6 +254,7 @@ def _manifest(job: _Job, checkpoint_sha256: str, exported: _Exported, golden: Go
         optimize=job.options.optimize,
         target=job.options.target,
         batch=job.options.batch,
+        native=exported.native,
     )
 
 

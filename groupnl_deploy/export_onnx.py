@@ -20,6 +20,7 @@ from device_agent.manifest import (
 )
 from exporters.artifact import Artifact, open_artifact, write_manifest
 from exporters.errors import OnnxRefused
+from exporters.native.models import write_models
 from exporters.onnx_exporter import opset_of
 from exporters.optimize import Optimized, optimize
 from exporters.options import ExportOptions
@@ -41,6 +42,7 @@ from groupnl_deploy.images.bench_images import bench_images
 from groupnl_deploy.images.dataset import PerChannel, Pixels
 from groupnl_deploy.images.pictures import read_pictures
 from groupnl_deploy.images.preprocessing import as_input, preprocessing, typed
+from groupnl_deploy.native.session import registration
 from groupnl_deploy.progress import Reporter, Silence
 from groupnl_deploy.training.preparation import statistics_of
 from groupnl_deploy.workspace import atomic_directory
@@ -107,7 +109,8 @@ def export_own_onnx(
         graph, remarks = ready(model, reference, target, options.batch == "dynamic")
         for note in remarks:
             watcher.note(note)
-        best = optimize(graph, partial(prove_onnx, reference), options.optimize, target, bisect, tell)
+        proof = partial(prove_onnx, reference, register=registration(options.optimize, watcher))
+        best = optimize(graph, proof, options.optimize, target, bisect, tell)
         _write(folder, file, inputs, chosen, right, best, options)
     return open_artifact(out)
 
@@ -230,6 +233,7 @@ def _write(
     arrays: dict[Role, Tensors] = {"golden_input": asked, "golden_output": answers}
     if not chosen.how:
         arrays["samples"] = {one.name: np.stack([each[one.name] for each in chosen.samples]) for one in inputs}
+    made = write_models(folder, best.model, target_named(options.target))
     manifest = ArtifactManifest(
         format="onnx",
         label=file.stem,
@@ -238,7 +242,7 @@ def _write(
         data=None,
         accuracy=None,
         source=Source("onnx", digest_of(file), file.name),
-        files=_write_files(folder, best, arrays),
+        files=(*made.files, *_write_arrays(folder, arrays)),
         inputs=tuple(_info(one.name, asked[one.name]) for one in inputs),
         outputs=tuple(_info(name, array) for name, array in answers.items()),
         preprocessing=chosen.how,
@@ -253,13 +257,13 @@ def _write(
         batch=options.batch,
         quantized=right.reference.quantized,
         samples=0 if chosen.how else len(chosen.samples),
+        native=made.native,
     )
     write_manifest(folder, manifest)
 
 
-def _write_files(folder: Path, best: Optimized, arrays: Mapping[Role, Tensors]) -> tuple[ArtifactFile, ...]:
-    files: dict[Role, Path] = {"model": folder / "model.onnx"}
-    files["model"].write_bytes(best.model.SerializeToString(deterministic=True))
+def _write_arrays(folder: Path, arrays: Mapping[Role, Tensors]) -> tuple[ArtifactFile, ...]:
+    files: dict[Role, Path] = {}
     for role, named in arrays.items():
         files[role] = folder / f"{role}.npz"
         write_arrays(files[role], named)
