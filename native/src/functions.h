@@ -3,14 +3,39 @@
 #pragma once
 #include "groupnl_native.h"
 
-// sin(π·u) within 1e-6: the nearest whole number n, an odd polynomial of degree 9 in u − n, and the sign of n's parity.
-INLINE V sin_pi(V u) {
+// scale·sin(π·u) for many u: the terms of an odd polynomial of degree 9 on [−1/2, 1/2], each times the scale.
+typedef struct { V term[5]; } gnl_sine;
+
+INLINE gnl_sine sine_times(float scale) {
+  static const float terms[5] = {3.14159258f, -5.16770688f, 2.55003138f, -0.59804517f, 0.07722012f};
+  gnl_sine sine;
+  for (int i = 0; i < 5; i++) sine.term[i] = set1(scale * terms[i]);
+  return sine;
+}
+
+// The polynomial of u − n, where n is the nearest whole number, and that with the sign of n's parity: the sine is their
+// product.
+INLINE V sine_factors(const gnl_sine *sine, V u, V *turned) {
   const V n = vround(u), r = u - n, r2 = r * r;
-  V q = vfma(r2, set1(0.07722012f), set1(-0.59804517f));
-  q = vfma(r2, q, set1(2.55003138f));
-  q = vfma(r2, q, set1(-5.16770688f));
-  q = vfma(r2, q, set1(3.14159258f));
-  return (V)((VI)(r * q) ^ vsign_of_odd(n));
+  V q = vfma(r2, sine->term[4], sine->term[3]);
+  q = vfma(r2, q, sine->term[2]);
+  q = vfma(r2, q, sine->term[1]);
+  *turned = (V)((VI)r ^ vsign_of_odd(n));
+  return vfma(r2, q, sine->term[0]);
+}
+
+// shift + scale·sin(π·u), of scale 1 within 1e-6.
+INLINE V sine_plus(const gnl_sine *sine, V u, V shift) {
+  V turned;
+  const V q = sine_factors(sine, u, &turned);
+  return vfma(turned, q, shift);
+}
+
+INLINE V sin_pi(V u) {
+  const gnl_sine sine = sine_times(1);
+  V turned;
+  const V q = sine_factors(&sine, u, &turned);
+  return turned * q;
 }
 
 // 2ⁿ·v for |n| ≤ 252, in two steps, so that the result may be a denormal.

@@ -3,13 +3,14 @@
 #include "vector_avx2.h"
 
 #include "functions.h"
+#include "plain.h"
 #include "pointwise.h"
 
 // The operators' kernels: what is NULL is not there.
 const gnl_kernels gnl_avx2 = {
     .name = "avx2",
     .block = 8,
-    .plain = NULL,
+    .plain = &plain_kernels,
     .blocked = NULL,
     .pointwise = &pointwise_kernels,
     .scale = NULL,

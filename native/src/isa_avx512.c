@@ -3,13 +3,14 @@
 #include "vector_avx512.h"
 
 #include "functions.h"
+#include "plain.h"
 #include "pointwise.h"
 
 // The operators' kernels: what is NULL is not there.
 const gnl_kernels gnl_avx512 = {
     .name = "avx512",
     .block = 16,
-    .plain = NULL,
+    .plain = &plain_kernels,
     .blocked = NULL,
     .pointwise = &pointwise_kernels,
     .scale = NULL,

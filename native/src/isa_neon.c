@@ -3,13 +3,14 @@
 #include "vector_neon.h"
 
 #include "functions.h"
+#include "plain.h"
 #include "pointwise.h"
 
 // The operators' kernels: what is NULL is not there.
 const gnl_kernels gnl_neon = {
     .name = "neon",
     .block = 0,
-    .plain = NULL,
+    .plain = &plain_kernels,
     .blocked = NULL,
     .pointwise = &pointwise_kernels,
     .scale = NULL,
