@@ -9,6 +9,7 @@ ZOO := $(VENV)/.zoo
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: setup zoo demo test test-all bench lint types imports format clean
+.PHONY: native wheel runtimes native-fuzz native-sanitize test-neon
 
 setup: $(STAMP)
 
@@ -27,6 +28,20 @@ $(ZOO): $(STAMP)
 	$(BIN)/python -m pip install --quiet --no-deps \
 		$$($(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["zoo"])')
 	touch $(ZOO)
+
+# The library of native operators for this machine, built and kept where groupnl finds it (docs/native.md).
+native: setup
+	$(BIN)/python native/build.py
+
+# What is in the tree and cannot be in a wheel of this version, old libraries and modules that are gone, is removed first.
+LIBRARIES := groupnl_deploy/native/libraries
+wheel: setup
+	rm -rf $(LIBRARIES) build/lib build/bdist.* dist
+	$(BIN)/python -c 'from setuptools import build_meta; build_meta.build_sdist("dist")' > /dev/null
+	$(BIN)/python native/build.py --target all --compiler zig --out $(LIBRARIES)
+	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+	rm -rf $(LIBRARIES)
+	@ls -l dist
 
 demo: setup
 	$(BIN)/groupnl run examples/digits.toml --workers 2
@@ -73,4 +88,4 @@ format: setup
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis runs
+	rm -rf $(VENV) $(RUNTIMES) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis runs

@@ -23,7 +23,7 @@ from groupnl_deploy.progress import Reporter
 from groupnl_deploy.workspace import file_sha256
 
 _OF_THE_WHEEL = Path(__file__).parent / "libraries"
-_BUILD = Path(__file__).parents[2] / "native" / "build.py"
+_SOURCES = Path(__file__).parents[2] / "native"  # of a checkout
 _WITHOUT = "export with --optimize full, which needs none"
 
 
@@ -42,14 +42,14 @@ class LibraryFile:
 
 def libraries() -> tuple[LibraryFile, ...]:
     """Those that are here now; none is built. Those that a checkout keeps are whole, those of a wheel as they are."""
-    if not _BUILD.is_file():
+    if not _is_checkout():
         return tuple(_recorded(_OF_THE_WHEEL))
     return tuple(file for folder in _folders("all") for file in _recorded(folder) if file.is_whole)
 
 
 def host_library(reporter: Reporter) -> LibraryFile:
     """The one for this machine; a checkout builds it on first use, and says so. Raises as `library_for`."""
-    if _BUILD.is_file():
+    if _is_checkout():
         return _of_the_checkout("host", reporter)
     if sys.platform == "linux" and platform.libc_ver()[0] != "glibc":
         raise NoNativeLibrary(
@@ -65,7 +65,11 @@ def library_for(system: str, machine: str, reporter: Reporter) -> LibraryFile:
     Raises `NoNativeLibrary` where there is none and none can be built, `VerificationFailed` where the wheel's was
     altered, `CacheNotWritable` and `DiskFull` where a new one cannot be kept.
     """
-    return _of_the_checkout(f"{system}-{machine}", reporter) if _BUILD.is_file() else _of_the_wheel(system, machine)
+    return _of_the_checkout(f"{system}-{machine}", reporter) if _is_checkout() else _of_the_wheel(system, machine)
+
+
+def _is_checkout() -> bool:
+    return (_SOURCES / "src" / "groupnl_native.h").is_file()
 
 
 def _of_the_checkout(target: str, reporter: Reporter) -> LibraryFile:
@@ -133,7 +137,7 @@ def _build(target: str, reporter: Reporter) -> LibraryFile:
 def _run_build(*arguments: str) -> "subprocess.CompletedProcess[str]":
     # The compiler's own cache, tens of megabytes, lies with ours and not in a folder of its own in the user's home.
     environment = {"ZIG_GLOBAL_CACHE_DIR": str(cache_dir() / "native" / "zig")} | os.environ
-    command = [sys.executable, str(_BUILD), *arguments]
+    command = [sys.executable, str(_SOURCES / "build.py"), *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
 
 
@@ -146,5 +150,5 @@ def _not_built(target: str, done: "subprocess.CompletedProcess[str]") -> GroupNL
         return NoNativeLibrary(said[-2], f"{said[-1].rstrip('.')}; or {_WITHOUT}.")
     return NoNativeLibrary(
         f"Building the library of native operators for {target} ended with {done.returncode}.",
-        f"Run {sys.executable} {_BUILD} --target {target} to see why; or {_WITHOUT}.",
+        f"Run {sys.executable} {_SOURCES / 'build.py'} --target {target} to see why; or {_WITHOUT}.",
     )

@@ -1,6 +1,8 @@
 """A checkout in small, whose library is built in a fraction of a second."""
 
 import shutil
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,12 @@ from groupnl_deploy.places import cache_dir
 ROOT = Path(__file__).parents[2]
 _NEEDED = (
     *("native/build.py", "native/binaries.py", "native/compilers.py", "native/targets.py"),
-    *("exporters/native/operators.py", "groupnl_deploy/__init__.py", "groupnl_deploy/places.py"),
+    *(
+        "native/src/groupnl_native.h",
+        "exporters/native/operators.py",
+        "groupnl_deploy/__init__.py",
+        "groupnl_deploy/places.py",
+    ),
 )
 _SOURCE = """\
 #include <math.h>
@@ -35,14 +42,27 @@ def zig_cache() -> Path:
 def small_checkout(tmp_path: Path, zig_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The scripts of this checkout, with a library of three functions in place of ours."""
     monkeypatch.setenv("ZIG_GLOBAL_CACHE_DIR", str(zig_cache))
-    return make_small_checkout(tmp_path / "checkout")
-
-
-def make_small_checkout(folder: Path) -> Path:
-    """Make one in a folder that is not there yet."""
+    folder = tmp_path / "checkout"
     for name in _NEEDED:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, folder / name)
-    (folder / "native" / "src").mkdir()
     (folder / "native" / "src" / "two.c").write_text(_SOURCE)
+    return folder
+
+
+@pytest.fixture
+def copies(tmp_path: Path, zig_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+    """Makes copies of this checkout, each in a folder of this name."""
+    monkeypatch.setenv("ZIG_GLOBAL_CACHE_DIR", str(zig_cache))
+    return lambda name: _copy_checkout(tmp_path / name)
+
+
+def _copy_checkout(folder: Path) -> Path:
+    listing = ["git", "ls-files", "-co", "--exclude-standard"]
+    done = subprocess.run(listing, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip("needs a git checkout to know which files are the project's")
+    for name in filter(lambda name: (ROOT / name).is_file(), done.stdout.splitlines()):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes((ROOT / name).read_bytes())
     return folder

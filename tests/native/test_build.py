@@ -7,6 +7,7 @@ import re
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,6 @@ from device_agent.strict import from_json
 from exporters.native.operators import VERSION
 from groupnl_deploy.native.libraries import LibraryFile
 
-ROOT = Path(__file__).parents[2]
 TARGETS = ("linux-x86_64", "linux-aarch64", "macos-arm64")
 
 
@@ -118,12 +118,13 @@ def test_a_library_asks_for_an_old_glibc_at_most(small_checkout: Path, tmp_path:
 
 
 @pytest.mark.slow
-def test_the_same_sources_give_the_same_bytes_in_another_folder_at_another_time(tmp_path: Path) -> None:
+def test_the_same_sources_give_the_same_bytes_in_another_folder_at_another_time(
+    copies: Callable[[str], Path], tmp_path: Path
+) -> None:
     """Ours, for every target; the second checkout has another name, and files of another age."""
     made = []
     for name in ("one", "another-and-longer"):
-        copy_checkout(tmp_path / name)
-        done = build(tmp_path / name, "--target", "all", "--compiler", "zig", "--out", tmp_path / name / "out")
+        done = build(copies(name), "--target", "all", "--compiler", "zig", "--out", tmp_path / name / "out")
         assert done.returncode == 0, done.stderr
         made.append({path.name: path.read_bytes() for path in (tmp_path / name / "out").iterdir()})
     assert len(made[0]) == 2 * len(TARGETS) and made[0] == made[1]
@@ -134,11 +135,3 @@ def test_the_same_sources_give_the_same_bytes_in_another_folder_at_another_time(
         ("linux", "x86_64", "glibc", "2.17"),
         ("macos", "arm64", None, None),
     }
-
-
-def copy_checkout(folder: Path) -> None:
-    listing = ["git", "ls-files", "-co", "--exclude-standard", "native", "exporters/native", "groupnl_deploy"]
-    files = subprocess.run(listing, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    for name in files.splitlines():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes((ROOT / name).read_bytes())

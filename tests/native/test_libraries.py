@@ -27,7 +27,7 @@ class Said:
 @pytest.fixture
 def checkout(small_checkout: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """This installation is a small checkout."""
-    monkeypatch.setattr(room, "_BUILD", small_checkout / "native" / "build.py")
+    monkeypatch.setattr(room, "_SOURCES", small_checkout / "native")
     room._keys.cache_clear()
     yield small_checkout
     room._keys.cache_clear()
@@ -38,7 +38,7 @@ def wheel(checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     """This installation is a wheel with the library of this machine; where its libraries lie."""
     path = host_library(Said()).path
     shutil.copytree(path.parent, tmp_path / "libraries")
-    monkeypatch.setattr(room, "_BUILD", tmp_path / "no" / "build.py")
+    monkeypatch.setattr(room, "_SOURCES", tmp_path / "nowhere")
     monkeypatch.setattr(room, "_OF_THE_WHEEL", tmp_path / "libraries")
     return tmp_path / "libraries"
 
@@ -87,7 +87,7 @@ def test_of_two_processes_one_builds(checkout: Path) -> None:
     code = (
         "import pathlib, sys\n"
         "from groupnl_deploy.native import libraries as room\n"
-        f"room._BUILD = pathlib.Path({str(checkout / 'native' / 'build.py')!r})\n"
+        f"room._SOURCES = pathlib.Path({str(checkout / 'native')!r})\n"
         "class Said:\n"
         "    def note(self, text): print(text, flush=True)\n"
         "print(room.host_library(Said()).path, flush=True)\n"
