@@ -64,6 +64,33 @@ def show(name: Annotated[str, typer.Argument(help="A name from `groupnl device l
     console.show_table([("Setting", False), ("Value", False)], rows)
 
 
+@app.command("native")
+@guarded
+def native(
+    name: Annotated[str, typer.Argument(help="A name from `groupnl device list`.")],
+    artifact: Annotated[
+        str | None, typer.Argument(help="The first digits of an artifact's id; else the newest with native operators.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Show where a pushed model and its native library lie, and ten lines of Python that run them there.
+
+    Example: groupnl device native pi
+    """
+    device = get_device(name)
+    from groupnl_deploy.deploy.native_paths import native_paths
+    from groupnl_deploy.remote.agent import open_agent
+    from groupnl_deploy.remote.connect import connect
+
+    with connect(device) as transport, open_agent(transport) as agent:
+        found = native_paths(transport, agent, artifact)
+    if json:
+        console.show_json({"schema_version": 1, "native": {**to_dict(found), "program": found.program}})
+        return
+    console.say(f"{found.label}, {found.artifact_sha256[:12]}, on {name}:")
+    console.show_text(f"model    {found.model}\nlibrary  {found.library}\n\n{found.program.rstrip()}")
+
+
 @app.command("remove")
 @guarded
 def remove(name: Annotated[str, typer.Argument(help="A name from `groupnl device list`.")]) -> None:

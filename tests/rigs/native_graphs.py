@@ -17,7 +17,7 @@ CHANNELS, SIZE = 16, 6
 PLAIN = NativeModel("model.onnx", 0, "1.15.1", one_thread_below="1.17.0")
 
 
-def depthwise(block: int | None) -> Any:
+def depthwise(block: int | None, version: int = VERSION) -> Any:
     """x float32 (1, 16, 6, 6) → y: a depthwise convolution 3x3 and ReLU; `block` None is without native operators."""
     random = np.random.default_rng(0)
     filters = random.standard_normal((CHANNELS, 1, 3, 3)).astype(np.float32)
@@ -33,7 +33,7 @@ def depthwise(block: int | None) -> Any:
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, shape)],
         [numpy_helper.from_array(filters, "W"), numpy_helper.from_array(bias, "B")],
     )
-    domains = [("", 17)] + [(DOMAIN, VERSION)] * (block is not None) + [("com.microsoft.nchwc", 1)] * bool(block)
+    domains = [("", 17)] + [(DOMAIN, version)] * (block is not None) + [("com.microsoft.nchwc", 1)] * bool(block)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid(*one) for one in domains], ir_version=8)
 
 
@@ -61,10 +61,10 @@ def native_artifact(folder: Path, *models: NativeModel, version: int = VERSION, 
     """The artifact of these model files, the plain one alone unless told otherwise; a change is of the manifest."""
     found = models or (PLAIN,)
     native = NativeOperators(DOMAIN, version, {DEPTHWISE: 1}, found)
-    others = {one.file: depthwise(one.block) for one in found[1:]}
+    others = {one.file: depthwise(one.block, version) for one in found[1:]}
     return graph_artifact(
         folder,
-        depthwise(found[0].block),
+        depthwise(found[0].block, version),
         samples(),
         right=depthwise(None),
         others=others,

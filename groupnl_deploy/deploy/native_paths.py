@@ -1,0 +1,94 @@
+"""Where a pushed artifact's model and library lie on a device, for a program of the user's own."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from device_agent.manifest import ArtifactManifest, TensorInfo
+from device_agent.messages.ledger import Deployment, ReadLedger
+from device_agent.messages.native import AskNative
+from groupnl_deploy.deploy.ledger import find_deployment, remote_manifest
+from groupnl_deploy.errors import UsageError, VerificationFailed
+from groupnl_deploy.remote.client import AgentClient
+from groupnl_deploy.remote.transport import Transport
+
+# The lines of docs/native.md, "In a program of your own".
+_PROGRAM = """\
+import sys
+sys.path.insert(0, {folder!r})
+import numpy
+import onnxruntime
+from groupnl_native import register
+options = onnxruntime.SessionOptions()
+register(options, {library!r})
+session = onnxruntime.InferenceSession({model!r}, options)
+inputs = {inputs}
+print(session.run(None, inputs))
+"""
+
+
+@dataclass(frozen=True)
+class NativePaths:
+    """Absolute paths on the device, which stay what they are as long as the artifact is there.
+
+    Args:
+        artifact_sha256: of the artifact.
+        label: of its network.
+        model: the file that this device runs.
+        library: computes its native operators.
+        folder: of `groupnl_native.py`, which loads libraries.
+        inputs: of the model.
+    """
+
+    artifact_sha256: str
+    label: str
+    model: str
+    library: str
+    folder: str
+    inputs: tuple[TensorInfo, ...]
+
+    @property
+    def program(self) -> str:
+        """Ten lines of Python that run the model once, on zeros."""
+        zeros = ", ".join(f"{one.name!r}: numpy.zeros({one.shape}, {one.dtype!r})" for one in self.inputs)
+        return _PROGRAM.format(folder=self.folder, library=self.library, model=self.model, inputs=f"{{{zeros}}}")
+
+
+def native_paths(transport: Transport, agent: AgentClient, artifact: str | None) -> NativePaths:
+    """Of the artifact whose id begins with `artifact`, else of the newest with native operators.
+
+    Raises `UsageError` where none was pushed or it cannot run there, `VerificationFailed` where its library is not
+    there as it was sent.
+    """
+    deployments = agent.ask(ReadLedger(transport.name)).deployments
+    deployment, manifest = _found(transport, deployments, artifact)
+    assert manifest.native is not None
+    fit = agent.ask(AskNative(manifest.native, threads=1))
+    if fit.state != "whole":
+        raise VerificationFailed(
+            f"The library that {deployment.label} needs is {fit.state} on {transport.name}.",
+            "Push the artifact again: that sends the library too.",
+        )
+    return NativePaths(
+        deployment.artifact_sha256,
+        deployment.label,
+        transport.path(f"{deployment.directory}/{fit.model.file}"),
+        transport.path(f"native/{fit.library.sha256}"),
+        transport.path("native"),
+        manifest.inputs,
+    )
+
+
+def _found(
+    transport: Transport, deployments: Sequence[Deployment], artifact: str | None
+) -> tuple[Deployment, ArtifactManifest]:
+    if artifact is not None:
+        deployments = [find_deployment(deployments, transport.name, "onnxruntime", artifact)]
+    for deployment in reversed(deployments):
+        manifest = remote_manifest(transport, deployment)
+        if manifest.native is not None:
+            return deployment, manifest
+    raise UsageError(
+        f"{'No artifact' if artifact is None else f'No artifact {artifact[:12]}'} with native operators was pushed to "
+        f"{transport.name}.",
+        "Export with --optimize native, then push that: groupnl push ARTIFACT --device NAME",
+    )

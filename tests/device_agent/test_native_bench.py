@@ -1,0 +1,141 @@
+"""A native artifact from push to report, by a real agent with a real library; and what it is refused for."""
+
+import json
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from device_agent.machine import this_machine
+from device_agent.manifest import NativeModel
+from device_agent.native import instructions
+from exporters.artifact import Artifact
+from groupnl_deploy.bench.run import load_run
+from groupnl_deploy.cli.main import app
+from groupnl_deploy.deploy.inventory import local_device
+from groupnl_deploy.native.libraries import LibraryFile
+from tests.rigs.native_graphs import PLAIN, native_artifact
+
+pytestmark = [pytest.mark.alone, pytest.mark.usefixtures("native_cache")]
+
+SHORT = ["--idle", "0", "--warmup", "0", "--seconds", "0", "--iterations", "3", "--threads", "1"]
+OTHER_BLOCK = 8 if this_machine().block == 16 else 16
+OTHER = NativeModel("model.onnx", OTHER_BLOCK, "1.15.1")
+
+
+def groupnl(*words: object) -> Any:
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+def pushed(folder: Path, *models: NativeModel, **changes: Any) -> Artifact:
+    artifact = native_artifact(folder, *models, **changes)
+    done = groupnl("push", folder, "--device", "local")
+    assert done.exit_code == 0, done.output
+    return artifact
+
+
+def library_on_the_device(library: LibraryFile) -> Path:
+    return Path(local_device().root) / "native" / library.record.sha256
+
+
+def bench(out: Path, *more: object) -> Any:
+    return groupnl("bench", "--device", "local", "--backend", "onnxruntime", "--out", out, *SHORT, *more)
+
+
+def test_it_is_pushed_with_its_library_and_runs_and_the_report_says_what_ran(
+    tmp_path: Path, native_library: LibraryFile
+) -> None:
+    pushed(tmp_path / "mine", OTHER, replace(PLAIN, file="plain.onnx"))
+    assert library_on_the_device(native_library).read_bytes() == native_library.path.read_bytes()
+    done = bench(tmp_path / "run")
+    assert done.exit_code in (0, 6), done.output  # 6: others compute beside this test
+    ran = load_run(tmp_path / "run")[0].result.native
+    assert ran is not None and (ran.file, ran.block) == ("plain.onnx", 0)
+    assert ran.library_sha256 == native_library.record.sha256
+    assert ran.instructions == instructions(native_library.path, native_library.record.sha256)
+    (row,) = json.loads(groupnl("report", tmp_path / "run", "--json").stdout)["rows"]
+    assert (row["model_file"], row["library_sha256"]) == (ran.file, ran.library_sha256)
+    assert row["instructions"] == ran.instructions in ("avx512", "avx2", "neon", "portable")
+
+
+def test_what_measures_the_measuring_needs_no_library(tmp_path: Path, native_library: LibraryFile) -> None:
+    pushed(tmp_path / "mine")
+    library_on_the_device(native_library).unlink()
+    done = groupnl("bench", "--device", "local", "--backend", "null", "--out", tmp_path / "run", *SHORT)
+    assert done.exit_code in (0, 6), done.output
+    assert load_run(tmp_path / "run")[0].result.native is None
+    assert not library_on_the_device(native_library).exists()
+
+
+def test_a_library_that_is_missing_there_is_sent_before_a_bench(tmp_path: Path, native_library: LibraryFile) -> None:
+    pushed(tmp_path / "mine")
+    library_on_the_device(native_library).unlink()
+    assert bench(tmp_path / "run").exit_code in (0, 6)
+    assert library_on_the_device(native_library).read_bytes() == native_library.path.read_bytes()
+
+
+def test_a_library_that_was_altered_there_is_refused_until_the_next_push(
+    tmp_path: Path, native_library: LibraryFile
+) -> None:
+    pushed(tmp_path / "mine")
+    with library_on_the_device(native_library).open("r+b") as stream:
+        stream.seek(4096)
+        stream.write(b"\xff")
+    done = bench(tmp_path / "run")
+    assert done.exit_code == 4 and "was altered: its SHA-256 is not its name" in done.stderr
+    assert "Push the artifact again" in done.stderr and not (tmp_path / "run").exists()
+    assert groupnl("device", "native", "local").exit_code == 4
+    assert groupnl("push", tmp_path / "mine", "--device", "local").exit_code == 0
+    assert bench(tmp_path / "run").exit_code in (0, 6)
+
+
+REFUSED: list[tuple[tuple[NativeModel, ...], int, int, str]] = [
+    ((OTHER,), 1, 2, "The model is laid out in blocks|The model needs a processor"),
+    ((replace(PLAIN, oldest_runtime="99.0"),), 1, 1, r"runs in ONNX Runtime 99.0 or newer, and the device has \d"),
+    ((replace(PLAIN, newest_runtime="1.15.1"),), 1, 1, r"ONNX Runtime 1.15.1 to 1.15.1, and the device has \d"),
+    ((PLAIN,), 2, 2, "are of version 2 of groupnl.native, and the library has version 1"),
+]
+
+
+@pytest.mark.parametrize(("models", "version", "code", "words"), REFUSED)
+def test_what_cannot_run_there_is_refused_before_it_is_sent(
+    models: tuple[NativeModel, ...], version: int, code: int, words: str, tmp_path: Path
+) -> None:
+    artifact = native_artifact(tmp_path / "mine", *models, version=version)
+    done = groupnl("push", tmp_path / "mine", "--device", "local")
+    assert done.exit_code == code, done.output
+    assert re.search(words, done.stderr.replace("\n", " ")), done.stderr
+    assert not (Path(local_device().root) / "artifacts" / artifact.sha256).exists()
+
+
+def test_ten_lines_of_a_users_own_run_it(tmp_path: Path, native_library: LibraryFile) -> None:
+    """Those that the command shows, in a process of their own."""
+    artifact = pushed(tmp_path / "mine")
+    (found,) = [json.loads(groupnl("device", "native", "local", "--json").stdout)["native"]]
+    assert found["model"] == str(Path(local_device().root) / "artifacts" / artifact.sha256 / "model.onnx")
+    assert found["library"] == str(library_on_the_device(native_library))
+    shown = groupnl("device", "native", "local", artifact.sha256[:8]).stdout
+    assert found["program"] in shown and found["model"] in shown and len(found["program"].splitlines()) == 10
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", found["program"]], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert done.returncode == 0 and done.stdout.startswith("[array(["), done.stderr
+
+
+def test_its_paths_stay_when_others_are_pushed(tmp_path: Path, native_library: LibraryFile) -> None:
+    first = pushed(tmp_path / "first")
+    before = groupnl("device", "native", "local").stdout
+    pushed(tmp_path / "second", label="another")
+    assert groupnl("device", "native", "local").stdout != before
+    assert groupnl("device", "native", "local", first.sha256).stdout == before
+
+
+@pytest.mark.parametrize("artifact", [None, "0123abcd"])
+def test_where_nothing_native_was_pushed_it_is_said(artifact: str | None) -> None:
+    done = groupnl("device", "native", "local", *filter(None, [artifact]))
+    assert done.exit_code == 2 and "No artifact" in done.stderr and "was pushed to local" in done.stderr
