@@ -165,7 +165,7 @@ int main(int argc, char **argv) {
   const int blocked = argc > 4 && !strcmp(argv[4], "blocked");
   trial t = {.kernels = !set ? NULL : blocked ? set->blocked : set->plain};
   if (!t.kernels) {
-    fprintf(stderr, "fuzz_layer SEED COUNT INSTRUCTION_SET [plain|blocked]: no such kernels here\n");
+    fprintf(stderr, "no such kernels here; usage: fuzz_layer SEED COUNT INSTRUCTION_SET [plain|blocked]\n");
     return 2;
   }
   const int count = atoi(argv[2]);
