@@ -17,6 +17,7 @@ from exporters.errors import Amplified, BatchBaked, ParityError
 from exporters.native.depthwise import native_depthwise
 from exporters.native.gates import native_means, native_scale
 from exporters.native.layers import native_layers
+from exporters.native.shapes import learn_shapes
 from exporters.passes import Pass, PassOutcome, by_rule, by_sweep, failed, simplify, strip
 from exporters.rules.activations import ANCHORS, restore_activation
 from exporters.rules.affine import gather_affine
@@ -136,6 +137,14 @@ def optimize(
     best = _checked(work.graph)
     target.require_readable(work.graph.opset_imports[""], work.graph.ir_version)
     return Optimized(best, tuple(reports), _proved(steps[-1], work, None, 0))
+
+
+def continued(best: Optimized, steps: tuple[Pass, ...], proof: Proof) -> Optimized:
+    """Some passes more, each proved, behind those that made a model. Raises as `optimize`."""
+    work = _Work(ir.serde.deserialize_model(best.model), proof, bisect=False, parity=best.parity)
+    learn_shapes(work.graph)
+    reports = tuple(_run(step, work) for step in steps)
+    return Optimized(_checked(work.graph), (*best.passes, *reports), work.parity)
 
 
 @dataclass

@@ -15,6 +15,7 @@ from onnx_ir.passes import common
 
 from exporters.errors import ExportError, ExportFailed
 from exporters.native.operators import DOMAIN
+from exporters.native.shapes import learn_shapes
 from exporters.quiet import stdout_to_stderr
 from exporters.rules.answers import Answer, Fired, NotMine, Refused
 from exporters.rules.graph import kind
@@ -68,19 +69,13 @@ def simplify(model: ir.Model, most: int) -> PassOutcome:
         simplified, equal = onnxsim.simplify(before, skipped_optimizers=_harmful(before))
     if not equal:
         raise ExportFailed("onnxsim's own check of its result failed.", "Report this with the model's name.")
-    after = common.ShapeInferencePass()(_with_shapes_of(model, ir.serde.deserialize_model(simplified))).model
+    after = ir.serde.deserialize_model(simplified)
+    if DOMAIN in after.graph.opset_imports:
+        learn_shapes(after)
+    else:
+        after = common.ShapeInferencePass()(after).model
     model.graph, model.ir_version = after.graph, after.ir_version
     return PassOutcome(int(_structure(before) != _structure(simplified)), notes=_exchanged(before, simplified))
-
-
-def _with_shapes_of(before: ir.Model, after: ir.Model) -> ir.Model:
-    """What operators of ours give keeps its shape: nobody else can infer it."""
-    known = {value.name: value for node in before.graph if node.domain == DOMAIN for value in node.outputs}
-    for node in after.graph:
-        for value in node.outputs if node.domain == DOMAIN else ():
-            if value.name in known:
-                value.shape, value.type = known[value.name].shape, known[value.name].type
-    return after
 
 
 def _harmful(model: onnx.ModelProto) -> list[str] | None:

@@ -30,7 +30,7 @@ from exporters.choices import (
     OUTPUT_NAME,
 )
 from exporters.errors import BatchBaked, ParityError
-from exporters.native.models import write_models
+from exporters.model_files import write_models
 from exporters.onnx_exporter import export_onnx, opset_of
 from exporters.onnx_failures import require_fits_one_file
 from exporters.options import ExportOptions
@@ -202,8 +202,11 @@ def _write_onnx(job: _Job, tell: Task) -> _Exported:
     except BatchBaked as error:
         said = f" While tracing, torch warned: {warned[0]}." if warned else ""
         raise BatchBaked(error.message + said, error.remedy) from error
-    made, opset = write_models(job.folder, best.model, target), opset_of(best.model)
-    return _Exported(made.files, best.parity, best.passes, opset, best.model.ir_version, native=made.native)
+    made = write_models(job.folder, best, target, proof)
+    model = made.best.model
+    return _Exported(
+        made.files, made.best.parity, made.best.passes, opset_of(model), model.ir_version, native=made.native
+    )
 
 
 def _write_torch(job: _Job, tell: Task) -> _Exported:

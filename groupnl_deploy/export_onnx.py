@@ -20,9 +20,9 @@ from device_agent.manifest import (
 )
 from exporters.artifact import Artifact, open_artifact, write_manifest
 from exporters.errors import OnnxRefused
-from exporters.native.models import write_models
+from exporters.model_files import Written, write_models
 from exporters.onnx_exporter import opset_of
-from exporters.optimize import Optimized, optimize
+from exporters.optimize import optimize
 from exporters.options import ExportOptions
 from exporters.own_onnx.given import read_inputs
 from exporters.own_onnx.quantized import is_quantized
@@ -111,7 +111,7 @@ def export_own_onnx(
             watcher.note(note)
         proof = partial(prove_onnx, reference, register=registration(options.optimize, watcher))
         best = optimize(graph, proof, options.optimize, target, bisect, tell)
-        _write(folder, file, inputs, chosen, right, best, options)
+        _write(folder, file, inputs, chosen, right, write_models(folder, best, target, proof), options)
     return open_artifact(out)
 
 
@@ -226,14 +226,14 @@ def _write(
     inputs: tuple[Input, ...],
     chosen: _Samples,
     right: Right,
-    best: Optimized,
+    made: Written,
     options: ExportOptions,
 ) -> None:
+    best = made.best
     golden, asked, answers = golden_pair(right.reference, best.parity)
     arrays: dict[Role, Tensors] = {"golden_input": asked, "golden_output": answers}
     if not chosen.how:
         arrays["samples"] = {one.name: np.stack([each[one.name] for each in chosen.samples]) for one in inputs}
-    made = write_models(folder, best.model, target_named(options.target))
     manifest = ArtifactManifest(
         format="onnx",
         label=file.stem,

@@ -1,0 +1,74 @@
+"""The model files of an artifact: one, and beside it those for other processors or runtimes, with what each is for."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+
+from device_agent.manifest import ArtifactFile, NativeModel, NativeOperators, Role
+from exporters.native.nodes import native_operators
+from exporters.native.operators import DOMAIN, VERSION
+from exporters.native.pointwise import native_pointwise
+from exporters.optimize import Optimized, Proof, continued
+from exporters.passes import Pass, by_rule, by_sweep, strip
+from exporters.rules.tidy import tidy
+from exporters.targets.base import Target
+
+MODEL_FILE = "model.onnx"
+WITH_THREADS = "1.17"  # the first ONNX Runtime that lets an operator of ours have its threads
+_POINTWISE = (
+    Pass("native_pointwise", by_rule(("Conv",), native_pointwise)),
+    Pass("tidy", by_sweep(tidy)),
+    Pass("strip", strip),
+)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One of the model files of an artifact with native operators, and what the manifest says of it."""
+
+    best: Optimized
+    about: NativeModel
+
+
+@dataclass(frozen=True)
+class Written:
+    """The model files that were written, the one in the role "model" first, and how it was made.
+
+    `native` is what the manifest says of them; None where there are no operators of ours.
+    """
+
+    files: tuple[ArtifactFile, ...]
+    best: Optimized
+    native: NativeOperators | None = None
+
+
+def write_models(folder: Path, best: Optimized, target: Target, proof: Proof) -> Written:
+    """Write a model to a folder; one with operators of ours in every form for the target, each proved.
+
+    Raises as `optimize`.
+    """
+    if not native_operators(best.model):
+        return Written((_written(folder / MODEL_FILE, best.model, "model"),), best)
+    made = variants(best, target, proof)
+    files = [_written(folder / made[0].about.file, made[0].best.model, "model")]
+    files += [_written(folder / one.about.file, one.best.model, "other_model") for one in made[1:]]
+    first, models = made[0].best, tuple(one.about for one in made)
+    return Written(tuple(files), first, NativeOperators(DOMAIN, VERSION, native_operators(first.model), models))
+
+
+def variants(best: Optimized, target: Target, proof: Proof) -> tuple[Variant, ...]:
+    """The forms of a model with operators of ours, in the order in which a device prefers them."""
+    layers = NativeModel(MODEL_FILE, 0, target.oldest_runtime)
+    if target.block:  # the runtime's own convolutions over single pixels are in blocks there
+        return (Variant(best, layers),)
+    more = continued(best, _POINTWISE, proof)
+    if not native_operators(more.model).get("Pointwise"):
+        return (Variant(best, layers),)
+    alone = NativeModel(MODEL_FILE, 0, target.oldest_runtime, one_thread_below=WITH_THREADS)
+    return Variant(more, alone), Variant(best, NativeModel("model_layers.onnx", 0, target.oldest_runtime))
+
+
+def _written(path: Path, model: onnx.ModelProto, role: Role) -> ArtifactFile:
+    path.write_bytes(model.SerializeToString(deterministic=True))
+    return ArtifactFile.in_role(role, path)

@@ -1,0 +1,60 @@
+"""Convolutions over single pixels take the sum and the activation behind them along, in a model file of their own."""
+
+import torch
+from torch import nn
+
+from device_agent.manifest import Parity
+from exporters.model_files import variants
+from exporters.native.nodes import native_operators
+from exporters.targets import TARGETS
+from groupnl_deploy.models.layers.shape import ConvShape
+from tests.rigs.groupnl_layers import PLAIN, layer_net, made_native, noise, shaken
+from tests.rigs.native_reference import native_runs
+
+
+class Inverted(nn.Module):
+    """An inverted residual, whose last convolution has no activation and is added to what came in."""
+
+    def __init__(self, stride_of_last=1):
+        super().__init__()
+        self.expand = nn.Sequential(nn.Conv2d(8, 16, 1), nn.BatchNorm2d(16), nn.Hardswish())
+        self.layer = layer_net(ConvShape(16, 16, 3, padding=1), "relu6")
+        self.project = nn.Sequential(nn.Conv2d(16, 8, 1, stride_of_last, bias=False), nn.BatchNorm2d(8))
+        self.skip = nn.MaxPool2d(1, stride_of_last)
+
+    def forward(self, x):
+        return self.skip(x) + self.project(self.layer(self.expand(x)))
+
+
+def forms(net, target=PLAIN):
+    """The model files of a network, and the first's answers against its own."""
+    size = (8, 6, 5)
+    best = made_native(net, size, target)
+    unproved = Parity(1, 0.0, 0.0, 1.0, 1.0, same_top1=True)
+    made = variants(best, target, lambda model: unproved)
+    inputs = torch.from_numpy(noise(2, *size))
+    right = net.double()(inputs.double()).detach().numpy()
+    for one in made:
+        for index, found in enumerate(native_runs(one.best.model, inputs.numpy())):
+            torch.testing.assert_close(found[0], right[index], rtol=1e-5, atol=1e-5)
+    return [(native_operators(one.best.model), one.about) for one in made]
+
+
+def test_expansion_and_projection_become_products_with_residual_and_activation_inside():
+    torch.manual_seed(0)
+    (products, first), (layers, second) = forms(shaken(Inverted()))
+    assert products == {"GroupNL": 1, "Pointwise": 2} and layers == {"GroupNL": 1}
+    assert (first.file, first.one_thread_below) == ("model.onnx", "1.17")
+    assert (second.file, second.one_thread_below) == ("model_layers.onnx", None)
+
+
+def test_a_convolution_that_leaves_pixels_out_stays_the_runtimes():
+    torch.manual_seed(0)
+    (products, _), _ = forms(shaken(Inverted(stride_of_last=2)))
+    assert products == {"GroupNL": 1, "Pointwise": 1}
+
+
+def test_a_target_with_a_layout_in_blocks_has_one_file_of_it():
+    torch.manual_seed(0)
+    ((layers, about),) = forms(shaken(Inverted()), TARGETS["generic"])
+    assert layers == {"GroupNL": 1} and about.one_thread_below is None
