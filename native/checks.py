@@ -14,10 +14,9 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from build import SOURCES, compile_units, kept_in, key
 from compilers import Compiler, find_compiler, run
 from targets import TARGETS, NotBuilt, Target, host
-
-from build import SOURCES, compile_units, kept_in, key
 
 _TESTS = Path(__file__).resolve().parent / "tests"
 _SANITIZERS = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined")
