@@ -11,8 +11,9 @@ class ExportOptions:
     """What an export shall be; target, opset and batch are for ONNX.
 
     Args:
-        optimize: "none" (as torch exports it), "standard" (constant folding, BN fusion, onnxsim) or "full". For the
-            format torch "none" is the network as it trains; the others are its inference form.
+        optimize: "none" (as torch exports it), "standard" (constant folding, BN fusion, onnxsim), "full" (every pass),
+            or "native" (every pass, and whole layers as operators of our own). For the format torch "none" is the
+            network as it trains, "standard" and "full" its inference form, and there is no "native".
         target: the name of the machine that it is for, one of `exporters.targets.TARGETS`.
         opset: of the operators.
         batch: 1, or "dynamic" for a first axis of any size.

@@ -59,6 +59,7 @@ PARITY_IMAGES = 8
 HOST_ALONE = (
     "{} is code of your own, which runs on this machine alone, and a device would need it for the format torch."
 )
+ONNX_ALONE = "Native operators are for ONNX, and the format is torch."
 _AS_USUAL = ExportOptions()
 _TORCH_MODEL = "model.safetensors"
 
@@ -125,6 +126,8 @@ def export_checkpoint(
     checkpoint, model = load_model(checkpoint_dir)
     if format == "torch" and checkpoint.spec.code:
         raise UsageError(HOST_ALONE.format(checkpoint.spec.code), "Export it with --format onnx.")
+    if format == "torch" and options.optimize == "native":
+        raise UsageError(ONNX_ALONE, "Choose another level, or export with the format onnx.")
     _require_finite(model)
     require_possible(checkpoint_dir, model.state_dict())
     require_record(checkpoint, model)

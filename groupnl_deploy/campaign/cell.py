@@ -96,6 +96,8 @@ def superfluous(export: ExportPoint, asked: Sequence[ExportPoint]) -> str | None
     """Why an export would be the same as another one that was asked for; None where it is not."""
     if export.format == "onnx":
         return None
+    if export.optimize == "native":
+        return "native operators are for the format onnx"
     before = asked[: asked.index(export)]
     twin = next(
         (one for one in before if one.optimize != "none" and replace(one, optimize=export.optimize) == export), None

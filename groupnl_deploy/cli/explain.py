@@ -1,6 +1,6 @@
 """`groupnl export --explain`: what every pass did to the graph, what it did not and why."""
 
-from device_agent.manifest import ArtifactManifest, Parity, PassReport
+from device_agent.manifest import ArtifactManifest, NativeModel, Parity, PassReport
 from exporters.targets.base import Target
 from groupnl_deploy.cli import console
 
@@ -33,9 +33,26 @@ def show_passes(manifest: ArtifactManifest, target: Target) -> None:
     limit += f" against {judged_by(manifest)}"
     limit += f"; {whose} in float32 is itself off by {parity.eager_error / spread:.1e} σ" if spread else ""
     # The other levels have no pass that chooses between equal forms.
-    chosen_by = f", costs of {_table(target)}" if manifest.optimize == "full" else ""
+    chosen_by = f", costs of {_table(target)}" if manifest.optimize in ("full", "native") else ""
     console.show_prose(f"opset {manifest.opset}, IR {manifest.ir_version}, for {target}{chosen_by}")
     console.show_prose(limit)
+    for line in _native(manifest):
+        console.show_prose(line)
+
+
+def _native(manifest: ArtifactManifest) -> list[str]:
+    """The operators of our own, and where each model file runs."""
+    if manifest.native is None:
+        return []
+    counts = ", ".join(f"{count} {name}" for name, count in manifest.native.operators.items())
+    return [f"{manifest.native.domain} {manifest.native.version}: {counts}", *map(_runs, manifest.native.models)]
+
+
+def _runs(model: NativeModel) -> str:
+    layout = f"blocks of {model.block} channels" if model.block else "plain layout"
+    until = f" to {model.newest_runtime}" if model.newest_runtime else " or newer"
+    threads = f"; before {model.one_thread_below} for one thread alone" if model.one_thread_below else ""
+    return f"{model.file}: {layout}, ONNX Runtime {model.oldest_runtime}{until}{threads}"
 
 
 def _table(target: Target) -> str:

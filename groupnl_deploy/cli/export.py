@@ -42,7 +42,11 @@ def export(
     classes: OwnClasses = None,
     format: Annotated[str, typer.Option("--format", help="onnx (for onnxruntime) or torch (for pytorch).")] = "onnx",
     optimize: Annotated[
-        str, typer.Option(help="none (as it came), standard (onnxsim, BN fusion) or full (every pass).")
+        str,
+        typer.Option(
+            help="none (as it came), standard (onnxsim, BN fusion), full (every pass), or native (and whole layers as "
+            "operators of our own: a push brings the library that computes them)."
+        ),
     ] = choices.DEFAULT_LEVEL,
     target: Annotated[
         str, typer.Option(help=f"The machine that it is for: {'; '.join(map(str, TARGETS.values()))}.")
@@ -72,7 +76,7 @@ def export(
     others = {"--module": module, "--input": input_, "--classes": classes}
     others |= {"--format": format != "onnx" or None, "--opset": opset != choices.DEFAULT_OPSET or None}
     file.require_alone(checkpoint, [name for name, value in others.items() if value is not None])
-    _require_useful(format, machine, opset, batch, bisect)
+    _require_useful(format, machine, opset, batch, bisect, optimize)
     _require_passes(optimize, bisect)
     if checkpoint is not None:
         require_is(checkpoint, "checkpoint")
@@ -117,13 +121,14 @@ def _require_passes(optimize: str, bisect: bool) -> None:
         )
 
 
-def _require_useful(format: str, target: Target, opset: int, batch: str, bisect: bool) -> None:
+def _require_useful(format: str, target: Target, opset: int, batch: str, bisect: bool, optimize: str) -> None:
     """Refuse an option that would do nothing, and an opset that would only fail later."""
     given = {
         "--target": target.name != DEFAULT_TARGET,
         "--opset": opset != choices.DEFAULT_OPSET,
         "--batch": batch != choices.DEFAULT_BATCH,
         "--bisect": bisect,
+        "--optimize native": optimize == "native",
     }
     useless = [option for option, is_given in given.items() if is_given]
     if format == "torch" and useless:

@@ -19,6 +19,7 @@ CASES = [
     ((*RECORD, "--meter", "km003c", "--port", "emulator", "--meter-rate", "50"), "cannot be told how often"),
     (("export", "net", "--out", "new", "--format", "torch", "--bisect"), "--bisect is for ONNX"),
     (("export", "net", "--out", "new", "--format", "torch", "--opset", "18", "--batch", "dynamic"), "are for ONNX"),
+    (("export", "net", "--out", "new", "--format", "torch", "--optimize", "native"), "--optimize native is for ONNX"),
     (("export", "net", "--out", "new", "--optimize", "none", "--bisect"), "has no pass"),
     (("export", "net", "--onnx", "a.onnx", "--out", "new"), "two things to export"),
     (("export", "net", "--images", "pictures", "--mean", "0.5", "--out", "new"), "--images and --mean are for --onnx"),
