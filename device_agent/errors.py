@@ -8,7 +8,7 @@
     ├── MissingLibrary      the device's Python lacks a package
     ├── DeviceBusy          a push or a benchmark is running on the device
     ├── NativeDamaged       the library of native operators is missing there, or was altered
-    ├── CannotRunNative     this machine cannot run the native operators of an artifact
+    ├── CannotRunNative     this machine cannot run the native operators of an artifact (native_choice.py)
     └── BackendFailed       the runtime refused the model or an input, or memory ran out
 """
 
@@ -61,15 +61,3 @@ class NativeDamaged(AgentError):
     """The library that computes native operators is missing on the device, or another file than was sent."""
 
     code = "native_damaged"
-
-
-class CannotRunNative(AgentError):
-    """A machine, its runtime or the libraries of this installation do not go with an artifact's native operators.
-
-    Each reason has a code of its own: native_32_bit, native_libc, native_no_library, native_operators (a newer version
-    of them), native_old_runtime, native_instructions, native_block, native_runtime, native_threads.
-    """
-
-    def __init__(self, code: str, message: str, remedy: str) -> None:
-        super().__init__(message, remedy)
-        self.code = code

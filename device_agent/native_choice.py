@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from device_agent.errors import CannotRunNative
+from device_agent.errors import AgentError
 from device_agent.machine import Machine
 from device_agent.manifest import NativeModel, NativeOperators
 from device_agent.native import NativeLibrary
@@ -14,6 +14,18 @@ TARGETS = {("linux", "x86_64"), ("linux", "aarch64"), ("macos", "arm64")}
 
 _FULL = "export with --optimize full, which needs no library, and push that"
 _LANES = {16: "AVX-512", 8: "AVX2 with FMA"}
+
+
+class CannotRunNative(AgentError):
+    """A machine, its runtime or the libraries of this installation do not go with an artifact's native operators.
+
+    Each reason has a code of its own: native_32_bit, native_libc, native_no_library, native_operators (a newer version
+    of them), native_old_runtime, native_instructions, native_block, native_runtime, native_threads.
+    """
+
+    def __init__(self, code: str, message: str, remedy: str) -> None:
+        super().__init__(message, remedy)
+        self.code = code
 
 
 @dataclass(frozen=True)

@@ -25,13 +25,18 @@ from groupnl_deploy.images.split import Split
 from groupnl_deploy.models.inference import inference_form
 from groupnl_deploy.models.registry import create_model
 from groupnl_deploy.models.spec import ModelSpec
+from groupnl_deploy.progress import Reporter
 from groupnl_deploy.training.checkpoint import load_checkpoint, load_split
 from groupnl_deploy.training.evaluate import Answer
 from groupnl_deploy.training.threads import EVERY_CORE
 
+Answering = Callable[[], AbstractContextManager[Answer]]
 
-def artifact_subject(folder: Path) -> Subject:
+
+def artifact_subject(folder: Path, reporter: Reporter) -> Subject:
     """The network of an artifact folder, one of somebody else's ONNX file included.
+
+    `reporter` is told where the library of its native operators is built first.
 
     Raises `UsageError` for random weights and for what takes no image or tells no classes, `ArtifactDamaged` for what
     is damaged.
@@ -62,7 +67,7 @@ def artifact_subject(folder: Path) -> Subject:
         classes,
         Statistics(how.mean, how.std),
         init,
-        _ANSWERING[manifest.format](artifact, Statistics(how.mean, how.std)),
+        _ANSWERING[manifest.format](artifact, Statistics(how.mean, how.std), reporter),
     )
 
 
@@ -75,7 +80,7 @@ def _of_checkpoint(artifact: Artifact) -> tuple[Split | None, str | None]:
     return load_split(folder, checkpoint), checkpoint.init
 
 
-def _by_torch(artifact: Artifact, statistics: Statistics) -> Callable[[], AbstractContextManager[Answer]]:
+def _by_torch(artifact: Artifact, statistics: Statistics, reporter: Reporter) -> Answering:
     manifest = artifact.manifest
     try:
         build = {"eager": create_model, "inference": inference_form}[manifest.form]
@@ -86,10 +91,15 @@ def _by_torch(artifact: Artifact, statistics: Statistics) -> Callable[[], Abstra
     return partial(answering, model.eval(), statistics, EVERY_CORE)
 
 
-def _by_onnxruntime(artifact: Artifact, statistics: Statistics) -> Callable[[], AbstractContextManager[Answer]]:
+def _by_onnxruntime(artifact: Artifact, statistics: Statistics, reporter: Reporter) -> Answering:
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(str(artifact.path("model")), providers=["CPUExecutionProvider"])
+    from groupnl_deploy.native.session import register_here
+
+    options, path, native = onnxruntime.SessionOptions(), artifact.path("model"), artifact.manifest.native
+    if native is not None:
+        path = artifact.directory / register_here(options, native, reporter)
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     return partial(_answering, session, artifact.manifest, statistics)
 
 
@@ -106,7 +116,7 @@ def _answering(session: Any, manifest: ArtifactManifest, statistics: Statistics)
     yield answer
 
 
-_ANSWERING: dict[str, Callable[[Artifact, Statistics], Callable[[], AbstractContextManager[Answer]]]] = {
+_ANSWERING: dict[str, Callable[[Artifact, Statistics, Reporter], Answering]] = {
     "onnx": _by_onnxruntime,
     "torch": _by_torch,
 }

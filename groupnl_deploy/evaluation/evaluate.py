@@ -52,7 +52,7 @@ def evaluate_folder(folder: Path, name: str | None, path: str | None, reporter: 
 
     Raises `UsageError` for random weights, where no images are at hand or left, and where the classes do not match.
     """
-    subject = open_subject(folder)
+    subject = open_subject(folder, reporter)
     data = _images(subject, name, path, reporter)
     known = () if subject.data is None else subject.data.class_names
     matched = match_classes(known, subject.num_classes, data.class_names)

@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 
-from device_agent.errors import CannotRunNative
 from device_agent.machine import Machine, block_of, libc_of, this_machine
 from device_agent.manifest import NativeModel, NativeOperators
 from device_agent.native import NativeLibrary
-from device_agent.native_choice import choose, release
+from device_agent.native_choice import CannotRunNative, choose, release
 
 X86 = Machine("linux", "x86_64", 64, "glibc", "2.36", 16)
 PI = Machine("linux", "aarch64", 64, "glibc", "2.36", 0)

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from exporters.artifact import open_artifact, write_manifest
+from exporters.native.operators import VERSION
 from groupnl_deploy.errors import UsageError, VerificationFailed
 from groupnl_deploy.evaluation.evaluate import evaluate_folder
 from groupnl_deploy.images.seen import remember_place
@@ -22,6 +24,7 @@ from groupnl_deploy.training.checkpoint import (
 from groupnl_deploy.training.train import train_checkpoint
 from groupnl_deploy.workspace import file_sha256
 from tests.evaluation.pictures import draw
+from tests.rigs.native_graphs import put_identity_first
 
 
 def evaluated(folder, name=None, path=None):
@@ -53,6 +56,19 @@ def test_an_artifact_answers_as_its_checkpoint(net, artifacts, kind):
     assert found.evaluation.confusion == own.evaluation.confusion
     assert found.evaluation.loss == pytest.approx(own.evaluation.loss, abs=1e-4)
     assert found.subject.split == own.subject.split is not None  # the checkpoint lies beside it
+
+
+@pytest.mark.usefixtures("native_cache")
+def test_native_operators_answer_as_those_of_the_runtime(net, artifacts, tmp_path):
+    shutil.copytree(artifacts["onnx", "1"], tmp_path / "native")
+    put_identity_first(open_artifact(tmp_path / "native"))
+    found, own = (evaluated(folder, path=net.pictures) for folder in (tmp_path / "native", artifacts["onnx", "1"]))
+    assert found.evaluation.confusion == own.evaluation.confusion
+    manifest = open_artifact(tmp_path / "native").manifest
+    later = replace(manifest.native, version=VERSION + 1)
+    write_manifest(tmp_path / "native", replace(manifest, native=later))
+    with pytest.raises(UsageError, match=r"This machine: The model's operators are of version 2"):
+        evaluated(tmp_path / "native", path=net.pictures)
 
 
 def test_an_imported_network_needs_images_and_takes_them_with_its_own_mean_and_std(net, record, tmp_path):

@@ -1,5 +1,6 @@
 """Small graphs with native operators, written by hand, and the same in the operators of everybody."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from device_agent.arrays import Arrays
-from device_agent.manifest import NativeModel, NativeOperators
-from exporters.artifact import Artifact
+from device_agent.manifest import ArtifactFile, NativeModel, NativeOperators
+from exporters.artifact import Artifact, write_manifest
 from exporters.native.operators import ACTIVATIONS, DEPTHWISE, DOMAIN, VERSION
 from tests.device_agent.graph_artifacts import graph_artifact
 
@@ -72,3 +73,25 @@ def native_artifact(folder: Path, *models: NativeModel, version: int = VERSION, 
         optimize="native",
         **changes,
     )
+
+
+def put_identity_first(artifact: Artifact) -> None:
+    """Give an artifact of an image network a depthwise convolution that changes nothing, and the record of it."""
+    path = artifact.path("model")
+    model = onnx.load(path)
+    takes = model.graph.input[0].name
+    channels = artifact.manifest.inputs[0].shape[1]
+    for node in model.graph.node:
+        node.input[:] = ["same" if name == takes else name for name in node.input]
+    attributes = {**_attributes(0), "pads": [0] * 4, "activation": ACTIVATIONS["none"]}
+    first = helper.make_node(DEPTHWISE, [takes, "ones", "zeros"], ["same"], domain=DOMAIN, **attributes)
+    model.graph.node.insert(0, first)
+    model.graph.initializer.append(numpy_helper.from_array(np.ones((channels, 1, 1, 1), np.float32), "ones"))
+    model.graph.initializer.append(numpy_helper.from_array(np.zeros(channels, np.float32), "zeros"))
+    model.opset_import.append(helper.make_opsetid(DOMAIN, VERSION))
+    path.write_bytes(model.SerializeToString())
+    files = tuple(
+        one if one.role != "model" else ArtifactFile.in_role("model", path) for one in artifact.manifest.files
+    )
+    native = NativeOperators(DOMAIN, VERSION, {DEPTHWISE: 1}, (PLAIN,))
+    write_manifest(artifact.directory, replace(artifact.manifest, files=files, native=native))
