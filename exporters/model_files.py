@@ -1,11 +1,12 @@
 """The model files of an artifact: one, and beside it those for other processors or runtimes, with what each is for."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import onnx
 
 from device_agent.manifest import ArtifactFile, NativeModel, NativeOperators, Role
+from exporters.blocks import blocked_model
 from exporters.native.nodes import native_operators
 from exporters.native.operators import DOMAIN, VERSION
 from exporters.native.pointwise import native_pointwise
@@ -54,12 +55,16 @@ def write_models(folder: Path, best: Optimized, target: Target, proof: Proof) ->
     files = [_written(folder / made[0].about.file, made[0].best.model, "model")]
     files += [_written(folder / one.about.file, one.best.model, "other_model") for one in made[1:]]
     first, models = made[0].best, tuple(one.about for one in made)
+    reports = [report for one in made[1:] for report in one.best.passes[len(best.passes) :]]
+    first = replace(first, passes=(*first.passes, *reports))
     return Written(tuple(files), first, NativeOperators(DOMAIN, VERSION, native_operators(first.model), models))
 
 
 def variants(best: Optimized, target: Target, proof: Proof) -> tuple[Variant, ...]:
     """The forms of a model with operators of ours, in the order in which a device prefers them."""
     layers = NativeModel(MODEL_FILE, 0, target.oldest_runtime)
+    if target.native_blocks != (0,):
+        return _in_blocks(best, target, proof)
     if target.block:  # the runtime's own convolutions over single pixels are in blocks there
         return (Variant(best, layers),)
     more = continued(best, _POINTWISE, proof)
@@ -67,6 +72,16 @@ def variants(best: Optimized, target: Target, proof: Proof) -> tuple[Variant, ..
         return (Variant(best, layers),)
     alone = NativeModel(MODEL_FILE, 0, target.oldest_runtime, one_thread_below=WITH_THREADS)
     return Variant(more, alone), Variant(best, NativeModel("model_layers.onnx", 0, target.oldest_runtime))
+
+
+def _in_blocks(best: Optimized, target: Target, proof: Proof) -> tuple[Variant, ...]:
+    """One for each block of the target; a single plain one where the graph has to stay so."""
+    first, *others = target.native_blocks
+    model = Variant(*blocked_model(best, first, MODEL_FILE, target, proof))
+    if not model.about.block:
+        return (model,)
+    files = {block: f"model-block{block}.onnx" for block in others}
+    return model, *(Variant(*blocked_model(best, block, file, target, proof)) for block, file in files.items())
 
 
 def _written(path: Path, model: onnx.ModelProto, role: Role) -> ArtifactFile:
