@@ -1,135 +1,117 @@
-"""Build and run the checks of the kernels in native/tests: random layers between guard pages, errors of the functions.
+"""Build the checks of the native kernels in native/tests, and run them for every instruction set of this processor.
 
-Programs named fuzz_*.c take a seed, a count, an instruction set and a layout; check_functions.c is compiled for each
-instruction set. Standard library only.
+fuzz_*.c make random layers between guard pages and compare them with plain loops in double; check_functions.c compares
+the functions on vectors with those of the C library. Standard library only.
 """
 
 import argparse
-import dataclasses
-import hashlib
+import itertools
 import os
+import platform
+import re
+import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from build import SOURCES, compile_units, kept_in, key
-from compilers import Compiler, find_compiler, run
-from targets import TARGETS, NotBuilt, Target, host
+from check_programs import ON_ARM, Programs, programs_for
 
-_TESTS = Path(__file__).resolve().parent / "tests"
-_SANITIZERS = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined")
-_STATIC = {"linux-aarch64": "aarch64-linux-musl"}
-"""Targets whose programs run under an emulator, which has none of their shared libraries."""
+from compilers import find_compiler
+from targets import NotBuilt, host
 
-
-def build_checks(target: Target, compiler: Compiler, out: Path, extra: tuple[str, ...] = ()) -> list[Path]:
-    """Build all programs into a folder, with the kernels compiled as in the library, and `extra`. Raises `NotBuilt`."""
-    if compiler.is_zig and target.name in _STATIC and target != host():
-        target, extra = dataclasses.replace(target, triple=_STATIC[target.name]), (*extra, "-static")
-    programs = sorted(_TESTS.glob("fuzz_*.c"))
-    shared = [path for path in sorted(_TESTS.glob("*.c")) if "_" not in path.stem or path.stem.startswith("random_")]
-    kernels = [*sorted(SOURCES.glob("isa_*.c")), SOURCES / "processor.c"]
-    with tempfile.TemporaryDirectory(prefix="groupnl-checks-") as temporary:
-        work = Path(temporary)
-        include = (f"-I{SOURCES}", "-std=gnu11", *extra)
-        objects = compile_units([*kernels, *shared, *programs], target, compiler, work, include)
-        common = [one for one in objects if one.stem not in {program.stem for program in programs}]
-        made = []
-        for program in programs:
-            link = [*compiler.for_target(target), *extra, str(work / f"{program.stem}.o"), *map(str, common), "-lm"]
-            made.append(_linked(link, out / program.stem, work))
-        for name, flags in _vector_units(target, compiler):
-            source = [*compiler.for_target(target), *flags, *include, f'-DVECTORS="vector_{name}.h"']
-            made.append(
-                _linked([*source, str(_TESTS / "check_functions.c"), "-lm"], out / f"check_functions-{name}", work)
-            )
-    return made
+_NEEDS = {
+    "avx512": {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl", "avx2", "fma"},
+    "avx2": {"avx2", "fma", "bmi2"},
+}
+_LAYOUTS = {"avx512": ("plain", "blocked"), "avx2": ("plain", "blocked")}  # others have the plain one alone
+_NO_SUCH_KERNELS = 2
+_EPILOG = """\
+examples:
+  python native/checks.py                              300 layers for each instruction set of this processor
+  python native/checks.py --count 20000 --set avx2     many, for one
+  python native/checks.py --target linux-aarch64       NEON, in Debian's emulator (apt-get install qemu-user)
+  python native/checks.py --sanitize                   with the sanitizers of this machine's own compiler
+"""
 
 
-def _vector_units(target: Target, compiler: Compiler) -> Iterator[tuple[str, tuple[str, ...]]]:
-    for unit in sorted(SOURCES.glob("isa_*.c")):
-        flags = target.flags(unit.stem, compiler.is_zig)
-        if flags is not None:
-            yield unit.stem.removeprefix("isa_"), flags
+def sets_of_this_processor() -> list[str]:
+    """The instruction sets that there are kernels for, the best first."""
+    if platform.machine() != "x86_64":
+        return ["neon", "portable"]
+    found = re.search(r"^flags\s*:(.*)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
+    flags = set(found[1].split()) if found else set()
+    return [*(name for name, needed in _NEEDS.items() if needed <= flags), "portable"]
 
 
-def _linked(command: list[str], path: Path, work: Path) -> Path:
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    run([*command, "-o", str(part)], work, work / "zig")
-    return part.replace(path)
+def commands(programs: Programs, sets: list[str], count: int, seed: int) -> Iterator[list[str]]:
+    """All that is to run; of the layers as many parts as there are cores, each with a seed of its own."""
+    yield from ([str(programs.check_of_functions(name))] for name in sets)
+    parts = os.cpu_count() or 1
+    for name, program in itertools.product(sets, programs.fuzzers):
+        for layout, part in itertools.product(_LAYOUTS.get(name, ("plain",)), range(parts)):
+            yield [str(program), str(seed + part), str(count // parts + (part < count % parts)), name, layout]
 
 
-def checks_key(target: Target, compiler: Compiler) -> str:
-    """A digest of all that decides the programs' bytes."""
-    digest = hashlib.sha256(key(target, compiler).encode())
-    for path in sorted(_TESTS.glob("*.[ch]")):
-        digest.update(f"{path.name}\n{path.stat().st_size}\n".encode())
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+def check(arguments: argparse.Namespace) -> int:
+    """Build and run; how many went wrong. Raises `NotBuilt` where something is missing."""
+    on_arm = arguments.target == ON_ARM.name and host().name != ON_ARM.name
+    has = ["neon", "portable"] if on_arm else sets_of_this_processor()
+    if missing := [name for name in arguments.set or () if name not in has]:
+        raise NotBuilt(f"There is no {', '.join(missing)} here.", f"There is {', '.join(has)}.")
+    sets, emulator = arguments.set or has, _emulator() if on_arm else ()
+    compiler = find_compiler("zig" if on_arm else "cc" if arguments.sanitize else arguments.compiler)
+    programs = programs_for(ON_ARM if on_arm else host(), compiler, sets, arguments.sanitize)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        all_of_it = commands(programs, sets, arguments.count, arguments.seed)
+        return sum(pool.map(lambda command: _fails([*emulator, *command]), all_of_it))
 
 
-def commands(programs: list[Path], count: int, seed: int, runner: Sequence[str] = ()) -> Iterator[list[str]]:
-    """What to run: every program for every instruction set of this processor, fuzz_*.c for both layouts.
-
-    A program that ends with 2 has no such kernels.
-    """
-    for name in ("avx512", "avx2", "neon", "portable"):
-        if not _has(programs, name, runner):
-            continue
-        for program in programs:
-            if program.name == f"check_functions-{name}":
-                yield [*runner, str(program)]
-            elif program.name.startswith("fuzz_"):
-                for layout in ("plain", "blocked"):
-                    yield [*runner, str(program), str(seed), str(count), name, layout]
-
-
-def _has(programs: list[Path], name: str, runner: Sequence[str]) -> bool:
-    fuzz = next(program for program in programs if program.name == "fuzz_layer")
-    return subprocess.run([*runner, str(fuzz), "1", "0", name], capture_output=True, check=False).returncode == 0
+def _fails(command: list[str]) -> bool:
+    """Run it and print how it went; whether it went wrong."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    said = (done.stdout + done.stderr).splitlines() or [""]
+    name = " ".join(Path(word).name for word in command)
+    if done.returncode == 0:
+        print(f"ok    {name}: {said[-1]}", flush=True)
+    elif done.returncode == _NO_SUCH_KERNELS and command[-1] == "blocked":
+        print(f"none  {name}", flush=True)
+        return False
+    else:
+        print("\n      ".join([f"WRONG {name} ended with {done.returncode}", *said]), flush=True)
+    return done.returncode != 0
 
 
-def programs_for(target: Target, compiler: Compiler, sanitize: bool = False) -> list[Path]:
-    """The programs of these sources, built unless they are kept from before. Raises `NotBuilt`."""
-    folder = (
-        kept_in(target, compiler).parent
-        / "checks"
-        / f"{checks_key(target, compiler)}{'-sanitized' if sanitize else ''}"
-    )
-    kept = folder / "complete"
-    if not kept.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        made = build_checks(target, compiler, folder, _SANITIZERS if sanitize else ())
-        kept.write_text("".join(f"{path.name}\n" for path in made), encoding="utf-8")
-    return [folder / name for name in kept.read_text(encoding="utf-8").split()]
+def _emulator() -> tuple[str, ...]:
+    path = shutil.which("qemu-aarch64") or shutil.which("qemu-aarch64-static")
+    if path is None:
+        raise NotBuilt("There is no emulator of a 64-bit Arm here.", "Install it: apt-get install qemu-user")
+    return (path,)
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--target", default=host().name, choices=[*TARGETS], help="default: this machine")
-    parser.add_argument("--compiler", choices=["zig", "cc"], help="default: zig where it is installed")
-    parser.add_argument("--sanitize", action="store_true", help="stop at undefined behaviour (use --compiler cc)")
-    parser.add_argument("--count", type=int, default=20000, help="random layers a program, set and layout")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--runner", default="", help="emulator, for programs of another machine: qemu-aarch64")
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--count", type=int, default=300, metavar="N", help="layers, of each set and layout; default 300"
+    )
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="of the first; default: 1")
+    parser.add_argument("--set", action="append", metavar="NAME", help="avx512, avx2, neon or portable; default: all")
+    parser.add_argument("--target", choices=[ON_ARM.name], help="default: this machine")
+    parser.add_argument("--sanitize", action="store_true", help="address and undefined behaviour, by this machine's cc")
+    parser.add_argument("--compiler", choices=["zig", "cc"], help="default: zig where it is installed, else cc")
     return parser.parse_args()
 
 
 def main() -> None:
-    """Run all; ends with 1 where one is wrong."""
-    arguments = _arguments()
+    """Ends with 1 where anything went wrong, and with 1 and two sentences where it could not be tried."""
     try:
-        programs = programs_for(TARGETS[arguments.target], find_compiler(arguments.compiler), arguments.sanitize)
+        wrong = check(_arguments())
     except NotBuilt as error:
         sys.exit(f"{error.message}\n{error.remedy}")
-    codes = []
-    for command in commands(programs, arguments.count, arguments.seed, arguments.runner.split()):
-        codes.append(subprocess.run(command, check=False).returncode)
-        if codes[-1] not in (0, 2):
-            print(f"{' '.join(command)} ended with {codes[-1]}", flush=True)
-    sys.exit(any(code not in (0, 2) for code in codes))
+    sys.exit(f"{wrong} went wrong." if wrong else 0)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,90 @@
+"""The programs of native/tests, built with the kernels as they are in the library, and kept for the same sources."""
+
+import hashlib
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from build import SOURCES, compile_units, kept_in, key
+from compilers import Compiler, run
+from targets import Target
+
+CHECKS = SOURCES.parent / "tests"
+ON_ARM = Target("linux-aarch64", "linux", "aarch64", "aarch64-linux-musl")
+"""Programs of their own, which an emulator runs without a root file system."""
+
+_SANITIZED = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer")
+_PROGRAMS = ("fuzz_", "check_", "time_")  # other files are parts of them
+_MOST_KEPT = 4
+
+
+@dataclass(frozen=True)
+class Programs:
+    """Where they lie: each fuzz_*.c, and check_functions.c for each instruction set, "check_functions-avx2"."""
+
+    folder: Path
+
+    @property
+    def fuzzers(self) -> list[Path]:
+        """By name."""
+        return sorted(self.folder.glob("fuzz_*"))
+
+    def check_of_functions(self, instructions: str) -> Path:
+        """That of one instruction set."""
+        return self.folder / f"check_functions-{instructions}"
+
+
+def programs_for(target: Target, compiler: Compiler, sets: list[str], sanitize: bool) -> Programs:
+    """Those of these sources, built unless they are kept from before. Raises `NotBuilt`."""
+    folder = kept_in(target, compiler).parent / "checks" / _key(target, compiler, sets, sanitize)
+    if not folder.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".new-", dir=folder.parent, ignore_cleanup_errors=True) as temporary:
+            work = Path(temporary)
+            _Builder(target, compiler, work, _SANITIZED if sanitize else ()).build(sets, work / "made")
+            if not folder.exists():
+                (work / "made").rename(folder)
+        for older in sorted(folder.parent.iterdir(), key=lambda path: path.stat().st_mtime)[:-_MOST_KEPT]:
+            shutil.rmtree(older, ignore_errors=True)
+    return Programs(folder)
+
+
+def _key(target: Target, compiler: Compiler, sets: list[str], sanitize: bool) -> str:
+    """A digest of all that decides the programs' bytes."""
+    digest = hashlib.sha256(f"{key(target, compiler)} {target.triple} {sets} {sanitize}\n".encode())
+    for path in sorted(CHECKS.glob("*.[ch]")):
+        digest.update(f"{path.name}\n{path.stat().st_size}\n".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class _Builder:
+    target: Target
+    compiler: Compiler
+    work: Path
+    flags: tuple[str, ...]  # for compiling and linking
+
+    def build(self, sets: list[str], out: Path) -> None:
+        """All of them, into a folder that is made."""
+        out.mkdir()
+        parts = [path for path in CHECKS.glob("*.c") if not path.stem.startswith(_PROGRAMS)]
+        kernels = [*SOURCES.glob("isa_*.c"), SOURCES / "processor.c"]
+        common = self.units([*kernels, *parts])
+        for main in self.units([*CHECKS.glob("fuzz_*.c")]):
+            self.link([main, *common], out / main.stem)
+        for instructions in sets:
+            unit = self.work / f"isa_{instructions}.c"  # its name decides the flags
+            unit.write_bytes((CHECKS / "check_functions.c").read_bytes())
+            objects = self.units([unit], f'-DVECTORS="vector_{instructions}.h"')
+            self.link(objects, out / f"check_functions-{instructions}")
+
+    def units(self, paths: list[Path], *more: str) -> list[Path]:
+        extra = (*self.flags, "-D_DEFAULT_SOURCE", "-I", str(SOURCES), *more)
+        return compile_units(sorted(paths), self.target, self.compiler, self.work, extra)
+
+    def link(self, objects: list[Path], program: Path) -> None:
+        static = ("-static",) if self.target is ON_ARM else ()
+        command = [*self.compiler.for_target(self.target), *self.flags, *static, *map(str, objects)]
+        run([*command, "-lm", "-o", str(program)], self.work, self.work / "zig")
