@@ -1,5 +1,6 @@
 """Where a pushed artifact's model and library lie on a device, for a program of the user's own."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,15 +15,17 @@ from groupnl_deploy.remote.transport import Transport
 # The lines of docs/native.md, "In a program of your own".
 _PROGRAM = """\
 import sys
-sys.path.insert(0, {folder!r})
+
+sys.path.insert(0, {folder})
 import numpy
 import onnxruntime
 from groupnl_native import register
+
 options = onnxruntime.SessionOptions()
-register(options, {library!r})
-session = onnxruntime.InferenceSession({model!r}, options)
-inputs = {inputs}
-print(session.run(None, inputs))
+register(options, {library})
+session = onnxruntime.InferenceSession({model}, options)
+inputs = {{{inputs}}}
+print([output.shape for output in session.run(None, inputs)])
 """
 
 
@@ -49,8 +52,14 @@ class NativePaths:
     @property
     def program(self) -> str:
         """Ten lines of Python that run the model once, on zeros."""
-        zeros = ", ".join(f"{one.name!r}: numpy.zeros({one.shape}, {one.dtype!r})" for one in self.inputs)
-        return _PROGRAM.format(folder=self.folder, library=self.library, model=self.model, inputs=f"{{{zeros}}}")
+        zeros = (f"{_quoted(one.name)}: numpy.zeros({one.shape}, {_quoted(one.dtype)})" for one in self.inputs)
+        folder, library, model = map(_quoted, (self.folder, self.library, self.model))
+        return _PROGRAM.format(folder=folder, library=library, model=model, inputs=", ".join(zeros))
+
+
+def _quoted(text: str) -> str:
+    """As a literal of Python's, in the quotes of this project."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def native_paths(transport: Transport, agent: AgentClient, artifact: str | None) -> NativePaths:
@@ -62,7 +71,7 @@ def native_paths(transport: Transport, agent: AgentClient, artifact: str | None)
     deployments = agent.ask(ReadLedger(transport.name)).deployments
     deployment, manifest = _found(transport, deployments, artifact)
     assert manifest.native is not None
-    fit = agent.ask(AskNative(manifest.native, threads=1))
+    fit = agent.ask(AskNative(manifest.native, threads=0))  # as many as a session has unless it is told otherwise
     if fit.state != "whole":
         raise VerificationFailed(
             f"The library that {deployment.label} needs is {fit.state} on {transport.name}.",

@@ -14,15 +14,18 @@ from typer.testing import CliRunner
 from device_agent.machine import this_machine
 from device_agent.manifest import NativeModel
 from device_agent.native import instructions
-from exporters.artifact import Artifact
+from exporters.artifact import Artifact, open_artifact
 from groupnl_deploy.bench.run import load_run
 from groupnl_deploy.cli.main import app
 from groupnl_deploy.deploy.inventory import local_device
+from groupnl_deploy.deploy.push import push_artifact
 from groupnl_deploy.native.libraries import LibraryFile
-from tests.rigs.native_graphs import PLAIN, native_artifact
+from groupnl_deploy.remote.connect import connect
+from tests.rigs.native_graphs import PLAIN, native_artifact, put_identity_first
 
 pytestmark = [pytest.mark.alone, pytest.mark.usefixtures("native_cache")]
 
+ROOT = Path(__file__).parents[2]
 SHORT = ["--idle", "0", "--warmup", "0", "--seconds", "0", "--iterations", "3", "--threads", "1"]
 OTHER_BLOCK = 8 if this_machine().block == 16 else 16
 OTHER = NativeModel("model.onnx", OTHER_BLOCK, "1.15.1")
@@ -41,6 +44,10 @@ def pushed(folder: Path, *models: NativeModel, **changes: Any) -> Artifact:
 
 def library_on_the_device(library: LibraryFile) -> Path:
     return Path(local_device().root) / "native" / library.record.sha256
+
+
+def ten_lines(program: str) -> bool:
+    return len([line for line in program.splitlines() if line]) == 10
 
 
 def bench(out: Path, *more: object) -> Any:
@@ -120,11 +127,11 @@ def test_ten_lines_of_a_users_own_run_it(tmp_path: Path, native_library: Library
     assert found["model"] == str(Path(local_device().root) / "artifacts" / artifact.sha256 / "model.onnx")
     assert found["library"] == str(library_on_the_device(native_library))
     shown = groupnl("device", "native", "local", artifact.sha256[:8]).stdout
-    assert found["program"] in shown and found["model"] in shown and len(found["program"].splitlines()) == 10
+    assert found["program"] in shown and found["model"] in shown and ten_lines(found["program"])
     done = subprocess.run(
         [sys.executable, "-I", "-c", found["program"]], capture_output=True, text=True, check=False, cwd=tmp_path
     )
-    assert done.returncode == 0 and done.stdout.startswith("[array(["), done.stderr
+    assert done.returncode == 0 and done.stdout == "[(1, 16, 6, 6)]\n", done.stderr
 
 
 def test_its_paths_stay_when_others_are_pushed(tmp_path: Path, native_library: LibraryFile) -> None:
@@ -139,3 +146,24 @@ def test_its_paths_stay_when_others_are_pushed(tmp_path: Path, native_library: L
 def test_where_nothing_native_was_pushed_it_is_said(artifact: str | None) -> None:
     done = groupnl("device", "native", "local", *filter(None, [artifact]))
     assert done.exit_code == 2 and "No artifact" in done.stderr and "was pushed to local" in done.stderr
+
+
+def test_the_ten_lines_of_the_docs_run_what_was_pushed(
+    untrained_copy: Any, tmp_path: Path, native_library: LibraryFile
+) -> None:
+    """Word for word, but for whose device, artifact and image size it is."""
+    put_identity_first(untrained_copy.onnx)
+    artifact = open_artifact(untrained_copy.onnx.directory)
+    with connect(local_device()) as transport:
+        push_artifact(transport, artifact)
+    section = (ROOT / "docs" / "native.md").read_text().split("## In a program of your own")[1]
+    lines = section.split("```python\n")[1].split("```")[0]
+    assert ten_lines(lines)
+    found = json.loads(groupnl("device", "native", "local", "--json").stdout)["native"]
+    own = {"/home/pi/.groupnl": local_device().root, "ARTIFACT": artifact.sha256, "224, 224": "32, 32"}
+    for theirs, ours in {**own, "LIBRARY": native_library.record.sha256}.items():
+        lines = lines.replace(theirs, ours)
+    assert lines == found["program"]
+    command = [sys.executable, "-I", "-c", lines]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 0 and done.stdout == "[(1, 10)]\n", done.stderr

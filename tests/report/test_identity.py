@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from device_agent.manifest import Source, TensorInfo
+from device_agent.messages.bench import NativeRan
 from device_agent.strict import to_dict
 from groupnl_deploy.bench.run import BenchRun
 from groupnl_deploy.models.spec import ConvSpec, ModelSpec
@@ -133,6 +134,26 @@ def test_one_change_is_a_column_and_in_json_and_csv(change: str) -> None:
         assert lines[0][name] != lines[1][name]
         first, second = (document["knobs"].get(name, document.get(name)) for document in documents)
         assert first != second
+
+
+RAN = NativeRan("model.onnx", 16, "d" * 64, "avx512")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "trait"),
+    [("file", "b.onnx", "model_file"), ("library_sha256", "e" * 64, "library_sha256"), ("instructions", "avx2", None)],
+)
+def test_what_ran_of_two_native_artifacts_is_a_column(field: str, value: str, trait: str | None) -> None:
+    rows = (row_of(result(native=RAN)), row_of(result(native=dataclasses.replace(RAN, **{field: value}))))
+    assert tuple(found.name for found in differing(rows)) == (trait or field,)
+    documents = json.loads(render(Report(rows), "json"))["rows"]
+    assert documents[0][trait or field] != documents[1][trait or field]
+
+
+def test_what_ran_is_told_of_native_rows_alone() -> None:
+    rows = (row_of(result(native=RAN)), row_of(run_of(optimize="native")))
+    assert [trait.name for trait in differing(rows)] == ["level"]
+    assert "Where it applies: instructions avx512" in shared([rows[0], row_of(run_of())])
 
 
 def test_that_they_are_quantized_is_said_of_those_that_are() -> None:
