@@ -2,17 +2,18 @@
 #if defined(__x86_64__)
 #include "vector_avx512.h"
 
-#include "functions.h"
+#include "blocked.h"
 #include "plain.h"
 #include "pointwise.h"
+#include "scale.h"
 
 // The operators' kernels: what is NULL is not there.
 const gnl_kernels gnl_avx512 = {
     .name = "avx512",
     .block = 16,
     .plain = &plain_kernels,
-    .blocked = NULL,
+    .blocked = &blocked_kernels,
     .pointwise = &pointwise_kernels,
-    .scale = NULL,
+    .scale = scale,
 };
 #endif

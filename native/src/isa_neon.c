@@ -5,6 +5,7 @@
 #include "functions.h"
 #include "plain.h"
 #include "pointwise.h"
+#include "scale.h"
 
 // The operators' kernels: what is NULL is not there.
 const gnl_kernels gnl_neon = {
@@ -13,6 +14,6 @@ const gnl_kernels gnl_neon = {
     .plain = &plain_kernels,
     .blocked = NULL,
     .pointwise = &pointwise_kernels,
-    .scale = NULL,
+    .scale = scale,
 };
 #endif

@@ -4,6 +4,7 @@
 #include "functions.h"
 #include "plain.h"
 #include "pointwise.h"
+#include "scale.h"
 
 // The operators' kernels: what is NULL is not there.
 const gnl_kernels gnl_portable = {
@@ -12,5 +13,5 @@ const gnl_kernels gnl_portable = {
     .plain = &plain_kernels,
     .blocked = NULL,
     .pointwise = &pointwise_kernels,
-    .scale = NULL,
+    .scale = scale,
 };

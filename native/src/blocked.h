@@ -1,0 +1,110 @@
+// Whole layers in ONNX Runtime's layout in blocks of LANES channels. A band goes through its rows in groups, whose seed
+// maps stay in the first cache until all outputs are made of them; a depthwise convolution goes block by block.
+#pragma once
+#include "functions.h"
+
+#include "blocked_pack.h"
+#include "blocked_taps.h"
+#include "blocked_outputs.h"
+
+enum { GROUP_BYTES = 24 << 10 };  // of seed maps that are kept at a time
+
+// Floats from one pixel's seed maps to the next pixel's: room for the first ones again, after the last one, and an odd
+// number of blocks, so that neighbours do not fall upon the same lines of a cache.
+static size_t pixel_floats(const gnl_layer *l) { return (size_t)((blocks_of(l->seeds) + 1) | 1) * LANES; }
+
+// Bands are rows; of given seed maps they are pixels, as if these were rows of one pixel.
+static int band_units(const gnl_layer *l, const gnl_size *z) { return l->given ? z->out_height * z->out_width : z->out_height; }
+static int band_start(const gnl_layer *l, const gnl_size *z, int band) {
+  return (int)((int64_t)band_units(l, z) * band / z->bands);
+}
+
+static int blocked_bands(const gnl_layer *l, const gnl_size *z) {
+  (void)l;
+  (void)z;
+  return 1;
+}
+
+static int group_rows(const gnl_layer *l, int width) {
+  return most(1, (int)(GROUP_BYTES / (pixel_floats(l) * sizeof(float) * width)));
+}
+
+static size_t blocked_scratch_bytes(const gnl_layer *l, const gnl_size *z) {
+  if (convolves_alone(l)) return 0;
+  const int width = l->given ? 1 : z->out_width, rows = least(group_rows(l, width), band_units(l, z));
+  const size_t pixels = (size_t)rows * width;
+  return ((pixels + TILE) * pixel_floats(l) + pixels + 8 + 2 * LANES) * sizeof(float);
+}
+
+static convolution block_convolution(const gnl_layer *l, const gnl_size *z, const float *packed, const float *x, int block) {
+  const size_t filter = (size_t)window_taps(l) * LANES, image = (size_t)z->in_height * z->in_width * LANES;
+  const size_t first = (size_t)block * l->inputs;
+  return (convolution){.window = &l->window, .size = z, .filter = packed + first * filter, .image = x + first * image,
+                       .filter_step = filter, .image_step = image,
+                       .row_step = (size_t)l->window.dilation_y * z->in_width * LANES,
+                       .parts = least(l->inputs, blocks_of(l->seeds * l->inputs) - (int)first), .inputs = l->inputs,
+                       .apart = stands_apart(l, block), .activation = l->activation};
+}
+
+static void depthwise_band(const gnl_layer *l, const gnl_size *z, const float *packed, const float *x, float *y, int from, int to,
+                           float *sums) {
+  const conv_kernel kernel = conv_kernel_of(&l->window, 1);
+  const size_t row = (size_t)z->out_width * LANES;
+  for (int block = 0; block < blocks_of(l->channels); block++) {
+    convolution c = block_convolution(l, z, packed, x, block);
+    const float *record = record_of(l, packed, block);
+    c.shift = ld(record + RECORD_SEED_SHIFT * LANES);
+    c.used = (block + 1) * LANES > l->channels ? record + RECORD_IS_SEED * LANES : NULL;
+    const V total = kernel(&c, from, to, y + ((size_t)block * z->out_height + from) * row, LANES);
+    if (sums) st(sums + block * LANES, ld(sums + block * LANES) + total);
+  }
+}
+
+// The seed maps of the rows `from` … `to` − 1, pixel after pixel.
+static void convolve_seeds(const gnl_layer *l, const gnl_size *z, const float *packed, const float *x, float *seeds, int from, int to) {
+  const conv_kernel kernel = conv_kernel_of(&l->window, 0);
+  for (int block = 0; block < blocks_of(l->seeds); block++) {
+    const convolution c = block_convolution(l, z, packed, x, block);
+    kernel(&c, from, to, seeds + block * LANES, pixel_floats(l));
+  }
+}
+
+// Given seed maps, pixel after pixel.
+static void collect(const gnl_layer *l, const gnl_size *z, const float *x, float *seeds, int from, int to) {
+  const size_t step = pixel_floats(l), image = (size_t)z->out_height * z->out_width * LANES;
+  for (int block = 0; block < blocks_of(l->seeds); block++)
+    for (int i = from; i < to; i++) st(seeds + (i - from) * step + block * LANES, ld(x + block * image + (size_t)i * LANES));
+}
+
+// The first seed maps again, after the last one, for blocks of outputs that begin with the last ones.
+static void repeat_first(const gnl_layer *l, float *seeds, int pixels) {
+  const size_t step = pixel_floats(l);
+  for (int i = 0; i < pixels; i++, seeds += step)
+    if (l->seeds >= LANES) st(seeds + l->seeds, ld(seeds));
+    else for (int j = 0; j < LANES; j++) seeds[l->seeds + j] = seeds[j];
+}
+
+static void group(const gnl_layer *l, const gnl_size *z, const float *packed, const float *x, float *y, int from, int to,
+                  float *scratch, float *sums) {
+  const int width = l->given ? 1 : z->out_width;
+  const size_t step = pixel_floats(l), image = (size_t)z->out_height * z->out_width * LANES;
+  seed_maps s = {scratch, step, LANES, NULL, (to - from) * width};
+  float *inverse = scratch + (s.pixels + TILE) * step;
+  if (l->given) collect(l, z, x, scratch, from, to);
+  else convolve_seeds(l, z, packed, x, scratch, from, to);
+  if (l->normalize) inverse_norms(&s, blocks_of(l->seeds), l->epsilon, inverse), s.inverse = inverse;
+  if (l->seeds % LANES) repeat_first(l, scratch, s.pixels);
+  all_outputs(l, packed, &s, y + (size_t)from * width * LANES, image, sums);
+}
+
+static void blocked_band(const gnl_layer *l, const gnl_size *z, const float *packed, const float *x, float *y, int band,
+                         void *scratch, float *sums) {
+  const int from = band_start(l, z, band), to = band_start(l, z, band + 1);
+  const int rows = group_rows(l, l->given ? 1 : z->out_width);
+  if (convolves_alone(l)) depthwise_band(l, z, packed, x, y, from, to, sums);
+  else
+    for (int row = from; row < to; row += rows) group(l, z, packed, x, y, row, least(row + rows, to), scratch, sums);
+}
+
+static const gnl_layer_kernels blocked_kernels = {blocked_packed_floats, blocked_pack, blocked_bands, blocked_scratch_bytes,
+                                                     blocked_band};

@@ -1,0 +1,113 @@
+// From the seed maps of some pixels to all outputs: the norm, the activation function, scale and shift, the activation.
+#pragma once
+
+enum { CHUNK = 4 };  // pixels that are computed side by side
+
+// Seed maps of `pixels` pixels: seed map i of a pixel stands i / LANES blocks and i % LANES floats from its first.
+typedef struct {
+  const float *first;
+  size_t pixel_step, block_step;  // floats
+  const float *inverse;           // 1 / norm of each pixel, NULL for none
+  int pixels;
+} seed_maps;
+
+// Sums of eight vectors, in lanes 0 … 7.
+INLINE V lane_sums(const V v[8]) {
+  const V low = pairs(pairs(v[0], v[1]), pairs(v[2], v[3])), high = pairs(pairs(v[4], v[5]), pairs(v[6], v[7]));
+  const V sums = pairs(low, high);
+  return LANES == 16 ? pairs(sums, sums) : sums;
+}
+
+// 1 / max(norm over the seed maps, epsilon) of every pixel. Up to LANES floats after the last one are written.
+APART void inverse_norms(const seed_maps *s, int blocks, float epsilon, float *inverse) {
+  for (int i = 0; i < s->pixels; i += 8) {
+    const float *from[8];
+    V square[8];
+    UNROLL for (int j = 0; j < 8; j++) from[j] = s->first + least(i + j, s->pixels - 1) * s->pixel_step, square[j] = set1(0);
+    for (int block = 0; block < blocks; block++)
+      UNROLL for (int j = 0; j < 8; j++) {
+        const V v = ld(from[j] + block * s->block_step);
+        square[j] = vfma(v, v, square[j]);
+      }
+    st(inverse + i, set1(1) / vmax(set1(epsilon), vsqrt(lane_sums(square))));
+  }
+}
+
+INLINE V gathered(const float *from, VI at) {
+#if LANES == 16
+  return (V)_mm512_i32gather_ps((__m512i)at, from, 4);
+#else
+  return (V)_mm256_i32gather_ps(from, (__m256i)at, 4);
+#endif
+}
+
+INLINE VI masked(const float *record, int row, V v) { return (VI)v & (VI)ld(record + row * LANES); }
+
+INLINE V seed_output(const float *record, V s) {
+  return vfma(ld(record + RECORD_SEED_SCALE * LANES), s, ld(record + RECORD_SEED_SHIFT * LANES));
+}
+
+INLINE V generated_output(const float *record, V s, int function) {
+  const V u = vfma(ld(record + RECORD_PRE_SCALE * LANES), s, ld(record + RECORD_PRE_SHIFT * LANES));
+  const V made = apply_function(function, u, ld(record + RECORD_EXPONENT * LANES));
+  return vfma(ld(record + RECORD_POST_SCALE * LANES), made, ld(record + RECORD_POST_SHIFT * LANES));
+}
+
+INLINE V output_of(const float *record, V s, record_kind kind, int function, int activation) {
+  if (kind == ALL_SEEDS) return activate(activation, seed_output(record, s));
+  const V made = activate(activation, generated_output(record, s, function));
+  if (kind == ALL_GENERATED) return made;
+  const V seed = activate(activation, seed_output(record, s));
+  return (V)(masked(record, RECORD_IS_SEED, seed) | masked(record, RECORD_IS_GENERATED, made));
+}
+
+// One block of outputs, one after another in `y`; their sum.
+INLINE V block_outputs(const seed_maps *s, const float *record, float *y, record_kind kind, int near, int function, int activation) {
+  const VI source = (VI)ld(record + RECORD_SOURCE * LANES);
+  const float *from = near ? s->first + source[0] / LANES * s->block_step + source[0] % LANES : s->first;
+  V total[CHUNK] = {{0}};
+  int i = 0;
+#define PIXELS(COUNT)                                                                                       \
+  for (; i + COUNT <= s->pixels; i += COUNT)                                                                \
+    UNROLL for (int j = 0; j < COUNT; j++) {                                                                \
+      const float *at = from + (i + j) * s->pixel_step;                                                     \
+      V v = near ? ld(at) : gathered(at, source);                                                           \
+      if (s->inverse) v *= set1(s->inverse[i + j]);                                                         \
+      v = output_of(record, v, kind, function, activation);                                                 \
+      total[j] += v;                                                                                        \
+      st(y + (size_t)(i + j) * LANES, v);                                                                   \
+    }
+  PIXELS(CHUNK)
+  PIXELS(1)
+#undef PIXELS
+  return (total[0] + total[1]) + (total[2] + total[3]);
+}
+
+// The kinds of blocks and functions that networks are made of have loops of their own.
+#define OUTPUTS(A)                                                                                                    \
+  APART V outputs_##A(const seed_maps *s, const float *record, float *y, record_kind kind, int near, int function) {  \
+    if (kind == ALL_SEEDS && near) return block_outputs(s, record, y, ALL_SEEDS, 1, function, A);                     \
+    if (kind == ALL_GENERATED && near && function == GNL_SINE)                                                        \
+      return block_outputs(s, record, y, ALL_GENERATED, 1, GNL_SINE, A);                                              \
+    if (kind == MIXED && near && function == GNL_SINE) return block_outputs(s, record, y, MIXED, 1, GNL_SINE, A);     \
+    return block_outputs(s, record, y, kind, near, function, A);                                                      \
+  }
+OUTPUTS(GNL_NONE) OUTPUTS(GNL_RELU) OUTPUTS(GNL_RELU6) OUTPUTS(GNL_HARDSWISH)
+OUTPUTS(GNL_SILU) OUTPUTS(GNL_HARDSIGMOID) OUTPUTS(GNL_SIGMOID)
+#undef OUTPUTS
+
+typedef V (*outputs_kernel)(const seed_maps *, const float *record, float *y, record_kind kind, int near, int function);
+static const outputs_kernel outputs_kernels[GNL_ACTIVATIONS] = {
+    [GNL_NONE] = outputs_GNL_NONE,   [GNL_RELU] = outputs_GNL_RELU, [GNL_RELU6] = outputs_GNL_RELU6,
+    [GNL_HARDSWISH] = outputs_GNL_HARDSWISH, [GNL_SILU] = outputs_GNL_SILU,
+    [GNL_HARDSIGMOID] = outputs_GNL_HARDSIGMOID, [GNL_SIGMOID] = outputs_GNL_SIGMOID};
+
+// All blocks of outputs of some pixels. `y`: the first of them; `image`: floats of one block's image.
+static void all_outputs(const gnl_layer *l, const float *packed, const seed_maps *s, float *y, size_t image, float *sums) {
+  for (int block = 0; block < blocks_of(l->channels); block++) {
+    const float *record = record_of(l, packed, block);
+    const VI kind = (VI)ld(record + RECORD_KIND * LANES);
+    const V total = outputs_kernels[l->activation](s, record, y + block * image, (record_kind)kind[0], kind[1], l->function);
+    if (sums) st(sums + block * LANES, ld(sums + block * LANES) + total);
+  }
+}
