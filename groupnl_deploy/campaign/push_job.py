@@ -23,7 +23,8 @@ from groupnl_deploy.workspace import file_sha256, write_atomically
 class PushJob(Job):
     """Makes a file that says what was pushed where, once the device has verified it.
 
-    `source` is the label of the source that the artifact was made of.
+    `source` is the label of the source that the artifact was made of, `native_target` the machine that native operators
+    in it are for.
     """
 
     kind: ClassVar[str] = "push"
@@ -31,6 +32,7 @@ class PushJob(Job):
     artifact: Path
     device: str
     checkpoint: Path | None = None
+    native_target: str | None = None
 
     def reads(self) -> dict[str, Any]:
         """The artifact, how the device is reached, and the agent that travels with it."""
@@ -59,7 +61,7 @@ def push_cell(
 def push_job(of: Projection) -> PushJob:
     """Needs the artifact."""
     cell, layout = of.cell, of.layout
-    assert cell.source is not None and cell.device is not None
+    assert cell.source is not None and cell.device is not None and cell.export is not None
     return PushJob(
         name=layout.deployment_name(cell),
         product=layout.deployment(cell),
@@ -68,6 +70,7 @@ def push_job(of: Projection) -> PushJob:
         artifact=layout.artifact(cell),
         device=cell.device,
         checkpoint=cell.source.checkpoint,
+        native_target=cell.export.target if cell.export.optimize == "native" else None,
     )
 
 

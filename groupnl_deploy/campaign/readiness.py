@@ -5,14 +5,21 @@ The device is reached over its real transport with the real agent, and the meter
 
 import os
 import shutil
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from device_agent.backend_table import BACKENDS
+from device_agent.manifest import NativeModel, NativeOperators
 from device_agent.messages.board import Probe
 from device_agent.packages import install_remedy
+from exporters.native.operators import DOMAIN, VERSION
+from exporters.targets import TARGETS
+from exporters.targets.base import Target
 from groupnl_deploy.bench.meter import MeterPlan, require_answer
+from groupnl_deploy.deploy.native import agent_with_library
 from groupnl_deploy.errors import DeviceUnreachable, DiskFull, InvalidSetting, UsageError
+from groupnl_deploy.native.libraries import host_library
 from groupnl_deploy.progress import Reporter
 from groupnl_deploy.remote.agent import open_agent
 from groupnl_deploy.remote.connect import connect
@@ -46,6 +53,7 @@ class DeviceNeeds:
         backends: that will be benchmarked there.
         threads: the most that a benchmark wants; 0 for all there are.
         plan: the meter that is wired to it, None without one.
+        native: targets of the native operators that will be pushed.
     """
 
     device: Device
@@ -53,6 +61,7 @@ class DeviceNeeds:
     backends: tuple[str, ...] = ()
     threads: int = 0
     plan: MeterPlan | None = None
+    native: tuple[str, ...] = ()
 
     @property
     def disk_bytes(self) -> int:
@@ -69,12 +78,14 @@ class Needs:
         trained: numbers in the weights of each network that will be made.
         exported: numbers in each artifact that will be made.
         devices: those that the rest asks for.
+        native: whether an export with native operators will be proved here.
     """
 
     out: Path
     trained: tuple[int, ...] = ()
     exported: tuple[int, ...] = ()
     devices: tuple[DeviceNeeds, ...] = ()
+    native: bool = False
 
     @property
     def host_bytes(self) -> int:
@@ -84,9 +95,14 @@ class Needs:
 
 
 def require_ready(needs: Needs, reporter: Reporter) -> None:
-    """Raise what a later stage would: `UsageError`, `DiskFull`, `DeviceUnreachable`, or the meter's `PowerError`."""
+    """Raise what a later stage would: `UsageError`, `DiskFull`, `DeviceUnreachable`, or the meter's `PowerError`.
+
+    Libraries of native operators that are missing are built now.
+    """
     _require_writable(needs.out)
     _require_room(shutil.disk_usage(_existing(needs.out)).free, needs.host_bytes, f"The disk that holds {needs.out}")
+    if needs.native:
+        host_library(reporter)
     for each in needs.devices:
         if each.plan is not None:
             require_answer(each.plan)
@@ -96,8 +112,11 @@ def require_ready(needs: Needs, reporter: Reporter) -> None:
 
 
 def _require_device(transport: Transport, needs: DeviceNeeds, reporter: Reporter) -> None:
-    with open_agent(transport) as agent:
+    with ExitStack() as running:
+        agent = running.enter_context(open_agent(transport))
         cores = agent.ask(Probe()).cores
+        for target in needs.native:
+            agent = agent_with_library(running, transport, agent, _native_for(TARGETS[target]), reporter)
     if needs.threads > cores:
         raise InvalidSetting(
             f"{needs.threads} threads were asked for, but {transport.name} has {cores} cores.",
@@ -107,6 +126,12 @@ def _require_device(transport: Transport, needs: DeviceNeeds, reporter: Reporter
     free_bytes = min([_look(transport, backend) for backend in needs.backends or (None,)])
     _require_room(free_bytes, needs.disk_bytes, f"The disk of {transport.name}")
     reporter.note(f"{transport.name} answers and has {size_text(free_bytes)} free.")
+
+
+def _native_for(target: Target) -> NativeOperators:
+    """What an export for a target asks of a device, as far as it is known before the export."""
+    models = tuple(NativeModel(f"{block}", block, target.oldest_runtime) for block in target.native_blocks)
+    return NativeOperators(DOMAIN, VERSION, {}, models)
 
 
 def _look(transport: Transport, backend: str | None) -> int:

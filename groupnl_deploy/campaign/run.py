@@ -158,6 +158,7 @@ def _needs(campaign: Campaign, weights: dict[str, int], todo: Sequence[Job]) -> 
         out=Path(campaign.out),
         trained=tuple(weights[job.source.label] for job in todo if isinstance(job, TrainJob)),
         exported=tuple(weights[job.source] for job in todo if isinstance(job, ExportJob)),
+        native=any(job.export.optimize == "native" for job in todo if isinstance(job, ExportJob)),
         devices=tuple(
             DeviceNeeds(
                 get_device(device),
@@ -165,6 +166,7 @@ def _needs(campaign: Campaign, weights: dict[str, int], todo: Sequence[Job]) -> 
                 tuple(dict.fromkeys(job.backend for job in benches if job.device == device)),
                 max((job.settings.threads for job in benches if job.device == device), default=0),
                 next((job.plan for job in benches if job.device == device), None),
+                tuple({job.native_target for job in pushes if job.device == device and job.native_target}),
             )
             for device in dict.fromkeys([*(job.device for job in pushes), *(job.device for job in benches)])
         ),

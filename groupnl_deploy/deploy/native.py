@@ -4,6 +4,7 @@ from contextlib import ExitStack
 
 from device_agent.manifest import NativeOperators
 from device_agent.messages.native import AskNative, NativeFit, PlaceLibrary
+from device_agent.native_choice import TARGETS
 from groupnl_deploy.errors import NoNativeLibrary, VerificationFailed
 from groupnl_deploy.native.libraries import libraries, library_for
 from groupnl_deploy.progress import Reporter
@@ -25,6 +26,8 @@ def agent_with_library(
         agent.ask(AskNative(native, threads=1))
         return agent
     except NoNativeLibrary:
+        if (agent.machine.system, agent.machine.machine) not in TARGETS:
+            raise
         library_for(agent.machine.system, agent.machine.machine, reporter)
     running.close()
     agent = running.enter_context(open_agent(transport))
@@ -42,7 +45,7 @@ def send_library(
     fit = agent.ask(AskNative(native, threads))
     if fit.state == "missing" or (mend and fit.state == "altered"):
         sha256 = fit.library.sha256
-        file = next((one for one in libraries() if one.record == fit.library), None)
+        file = next((one for one in libraries() if one.record == fit.library and one.is_whole), None)
         if file is None:
             raise VerificationFailed(
                 f"The native library {sha256[:12]} was removed here, or altered, while it was to be sent.",

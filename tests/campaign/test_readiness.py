@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from device_agent.machine import this_machine
+from device_agent.manifest import NativeModel, NativeOperators
 from groupnl_deploy.bench.meter import MeterPlan
 from groupnl_deploy.campaign import readiness, report_job, sources, train_job
 from groupnl_deploy.campaign import run as campaign_run
@@ -86,6 +88,19 @@ def test_each_stage_asks_for_what_it_and_those_before_it_need(tmp_path: Path, mo
 def test_with_everything_there_the_training_begins(tmp_path: Path) -> None:
     with pytest.raises(TrainingBegan):
         run(tmp_path, METER.format("emulator"))
+
+
+@pytest.mark.usefixtures("native_cache")
+def test_native_operators_that_the_device_cannot_run_show_too(tmp_path: Path) -> None:
+    """With a library for this machine, and a target whose blocks its processor has, training begins; else never."""
+    able = "x86" if this_machine().block else "rpi4"
+    with pytest.raises(TrainingBegan):
+        run(tmp_path, f'[export]\noptimize = "native"\ntarget = "{able}"\n[push]\ndevice = "local"\n')
+    blocks = NativeOperators("groupnl.native", 1, {}, (NativeModel("32", 32, "1.15.1"),))
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(UsageError, match="The model "):
+        patch.setattr(readiness, "_native_for", lambda _: blocks)
+        run(tmp_path, '[export]\noptimize = "native"\ntarget = "rpi4"\n[push]\ndevice = "local"\n')
+    assert not (tmp_path / "out" / "checkpoints").exists()
 
 
 def test_a_python_without_the_packages_is_told_all_that_work(tmp_path: Path) -> None:

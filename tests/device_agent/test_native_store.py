@@ -4,6 +4,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from groupnl_deploy.errors import NoNativeLibrary, UsageError, VerificationFaile
 from groupnl_deploy.native.libraries import LibraryFile
 from groupnl_deploy.remote.agent import open_agent
 from groupnl_deploy.remote.client import AgentClient
+from groupnl_deploy.remote.connect import connect
 from groupnl_deploy.remote.local import LocalTransport
 from tests.device_agent.whole_bench import whole_bench
 from tests.rigs.native_graphs import native_artifact
@@ -112,6 +114,21 @@ def test_a_benchmark_without_its_library_ends_before_its_first_phase(
     with open_agent(transport) as agent, pytest.raises(VerificationFailed, match=words):
         whole_bench(agent, request, NO_IMAGES, seen.append)
     assert seen == []
+
+
+@pytest.mark.sshd
+@pytest.mark.usefixtures("native_cache")
+def test_over_ssh_the_library_is_sent_once_and_runs(
+    sshd: Any, artifact: Artifact, native_library: LibraryFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with connect(sshd.device()) as transport:
+        directory = transport.path(push_artifact(transport, artifact).directory)
+        monkeypatch.setattr(transport, "put", None)  # so nothing is sent any more, the agent included
+        push_artifact(transport, artifact)
+        request = BenchRequest(directory, artifact.sha256, "onnxruntime", Settings(1, workload=WORKLOAD), 0, 0.0)
+        with open_agent(transport) as agent:
+            ran = whole_bench(agent, request, NO_IMAGES).native
+    assert ran is not None and ran.library_sha256 == native_library.record.sha256
 
 
 @pytest.mark.usefixtures("native_cache")
