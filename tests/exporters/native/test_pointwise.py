@@ -13,17 +13,17 @@ from tests.rigs.native_reference import native_runs
 
 
 class Inverted(nn.Module):
-    """An inverted residual, whose last convolution has no activation and is added to what came in."""
+    """An inverted residual, whose last convolution is added to what came in; then what stands behind the sum."""
 
-    def __init__(self, stride_of_last=1):
+    def __init__(self, stride_of_last=1, behind=nn.Hardswish):
         super().__init__()
         self.expand = nn.Sequential(nn.Conv2d(8, 16, 1), nn.BatchNorm2d(16), nn.Hardswish())
         self.layer = layer_net(ConvShape(16, 16, 3, padding=1), "relu6")
         self.project = nn.Sequential(nn.Conv2d(16, 8, 1, stride_of_last, bias=False), nn.BatchNorm2d(8))
-        self.skip = nn.MaxPool2d(1, stride_of_last)
+        self.skip, self.behind = nn.MaxPool2d(1, stride_of_last), behind()
 
     def forward(self, x):
-        return self.skip(x) + self.project(self.layer(self.expand(x)))
+        return self.behind(self.skip(x) + self.project(self.layer(self.expand(x))))
 
 
 def forms(net, target=PLAIN):
@@ -51,6 +51,12 @@ def test_expansion_and_projection_become_products_with_residual_and_activation_i
 def test_a_convolution_that_leaves_pixels_out_stays_the_runtimes():
     torch.manual_seed(0)
     (products, _), _ = forms(shaken(Inverted(stride_of_last=2)))
+    assert products == {"GroupNL": 1, "Pointwise": 1}
+
+
+def test_a_sum_over_many_pixels_stays_the_runtimes():
+    torch.manual_seed(0)
+    (products, _), _ = forms(shaken(Inverted(behind=nn.ReLU)))
     assert products == {"GroupNL": 1, "Pointwise": 1}
 
 
