@@ -10,18 +10,15 @@ from exporters.blocks import blocked_model
 from exporters.native.nodes import native_operators
 from exporters.native.operators import DOMAIN, VERSION
 from exporters.native.pointwise import native_pointwise
-from exporters.optimize import Optimized, Proof, continued
+from exporters.optimize import Optimized, Proof, continued, multiply_pixels
 from exporters.passes import Pass, by_rule, by_sweep, strip
 from exporters.rules.tidy import tidy
 from exporters.targets.base import Target
 
 MODEL_FILE = "model.onnx"
 WITH_THREADS = "1.17"  # the first ONNX Runtime that lets an operator of ours have its threads
-_POINTWISE = (
-    Pass("native_pointwise", by_rule(("Conv",), native_pointwise)),
-    Pass("tidy", by_sweep(tidy)),
-    Pass("strip", strip),
-)
+_TIDY = (Pass("tidy", by_sweep(tidy)), Pass("strip", strip))
+_POINTWISE = (Pass("native_pointwise", by_rule(("Conv",), native_pointwise)), *_TIDY)
 
 
 @dataclass(frozen=True)
@@ -55,8 +52,8 @@ def write_models(folder: Path, best: Optimized, target: Target, proof: Proof) ->
     files = [_written(folder / made[0].about.file, made[0].best.model, "model")]
     files += [_written(folder / one.about.file, one.best.model, "other_model") for one in made[1:]]
     first, models = made[0].best, tuple(one.about for one in made)
-    reports = [report for one in made[1:] for report in one.best.passes[len(best.passes) :]]
-    first = replace(first, passes=(*first.passes, *reports))
+    own = [report for one in (*made[1:], made[0]) for report in one.best.passes[len(best.passes) :]]
+    first = replace(first, passes=(*best.passes, *own))  # the last one is of the file in the role "model"
     return Written(tuple(files), first, NativeOperators(DOMAIN, VERSION, native_operators(first.model), models))
 
 
@@ -68,10 +65,11 @@ def variants(best: Optimized, target: Target, proof: Proof) -> tuple[Variant, ..
     if target.block:  # the runtime's own convolutions over single pixels are in blocks there
         return (Variant(best, layers),)
     more = continued(best, _POINTWISE, proof)
+    rows = continued(best, (multiply_pixels(target), *_TIDY), proof)
     if not native_operators(more.model).get("Pointwise"):
-        return (Variant(best, layers),)
+        return (Variant(rows, layers),)
     alone = NativeModel(MODEL_FILE, 0, target.oldest_runtime, one_thread_below=WITH_THREADS)
-    return Variant(more, alone), Variant(best, NativeModel("model_layers.onnx", 0, target.oldest_runtime))
+    return Variant(more, alone), Variant(rows, NativeModel("model_layers.onnx", 0, target.oldest_runtime))
 
 
 def _in_blocks(best: Optimized, target: Target, proof: Proof) -> tuple[Variant, ...]:

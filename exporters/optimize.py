@@ -26,6 +26,8 @@ from exporters.rules.copies import broadcast_copies
 from exporters.rules.gates import spread_gate
 from exporters.rules.needless import drop_expand, drop_identity_tile, rejoin_split
 from exporters.rules.normalise import cheapest_normalise
+from exporters.rules.pixels import ANCHORS as ONE_PIXEL
+from exporters.rules.pixels import multiply_rows
 from exporters.rules.pool import pool_means
 from exporters.rules.residual import reassociate_residual
 from exporters.rules.seeds import fold_seed_half
@@ -96,10 +98,16 @@ def passes(level: Level, target: Target) -> tuple[Pass, ...]:
         Pass("fold_seed_half", by_rule(("Conv",), fold_seed_half)),
         Pass("depthwise_seeds", by_rule(("Conv",), sparse)),
         Pass("spread_gate", by_rule(("Mul",), spread)),
+        *(() if native else (multiply_pixels(target),)),  # to a model with operators of ours it comes last
         Pass("flush_denormals", by_sweep(flush_denormals)),
         Pass("tidy", by_sweep(tidy)),
         Pass("strip", strip),
     )
+
+
+def multiply_pixels(target: Target) -> Pass:
+    """The pass on convolutions over one pixel."""
+    return Pass("multiply_pixels", by_rule(ONE_PIXEL, partial(multiply_rows, columns=target.columns)))
 
 
 def optimize(

@@ -37,9 +37,9 @@ class Chain:
 def gather_affine(node: ir.Node, block: int) -> Answer:
     """A chain of per-channel steps → one: part of the convolution before it, or a 1x1 depthwise convolution.
 
-    The depthwise form reads and writes every element once, whatever the number of steps, and takes the activation
-    behind it along. Before a sine, and for channels that do not fill a `block` of the runtime's layout, it is a
-    BatchNorm.
+    The depthwise form reads and writes every element once, whatever the number of steps, keeps the runtime's layout in
+    blocks and takes the activation behind it along. Where there is no such layout (`block` 0), for channels that do not
+    fill its blocks, and before a sine, it is a BatchNorm.
     """
     reader = only_reader(only_output(node))
     if reader is not None and step_of(reader) is not None:
@@ -54,7 +54,8 @@ def gather_affine(node: ir.Node, block: int) -> Answer:
     if conv is not None and only_reader(affine.source) is not None and known_convolution(conv):
         replace(only_output(node), into_convolution(NodeBuilder(node), conv, affine))
         return Fired()
-    apart = (reader is not None and kind(reader) == "Sin") or not fills_blocks(len(affine.scale), block)
+    before_sine = reader is not None and kind(reader) == "Sin"
+    apart = before_sine or not block or not fills_blocks(len(affine.scale), block)
     if chain.steps == 1 and (apart or node.op_type != "BatchNormalization"):
         return NOT_MINE  # one step is as few as there can be
     write = plain_step if apart else affine_step

@@ -24,6 +24,8 @@ class Target:
         newest_ir_version: the newest version of ONNX's file format that it reads.
         block: how many channels the runtime keeps together in the layout that it gives the maps of convolutions; 0
             where it has no such layout. Other operators cost a way out of it and back.
+        columns: whether the runtime's product of a matrix and a single column is as fast as that of a row and a matrix:
+            a convolution over one pixel is the one, a Gemm the other.
         cost_table: the file in `exporters/tables` that says what equal forms cost here.
         native_blocks: for which blocks of channels a model with operators of our own is written, a file for each, the
             best first; 0 is the plain layout, which every processor reads.
@@ -37,6 +39,7 @@ class Target:
     newest_opset: int
     newest_ir_version: int
     block: int
+    columns: bool
     cost_table: str
     native_blocks: tuple[int, ...] = (0,)
     board: str | None = None

@@ -11,5 +11,6 @@ TARGET = Target(
     newest_opset=20,
     newest_ir_version=9,
     block=16,  # with AVX-512; ONNX Runtime takes 8 where there is only AVX2
+    columns=True,
     cost_table="generic",
 )

@@ -10,6 +10,7 @@ TARGET = Target(
     newest_opset=18,  # it claims 19, and has no Reshape of 19 (tried)
     newest_ir_version=9,
     block=0,  # ONNX Runtime's builds for aarch64 have no layout in blocks
+    columns=False,  # its matrix products have a kernel for a single column on x86 alone (MLAS, sgemm.cpp)
     cost_table="rpi4",
     board="Raspberry Pi 4",
 )

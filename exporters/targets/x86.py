@@ -10,6 +10,7 @@ TARGET = Target(
     newest_opset=20,
     newest_ir_version=9,
     block=16,
+    columns=True,
     cost_table="generic",
     native_blocks=(16, 8),
 )

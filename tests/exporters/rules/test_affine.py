@@ -250,6 +250,17 @@ def test_of_channels_that_do_not_fill_blocks_one_step_is_a_batchnorm(net, apply,
     settled("gather_affine", applied, TARGETS["generic"])
 
 
+@pytest.mark.parametrize("channels", [3, 16])
+def test_without_a_layout_in_blocks_a_row_of_steps_is_a_batchnorm(net, apply, equal, settled, channels):
+    graph, unblocked = net(), TARGETS["rpi4"]
+    value = graph.node("Mul", graph.input(2, channels, 3, 4), graph.noise(1, channels, 1, 1))
+    value = graph.node("Relu", graph.node("Add", value, graph.noise(1, channels, 1, 1)))
+    applied = apply("gather_affine", graph.model(value), unblocked)
+    assert [node.op_type for node in applied.model.graph.node] == ["BatchNormalization", "Relu"]
+    equal(applied)
+    settled("gather_affine", applied, unblocked)
+
+
 @pytest.mark.parametrize("magic, refused", [(1e8, True), (1e4, False)])
 def test_adding_and_taking_away_a_huge_number_rounds_on_purpose_and_stays(net, apply, equal, magic, refused):
     graph = net()
