@@ -1,5 +1,7 @@
 """Convolutions over single pixels take the sum and the activation behind them along, in a model file of their own."""
 
+from collections import Counter
+
 import torch
 from torch import nn
 
@@ -24,6 +26,20 @@ class Inverted(nn.Module):
 
     def forward(self, x):
         return self.behind(self.skip(x) + self.project(self.layer(self.expand(x))))
+
+
+class Squeezed(nn.Module):
+    """A layer, and a squeeze-excite block."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = layer_net(ConvShape(8, 8, 3, padding=1), "relu6")
+        squeeze = (nn.AdaptiveAvgPool2d(1), nn.Conv2d(8, 4, 1), nn.ReLU(), nn.Conv2d(4, 8, 1), nn.Hardsigmoid())
+        self.gate = nn.Sequential(*squeeze)
+
+    def forward(self, x):
+        maps = self.layer(x)
+        return maps * self.gate(maps)
 
 
 def forms(net, target=PLAIN):
@@ -58,6 +74,19 @@ def test_a_sum_over_many_pixels_stays_the_runtimes():
     torch.manual_seed(0)
     (products, _), _ = forms(shaken(Inverted(behind=nn.ReLU)))
     assert products == {"GroupNL": 1, "Pointwise": 1}
+
+
+def test_over_one_pixel_the_file_without_products_of_ours_has_gemms():
+    torch.manual_seed(0)
+    net = shaken(Squeezed())
+    made = variants(made_native(net, (8, 6, 5), PLAIN), PLAIN, lambda model: Parity(1, 0.0, 0.0, 1.0, 1.0, True))
+    kinds = [Counter(node.op_type for node in one.best.model.graph.node) for one in made]
+    assert [(kind["Gemm"], kind["Pointwise"], kind["Conv"]) for kind in kinds] == [(0, 2, 0), (2, 0, 0)]
+    inputs = torch.from_numpy(noise(2, 8, 6, 5))
+    right = net.double()(inputs.double()).detach().numpy()
+    for one in made:
+        for index, found in enumerate(native_runs(one.best.model, inputs.numpy())):
+            torch.testing.assert_close(found[0], right[index], rtol=1e-5, atol=1e-5)
 
 
 def test_a_target_with_a_layout_in_blocks_has_one_file_of_it():
