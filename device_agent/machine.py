@@ -45,7 +45,9 @@ def this_machine() -> Machine:
     system = {"darwin": "macos"}.get(sys.platform, sys.platform)
     bits, machine = 8 * struct.calcsize("P"), platform.machine()
     libc, version = libc_of(_confstr(), _text(Path("/proc/self/maps"))) if system == "linux" else (None, None)
-    return Machine(system, machine, bits, libc, version, block_of(_text(Path("/proc/cpuinfo"))))
+    # An emulator of another processor may show the flags of the machine that it runs on.
+    block = block_of(_text(Path("/proc/cpuinfo"))) if machine == "x86_64" else 0
+    return Machine(system, machine, bits, libc, version, block)
 
 
 def libc_of(confstr: str | None, maps: str) -> tuple[str | None, str | None]:

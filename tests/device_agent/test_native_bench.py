@@ -23,7 +23,7 @@ from groupnl_deploy.native.libraries import LibraryFile
 from groupnl_deploy.remote.connect import connect
 from tests.rigs.native_graphs import PLAIN, native_artifact, put_identity_first
 
-pytestmark = [pytest.mark.alone, pytest.mark.usefixtures("native_cache")]
+pytestmark = pytest.mark.usefixtures("native_cache")
 
 ROOT = Path(__file__).parents[2]
 SHORT = ["--idle", "0", "--warmup", "0", "--seconds", "0", "--iterations", "3", "--threads", "1"]

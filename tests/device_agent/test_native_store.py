@@ -18,14 +18,13 @@ from exporters.artifact import Artifact
 from groupnl_deploy.deploy.push import push_artifact
 from groupnl_deploy.errors import NoNativeLibrary, UsageError, VerificationFailed
 from groupnl_deploy.native.libraries import LibraryFile
+from groupnl_deploy.progress import Silence
 from groupnl_deploy.remote.agent import open_agent
 from groupnl_deploy.remote.client import AgentClient
 from groupnl_deploy.remote.connect import connect
 from groupnl_deploy.remote.local import LocalTransport
 from tests.device_agent.whole_bench import whole_bench
 from tests.rigs.native_graphs import native_artifact
-
-pytestmark = pytest.mark.alone
 
 NO_IMAGES = np.zeros((0, 3, 1, 1), np.uint8)
 WORKLOAD = Workload(idle_s=0.0, warmup_s=0.0, min_iterations=3, min_seconds=0.0)
@@ -89,6 +88,20 @@ def test_none_is_placed_without_the_devices_lock(transport: LocalTransport, nati
     with open_agent(transport) as agent, pytest.raises(UsageError, match="lock was not taken"):
         agent.ask(sent(transport, native_library))
     assert lying(transport) == []
+
+
+@pytest.mark.slow
+def test_a_push_builds_the_library_that_the_installation_has_not(transport: LocalTransport, artifact: Artifact) -> None:
+    """In a checkout: once the agent has said what machine it runs on, for which these settings have none."""
+    told: list[str] = []
+
+    class Telling(Silence):
+        def note(self, text: str) -> None:
+            told.append(text)
+
+    push_artifact(transport, artifact, reporter=Telling())
+    assert len(told) == 1 and told[0].startswith("Building the library of native operators")
+    assert [name for name in lying(transport) if len(name) != 64] == [LOADER] and len(lying(transport)) == 2
 
 
 def test_an_installation_without_libraries_says_so(agent: AgentClient, artifact: Artifact) -> None:
