@@ -13,6 +13,7 @@ import onnx
 import pytest
 import torch
 
+from device_agent import native
 from exporters.onnx_exporter import export_onnx
 from exporters.optimize import optimize
 from exporters.parity import onnx_logits, prove_onnx
@@ -26,6 +27,7 @@ from groupnl_deploy.training.checkpoint import initialise_checkpoint
 
 EDGE = 2.0
 NOT_COMMUTATIVE = ("Sub", "Div", "Pow", "Concat", "MatMul")
+OF_OURS = {"activation": 3, "function": 4, "normalize": 2}  # of our operators, with how many words there are to take
 OPPOSITE = {"Add": "Sub", "Sub": "Add", "Mul": "Div", "Sin": "Cos", "Relu": "Abs", "Sqrt": "Exp"}
 
 
@@ -47,6 +49,11 @@ def mutants(model):
         for attribute in node.attribute:
             if attribute.name == "axis":
                 yield f"axis of {node.op_type} {node.name}", partial(_other_axis, model, index)
+            if attribute.name in OF_OURS and node.domain:
+                yield (
+                    f"{attribute.name} of {node.op_type} {node.name}",
+                    partial(_other_word, model, index, attribute.name),
+                )
 
 
 def _copy(model):
@@ -82,8 +89,15 @@ def _other_axis(model, index):
     return mutant
 
 
-def rewritten(name, method, semantics, knobs, width):
-    """(the reference, the graph at full) of a small net whose own rounding is far below the tolerance."""
+def _other_word(model, index, name):
+    mutant = _copy(model)
+    attribute = next(one for one in mutant.graph.node[index].attribute if one.name == name)
+    attribute.i = (attribute.i + 1) % OF_OURS[name]
+    return mutant
+
+
+def rewritten(name, method, semantics, knobs, width, level="full", register=None):
+    """(the reference, the graph) of a small net whose own rounding is far below the tolerance."""
     pixels = 32 if name.endswith("_cifar") else 64
     size = {"input_shape": (3, pixels, pixels), "num_classes": 7, "width": width}
     draft, model = initialise_checkpoint(model_spec(name, method, semantics, knobs=knobs, **size))
@@ -100,7 +114,7 @@ def rewritten(name, method, semantics, knobs, width):
     reference = reference_of(model.eval(), parity_inputs(draft), more=partial(wider_inputs, draft))
     assert reference.main.eager_error < TOLERANCE / 2 * reference.main.spread, "chosen to be calm"
     raw = export_onnx(model, (1, 3, pixels, pixels))
-    return reference, optimize(raw, partial(prove_onnx, reference)).model
+    return reference, optimize(raw, partial(prove_onnx, reference, register=register), level).model
 
 
 def unseen(shape):
@@ -113,24 +127,24 @@ def unseen(shape):
     return as_input(torch.tensor(images), *preprocessing(None, 3)).numpy()
 
 
-def verdict(reference, right, images, mutant):
+def verdict(reference, right, images, mutant, register=None):
     """ "caught", "equivalent", "edge" or "survived"."""
     try:
-        prove_onnx(reference, mutant)
+        prove_onnx(reference, mutant, register)
     except Exception:  # refused, or ONNX Runtime cannot even run it: either way nothing is written
         return "caught"
-    moved = np.abs(onnx_logits(mutant, images) - right).max() / (TOLERANCE * reference.main.spread)
+    moved = np.abs(onnx_logits(mutant, images, register=register) - right).max() / (TOLERANCE * reference.main.spread)
     return "equivalent" if moved <= 1 else "edge" if moved <= EDGE else "survived"
 
 
-def judged(net, most):
+def judged(net, most, level="full", register=None):
     """(verdict, what is wrong) of `most` mutants of a net, evenly spaced over its graph."""
-    reference, graph = rewritten(*net)
+    reference, graph = rewritten(*net, level, register)
     images = unseen(reference.samples[0]["input"].shape[1:])
-    right = onnx_logits(graph, images)
+    right = onnx_logits(graph, images, register=register)
     places = list(mutants(graph))
     chosen = places[:: max(1, len(places) // most)][:most]
-    return [(verdict(reference, right, images, make()), what) for what, make in chosen]
+    return [(verdict(reference, right, images, make(), register), what) for what, make in chosen]
 
 
 TINY = ("vgg11_cifar", "groupnl", "paper", {"ratio": 8, "nl_groups": 1}, 0.25)
@@ -150,11 +164,11 @@ ZOO = [
 ]
 
 
-def counted(nets, most, say):
+def counted(nets, most, say, level="full", register=None):
     """All verdicts over several nets, and the names of what survived; told as they come."""
     answers, survivors = collections.Counter(), []
     for net in nets:
-        found = judged(net, most)
+        found = judged(net, most, level, register)
         counts = collections.Counter(answer for answer, _ in found)
         say(f"{' '.join(map(str, net[:3]))}: {dict(counts)}")
         for answer, what in found:
@@ -175,6 +189,26 @@ def test_the_gate_catches_what_is_wrong_in_a_rewritten_graph():
 def test_the_gate_catches_hundreds_of_mutants_over_the_zoo(capsys):
     with capsys.disabled():
         answers, survivors = counted(ZOO, 24, print)
+    assert not survivors
+    assert answers.total() >= 250 and answers["caught"] >= 0.8 * answers.total()
+    assert answers["edge"] <= 0.02 * answers.total()
+
+
+@pytest.fixture
+def register(native_library):
+    """Gives a session our operators."""
+    return partial(native.register, library=native_library.path, sha256=native_library.record.sha256)
+
+
+def test_the_gate_catches_what_is_wrong_in_a_graph_with_operators_of_ours(register):
+    answers, survivors = counted([TINY], 24, lambda line: None, "native", register)
+    assert not survivors and answers["caught"] >= 16 and answers["edge"] <= 1
+
+
+@pytest.mark.slow
+def test_the_gate_catches_hundreds_of_mutants_of_native_graphs(capsys, register):
+    with capsys.disabled():
+        answers, survivors = counted([net for net in ZOO if net[1] != "ghost"], 24, print, "native", register)
     assert not survivors
     assert answers.total() >= 250 and answers["caught"] >= 0.8 * answers.total()
     assert answers["edge"] <= 0.02 * answers.total()
