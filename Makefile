@@ -43,6 +43,30 @@ wheel: setup
 	rm -rf $(LIBRARIES)
 	@ls -l dist
 
+# The kernels' checks, by hand or in test-all: 20,000 random layers of each kind; fewer where each takes longer.
+native-fuzz: setup
+	$(BIN)/python native/checks.py --count 20000
+
+native-sanitize: setup
+	$(BIN)/python native/checks.py --sanitize --count 2000
+
+# NEON, in Debian's emulator (apt-get install qemu-user) on a machine that is no Arm.
+test-neon: setup
+	$(BIN)/python native/checks.py --target linux-aarch64 --set neon --count 20000
+
+# The library in one environment for each of these ONNX Runtimes; 1.15.1 has no wheel for a Python newer than 3.11.
+RUNTIMES := .venv-runtimes
+RUNTIME_VERSIONS := 1.15.1 1.17.3 1.20.1 1.24.4 1.32.0
+runtimes: setup $(RUNTIME_VERSIONS:%=$(RUNTIMES)/%/.installed)
+	$(BIN)/python native/build.py --out $(RUNTIMES)
+	for version in $(RUNTIME_VERSIONS); do \
+		$(RUNTIMES)/$$version/bin/python tests/native/run_in_runtime.py $(RUNTIMES)/groupnl_native-*.[sd]* || exit 1; done
+
+$(RUNTIMES)/%/.installed:
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet onnx onnxruntime==$* 'numpy$(if $(filter 1.15.% 1.17.%,$*),<2,>=1.26)'
+	touch $@
+
 demo: setup
 	$(BIN)/groupnl run examples/digits.toml --workers 2
 

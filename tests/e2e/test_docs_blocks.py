@@ -115,8 +115,8 @@ def _require_known(command: list[str]) -> None:
         targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
         assert set(command[1:]) <= set(targets)
     elif command[0] in ("python", ".venv/bin/python") and command[1].endswith(".py"):
-        source = "".join(path.read_text() for path in (ROOT / "benchmarks").glob("*.py"))
         assert (ROOT / command[1]).is_file()
+        source = "".join(path.read_text() for path in (ROOT / command[1]).parent.glob("*.py"))
         assert all(f'"{option}"' in source for option in command[2:] if option.startswith("--"))
     else:
         assert command[0] in OF_OTHERS, f"say in this file how {command[0]} is tested"
