@@ -102,7 +102,7 @@ class RandomGraph:
 
     def activation(self) -> None:
         source, channels, height, width = self.some()
-        op = self.pick("Relu", "HardSwish", "Sigmoid", "HardSigmoid", "Tanh", "LeakyRelu", "Clip", "Abs", "Exp")
+        op = self.pick("Relu", "HardSwish", "Sigmoid", "HardSigmoid", "Tanh", "LeakyRelu", "Clip", "Abs", "Cos")
         bounds = [self.numbers(0), self.numbers(6)] if op == "Clip" else []
         self.node(op, [source, *bounds], (channels, height, width))
 
