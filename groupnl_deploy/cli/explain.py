@@ -52,7 +52,8 @@ def _runs(model: NativeModel) -> str:
     layout = f"blocks of {model.block} channels" if model.block else "plain layout"
     until = f" to {model.newest_runtime}" if model.newest_runtime else " or newer"
     threads = f"; before {model.one_thread_below} for one thread alone" if model.one_thread_below else ""
-    return f"{model.file}: {layout}, ONNX Runtime {model.oldest_runtime}{until}{threads}"
+    proof = "" if model.proof == "run" else "; proved as it is read back, as this machine has other blocks"
+    return f"{model.file}: {layout}, ONNX Runtime {model.oldest_runtime}{until}{threads}{proof}"
 
 
 def _table(target: Target) -> str:
