@@ -7,6 +7,7 @@ import onnx
 
 from device_agent.manifest import ArtifactFile, NativeModel, NativeOperators, Role
 from exporters.blocks import blocked_model
+from exporters.choices import Level
 from exporters.native.nodes import native_operators
 from exporters.native.operators import DOMAIN, VERSION
 from exporters.native.pointwise import native_pointwise
@@ -41,14 +42,15 @@ class Written:
     native: NativeOperators | None = None
 
 
-def write_models(folder: Path, best: Optimized, target: Target, proof: Proof) -> Written:
-    """Write a model to a folder; one with operators of ours in every form for the target, each proved.
+def write_models(folder: Path, best: Optimized, level: Level, target: Target, proof: Proof) -> Written:
+    """Write a model to a folder; of the level native in every form for the target, each proved.
 
     Raises as `optimize`.
     """
-    if not native_operators(best.model):
+    made = variants(best, target, proof) if level == "native" else ()
+    if not made or not native_operators(made[0].best.model):
+        best = made[0].best if made else best
         return Written((_written(folder / MODEL_FILE, best.model, "model"),), best)
-    made = variants(best, target, proof)
     files = [_written(folder / made[0].about.file, made[0].best.model, "model")]
     files += [_written(folder / one.about.file, one.best.model, "other_model") for one in made[1:]]
     first, models = made[0].best, tuple(one.about for one in made)
@@ -58,9 +60,9 @@ def write_models(folder: Path, best: Optimized, target: Target, proof: Proof) ->
 
 
 def variants(best: Optimized, target: Target, proof: Proof) -> tuple[Variant, ...]:
-    """The forms of a model with operators of ours, in the order in which a device prefers them."""
+    """The forms of a model of the level native, in the order in which a device prefers them."""
     layers = NativeModel(MODEL_FILE, 0, target.oldest_runtime)
-    if target.native_blocks != (0,):
+    if target.native_blocks != (0,) and native_operators(best.model):
         return _in_blocks(best, target, proof)
     if target.block:  # the runtime's own convolutions over single pixels are in blocks there
         return (Variant(best, layers),)

@@ -46,10 +46,8 @@ Tell = Callable[[int, int, str], None]
 
 
 # Before what would take a layer apart, and behind what finds the means.
-_NATIVE_LAYERS = (
-    Pass("native_layers", by_rule(("Conv",), native_layers)),
-    Pass("native_depthwise", by_rule(("Conv",), native_depthwise)),
-)
+_NATIVE_LAYERS = (Pass("native_layers", by_rule(("Conv",), native_layers)),)
+_NATIVE_DEPTHWISE = (Pass("native_depthwise", by_rule(("Conv",), native_depthwise)),)
 _NATIVE_GATES = (
     Pass("native_means", by_rule(("GlobalAveragePool",), native_means)),
     Pass("native_scale", by_rule(("Mul",), native_scale)),
@@ -80,6 +78,8 @@ def passes(level: Level, target: Target) -> tuple[Pass, ...]:
     spread = partial(spread_gate, block=target.block)
     sparse = partial(depthwise_seeds, costs=target.costs, block=target.block)
     native = level == "native"
+    # Where the runtime's maps are in blocks and ours are not, its own depthwise convolutions are faster.
+    ours = target.block == 0 or target.native_blocks != (0,)
     return (
         Pass("simplify", simplify),
         Pass("lift_constants", by_sweep(lift_constants)),
@@ -88,6 +88,7 @@ def passes(level: Level, target: Target) -> tuple[Pass, ...]:
         Pass("drop_identity_tile", by_rule(("Tile",), drop_identity_tile)),
         Pass("rejoin_split", by_rule(("Concat",), rejoin_split)),
         *(_NATIVE_LAYERS if native else ()),
+        *(_NATIVE_DEPTHWISE if native and ours else ()),
         Pass("broadcast_copies", by_rule(("Concat", "Tile"), broadcast_copies)),
         Pass("pool_means", by_rule(("ReduceMean",), pool_means)),
         *(_NATIVE_GATES if native else ()),

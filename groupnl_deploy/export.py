@@ -205,7 +205,7 @@ def _write_onnx(job: _Job, tell: Task) -> _Exported:
     except BatchBaked as error:
         said = f" While tracing, torch warned: {warned[0]}." if warned else ""
         raise BatchBaked(error.message + said, error.remedy) from error
-    made = write_models(job.folder, best, target, proof)
+    made = write_models(job.folder, best, asked.optimize, target, proof)
     model = made.best.model
     return _Exported(
         made.files, made.best.parity, made.best.passes, opset_of(model), model.ir_version, native=made.native

@@ -111,7 +111,9 @@ def export_own_onnx(
             watcher.note(note)
         proof = partial(prove_onnx, reference, register=registration(options.optimize, watcher))
         best = optimize(graph, proof, options.optimize, target, bisect, tell)
-        _write(folder, file, inputs, chosen, right, write_models(folder, best, target, proof), options)
+        _write(
+            folder, file, inputs, chosen, right, write_models(folder, best, options.optimize, target, proof), options
+        )
     return open_artifact(out)
 
 

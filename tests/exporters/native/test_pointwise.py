@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from device_agent.manifest import Parity
-from exporters.model_files import variants
+from exporters.model_files import variants, write_models
 from exporters.native.nodes import native_operators
 from exporters.targets import TARGETS
 from groupnl_deploy.models.layers.shape import ConvShape
@@ -93,3 +93,13 @@ def test_a_target_with_a_layout_in_blocks_has_one_file_of_it():
     torch.manual_seed(0)
     ((layers, about),) = forms(shaken(Inverted()), TARGETS["generic"])
     assert layers == {"GroupNL": 1} and about.one_thread_below is None
+
+
+def test_a_network_without_a_layer_of_ours_has_its_products_all_the_same(tmp_path):
+    torch.manual_seed(0)
+    net = shaken(nn.Sequential(nn.Conv2d(8, 16, 1), nn.BatchNorm2d(16), nn.Hardswish()))
+    best = made_native(net, (8, 6, 5))
+    unproved = Parity(1, 0.0, 0.0, 1.0, 1.0, same_top1=True)
+    made = {name: write_models(tmp_path, best, name, PLAIN, lambda model: unproved) for name in ("native", "full")}
+    assert made["native"].native.operators == {"Pointwise": 1} and len(made["native"].files) == 2
+    assert made["full"].native is None and len(made["full"].files) == 1

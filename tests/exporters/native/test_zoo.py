@@ -75,8 +75,13 @@ def test_a_small_network_is_proved_with_the_library(operators, method, semantics
     assert found == expected(model) and sum(found.values()) == 15 and scales == 8
 
 
+def test_where_the_runtimes_maps_are_in_blocks_and_ours_are_not_its_depthwise_convolutions_stay(operators):
+    model, inputs = network("mobilenetv3_large_100", "standard", "released", 0.25, 64)
+    assert exported(model, inputs[:2], operators, "generic") == ({}, 0)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("target", ["rpi4", "generic"])
+@pytest.mark.parametrize("target", ["rpi4", "x86"])
 @pytest.mark.parametrize("method", ["groupnl", "groupnl-sparse", "standard"])
 @pytest.mark.parametrize("semantics", ["released", "paper"])
 @pytest.mark.parametrize("name", NETS)
