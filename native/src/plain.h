@@ -102,7 +102,7 @@ static void convolve_map(const gnl_plain *p, gnl_convolve convolve, int i, int f
     c.rows = min_int(p->chunk, rows - at);
     c.to = to + (size_t)at * p->size->out_width;
     for (int m = 0; m < l->inputs; m++)
-      pad_plane(&p->planes, x + ((size_t)i * l->inputs + m) * in_pixels, first + at, c.rows, padded + m * p->plane);
+      pad_plane(&p->planes, x + ((size_t)i * l->inputs + m) * in_pixels, first + at, c.rows, rows <= p->chunk, padded + m * p->plane);
     convolve(&c);
     if (is_depthwise(l) && late) activate_in_place(c.to, (size_t)c.rows * p->size->out_width, l->activation);
   }

@@ -3,6 +3,14 @@
 #pragma once
 #include "groupnl_native.h"
 
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#define NO_UNROLL _Pragma("clang loop unroll(disable)")
+#else
+#define UNROLL _Pragma("GCC unroll 32")
+#define NO_UNROLL _Pragma("GCC unroll 1")
+#endif
+
 typedef struct {
   int kernel_height, kernel_width;
   int columns;         // padded columns that the outputs of a row read
@@ -34,44 +42,74 @@ static int input_rows(const gnl_window *w, int out_rows) {
   return (out_rows - 1) * w->stride_y + (w->height - 1) * w->dilation_y + 1;
 }
 
-INLINE void copy_row(float *to, const float *from, int n) {
-  if (n < LANES) {
-    st(to, ld_part(from, n));
-    return;
-  }
-  for (int i = 0; i + LANES <= n; i += LANES) st(to + i, ld(from + i));
-  st(to + n - LANES, ld(from + n - LANES));
+// `vectors` vectors of a row of n floats, the last of which overlaps the one before; n is at least LANES.
+INLINE void copy_vectors(float *to, const float *from, int n, int vectors) {
+  V kept[4];
+  UNROLL for (int i = 0; i < vectors; i++) kept[i] = ld(from + min_int(i * LANES, n - LANES));
+  UNROLL for (int i = 0; i < vectors; i++) st(to + min_int(i * LANES, n - LANES), kept[i]);
 }
 
-// Every other float to `first`, the rest to `second`; zeros fill the last vector of each.
-INLINE void split_row(float *first, float *second, const float *from, int n) {
-  for (int i = 0; i < n; i += 2 * LANES) {
-    const int left = n - i;
-    const V a = left >= LANES ? ld(from + i) : ld_part(from + i, left);
-    const V b = left >= 2 * LANES ? ld(from + i + LANES) : left > LANES ? ld_part(from + i + LANES, left - LANES) : set1(0);
-    st(first + i / 2, shuffle_even(a, b));
-    st(second + i / 2, shuffle_odd(a, b));
-  }
-}
-
-// `n` floats of a row of the image go to the padded columns from `column` on.
-static void place_row(float *row, size_t half, int stride, int column, const float *from, int n) {
-  const int odd = column & 1;
-  if (stride == 1) copy_row(row + column, from, n);
-  else if (stride == 2) split_row(row + odd * half + column / 2, row + !odd * half + (column + 1) / 2, from, n);
+// `rows` rows of n floats, `width` apart, to rows that are `pitch` apart. After a narrow one come zeros up to a vector.
+static void copy_rows(float *to, size_t pitch, const float *from, size_t width, int n, int rows) {
+#define ROWS for (; rows > 0; rows--, to += pitch, from += width)
+  if (n < LANES) ROWS st(to, ld_part(from, n));
+  else if (n <= 2 * LANES) ROWS copy_vectors(to, from, n, 2);
+  else if (n <= 4 * LANES) ROWS copy_vectors(to, from, n, 4);
   else
-    for (int i = 0; i < n; i++) row[(size_t)((column + i) % stride) * half + (column + i) / stride] = from[i];
+    ROWS {
+      for (int i = 0; i + LANES <= n; i += LANES) st(to + i, ld(from + i));
+      st(to + n - LANES, ld(from + n - LANES));
+    }
 }
 
-// The rows that `out_rows` outputs from `first` on read. What pads the rows of `to` is zero already.
-static void pad_plane(const gnl_planes *p, const float *plane, int first, int out_rows, float *to) {
-  const gnl_window *w = &p->layer->window;
-  const int width = p->size->in_width, rows = input_rows(w, out_rows);
-  const int top = first * w->stride_y - w->pad_top, n = min_int(width, p->rows.columns - w->pad_left);
-  for (int r = 0; r < rows; r++) {
-    float *row = to + r * p->rows.pitch;
-    const int y = top + r;
-    if (y < 0 || y >= p->size->in_height) memset(row, 0, p->rows.pitch * sizeof *row);
-    else if (n > 0) place_row(row, p->rows.half, w->stride_x, w->pad_left, plane + (size_t)y * width, n);
+// Floats 0, 2, … of a row to `first` and 1, 3, … to `second`: whole vectors, zeros after the row's end.
+INLINE void split_tail(float *first, float *second, const float *from, int n) {
+  const V a = n >= LANES ? ld(from) : ld_part(from, n), b = n > LANES ? ld_part(from + LANES, n - LANES) : set1(0);
+  st(first, shuffle_even(a, b));
+  st(second, shuffle_odd(a, b));
+}
+INLINE void split_vectors(float *first, float *second, const float *from) {
+  const V a = ld(from), b = ld(from + LANES);
+  st(first, shuffle_even(a, b));
+  st(second, shuffle_odd(a, b));
+}
+static void split_rows(float *first, float *second, size_t pitch, const float *from, size_t width, int n, int rows) {
+  const int whole = n / (2 * LANES) * 2 * LANES, overlap = whole && n % 2 == 0;
+  for (; rows > 0; rows--, first += pitch, second += pitch, from += width) {
+    for (int i = 0; i < whole; i += 2 * LANES) split_vectors(first + i / 2, second + i / 2, from + i);
+    if (whole == n) continue;
+    if (overlap) split_vectors(first + n / 2 - LANES, second + n / 2 - LANES, from + n - 2 * LANES);
+    else split_tail(first + whole / 2, second + whole / 2, from + whole, n - whole);
   }
+}
+
+static void scatter_rows(float *to, const gnl_rows *r, int stride, int column, const float *from, size_t width, int n, int rows) {
+  for (; rows > 0; rows--, to += r->pitch, from += width)
+    for (int i = 0; i < n; i++) to[(size_t)((column + i) % stride) * r->half + (column + i) / stride] = from[i];
+}
+
+// `count` rows of the image from `from` on, with padding on their left.
+static void place_rows(const gnl_planes *p, float *to, const float *from, int count) {
+  const gnl_rows *r = &p->rows;
+  const int width = p->size->in_width, column = p->layer->window.pad_left, stride = p->layer->window.stride_x;
+  const int n = min_int(width, r->columns - column), odd = column & 1;
+  if (n <= 0) return;
+  if (stride == 1) copy_rows(to + column, r->pitch, from, width, n, count);
+  else if (stride == 2)
+    split_rows(to + odd * r->half + column / 2, to + !odd * r->half + (column + 1) / 2, r->pitch, from, width, n, count);
+  else scatter_rows(to, r, stride, column, from, width, n, count);
+}
+
+static void zero_rows(const gnl_planes *p, float *to, int count) {
+  for (size_t i = 0; i < count * p->rows.pitch; i += LANES) st(to + i, set1(0));
+}
+
+// The rows that `out_rows` outputs from `first` on read. What pads rows on their sides is zero already, and so are rows
+// outside of the image unless others were there before (`fresh` is 0).
+static void pad_plane(const gnl_planes *p, const float *plane, int first, int out_rows, int fresh, float *to) {
+  const gnl_window *w = &p->layer->window;
+  const int rows = input_rows(w, out_rows), top = first * w->stride_y - w->pad_top;
+  const int begin = min_int(rows, max_int(0, -top)), end = max_int(begin, min_int(rows, p->size->in_height - top));
+  if (!fresh) zero_rows(p, to, begin), zero_rows(p, to + end * p->rows.pitch, rows - end);
+  if (end > begin) place_rows(p, to + begin * p->rows.pitch, plane + (size_t)(top + begin) * p->size->in_width, end - begin);
 }

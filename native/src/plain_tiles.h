@@ -12,14 +12,6 @@
 #define PLAIN_VECTORS 1  // 16 registers: 7 sums, up to 7 weights, an input
 #endif
 
-#if defined(__clang__)
-#define UNROLL _Pragma("clang loop unroll(full)")
-#define NO_UNROLL _Pragma("clang loop unroll(disable)")
-#else
-#define UNROLL _Pragma("GCC unroll 32")
-#define NO_UNROLL _Pragma("GCC unroll 1")
-#endif
-
 // One seed map: `rows` rows of outputs from the padded planes of its inputs, `plane` floats apart.
 typedef struct {
   const gnl_planes *planes;
