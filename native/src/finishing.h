@@ -7,7 +7,7 @@ typedef struct {
   const float *raw, *inverse;  // the seed map; the inverse norms of its pixels, NULL for none
   float *seed, *generated;     // where they go; NULL for none
   size_t count;
-  float scale, shift;                     // of the seed half
+  float scale, shift;  // of the seed half; these and the last two come times `scale_before` of the activation
   float pre_scale, pre_shift, exponent;   // of the generated half
   float post_scale, post_shift;
 } gnl_map;
@@ -42,7 +42,7 @@ INLINE void put(float *to, size_t at, V v, size_t lanes) {
 INLINE void seed_pass(const gnl_map *map, int normalized, int activation) {
   const V scale = set1(map->scale), shift = set1(map->shift);
   float *to = map->seed;
-#define STEP(s, at, lanes) put(to, at, activate(activation, vfma(scale, s, shift)), lanes);
+#define STEP(s, at, lanes) put(to, at, activate_scaled(activation, vfma(scale, s, shift)), lanes);
   OVER_MAP(map, normalized, STEP);
 #undef STEP
 }
@@ -53,8 +53,8 @@ INLINE void sine_pass(const gnl_map *map, int with_seed, int normalized, int act
   const V pre_scale = set1(map->pre_scale), pre_shift = set1(map->pre_shift), post_shift = set1(map->post_shift);
   float *seed = map->seed, *generated = map->generated;
 #define STEP(s, at, lanes)                                                                                        \
-  if (with_seed) put(seed, at, activate(activation, vfma(scale, s, shift)), lanes);                               \
-  put(generated, at, activate(activation, sine_plus(&sine, vfma(pre_scale, s, pre_shift), post_shift)), lanes);
+  if (with_seed) put(seed, at, activate_scaled(activation, vfma(scale, s, shift)), lanes);                               \
+  put(generated, at, activate_scaled(activation, sine_plus(&sine, vfma(pre_scale, s, pre_shift), post_shift)), lanes);
   OVER_MAP(map, normalized, STEP);
 #undef STEP
 }
@@ -99,7 +99,7 @@ static const gnl_pass function_passes[2][GNL_FUNCTIONS] = {
     {NULL, function_pass_01, function_pass_02, function_pass_03, function_pass_04},
     {NULL, function_pass_11, function_pass_12, function_pass_13, function_pass_14}};
 
-// y = act(y)
+// y = act(y / scale_before)
 static void activate_in_place(float *y, size_t count, int activation) {
   const gnl_map map = {.raw = y, .seed = y, .count = count, .scale = 1, .shift = 0};
   if (activation != GNL_NONE) seed_passes[0][activation](&map);

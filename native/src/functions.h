@@ -118,3 +118,13 @@ INLINE V activate(int activation, V v) {
     default: return v;
   }
 }
+
+// Of v that comes times `scale_before(activation)`, which costs nothing where v is the result of an affine map:
+// HardSwish of v = √6·u is u·clip(u + √6/2, 0, √6).
+INLINE float scale_before(int activation) { return activation == GNL_HARDSWISH ? 0.408248290f : 1; }
+
+INLINE V activate_scaled(int activation, V u) {
+  const V root = set1(2.44948974f);
+  if (activation != GNL_HARDSWISH) return activate(activation, u);
+  return u * vmin(root, vmax(set1(0), u + set1(1.22474487f)));
+}

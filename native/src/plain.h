@@ -55,18 +55,26 @@ static size_t plain_packed_floats(const gnl_layer *l) {
   return (size_t)l->seeds * (taps_of(l) + GNL_SEED_ROWS) + (size_t)generated_of(l) * GNL_GENERATED_ROWS;
 }
 
-// Filters by columns, since a tile takes the weights of a column at a time.
+static float *copy_scaled(float *to, const float *from, size_t count, float scale) {
+  for (size_t i = 0; i < count; i++) *to++ = scale * from[i];
+  return to;
+}
+
+// By columns, since a tile takes the weights of a column at a time.
+static float *pack_filter(const gnl_window *w, const float *filter, float scale, float *to) {
+  for (int x = 0; x < w->width; x++)
+    for (int y = 0; y < w->height; y++) *to++ = scale * filter[y * w->width + x];
+  return to;
+}
+
 static void plain_pack(const gnl_layer *l, const float *filters, const float *seed, const float *generated, float *packed) {
-  const int height = l->window.height, width = l->window.width;
-  if (!l->given)
-    for (int i = 0; i < l->seeds * l->inputs; i++) {
-      const float scale = is_depthwise(l) ? seed[i / l->inputs] : 1;
-      for (int x = 0; x < width; x++)
-        for (int y = 0; y < height; y++) *packed++ = scale * filters[((size_t)i * height + y) * width + x];
-    }
-  memcpy(packed, seed, (size_t)GNL_SEED_ROWS * l->seeds * sizeof *packed);
-  packed += (size_t)GNL_SEED_ROWS * l->seeds;
-  if (generated_of(l)) memcpy(packed, generated, (size_t)GNL_GENERATED_ROWS * generated_of(l) * sizeof *packed);
+  const float before = scale_before(l->activation);
+  const size_t taps = (size_t)l->window.height * l->window.width, all = generated_of(l);
+  for (int i = 0; !l->given && i < l->seeds * l->inputs; i++)
+    packed = pack_filter(&l->window, filters + i * taps, is_depthwise(l) ? before * seed[i / l->inputs] : 1, packed);
+  packed = copy_scaled(packed, seed, (size_t)GNL_SEED_ROWS * l->seeds, before);
+  packed = copy_scaled(packed, generated, GNL_POST_SCALE * all, 1);
+  copy_scaled(packed, generated + GNL_POST_SCALE * all, (GNL_GENERATED_ROWS - GNL_POST_SCALE) * all, before);
 }
 
 // Rows whose seed maps stay in the second cache where they are normalised together; else shares of the work.

@@ -61,7 +61,7 @@ INLINE void activate_tile(V *sums, int count, int activation) {
   switch (activation) {
 #define CASE(A)                                                            \
   case A:                                                                  \
-    UNROLL for (int i = 0; i < count; i++) sums[i] = activate(A, sums[i]); \
+    UNROLL for (int i = 0; i < count; i++) sums[i] = activate_scaled(A, sums[i]); \
     break;
     CASE(GNL_RELU)
     CASE(GNL_RELU6)
