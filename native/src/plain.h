@@ -61,7 +61,7 @@ static float *copy_scaled(float *to, const float *from, size_t count, float scal
 }
 
 // By columns, since a tile takes the weights of a column at a time.
-static float *pack_filter(const gnl_window *w, const float *filter, float scale, float *to) {
+static float *pack_columns(const gnl_window *w, const float *filter, float scale, float *to) {
   for (int x = 0; x < w->width; x++)
     for (int y = 0; y < w->height; y++) *to++ = scale * filter[y * w->width + x];
   return to;
@@ -71,7 +71,7 @@ static void plain_pack(const gnl_layer *l, const float *filters, const float *se
   const float before = scale_before(l->activation);
   const size_t taps = (size_t)l->window.height * l->window.width, all = generated_of(l);
   for (int i = 0; !l->given && i < l->seeds * l->inputs; i++)
-    packed = pack_filter(&l->window, filters + i * taps, is_depthwise(l) ? before * seed[i / l->inputs] : 1, packed);
+    packed = pack_columns(&l->window, filters + i * taps, is_depthwise(l) ? before * seed[i / l->inputs] : 1, packed);
   packed = copy_scaled(packed, seed, (size_t)GNL_SEED_ROWS * l->seeds, before);
   packed = copy_scaled(packed, generated, GNL_POST_SCALE * all, 1);
   copy_scaled(packed, generated + GNL_POST_SCALE * all, (GNL_GENERATED_ROWS - GNL_POST_SCALE) * all, before);
