@@ -83,7 +83,7 @@ test: lint types imports
 	$(THREE_AT_A_TIME) -m 'not slow and not alone'
 	$(FOUR_WAITING) -m 'not slow and alone'
 
-test-all: lint types imports zoo
+test-all: lint types imports zoo native-fuzz native-sanitize runtimes
 	$(THREE_AT_A_TIME) -m 'not alone'
 	$(FOUR_WAITING) -m alone
 
