@@ -2,37 +2,47 @@
 //
 // W is packed in panels of PANEL output channels: PANEL biases, then for each input channel its PANEL weights. The same
 // panels serve two ways to compute a tile. Whole vectors of pixels are computed with one weight times a vector of pixels
-// (`rows_tile`), and the few pixels that are left, or the only one, with a vector of weights times one pixel
-// (`columns_tile`): no lane is ever wasted on the edge of a 7x7 map, and one pixel is a product of matrix and vector that
-// reads each weight once, in order.
+// (`rows`), and the few pixels that are left, or the only one, with a vector of weights times one pixel (`columns`): no
+// lane is wasted on the edge of a 7x7 map, and one pixel is a product of matrix and vector that reads W once, in order.
+//
+// Many input channels are taken DEPTH at a time, so that a tile of them stays in the first cache for all panels; between
+// times the sums wait in `partial`. To copy a tile's pixels together first was slower on every shape that was tried.
 #pragma once
-#include "groupnl_native.h"
+#include "functions.h"
 
 #if LANES == 16
-enum { PANEL = 16, TILE_ROWS = 8, TILE_VECTORS = 3 };
+enum { PANEL = 16, TILE_ROWS = 8, TILE_VECTORS = 3, DEPTH = 128 };
 #elif LANES == 8
-enum { PANEL = 8, TILE_ROWS = 4, TILE_VECTORS = 3 };
+enum { PANEL = 8, TILE_ROWS = 4, TILE_VECTORS = 3, DEPTH = 256 };
 #elif defined(__aarch64__)
-enum { PANEL = 8, TILE_ROWS = 8, TILE_VECTORS = 2 };
+enum { PANEL = 8, TILE_ROWS = 8, TILE_VECTORS = 2, DEPTH = 256 };
 #else
-enum { PANEL = 4, TILE_ROWS = 4, TILE_VECTORS = 2 };
+enum { PANEL = 4, TILE_ROWS = 4, TILE_VECTORS = 2, DEPTH = 256 };
 #endif
 enum {
   PANEL_VECTORS = PANEL / LANES,
   TILE_PIXELS = TILE_VECTORS * LANES,
-  POINTS = 4,                 // pixels of a tile of columns
-  BAND_PRODUCTS = 1 << 19,    // multiply-adds that are worth a band
-  MOST_BANDS = 8,
-  COPY_FROM_ROWS = 4 * TILE_ROWS  // output channels from which it pays to copy a tile's pixels together
+  POINTS = 4,                     // pixels of a tile of columns
+  SUMS = 8,                       // vectors that a tile of columns sums up at once
+  BAND_PRODUCTS = 1 << 19,        // multiply-adds that are worth a band
+  MOST_BANDS = 8
 };
 
 typedef struct {
   const gnl_pointwise *of;
   size_t pixels;
   const float *packed, *x, *residual;
-  float *y, *scratch;
+  float *y;
   int first_panel, last_panel;
+  float *rows_partial, *columns_partial;  // scratch
 } product;
+
+// Part of a tile: input channels first … last − 1, which start at x, `stride` apart.
+typedef struct {
+  const float *x;
+  size_t stride, pixel;
+  int first, last;
+} depth;
 
 static int panels_of(const gnl_pointwise *p) { return (p->out_channels + PANEL - 1) / PANEL; }
 static size_t panel_floats(const gnl_pointwise *p) { return (size_t)PANEL * ((size_t)p->in_channels + 1); }
@@ -62,23 +72,37 @@ static int pointwise_bands(const gnl_pointwise *p, size_t pixels) {
   return panels_of(p);
 }
 
+// Sums that wait: a tile's for each output channel, and those of the pixels behind it.
+static size_t waiting_rows(const gnl_pointwise *p, size_t pixels) {
+  return pixels < LANES ? 0 : (size_t)panels_of(p) * PANEL * TILE_PIXELS;
+}
+
 static size_t pointwise_scratch(const gnl_pointwise *p, size_t pixels, int bands) {
   (void)bands;
-  return pixels == 1 ? 0 : (size_t)p->in_channels * TILE_PIXELS * sizeof(float);
+  return (waiting_rows(p, pixels) + (size_t)panels_of(p) * PANEL * (pixels % LANES)) * sizeof(float);
 }
 
-// A tile's write-out: residual and activation. What is dear to compute is left to `write_dear`.
+static const float *panel_at(const product *p, int panel) {
+  return p->packed + (size_t)panel * panel_floats(p->of);
+}
+
+// Where the rows of a panel wait between two depths.
+static float *rows_partial(const product *p, int panel, int row) {
+  return p->rows_partial + ((size_t)(panel - p->first_panel) * PANEL + row) * TILE_PIXELS;
+}
+
 INLINE void write_rows(int activation, int vectors, const V sums[TILE_ROWS][TILE_VECTORS], float *y, size_t pixels,
                        int rows) {
-  for (int row = 0; row < TILE_ROWS; row++)
-    for (int v = 0; v < vectors; v++)
-      if (row < rows) st(y + (size_t)row * pixels + v * LANES, activate(activation, sums[row][v]));
+  UNROLL for (int r = 0; r < TILE_ROWS; r++)
+    UNROLL for (int v = 0; v < vectors; v++)
+      if (r < rows) st(y + (size_t)r * pixels + v * LANES, activate(activation, sums[r][v]));
 }
 
+// An activation that is dear to compute is done in place, one copy of it for all tiles.
 APART void write_dear(int activation, int vectors, float *y, size_t pixels, int rows) {
-  for (int row = 0; row < rows; row++)
+  for (int r = 0; r < rows && r < TILE_ROWS; r++)
     for (int v = 0; v < vectors; v++) {
-      float *at = y + (size_t)row * pixels + v * LANES;
+      float *at = y + (size_t)r * pixels + v * LANES;
       st(at, activate(activation, ld(at)));
     }
 }
@@ -103,129 +127,142 @@ INLINE V weight_of(const float *weights, int row) {
 #endif
 }
 
-// TILE_ROWS output channels of some vectors of pixels; input channel k's are at x + k·stride.
-INLINE void rows_tile(const product *p, int vectors, const float *panel, int row, const float *x, size_t stride,
-                      size_t at, int rows) {
+// TILE_ROWS output channels of some vectors of pixels.
+INLINE void rows_tile(const product *p, const depth *d, int vectors, int panel, int row) {
+  const float *packed = panel_at(p, panel) + row, *weights = packed + (size_t)PANEL * (d->first + 1), *x = d->x;
+  float *partial = rows_partial(p, panel, row);
   V sums[TILE_ROWS][TILE_VECTORS];
-  for (int r = 0; r < TILE_ROWS; r++)
-    for (int v = 0; v < vectors; v++) sums[r][v] = set1(panel[row + r]);
-  const float *weights = panel + PANEL + row;
-  for (int k = 0; k < p->of->in_channels; k++, weights += PANEL, x += stride)
-    for (int r = 0; r < TILE_ROWS; r++)
-      for (int v = 0; v < vectors; v++) sums[r][v] = vfma(weight_of(weights, r), ld(x + v * LANES), sums[r][v]);
+  UNROLL for (int r = 0; r < TILE_ROWS; r++)
+    UNROLL for (int v = 0; v < vectors; v++)
+      sums[r][v] = d->first == 0 ? set1(packed[r]) : ld(partial + r * TILE_PIXELS + v * LANES);
+  for (int k = d->first; k < d->last; k++, weights += PANEL, x += d->stride)
+    UNROLL for (int r = 0; r < TILE_ROWS; r++)
+      UNROLL for (int v = 0; v < vectors; v++) sums[r][v] = vfma(weight_of(weights, r), ld(x + v * LANES), sums[r][v]);
+  if (d->last < p->of->in_channels) {
+    UNROLL for (int r = 0; r < TILE_ROWS; r++)
+      UNROLL for (int v = 0; v < vectors; v++) st(partial + r * TILE_PIXELS + v * LANES, sums[r][v]);
+    return;
+  }
+  const int channel = panel * PANEL + row, rows = p->of->out_channels - channel;
+  const size_t at = (size_t)channel * p->pixels + d->pixel;
   if (p->residual != NULL)
-    for (int r = 0; r < TILE_ROWS; r++)
-      for (int v = 0; v < vectors; v++)
+    UNROLL for (int r = 0; r < TILE_ROWS; r++)
+      UNROLL for (int v = 0; v < vectors; v++)
         if (r < rows) sums[r][v] += ld(p->residual + at + (size_t)r * p->pixels + v * LANES);
   write_tile(p->of->activation, vectors, sums, p->y + at, p->pixels, rows);
 }
 
-// All output channels of the band for some vectors of pixels.
-INLINE void rows_of(const product *p, int vectors, size_t pixel, const float *x, size_t stride) {
-  for (int panel = p->first_panel; panel < p->last_panel; panel++)
-    for (int row = 0; row < PANEL; row += TILE_ROWS) {
-      const int channel = panel * PANEL + row, rows = p->of->out_channels - channel;
-      if (rows > 0)
-        rows_tile(p, vectors, p->packed + (size_t)panel * panel_floats(p->of), row, x, stride,
-                  (size_t)channel * p->pixels + pixel, rows);
-    }
+INLINE void rows_of(const product *p, const depth *d, int vectors, int panel) {
+  for (int row = 0; row < PANEL && panel * PANEL + row < p->of->out_channels; row += TILE_ROWS)
+    rows_tile(p, d, vectors, panel, row);
 }
 
-APART void rows_of_1(const product *p, size_t pixel, const float *x, size_t stride) { rows_of(p, 1, pixel, x, stride); }
-APART void rows_of_2(const product *p, size_t pixel, const float *x, size_t stride) { rows_of(p, 2, pixel, x, stride); }
+APART void rows_of_1(const product *p, const depth *d, int panel) { rows_of(p, d, 1, panel); }
+APART void rows_of_2(const product *p, const depth *d, int panel) { rows_of(p, d, 2, panel); }
 #if LANES > 4
-APART void rows_of_3(const product *p, size_t pixel, const float *x, size_t stride) { rows_of(p, 3, pixel, x, stride); }
+APART void rows_of_3(const product *p, const depth *d, int panel) { rows_of(p, d, 3, panel); }
 #endif
 
-static void copy_pixels(const product *p, size_t pixel, size_t count) {
-  for (int k = 0; k < p->of->in_channels; k++)
-    memcpy(p->scratch + (size_t)k * count, p->x + (size_t)k * p->pixels + pixel, count * sizeof(float));
-}
-
-static void rows_from(const product *p, size_t pixel, int vectors) {
-  const int copied = (p->last_panel - p->first_panel) * PANEL >= COPY_FROM_ROWS;
-  if (copied) copy_pixels(p, pixel, (size_t)vectors * LANES);
-  const float *x = copied ? p->scratch : p->x + pixel;
-  const size_t stride = copied ? (size_t)vectors * LANES : p->pixels;
-  if (vectors == 1) rows_of_1(p, pixel, x, stride);
-  if (vectors == 2) rows_of_2(p, pixel, x, stride);
+static void some_rows(const product *p, const depth *d, int vectors, int panel) {
+  switch (vectors) {
+    case 0: return;
+    case 1: rows_of_1(p, d, panel); return;
+    case 2: rows_of_2(p, d, panel); return;
 #if LANES > 4
-  if (vectors == 3) rows_of_3(p, pixel, x, stride);
+    case 3: rows_of_3(p, d, panel); return;
 #endif
+  }
 }
 
-// One pixel of a panel: the channels lie `pixels` apart.
-INLINE void write_column(const product *p, const V sums[PANEL_VECTORS], int channel, size_t pixel) {
+// One pixel of a panel: its channels lie `pixels` apart.
+static void write_column(const product *p, const float *sums, int panel, size_t pixel) {
   float column[PANEL] = {0};
-  const int left = p->of->out_channels - channel, rows = left < PANEL ? left : PANEL;
-  const size_t at = (size_t)channel * p->pixels + pixel;
-  for (int row = 0; p->residual != NULL && row < rows; row++) column[row] = p->residual[at + (size_t)row * p->pixels];
+  const int left = p->of->out_channels - panel * PANEL, rows = left < PANEL ? left : PANEL;
+  const size_t at = (size_t)panel * PANEL * p->pixels + pixel;
+  for (int r = 0; p->residual != NULL && r < rows; r++) column[r] = p->residual[at + (size_t)r * p->pixels];
   for (int v = 0; v < PANEL_VECTORS; v++)
-    st(column + v * LANES, activate(p->of->activation, sums[v] + ld(column + v * LANES)));
-  for (int row = 0; row < rows; row++) p->y[at + (size_t)row * p->pixels] = column[row];
+    st(column + v * LANES, activate(p->of->activation, ld(sums + v * LANES) + ld(column + v * LANES)));
+  for (int r = 0; r < rows; r++) p->y[at + (size_t)r * p->pixels] = column[r];
 }
 
-// Some panels of some pixels; input channel k's are at x + k·stride.
-INLINE void columns_tile(const product *p, int panels, int points, int panel, size_t pixel, const float *x,
-                         size_t stride) {
-  V sums[4][POINTS][PANEL_VECTORS];
-  const size_t step = panel_floats(p->of);
-  const float *weights = p->packed + (size_t)panel * step;
-  for (int g = 0; g < panels; g++)
-    for (int i = 0; i < points; i++)
-      for (int v = 0; v < PANEL_VECTORS; v++) sums[g][i][v] = ld(weights + g * step + v * LANES);
-  for (int k = 0; k < p->of->in_channels; k++, x += stride) {
-    weights += PANEL;
-    for (int g = 0; g < panels; g++)
-      for (int i = 0; i < points; i++)
-        for (int v = 0; v < PANEL_VECTORS; v++)
-          sums[g][i][v] = vfma(set1(x[i]), ld(weights + g * step + v * LANES), sums[g][i][v]);
+// A panel of some pixels. `turns` sums that take turns hide how long a multiply-add lasts; `sums` holds what came before.
+INLINE void columns_tile(const product *p, const depth *d, int points, int turns, int panel, size_t first, float *kept) {
+  const float *packed = panel_at(p, panel), *weights = packed + (size_t)PANEL * (d->first + 1), *x = d->x + first;
+  V sums[SUMS] = {0};
+  int k = d->first;
+  for (; k + turns <= d->last; k += turns)
+    UNROLL for (int t = 0; t < turns; t++, weights += PANEL, x += d->stride)
+      UNROLL for (int i = 0; i < points; i++)
+        UNROLL for (int v = 0; v < PANEL_VECTORS; v++) {
+          const int j = (t * points + i) * PANEL_VECTORS + v;
+          sums[j] = vfma(set1(x[i]), ld(weights + v * LANES), sums[j]);
+        }
+  for (; k < d->last; k++, weights += PANEL, x += d->stride)
+    UNROLL for (int i = 0; i < points; i++)
+      UNROLL for (int v = 0; v < PANEL_VECTORS; v++)
+        sums[i * PANEL_VECTORS + v] = vfma(set1(x[i]), ld(weights + v * LANES), sums[i * PANEL_VECTORS + v]);
+  UNROLL for (int j = 0; j < points * PANEL_VECTORS; j++) {
+    UNROLL for (int t = 1; t < turns; t++) sums[j] += sums[t * points * PANEL_VECTORS + j];
+    st(kept + j * LANES, sums[j] + ld((d->first == 0 ? packed + j % PANEL_VECTORS * LANES : kept + j * LANES)));
   }
-  for (int g = 0; g < panels; g++)
-    for (int i = 0; i < points; i++) write_column(p, sums[g][i], (panel + g) * PANEL, pixel + (size_t)i);
 }
 
-APART void columns_of_4(const product *p, size_t pixel, const float *x, size_t stride) {
-  int panel = p->first_panel;
-  for (; panel + 2 <= p->last_panel; panel += 2) columns_tile(p, 2, POINTS, panel, pixel, x, stride);
-  if (panel < p->last_panel) columns_tile(p, 1, POINTS, panel, pixel, x, stride);
+APART void columns_of_4(const product *p, const depth *d, int panel, size_t first, float *kept) {
+  columns_tile(p, d, POINTS, SUMS / POINTS / PANEL_VECTORS, panel, first, kept);
+}
+APART void columns_of_1(const product *p, const depth *d, int panel, size_t first, float *kept) {
+  columns_tile(p, d, 1, SUMS / PANEL_VECTORS, panel, first, kept);
 }
 
-APART void columns_of_1(const product *p, size_t pixel, const float *x, size_t stride) {
-  int panel = p->first_panel;
-  for (; panel + 4 <= p->last_panel; panel += 4) columns_tile(p, 4, 1, panel, pixel, x, stride);
-  for (; panel < p->last_panel; panel++) columns_tile(p, 1, 1, panel, pixel, x, stride);
+static void some_columns(const product *p, const depth *d, size_t points, int panel) {
+  float *kept = p->columns_partial + (size_t)(panel - p->first_panel) * PANEL * points;
+  for (size_t i = 0; i < points; i += points - i < POINTS ? 1 : POINTS)
+    (points - i < POINTS ? columns_of_1 : columns_of_4)(p, d, panel, i, kept + i * PANEL);
+  for (size_t i = 0; i < points && d->last == p->of->in_channels; i++)
+    write_column(p, kept + i * PANEL, panel, d->pixel + i);
 }
 
-static void columns_from(const product *p, size_t pixel, size_t count) {
-  const float *x = p->x;
-  if (p->pixels > 1) copy_pixels(p, pixel, count), x = p->scratch;
-  size_t i = 0;
-  for (; i + POINTS <= count; i += POINTS) columns_of_4(p, pixel + i, x + i, count);
-  for (; i < count; i++) columns_of_1(p, pixel + i, x + i, count);
+static void advance(depth *d, const product *p) {
+  const int left = p->of->in_channels - d->last;
+  d->x += (size_t)(d->last - d->first) * d->stride;
+  d->first = d->last;
+  d->last += left < DEPTH + DEPTH / 2 ? left : DEPTH;
 }
 
-static void product_of(const product *p, size_t first, size_t last) {
-  size_t pixel = first;
-  for (; pixel + LANES <= last;) {
+// All output channels of the band for some vectors of pixels, and for `points` pixels behind them.
+static void pointwise_tile(const product *p, size_t pixel, int vectors, size_t points) {
+  const size_t behind = pixel + (size_t)vectors * LANES;
+  depth rows = {p->x + pixel, p->pixels, pixel, 0, 0}, columns = {p->x + behind, p->pixels, behind, 0, 0};
+  while (rows.last < p->of->in_channels) {
+    advance(&rows, p), advance(&columns, p);
+    for (int panel = p->first_panel; panel < p->last_panel; panel++) {
+      some_rows(p, &rows, vectors, panel);
+      some_columns(p, &columns, points, panel);
+    }
+  }
+}
+
+static void pointwise_tiles(const product *p, size_t pixel, size_t last) {
+  while (pixel < last) {
     const size_t left = (last - pixel) / LANES, vectors = left < TILE_VECTORS ? left : TILE_VECTORS;
-    rows_from(p, pixel, (int)vectors);
-    pixel += vectors * LANES;
+    const size_t behind = last - pixel - vectors * LANES, points = behind < LANES ? behind : 0;
+    pointwise_tile(p, pixel, (int)vectors, points);
+    pixel += vectors * LANES + points;
   }
-  if (pixel < last) columns_from(p, pixel, last - pixel);
 }
 
 static void pointwise_band(const gnl_pointwise *of, size_t pixels, int bands, const float *packed, const float *x,
                            const float *residual, float *y, int band, void *scratch) {
-  product p = {of, pixels, packed, x, residual, y, scratch, 0, panels_of(of)};
+  product p = {of, pixels, packed, x, residual, y, 0, panels_of(of), scratch, NULL};
+  p.columns_partial = p.rows_partial + waiting_rows(of, pixels);
   if (by_pixels(pixels, bands)) {
-    const size_t tiles = pixels / TILE_PIXELS, first = tiles * (size_t)band / (size_t)bands * TILE_PIXELS;
-    const size_t last = tiles * ((size_t)band + 1) / (size_t)bands * TILE_PIXELS;
-    product_of(&p, first, band + 1 == bands ? pixels : last);
+    const size_t whole = pixels / TILE_PIXELS, first = whole * (size_t)band / (size_t)bands * TILE_PIXELS;
+    const size_t last = whole * ((size_t)band + 1) / (size_t)bands * TILE_PIXELS;
+    pointwise_tiles(&p, first, band + 1 == bands ? pixels : last);
     return;
   }
   p.first_panel = panels_of(of) * band / bands, p.last_panel = panels_of(of) * (band + 1) / bands;
-  product_of(&p, 0, pixels);
+  pointwise_tiles(&p, 0, pixels);
 }
 
 static const gnl_pointwise_kernels pointwise_kernels = {
