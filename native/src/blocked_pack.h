@@ -2,12 +2,6 @@
 // record of what makes it from seed maps.
 #pragma once
 
-#ifdef __clang__
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 64")
-#endif
-
 // Rows of a record, each of LANES floats or whole numbers.
 enum {
   RECORD_SEED_SCALE,
@@ -52,7 +46,7 @@ static const float *record_of(const gnl_layer *l, const float *packed, int block
 
 // One filter of a block: lane by lane, that of the seed map and input that the lane of the `part`-th input block is.
 // `scale` of the seed maps, where it goes into the filters.
-static void pack_filter(const gnl_layer *l, const float *filters, const float *scale, int block, int part, float *to) {
+static void pack_block_filter(const gnl_layer *l, const float *filters, const float *scale, int block, int part, float *to) {
   const int taps = window_taps(l), apart = stands_apart(l, block);
   for (int lane = 0; lane < LANES; lane++) {
     const size_t channel = ((size_t)block * l->inputs + part) * LANES + lane;
@@ -98,7 +92,7 @@ static void blocked_pack(const gnl_layer *l, const float *filters, const float *
   const float *scale = convolves_alone(l) ? seed + GNL_SEED_SCALE * l->seeds : NULL;
   for (int block = 0; block < blocks_of(l->seeds) && each; block++)
     for (int part = 0; part < l->inputs; part++)
-      pack_filter(l, filters, scale, block, part, packed + ((size_t)block * l->inputs + part) * each);
+      pack_block_filter(l, filters, scale, block, part, packed + ((size_t)block * l->inputs + part) * each);
   for (int block = 0; block < blocks_of(l->channels); block++)
     pack_record(l, seed, generated, block, packed + filter_floats(l) + (size_t)block * RECORD_ROWS * LANES);
 }
