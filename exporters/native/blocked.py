@@ -4,7 +4,7 @@ ONNX Runtime makes such a graph of a plain one when it loads it, for the process
 it can have our operators in the middle, without a reordering before and behind each, and can be made on any machine.
 Its nodes are those of the runtime's own domain (`RUNTIME_DOMAIN`) and native ones with the attribute `block`. A value
 is reordered where a plain reader needs it, and nowhere else. What pads the last block of channels is zero, or another
-finite number where an activation makes it of zero; nothing reads it but filters of zero.
+finite number where an activation makes it of zero: who reads that multiplies it by zero, or has it `cleaned`.
 """
 
 import onnx_ir as ir

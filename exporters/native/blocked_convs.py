@@ -49,7 +49,8 @@ class BlockedConvs:
             inputs.pop()
         window = {name: fused.conv.attributes[name] for name in _WINDOW if name in fused.conv.attributes}
         more = {"kernel_shape": list(weight.shape[2:]), "group": group} | _activation(fused)
-        self._out.node("Conv", inputs, [self._out.made_blocked(fused.result)], window | more, RUNTIME_DOMAIN)
+        made = self._out.made_blocked(fused.result, _is_clean(self._out, fused))
+        self._out.node("Conv", inputs, [made], window | more, RUNTIME_DOMAIN)
 
     def _form(self, node: ir.Node) -> Form | None:
         """Which kind of the runtime's convolutions in blocks this is; None for none of them."""
@@ -92,6 +93,12 @@ class BlockedConvs:
 
     def _constant(self, array: Array, fused: Fused, role: str) -> ir.Value:
         return self._out.constant(array, f"{fused.conv.name or fused.result.name}/{role}")
+
+
+def _is_clean(out: TwoLayouts, fused: Fused) -> bool:
+    """Whether zeros pad the result: filters and bias have zeros there."""
+    added, activation = fused.residual, fused.activation
+    return (added is None or out.is_clean(added)) and (activation is None or activation.keeps_zero)
 
 
 def _activation(fused: Fused) -> dict[str, Any]:

@@ -6,14 +6,12 @@ import numpy as np
 import onnx_ir as ir
 
 from exporters.native.layouts import TwoLayouts
-from exporters.native.operators import ACTIVATIONS, DOMAIN, GROUPNL, POINTWISE, RUNTIME_DOMAIN, SCALE
-from exporters.rules.graph import constant, kind, number_of_axis, only_output, operand, same_shape, shape
+from exporters.native.operators import ACTIVATIONS, DOMAIN, GENERATE, GROUPNL, POINTWISE, RUNTIME_DOMAIN, SCALE
+from exporters.rules.graph import constant, kind, number, number_of_axis, only_output, operand, same_shape, shape
 
-# Numbers that pad a block stay finite.
-_UNARY = {
-    "Abs", "Clip", "Cos", "Elu", "Erf", "Exp", "HardSigmoid", "HardSwish", "Identity", "LeakyRelu", "Neg", "Relu",
-    "Sigmoid", "Sign", "Sin", "Softplus", "Sqrt", "Tanh",
-}  # fmt: skip
+# What they make of the numbers that pad a block stays finite.
+_KEEPS_ZERO = {"Abs", "Elu", "Erf", "HardSwish", "Identity", "LeakyRelu", "Neg", "Relu", "Sign", "Sin", "Sqrt", "Tanh"}
+_UNARY = _KEEPS_ZERO | {"Clip", "Cos", "Exp", "HardSigmoid", "Sigmoid", "Softplus"}
 _BINARY = {"Add", "Max", "Min", "Mul", "Sub", "Sum"}
 _POOLS = {"AveragePool", "GlobalAveragePool", "GlobalMaxPool", "MaxPool"}
 _POOL_ATTRIBUTES = ("kernel_shape", "strides", "pads", "dilations", "auto_pad", "ceil_mode", "count_include_pad")
@@ -35,7 +33,9 @@ class NativeNodes:
         images = [node.inputs[0], *(node.inputs[1:] if node.op_type == SCALE else ())]
         if node.op_type == POINTWISE or not all(self._out.can_be_blocked(value) for value in (*images, *node.outputs)):
             return False
-        inputs = [self._out.blocked(value) for value in images if value is not None]
+        sums_channels = node.op_type == GENERATE and number(node, "normalize", 0)
+        standing = self._out.cleaned if sums_channels else self._out.blocked
+        inputs = [standing(value) for value in images if value is not None]
         inputs += [self._out.plain(value) for value in node.inputs[len(images) :] if value is not None]
         more = {"apart": int(node in self._apart)} if node.op_type == GROUPNL else {}
         attributes = dict(node.attributes) | {"block": self._out.block} | more
@@ -54,8 +54,8 @@ def _pool(out: TwoLayouts, node: ir.Node) -> bool:
     if not out.can_be_blocked(only_output(node)):
         return False
     attributes = {name: node.attributes[name] for name in _POOL_ATTRIBUTES if name in node.attributes}
-    blocked = out.blocked(source)
-    out.node(kind(node), [blocked], [out.made_blocked(only_output(node))], attributes, RUNTIME_DOMAIN)
+    made = out.made_blocked(only_output(node), out.is_clean(source))
+    out.node(kind(node), [out.blocked(source)], [made], attributes, RUNTIME_DOMAIN)
     return True
 
 
@@ -64,7 +64,8 @@ def _unary(out: TwoLayouts, node: ir.Node) -> bool:
     if source is None or not out.is_blocked(source):
         return False
     inputs = [out.blocked(source), *(value and out.plain(value) for value in node.inputs[1:])]
-    out.node(kind(node), inputs, [out.made_blocked(only_output(node))], node.attributes)
+    made = out.made_blocked(only_output(node), kind(node) in _KEEPS_ZERO and out.is_clean(source))
+    out.node(kind(node), inputs, [made], node.attributes)
     return True
 
 
@@ -77,7 +78,8 @@ def _binary(out: TwoLayouts, node: ir.Node) -> bool:
     if not all(same_shape(value, result) for value in images):
         return kind(node) == "Mul" and _gate(out, node)
     inputs = [value and (out.plain(value) if _is_single(value) else out.blocked(value)) for value in node.inputs]
-    out.node(kind(node), inputs, [out.made_blocked(result)], node.attributes)
+    clean = len(images) == len(node.inputs) and all(out.is_clean(value) for value in images if value is not None)
+    out.node(kind(node), inputs, [out.made_blocked(result, clean)], node.attributes)
     return True
 
 
@@ -95,8 +97,8 @@ def _gate(out: TwoLayouts, node: ir.Node) -> bool:
             continue
         if same_shape(images, result):
             attributes = {"activation": ACTIVATIONS["none"], "block": out.block}
-            inputs = [out.blocked(images), out.blocked(gate)]
-            out.node(SCALE, inputs, [out.made_blocked(result)], attributes, DOMAIN)
+            made = out.made_blocked(result, out.is_clean(images))
+            out.node(SCALE, [out.blocked(images), out.blocked(gate)], [made], attributes, DOMAIN)
             return True
     return False
 
@@ -108,7 +110,7 @@ def _concat(out: TwoLayouts, node: ir.Node) -> bool:
         return False
     if not all(out.is_whole(value) for value in values[:-1]):
         return False
-    made = out.made_blocked(only_output(node))
+    made = out.made_blocked(only_output(node), out.is_clean(values[-1]))
     out.node("Concat", [out.blocked(value) for value in values], [made], {"axis": 1})
     return True
 
@@ -123,7 +125,8 @@ def _resize(out: TwoLayouts, node: ir.Node) -> bool:
     asked = {name: attribute.as_string() for name, attribute in node.attributes.items() if name in _NEAREST}
     if len(node.inputs) != 3 or asked != _NEAREST or not np.array_equal(scales, times):
         return False
-    out.node("Upsample", [out.blocked(source)], [out.made_blocked(result)], {"scales": times}, RUNTIME_DOMAIN)
+    made = out.made_blocked(result, out.is_clean(source))
+    out.node("Upsample", [out.blocked(source)], [made], {"scales": times}, RUNTIME_DOMAIN)
     return True
 
 

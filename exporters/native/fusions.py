@@ -17,6 +17,13 @@ class Activation:
     name: str
     params: tuple[float, ...] = ()
 
+    @property
+    def keeps_zero(self) -> bool:
+        """Whether it makes zero of zero."""
+        if self.name == "Clip":
+            return self.params[0] <= 0 <= self.params[1]
+        return self.name not in ("HardSigmoid", "Sigmoid")
+
 
 @dataclass(frozen=True)
 class Fused:

@@ -29,6 +29,7 @@ class TwoLayouts:
         self.block, self._graph = block, GraphWriter(model)
         self._outputs = list(model.graph.outputs)
         self._plain, self._blocked = dict(self._graph.given), dict[ir.Value, ir.Value]()
+        self._soiled = set[ir.Value]()  # whose last block is padded with other numbers than zero
 
     def can_be_blocked(self, value: ir.Value | None) -> bool:
         """Whether it is an image, float32 (N, C, H, W) of known size."""
@@ -57,8 +58,22 @@ class TwoLayouts:
             self._blocked[value] = self._plain[value] if self._is_both(value) else self._reordered(value)
         return self._blocked[value]
 
-    def made_blocked(self, value: ir.Value) -> ir.Value:
-        """What a node in blocks gives for `value`."""
+    def is_clean(self, value: ir.Value) -> bool:
+        """Whether zeros pad its last block, where it stands in blocks."""
+        return value not in self._soiled
+
+    def cleaned(self, value: ir.Value) -> ir.Value:
+        """The value in blocks, with zeros behind its channels."""
+        if not self.is_clean(value):
+            self.plain(value)
+            self._blocked[value] = self._reordered(value)
+            self._soiled.discard(value)
+        return self.blocked(value)
+
+    def made_blocked(self, value: ir.Value, clean: bool = True) -> ir.Value:
+        """What a node in blocks gives for `value`; unless `clean`, what pads its last block may not be zero."""
+        if not clean and not self.is_whole(value):
+            self._soiled.add(value)
         if self._is_both(value):
             self._plain[value] = self._blocked[value] = ir.Value(name=value.name)
         else:

@@ -18,7 +18,7 @@ from tests.rigs.native_reference import native_answers
 from tests.rigs.random_graphs import RandomGraph
 
 # Of the largest number: a graph is many layers deep, and some of its functions are steep.
-ROUNDING = 1e-3
+ROUNDING = 1e-4
 USUAL = 1e-5
 BATCHES = [(1, 1), (2, 2), ("batch", 3)]
 # Runs every graph in a folder on its inputs; `sys.argv`: the folder, the library.
