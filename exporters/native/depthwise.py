@@ -22,8 +22,8 @@ def native_depthwise(node: ir.Node) -> Answer:
     if weight is None or (bias is None and operand(node, 2) is not None):
         return Refused(f"{name}: its filters or bias are computed")
     how = window(node)
-    if how is None:
-        return Refused(f"{name}: the size of its input is not known")
+    if isinstance(how, Refused):
+        return Refused(f"{name}: {how.reason}")
     made = only_output(node)
     assert node.inputs[0] is not None, "a convolution has an input"
     known = followed(made, group)

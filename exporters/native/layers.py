@@ -72,8 +72,10 @@ def _written(layer: Layer, parameters: list[ir.Value], inside: bool) -> Fired:
     if not inside:
         write(node, GENERATE, only_output(node), *parameters, old=layer.last, **layer.attributes)
         return Fired(f"{layer_name(node)}: {GENERATE} behind the runtime's convolution, {layer}")
-    how: dict[str, Any] = window(node) or {}
-    write(node, GROUPNL, source, weight, *parameters, old=layer.last, **layer.attributes, **how, apart=0)
+    how = window(node)
+    assert not isinstance(how, Refused), "as `_inside` found"
+    more: dict[str, Any] = {**layer.attributes, **how, "apart": 0}
+    write(node, GROUPNL, source, weight, *parameters, old=layer.last, **more)
     return Fired(f"{layer_name(node)}: {GROUPNL}, {layer}")
 
 
@@ -133,7 +135,7 @@ def _inside(layer: Layer) -> Array | None:
     """
     conv, maps, given = layer.conv, layer.maps, operand(layer.conv, 2)
     bias = np.zeros(layer.seeds) if given is None else constant(given)
-    if number(conv, "group", 1) != layer.seeds or window(conv) is None or bias is None:
+    if number(conv, "group", 1) != layer.seeds or isinstance(window(conv), Refused) or bias is None:
         return None
     if bias.any() and maps.least is not None:
         return None

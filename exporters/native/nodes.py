@@ -7,6 +7,7 @@ import onnx
 import onnx_ir as ir
 
 from exporters.native.operators import ACTIVATIONS, DOMAIN, VERSION
+from exporters.rules.answers import Refused
 from exporters.rules.graph import (
     NodeBuilder,
     constant,
@@ -87,24 +88,33 @@ def _named(node: ir.Node) -> str | None:
     return "relu6" if known == [0.0, 6.0] else None
 
 
-def window(conv: ir.Node) -> dict[str, tuple[int, ...]] | None:
-    """Strides, pads (top, left, bottom, right) and dilations of a convolution over images; None if not known."""
+def window(conv: ir.Node) -> dict[str, tuple[int, ...]] | Refused:
+    """Strides, pads (top, left, bottom, right) and dilations of a convolution over images, for one of our operators."""
     kernel = shape(conv.inputs[1])
     if kernel is None or len(kernel) != 4:
-        return None
+        return Refused("its filters are not those of images")
     strides, dilations = ints(conv, "strides", (1, 1)), ints(conv, "dilations", (1, 1))
+    reach = [step * (size - 1) for size, step in zip(kernel[2:], dilations, strict=True)]
+    pads = _pads(conv, strides, reach)
+    if pads is None:
+        return Refused("the size of its input is not known")
+    if any(pad > most for pad, most in zip(pads, reach * 2, strict=True)):
+        return Refused("it pads more than its filters reach over")
+    return {"strides": strides, "pads": pads, "dilations": dilations}
+
+
+def _pads(conv: ir.Node, strides: tuple[int, ...], reach: list[int]) -> tuple[int, ...] | None:
+    """As the node says, or as it lets the runtime choose them; None where that depends on sizes that are not known."""
     chosen = conv.attributes.get("auto_pad")
     how = "NOTSET" if chosen is None else chosen.as_string()
-    pads = ints(conv, "pads", (0, 0, 0, 0)) if how == "NOTSET" else (0, 0, 0, 0)
-    if how.startswith("SAME"):
-        sizes = shape(conv.inputs[0])
-        if sizes is None:
-            return None
-        spans = [(size - 1) * step + 1 for size, step in zip(kernel[2:], dilations, strict=True)]
-        total = [
-            max((-(-pixels // stride) - 1) * stride + span - pixels, 0)
-            for pixels, stride, span in zip(sizes[2:], strides, spans, strict=True)
-        ]
-        less, more = [each // 2 for each in total], [each - each // 2 for each in total]
-        pads = (*less, *more) if how == "SAME_UPPER" else (*more, *less)
-    return {"strides": strides, "pads": pads, "dilations": dilations}
+    if not how.startswith("SAME"):
+        return ints(conv, "pads", (0, 0, 0, 0)) if how == "NOTSET" else (0, 0, 0, 0)
+    sizes = shape(conv.inputs[0])
+    if sizes is None:
+        return None
+    total = [
+        max((-(-pixels // stride) - 1) * stride + more + 1 - pixels, 0)
+        for pixels, stride, more in zip(sizes[2:], strides, reach, strict=True)
+    ]
+    less, rest = [each // 2 for each in total], [each - each // 2 for each in total]
+    return (*less, *rest) if how == "SAME_UPPER" else (*rest, *less)

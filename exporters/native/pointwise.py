@@ -23,7 +23,7 @@ def native_pointwise(node: ir.Node) -> Answer:
     if bias is None and operand(node, 2) is not None:
         return Refused(f"{layer_name(node)}: its bias is computed")
     how = window(node)
-    if how is None or any(how[name] != plain for name, plain in _AS_IT_IS.items()):
+    if isinstance(how, Refused) or any(how[name] != plain for name, plain in _AS_IT_IS.items()):
         return Refused(f"{layer_name(node)}: it leaves pixels out or adds some")
     last, residual = _with_sum(only_output(node))
     if not _pays(last, bool(residual)):
