@@ -60,13 +60,9 @@ def test_any_window_goes_into_the_operator(more):
 
 def test_what_is_no_depthwise_convolution_stays():
     torch.manual_seed(0)
-    layers = (
-        nn.Conv2d(8, 16, 3, groups=8),
-        nn.Conv2d(16, 8, 3),
-        nn.Conv2d(8, 8, 3, groups=2),
-        nn.Conv2d(8, 8, 1, groups=8),
-    )
-    assert not counted(made_native(nn.Sequential(*layers).eval(), SIZE))
+    of_others = nn.Conv2d(8, 16, 3, groups=8), nn.Conv2d(16, 8, 2), nn.Conv2d(8, 8, 2, groups=2)
+    best = made_native(nn.Sequential(*of_others, nn.Conv2d(8, 8, 1, groups=8)).eval(), SIZE)
+    assert not counted(best)
 
 
 def test_pads_that_the_filters_do_not_reach_over_are_refused():
