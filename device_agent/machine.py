@@ -15,6 +15,8 @@ from pathlib import Path
 _V3 = frozenset({"avx2", "fma", "f16c", "bmi1", "bmi2", "movbe", "abm"})
 _V4 = _V3 | {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"}
 
+_HEADERS_BYTES = 8192
+
 
 @dataclass(frozen=True)
 class Machine:
@@ -44,18 +46,21 @@ def this_machine() -> Machine:
     """Read from the kernel and from the running process."""
     system = {"darwin": "macos"}.get(sys.platform, sys.platform)
     bits, machine = 8 * struct.calcsize("P"), platform.machine()
-    libc, version = libc_of(_confstr(), _text(Path("/proc/self/maps"))) if system == "linux" else (None, None)
+    libc, version = libc_of(_confstr(), _beginning(Path("/proc/self/exe"))) if system == "linux" else (None, None)
     # An emulator of another processor may show the flags of the machine that it runs on.
     block = block_of(_text(Path("/proc/cpuinfo"))) if machine == "x86_64" else 0
     return Machine(system, machine, bits, libc, version, block)
 
 
-def libc_of(confstr: str | None, maps: str) -> tuple[str | None, str | None]:
-    """The C library's name and version: by what it says of itself (glibc alone does), else by what is mapped."""
+def libc_of(confstr: str | None, program: bytes) -> tuple[str | None, str | None]:
+    """The C library's name and version: by what glibc alone says of itself, else by the path of the loader.
+
+    That path stands near the beginning of the file of a program that is linked with it.
+    """
     name, _, version = (confstr or "").partition(" ")
     if name == "glibc" and version:
         return name, version
-    return ("musl" if re.search(r"/(ld-musl-|libc\.musl-)", maps) else None), None
+    return ("musl" if b"/ld-musl-" in program else None), None
 
 
 def block_of(cpuinfo: str) -> int:
@@ -81,6 +86,12 @@ def _confstr() -> str | None:
     with suppress(ValueError, OSError):  # a C library that is not glibc knows no such name
         return os.confstr("CS_GNU_LIBC_VERSION")
     return None
+
+
+def _beginning(path: Path) -> bytes:
+    with suppress(OSError), path.open("rb") as stream:
+        return stream.read(_HEADERS_BYTES)
+    return b""
 
 
 def _text(path: Path) -> str:

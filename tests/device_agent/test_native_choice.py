@@ -121,10 +121,10 @@ def test_a_list_of_processors_without_flags_has_no_blocks() -> None:
     )
 
 
-def test_the_c_library_is_told_by_itself_or_by_what_is_mapped() -> None:
-    assert libc_of("glibc 2.36", "") == ("glibc", "2.36")
-    assert libc_of(None, "7f00-7f01 r-xp 0 00:00 1 /lib/ld-musl-x86_64.so.1\n") == ("musl", None)
-    assert libc_of(None, "7f00-7f01 r-xp 0 00:00 1 /system/lib64/libc.so\n") == (None, None)
+def test_the_c_library_is_told_by_itself_or_by_the_loader_that_a_program_names() -> None:
+    assert libc_of("glibc 2.36", b"") == ("glibc", "2.36")
+    assert libc_of(None, b"\x7fELF\2\1\1\0/lib/ld-musl-x86_64.so.1\0") == ("musl", None)
+    assert libc_of(None, b"\x7fELF\2\1\1\0/system/bin/linker64\0") == (None, None)
 
 
 def test_this_machine_is_one_that_runs_these_tests() -> None:
