@@ -14,6 +14,7 @@ from exporters.native.blocked_nodes import NODES, NativeNodes
 from exporters.native.layouts import TwoLayouts
 from exporters.native.operators import DOMAIN, RUNTIME_DOMAIN, VERSION
 from exporters.native.shapes import learn_shapes
+from exporters.native.steps_in_blocks import steps_as_convolutions
 from exporters.rules.graph import kind
 
 
@@ -26,6 +27,7 @@ def in_blocks(model: ir.Model, block: int) -> ir.Model:
     """
     model = model.clone()
     learn_shapes(model)
+    steps_as_convolutions(model.graph)
     out = TwoLayouts(model, block)
     convs = BlockedConvs(out, list(model.graph))
     native = NativeNodes(out, convs.apart)

@@ -151,7 +151,11 @@ class RandomGraph:
     def scaled(self) -> None:
         source, channels, height, width = self.some()
         factor = self.numbers(0.5) if self.pick(0, 1) else self.noise(1, channels, 1, 1)
-        self.node(self.pick("Mul", "Add"), [source, factor], (channels, height, width))
+        op = self.pick("Mul", "Add", "Sub", "BatchNormalization")
+        more = [self.noise(channels), self.noise(channels), self.noise(channels)] if op == "BatchNormalization" else []
+        if more:  # scale, shift, mean and variance
+            more.append(self.numbers(self.random.uniform(0.5, 1.5, channels)))
+        self.node(op, [source, *(more or [factor])], (channels, height, width))
 
     def plain_reader(self) -> None:
         """What no layout in blocks knows."""

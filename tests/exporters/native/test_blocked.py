@@ -23,6 +23,7 @@ from tests.rigs.random_graphs import RandomGraph
 
 # Of the largest number: other kernels sum in another order.
 ROUNDING = 2e-5
+STEPS = 1e-5  # in double precision all is exact but the numbers that a BatchNorm becomes
 BATCHES = [(1, 1), (2, 2), ("batch", 3)]
 
 
@@ -104,7 +105,7 @@ def test_read_back_from_either_block_native_layers_compute_the_same_in_double_pr
         apart += sum(entry.name == "apart" and entry.i for node in made.graph.node for entry in node.attribute)
         expected, found = native_answers(model, feeds), native_answers(unblocked(made, block), feeds)
         for name, right in expected.items():
-            np.testing.assert_allclose(found[name], right, rtol=0, atol=1e-9 * max(float(np.abs(right).max()), 1e-3))
+            np.testing.assert_allclose(found[name], right, rtol=0, atol=STEPS * max(float(np.abs(right).max()), 1e-3))
     assert apart, "no filters were put apart"
 
 
@@ -209,6 +210,44 @@ def test_whole_blocks_are_put_behind_each_other_where_they_are():
     model = small.model(small.conv(small.node("Concat", other, one, axis=1), 28, 16))
     assert reorders(blocked(model, 16)) == 4
     require_same_everywhere(small, model)
+
+
+@pytest.mark.parametrize("op", ["Mul", "Add", "Sub", "Div", "BatchNormalization"])
+def test_a_step_a_channel_is_a_convolution_in_blocks_and_takes_the_activation_behind_it(op):
+    small = Small(3)
+    numbers = [small.number(1 + small.random.random(20)) for _ in range(4)]
+    factor = small.number(1 + small.random.random((1, 20, 1, 1)))
+    first = small.node("Relu", small.conv("input", 3, 20))
+    step = small.node(op, first, *(numbers if op == "BatchNormalization" else [factor]))
+    model = small.model(small.conv(small.node("Relu", step), 20, 16))
+    made = blocked(model, 8)
+    assert counted(made) == {(RUNTIME_DOMAIN, "Conv"): 3, (RUNTIME_DOMAIN, "ReorderOutput"): 1}
+    require_same_everywhere(small, model)
+
+
+def test_a_step_a_channel_on_plain_images_stays_what_it_is():
+    small = Small(3)
+    step = small.node("Mul", "input", small.number(1 + small.random.random((1, 3, 1, 1))))
+    model = small.model(small.conv(step, 3, 16))
+    assert counted(blocked(model, 8))["Mul"] == 1
+    require_same_everywhere(small, model)
+
+
+@pytest.mark.parametrize("how", ["SAME_UPPER", "SAME_LOWER", "VALID"])
+@pytest.mark.parametrize("op", ["Conv", "MaxPool", "AveragePool"])
+def test_padding_that_the_runtime_chooses_is_left_to_it(op, how):
+    small = Small(3)
+    stem, window = small.conv("input", 3, 16), {"kernel_shape": [3, 3], "strides": [2, 2], "auto_pad": how}
+    filters = [small.number(small.random.standard_normal((16, 16, 3, 3)))] if op == "Conv" else []
+    model = small.model(small.conv(small.node(op, stem, *filters, **window), 16, 16))
+    assert reorders(blocked(model, 8)) == 1
+    require_same_everywhere(small, model)
+
+
+def test_the_same_graph_gives_the_same_bytes():
+    model, _ = graph_of(7, native=True)
+    one, other = (blocked(model, 16).SerializeToString(deterministic=True) for _ in range(2))
+    assert one == other
 
 
 def test_a_convolution_whose_filters_are_computed_stays_plain():
