@@ -8,6 +8,7 @@ import onnx
 from onnx import TensorProto
 
 from exporters.errors import OnnxRefused
+from exporters.native.operators import DOMAIN
 from exporters.own_onnx.functions import require_countable
 from exporters.own_onnx.nodes import nodes_of
 from exporters.own_onnx.quantized import is_quantizers_own
@@ -82,6 +83,11 @@ def _require_known_operators(model: onnx.ModelProto) -> None:
     if not foreign:
         return
     named = ", ".join(f"{domain}::{name} ({count})" for (domain, name), count in sorted(foreign.items())[:5])
+    if any(domain == DOMAIN for domain, _ in foreign):
+        raise OnnxRefused(
+            f"The file was exported with --optimize native already: it has operators of our own, {named}.",
+            "Name the file or the checkpoint that it was made from.",
+        )
     if all(domain in _FUSED for domain, _ in foreign):
         raise OnnxRefused(
             f"The file was optimised by ONNX Runtime already: it has its fused operators {named}, of which every "

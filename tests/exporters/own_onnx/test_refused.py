@@ -127,6 +127,11 @@ BRANCH = """net (float[1,4] x) => (float[1,4] y)
             "optimised by ONNX Runtime",
             "made from",
         ),
+        (
+            "net (float[1,4] x) => (float[1,4] y) { z = com.microsoft.nchwc.Conv(x) y = groupnl.native.Scale(z, z) }",
+            r"--optimize native already: .*groupnl.native::Scale \(1\)",
+            "made from",
+        ),
         (LOOP, "control flow: Loop", "unroll"),
         (BRANCH, "control flow: If", "Where"),
         (
