@@ -2,7 +2,9 @@
 
     python benchmarks/export.py [--nets …] [--threads 1 2] [--semantics released] [--quick] [--dynamo]
     python benchmarks/export.py --profile NET        operators of the graphs as ONNX Runtime runs them
-    python benchmarks/export.py --write-costs TARGET measure the forms that the compiler chooses between
+    python benchmarks/export.py --write-costs TARGET [--python PATH]
+                                                     measure the forms that the compiler chooses between, with the ONNX
+                                                     Runtime of another Python, which needs no more than it and NumPy
 
 Each contestant runs in a process of its own, in turns, in an order that rotates: "none" as torch's TorchScript
 exporter leaves it, "onnxsim" (level standard), "onnxslim" where it is installed, "full", and the same network with
@@ -222,6 +224,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--dynamo", action="store_true", help="say what torch's dynamo exporter makes of each network")
     parser.add_argument("--profile", metavar="NET", help="print the operator profile of one network, and nothing else")
     parser.add_argument("--write-costs", choices=TARGETS, help="measure a cost table, and nothing else")
+    parser.add_argument("--python", default=sys.executable, help="whose ONNX Runtime a cost table is measured with")
     arguments = parser.parse_args()
     if arguments.clock == "cpu" and arguments.threads != [1]:
         parser.error("processor time is a latency with one thread alone: add --threads 1")
@@ -235,7 +238,7 @@ def main() -> None:
     arguments = parsed()
     print(machine())
     if arguments.write_costs:
-        print(write_costs(TARGETS[arguments.write_costs], machine().partition(";")[0]))
+        print(write_costs(TARGETS[arguments.write_costs], machine().partition(";")[0], arguments.python))
     elif arguments.profile:
         show_profile(arguments.profile, arguments.semantics)
     else:

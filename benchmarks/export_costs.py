@@ -1,21 +1,21 @@
 """Measuring the cost table: the forms of one sparse seed convolution, inside what stands around it in a network.
 
 Each form is a small graph: a pointwise convolution and an activation, the form, and a pointwise convolution behind it.
-What the runtime does to the layout of maps before and after a form is then part of its time. Times are processor time
-of one thread, so that a busy machine does not write its other work into the table.
+What the runtime does to the layout of maps before and after a form is then part of its time. `export_timer.py` times
+them, in the Python of whichever ONNX Runtime the table is for.
 """
 
+import json
 import math
 import platform
-import random
-import statistics
-import time
-from collections.abc import Callable, Sequence
+import subprocess
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
@@ -27,23 +27,44 @@ from groupnl_deploy.models.registry import create_model, model_spec
 
 ZOO = ("mobilenetv3_gnl_large_100", "mobilenetv2_gnl_100", "efficientnet_gnl_lite0", "efficientnet_gnl_es")
 ZOO += ("gnl_resnet50",)
-ROUNDS, SAMPLE_S = 41, 2e-3
+TIMER = Path(__file__).with_name("export_timer.py")
+ROUNDS = 41
 SIMILAR = 0.75  # doublings; of shapes closer than that one is measured
 
 Shape = tuple[int, int, int, int]  # channels, kernel_size, stride, pixels
 
 
-def write_costs(target: Target, machine: str) -> str:
-    """Measure and write the table of a target; returns a line about it."""
-    layout = "" if target.block else ", without ONNX Runtime's blocked layout"
+@dataclass(frozen=True)
+class Timer:
+    """Where graphs are timed: by which Python's ONNX Runtime, in its layout in blocks or without."""
+
+    python: str
+    layout: str
+
+    def __call__(self, graphs: list[onnx.ModelProto]) -> tuple[str, list[float]]:
+        """The runtime's version and the median microseconds of each graph."""
+        with tempfile.TemporaryDirectory() as folder:
+            paths = [Path(folder) / f"{number}.onnx" for number in range(len(graphs))]
+            for path, graph in zip(paths, graphs, strict=True):
+                path.write_bytes(graph.SerializeToString())
+            command = [self.python, TIMER, self.layout, str(ROUNDS), *paths]
+            answer = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        return answer["runtime"], answer["us"]
+
+
+def write_costs(target: Target, machine: str, python: str) -> str:
+    """Measure and write the table of a target, with the ONNX Runtime of that Python; returns a line about it."""
+    here, timer = is_here(target), Timer(python, "blocked" if target.block else "plain")
+    without = "" if target.block else ", without ONNX Runtime's blocked layout"
+    found = [sparse_cost(shape, timer) for shape in shapes()]
     costs = Costs(
-        target.name,
-        measured=is_here(target),
-        machine=machine if is_here(target) else f"stand-in: {machine}{layout}",
-        runtime=f"onnxruntime {onnxruntime.__version__}",
-        sparse=tuple(sparse_cost(shape, blocked=target.block > 0) for shape in shapes()),
+        target.cost_table,
+        measured=here,
+        machine=machine if here else f"stand-in: {machine}{without}",
+        runtime=f"onnxruntime {found[0][0]}",
+        sparse=tuple(cost for _, cost in found),
     )
-    path = TABLES / f"{target.name}.json"
+    path = TABLES / f"{target.cost_table}.json"
     path.write_text(to_json(costs))
     return f"{path.name}: {len(costs.sparse)} shapes"
 
@@ -88,13 +109,12 @@ def unlike(shape: Shape, other: Shape) -> bool:
     return abs(math.log2(shape[0] / other[0])) + abs(math.log2(shape[3] / other[3])) >= SIMILAR
 
 
-def sparse_cost(shape: Shape, blocked: bool) -> SparseCost:
-    """All forms of one shape, timed in turns and less the time of what stands around them."""
-    graphs = [around_nothing(shape), *(around(shape, form) for form in (grouped, two_depthwise, pair_sum))]
-    base, *micros = timed([session(graph, blocked) for graph in graphs], shape)
+def sparse_cost(shape: Shape, timer: Timer) -> tuple[str, SparseCost]:
+    """The runtime, and all forms of one shape, timed in turns and less the time of what stands around them."""
+    runtime, (base, *micros) = timer([around_nothing(shape), *(around(shape, form) for form in FORMS)])
     less = [round(max(time - base, 0.1), 1) for time in micros]
     print(f"{shape}: around {base:.0f} µs, then grouped, two depthwise, one and a pair sum {less}", flush=True)
-    return SparseCost(*shape, *less)
+    return runtime, SparseCost(*shape, *less)
 
 
 def around(shape: Shape, form: "Form") -> onnx.ModelProto:
@@ -172,6 +192,9 @@ def pair_sum(graph: Graph, x: str, shape: Shape, narrow: int) -> str:
     return graph.op("Reshape", total, graph.constant(np.array([1, channels // 2, after, after])))
 
 
+FORMS: tuple[Form, ...] = (grouped, two_depthwise, pair_sum)
+
+
 def around_nothing(shape: Shape) -> onnx.ModelProto:
     """What stands around the forms, as much work with nothing between: half the filters read twice the maps."""
     channels, _, stride, pixels = shape
@@ -184,33 +207,3 @@ def around_nothing(shape: Shape) -> onnx.ModelProto:
 def narrowed(channels: int) -> int:
     """Channels before and behind an inverted residual block, a multiple of 16."""
     return max(channels // 64 * 16, 16)
-
-
-def session(graph: onnx.ModelProto, blocked: bool) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    if not blocked:
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
-    return onnxruntime.InferenceSession(graph.SerializeToString(), options, providers=["CPUExecutionProvider"])
-
-
-def timed(sessions: Sequence[onnxruntime.InferenceSession], shape: Shape) -> list[float]:
-    """Median microseconds of each, in turns."""
-    size = sessions[0].get_inputs()[0].shape
-    feed = {"x": np.random.default_rng(0).standard_normal(size).astype(np.float32)}
-    repeats = [max(1, math.ceil(SAMPLE_S / sample(one, feed, 3))) for one in sessions]
-    seconds: list[list[float]] = [[] for _ in sessions]
-    order = random.Random(0)
-    for _ in range(ROUNDS):
-        for index in order.sample(range(len(sessions)), len(sessions)):
-            seconds[index].append(sample(sessions[index], feed, repeats[index]))
-    return [1e6 * statistics.median(times) for times in seconds]
-
-
-def sample(one: onnxruntime.InferenceSession, feed: dict[str, np.ndarray], repeats: int) -> float:
-    one.run(None, feed)
-    start = time.process_time()
-    for _ in range(repeats):
-        one.run(None, feed)
-    return (time.process_time() - start) / repeats

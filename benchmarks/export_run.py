@@ -18,6 +18,7 @@ import numpy as np
 import onnxruntime
 from export_nets import Contestant
 
+Environment = dict[str, str]
 WORKER = Path(__file__).with_name("export_worker.py")
 FEWEST_ROUNDS, MOST_ROUNDS = 15, 61
 SHORTEST_SAMPLE_S = 20e-3
@@ -26,15 +27,30 @@ PROFILED_RUNS = 30
 HEAP_GIVES_BACK = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
 
 
+@dataclass(frozen=True)
+class Runtime:
+    """What the sessions are made with: a Python that has onnxruntime, the layout of maps, a library of operators."""
+
+    python: str = sys.executable
+    layout: str = "blocked"
+    library: Path | None = None
+
+
+HERE = Runtime()
+
+
 class Worker:
     """A process with one session in it."""
 
-    def __init__(self, contestant: Contestant, threads: int, clock: str, more: dict[str, str] | None = None) -> None:
-        command = [sys.executable, str(WORKER), str(contestant.path), str(contestant.inputs), str(threads), clock]
+    def __init__(
+        self, contestant: Contestant, threads: int, clock: str, runtime: Runtime = HERE, more: Environment | None = None
+    ) -> None:
+        inputs = [contestant.path, contestant.inputs, threads, clock, runtime.layout]
+        command = [runtime.python, str(WORKER), *map(str, inputs), *([runtime.library] if runtime.library else [])]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | (more or {})
         )
-        self._answer()
+        self.version: str = self._answer()
         self.repeats = max(1, math.ceil(SHORTEST_SAMPLE_S / self.sample(3)))
 
     def sample(self, count: int | None = None) -> float:
@@ -45,6 +61,10 @@ class Worker:
     def highest_rss(self) -> int:
         """Bytes, at inference."""
         return int(self._ask("memory"))
+
+    def creation(self) -> float:
+        """Seconds that one more session took."""
+        return float(self._ask("create"))
 
     def close(self) -> None:
         """End the process."""
@@ -69,10 +89,15 @@ class Worker:
 
 @dataclass(frozen=True)
 class Race:
-    """Seconds of every contestant in every round, and each one's highest resident set at inference."""
+    """Seconds of every contestant in every round, and each one's highest resident set at inference.
+
+    `creations` are seconds of making a session, `version` is the runtime's.
+    """
 
     seconds: dict[str, list[float]]
     rss: dict[str, int]
+    creations: dict[str, list[float]]
+    version: str
 
     def ms(self, name: str) -> float:
         """Median latency."""
@@ -89,29 +114,52 @@ class Race:
         return low, high
 
 
-def race(contestants: dict[str, Contestant], threads: int, budget_s: float, clock: str = "wall") -> Race:
-    """Run all of them in turns, in an order that rotates, so that slow spells of the machine fall on all alike."""
+def race(
+    contestants: dict[str, Contestant],
+    threads: int,
+    budget_s: float,
+    clock: str = "wall",
+    runtime: Runtime = HERE,
+    creations: int = 0,
+) -> Race:
+    """Run all of them in turns, in an order that rotates, so that slow spells of the machine fall on all alike.
+
+    Args:
+        contestants: what runs.
+        threads: of each session.
+        budget_s: about how long.
+        clock: of `export_worker.CLOCKS`.
+        runtime: what the sessions are made with.
+        creations: how many more sessions are made and timed, for how long that takes.
+    """
     names = list(contestants)
-    with workers(contestants, threads, clock) as running:
+    with workers(contestants, threads, clock, runtime) as running:
         seconds: dict[str, list[float]] = {name: [] for name in names}
         one_round = sum(worker.sample() * (worker.repeats + 1) for worker in running.values())
         for turn in range(min(MOST_ROUNDS, max(FEWEST_ROUNDS, int(budget_s / one_round)))):
             shift = turn % len(names)
             for name in names[shift:] + names[:shift]:
                 seconds[name].append(running[name].sample())
-    with workers(contestants, threads, clock, HEAP_GIVES_BACK) as running:
-        return Race(seconds, {name: worker.highest_rss() for name, worker in running.items()})
+        made = [{name: worker.creation() for name, worker in running.items()} for _ in range(creations)]
+        version = running[names[0]].version
+    with workers(contestants, threads, clock, runtime, HEAP_GIVES_BACK) as running:
+        rss = {name: worker.highest_rss() for name, worker in running.items()}
+    return Race(seconds, rss, {name: [each[name] for each in made] for name in names}, version)
 
 
 @contextmanager
 def workers(
-    contestants: dict[str, Contestant], threads: int, clock: str, more: dict[str, str] | None = None
+    contestants: dict[str, Contestant],
+    threads: int,
+    clock: str,
+    runtime: Runtime = HERE,
+    more: Environment | None = None,
 ) -> Iterator[dict[str, Worker]]:
     """One process for each, ended in any case; `more` is added to their environment."""
     with ExitStack() as stack:
         running = {}
         for name, contestant in contestants.items():
-            running[name] = Worker(contestant, threads, clock, more)
+            running[name] = Worker(contestant, threads, clock, runtime, more)
             stack.callback(running[name].close)
         yield running
 
