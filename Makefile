@@ -91,6 +91,7 @@ bench: setup
 	$(BIN)/python benchmarks/layers.py --quick
 	$(BIN)/python benchmarks/inference.py --seconds 2 --threads 1
 	$(BIN)/python benchmarks/export.py --quick
+	$(BIN)/python benchmarks/native.py --quick
 	$(BIN)/python benchmarks/own_onnx.py --quick
 	$(BIN)/python benchmarks/power.py
 	$(BIN)/python benchmarks/validity.py --runs 4

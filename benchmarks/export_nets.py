@@ -161,12 +161,17 @@ def forms(of: Subject, folder: Path) -> dict[str, Contestant]:
 
 
 def written(of: Subject, graph: onnx.ModelProto, folder: Path) -> Contestant:
+    return stored(graph, of.inputs, folder, of.error(graph))
+
+
+def stored(graph: onnx.ModelProto, inputs: Float32Array, folder: Path, error: float) -> Contestant:
+    """A graph on disk with one image; `error` is what it is off by."""
     folder.mkdir(parents=True)
-    path, inputs = folder / "model.onnx", folder / "input.npy"
+    path, image = folder / "model.onnx", folder / "input.npy"
     path.write_bytes(graph.SerializeToString(deterministic=True))
-    np.save(inputs, of.inputs[:1])
+    np.save(image, inputs[:1])
     ops = dict(Counter(node.op_type for node in graph.graph.node))
-    return Contestant(path, inputs, ops, path.stat().st_size, opset_of(graph), graph.ir_version, of.error(graph))
+    return Contestant(path, image, ops, path.stat().st_size, opset_of(graph), graph.ir_version, error)
 
 
 def dynamo_line(net: str, semantics: Semantics, folder: Path) -> str:
