@@ -1,6 +1,7 @@
 """The programs of native/tests, built with the kernels as they are in the library, and kept for the same sources."""
 
 import hashlib
+import itertools
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -16,12 +17,13 @@ ON_ARM = Target("linux-aarch64", "linux", "aarch64", "aarch64-linux-musl")
 
 _SANITIZED = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer")
 _PROGRAMS = ("fuzz_", "check_", "time_")  # other files are parts of them
+_OF_FUNCTIONS = ("check_functions", "time_functions")  # one for each instruction set
 _MOST_KEPT = 4
 
 
 @dataclass(frozen=True)
 class Programs:
-    """Where they lie: each fuzz_*.c, and check_functions.c for each instruction set, "check_functions-avx2"."""
+    """Where they lie: by the names of their files, those of the functions for each instruction set, "…-avx2"."""
 
     folder: Path
 
@@ -33,6 +35,10 @@ class Programs:
     def check_of_functions(self, instructions: str) -> Path:
         """That of one instruction set."""
         return self.folder / f"check_functions-{instructions}"
+
+    def timers(self, instructions: str) -> list[Path]:
+        """Those that time the kernels and functions of one instruction set: the second is for it alone."""
+        return [self.folder / "time_layer", self.folder / f"time_functions-{instructions}"]
 
 
 def programs_for(target: Target, compiler: Compiler, sets: list[str], sanitize: bool) -> Programs:
@@ -72,13 +78,13 @@ class _Builder:
         parts = [path for path in CHECKS.glob("*.c") if not path.stem.startswith(_PROGRAMS)]
         kernels = [*SOURCES.glob("isa_*.c"), SOURCES / "processor.c"]
         common = self.units([*kernels, *parts])
-        for main in self.units([*CHECKS.glob("fuzz_*.c")]):
+        for main in self.units([*CHECKS.glob("fuzz_*.c"), CHECKS / "time_layer.c"]):
             self.link([main, *common], out / main.stem)
-        for instructions in sets:
+        for name, instructions in itertools.product(_OF_FUNCTIONS, sets):
             unit = self.work / f"isa_{instructions}.c"  # its name decides the flags
-            unit.write_bytes((CHECKS / "check_functions.c").read_bytes())
+            unit.write_bytes((CHECKS / f"{name}.c").read_bytes())
             objects = self.units([unit], f'-DVECTORS="vector_{instructions}.h"')
-            self.link(objects, out / f"check_functions-{instructions}")
+            self.link(objects, out / f"{name}-{instructions}")
 
     def units(self, paths: list[Path], *more: str) -> list[Path]:
         extra = (*self.flags, "-D_DEFAULT_SOURCE", "-I", str(SOURCES), *more)

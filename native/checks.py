@@ -1,7 +1,7 @@
 """Build the checks of the native kernels in native/tests, and run them for every instruction set of this processor.
 
 fuzz_*.c make random layers between guard pages and compare them with plain loops in double; check_functions.c compares
-the functions on vectors with those of the C library. Standard library only.
+the functions on vectors with those of the C library. --time runs time_*.c in their place. Standard library only.
 """
 
 import argparse
@@ -31,6 +31,7 @@ examples:
   python native/checks.py                              300 layers for each instruction set of this processor
   python native/checks.py --count 20000 --set avx2     many, for one
   python native/checks.py --target linux-aarch64       NEON, in Debian's emulator (apt-get install qemu-user)
+  python native/checks.py --time --set avx2            how long layers and functions take, by processor time
   python native/checks.py --sanitize                   with the sanitizers of this machine's own compiler
 """
 
@@ -53,6 +54,14 @@ def commands(programs: Programs, sets: list[str], count: int, seed: int) -> Iter
             yield [str(program), str(seed + part), str(count // parts + (part < count % parts)), name, layout]
 
 
+def timings(programs: Programs, sets: list[str]) -> Iterator[list[str]]:
+    """All that is timed."""
+    for name in sets:
+        layer, functions = programs.timers(name)
+        yield [str(functions)]
+        yield from ([str(layer), name, layout] for layout in _LAYOUTS.get(name, ("plain",)))
+
+
 def check(arguments: argparse.Namespace) -> int:
     """Build and run; how many went wrong. Raises `NotBuilt` where something is missing."""
     on_arm = arguments.target == ON_ARM.name and host().name != ON_ARM.name
@@ -62,18 +71,20 @@ def check(arguments: argparse.Namespace) -> int:
     sets, emulator = arguments.set or has, _emulator() if on_arm else ()
     compiler = find_compiler("zig" if on_arm else "cc" if arguments.sanitize else arguments.compiler)
     programs = programs_for(ON_ARM if on_arm else host(), compiler, sets, arguments.sanitize)
+    if arguments.time:
+        return sum(_fails([*emulator, *command], whole=True) for command in timings(programs, sets))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         all_of_it = commands(programs, sets, arguments.count, arguments.seed)
         return sum(pool.map(lambda command: _fails([*emulator, *command]), all_of_it))
 
 
-def _fails(command: list[str]) -> bool:
-    """Run it and print how it went; whether it went wrong."""
+def _fails(command: list[str], whole: bool = False) -> bool:
+    """Run it and print how it went, with the last or the whole of what it said; whether it went wrong."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     said = (done.stdout + done.stderr).splitlines() or [""]
     name = " ".join(Path(word).name for word in command)
     if done.returncode == 0:
-        print(f"ok    {name}: {said[-1]}", flush=True)
+        print("\n      ".join([f"ok    {name}:", *said]) if whole else f"ok    {name}: {said[-1]}", flush=True)
     else:
         print("\n      ".join([f"WRONG {name} ended with {done.returncode}", *said]), flush=True)
     return done.returncode != 0
@@ -96,6 +107,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="of the first; default: 1")
     parser.add_argument("--set", action="append", metavar="NAME", help="avx512, avx2, neon or portable; default: all")
     parser.add_argument("--target", choices=[ON_ARM.name], help="default: this machine")
+    parser.add_argument("--time", action="store_true", help="time layers and functions; nothing is compared")
     parser.add_argument("--sanitize", action="store_true", help="address and undefined behaviour, by this machine's cc")
     parser.add_argument("--compiler", choices=["zig", "cc"], help="default: zig where it is installed, else cc")
     return parser.parse_args()
