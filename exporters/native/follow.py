@@ -95,7 +95,9 @@ def _stepped(node: ir.Node, known: Known) -> Maps | None:
     step = step_of(node)
     if step is not None:
         source = known.get(step.source)
-        return None if source is None else source.then(step.scale, step.shift)
+        if source is None or source.rounds_on_purpose(step.scale, step.shift):
+            return None
+        return source.then(step.scale, step.shift)
     if kind(node) not in ("Mul", "Div"):
         return None
     one, other = (None if value is None else known.get(value) for value in node.inputs)

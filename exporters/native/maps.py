@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from exporters.native.operators import FUNCTIONS
+from exporters.rules.affine import MOST_CANCELLED
 from exporters.rules.graph import Array
 
 PRE_SCALE, PRE_SHIFT, EXPONENT, POST_SCALE, POST_SHIFT = range(5)
@@ -51,6 +52,11 @@ class Maps:
         rows[POST_SCALE] *= scale
         rows[POST_SHIFT] = scale * rows[POST_SHIFT] + shift
         return replace(self, rows=rows)
+
+    def rounds_on_purpose(self, scale: Array, shift: Array) -> bool:
+        """Whether such a step takes away again what was added before: what that rounded off would come back."""
+        carried, then = np.abs(scale * self.rows[POST_SHIFT]), self.then(scale, shift).rows
+        return bool((carried > MOST_CANCELLED * (np.abs(then[POST_SHIFT]) + np.abs(then[POST_SCALE]))).any())
 
     def all_are(self, *functions: str) -> bool:
         """Whether every channel is one of these functions."""

@@ -117,6 +117,22 @@ def test_seed_maps_normalised_in_one_half_alone_are_left_to_the_other_passes():
     assert len(refused) == 3 and all("in one half alone" in reason for reason in refused)
 
 
+class Rounded(nn.Module):
+    """A layer whose maps are rounded to eighths by a large number that is added and taken away."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = layer_net(SAME)
+
+    def forward(self, x):
+        return (self.layer(x) + 2.0**20) - 2.0**20
+
+
+def test_maps_that_are_rounded_on_purpose_stay_so():
+    best = made_native(Rounded().eval(), SIZE)
+    assert counted(best) == {"GroupNL": 1} and kinds_left(best) == {"Sub"}
+
+
 class Leaky(nn.Module):
     """A layer whose seed maps something else reads as well."""
 

@@ -1,0 +1,59 @@
+"""An export at the level native, from the checkpoint to the artifact."""
+
+from dataclasses import replace
+
+import pytest
+
+from device_agent.manifest import NativeModel
+from exporters.native.operators import DOMAIN, VERSION
+from exporters.options import ExportOptions
+from groupnl_deploy.errors import NoNativeLibrary, UsageError
+from groupnl_deploy.export import export_checkpoint
+from groupnl_deploy.models.spec import ConvSpec, ModelSpec
+from groupnl_deploy.native import session
+from groupnl_deploy.recheck import require_artifact
+from groupnl_deploy.training.checkpoint import initialise_checkpoint, save_checkpoint
+
+NATIVE = replace(ExportOptions(), optimize="native", target="rpi4")
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("small") / "net"
+    size = {"input_shape": (3, 32, 32), "num_classes": 7, "width": 0.25}
+    conv = ConvSpec.preset("groupnl-sparse", nl_groups=2)
+    save_checkpoint(folder, *initialise_checkpoint(ModelSpec("mobilenetv3_large_100", conv, **size)))
+    return folder
+
+
+@pytest.mark.usefixtures("native_cache")
+def test_the_manifest_names_the_operators_and_where_each_file_runs(checkpoint, tmp_path):
+    artifact = export_checkpoint(checkpoint, tmp_path / "one", "onnx", NATIVE)
+    native = artifact.manifest.native
+    assert (native.domain, native.version) == (DOMAIN, VERSION)
+    # Of eight gates three are on maps of one pixel here, and stay the runtime's.
+    assert (native.operators["GroupNL"], native.operators["Scale"]) == (15, 5) and native.operators["Pointwise"] > 16
+    assert native.models == (
+        NativeModel("model.onnx", 0, "1.15.1", one_thread_below="1.17"),
+        NativeModel("model_layers.onnx", 0, "1.15.1"),
+    )
+    assert [file.name for file in artifact.manifest.files][:2] == ["model.onnx", "model_layers.onnx"]
+    require_artifact(artifact, checkpoint)
+    again = export_checkpoint(checkpoint, tmp_path / "two", "onnx", NATIVE)
+    assert again.sha256 == artifact.sha256
+
+
+def test_where_no_library_can_be_had_nothing_is_written(checkpoint, tmp_path, monkeypatch):
+    def none_here(reporter):
+        raise NoNativeLibrary("There is no compiler here.", "Export with --optimize full.")
+
+    monkeypatch.setattr(session, "host_library", none_here)
+    with pytest.raises(NoNativeLibrary):
+        export_checkpoint(checkpoint, tmp_path / "out", "onnx", NATIVE)
+    assert not any(tmp_path.iterdir())
+
+
+def test_the_format_torch_has_none(checkpoint, tmp_path):
+    with pytest.raises(UsageError, match="for ONNX, and the format is torch"):
+        export_checkpoint(checkpoint, tmp_path / "out", "torch", NATIVE)
+    assert not any(tmp_path.iterdir())
