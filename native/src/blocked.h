@@ -1,5 +1,5 @@
 // Whole layers in ONNX Runtime's layout in blocks of LANES channels. A band goes through its rows in groups, whose seed
-// maps stay in the first cache until all outputs are made of them; a depthwise convolution goes block by block.
+// maps stay in the caches until all outputs are made of them; a depthwise convolution goes block by block.
 #pragma once
 #include "functions.h"
 
@@ -7,7 +7,8 @@
 #include "blocked_taps.h"
 #include "blocked_outputs.h"
 
-enum { GROUP_BYTES = 24 << 10 };  // of seed maps that are kept at a time
+enum { GROUP_BYTES = 128 << 10 };  // of seed maps that are kept at a time
+enum { MOST_BANDS = 16, BAND_ROWS = 3, BAND_FLOATS = 1 << 14 };
 
 // Floats from one pixel's seed maps to the next pixel's: room for the first ones again, after the last one, and an odd
 // number of blocks, so that neighbours do not fall upon the same lines of a cache.
@@ -19,10 +20,12 @@ static int band_start(const gnl_layer *l, const gnl_size *z, int band) {
   return (int)((int64_t)band_units(l, z) * band / z->bands);
 }
 
+// A power of two, at most MOST_BANDS, of at least BAND_ROWS rows and BAND_FLOATS outputs each.
 static int blocked_bands(const gnl_layer *l, const gnl_size *z) {
-  (void)l;
-  (void)z;
-  return 1;
+  const size_t floats = (size_t)z->out_height * z->out_width * blocks_of(l->channels) * LANES;
+  int bands = 1;
+  while (bands < MOST_BANDS && 2 * bands * BAND_ROWS <= band_units(l, z) && 2 * bands * (size_t)BAND_FLOATS <= floats) bands *= 2;
+  return bands;
 }
 
 static int group_rows(const gnl_layer *l, int width) {
@@ -79,9 +82,10 @@ static void collect(const gnl_layer *l, const gnl_size *z, const float *x, float
 // The first seed maps again, after the last one, for blocks of outputs that begin with the last ones.
 static void repeat_first(const gnl_layer *l, float *seeds, int pixels) {
   const size_t step = pixel_floats(l);
-  for (int i = 0; i < pixels; i++, seeds += step)
-    if (l->seeds >= LANES) st(seeds + l->seeds, ld(seeds));
-    else for (int j = 0; j < LANES; j++) seeds[l->seeds + j] = seeds[j];
+  for (int i = 0; i < pixels; i++, seeds += step) {
+    const V first = ld(seeds);
+    for (int j = l->seeds; j < l->seeds + LANES; j += least(l->seeds, LANES)) st(seeds + j, first);
+  }
 }
 
 static void group(const gnl_layer *l, const gnl_size *z, const float *packed, const float *x, float *y, int from, int to,

@@ -1,7 +1,7 @@
 // From the seed maps of some pixels to all outputs: the norm, the activation function, scale and shift, the activation.
 #pragma once
 
-enum { CHUNK = 4 };  // pixels that are computed side by side
+enum { CHUNK = 4, SPAN = 64 };  // pixels that are computed side by side, and whose outputs are added up
 
 // Seed maps of `pixels` pixels: seed map i of a pixel stands i / LANES blocks and i % LANES floats from its first.
 typedef struct {
@@ -41,46 +41,68 @@ INLINE V gathered(const float *from, VI at) {
 #endif
 }
 
-INLINE VI masked(const float *record, int row, V v) { return (VI)v & (VI)ld(record + row * LANES); }
+// A record, in registers.
+typedef struct {
+  V seed_scale, seed_shift, pre_scale, pre_shift, exponent, post_scale, post_shift;
+  VI is_seed, is_generated;
+} lane_constants;
 
-INLINE V seed_output(const float *record, V s) {
-  return vfma(ld(record + RECORD_SEED_SCALE * LANES), s, ld(record + RECORD_SEED_SHIFT * LANES));
+INLINE lane_constants constants_of(const float *record) {
+  return (lane_constants){.seed_scale = ld(record + RECORD_SEED_SCALE * LANES),
+                          .seed_shift = ld(record + RECORD_SEED_SHIFT * LANES),
+                          .pre_scale = ld(record + RECORD_PRE_SCALE * LANES),
+                          .pre_shift = ld(record + RECORD_PRE_SHIFT * LANES),
+                          .exponent = ld(record + RECORD_EXPONENT * LANES),
+                          .post_scale = ld(record + RECORD_POST_SCALE * LANES),
+                          .post_shift = ld(record + RECORD_POST_SHIFT * LANES),
+                          .is_seed = (VI)ld(record + RECORD_IS_SEED * LANES),
+                          .is_generated = (VI)ld(record + RECORD_IS_GENERATED * LANES)};
 }
 
-INLINE V generated_output(const float *record, V s, int function) {
-  const V u = vfma(ld(record + RECORD_PRE_SCALE * LANES), s, ld(record + RECORD_PRE_SHIFT * LANES));
-  const V made = apply_function(function, u, ld(record + RECORD_EXPONENT * LANES));
-  return vfma(ld(record + RECORD_POST_SCALE * LANES), made, ld(record + RECORD_POST_SHIFT * LANES));
+INLINE V output_of(const lane_constants *c, V s, record_kind kind, int function, int activation) {
+  const V seed = vfma(c->seed_scale, s, c->seed_shift);
+  if (kind == ALL_SEEDS) return activate(activation, seed);
+  const V u = vfma(c->pre_scale, s, c->pre_shift);
+  const V made = vfma(c->post_scale, function == GNL_SINE ? sin_turns(u) : apply_function(function, u, c->exponent), c->post_shift);
+  if (kind == ALL_GENERATED) return activate(activation, made);
+  const V v = activate(activation, vselect(c->is_seed, seed, made));
+  return (V)((VI)v & (c->is_seed | c->is_generated));
 }
 
-INLINE V output_of(const float *record, V s, record_kind kind, int function, int activation) {
-  if (kind == ALL_SEEDS) return activate(activation, seed_output(record, s));
-  const V made = activate(activation, generated_output(record, s, function));
-  if (kind == ALL_GENERATED) return made;
-  const V seed = activate(activation, seed_output(record, s));
-  return (V)(masked(record, RECORD_IS_SEED, seed) | masked(record, RECORD_IS_GENERATED, made));
-}
-
-// One block of outputs, one after another in `y`; their sum.
-INLINE V block_outputs(const seed_maps *s, const float *record, float *y, record_kind kind, int near, int function, int activation) {
-  const VI source = (VI)ld(record + RECORD_SOURCE * LANES);
-  const float *from = near ? s->first + source[0] / LANES * s->block_step + source[0] % LANES : s->first;
+// Outputs of `count` pixels of a block, one after another in `y`; their sum. `from`: the sources of the first pixel.
+INLINE V pixel_outputs(const lane_constants *c, const float *from, size_t step, VI source, int near, const float *inverse, int count,
+                       record_kind kind, int function, int activation, float *y) {
   V total[CHUNK] = {{0}};
   int i = 0;
-#define PIXELS(COUNT)                                                                                       \
-  for (; i + COUNT <= s->pixels; i += COUNT)                                                                \
-    UNROLL for (int j = 0; j < COUNT; j++) {                                                                \
-      const float *at = from + (i + j) * s->pixel_step;                                                     \
-      V v = near ? ld(at) : gathered(at, source);                                                           \
-      if (s->inverse) v *= set1(s->inverse[i + j]);                                                         \
-      v = output_of(record, v, kind, function, activation);                                                 \
-      total[j] += v;                                                                                        \
-      st(y + (size_t)(i + j) * LANES, v);                                                                   \
+#define PIXELS(COUNT)                                                         \
+  for (; i + COUNT <= count; i += COUNT)                                      \
+    UNROLL for (int j = 0; j < COUNT; j++) {                                  \
+      V v = near ? ld(from + (i + j) * step) : gathered(from + (i + j) * step, source); \
+      if (inverse) v *= set1(inverse[i + j]);                                 \
+      v = output_of(c, v, kind, function, activation);                        \
+      total[j] += v;                                                          \
+      st(y + (size_t)(i + j) * LANES, v);                                     \
     }
   PIXELS(CHUNK)
   PIXELS(1)
 #undef PIXELS
   return (total[0] + total[1]) + (total[2] + total[3]);
+}
+
+// One block of outputs, and their sum, which is added up in spans for the sake of its rounding.
+INLINE V block_outputs(const seed_maps *s, const float *record, float *y, record_kind kind, int near, int function, int activation) {
+  const lane_constants c = constants_of(record);
+  const VI source = (VI)ld(record + RECORD_SOURCE * LANES);
+  const float *from = near ? s->first + source[0] / LANES * s->block_step + source[0] % LANES : s->first;
+  V total = set1(0);
+  for (int i = 0; i < s->pixels; i += SPAN) {
+    const int count = least(SPAN, s->pixels - i);
+    const float *at = from + i * s->pixel_step;
+    float *to = y + (size_t)i * LANES;
+    if (s->inverse) total += pixel_outputs(&c, at, s->pixel_step, source, near, s->inverse + i, count, kind, function, activation, to);
+    else total += pixel_outputs(&c, at, s->pixel_step, source, near, NULL, count, kind, function, activation, to);
+  }
+  return total;
 }
 
 // The kinds of blocks and functions that networks are made of have loops of their own.

@@ -59,6 +59,7 @@ static void pack_block_filter(const gnl_layer *l, const float *filters, const fl
 
 // What one lane is: a seed map, a generated one, or (beyond the last channel) nothing.
 static void pack_lane(const gnl_layer *l, const float *seed, const float *generated, int channel, float *record, int lane) {
+  const float turns = l->function == GNL_SINE ? 0.5f : 1;  // of the sine's argument in half turns
   const int t = channel - l->seeds, made = l->channels - l->seeds;
   int32_t source = channel % l->seeds, is_seed = t < 0 ? -1 : 0, is_generated = t >= 0 && channel < l->channels ? -1 : 0;
   if (is_seed)
@@ -67,7 +68,7 @@ static void pack_lane(const gnl_layer *l, const float *seed, const float *genera
   if (is_generated) {
     source = gnl_source(l, t);
     for (int row = 0; row < GNL_GENERATED_ROWS; row++)
-      record[(RECORD_PRE_SCALE + row) * LANES + lane] = generated[(size_t)row * made + t];
+      record[(RECORD_PRE_SCALE + row) * LANES + lane] = generated[(size_t)row * made + t] * (row < GNL_EXPONENT ? turns : 1);
   }
   memcpy(record + RECORD_IS_SEED * LANES + lane, &is_seed, sizeof is_seed);
   memcpy(record + RECORD_IS_GENERATED * LANES + lane, &is_generated, sizeof is_generated);

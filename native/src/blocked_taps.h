@@ -51,17 +51,33 @@ APART void tile_any(const convolution *c, place p, int part, V sum[TILE]) {
       }
 }
 
-INLINE void tile_parts(const convolution *c, place p, int K, int S, int left, int right, V sum[TILE]) {
+INLINE void tile_parts(const convolution *c, place p, int parts, int K, int S, int left, int right, V sum[TILE]) {
   const size_t row_step = c->row_step, image_step = c->image_step, filter_step = c->filter_step;
-  int parts = c->parts;
   do {
     tile_taps(p.image, row_step, p.filter, p.rows, K, S, left, right, sum);
     p.image += image_step, p.filter += filter_step;
   } while (--parts > 0);
 }
 
-APART void tile_parts_any(const convolution *c, place p, V sum[TILE]) {
-  for (int part = 0; part < c->parts; part++) tile_any(c, p, part, sum);
+APART void tile_parts_any(const convolution *c, place p, int parts, V sum[TILE]) {
+  for (int part = 0; part < parts; part++) tile_any(c, p, part, sum);
+}
+
+// Adds up the taps of some parts from the one at `p` on. What hangs over the sides with the usual padding has loops of
+// its own. K = 0: any window.
+INLINE void add_parts(const convolution *c, place p, int parts, int K, int S, V sum[TILE]) {
+  const int half = K / 2;
+#define OVER(LEFT, RIGHT) \
+  if (p.left == (LEFT) && p.right == (RIGHT)) { tile_parts(c, p, parts, K, S, LEFT, RIGHT, sum); return; }
+  if (K) {
+    OVER(0, 0) OVER(half, 0) OVER(0, half) OVER(half, half)
+    if (S == 2) { OVER(half, half - 1) OVER(half - 1, half) OVER(0, half - 1) OVER(half - 1, 0) }
+  }
+#undef OVER
+  V any[TILE];
+  UNROLL for (int i = 0; i < TILE; i++) any[i] = sum[i];
+  tile_parts_any(c, p, parts, any);
+  UNROLL for (int i = 0; i < TILE; i++) sum[i] = any[i];
 }
 
 INLINE V pairs(V a, V b) { return shuffle_even(a, b) + shuffle_odd(a, b); }
@@ -77,41 +93,29 @@ APART void fold_lanes(const V tile[TILE], int part, int inputs, V sum[TILE]) {
   }
 }
 
-// All parts where the inputs of a filter stand side by side: of two, four and eight, neighbours are added till one
-// vector is left.
-INLINE void tile_folded(const convolution *c, place p, int K, int S, V sum[TILE]) {
-  const int pairwise = c->inputs == 2 || c->inputs == 4 || c->inputs == 8, inside = K && !p.left && !p.right;
-  V parts[8][TILE], folded[TILE] = {{0}};
-  for (int part = 0; part < (pairwise ? c->inputs : c->parts); part++) {
-    V tile[TILE] = {{0}}, *to = parts[pairwise ? part : 0];
-    if (inside && part < c->parts) tile_taps(p.image + part * c->image_step, c->row_step, p.filter + part * c->filter_step, p.rows, K, S, 0, 0, tile);
-    UNROLL for (int i = 0; i < TILE; i++) to[i] = tile[i];
-    if (!inside && part < c->parts) tile_any(c, p, part, to);
-    if (!pairwise) fold_lanes(to, part, c->inputs, folded);
-  }
-  for (int count = pairwise ? c->inputs : 0; count > 1; count /= 2)
+// Of two, four or eight parts neighbouring lanes are added till one is left.
+INLINE void fold_pairs(V parts[][TILE], int count) {
+  for (; count > 1; count /= 2)
     for (int part = 0; part < count / 2; part++)
       UNROLL for (int i = 0; i < TILE; i++) parts[part][i] = pairs(parts[2 * part][i], parts[2 * part + 1][i]);
-  UNROLL for (int i = 0; i < TILE; i++) sum[i] += pairwise ? parts[0][i] : folded[i];
 }
 
-// The sums of products of a tile. What hangs over the sides with the usual padding has loops of its own.
-INLINE void tile_sums(const convolution *c, place p, int K, int S, V sum[TILE]) {
-  enum { NONE, ALL };
-  const int half = K / 2;
-#define OVER(LEFT, RIGHT) \
-  if (p.left == (LEFT) && p.right == (RIGHT)) { tile_parts(c, p, K, S, LEFT, RIGHT, sum); return; }
-  UNROLL for (int i = 0; i < TILE; i++) sum[i] = c->shift;
-  if (!c->apart) { tile_folded(c, p, K, S, sum); return; }
-  if (K) {
-    OVER(0, 0) OVER(half, 0) OVER(0, half) OVER(half, half)
-    if (S == 2) { OVER(half, half - 1) OVER(half - 1, half) OVER(0, half - 1) OVER(half - 1, 0) }
+// The taps of one part.
+typedef void (*part_kernel)(const convolution *, place, V sum[TILE]);
+
+// Adds up all parts where the inputs of a filter stand side by side.
+APART void add_folded(const convolution *c, place p, part_kernel kernel, V sum[TILE]) {
+  const int pairwise = c->inputs == 2 || c->inputs == 4 || c->inputs == 8;
+  V parts[8][TILE];
+  for (int part = 0; part < (pairwise ? c->inputs : c->parts); part++) {
+    V *tile = parts[pairwise ? part : 0];
+    for (int i = 0; i < TILE; i++) tile[i] = set1(0);
+    if (part < c->parts) kernel(c, p, tile);
+    if (!pairwise) fold_lanes(tile, part, c->inputs, sum);
+    p.image += c->image_step, p.filter += c->filter_step;
   }
-#undef OVER
-  V any[TILE];
-  UNROLL for (int i = 0; i < TILE; i++) any[i] = sum[i];
-  tile_parts_any(c, p, any);
-  UNROLL for (int i = 0; i < TILE; i++) sum[i] = any[i];
+  if (pairwise) fold_pairs(parts, c->inputs);
+  for (int i = 0; i < TILE && pairwise; i++) sum[i] += parts[0][i];
 }
 
 INLINE void activate_pixels(V v[TILE], int activation) {
@@ -150,7 +154,8 @@ INLINE place place_of(const convolution *c, int oy) {
 
 // The rows `from` … `to` − 1 of a block into `y`: finished outputs, or seed maps as they are, `step` floats from pixel to
 // pixel, where a row narrower than a tile is written over by the next. Returns the sum of the outputs.
-INLINE V convolve_rows(const convolution *c, int from, int to, int K, int S, int finished, float *y, size_t step) {
+INLINE V convolve_rows(const convolution *c, int from, int to, int K, int S, int finished, part_kernel part_of,
+                       float *y, size_t step) {
   const gnl_window *w = c->window;
   const int out = c->size->out_width, width = c->size->in_width;
   const int stride = S ? S : w->stride_x, reach = (TILE - 1) * stride + (K ? K : (w->width - 1) * w->dilation_x + 1);
@@ -162,7 +167,14 @@ INLINE V convolve_rows(const convolution *c, int from, int to, int K, int S, int
       const int start = t + 1 < tiles ? t * TILE : last, x = start * stride - left;
       const place p = {row.filter, row.image + (ptrdiff_t)x * LANES, row.rows, most(0, -x), most(0, x + reach - width)};
       V sum[TILE];
-      tile_sums(c, p, K, S, sum);
+      UNROLL for (int i = 0; i < TILE; i++) sum[i] = c->shift;
+      if (c->apart) add_parts(c, p, c->parts, K, S, sum);
+      else {
+        V folded[TILE];
+        UNROLL for (int i = 0; i < TILE; i++) folded[i] = sum[i];
+        add_folded(c, p, part_of, folded);
+        UNROLL for (int i = 0; i < TILE; i++) sum[i] = folded[i];
+      }
       if (finished) total += finish_tile(c, sum, least(TILE, out), t * TILE - start, y + (size_t)start * LANES);
       else UNROLL for (int i = 0; i < TILE; i++) st(y + (start + i) * step, sum[i]);
     }
@@ -172,12 +184,18 @@ INLINE V convolve_rows(const convolution *c, int from, int to, int K, int S, int
 }
 
 typedef V (*conv_kernel)(const convolution *, int from, int to, float *y, size_t step);
-#define CONV(K, S)                                                             \
+#define CONV(K, S)                                                                           \
+  APART void part_##K##_##S(const convolution *c, place p, V sum[TILE]) {                    \
+    V own[TILE];                                                                             \
+    UNROLL for (int i = 0; i < TILE; i++) own[i] = sum[i];                                   \
+    add_parts(c, p, 1, K, S, own);                                                           \
+    UNROLL for (int i = 0; i < TILE; i++) sum[i] = own[i];                                   \
+  }                                                                                          \
   APART V seeds_##K##_##S(const convolution *c, int from, int to, float *y, size_t step) {   \
-    return convolve_rows(c, from, to, K, S, 0, y, step);                       \
-  }                                                                            \
+    return convolve_rows(c, from, to, K, S, 0, part_##K##_##S, y, step);                     \
+  }                                                                                          \
   APART V outputs_##K##_##S(const convolution *c, int from, int to, float *y, size_t step) { \
-    return convolve_rows(c, from, to, K, S, 1, y, LANES + 0 * step);           \
+    return convolve_rows(c, from, to, K, S, 1, part_##K##_##S, y, step);                     \
   }
 CONV(3, 1) CONV(3, 2) CONV(5, 1) CONV(5, 2) CONV(7, 1) CONV(7, 2) CONV(0, 0)
 #undef CONV

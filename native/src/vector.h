@@ -3,6 +3,7 @@
 //   vfma(a, b, c)           a·b + c, rounded once where the processor can
 //   vmax(a, b), vmin(a, b)  b where either is NaN, so that vmax(limit, x) keeps a NaN of x
 //   vround(v)               the nearest whole number, ties to even; infinities and NaN stay
+//   vfraction(v)            v less that number; of an infinity NaN
 //   vtoint(v)               the same as an integer; of no meaning beyond int32
 //   vsign_of_odd(n)         of whole numbers: the sign bit where n is odd, else 0
 //   vsqrt(v)                correctly rounded

@@ -9,6 +9,7 @@ INLINE V vfma(V a, V b, V c) { return (V)_mm256_fmadd_ps((__m256)a, (__m256)b, (
 INLINE V vmax(V a, V b) { return (V)_mm256_max_ps((__m256)a, (__m256)b); }
 INLINE V vmin(V a, V b) { return (V)_mm256_min_ps((__m256)a, (__m256)b); }
 INLINE V vround(V v) { return (V)_mm256_round_ps((__m256)v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+INLINE V vfraction(V v) { return v - vround(v); }
 INLINE VI vtoint(V v) { return (VI)_mm256_cvtps_epi32((__m256)v); }
 INLINE VI vsign_of_odd(V n) { return vtoint(n) << 31; }  // beyond int32 the processor gives an even number
 INLINE V vsqrt(V v) { return (V)_mm256_sqrt_ps((__m256)v); }

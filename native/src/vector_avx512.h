@@ -9,6 +9,10 @@ INLINE V vfma(V a, V b, V c) { return (V)_mm512_fmadd_ps((__m512)a, (__m512)b, (
 INLINE V vmax(V a, V b) { return (V)_mm512_max_ps((__m512)a, (__m512)b); }
 INLINE V vmin(V a, V b) { return (V)_mm512_min_ps((__m512)a, (__m512)b); }
 INLINE V vround(V v) { return (V)_mm512_roundscale_ps((__m512)v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+INLINE V vfraction(V v) {
+  const V part = (V)_mm512_reduce_ps((__m512)v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);  // of an infinity 0
+  return vfma(v, set1(0), part);
+}
 INLINE VI vtoint(V v) { return (VI)_mm512_cvtps_epi32((__m512)v); }
 INLINE VI vsign_of_odd(V n) { return vtoint(n) << 31; }  // beyond int32 the processor gives an even number
 INLINE V vsqrt(V v) { return (V)_mm512_sqrt_ps((__m512)v); }

@@ -9,6 +9,7 @@ INLINE V vfma(V a, V b, V c) { return (V)vfmaq_f32((float32x4_t)c, (float32x4_t)
 INLINE V vmax(V a, V b) { return (V)vmaxq_f32((float32x4_t)a, (float32x4_t)b); }  // NaN where either is
 INLINE V vmin(V a, V b) { return (V)vminq_f32((float32x4_t)a, (float32x4_t)b); }
 INLINE V vround(V v) { return (V)vrndnq_f32((float32x4_t)v); }
+INLINE V vfraction(V v) { return v - vround(v); }
 INLINE VI vtoint(V v) { return (VI)vcvtnq_s32_f32((float32x4_t)v); }
 // Beyond int32 the processor gives the greatest integer, which is odd: the sign of such a sine, 0, is of no meaning.
 INLINE VI vsign_of_odd(V n) { return vtoint(n) << 31; }

@@ -38,6 +38,7 @@ INLINE VI vtoint(V v) {
 }
 INLINE VI vsign_of_odd(V n) { return vtoint(n) << 31; }
 #endif
+INLINE V vfraction(V v) { return v - vround(v); }
 
 INLINE V ld_part(const float *p, int n) {
   V v = {0};
