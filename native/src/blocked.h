@@ -8,7 +8,7 @@
 #include "blocked_outputs.h"
 
 enum { GROUP_BYTES = 128 << 10 };  // of seed maps that are kept at a time
-enum { MOST_BANDS = 16, BAND_ROWS = 3, BAND_FLOATS = 1 << 14 };
+enum { BLOCKED_BANDS = 16, BLOCKED_BAND_ROWS = 3, BLOCKED_BAND_FLOATS = 1 << 14 };
 
 // Floats from one pixel's seed maps to the next pixel's: room for the first ones again, after the last one, and an odd
 // number of blocks, so that neighbours do not fall upon the same lines of a cache.
@@ -20,11 +20,11 @@ static int band_start(const gnl_layer *l, const gnl_size *z, int band) {
   return (int)((int64_t)band_units(l, z) * band / z->bands);
 }
 
-// A power of two, at most MOST_BANDS, of at least BAND_ROWS rows and BAND_FLOATS outputs each.
+// A power of two, at most BLOCKED_BANDS, of at least BLOCKED_BAND_ROWS rows and BLOCKED_BAND_FLOATS outputs each.
 static int blocked_bands(const gnl_layer *l, const gnl_size *z) {
   const size_t floats = (size_t)z->out_height * z->out_width * blocks_of(l->channels) * LANES;
   int bands = 1;
-  while (bands < MOST_BANDS && 2 * bands * BAND_ROWS <= band_units(l, z) && 2 * bands * (size_t)BAND_FLOATS <= floats) bands *= 2;
+  while (bands < BLOCKED_BANDS && 2 * bands * BLOCKED_BAND_ROWS <= band_units(l, z) && 2 * bands * (size_t)BLOCKED_BAND_FLOATS <= floats) bands *= 2;
   return bands;
 }
 
