@@ -18,7 +18,8 @@ from groupnl_deploy.images.confusion import Confusion
 from groupnl_deploy.report.build import IncompleteRow, Report, ReportRow
 from groupnl_deploy.report.classes import READ_IT, class_sections, class_tables
 from groupnl_deploy.report.formats import FileFormat
-from groupnl_deploy.report.identity import KNOB_NAMES, differing, plain, shared
+from groupnl_deploy.report.identity import KNOB_NAMES
+from groupnl_deploy.report.traits import differing, plain, shared
 from groupnl_deploy.words import known_word
 from power.edge_error import ASSUMES
 

@@ -14,8 +14,9 @@ from device_agent.strict import to_dict
 from groupnl_deploy.bench.run import BenchRun
 from groupnl_deploy.models.spec import ConvSpec, ModelSpec
 from groupnl_deploy.report.build import Report, ReportRow, build_row
-from groupnl_deploy.report.identity import Identity, Trait, differing, shared
+from groupnl_deploy.report.identity import Identity
 from groupnl_deploy.report.tables import columns, notes, render
+from groupnl_deploy.report.traits import Trait, differing, shared
 from tests.report.test_report import MANIFEST, make_run, make_trace
 
 GROUPNL = ConvSpec.preset("groupnl", "released")
