@@ -14,9 +14,9 @@ from device_agent.strict import to_dict
 from groupnl_deploy.bench.run import BenchRun
 from groupnl_deploy.models.spec import ConvSpec, ModelSpec
 from groupnl_deploy.report.build import Report, ReportRow, build_row
-from groupnl_deploy.report.identity import Identity
+from groupnl_deploy.report.identity import KNOB_NAMES, Identity
 from groupnl_deploy.report.tables import columns, notes, render
-from groupnl_deploy.report.traits import Trait, differing, shared
+from groupnl_deploy.report.traits import LAST_RESORTS, TRAITS, Trait, differing, shared
 from tests.report.test_report import MANIFEST, make_run, make_trace
 
 GROUPNL = ConvSpec.preset("groupnl", "released")
@@ -174,12 +174,10 @@ def test_another_meter_is_a_column() -> None:
 
 
 def test_every_field_of_an_identity_is_a_trait_or_known_not_to_be_one() -> None:
-    from groupnl_deploy.report import identity
-
-    traits = {trait.name for trait in (*identity.TRAITS, *identity.LAST_RESORTS)}
+    traits = {trait.name for trait in (*TRAITS, *LAST_RESORTS)}
     fields = {field.name for field in dataclasses.fields(Identity)}
     assert fields - traits == {"model", "knobs"}  # the label is made of others; each knob is a trait
-    assert traits - fields == set(identity.KNOB_NAMES)
+    assert traits - fields == set(KNOB_NAMES)
 
 
 def test_what_one_row_alone_has_is_no_difference_but_what_two_have_is() -> None:
@@ -224,10 +222,9 @@ def test_columns_of_the_csv_are_the_same_whatever_the_rows_are() -> None:
 
 
 def test_no_two_traits_share_a_name_or_a_heading() -> None:
-    from groupnl_deploy.report import identity
     from groupnl_deploy.report.tables import _ACCURACY, _ENERGY, _SPEED
 
-    traits: tuple[Trait, ...] = (*identity.TRAITS, *identity.LAST_RESORTS)
+    traits: tuple[Trait, ...] = (*TRAITS, *LAST_RESORTS)
     headings = [trait.heading for trait in traits] + [column.heading for column in (*_SPEED, *_ENERGY, *_ACCURACY)]
     assert len(set(headings)) == len(headings)
     assert len({trait.name for trait in traits}) == len(traits)
