@@ -36,7 +36,7 @@ def refusals(best):
         ("sigmoid", nn.Sigmoid),
     ],
 )
-@pytest.mark.parametrize("norm", [True, False])
+@pytest.mark.parametrize("norm", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_batchnorm_bias_and_activation_go_into_the_operator(name, activation, norm):
     best = made_native(depthwise(activation(), norm=norm), SIZE)
     assert counted(best) == {"Depthwise": 1} and not kinds_left(best)

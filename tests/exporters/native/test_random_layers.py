@@ -119,12 +119,12 @@ def require_one_operator(seed):
     assert found.get("GroupNL", 0) + found.get("Generate", 0) == 1, refused
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(5))
 def test_a_layer_in_any_form_is_one_operator_and_computes_the_same(seed):
     require_one_operator(seed)
 
 
 @pytest.mark.slow
 def test_hundreds_of_layers_in_any_form_are_one_operator_each():
-    for seed in range(8, 400):
+    for seed in range(5, 400):
         require_one_operator(seed)
