@@ -29,7 +29,7 @@ static int rows_within(size_t floats, size_t per_row, int rows) {
 }
 
 static int plain_rows_of_band(const gnl_layer *l, const gnl_size *s) {
-  return l->normalize && !l->given ? (s->out_height + s->bands - 1) / s->bands : s->out_height;
+  return l->normalize ? (s->out_height + s->bands - 1) / s->bands : s->out_height;
 }
 
 static int chunk_rows(const gnl_layer *l, const gnl_size *s, const gnl_rows *rows) {
@@ -47,7 +47,7 @@ static gnl_plain plain_of(const gnl_layer *l, const gnl_size *s, const float *pa
   if (l->given) return p;
   p.planes.rows = padded_rows(l, s);
   p.chunk = chunk_rows(l, s, &p.planes.rows);
-  p.plane = p.planes.rows.pitch * input_rows(&l->window, p.chunk);
+  p.plane = p.planes.rows.pitch * input_rows(&l->window, max_int(p.chunk, SMALL_ROWS));
   return p;
 }
 
@@ -77,13 +77,18 @@ static void plain_pack(const gnl_layer *l, const float *filters, const float *se
   copy_scaled(packed, generated + GNL_POST_SCALE * all, (GNL_GENERATED_ROWS - GNL_POST_SCALE) * all, before);
 }
 
-// Rows whose seed maps stay in the second cache where they are normalised together; else shares of the work.
+// Up to four bands where there is work for them, of whole tiles, whose seed maps stay in the second cache. Bands of fewer
+// rows would gain two threads less than they cost one.
+static int bands_of_rows(const gnl_layer *l, const gnl_size *s, size_t shares) {
+  const int height = s->out_height, parts = max_int(1, (int)(shares < 4 ? shares : 4));
+  const int tiles = (height + parts * PLAIN_ROWS - 1) / (parts * PLAIN_ROWS);
+  const int rows = min_int(tiles * PLAIN_ROWS, rows_within(1 << 15, (size_t)l->seeds * s->out_width, height));
+  return (height + rows - 1) / rows;
+}
+
 static int plain_bands(const gnl_layer *l, const gnl_size *s) {
-  if (l->normalize && !l->given) {
-    const int rows = rows_within(1 << 15, (size_t)l->seeds * s->out_width, s->out_height);
-    return (s->out_height + rows - 1) / rows;
-  }
   const size_t shares = pixels_of(s) * l->seeds * (taps_of(l) + 8) >> 18;
+  if (l->normalize && !l->given) return bands_of_rows(l, s, shares);
   const size_t most = l->given ? pixels_of(s) : (size_t)s->out_height;
   const size_t bounded = shares < most ? shares : most;
   return max_int(1, min_int((int)(bounded < 8 ? bounded : 8), l->normalize ? 8 : l->seeds));

@@ -6,6 +6,7 @@
 #include "plain_planes.h"
 
 #define PLAIN_ROWS 7  // divides the heights of a network for 224 pixels: 112, 56, 28, 14, 7
+#define SMALL_ROWS 4  // of the tiles for what is left
 #if defined(__AVX512F__) || defined(__aarch64__)
 #define PLAIN_VECTORS 2  // 32 registers: 14 sums, up to 7 weights, 2 inputs
 #else
@@ -71,11 +72,18 @@ INLINE void activate_tile(V *sums, int count, int activation) {
   }
 }
 
-// Rows narrower than a vector: it hangs over into the rows below, which are written afterwards, where there are enough.
+// Of rows narrower than a vector each hangs over into the rows below, which are written afterwards, where there are enough.
 INLINE void store_narrow(float *to, int width, int rows, int left, const V *sums) {
   UNROLL for (int r = 0; r < rows; r++) {
     if ((left - r) * width >= LANES) st(to + r * width, sums[r]);
-    else st_part(to + r * width, sums[r], width);
+    else if (r < left) st_part(to + r * width, sums[r], width);
+  }
+}
+
+INLINE void store_tile(float *to, int width, int rows, int left, int vectors, size_t step, const V *sums) {
+  UNROLL for (int r = 0; r < rows; r++) {
+    if (rows < PLAIN_ROWS && r >= left) break;
+    UNROLL for (int j = 0; j < vectors; j++) st(to + r * width + j * step, sums[r * vectors + j]);
   }
 }
 
@@ -93,9 +101,7 @@ INLINE void tile(const gnl_convolution *c, int y, int x, int k, int s, int rows,
   }
   activate_tile(sums, rows * vectors, c->activation);
   if (width < LANES) store_narrow(to, width, rows, c->rows - y, sums);
-  else
-    UNROLL for (int r = 0; r < rows; r++)
-      UNROLL for (int j = 0; j < vectors; j++) st(to + r * width + j * step, sums[r * vectors + j]);
+  else store_tile(to, width, rows, c->rows - y, vectors, step, sums);
 }
 
 INLINE void row_of_tiles(const gnl_convolution *c, int y, int k, int s, int rows) {
@@ -108,13 +114,12 @@ INLINE void row_of_tiles(const gnl_convolution *c, int y, int k, int s, int rows
   for (; x < width; x += LANES) tile(c, y, max_int(0, min_int(x, width - LANES)), k, s, rows, 1, LANES);
 }
 
-// Tiles of 7, 4 and 1 rows; the last may overlap the one before.
+// Tiles of 7 and 4 rows. The last may overlap the one before; where there are fewer than 4 it computes more than it stores.
 INLINE void convolve(const gnl_convolution *c, int k, int s) {
   for (int y = 0; y < c->rows;) {
     const int left = c->rows - y;
-    if (left >= PLAIN_ROWS && left != 8) row_of_tiles(c, y, k, s, PLAIN_ROWS), y += PLAIN_ROWS;
-    else if (c->rows >= 4) row_of_tiles(c, min_int(y, c->rows - 4), k, s, 4), y += 4;
-    else row_of_tiles(c, y, k, s, 1), y++;
+    if (left >= PLAIN_ROWS && left != 2 * SMALL_ROWS) row_of_tiles(c, y, k, s, PLAIN_ROWS), y += PLAIN_ROWS;
+    else row_of_tiles(c, max_int(0, min_int(y, c->rows - SMALL_ROWS)), k, s, SMALL_ROWS), y += SMALL_ROWS;
   }
 }
 
