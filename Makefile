@@ -60,7 +60,7 @@ RUNTIME_VERSIONS := 1.15.1 1.17.3 1.20.1 1.24.4 1.32.0
 runtimes: setup $(RUNTIME_VERSIONS:%=$(RUNTIMES)/%/.installed)
 	$(BIN)/python native/build.py --out $(RUNTIMES)
 	for version in $(RUNTIME_VERSIONS); do \
-		$(RUNTIMES)/$$version/bin/python tests/native/run_in_runtime.py $(RUNTIMES)/groupnl_native-*.[sd]* || exit 1; done
+		$(RUNTIMES)/$$version/bin/python tests/native/run_in_runtime.py --sessions 1000 $(RUNTIMES)/groupnl_native-*.[sd]* || exit 1; done
 
 $(RUNTIMES)/%/.installed:
 	$(PYTHON) -m venv $(@D)

@@ -26,6 +26,7 @@ _NEEDS = {
     "avx2": {"avx2", "fma", "bmi2"},
 }
 _LAYOUTS = {"avx512": ("plain", "blocked"), "avx2": ("plain", "blocked")}  # others have the plain one alone
+_PLAIN_ALONE = {"fuzz_pointwise"}
 _EPILOG = """\
 examples:
   python native/checks.py                              300 layers for each instruction set of this processor
@@ -50,7 +51,8 @@ def commands(programs: Programs, sets: list[str], count: int, seed: int) -> Iter
     yield from ([str(programs.check_of_functions(name))] for name in sets)
     parts = os.cpu_count() or 1
     for name, program in itertools.product(sets, programs.fuzzers):
-        for layout, part in itertools.product(_LAYOUTS.get(name, ("plain",)), range(parts)):
+        layouts = ("plain",) if program.name in _PLAIN_ALONE else _LAYOUTS.get(name, ("plain",))
+        for layout, part in itertools.product(layouts, range(parts)):
             yield [str(program), str(seed + part), str(count // parts + (part < count % parts)), name, layout]
 
 
