@@ -51,7 +51,7 @@ def counted(model, kind):
     "name, method, batch",
     [
         ("mobilenetv3_large_100", "groupnl-sparse", "1"),
-        ("mobilenetv3_large_100", "standard", "1"),
+        pytest.param("mobilenetv3_large_100", "standard", "1", marks=pytest.mark.slow),
         ("tf_efficientnet_es", "groupnl-sparse", "dynamic"),
         ("resnet18", "groupnl", "dynamic"),
     ],
