@@ -11,7 +11,7 @@ from exporters.rules.graph import NodeBuilder, constant, number, only_output, on
 _AS_IT_IS = {"strides": (1, 1), "pads": (0, 0, 0, 0)}
 # ONNX Runtime multiplies large matrices as fast as we do; it is slow where a map has one pixel or few, and its
 # HardSwish and SiLU are passes of their own.
-FEW_PIXELS = 64
+FEW_PIXELS = 256
 _PASSES_OF_THEIR_OWN = ("hardswish", "silu", "hardsigmoid", "sigmoid")
 
 
@@ -26,7 +26,7 @@ def native_pointwise(node: ir.Node) -> Answer:
     if isinstance(how, Refused) or any(how[name] != plain for name, plain in _AS_IT_IS.items()):
         return Refused(f"{layer_name(node)}: it leaves pixels out or adds some")
     last, residual = _with_sum(only_output(node))
-    if not _pays(last, bool(residual)):
+    if not _pays(last):
         return Refused("the runtime is as fast at large maps without an activation that is a pass of its own")
     builder, source = NodeBuilder(node), node.inputs[0]
     assert source is not None, "a convolution has an input"
@@ -36,11 +36,10 @@ def native_pointwise(node: ir.Node) -> Answer:
     return Fired("with a residual" if residual else "")
 
 
-def _pays(made: ir.Value, with_sum: bool) -> bool:
+def _pays(made: ir.Value) -> bool:
     """Whether the operator is faster than the runtime, by what it gives before the activation."""
     sizes = shape(made)
-    pixels = FEW_PIXELS + 1 if sizes is None else sizes[2] * sizes[3]
-    few = pixels == 1 or (pixels <= FEW_PIXELS and not with_sum)
+    few = sizes is not None and sizes[2] * sizes[3] <= FEW_PIXELS
     return few or activation_behind(made)[0] in _PASSES_OF_THEIR_OWN
 
 
