@@ -30,7 +30,8 @@ Attributes: as of GroupNL, without strides, pads, dilations and apart.
 
 ``Depthwise(X, W, B) → Y[, M]``: W (C, 1, kh, kw), B (C); attributes strides, pads, dilations, activation, block.
 
-``Scale(X, g) → Y``: X (N, C, H, W) times g (N, C, 1, 1), both in the layout of `block`; attributes activation, block.
+``Scale(X, g) → Y``: X (N, C, H, W) times g (N, C, 1, 1), both in the layout of `block`; attributes activation (in
+blocks no sigmoid and no hardsigmoid, for the padding is to stay zero), block.
 
 ``Pointwise(X, W, B[, R]) → Y``: act(W·X + B + R), W (out, in), at every pixel; R like Y. Plain alone. Attributes:
 activation, block (0). With one pixel it is a product of matrix and vector.

@@ -10,21 +10,21 @@
 #pragma once
 #include "functions.h"
 
+// Sums and inputs of a tile fill the registers and no more: a sum that does not fit goes to memory at every step.
 #if LANES == 16
-enum { PANEL = 16, TILE_ROWS = 8, TILE_VECTORS = 3, DEPTH = 128 };
+enum { PANEL = 16, TILE_ROWS = 8, TILE_VECTORS = 3, DEPTH = 128, SUMS = 8 };
 #elif LANES == 8
-enum { PANEL = 8, TILE_ROWS = 4, TILE_VECTORS = 3, DEPTH = 256 };
+enum { PANEL = 24, TILE_ROWS = 6, TILE_VECTORS = 2, DEPTH = 256, SUMS = 12 };
 #elif defined(__aarch64__)
-enum { PANEL = 8, TILE_ROWS = 8, TILE_VECTORS = 2, DEPTH = 256 };
+enum { PANEL = 8, TILE_ROWS = 8, TILE_VECTORS = 2, DEPTH = 256, SUMS = 8 };
 #else
-enum { PANEL = 4, TILE_ROWS = 4, TILE_VECTORS = 2, DEPTH = 256 };
+enum { PANEL = 4, TILE_ROWS = 4, TILE_VECTORS = 3, DEPTH = 256, SUMS = 8 };
 #endif
 enum {
   PANEL_VECTORS = PANEL / LANES,
   TILE_PIXELS = TILE_VECTORS * LANES,
-  POINTS = 4,                     // pixels of a tile of columns
-  SUMS = 8,                       // vectors that a tile of columns sums up at once
-  BAND_PRODUCTS = 1 << 19,        // multiply-adds that are worth a band
+  POINTS = 4,               // pixels of a tile of columns, which sums up SUMS vectors at once
+  BAND_PRODUCTS = 1 << 19,  // multiply-adds that are worth a band
   MOST_BANDS = 8
 };
 
@@ -135,9 +135,12 @@ INLINE void rows_tile(const product *p, const depth *d, int vectors, int panel, 
   UNROLL for (int r = 0; r < TILE_ROWS; r++)
     UNROLL for (int v = 0; v < vectors; v++)
       sums[r][v] = d->first == 0 ? set1(packed[r]) : ld(partial + r * TILE_PIXELS + v * LANES);
-  for (int k = d->first; k < d->last; k++, weights += PANEL, x += d->stride)
+  for (int k = d->first; k < d->last; k++, weights += PANEL, x += d->stride) {
+    V pixels[TILE_VECTORS];
+    UNROLL for (int v = 0; v < vectors; v++) pixels[v] = ld(x + v * LANES);
     UNROLL for (int r = 0; r < TILE_ROWS; r++)
-      UNROLL for (int v = 0; v < vectors; v++) sums[r][v] = vfma(weight_of(weights, r), ld(x + v * LANES), sums[r][v]);
+      UNROLL for (int v = 0; v < vectors; v++) sums[r][v] = vfma(weight_of(weights, r), pixels[v], sums[r][v]);
+  }
   if (d->last < p->of->in_channels) {
     UNROLL for (int r = 0; r < TILE_ROWS; r++)
       UNROLL for (int v = 0; v < vectors; v++) st(partial + r * TILE_PIXELS + v * LANES, sums[r][v]);
@@ -157,21 +160,18 @@ INLINE void rows_of(const product *p, const depth *d, int vectors, int panel) {
     rows_tile(p, d, vectors, panel, row);
 }
 
-APART void rows_of_1(const product *p, const depth *d, int panel) { rows_of(p, d, 1, panel); }
-APART void rows_of_2(const product *p, const depth *d, int panel) { rows_of(p, d, 2, panel); }
-#if LANES > 4
-APART void rows_of_3(const product *p, const depth *d, int panel) { rows_of(p, d, 3, panel); }
-#endif
+#define ROWS_OF(n)                                                        \
+  APART void rows_of_##n(const product *p, const depth *d, int panel) {   \
+    rows_of(p, d, n < TILE_VECTORS ? n : TILE_VECTORS, panel);            \
+  }
+ROWS_OF(1)
+ROWS_OF(2)
+ROWS_OF(3)  // no tile is longer
+#undef ROWS_OF
 
 static void some_rows(const product *p, const depth *d, int vectors, int panel) {
-  switch (vectors) {
-    case 0: return;
-    case 1: rows_of_1(p, d, panel); return;
-    case 2: rows_of_2(p, d, panel); return;
-#if LANES > 4
-    case 3: rows_of_3(p, d, panel); return;
-#endif
-  }
+  static void (*const by_vectors[])(const product *, const depth *, int) = {rows_of_1, rows_of_2, rows_of_3};
+  if (vectors > 0) by_vectors[vectors - 1](p, d, panel);
 }
 
 // One pixel of a panel: its channels lie `pixels` apart.
@@ -185,7 +185,7 @@ static void write_column(const product *p, const float *sums, int panel, size_t 
   for (int r = 0; r < rows; r++) p->y[at + (size_t)r * p->pixels] = column[r];
 }
 
-// A panel of some pixels. `turns` sums that take turns hide how long a multiply-add lasts; `sums` holds what came before.
+// A panel of some pixels. `turns` sums that take turns hide how long a multiply-add lasts; `kept` holds what came before.
 INLINE void columns_tile(const product *p, const depth *d, int points, int turns, int panel, size_t first, float *kept) {
   const float *packed = panel_at(p, panel), *weights = packed + (size_t)PANEL * (d->first + 1), *x = d->x + first;
   V sums[SUMS] = {0};

@@ -57,6 +57,8 @@ static OrtStatus *compute(const gnl_node *node, OrtKernelContext *context) {
 static OrtStatus *create(gnl_node *node, const OrtKernelInfo *info) {
   scale_node *self = (scale_node *)node;
   TRY(gnl_read_common(node, info, &self->activation, &self->block));
+  if (self->block && (self->activation == GNL_SIGMOID || self->activation == GNL_HARDSIGMOID))
+    return gnl_fail(node, "with activation %d the channels that pad a block would not stay zero", self->activation);
   return node->kernels->scale == NULL ? gnl_fail(node, "there are no %s kernels", node->kernels->name) : NULL;
 }
 
