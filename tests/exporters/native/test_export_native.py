@@ -9,6 +9,7 @@ from exporters.native.operators import DOMAIN, VERSION
 from exporters.options import ExportOptions
 from groupnl_deploy.errors import NoNativeLibrary, UsageError
 from groupnl_deploy.export import export_checkpoint
+from groupnl_deploy.export_onnx import export_own_onnx
 from groupnl_deploy.models.spec import ConvSpec, ModelSpec
 from groupnl_deploy.native import session
 from groupnl_deploy.recheck import require_artifact
@@ -41,6 +42,15 @@ def test_the_manifest_names_the_operators_and_where_each_file_runs(checkpoint, t
     require_artifact(artifact, checkpoint)
     again = export_checkpoint(checkpoint, tmp_path / "two", "onnx", NATIVE)
     assert again.sha256 == artifact.sha256
+
+
+@pytest.mark.usefixtures("native_cache")
+def test_a_file_of_somebody_elses_becomes_native_too(checkpoint, tmp_path):
+    exported = export_checkpoint(checkpoint, tmp_path / "plain", "onnx", replace(ExportOptions(), optimize="none"))
+    artifact = export_own_onnx(exported.path("model"), tmp_path / "own", NATIVE)
+    native = artifact.manifest.native
+    assert (native.operators["GroupNL"], len(native.models)) == (15, 2)
+    require_artifact(artifact)
 
 
 def test_where_no_library_can_be_had_nothing_is_written(checkpoint, tmp_path, monkeypatch):
