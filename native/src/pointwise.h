@@ -24,6 +24,7 @@ enum {
   PANEL_VECTORS = PANEL / LANES,
   TILE_PIXELS = TILE_VECTORS * LANES,
   POINTS = 4,               // pixels of a tile of columns, which sums up SUMS vectors at once
+  RUN_FLOATS = 4096,        // of input that stay in the first cache beside all else
   BAND_PRODUCTS = 1 << 19,  // multiply-adds that are worth a band
   MOST_BANDS = 8
 };
@@ -242,7 +243,21 @@ static void pointwise_tile(const product *p, size_t pixel, int vectors, size_t p
   }
 }
 
+// Where few channels come in, a panel takes several tiles in a row, so that it writes long pieces of its maps.
+static size_t pointwise_runs(const product *p, size_t pixel, size_t last) {
+  const size_t most = RUN_FLOATS / TILE_PIXELS / (size_t)p->of->in_channels;
+  while (most > 1 && last - pixel >= TILE_PIXELS) {
+    const size_t left = (last - pixel) / TILE_PIXELS, count = left < most ? left : most;
+    for (int panel = p->first_panel; panel < p->last_panel; panel++)
+      for (size_t i = 0, at = pixel; i < count; i++, at += TILE_PIXELS)
+        some_rows(p, &(depth){p->x + at, p->pixels, at, 0, p->of->in_channels}, TILE_VECTORS, panel);
+    pixel += count * TILE_PIXELS;
+  }
+  return pixel;
+}
+
 static void pointwise_tiles(const product *p, size_t pixel, size_t last) {
+  pixel = pointwise_runs(p, pixel, last);
   while (pixel < last) {
     const size_t left = (last - pixel) / LANES, vectors = left < TILE_VECTORS ? left : TILE_VECTORS;
     const size_t behind = last - pixel - vectors * LANES, points = behind < LANES ? behind : 0;
