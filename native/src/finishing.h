@@ -2,6 +2,7 @@
 // A pass may write its seed half over the seed maps that it reads.
 #pragma once
 #include "functions.h"
+#include "plain_planes.h"
 
 typedef struct {
   const float *raw, *inverse;  // the seed map; the inverse norms of its pixels, NULL for none
@@ -12,37 +13,52 @@ typedef struct {
   float post_scale, post_shift;
 } gnl_map;
 
-// Calls STEP(vector of seeds, place, function that stores) for all floats. The last whole vector overlaps the one before
-// and is read before anything is written over it.
-#define OVER_MAP(map, normalized, STEP)                                                            \
-  do {                                                                                             \
-    const float *raw_ = (map)->raw, *inverse_ = (map)->inverse;                                    \
-    const size_t count_ = (map)->count;                                                            \
-    if (count_ < LANES) {                                                                          \
-      V s_ = ld_part(raw_, (int)count_);                                                           \
-      if (normalized) s_ *= ld_part(inverse_, (int)count_);                                        \
-      STEP(s_, 0, count_)                                                                          \
-      break;                                                                                       \
-    }                                                                                              \
-    V last_ = ld(raw_ + count_ - LANES);                                                           \
-    if (normalized) last_ *= ld(inverse_ + count_ - LANES);                                        \
-    for (size_t i_ = 0; i_ + LANES <= count_; i_ += LANES) {                                       \
-      V s_ = ld(raw_ + i_);                                                                        \
-      if (normalized) s_ *= ld(inverse_ + i_);                                                     \
-      STEP(s_, i_, LANES)                                                                          \
-    }                                                                                              \
-    if (count_ % LANES) { STEP(last_, count_ - LANES, LANES) }                                     \
+#if defined(__AVX512F__) || defined(__aarch64__)
+#define MAP_VECTORS 2  // at a time, since one alone waits for its own results
+#else
+#define MAP_VECTORS 1  // 16 registers do not hold more
+#endif
+
+INLINE V read_map(const gnl_map *map, int normalized, size_t at, size_t lanes) {
+  const float *raw = map->raw + at, *inverse = map->inverse + at;
+  if (lanes == LANES) return normalized ? ld(raw) * ld(inverse) : ld(raw);
+  return normalized ? ld_part(raw, (int)lanes) * ld_part(inverse, (int)lanes) : ld_part(raw, (int)lanes);
+}
+
+// STEP(s, vectors, at, lanes) for all floats of the map from `at` on: `vectors` vectors s, of which `lanes` lanes count.
+#define OVER_MAP(map, normalized, STEP)                                                                  \
+  do {                                                                                                   \
+    const gnl_map map_ = *(map);                                                                         \
+    V s_[MAP_VECTORS];                                                                                   \
+    size_t i_ = 0;                                                                                       \
+    for (; MAP_VECTORS > 1 && i_ + MAP_VECTORS * LANES <= map_.count; i_ += MAP_VECTORS * LANES) {       \
+      UNROLL for (int j_ = 0; j_ < MAP_VECTORS; j_++) s_[j_] = read_map(&map_, normalized, i_ + j_ * LANES, LANES); \
+      STEP(s_, MAP_VECTORS, i_, LANES)                                                                   \
+    }                                                                                                    \
+    for (; i_ + LANES <= map_.count; i_ += LANES) {                                                      \
+      s_[0] = read_map(&map_, normalized, i_, LANES);                                                    \
+      STEP(s_, 1, i_, LANES)                                                                             \
+    }                                                                                                    \
+    if (i_ < map_.count) {                                                                               \
+      s_[0] = read_map(&map_, normalized, i_, map_.count - i_);                                          \
+      STEP(s_, 1, i_, map_.count - i_)                                                                   \
+    }                                                                                                    \
   } while (0)
 
-INLINE void put(float *to, size_t at, V v, size_t lanes) {
-  if (lanes == LANES) st(to + at, v);
-  else st_part(to + at, v, (int)lanes);
+INLINE void put(float *to, size_t at, const V *v, int vectors, size_t lanes) {
+  UNROLL for (int j = 0; j < vectors; j++) {
+    if (lanes == LANES) st(to + at + j * LANES, v[j]);
+    else st_part(to + at, v[j], (int)lanes);
+  }
 }
 
 INLINE void seed_pass(const gnl_map *map, int normalized, int activation) {
   const V scale = set1(map->scale), shift = set1(map->shift);
   float *to = map->seed;
-#define STEP(s, at, lanes) put(to, at, activate_scaled(activation, vfma(scale, s, shift)), lanes);
+  V y[MAP_VECTORS];
+#define STEP(s, vectors, at, lanes)                                                                              \
+  UNROLL for (int j = 0; j < vectors; j++) y[j] = activate_scaled(activation, vfma(scale, s[j], shift));         \
+  put(to, at, y, vectors, lanes);
   OVER_MAP(map, normalized, STEP);
 #undef STEP
 }
@@ -52,9 +68,14 @@ INLINE void sine_pass(const gnl_map *map, int with_seed, int normalized, int act
   const V scale = set1(map->scale), shift = set1(map->shift);
   const V pre_scale = set1(map->pre_scale), pre_shift = set1(map->pre_shift), post_shift = set1(map->post_shift);
   float *seed = map->seed, *generated = map->generated;
-#define STEP(s, at, lanes)                                                                                        \
-  if (with_seed) put(seed, at, activate_scaled(activation, vfma(scale, s, shift)), lanes);                               \
-  put(generated, at, activate_scaled(activation, sine_plus(&sine, vfma(pre_scale, s, pre_shift), post_shift)), lanes);
+  V y[MAP_VECTORS], z[MAP_VECTORS];
+#define STEP(s, vectors, at, lanes)                                                                              \
+  UNROLL for (int j = 0; j < vectors; j++) {                                                                     \
+    if (with_seed) y[j] = activate_scaled(activation, vfma(scale, s[j], shift));                                 \
+    z[j] = activate_scaled(activation, sine_plus(&sine, vfma(pre_scale, s[j], pre_shift), post_shift));          \
+  }                                                                                                              \
+  if (with_seed) put(seed, at, y, vectors, lanes);                                                               \
+  put(generated, at, z, vectors, lanes);
   OVER_MAP(map, normalized, STEP);
 #undef STEP
 }
@@ -64,9 +85,11 @@ INLINE void function_pass(const gnl_map *map, int normalized, int function) {
   const V pre_scale = set1(map->pre_scale), pre_shift = set1(map->pre_shift), exponent = set1(map->exponent);
   const V post_scale = set1(map->post_scale), post_shift = set1(map->post_shift);
   float *to = map->generated;
-#define STEP(s, at, lanes)                                                                           \
-  const V value_ = apply_function(function, vfma(pre_scale, s, pre_shift), exponent);                \
-  put(to, at, vfma(post_scale, value_, post_shift), lanes);
+  V y[MAP_VECTORS];
+#define STEP(s, vectors, at, lanes)                                                                              \
+  UNROLL for (int j = 0; j < vectors; j++)                                                                       \
+    y[j] = vfma(post_scale, apply_function(function, vfma(pre_scale, s[j], pre_shift), exponent), post_shift);   \
+  put(to, at, y, vectors, lanes);
   OVER_MAP(map, normalized, STEP);
 #undef STEP
 }

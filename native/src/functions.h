@@ -20,7 +20,7 @@ INLINE V sine_factors(const gnl_sine *sine, V u, V *turned) {
   V q = vfma(r2, sine->term[4], sine->term[3]);
   q = vfma(r2, q, sine->term[2]);
   q = vfma(r2, q, sine->term[1]);
-  *turned = (V)((VI)r ^ vsign_of_odd(n));
+  *turned = (V)((VI)r ^ vsign_of_odd(u));
   return vfma(r2, q, sine->term[0]);
 }
 

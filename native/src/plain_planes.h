@@ -3,14 +3,6 @@
 #pragma once
 #include "groupnl_native.h"
 
-#if defined(__clang__)
-#define UNROLL _Pragma("clang loop unroll(full)")
-#define NO_UNROLL _Pragma("clang loop unroll(disable)")
-#else
-#define UNROLL _Pragma("GCC unroll 32")
-#define NO_UNROLL _Pragma("GCC unroll 1")
-#endif
-
 typedef struct {
   int kernel_height, kernel_width;
   int columns;         // padded columns that the outputs of a row read

@@ -5,7 +5,7 @@
 //   vround(v)               the nearest whole number, ties to even; infinities and NaN stay
 //   vfraction(v)            v less that number; of an infinity NaN
 //   vtoint(v)               the same as an integer; of no meaning beyond int32
-//   vsign_of_odd(n)         of whole numbers: the sign bit where n is odd, else 0
+//   vsign_of_odd(v)         the sign bit where the nearest whole number is odd, else 0
 //   vsqrt(v)                correctly rounded
 //   ld_part(p, n)           the first n < LANES floats, zeros behind; nothing after them is read
 //   st_part(p, v, n)        the first n < LANES lanes; nothing after them is written

@@ -14,7 +14,7 @@ INLINE V vfraction(V v) {
   return vfma(v, set1(0), part);
 }
 INLINE VI vtoint(V v) { return (VI)_mm512_cvtps_epi32((__m512)v); }
-INLINE VI vsign_of_odd(V n) { return vtoint(n) << 31; }  // beyond int32 the processor gives an even number
+INLINE VI vsign_of_odd(V v) { return vtoint(v) << 31; }  // beyond int32 the processor gives an even number
 INLINE V vsqrt(V v) { return (V)_mm512_sqrt_ps((__m512)v); }
 
 INLINE __mmask16 first_lanes(int n) { return (__mmask16)((1u << n) - 1); }

@@ -12,7 +12,7 @@ INLINE V vround(V v) { return (V)vrndnq_f32((float32x4_t)v); }
 INLINE V vfraction(V v) { return v - vround(v); }
 INLINE VI vtoint(V v) { return (VI)vcvtnq_s32_f32((float32x4_t)v); }
 // Beyond int32 the processor gives the greatest integer, which is odd: the sign of such a sine, 0, is of no meaning.
-INLINE VI vsign_of_odd(V n) { return vtoint(n) << 31; }
+INLINE VI vsign_of_odd(V v) { return vtoint(v) << 31; }
 INLINE V vsqrt(V v) { return (V)vsqrtq_f32((float32x4_t)v); }
 
 INLINE V ld_part(const float *p, int n) {

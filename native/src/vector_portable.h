@@ -16,7 +16,7 @@ INLINE V vmax(V a, V b) { return (V)_mm_max_ps((__m128)a, (__m128)b); }
 INLINE V vmin(V a, V b) { return (V)_mm_min_ps((__m128)a, (__m128)b); }
 INLINE V vsqrt(V v) { return (V)_mm_sqrt_ps((__m128)v); }
 INLINE VI vtoint(V v) { return (VI)_mm_cvtps_epi32((__m128)v); }
-INLINE VI vsign_of_odd(V n) { return vtoint(n) << 31; }  // beyond int32 the processor gives an even number
+INLINE VI vsign_of_odd(V v) { return vtoint(v) << 31; }  // beyond int32 the processor gives an even number
 INLINE V vround(V v) {
   const VI small = vabs(v) < set1(0x1p23f);  // above, every number is whole
   return vselect(small, vfloat(vtoint(v)), v);
@@ -36,7 +36,7 @@ INLINE VI vtoint(V v) {
   const VI fits = vabs(v) < set1(0x1p31f);
   return __builtin_convertvector(vselect(fits, vround(v), set1(0)), VI);
 }
-INLINE VI vsign_of_odd(V n) { return vtoint(n) << 31; }
+INLINE VI vsign_of_odd(V v) { return vtoint(v) << 31; }
 #endif
 INLINE V vfraction(V v) { return v - vround(v); }
 
