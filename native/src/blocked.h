@@ -10,9 +10,11 @@
 enum { GROUP_BYTES = 128 << 10 };  // of seed maps that are kept at a time
 enum { BLOCKED_BANDS = 16, BLOCKED_BAND_ROWS = 3, BLOCKED_BAND_FLOATS = 1 << 14 };
 
-// Floats from one pixel's seed maps to the next pixel's: room for the first ones again, after the last one, and an odd
-// number of blocks, so that neighbours do not fall upon the same lines of a cache.
-static size_t pixel_floats(const gnl_layer *l) { return (size_t)((blocks_of(l->seeds) + 1) | 1) * LANES; }
+// Floats from one pixel's seed maps to the next pixel's: more than a block have room for the first ones again, after the
+// last one, and are an odd number of blocks, so that neighbours do not fall upon the same lines of a cache.
+static size_t pixel_floats(const gnl_layer *l) {
+  return l->seeds <= LANES ? LANES : (size_t)((blocks_of(l->seeds) + 1) | 1) * LANES;
+}
 
 // Bands are rows; of given seed maps they are pixels, as if these were rows of one pixel.
 static int band_units(const gnl_layer *l, const gnl_size *z) { return l->given ? z->out_height * z->out_width : z->out_height; }
@@ -46,29 +48,32 @@ static convolution block_convolution(const gnl_layer *l, const gnl_size *z, cons
                        .filter_step = filter, .image_step = image,
                        .row_step = (size_t)l->window.dilation_y * z->in_width * LANES,
                        .parts = least(l->inputs, blocks_of(l->seeds * l->inputs) - (int)first), .inputs = l->inputs,
-                       .apart = stands_apart(l, block), .activation = l->activation};
+                       .activation = l->activation};
 }
 
-static void depthwise_band(const gnl_layer *l, const gnl_size *z, const float *packed, const float *x, float *y, int from, int to,
+// A band of a depthwise convolution is some of its blocks.
+static void depthwise_band(const gnl_layer *l, const gnl_size *z, const float *packed, const float *x, float *y, int band,
                            float *sums) {
-  const conv_kernel kernel = conv_kernel_of(&l->window, 1);
+  const conv_kernel kernel = conv_kernels_of(&l->window)->outputs;
   const size_t row = (size_t)z->out_width * LANES;
-  for (int block = 0; block < blocks_of(l->channels); block++) {
+  const int blocks = blocks_of(l->channels), last = (int)((int64_t)blocks * (band + 1) / z->bands);
+  for (int block = (int)((int64_t)blocks * band / z->bands); block < last; block++) {
     convolution c = block_convolution(l, z, packed, x, block);
     const float *record = record_of(l, packed, block);
     c.shift = ld(record + RECORD_SEED_SHIFT * LANES);
     c.used = (block + 1) * LANES > l->channels ? record + RECORD_IS_SEED * LANES : NULL;
-    const V total = kernel(&c, from, to, y + ((size_t)block * z->out_height + from) * row, LANES);
+    const V total = kernel(&c, 0, z->out_height, y + (size_t)block * z->out_height * row, LANES);
     if (sums) st(sums + block * LANES, ld(sums + block * LANES) + total);
   }
 }
 
 // The seed maps of the rows `from` … `to` − 1, pixel after pixel.
 static void convolve_seeds(const gnl_layer *l, const gnl_size *z, const float *packed, const float *x, float *seeds, int from, int to) {
-  const conv_kernel kernel = conv_kernel_of(&l->window, 0);
+  const conv_kernels *kernels = conv_kernels_of(&l->window);
   for (int block = 0; block < blocks_of(l->seeds); block++) {
     const convolution c = block_convolution(l, z, packed, x, block);
-    kernel(&c, from, to, seeds + block * LANES, pixel_floats(l));
+    const inputs_order order = stands_apart(l, block) ? APART_INPUTS : l->inputs == 2 ? TWO_INPUTS : MORE_INPUTS;
+    kernels->seeds[order](&c, from, to, seeds + block * LANES, pixel_floats(l));
   }
 }
 
@@ -82,10 +87,7 @@ static void collect(const gnl_layer *l, const gnl_size *z, const float *x, float
 // The first seed maps again, after the last one, for blocks of outputs that begin with the last ones.
 static void repeat_first(const gnl_layer *l, float *seeds, int pixels) {
   const size_t step = pixel_floats(l);
-  for (int i = 0; i < pixels; i++, seeds += step) {
-    const V first = ld(seeds);
-    for (int j = l->seeds; j < l->seeds + LANES; j += least(l->seeds, LANES)) st(seeds + j, first);
-  }
+  for (int i = 0; i < pixels; i++, seeds += step) st(seeds + l->seeds, ld(seeds));
 }
 
 static void group(const gnl_layer *l, const gnl_size *z, const float *packed, const float *x, float *y, int from, int to,
@@ -97,7 +99,7 @@ static void group(const gnl_layer *l, const gnl_size *z, const float *packed, co
   if (l->given) collect(l, z, x, scratch, from, to);
   else convolve_seeds(l, z, packed, x, scratch, from, to);
   if (l->normalize) inverse_norms(&s, blocks_of(l->seeds), l->epsilon, inverse), s.inverse = inverse;
-  if (l->seeds % LANES) repeat_first(l, scratch, s.pixels);
+  if (l->seeds > LANES && l->seeds % LANES) repeat_first(l, scratch, s.pixels);
   all_outputs(l, packed, &s, y + (size_t)from * width * LANES, image, sums);
 }
 
@@ -105,7 +107,7 @@ static void blocked_band(const gnl_layer *l, const gnl_size *z, const float *pac
                          void *scratch, float *sums) {
   const int from = band_start(l, z, band), to = band_start(l, z, band + 1);
   const int rows = group_rows(l, l->given ? 1 : z->out_width);
-  if (convolves_alone(l)) depthwise_band(l, z, packed, x, y, from, to, sums);
+  if (convolves_alone(l)) depthwise_band(l, z, packed, x, y, band, sums);
   else
     for (int row = from; row < to; row += rows) group(l, z, packed, x, y, row, least(row + rows, to), scratch, sums);
 }

@@ -41,6 +41,20 @@ INLINE V gathered(const float *from, VI at) {
 #endif
 }
 
+INLINE V permuted(V v, VI at) {
+#if LANES == 16
+  return (V)_mm512_permutexvar_ps((__m512i)at, (__m512)v);
+#else
+  return (V)_mm256_permutevar8x32_ps((__m256)v, (__m256i)at);
+#endif
+}
+
+// The seed maps that the lanes are made of.
+INLINE V sources_of(const float *from, VI source, source_order order) {
+  if (order == NEIGHBOURS) return ld(from);
+  return order == ONE_BLOCK ? permuted(ld(from), source) : gathered(from, source);
+}
+
 // A record, in registers.
 typedef struct {
   V seed_scale, seed_shift, pre_scale, pre_shift, exponent, post_scale, post_shift;
@@ -70,14 +84,14 @@ INLINE V output_of(const lane_constants *c, V s, record_kind kind, int function,
 }
 
 // Outputs of `count` pixels of a block, one after another in `y`; their sum. `from`: the sources of the first pixel.
-INLINE V pixel_outputs(const lane_constants *c, const float *from, size_t step, VI source, int near, const float *inverse, int count,
-                       record_kind kind, int function, int activation, float *y) {
+INLINE V pixel_outputs(const lane_constants *c, const float *from, size_t step, VI source, source_order order,
+                       const float *inverse, int count, record_kind kind, int function, int activation, float *y) {
   V total[CHUNK] = {{0}};
   int i = 0;
 #define PIXELS(COUNT)                                                         \
   for (; i + COUNT <= count; i += COUNT)                                      \
     UNROLL for (int j = 0; j < COUNT; j++) {                                  \
-      V v = near ? ld(from + (i + j) * step) : gathered(from + (i + j) * step, source); \
+      V v = sources_of(from + (i + j) * step, source, order);                   \
       if (inverse) v *= set1(inverse[i + j]);                                 \
       v = output_of(c, v, kind, function, activation);                        \
       total[j] += v;                                                          \
@@ -90,35 +104,38 @@ INLINE V pixel_outputs(const lane_constants *c, const float *from, size_t step, 
 }
 
 // One block of outputs, and their sum, which is added up in spans for the sake of its rounding.
-INLINE V block_outputs(const seed_maps *s, const float *record, float *y, record_kind kind, int near, int function, int activation) {
+INLINE V block_outputs(const seed_maps *s, const float *record, float *y, record_kind kind, source_order order, int function, int activation) {
   const lane_constants c = constants_of(record);
-  const VI source = (VI)ld(record + RECORD_SOURCE * LANES);
-  const float *from = near ? s->first + source[0] / LANES * s->block_step + source[0] % LANES : s->first;
+  const VI source = (VI)ld(record + RECORD_SOURCE * LANES), lane = source - source[0] / LANES * LANES;
+  const int in_block = order == NEIGHBOURS ? source[0] % LANES : 0;
+  const float *from = order == SCATTERED ? s->first : s->first + source[0] / LANES * s->block_step + in_block;
   V total = set1(0);
   for (int i = 0; i < s->pixels; i += SPAN) {
     const int count = least(SPAN, s->pixels - i);
     const float *at = from + i * s->pixel_step;
     float *to = y + (size_t)i * LANES;
-    if (s->inverse) total += pixel_outputs(&c, at, s->pixel_step, source, near, s->inverse + i, count, kind, function, activation, to);
-    else total += pixel_outputs(&c, at, s->pixel_step, source, near, NULL, count, kind, function, activation, to);
+    if (s->inverse) total += pixel_outputs(&c, at, s->pixel_step, order == SCATTERED ? source : lane, order, s->inverse + i, count, kind, function, activation, to);
+    else total += pixel_outputs(&c, at, s->pixel_step, order == SCATTERED ? source : lane, order, NULL, count, kind, function, activation, to);
   }
   return total;
 }
 
 // The kinds of blocks and functions that networks are made of have loops of their own.
 #define OUTPUTS(A)                                                                                                    \
-  APART V outputs_##A(const seed_maps *s, const float *record, float *y, record_kind kind, int near, int function) {  \
-    if (kind == ALL_SEEDS && near) return block_outputs(s, record, y, ALL_SEEDS, 1, function, A);                     \
-    if (kind == ALL_GENERATED && near && function == GNL_SINE)                                                        \
-      return block_outputs(s, record, y, ALL_GENERATED, 1, GNL_SINE, A);                                              \
-    if (kind == MIXED && near && function == GNL_SINE) return block_outputs(s, record, y, MIXED, 1, GNL_SINE, A);     \
-    return block_outputs(s, record, y, kind, near, function, A);                                                      \
+  APART V outputs_##A(const seed_maps *s, const float *record, float *y, record_kind kind, source_order order, int function) {  \
+    const int sine = function == GNL_SINE;                                                                            \
+    if (kind == ALL_SEEDS) return block_outputs(s, record, y, ALL_SEEDS, NEIGHBOURS, function, A);                    \
+    if (sine && kind == ALL_GENERATED && order == NEIGHBOURS)                                                         \
+      return block_outputs(s, record, y, ALL_GENERATED, NEIGHBOURS, GNL_SINE, A);                                     \
+    if (sine && order == NEIGHBOURS) return block_outputs(s, record, y, MIXED, NEIGHBOURS, GNL_SINE, A);              \
+    if (sine && order == ONE_BLOCK) return block_outputs(s, record, y, MIXED, ONE_BLOCK, GNL_SINE, A);                \
+    return block_outputs(s, record, y, kind, order, function, A);                                                     \
   }
 OUTPUTS(GNL_NONE) OUTPUTS(GNL_RELU) OUTPUTS(GNL_RELU6) OUTPUTS(GNL_HARDSWISH)
 OUTPUTS(GNL_SILU) OUTPUTS(GNL_HARDSIGMOID) OUTPUTS(GNL_SIGMOID)
 #undef OUTPUTS
 
-typedef V (*outputs_kernel)(const seed_maps *, const float *record, float *y, record_kind kind, int near, int function);
+typedef V (*outputs_kernel)(const seed_maps *, const float *record, float *y, record_kind kind, source_order order, int function);
 static const outputs_kernel outputs_kernels[GNL_ACTIVATIONS] = {
     [GNL_NONE] = outputs_GNL_NONE,   [GNL_RELU] = outputs_GNL_RELU, [GNL_RELU6] = outputs_GNL_RELU6,
     [GNL_HARDSWISH] = outputs_GNL_HARDSWISH, [GNL_SILU] = outputs_GNL_SILU,
@@ -129,7 +146,7 @@ static void all_outputs(const gnl_layer *l, const float *packed, const seed_maps
   for (int block = 0; block < blocks_of(l->channels); block++) {
     const float *record = record_of(l, packed, block);
     const VI kind = (VI)ld(record + RECORD_KIND * LANES);
-    const V total = outputs_kernels[l->activation](s, record, y + block * image, (record_kind)kind[0], kind[1], l->function);
+    const V total = outputs_kernels[l->activation](s, record, y + block * image, (record_kind)kind[0], (source_order)kind[1], l->function);
     if (sums) st(sums + block * LANES, ld(sums + block * LANES) + total);
   }
 }

@@ -14,10 +14,11 @@ enum {
   RECORD_IS_SEED,       // masks: the rest of the lanes pads the block
   RECORD_IS_GENERATED,
   RECORD_SOURCE,        // which seed map each lane is made of
-  RECORD_KIND,          // lane 0: a `record_kind`; lane 1: whether the sources are neighbours
+  RECORD_KIND,          // lane 0: a `record_kind`; lane 1: a `source_order`
   RECORD_ROWS
 };
 typedef enum { ALL_SEEDS, ALL_GENERATED, MIXED } record_kind;
+typedef enum { NEIGHBOURS, ONE_BLOCK, SCATTERED } source_order;  // where the sources of the lanes stand
 
 static int blocks_of(int channels) { return (channels + LANES - 1) / LANES; }
 static int window_taps(const gnl_layer *l) { return l->given ? 0 : l->window.height * l->window.width; }
@@ -25,7 +26,7 @@ static int least(int a, int b) { return a < b ? a : b; }
 static int most(int a, int b) { return a > b ? a : b; }
 
 // Nothing but a convolution, a shift and an activation: it goes from the sums of products straight to the output.
-static int convolves_alone(const gnl_layer *l) { return l->channels == l->seeds && !l->normalize && !l->given; }
+static int convolves_alone(const gnl_layer *l) { return l->channels == l->seeds && l->inputs == 1 && !l->normalize && !l->given; }
 
 // Whether the j-th inputs of a block of seed maps are a block of X, so that all of them add up lane by lane.
 static int stands_apart(const gnl_layer *l, int block) {
@@ -61,7 +62,7 @@ static void pack_block_filter(const gnl_layer *l, const float *filters, const fl
 static void pack_lane(const gnl_layer *l, const float *seed, const float *generated, int channel, float *record, int lane) {
   const float turns = l->function == GNL_SINE ? 0.5f : 1;  // of the sine's argument in half turns
   const int t = channel - l->seeds, made = l->channels - l->seeds;
-  int32_t source = channel % l->seeds, is_seed = t < 0 ? -1 : 0, is_generated = t >= 0 && channel < l->channels ? -1 : 0;
+  int32_t source = channel < l->seeds ? channel : 0, is_seed = t < 0 ? -1 : 0, is_generated = t >= 0 && channel < l->channels ? -1 : 0;
   if (is_seed)
     for (int row = 0; row < GNL_SEED_ROWS; row++)
       record[(RECORD_SEED_SCALE + row) * LANES + lane] = seed[(size_t)row * l->seeds + channel];
@@ -75,17 +76,28 @@ static void pack_lane(const gnl_layer *l, const float *seed, const float *genera
   memcpy(record + RECORD_SOURCE * LANES + lane, &source, sizeof source);
 }
 
+// Sources of the first `count` lanes. Neighbours may go on with the first seed map after the last one, which is put there
+// again where there is more than a block of seed maps.
+static source_order order_of(const gnl_layer *l, const int32_t *source, int count) {
+  int near = 1, one = 1;
+  for (int lane = 1; lane < count; lane++) {
+    near &= source[lane] == (source[0] + lane) % l->seeds;
+    one &= source[lane] / LANES == source[0] / LANES;
+  }
+  const int wraps = source[0] + count > l->seeds;
+  return near && !(wraps && l->seeds < LANES) ? NEIGHBOURS : one ? ONE_BLOCK : SCATTERED;
+}
+
 static void pack_record(const gnl_layer *l, const float *seed, const float *generated, int block, float *record) {
   memset(record, 0, RECORD_ROWS * LANES * sizeof *record);
   const int first = block * LANES, last = first + LANES;
   for (int lane = 0; lane < LANES; lane++) pack_lane(l, seed, generated, first + lane, record, lane);
   int32_t source[LANES];
   memcpy(source, record + RECORD_SOURCE * LANES, sizeof source);
-  int32_t kind = last <= l->seeds ? ALL_SEEDS : first >= l->seeds && last <= l->channels ? ALL_GENERATED : MIXED, near = 1;
-  for (int lane = 1; lane < LANES && first + lane < l->channels; lane++)
-    near &= source[lane] == (source[0] + lane) % l->seeds;
+  const int32_t kind = last <= l->seeds ? ALL_SEEDS : first >= l->seeds && last <= l->channels ? ALL_GENERATED : MIXED;
+  const int32_t order = order_of(l, source, least(LANES, l->channels - first));
   memcpy(record + RECORD_KIND * LANES, &kind, sizeof kind);
-  memcpy(record + RECORD_KIND * LANES + 1, &near, sizeof near);
+  memcpy(record + RECORD_KIND * LANES + 1, &order, sizeof order);
 }
 
 static void blocked_pack(const gnl_layer *l, const float *filters, const float *seed, const float *generated, float *packed) {

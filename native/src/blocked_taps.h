@@ -11,7 +11,7 @@ typedef struct {
   const gnl_size *size;
   const float *filter, *image;  // the first of `parts` filters, and of as many input blocks
   size_t filter_step, image_step, row_step;  // floats to the next part; to the image's row below the next filter row
-  int parts, inputs, apart, activation;
+  int parts, inputs, activation;
   V shift;            // what the sums of products begin with
   const float *used;  // a mask of the lanes that are channels, NULL where all are
 } convolution;
@@ -100,7 +100,7 @@ INLINE void fold_pairs(V parts[][TILE], int count) {
       UNROLL for (int i = 0; i < TILE; i++) parts[part][i] = pairs(parts[2 * part][i], parts[2 * part + 1][i]);
 }
 
-// The taps of one part.
+// The sums of products of one part.
 typedef void (*part_kernel)(const convolution *, place, V sum[TILE]);
 
 // Adds up all parts where the inputs of a filter stand side by side.
@@ -109,8 +109,8 @@ APART void add_folded(const convolution *c, place p, part_kernel kernel, V sum[T
   V parts[8][TILE];
   for (int part = 0; part < (pairwise ? c->inputs : c->parts); part++) {
     V *tile = parts[pairwise ? part : 0];
-    for (int i = 0; i < TILE; i++) tile[i] = set1(0);
     if (part < c->parts) kernel(c, p, tile);
+    else for (int i = 0; i < TILE; i++) tile[i] = set1(0);
     if (!pairwise) fold_lanes(tile, part, c->inputs, sum);
     p.image += c->image_step, p.filter += c->filter_step;
   }
@@ -152,61 +152,71 @@ INLINE place place_of(const convolution *c, int oy) {
                  c->image + (ptrdiff_t)(y + first * w->dilation_y) * c->size->in_width * LANES, most(0, last - first), 0, 0};
 }
 
+// How the inputs of a filter stand in their blocks: each in a lane of a block of its own, or side by side, two or more.
+typedef enum { APART_INPUTS, TWO_INPUTS, MORE_INPUTS } inputs_order;
+
+// The sums of products of a tile.
+INLINE void tile_sums(const convolution *c, place p, int K, int S, inputs_order order, part_kernel kernel, V sum[TILE]) {
+  V a[TILE], b[TILE];
+  UNROLL for (int i = 0; i < TILE; i++) a[i] = order == TWO_INPUTS ? set1(0) : c->shift, b[i] = set1(0);
+  if (order == APART_INPUTS) add_parts(c, p, c->parts, K, S, a);
+  if (order == MORE_INPUTS) add_folded(c, p, kernel, b);
+  if (order == TWO_INPUTS) {
+    add_parts(c, p, 1, K, S, a);
+    p.image += c->image_step, p.filter += c->filter_step;
+    if (c->parts > 1) add_parts(c, p, 1, K, S, b);
+    UNROLL for (int i = 0; i < TILE; i++) a[i] = c->shift + pairs(a[i], b[i]);
+  }
+  UNROLL for (int i = 0; i < TILE; i++) sum[i] = order == MORE_INPUTS ? a[i] + b[i] : a[i];
+}
+
 // The rows `from` … `to` − 1 of a block into `y`: finished outputs, or seed maps as they are, `step` floats from pixel to
 // pixel, where a row narrower than a tile is written over by the next. Returns the sum of the outputs.
-INLINE V convolve_rows(const convolution *c, int from, int to, int K, int S, int finished, part_kernel part_of,
-                       float *y, size_t step) {
+INLINE V convolve_rows(const convolution *c, int from, int to, int K, int S, int finished, inputs_order order,
+                       part_kernel kernel, float *y, size_t step) {
   const gnl_window *w = c->window;
   const int out = c->size->out_width, width = c->size->in_width;
   const int stride = S ? S : w->stride_x, reach = (TILE - 1) * stride + (K ? K : (w->width - 1) * w->dilation_x + 1);
   const int left = w->pad_left, tiles = (out + TILE - 1) / TILE, last = most(0, out - TILE);
   V total = set1(0);
-  for (int oy = from; oy < to; oy++) {
+  for (int oy = from; oy < to; oy++, y += out * step) {
     const place row = place_of(c, oy);
     for (int t = 0; t < tiles; t++) {
       const int start = t + 1 < tiles ? t * TILE : last, x = start * stride - left;
       const place p = {row.filter, row.image + (ptrdiff_t)x * LANES, row.rows, most(0, -x), most(0, x + reach - width)};
       V sum[TILE];
-      UNROLL for (int i = 0; i < TILE; i++) sum[i] = c->shift;
-      if (c->apart) add_parts(c, p, c->parts, K, S, sum);
-      else {
-        V folded[TILE];
-        UNROLL for (int i = 0; i < TILE; i++) folded[i] = sum[i];
-        add_folded(c, p, part_of, folded);
-        UNROLL for (int i = 0; i < TILE; i++) sum[i] = folded[i];
-      }
+      tile_sums(c, p, K, S, order, kernel, sum);
       if (finished) total += finish_tile(c, sum, least(TILE, out), t * TILE - start, y + (size_t)start * LANES);
       else UNROLL for (int i = 0; i < TILE; i++) st(y + (start + i) * step, sum[i]);
     }
-    y += out * step;
   }
   return total;
 }
 
 typedef V (*conv_kernel)(const convolution *, int from, int to, float *y, size_t step);
-#define CONV(K, S)                                                                           \
-  APART void part_##K##_##S(const convolution *c, place p, V sum[TILE]) {                    \
-    V own[TILE];                                                                             \
-    UNROLL for (int i = 0; i < TILE; i++) own[i] = sum[i];                                   \
-    add_parts(c, p, 1, K, S, own);                                                           \
-    UNROLL for (int i = 0; i < TILE; i++) sum[i] = own[i];                                   \
-  }                                                                                          \
-  APART V seeds_##K##_##S(const convolution *c, int from, int to, float *y, size_t step) {   \
-    return convolve_rows(c, from, to, K, S, 0, part_##K##_##S, y, step);                     \
-  }                                                                                          \
-  APART V outputs_##K##_##S(const convolution *c, int from, int to, float *y, size_t step) { \
-    return convolve_rows(c, from, to, K, S, 1, part_##K##_##S, y, step);                     \
+typedef struct { conv_kernel seeds[3], outputs; } conv_kernels;  // [inputs_order]; of one input a filter
+
+#define ROWS(NAME, K, S, FINISHED, ORDER)                                                     \
+  APART V NAME##_##K##_##S(const convolution *c, int from, int to, float *y, size_t step) {   \
+    return convolve_rows(c, from, to, K, S, FINISHED, ORDER, part_##K##_##S, y, step);        \
   }
+#define CONV(K, S)                                                                            \
+  APART void part_##K##_##S(const convolution *c, place p, V sum[TILE]) {                     \
+    V own[TILE];                                                                              \
+    UNROLL for (int i = 0; i < TILE; i++) own[i] = set1(0);                                   \
+    add_parts(c, p, 1, K, S, own);                                                            \
+    UNROLL for (int i = 0; i < TILE; i++) sum[i] = own[i];                                    \
+  }                                                                                           \
+  ROWS(apart, K, S, 0, APART_INPUTS) ROWS(two, K, S, 0, TWO_INPUTS)                           \
+  ROWS(more, K, S, 0, MORE_INPUTS) ROWS(outputs, K, S, 1, APART_INPUTS)
 CONV(3, 1) CONV(3, 2) CONV(5, 1) CONV(5, 2) CONV(7, 1) CONV(7, 2) CONV(0, 0)
 #undef CONV
+#undef ROWS
 
-static conv_kernel conv_kernel_of(const gnl_window *w, int finished) {
-#define PAIR(K, S) {seeds_##K##_##S, outputs_##K##_##S}
-  static const conv_kernel kernels[3][2][2] = {
-      {PAIR(3, 1), PAIR(3, 2)}, {PAIR(5, 1), PAIR(5, 2)}, {PAIR(7, 1), PAIR(7, 2)}};
-  static const conv_kernel any[2] = PAIR(0, 0);
-#undef PAIR
-  const int odd = w->width == 3 || w->width == 5 || w->width == 7;
-  if (!odd || w->dilation_x != 1 || w->stride_x > 2) return any[finished];
-  return kernels[w->width / 2 - 1][w->stride_x - 1][finished];
+static const conv_kernels *conv_kernels_of(const gnl_window *w) {
+#define OF(K, S) {{apart_##K##_##S, two_##K##_##S, more_##K##_##S}, outputs_##K##_##S}
+  static const conv_kernels odd[3][2] = {{OF(3, 1), OF(3, 2)}, {OF(5, 1), OF(5, 2)}, {OF(7, 1), OF(7, 2)}}, any = OF(0, 0);
+#undef OF
+  const int is_odd = w->width == 3 || w->width == 5 || w->width == 7;
+  return is_odd && w->dilation_x == 1 && w->stride_x <= 2 ? &odd[w->width / 2 - 1][w->stride_x - 1] : &any;
 }
