@@ -6,6 +6,7 @@ import onnx
 import pytest
 
 from device_agent.machine import this_machine
+from device_agent.manifest import Parity
 from device_agent.native import register
 from exporters.model_files import variants
 from exporters.native.nodes import native_operators
@@ -17,9 +18,10 @@ from exporters.reference import reference_of
 from exporters.targets import TARGETS
 from exporters.tolerances import DYNAMIC, ONE_BY_ONE
 from groupnl_deploy.export import parity_inputs
+from groupnl_deploy.models.layers.shape import ConvShape
 from groupnl_deploy.models.registry import model_spec
 from groupnl_deploy.training.checkpoint import initialise_checkpoint
-from tests.rigs.groupnl_layers import shaken
+from tests.rigs.groupnl_layers import layer_net, shaken
 
 X86 = TARGETS["x86"]
 KNOBS = {"nl_groups": 2}
@@ -82,3 +84,11 @@ def test_a_network_without_operators_of_ours_stays_plain(forms):
     (one,) = forms("vgg11_cifar", "standard")
     assert one.about.block == 0 and not native_operators(one.best.model)
     onnx.checker.check_model(one.best.model)
+
+
+def test_at_other_levels_it_is_generic():
+    small = layer_net(ConvShape(16, 16, 3, padding=1), "relu")
+    raw, proved = export_onnx(small, (1, 16, 8, 8)), Parity(1, 0.0, 0.0, 1.0, 1.0, True)
+    for level in ("none", "standard", "full"):
+        one, other = (optimize(raw, lambda model: proved, level, TARGETS[name]).model for name in ("x86", "generic"))
+        assert one == other
