@@ -19,6 +19,7 @@ from exporters.rules.graph import (
     only_output,
     only_reader,
     operand,
+    opset,
     producer,
     replace,
     shape,
@@ -40,6 +41,8 @@ def multiply_rows(node: ir.Node, columns: bool) -> Answer:
     if weight is None or sizes is None or sizes[2:] != (1, 1) or shape(only_output(node)) is None:
         return NOT_MINE
     if weight.shape[2:] != (1, 1) or number(node, "group", 1) != 1 or weight.dtype != np.float32:
+        return NOT_MINE
+    if opset(node) < 11:  # before, a Gemm needs a bias
         return NOT_MINE
     if columns:
         return Refused("this target's runtime multiplies a single column as fast as a row")

@@ -108,6 +108,12 @@ def test_one_that_pads_its_pixel_stays(net, apply):
     assert applied.untouched and "pads its pixel" in applied.refusals
 
 
+def test_of_an_old_file_convolutions_stay(net, apply):
+    graph = net(opset=10)
+    pooled = graph.node("GlobalAveragePool", graph.input(1, 8, 3, 4))
+    assert apply(PASS, graph.model(graph.conv(pooled, 8, 4)), ROWS).untouched
+
+
 @pytest.mark.parametrize("axis, sizes", [(1, ("batch", 8, "height", "width")), (2, (1, 8, 3, 4))])
 def test_other_flattenings_stay(net, apply, axis, sizes):
     graph = net()
