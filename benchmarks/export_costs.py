@@ -58,13 +58,13 @@ def write_costs(target: Target, machine: str, python: str) -> str:
     without = "" if target.block else ", without ONNX Runtime's blocked layout"
     found = [sparse_cost(shape, timer) for shape in shapes()]
     costs = Costs(
-        target.cost_table,
+        target.name,
         measured=here,
         machine=machine if here else f"stand-in: {machine}{without}",
         runtime=f"onnxruntime {found[0][0]}",
         sparse=tuple(cost for _, cost in found),
     )
-    path = TABLES / f"{target.cost_table}.json"
+    path = TABLES / f"{target.name}.json"
     path.write_text(to_json(costs))
     return f"{path.name}: {len(costs.sparse)} shapes"
 
