@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from binaries import newest, read_elf, read_macho
-from compilers import Compiler, find_compiler, run
+from compilers import Compiler, find_compiler, kept, run
 from targets import GLIBC, TARGETS, NotBuilt, Target, host
 
 _HERE = Path(__file__).resolve().parent
@@ -26,6 +27,8 @@ SOURCES = _HERE / "src"
 _OPERATORS = _ROOT / "exporters" / "native" / "operators.py"
 OLDEST_RUNTIME = "1.15.1"
 EXPORTS = frozenset({"RegisterCustomOps", "groupnl_native_version", "groupnl_native_instructions"})
+_SCRIPTS = ("binaries", "build", "compilers", "targets")
+_MOST_KEPT = 30  # of all targets, sources and compilers
 _EPILOG = """\
 examples:
   python native/build.py                          the library for this machine, where groupnl finds it
@@ -40,16 +43,13 @@ Linux with glibc 2.17 or newer (those by cc: with this machine's glibc or newer)
 
 def kept_in(target: Target, compiler: Compiler) -> Path:
     """The folder where groupnl looks for the library of these sources (`groupnl_deploy.native.libraries`)."""
-    sys.path.insert(0, str(_ROOT))
-    from groupnl_deploy.places import cache_dir
-
-    return cache_dir() / "native" / key(target, compiler)
+    return kept() / key(target, compiler)
 
 
 def key(target: Target, compiler: Compiler) -> str:
     """A digest of all that decides the library's bytes: sources, these scripts, compiler, target, operator set."""
     digest = hashlib.sha256(f"{compiler.identity}\n{target.name}\n{operator_set_version()}\n".encode())
-    for path in sorted([*SOURCES.glob("*.[ch]"), *_HERE.glob("*.py")]):
+    for path in sorted([*SOURCES.glob("*.[ch]"), *(_HERE / f"{name}.py" for name in _SCRIPTS)]):
         digest.update(f"{path.name}\n{path.stat().st_size}\n".encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()
@@ -62,8 +62,11 @@ def operator_set_version() -> int:
     return int(found[1])
 
 
-def build(target: Target, compiler: Compiler, out: Path) -> Path:
-    """Build one library and its record into a folder, where each appears whole or not at all. Raises `NotBuilt`."""
+def build(target: Target, compiler: Compiler, out: Path, keep_objects: bool = False) -> Path:
+    """Build one library and its record into a folder, where each appears whole or not at all. Raises `NotBuilt`.
+
+    With `keep_objects` its parts lie beside it, in "objects": the kernels' checks are linked with them.
+    """
     command = compiler.for_target(target)
     with tempfile.TemporaryDirectory(prefix="groupnl-native-") as temporary:
         work = Path(temporary)
@@ -71,6 +74,8 @@ def build(target: Target, compiler: Compiler, out: Path) -> Path:
         link = [*command, *target.link, "-o", target.library, *(one.name for one in objects), "-lm"]
         run(link, work, work / "zig")
         data = (work / target.library).read_bytes()
+        if keep_objects:
+            _keep(objects, out / "objects")
     record = describe(data, target)
     path = out / target.library
     _put({path: data, path.with_suffix(".json"): (json.dumps(record, indent=2) + "\n").encode()})
@@ -114,6 +119,24 @@ def describe(data: bytes, target: Target) -> dict[str, object]:
         "version": operator_set_version(),
         "oldest_runtime": OLDEST_RUNTIME,
     }
+
+
+def _keep(objects: Sequence[Path], folder: Path) -> None:
+    """Copy them there, whole or not at all; where there is no room the checks compile them again."""
+    part = folder.with_name(f".objects.{os.getpid()}")
+    with contextlib.suppress(OSError):
+        part.mkdir(parents=True)
+        for one in objects:
+            shutil.copy(one, part)
+        part.rename(folder)
+    shutil.rmtree(part, ignore_errors=True)
+
+
+def forget_all_but(count: int, folder: Path) -> None:
+    """Remove from a folder what was kept for sources that are gone: all folders named by a digest but the newest."""
+    kept = [path for path in folder.iterdir() if re.fullmatch("[0-9a-f]{64}", path.name)]
+    for older in sorted(kept, key=lambda path: path.stat().st_mtime)[:-count]:
+        shutil.rmtree(older, ignore_errors=True)
 
 
 def _put(files: dict[Path, bytes]) -> None:
@@ -160,7 +183,11 @@ def main() -> None:
             if arguments.keys:
                 print(key(target, compiler))
                 continue
-            path = build(target, compiler, arguments.out or kept_in(target, compiler))
+            if arguments.out is None:
+                path = build(target, compiler, kept_in(target, compiler), keep_objects=True)
+                forget_all_but(_MOST_KEPT, path.parents[1])
+            else:
+                path = build(target, compiler, arguments.out)
             print(f"{path}  {path.stat().st_size} bytes, by {compiler.identity}", flush=True)
     except NotBuilt as error:
         sys.exit(f"{error.message}\n{error.remedy}")

@@ -2,13 +2,12 @@
 
 import hashlib
 import itertools
-import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from build import SOURCES, compile_units, kept_in, key
-from compilers import Compiler, run
+from build import SOURCES, compile_units, forget_all_but, kept_in, key
+from compilers import Compiler, kept, run
 from targets import Target
 
 CHECKS = SOURCES.parent / "tests"
@@ -43,7 +42,7 @@ class Programs:
 
 def programs_for(target: Target, compiler: Compiler, sets: list[str], sanitize: bool) -> Programs:
     """Those of these sources, built unless they are kept from before. Raises `NotBuilt`."""
-    folder = kept_in(target, compiler).parent / "checks" / _key(target, compiler, sets, sanitize)
+    folder = kept() / "checks" / _key(target, compiler, sets, sanitize)
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".new-", dir=folder.parent, ignore_cleanup_errors=True) as temporary:
@@ -51,8 +50,7 @@ def programs_for(target: Target, compiler: Compiler, sets: list[str], sanitize: 
             _Builder(target, compiler, work, _SANITIZED if sanitize else ()).build(sets, work / "made")
             if not folder.exists():
                 (work / "made").rename(folder)
-        for older in sorted(folder.parent.iterdir(), key=lambda path: path.stat().st_mtime)[:-_MOST_KEPT]:
-            shutil.rmtree(older, ignore_errors=True)
+        forget_all_but(_MOST_KEPT, folder.parent)
     return Programs(folder)
 
 
@@ -76,8 +74,7 @@ class _Builder:
         """All of them, into a folder that is made."""
         out.mkdir()
         parts = [path for path in CHECKS.glob("*.c") if not path.stem.startswith(_PROGRAMS)]
-        kernels = [*SOURCES.glob("isa_*.c"), SOURCES / "processor.c"]
-        common = self.units([*kernels, *parts])
+        common = [*self.kernels(), *self.units(parts)]
         for main in self.units([*CHECKS.glob("fuzz_*.c"), CHECKS / "time_layer.c"]):
             self.link([main, *common], out / main.stem)
         for name, instructions in itertools.product(_OF_FUNCTIONS, sets):
@@ -86,11 +83,20 @@ class _Builder:
             objects = self.units([unit], f'-DVECTORS="vector_{instructions}.h"')
             self.link(objects, out / f"{name}-{instructions}")
 
+    def kernels(self) -> list[Path]:
+        """Those of the library itself, where they are kept."""
+        sources = [*SOURCES.glob("isa_*.c"), SOURCES / "processor.c"]
+        objects = [kept_in(self.target, self.compiler) / "objects" / f"{path.stem}.o" for path in sources]
+        objects = [path for path in objects if self.target.flags(path.stem, self.compiler.is_zig) is not None]
+        as_in_the_library = self.flags == () and self.target is not ON_ARM
+        return objects if as_in_the_library and all(path.exists() for path in objects) else self.units(sources)
+
     def units(self, paths: list[Path], *more: str) -> list[Path]:
         extra = (*self.flags, "-D_DEFAULT_SOURCE", "-I", str(SOURCES), *more)
         return compile_units(sorted(paths), self.target, self.compiler, self.work, extra)
 
     def link(self, objects: list[Path], program: Path) -> None:
         static = ("-static",) if self.target is ON_ARM else ()
-        command = [*self.compiler.for_target(self.target), *self.flags, *static, *map(str, objects)]
+        how = self.flags or ("-O3",)  # as in the library
+        command = [*self.compiler.for_target(self.target), *how, *static, *map(str, objects)]
         run([*command, "-lm", "-o", str(program)], self.work, self.work / "zig")

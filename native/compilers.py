@@ -1,5 +1,6 @@
 """The C compilers that build the native library: zig's, which builds for every target, or the host's own."""
 
+import functools
 import importlib.metadata
 import importlib.util
 import os
@@ -54,9 +55,20 @@ def find_compiler(kind: str | None = None) -> Compiler:
     )
 
 
+@functools.cache
+def kept() -> Path:
+    """Where groupnl keeps what it built."""
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    from groupnl_deploy.places import cache_dir
+
+    return cache_dir() / "native"
+
+
 def run(command: list[str], folder: Path, zig_cache: Path) -> None:
     """Run a compiler in a folder; it writes to stderr what it has to say. Raises `NotBuilt` where it fails."""
-    environment = os.environ | {"ZIG_LOCAL_CACHE_DIR": str(zig_cache), "LC_ALL": "C", "SOURCE_DATE_EPOCH": "0"}
+    # Zig's own parts, tens of megabytes, lie with what groupnl keeps and not in another folder of the user's home.
+    zig = {"ZIG_GLOBAL_CACHE_DIR": str(kept() / "zig")}
+    environment = zig | os.environ | {"ZIG_LOCAL_CACHE_DIR": str(zig_cache), "LC_ALL": "C", "SOURCE_DATE_EPOCH": "0"}
     try:
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     except OSError as error:

@@ -56,10 +56,13 @@ class Target:
 
     @property
     def link(self) -> tuple[str, ...]:
-        """The flags that make it one library: nothing undefined, no path, no identity but its bytes."""
+        """The flags that make it one library: nothing undefined, no path, no identity but its bytes.
+
+        By -O3 zig adds its support routines in their fast form, without what debugging needs.
+        """
         if self.system == "macos":
-            return ("-dynamiclib", "-s", f"-Wl,-install_name,@rpath/{self.library}")
-        return ("-shared", "-s", "-Wl,--build-id=none", "-Wl,-z,defs", "-Wl,-z,relro,-z,now")
+            return ("-O3", "-dynamiclib", "-s", f"-Wl,-install_name,@rpath/{self.library}")
+        return ("-O3", "-shared", "-s", "-Wl,--build-id=none", "-Wl,-z,defs", "-Wl,-z,relro,-z,now")
 
     def flags(self, unit: str, zig: bool) -> tuple[str, ...] | None:
         """Of the unit with this name, without ".c"; None where it is for another architecture."""

@@ -6,7 +6,6 @@ in the cache folder (`groupnl_deploy.places`), under a digest of sources, compil
 
 import errno
 import functools
-import os
 import platform
 import subprocess
 import sys
@@ -135,10 +134,8 @@ def _build(target: str, reporter: Reporter) -> LibraryFile:
 
 
 def _run_build(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    # The compiler's own cache, tens of megabytes, lies with ours and not in a folder of its own in the user's home.
-    environment = {"ZIG_GLOBAL_CACHE_DIR": str(cache_dir() / "native" / "zig")} | os.environ
     command = [sys.executable, str(_SOURCES / "build.py"), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def _not_built(target: str, done: "subprocess.CompletedProcess[str]") -> GroupNLError:
