@@ -59,7 +59,7 @@ static int random_size(const gnl_layer *l, gnl_size *size) {
 static void random_channels(gnl_layer *l) {
   l->seeds = random_below(8) ? between(1, 20) : between(20, 70);
   l->given = !random_below(6);
-  l->inputs = l->given ? 1 : random_below(3) ? 2 : between(1, 5);
+  l->inputs = l->given ? 1 : random_below(3) ? 2 : random_below(4) ? between(1, 5) : 8;
   const int copies = random_below(3) ? 2 : between(1, 5);
   l->channels = l->seeds * copies - (copies > 1 && random_below(3) == 0 ? random_below(l->seeds) : 0);
   l->nl_groups = random_below(2) ? 1 : between(1, l->seeds);
