@@ -39,7 +39,7 @@ from export_worker import CLOCKS
 
 from device_agent.machine import this_machine
 from device_agent.manifest import NativeOperators, Parity
-from device_agent.native_choice import choose
+from device_agent.native_choice import CannotRunNative, choose
 from exporters.choices import Level
 from exporters.model_files import Variant, variants
 from exporters.native.nodes import native_operators
@@ -292,23 +292,32 @@ def parsed() -> argparse.Namespace:
     return arguments
 
 
+def version_of(python: str) -> str:
+    """Of its ONNX Runtime. Ends with a sentence where it has none."""
+    command = [python, "-c", "import numpy, onnxruntime; print(onnxruntime.__version__)"]
+    try:
+        found = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        found = ""
+    return found or sys.exit(
+        f"{python} is no Python with onnxruntime and numpy. Make one: python -m venv V; V/bin/pip install …"
+    )
+
+
 def main() -> None:
     arguments = parsed()
-    version = subprocess.run(
-        [arguments.python, "-c", "import onnxruntime; print(onnxruntime.__version__)"],
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout.strip()
-    library = host_library(Silence())
+    version, library = version_of(arguments.python), host_library(Silence())
     runtime = Runtime(arguments.python, arguments.layout, library.path)
     where = Where(TARGETS[TARGET[arguments.layout]], runtime, version, library)
     print(f"{machine()}; graphs run in ONNX Runtime {version}, {arguments.layout} layout, {arguments.clock} time\n")
     results = []
     with tempfile.TemporaryDirectory() as folder:
-        for row in rows(arguments, where, Path(folder)):
-            show(row)
-            results.append(row)
+        try:
+            for row in rows(arguments, where, Path(folder)):
+                show(row)
+                results.append(row)
+        except CannotRunNative as error:
+            sys.exit(f"{error.message} Ask for --layout plain, which every listed runtime runs.")
     print("", *table(results), "", *verdicts(results, where), sep="\n")
     if arguments.json:
         arguments.json.write_text(as_json(results, where))
