@@ -13,7 +13,8 @@ from exporters.costs import Costs, SparseCost
 def table(depthwise, block=16):
     """A target where the depthwise form takes that part of one node's time, whatever the shape."""
     cost = SparseCost(240, 3, 1, 28, 100.0, 100.0 * depthwise)
-    return SimpleNamespace(block=block, costs=Costs("generic", True, "a test", "none", (cost,)))
+    costs = Costs("generic", True, "a test", "none", (cost,))
+    return SimpleNamespace(block=block, columns=True, native_blocks=(0,), costs=costs)
 
 
 FASTER, SLOWER, UNBLOCKED = table(0.1), table(1.5), table(0.1, block=0)
