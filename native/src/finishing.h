@@ -142,7 +142,12 @@ static void finish_map(gnl_map *map, int function, int activation) {
   if (map->seed) seed_passes[normalized][activation](map);
 }
 
+// By halves, so that its error does not grow with the map.
 static float sum_of(const float *y, size_t count) {
+  if (count > 64 * LANES) {
+    const size_t half = count / 2 / LANES * LANES;
+    return sum_of(y, half) + sum_of(y + half, count - half);
+  }
   V sums[4] = {{0}, {0}, {0}, {0}};
   size_t i = 0;
   for (; i + 4 * LANES <= count; i += 4 * LANES)
