@@ -26,7 +26,8 @@ static int band_start(const gnl_layer *l, const gnl_size *z, int band) {
 static int blocked_bands(const gnl_layer *l, const gnl_size *z) {
   const size_t floats = (size_t)z->out_height * z->out_width * blocks_of(l->channels) * LANES;
   int bands = 1;
-  while (bands < BLOCKED_BANDS && 2 * bands * BLOCKED_BAND_ROWS <= band_units(l, z) && 2 * bands * (size_t)BLOCKED_BAND_FLOATS <= floats) bands *= 2;
+  while (bands < BLOCKED_BANDS && 2 * bands * BLOCKED_BAND_ROWS <= band_units(l, z) &&
+         2 * bands * (size_t)BLOCKED_BAND_FLOATS <= floats) bands *= 2;
   return bands;
 }
 
@@ -68,7 +69,8 @@ static void depthwise_band(const gnl_layer *l, const gnl_size *z, const float *p
 }
 
 // The seed maps of the rows `from` … `to` − 1, pixel after pixel.
-static void convolve_seeds(const gnl_layer *l, const gnl_size *z, const float *packed, const float *x, float *seeds, int from, int to) {
+static void convolve_seeds(const gnl_layer *l, const gnl_size *z, const float *packed, const float *x, float *seeds,
+                           int from, int to) {
   const conv_kernels *kernels = conv_kernels_of(&l->window);
   for (int block = 0; block < blocks_of(l->seeds); block++) {
     const convolution c = block_convolution(l, z, packed, x, block);

@@ -104,9 +104,11 @@ INLINE V pixel_outputs(const lane_constants *c, const float *from, size_t step, 
 }
 
 // One block of outputs, and their sum, which is added up in spans for the sake of its rounding.
-INLINE V block_outputs(const seed_maps *s, const float *record, float *y, record_kind kind, source_order order, int function, int activation) {
+INLINE V block_outputs(const seed_maps *s, const float *record, float *y, record_kind kind, source_order order,
+                       int function, int activation) {
   const lane_constants c = constants_of(record);
   const VI source = (VI)ld(record + RECORD_SOURCE * LANES), lane = source - source[0] / LANES * LANES;
+  const VI index = order == SCATTERED ? source : lane;
   const int in_block = order == NEIGHBOURS ? source[0] % LANES : 0;
   const float *from = order == SCATTERED ? s->first : s->first + source[0] / LANES * s->block_step + in_block;
   V total = set1(0);
@@ -114,8 +116,9 @@ INLINE V block_outputs(const seed_maps *s, const float *record, float *y, record
     const int count = least(SPAN, s->pixels - i);
     const float *at = from + i * s->pixel_step;
     float *to = y + (size_t)i * LANES;
-    if (s->inverse) total += pixel_outputs(&c, at, s->pixel_step, order == SCATTERED ? source : lane, order, s->inverse + i, count, kind, function, activation, to);
-    else total += pixel_outputs(&c, at, s->pixel_step, order == SCATTERED ? source : lane, order, NULL, count, kind, function, activation, to);
+    const float *inverse = s->inverse ? s->inverse + i : NULL;
+    if (inverse) total += pixel_outputs(&c, at, s->pixel_step, index, order, inverse, count, kind, function, activation, to);
+    else total += pixel_outputs(&c, at, s->pixel_step, index, order, NULL, count, kind, function, activation, to);
   }
   return total;
 }
@@ -146,7 +149,8 @@ static void all_outputs(const gnl_layer *l, const float *packed, const seed_maps
   for (int block = 0; block < blocks_of(l->channels); block++) {
     const float *record = record_of(l, packed, block);
     const VI kind = (VI)ld(record + RECORD_KIND * LANES);
-    const V total = outputs_kernels[l->activation](s, record, y + block * image, (record_kind)kind[0], (source_order)kind[1], l->function);
+    const V total = outputs_kernels[l->activation](s, record, y + block * image, (record_kind)kind[0],
+                                                   (source_order)kind[1], l->function);
     if (sums) st(sums + block * LANES, ld(sums + block * LANES) + total);
   }
 }

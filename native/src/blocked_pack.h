@@ -62,7 +62,8 @@ static void pack_block_filter(const gnl_layer *l, const float *filters, const fl
 static void pack_lane(const gnl_layer *l, const float *seed, const float *generated, int channel, float *record, int lane) {
   const float turns = l->function == GNL_SINE ? 0.5f : 1;  // of the sine's argument in half turns
   const int t = channel - l->seeds, made = l->channels - l->seeds;
-  int32_t source = channel < l->seeds ? channel : 0, is_seed = t < 0 ? -1 : 0, is_generated = t >= 0 && channel < l->channels ? -1 : 0;
+  int32_t source = channel < l->seeds ? channel : 0;
+  const int32_t is_seed = t < 0 ? -1 : 0, is_generated = t >= 0 && channel < l->channels ? -1 : 0;
   if (is_seed)
     for (int row = 0; row < GNL_SEED_ROWS; row++)
       record[(RECORD_SEED_SCALE + row) * LANES + lane] = seed[(size_t)row * l->seeds + channel];

@@ -178,17 +178,21 @@ INLINE V convolve_rows(const convolution *c, int from, int to, int K, int S, int
   const int out = c->size->out_width, width = c->size->in_width;
   const int stride = S ? S : w->stride_x, reach = (TILE - 1) * stride + (K ? K : (w->width - 1) * w->dilation_x + 1);
   const int left = w->pad_left, tiles = (out + TILE - 1) / TILE, last = most(0, out - TILE);
-  V total = set1(0);
+  V total = set1(0), lost = set1(0);  // by the rounding of earlier sums (Kahan)
   for (int oy = from; oy < to; oy++, y += out * step) {
     const place row = place_of(c, oy);
+    V added = -lost;
     for (int t = 0; t < tiles; t++) {
       const int start = t + 1 < tiles ? t * TILE : last, x = start * stride - left;
       const place p = {row.filter, row.image + (ptrdiff_t)x * LANES, row.rows, most(0, -x), most(0, x + reach - width)};
       V sum[TILE];
       tile_sums(c, p, K, S, order, kernel, sum);
-      if (finished) total += finish_tile(c, sum, least(TILE, out), t * TILE - start, y + (size_t)start * LANES);
+      if (finished) added += finish_tile(c, sum, least(TILE, out), t * TILE - start, y + (size_t)start * LANES);
       else UNROLL for (int i = 0; i < TILE; i++) st(y + (start + i) * step, sum[i]);
     }
+    const V sum_now = total + added;
+    lost = (sum_now - total) - added;
+    total = sum_now;
   }
   return total;
 }
