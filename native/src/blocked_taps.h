@@ -178,10 +178,10 @@ INLINE V convolve_rows(const convolution *c, int from, int to, int K, int S, int
   const int out = c->size->out_width, width = c->size->in_width;
   const int stride = S ? S : w->stride_x, reach = (TILE - 1) * stride + (K ? K : (w->width - 1) * w->dilation_x + 1);
   const int left = w->pad_left, tiles = (out + TILE - 1) / TILE, last = most(0, out - TILE);
-  V total = set1(0), lost = set1(0);  // by the rounding of earlier sums (Kahan)
+  V total = set1(0), some = set1(0);  // sums of all rows and of the last few: less is lost by rounding
   for (int oy = from; oy < to; oy++, y += out * step) {
     const place row = place_of(c, oy);
-    V added = -lost;
+    V added = set1(0);
     for (int t = 0; t < tiles; t++) {
       const int start = t + 1 < tiles ? t * TILE : last, x = start * stride - left;
       const place p = {row.filter, row.image + (ptrdiff_t)x * LANES, row.rows, most(0, -x), most(0, x + reach - width)};
@@ -190,11 +190,10 @@ INLINE V convolve_rows(const convolution *c, int from, int to, int K, int S, int
       if (finished) added += finish_tile(c, sum, least(TILE, out), t * TILE - start, y + (size_t)start * LANES);
       else UNROLL for (int i = 0; i < TILE; i++) st(y + (start + i) * step, sum[i]);
     }
-    const V sum_now = total + added;
-    lost = (sum_now - total) - added;
-    total = sum_now;
+    some += added;
+    if ((oy - from) % 8 == 7) total += some, some = set1(0);
   }
-  return total;
+  return total + some;
 }
 
 typedef V (*conv_kernel)(const convolution *, int from, int to, float *y, size_t step);
