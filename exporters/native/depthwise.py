@@ -8,7 +8,7 @@ from exporters.native.maps import LINE, POST_SCALE, Maps
 from exporters.native.nodes import layer_name, window, write
 from exporters.native.operators import DEPTHWISE
 from exporters.rules.answers import NOT_MINE, Answer, Fired, Refused
-from exporters.rules.graph import Array, NodeBuilder, constant, number, only_output, operand, shape
+from exporters.rules.graph import NodeBuilder, constant, number, only_output, operand, shape
 
 
 def native_depthwise(node: ir.Node) -> Answer:
@@ -25,7 +25,6 @@ def native_depthwise(node: ir.Node) -> Answer:
     if isinstance(how, Refused):
         return Refused(f"{name}: {how.reason}")
     made = only_output(node)
-    assert node.inputs[0] is not None, "a convolution has an input"
     known = followed(made, group)
     last = next(value for value in reversed(known) if _is_scaled(known[value]) and is_closed(made, value))
     scale, shift = known[last].rows[POST_SCALE:]
@@ -43,12 +42,3 @@ def native_depthwise(node: ir.Node) -> Answer:
 def _is_scaled(maps: Maps) -> bool:
     """Whether they are the maps of the convolution in their order, scaled and shifted."""
     return maps.least is None and maps.all_are(LINE) and np.array_equal(maps.source, np.arange(len(maps)))
-
-
-def _scaled(node: ir.Node, weight: Array, bias: Array | None, maps: Maps) -> list[ir.Value]:
-    """Filters and bias with what the maps are scaled and shifted by."""
-    scale, shift = maps.rows[POST_SCALE:]
-    filters = weight.astype(np.float64) * scale.reshape(-1, 1, 1, 1)
-    shifts = shift if bias is None else scale * bias.astype(np.float64) + shift
-    pairs, builder = ((filters, "weight"), (shifts, "bias")), NodeBuilder(node)
-    return [builder.constant(values.astype(np.float32), role) for values, role in pairs]
