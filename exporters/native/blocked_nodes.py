@@ -11,6 +11,7 @@ from exporters.rules.graph import constant, kind, number, number_of_axis, only_o
 
 # What they make of the numbers that pad a block stays finite.
 _KEEPS_ZERO = {"Abs", "Elu", "Erf", "HardSwish", "Identity", "LeakyRelu", "Neg", "Relu", "Sign", "Sin", "Sqrt", "Tanh"}
+_NEEDS_ZERO = {"Exp", "Sqrt"}  # of zero they make a number, of another one perhaps none
 _UNARY = _KEEPS_ZERO | {"Clip", "Cos", "Exp", "HardSigmoid", "Sigmoid", "Softplus"}
 _BINARY = {"Add", "Max", "Min", "Mul", "Sub", "Sum"}
 _POOLS = {"AveragePool", "GlobalAveragePool", "GlobalMaxPool", "MaxPool"}
@@ -63,7 +64,8 @@ def _unary(out: TwoLayouts, node: ir.Node) -> bool:
     source = node.inputs[0]
     if source is None or not out.is_blocked(source):
         return False
-    inputs = [out.blocked(source), *(value and out.plain(value) for value in node.inputs[1:])]
+    standing = out.cleaned if kind(node) in _NEEDS_ZERO else out.blocked
+    inputs = [standing(source), *(value and out.plain(value) for value in node.inputs[1:])]
     made = out.made_blocked(only_output(node), kind(node) in _KEEPS_ZERO and out.is_clean(source))
     out.node(kind(node), inputs, [made], node.attributes)
     return True

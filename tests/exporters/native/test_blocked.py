@@ -212,6 +212,17 @@ def test_whole_blocks_are_put_behind_each_other_where_they_are():
     require_same_everywhere(small, model)
 
 
+@pytest.mark.parametrize("op", ["Exp", "Sqrt"])
+def test_what_pads_a_block_never_becomes_another_thing_than_a_number(op):
+    """Of zeros before the Sub, Sqrt and Exp would make none: -100 has no root, e¹⁰⁰ is infinite."""
+    small = Small(3)
+    shift = small.number(np.full((1, 13, 1, 1), 110.0))  # a convolution in blocks, which leaves zeros
+    above = small.node("Add", small.node("Abs", small.conv("input", 3, 13)), shift)
+    terms = (above, small.number(100.0)) if op == "Sqrt" else (small.number(100.0), above)
+    step = small.node(op, small.node("Sub", *terms))
+    require_same_everywhere(small, small.model(small.conv(step, 13, 16)))
+
+
 @pytest.mark.parametrize("op", ["Mul", "Add", "Sub", "Div", "BatchNormalization"])
 def test_a_step_a_channel_is_a_convolution_in_blocks_and_takes_the_activation_behind_it(op):
     small = Small(3)
