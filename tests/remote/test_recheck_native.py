@@ -106,6 +106,13 @@ def test_a_record_without_native_operators_is_refused(tmp_path: Path) -> None:
         require_artifact(open_artifact(tmp_path / "plain"))
 
 
+def test_the_file_for_more_threads_may_have_nothing_but_operators_of_everybodys(tmp_path: Path) -> None:
+    """Of a network whose only native operators are products, which that file has not."""
+    alone = replace(PLAIN, one_thread_below="1.17")
+    artifact = _with_other_file(native_artifact(tmp_path / "native", alone, replace(OF_8, block=0)), depthwise(None))
+    require_artifact(artifact)
+
+
 def _with_other_file(artifact: Artifact, graph: onnx.ModelProto) -> Artifact:
     path = artifact.directory / OF_8.file
     path.write_bytes(graph.SerializeToString())
