@@ -33,6 +33,8 @@ OrtStatus *gnl_read_optional_image(const gnl_node *, const OrtKernelContext *, s
                                    gnl_tensor *);  // data NULL: there is none
 OrtStatus *gnl_make_output(const gnl_node *, OrtKernelContext *, size_t output, gnl_tensor *);
 OrtStatus *gnl_make_optional_output(const gnl_node *, OrtKernelContext *, size_t output, gnl_tensor *);
+// What a run that fails leaves in an output that is made: not a number. ONNX Runtime 1.15 goes on behind an error.
+void gnl_spoil(const gnl_tensor *);
 
 // Channels rounded up to whole blocks.
 static inline int gnl_padded(int channels, int block) {

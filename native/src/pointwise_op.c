@@ -85,8 +85,11 @@ static OrtStatus *compute(const gnl_node *node, OrtKernelContext *context) {
   r.pixels = (size_t)(r.x.dims[2] * r.x.dims[3]);
   r.bands = kernels->bands(&r.self->product, r.pixels);
   r.scratch_bytes = kernels->scratch_bytes(&r.self->product, r.pixels, r.bands);
-  TRY(gnl_for_each(node, context, one_band, (size_t)r.x.dims[0] * (size_t)r.bands, &r));
-  return r.starved ? gnl_fail(node, "there is no memory for %zu bytes to work in", r.scratch_bytes) : NULL;
+  OrtStatus *status = gnl_for_each(node, context, one_band, (size_t)r.x.dims[0] * (size_t)r.bands, &r);
+  if (status == NULL && r.starved)
+    status = gnl_fail(node, "there is no memory for %zu bytes to work in", r.scratch_bytes);
+  if (status != NULL) gnl_spoil(&r.y);
+  return status;
 }
 
 const gnl_operator gnl_pointwise_operator = {.name = "Pointwise",

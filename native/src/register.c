@@ -55,7 +55,8 @@ static OrtStatus *compute(void *kernel, OrtKernelContext *context) {
   return node->operator->compute(node, context);
 }
 
-// Interface 15 takes no errors of us: the reason is logged, and the outputs stay unset, which fails the run.
+// Interface 15 takes no errors of us: the reason is logged, and the outputs stay unset, which fails the run, or
+// are no numbers.
 static void log_15(const OrtApi *api, const OrtLogger *logger, OrtStatus *reason) {
   OrtStatus *failed = api->Logger_LogMessage(logger, ORT_LOG_ERROR, api->GetErrorMessage(reason), "", 0, "");
   if (failed != NULL) api->ReleaseStatus(failed);

@@ -295,6 +295,7 @@ _OF_WINDOWS: Wrong = (
     ({"strides": (1, -2)}, "strides is -2"),
     ({"strides": (1,)}, "2 whole numbers"),
     ({"strides": (2**33, 1)}, "strides is"),
+    ({"strides": (2**14, 2**14)}, "there is no memory for"),
     ({"dilations": (0, 1)}, "dilations is 0"),
     ({"dilations": (2**14, 1)}, "reach over 32768 x 2"),
     ({"dilations": (1, 2**40)}, "dilations is"),
