@@ -42,6 +42,9 @@ NO_CODE = {"text", "csv", "json"}
 OF_OTHERS = {"python3", "source", "ssh", "scp", "printf", "sudo", "cd", "mkdir", "cp", "git"}
 OF_OTHERS |= {"pip", ".venv/bin/pip", "~/.groupnl-venv/bin/pip"}
 
+# Programs for a device with a model on it: `tests/device_agent/test_native_bench.py` pushes one and runs them.
+ON_A_DEVICE = {"native.md"}
+
 
 @dataclass(frozen=True)
 class Block:
@@ -183,7 +186,11 @@ def _like_timm(name: str) -> nn.Module:
     return create_model(model_spec("mobilenetv3_large_100", "standard", width=0.25))
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if any(block.page == page for block in of("python"))], ids=str)
+def on_this_machine(page: Path) -> bool:
+    return page.name not in ON_A_DEVICE and any(block.page == page for block in of("python"))
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if on_this_machine(page)], ids=str)
 def test_python_runs(page, monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(tmp_path)
     run_python(page, monkeypatch)
