@@ -166,5 +166,5 @@ def _on_one_thread(model: NativeModel, runtime: str) -> bool:
 
 def release(version: str) -> tuple[int, ...]:
     """The numbers that a version begins with: (1, 32, 0) of "1.32.0.dev1"."""
-    found = re.match(r"\d+(\.\d+)*", version)
+    found = re.match(r"\d{1,9}(?!\d)(\.\d{1,9}(?!\d))*", version)  # more digits are no version's
     return tuple(map(int, found[0].split("."))) if found else ()

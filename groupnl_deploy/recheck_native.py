@@ -17,6 +17,8 @@ def of_native(manifest: ArtifactManifest, graphs: Mapping[str, GraphFacts]) -> I
         if first.native:
             yield f"its graph has native operators ({_counted(first.native)}), and it has no record of them"
         return
+    if manifest.optimize != "native":
+        yield f"its level is {manifest.optimize}, and it has native operators"
     if native.domain != DOMAIN:
         yield f"its native operators are of {native.domain}, and ours are of {DOMAIN}"
     if native.operators != first.native:
@@ -35,6 +37,8 @@ def _of_runtimes(model: NativeModel) -> Iterator[str]:
     said = (model.oldest_runtime, model.newest_runtime, model.one_thread_below)
     if not all(release(version) for version in said if version is not None):
         yield f"its file {model.file} is for the runtimes {', '.join(map(str, said))}, which are none"
+    elif model.newest_runtime is None and model.block:
+        yield f"its file {model.file} is in blocks and for any newer runtime, and blocks are an inner matter of each"
     elif model.newest_runtime is not None and release(model.newest_runtime) < release(model.oldest_runtime):
         yield f"its file {model.file} is for no runtime from {model.oldest_runtime} to {model.newest_runtime}"
 
@@ -52,14 +56,18 @@ def _of_layout(model: NativeModel, graph: GraphFacts) -> Iterator[str]:
 
 
 def _of_version(native: NativeOperators, model: NativeModel, graph: GraphFacts) -> Iterator[str]:
-    for_threads = native.models[0].one_thread_below is not None and model != native.models[0] and not model.block
-    if not graph.native:
-        if not for_threads:  # one in whose place other models run with several threads may have been all products
-            yield f"its file {model.file} has no native operator"
-    elif graph.native_version != native.version:
+    if not graph.native and not _is_for_threads(native, model):
+        yield f"its file {model.file} has no native operator"
+    elif graph.native and graph.native_version != native.version:
         yield (
             f"its native operators are of version {native.version}, and those of {model.file} of {graph.native_version}"
         )
+
+
+def _is_for_threads(native: NativeOperators, model: NativeModel) -> bool:
+    """Whether it runs with several threads in place of the first, whose products it has not, nor perhaps any other."""
+    first = native.models[0]
+    return model != first and not model.block and first.one_thread_below is not None
 
 
 def _counted(operators: Mapping[str, int]) -> str:

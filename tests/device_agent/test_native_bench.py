@@ -28,7 +28,7 @@ pytestmark = pytest.mark.usefixtures("native_cache")
 ROOT = Path(__file__).parents[2]
 SHORT = ["--idle", "0", "--warmup", "0", "--seconds", "0", "--iterations", "3", "--threads", "1"]
 OTHER_BLOCK = 8 if this_machine().block == 16 else 16
-OTHER = NativeModel("model.onnx", OTHER_BLOCK, "1.15.1")
+OTHER = NativeModel("model.onnx", OTHER_BLOCK, "1.15.1", "1.32.0")
 
 
 def groupnl(*words: object) -> Any:

@@ -102,6 +102,10 @@ def test_a_version_is_compared_by_the_numbers_it_begins_with(version: str, numbe
     assert release(version) == numbers
 
 
+def test_thousands_of_digits_are_no_version() -> None:
+    assert release("9" * 5000) == () and release("1." + "2" * 5000) == (1,)
+
+
 V3 = "avx avx2 fma f16c bmi1 bmi2 movbe abm"
 V4 = f"{V3} avx512f avx512dq avx512cd avx512bw avx512vl"
 

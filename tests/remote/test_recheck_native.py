@@ -45,6 +45,7 @@ CLAIMS: list[tuple[dict[str, Any], str]] = [
     ({"models": (replace(OF_16, block=0), OF_8)}, "model.onnx is in blocks of 0, and the graph of 16"),
     ({"models": (replace(OF_16, block=4), OF_8)}, "blocks of 4, which no processor has"),
     ({"models": (OF_16, replace(OF_8, oldest_runtime="any"))}, "model-8.onnx is for the runtimes any, 1.32.0, None"),
+    ({"models": (OF_16, replace(OF_8, newest_runtime=None))}, "model-8.onnx is in blocks and for any newer runtime"),
     ({"models": (OF_16, replace(OF_8, newest_runtime="1.19"))}, "for no runtime from 1.20.1 to 1.19"),
 ]
 
@@ -86,6 +87,13 @@ def test_another_file_is_held_against_its_record_too(artifact: Artifact, edit: s
     words = {"another output": "have other inputs or outputs", "an operator of everybody's": "has no native operator"}
     with pytest.raises(VerificationFailed, match=words[edit]):
         require_artifact(_with_other_file(artifact, graph))
+
+
+def test_another_level_has_no_native_operators(artifact: Artifact) -> None:
+    """The rule for specifications says nothing of an artifact of somebody else's file."""
+    write_manifest(artifact.directory, replace(artifact.manifest, optimize="full"))
+    with pytest.raises(VerificationFailed, match="its level is full, and it has native operators"):
+        require_artifact(open_artifact(artifact.directory))
 
 
 def test_native_operators_without_a_record_are_refused(tmp_path: Path) -> None:
