@@ -15,7 +15,7 @@ ON_ARM = Target("linux-aarch64", "linux", "aarch64", "aarch64-linux-musl")
 """Programs of their own, which an emulator runs without a root file system."""
 
 _SANITIZED = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer")
-_PROGRAMS = ("fuzz_", "check_", "time_")  # other files are parts of them
+_PROGRAMS = ("fuzz_", "check_", "time_", "count_")  # other files are parts of them
 _OF_FUNCTIONS = ("check_functions", "time_functions")  # one for each instruction set
 _MOST_KEPT = 4
 
@@ -34,6 +34,11 @@ class Programs:
     def check_of_functions(self, instructions: str) -> Path:
         """That of one instruction set."""
         return self.folder / f"check_functions-{instructions}"
+
+    @property
+    def counter(self) -> Path:
+        """That which runs one layer for an emulator that counts."""
+        return self.folder / "count_layer"
 
     def timers(self, instructions: str) -> list[Path]:
         """Those that time the kernels and functions of one instruction set: the second is for it alone."""
@@ -75,7 +80,7 @@ class _Builder:
         out.mkdir()
         parts = [path for path in CHECKS.glob("*.c") if not path.stem.startswith(_PROGRAMS)]
         common = [*self.kernels(), *self.units(parts)]
-        for main in self.units([*CHECKS.glob("fuzz_*.c"), CHECKS / "time_layer.c"]):
+        for main in self.units([*CHECKS.glob("fuzz_*.c"), CHECKS / "time_layer.c", CHECKS / "count_layer.c"]):
             self.link([main, *common], out / main.stem)
         for name, instructions in itertools.product(_OF_FUNCTIONS, sets):
             unit = self.work / f"isa_{instructions}.c"  # its name decides the flags

@@ -70,7 +70,7 @@ def check(arguments: argparse.Namespace) -> int:
     has = ["neon", "portable"] if on_arm else sets_of_this_processor()
     if missing := [name for name in arguments.set or () if name not in has]:
         raise NotBuilt(f"There is no {', '.join(missing)} here.", f"There is {', '.join(has)}.")
-    sets, emulator = arguments.set or has, _emulator() if on_arm else ()
+    sets, emulator = arguments.set or has, arm_emulator() if on_arm else ()
     compiler = find_compiler("zig" if on_arm else "cc" if arguments.sanitize else arguments.compiler)
     programs = programs_for(ON_ARM if on_arm else host(), compiler, sets, arguments.sanitize)
     if arguments.time:
@@ -92,7 +92,8 @@ def _fails(command: list[str], whole: bool = False) -> bool:
     return done.returncode != 0
 
 
-def _emulator() -> tuple[str, ...]:
+def arm_emulator() -> tuple[str, ...]:
+    """The command of Debian's emulator. Raises `NotBuilt` where there is none."""
     path = shutil.which("qemu-aarch64") or shutil.which("qemu-aarch64-static")
     if path is None:
         raise NotBuilt("There is no emulator of a 64-bit Arm here.", "Install it: apt-get install qemu-user")
