@@ -1,12 +1,20 @@
-"""What the level native would make of a graph that is exported at full, for a board that nobody has measured it on."""
+"""What the level native would make of a graph that is exported at full, and that it made nothing of another."""
 
 import onnx
 import onnx_ir as ir
 
+from device_agent.manifest import NativeOperators
 from exporters.choices import Level
 from exporters.native.nodes import native_operators
 from exporters.optimize import passes
 from exporters.targets.base import Target
+
+
+def nothing_native(level: Level, native: NativeOperators | None) -> str | None:
+    """A sentence for whoever asked for native operators and got none; None for everybody else."""
+    if level != "native" or native is not None:
+        return None
+    return "It has no operator of ours, for no layer of it is one: it is what --optimize full makes of it."
 
 
 def gain_of_native(model: onnx.ModelProto, level: Level, target: Target) -> str | None:

@@ -30,7 +30,7 @@ from exporters.choices import (
     OUTPUT_NAME,
 )
 from exporters.errors import BatchBaked, ParityError
-from exporters.gain import gain_of_native
+from exporters.gain import gain_of_native, nothing_native
 from exporters.model_files import write_models
 from exporters.onnx_exporter import export_onnx, opset_of
 from exporters.onnx_failures import require_fits_one_file
@@ -206,10 +206,10 @@ def _write_onnx(job: _Job, tell: Task) -> _Exported:
     except BatchBaked as error:
         said = f" While tracing, torch warned: {warned[0]}." if warned else ""
         raise BatchBaked(error.message + said, error.remedy) from error
-    gain = gain_of_native(raw, asked.optimize, target)
-    if gain is not None:
-        job.watcher.note(gain)
     made = write_models(job.folder, best, asked.optimize, target, proof)
+    for remark in (gain_of_native(raw, asked.optimize, target), nothing_native(asked.optimize, made.native)):
+        if remark is not None:
+            job.watcher.note(remark)
     model = made.best.model
     return _Exported(
         made.files, made.best.parity, made.best.passes, opset_of(model), model.ir_version, native=made.native

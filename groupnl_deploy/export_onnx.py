@@ -20,7 +20,7 @@ from device_agent.manifest import (
 )
 from exporters.artifact import Artifact, open_artifact, write_manifest
 from exporters.errors import OnnxRefused
-from exporters.gain import gain_of_native
+from exporters.gain import gain_of_native, nothing_native
 from exporters.model_files import Written, write_models
 from exporters.onnx_exporter import opset_of
 from exporters.optimize import optimize
@@ -112,12 +112,11 @@ def export_own_onnx(
             watcher.note(note)
         proof = partial(prove_onnx, reference, register=registration(options.optimize, watcher))
         best = optimize(graph, proof, options.optimize, target, bisect, tell)
-        gain = gain_of_native(graph, options.optimize, target)
-        if gain is not None:
-            watcher.note(gain)
-        _write(
-            folder, file, inputs, chosen, right, write_models(folder, best, options.optimize, target, proof), options
-        )
+        made = write_models(folder, best, options.optimize, target, proof)
+        for remark in (gain_of_native(graph, options.optimize, target), nothing_native(options.optimize, made.native)):
+            if remark is not None:
+                watcher.note(remark)
+        _write(folder, file, inputs, chosen, right, made, options)
     return open_artifact(out)
 
 

@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
+from device_agent.manifest import NativeOperators
 from exporters import gain
-from exporters.gain import gain_of_native
+from exporters.gain import gain_of_native, nothing_native
 from exporters.onnx_exporter import export_onnx
 from exporters.targets import TARGETS
 from groupnl_deploy.models.layers.shape import ConvShape
@@ -25,6 +26,12 @@ def test_it_says_nothing_where_there_is_nothing_to_say():
     assert gain_of_native(raw(), "native", PLAIN) is None
     assert gain_of_native(raw(), "full", TARGETS["generic"]) is None
     assert gain_of_native(raw(method="standard"), "full", PLAIN) is None
+
+
+def test_who_asked_for_operators_of_ours_and_got_none_is_told():
+    assert "what --optimize full makes of it" in (nothing_native("native", None) or "")
+    some = NativeOperators("groupnl.native", 1, {"Depthwise": 1}, ())
+    assert nothing_native("native", some) is None and nothing_native("full", None) is None
 
 
 def test_it_says_nothing_where_somebody_has_measured_on_the_board(monkeypatch):
