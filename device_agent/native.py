@@ -23,7 +23,7 @@ LIBRARIES_FILE = "libraries.json"
 System = Literal["linux", "macos"]
 
 _MOST_BYTES = 64_000_000  # what is larger is no library of ours, and is not read into memory
-_ready: dict[str, str] = {}
+_ready: dict[str, "_Kept"] = {}
 _readying = threading.Lock()
 
 
@@ -90,14 +90,30 @@ def open_verified(path: Path, sha256: str) -> str:
     """A path from which exactly the bytes of this digest are loaded, whatever happens to the file meanwhile.
 
     They are read once, hashed, and kept where nobody can change them: on Linux in sealed memory, elsewhere as a copy in
-    a folder of this process's own. Either stays until the process ends, and every later call has it: the loader of the
-    system takes two paths that are spelled alike for one library. Raises `NotThisLibrary`.
+    a folder of this process's own. Either stays until the process ends or closes it, and every later call has it: the
+    loader of the system takes two paths that are spelled alike for one library. Raises `NotThisLibrary`.
     """
     with _readying:
-        if sha256 not in _ready:
+        if sha256 not in _ready or _identity(_ready[sha256].path) != _ready[sha256].identity:
             data = _read(path, sha256)
-            _ready[sha256] = _sealed(data) or _private_copy(data)
-        return _ready[sha256]
+            kept = _sealed(data) or _private_copy(data)
+            _ready[sha256] = _Kept(kept, _identity(kept))
+        return _ready[sha256].path
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """Where bytes lie that were hashed, and which file that is: a program may close it, as daemons close everything."""
+
+    path: str
+    identity: tuple[int, int] | None
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    with suppress(OSError):
+        found = Path(path).stat()
+        return found.st_dev, found.st_ino
+    return None
 
 
 def _read(path: Path, sha256: str) -> bytes:

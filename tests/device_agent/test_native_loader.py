@@ -60,6 +60,19 @@ def test_what_was_hashed_is_loaded_whatever_happens_to_the_file(
 
 
 @pytest.mark.usefixtures("unready")
+def test_a_program_that_closed_what_it_does_not_know_loads_the_library_again(named: Path) -> None:
+    """As daemons close; another file soon has the number, and must not be loaded in its place."""
+    loaded = open_verified(named, named.name)
+    number = int(Path(loaded).name)
+    with named.with_name("another").open("wb") as another:
+        os.dup2(another.fileno(), number)
+        again = open_verified(named, named.name)
+        os.close(number)
+    assert hashlib.sha256(Path(again).read_bytes()).hexdigest() == named.name
+    np.testing.assert_allclose(answers(named), right(), atol=1e-5)
+
+
+@pytest.mark.usefixtures("unready")
 def test_sealed_memory_cannot_be_written_to(named: Path) -> None:
     loaded = open_verified(named, named.name)
     for change in (lambda: Path(loaded).write_bytes(b"x"), lambda: os.truncate(loaded, 0)):
