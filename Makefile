@@ -29,9 +29,10 @@ $(ZOO): $(STAMP)
 		$$($(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["zoo"])')
 	touch $(ZOO)
 
-# The library of native operators for this machine, built and kept where groupnl finds it (docs/native.md).
+# The library of native operators for this machine, built unless it is kept where groupnl finds it (docs/native.md).
 native: setup
-	$(BIN)/python native/build.py
+	@$(BIN)/python -c 'from groupnl_deploy.native.libraries import host_library; \
+		from groupnl_deploy.progress import Silence; print(host_library(Silence()).path)'
 
 # What is in the tree and cannot be in a wheel of this version, old libraries and modules that are gone, is removed first.
 LIBRARIES := groupnl_deploy/native/libraries
@@ -79,11 +80,11 @@ ALONE = $(sort $(shell grep -rl --include='test_*.py' 'mark\.alone' tests))
 THREE_AT_A_TIME := OMP_NUM_THREADS=1 $(PYTEST) -n 3 --dist worksteal
 FOUR_WAITING = OMP_NUM_THREADS=1 $(PYTEST) -n 4 --dist worksteal $(ALONE)
 
-test: lint types imports
+test: lint types imports native
 	$(THREE_AT_A_TIME) -m 'not slow and not alone'
 	$(FOUR_WAITING) -m 'not slow and alone'
 
-test-all: lint types imports zoo native-fuzz native-sanitize runtimes
+test-all: lint types imports zoo native native-fuzz native-sanitize runtimes
 	$(THREE_AT_A_TIME) -m 'not alone'
 	$(FOUR_WAITING) -m alone
 

@@ -254,7 +254,8 @@ class NativeModel:
         file: its name. The first is in the role "model", others in the role "other_model".
         block: of the layout in blocks that its tensors have; 0 for the plain layout, which every processor reads.
         oldest_runtime: the oldest ONNX Runtime that it was tried in, or that reads it.
-        newest_runtime: the newest, where the layout is an inner matter of the runtime's; null for any newer one.
+        newest_runtime: the newest, where the layout is an inner matter of the runtime's; null for any newer one. 1.32
+            stands for all of its patch releases.
         one_thread_below: in a runtime older than this its operators run on one thread only, so that it is for
             benchmarks with one thread there; null where that is so of no operator.
         proof: "run" where the file itself ran in the proof; "decoded" where this host has another block, so that the

@@ -142,11 +142,16 @@ def _of_runtime(models: Sequence[NativeModel], runtime: str) -> list[NativeModel
 
 
 def _reads(model: NativeModel, runtime: str) -> bool:
-    """Whether the runtime is in the closed range; one whose end is 1.32 includes 1.32.1."""
+    """Whether the runtime is in the closed range."""
     if release(runtime) < release(model.oldest_runtime):
         return False
-    newest = release(model.newest_runtime) if model.newest_runtime else ()
-    return release(runtime)[: len(newest)] <= newest
+    return model.newest_runtime is None or not is_newer(runtime, model.newest_runtime)
+
+
+def is_newer(version: str, end: str) -> bool:
+    """Whether a version is beyond the end of a range, by the numbers that the end has: 1.32.1 is not beyond 1.32."""
+    newest = release(end)
+    return release(version)[: len(newest)] > newest
 
 
 def _of_threads(models: Sequence[NativeModel], runtime: str, threads: int) -> list[NativeModel]:

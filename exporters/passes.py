@@ -172,8 +172,8 @@ def _offer(
 
 
 def _counted(reasons: Counter[str]) -> tuple[str, ...]:
-    times = {1: "once", 2: "twice"}
-    return tuple(f"{reason} ({times.get(n, f'{n} times')})" for reason, n in sorted(reasons.items()) if reason)
+    times = {1: "", 2: " (twice)"}
+    return tuple(f"{reason}{times.get(n, f' ({n} times)')}" for reason, n in sorted(reasons.items()) if reason)
 
 
 def _structure(model: onnx.ModelProto) -> list[bytes]:

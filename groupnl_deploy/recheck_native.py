@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from device_agent.manifest import ArtifactManifest, NativeModel, NativeOperators
-from device_agent.native_choice import release
+from device_agent.native_choice import is_newer, release
 from exporters.graph_facts import GraphFacts
 from exporters.native.operators import DOMAIN
 
@@ -39,7 +39,7 @@ def _of_runtimes(model: NativeModel) -> Iterator[str]:
         yield f"its file {model.file} is for the runtimes {', '.join(map(str, said))}, which are none"
     elif model.newest_runtime is None and model.block:
         yield f"its file {model.file} is in blocks and for any newer runtime, and blocks are an inner matter of each"
-    elif model.newest_runtime is not None and release(model.newest_runtime) < release(model.oldest_runtime):
+    elif model.newest_runtime is not None and is_newer(model.oldest_runtime, model.newest_runtime):
         yield f"its file {model.file} is for no runtime from {model.oldest_runtime} to {model.newest_runtime}"
 
 

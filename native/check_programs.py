@@ -15,8 +15,13 @@ ON_ARM = Target("linux-aarch64", "linux", "aarch64", "aarch64-linux-musl")
 """Programs of their own, which an emulator runs without a root file system."""
 
 _SANITIZED = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer")
-_PROGRAMS = ("fuzz_", "check_", "time_", "count_")  # other files are parts of them
-_OF_FUNCTIONS = ("check_functions", "time_functions")  # one for each instruction set
+Kinds = tuple[str, ...]
+"""What the names of programs begin with."""
+OF_CHECKS: Kinds = ("fuzz_", "check_")
+OF_TIMES: Kinds = ("time_",)
+OF_COUNTS: Kinds = ("count_",)
+_PROGRAMS = OF_CHECKS + OF_TIMES + OF_COUNTS  # other files are parts of them
+_OF_FUNCTIONS = {"check_functions", "time_functions"}  # one for each instruction set
 _MOST_KEPT = 4
 
 
@@ -45,23 +50,23 @@ class Programs:
         return [self.folder / "time_layer", self.folder / f"time_functions-{instructions}"]
 
 
-def programs_for(target: Target, compiler: Compiler, sets: list[str], sanitize: bool) -> Programs:
-    """Those of these sources, built unless they are kept from before. Raises `NotBuilt`."""
-    folder = kept() / "checks" / _key(target, compiler, sets, sanitize)
+def programs_for(target: Target, compiler: Compiler, sets: list[str], kinds: Kinds, sanitize: bool = False) -> Programs:
+    """Those kinds of these sources, built unless they are kept from before. Raises `NotBuilt`."""
+    folder = kept() / "checks" / _key(target, compiler, sets, kinds, sanitize)
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".new-", dir=folder.parent, ignore_cleanup_errors=True) as temporary:
             work = Path(temporary)
-            _Builder(target, compiler, work, _SANITIZED if sanitize else ()).build(sets, work / "made")
+            _Builder(target, compiler, work, _SANITIZED if sanitize else ()).build(kinds, sets, work / "made")
             if not folder.exists():
                 (work / "made").rename(folder)
         forget_all_but(_MOST_KEPT, folder.parent)
     return Programs(folder)
 
 
-def _key(target: Target, compiler: Compiler, sets: list[str], sanitize: bool) -> str:
+def _key(target: Target, compiler: Compiler, sets: list[str], kinds: Kinds, sanitize: bool) -> str:
     """A digest of all that decides the programs' bytes."""
-    digest = hashlib.sha256(f"{key(target, compiler)} {target.triple} {sets} {sanitize}\n".encode())
+    digest = hashlib.sha256(f"{key(target, compiler)} {target.triple} {sets} {kinds} {sanitize}\n".encode())
     for path in sorted(CHECKS.glob("*.[ch]")):
         digest.update(f"{path.name}\n{path.stat().st_size}\n".encode())
         digest.update(path.read_bytes())
@@ -75,14 +80,15 @@ class _Builder:
     work: Path
     flags: tuple[str, ...]  # for compiling and linking
 
-    def build(self, sets: list[str], out: Path) -> None:
-        """All of them, into a folder that is made."""
+    def build(self, kinds: Kinds, sets: list[str], out: Path) -> None:
+        """All of these kinds, into a folder that is made."""
         out.mkdir()
         parts = [path for path in CHECKS.glob("*.c") if not path.stem.startswith(_PROGRAMS)]
         common = [*self.kernels(), *self.units(parts)]
-        for main in self.units([*CHECKS.glob("fuzz_*.c"), CHECKS / "time_layer.c", CHECKS / "count_layer.c"]):
+        mains = [path for path in CHECKS.glob("*.c") if path.stem.startswith(kinds)]
+        for main in self.units([path for path in mains if path.stem not in _OF_FUNCTIONS]):
             self.link([main, *common], out / main.stem)
-        for name, instructions in itertools.product(_OF_FUNCTIONS, sets):
+        for name, instructions in itertools.product(sorted(_OF_FUNCTIONS & {path.stem for path in mains}), sets):
             unit = self.work / f"isa_{instructions}.c"  # its name decides the flags
             unit.write_bytes((CHECKS / f"{name}.c").read_bytes())
             objects = self.units([unit], f'-DVECTORS="vector_{instructions}.h"')

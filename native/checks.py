@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from check_programs import ON_ARM, Programs, programs_for
+from check_programs import OF_CHECKS, OF_TIMES, ON_ARM, Programs, programs_for
 
 from compilers import find_compiler
 from targets import NotBuilt, host
@@ -72,7 +72,8 @@ def check(arguments: argparse.Namespace) -> int:
         raise NotBuilt(f"There is no {', '.join(missing)} here.", f"There is {', '.join(has)}.")
     sets, emulator = arguments.set or has, arm_emulator() if on_arm else ()
     compiler = find_compiler("zig" if on_arm else "cc" if arguments.sanitize else arguments.compiler)
-    programs = programs_for(ON_ARM if on_arm else host(), compiler, sets, arguments.sanitize)
+    kinds = OF_TIMES if arguments.time else OF_CHECKS
+    programs = programs_for(ON_ARM if on_arm else host(), compiler, sets, kinds, arguments.sanitize)
     if arguments.time:
         return sum(_fails([*emulator, *command], whole=True) for command in timings(programs, sets))
     with ThreadPoolExecutor(os.cpu_count()) as pool:

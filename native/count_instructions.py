@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from check_programs import ON_ARM, programs_for
+from check_programs import OF_COUNTS, ON_ARM, programs_for
 from checks import arm_emulator
 
 from compilers import find_compiler
@@ -40,7 +40,7 @@ def main() -> None:
     """A row for each window: instructions for each number of a layer's output."""
     try:
         (emulator,) = map(Path, arm_emulator())
-        counter = programs_for(ON_ARM, find_compiler("zig"), ["neon", "portable"], False).counter
+        counter = programs_for(ON_ARM, find_compiler("zig"), ["neon", "portable"], OF_COUNTS).counter
     except NotBuilt as error:
         sys.exit(f"{error.message}\n{error.remedy}")
     print("instructions for each output, NEON:  " + "  ".join(f"{kind:>10}" for kind in _KINDS))

@@ -14,7 +14,7 @@ from onnx import TensorProto, helper
 from exporters.native.operators import RUNTIME_DOMAIN
 from exporters.parity import session_of
 
-NEWEST_TRIED = "1.32.0"
+NEWEST_TRIED = "1.32"  # 1.32.0; patch releases count as tried
 WITH_HARD_SWISH = "1.30.0"  # the first whose convolution in blocks has HardSwish inside (1.29.0 refuses it)
 _BLOCKS = (16, 8)
 

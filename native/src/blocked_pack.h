@@ -51,7 +51,7 @@ static void pack_block_filter(const gnl_layer *l, const float *filters, const fl
   const int taps = window_taps(l), apart = stands_apart(l, block);
   for (int lane = 0; lane < LANES; lane++) {
     const size_t channel = ((size_t)block * l->inputs + part) * LANES + lane;
-    const size_t seed = apart ? (size_t)block * LANES + lane : channel / l->inputs, input = apart ? part : channel % l->inputs;
+    const size_t seed = apart ? (size_t)block * LANES + lane : channel / l->inputs, input = apart ? (size_t)part : channel % l->inputs;
     const float by = seed < (size_t)l->seeds && scale ? scale[seed] : 1;
     for (int tap = 0; tap < taps; tap++)
       to[tap * LANES + lane] = seed < (size_t)l->seeds ? by * filters[(seed * l->inputs + input) * taps + tap] : 0;

@@ -19,11 +19,15 @@
 
 // Before a loop whose number of turns is known: an array of sums stays in registers only where its loops are unrolled.
 #if defined(__clang__)
-#define UNROLL _Pragma("clang loop unroll(full)")
 #define NO_UNROLL _Pragma("clang loop unroll(disable)")
+#ifndef UNROLL
+#define UNROLL _Pragma("clang loop unroll(full)")
+#endif
 #else
-#define UNROLL _Pragma("GCC unroll 64")
 #define NO_UNROLL _Pragma("GCC unroll 1")
+#ifndef UNROLL
+#define UNROLL _Pragma("GCC unroll 64")
+#endif
 #endif
 
 typedef float V __attribute__((vector_size(4 * LANES)));

@@ -5,6 +5,7 @@
 #include <emmintrin.h>
 #else
 #include <math.h>
+#define UNROLL  // a processor with another unit beside this one; with functions lane by lane compilers refuse to unroll
 #endif
 
 #include "vector.h"

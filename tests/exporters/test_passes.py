@@ -28,9 +28,9 @@ def once(answer):
     "answer, fired, notes, refusals",
     [
         (Fired(), 1, (), ()),
-        (Fired("a choice"), 1, ("a choice (once)",), ()),
+        (Fired("a choice"), 1, ("a choice",), ()),
         (NOT_MINE, 0, (), ()),
-        (Refused("a reason"), 0, (), ("a reason (once)",)),
+        (Refused("a reason"), 0, (), ("a reason",)),
     ],
 )
 def test_each_answer_is_counted_as_what_it_is(answer, fired, notes, refusals) -> None:

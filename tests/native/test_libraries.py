@@ -60,6 +60,7 @@ def test_a_checkout_builds_once_and_says_so(checkout: Path) -> None:
     assert len(said.notes) == 1
 
 
+@pytest.mark.slow
 def test_other_sources_are_another_library(checkout: Path) -> None:
     first = host_library(Said())
     with (checkout / "native" / "src" / "two.c").open("a") as stream:
@@ -69,7 +70,7 @@ def test_other_sources_are_another_library(checkout: Path) -> None:
     assert host_library(Said()).path != first.path
 
 
-@pytest.mark.parametrize("damage", ["cut", "altered", "gone", "record"])
+@pytest.mark.parametrize("damage", ["altered", "gone", *(pytest.param(damage, marks=pytest.mark.slow) for damage in ("cut", "record"))])
 def test_a_damaged_one_is_built_again(checkout: Path, damage: str) -> None:
     built = host_library(Said())
     data = built.path.read_bytes()
@@ -137,7 +138,7 @@ def test_a_cache_that_cannot_be_written_names_the_variable_that_moves_it(
 
 
 @pytest.mark.root
-@pytest.mark.parametrize("kilobytes", [4, 8])
+@pytest.mark.parametrize("kilobytes", [4, pytest.param(8, marks=pytest.mark.slow)])
 def test_a_full_cache(checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kilobytes: int) -> None:
     if os.geteuid() != 0:
         pytest.skip("needs root to mount a small file system")

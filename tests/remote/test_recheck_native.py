@@ -34,6 +34,8 @@ def edited(artifact: Artifact, **changes: Any) -> Artifact:
 def test_what_an_export_wrote_is_so(artifact: Artifact, tmp_path: Path) -> None:
     require_artifact(artifact)
     require_artifact(native_artifact(tmp_path / "plain"))
+    of_one_release = replace(OF_16, oldest_runtime="1.32.0", newest_runtime="1.32")
+    require_artifact(edited(artifact, models=(of_one_release, OF_8)))
 
 
 CLAIMS: list[tuple[dict[str, Any], str]] = [

@@ -68,7 +68,11 @@ def network(name, method, semantics="released", width=None, pixels=None):
 
 
 @pytest.mark.parametrize(
-    "method, semantics, batch", [("groupnl-sparse", "released", "dynamic"), ("standard", "released", "1")]
+    "method, semantics, batch",
+    [
+        ("groupnl-sparse", "released", "dynamic"),
+        pytest.param("standard", "released", "1", marks=pytest.mark.slow),
+    ],
 )
 def test_a_small_network_is_proved_with_the_library(operators, method, semantics, batch):
     model, inputs = network("mobilenetv3_large_100", method, semantics, 0.25, 64)
