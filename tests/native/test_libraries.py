@@ -70,7 +70,9 @@ def test_other_sources_are_another_library(checkout: Path) -> None:
     assert host_library(Said()).path != first.path
 
 
-@pytest.mark.parametrize("damage", ["altered", "gone", *(pytest.param(damage, marks=pytest.mark.slow) for damage in ("cut", "record"))])
+@pytest.mark.parametrize(
+    "damage", ["altered", "gone", *(pytest.param(damage, marks=pytest.mark.slow) for damage in ("cut", "record"))]
+)
 def test_a_damaged_one_is_built_again(checkout: Path, damage: str) -> None:
     built = host_library(Said())
     data = built.path.read_bytes()
