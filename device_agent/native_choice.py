@@ -137,8 +137,15 @@ def _of_runtime(models: Sequence[NativeModel], runtime: str) -> list[NativeModel
         "native_runtime",
         f"The model {first.file} runs in ONNX Runtime {first.oldest_runtime} {newest}, and the device has {runtime}.",
         f"Install onnxruntime {first.newest_runtime or first.oldest_runtime} on the device; or export with --target "
-        f"generic, which is for every runtime, and push that.",
+        f"{_target_for(runtime)}, and push that.",
     )
+
+
+def _target_for(runtime: str) -> str:
+    """The target whose native graphs this runtime reads, whatever its layout, and why."""
+    if release(runtime) < (1, 17):
+        return "rpi4, which is for ONNX Runtime 1.15.1 and newer"
+    return "generic, which is for ONNX Runtime 1.17 and newer"
 
 
 def _reads(model: NativeModel, runtime: str) -> bool:

@@ -154,6 +154,13 @@ def _put(files: dict[Path, bytes]) -> None:
                 part.unlink()
 
 
+def _require_cache(compiler: Compiler, keeps: bool) -> None:
+    """Try to write to the folders of the cache that a build needs, before it takes its minute. Raises `OSError`."""
+    for folder in [*([kept()] if keeps else []), *([kept() / "zig"] if compiler.is_zig else [])]:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+
+
 def _targets(word: str) -> list[Target]:
     if word not in {"host", "all", *TARGETS}:
         raise NotBuilt(f"There is no native library for {word}.", f"It is built for {', '.join(TARGETS)}.")
@@ -179,6 +186,8 @@ def main() -> None:
     arguments = _arguments()
     try:
         compiler = find_compiler(arguments.compiler)
+        if not arguments.keys:
+            _require_cache(compiler, keeps=arguments.out is None)
         for target in _targets(arguments.target):
             if arguments.keys:
                 print(key(target, compiler))
@@ -193,7 +202,8 @@ def main() -> None:
         sys.exit(f"{error.message}\n{error.remedy}")
     except OSError as error:
         sys.exit(
-            f"Cannot write {error.filename}: {error.strerror}.\nName another folder with --out, or make room there."
+            f"Cannot write {error.filename}: {error.strerror}.\n"
+            f"See to permission and room there, or name another folder: with --out, or in the variable GROUPNL_HOME."
         )
 
 

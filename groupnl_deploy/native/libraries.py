@@ -125,7 +125,8 @@ def _keys(target: str) -> tuple[str, ...]:
 
 def _build(target: str, reporter: Reporter) -> LibraryFile:
     if _folders(target):
-        reporter.note(f"Building the library of native operators ({target}); this is done once and may take a minute.")
+        whose = "this machine" if target == "host" else target
+        reporter.note(f"Building the library of native operators for {whose}; this is done once and may take minutes.")
     done = _run_build("--target", target)
     found = _kept(_folders(target)) if done.returncode == 0 else None
     if found is None:

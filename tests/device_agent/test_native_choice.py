@@ -77,9 +77,9 @@ REFUSALS: list[tuple[str, dict[str, Any], str, str]] = [
         "native_runtime",
         {"runtime": "1.33.0", "models": (OF_16,)},
         "1.20.1 to 1.32.0, and the device has 1.33",
-        "1.32.0",
+        "Install onnxruntime 1.32.0 .*--target generic",
     ),
-    ("native_runtime", {"runtime": "1.16.3", "models": (OF_16,)}, "device has 1.16.3", "Install onnxruntime 1.32.0"),
+    ("native_runtime", {"runtime": "1.16.3", "models": (OF_16,)}, "device has 1.16.3", "1.32.0 .*--target rpi4"),
     ("native_threads", {"runtime": "1.16.3", "threads": 4}, "one thread in ONNX Runtime 1.16.3, and 4", "1.17.0 or"),
 ]
 

@@ -99,6 +99,15 @@ def test_an_unknown_target_and_a_folder_that_cannot_be_made(small_checkout: Path
     assert "file" in message and "--out" in remedy
 
 
+def test_a_cache_folder_that_cannot_be_made_is_said_before_anything_is_compiled(
+    small_checkout: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    done = build(small_checkout, GROUPNL_HOME=str(tmp_path / "file"))
+    happened, remedy = what_happened(done)
+    assert happened.startswith(f"Cannot write {tmp_path / 'file'}") and "GROUPNL_HOME" in remedy
+
+
 def test_the_key_changes_with_each_source_and_each_target(small_checkout: Path) -> None:
     before = build(small_checkout, "--keys", "--target", "all").stdout.split()
     assert len(set(before)) == len(TARGETS)
