@@ -1,8 +1,9 @@
 """The operator set `groupnl.native`: what a graph may ask of our library, in one place. `native/src` computes it.
 
 All tensors are float32, images are (N, C, H, W). Constants (every input but X, the gate and the residual) are
-initializers: the library packs them once. Every operator has the attribute `block`: 0 for plain tensors; 8 or 16 where
-its images are in ONNX Runtime's layout in blocks, (N, ⌈C/block⌉, H, W, block) stored under the shape
+initializers: the library packs them once, but for those of Pointwise, which it reads where the runtime keeps them.
+Every operator has the attribute `block`: 0 for plain tensors; 8 or 16 where its images are in ONNX Runtime's layout in
+blocks, (N, ⌈C/block⌉, H, W, block) stored under the shape
 (N, ⌈C/block⌉·block, H, W), with zeros in the channels that pad the last block. `activation` is a number of
 `ACTIVATIONS`.
 

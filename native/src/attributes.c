@@ -123,6 +123,12 @@ OrtStatus *gnl_read_constant(const gnl_node *node, const OrtKernelInfo *info, si
   return read_tensor(node, value, what, rank, tensor);
 }
 
+OrtStatus *gnl_find_constant(const gnl_node *node, const OrtKernelContext *context, size_t input, const float **data) {
+  const OrtValue *value = NULL;
+  TRY(node->api->KernelContext_GetInput(context, input, &value));
+  return node->api->GetTensorMutableData((OrtValue *)value, (void **)data);
+}
+
 OrtStatus *gnl_read_optional_image(const gnl_node *node, const OrtKernelContext *context, size_t input,
                                    const char *what, gnl_tensor *tensor) {
   size_t count;

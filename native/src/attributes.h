@@ -26,6 +26,8 @@ OrtStatus *gnl_read_common(const gnl_node *, const OrtKernelInfo *, int *activat
 // An initializer of this rank; every dimension is 1 … INT32_MAX.
 OrtStatus *gnl_read_constant(const gnl_node *, const OrtKernelInfo *, size_t input, const char *what, size_t rank,
                              gnl_tensor *);
+// Its data at a run: where the runtime keeps them, which is for it to say each time.
+OrtStatus *gnl_find_constant(const gnl_node *, const OrtKernelContext *, size_t input, const float **data);
 
 // Inputs and outputs of a run. An image has four dimensions, none of them 0.
 OrtStatus *gnl_read_image(const gnl_node *, const OrtKernelContext *, size_t input, const char *what, gnl_tensor *);

@@ -52,15 +52,13 @@ typedef struct {
                void *scratch, float *sums);
 } gnl_layer_kernels;
 
-// act(W·X + B + R) over `pixels` columns, plain.
+// act(W·X + B + R) over `pixels` columns, plain. W (out, in) is read as it stands.
 typedef struct { int in_channels, out_channels, activation; } gnl_pointwise;
 typedef struct {
-  size_t (*packed_floats)(const gnl_pointwise *);
-  void (*pack)(const gnl_pointwise *, const float *weight, const float *bias, float *packed);
   int (*bands)(const gnl_pointwise *, size_t pixels);
   size_t (*scratch_bytes)(const gnl_pointwise *, size_t pixels, int bands);
-  void (*band)(const gnl_pointwise *, size_t pixels, int bands, const float *packed, const float *x,
-               const float *residual, float *y, int band, void *scratch);  // residual: NULL for none
+  void (*band)(const gnl_pointwise *, size_t pixels, int bands, const float *weight, const float *bias,
+               const float *x, const float *residual, float *y, int band, void *scratch);  // residual: NULL for none
 } gnl_pointwise_kernels;
 
 typedef struct {

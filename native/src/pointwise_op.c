@@ -1,6 +1,4 @@
 // Pointwise: a convolution over single pixels, its residual and activation inside.
-#include <stdlib.h>
-
 #include "attributes.h"
 #include "memory.h"
 #include "threads.h"
@@ -8,26 +6,16 @@
 typedef struct {
   gnl_node node;
   gnl_pointwise product;
-  float *packed;
 } pointwise_node;
 
 typedef struct {
   const pointwise_node *self;
+  const float *weight, *bias;
   gnl_tensor x, residual, y;
   size_t pixels, scratch_bytes;
   int bands;
   _Atomic int starved;
 } run;
-
-static OrtStatus *pack(pointwise_node *self, const gnl_tensor *weight, const gnl_tensor *bias) {
-  const gnl_pointwise_kernels *kernels = self->node.kernels->pointwise;
-  if (kernels == NULL) return gnl_fail(&self->node, "there are no %s kernels", self->node.kernels->name);
-  const size_t bytes = kernels->packed_floats(&self->product) * sizeof(float);
-  self->packed = gnl_allocate(bytes);
-  if (self->packed == NULL) return gnl_fail(&self->node, "there is no memory for %zu bytes of constants", bytes);
-  kernels->pack(&self->product, weight->data, bias->data, self->packed);
-  return NULL;
-}
 
 static OrtStatus *create(gnl_node *node, const OrtKernelInfo *info) {
   pointwise_node *self = (pointwise_node *)node;
@@ -41,10 +29,11 @@ static OrtStatus *create(gnl_node *node, const OrtKernelInfo *info) {
     return gnl_fail(node, "W is %lld x %lld and B has %lld numbers", (long long)weight.dims[0],
                     (long long)weight.dims[1], (long long)bias.dims[0]);
   self->product.out_channels = (int)weight.dims[0], self->product.in_channels = (int)weight.dims[1];
-  return pack(self, &weight, &bias);
+  if (node->kernels->pointwise == NULL) return gnl_fail(node, "there are no %s kernels", node->kernels->name);
+  return NULL;
 }
 
-static void destroy(gnl_node *node) { free(((pointwise_node *)node)->packed); }
+static void destroy(gnl_node *node) { (void)node; }
 
 static void one_band(void *job, size_t item) {
   run *r = job;
@@ -55,7 +44,7 @@ static void one_band(void *job, size_t item) {
     r->starved = 1;
     return;
   }
-  r->self->node.kernels->pointwise->band(&r->self->product, r->pixels, r->bands, r->self->packed, r->x.data + in,
+  r->self->node.kernels->pointwise->band(&r->self->product, r->pixels, r->bands, r->weight, r->bias, r->x.data + in,
                                          r->residual.data == NULL ? NULL : r->residual.data + out, r->y.data + out,
                                          (int)(item % (size_t)r->bands), scratch);
   gnl_return(scratch);
@@ -78,6 +67,8 @@ static OrtStatus *compute(const gnl_node *node, OrtKernelContext *context) {
   run r = {.self = (const pointwise_node *)node};
   const gnl_pointwise_kernels *kernels = node->kernels->pointwise;
   TRY(gnl_read_image(node, context, 0, "X", &r.x));
+  TRY(gnl_find_constant(node, context, 1, &r.weight));
+  TRY(gnl_find_constant(node, context, 2, &r.bias));
   TRY(gnl_read_optional_image(node, context, 3, "R", &r.residual));
   r.y = (gnl_tensor){{r.x.dims[0], r.self->product.out_channels, r.x.dims[2], r.x.dims[3]}, NULL};
   TRY(check(&r));

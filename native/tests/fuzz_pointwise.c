@@ -18,7 +18,7 @@ typedef struct {
   gnl_pointwise product;
   size_t pixels;
   int bands, with_residual;
-  guarded weight, bias, packed, x, residual;
+  guarded weight, bias, x, residual;
   double worst;
 } trial;
 
@@ -35,12 +35,10 @@ static void make(trial *t) {
   t->bias = random_floats(p->out_channels, 2);
   t->x = random_image((size_t)p->in_channels * t->pixels);
   t->residual = random_image((size_t)p->out_channels * t->pixels);
-  t->packed = guarded_floats(t->kernels->packed_floats(p), random_below(2), 0xff);
-  t->kernels->pack(p, t->weight.floats, t->bias.floats, t->packed.floats);
 }
 
 static void clear(trial *t) {
-  guarded *all[] = {&t->weight, &t->bias, &t->packed, &t->x, &t->residual};
+  guarded *all[] = {&t->weight, &t->bias, &t->x, &t->residual};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) guarded_free(all[i]);
 }
 
@@ -49,7 +47,8 @@ static void run(const trial *t, const float *residual, float *y, int backwards) 
     const int band = backwards ? t->bands - 1 - i : i;
     const size_t floats = t->kernels->scratch_bytes(&t->product, t->pixels, t->bands) / sizeof(float);
     guarded scratch = guarded_floats(floats, random_below(2), 0xff);
-    t->kernels->band(&t->product, t->pixels, t->bands, t->packed.floats, t->x.floats, residual, y, band, scratch.floats);
+    t->kernels->band(&t->product, t->pixels, t->bands, t->weight.floats, t->bias.floats, t->x.floats, residual, y, band,
+                     scratch.floats);
     guarded_free(&scratch);
   }
 }
