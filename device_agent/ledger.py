@@ -15,8 +15,8 @@ from pathlib import Path
 
 from device_agent import durable
 from device_agent.artifact import look_at_artifact
+from device_agent.artifact_id import is_artifact_id
 from device_agent.errors import AgentError
-from device_agent.manifest import is_artifact_id
 from device_agent.messages.ledger import Deployment
 from device_agent.strict import StrictError, from_json, to_dict
 

@@ -5,7 +5,6 @@ The manifest travels with the artifact, and its SHA-256 is the artifact's id.
 
 import hashlib
 import math
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,17 +29,6 @@ DType = Literal[
 ]  # fmt: skip
 """ONNX's element types that NumPy has, as NumPy calls them."""
 DTYPES: tuple[DType, ...] = get_args(DType)
-
-
-def is_artifact_id(text: str) -> bool:
-    """Whether it is a SHA-256 in hexadecimal digits."""
-    return re.fullmatch(r"[0-9a-f]{64}", text) is not None
-
-
-def require_artifact_id(sha256: str) -> None:
-    """Raise `ValueError` for what is no SHA-256 in hexadecimal digits."""
-    if not is_artifact_id(sha256):
-        raise ValueError(f"{sha256!r} is no artifact's id")
 
 
 @dataclass(frozen=True)
@@ -254,8 +242,7 @@ class NativeModel:
         file: its name. The first is in the role "model", others in the role "other_model".
         block: of the layout in blocks that its tensors have; 0 for the plain layout, which every processor reads.
         oldest_runtime: the oldest ONNX Runtime that it was tried in, or that reads it.
-        newest_runtime: the newest, where the layout is an inner matter of the runtime's; null for any newer one. 1.32
-            stands for all of its patch releases.
+        newest_runtime: the newest, where the layout is an inner matter of the runtime's (1.32: any 1.32.x); else null.
         one_thread_below: in a runtime older than this its operators run on one thread only, so that it is for
             benchmarks with one thread there; null where that is so of no operator.
         proof: "run" where the file itself ran in the proof; "decoded" where this host has another block, so that the

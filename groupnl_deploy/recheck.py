@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from device_agent.manifest import ArtifactManifest, Golden, TensorInfo, is_artifact_id
+from device_agent.artifact_id import is_artifact_id
+from device_agent.manifest import ArtifactManifest, Golden, TensorInfo
 from device_agent.strict import StrictError, from_dict
 from exporters.artifact import Artifact
 from exporters.choices import BATCH_NAME, INPUT_NAME, LEVELS, OUTPUT_NAME

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from device_agent.manifest import Format, require_artifact_id
+from device_agent.artifact_id import require_artifact_id
+from device_agent.manifest import Format
 from device_agent.wire import DISK_S, Message, Request
 
 if TYPE_CHECKING:

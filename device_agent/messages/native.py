@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from device_agent.manifest import NativeModel, NativeOperators, require_artifact_id
+from device_agent.artifact_id import require_artifact_id
+from device_agent.manifest import NativeModel, NativeOperators
 from device_agent.native import NativeLibrary
 from device_agent.wire import DISK_S, Message, Request
 

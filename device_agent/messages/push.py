@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from device_agent.manifest import require_artifact_id
+from device_agent.artifact_id import require_artifact_id
 from device_agent.messages.ledger import Deployment
 from device_agent.wire import DISK_S, Message, Request
 

@@ -131,6 +131,7 @@ def test_the_ten_lines_that_the_command_shows_have_the_paths_of_what_was_pushed(
     assert found["program"] in shown and found["model"] in shown
 
 
+@pytest.mark.slow
 def test_its_paths_stay_when_others_are_pushed(tmp_path: Path, native_library: LibraryFile) -> None:
     first = pushed(tmp_path / "first")
     before = groupnl("device", "native", "local").stdout

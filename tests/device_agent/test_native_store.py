@@ -112,7 +112,9 @@ def test_an_installation_without_libraries_says_so(agent: AgentClient, artifact:
 
 
 @pytest.mark.usefixtures("native_cache")
-@pytest.mark.parametrize(("damage", "words"), [("gone", "is missing"), ("altered", "was altered")])
+@pytest.mark.parametrize(
+    ("damage", "words"), [("gone", "is missing"), pytest.param("altered", "was altered", marks=pytest.mark.slow)]
+)
 def test_a_benchmark_without_its_library_ends_before_its_first_phase(
     transport: LocalTransport, native_library: LibraryFile, artifact: Artifact, damage: str, words: str
 ) -> None:

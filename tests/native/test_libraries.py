@@ -71,7 +71,7 @@ def test_other_sources_are_another_library(checkout: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "damage", ["altered", "gone", *(pytest.param(damage, marks=pytest.mark.slow) for damage in ("cut", "record"))]
+    "damage", ["altered", *(pytest.param(damage, marks=pytest.mark.slow) for damage in ("cut", "gone", "record"))]
 )
 def test_a_damaged_one_is_built_again(checkout: Path, damage: str) -> None:
     built = host_library(Said())
@@ -125,7 +125,7 @@ def test_a_failing_compiler_and_a_machine_that_nothing_is_built_for(checkout: Pa
     assert libraries() == ()
 
 
-@pytest.mark.parametrize("variable", ["GROUPNL_HOME", "XDG_CACHE_HOME"])
+@pytest.mark.parametrize("variable", ["GROUPNL_HOME", pytest.param("XDG_CACHE_HOME", marks=pytest.mark.slow)])
 def test_a_cache_that_cannot_be_written_names_the_variable_that_moves_it(
     checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:

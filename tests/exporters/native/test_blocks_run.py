@@ -67,7 +67,7 @@ def registered(native_library):
 @pytest.mark.skipif(
     not runtimes_block() or runtimes_block() != this_machine().block, reason="no layout in blocks on this processor"
 )
-@pytest.mark.parametrize("start", [0, 30])
+@pytest.mark.parametrize("start", [0, pytest.param(30, marks=pytest.mark.slow)])
 def test_random_native_graphs_in_this_machines_blocks_compute_what_their_description_says(registered, start):
     errors = []
     for seed in range(start, start + 30):

@@ -34,8 +34,7 @@ def the_layer(best):
     return {one.name: helper.get_attribute_value(one) for one in node.attribute}
 
 
-@pytest.mark.parametrize("nlf", WORDS)
-@pytest.mark.parametrize("normalize", [True, False])
+@pytest.mark.parametrize("normalize, nlf", [*((True, nlf) for nlf in WORDS), *(slow(False, nlf) for nlf in WORDS)])
 def test_every_function_in_both_semantics_is_one_operator(nlf, normalize):
     best = made_native(layer_net(SAME, "relu", nlf=nlf, normalize=normalize, ratio=4, nl_groups=2), SIZE)
     assert counted(best) == {"GroupNL": 1} and not kinds_left(best)
@@ -105,8 +104,8 @@ def test_the_activation_behind_goes_into_the_operator(activation, opset):
     "shape",
     [
         ConvShape(16, 16, 5, stride=2, padding=2),
-        ConvShape(16, 16, 3, padding=2, dilation=2),
-        ConvShape(16, 8, 3),
+        slow(ConvShape(16, 16, 3, padding=2, dilation=2)),
+        slow(ConvShape(16, 8, 3)),
         ConvShape(48, 16, 3, stride=2, padding=1),
         ConvShape(8, 16, 1),
     ],
@@ -117,7 +116,7 @@ def test_any_window_and_number_of_inputs_goes_into_the_operator(shape):
 
 
 @pytest.mark.parametrize("shape, method", [(SAME, "groupnl"), (ConvShape(3, 16, 3, padding=1), "groupnl-sparse")])
-@pytest.mark.parametrize("semantics", ["released", "paper"])
+@pytest.mark.parametrize("semantics", ["released", slow("paper")])
 def test_a_dense_seed_convolution_stays_the_runtimes(shape, method, semantics):
     best = made_native(layer_net(shape, "relu", method=method, semantics=semantics), (shape.in_channels, 7, 6))
     assert counted(best) == {"Generate": 1} and kinds_left(best) == {"Conv"}
@@ -128,7 +127,7 @@ def test_a_dynamic_batch_is_the_same_operator():
     assert counted(best) == {"GroupNL": 1} and not kinds_left(best)
 
 
-@pytest.mark.parametrize("ratio, groups", [(2, 1), (4, 2), (8, 4)])
+@pytest.mark.parametrize("ratio, groups", [slow(2, 1), (4, 2), slow(8, 4)])
 def test_the_authors_own_form_is_told(ratio, groups):
     best = made_native(shaken(authors_net(ratio, groups, normalize=False)), (3, 16, 16))
     assert counted(best) == {"Generate": 3}

@@ -52,11 +52,11 @@ def counted(model, kind):
 @pytest.mark.parametrize(
     "name, method, batch, opset",
     [
-        ("mobilenetv3_large_100", "groupnl-sparse", "1", 13),
+        ("mobilenetv3_large_100", "groupnl-sparse", "dynamic", 13),
         pytest.param("mobilenetv3_large_100", "groupnl-sparse", "1", 17, marks=pytest.mark.slow),
         pytest.param("mobilenetv3_large_100", "standard", "1", 17, marks=pytest.mark.slow),
         pytest.param("tf_efficientnet_es", "groupnl-sparse", "dynamic", 17, marks=pytest.mark.slow),
-        ("resnet18", "groupnl", "dynamic", 17),
+        pytest.param("resnet18", "groupnl", "dynamic", 17, marks=pytest.mark.slow),
     ],
 )
 def test_a_network_has_a_file_for_each_block_and_no_image_is_reordered(forms, name, method, batch, opset):

@@ -67,11 +67,12 @@ def network(name, method, semantics="released", width=None, pixels=None):
     return shaken(model), parity_inputs(draft)[:4]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "method, semantics, batch",
     [
         ("groupnl-sparse", "released", "dynamic"),
-        pytest.param("standard", "released", "1", marks=pytest.mark.slow),
+        ("standard", "released", "1"),
     ],
 )
 def test_a_small_network_is_proved_with_the_library(operators, method, semantics, batch):
