@@ -103,7 +103,7 @@ class _Builder:
         return objects if as_in_the_library and all(path.exists() for path in objects) else self.units(sources)
 
     def units(self, paths: list[Path], *more: str) -> list[Path]:
-        extra = (*self.flags, "-D_DEFAULT_SOURCE", "-I", str(SOURCES), *more)
+        extra = (*self.flags, "-D_DEFAULT_SOURCE", "-I", str(SOURCES), "-I", str(CHECKS), *more)
         return compile_units(sorted(paths), self.target, self.compiler, self.work, extra)
 
     def link(self, objects: list[Path], program: Path) -> None:

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "activations.h"
 #include "functions.h"
 
 static int failures;
@@ -25,20 +26,6 @@ static double function_of(int function, double u, double e) {
     case GNL_GAUSSIAN: return exp(-u * u);
     case GNL_LAPLACE: return exp(-fabs(u));
     default: return exp(-u);
-  }
-}
-
-static double clip(double v, double low, double high) { return v < low ? low : v > high ? high : v; }
-
-static double activation_of(int activation, double v) {
-  switch (activation) {
-    case GNL_RELU: return v < 0 ? 0 : v;
-    case GNL_RELU6: return clip(v, 0, 6);
-    case GNL_HARDSWISH: return v * clip(v / 6 + .5, 0, 1);
-    case GNL_SILU: return v / (1 + exp(-v));
-    case GNL_HARDSIGMOID: return clip(v / 6 + .5, 0, 1);
-    case GNL_SIGMOID: return 1 / (1 + exp(-v));
-    default: return v;
   }
 }
 

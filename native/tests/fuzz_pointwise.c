@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "activations.h"
 #include "guarded.h"
 #include "random_layer.h"
 
@@ -53,20 +54,6 @@ static void run(const trial *t, const float *residual, float *y, int backwards) 
   }
 }
 
-static double unit_clip(double x) { return isnan(x) ? x : x < 0 ? 0 : x > 1 ? 1 : x; }
-
-static double activated(int activation, double x) {
-  switch (activation) {
-    case GNL_RELU: return x < 0 ? 0 : x;
-    case GNL_RELU6: return x < 0 ? 0 : x > 6 ? 6 : x;
-    case GNL_HARDSWISH: return x * unit_clip(x / 6 + 0.5);
-    case GNL_SILU: return x / (1 + exp(-x));
-    case GNL_HARDSIGMOID: return unit_clip(x / 6 + 0.5);
-    case GNL_SIGMOID: return 1 / (1 + exp(-x));
-    default: return x;
-  }
-}
-
 static double reference(const trial *t, int channel, size_t pixel, double *scale) {
   const size_t at = (size_t)channel * t->pixels + pixel;
   const int in = t->product.in_channels;
@@ -77,7 +64,7 @@ static double reference(const trial *t, int channel, size_t pixel, double *scale
     sum += product, *scale += fabs(product);
   }
   if (t->with_residual) sum += t->residual.floats[at], *scale += fabs(t->residual.floats[at]);
-  return activated(t->product.activation, sum);
+  return activation_of(t->product.activation, sum);
 }
 
 static int wrong(const trial *t, const char *what, int channel, size_t pixel, double got, double right) {

@@ -7,29 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "activations.h"
 #include "guarded.h"
 #include "random_layer.h"
 
 #define TOLERANCE 1e-6  // of 1 + |x·gate|
 
-static double unit_clip(double x) { return isnan(x) ? x : x < 0 ? 0 : x > 1 ? 1 : x; }
-
-static double activated(int activation, double x) {
-  switch (activation) {
-    case GNL_RELU: return x < 0 ? 0 : x;
-    case GNL_RELU6: return x < 0 ? 0 : x > 6 ? 6 : x;
-    case GNL_HARDSWISH: return x * unit_clip(x / 6 + 0.5);
-    case GNL_SILU: return x / (1 + exp(-x));
-    case GNL_HARDSIGMOID: return unit_clip(x / 6 + 0.5);
-    case GNL_SIGMOID: return 1 / (1 + exp(-x));
-    default: return x;
-  }
-}
-
 static int check(const guarded *x, const guarded *gate, const float *y, size_t pixels, int block, int activation) {
   for (size_t i = 0; i < x->count; i++) {
     const size_t channel = block ? i / (pixels * block) * block + i % block : i / pixels;
-    const double product = (double)x->floats[i] * gate->floats[channel], right = activated(activation, product);
+    const double product = (double)x->floats[i] * gate->floats[channel], right = activation_of(activation, product);
     if (isnan(right) ? isnan(y[i]) : y[i] == right || fabs(y[i] - right) <= TOLERANCE * (1 + fabs(product))) continue;
     printf("WRONG: %g instead of %g at %zu of %zu, %zu pixels, block %d, activation %d\n", y[i], right, i, x->count, pixels,
            block, activation);
