@@ -6,12 +6,14 @@ import pytest
 
 from device_agent.errors import AgentError
 from device_agent.messages.greeting import AgentFault
+from device_agent.native_choice import CannotRunNative
 from groupnl_deploy import errors
 from groupnl_deploy.errors import (
     DeviceBusy,
     DeviceFault,
     DiskFull,
     GroupNLError,
+    NoNativeLibrary,
     UsageError,
     VerificationFailed,
 )
@@ -36,10 +38,16 @@ _KINDS = {
     "digest_mismatch": VerificationFailed,
     "disk_full": DiskFull,
     "busy": DeviceBusy,
+    "native_damaged": VerificationFailed,
+    "native_no_library": NoNativeLibrary,
+    **dict.fromkeys(("native_32_bit", "native_libc", "native_instructions", "native_block"), UsageError),
+    **dict.fromkeys(("native_operators", "native_threads"), UsageError),
 }
+# In the docstring, for one class has them all.
+_NATIVE_CODES = re.findall(r"native_\w+", CannotRunNative.__doc__ or "")
 
 
-@pytest.mark.parametrize("code", [*(kind.code for kind in subclasses(AgentError)), *_OTHER_CODES])
+@pytest.mark.parametrize("code", [*(kind.code for kind in subclasses(AgentError)), *_OTHER_CODES, *_NATIVE_CODES])
 def test_a_fault_of_the_agent_is_transient_only_while_the_device_is_busy(code: str) -> None:
     error = fault_error(AgentFault(code, "What happened.", "What to do."), "pi")
     assert type(error) is _KINDS.get(code, DeviceFault)
