@@ -1,11 +1,13 @@
 // Whole layers in ONNX Runtime's layout in blocks of LANES channels. A band goes through its rows in groups, whose seed
-// maps stay in the caches until all outputs are made of them; a depthwise convolution goes block by block.
+// maps stay in the caches until all outputs are made of them; a depthwise convolution goes block by block, a layer of few
+// seed maps row by row.
 #pragma once
 #include "functions.h"
 
 #include "blocked_pack.h"
 #include "blocked_taps.h"
 #include "blocked_outputs.h"
+#include "blocked_small.h"
 
 enum { GROUP_BYTES = 128 << 10 };  // of seed maps that are kept at a time
 enum { BLOCKED_BANDS = 16, BLOCKED_BAND_ROWS = 3, BLOCKED_BAND_FLOATS = 1 << 14 };
@@ -37,6 +39,7 @@ static int group_rows(const gnl_layer *l, int width) {
 
 static size_t blocked_scratch_bytes(const gnl_layer *l, const gnl_size *z) {
   if (convolves_alone(l)) return 0;
+  if (is_small(l)) return small_scratch_bytes(z);
   const int width = l->given ? 1 : z->out_width, rows = least(group_rows(l, width), band_units(l, z));
   const size_t pixels = (size_t)rows * width;
   return ((pixels + TILE) * pixel_floats(l) + pixels + 8 + 2 * LANES) * sizeof(float);
@@ -109,9 +112,14 @@ static void blocked_band(const gnl_layer *l, const gnl_size *z, const float *pac
                          void *scratch, float *sums) {
   const int from = band_start(l, z, band), to = band_start(l, z, band + 1);
   const int rows = group_rows(l, l->given ? 1 : z->out_width);
-  if (convolves_alone(l)) depthwise_band(l, z, packed, x, y, band, sums);
-  else
+  if (convolves_alone(l)) {
+    depthwise_band(l, z, packed, x, y, band, sums);
+  } else if (is_small(l)) {
+    const convolution c = block_convolution(l, z, packed, x, 0);
+    small_band(l, &c, packed, from, to, y, scratch, sums);
+  } else {
     for (int row = from; row < to; row += rows) group(l, z, packed, x, y, row, least(row + rows, to), scratch, sums);
+  }
 }
 
 static const gnl_layer_kernels blocked_kernels = {blocked_packed_floats, blocked_pack, blocked_bands, blocked_scratch_bytes,

@@ -100,8 +100,9 @@ INLINE void fold_pairs(V parts[][TILE], int count) {
       UNROLL for (int i = 0; i < TILE; i++) parts[part][i] = pairs(parts[2 * part][i], parts[2 * part + 1][i]);
 }
 
-// The sums of products of one part.
-typedef void (*part_kernel)(const convolution *, place, V sum[TILE]);
+// The sums of products of some parts, lane by lane. By value, a place would be written in pieces and read as a whole, for
+// which processors wait.
+typedef void (*part_kernel)(const convolution *, const place *, int parts, V sum[TILE]);
 
 // Adds up all parts where the inputs of a filter stand side by side.
 APART void add_folded(const convolution *c, place p, part_kernel kernel, V sum[TILE]) {
@@ -109,7 +110,7 @@ APART void add_folded(const convolution *c, place p, part_kernel kernel, V sum[T
   V parts[8][TILE];
   for (int part = 0; part < (pairwise ? c->inputs : c->parts); part++) {
     V *tile = parts[pairwise ? part : 0];
-    if (part < c->parts) kernel(c, p, tile);
+    if (part < c->parts) kernel(c, &p, 1, tile);
     else for (int i = 0; i < TILE; i++) tile[i] = set1(0);
     if (!pairwise) fold_lanes(tile, part, c->inputs, sum);
     p.image += c->image_step, p.filter += c->filter_step;
@@ -197,17 +198,20 @@ INLINE V convolve_rows(const convolution *c, int from, int to, int K, int S, int
 }
 
 typedef V (*conv_kernel)(const convolution *, int from, int to, float *y, size_t step);
-typedef struct { conv_kernel seeds[3], outputs; } conv_kernels;  // [inputs_order]; of one input a filter
+typedef struct {
+  conv_kernel seeds[3], outputs;  // [inputs_order]; of one input a filter
+  part_kernel tile;
+} conv_kernels;
 
 #define ROWS(NAME, K, S, FINISHED, ORDER)                                                     \
   APART V NAME##_##K##_##S(const convolution *c, int from, int to, float *y, size_t step) {   \
     return convolve_rows(c, from, to, K, S, FINISHED, ORDER, part_##K##_##S, y, step);        \
   }
 #define CONV(K, S)                                                                            \
-  APART void part_##K##_##S(const convolution *c, place p, V sum[TILE]) {                     \
+  APART void part_##K##_##S(const convolution *c, const place *p, int parts, V sum[TILE]) {   \
     V own[TILE];                                                                              \
     UNROLL for (int i = 0; i < TILE; i++) own[i] = set1(0);                                   \
-    add_parts(c, p, 1, K, S, own);                                                            \
+    add_parts(c, *p, parts, K, S, own);                                                       \
     UNROLL for (int i = 0; i < TILE; i++) sum[i] = own[i];                                    \
   }                                                                                           \
   ROWS(apart, K, S, 0, APART_INPUTS) ROWS(two, K, S, 0, TWO_INPUTS)                           \
@@ -217,7 +221,7 @@ CONV(3, 1) CONV(3, 2) CONV(5, 1) CONV(5, 2) CONV(7, 1) CONV(7, 2) CONV(0, 0)
 #undef ROWS
 
 static const conv_kernels *conv_kernels_of(const gnl_window *w) {
-#define OF(K, S) {{apart_##K##_##S, two_##K##_##S, more_##K##_##S}, outputs_##K##_##S}
+#define OF(K, S) {{apart_##K##_##S, two_##K##_##S, more_##K##_##S}, outputs_##K##_##S, part_##K##_##S}
   static const conv_kernels odd[3][2] = {{OF(3, 1), OF(3, 2)}, {OF(5, 1), OF(5, 2)}, {OF(7, 1), OF(7, 2)}}, any = OF(0, 0);
 #undef OF
   const int is_odd = w->width == 3 || w->width == 5 || w->width == 7;
