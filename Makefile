@@ -29,10 +29,12 @@ $(ZOO): $(STAMP)
 		$$($(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["zoo"])')
 	touch $(ZOO)
 
-# The library of native operators for this machine, built unless it is kept where groupnl finds it (docs/native.md).
+# The library of native operators for this machine and the programs that check its kernels, built unless they are kept
+# from before (docs/native.md).
 native: setup
 	@$(BIN)/python -c 'from groupnl_deploy.native.libraries import host_library; \
 		from groupnl_deploy.progress import Silence; print(host_library(Silence()).path)'
+	@$(BIN)/python native/checks.py --count 1 > /dev/null
 
 # What is in the tree and cannot be in a wheel of this version, old libraries and modules that are gone, is removed first.
 LIBRARIES := groupnl_deploy/native/libraries
