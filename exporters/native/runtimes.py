@@ -11,6 +11,7 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper
 
+from device_agent.native_choice import release
 from exporters.native.operators import RUNTIME_DOMAIN
 from exporters.parity import session_of
 
@@ -21,16 +22,12 @@ _BLOCKS = (16, 8)
 
 def oldest_runtime(model: onnx.ModelProto, oldest: str) -> str:
     """The oldest runtime that runs a graph in blocks: that of the target, or a newer one for what the graph has."""
-    return max(oldest, WITH_HARD_SWISH, key=_version) if _has_hard_swish(model) else oldest
+    return max(oldest, WITH_HARD_SWISH, key=release) if _has_hard_swish(model) else oldest
 
 
 def _has_hard_swish(model: onnx.ModelProto) -> bool:
     convs = (node for node in model.graph.node if node.domain == RUNTIME_DOMAIN and node.op_type == "Conv")
     return any(entry.name == "activation" and entry.s == b"HardSwish" for node in convs for entry in node.attribute)
-
-
-def _version(release: str) -> tuple[int, ...]:
-    return tuple(int(number) for number in release.split("."))
 
 
 @cache

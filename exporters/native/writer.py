@@ -5,7 +5,7 @@ from typing import Any
 
 import onnx_ir as ir
 
-from exporters.rules.graph import Array
+from exporters.rules.graph import Array, unique_name
 
 
 class GraphWriter:
@@ -30,7 +30,7 @@ class GraphWriter:
 
     def named(self, name: str | None) -> ir.Value:
         """A new value of that name, or one like it where it is taken."""
-        return ir.Value(name=self._unique(name or "value"))
+        return ir.Value(name=unique_name(self._taken, name or "value"))
 
     def constant(self, array: Array, name: str | None) -> ir.Value:
         """A new initializer."""
@@ -73,14 +73,6 @@ class GraphWriter:
             name=old.name,
         )
         return ir.Model(graph, ir_version=self._model.ir_version)
-
-    def _unique(self, name: str) -> str:
-        candidate, index = name, 0
-        while candidate in self._taken:
-            index += 1
-            candidate = f"{name}_{index}"
-        self._taken.add(candidate)
-        return candidate
 
 
 def _like(value: ir.Value) -> ir.Value:

@@ -142,7 +142,7 @@ class NodeBuilder:
 
     def constant(self, array: Array, role: str) -> ir.Value:
         """A new initializer; equal ones become one in the end."""
-        name = self._unique(f"{self._stem}/{role}")
+        name = unique_name(self._taken, f"{self._stem}/{role}")
         value = ir.Value(name=name, const_value=ir.tensor(np.array(array, order="C"), name=name))
         value.shape, value.dtype = ir.Shape(np.shape(array)), ir.DataType.from_numpy(array.dtype)
         self._graph.initializers[name] = value
@@ -159,7 +159,7 @@ class NodeBuilder:
         """A new node with one output. `sizes` is its shape, where it is not that of its inputs broadcast."""
         node = ir.node(op_type, list(inputs), attributes=attributes, domain=domain)
         output = only_output(node)
-        output.name = self._unique(f"{self._stem}/{op_type}")
+        output.name = unique_name(self._taken, f"{self._stem}/{op_type}")
         node.name = output.name
         self._type(output, inputs, sizes)
         self._graph.insert_before(self._before, node)
@@ -179,7 +179,7 @@ class NodeBuilder:
             num_outputs=len(sizes),
         )
         for index, output in enumerate(node.outputs):
-            output.name = self._unique(f"{self._stem}/Split_{index}")
+            output.name = unique_name(self._taken, f"{self._stem}/Split_{index}")
             whole = shape(value)
             self._type(output, [value], None if whole is None else (whole[0], sizes[index], *whole[2:]))
         node.name = node.outputs[0].name
@@ -194,13 +194,15 @@ class NodeBuilder:
         if sizes is not None:
             output.shape = ir.Shape([None if size < 0 else size for size in sizes])
 
-    def _unique(self, name: str) -> str:
-        candidate, index = name, 0
-        while candidate in self._taken:
-            index += 1
-            candidate = f"{name}_{index}"
-        self._taken.add(candidate)
-        return candidate
+
+def unique_name(taken: set[str | None], name: str) -> str:
+    """The name, with a number behind it where it is taken; it is taken from then on."""
+    candidate, index = name, 0
+    while candidate in taken:
+        index += 1
+        candidate = f"{name}_{index}"
+    taken.add(candidate)
+    return candidate
 
 
 def _names(graph: ir.Graph) -> set[str | None]:

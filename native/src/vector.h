@@ -56,3 +56,16 @@ INLINE V vfloat(VI v) { return __builtin_convertvector(v, V); }
 // Of the 2·LANES floats a, b those of even and of odd number.
 INLINE V shuffle_even(V a, V b) { return __builtin_shufflevector(a, b, SHUFFLE_EVEN); }
 INLINE V shuffle_odd(V a, V b) { return __builtin_shufflevector(a, b, SHUFFLE_ODD); }
+
+#if LANES == 4  // without instructions for a part of a vector
+INLINE V ld_part(const float *p, int n) {
+  V v = {0};
+  for (int i = 0; i < 3; i++)
+    if (i < n) v[i] = p[i];
+  return v;
+}
+INLINE void st_part(float *p, V v, int n) {
+  for (int i = 0; i < 3; i++)
+    if (i < n) p[i] = v[i];
+}
+#endif

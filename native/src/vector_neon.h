@@ -14,14 +14,3 @@ INLINE VI vtoint(V v) { return (VI)vcvtnq_s32_f32((float32x4_t)v); }
 // Beyond int32 the processor gives the greatest integer, which is odd: the sign of such a sine, 0, is of no meaning.
 INLINE VI vsign_of_odd(V v) { return vtoint(v) << 31; }
 INLINE V vsqrt(V v) { return (V)vsqrtq_f32((float32x4_t)v); }
-
-INLINE V ld_part(const float *p, int n) {
-  V v = {0};
-  for (int i = 0; i < 3; i++)
-    if (i < n) v[i] = p[i];
-  return v;
-}
-INLINE void st_part(float *p, V v, int n) {
-  for (int i = 0; i < 3; i++)
-    if (i < n) p[i] = v[i];
-}

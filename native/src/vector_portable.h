@@ -40,14 +40,3 @@ INLINE VI vtoint(V v) {
 INLINE VI vsign_of_odd(V v) { return vtoint(v) << 31; }
 #endif
 INLINE V vfraction(V v) { return v - vround(v); }
-
-INLINE V ld_part(const float *p, int n) {
-  V v = {0};
-  for (int i = 0; i < 3; i++)
-    if (i < n) v[i] = p[i];
-  return v;
-}
-INLINE void st_part(float *p, V v, int n) {
-  for (int i = 0; i < 3; i++)
-    if (i < n) p[i] = v[i];
-}
