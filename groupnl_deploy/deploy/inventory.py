@@ -112,7 +112,7 @@ def _problem(device: Device) -> str | None:
             not _NAME.fullmatch(device.name),
             "a name has up to 64 letters, digits, dots, dashes and underscores and begins with a letter or digit",
         ),
-        (device.transport != "ssh", "only SSH devices can be added"),
+        (device.transport == "local", "only SSH devices can be added"),
         (not device.host or not _is_word(device.host), f"{device.host!r} is not a host name"),
         (device.host is not None and "@" in device.host, "give the user apart from the host, with --user"),
         (device.user is not None and not _is_word(device.user), f"{device.user!r} is not a user name"),
