@@ -10,10 +10,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from device_agent.native import KERNELS
+
 # The runtime has blocks of 16 wherever there is AVX-512F, and of 8 with AVX2 and FMA. Our kernels for them are built
 # for the whole of x86-64-v4 and x86-64-v3, in the kernel's words.
 _V3 = frozenset({"avx2", "fma", "f16c", "bmi1", "bmi2", "movbe", "abm"})
 _V4 = _V3 | {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"}
+
+_KERNELS_OF = {16: "avx512", 8: "avx2"}  # that compute in blocks of so many channels
 
 _HEADERS_BYTES = 8192
 
@@ -28,7 +32,9 @@ class Machine:
         bits: of the userland: 32 for a 32-bit Python, whatever the kernel is.
         libc: "glibc", "musl"; null where it is another or the system has just one.
         libc_version: null where it does not tell.
-        block: of ONNX Runtime's layout in blocks: 16 with AVX-512, 8 with AVX2 and FMA, else 0.
+        block: of ONNX Runtime's layout in blocks: 16 with AVX-512, 8 with AVX2 and FMA, else 0. Also 0 where the
+            environment holds a native library to kernels that do not compute in the blocks that the runtime has here.
+        held_to: those kernels; null where the environment takes no block away.
     """
 
     system: str
@@ -37,6 +43,7 @@ class Machine:
     libc: str | None
     libc_version: str | None
     block: int
+    held_to: str | None = None
 
     def __str__(self) -> str:
         return f"{self.system} on {self.machine}"
@@ -49,6 +56,9 @@ def this_machine() -> Machine:
     libc, version = libc_of(_confstr(), _beginning(Path("/proc/self/exe"))) if system == "linux" else (None, None)
     # An emulator of another processor may show the flags of the machine that it runs on.
     block = block_of(_text(Path("/proc/cpuinfo"))) if machine == "x86_64" else 0
+    asked = os.environ.get(KERNELS)
+    if asked and block and asked != _KERNELS_OF[block]:
+        return Machine(system, machine, bits, libc, version, 0, held_to=asked)
     return Machine(system, machine, bits, libc, version, block)
 
 

@@ -245,8 +245,8 @@ class NativeModel:
         newest_runtime: the newest, where the layout is an inner matter of the runtime's (1.32: any 1.32.x); else null.
         one_thread_below: in a runtime older than this its operators run on one thread only, so that it is for
             benchmarks with one thread there; null where that is so of no operator.
-        proof: "run" where the file itself ran in the proof; "decoded" where this host has another block, so that the
-            same graph in the plain layout, read back from the file, ran in its place.
+        proof: "run" where the file itself ran in the proof; "decoded" where this host does not run it, mostly since
+            it has another block, so that the same graph in the plain layout, read back from the file, ran instead.
     """
 
     file: str

@@ -22,13 +22,31 @@ LIBRARIES_FILE = "libraries.json"
 
 System = Literal["linux", "macos"]
 
+PUSH_AGAIN = "Push the artifact again: that sends the library too."
+
+KERNELS = "GROUPNL_NATIVE_ISA"
+"""The variable of the environment that names the kernels which the library uses in place of the best."""
+
 _MOST_BYTES = 64_000_000  # what is larger is no library of ours, and is not read into memory
 _ready: dict[str, "_Kept"] = {}
 _readying = threading.Lock()
 
 
-class NotThisLibrary(Exception):
-    """What was to be loaded is missing or another file than was asked for. One sentence."""
+class LoadRefused(Exception):
+    """Why a library is not loaded: one sentence of what happened (`message`), one of what to do (`remedy`)."""
+
+    def __init__(self, message: str, remedy: str) -> None:
+        super().__init__(f"{message} {remedy}")
+        self.message = message
+        self.remedy = remedy
+
+
+class NotThisLibrary(LoadRefused):
+    """What was to be loaded is missing or another file than was asked for."""
+
+
+class NoSuchKernels(LoadRefused):
+    """The environment asks for kernels that the library has not, or not for this processor."""
 
 
 @dataclass(frozen=True)
@@ -71,19 +89,34 @@ def register(options: Any, library: str | Path, sha256: str | None = None) -> No
         library: the file.
         sha256: its digest; left out, the file's name is its digest, as on a device.
 
-    Raises `NotThisLibrary` where the file is not the one of this digest; whatever the runtime raises.
+    Raises `NotThisLibrary` where the file is not the one of this digest, `NoSuchKernels`; whatever the runtime raises.
     """
-    options.register_custom_ops_library(open_verified(Path(library), sha256 or Path(library).name))
+    path = open_verified(Path(library), sha256 or Path(library).name)
+    if os.environ.get(KERNELS):
+        _chosen(path)
+    options.register_custom_ops_library(path)
 
 
 def instructions(library: str | Path, sha256: str | None = None) -> str:
     """The kernels that the library chooses on this processor: "avx512", "avx2", "neon" or "portable".
 
-    Raises `NotThisLibrary`.
+    Raises `NotThisLibrary`, `NoSuchKernels`.
     """
-    loaded = ctypes.CDLL(open_verified(Path(library), sha256 or Path(library).name))
+    return _chosen(open_verified(Path(library), sha256 or Path(library).name))
+
+
+def _chosen(path: str) -> str:
+    """The kernels' name. The library itself takes its best where it does not know the one that is asked for."""
+    loaded = ctypes.CDLL(path)
     loaded.groupnl_native_instructions.restype = ctypes.c_char_p
-    return bytes(loaded.groupnl_native_instructions()).decode()
+    chosen, asked = bytes(loaded.groupnl_native_instructions()).decode(), os.environ.get(KERNELS)
+    if asked and asked != chosen:
+        raise NoSuchKernels(
+            f"{KERNELS} asks for the kernels {asked!r}, which the native library has not for this processor; its best "
+            f"are {chosen}.",
+            f"Unset the variable, or name {chosen} or portable in it.",
+        )
+    return chosen
 
 
 def open_verified(path: Path, sha256: str) -> str:
@@ -123,10 +156,10 @@ def _read(path: Path, sha256: str) -> bytes:
             data = stream.read(_MOST_BYTES) if stat.S_ISREG(os.fstat(descriptor).st_mode) else b""
     except OSError as error:
         raise NotThisLibrary(
-            f"The native library {path} cannot be read: {(error.strerror or str(error)).lower()}."
+            f"The native library {path} cannot be read: {(error.strerror or str(error)).lower()}.", PUSH_AGAIN
         ) from error
     if hashlib.sha256(data).hexdigest() != sha256:
-        raise NotThisLibrary(f"The native library {path} was altered: its SHA-256 is not {sha256[:12]}….")
+        raise NotThisLibrary(f"The native library {path} was altered: its SHA-256 is not {sha256[:12]}….", PUSH_AGAIN)
     return data
 
 

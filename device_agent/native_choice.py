@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from device_agent.errors import AgentError
 from device_agent.machine import Machine
 from device_agent.manifest import NativeModel, NativeOperators
-from device_agent.native import NativeLibrary
+from device_agent.native import KERNELS, NativeLibrary
 
 TARGETS = {("linux", "x86_64"), ("linux", "aarch64"), ("macos", "arm64")}
 """What `native/build.py` builds for, by system and machine; with a dash between them the word of its --target."""
@@ -115,6 +115,13 @@ def _of_block(models: Sequence[NativeModel], machine: Machine) -> list[NativeMod
     blocks = sorted({one.block for one in models}, reverse=True)
     needed = " or ".join(_LANES.get(block, f"blocks of {block}") for block in blocks)
     remedy = f"Export with --target generic, whose layout every processor reads, and push that; or {_FULL}."
+    if machine.held_to is not None:
+        raise CannotRunNative(
+            "native_instructions",
+            f"{KERNELS} is {machine.held_to}, and such kernels compute in no blocks that ONNX Runtime has here; the "
+            f"model is in blocks of {' or '.join(map(str, blocks))}.",
+            f"Unset the variable where that Python is started. {remedy}",
+        )
     if machine.block == 0:
         raise CannotRunNative(
             "native_instructions", f"The model needs a processor with {needed}, and this one has none of them.", remedy

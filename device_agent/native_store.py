@@ -15,13 +15,11 @@ from device_agent import durable
 from device_agent.errors import UPDATE_BOTH, BadRequest, NativeDamaged
 from device_agent.machine import this_machine
 from device_agent.manifest import MANIFEST_FILE, FileDigest, NativeOperators
-from device_agent.native import LIBRARIES_FILE, Libraries, NativeLibrary
+from device_agent.native import LIBRARIES_FILE, PUSH_AGAIN, Libraries, NativeLibrary
 from device_agent.native_choice import NativeChoice, choose
 from device_agent.strict import from_json
 
 LOADER = "groupnl_native.py"
-
-PUSH_AGAIN = "Push the artifact again: that sends the library too."
 
 State = Literal["whole", "missing", "altered"]
 

@@ -11,8 +11,9 @@ from device_agent.backends import Subject
 from device_agent.errors import BackendFailed, NativeDamaged
 from device_agent.manifest import NativeOperators
 from device_agent.messages.bench import NativeRan
-from device_agent.native import NotThisLibrary, instructions, register
-from device_agent.native_store import PUSH_AGAIN, choose_here
+from device_agent.native import NoSuchKernels, NotThisLibrary, instructions, register
+from device_agent.native_choice import CannotRunNative
+from device_agent.native_store import choose_here
 from device_agent.settings import GraphLevel, Settings
 
 _LEVELS: dict[GraphLevel, onnxruntime.GraphOptimizationLevel] = {
@@ -68,7 +69,9 @@ def _register(options: onnxruntime.SessionOptions, native: NativeOperators, libr
         register(options, path)
         kernels = instructions(path)
     except NotThisLibrary as error:
-        raise NativeDamaged(str(error), PUSH_AGAIN) from error
+        raise NativeDamaged(error.message, error.remedy) from error
+    except NoSuchKernels as error:
+        raise CannotRunNative("native_instructions", error.message, error.remedy) from error
     except Exception as error:  # of the runtime's own
         raise BackendFailed(
             f"ONNX Runtime {onnxruntime.__version__} cannot load the native library: {error}.",

@@ -52,7 +52,7 @@ def _runs(model: NativeModel) -> str:
     layout = f"blocks of {model.block} channels" if model.block else "plain layout"
     until = f" to {model.newest_runtime}" if model.newest_runtime else " or newer"
     threads = f"; before {model.one_thread_below} for one thread alone" if model.one_thread_below else ""
-    proof = "" if model.proof == "run" else "; proved as it is read back, as this machine has other blocks"
+    proof = "" if model.proof == "run" else "; proved as it is read back, for it does not run here"
     return f"{model.file}: {layout}, ONNX Runtime {model.oldest_runtime}{until}{threads}{proof}"
 
 

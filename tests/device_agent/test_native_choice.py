@@ -59,6 +59,7 @@ def test_what_has_one_thread_is_not_for_several() -> None:
 
 
 MAC = Machine("macos", "arm64", 64, None, None, 0)
+HELD = replace(X86, block=0, held_to="avx2")
 MUSL, OTHER_LIBC = replace(X86, libc="musl", libc_version=None), replace(X86, libc=None)
 GENERIC = "--target generic"
 REFUSALS: list[tuple[str, dict[str, Any], str, str]] = [
@@ -71,6 +72,12 @@ REFUSALS: list[tuple[str, dict[str, Any], str, str]] = [
     ("native_operators", {"version": 2}, "version 2 of groupnl.native, and the library has version 1", "Update"),
     ("native_old_runtime", {"runtime": "1.14.1"}, "1.15.1 or newer, and the device has 1.14.1", "newer onnxruntime"),
     ("native_instructions", {"machine": PI, "models": (OF_16, OF_8)}, "AVX-512 or AVX2 with FMA, and", GENERIC),
+    (
+        "native_instructions",
+        {"machine": HELD, "models": (OF_16, OF_8)},
+        "GROUPNL_NATIVE_ISA is avx2, .*16 or 8",
+        "^Unset",
+    ),
     ("native_block", {"models": (OF_8,)}, "blocks of 8, .*with AVX-512, needs blocks of 16", GENERIC),
     ("native_block", {"machine": replace(X86, block=8), "models": (OF_16,)}, "needs blocks of 8", GENERIC),
     (
@@ -117,6 +124,20 @@ V4 = f"{V3} avx512f avx512dq avx512cd avx512bw avx512vl"
 )
 def test_a_processors_block_is_in_its_flags(flags: str, block: int) -> None:
     assert block_of(f"processor\t: 0\nflags\t\t: fpu {flags} rdrand\nvmx flags\t: x\n\nprocessor\t: 1\n") == block
+
+
+@pytest.mark.skipif(not this_machine().block, reason="this processor has no blocks to lose")
+def test_kernels_that_are_not_those_of_the_runtimes_blocks_leave_a_machine_without(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    block = this_machine().block
+    for asked, left, held_to in (
+        ("portable", 0, "portable"),
+        ({16: "avx512", 8: "avx2"}[block], block, None),
+        ("", block, None),
+    ):
+        monkeypatch.setenv("GROUPNL_NATIVE_ISA", asked)
+        assert (this_machine().block, this_machine().held_to) == (left, held_to)
 
 
 def test_a_list_of_processors_without_flags_has_no_blocks() -> None:

@@ -11,7 +11,7 @@ import onnxruntime
 import pytest
 
 from device_agent import native
-from device_agent.native import NotThisLibrary, instructions, open_verified, register
+from device_agent.native import KERNELS, NoSuchKernels, NotThisLibrary, instructions, open_verified, register
 from groupnl_deploy.native.libraries import LibraryFile
 from tests.rigs.native_graphs import depthwise, samples
 
@@ -44,6 +44,19 @@ def right() -> np.ndarray:
 def test_a_session_that_it_is_registered_with_has_its_operators(named: Path) -> None:
     np.testing.assert_allclose(answers(named), right(), atol=1e-5)
     assert instructions(named) in ("avx512", "avx2", "neon", "portable")
+
+
+def test_the_environment_names_the_kernels_and_none_that_are_not_there(
+    named: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(KERNELS, "portable")
+    assert instructions(named) == "portable"
+    np.testing.assert_allclose(answers(named), right(), atol=1e-5)
+    monkeypatch.setenv(KERNELS, "AVX2")  # not its name: kernels have small letters
+    with pytest.raises(NoSuchKernels, match=r"asks for the kernels 'AVX2', which .*Unset the variable"):
+        register(onnxruntime.SessionOptions(), named)
+    monkeypatch.setenv(KERNELS, "")
+    assert instructions(named)
 
 
 @pytest.mark.usefixtures("unready")

@@ -6,6 +6,7 @@ import onnx
 import pytest
 
 from device_agent.manifest import NativeModel
+from device_agent.native import KERNELS
 from exporters.native.operators import DOMAIN, VERSION
 from exporters.onnx_exporter import export_onnx
 from exporters.options import ExportOptions
@@ -53,13 +54,35 @@ def test_the_same_checkpoint_gives_the_same_bytes(checkpoint, tmp_path):
     assert one == other
 
 
-@pytest.mark.usefixtures("native_cache")
-def test_a_file_of_somebody_elses_becomes_native_too(tmp_path):
+@pytest.fixture
+def layer(tmp_path):
+    """A file of somebody else's with one layer."""
     onnx.save(export_onnx(layer_net(ConvShape(16, 16, 3, padding=1), "relu"), (1, 16, 8, 8)), tmp_path / "own.onnx")
-    artifact = export_own_onnx(tmp_path / "own.onnx", tmp_path / "own", NATIVE)
+    return tmp_path / "own.onnx"
+
+
+@pytest.mark.usefixtures("native_cache")
+def test_a_file_of_somebody_elses_becomes_native_too(layer, tmp_path):
+    artifact = export_own_onnx(layer, tmp_path / "own", NATIVE)
     native = artifact.manifest.native
     assert (native.operators, len(native.models)) == ({"GroupNL": 1}, 1)
     require_artifact(artifact)
+
+
+@pytest.mark.usefixtures("native_cache")
+def test_both_files_of_x86_are_made_with_kernels_that_read_neither(layer, tmp_path, monkeypatch):
+    monkeypatch.setenv(KERNELS, "portable")
+    artifact = export_own_onnx(layer, tmp_path / "own", replace(NATIVE, target="x86"))
+    assert [(one.block, one.proof) for one in artifact.manifest.native.models] == [(16, "decoded"), (8, "decoded")]
+    require_artifact(artifact)
+
+
+@pytest.mark.usefixtures("native_cache")
+def test_kernels_that_the_library_has_not_are_refused_before_a_proof(layer, tmp_path, monkeypatch):
+    monkeypatch.setenv(KERNELS, "AVX2")
+    with pytest.raises(UsageError, match="GROUPNL_NATIVE_ISA asks for the kernels 'AVX2', which") as caught:
+        export_own_onnx(layer, tmp_path / "own", NATIVE)
+    assert caught.value.remedy.startswith("Unset the variable, or name ") and not (tmp_path / "own").exists()
 
 
 def test_where_no_library_can_be_had_nothing_is_written(checkpoint, tmp_path, monkeypatch):
