@@ -150,15 +150,13 @@ def equal_hashes(count: int) -> bytes:
     first, second, five, wrap = 11400714785074694791, 14029467366897019727, 2870177450012600261, 1 << 64
     wanted = 0x123456789ABCDEF * pow(first, -1, wrap) % wrap
     turned = (wanted >> 31 | wanted << 33) % wrap
-    pairs, number_ = [], 0
-    while len(pairs) < count:
-        number_ += 1
-        lane = (five + number_ * second) % wrap
-        lane = ((lane << 31 | lane >> 33) % wrap) * first
-        other = (turned - lane) * pow(second, -1, wrap) % wrap
-        if other < 1 << 60:
-            pairs.append((number_, other))
-    assert len({hash(pair) for pair in pairs}) == 1
+    ones = np.arange(1, 20 * count, dtype=np.uint64)  # of which one in sixteen has a number to go with it
+    lanes = np.uint64(five) + ones * np.uint64(second)
+    lanes = (lanes << np.uint64(31) | lanes >> np.uint64(33)) * np.uint64(first)
+    others = (np.uint64(turned) - lanes) * np.uint64(pow(second, -1, wrap))
+    fit = np.flatnonzero(others < 1 << 60)[:count]
+    pairs = list(zip(ones[fit].tolist(), others[fit].tolist(), strict=True))
+    assert len(pairs) == count and len({hash(pair) for pair in pairs}) == 1
     return b"}(" + b"".join(number(one) + number(two) + b"\x86N" for one, two in pairs) + b"u"
 
 
