@@ -44,7 +44,7 @@ from exporters.choices import Level
 from exporters.model_files import Variant, variants
 from exporters.native.nodes import native_operators
 from exporters.native.operators import DOMAIN, VERSION
-from exporters.native.runtimes import runtimes_block
+from exporters.native.this_runtime import runtimes_block
 from exporters.optimize import Optimized, optimize
 from exporters.parity import prove_onnx
 from exporters.targets import TARGETS

@@ -1,6 +1,7 @@
 """The step from a plain native model to one in blocks, and its proof, also for a block that this machine has not."""
 
 from collections import Counter
+from dataclasses import replace
 from typing import Literal
 
 import onnx
@@ -10,13 +11,15 @@ import onnxruntime
 from device_agent.machine import this_machine
 from device_agent.manifest import NativeModel
 from device_agent.native_choice import release
+from exporters.graph_facts import graph_facts
 from exporters.native.blocked import in_blocks
 from exporters.native.operators import DOMAIN, RUNTIME_DOMAIN
-from exporters.native.runtimes import NEWEST_TRIED, oldest_runtime, runtimes_block
+from exporters.native.this_runtime import runtimes_block
 from exporters.native.unblocked import out_of_blocks
 from exporters.optimize import Optimized, Proof, continued
 from exporters.passes import Pass, PassOutcome
 from exporters.rules.graph import number
+from exporters.runtimes import range_of
 from exporters.targets.base import Target
 
 _OLDEST_OPSET = 13  # the oldest that is exported; a file of somebody else's may be older
@@ -29,18 +32,22 @@ def blocked_model(
 
     Where it has to stay plain it is that, and its last report says why. Raises as `optimize`.
     """
-    made = continued(best, (put_in_blocks(block),), lambda model: proof(_provable(model, block)))
-    if not made.passes[-1].fired:
-        return made, NativeModel(file, 0, target.oldest_runtime)
-    oldest = oldest_runtime(made.model, target.oldest_runtime)
-    return made, NativeModel(file, block, oldest, NEWEST_TRIED, proof=proved_by(made.model, block))
+
+    def provable(model: onnx.ModelProto) -> onnx.ModelProto:
+        if proved_by(range_of(file, block, graph_facts(model), target)) == "run":
+            return model
+        return ir.serde.serialize_model(out_of_blocks(ir.serde.deserialize_model(model), block))
+
+    made = continued(best, (put_in_blocks(block),), lambda model: proof(provable(model)))
+    about = range_of(file, block if made.passes[-1].fired else 0, graph_facts(made.model), target)
+    return made, replace(about, proof=proved_by(about))
 
 
-def proved_by(model: onnx.ModelProto, block: int) -> Literal["run", "decoded"]:
-    """Whether this machine runs a model in blocks, or only the plain one that is read back from it."""
-    here = runtimes_block() == this_machine().block == block
-    old = release(onnxruntime.__version__) < release(oldest_runtime(model, "0"))
-    return "run" if here and not old else "decoded"
+def proved_by(about: NativeModel) -> Literal["run", "decoded"]:
+    """Whether this machine runs a model file, or only the plain graph that is read back from one in blocks."""
+    here = runtimes_block() == this_machine().block == about.block
+    old = release(onnxruntime.__version__) < release(about.oldest_runtime)
+    return "decoded" if about.block and (old or not here) else "run"
 
 
 def put_in_blocks(block: int) -> Pass:
@@ -60,9 +67,3 @@ def put_in_blocks(block: int) -> Pass:
 
 def _is_in_blocks(node: ir.Node) -> bool:
     return node.domain == RUNTIME_DOMAIN or (node.domain == DOMAIN and number(node, "block", 0) > 0)
-
-
-def _provable(model: onnx.ModelProto, block: int) -> onnx.ModelProto:
-    if proved_by(model, block) == "run":
-        return model
-    return ir.serde.serialize_model(out_of_blocks(ir.serde.deserialize_model(model), block))

@@ -40,6 +40,7 @@ class GraphFacts:
         native_version: that the file asks for; None without such operators.
         blocks: the blocks that native operators name; 0 is the plain layout.
         in_blocks: whether a node has images in blocks, one of the runtime's own or a native one.
+        hard_swish_inside: whether a convolution in blocks has HardSwish inside, which older runtimes do not know.
     """
 
     opset: int | None
@@ -51,6 +52,7 @@ class GraphFacts:
     native_version: int | None
     blocks: frozenset[int]
     in_blocks: bool
+    hard_swish_inside: bool
 
 
 def read_graph_facts(path: Path) -> GraphFacts:
@@ -58,12 +60,13 @@ def read_graph_facts(path: Path) -> GraphFacts:
     import onnx  # here, for those who push no graph
 
     try:
-        return _facts(onnx.load(path, load_external_data=False))
+        return graph_facts(onnx.load(path, load_external_data=False))
     except Exception as error:  # protobuf has a family of its own
         raise ArtifactDamaged(f"{path} is no ONNX file.", "Export again.") from error
 
 
-def _facts(model: "onnx.ModelProto") -> GraphFacts:
+def graph_facts(model: "onnx.ModelProto") -> GraphFacts:
+    """The same of a model that is in memory."""
     weights = {tensor.name for tensor in model.graph.initializer}
     return GraphFacts(
         next((known.version for known in model.opset_import if known.domain in ("", "ai.onnx")), None),
@@ -72,6 +75,7 @@ def _facts(model: "onnx.ModelProto") -> GraphFacts:
         tuple(map(_value, model.graph.output)),
         len(model.graph.node),
         *_native(model),
+        _has_hard_swish_inside(model),
     )
 
 
@@ -82,6 +86,11 @@ def _native(model: "onnx.ModelProto") -> tuple[dict[str, int], int | None, froze
     in_blocks = any(blocks) or any(node.domain == RUNTIME_DOMAIN for node in model.graph.node)
     version = next((known.version for known in model.opset_import if known.domain == DOMAIN), None)
     return dict(Counter(node.op_type for node in nodes)), version, blocks, in_blocks
+
+
+def _has_hard_swish_inside(model: "onnx.ModelProto") -> bool:
+    convs = (node for node in model.graph.node if node.domain == RUNTIME_DOMAIN and node.op_type == "Conv")
+    return any(entry.name == "activation" and entry.s == b"HardSwish" for node in convs for entry in node.attribute)
 
 
 def _value(value: "onnx.ValueInfoProto") -> Value:

@@ -8,16 +8,17 @@ import onnx
 from device_agent.manifest import ArtifactFile, NativeModel, NativeOperators, Role
 from exporters.blocks import blocked_model
 from exporters.choices import Level
+from exporters.graph_facts import graph_facts
 from exporters.native.nodes import native_operators
-from exporters.native.operators import DOMAIN, VERSION
+from exporters.native.operators import DOMAIN, POINTWISE, VERSION
 from exporters.native.pointwise import native_pointwise
 from exporters.optimize import Optimized, Proof, continued, multiply_pixels
 from exporters.passes import Pass, by_rule, by_sweep, strip
 from exporters.rules.tidy import tidy
+from exporters.runtimes import range_of
 from exporters.targets.base import Target
 
 MODEL_FILE = "model.onnx"
-WITH_THREADS = "1.17"  # the first ONNX Runtime that lets an operator of ours have its threads
 _TIDY = (Pass("tidy", by_sweep(tidy)), Pass("strip", strip))
 _POINTWISE = (Pass("native_pointwise", by_rule(("Conv",), native_pointwise)), *_TIDY)
 
@@ -61,17 +62,19 @@ def write_models(folder: Path, best: Optimized, level: Level, target: Target, pr
 
 def variants(best: Optimized, target: Target, proof: Proof) -> tuple[Variant, ...]:
     """The forms of a model of the level native, in the order in which a device prefers them."""
-    layers = NativeModel(MODEL_FILE, 0, target.oldest_runtime)
     if target.native_blocks != (0,) and native_operators(best.model):
         return _in_blocks(best, target, proof)
     if target.block:  # the runtime's own convolutions over single pixels are in blocks there
-        return (Variant(best, layers),)
+        return (_plain(best, MODEL_FILE, target),)
     more = continued(best, _POINTWISE, proof)
     rows = continued(best, (multiply_pixels(target), *_TIDY), proof)
-    if not native_operators(more.model).get("Pointwise"):
-        return (Variant(rows, layers),)
-    alone = NativeModel(MODEL_FILE, 0, target.oldest_runtime, one_thread_below=WITH_THREADS)
-    return Variant(more, alone), Variant(rows, NativeModel("model_layers.onnx", 0, target.oldest_runtime))
+    if not native_operators(more.model).get(POINTWISE):
+        return (_plain(rows, MODEL_FILE, target),)
+    return _plain(more, MODEL_FILE, target), _plain(rows, "model_layers.onnx", target)
+
+
+def _plain(best: Optimized, file: str, target: Target) -> Variant:
+    return Variant(best, range_of(file, 0, graph_facts(best.model), target))
 
 
 def _in_blocks(best: Optimized, target: Target, proof: Proof) -> tuple[Variant, ...]:

@@ -13,8 +13,8 @@ from groupnl_deploy.errors import VerificationFailed
 from groupnl_deploy.recheck import require_artifact
 from tests.rigs.native_graphs import PLAIN, depthwise, native_artifact
 
-OF_16 = NativeModel("model.onnx", 16, "1.20.1", "1.32.0")
-OF_8 = NativeModel("model-8.onnx", 8, "1.20.1", "1.32.0")
+OF_16 = NativeModel("model.onnx", 16, "1.17", "1.32")
+OF_8 = NativeModel("model-8.onnx", 8, "1.17", "1.32", proof="decoded")
 
 
 @pytest.fixture
@@ -34,8 +34,8 @@ def edited(artifact: Artifact, **changes: Any) -> Artifact:
 def test_what_an_export_wrote_is_so(artifact: Artifact, tmp_path: Path) -> None:
     require_artifact(artifact)
     require_artifact(native_artifact(tmp_path / "plain"))
-    of_one_release = replace(OF_16, oldest_runtime="1.32.0", newest_runtime="1.32")
-    require_artifact(edited(artifact, models=(of_one_release, OF_8)))
+    tried_before = replace(OF_16, newest_runtime="1.31")  # by an older version
+    require_artifact(edited(artifact, models=(tried_before, OF_8)))
 
 
 CLAIMS: list[tuple[dict[str, Any], str]] = [
@@ -46,9 +46,29 @@ CLAIMS: list[tuple[dict[str, Any], str]] = [
     ({"models": (replace(OF_16, block=8), OF_8)}, "model.onnx is in blocks of 8, and the graph of 16"),
     ({"models": (replace(OF_16, block=0), OF_8)}, "model.onnx is in blocks of 0, and the graph of 16"),
     ({"models": (replace(OF_16, block=4), OF_8)}, "blocks of 4, which no processor has"),
-    ({"models": (OF_16, replace(OF_8, oldest_runtime="any"))}, "model-8.onnx is for the runtimes any, 1.32.0, None"),
-    ({"models": (OF_16, replace(OF_8, newest_runtime=None))}, "model-8.onnx is in blocks and for any newer runtime"),
-    ({"models": (OF_16, replace(OF_8, newest_runtime="1.19"))}, "for no runtime from 1.20.1 to 1.19"),
+    *(
+        (
+            {"models": (OF_16, replace(OF_8, **lie))},
+            f"model-8.onnx is for ONNX Runtime {words}, .*generic for 1.17 to 1.32",
+        )
+        for lie, words in (
+            ({"oldest_runtime": "any"}, "any to 1.32"),
+            ({"oldest_runtime": "1.15.1"}, "1.15.1 to 1.32"),
+            ({"oldest_runtime": "1.20"}, "1.20 to 1.32"),
+            ({"newest_runtime": "any"}, "1.17 to any"),
+            ({"newest_runtime": "1.33"}, "1.17 to 1.33"),
+            ({"newest_runtime": "1.16"}, "1.17 to 1.16"),
+            ({"newest_runtime": None}, "1.17 or newer"),
+        )
+    ),
+    (
+        {"models": (OF_16, replace(OF_8, one_thread_below="1.17"))},
+        "model-8.onnx has one_thread_below 1.17, and such a graph has none",
+    ),
+    (
+        {"models": (OF_16, replace(OF_8, proof="run"))},
+        "in blocks of 8 and of 16 ran in the proof, and no processor has",
+    ),
 ]
 
 
@@ -58,6 +78,26 @@ def test_a_record_that_the_graphs_do_not_bear_out_is_refused(
 ) -> None:
     with pytest.raises(VerificationFailed, match=words):
         require_artifact(edited(artifact, **changes))
+
+
+PLAIN_CLAIMS = [
+    ({"newest_runtime": "1.32"}, r"is for ONNX Runtime 1.17 to 1.32, and such a graph for generic for 1.17 or newer"),
+    ({"proof": "decoded"}, "was proved as it is read back, and what is in no blocks is run"),
+]
+
+
+@pytest.mark.parametrize(("changes", "words"), PLAIN_CLAIMS)
+def test_a_plain_graph_is_run_in_any_newer_runtime(tmp_path: Path, changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(VerificationFailed, match=words):
+        require_artifact(edited(native_artifact(tmp_path / "plain"), models=(replace(PLAIN, **changes),)))
+
+
+def test_a_runtime_that_is_too_old_for_a_file_did_not_run_it(tmp_path: Path) -> None:
+    artifact = native_artifact(tmp_path / "native", OF_16, OF_8, producer={"onnxruntime": "1.16.3"})
+    with pytest.raises(
+        VerificationFailed, match=r"model.onnx ran in the proof by ONNX Runtime 1.16.3, and is for 1.17"
+    ):
+        require_artifact(artifact)
 
 
 def test_a_plain_graph_is_in_no_blocks(tmp_path: Path) -> None:
@@ -119,8 +159,17 @@ def test_a_record_without_native_operators_is_refused(tmp_path: Path) -> None:
 def test_the_file_for_more_threads_may_have_nothing_but_operators_of_everybodys(tmp_path: Path) -> None:
     """Of a network whose only native operators are products, which that file has not."""
     alone = replace(PLAIN, one_thread_below="1.17")
-    artifact = _with_other_file(native_artifact(tmp_path / "native", alone, replace(OF_8, block=0)), depthwise(None))
-    require_artifact(artifact)
+    artifact = _with_other_file(
+        native_artifact(tmp_path / "native", alone, replace(PLAIN, file=OF_8.file)), depthwise(None)
+    )
+    with pytest.raises(VerificationFailed, match=r"has one_thread_below 1.17, and such a graph has none"):
+        require_artifact(artifact)
+    products = depthwise(0)
+    products.graph.node[0].op_type = "Pointwise"
+    path = artifact.path("model")
+    path.write_bytes(products.SerializeToString())
+    write_manifest(artifact.directory, _refreshed(artifact.manifest, path))
+    require_artifact(edited(open_artifact(artifact.directory), operators={"Pointwise": 1}))
 
 
 def _with_other_file(artifact: Artifact, graph: onnx.ModelProto) -> Artifact:

@@ -10,13 +10,16 @@ import torch
 from onnx import helper
 
 from device_agent.manifest import Parity
+from exporters.graph_facts import graph_facts
 from exporters.native.blocked import in_blocks
 from exporters.native.operators import DOMAIN, RUNTIME_DOMAIN
-from exporters.native.runtimes import oldest_runtime, runtimes_block
+from exporters.native.this_runtime import runtimes_block
 from exporters.native.unblocked import out_of_blocks
 from exporters.onnx_exporter import export_onnx
 from exporters.optimize import optimize
 from exporters.parity import session_of
+from exporters.runtimes import range_of
+from exporters.targets import TARGETS
 from groupnl_deploy.models.registry import create_model, model_spec
 from tests.rigs.native_reference import native_answers
 from tests.rigs.random_graphs import RandomGraph
@@ -270,14 +273,16 @@ def test_a_convolution_whose_filters_are_computed_stays_plain():
 
 
 def test_a_graph_without_hardswish_in_a_convolution_runs_in_the_oldest_runtime_of_its_target():
+    def oldest(small, value):
+        facts = graph_facts(blocked(small.model(value), 16))
+        return range_of("model.onnx", 16, facts, TARGETS["x86"]).oldest_runtime
+
     small = Small(16)
-    activated = small.node("HardSwish", small.conv("input", 16, 16))
-    assert oldest_runtime(blocked(small.model(activated), 16), "1.17") == "1.30.0"
+    assert oldest(small, small.node("HardSwish", small.conv("input", 16, 16))) == "1.30.0"
     small = Small(16)
-    assert oldest_runtime(blocked(small.model(small.conv("input", 16, 16)), 16), "1.17") == "1.17"
+    assert oldest(small, small.conv("input", 16, 16)) == "1.17"
     small = Small(16)
-    alone = small.node("HardSwish", small.node("Relu", small.conv("input", 16, 16)))
-    assert oldest_runtime(blocked(small.model(alone), 16), "1.17") == "1.17"
+    assert oldest(small, small.node("HardSwish", small.node("Relu", small.conv("input", 16, 16)))) == "1.17"
 
 
 NETS = ["resnet18"]

@@ -12,7 +12,7 @@ import pytest
 from device_agent.machine import this_machine
 from device_agent.native import register
 from exporters.native.blocked import in_blocks
-from exporters.native.runtimes import runtimes_block
+from exporters.native.this_runtime import runtimes_block
 from exporters.parity import session_of
 from tests.rigs.native_reference import native_answers
 from tests.rigs.random_graphs import RandomGraph

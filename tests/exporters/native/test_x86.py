@@ -10,11 +10,12 @@ from device_agent.manifest import Parity
 from device_agent.native import register
 from exporters.model_files import variants
 from exporters.native.nodes import native_operators
-from exporters.native.runtimes import NEWEST_TRIED, runtimes_block
+from exporters.native.this_runtime import runtimes_block
 from exporters.onnx_exporter import export_onnx
 from exporters.optimize import optimize
 from exporters.parity import prove_onnx
 from exporters.reference import reference_of
+from exporters.runtimes import NEWEST_TRIED
 from exporters.targets import TARGETS
 from exporters.tolerances import DYNAMIC, ONE_BY_ONE
 from groupnl_deploy.export import parity_inputs
