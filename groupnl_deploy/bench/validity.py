@@ -6,6 +6,7 @@ nothing invalid. That a meter is emulated is a mark of its own and no rule.
 
 from collections.abc import Callable, Iterable, Iterator
 
+from device_agent.messages.board import SINCE_BOOT, THROTTLE_BITS
 from groupnl_deploy.bench.check import Check, Doubts, at_most, judged
 from groupnl_deploy.bench.energy import RunEnergy
 from groupnl_deploy.bench.foreign_load import foreign, load_checks
@@ -19,10 +20,6 @@ _MIN_SAMPLES = 10
 _LARGEST_GAPS = 0.05
 # Quartz and what NTP slews of it stay below 6e-4; more is a clock that stopped, as in a host that slept.
 _LARGEST_DRIFT = 1e-3
-
-# Bits of the firmware's get_throttled word (Raspberry Pi documentation, vcgencmd).
-_SINCE_BOOT = 16
-_THROTTLE_BITS = {0: "under-voltage", 1: "a capped clock", 2: "throttling", 3: "the soft temperature limit"}
 
 ValidityRule = Callable[[BenchRun, RunEnergy | None], Iterable[Check]]
 
@@ -71,8 +68,8 @@ def _board(run: BenchRun, _: RunEnergy | None) -> Iterator[Check]:
         return
     # The upper half says what has happened since boot: what is new there happened during the run.
     was, now = before or 0, after or 0
-    word = was | now | (now & ~was) >> _SINCE_BOOT
-    for bit, what in _THROTTLE_BITS.items():
+    word = was | now | (now & ~was) >> SINCE_BOOT
+    for bit, what in THROTTLE_BITS.items():
         remedy = "Use a stronger supply and a fan, and let the board cool"
         yield at_most(what, "time", float(word >> bit & 1), 0.0, f"the board reported {what}", remedy)
 

@@ -13,7 +13,8 @@ from groupnl_deploy.bench.run import load_run
 from groupnl_deploy.campaign.cell import Cell
 from groupnl_deploy.campaign.push_job import PushJob
 from groupnl_deploy.campaign.stage import Projection, Stage, keys
-from groupnl_deploy.deploy.inventory import LOCAL, get_device
+from groupnl_deploy.deploy.devices_file import LOCAL
+from groupnl_deploy.deploy.inventory import get_device
 from groupnl_deploy.errors import VerificationFailed
 from groupnl_deploy.jobs.job import Job
 from groupnl_deploy.progress import Reporter

@@ -1,37 +1,27 @@
-"""The devices a user has named, and where they are remembered: `devices.json` in the configuration folder.
+"""The devices a user has named, and groups of them.
 
 The device `local` needs no entry: it is this machine, driven through the same wire protocol as a board.
 """
 
-import difflib
-import re
 import sys
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from device_agent.strict import StrictError, from_json, to_json
+from groupnl_deploy.deploy.devices_file import (
+    LOCAL,
+    NAME_RULE,
+    DeviceFacts,
+    Inventory,
+    change_inventory,
+    device_problem,
+    is_name,
+    read_inventory,
+)
 from groupnl_deploy.errors import UsageError
-from groupnl_deploy.places import config_dir, data_dir
+from groupnl_deploy.places import data_dir
 from groupnl_deploy.remote.device import Device
-from groupnl_deploy.workspace import write_atomically
-
-SCHEMA_VERSION = 1
-LOCAL = "local"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-
-
-@dataclass(frozen=True)
-class Inventory:
-    """The whole file."""
-
-    schema_version: int
-    devices: tuple[Device, ...]
-
-
-def devices_file() -> Path:
-    """The file that remembers the devices."""
-    return config_dir() / "devices.json"
+from groupnl_deploy.words import command_line, nearest_word
 
 
 def local_device() -> Device:
@@ -42,7 +32,7 @@ def local_device() -> Device:
 
 def load_devices() -> tuple[Device, ...]:
     """Every device, `local` first."""
-    return (local_device(), *_stored())
+    return (local_device(), *read_inventory().devices)
 
 
 def get_device(name: str) -> Device:
@@ -50,96 +40,131 @@ def get_device(name: str) -> Device:
     devices = {device.name: device for device in load_devices()}
     if name in devices:
         return devices[name]
-    raise _unknown(name, devices)
+    raise _unknown_device(name, devices)
 
 
-def add_device(device: Device) -> Device:
-    """Remember a new SSH device; returns it as it was stored."""
-    problem = _problem(device)
+def new_device(device: Device) -> Device:
+    """The device as it will be stored. Raises `UsageError` for what is none, or a name that is taken."""
+    problem = device_problem(device)
     if problem:
         raise UsageError(f"The device “{device.name}” cannot be added: {problem}.", "See `groupnl device add --help`.")
+    _require_free(device.name, read_inventory())
     if device.identity and not device.identity.startswith("~"):
         device = replace(device, identity=str(Path(device.identity).absolute()))
     # Commands start in the home folder there; a tilde would reach them as a plain letter.
-    device = replace(device, python=device.python.removeprefix("~/"))
-    stored = _stored()
-    if any(known.name == device.name for known in stored):
-        raise UsageError(
-            f"There is already a device named “{device.name}”.",
-            f"Take another name, or first run `groupnl device remove {device.name}`.",
-        )
-    _store((*stored, device))
+    return replace(device, python=device.python.removeprefix("~/"), root=device.root.removeprefix("~/"))
+
+
+def add_device(device: Device, facts: DeviceFacts | None = None, groups: Sequence[str] = ()) -> Device:
+    """Remember a new SSH device, with what was found on it, as a member of groups; returns it as it was stored."""
+    device = new_device(device)
+
+    def step(inventory: Inventory) -> Inventory:
+        _require_free(device.name, inventory)
+        found = {} if facts is None else {device.name: facts}
+        inventory = replace(inventory, devices=(*inventory.devices, device), facts={**inventory.facts, **found})
+        for group in groups:
+            inventory = _with_members(inventory, group, (device.name,))
+        return inventory
+
+    change_inventory(step)
     return device
 
 
 def remove_device(name: str) -> None:
-    """Forget a device. Nothing on the device itself is touched."""
-    stored = _stored()
+    """Forget a device, also as a member of groups. Nothing on the device itself is touched."""
     if name == LOCAL:
         raise UsageError("The device “local” is this machine and cannot be removed.", "Remove another device, or none.")
-    if all(device.name != name for device in stored):
-        raise _unknown(name, (LOCAL, *(device.name for device in stored)))
-    _store(tuple(device for device in stored if device.name != name))
+
+    def step(inventory: Inventory) -> Inventory:
+        if all(device.name != name for device in inventory.devices):
+            raise _unknown_device(name, (LOCAL, *(device.name for device in inventory.devices)))
+        for group in inventory.groups:
+            inventory = _without_members(inventory, group, (name,))
+        return replace(
+            inventory,
+            devices=tuple(device for device in inventory.devices if device.name != name),
+            facts={device: facts for device, facts in inventory.facts.items() if device != name},
+        )
+
+    change_inventory(step)
 
 
-def _stored() -> tuple[Device, ...]:
-    file = devices_file()
-    try:
-        inventory = from_json(Inventory, file.read_bytes(), str(file))
-    except FileNotFoundError:
-        return ()
-    except (StrictError, OSError) as error:
-        raise _unreadable(file, str(error)) from error
-    if inventory.schema_version != SCHEMA_VERSION:
-        raise _unreadable(file, f"schema version {inventory.schema_version}, this groupnl reads {SCHEMA_VERSION}")
-    names = [device.name for device in inventory.devices]
-    for device in inventory.devices:
-        problem = _problem(device) or ("it is there twice" if names.count(device.name) > 1 else None)
-        if problem:
-            raise _unreadable(file, f"device “{device.name}”: {problem}")
-    return inventory.devices
+def facts_of(name: str) -> DeviceFacts | None:
+    """What was found on a device when it was asked last; None where nobody has asked yet."""
+    return read_inventory().facts.get(name)
 
 
-def _store(devices: tuple[Device, ...]) -> None:
-    write_atomically(devices_file(), to_json(Inventory(SCHEMA_VERSION, devices)).encode())
+def keep_facts(name: str, facts: DeviceFacts) -> None:
+    """Remember what was found on a device just now."""
+    change_inventory(lambda inventory: replace(inventory, facts={**inventory.facts, name: facts}))
 
 
-def _problem(device: Device) -> str | None:
-    """Why this is no SSH device that we could store, if so."""
-    checks = (
-        (device.name == LOCAL, "that name is reserved for this machine"),
-        (
-            not _NAME.fullmatch(device.name),
-            "a name has up to 64 letters, digits, dots, dashes and underscores and begins with a letter or digit",
-        ),
-        (device.transport == "local", "only SSH devices can be added"),
-        (not device.host or not _is_word(device.host), f"{device.host!r} is not a host name"),
-        (device.host is not None and "@" in device.host, "give the user apart from the host, with --user"),
-        (device.user is not None and not _is_word(device.user), f"{device.user!r} is not a user name"),
-        (device.port is not None and not 0 < device.port < 65536, f"{device.port} is not a port from 1 to 65535"),
-        (not device.python.strip(), "its Python is empty"),
-        (not device.root.strip(), "its root folder is empty"),
+def load_groups() -> dict[str, tuple[str, ...]]:
+    """The names of each group's devices."""
+    return dict(read_inventory().groups)
+
+
+def group_devices(group: str) -> tuple[Device, ...]:
+    """The devices of a group. Raises `UsageError` for one that there is not."""
+    groups = load_groups()
+    if group in groups:
+        return tuple(get_device(name) for name in groups[group])
+    near = nearest_word(group, groups)
+    raise UsageError(
+        f"There is no group “{group}”; known are {', '.join(groups) or 'none'}.",
+        f"Did you mean “{near}”?" if near else f"Make it: {command_line('device', 'group', group, 'NAME')}",
     )
-    return next((text for wrong, text in checks if wrong), None)
 
 
-def _is_word(text: str) -> bool:
-    """Nothing that a command line would take for an option or for two words."""
-    return bool(text) and not text.startswith("-") and not re.search(r"[\s\0]", text)
+def add_to_group(group: str, names: Sequence[str]) -> None:
+    """Make devices members of a group, which need not exist yet."""
+    for name in names:
+        get_device(name)
+    change_inventory(lambda inventory: _with_members(inventory, group, names))
 
 
-def _unknown(name: str, known: Iterable[str]) -> UsageError:
+def remove_from_group(group: str, names: Sequence[str]) -> None:
+    """Take devices out of a group, all of them where none is named; a group of none is gone."""
+    members = [device.name for device in group_devices(group)]
+    if strangers := [name for name in names if name not in members]:
+        raise UsageError(
+            f"“{strangers[0]}” is not in the group “{group}”; in it are {', '.join(members)}.", "Name one of these."
+        )
+    change_inventory(lambda inventory: _without_members(inventory, group, names or members))
+
+
+def require_group_name(group: str) -> None:
+    """Raise `UsageError` for a name that no group can have."""
+    if not is_name(group):
+        raise UsageError(f"A group cannot be called “{group}”: {NAME_RULE}.", "Choose another name.")
+
+
+def _with_members(inventory: Inventory, group: str, names: Sequence[str]) -> Inventory:
+    require_group_name(group)
+    members = tuple(dict.fromkeys([*inventory.groups.get(group, ()), *names]))
+    return replace(inventory, groups={**inventory.groups, group: members})
+
+
+def _without_members(inventory: Inventory, group: str, names: Sequence[str]) -> Inventory:
+    left = tuple(name for name in inventory.groups.get(group, ()) if name not in names)
+    others = {other: members for other, members in inventory.groups.items() if other != group}
+    return replace(inventory, groups={**others, group: left} if left else others)
+
+
+def _require_free(name: str, inventory: Inventory) -> None:
+    if any(known.name == name for known in inventory.devices):
+        raise UsageError(
+            f"There is already a device named “{name}”.",
+            f"Take another name, or first run `{command_line('device', 'remove', name)}`.",
+        )
+
+
+def _unknown_device(name: str, known: Iterable[str]) -> UsageError:
     names = list(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f" Did you mean “{near[0]}”?" if near else ""
+    near = nearest_word(name, names)
+    hint = f" Did you mean “{near}”?" if near else ""
     return UsageError(
         f"There is no device “{name}”; the known ones are {', '.join(names)}.{hint}",
         f"Add it: `groupnl device add {name} --host HOST --user USER`.",
-    )
-
-
-def _unreadable(file: Path, why: str) -> UsageError:
-    return UsageError(
-        f"The list of devices {file} cannot be read: {why}.",
-        "Repair it or move it away; then add the devices again with `groupnl device add`.",
     )
