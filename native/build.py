@@ -46,6 +46,12 @@ def kept_in(target: Target, compiler: Compiler) -> Path:
     return kept() / key(target, compiler)
 
 
+def keys(word: str, compiler: str | None = None) -> list[str]:
+    """Of every target that a word of --target means; groupnl asks for them in its own process. Raises `NotBuilt`."""
+    found = find_compiler(compiler)
+    return [key(target, found) for target in _targets(word)]
+
+
 def key(target: Target, compiler: Compiler) -> str:
     """A digest of all that decides the library's bytes: sources, these scripts, compiler, target, operator set."""
     digest = hashlib.sha256(f"{compiler.identity}\n{target.name}\n{operator_set_version()}\n".encode())
@@ -185,13 +191,12 @@ def main() -> None:
     """Build what the command line asks for; of a failure the last two lines say what happened and what to do."""
     arguments = _arguments()
     try:
+        if arguments.keys:
+            print(*keys(arguments.target, arguments.compiler), sep="\n")
+            return
         compiler = find_compiler(arguments.compiler)
-        if not arguments.keys:
-            _require_cache(compiler, keeps=arguments.out is None)
+        _require_cache(compiler, keeps=arguments.out is None)
         for target in _targets(arguments.target):
-            if arguments.keys:
-                print(key(target, compiler))
-                continue
             if arguments.out is None:
                 path = build(target, compiler, kept_in(target, compiler), keep_objects=True)
                 forget_all_but(_MOST_KEPT, path.parents[1])

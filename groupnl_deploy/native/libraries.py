@@ -5,7 +5,6 @@ in the cache folder (`groupnl_deploy.places`), under a digest of sources, compil
 """
 
 import errno
-import functools
 import platform
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from pathlib import Path
 from device_agent.native import NativeLibrary
 from device_agent.strict import StrictError, from_json
 from groupnl_deploy.errors import GroupNLError, NoNativeLibrary, VerificationFailed
+from groupnl_deploy.native.build_script import keys
 from groupnl_deploy.native.one_builder import not_kept, one_builder
 from groupnl_deploy.places import cache_dir
 from groupnl_deploy.progress import Reporter
@@ -113,14 +113,7 @@ def _kept(folders: tuple[Path, ...]) -> LibraryFile | None:
 
 def _folders(target: str) -> tuple[Path, ...]:
     """Where a checkout keeps a target's library, or those of "all"; nowhere without a compiler."""
-    return tuple(cache_dir() / "native" / key for key in _keys(target))
-
-
-@functools.cache
-def _keys(target: str) -> tuple[str, ...]:
-    """Asked once: neither sources nor compiler change while a command runs."""
-    done = _run_build("--keys", "--target", target)
-    return tuple(done.stdout.split()) if done.returncode == 0 else ()
+    return tuple(cache_dir() / "native" / key for key in keys(_SOURCES, target))
 
 
 def _build(target: str, reporter: Reporter) -> LibraryFile:

@@ -5,11 +5,13 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from groupnl_deploy.errors import CacheNotWritable, DiskFull, GroupNLError, NoNativeLibrary, VerificationFailed
 from groupnl_deploy.native import libraries as room
+from groupnl_deploy.native.build_script import keys
 from groupnl_deploy.native.libraries import host_library, libraries, library_for
 from groupnl_deploy.places import cache_dir
 
@@ -28,9 +30,7 @@ class Said:
 def checkout(small_checkout: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """This installation is a small checkout."""
     monkeypatch.setattr(room, "_SOURCES", small_checkout / "native")
-    room._keys.cache_clear()
-    yield small_checkout
-    room._keys.cache_clear()
+    return small_checkout
 
 
 @pytest.fixture
@@ -60,12 +60,33 @@ def test_a_checkout_builds_once_and_says_so(checkout: Path) -> None:
     assert len(said.notes) == 1
 
 
+def test_an_edited_source_is_another_library_at_once(checkout: Path) -> None:
+    """Even where its size and times stay, as no look at the folder would tell."""
+    source = checkout / "native" / "src" / "two.c"
+    before, said = keys(checkout / "native", "host"), source.stat()
+    source.write_text(source.read_text().replace("hidden_from_all = 1", "hidden_from_all = 2"))
+    os.utime(source, ns=(said.st_atime_ns, said.st_mtime_ns))
+    assert source.stat().st_size == said.st_size and keys(checkout / "native", "host") != before
+    command = [sys.executable, checkout / "native" / "build.py", "--keys", "--target", "all"]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert tuple(printed) == keys(checkout / "native", "all") and len(printed) == 3
+
+
+def test_the_names_of_the_scripts_are_left_to_networks_of_the_users_own(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = ModuleType("targets")
+    monkeypatch.setitem(sys.modules, "targets", mine)
+    path = list(sys.path)
+    assert keys(checkout / "native", "host")
+    assert sys.modules["targets"] is mine and "compilers" not in sys.modules and sys.path == path
+
+
 @pytest.mark.slow
 def test_other_sources_are_another_library(checkout: Path) -> None:
     first = host_library(Said())
     with (checkout / "native" / "src" / "two.c").open("a") as stream:
         stream.write("// other\n")
-    room._keys.cache_clear()
     assert libraries() == ()
     assert host_library(Said()).path != first.path
 
@@ -108,6 +129,7 @@ def test_no_compiler_says_what_to_install(checkout: Path, tmp_path: Path, monkey
     bare.write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')
     bare.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(bare))
+    monkeypatch.setitem(sys.modules, "ziglang", None)
     monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
     said = Said()
     error = refusal(lambda: host_library(said))
