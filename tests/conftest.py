@@ -211,6 +211,7 @@ def openssh_server(tmp_path_factory: pytest.TempPathFactory, make_key: Callable[
     make_key(folder / "host_key")
     identity = make_key(folder / "identity")
     shutil.copy(identity.with_suffix(".pub"), folder / "authorized_keys")
+    _isolate_client(folder, folder / "client-home")
     child, port = _start_sshd(program, folder, board_home)
     try:
         yield _describe(folder, board_home, port, child.pid)
@@ -221,14 +222,39 @@ def openssh_server(tmp_path_factory: pytest.TempPathFactory, make_key: Callable[
 
 @pytest.fixture
 def sshd(openssh_server: OpenSshServer, monkeypatch: pytest.MonkeyPatch) -> OpenSshServer:
-    """The server, with $HOME set to a fresh client's home whose known_hosts has the server's key."""
+    """The server, with $HOME set to a fresh client's home whose known_hosts has the server's key.
+
+    OpenSSH's client looks for a home in the list of users, whatever $HOME is. So the `ssh` that is found first is one
+    that is told where this test's files are; it reads none of the person who runs the tests.
+    """
     server = openssh_server
     shutil.rmtree(server.home, ignore_errors=True)
     server.known_hosts.parent.mkdir(parents=True, mode=0o700)
     server.known_hosts.write_text(f"{server.known_name} {server.host_key_line}\n")
     monkeypatch.setenv("HOME", str(server.home))
+    monkeypatch.setenv("PATH", str(server.folder / "bin"), prepend=os.pathsep)
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
     return server
+
+
+_ISOLATED_CONFIG = """\
+Include {home}/.ssh/config
+Host *
+  UserKnownHostsFile {home}/.ssh/known_hosts
+  GlobalKnownHostsFile none
+  IdentityFile {home}/.ssh/id_rsa
+  IdentityFile {home}/.ssh/id_ecdsa
+  IdentityFile {home}/.ssh/id_ed25519
+"""
+
+
+def _isolate_client(folder: Path, home: Path) -> None:
+    """An `ssh` in `bin` that takes the configuration of `home` for its user's."""
+    (folder / "ssh_config").write_text(_ISOLATED_CONFIG.format(home=home))
+    program = folder / "bin" / "ssh"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {folder / "ssh_config"} "$@"\n')
+    program.chmod(0o755)
 
 
 def _sshd_program() -> str:

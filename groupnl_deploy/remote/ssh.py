@@ -1,6 +1,6 @@
 """An SSH device: commands over exec channels, files over SFTP.
 
-Only this file, `ssh_login` and `ssh_read` import paramiko.
+Only this file, `ssh_login`, `keys`, `parsed_config` and `ssh_read` import paramiko.
 """
 
 import io
@@ -20,10 +20,10 @@ from groupnl_deploy.errors import DeviceFault, DeviceUnreachable
 from groupnl_deploy.remote import ssh_refusals as refusals
 from groupnl_deploy.remote.device import Device
 from groupnl_deploy.remote.python import MARK, ask_python
-from groupnl_deploy.remote.ssh_login import CHANNEL_TIMEOUT_S, find, log_in
+from groupnl_deploy.remote.ssh_login import CHANNEL_TIMEOUT_S, log_in
 from groupnl_deploy.remote.ssh_process import SshProcess
 from groupnl_deploy.remote.ssh_read import read_ahead
-from groupnl_deploy.remote.ssh_target import SshTarget
+from groupnl_deploy.remote.ssh_target import SshTarget, find
 from groupnl_deploy.remote.transfer import (
     Incoming,
     Outgoing,
@@ -56,11 +56,8 @@ class _Link:
 
     def __init__(self, target: SshTarget) -> None:
         self.target = target
-        self._client = log_in(target)
-        transport = self._client.get_transport()
-        assert transport
-        self.transport = transport
-        transport.set_keepalive(_KEEPALIVE_S)
+        self.transport = log_in(target)
+        self.transport.set_keepalive(_KEEPALIVE_S)
 
     @property
     def alive(self) -> bool:
@@ -79,7 +76,7 @@ class _Link:
         return refusals.no_session(self.target) if self.alive else refusals.link_lost(self.target)
 
     def close(self) -> None:
-        self._client.close()
+        self.transport.close()
 
 
 class SshTransport:

@@ -1,15 +1,27 @@
 """How an SSH connection comes about: the board's host key verified, our keys shown, every refusal explained."""
 
 import logging
-import socket
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 
 import paramiko
+from paramiko.agent import AgentKey
+from paramiko.ssh_exception import BadAuthenticationType, IncompatiblePeer
 
-from groupnl_deploy.errors import DeviceUnreachable, UsageError
+from groupnl_deploy.errors import DeviceUnreachable
 from groupnl_deploy.remote import ssh_refusals as refusals
-from groupnl_deploy.remote.device import Device
-from groupnl_deploy.remote.ssh_target import SshTarget, config_file, config_text, open_socket, resolve
+from groupnl_deploy.remote.keys import (
+    KeyLocked,
+    KeyUnusable,
+    agent_keys,
+    candidates,
+    require_identity,
+)
+from groupnl_deploy.remote.known_hosts import KnownKeys
+from groupnl_deploy.remote.public_key import PublicKey
+from groupnl_deploy.remote.ssh_socket import SshSocket, open_socket
+from groupnl_deploy.remote.ssh_target import SshTarget
 
 # Without a handler of its own, paramiko's log of a failed handshake would be printed on stderr.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
@@ -18,122 +30,162 @@ CHANNEL_TIMEOUT_S = 15.0
 """How long the server may take to open a channel."""
 
 _HANDSHAKE_TIMEOUT_S = 15.0
+_AUTH_TIMEOUT_S = 15.0
+
+Algorithms = tuple[str, ...]
 
 
-class _RefuseUnknown(paramiko.MissingHostKeyPolicy):
-    def __init__(self, target: SshTarget) -> None:
-        self._target = target
+class _Transport(paramiko.Transport):
+    """Remembers the words with which the server hung up; paramiko tells them to its log alone."""
 
-    def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:
-        raise refusals.unknown_host_key(self._target, key.get_name(), key.fingerprint)
+    farewell = ""
 
-
-def find(device: Device) -> SshTarget:
-    """Where a device is and how to knock there, with what the user's SSH configuration says of it."""
-    try:
-        options = paramiko.SSHConfig.from_text(config_text(device)).lookup(device.host or "")
-    except (paramiko.SSHException, ImportError) as error:
-        raise UsageError(f"{config_file()} cannot be used: {error}.", "Repair or simplify it.") from error
-    return resolve(device, options)
+    def _parse_disconnect(self, m: paramiko.Message) -> None:
+        m.get_int()
+        self.farewell = m.get_text()
 
 
-def log_in(target: SshTarget) -> paramiko.SSHClient:
-    """An authenticated connection. Raises `DeviceUnreachable`, or `UsageError` for a damaged known_hosts file."""
-    _check_identity(target)
-    client = paramiko.SSHClient()
-    client.set_missing_host_key_policy(_RefuseUnknown(target))
-    for file in target.known_hosts:
-        _load_known_hosts(client, file)
+def log_in(target: SshTarget) -> paramiko.Transport:
+    """An authenticated connection. Raises `DeviceUnreachable`."""
+    known = target.known_keys()
+    with agent_keys(target) as agent:
+        require_identity(target, agent)
+        with _handshaken(target, partial(_preferred, target, known)) as transport:
+            _verify(target, known, _host_key(transport))
+            _authenticate(transport, target, agent)
+            return transport
+
+
+def offered_host_keys(target: SshTarget) -> tuple[PublicKey, ...]:
+    """The host keys that the server has, one of each kind, the best first. Nothing is verified, no key of ours shown.
+
+    A server shows one key a connection, so there is a connection for each kind. Raises `DeviceUnreachable`.
+    """
+    found, refusal = [], None
+    for kind in ("ed25519", "ecdsa", "rsa"):
+        try:
+            with _handshaken(target, partial(_of_kind, kind)) as transport:
+                found.append(_host_key(transport))
+                transport.close()
+        except DeviceUnreachable as error:
+            if not isinstance(error.__cause__, IncompatiblePeer):
+                raise
+            refusal = error
+    if refusal and not found:
+        raise refusal
+    return tuple(found)
+
+
+@contextmanager
+def _handshaken(target: SshTarget, choose: Callable[[Algorithms], Algorithms]) -> Iterator[_Transport]:
+    """An encrypted connection to whoever answers there, closed where the block fails.
+
+    `choose` picks and orders the algorithms of host keys that are asked for.
+    """
     sock = open_socket(target)
+    transport = _Transport(sock)  # type: ignore[arg-type]  # documented: anything that sends and receives
+    transport.auth_timeout, transport.channel_timeout = _AUTH_TIMEOUT_S, CHANNEL_TIMEOUT_S
+    options = transport.get_security_options()
+    options.key_types = choose(tuple(options.key_types))
     try:
-        _handshake(client, target, sock)
-    except BaseException as error:
-        explained = _explain(error, client, target)
-        client.close()
+        try:
+            transport.start_client(timeout=_HANDSHAKE_TIMEOUT_S)
+            if not transport.initial_kex_done:
+                raise TimeoutError
+        except (paramiko.SSHException, EOFError, OSError) as error:
+            raise _no_handshake(error, target, transport, sock) from error
+        yield transport
+    except BaseException:
+        transport.close()
         sock.close()
-        if explained is error:
-            raise
-        raise explained from error
-    return client
+        raise
 
 
-def _handshake(client: paramiko.SSHClient, target: SshTarget, sock: socket.socket) -> None:
-    own = [str(target.identity)] if target.identity else []
-    client.connect(
-        target.known_as,
-        target.port,
-        target.user,
-        sock=sock,
-        key_filename=[*own, *target.config_identities],  # type: ignore[arg-type]  # a list is documented
-        allow_agent=not target.identities_only,
-        look_for_keys=not target.identities_only,
-        timeout=_HANDSHAKE_TIMEOUT_S,
-        banner_timeout=_HANDSHAKE_TIMEOUT_S,
-        auth_timeout=_HANDSHAKE_TIMEOUT_S,
-        channel_timeout=CHANNEL_TIMEOUT_S,
-    )
+def _no_handshake(
+    error: Exception, target: SshTarget, transport: paramiko.Transport, sock: SshSocket
+) -> DeviceUnreachable:
+    if isinstance(error, IncompatiblePeer):
+        return refusals.no_agreement(target, str(error))
+    if transport.remote_version:
+        return refusals.handshake_broken(target)
+    if sock.first_words:
+        return refusals.no_greeting(target, sock.first_words)
+    if sock.hung_up:
+        exit_code = sock.proxy_exit_code()
+        return refusals.dropped(target) if exit_code is None else refusals.proxy_ended(target, exit_code)
+    return refusals.silent_server(target)
 
 
-def _explain(error: BaseException, client: paramiko.SSHClient, target: SshTarget) -> BaseException:
-    """Our error for what the handshake raised; what is no failure of the handshake comes back as it is."""
-    if not isinstance(error, paramiko.SSHException | EOFError | OSError):
-        return error
-    if isinstance(error, paramiko.BadHostKeyException):
-        return refusals.changed_host_key(target, error.expected_key.fingerprint, error.key.fingerprint)
-    transport = client.get_transport()
-    if transport is not None and transport.initial_kex_done:
-        return _not_let_in(target, judged=transport.is_active() and "timeout" not in str(error))
-    if isinstance(error, paramiko.ssh_exception.IncompatiblePeer):
-        return refusals.no_handshake(target, str(error))
-    return refusals.no_server(target)
+def _preferred(target: SshTarget, known: KnownKeys, offered: Algorithms) -> Algorithms:
+    """Those of keys that are known first, as OpenSSH asks for them: a server shows the first kind that it has."""
+    allowed = target.config.value("hostkeyalgorithms").split(",")
+    chosen = [algorithm for algorithm in offered if algorithm in allowed] or list(offered)
+    return tuple(sorted(chosen, key=lambda algorithm: _key_type(algorithm) not in known.types))
 
 
-def _not_let_in(target: SshTarget, *, judged: bool) -> DeviceUnreachable:
-    """The two sides met; our keys were refused, or nobody had judged them when the link ended."""
-    keys = _key_files(target)
-    agent = [] if target.identities_only else ["keys of ssh-agent"]
-    if not judged:
-        return refusals.keys_not_judged(target, [*keys, *agent])
-    return refusals.keys_refused(target, [*keys, *agent], [key for key in keys if _is_locked(key)])
+def _of_kind(kind: str, offered: Algorithms) -> Algorithms:
+    return tuple(algorithm for algorithm in offered if kind in algorithm)
 
 
-def _key_files(target: SshTarget) -> list[str]:
-    """The private keys that the handshake tries, in its order."""
-    own = [str(target.identity)] if target.identity else []
-    defaults = [Path.home() / ".ssh" / f"id_{kind}" for kind in ("rsa", "ecdsa", "ed25519")]
-    found = [] if target.identities_only else [str(path) for path in defaults if path.is_file()]
-    return list(dict.fromkeys([*own, *target.config_identities, *found]))
+def _key_type(algorithm: str) -> str:
+    """An RSA key signs by several algorithms."""
+    return "ssh-rsa" if algorithm.startswith("rsa-") else algorithm
 
 
-def _is_locked(key_file: str) -> bool:
+def _host_key(transport: paramiko.Transport) -> PublicKey:
+    return PublicKey.of(transport.get_remote_server_key().asbytes())
+
+
+def _verify(target: SshTarget, known: KnownKeys, shown: PublicKey) -> None:
+    verdict = known.verdict(shown)
+    if verdict == "changed":
+        raise refusals.changed_host_key(target, known.trusted, shown)
+    if verdict == "revoked":
+        raise refusals.revoked_host_key(target, shown)
+    if verdict == "unknown":
+        raise refusals.unknown_host_key(target, shown, certified=bool(known.authorities))
+
+
+def _authenticate(transport: _Transport, target: SshTarget, agent: Sequence[AgentKey]) -> None:
+    tried: list[str] = []
+    locked: list[str] = []
+    still_wanted: list[str] = []
+    for candidate in candidates(target, agent):
+        try:
+            key = candidate.load()
+        except KeyLocked:
+            locked.append(candidate.label)
+            continue
+        except KeyUnusable:
+            continue
+        tried.append(candidate.label)
+        wanted = _methods_left(transport, target, tried, partial(transport.auth_publickey, target.user, key))
+        if wanted == []:
+            return
+        if wanted is not None:  # this key is good, and not enough
+            still_wanted = wanted
+            if "publickey" not in wanted:
+                break
+    if still_wanted:
+        raise refusals.more_wanted(target, still_wanted)
+    # Some servers let in without a key; any other says by what it would.
+    if _methods_left(transport, target, tried, partial(transport.auth_none, target.user)) != []:
+        raise refusals.keys_refused(target, tried, locked)
+
+
+def _methods_left(
+    transport: _Transport, target: SshTarget, tried: list[str], attempt: Callable[[], list[str]]
+) -> list[str] | None:
+    """What the server wants after an attempt that it accepts: nothing more, or another method; None: refused."""
     try:
-        paramiko.PKey.from_path(key_file)
-    except (TypeError, paramiko.PasswordRequiredException):  # so the cryptography package says it, and paramiko
-        return True
-    except Exception:
-        return False
-    return False
-
-
-def _check_identity(target: SshTarget) -> None:
-    """Refuse a key file that cannot be one before anything is sent; an encrypted one may be in the agent."""
-    if target.identity is None:
-        return
-    try:
-        target.identity.read_bytes()
-    except OSError as error:
-        why = "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be read: {error.strerror}"
-        raise refusals.no_identity(target, why) from error
-    try:
-        paramiko.PKey.from_path(target.identity)
-    except (TypeError, paramiko.PasswordRequiredException):
-        return
-    except Exception as error:  # each kind of key and of damage has an exception of its own
-        raise refusals.no_identity(target, "is not a private key of a known kind") from error
-
-
-def _load_known_hosts(client: paramiko.SSHClient, file: Path) -> None:
-    try:
-        client.load_system_host_keys(str(file))
-    except Exception as error:  # one damaged line spoils the file
-        raise UsageError(f"{file} cannot be read: {error}.", "Repair or remove the line it names.") from error
+        return attempt()
+    except BadAuthenticationType as error:
+        if "publickey" in error.allowed_types:
+            return None
+        raise refusals.no_keys_taken(target, error.allowed_types) from error
+    except (paramiko.SSHException, EOFError, OSError) as error:
+        if transport.is_active() and "timeout" not in str(error):
+            return None
+        if "Too many" in transport.farewell or len(tried) > 1:
+            raise refusals.too_many_keys(target, tried) from error
+        raise refusals.keys_not_judged(target, tried) from error

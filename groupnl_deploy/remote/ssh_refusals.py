@@ -4,27 +4,54 @@ Only names, addresses and public fingerprints appear here; never a key, a passph
 is transient or permanent by its kind (`groupnl_deploy.errors`).
 """
 
+from collections.abc import Sequence
+
 from groupnl_deploy.errors import DeviceFault, DeviceUnavailable, DeviceUnreachable, DiskFull
+from groupnl_deploy.remote.public_key import PublicKey
 from groupnl_deploy.remote.ssh_target import SshTarget
 from groupnl_deploy.remote.transport import size_text
 
 
-def unknown_host_key(target: SshTarget, key_type: str, fingerprint: str) -> DeviceUnreachable:
-    """The machine is in no known_hosts file."""
+def unknown_host_key(target: SshTarget, shown: PublicKey, *, certified: bool) -> DeviceUnreachable:
+    """The machine is in no known_hosts file; `certified`: but for a certificate authority, which paramiko lacks."""
+    message = f"{target} shows a host key that is in no known_hosts file: {shown.type} {shown.fingerprint}"
+    if certified:
+        return DeviceUnreachable(
+            f"{message}; a certificate authority there vouches for it, which this transport cannot ask.",
+            f"Let OpenSSH's own client do it: add “{target.device_name}” again with `--transport openssh`.",
+        )
     return DeviceUnreachable(
-        f"{target} shows a host key that is in no known_hosts file: {key_type} {fingerprint}",
-        f"Compare the fingerprint with the one that `ssh-keygen -lf {_host_key_file(key_type)}` prints on the "
+        message,
+        f"Compare the fingerprint with the one that `ssh-keygen -lf {_host_key_file(shown.type)}` prints on the "
         f"board's own console; if they are equal, connect once with `{target.ssh_command}` to record it.",
     )
 
 
-def changed_host_key(target: SshTarget, known: str, shown: str) -> DeviceUnreachable:
+def changed_host_key(target: SshTarget, known: Sequence[PublicKey], shown: PublicKey) -> DeviceUnreachable:
     """The machine is known, but by another key."""
+    fingerprints = ", ".join(f"{key.type} {key.fingerprint}" for key in known)
     return DeviceUnreachable(
-        f"THE HOST KEY OF {target} HAS CHANGED: known_hosts has {known}, the machine shows {shown}; "
+        f"THE HOST KEY OF {target} HAS CHANGED: {'pinned is' if target.pinned else 'known_hosts has'} {fingerprints}, "
+        f"the machine shows {shown.type} {shown.fingerprint}; "
         "another machine may be posing as the board, and nothing was sent to it.",
         "Do not go on before you know why. Only if the board was reinstalled and its own console shows the new "
-        f"fingerprint: `ssh-keygen -R '{target.known_name}'`, then connect once with `{target.ssh_command}`.",
+        f"fingerprint: {_forget_key(target)}.",
+    )
+
+
+def _forget_key(target: SshTarget) -> str:
+    if target.pinned:
+        return f"`groupnl device remove {target.device_name}`, then add it again, which pins the new key"
+    return f"`ssh-keygen -R '{target.known_name}'`, then connect once with `{target.ssh_command}`"
+
+
+def revoked_host_key(target: SshTarget, shown: PublicKey) -> DeviceUnreachable:
+    """known_hosts has the key as one that must no longer be trusted."""
+    return DeviceUnreachable(
+        f"THE HOST KEY OF {target} IS REVOKED in known_hosts ({shown.type} {shown.fingerprint}): whoever has it may be "
+        "posing as the board, and nothing was sent to it.",
+        "Make new host keys on the board's own console: `sudo rm /etc/ssh/ssh_host_*_key*`, "
+        "`sudo ssh-keygen -A`, `sudo systemctl restart ssh`.",
     )
 
 
@@ -34,7 +61,7 @@ def keys_refused(target: SshTarget, tried: list[str], locked: list[str]) -> Devi
     if locked:
         return DeviceUnreachable(
             f"{what}; {', '.join(locked)} is encrypted and could not be tried.",
-            f"Unlock it for this session: `eval $(ssh-agent)`, then `ssh-add {locked[0]}`; "
+            f"Unlock it for this session: {_unlock(target)}`ssh-add {locked[0]}`; "
             "groupnl never asks for a passphrase itself.",
         )
     identity = f"-i {target.identity} " if target.identity else ""
@@ -45,6 +72,57 @@ def keys_refused(target: SshTarget, tried: list[str], locked: list[str]) -> Devi
     )
 
 
+def _unlock(target: SshTarget) -> str:
+    return f"`export SSH_AUTH_SOCK={target.agent}`, then " if target.agent else "`eval $(ssh-agent)`, then "
+
+
+def too_many_keys(target: SshTarget, tried: list[str]) -> DeviceUnreachable:
+    """The server hung up because it had to refuse too many keys."""
+    return DeviceUnreachable(
+        f"{target} hung up after {len(tried)} keys that it does not accept ({_counted(tried)}): too many keys were "
+        "offered, and the right one may be among those that were not.",
+        f"Name the right one with --identity; if it is named, install it: `ssh-copy-id -i KEY -p {target.port} "
+        f"{target.user}@{target.alias}`.",
+    )
+
+
+def no_keys_taken(target: SshTarget, wanted: Sequence[str]) -> DeviceUnreachable:
+    """The server has public keys switched off."""
+    return DeviceUnreachable(
+        f"{target} lets nobody in by a key; it asks for {_methods(wanted)}, and groupnl answers with keys alone.",
+        "Set `PubkeyAuthentication yes` in the board's /etc/ssh/sshd_config, restart its SSH server, and install your "
+        f"key with `ssh-copy-id -p {target.port} {target.user}@{target.alias}`.",
+    )
+
+
+def more_wanted(target: SshTarget, wanted: Sequence[str]) -> DeviceUnreachable:
+    """A second factor."""
+    return DeviceUnreachable(
+        f"{target} accepts your key and then still wants {_methods(wanted)}, which groupnl cannot give.",
+        "Let the key be enough for this user, in the board's /etc/ssh/sshd_config: "
+        f"`Match User {target.user}`, below it `AuthenticationMethods publickey`.",
+    )
+
+
+_METHODS = {
+    "password": "a password",
+    "keyboard-interactive": "answers that a person types (keyboard-interactive: a password or a one-time code)",
+    "publickey": "another key",
+    "hostbased": "a host-based login",
+    "gssapi-with-mic": "a Kerberos ticket",
+}
+
+
+def _methods(wanted: Sequence[str]) -> str:
+    return " or ".join(_METHODS.get(method, method) for method in wanted) or "nothing that has a name"
+
+
+def _counted(labels: list[str]) -> str:
+    """Each label once, with how often it stands there."""
+    counts = {label: labels.count(label) for label in labels}
+    return ", ".join(label if count == 1 else f"{label}, {count} times" for label, count in counts.items())
+
+
 def no_identity(target: SshTarget, why: str) -> DeviceUnreachable:
     """The private key that the device names cannot be used."""
     return DeviceUnreachable(
@@ -53,29 +131,78 @@ def no_identity(target: SshTarget, why: str) -> DeviceUnreachable:
     )
 
 
-def keys_not_judged(target: SshTarget, tried: list[str]) -> DeviceUnavailable:
-    """The server hung up in the middle of the authentication, or did not answer."""
-    return DeviceUnavailable(
-        f"{target} broke off before it had accepted or refused a key (those to try: {', '.join(tried) or 'none'}).",
-        f"Try again. If it stays so, see whether `{target.ssh_command}` works; a server hangs up after a few wrong "
-        "keys, and `IdentitiesOnly yes` in ~/.ssh/config keeps other keys than the device's from being tried.",
+def public_identity(target: SshTarget) -> DeviceUnreachable:
+    """The device names the public half of a key that no agent has."""
+    private = str(target.identity).removesuffix(".pub")
+    return DeviceUnreachable(
+        f"The key {target.identity} of the device “{target.device_name}” is a public one, and its private half is not "
+        "in ssh-agent.",
+        f"Put it there: `ssh-add {private}`; or add the device again with `--identity {private}`.",
     )
 
 
-def no_server(target: SshTarget) -> DeviceUnavailable:
-    """Somebody takes the connection, then is silent or hangs up: a board that starts, is full, or another service."""
+def keys_not_judged(target: SshTarget, tried: list[str]) -> DeviceUnavailable:
+    """The server hung up in the middle of the authentication, or did not answer."""
     return DeviceUnavailable(
-        f"No SSH connection to {target} comes about: what answers there hung up, or never named itself an SSH server.",
+        f"{target} broke off before it had accepted or refused a key (tried: {_counted(tried) or 'none'}).",
+        f"Try again. If it stays so, see whether `{target.ssh_command}` works.",
+    )
+
+
+def dropped(target: SshTarget) -> DeviceUnavailable:
+    """Somebody takes the connection and ends it at once."""
+    return DeviceUnavailable(f"{target} closed the connection before a greeting.", _TOO_MANY_CONNECTIONS)
+
+
+_TOO_MANY_CONNECTIONS = (
+    "Too many connections are open to it (MaxStartups of its sshd), or it bars this address for a while after failed "
+    "logins (PerSourcePenalties, fail2ban): close what else connects to it, wait a minute, then try again."
+)
+
+
+def no_greeting(target: SshTarget, words: str) -> DeviceUnavailable:
+    """Something else than a greeting came: an SSH server that turns us away, or another service."""
+    message = f"{target} said “{words}” instead of an SSH greeting"
+    if any(known in words for known in ("MaxStartups", "Not allowed at this time")):  # OpenSSH's own words
+        return DeviceUnavailable(f"{message}.", _TOO_MANY_CONNECTIONS)
+    return DeviceUnavailable(
+        f"{message}: what answers there is no SSH server.",
+        f"Check host and port: `{target.ssh_command}` has to work.",
+    )
+
+
+def silent_server(target: SshTarget) -> DeviceUnavailable:
+    """Somebody takes the connection, then is silent: a board that starts or hangs, or another service."""
+    return DeviceUnavailable(
+        f"{target} took the connection, but no SSH server greeted.",
         f"See whether `{target.ssh_command}` works and that the port is the SSH server's; a board that is starting "
         "needs a moment.",
     )
 
 
-def no_handshake(target: SshTarget, why: str) -> DeviceUnreachable:
+def proxy_ended(target: SshTarget, exit_code: int) -> DeviceUnavailable:
+    """The program that should reach the host has ended."""
+    return DeviceUnavailable(
+        f"The ProxyCommand to {target} ended with {exit_code} before an SSH server greeted.",
+        f"See what it says: `{target.ssh_command}` runs the same; it is the ProxyCommand or ProxyJump that "
+        f"`ssh -G {target.alias}` prints.",
+    )
+
+
+def handshake_broken(target: SshTarget) -> DeviceUnavailable:
+    """The server greeted, and the connection ended before keys were agreed on."""
+    return DeviceUnavailable(
+        f"{target} broke off while keys for the connection were agreed on.",
+        f"Try again. If it stays so, see whether `{target.ssh_command}` works.",
+    )
+
+
+def no_agreement(target: SshTarget, why: str) -> DeviceUnreachable:
     """An SSH server answers, but the two sides come to no agreement."""
     return DeviceUnreachable(
         f"No SSH connection to {target} comes about: {why}.",
-        f"See whether `{target.ssh_command}` works; a very old or very new SSH server may speak other ciphers.",
+        f"See whether `{target.ssh_command}` works; if it does, add “{target.device_name}” again with "
+        "`--transport openssh`: a very old or very new server may speak other ciphers.",
     )
 
 

@@ -1,39 +1,46 @@
-"""Where an SSH device is and how to knock: `~/.ssh/config` applied to a device, and a socket to it.
+"""Where an SSH device is and how to knock there: what the user's SSH configuration says, joined with the device.
 
-Pure of any SSH library: `ssh_login` parses the configuration, and it and `ssh` speak the protocol.
+Imports no SSH library.
 """
 
-import errno
 import getpass
 import re
 import shlex
-import socket
-import subprocess
-import threading
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import shutil
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from groupnl_deploy.errors import DeviceUnavailable, DeviceUnreachable, UsageError
+from groupnl_deploy.errors import UsageError
 from groupnl_deploy.remote.device import Device
+from groupnl_deploy.remote.known_hosts import KnownKeys, known_name, read_known_keys
+from groupnl_deploy.remote.openssh_config import HostConfig, Tokens, ask_client
+from groupnl_deploy.remote.public_key import PublicKey
 
-CONNECT_TIMEOUT_S = 8.0
-"""For each address the name resolves to."""
-
-USER_TIMEOUT_MS = 10_000
-"""A link that acknowledges nothing for this long is dead. Without it a cut cable hangs an upload for ever."""
-
-# What the kernel says while a board, a switch or this machine's own link is down.
-_NETWORK_DOWN = (errno.EHOSTUNREACH, errno.EHOSTDOWN, errno.ENETUNREACH, errno.ENETDOWN, errno.ECONNRESET)
-_SYSTEM_KNOWN_HOSTS = "/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2"
-_USER_KNOWN_HOSTS = "~/.ssh/known_hosts ~/.ssh/known_hosts2"
-_INCLUDE_DEPTH = 8
+_NO_BRACKETS = str.maketrans("", "", "[]")  # around an IPv6 address in a ProxyJump
 
 
 @dataclass(frozen=True)
 class SshTarget:
-    """Everything needed to connect, with the device's own settings put before those of `~/.ssh/config`."""
+    """Everything needed to connect, with the device's own settings put before those of the configuration.
+
+    Args:
+        device_name: as the user calls it.
+        alias: what the user calls the host.
+        host: its name or address.
+        port: of its SSH server.
+        user: on the device.
+        known_as: its name in known_hosts files, without a port.
+        key_alias: whether that is a HostKeyAlias, which stands for host and port.
+        pinned: the one host key that it may show, where it was pinned when the device was added.
+        identity: the private key (or its public half) that the device names.
+        config_identities: those that the configuration names, or OpenSSH's default ones: those that are there.
+        certificates: of the user, that the configuration names.
+        identities_only: whether no other keys of the agent are shown.
+        agent: the agent's socket; empty: $SSH_AUTH_SOCK names it; None: there shall be none.
+        known_hosts: the files that are there.
+        proxy: the command that reaches the host, for the user's shell.
+        config: all else that the configuration says.
+    """
 
     device_name: str
     alias: str
@@ -41,11 +48,16 @@ class SshTarget:
     port: int
     user: str
     known_as: str
-    identity: Path | None
-    config_identities: tuple[str, ...]
-    identities_only: bool
-    known_hosts: tuple[Path, ...]
-    proxy: str | None
+    key_alias: bool = False
+    pinned: PublicKey | None = None
+    identity: Path | None = None
+    config_identities: tuple[Path, ...] = ()
+    certificates: tuple[Path, ...] = ()
+    identities_only: bool = False
+    agent: str | None = ""
+    known_hosts: tuple[Path, ...] = ()
+    proxy: str | None = None
+    config: HostConfig = field(default_factory=HostConfig)
 
     def __str__(self) -> str:
         return f"“{self.device_name}” ({self.user}@{self.host}, port {self.port})"
@@ -59,165 +71,118 @@ class SshTarget:
     @property
     def known_name(self) -> str:
         """The name that known_hosts files use for this host and port."""
-        return self.known_as if self.port == 22 else f"[{self.known_as}]:{self.port}"
+        return self.known_as if self.key_alias else known_name(self.known_as, self.port)
+
+    def known_keys(self) -> KnownKeys:
+        """The host keys that it may show: the pinned one alone, else what the known_hosts files say now."""
+        if self.pinned:
+            return KnownKeys(trusted=(self.pinned,))
+        without_port = None if self.key_alias or self.port == 22 else self.known_as
+        return read_known_keys(self.known_hosts, self.known_name, without_port)
 
 
-def config_file() -> Path:
-    """The user's SSH configuration."""
-    return Path.home() / ".ssh" / "config"
+def find(device: Device) -> SshTarget:
+    """Where a device is, by the user's SSH configuration. Raises `UsageError` where that cannot be used."""
+    if client := shutil.which("ssh"):
+        return resolve(device, ask_client(client, device))
+    from groupnl_deploy.remote.parsed_config import parse_config  # with paramiko, which takes a moment
+
+    return resolve(device, parse_config(device))
 
 
-def config_text(device: Device) -> str:
-    """The user's SSH configuration with its `Include`d files put in, after what the device itself says.
-
-    The first value of an option counts, also where a ProxyCommand has %p or %r.
-    """
-    file = config_file()
-    lines = [f"Port {device.port}"] * bool(device.port) + [f"User {device.user}"] * bool(device.user)
-    try:
-        if file.is_file():
-            lines += ["Host *", *_expanded(file, _INCLUDE_DEPTH)]
-        return "\n".join(lines)
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file} cannot be read: {error}.", "Repair it or make it readable.") from error
-
-
-def resolve(device: Device, options: Mapping[str, Any]) -> SshTarget:
-    """Join a device with the options that its `config_text` gives for its host."""
-    alias = device.host or ""
-    host = str(options.get("hostname", alias))
-    port = _port(options.get("port", "22"))
+def resolve(device: Device, config: HostConfig) -> SshTarget:
+    """Join a device with what the configuration says of its host."""
+    tokens = _tokens(device, config)
+    identity = Path(device.identity).expanduser() if device.identity else None
+    configured = [tokens.path(name) for name in config.values("identityfile")]
     return SshTarget(
         device_name=device.name,
-        alias=alias,
-        host=host,
-        port=port,
-        user=str(options.get("user") or getpass.getuser()),
-        known_as=str(options.get("hostkeyalias", host)).lower(),
-        identity=Path(device.identity).expanduser() if device.identity else None,
-        config_identities=_existing(options.get("identityfile", [])),
-        identities_only=str(options.get("identitiesonly", "no")).lower() == "yes",
-        known_hosts=_known_hosts(options),
-        proxy=_proxy(options, host, port),
+        alias=tokens.alias,
+        host=tokens.host,
+        port=tokens.port,
+        user=tokens.user,
+        known_as=tokens.known_as,
+        key_alias=bool(config.value("hostkeyalias")),
+        pinned=_pinned(device),
+        identity=identity,
+        config_identities=tuple(path for path in configured if path != identity and _is_there(path)),
+        certificates=tuple(path for name in config.values("certificatefile") if (path := tokens.path(name)).is_file()),
+        identities_only=config.says_yes("identitiesonly"),
+        agent=_agent(config, tokens),
+        known_hosts=tuple(
+            path for option in ("userknownhostsfile", "globalknownhostsfile") for path in _files(config, option, tokens)
+        ),
+        proxy=_proxy(config, tokens),
+        config=config,
     )
 
 
-def open_socket(target: SshTarget) -> socket.socket:
-    """A connected socket that sends at once and notices a dead link. Every failure is a `DeviceUnreachable`."""
-    if target.proxy:
-        return _through(target.proxy)
-    try:
-        opened = socket.create_connection((target.host, target.port), timeout=CONNECT_TIMEOUT_S)
-    except (OSError, UnicodeError) as error:
-        raise _no_connection(target, error) from error
-    # Nagle's algorithm holds a request back until the last packet is acknowledged: 44 ms instead of 0.5.
-    opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
-        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_MS)
-    return opened
+def _tokens(device: Device, config: HostConfig) -> Tokens:
+    alias = device.host or ""
+    host = config.value("hostname", alias)
+    port = config.value("port", "22")
+    if not port.isdecimal():
+        raise UsageError(f"The SSH configuration gives {port!r} as a port.", "Write a number from 1 to 65535 there.")
+    return Tokens(
+        alias=alias,
+        host=host,
+        port=int(port),
+        user=config.value("user") or getpass.getuser(),
+        known_as=config.value("hostkeyalias", host).lower(),
+        jump=config.value("proxyjump"),
+    )
 
 
-def _expanded(file: Path, depth: int) -> Iterator[str]:
-    block = "Host *"
-    for line in file.read_text(encoding="utf-8").splitlines():
-        word, _, rest = line.strip().replace("=", " ", 1).partition(" ")
-        if word.lower() == "include" and depth:
-            for pattern in shlex.split(rest):
-                for included in _matches(pattern):
-                    yield from _expanded(included, depth - 1)
-            yield block  # what follows belongs to the block that the Include stood in
-            continue
-        if word.lower() in ("host", "match"):
-            block = line
-        yield line
-
-
-def _matches(pattern: str) -> list[Path]:
-    path = Path(pattern).expanduser()
-    folder = Path(path.anchor) if path.is_absolute() else config_file().parent
-    return sorted(found for found in folder.glob(str(path.relative_to(path.anchor))) if found.is_file())
-
-
-def _port(text: Any) -> int:
-    if not str(text).isdecimal():
-        raise UsageError(f"{config_file()} gives {text!r} as a port.", "Write a number from 1 to 65535 there.")
-    return int(text)
-
-
-def _existing(names: Any) -> tuple[str, ...]:
-    """Like OpenSSH, pass over configured identities that are not there."""
-    paths = [Path(str(name)).expanduser() for name in names]
-    return tuple(str(path) for path in paths if path.is_file())
-
-
-def _known_hosts(options: Mapping[str, Any]) -> tuple[Path, ...]:
-    names = [
-        *shlex.split(str(options.get("userknownhostsfile", _USER_KNOWN_HOSTS))),
-        *shlex.split(str(options.get("globalknownhostsfile", _SYSTEM_KNOWN_HOSTS))),
-    ]
-    paths = [Path(name).expanduser() for name in names]
-    return tuple(path for path in paths if path.is_file())
-
-
-def _proxy(options: Mapping[str, Any], host: str, port: int) -> str | None:
-    """The command that reaches the host: ProxyCommand as it stands, ProxyJump by way of `ssh -W`."""
-    if options.get("proxycommand"):
-        return str(options["proxycommand"])
-    jump = options.get("proxyjump")
-    if not jump or str(jump).lower() == "none":
+def _pinned(device: Device) -> PublicKey | None:
+    if device.host_key is None:
         return None
-    *before, last = re.split(r"\s*,\s*", str(jump))
+    try:
+        return PublicKey.parse(device.host_key)
+    except ValueError as error:
+        raise UsageError(
+            f"The host key that is pinned for the device “{device.name}” is damaged.",
+            f"Add it again: `groupnl device remove {device.name}`, then `groupnl device add {device.name} …`.",
+        ) from error
+
+
+def _is_there(identity: Path) -> bool:
+    """Like OpenSSH, pass over configured identities that are not there; of one in an agent the public half will do."""
+    return identity.is_file() or identity.with_name(f"{identity.name}.pub").is_file()
+
+
+def _agent(config: HostConfig, tokens: Tokens) -> str | None:
+    """IdentityAgent: a socket's path, an environment variable (`$NAME`), `SSH_AUTH_SOCK`, or `none`."""
+    given = next(iter(config.options.get("identityagent", ())), "")
+    if given.lower() == "none":
+        return None
+    if given in ("", "SSH_AUTH_SOCK"):
+        return ""
+    if re.fullmatch(r"\$\w+", given):
+        given = "${" + given[1:] + "}"
+    return str(tokens.path(given))
+
+
+def _files(config: HostConfig, option: str, tokens: Tokens) -> list[Path]:
+    """The files of a list that are there. `ssh -G` quotes no blank, so of several words the longest file is meant."""
+    words, found = config.value(option).split(" "), []
+    while words:
+        readings = [(tokens.path(" ".join(words[:count])), count) for count in range(len(words), 0, -1)]
+        path, count = next((reading for reading in readings if reading[0].is_file()), (None, 1))
+        if path:
+            found.append(path)
+        del words[:count]
+    return found
+
+
+def _proxy(config: HostConfig, tokens: Tokens) -> str | None:
+    """The command that reaches the host: ProxyCommand as it stands, ProxyJump by way of `ssh -W`."""
+    if command := config.value("proxycommand"):
+        return tokens.expand(command)
+    if not (jump := config.value("proxyjump")):
+        return None
+    *before, last = re.split(r"\s*,\s*", jump)
     name, _, jump_port = last.rpartition(":") if re.search(r":\d+$", last) else (last, "", "")
     through = ["-J", ",".join(before)] if before else []
     at = ["-p", jump_port] if jump_port else []
-    return shlex.join(["ssh", "-o", "BatchMode=yes", *through, *at, "-W", f"[{host}]:{port}", name])
-
-
-def _through(command: str) -> socket.socket:
-    """One end of a socket pair whose other end is the command's stdin and stdout: end of file is then seen.
-
-    The command has a session of its own, so that the terminal's Ctrl-C does not cut the link before we stop
-    what runs at its far end; it leaves when our end is closed.
-    """
-    ours, theirs = socket.socketpair()
-    with theirs:
-        child = subprocess.Popen(
-            ["/bin/sh", "-c", f"exec {command}"],
-            stdin=theirs.fileno(),
-            stdout=theirs.fileno(),
-            start_new_session=True,
-        )
-    threading.Thread(target=child.wait, daemon=True).start()  # reaps it
-    return ours
-
-
-def _no_connection(target: SshTarget, error: Exception) -> DeviceUnreachable:
-    """A board that restarts answers no name and no call, then refuses the port until its SSH server runs."""
-    if isinstance(error, socket.gaierror | UnicodeError):
-        return _no_name(target, error)
-    if isinstance(error, ConnectionRefusedError):
-        return DeviceUnavailable(
-            f"{target.host} refuses connections on port {target.port}: no SSH server listens there.",
-            "Enable SSH on the board (`sudo raspi-config`, Interface Options) and check the port.",
-        )
-    if isinstance(error, TimeoutError):
-        return DeviceUnavailable(
-            f"{target.host}, port {target.port}, did not answer within {CONNECT_TIMEOUT_S:g} s.",
-            "Check that the board has power and network, and that no firewall is in the way.",
-        )
-    kind = DeviceUnavailable if getattr(error, "errno", None) in _NETWORK_DOWN else DeviceUnreachable
-    reason = getattr(error, "strerror", None) or str(error)
-    return kind(
-        f"There is no way to {target.host}, port {target.port}: {reason}.",
-        "Check the address and this machine's network.",
-    )
-
-
-def _no_name(target: SshTarget, error: Exception) -> DeviceUnreachable:
-    """A board answers its own `.local` name, so while it is off nobody does. Other names are on a server, or wrong."""
-    asked_later = target.host.endswith(".local") or getattr(error, "errno", None) == socket.EAI_AGAIN
-    kind = DeviceUnavailable if asked_later and not isinstance(error, UnicodeError) else DeviceUnreachable
-    return kind(
-        f"The host name {target.host} of the device “{target.device_name}” cannot be resolved.",
-        "Check its spelling and that the board is on this network, or give its IP address instead.",
-    )
+    to = f"[{tokens.host}]:{tokens.port}"
+    return shlex.join(["ssh", "-o", "BatchMode=yes", *through, *at, "-W", to, "--", name.translate(_NO_BRACKETS)])

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from groupnl_deploy.errors import DeviceUnreachable, UsageError
-from groupnl_deploy.remote import ssh_target
+from groupnl_deploy.remote import ssh_socket
 from groupnl_deploy.remote.connect import connect
 
 pytestmark = pytest.mark.sshd
@@ -72,12 +72,6 @@ def test_a_hashed_known_hosts_file_is_understood(sshd: Any) -> None:
     _works(sshd.device())
 
 
-def test_a_damaged_known_hosts_file_is_named(sshd: Any) -> None:
-    sshd.known_hosts.write_bytes(b"\xff\xfe board ssh-ed25519 ???\n")
-    with pytest.raises(UsageError, match="known_hosts cannot be read"):
-        connect(sshd.device())
-
-
 def test_a_wrong_key_is_refused(sshd: Any, tmp_path: Path, make_key: MakeKey) -> None:
     stranger = make_key(tmp_path / "stranger")
     error = _refused(sshd.device(identity=str(stranger)), "accepts none of the keys tried")
@@ -106,7 +100,9 @@ def test_a_missing_identity_is_named(sshd: Any, tmp_path: Path) -> None:
 
 
 def test_an_identity_that_is_no_private_key_is_named(sshd: Any) -> None:
-    _refused(sshd.device(identity=f"{sshd.identity}.pub"), "not a private key")
+    _refused(sshd.device(identity=str(sshd.known_hosts)), "not a private key")
+    error = _refused(sshd.device(identity=f"{sshd.identity}.pub"), "a public one, and its private half is not in")
+    assert f"ssh-add {sshd.identity}`" in error.remedy
 
 
 def test_no_message_and_no_log_shows_a_secret(
@@ -179,12 +175,12 @@ def test_what_a_network_says_is_transient_or_not(
     def answer(*given: object, **named: object) -> None:
         raise error
 
-    monkeypatch.setattr(ssh_target.socket, "create_connection", answer)
+    monkeypatch.setattr(ssh_socket.socket, "create_connection", answer)
     _refused(sshd.device(host="board.example"), "resolved|no way to", transient=transient)
 
 
 def test_a_host_that_does_not_answer(sshd: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ssh_target, "CONNECT_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(ssh_socket, "CONNECT_TIMEOUT_S", 0.5)
     with socket.socket() as full:
         full.bind(("127.0.0.1", 0))
         full.listen(0)
@@ -200,9 +196,11 @@ def test_a_host_that_does_not_answer(sshd: Any, monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize(
     ("line", "match", "transient"),
     [
-        (b"220 mail.example ESMTP", "never named itself an SSH server", True),
-        (b"Exceeded MaxStartups", "never named itself an SSH server", True),
-        (b"SSH-1.5-old", "Incompatible version", False),
+        (b"220 mail.example ESMTP", "said “220 mail.example ESMTP” .* no SSH server", True),
+        (b"Exceeded MaxStartups", "said “Exceeded MaxStartups” instead of an SSH greeting.$", True),
+        (b"Not allowed at this time", "said “Not allowed at this time” instead of an SSH greeting.$", True),
+        (b"", "closed the connection before a greeting", True),
+        (b"SSH-1.5-old", "No SSH connection .*Incompatible version", False),
     ],
 )
 def test_a_server_that_speaks_something_else(sshd: Any, line: bytes, match: str, transient: bool) -> None:
@@ -215,16 +213,8 @@ def test_a_server_that_speaks_something_else(sshd: Any, line: bytes, match: str,
 
         thread = threading.Thread(target=hang_up)
         thread.start()
-        _refused(sshd.device(port=server.getsockname()[1]), f"No SSH connection .*{match}", transient=transient)
+        _refused(sshd.device(port=server.getsockname()[1]), match, transient=transient)
         thread.join(5)
-
-
-def test_a_server_that_hangs_up_on_too_many_keys(sshd: Any, tmp_path: Path, make_key: MakeKey) -> None:
-    keys = [make_key(tmp_path / f"stranger-{number}") for number in range(7)]
-    lines = [f"  IdentityFile {key}" for key in keys]
-    (sshd.home / ".ssh" / "config").write_text("\n".join(["Host *", "  IdentitiesOnly yes", *lines, ""]))
-    error = _refused(sshd.device(identity=None), "broke off before it had accepted or refused a key", transient=True)
-    assert "IdentitiesOnly" in error.remedy
 
 
 def test_an_alias_of_the_ssh_configuration(sshd: Any) -> None:
@@ -241,14 +231,14 @@ def test_an_own_known_hosts_file_and_an_included_configuration(sshd: Any) -> Non
     (folder / "config").write_text("Include boards.d/*\nHost other\n  HostName other.invalid\n")
     (folder / "boards.d").mkdir()
     (folder / "boards.d" / "kitchen").write_text(
-        f'Host kitchen\n  HostName=127.0.0.1\n  UserKnownHostsFile "{folder}/boards\\ hosts"\n'
+        f'Host kitchen\n  HostName=127.0.0.1\n  UserKnownHostsFile "{folder}/boards hosts"\n'
     )
     _works(sshd.device(host="kitchen"))
 
 
 def test_a_damaged_ssh_configuration_is_named(sshd: Any) -> None:
     (sshd.home / ".ssh" / "config").write_text("Match nonsense\n")
-    with pytest.raises(UsageError, match="config cannot be used"):
+    with pytest.raises(UsageError, match=r"OpenSSH refuses its configuration for 127\.0\.0\.1: .*nonsense"):
         connect(sshd.device())
 
 
@@ -263,7 +253,7 @@ def test_a_proxy_command_is_gone_through(sshd: Any) -> None:
 
 def test_a_proxy_command_that_fails(sshd: Any) -> None:
     (sshd.home / ".ssh" / "config").write_text("Host 127.0.0.1\n  ProxyCommand false\n")
-    _refused(sshd.device(), "No SSH connection", transient=True)
+    _refused(sshd.device(), r"The ProxyCommand to .* ended with 1 before", transient=True)
 
 
 def test_ipv6(sshd: Any) -> None:
