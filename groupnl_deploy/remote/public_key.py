@@ -91,7 +91,7 @@ def _in_private(text: str) -> PublicKey:
         raise ValueError("this is no private key of OpenSSH's")
     head = data.removeprefix(_MAGIC)
     lengths = sum(4 + len(part) for part in islice(_strings(head), 3))
-    return PublicKey.of(next(_strings(head[lengths + 4 :])))
+    return PublicKey.of(next(_strings(head[lengths + 4 :]), b""))
 
 
 def _strings(data: bytes) -> Iterator[bytes]:
