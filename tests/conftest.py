@@ -29,6 +29,7 @@ from groupnl_deploy.progress import Silence
 from groupnl_deploy.remote.device import Device
 from groupnl_deploy.report.build import ReportRow, build_report
 from groupnl_deploy.training.checkpoint import initialise_checkpoint, save_checkpoint
+from tests.rigs.openssh import find_sshd, isolate_client, start_sshd
 
 # A shell starts its background jobs with Ctrl-C ignored, and so would they start ours; this suite may be one.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -202,10 +203,11 @@ def make_key() -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="session")
-def openssh_server(tmp_path_factory: pytest.TempPathFactory, make_key: Callable[..., Path]) -> Iterator[OpenSshServer]:
+def openssh_server(
+    tmp_path_factory: pytest.TempPathFactory, make_key: Callable[..., Path], sshd_program: str
+) -> Iterator[OpenSshServer]:
     """One sshd for the session. Tests take `sshd`, which also gives them the client's home."""
-    program = _sshd_program()
-    folder = tmp_path_factory.mktemp("openssh")
+    program, folder = sshd_program, tmp_path_factory.mktemp("openssh")
     board_home = folder / "board-home"
     board_home.mkdir()
     # A login that talks: many do, and nothing of ours may mistake it for a command's output.
@@ -213,8 +215,13 @@ def openssh_server(tmp_path_factory: pytest.TempPathFactory, make_key: Callable[
     make_key(folder / "host_key")
     identity = make_key(folder / "identity")
     shutil.copy(identity.with_suffix(".pub"), folder / "authorized_keys")
-    _isolate_client(folder, folder / "client-home")
-    child, port = _start_sshd(program, folder, board_home)
+    isolate_client(folder, folder / "client-home")
+    addresses = "ListenAddress 127.0.0.1" + ("\nListenAddress ::1" if _has_ipv6() else "")
+    child, (port,) = start_sshd(
+        program,
+        folder,
+        lambda ports: _SSHD_CONFIG.format(port=ports[0], addresses=addresses, folder=folder, board_home=board_home),
+    )
     try:
         yield _describe(folder, board_home, port, child.pid)
     finally:
@@ -239,63 +246,15 @@ def sshd(openssh_server: OpenSshServer, monkeypatch: pytest.MonkeyPatch) -> Open
     return server
 
 
-_ISOLATED_CONFIG = """\
-Include {home}/.ssh/config
-Host *
-  UserKnownHostsFile {home}/.ssh/known_hosts
-  GlobalKnownHostsFile none
-  IdentityFile {home}/.ssh/id_rsa
-  IdentityFile {home}/.ssh/id_ecdsa
-  IdentityFile {home}/.ssh/id_ed25519
-"""
-
-
-def _isolate_client(folder: Path, home: Path) -> None:
-    """An `ssh` in `bin` that takes the configuration of `home` for its user's."""
-    (folder / "ssh_config").write_text(_ISOLATED_CONFIG.format(home=home))
-    program = folder / "bin" / "ssh"
-    program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {folder / "ssh_config"} "$@"\n')
-    program.chmod(0o755)
-
-
-def _sshd_program() -> str:
-    program = shutil.which("sshd", path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"]))
-    if program and shutil.which("ssh-keygen"):
+@pytest.fixture(scope="session")
+def sshd_program() -> str:
+    """OpenSSH's server."""
+    if program := find_sshd():
         return program
     reason = "needs a real OpenSSH server: install the package openssh-server"
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
-
-
-def _start_sshd(program: str, folder: Path, board_home: Path) -> tuple["subprocess.Popen[bytes]", int]:
-    if os.geteuid() == 0:
-        Path("/run/sshd").mkdir(exist_ok=True)  # where sshd separates its privileges; only root needs it
-    addresses = "ListenAddress 127.0.0.1" + ("\nListenAddress ::1" if _has_ipv6() else "")
-    for _ in range(5):  # another program may take the free port first
-        port = _free_port()
-        config = _SSHD_CONFIG.format(port=port, addresses=addresses, folder=folder, board_home=board_home)
-        (folder / "sshd_config").write_text(config)
-        command = [program, "-D", "-f", str(folder / "sshd_config"), "-E", str(folder / "sshd.log")]
-        child = subprocess.Popen(command, start_new_session=True)
-        if _listens(child, port):
-            return child, port
-    log = (folder / "sshd.log").read_text()
-    pytest.fail(f"sshd does not start:\n{log}")
-
-
-def _listens(child: "subprocess.Popen[bytes]", port: int) -> bool:
-    for _ in range(200):
-        if child.poll() is not None:
-            return False
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return True
-        except OSError:
-            time.sleep(0.025)
-    child.kill()
-    return False
 
 
 def _describe(folder: Path, board_home: Path, port: int, pid: int) -> OpenSshServer:
@@ -313,12 +272,6 @@ def _describe(folder: Path, board_home: Path, port: int, pid: int) -> OpenSshSer
         home=home,
         pid=pid,
     )
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _has_ipv6() -> bool:

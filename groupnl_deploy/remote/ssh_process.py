@@ -23,7 +23,7 @@ from groupnl_deploy.remote.transport import (
     LineBuffer,
 )
 
-_START_TIMEOUT_S = 30.0
+_START_TIMEOUT_S = 15.0  # of the login shell, start-up files included
 _KILL_TIMEOUT_S = 5.0
 _STDERR_POLL_S = 1.0
 _CHUNK_BYTES = 1 << 17
@@ -171,8 +171,8 @@ class SshProcess:
 
     def _await_start(self) -> str:
         """Skip what the login shell printed; return what `kill` needs to end this command."""
-        said = b""
-        while (line := self.read_line(_START_TIMEOUT_S)) is not None:
+        said, deadline = b"", time.monotonic() + _START_TIMEOUT_S
+        while (line := self._start_line(deadline)) is not None:
             if line.startswith(_STARTED):
                 pid, parent, group = line.removeprefix(_STARTED).decode().split()
                 # sshd gives every command a session, led by the login shell or by what it turned into. Any
@@ -180,6 +180,14 @@ class SshProcess:
                 return f"-{group}" if group in (pid, parent) else pid
             said = said or line
         raise refusals.no_shell(self._link.target, said[:200].decode(errors="replace"))
+
+    def _start_line(self, deadline: float) -> bytes | None:
+        try:
+            return self.read_line(max(0.0, deadline - time.monotonic()))
+        except DeviceUnavailable as error:
+            if self._link.alive and isinstance(error.__cause__, TimeoutError):
+                raise refusals.start_up_file(self._link.target, _START_TIMEOUT_S) from error
+            raise
 
     def _receive(self, deadline: float) -> bytes:
         self._channel.settimeout(max(deadline - time.monotonic(), 0.001))

@@ -238,6 +238,16 @@ def no_shell(target: SshTarget, said: str) -> DeviceUnreachable:
     )
 
 
+def start_up_file(target: SshTarget, timeout_s: float) -> DeviceUnreachable:
+    """The login shell is there, and our command has not begun."""
+    return DeviceUnreachable(
+        f"{target} let us in, but your login shell's start-up file keeps the command from starting (waited "
+        f"{timeout_s:g} s): `exec fish`, `exec zsh` or a question in ~/.bashrc does that.",
+        "Begin that file with `case $- in *i*) ;; *) return ;; esac`, so that the rest is for people at a terminal; "
+        f"`{target.ssh_command} true` must then end by itself.",
+    )
+
+
 def command_timed_out(target: SshTarget, program: str, timeout_s: float) -> DeviceUnavailable:
     """A command took too long."""
     return DeviceUnavailable(
