@@ -8,14 +8,17 @@ from pathlib import Path
 
 from device_agent.session import Session
 from device_agent.sweep import hold_agent
+from device_agent.trial import WORD, run_trial
 
 
 def main() -> None:
-    """Serve one session on the process's own stdin and stdout."""
+    """Serve one session on the process's own stdin and stdout; or try an artifact, as a child of one that does."""
     stdout = os.fdopen(os.dup(1), "wb")
     # Libraries print where they like, from C too: everything but our lines goes to stderr.
     os.dup2(2, 1)
     sys.stdout = sys.stderr
+    if sys.argv[1:] == [WORD]:
+        run_trial(sys.stdin.buffer, stdout)
     # Told when a file is opened whose writers we look for (sweep.py); by itself the signal would end us.
     signal.signal(signal.SIGIO, signal.SIG_IGN)
     hold_agent(Path(sys.argv[0]))

@@ -27,6 +27,13 @@ def write_whole(path: Path, data: bytes) -> None:
     flush(path.parent)
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder whose parent is there, unless it is there itself."""
+    if not path.is_dir():
+        path.mkdir(exist_ok=True)
+        flush(path.parent)
+
+
 def append(path: Path, data: bytes) -> None:
     """Add to the end of a file, which need not exist yet."""
     with path.open("ab") as stream:

@@ -8,7 +8,7 @@ the one that older versions use, so that they meet it and refuse, and no second 
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -75,6 +75,21 @@ def record(root: Path, deployment: Deployment) -> Deployment:
     deployment = replace(deployment, previous=others[-1].artifact_sha256 if others else None)
     durable.append(root / LEDGER, _line(deployment))
     return deployment
+
+
+def mended(root: Path, device: str, agent_sha256: str) -> tuple[Deployment, ...]:
+    """What is on the device, one entry an artifact, the newest last; a damaged one is written anew. Needs the lock."""
+    found = read(root, locked=True)
+    if found.damage is None:
+        return _newest(found.deployments)
+    items = _gathered(root, found, device, agent_sha256)
+    _write_anew(root, items)
+    return items
+
+
+def forget(root: Path, names: Collection[str]) -> None:
+    """Drop the lines of these artifacts from a ledger that is sound. Needs the lock."""
+    _write(root, [item for item in read(root, locked=True).deployments if item.artifact_sha256 not in names])
 
 
 def _parse(lines: Sequence[bytes], damage: str | None, path: Path) -> Reading:

@@ -49,6 +49,11 @@ def state_of(folder: Path, library: NativeLibrary) -> State:
     return "altered" if _digest(library).damage(folder) else "whole"
 
 
+def is_whole(folder: Path, sha256: str) -> bool:
+    """Whether a library that this agent knows lies there as it was sent."""
+    return any(one.sha256 == sha256 and state_of(folder, one) == "whole" for one in known_libraries())
+
+
 def require_whole(folder: Path, library: NativeLibrary) -> Path:
     """The library's path. Raises `NativeDamaged`."""
     state, path = state_of(folder, library), folder / library.sha256

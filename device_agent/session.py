@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from device_agent import ledger
+from device_agent.accepting import Accepting
+from device_agent.collect import prune
 from device_agent.errors import UPDATE_BOTH, AgentError, BadRequest
 from device_agent.lock import DeviceLock
 from device_agent.machine import installed_runtime, this_machine
@@ -22,11 +24,13 @@ from device_agent.manifest import NativeOperators
 from device_agent.messages.bench import BenchDone, BenchRequest
 from device_agent.messages.board import BoardFacts
 from device_agent.messages.greeting import AgentFault, Hello
-from device_agent.messages.ledger import Deployment
+from device_agent.messages.ledger import Standing
 from device_agent.messages.native import NativeFit
 from device_agent.native_store import choose_here, folder_of, state_of
 from device_agent.push import Pushing
+from device_agent.standing import standings
 from device_agent.strict import StrictError
+from device_agent.sweep import sweep
 from device_agent.wire import WIRE_VERSION, Message, Request, decode, encode
 
 M = TypeVar("M", bound=Message)
@@ -41,10 +45,11 @@ class Session:
     def __init__(self, stdin: BinaryIO, stdout: BinaryIO, agent_sha256: str) -> None:
         self._lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self._stdin, self._stdout, self.agent_sha256 = stdin, stdout, agent_sha256
-        bundle = Path(sys.argv[0]).absolute()
+        self._bundle = bundle = Path(sys.argv[0]).absolute()
         self.root = bundle.parent.parent
         self.lock = DeviceLock(bundle.with_name("bench.lock"))
         self.pushing = Pushing(self.root, bundle, agent_sha256, self.lock)
+        self.accepting = Accepting(self.root, bundle, agent_sha256, self.lock)
 
     def serve(self) -> None:
         """Say hello, then answer for ever; the reading thread ends the process."""
@@ -65,9 +70,16 @@ class Session:
             raise BadRequest(f"Expected {kind.__name__}, got {type(message).__name__}.", UPDATE_BOTH)
         return message
 
-    def deployments(self, device: str) -> tuple[tuple[Deployment, ...], str | None]:
-        """What was pushed to this device, and why the ledger alone could not tell."""
-        return ledger.deployments(self.root, device, self.agent_sha256)
+    def artifacts(self, device: str) -> tuple[tuple[Standing, ...], str | None]:
+        """What was pushed to this device, how it stands, and why the ledger alone could not tell."""
+        deployments, damage = ledger.deployments(self.root, device, self.agent_sha256)
+        return standings(self.root, deployments), damage
+
+    def prune(self, device: str, keep: int) -> tuple[str, ...]:
+        """Remove all that is old or was left; the ids of the artifacts among it."""
+        self.lock.require_held("a prune")
+        sweep(self.root, self._bundle)
+        return prune(self.root, keep, device, self.agent_sha256)
 
     def native_fit(self, native: NativeOperators, threads: int) -> NativeFit:
         """What of native models runs here. Raises `CannotRunNative`."""

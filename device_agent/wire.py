@@ -30,6 +30,8 @@ MESSAGE_FILES = (
     "device_agent.messages.lock",
     "device_agent.messages.ledger",
     "device_agent.messages.push",
+    "device_agent.messages.accept",
+    "device_agent.messages.artifacts",
     "device_agent.messages.native",
     "device_agent.messages.bench",
 )

@@ -8,7 +8,9 @@
     │   └── CacheNotWritable         2   a native library cannot be kept where this machine keeps such things
     ├── DeviceUnreachable            3   the board, its key, its Python or its meter cannot be reached
     │   └── DeviceUnavailable        3 ↻ just now: link lost, no answer in time, starting up, all sessions taken
+    ├── NotAccepted                  3   an artifact is on the device, which lacks the runtime to try it
     ├── VerificationFailed           4   a digest differs: missing, truncated or altered file
+    │   └── AnswersRefused           4   the device computes other answers than the proved ones, or crashes
     ├── MeasurementInvalid           6   numbers were taken that nobody should trust
     ├── DeviceFault                  1   the agent reported a failure of its own
     │   └── DeviceBusy               1 ↻ another push or benchmark has the device
@@ -102,6 +104,16 @@ class VerificationFailed(GroupNLError):
     """A file is missing, truncated or altered: its digest is not the recorded one."""
 
     exit_code = 4
+
+
+class NotAccepted(GroupNLError):
+    """An artifact was pushed, and its device cannot try it yet: the runtime is missing there."""
+
+    exit_code = 3
+
+
+class AnswersRefused(VerificationFailed):
+    """An artifact was pushed, and its device does not compute the answers that it was proved with."""
 
 
 class MeasurementInvalid(GroupNLError):

@@ -1,7 +1,7 @@
 """What was pushed to a device."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from device_agent.artifact_id import require_artifact_id
 from device_agent.manifest import Format
@@ -9,6 +9,8 @@ from device_agent.wire import DISK_S, Message, Request
 
 if TYPE_CHECKING:
     from device_agent.session import Session
+
+State = Literal["accepted", "refused", "pending"]
 
 
 @dataclass(frozen=True)
@@ -37,11 +39,38 @@ class Deployment(Message):
 
 
 @dataclass(frozen=True)
-class LedgerRead(Message):
-    """All deployments, the newest last, one an artifact. `damage` says why they were gathered from the artifacts."""
+class Standing:
+    """How one artifact stands on its device.
 
-    deployments: tuple[Deployment, ...]
+    Args:
+        deployment: how it got there.
+        bytes: of its files; null where its folder is gone.
+        state: what the device said of it last; "pending" where it said nothing: its runtime was missing, or the push
+            was cut short.
+        is_current: whether it is the one to use of its format.
+        is_previous: whether it was that before.
+        is_newer: whether it was pushed after the one to use became that.
+    """
+
+    deployment: Deployment
+    bytes: int | None
+    state: State
+    is_current: bool
+    is_previous: bool
+    is_newer: bool
+
+
+@dataclass(frozen=True)
+class LedgerRead(Message):
+    """All artifacts, the newest push last. `damage` says why they were gathered from the artifacts' folder."""
+
+    artifacts: tuple[Standing, ...]
     damage: str | None
+
+    @property
+    def deployments(self) -> tuple[Deployment, ...]:
+        """How they got there, in the same order."""
+        return tuple(one.deployment for one in self.artifacts)
 
 
 @dataclass(frozen=True)
@@ -54,4 +83,4 @@ class ReadLedger(Request[LedgerRead]):
 
     def answer(self, session: "Session") -> LedgerRead:
         """Read it, or gather it anew where it is damaged."""
-        return LedgerRead(*session.deployments(self.device))
+        return LedgerRead(*session.artifacts(self.device))

@@ -115,14 +115,14 @@ def _locked(
     deployment = _deployment(agent, device, backend, wanted, reporter)
     take_lock(agent, device, f"a benchmark of {deployment.label}", wait_s, reporter.note)
     # Whom we waited for may have pushed a newer one, or this one anew.
-    return find_deployment(agent.ask(ReadLedger(device)).deployments, device, backend, wanted)
+    return find_deployment(agent.ask(ReadLedger(device)).artifacts, device, backend, wanted)
 
 
 def _deployment(agent: AgentClient, device: str, backend: str, wanted: str | None, reporter: Reporter) -> Deployment:
     ledger = agent.ask(ReadLedger(device))
     if ledger.damage is not None:
         reporter.note(f"The ledger on {device} was not used: {ledger.damage}. The next push writes it anew.")
-    return find_deployment(ledger.deployments, device, backend, wanted)
+    return find_deployment(ledger.artifacts, device, backend, wanted)
 
 
 def _subject(transport: Transport, deployment: Deployment, most: int, place: str | None, reporter: Reporter) -> Subject:

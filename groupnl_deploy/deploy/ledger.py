@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from device_agent.backend_table import BACKENDS
 from device_agent.manifest import MANIFEST_FILE, ArtifactManifest
-from device_agent.messages.ledger import Deployment
+from device_agent.messages.ledger import Deployment, Standing
 from device_agent.strict import StrictError
 from groupnl_deploy.errors import UsageError, VerificationFailed
 from groupnl_deploy.remote.transport import Transport
@@ -17,26 +17,36 @@ def may_begin_artifact_id(text: str) -> bool:
     return bool(re.fullmatch("[0-9a-f]{6,64}", text))
 
 
-def find_deployment(deployments: Sequence[Deployment], device: str, backend: str, wanted: str | None) -> Deployment:
-    """The deployment to run: the one whose id begins with `wanted`, else the newest that `backend` can run."""
+def find_deployment(artifacts: Sequence[Standing], device: str, backend: str, wanted: str | None) -> Deployment:
+    """The deployment to run: the one whose id begins with `wanted`, else what `backend` can run and should.
+
+    That is the newest push that nobody has tried on the device yet, if it is newer than what is current; else the
+    current one; else the newest.
+    """
     if wanted is not None:
-        matches = [item for item in deployments if item.artifact_sha256.startswith(wanted)]
-        if not matches:
-            raise UsageError(
-                f"No artifact {wanted[:12]} was pushed to {device}.",
-                "Push it first: groupnl push, or in a campaign groupnl run … --from push.",
-            )
-        if len({item.artifact_sha256 for item in matches}) > 1:
-            raise UsageError(f"{wanted} begins the ids of several artifacts.", "Give more digits of the one you mean.")
-        return _runnable(matches[-1], backend)
+        return _runnable(_wanted([one.deployment for one in artifacts], device, wanted), backend)
     formats = BACKENDS[backend].formats
-    matches = [item for item in deployments if item.format in formats]
+    matches = [one for one in artifacts if one.deployment.format in formats]
     if not matches:
         raise UsageError(
             f"Nothing that {backend} can run was pushed to {device} yet.",
             f"Export with --format {formats[0]}, then: groupnl push ARTIFACT --device {device}",
         )
-    return matches[-1]
+    pending = [one for one in matches if one.state == "pending" and one.is_newer]
+    current = [one for one in matches if one.is_current]
+    return (pending or current or matches)[-1].deployment
+
+
+def _wanted(deployments: Sequence[Deployment], device: str, wanted: str) -> Deployment:
+    matches = [item for item in deployments if item.artifact_sha256.startswith(wanted)]
+    if not matches:
+        raise UsageError(
+            f"No artifact {wanted[:12]} was pushed to {device}.",
+            "Push it first: groupnl push, or in a campaign groupnl run … --from push.",
+        )
+    if len(matches) > 1:
+        raise UsageError(f"{wanted} begins the ids of several artifacts.", "Give more digits of the one you mean.")
+    return matches[0]
 
 
 def _runnable(deployment: Deployment, backend: str) -> Deployment:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from device_agent.manifest import ArtifactManifest, TensorInfo
-from device_agent.messages.ledger import Deployment, ReadLedger
+from device_agent.messages.ledger import Deployment, ReadLedger, Standing
 from device_agent.messages.native import AskNative
 from groupnl_deploy.deploy.ledger import find_deployment, remote_manifest
 from groupnl_deploy.errors import UsageError, VerificationFailed
@@ -68,8 +68,7 @@ def native_paths(transport: Transport, agent: AgentClient, artifact: str | None)
     Raises `UsageError` where none was pushed or it cannot run there, `VerificationFailed` where its library is not
     there as it was sent.
     """
-    deployments = agent.ask(ReadLedger(transport.name)).deployments
-    deployment, manifest = _found(transport, deployments, artifact)
+    deployment, manifest = _found(transport, agent.ask(ReadLedger(transport.name)).artifacts, artifact)
     assert manifest.native is not None
     fit = agent.ask(AskNative(manifest.native, threads=0))  # as many as a session has unless it is told otherwise
     if fit.state != "whole":
@@ -88,10 +87,11 @@ def native_paths(transport: Transport, agent: AgentClient, artifact: str | None)
 
 
 def _found(
-    transport: Transport, deployments: Sequence[Deployment], artifact: str | None
+    transport: Transport, artifacts: Sequence[Standing], artifact: str | None
 ) -> tuple[Deployment, ArtifactManifest]:
+    deployments = [one.deployment for one in artifacts]
     if artifact is not None:
-        deployments = [find_deployment(deployments, transport.name, "onnxruntime", artifact)]
+        deployments = [find_deployment(artifacts, transport.name, "onnxruntime", artifact)]
     for deployment in reversed(deployments):
         manifest = remote_manifest(transport, deployment)
         if manifest.native is not None:

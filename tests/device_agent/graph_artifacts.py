@@ -42,9 +42,9 @@ def graph(nodes: Sequence[onnx.NodeProto], inputs: dict[str, Any], outputs: dict
     return model
 
 
-def masked_text() -> Any:
+def masked_text(seed: int = 0, words: int = 50) -> Any:
     """ids int64 and mask float32, (1, WORDS) each → scores of CLASSES: the masked mean of the words' rows."""
-    rows = np.random.default_rng(0).standard_normal((50, CLASSES)).astype(np.float32)
+    rows = np.random.default_rng(seed).standard_normal((words, CLASSES)).astype(np.float32)
     nodes = [
         helper.make_node("Gather", ["rows", "ids"], ["words"]),
         helper.make_node("Unsqueeze", ["mask", "last"], ["column"]),

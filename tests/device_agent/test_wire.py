@@ -19,6 +19,8 @@ from device_agent.manifest import (
     Source,
     TensorInfo,
 )
+from device_agent.messages.accept import Accept, Acceptance, Rollback
+from device_agent.messages.artifacts import Prune, Pruned
 from device_agent.messages.bench import (
     BenchBegun,
     BenchDone,
@@ -36,7 +38,7 @@ from device_agent.messages.bench import (
 from device_agent.messages.board import BoardFacts, Probe
 from device_agent.messages.clock import Ping, Pong
 from device_agent.messages.greeting import AgentFault, Hello
-from device_agent.messages.ledger import Deployment, LedgerRead, ReadLedger
+from device_agent.messages.ledger import Deployment, LedgerRead, ReadLedger, Standing
 from device_agent.messages.lock import LockTaken, TakeLock, Waiting
 from device_agent.messages.native import AskNative, LibraryPlaced, NativeFit, PlaceLibrary
 from device_agent.messages.push import CommitPush, OpenPush, PushOpened
@@ -65,7 +67,12 @@ MESSAGES: list[wire.Message] = [
     CommitPush("pi", "2026-11-26T12:00:00+00:00"),
     DEPLOYMENT,
     ReadLedger("pi"),
-    LedgerRead((DEPLOYMENT,), None),
+    LedgerRead((Standing(DEPLOYMENT, 12, "pending", False, True, False),), None),
+    Accept("a" * 64),
+    Rollback("torch"),
+    Acceptance("a" * 64, "net", "onnx", "onnxruntime", "refused", True, "crashed", "It crashed.", "x", "b" * 64, None),
+    Prune("pi", 3),
+    Pruned(("a" * 64,)),
     BenchRequest("/x", "a" * 64, "null", Settings(graph_level="basic"), 3, 1.0),
     ImagePayload((3, 1, 1), "AAEC"),
     PhaseMark("steady", 5, 10.0),

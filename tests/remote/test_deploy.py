@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from device_agent.messages.ledger import Deployment, ReadLedger
+from device_agent.messages.ledger import Deployment, LedgerRead, ReadLedger
 from groupnl_deploy.deploy.inventory import local_device
 from groupnl_deploy.deploy.ledger import find_deployment
 from groupnl_deploy.deploy.push import push_artifact
@@ -27,10 +27,14 @@ def device(request: pytest.FixtureRequest) -> Device:
     return local_device() if request.param == "local" else request.getfixturevalue("sshd").device()
 
 
-def pushed(transport: Transport) -> tuple[Deployment, ...]:
+def ledger(transport: Transport) -> LedgerRead:
     """What the device says it has."""
     with open_agent(transport) as agent:
-        return agent.ask(ReadLedger(transport.name)).deployments
+        return agent.ask(ReadLedger(transport.name))
+
+
+def pushed(transport: Transport) -> tuple[Deployment, ...]:
+    return ledger(transport).deployments
 
 
 def test_push_verifies_records_and_sends_nothing_twice(device: Device, untrained) -> None:
@@ -50,11 +54,11 @@ def test_push_verifies_records_and_sends_nothing_twice(device: Device, untrained
 def test_the_newest_artifact_that_a_backend_can_run_is_found(device: Device, untrained) -> None:
     with connect(device) as transport:
         with pytest.raises(UsageError, match="Nothing that onnxruntime can run"):
-            find_deployment(pushed(transport), "pi", "onnxruntime", None)
+            find_deployment(ledger(transport).artifacts, "pi", "onnxruntime", None)
         onnx = push_artifact(transport, untrained.onnx)
         torch = push_artifact(transport, untrained.torch)
         assert torch.previous == onnx.artifact_sha256
-        there = pushed(transport)
+        there = ledger(transport).artifacts
         assert find_deployment(there, "pi", "onnxruntime", None) == onnx
         assert find_deployment(there, "pi", "pytorch", None) == torch
         assert find_deployment(there, "pi", "null", None) == torch

@@ -1,0 +1,38 @@
+"""What a process died of, by its exit code: 128 + n where signal n ended it. Pure; both ends of the wire read it."""
+
+import signal
+from dataclasses import dataclass
+
+_ANOTHER_RUNTIME = "Install another version of onnxruntime or torch on the device."
+
+
+@dataclass(frozen=True)
+class Death:
+    """A stable code, a clause that has the process as its subject, and what to do."""
+
+    code: str
+    what: str
+    remedy: str
+
+
+_CRASHED = Death("crashed", "crashed inside a library", _ANOTHER_RUNTIME)
+_BY_SIGNAL = {
+    signal.SIGKILL: Death(
+        "out_of_memory",
+        "was killed, most likely because memory ran out",
+        "Use a smaller model, or free memory on the device.",
+    ),
+    signal.SIGILL: Death(
+        "illegal_instruction",
+        "met an instruction that its processor does not have",
+        "A library there was built for a newer processor: install another version of onnxruntime or torch.",
+    ),
+    signal.SIGSEGV: _CRASHED,
+    signal.SIGBUS: _CRASHED,
+    signal.SIGABRT: _CRASHED,
+}
+
+
+def death_of(exit_code: int) -> Death | None:
+    """None for a process that ended by itself, or by a signal that somebody sends."""
+    return next((death for number, death in _BY_SIGNAL.items() if exit_code == 128 + number), None)

@@ -1,0 +1,65 @@
+"""The Python that runs a backend on this device, and what it has: asked of its files, without starting it.
+
+`environments/<backend>` below the root is the virtual environment that was provisioned for the backend. Where there is
+none, the agent's own Python serves.
+"""
+
+import importlib.metadata
+import platform
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from device_agent.backend_table import BACKENDS
+
+_ENVIRONMENTS = "environments"
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """What runs a backend; equal for two times between which nothing of it changed.
+
+    Args:
+        backend: its name.
+        environment: the name of the provisioned environment's own folder; null for the agent's Python.
+        python: its version.
+        packages: versions of the backend's packages, null for one that is not installed.
+    """
+
+    backend: str
+    environment: str | None
+    python: str
+    packages: dict[str, str | None]
+
+
+def python_of(root: Path, backend: str) -> str:
+    """The Python to start for a backend."""
+    provisioned = root / _ENVIRONMENTS / backend / "bin" / "python"
+    return str(provisioned) if provisioned.exists() else sys.executable
+
+
+def runtime_of(root: Path, backend: str) -> Runtime:
+    """What would run it now."""
+    folder = root / _ENVIRONMENTS / backend
+    names = [package.partition("==")[0] for package in BACKENDS[backend].packages.split()]
+    if not (folder / "bin" / "python").exists():
+        return Runtime(backend, None, platform.python_version(), _versions(names, sys.path))
+    site = [str(path) for path in folder.glob("lib/python3*/site-packages")]
+    return Runtime(backend, folder.resolve().name, _python_version(folder), _versions(names, site))
+
+
+def _versions(names: Sequence[str], path: Sequence[str]) -> dict[str, str | None]:
+    found = {name: importlib.metadata.distributions(name=name, path=list(path)) for name in names}
+    return {name: next((one.version for one in those), None) for name, those in found.items()}
+
+
+def _python_version(folder: Path) -> str:
+    """As a virtual environment's file says it; empty where that does not tell."""
+    with suppress(OSError):
+        for line in (folder / "pyvenv.cfg").read_text(errors="replace").splitlines():
+            key, _, value = line.partition("=")
+            if key.strip() in ("version", "version_info"):
+                return value.strip()
+    return ""
