@@ -20,8 +20,8 @@ class Device:
         identity: the private key's file.
         python: the command there; relative to the home folder where it has a slash.
         root: the folder that holds all that is ours there; relative to the home folder unless absolute.
-        host_key: pinned when the device was added, as known_hosts files write one: "ssh-ed25519 AAAA…". It is known
-            beside those in known_hosts; None: they alone decide.
+        host_key: pinned when the device was added, as known_hosts files write one: "ssh-ed25519 AAAA…". It is the
+            only one that is accepted, whatever known_hosts says; None: that decides.
     """
 
     name: str

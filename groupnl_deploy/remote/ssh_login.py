@@ -20,7 +20,7 @@ from groupnl_deploy.remote.keys import (
 )
 from groupnl_deploy.remote.known_hosts import KnownKeys
 from groupnl_deploy.remote.public_key import PublicKey
-from groupnl_deploy.remote.ssh_socket import SshSocket, open_socket
+from groupnl_deploy.remote.ssh_socket import SshSocket, harmless, open_socket
 from groupnl_deploy.remote.ssh_target import SshTarget
 
 # Without a handler of its own, paramiko's log of a failed handshake would be printed on stderr.
@@ -42,7 +42,7 @@ class _Transport(paramiko.Transport):
 
     def _parse_disconnect(self, m: paramiko.Message) -> None:
         m.get_int()
-        self.farewell = m.get_text()
+        self.farewell = harmless(m.get_binary())
 
 
 def log_in(target: SshTarget) -> paramiko.Transport:
@@ -186,6 +186,7 @@ def _methods_left(
     except (paramiko.SSHException, EOFError, OSError) as error:
         if transport.is_active() and "timeout" not in str(error):
             return None
-        if "Too many" in transport.farewell or len(tried) > 1:
+        # OpenSSH says so; Dropbear closes the connection without a word.
+        if "Too many" in transport.farewell or (len(tried) > 1 and "EOF" in str(error) and not transport.farewell):
             raise refusals.too_many_keys(target, tried) from error
-        raise refusals.keys_not_judged(target, tried) from error
+        raise refusals.keys_not_judged(target, tried, transport.farewell) from error

@@ -57,7 +57,7 @@ def revoked_host_key(target: SshTarget, shown: PublicKey) -> DeviceUnreachable:
 
 def keys_refused(target: SshTarget, tried: list[str], locked: list[str]) -> DeviceUnreachable:
     """Authentication failed; `locked` are encrypted private keys that could not be tried."""
-    what = f"{target} refused us: it accepts none of the keys tried ({', '.join(tried) or 'there were none'})"
+    what = f"{target} refused us: it accepts none of the keys tried ({_counted(tried) or 'there were none'})"
     if locked:
         return DeviceUnreachable(
             f"{what}; {', '.join(locked)} is encrypted and could not be tried.",
@@ -141,10 +141,11 @@ def public_identity(target: SshTarget) -> DeviceUnreachable:
     )
 
 
-def keys_not_judged(target: SshTarget, tried: list[str]) -> DeviceUnavailable:
+def keys_not_judged(target: SshTarget, tried: list[str], farewell: str) -> DeviceUnavailable:
     """The server hung up in the middle of the authentication, or did not answer."""
+    said = f" and said “{farewell}”" if farewell else ""
     return DeviceUnavailable(
-        f"{target} broke off before it had accepted or refused a key (tried: {_counted(tried) or 'none'}).",
+        f"{target} broke off{said} before it had accepted or refused a key (tried: {_counted(tried) or 'none'}).",
         f"Try again. If it stays so, see whether `{target.ssh_command}` works.",
     )
 

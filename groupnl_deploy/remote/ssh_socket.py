@@ -49,8 +49,7 @@ class SshSocket:
     def first_words(self) -> str:
         """The first line that is no SSH greeting, made harmless; empty where there was none."""
         line = next((line for line in self._heard.splitlines() if line.strip()), b"")
-        text = line.decode("ascii", errors="replace").strip()
-        return "" if text.startswith("SSH-") else "".join(letter for letter in text if letter.isprintable())[:80]
+        return "" if line.startswith(b"SSH-") else harmless(line)
 
     def proxy_exit_code(self) -> int | None:
         """What the ProxyCommand ended with, where there was one that has ended; 128 + n: by signal n."""
@@ -79,6 +78,12 @@ class SshSocket:
         if b"SSH-" in self._heard or len(self._heard) > _HEARD_BYTES:
             self.recv, self.send = self._sock.recv, self._sock.send
         return piece
+
+
+def harmless(words: bytes) -> str:
+    """What a machine said that nobody has verified, fit for a message."""
+    text = words.decode(errors="replace").strip()
+    return "".join(letter for letter in text if letter.isprintable())[:80]
 
 
 def open_socket(target: SshTarget) -> SshSocket:

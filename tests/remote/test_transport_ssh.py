@@ -3,6 +3,8 @@
 import contextlib
 import logging
 import os
+import pwd
+import re
 import signal
 import socket
 import statistics
@@ -19,6 +21,7 @@ import psutil
 import pytest
 
 from groupnl_deploy.errors import DeviceFault, DeviceUnavailable, DeviceUnreachable, DiskFull
+from groupnl_deploy.remote import ssh_process
 from groupnl_deploy.remote.connect import connect
 from groupnl_deploy.remote.ssh import SshTransport
 from groupnl_deploy.remote.transfer import Part
@@ -154,19 +157,42 @@ def test_a_server_whose_sessions_are_all_taken(sshd: Any) -> None:
         assert transport.run(["echo", "again"]).stdout == b"again\n"
 
 
-def test_a_login_shell_that_runs_nothing(sshd: Any) -> None:
-    bashrc = sshd.board_home / ".bashrc"
-    kept = bashrc.read_text()
-    if not os.environ.get("SHELL", "/bin/bash").endswith("bash"):
+@pytest.fixture
+def bashrc(sshd: Any) -> Iterator[Path]:
+    """The start-up file of the board's login shell, to change."""
+    if not pwd.getpwuid(os.getuid()).pw_shell.endswith("bash"):
         pytest.skip("the login shell of this user reads no .bashrc")
+    file: Path = sshd.board_home / ".bashrc"
+    kept = file.read_text()
+    yield file
+    file.write_text(kept)
+
+
+def test_a_login_shell_that_runs_nothing(sshd: Any, bashrc: Path) -> None:
     bashrc.write_text("echo This account is not available.\nexit 1\n")
-    try:
-        refused = pytest.raises(DeviceUnreachable, match="ran no command and said: This account")
+    refused = pytest.raises(DeviceUnreachable, match="ran no command and said: This account")
+    with connect(sshd.device()) as transport, refused as caught:
+        transport.run(["true"])
+    assert not caught.value.transient
+
+
+@pytest.mark.parametrize("line", ["exec sh", "read answer", "while :; do echo busy; sleep 0.2; done"])
+def test_a_start_up_file_that_keeps_the_command_from_starting(
+    sshd: Any, bashrc: Path, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another shell is there for people, and reads what we send as commands."""
+    bashrc.write_text(f"{line}\n")
+    with monkeypatch.context() as patch:
+        patch.setattr(ssh_process, "_START_TIMEOUT_S", 0.8)
+        refused = pytest.raises(DeviceUnreachable, match="your login shell's start-up file keeps the command from")
         with connect(sshd.device()) as transport, refused as caught:
             transport.run(["true"])
-        assert not caught.value.transient
-    finally:
-        bashrc.write_text(kept)
+    assert not caught.value.transient
+    remedy = re.search("`(case .* esac)`", caught.value.remedy)
+    assert remedy is not None
+    bashrc.write_text(f"{remedy[1]}\n{line}\n")
+    with connect(sshd.device()) as transport:
+        assert transport.run(["true"]).exit_code == 0
 
 
 @pytest.fixture
