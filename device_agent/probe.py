@@ -5,6 +5,7 @@ import platform
 import shutil
 from pathlib import Path
 
+from device_agent.emulation import is_emulated
 from device_agent.messages.board import BoardFacts
 
 # The Pi's firmware publishes its throttle bit field here (raspberrypi/linux, firmware hwmon driver).
@@ -36,6 +37,7 @@ def board_facts(root: Path = Path("/")) -> BoardFacts:
         clock_hz=None if clock_khz is None else clock_khz * 1e3,
         temperature_c=None if milli_c is None else milli_c / 1e3,
         throttled=_throttled(root),
+        emulated=is_emulated(),
     )
 
 

@@ -22,7 +22,10 @@ def throttled_by(word: int) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class BoardFacts(Message):
-    """The board as it is now; null where it does not tell. `throttled` is the firmware's bit field."""
+    """The board as it is now; null where it does not tell.
+
+    `throttled` is the firmware's bit field. Where `emulated` is true, an emulator computes: its times mean nothing.
+    """
 
     model: str | None
     machine: str
@@ -37,6 +40,7 @@ class BoardFacts(Message):
     clock_hz: float | None
     temperature_c: float | None
     throttled: int | None
+    emulated: bool | None = None
 
 
 @dataclass(frozen=True)

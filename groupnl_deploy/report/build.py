@@ -1,7 +1,7 @@
 """Runs → report rows. Pure: everything is derived from what the run folders hold."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from power.errors import PowerError
 from power.renewal import renewed_too_fast
 from power.trace import PowerTrace
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 # The paper's Tables 11 and 12 give time and energy for 100 images.
 PAPER_IMAGES = 100
 _WH_J = 3600.0
@@ -33,8 +33,9 @@ class ReportRow(Identity):
     Where `valid` is false, `problems` says why the numbers must not be believed. `not_judged` is what nobody could
     tell, `checks` every rule's verdict with its value and limit. The numbers themselves stay as they were measured.
 
-    Null is what was not measured, or not measurable. `time_s` and `energy_wh` are for 100 images,
-    as in the paper's Tables 11 and 12; `energy_j` and `net_energy_j` are per inference, gross and net of idle.
+    Null is what was not measured, or not measurable: an emulated board (`emulated_board`) has no speed, no memory and
+    no energy of an inference. `time_s` and `energy_wh` are for 100 images, as in the paper's Tables 11 and 12;
+    `energy_j` and `net_energy_j` are per inference, gross and net of idle.
     `emulated` is true where the emulated meter made the joules up, null without a meter. `renews_too_fast` is true when
     the meter renewed its values faster than it was asked, so that there are no joules; null without a meter.
     Accuracies are fractions, each with its interval of 95 %. Where the images have labels, `per_class` has the
@@ -42,12 +43,12 @@ class ReportRow(Identity):
     """
 
     iterations: int
-    time_s: float
-    fps: float
-    latency: LatencyStats
-    first_inference_ms: float
-    memory_mb: float
-    memory_after_load_mb: float
+    time_s: float | None
+    fps: float | None
+    latency: LatencyStats | None
+    first_inference_ms: float | None
+    memory_mb: float | None
+    memory_after_load_mb: float | None
     power_w: float | None
     energy_wh: float | None
     energy_j: float | None
@@ -65,15 +66,17 @@ class ReportRow(Identity):
     per_class: tuple[ClassAccuracy, ...] | None = None
     confusion: Confusion | None = None
     renews_too_fast: bool | None = None
+    emulated_board: bool = False
 
     def __str__(self) -> str:
         emulated = " EMULATED" if self.emulated else ""
         energy = "" if self.energy_j is None else f", {1e3 * self.energy_j:.2f} mJ{emulated}"
         accuracy = "" if self.accuracy is None else f", accuracy {100 * self.accuracy:.1f} %"
-        return (
-            f"{self.model} on {self.device} with {self.backend}: {self.fps:.1f} FPS, p50 {self.latency.p50_ms:.2f} ms, "
-            f"{self.memory_mb:.0f} MB{energy}{accuracy}{'' if self.valid else ', INVALID'}"
-        )
+        speed = "EMULATED BOARD, which has no speed"
+        if self.latency is not None:
+            speed = f"{self.fps:.1f} FPS, p50 {self.latency.p50_ms:.2f} ms, {self.memory_mb:.0f} MB"
+        invalid = "" if self.valid else ", INVALID"
+        return f"{self.model} on {self.device} with {self.backend}: {speed}{energy}{accuracy}{invalid}"
 
 
 @dataclass(frozen=True)
@@ -170,7 +173,7 @@ def build_row(run: BenchRun, trace: PowerTrace | None, name: str) -> ReportRow:
     stats = latency_stats(run.result.latencies_ns, (span.end_ns - span.start_ns) / 1e9)
     found = (*refusal, *checks(run, energy))
     memory = run.result.memory
-    return ReportRow(
+    row = ReportRow(
         **vars(identify(run, trace, name)),
         iterations=stats.iterations,
         time_s=PAPER_IMAGES / stats.fps,
@@ -193,6 +196,15 @@ def build_row(run: BenchRun, trace: PowerTrace | None, name: str) -> ReportRow:
         energy=energy,
         renews_too_fast=renewed_too_fast(trace) if trace else None,
     )
+    return _without_speed(row) if run.result.board_before.emulated else row
+
+
+def _without_speed(row: ReportRow) -> ReportRow:
+    """Without the numbers that tell of the emulator and not of a board: no copy of the report may pass them on."""
+    measured = ("time_s", "fps", "latency", "first_inference_ms", "memory_mb", "memory_after_load_mb")
+    per_inference = ("energy_wh", "energy_j", "net_energy_j")
+    none: dict[str, Any] = dict.fromkeys((*measured, *per_inference))
+    return replace(row, emulated_board=True, **none)
 
 
 def confusion_of(run: BenchRun) -> Confusion | None:

@@ -107,7 +107,7 @@ def identify(run: BenchRun, trace: PowerTrace | None, name: str) -> Identity:
         arena=_if_read(run, "arena"),
         graph_level=_if_read(run, "graph_level"),
         device=run.device,
-        board=board.model or f"{board.machine}, {board.cores} cores",
+        board=f"{board.model or f'{board.machine}, {board.cores} cores'}{' [emulated]' if board.emulated else ''}",
         system=f"{board.system}, kernel {board.kernel}, Python {board.python}, {board.machine}",
         governor=board.governor,
         versions=", ".join(f"{library} {version}" for library, version in sorted(run.result.versions.items())),

@@ -26,7 +26,9 @@ def run_caption(row: ReportRow) -> str:
 
 
 def _joules(row: ReportRow) -> str:
-    speed = f"{row.iterations} inferences, p50/p99 {row.latency.p50_ms:.2f}/{row.latency.p99_ms:.2f} ms"
+    speed = f"{row.iterations} inferences"
+    if row.latency is not None:
+        speed += f", p50/p99 {row.latency.p50_ms:.2f}/{row.latency.p99_ms:.2f} ms"
     if row.energy is None or row.energy_j is None or row.net_energy_j is None:
         return f"Steady window: {speed}{_doubt(row, 'time')}; no joules."
     steady = row.energy.steady

@@ -27,13 +27,17 @@ EMULATED_NOTE = (
     "* EMULATED: this power and energy comes from the emulated meter on a pseudo-terminal. "
     "It tests the pipeline and is no measurement of any device."
 )
+EMULATED_BOARD_NOTE = (
+    "EMULATED BOARD: an emulator computed. The answers are the model's, and no time, memory or energy is any board's: "
+    "none is shown."
+)
 INVALID_NOTE = (
     "! INVALID: something disturbed this measurement or was wrong with it, as said below. Such a number is no result."
 )
 _NESTED = ("latency", "energy", "knobs", "checks", "per_class", "confusion")
 _LARGEST_MATRIX = 100  # classes; a larger matrix is left out of JSON, and its pairs are all there
 _LATENCIES = ("mean_ms", "p50_ms", "p90_ms", "p99_ms", "max_ms")
-_WITHOUT_NUMBER = (_NO_METER, _NO_JOULES) = ("–", "invalid")
+_WITHOUT_NUMBER = (_NO_METER, _NO_JOULES, _NO_BOARD) = ("–", "invalid", "emulated")
 SUFFIXES = {"json": "json", "csv": "csv", "markdown": "md"}
 CAPTION = "Time is for 100 images, as in the paper's Tables 11 and 12."
 METERED_CAPTION = "Time and energy are for 100 images, as in the paper's Tables 11 and 12; mJ are per inference."
@@ -66,17 +70,23 @@ def columns(report: Report) -> tuple[Column, ...]:
     others = {column.heading for column in (_MODEL, *named)}
     traits = [trait for trait in differing(report.rows) if trait.heading not in others]
     identity = (_MODEL, *(Column(trait.heading, trait.text, numeric=False) for trait in traits))
-    return (*identity, *named, *(_VALID if invalid else ()), *_SPEED, *(_ENERGY if metered else ()), *_ACCURACY)
+    speed = () if _only_emulated_boards(report) else _SPEED
+    return (*identity, *named, *(_VALID if invalid else ()), *speed, *(_ENERGY if metered else ()), *_ACCURACY)
+
+
+def _only_emulated_boards(report: Report) -> bool:
+    return bool(report.rows) and all(row.emulated_board for row in report.rows)
 
 
 def notes(report: Report) -> tuple[str, ...]:
     """What has to be said below the table."""
     metered = any(row.emulated is not None for row in report.rows)
     emulated = (EMULATED_NOTE,) if report.emulated else ()
-    caption = METERED_CAPTION if metered else CAPTION
+    caption = () if _only_emulated_boards(report) else (METERED_CAPTION if metered else CAPTION,)
+    boards = (EMULATED_BOARD_NOTE,) if any(row.emulated_board for row in report.rows) else ()
     same = (said,) if (said := shared(report.rows)) else ()
     about = (_about_accuracy, _about_edges, _about_gaps, _about_validity)
-    return (*same, caption, *emulated, *(note for say in about for note in say(report)))
+    return (*same, *caption, *emulated, *boards, *(note for say in about for note in say(report)))
 
 
 def left_out(report: Report) -> tuple[str, ...]:
@@ -222,7 +232,7 @@ def _flat(row: ReportRow) -> dict[str, object]:
     data: dict[str, object] = {field.name: getattr(row, field.name) for field in fields(row)}
     for name in _NESTED:
         data.pop(name)
-    data |= {name: getattr(row.latency, name) for name in _LATENCIES} | row.knobs
+    data |= {name: getattr(row.latency, name, None) for name in _LATENCIES} | row.knobs
     return {name: _scalar(value) for name, value in data.items()}
 
 
@@ -270,7 +280,17 @@ def _model(row: ReportRow) -> str:
     return f"{row.network} [untrained]" if row.trained is False else row.network
 
 
+def _speed(value: float | None, digits: int) -> str:
+    return _NO_BOARD if value is None else f"{value:.{digits}f}"
+
+
+def _latency(row: ReportRow) -> str:
+    return _NO_BOARD if row.latency is None else f"{row.latency.p50_ms:.2f}/{row.latency.p99_ms:.2f}"
+
+
 def _joules(value: float | None, digits: int, row: ReportRow) -> str:
+    if value is None and row.emulated_board:
+        return _NO_BOARD
     if value is None:
         return _NO_METER if row.emulated is None else _NO_JOULES
     return f"{value:.{digits}f}" + ("*" if row.emulated else "")
@@ -292,10 +312,10 @@ _MODEL = Column("Model", _model, numeric=False)
 _RUN = (Column("Run", lambda row: row.run, numeric=False),)
 _VALID = (Column("Valid", lambda row: "yes" if row.valid else "INVALID", numeric=False),)
 _SPEED = (
-    Column("Time (s)", lambda row: f"{row.time_s:.3f}", doubts="time"),
-    Column("Avg. FPS", lambda row: f"{row.fps:.1f}", doubts="time"),
-    Column("p50/p99 (ms)", lambda row: f"{row.latency.p50_ms:.2f}/{row.latency.p99_ms:.2f}", doubts="time"),
-    Column("Mem. (MB)", lambda row: f"{row.memory_mb:.1f}"),
+    Column("Time (s)", lambda row: _speed(row.time_s, 3), doubts="time"),
+    Column("Avg. FPS", lambda row: _speed(row.fps, 1), doubts="time"),
+    Column("p50/p99 (ms)", _latency, doubts="time"),
+    Column("Mem. (MB)", lambda row: _speed(row.memory_mb, 1)),
 )
 _ENERGY = (
     Column("Power (W)", lambda row: _joules(row.power_w, 3, row), doubts="energy"),
