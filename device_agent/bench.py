@@ -5,12 +5,11 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from device_agent.errors import MissingLibrary
-from device_agent.manifest import ArtifactManifest
 from device_agent.messages.bench import BenchDone, BenchRequest, ImagePayload
-from device_agent.native_store import folder_of
 from device_agent.packages import IN_ENVIRONMENT, install_remedy
 
 if TYPE_CHECKING:
+    from device_agent.backends import Subject
     from device_agent.inputs import BenchInputs
     from device_agent.session import Session
 
@@ -20,19 +19,19 @@ def answer_bench(request: BenchRequest, session: "Session") -> BenchDone:
     # All images are taken from the line first: a refusal must not leave them to be read as requests.
     payloads = [session.receive(ImagePayload) for _ in range(request.images_sent)]
     runner = _import_runner(request.backend)
-    subject = runner.check_request(request, folder_of(session.root))
-    inputs = _inputs(request, payloads, subject.manifest)
+    subject = runner.check_request(request, session.root)
+    inputs = _inputs(subject, payloads)
     payloads.clear()
     with session.lock.kept("a benchmark"):
         done: BenchDone = runner.run_bench(request, inputs, subject, session.agent_sha256, session.send)
     return done
 
 
-def _inputs(request: BenchRequest, payloads: list[ImagePayload], manifest: ArtifactManifest) -> "BenchInputs":
+def _inputs(subject: "Subject", payloads: list[ImagePayload]) -> "BenchInputs":
     """What the model is shown; it needs numpy, which is known to be there when the runner is."""
     from device_agent.inputs import bench_inputs
 
-    return bench_inputs(request, payloads, manifest)
+    return bench_inputs(subject.directory, payloads, subject.manifest)
 
 
 def _import_runner(backend: str) -> ModuleType:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from device_agent.arrays import Array, Arrays, NotTheseArrays, read_arrays
 from device_agent.errors import UPDATE_BOTH, BadRequest, DigestMismatch
 from device_agent.manifest import ArtifactManifest, Preprocessing
-from device_agent.messages.bench import BenchRequest, ImagePayload
+from device_agent.messages.bench import ImagePayload
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -28,14 +28,17 @@ class BenchInputs:
         return map(self.make, range(self.count))
 
 
-def bench_inputs(request: BenchRequest, payloads: Sequence[ImagePayload], manifest: ArtifactManifest) -> BenchInputs:
-    """What the request's benchmark shows the model. Raises `BadRequest`, and `DigestMismatch` for damaged samples."""
+def bench_inputs(directory: Path, payloads: Sequence[ImagePayload], manifest: ArtifactManifest) -> BenchInputs:
+    """What a benchmark shows the model of an artifact that lies in `directory`.
+
+    Raises `BadRequest`, and `DigestMismatch` for damaged samples.
+    """
     how = manifest.preprocessing
     if (how is None) != (not payloads):
         takes = "its own samples" if how is None else "images"
         raise BadRequest(f"{len(payloads)} images were sent to a model that is shown {takes}.", UPDATE_BOTH)
     if how is None:
-        return _own_samples(Path(request.directory), manifest)
+        return _own_samples(directory, manifest)
     return sent_images([decode_image(payload, manifest) for payload in payloads], manifest, how)
 
 

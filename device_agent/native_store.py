@@ -6,17 +6,18 @@ program of the user's own loads them.
 
 import json
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
 from device_agent import durable
-from device_agent.errors import UPDATE_BOTH, BadRequest, NativeDamaged
+from device_agent.errors import UPDATE_BOTH, BadRequest, DigestMismatch, NativeDamaged
 from device_agent.machine import this_machine
 from device_agent.manifest import MANIFEST_FILE, FileDigest, NativeOperators
 from device_agent.native import LIBRARIES_FILE, PUSH_AGAIN, Libraries, NativeLibrary
 from device_agent.native_choice import NativeChoice, choose
+from device_agent.parts import Part
 from device_agent.strict import from_json
 
 LOADER = "groupnl_native.py"
@@ -63,23 +64,27 @@ def require_whole(folder: Path, library: NativeLibrary) -> Path:
     return path
 
 
-def place(root: Path, sha256: str) -> None:
-    """Verify what was uploaded to `incoming/<sha256>`, flush it, give it its name; nothing of what is refused is left.
+def place(root: Path, sha256: str, pieces: Iterable[bytes]) -> None:
+    """Write a library under a temporary name, verify it, flush it, give it its name; of what is refused nothing stays.
 
     Raises `BadRequest` for a library that this agent does not know, `NativeDamaged` for other bytes.
     """
-    upload = root / "incoming" / sha256
     library = next((one for one in known_libraries() if one.sha256 == sha256), None)
     if library is None:
         raise BadRequest(f"This agent knows no library {sha256[:12]}.", UPDATE_BOTH)
-    damage = _digest(library).damage(upload.parent)
-    if damage is not None:
-        upload.unlink(missing_ok=True)
-        raise NativeDamaged(damage, "Push again; check the device's disk if it persists.")
-    durable.flush(upload)
     folder = folder_of(root)
     folder.mkdir(exist_ok=True)
-    upload.replace(folder / sha256)
+    written = folder / f"{sha256}.part"
+    part = Part(written, _digest(library))
+    try:
+        part.receive(0, pieces)
+        durable.flush(written)
+        written.replace(folder / sha256)
+    except BaseException as error:
+        part.discard()
+        if isinstance(error, DigestMismatch):
+            raise NativeDamaged(error.message, error.remedy) from error
+        raise
     durable.flush(folder)
 
 

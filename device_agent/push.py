@@ -4,18 +4,17 @@ Below the root::
 
     agents/groupnl-agent-<sha256>.pyz    the bundle, named by its digest
     artifacts/<sha256>/                  an artifact, named by its manifest's digest; whole, always
-    incoming/<push>/                     what the push that holds the lock has sent so far
+    incoming/<sha256>/                   what pushes of that artifact have sent so far; the next one goes on from there
     native/<sha256>                      a library of native operators, see `native_store.py`
     deployments.json                     the ledger
 """
 
 import os
-import secrets
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from device_agent import durable, ledger
@@ -24,8 +23,9 @@ from device_agent.errors import UPDATE_BOTH, BadRequest, DigestMismatch
 from device_agent.lock import DeviceLock
 from device_agent.manifest import MANIFEST_FILE, ArtifactManifest
 from device_agent.messages.ledger import Deployment
-from device_agent.messages.push import CommitPush, OpenPush, PushOpened
+from device_agent.messages.push import CommitPush, Held, Mark, OpenPush, PushOpened, SendFile
 from device_agent.native_store import place, place_loader
+from device_agent.parts import Part
 from device_agent.sweep import sweep
 
 
@@ -38,62 +38,81 @@ class Pushing:
         self._finishing = threading.Lock()
 
     def open(self, request: OpenPush) -> PushOpened:
-        """Begin one; what another has sent so far is removed."""
+        """Begin one; another that is open is left as it is, to be gone on with later."""
         self._lock.require_held("a push")
         with self._finishing:
-            if self._push is not None:
-                discard_push(self._push)
             self._push = open_push(self._root, self._agent, request)
-        incoming = self._push.incoming
-        return PushOpened(None if incoming is None else incoming.relative_to(self._root).as_posix())
+            return self._push.opened(self._root)
 
-    def place_library(self, sha256: str) -> None:
-        """Take in a library of native operators that has arrived; no push need be open."""
+    def receive(self, request: SendFile, pieces: Iterable[bytes]) -> None:
+        """Take in a file of the open one; what has arrived is written to the end before the session ends."""
+        push = self._open()
+        if request.name not in push.parts:
+            raise BadRequest(f"The open push has no file {request.name!r} to be sent.", UPDATE_BOTH)
+        with self._finishing:
+            push.parts[request.name].receive(request.offset_bytes, pieces)
+
+    def place_library(self, sha256: str, pieces: Iterable[bytes]) -> None:
+        """Take in a library of native operators; no push need be open."""
         self._lock.require_held("a push")
         with self._finishing:
-            place(self._root, sha256)
+            place(self._root, sha256, pieces)
 
     def commit(self, request: CommitPush) -> Deployment:
         """Commit the open one."""
-        self._lock.require_held("a push")
-        if self._push is None:
-            raise BadRequest("No push is open.", UPDATE_BOTH)
+        push = self._open()
         with self._finishing:
-            push, self._push = self._push, None
+            self._push = None
             return commit_push(self._root, self._agent, self._agent_sha256, push, request)
 
     @contextmanager
     def abandoned(self) -> Iterator[None]:
-        """Nothing is committed from here on, and what an open push has sent is removed."""
+        """Nothing is written or committed from here on."""
         with self._finishing:
-            if self._push is not None:
-                discard_push(self._push)
             yield
+
+    def _open(self) -> "Push":
+        self._lock.require_held("a push")
+        if self._push is None:
+            raise BadRequest("No push is open.", UPDATE_BOTH)
+        return self._push
 
 
 @dataclass(frozen=True)
 class Push:
-    """An open push. `incoming` is None where the artifact is there already and whole."""
+    """An open push. Where the artifact is there already and whole, there is its manifest, and nothing to be sent."""
 
-    manifest: ArtifactManifest | None
     manifest_sha256: str
-    incoming: Path | None
+    manifest: ArtifactManifest | None = None
+    incoming: Path | None = None
+    parts: dict[str, Part] = field(default_factory=dict)
+
+    def opened(self, root: Path) -> PushOpened:
+        """What the host is told: where the files go and what of them is here already."""
+        if self.incoming is None:
+            return PushOpened(None)
+        looked = ((name, part.look()) for name, part in self.parts.items())
+        held = (Held(name, tuple(Mark(*mark) for mark in marks)) for name, marks in looked if marks)
+        return PushOpened(self.incoming.relative_to(root).as_posix(), tuple(held))
 
 
 def open_push(root: Path, agent: Path, request: OpenPush) -> Push:
-    """Make room, and a folder of the push's own unless there is nothing to send."""
+    """Make room, and the folder of what is pushed unless there is nothing to send."""
     sweep(root, agent)
     try:
         manifest = open_artifact(_final(root, request.manifest_sha256), request.manifest_sha256)
-        return Push(manifest, request.manifest_sha256, None)
+        return Push(request.manifest_sha256, manifest)
     except DigestMismatch:
-        incoming = root / "incoming" / secrets.token_hex(8)
-        incoming.mkdir(parents=True)
-        return Push(None, request.manifest_sha256, incoming)
+        incoming = root / "incoming" / request.manifest_sha256
+        if os.path.lexists(incoming) and (incoming.is_symlink() or not incoming.is_dir()):
+            incoming.unlink()
+        incoming.mkdir(parents=True, exist_ok=True)
+        parts = {file.name: Part(incoming / file.name, file) for file in request.files}
+        return Push(request.manifest_sha256, None, incoming, parts)
 
 
 def commit_push(root: Path, agent: Path, agent_sha256: str, push: Push, request: CommitPush) -> Deployment:
-    """Verify, flush, rename into place, record, sweep. Of what is refused (`DigestMismatch`) nothing is left."""
+    """Verify, flush, rename into place, record, sweep. What is not whole (`DigestMismatch`) stays, for a later push."""
     manifest = push.manifest
     if manifest is None:
         manifest = _place(root, push)
@@ -114,30 +133,20 @@ def commit_push(root: Path, agent: Path, agent_sha256: str, push: Push, request:
     return deployment
 
 
-def discard_push(push: Push) -> None:
-    """Remove what was sent so far; never raises."""
-    if push.incoming is not None:
-        shutil.rmtree(push.incoming, ignore_errors=True)
-
-
 def _place(root: Path, push: Push) -> ArtifactManifest:
     assert push.incoming is not None
-    try:
-        manifest = open_artifact(push.incoming, push.manifest_sha256)
-        _leave_only(manifest, push.incoming)
-        final = _final(root, push.manifest_sha256)
-        final.parent.mkdir(exist_ok=True)
-        if os.path.lexists(final):  # damaged, or there would be nothing to place
-            final.rename(push.incoming.with_suffix(".damaged"))
-        push.incoming.rename(final)
-    except BaseException:
-        discard_push(push)
-        raise
+    manifest = open_artifact(push.incoming, push.manifest_sha256)
+    _leave_only(manifest, push.incoming)
+    final = _final(root, push.manifest_sha256)
+    final.parent.mkdir(exist_ok=True)
+    if os.path.lexists(final):  # damaged, or there would be nothing to place
+        final.rename(push.incoming.with_suffix(".damaged"))
+    push.incoming.rename(final)
     return manifest
 
 
 def _leave_only(manifest: ArtifactManifest, folder: Path) -> None:
-    """Nothing travels along unlisted, such as the part of an upload that was tried twice; the rest is flushed."""
+    """Nothing travels along unlisted, whoever has put it there; the rest is flushed."""
     listed = {MANIFEST_FILE, *(file.name for file in manifest.files)}
     for path in folder.iterdir():
         if path.name in listed:

@@ -36,7 +36,8 @@ from device_agent.messages.bench import (
     PhaseSpan,
     Progress,
 )
-from device_agent.native_store import choose_here, require_whole
+from device_agent.native_store import choose_here, folder_of, require_whole
+from device_agent.places import below
 from device_agent.probe import board_facts, rss_bytes, usable_cores
 from device_agent.processor import read_processor, use_between
 from device_agent.settings import SettingError, Settings, Workload
@@ -123,11 +124,11 @@ def _measure(
     return latencies
 
 
-def check_request(request: BenchRequest, libraries: Path) -> Subject:
-    """Refuse what this device cannot do; return the verified artifact. `libraries` is the folder of the native ones."""
+def check_request(request: BenchRequest, root: Path) -> Subject:
+    """Refuse what this device cannot do; return the verified artifact, which lies below the root."""
     require_libraries(request.backend)
     _require_settings(request.backend, request.settings)
-    directory = Path(request.directory)
+    directory, libraries = below(root, request.directory), folder_of(root)
     manifest = open_artifact(directory, request.manifest_sha256)
     _require_format(request.backend, manifest)
     if manifest.native is not None and BACKENDS[request.backend].computes:

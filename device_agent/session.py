@@ -1,16 +1,14 @@
-"""One conversation with the host over stdin and stdout: a line in, its answer out, until stdin ends.
+"""One conversation with the host over stdin and stdout: a request in, its answer out, until stdin ends.
 
-A thread reads stdin. When it ends (the host left, or the SSH connection died) the process ends at once,
+A thread reads stdin (`inbox.py`). When it ends (the host left, or the SSH connection died) the process ends at once,
 also in the middle of a benchmark: nobody is left to read the result, and a board must not be kept busy.
-Only a commit that has begun is finished, and what an open push has sent so far is removed.
+Only a commit that has begun is finished, and what has arrived of a file is written.
 """
 
 import errno
 import os
 import platform
-import queue
 import sys
-import threading
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -18,9 +16,10 @@ from device_agent import ledger
 from device_agent.accepting import Accepting
 from device_agent.collect import prune
 from device_agent.errors import UPDATE_BOTH, AgentError, BadRequest
+from device_agent.inbox import Inbox
 from device_agent.lock import DeviceLock
 from device_agent.machine import installed_runtime, this_machine
-from device_agent.manifest import NativeOperators
+from device_agent.manifest import MANIFEST_FILE, NativeOperators
 from device_agent.messages.bench import BenchDone, BenchRequest
 from device_agent.messages.board import BoardFacts
 from device_agent.messages.greeting import AgentFault, Hello
@@ -35,6 +34,8 @@ from device_agent.wire import WIRE_VERSION, Message, Request, decode, encode
 
 M = TypeVar("M", bound=Message)
 
+_LARGEST_MANIFEST_BYTES = 16_000_000
+
 
 class Session:
     """Reads requests and writes answers. Each request's `answer` is given the session, and finds here what it needs.
@@ -43,8 +44,8 @@ class Session:
     """
 
     def __init__(self, stdin: BinaryIO, stdout: BinaryIO, agent_sha256: str) -> None:
-        self._lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-        self._stdin, self._stdout, self.agent_sha256 = stdin, stdout, agent_sha256
+        self.inbox = Inbox(stdin, self._leave)
+        self._stdout, self.agent_sha256 = stdout, agent_sha256
         self._bundle = bundle = Path(sys.argv[0]).absolute()
         self.root = bundle.parent.parent
         self.lock = DeviceLock(bundle.with_name("bench.lock"))
@@ -53,10 +54,11 @@ class Session:
 
     def serve(self) -> None:
         """Say hello, then answer for ever; the reading thread ends the process."""
-        threading.Thread(target=self._read, daemon=True).start()
-        self.send(Hello(WIRE_VERSION, self.agent_sha256, platform.python_version(), this_machine()))
+        self.inbox.start()
+        machine = this_machine()
+        self.send(Hello(WIRE_VERSION, self.agent_sha256, platform.python_version(), machine, str(self.root)))
         while True:
-            self.send(self._answer(self._lines.get()))
+            self.send(self._answer())
 
     def send(self, message: Message) -> None:
         """Write one line and flush it."""
@@ -65,7 +67,7 @@ class Session:
 
     def receive(self, kind: type[M]) -> M:
         """The next line, which belongs to the request that is being answered. Raises `BadRequest` for another kind."""
-        message = decode(self._lines.get())
+        message = decode(self.inbox.line())
         if not isinstance(message, kind):
             raise BadRequest(f"Expected {kind.__name__}, got {type(message).__name__}.", UPDATE_BOTH)
         return message
@@ -78,8 +80,15 @@ class Session:
     def prune(self, device: str, keep: int) -> tuple[str, ...]:
         """Remove all that is old or was left; the ids of the artifacts among it."""
         self.lock.require_held("a prune")
-        sweep(self.root, self._bundle)
+        sweep(self.root, self._bundle, kept_s=0.0)
         return prune(self.root, keep, device, self.agent_sha256)
+
+    def manifest_text(self, artifact_sha256: str) -> str | None:
+        """An artifact's manifest as it lies here, whatever it holds."""
+        path = self.root / "artifacts" / artifact_sha256 / MANIFEST_FILE
+        if not path.is_file() or path.stat().st_size > _LARGEST_MANIFEST_BYTES:
+            return None
+        return path.read_bytes().decode(errors="replace")
 
     def native_fit(self, native: NativeOperators, threads: int) -> NativeFit:
         """What of native models runs here. Raises `CannotRunNative`."""
@@ -100,22 +109,19 @@ class Session:
 
         return answer_bench(request, self)
 
-    def _read(self) -> None:
-        try:
-            for line in self._stdin:
-                self._lines.put(line)
-        finally:  # also where the read fails, as on a socket that a killed server left unread
-            with self.pushing.abandoned():
-                os._exit(0)
+    def _leave(self) -> None:
+        with self.pushing.abandoned():
+            os._exit(0)
 
-    def _answer(self, line: bytes) -> Message:
+    def _answer(self) -> Message:
         try:
-            request = decode(line)
+            request = decode(self.inbox.line())
             if not isinstance(request, Request):
                 raise BadRequest(f"{type(request).__name__} is no request.", UPDATE_BOTH)
             answer: Message = request.answer(self)
             return answer
         except Exception as error:  # whatever it is, the host must hear of it
+            self.inbox.skip_bytes()
             return _fault(error)
 
 

@@ -9,19 +9,22 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from device_agent.artifact_id import is_artifact_id
 from device_agent.native_store import folder_of, sweep_libraries
 
 _PRESUMED_DEAD_S = 600.0  # a part that nobody wrote to for so long, where the system cannot tell who has it open
 
 
-def sweep(root: Path, agent: Path) -> None:
-    """Remove uploads without a push, parts without a writer, libraries without need, and other agents that nobody runs.
+def sweep(root: Path, agent: Path, kept_s: float = 86_400.0) -> None:
+    """Remove old uploads, parts without a writer, libraries without need, and other agents that nobody runs.
 
-    The caller holds the lock, so no folder in `incoming` belongs to a living push. What cannot be removed stays.
+    An upload of an artifact stays for `kept_s` after it was last written to, for a push to go on with. The caller holds
+    the lock, so no folder in `incoming` belongs to a living push. What cannot be removed stays.
     """
     incoming = root / "incoming"
     for upload in [] if incoming.is_symlink() else _inside(incoming, "*"):  # behind a link lie things of others
-        _remove(upload)
+        if not _may_be_gone_on_with(upload, kept_s):
+            _remove(upload)
     for part in (file for folder in (root, root / "agents", folder_of(root)) for file in _inside(folder, "*.part")):
         _remove_unless(part, _is_written)
     for other in _inside(root / "agents", "groupnl-agent-*.pyz"):
@@ -35,6 +38,14 @@ def hold_agent(path: Path) -> int:
     descriptor = os.open(path, os.O_RDONLY)
     fcntl.flock(descriptor, fcntl.LOCK_SH)
     return descriptor
+
+
+def _may_be_gone_on_with(upload: Path, kept_s: float) -> bool:
+    """Whether it is an artifact's, and fresh; a clock that was set meanwhile makes it old, whichever way."""
+    if not is_artifact_id(upload.name) or upload.is_symlink() or not upload.is_dir():
+        return False
+    touched_s = [path.lstat().st_mtime for path in (upload, *upload.iterdir())]
+    return abs(time.time() - max(touched_s)) < kept_s
 
 
 def _inside(folder: Path, pattern: str) -> list[Path]:

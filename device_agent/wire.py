@@ -1,4 +1,4 @@
-"""The wire format: one JSON object a line, each a frozen dataclass with a `type` key.
+"""The wire format: one JSON object a line, each a frozen dataclass with a `type` key; bytes in frames (`inbox.py`).
 
 The agent owns these types because it runs where the least is installed; the host imports them. Data only: nothing that
 travels is code, and nothing is ever unpickled. A change that an older agent could not read raises `WIRE_VERSION`, which
@@ -17,7 +17,7 @@ from device_agent.strict import StrictError, from_dict, to_dict
 if TYPE_CHECKING:
     from device_agent.session import Session
 
-WIRE_VERSION = 5
+WIRE_VERSION = 6
 ANSWER_S = 30.0
 DISK_S = 300.0
 """To read an artifact back from a slow SD card, and to flush it."""

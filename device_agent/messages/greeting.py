@@ -8,12 +8,16 @@ from device_agent.wire import Message
 
 @dataclass(frozen=True)
 class Hello(Message):
-    """The agent's first line: what it is, so that the host talks only to the agent it pushed; and what it runs on."""
+    """The agent's first line: what it is, so that the host talks only to the agent it pushed; and what it runs on.
+
+    `root` is the absolute path of the folder that holds all that is ours there. Requests name what lies below it.
+    """
 
     wire_version: int
     agent_sha256: str
     python: str
     machine: Machine
+    root: str
 
 
 @dataclass(frozen=True)

@@ -84,3 +84,27 @@ class ReadLedger(Request[LedgerRead]):
     def answer(self, session: "Session") -> LedgerRead:
         """Read it, or gather it anew where it is damaged."""
         return LedgerRead(*session.artifacts(self.device))
+
+
+@dataclass(frozen=True)
+class ManifestRead(Message):
+    """The manifest's text as it lies on the device; null where there is none, or what is there is no manifest's size.
+
+    The host compares its SHA-256 with the artifact's id.
+    """
+
+    manifest: str | None
+
+
+@dataclass(frozen=True)
+class ReadManifest(Request[ManifestRead]):
+    """What does the manifest of a pushed artifact say? Answered by `ManifestRead`."""
+
+    artifact_sha256: str
+
+    def __post_init__(self) -> None:
+        require_artifact_id(self.artifact_sha256)  # it becomes part of a path
+
+    def answer(self, session: "Session") -> ManifestRead:
+        """Read it; the host judges it."""
+        return ManifestRead(session.manifest_text(self.artifact_sha256))

@@ -41,8 +41,8 @@ class LibraryPlaced(Message):
 
 
 @dataclass(frozen=True)
-class PlaceLibrary(Request[LibraryPlaced]):
-    """Verify the library that was sent to `incoming/<sha256>` and name it `native/<sha256>`, under the lock."""
+class SendLibrary(Request[LibraryPlaced]):
+    """A library, whose bytes follow in frames, to be verified and named `native/<sha256>`, under the lock."""
 
     sha256: str
 
@@ -53,5 +53,5 @@ class PlaceLibrary(Request[LibraryPlaced]):
 
     def answer(self, session: "Session") -> LibraryPlaced:
         """All of it, or nothing."""
-        session.pushing.place_library(self.sha256)
+        session.pushing.place_library(self.sha256, session.inbox.pieces())
         return LibraryPlaced()

@@ -28,7 +28,6 @@ from groupnl_deploy.progress import Reporter, Task
 from groupnl_deploy.remote.agent import open_agent
 from groupnl_deploy.remote.client import AgentClient
 from groupnl_deploy.remote.connect import connect
-from groupnl_deploy.remote.transport import Transport
 from groupnl_deploy.remote.waiting import DEFAULT_WAIT_S, take_lock
 from groupnl_deploy.words import known_word
 from groupnl_deploy.workspace import require_absent
@@ -63,9 +62,9 @@ def bench_device(
             running.close()  # the push may have built a library that this agent's bundle knows nothing of
             agent = running.enter_context(open_agent(transport))
         deployment = _locked(agent, device.name, backend, wanted, wait_s, reporter)
-        subject = _subject(transport, deployment, settings.workload.images, data, reporter)
+        subject = _subject(agent, deployment, settings.workload.images, data, reporter)
         if subject.manifest.native is not None and BACKENDS[backend].computes:
-            send_library(agent, transport, subject.manifest.native, settings.threads, mend=False)
+            send_library(agent, subject.manifest.native, settings.threads, mend=False)
         name = subject.manifest.label
         out = out or _default_run_folder(name, backend)
         reporter.note(f"{device.name} runs {name} ({subject.deployment.artifact_sha256[:12]}) with {backend}")
@@ -125,12 +124,12 @@ def _deployment(agent: AgentClient, device: str, backend: str, wanted: str | Non
     return find_deployment(ledger.artifacts, device, backend, wanted)
 
 
-def _subject(transport: Transport, deployment: Deployment, most: int, place: str | None, reporter: Reporter) -> Subject:
+def _subject(agent: AgentClient, deployment: Deployment, most: int, place: str | None, reporter: Reporter) -> Subject:
     """Read the manifest back from the device, verify it, and gather the images that the model takes, if any."""
     from groupnl_deploy.images.at_hand import dataset_at_hand
     from groupnl_deploy.images.bench_images import bench_images
 
-    manifest = remote_manifest(transport, deployment)
+    manifest = remote_manifest(agent, deployment)
     shape = manifest.image_shape
     if shape is None:
         return Subject(deployment, manifest, None, Images(f"{manifest.samples} samples of the artifact's own", None))

@@ -58,7 +58,7 @@ def run_session(
     `unfinished.recording` meanwhile. `note` is told at once of a meter that renews too fast. Raises the meter's error
     as soon as a phase begins without the meter: its joules would be wanting.
     """
-    request = _request(transport, subject, backend, settings, METERED_RUNOUT_S if plan else 0.0)
+    request = _request(subject, backend, settings, METERED_RUNOUT_S if plan else 0.0)
     frame = unfinished.frame = RunFrame(
         device=transport.name,
         artifact_sha256=subject.deployment.artifact_sha256,
@@ -80,9 +80,9 @@ def run_session(
     return BenchRun(**vars(frame), clock=clock, result=result, power=None), trace
 
 
-def _request(transport: Transport, subject: Subject, backend: str, settings: Settings, runout_s: float) -> BenchRequest:
+def _request(subject: Subject, backend: str, settings: Settings, runout_s: float) -> BenchRequest:
     return BenchRequest(
-        directory=transport.path(subject.deployment.directory),
+        directory=subject.deployment.directory,
         manifest_sha256=subject.deployment.artifact_sha256,
         backend=backend,
         settings=settings,

@@ -33,12 +33,11 @@ _FLOAT_BYTES = 4
 _CHECKPOINT_COPIES, _TRAINING_COPIES = 3, 4
 _RUNS_BYTES = 16_000_000  # recordings, latencies and reports
 _DEVICE_BYTES = 4_000_000  # the agent, manifests and golden pairs
-# Prints the free bytes of the disk of a folder that may not be there yet, whether this Python is a virtual
+# Prints the free bytes of the disk of a folder, whether this Python is a virtual
 # environment's, and the modules that are missing.
 _LOOK = (
-    "import importlib.util,os,shutil,sys;p=os.path.abspath(sys.argv[1])\n"
-    "while not os.path.isdir(p):p=os.path.dirname(p)\n"
-    f"print('{MARK}',shutil.disk_usage(p).free,int(sys.prefix!=sys.base_prefix),"
+    "import importlib.util,shutil,sys;"
+    f"print('{MARK}',shutil.disk_usage(sys.argv[1]).free,int(sys.prefix!=sys.base_prefix),"
     "*[m for m in sys.argv[2:] if importlib.util.find_spec(m) is None])"
 )
 
@@ -114,7 +113,7 @@ def require_ready(needs: Needs, reporter: Reporter) -> None:
 def _require_device(transport: Transport, needs: DeviceNeeds, reporter: Reporter) -> None:
     with ExitStack() as running:
         agent = running.enter_context(open_agent(transport))
-        cores = agent.ask(Probe()).cores
+        cores, root = agent.ask(Probe()).cores, agent.root
         for target in needs.native:
             agent = agent_with_library(running, transport, agent, _native_for(TARGETS[target]), reporter)
     if needs.threads > cores:
@@ -123,7 +122,7 @@ def _require_device(transport: Transport, needs: DeviceNeeds, reporter: Reporter
             f"Set {{threads}} to {cores} or less, or to 0 for all of them.",
             "threads",
         )
-    free_bytes = min([_look(transport, backend) for backend in needs.backends or (None,)])
+    free_bytes = min([_look(transport, root, backend) for backend in needs.backends or (None,)])
     _require_room(free_bytes, needs.disk_bytes, f"The disk of {transport.name}")
     reporter.note(f"{transport.name} answers and has {size_text(free_bytes)} free.")
 
@@ -134,11 +133,11 @@ def _native_for(target: Target) -> NativeOperators:
     return NativeOperators(DOMAIN, VERSION, {}, models)
 
 
-def _look(transport: Transport, backend: str | None) -> int:
+def _look(transport: Transport, root: str, backend: str | None) -> int:
     """Free bytes below the device's root. Raises `DeviceUnreachable` where its Python lacks what a backend imports."""
     packages = "" if backend is None else BACKENDS[backend].packages
     modules = [package.partition("==")[0] for package in packages.split()]
-    free, in_environment, *lacking = ask_python(transport, _LOOK, transport.path("agents"), *modules)
+    free, in_environment, *lacking = ask_python(transport, _LOOK, root, *modules)
     if lacking and backend is not None:
         raise DeviceUnreachable(
             f"{transport.python} on {transport.name} lacks {', '.join(lacking)}, which the backend {backend} needs.",

@@ -83,7 +83,7 @@ def native(
     from groupnl_deploy.remote.connect import connect
 
     with connect(device) as transport, open_agent(transport) as agent:
-        found = native_paths(transport, agent, artifact)
+        found = native_paths(device.name, agent, artifact)
     if json:
         console.show_json({"schema_version": 1, "native": {**to_dict(found), "program": found.program}})
         return

@@ -2,14 +2,17 @@
 
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from device_agent.backend_table import BACKENDS
-from device_agent.manifest import MANIFEST_FILE, ArtifactManifest
-from device_agent.messages.ledger import Deployment, Standing
+from device_agent.manifest import ArtifactManifest
+from device_agent.messages.ledger import Deployment, ReadManifest, Standing
 from device_agent.strict import StrictError
 from groupnl_deploy.errors import UsageError, VerificationFailed
-from groupnl_deploy.remote.transport import Transport
 from groupnl_deploy.workspace import sha256_hex
+
+if TYPE_CHECKING:
+    from groupnl_deploy.remote.client import AgentClient
 
 
 def may_begin_artifact_id(text: str) -> bool:
@@ -59,15 +62,15 @@ def _runnable(deployment: Deployment, backend: str) -> Deployment:
     return deployment
 
 
-def remote_manifest(transport: Transport, deployment: Deployment) -> ArtifactManifest:
+def remote_manifest(agent: "AgentClient", deployment: Deployment) -> ArtifactManifest:
     """The manifest of a deployment, read back from the device. Raises `VerificationFailed` unless it is whole."""
-    data = transport.read(f"{deployment.directory}/{MANIFEST_FILE}")
-    if data is None or sha256_hex(data) != deployment.artifact_sha256:
-        what = "is missing" if data is None else "was altered"
+    text = agent.ask(ReadManifest(deployment.artifact_sha256)).manifest
+    if text is None or sha256_hex(text.encode()) != deployment.artifact_sha256:
+        what = "is missing" if text is None else "was altered"
         raise VerificationFailed(
-            f"The artifact {deployment.artifact_sha256[:12]} on {transport.name} {what}.", "Push it again."
+            f"The artifact {deployment.artifact_sha256[:12]} on {deployment.device} {what}.", "Push it again."
         )
     try:
-        return ArtifactManifest.from_bytes(data)
+        return ArtifactManifest.from_bytes(text.encode())
     except StrictError as error:
         raise VerificationFailed(f"{error}.", "Export and push it again with this version.") from error

@@ -3,13 +3,14 @@
 from contextlib import ExitStack
 
 from device_agent.manifest import NativeOperators
-from device_agent.messages.native import AskNative, NativeFit, PlaceLibrary
+from device_agent.messages.native import AskNative, NativeFit, SendLibrary
 from device_agent.native_choice import TARGETS
 from groupnl_deploy.errors import NoNativeLibrary, VerificationFailed
 from groupnl_deploy.native.libraries import libraries, library_for
 from groupnl_deploy.progress import Reporter
 from groupnl_deploy.remote.agent import open_agent
 from groupnl_deploy.remote.client import AgentClient
+from groupnl_deploy.remote.transfer import pieces
 from groupnl_deploy.remote.transport import Transport
 
 
@@ -35,9 +36,7 @@ def agent_with_library(
     return agent
 
 
-def send_library(
-    agent: AgentClient, transport: Transport, native: NativeOperators, threads: int, mend: bool
-) -> NativeFit:
+def send_library(agent: AgentClient, native: NativeOperators, threads: int, mend: bool) -> NativeFit:
     """Have the library on the device, whose lock is held, that these operators need there on so many threads.
 
     One that was altered there is sent again if `mend`, else left for the agent to refuse.
@@ -51,6 +50,8 @@ def send_library(
                 f"The native library {sha256[:12]} was removed here, or altered, while it was to be sent.",
                 "Push again.",
             )
-        transport.put(file.path, f"incoming/{sha256}")
-        agent.ask(PlaceLibrary(sha256))
+        request = SendLibrary(sha256)
+        agent.send(request)
+        agent.send_bytes(pieces(file.path, 0, lambda across_bytes: None))
+        agent.answer_to(request)
     return fit

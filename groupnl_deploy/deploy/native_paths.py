@@ -10,7 +10,6 @@ from device_agent.messages.native import AskNative
 from groupnl_deploy.deploy.ledger import find_deployment, remote_manifest
 from groupnl_deploy.errors import UsageError, VerificationFailed
 from groupnl_deploy.remote.client import AgentClient
-from groupnl_deploy.remote.transport import Transport
 
 # The lines of docs/native.md, "In a program of your own".
 _PROGRAM = """\
@@ -62,42 +61,42 @@ def _quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-def native_paths(transport: Transport, agent: AgentClient, artifact: str | None) -> NativePaths:
+def native_paths(device: str, agent: AgentClient, artifact: str | None) -> NativePaths:
     """Of the artifact whose id begins with `artifact`, else of the newest with native operators.
 
     Raises `UsageError` where none was pushed or it cannot run there, `VerificationFailed` where its library is not
     there as it was sent.
     """
-    deployment, manifest = _found(transport, agent.ask(ReadLedger(transport.name)).artifacts, artifact)
+    deployment, manifest = _found(device, agent, agent.ask(ReadLedger(device)).artifacts, artifact)
     assert manifest.native is not None
     fit = agent.ask(AskNative(manifest.native, threads=0))  # as many as a session has unless it is told otherwise
     if fit.state != "whole":
         raise VerificationFailed(
-            f"The library that {deployment.label} needs is {fit.state} on {transport.name}.",
+            f"The library that {deployment.label} needs is {fit.state} on {device}.",
             "Push the artifact again: that sends the library too.",
         )
     return NativePaths(
         deployment.artifact_sha256,
         deployment.label,
-        transport.path(f"{deployment.directory}/{fit.model.file}"),
-        transport.path(f"native/{fit.library.sha256}"),
-        transport.path("native"),
+        f"{agent.root}/{deployment.directory}/{fit.model.file}",
+        f"{agent.root}/native/{fit.library.sha256}",
+        f"{agent.root}/native",
         manifest.inputs,
     )
 
 
 def _found(
-    transport: Transport, artifacts: Sequence[Standing], artifact: str | None
+    device: str, agent: AgentClient, artifacts: Sequence[Standing], artifact: str | None
 ) -> tuple[Deployment, ArtifactManifest]:
     deployments = [one.deployment for one in artifacts]
     if artifact is not None:
-        deployments = [find_deployment(artifacts, transport.name, "onnxruntime", artifact)]
+        deployments = [find_deployment(artifacts, device, "onnxruntime", artifact)]
     for deployment in reversed(deployments):
-        manifest = remote_manifest(transport, deployment)
+        manifest = remote_manifest(agent, deployment)
         if manifest.native is not None:
             return deployment, manifest
     raise UsageError(
         f"{'No artifact' if artifact is None else f'No artifact {artifact[:12]}'} with native operators was pushed to "
-        f"{transport.name}.",
+        f"{device}.",
         "Export with --optimize native, then push that: groupnl push ARTIFACT --device NAME",
     )

@@ -1,74 +1,75 @@
 """The agent on a device: put there if need be, its digest checked before it is ever run, and started."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
+from device_agent.messages.greeting import Hello
+from device_agent.wire import WIRE_VERSION, Request, encode
 from groupnl_deploy.errors import DeviceFault, DeviceUnreachable, GroupNLError, VerificationFailed
+from groupnl_deploy.remote import boot
 from groupnl_deploy.remote.bundle import AgentBundle, build_bundle
-from groupnl_deploy.remote.client import AgentClient, start_agent
-from groupnl_deploy.remote.python import MARK, ask_python, naming_python
-from groupnl_deploy.remote.transport import Transport
-
-_OLDEST_PYTHON = (3, 11)
-# A push by another version of groupnl sweeps, twice, agents that nobody runs: also one that is just about to.
-_TRIES = 4
-# Prints Python's version and the digest of one file.
-_LOOK = (
-    "import hashlib,os,sys;p=sys.argv[1];"
-    f"print('{MARK}',*sys.version_info[:2],"
-    "hashlib.sha256(open(p,'rb').read()).hexdigest() if os.path.exists(p) else 'missing')"
-)
-
-
-def ensure_agent(transport: Transport) -> AgentBundle:
-    """Put the agent's bundle on the device unless it is there, and check its digest before it is ever run."""
-    bundle = build_bundle()
-    if _look(transport, bundle) == bundle.sha256:
-        return bundle
-    for left in reversed(range(_TRIES)):
-        refused = None
-        try:
-            transport.put(bundle.data, bundle.remote_path)
-        except DeviceFault as error:  # perhaps only for a part that was swept before its renaming
-            refused = error
-        found = _look(transport, bundle)
-        if found == bundle.sha256:
-            return bundle
-        if refused and not left:
-            raise refused
-        if not refused and found != "missing":
-            break
-    raise VerificationFailed(
-        f"The agent arrived damaged on {transport.name}, or was removed there at once.",
-        "Push again; check the device's disk if it persists.",
-    )
+from groupnl_deploy.remote.client import START_S, AgentClient
+from groupnl_deploy.remote.python import no_python
+from groupnl_deploy.remote.transport import Process, Transport
 
 
 @contextlib.contextmanager
-def open_agent(transport: Transport) -> Iterator[AgentClient]:
-    """The agent, put there if need be, checked and started. It ends with the block."""
-    with contextlib.ExitStack() as running:
-        yield _start(transport, running)
+def open_agent(
+    transport: Transport, first: Sequence[Request[Any]] = (), python: str | None = None
+) -> Iterator[AgentClient]:
+    """The agent, put there if need be, checked and started. It ends with the block.
+
+    The `first` requests are sent at once, so that their answers cost no round trip; each is then to be asked for by
+    `answer_to`, in their order. `python` is a program of the device other than its usual one.
+    """
+    bundle, program = build_bundle(), python or transport.python
+    process = transport.spawn(boot.command(transport, program, bundle))
+    try:
+        client = AgentClient(process, transport.name)
+        hello = _boot(client, transport, program, bundle, b"".join(encode(request) + b"\n" for request in first))
+        _check_identity(hello, bundle.sha256, transport.name)
+        client.machine, client.root = hello.machine, hello.root
+        yield client
+    finally:
+        process.stop()
 
 
-def _start(transport: Transport, running: contextlib.ExitStack) -> AgentClient:
-    left = _TRIES
+def _boot(client: AgentClient, transport: Transport, python: str, bundle: AgentBundle, first: bytes) -> Hello:
+    """Send the first requests, give the stub what it needs, and hear what the agent says then."""
+    process, booted = client.process, None
+    _send(process, first)
     while True:
-        left -= 1
-        bundle = ensure_agent(transport)
-        try:
-            return running.enter_context(start_agent(transport, bundle.remote_path, bundle.sha256))
-        except GroupNLError:
-            if not left or _look(transport, bundle) == bundle.sha256:
-                raise
+        line = process.read_line(START_S)
+        if line is None:
+            raise client.gone() if booted else _ended(client, transport, python)
+        answer = boot.read_answer(line, transport, python)
+        if answer is not None:
+            booted = answer
+            if booted.needs_bundle:
+                _send(process, b"\n%s\n%s" % (boot.BUNDLE_FOLLOWS, bundle.data + first))
+        elif booted is not None and line:
+            return client.expect(Hello, client.message(line))
 
 
-def _look(transport: Transport, bundle: AgentBundle) -> str:
-    """Digest of the bundle as it lies on the device, "missing" where it does not. Checks Python on the way."""
-    major, minor, digest = ask_python(transport, _LOOK, transport.path(bundle.remote_path))
-    if (int(major), int(minor)) < _OLDEST_PYTHON:
-        raise DeviceUnreachable(
-            f"{transport.python} on {transport.name} is Python {major}.{minor}; the agent needs 3.11 or newer.",
-            f"Install a newer Python there. {naming_python(transport.name)}",
+def _send(process: Process, data: bytes) -> None:
+    with contextlib.suppress(DeviceUnreachable):  # what has ended has said why, in the lines that are read next
+        process.send(data)
+
+
+def _ended(client: AgentClient, transport: Transport, python: str) -> GroupNLError:
+    """Why the stub never came to a word: there is no such Python, or none that runs."""
+    code = client.process.exit_code(2.0)
+    if code is None:
+        return client.gone()
+    return no_python(transport.name, python, code, client.process.stderr_tail())
+
+
+def _check_identity(hello: Hello, sha256: str, device_name: str) -> None:
+    if hello.wire_version != WIRE_VERSION:
+        raise DeviceFault(
+            f"The agent on {device_name} speaks wire version {hello.wire_version}, this host {WIRE_VERSION}.",
+            "Push again, so that both sides are of one version.",
         )
-    return digest
+    if hello.agent_sha256 != sha256:
+        raise VerificationFailed(f"The agent that runs on {device_name} is not the one that was pushed.", "Push again.")

@@ -24,15 +24,10 @@ _MAIN = b"from device_agent.__main__ import main\n\nmain()\n"
 
 @dataclass(frozen=True)
 class AgentBundle:
-    """The bundle's bytes and their SHA-256, which is also its name on the device."""
+    """The bundle's bytes and their SHA-256, by which it is called on the device (`boot.py`)."""
 
     data: bytes
     sha256: str
-
-    @property
-    def remote_path(self) -> str:
-        """Where it lies on a device, below the root."""
-        return f"agents/groupnl-agent-{self.sha256}.pyz"
 
 
 def build_bundle() -> AgentBundle:

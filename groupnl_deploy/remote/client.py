@@ -1,6 +1,7 @@
 """The host's end of the conversation with an agent: typed requests, typed answers, typed failures."""
 
 import base64
+import collections
 import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -13,10 +14,10 @@ import numpy.typing as npt
 from device_agent.machine import Machine
 from device_agent.messages.bench import BenchDone, BenchNews, BenchRequest, ImagePayload, PhaseMark
 from device_agent.messages.clock import Ping
-from device_agent.messages.greeting import AgentFault, Hello
+from device_agent.messages.greeting import AgentFault
 from device_agent.messages.lock import LockTaken, TakeLock, Waiting
 from device_agent.strict import StrictError
-from device_agent.wire import WIRE_VERSION, Answer, Message, Request, answer_of, decode, encode
+from device_agent.wire import Answer, Message, Request, answer_of, decode, encode
 from groupnl_deploy.errors import (
     DeviceBusy,
     DeviceFault,
@@ -28,9 +29,11 @@ from groupnl_deploy.errors import (
     UsageError,
     VerificationFailed,
 )
-from groupnl_deploy.remote.transport import Process, Transport
+from groupnl_deploy.remote.transport import Process
 
-_START_S = 60.0
+START_S = 60.0
+"""How long an agent may take to say a word, also while it imports a runtime from a slow card."""
+
 _PATIENCE = 4.0  # a phase may take this many times what the agent expects, and a minute more
 
 M = TypeVar("M", bound=Message)
@@ -56,12 +59,18 @@ class ClockProbe:
 
 
 class AgentClient:
-    """A running agent whose identity was checked. Made by `start_agent`. `machine` is what it runs on."""
+    """A running agent whose identity was checked. Made by `open_agent`.
+
+    `machine` is what it runs on; `root` is the absolute path there of the folder that holds all that is ours.
+    Requests may be sent before the answers to others have come: answers come in the order of the requests.
+    """
 
     machine: Machine
+    root: str
 
     def __init__(self, process: Process, device_name: str) -> None:
-        self._process, self._device_name = process, device_name
+        self.process, self._device_name = process, device_name
+        self._early: collections.deque[Message] = collections.deque()
 
     def probe_clock(self, count: int) -> tuple[ClockProbe, ...]:
         """`count` round trips, one after the other."""
@@ -69,37 +78,57 @@ class AgentClient:
 
     def ask(self, request: Request[Answer]) -> Answer:
         """Send a request and wait for its answer. Raises the host's error for a fault, or `DeviceUnreachable`."""
-        self._send(request)
-        return self._expect(answer_of(type(request)), self._receive(request.patience_s))
+        self.send(request)
+        return self.answer_to(request)
+
+    def send(self, *messages: Message) -> None:
+        """Send messages without waiting for their answers."""
+        self._write(b"".join(encode(message) + b"\n" for message in messages))
+
+    def answer_to(self, request: Request[Answer]) -> Answer:
+        """The answer to a request that was sent. Raises what `ask` does."""
+        return self.expect(answer_of(type(request)), self._receive(request.patience_s))
+
+    def send_bytes(self, pieces: Iterable[bytes]) -> None:
+        """The bytes of the request that was just sent, in frames.
+
+        Raises what `ask` does for a fault that arrives meanwhile, whichever request it answers: the rest of the bytes
+        is not sent then.
+        """
+        for piece in pieces:
+            if piece:
+                self._write(b"#%d\n%s" % (len(piece), piece))
+            self._hear()
+        self._write(b"#0\n")
 
     def take_lock(self, purpose: str, wait_s: float, waiting: Callable[[Waiting], None]) -> None:
         """Hold the device's lock from here to the agent's end. `waiting` hears of every other holder on the way.
 
         `purpose` is what others are told that they wait for. Raises `DeviceBusy` after `wait_s`.
         """
-        self._send(TakeLock(purpose, wait_s))
-        while isinstance(message := self._receive(wait_s + TakeLock.patience_s), Waiting):
-            waiting(message)
-        self._expect(LockTaken, message)
+        request = TakeLock(purpose, wait_s)
+        self.send(request)
+        self.await_lock(request, waiting)
 
-    def raise_if_gone(self) -> None:
-        """Raise what ended the agent, if it has ended."""
-        if self._process.exit_code(1.0) is not None:
-            raise self._gone()
+    def await_lock(self, request: TakeLock, waiting: Callable[[Waiting], None]) -> None:
+        """Wait for the lock that was asked for; otherwise as `take_lock`."""
+        while isinstance(message := self._receive(request.wait_s + TakeLock.patience_s), Waiting):
+            waiting(message)
+        self.expect(LockTaken, message)
 
     def bench(self, request: BenchRequest, images: Iterable[npt.NDArray[np.uint8]]) -> Iterator[BenchNews | BenchDone]:
         """Send the workload; every message of the benchmark as it arrives, the last one `BenchDone`.
 
         `images` are (C, H, W), as many as the request says.
         """
-        self._send(request)
+        self.send(request)
         for image in images:
-            self._send(_payload(image))
-        timeout_s = _START_S
+            self.send(_payload(image))
+        timeout_s = START_S
         while True:
             message = self._receive(timeout_s)
             if not isinstance(message, BenchNews):
-                yield self._expect(BenchDone, message)
+                yield self.expect(BenchDone, message)
                 return
             if isinstance(message, PhaseMark):
                 timeout_s = _PATIENCE * message.expected_s + 60.0
@@ -110,18 +139,39 @@ class AgentClient:
         pong = self.ask(Ping())
         return ClockProbe(sent_s, time.monotonic(), pong.device_ns / 1e9)
 
-    def _send(self, message: Message) -> None:
+    def _write(self, data: bytes) -> None:
         try:
-            self._process.send_line(encode(message))
+            self.process.send(data)
         except DeviceUnreachable as error:
-            if self._process.exit_code(1.0) is None:
+            if self.process.exit_code(1.0) is None:
                 raise
-            raise self._gone() from error
+            self._raise_last_fault()
+            raise self.gone() from error
+
+    def _raise_last_fault(self) -> None:
+        """A fault that the agent has told before it ended is why."""
+        with contextlib.suppress(DeviceUnreachable):
+            while (line := self.process.read_line(1.0)) is not None:
+                self.message(line)
+
+    def _hear(self) -> None:
+        """Take in what has arrived already. Raises for a fault."""
+        while self.process.has_line():
+            line = self.process.read_line(1.0)
+            if line is None:
+                raise self.gone()
+            self._early.append(self.message(line))
 
     def _receive(self, timeout_s: float) -> Message:
-        line = self._process.read_line(timeout_s)
+        if self._early:
+            return self._early.popleft()
+        line = self.process.read_line(timeout_s)
         if line is None:
-            raise self._gone()
+            raise self.gone()
+        return self.message(line)
+
+    def message(self, line: bytes) -> Message:
+        """What a line of the agent's says. Raises the host's error for a fault."""
         try:
             message = decode(line)
         except StrictError as error:
@@ -133,13 +183,15 @@ class AgentClient:
             raise fault_error(message, self._device_name)
         return message
 
-    def _expect(self, kind: type[M], message: Message) -> M:
+    def expect(self, kind: type[M], message: Message) -> M:
+        """The message, which has to be of this kind."""
         if not isinstance(message, kind):
             raise DeviceFault(f"The agent answered {type(message).__name__}, not {kind.__name__}.", "Push again.")
         return message
 
-    def _gone(self) -> GroupNLError:
-        code, said = self._process.exit_code(2.0), self._process.stderr_tail().strip()
+    def gone(self) -> GroupNLError:
+        """Why the agent has ended, or the link to it."""
+        code, said = self.process.exit_code(2.0), self.process.stderr_tail().strip()
         if code in _DEATHS:
             what, remedy = _DEATHS[code]
             return DeviceFault(f"The agent on {self._device_name} {what}.", remedy)
@@ -166,30 +218,6 @@ def fault_error(fault: AgentFault, device_name: str) -> GroupNLError:
         **dict.fromkeys(("native_operators", "native_threads"), UsageError),
     }
     return kinds.get(fault.code, DeviceFault)(f"{device_name}: {fault.message}", fault.remedy)
-
-
-@contextlib.contextmanager
-def start_agent(transport: Transport, remote_path: str, sha256: str) -> Iterator[AgentClient]:
-    """Run the pushed bundle and check that it is the one we know. The process ends with the block."""
-    process = transport.spawn([transport.python, transport.path(remote_path)])
-    try:
-        client = AgentClient(process, transport.name)
-        hello = client._expect(Hello, client._receive(_START_S))
-        _check_identity(hello, sha256, transport.name)
-        client.machine = hello.machine
-        yield client
-    finally:
-        process.stop()
-
-
-def _check_identity(hello: Hello, sha256: str, device_name: str) -> None:
-    if hello.wire_version != WIRE_VERSION:
-        raise DeviceFault(
-            f"The agent on {device_name} speaks wire version {hello.wire_version}, this host {WIRE_VERSION}.",
-            "Push again, so that both sides are of one version.",
-        )
-    if hello.agent_sha256 != sha256:
-        raise VerificationFailed(f"The agent that runs on {device_name} is not the one that was pushed.", "Push again.")
 
 
 def _payload(image: npt.NDArray[np.uint8]) -> ImagePayload:

@@ -18,7 +18,7 @@ def ask_python(transport: Transport, code: str, *arguments: str) -> list[str]:
     done = transport.run([transport.python, "-c", code, *arguments], timeout_s=_TIMEOUT_S)
     marked = [line for line in done.stdout.decode(errors="replace").splitlines() if line.startswith(f"{MARK} ")]
     if done.exit_code != 0 or not marked:
-        raise _no_python(transport.name, transport.python, done.exit_code, done.stderr)
+        raise no_python(transport.name, transport.python, done.exit_code, done.stderr)
     return marked[-1].split()[1:]
 
 
@@ -30,7 +30,8 @@ def naming_python(device: str) -> str:
     )
 
 
-def _no_python(device: str, python: str, exit_code: int, stderr: str) -> DeviceUnreachable:
+def no_python(device: str, python: str, exit_code: int, stderr: str) -> DeviceUnreachable:
+    """There is no such Python on the device, or it ended by itself with this code."""
     if exit_code in (126, 127):
         return DeviceUnreachable(
             f"There is no Python at “{python}” on {device}.",

@@ -1,4 +1,4 @@
-"""A command on an SSH device that speaks lines, on a channel that `ssh.py` opens. Imports no SSH library.
+"""A command on an SSH device that we talk to, on a channel that `ssh.py` opens. Imports no SSH library.
 
 Nothing here needs a pseudo-terminal. Without one a remote process outlives the connection that started it, so
 every command is launched by a small script that first tells its process group, which `stop` can then kill.
@@ -48,6 +48,9 @@ class Channel(Protocol):
     def settimeout(self, timeout: float | None) -> None:
         """For the next receive or send."""
 
+    def recv_ready(self) -> bool:
+        """Whether some of stdout is there already."""
+
     def recv(self, nbytes: int) -> bytes:
         """Some of stdout; nothing at its end and, silently, when the link dies."""
 
@@ -78,7 +81,7 @@ class Link(Protocol):
 
 
 class SshProcess:
-    """A remote command that speaks lines. A thread drains its stderr, which shares the channel's window."""
+    """A remote command that we talk to. A thread drains its stderr, which shares the channel's window."""
 
     def __init__(
         self,
@@ -97,21 +100,25 @@ class SshProcess:
             self._channel.close()
             raise
 
-    def send_line(self, line: bytes) -> None:
-        """Write one line."""
+    def send(self, data: bytes, timeout_s: float = SEND_TIMEOUT_S) -> None:
+        """Write all of the bytes."""
         if self._stopped:
             raise self._gone("was stopped and takes no more requests")
-        self._channel.settimeout(SEND_TIMEOUT_S)
+        self._channel.settimeout(timeout_s)
         try:
-            self._channel.sendall(line + b"\n")
+            self._channel.sendall(data)
         except TimeoutError as error:
-            raise self._silent(f"did not read its request within {SEND_TIMEOUT_S:g} s") from error
+            raise self._silent(f"did not read its request within {timeout_s:g} s") from error
         except Exception as error:  # whatever kind the SSH library has for a channel that fails
             if self._ended():
                 raise self._gone("has ended and takes no more requests") from error
             raise refusals.link_lost(self._link.target) from error
         finally:
             self._channel.settimeout(_STDERR_POLL_S)
+
+    def send_line(self, line: bytes) -> None:
+        """Write one line."""
+        self.send(line + b"\n")
 
     def read_line(self, timeout_s: float) -> bytes | None:
         """The next line, or None when the process has closed its output."""
@@ -125,6 +132,12 @@ class SshProcess:
                 return None
             self._lines.feed(chunk)
         return line
+
+    def has_line(self) -> bool:
+        """Whether `read_line` would answer at once."""
+        while not self._lines.has_line and self._channel.recv_ready():
+            self._lines.feed(self._channel.recv(_CHUNK_BYTES))
+        return self._lines.has_line or self._stopped or self._ended()
 
     def finish(self, timeout_s: float) -> Completed:
         """Close its stdin and gather everything up to its end. Raises `TimeoutError`."""

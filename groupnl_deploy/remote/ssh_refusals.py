@@ -6,10 +6,9 @@ is transient or permanent by its kind (`groupnl_deploy.errors`).
 
 from collections.abc import Sequence
 
-from groupnl_deploy.errors import DeviceFault, DeviceUnavailable, DeviceUnreachable, DiskFull
+from groupnl_deploy.errors import DeviceUnavailable, DeviceUnreachable
 from groupnl_deploy.remote.public_key import PublicKey
 from groupnl_deploy.remote.ssh_target import SshTarget
-from groupnl_deploy.remote.transport import size_text
 
 
 def unknown_host_key(target: SshTarget, shown: PublicKey, *, certified: bool) -> DeviceUnreachable:
@@ -223,14 +222,6 @@ def no_session(target: SshTarget) -> DeviceUnavailable:
     )
 
 
-def no_sftp(target: SshTarget) -> DeviceUnreachable:
-    """The file transfer subsystem does not start."""
-    return DeviceUnreachable(
-        f"{target} offers no file transfer (SFTP).",
-        "Enable the sftp subsystem in its /etc/ssh/sshd_config, and see that its ~/.bashrc prints nothing.",
-    )
-
-
 def no_shell(target: SshTarget, said: str) -> DeviceUnreachable:
     """The login shell ended without running our command."""
     return DeviceUnreachable(
@@ -270,23 +261,6 @@ def process_ended(target: SshTarget, program: str, what: str) -> DeviceUnreachab
     return DeviceUnreachable(
         f"The process `{program}` on {target} {what}.",
         "Look at what it wrote to stderr, then try again.",
-    )
-
-
-def file_refused(target: SshTarget, doing: str, why: str) -> DeviceFault:
-    """The device said no to a file operation."""
-    return DeviceFault(
-        f"Could not {doing} on {target}: {why}.",
-        "Check there that the folder is the user's own and that its file system is not mounted read-only.",
-    )
-
-
-def disk_full(target: SshTarget, needed_bytes: int, free_bytes: int, folder: str) -> DiskFull:
-    """No room for a file."""
-    return DiskFull(
-        f"The disk of {target} is full: {size_text(needed_bytes)} are needed in {folder}, "
-        f"{size_text(free_bytes)} are free.",
-        "Free some space on the board (`df -h`, `sudo apt clean`), then try again.",
     )
 
 

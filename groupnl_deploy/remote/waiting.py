@@ -3,7 +3,7 @@
 import socket
 from typing import TYPE_CHECKING
 
-from device_agent.messages.lock import Waiting
+from device_agent.messages.lock import TakeLock, Waiting
 from groupnl_deploy.progress import Say
 
 if TYPE_CHECKING:
@@ -13,13 +13,28 @@ DEFAULT_WAIT_S = 600.0
 LONGEST_WAIT_S = 86_400.0
 
 
-def take_lock(agent: "AgentClient", device: str, purpose: str, wait_s: float, say: Say) -> None:
-    """Hold the device's lock while `agent` lives. Others are told that they wait for `purpose` from this host.
+def lock_request(purpose: str, wait_s: float) -> TakeLock:
+    """Asks for the device's lock. Others are told that they wait for `purpose` from this host."""
+    return TakeLock(f"{purpose} from {socket.gethostname()}", wait_s)
 
-    `say` is told, in a sentence, whom we wait for. Raises `DeviceBusy` after `wait_s`.
+
+def await_lock(agent: "AgentClient", device: str, request: TakeLock, say: Say) -> None:
+    """Hold the device's lock, which was asked for, while `agent` lives.
+
+    `say` is told, in a sentence, whom we wait for. Raises `DeviceBusy` after the request's seconds.
     """
 
     def tell(other: Waiting) -> None:
-        say(f"{device} is busy with {other.holder}, for {other.since_s:.0f} s already; waiting up to {wait_s:g} s …")
+        say(
+            f"{device} is busy with {other.holder}, for {other.since_s:.0f} s already; "
+            f"waiting up to {request.wait_s:g} s …"
+        )
 
-    agent.take_lock(f"{purpose} from {socket.gethostname()}", wait_s, tell)
+    agent.await_lock(request, tell)
+
+
+def take_lock(agent: "AgentClient", device: str, purpose: str, wait_s: float, say: Say) -> None:
+    """Ask for the device's lock and wait for it, as `await_lock` does."""
+    request = lock_request(purpose, wait_s)
+    agent.send(request)
+    await_lock(agent, device, request, say)

@@ -68,7 +68,7 @@ def killed_in(phase: str, transport: Transport, untrained, out: Path, said: list
 
 def _is_agent(process: psutil.Process, transport: Transport) -> bool:
     words = process.info["cmdline"] or [""]
-    return words[-1].startswith(transport.path("agents")) and "python" in words[0]
+    return words[-1].startswith(f"{transport.root}/agents") and "python" in words[0]
 
 
 def require_consistent(run: IncompleteRun, phase: str) -> None:

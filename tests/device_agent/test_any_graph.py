@@ -17,8 +17,7 @@ from device_agent.arrays import NotTheseArrays, read_arrays, write_arrays
 from device_agent.errors import BadRequest, DigestMismatch
 from device_agent.inputs import bench_inputs, preprocess
 from device_agent.manifest import ArtifactManifest, Golden, Preprocessing, Source, TensorInfo
-from device_agent.messages.bench import BenchRequest, ImagePayload
-from device_agent.settings import Settings
+from device_agent.messages.bench import ImagePayload
 from device_agent.strict import StrictError
 from exporters.artifact import Artifact
 from exporters.errors import OnnxRefused
@@ -76,7 +75,7 @@ def test_it_is_pushed_and_benched(make: Any, shown: int, answers: int, source: s
 
 def test_the_model_is_shown_the_samples_one_by_one_and_pixels_as_its_layout_says(tmp_path: Path) -> None:
     artifact, samples = text_artifact(tmp_path / "text"), text_samples()
-    inputs = bench_inputs(request_of(artifact), [], artifact.manifest)
+    inputs = bench_inputs(artifact.directory, [], artifact.manifest)
     for number, one in enumerate(inputs):
         assert all(np.array_equal(one[name], array[number]) for name, array in samples.items())
         assert one["ids"].shape == (1, 8) and one["ids"].flags.writeable
@@ -104,24 +103,20 @@ def test_pixels_that_the_input_rounds_are_pixels_still(element: int, how: Prepro
         require_artifact(dataclasses.replace(artifact, manifest=other))
 
 
-def request_of(artifact: Artifact, images: int = 0) -> BenchRequest:
-    return BenchRequest(str(artifact.directory), artifact.sha256, "null", Settings(), images, 0.0)
-
-
 def test_images_for_a_model_that_takes_none_are_refused(tmp_path: Path) -> None:
     text = text_artifact(tmp_path / "text")
     with pytest.raises(BadRequest, match="1 images were sent to a model that is shown its own samples"):
-        bench_inputs(request_of(text, 1), [ImagePayload((1, 1, 1), "AA==")], text.manifest)
+        bench_inputs(text.directory, [ImagePayload((1, 1, 1), "AA==")], text.manifest)
     image = graph_artifact(tmp_path / "image", channels_last(), None, AS_THEY_ARE)
     with pytest.raises(BadRequest, match="0 images were sent to a model that is shown images"):
-        bench_inputs(request_of(image), [], image.manifest)
+        bench_inputs(image.directory, [], image.manifest)
 
 
 def test_samples_that_are_others_than_foretold_are_never_shown(tmp_path: Path) -> None:
     artifact = text_artifact(tmp_path / "text")
     write_arrays(artifact.path("samples"), text_samples() | {"ids": np.zeros((4, 1, 8), np.int32)})
     with pytest.raises(DigestMismatch, match=r"its ids is int32 \(4, 1, 8\), and should be int64"):
-        bench_inputs(request_of(artifact), [], artifact.manifest)
+        bench_inputs(artifact.directory, [], artifact.manifest)
 
 
 IDS, MASK = TensorInfo("ids", (1, 2), "int64"), TensorInfo("a/b:0", ())

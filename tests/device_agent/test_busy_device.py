@@ -15,14 +15,14 @@ from exporters.artifact import Artifact
 from groupnl_deploy.bench.foreign_load import foreign
 from groupnl_deploy.remote.agent import open_agent
 from groupnl_deploy.remote.local import LocalTransport
-from tests.device_agent.whole_bench import whole_bench
+from tests.device_agent.whole_bench import linked, whole_bench
 
 IMAGES = np.zeros((1, 3, 32, 32), dtype=np.uint8)
 
 
-def _request(artifact: Artifact) -> BenchRequest:
+def _request(root: Path, artifact: Artifact) -> BenchRequest:
     return BenchRequest(
-        directory=str(artifact.directory),
+        directory=linked(root, artifact.directory),
         manifest_sha256=artifact.sha256,
         backend="null",
         settings=Settings(1, workload=Workload(idle_s=0.05, warmup_s=0.02, min_iterations=20, min_seconds=0.7)),
@@ -49,6 +49,6 @@ def test_four_busy_loops_beside_a_benchmark_make_it_invalid(tmp_path: Path, untr
         open_agent(transport) as agent,
         busy_loops(4),
     ):
-        result = whole_bench(agent, _request(untrained.onnx), IMAGES)
+        result = whole_bench(agent, _request(Path(transport.root), untrained.onnx), IMAGES)
     check = foreign(result.span("steady"), "time")
     assert check.verdict == "invalid" and check.value > 5 * check.limit

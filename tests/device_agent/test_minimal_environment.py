@@ -66,8 +66,7 @@ def empty_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def bench(python: Path, artifact, backend: str, folder: Path, watch=lambda message: None):
     with LocalTransport(folder, str(python)) as transport:
         pushed = push_artifact(transport, artifact)
-        directory = transport.path(pushed.directory)
-        request = BenchRequest(directory, artifact.sha256, backend, SETTINGS, 2, 0.0)
+        request = BenchRequest(pushed.directory, artifact.sha256, backend, SETTINGS, 2, 0.0)
         with open_agent(transport) as agent:
             return whole_bench(agent, request, IMAGES, watch)
 

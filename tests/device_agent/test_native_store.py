@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from device_agent.messages.bench import BenchRequest
-from device_agent.messages.native import AskNative, PlaceLibrary
+from device_agent.messages.native import AskNative, SendLibrary
 from device_agent.native_store import LOADER, sweep_libraries
 from device_agent.settings import Settings, Workload
 from device_agent.sweep import sweep
@@ -51,13 +51,14 @@ def artifact(tmp_path: Path) -> Artifact:
 
 def lying(transport: LocalTransport) -> list[str]:
     """What lies with the libraries."""
-    return sorted(path.name for path in Path(transport.path("native")).glob("*"))
+    return sorted(path.name for path in (Path(transport.root) / "native").glob("*"))
 
 
-def sent(transport: LocalTransport, library: LibraryFile, data: bytes | None = None) -> PlaceLibrary:
-    sha256 = library.record.sha256
-    transport.put(library.path if data is None else data, f"incoming/{sha256}")
-    return PlaceLibrary(sha256)
+def send(agent: AgentClient, sha256: str, data: bytes) -> None:
+    request = SendLibrary(sha256)
+    agent.send(request)
+    agent.send_bytes([data])
+    agent.answer_to(request)
 
 
 @pytest.mark.usefixtures("native_cache")
@@ -67,26 +68,30 @@ def test_a_library_gets_its_name_once_it_is_whole(
     ask = AskNative(artifact.manifest.native, 1)
     assert agent.ask(ask).state == "missing" and agent.ask(ask).library == native_library.record
     data = native_library.path.read_bytes()
-    for damaged in (data[:-1], data[:-1] + bytes([data[-1] ^ 1]), b""):
-        with pytest.raises(VerificationFailed):
-            agent.ask(sent(transport, native_library, damaged))
-        assert lying(transport) == [] and list(Path(transport.path("incoming")).iterdir()) == []
-    agent.ask(sent(transport, native_library))
+    for damaged, refusal in (
+        (data[:-1], UsageError),
+        (data + b"x", UsageError),
+        (data[:-1] + bytes([data[-1] ^ 1]), VerificationFailed),
+        (b"", UsageError),
+    ):
+        with pytest.raises(refusal):
+            send(agent, native_library.record.sha256, damaged)
+        assert lying(transport) == []
+    send(agent, native_library.record.sha256, data)
     assert lying(transport) == [native_library.record.sha256] and agent.ask(ask).state == "whole"
 
 
 @pytest.mark.usefixtures("native_cache")
 def test_one_that_the_agent_does_not_know_is_refused(transport: LocalTransport, agent: AgentClient) -> None:
-    transport.put(b"code", f"incoming/{'0' * 64}")
     with pytest.raises(UsageError, match="knows no library 000000000000"):
-        agent.ask(PlaceLibrary("0" * 64))
+        send(agent, "0" * 64, b"code")
     assert lying(transport) == []
 
 
 @pytest.mark.usefixtures("native_cache")
 def test_none_is_placed_without_the_devices_lock(transport: LocalTransport, native_library: LibraryFile) -> None:
     with open_agent(transport) as agent, pytest.raises(UsageError, match="lock was not taken"):
-        agent.ask(sent(transport, native_library))
+        send(agent, native_library.record.sha256, native_library.path.read_bytes())
     assert lying(transport) == []
 
 
@@ -119,12 +124,11 @@ def test_a_benchmark_without_its_library_ends_before_its_first_phase(
     transport: LocalTransport, native_library: LibraryFile, artifact: Artifact, damage: str, words: str
 ) -> None:
     deployment = push_artifact(transport, artifact)
-    library = Path(transport.path(f"native/{native_library.record.sha256}"))
+    library = Path(transport.root) / "native" / native_library.record.sha256
     library.unlink()
     if damage == "altered":
         library.write_bytes(bytes(native_library.record.bytes))
-    directory = transport.path(deployment.directory)
-    request = BenchRequest(directory, artifact.sha256, "onnxruntime", Settings(1, workload=WORKLOAD), 0, 0.0)
+    request = BenchRequest(deployment.directory, artifact.sha256, "onnxruntime", Settings(1, workload=WORKLOAD), 0, 0.0)
     seen: list[object] = []
     with open_agent(transport) as agent, pytest.raises(VerificationFailed, match=words):
         whole_bench(agent, request, NO_IMAGES, seen.append)
@@ -137,8 +141,8 @@ def test_over_ssh_the_library_is_sent_once_and_runs(
     sshd: Any, artifact: Artifact, native_library: LibraryFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with connect(sshd.device()) as transport:
-        directory = transport.path(push_artifact(transport, artifact).directory)
-        monkeypatch.setattr(transport, "put", None)  # so nothing is sent any more, the agent included
+        directory = push_artifact(transport, artifact).directory
+        monkeypatch.setattr(AgentClient, "send_bytes", None)  # so no file is sent any more
         push_artifact(transport, artifact)
         request = BenchRequest(directory, artifact.sha256, "onnxruntime", Settings(1, workload=WORKLOAD), 0, 0.0)
         with open_agent(transport) as agent:
@@ -150,12 +154,12 @@ def test_over_ssh_the_library_is_sent_once_and_runs(
 def test_libraries_stay_while_an_artifact_may_need_them_and_go_with_the_last(
     transport: LocalTransport, untrained, artifact: Artifact, native_library: LibraryFile
 ) -> None:
-    older = Path(transport.path("native/of-an-older-version"))
+    older = Path(transport.root) / "native" / "of-an-older-version"
     push_artifact(transport, artifact)
     older.write_text("x")
     push_artifact(transport, untrained.onnx)
     assert lying(transport) == sorted([native_library.record.sha256, LOADER, older.name])
-    shutil.rmtree(transport.path(f"artifacts/{artifact.sha256}"))
+    shutil.rmtree(Path(transport.root) / "artifacts" / artifact.sha256)
     push_artifact(transport, untrained.torch)
     assert lying(transport) == [native_library.record.sha256]
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from device_agent import ledger
+from device_agent.manifest import FileDigest
 from device_agent.messages.ledger import Deployment
-from device_agent.messages.push import CommitPush, OpenPush
+from device_agent.messages.push import CommitPush, OpenPush, PushFile
 from device_agent.push import Push, commit_push, open_push
 from device_agent.session import _disk_fault
 from exporters.artifact import Artifact, open_artifact
@@ -19,9 +20,13 @@ AGENT = "f" * 64
 REQUEST = CommitPush("pi", "2026-11-26T12:00:00+00:00")
 
 
+def opening(artifact: Artifact) -> OpenPush:
+    return OpenPush(artifact.sha256, tuple(PushFile(**vars(FileDigest.of(path))) for path in artifact.files))
+
+
 def opened(root: Path, artifact: Artifact) -> Push:
     """A push whose files have arrived."""
-    push = open_push(root, root / "agents" / "mine.pyz", OpenPush(artifact.sha256))
+    push = open_push(root, root / "agents" / "mine.pyz", opening(artifact))
     assert push.incoming is not None
     shutil.copytree(artifact.directory, push.incoming, dirs_exist_ok=True)
     return push
@@ -48,13 +53,16 @@ def test_what_lies_under_the_artifacts_name_makes_way(
     assert list((tmp_path / "incoming").iterdir()) == []
 
 
-def test_a_name_that_cannot_be_given_leaves_nothing(tmp_path: Path, untrained) -> None:
+def test_a_name_that_cannot_be_given_leaves_the_files_for_a_later_try(tmp_path: Path, untrained) -> None:
     push = opened(tmp_path, untrained.onnx)
     (tmp_path / "artifacts").write_text("x")
     with pytest.raises(OSError, match="artifacts"):
         committed(tmp_path, push)
-    assert list((tmp_path / "incoming").iterdir()) == []
+    assert open_artifact(tmp_path / "incoming" / untrained.onnx.sha256).sha256 == untrained.onnx.sha256
     assert not (tmp_path / ledger.LEDGER).exists()
+    (tmp_path / "artifacts").unlink()
+    committed(tmp_path, opened(tmp_path, untrained.onnx))
+    assert list((tmp_path / "incoming").iterdir()) == []
 
 
 @pytest.mark.parametrize(

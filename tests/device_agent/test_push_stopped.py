@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from device_agent import ledger
-from device_agent.messages.push import CommitPush, OpenPush
+from device_agent.messages.push import CommitPush, OpenPush, PushFile
 from device_agent.push import commit_push, open_push
 from exporters.artifact import Artifact, open_artifact
 
@@ -19,14 +19,14 @@ _STOPPED = """
 import errno, os, shutil, signal, sys
 from pathlib import Path
 from device_agent.push import commit_push, open_push
-from device_agent.messages.push import CommitPush, OpenPush
+from device_agent.messages.push import CommitPush, OpenPush, PushFile
 roots, source, sha256, how = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], sys.argv[4]
 BEYOND = 3
 STEPS = {"open", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "shutil.rmtree"}
 
 def push(root, step):
     agent = root / "agents" / "mine.pyz"
-    begun = open_push(root, agent, OpenPush(sha256))
+    begun = open_push(root, agent, OpenPush(sha256, (PushFile("manifest.json", sha256, 1),)))
     shutil.copytree(source, begun.incoming, dirs_exist_ok=True)
     seen = 0
     def hook(event, given):
@@ -57,7 +57,7 @@ for step in range(1, 1000):
 
 def pushed(root: Path, artifact: Artifact) -> None:
     agent = root / "agents" / "mine.pyz"
-    push = open_push(root, agent, OpenPush(artifact.sha256))
+    push = open_push(root, agent, OpenPush(artifact.sha256, (PushFile("manifest.json", artifact.sha256, 1),)))
     if push.incoming is not None:
         shutil.copytree(artifact.directory, push.incoming, dirs_exist_ok=True)
     commit_push(root, agent, AGENT, push, REQUEST)

@@ -38,10 +38,19 @@ from device_agent.messages.bench import (
 from device_agent.messages.board import BoardFacts, Probe
 from device_agent.messages.clock import Ping, Pong
 from device_agent.messages.greeting import AgentFault, Hello
-from device_agent.messages.ledger import Deployment, LedgerRead, ReadLedger, Standing
+from device_agent.messages.ledger import Deployment, LedgerRead, ManifestRead, ReadLedger, ReadManifest, Standing
 from device_agent.messages.lock import LockTaken, TakeLock, Waiting
-from device_agent.messages.native import AskNative, LibraryPlaced, NativeFit, PlaceLibrary
-from device_agent.messages.push import CommitPush, OpenPush, PushOpened
+from device_agent.messages.native import AskNative, LibraryPlaced, NativeFit, SendLibrary
+from device_agent.messages.push import (
+    CommitPush,
+    FileArrived,
+    Held,
+    Mark,
+    OpenPush,
+    PushFile,
+    PushOpened,
+    SendFile,
+)
 from device_agent.native import NativeLibrary
 from device_agent.settings import Settings
 from device_agent.strict import StrictError
@@ -50,7 +59,7 @@ BOARD = BoardFacts(None, "aarch64", "Debian", "6.1", "3.11.2", 4, 1, 2, 3, "onde
 DEPLOYMENT = Deployment("pi", "a" * 64, "net", "onnx", "b" * 64, "2026-11-26T12:00:00+00:00", None)
 NATIVE = NativeModel("model.onnx", 0, "1.15.1", None, "1.17.0")
 MESSAGES: list[wire.Message] = [
-    Hello(1, "c" * 64, "3.11.2", Machine("linux", "aarch64", 64, "glibc", "2.36", 0)),
+    Hello(1, "c" * 64, "3.11.2", Machine("linux", "aarch64", 64, "glibc", "2.36", 0), "/home/pi/.groupnl"),
     Ping(),
     Pong(12345678901234567),
     Probe(),
@@ -58,14 +67,18 @@ MESSAGES: list[wire.Message] = [
     TakeLock("a push of net from laptop", 600.0),
     Waiting("a benchmark of net from “Pépé's”", 12.5),
     LockTaken(),
-    OpenPush("a" * 64),
-    PushOpened("incoming/0123"),
+    OpenPush("a" * 64, (PushFile("model.onnx", "b" * 64, 3), PushFile("manifest.json", "a" * 64, 5))),
+    PushOpened("incoming/0123", (Held("model.onnx", (Mark(2, "c" * 64),)),)),
+    SendFile("model.onnx", 2),
+    FileArrived("model.onnx"),
     AskNative(NativeOperators("groupnl.native", 1, {"Depthwise": 2}, (NATIVE,)), 0),
     NativeFit(NATIVE, NativeLibrary("d" * 64, 5, "linux", "aarch64", "glibc", "2.17", 1, "1.15.1"), "missing"),
-    PlaceLibrary("d" * 64),
+    SendLibrary("d" * 64),
     LibraryPlaced(),
     CommitPush("pi", "2026-11-26T12:00:00+00:00"),
     DEPLOYMENT,
+    ReadManifest("a" * 64),
+    ManifestRead("{}"),
     ReadLedger("pi"),
     LedgerRead((Standing(DEPLOYMENT, 12, "pending", False, True, False),), None),
     Accept("a" * 64),
@@ -73,7 +86,7 @@ MESSAGES: list[wire.Message] = [
     Acceptance("a" * 64, "net", "onnx", "onnxruntime", "refused", True, "crashed", "It crashed.", "x", "b" * 64, None),
     Prune("pi", 3),
     Pruned(("a" * 64,)),
-    BenchRequest("/x", "a" * 64, "null", Settings(graph_level="basic"), 3, 1.0),
+    BenchRequest("artifacts/x", "a" * 64, "null", Settings(graph_level="basic"), 3, 1.0),
     ImagePayload((3, 1, 1), "AAEC"),
     PhaseMark("steady", 5, 10.0),
     Progress(1, 3),
@@ -101,8 +114,9 @@ def test_the_cases_above_are_all_messages() -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        b'{"type":"open_push","manifest_sha256":"../../../etc"}',
-        b'{"type":"place_library","sha256":"../agents/x"}',
+        b'{"type":"open_push","manifest_sha256":"../../../etc","files":[]}',
+        b'{"type":"read_manifest","artifact_sha256":"../../../etc"}',
+        b'{"type":"send_library","sha256":"../agents/x"}',
         b"",
         b"hello pi",
         b"[]",

@@ -1,6 +1,7 @@
 """A benchmark by a real agent, from the request to the whole result."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -8,6 +9,15 @@ import numpy.typing as npt
 from device_agent.messages.bench import BenchRequest
 from groupnl_deploy.bench.result import BenchMessage, BenchResult, assemble, gather
 from groupnl_deploy.remote.client import AgentClient
+
+
+def linked(root: Path, directory: Path) -> str:
+    """An artifact's folder, wherever it lies on this machine, as a path below a device's root."""
+    link = root / "linked"
+    root.mkdir(parents=True, exist_ok=True)
+    if not link.exists():
+        link.symlink_to("/")
+    return f"{link.name}{directory.absolute()}"
 
 
 def whole_bench(

@@ -17,11 +17,6 @@ def test_rebuilding_gives_the_same_bytes_in_another_process_and_time_zone(tmp_pa
     assert done.stdout.strip() == build_bundle().sha256
 
 
-def test_the_name_is_the_content() -> None:
-    bundle = build_bundle()
-    assert bundle.sha256 in bundle.remote_path
-
-
 def test_it_holds_the_agent_and_the_models_and_nothing_of_the_host() -> None:
     names = zipfile.ZipFile(io.BytesIO(build_bundle().data)).namelist()
     assert "__main__.py" in names and "device_agent/session.py" in names

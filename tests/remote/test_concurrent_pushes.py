@@ -16,8 +16,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from device_agent.manifest import FileDigest
 from device_agent.messages.ledger import Deployment, ReadLedger
-from device_agent.messages.push import CommitPush, OpenPush
+from device_agent.messages.push import CommitPush, OpenPush, PushFile, SendFile
 from device_agent.settings import Settings, Workload
 from device_agent.strict import from_json, to_json
 from exporters.artifact import Artifact, open_artifact
@@ -153,7 +154,7 @@ def running_agents(root: Path) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter(["cmdline"]):
         command = process.info["cmdline"] or []
-        if len(command) == 2 and command[1].startswith(str(root / "agents")):
+        if command[-1:] and command[-1].startswith(str(root / "agents")):
             found.append(process)
     return found
 
@@ -194,7 +195,7 @@ def test_a_push_waits_for_a_benchmark_and_says_so(device: Device, artifacts: tup
         class Freeing(Silence):
             def note(self, text: str) -> None:
                 said.append(text)
-                benching._process.stop()
+                benching.process.stop()
 
         pushed = push_artifact(transport, artifacts[0], wait_s=60, reporter=Freeing())
         assert pushed.artifact_sha256 == artifacts[0].sha256
@@ -204,7 +205,7 @@ def test_a_push_waits_for_a_benchmark_and_says_so(device: Device, artifacts: tup
 @LOCAL
 def test_what_a_dead_push_left_is_swept_by_the_next(device: Device, artifacts: tuple[Artifact, ...]) -> None:
     root = Path(device.root)
-    dead = root / "incoming" / artifacts[0].sha256
+    dead = root / "incoming" / "of-an-older-version"
     dead.mkdir(parents=True)
     (dead / "model.onnx").write_bytes(bytes(1000))
     old = root / "agents" / f"groupnl-agent-{hashlib.sha256(b'old').hexdigest()}.pyz"
@@ -255,11 +256,14 @@ def test_a_benchmark_of_the_newest_takes_what_it_waited_for(artifacts: tuple[Art
             pushing.take_lock("a push of net-1 from laptop", 0, lambda other: None)
 
             def finish() -> None:
-                incoming = pushing.ask(OpenPush(artifacts[1].sha256)).incoming
-                for file in artifacts[1].files:
-                    transport.put(file, f"{incoming}/{file.name}")
+                files = tuple(PushFile(**vars(FileDigest.of(path))) for path in artifacts[1].files)
+                pushing.ask(OpenPush(artifacts[1].sha256, files))
+                for path in artifacts[1].files:
+                    pushing.send(request := SendFile(path.name, 0))
+                    pushing.send_bytes([path.read_bytes()])
+                    pushing.answer_to(request)
                 pushing.ask(CommitPush(device.name, "2026-11-26T12:00:00+00:00"))
-                pushing._process.stop()
+                pushing.process.stop()
 
             run, _ = bench_device(
                 device.name,

@@ -234,7 +234,7 @@ def test_where_things_live_without_groupnl_home(tmp_path: Path, monkeypatch: pyt
 def test_local_connects_in_its_own_folder() -> None:
     with connect(get_device("local")) as transport:
         assert isinstance(transport, LocalTransport)
-        assert transport.path("x") == str(data_dir() / "local-device" / "x")
+        assert transport.root == str(data_dir() / "local-device")
 
 
 def test_paramiko_is_imported_for_ssh_devices_alone() -> None:

@@ -1,6 +1,5 @@
 """What is peculiar to the device `local`."""
 
-import errno
 import os
 import signal
 import subprocess
@@ -12,8 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from groupnl_deploy.errors import DeviceFault, DeviceUnavailable, DiskFull
-from groupnl_deploy.remote import local
 from groupnl_deploy.remote.local import LocalTransport
 
 pytestmark = pytest.mark.alone
@@ -31,16 +28,13 @@ def test_a_child_has_a_session_of_its_own(transport: LocalTransport) -> None:
 
 
 def test_ctrl_c_reaches_the_host_alone_which_then_stops_the_child(tmp_path: Path) -> None:
+    left = tmp_path / "left-in-order"
+    left_in_order = f"import sys\nprint('ready', flush=True)\nsys.stdin.read()\nopen({str(left)!r}, 'w').close()\n"
     host = (
         "import sys\nfrom pathlib import Path\n"
         "from groupnl_deploy.remote.local import LocalTransport\n"
         f"with LocalTransport(Path({str(tmp_path / 'root')!r}), sys.executable) as transport:\n"
-        "    process = transport.spawn([sys.executable, '-c', '''\n"
-        "import sys\n"
-        "print('ready', flush=True)\n"
-        "sys.stdin.read()\n"
-        "open('left-in-order', 'w').close()\n"
-        "'''])\n"
+        f"    process = transport.spawn([sys.executable, '-c', {left_in_order!r}])\n"
         "    print(process.read_line(20).decode(), flush=True)\n"
         "    process.read_line(60)\n"
     )
@@ -55,49 +49,20 @@ def test_ctrl_c_reaches_the_host_alone_which_then_stops_the_child(tmp_path: Path
     os.killpg(child.pid, signal.SIGINT)  # as a terminal does
     _, stderr = child.communicate(timeout=20)
     assert b"KeyboardInterrupt" in stderr
-    assert (tmp_path / "root" / "left-in-order").exists()
+    assert left.exists()
 
 
-def test_ctrl_c_during_a_run_kills_the_child(transport: LocalTransport) -> None:
-    main = threading.get_ident()
+def test_ctrl_c_during_a_run_kills_the_child(transport: LocalTransport, tmp_path: Path) -> None:
+    pid, main = tmp_path / "pid", threading.get_ident()
 
     def interrupt_once_it_runs() -> None:
-        while not transport.read("pid"):
+        while not (pid.exists() and pid.read_text()):
             time.sleep(0.02)
         signal.pthread_kill(main, signal.SIGINT)
 
     threading.Thread(target=interrupt_once_it_runs, daemon=True).start()
-    code = "import os, time; open('pid', 'w').write(str(os.getpid())); time.sleep(300)"
+    code = f"import os, time; open({str(pid)!r}, 'w').write(str(os.getpid())); time.sleep(300)"
     with pytest.raises(KeyboardInterrupt):
         transport.run([sys.executable, "-c", code])
     with pytest.raises(ProcessLookupError):
-        os.kill(int((transport.read("pid") or b"").decode()), 0)
-
-
-def test_a_full_disk_says_how_much_is_needed_and_free(
-    transport: LocalTransport, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(descriptor: int) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    transport.put(b"old", "folder/file")
-    monkeypatch.setattr(local.os, "fsync", full)
-    with pytest.raises(DiskFull, match=r"12\.0 kB are needed, .* are free"):
-        transport.put(bytes(12_000), "folder/file")
-    assert [file.name for file in Path(transport.path("folder")).iterdir()] == ["file"]
-    assert transport.read("folder/file") == b"old"
-
-
-def test_a_root_that_cannot_be_made(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(DeviceFault, match="make the folder"):
-        LocalTransport(tmp_path / "file" / "root", sys.executable)
-
-
-def test_a_process_that_does_not_read_its_requests(transport: LocalTransport, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local, "SEND_TIMEOUT_S", 0.3)
-    process = transport.spawn([sys.executable, "-c", "import time; time.sleep(300)"])
-    started = time.monotonic()
-    with pytest.raises(DeviceUnavailable, match="did not read its request"):
-        process.send_line(bytes(1_000_000))
-    assert time.monotonic() - started < 5
+        os.kill(int(pid.read_text()), 0)

@@ -1,0 +1,112 @@
+"""What the host sends, in order: lines, and the bytes that follow some of them, in frames.
+
+A frame is a line `#<n>` and n raw bytes behind it; `#0` ends them. A thread reads stdin and lets a few megabytes of
+bytes wait, no more: a host that sends faster than the disk here writes is held back by the link itself.
+"""
+
+import queue
+import re
+import threading
+from collections.abc import Callable, Iterator
+from typing import BinaryIO, Literal
+
+from device_agent.errors import UPDATE_BOTH, BadRequest
+
+PIECE_BYTES = 1 << 18
+"""The most of a frame that is in one piece, however much the frame announces."""
+
+_WAITING_PIECES = 32
+_SHOWN_BYTES = 20
+
+Kind = Literal["line", "piece", "last", "damage", "end"]
+Item = tuple[Kind, bytes]
+
+
+def read_items(stream: BinaryIO) -> Iterator[Item]:
+    """A stream's lines, and its frames in pieces, with a "last" behind them.
+
+    Ends with the stream, also in the middle of a frame, and behind a header that is none ("damage"): what follows that
+    cannot be told apart.
+    """
+    while line := stream.readline():
+        if not line.startswith(b"#"):
+            yield "line", line
+            continue
+        left_bytes = _frame_bytes(line)
+        if left_bytes is None:
+            yield "damage", line[:_SHOWN_BYTES]
+            return
+        if left_bytes == 0:
+            yield "last", b""
+        while left_bytes:
+            piece = stream.read(min(left_bytes, PIECE_BYTES))
+            if not piece:
+                return
+            left_bytes -= len(piece)
+            yield "piece", piece
+
+
+def _frame_bytes(header: bytes) -> int | None:
+    found = re.fullmatch(rb"#([0-9]{1,18})\n", header)
+    return int(found[1]) if found else None
+
+
+class Inbox:
+    """The lines and bytes of stdin for whoever answers. `ended` is called by the reading thread when stdin has."""
+
+    def __init__(self, stdin: BinaryIO, ended: Callable[[], None]) -> None:
+        self._items: queue.SimpleQueue[Item] = queue.SimpleQueue()
+        self._room = threading.Semaphore(_WAITING_PIECES)
+        self._stdin, self._ended = stdin, ended
+        self._skips_bytes = False
+
+    def start(self) -> None:
+        """Begin to read."""
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def line(self) -> bytes:
+        """The next line; waits for it, for ever where stdin has ended.
+
+        Bytes that a request has left unread are skipped. Raises `BadRequest` for those that no request announced.
+        """
+        while True:
+            kind, data = self._next()
+            if kind == "line":
+                self._skips_bytes = False
+                return data
+            if kind == "damage":
+                raise BadRequest(f"A frame began with {data!r}, which is no length.", UPDATE_BOTH)
+            if kind != "end" and not self._skips_bytes:
+                self._skips_bytes = True
+                raise BadRequest("Bytes came that no request had announced.", UPDATE_BOTH)
+
+    def pieces(self) -> Iterator[bytes]:
+        """The bytes that follow the line just read. Raises `BadRequest` where their end is missing."""
+        self._skips_bytes = True
+        while True:
+            kind, data = self._next()
+            if kind == "last":
+                return
+            if kind != "piece":
+                raise BadRequest("The bytes of a request ended without their end.", UPDATE_BOTH)
+            yield data
+
+    def skip_bytes(self) -> None:
+        """The request just read has failed: the bytes that may follow it are of no use."""
+        self._skips_bytes = True
+
+    def _next(self) -> Item:
+        item = self._items.get()
+        if item[0] == "piece":
+            self._room.release()
+        return item
+
+    def _read(self) -> None:
+        try:
+            for item in read_items(self._stdin):
+                if item[0] == "piece":
+                    self._room.acquire()
+                self._items.put(item)
+        finally:  # also where the read fails, as on a socket that a killed server left unread
+            self._items.put(("end", b""))
+            self._ended()

@@ -1,0 +1,140 @@
+"""How an agent comes to run on a device that may not have it: one command, no round trip but its answer.
+
+The command is `PYTHON -c STUB ROOT SHA256 SIZE`. The stub looks for the bundle with that digest below the root and says
+in a line whether it has or needs it; what it needs it reads from its stdin, verifies and puts there. Then the agent
+takes its place in the same process. Requests may be sent before the answer: a stub that needs the bundle drops them.
+"""
+
+import errno
+import json
+import os
+from dataclasses import dataclass
+
+from groupnl_deploy.errors import DeviceFault, DeviceUnreachable, DiskFull, GroupNLError, VerificationFailed
+from groupnl_deploy.remote.bundle import AgentBundle
+from groupnl_deploy.remote.python import naming_python
+from groupnl_deploy.remote.transport import Transport
+
+MARK = b"groupnl-boot "
+BUNDLE_FOLLOWS = b"groupnl-bundle"
+OLDEST_PYTHON = (3, 11)
+
+# Python 2.7 has to get as far as telling its version. The lock on the bundle is what `device_agent.sweep` asks for, so
+# that no other version's push removes it between the look and the start: the agent inherits it.
+_STUB = f"""
+import sys
+sys.path[:1] = []
+import os
+def say(*words):
+    os.write(1, ("\\n{MARK.decode()}%s\\n" % " ".join(words)).encode())
+if sys.version_info < {OLDEST_PYTHON}:
+    say("python", "%d.%d" % sys.version_info[:2])
+    sys.exit(1)
+import errno, fcntl, hashlib
+root = os.path.join(os.path.expanduser("~"), os.path.expanduser(sys.argv[1]))
+agents = os.path.join(root, "agents")
+bundle = os.path.join(agents, "groupnl-agent-%s.pyz" % sys.argv[2])
+def is_whole():
+    try:
+        held = os.open(bundle, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    fcntl.flock(held, fcntl.LOCK_SH)
+    with open(held, "rb", closefd=False) as stream:
+        whole = hashlib.sha256(stream.read()).hexdigest() == sys.argv[2]
+    os.set_inheritable(held, True)
+    return whole and os.path.exists(bundle) and os.path.samestat(os.fstat(held), os.stat(bundle))
+def flush(path):
+    held = os.open(path, os.O_RDONLY)
+    os.fsync(held)
+    os.close(held)
+def take():
+    line = b""
+    while line != b"{BUNDLE_FOLLOWS.decode()}\\n":
+        byte = os.read(0, 1)
+        line = byte if line.endswith(b"\\n") else line + byte
+        if not byte:
+            sys.exit(1)
+    part, left, digest = "%s.%s.part" % (bundle, os.urandom(6).hex()), int(sys.argv[3]), hashlib.sha256()
+    try:
+        with open(part, "wb") as stream:
+            while left:
+                piece = os.read(0, min(left, 1 << 18))
+                if not piece:
+                    sys.exit(1)
+                stream.write(piece)
+                digest.update(piece)
+                left -= len(piece)
+        flush(part)
+        if digest.hexdigest() == sys.argv[2]:
+            os.replace(part, bundle)
+            flush(agents)
+    finally:
+        if os.path.exists(part):
+            os.unlink(part)
+try:
+    for folder in (root, agents):
+        os.makedirs(folder, 0o700, exist_ok=True)
+    if is_whole():
+        say("have")
+    else:
+        say("need")
+        take()
+        if not is_whole():
+            say("damaged")
+            sys.exit(1)
+except OSError as error:
+    say("disk", str(error.errno or 0))
+    sys.exit(1)
+os.execv(sys.executable, [sys.executable, bundle])
+"""
+
+
+@dataclass(frozen=True)
+class Booted:
+    """What the stub said in one of its lines, as words."""
+
+    words: tuple[str, ...]
+
+    @property
+    def needs_bundle(self) -> bool:
+        """Whether it waits for the bundle."""
+        return self.words == ("need",)
+
+
+def command(transport: Transport, python: str, bundle: AgentBundle) -> list[str]:
+    """The command line that becomes the agent. The stub is one line of it, as not every login shell quotes several."""
+    return [python, "-c", f"exec({json.dumps(_STUB)})", transport.root, bundle.sha256, str(len(bundle.data))]
+
+
+def read_answer(line: bytes, transport: Transport, python: str) -> Booted | None:
+    """What a line of the process says if it is the stub's, else None. Raises the host's error for what it refuses."""
+    if not line.startswith(MARK):
+        return None
+    kind, *words = line.removeprefix(MARK).decode(errors="replace").split()
+    if kind == "python":
+        raise _too_old(transport.name, python, words[0])
+    if kind == "disk":
+        raise _disk_refused(transport, int(words[0]))
+    if kind == "damaged":
+        raise VerificationFailed(
+            f"The agent arrived damaged on {transport.name}.", "Push again; check the device's disk if it persists."
+        )
+    return Booted((kind, *words))
+
+
+def _too_old(device: str, python: str, version: str) -> DeviceUnreachable:
+    oldest = ".".join(map(str, OLDEST_PYTHON))
+    return DeviceUnreachable(
+        f"{python} on {device} is Python {version}; the agent needs {oldest} or newer.",
+        f"Install a newer Python there. {naming_python(device)}",
+    )
+
+
+def _disk_refused(transport: Transport, number: int) -> GroupNLError:
+    what = f"The folder {transport.root} on {transport.name} cannot be used: {os.strerror(number).lower()}."
+    if number in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFull(what, "Free some space there (`df -h` and `df -i` tell of which kind), then try again.")
+    if number in (errno.EEXIST, errno.ENOTDIR):
+        return DeviceFault(what, "It has to be a folder: see there what lies in its place, such as a link to nowhere.")
+    return DeviceFault(what, "Check there that it is the user's own and that its file system can be written to.")
