@@ -1,171 +1,26 @@
-"""Where OpenSSH's client connects, groupnl connects: the same configuration is given to both, against a real server.
-
-A case is what the files of ~/.ssh say. Names in braces are filled in: {port}, {ed25519}, {rsa} the server's host keys,
-{stranger} and {signer} keys that it does not have, {folder} where the users' keys lie.
-"""
+"""Where OpenSSH's client connects, groupnl connects: the same configuration is given to both, against a real server."""
 
 import contextlib
-import os
-import pwd
 import shutil
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from groupnl_deploy.errors import DeviceUnreachable, UsageError
+from groupnl_deploy.errors import UsageError
 from groupnl_deploy.remote.device import Device
 from groupnl_deploy.remote.lacking import lacking_for
 from groupnl_deploy.remote.public_key import PublicKey
-from groupnl_deploy.remote.ssh_login import log_in, offered_host_keys
+from groupnl_deploy.remote.ssh_login import offered_host_keys
 from groupnl_deploy.remote.ssh_target import find
-from tests.rigs.openssh import isolate_client, start_sshd
+from tests.rigs.login_board import LoginBoard as Board
+from tests.rigs.login_board import add_to_agent, an_agent
+from tests.rigs.openssh import start_sshd
 
 pytestmark = pytest.mark.sshd
-
-_SSHD_CONFIG = """\
-{ports}
-ListenAddress 127.0.0.1
-HostKey {folder}/host_ed25519
-HostKey {folder}/host_rsa
-HostCertificate {folder}/host_ed25519-cert.pub
-PidFile {folder}/sshd.pid
-AuthorizedKeysFile {folder}/authorized_keys
-TrustedUserCAKeys {folder}/signer.pub
-PasswordAuthentication no
-KbdInteractiveAuthentication no
-PermitRootLogin yes
-UsePAM no
-StrictModes no
-UseDNS no
-MaxStartups 100:30:200
-SetEnv HOME={folder}
-Match LocalPort {second}
-  PasswordAuthentication yes
-  AuthenticationMethods publickey,password
-Match LocalPort {two_keys}
-  AuthenticationMethods publickey,publickey
-Match LocalPort {passwords}
-  PubkeyAuthentication no
-  PasswordAuthentication yes
-"""
-_PORTS = ("port", "second", "two_keys", "passwords")
-_KEYS = ("host_ed25519", "stranger", "signer", "good", "locked", "certified", "confirmed")
-_LET_IN = ("good", "locked", "confirmed")
-
-
-@dataclass(frozen=True)
-class Board:
-    """The server: its ports by what is asked there, and the folder of all keys."""
-
-    folder: Path
-    ports: dict[str, int]
-    words: dict[str, str]
-    """What names in braces stand for."""
-
-    @property
-    def ssh_folder(self) -> Path:
-        return self.folder / "home" / ".ssh"
-
-    def setup(self, config: str, known_hosts: str | None = None) -> None:
-        """Write ~/.ssh; without known hosts the server is known by its Ed25519 key."""
-        head = "Host board\n  HostName 127.0.0.1\n  Port {port}\n"
-        known = "[127.0.0.1]:{port} {ed25519}" if known_hosts is None else known_hosts
-        (self.ssh_folder / "config").write_text((head + config).format(**self.words) + "\n")
-        (self.ssh_folder / "known_hosts").write_text(known.format(**self.words) + "\n")
-
-    def device(self, **changes: Any) -> Device:
-        return Device("board", "ssh", host="board", **changes)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, make_key: Callable[..., Path], sshd_program: str) -> Iterator[Any]:
-    folder = tmp_path_factory.mktemp("as-openssh")
-    for name in _KEYS:
-        make_key(folder / name)
-    make_key(folder / "host_rsa", kind="rsa")
-    public = {name: (folder / f"{name}.pub").read_text() for name in (*_KEYS, "host_rsa")}
-    (folder / "authorized_keys").write_text("".join(public[name] for name in _LET_IN))
-    user = pwd.getpwuid(os.getuid()).pw_name
-    sign = ["ssh-keygen", "-q", "-s", str(folder / "signer"), "-I", "test"]
-    subprocess.run([*sign, "-h", "-n", "127.0.0.1", folder / "host_ed25519.pub"], check=True, capture_output=True)
-    subprocess.run([*sign, "-n", user, folder / "certified.pub"], check=True, capture_output=True)
-
-    def config(ports: Any) -> str:
-        lines = "\n".join(f"Port {port}" for port in ports)
-        return _SSHD_CONFIG.format(ports=lines, folder=folder, **dict(zip(_PORTS, ports, strict=True)))
-
-    child, ports = start_sshd(sshd_program, folder, config, len(_PORTS))
-    (folder / "home").mkdir()
-    isolate_client(folder, folder / "home")
-    named = dict(zip(_PORTS, ports, strict=True))
-    keys = {name.removeprefix("host_"): " ".join(text.split()[:2]) for name, text in public.items()}
-    words = {name: str(port) for name, port in named.items()} | keys | {"folder": str(folder)}
-    yield Board(folder, named, words)
-    child.terminate()
-    child.wait(10)
-
-
-@pytest.fixture
-def board(server: Board, monkeypatch: pytest.MonkeyPatch) -> Board:
-    """With an empty ~/.ssh and no agent."""
-    shutil.rmtree(server.ssh_folder, ignore_errors=True)
-    server.ssh_folder.mkdir()
-    monkeypatch.setenv("HOME", str(server.folder / "home"))
-    monkeypatch.setenv("PATH", str(server.folder / "bin"), prepend=os.pathsep)
-    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
-    return server
-
-
-@contextlib.contextmanager
-def _agent(folder: Path) -> Iterator[Path]:
-    path = folder / "agent"
-    environment = os.environ | {"SSH_ASKPASS": "/bin/false", "SSH_ASKPASS_REQUIRE": "force"}
-    child = subprocess.Popen(["ssh-agent", "-D", "-a", path], stdout=subprocess.DEVNULL, env=environment)
-    while not path.exists():
-        time.sleep(0.01)
-    yield path
-    child.terminate()
-    child.wait(5)
-
-
-def _add(agent: Path, *words: object) -> None:
-    command = ["ssh-add", "-q", *map(str, words)]
-    subprocess.run(command, check=True, env=os.environ | {"SSH_AUTH_SOCK": str(agent)}, capture_output=True)
-
-
-@pytest.fixture(scope="module")
-def full_agent(
-    server: Board, tmp_path_factory: pytest.TempPathFactory, make_key: Callable[..., Path]
-) -> Iterator[Path]:
-    """An agent with eight keys that nobody knows and, the ninth, that of `locked`, whose file is encrypted."""
-    folder = tmp_path_factory.mktemp("full-agent")
-    with _agent(folder) as agent:
-        _add(agent, *(make_key(folder / f"stranger-{number}") for number in range(8)))
-        _add(agent, server.folder / "locked")
-        encrypt = ["ssh-keygen", "-q", "-p", "-P", "", "-N", "open sesame", "-f", str(server.folder / "locked")]
-        subprocess.run(encrypt, check=True, capture_output=True)
-        yield agent
-
-
-def _ssh_connects(*options: str) -> bool:
-    command = ["ssh", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", *options, "board", "true"]
-    return subprocess.run(command, capture_output=True, check=False, timeout=20).returncode == 0
-
-
-def _refusal(device: Device) -> DeviceUnreachable | None:
-    try:
-        log_in(find(device)).close()
-    except DeviceUnreachable as error:
-        return error
-    return None
-
 
 _KEY = "  IdentityFile {folder}/good"
 _KNOWN = {  # known_hosts files by which the server is known
@@ -195,39 +50,39 @@ _NOT_KNOWN = {  # and those by which it is not
 @pytest.mark.parametrize("case", _KNOWN)
 def test_a_server_that_is_known_is_connected_to(board: Board, case: str) -> None:
     board.setup(_KEY, _KNOWN[case])
-    assert _ssh_connects()
-    assert _refusal(board.device()) is None
+    assert board.ssh_connects()
+    assert board.refusal(board.device()) is None
 
 
 @pytest.mark.parametrize("case", _NOT_KNOWN)
 def test_a_server_that_is_not_known_is_refused(board: Board, case: str) -> None:
     known_hosts, words = _NOT_KNOWN[case]
     board.setup(_KEY, known_hosts)
-    refusal = _refusal(board.device())
+    refusal = board.refusal(board.device())
     assert refusal is not None and words in refusal.message
-    assert not _ssh_connects()
+    assert not board.ssh_connects()
 
 
 def test_a_host_key_alias_is_known_without_a_port(board: Board) -> None:
     board.setup(f"{_KEY}\n  HostKeyAlias The-Board", "the-board {ed25519}")
-    assert _ssh_connects()
-    assert _refusal(board.device()) is None
+    assert board.ssh_connects()
+    assert board.refusal(board.device()) is None
 
 
 def test_an_authority_is_left_to_openssh(board: Board) -> None:
     board.setup(_KEY, "@cert-authority * {signer}")
-    assert _ssh_connects()
+    assert board.ssh_connects()
     assert "@cert-authority" in lacking_for(find(board.device()))[0]
-    refusal = _refusal(board.device())
+    refusal = board.refusal(board.device())
     assert refusal is not None and "--transport openssh" in refusal.remedy
 
 
 def test_a_pinned_key_is_accepted_and_no_other(board: Board) -> None:
     board.setup(_KEY, "")
     for name in ("ed25519", "rsa"):
-        assert _refusal(board.device(host_key=board.words[name])) is None
+        assert board.refusal(board.device(host_key=board.words[name])) is None
     board.setup(_KEY)
-    refusal = _refusal(board.device(host_key=board.words["stranger"]))
+    refusal = board.refusal(board.device(host_key=board.words["stranger"]))
     assert refusal is not None and "HAS CHANGED: pinned is" in refusal.message
     assert "groupnl device remove board" in refusal.remedy
 
@@ -259,10 +114,9 @@ def test_a_key_that_openssh_finds_is_found(
     board: Board, full_agent: Path, monkeypatch: pytest.MonkeyPatch, case: str
 ) -> None:
     monkeypatch.setenv("SSH_AUTH_SOCK", str(full_agent))
-    shutil.copy(board.folder / "certified", board.folder / "moved")
     board.setup(_KEYS_SHOWN[case])
-    assert _ssh_connects()
-    assert _refusal(board.device()) is None
+    assert board.ssh_connects()
+    assert board.refusal(board.device()) is None
 
 
 @pytest.mark.parametrize("name", ["locked", "locked.pub", "good"])
@@ -272,16 +126,16 @@ def test_the_named_key_is_shown_first(
     """OpenSSH shows one that is in a file alone after all of the agent, and is then refused for too many."""
     monkeypatch.setenv("SSH_AUTH_SOCK", str(full_agent))
     board.setup("")
-    assert _ssh_connects("-i", str(board.folder / name)) == (name != "good")
-    assert _refusal(board.device(identity=str(board.folder / name))) is None
+    assert board.ssh_connects("-i", str(board.folder / name)) == (name != "good")
+    assert board.refusal(board.device(identity=str(board.folder / name))) is None
 
 
 def test_the_agent_of_the_configuration_is_asked(board: Board, full_agent: Path) -> None:
     board.setup(f"  IdentityAgent {full_agent}\n  IdentitiesOnly yes\n  IdentityFile {{folder}}/locked")
-    assert _ssh_connects()
-    assert _refusal(board.device()) is None
+    assert board.ssh_connects()
+    assert board.refusal(board.device()) is None
     board.setup("  IdentityAgent /nowhere/agent\n  IdentityFile {folder}/locked")
-    refusal = _refusal(board.device())
+    refusal = board.refusal(board.device())
     assert refusal is not None and "export SSH_AUTH_SOCK=/nowhere/agent" in refusal.remedy
 
 
@@ -289,32 +143,32 @@ def test_too_many_keys(board: Board, full_agent: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("SSH_AUTH_SOCK", str(full_agent))
     shutil.copy(board.folder / "good", board.ssh_folder / "id_ed25519")
     board.setup("")
-    assert not _ssh_connects()
-    refusal = _refusal(board.device())
+    assert not board.ssh_connects()
+    refusal = board.refusal(board.device())
     assert refusal is not None and not refusal.transient
     assert "hung up after 6 keys that it does not accept (a key of ssh-agent, 6 times)" in refusal.message
     assert "--identity" in refusal.remedy
-    assert _refusal(board.device(identity=str(board.folder / "good"))) is None  # as the remedy says
+    assert board.refusal(board.device(identity=str(board.folder / "good"))) is None  # as the remedy says
 
 
 def test_keys_of_an_agent_one_of_which_it_will_not_use(
     board: Board, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first has to be confirmed, and nobody does; the last is a certificate."""
-    with _agent(tmp_path) as agent:
+    with an_agent(tmp_path) as agent:
         monkeypatch.setenv("SSH_AUTH_SOCK", str(agent))
-        _add(agent, "-c", board.folder / "confirmed")
+        add_to_agent(agent, "-c", board.folder / "confirmed")
         board.setup("")
-        refusal = _refusal(board.device())
+        refusal = board.refusal(board.device())
         assert refusal is not None and "accepts none of the keys" in refusal.message
-        _add(agent, board.folder / "certified")
-        assert _ssh_connects()
-        assert _refusal(board.device()) is None
+        add_to_agent(agent, board.folder / "certified")
+        assert board.ssh_connects()
+        assert board.refusal(board.device()) is None
 
 
 def test_a_second_factor_is_named(board: Board) -> None:
     board.setup(_KEY, "* {ed25519}")
-    refusal = _refusal(board.device(port=board.ports["second"]))
+    refusal = board.refusal(board.device(port=board.ports["second"]))
     assert refusal is not None and not refusal.transient
     assert "accepts your key and then still wants a password" in refusal.message
     assert "AuthenticationMethods publickey" in refusal.remedy
@@ -323,28 +177,28 @@ def test_a_second_factor_is_named(board: Board) -> None:
 def test_two_keys_where_two_are_wanted(board: Board, full_agent: Path) -> None:
     two = f"{_KEY}\n  IdentityFile {{folder}}/locked\n  IdentityAgent {full_agent}\n  IdentitiesOnly yes"
     board.setup(two, "* {ed25519}")
-    assert _ssh_connects("-p", str(board.ports["two_keys"]))
-    assert _refusal(board.device(port=board.ports["two_keys"])) is None
+    assert board.ssh_connects("-p", str(board.ports["two_keys"]))
+    assert board.refusal(board.device(port=board.ports["two_keys"])) is None
     board.setup(_KEY, "* {ed25519}")
-    refusal = _refusal(board.device(port=board.ports["two_keys"]))
+    refusal = board.refusal(board.device(port=board.ports["two_keys"]))
     assert refusal is not None and "still wants another key" in refusal.message
 
 
 @pytest.mark.parametrize("key", ["", _KEY])
 def test_a_server_of_passwords_alone(board: Board, key: str) -> None:
     board.setup(key, "* {ed25519}")
-    refusal = _refusal(board.device(port=board.ports["passwords"]))
+    refusal = board.refusal(board.device(port=board.ports["passwords"]))
     assert refusal is not None and not refusal.transient
     assert "lets nobody in by a key; it asks for a password" in refusal.message
     assert "PubkeyAuthentication yes" in refusal.remedy
 
 
 def test_a_match_is_judged_by_openssh(board: Board) -> None:
-    board.setup(f"{_KEY}\nMatch exec false\n  ProxyCommand false\nMatch host 127.0.0.1 exec true\n  User {_user()}")
-    assert _ssh_connects()
-    assert _refusal(board.device()) is None
+    board.setup(f"{_KEY}\nMatch exec false\n  ProxyCommand false\nMatch host 127.0.0.1 exec true\n  User {board.user}")
+    assert board.ssh_connects()
+    assert board.refusal(board.device()) is None
     board.setup("Match nonsense x\n  ProxyCommand false")
-    assert not _ssh_connects()
+    assert not board.ssh_connects()
     with pytest.raises(UsageError, match=r"refuses its configuration for board: .*nonsense") as caught:
         find(board.device())
     assert "ssh -G board" in caught.value.remedy
@@ -354,9 +208,9 @@ def test_a_jump_host(board: Board) -> None:
     jump = "\nHost inner\n  HostName 127.0.0.1\n  Port {port}\n  ProxyJump board"
     board.setup(f"{_KEY}{jump}\n  IdentityFile {{folder}}/good")
     inner = Device("inner", "ssh", host="inner")
-    assert _refusal(inner) is None
+    assert board.refusal(inner) is None
     board.setup(f"{_KEY}{jump}", "")
-    refusal = _refusal(inner)
+    refusal = board.refusal(inner)
     assert refusal is not None and refusal.transient
     assert "ProxyCommand to “inner”" in refusal.message and "ended with 255" in refusal.message
 
@@ -372,17 +226,13 @@ def test_a_server_that_has_too_many_connections(board: Board, tmp_path: Path, ss
             words = b""
             while not words.startswith(b"SSH-"):  # at first the connection that looked for the server counts still
                 words = opened.enter_context(socket.create_connection(("127.0.0.1", port))).recv(100)
-            refusal = _refusal(board.device(port=port))
+            refusal = board.refusal(board.device(port=port))
         assert refusal is not None and refusal.transient
         assert "said “Exceeded MaxStartups” instead of an SSH greeting" in refusal.message
         assert "MaxStartups" in refusal.remedy and "PerSourcePenalties" in refusal.remedy
     finally:
         child.terminate()
         child.wait(10)
-
-
-def _user() -> str:
-    return pwd.getpwuid(os.getuid()).pw_name
 
 
 # Runs where ~/.ssh and /etc/ssh are the test's, as OpenSSH's client finds them without being told.
@@ -401,7 +251,7 @@ def test_the_files_of_the_user_and_of_the_system(board: Board, tmp_path: Path) -
     mine = ["unshare", "--user", "--map-root-user", "--mount"]
     if not shutil.which("unshare") or subprocess.run([*mine, "true"], capture_output=True, check=False).returncode:
         pytest.skip("this machine gives no user a mount namespace")
-    board.setup("  HostKeyAlias from-the-system\n  User " + _user(), "from-the-system {ed25519}")
+    board.setup("  HostKeyAlias from-the-system\n  User " + board.user, "from-the-system {ed25519}")
     (tmp_path / "ssh_config.d").mkdir()
     (tmp_path / "ssh_config").write_text("Include /etc/ssh/ssh_config.d/*.conf\n")
     (board.ssh_folder / "config").rename(tmp_path / "ssh_config.d" / "board.conf")

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import pytest
 from groupnl_deploy.errors import DeviceUnreachable, UsageError
 from groupnl_deploy.remote import ssh_socket
 from groupnl_deploy.remote.connect import connect
+from tests.rigs.login_board import add_to_agent, an_agent
 
 pytestmark = pytest.mark.sshd
 
@@ -127,22 +128,11 @@ def test_an_identity_below_the_home_may_begin_with_a_tilde(sshd: Any) -> None:
     _works(sshd.device(identity="~/board-key"))
 
 
-@pytest.fixture
-def agent(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A running ssh-agent without keys."""
-    path = tmp_path_factory.mktemp("agent") / "socket"
-    child = subprocess.Popen(["ssh-agent", "-D", "-a", str(path)], stdout=subprocess.DEVNULL)
-    while not path.exists():
-        time.sleep(0.01)
-    yield path
-    child.terminate()
-    child.wait(5)
-
-
-def test_a_key_in_the_agent_is_tried(sshd: Any, agent: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SSH_AUTH_SOCK", str(agent))
-    subprocess.run(["ssh-add", "-q", str(sshd.identity)], check=True)
-    _works(sshd.device(identity=None))
+def test_a_key_in_the_agent_is_tried(sshd: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with an_agent(tmp_path) as agent:
+        monkeypatch.setenv("SSH_AUTH_SOCK", str(agent))
+        add_to_agent(agent, sshd.identity)
+        _works(sshd.device(identity=None))
 
 
 def test_a_refused_port(sshd: Any) -> None:

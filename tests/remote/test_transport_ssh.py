@@ -54,8 +54,12 @@ def test_request_latency(sshd: Any, record_testsuite_property: Callable[[str, ob
 
 def _sessions(sshd: Any) -> set[int]:
     """The server's own processes, not the commands they run."""
-    children = psutil.Process(sshd.pid).children(recursive=True)
-    return {child.pid for child in children if child.name().startswith("sshd")}
+    found = set()
+    for child in psutil.Process(sshd.pid).children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):  # one of a test before may just be ending
+            if child.name().startswith("sshd"):
+                found.add(child.pid)
+    return found
 
 
 def _kill(pids: set[int]) -> None:
