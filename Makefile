@@ -9,7 +9,7 @@ ZOO := $(VENV)/.zoo
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: setup zoo demo test test-all bench lint types imports format clean
-.PHONY: native wheel runtimes native-fuzz native-sanitize test-neon
+.PHONY: pi test-pi native wheel runtimes native-fuzz native-sanitize test-neon
 
 setup: $(STAMP)
 
@@ -82,12 +82,19 @@ ALONE = $(sort $(shell grep -rl --include='test_*.py' 'mark\.alone' tests))
 THREE_AT_A_TIME := OMP_NUM_THREADS=1 $(PYTEST) -n 3 --dist worksteal
 FOUR_WAITING = OMP_NUM_THREADS=1 $(PYTEST) -n 4 --dist worksteal $(ALONE)
 
+# The emulated Pi (tests/pi): its root file system is made once, by root, with Debian's tools.
+pi: setup
+	$(BIN)/python -m tests.pi.rootfs
+
+test-pi: pi native
+	OMP_NUM_THREADS=1 $(PYTEST) -m pi tests/pi
+
 test: lint types imports native
-	$(THREE_AT_A_TIME) -m 'not slow and not alone'
+	$(THREE_AT_A_TIME) -m 'not slow and not alone and not pi'
 	$(FOUR_WAITING) -m 'not slow and alone'
 
 test-all: lint types imports zoo native native-fuzz native-sanitize runtimes
-	$(THREE_AT_A_TIME) -m 'not alone'
+	$(THREE_AT_A_TIME) -m 'not alone and not pi'
 	$(FOUR_WAITING) -m alone
 
 bench: setup
