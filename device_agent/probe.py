@@ -3,13 +3,17 @@
 import os
 import platform
 import shutil
+import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 from device_agent.emulation import is_emulated
 from device_agent.messages.board import BoardFacts
 
-# The Pi's firmware publishes its throttle bit field here (raspberrypi/linux, firmware hwmon driver).
-_THROTTLED = "sys/devices/platform/soc/soc:firmware/get_throttled"
+# The Pi's firmware publishes its throttle bit field here (raspberrypi/linux, firmware driver); a Pi 5 calls its bus
+# by an address. Where it does not, the firmware's own program asks for it.
+_THROTTLED = "sys/devices/platform/soc*/soc*:firmware/get_throttled"
+_ASK_FIRMWARE, _FIRMWARE_S = "vcgencmd", 5.0
 _CPUFREQ = "sys/devices/system/cpu/cpu0/cpufreq"
 
 
@@ -65,11 +69,24 @@ def _number(path: Path) -> float | None:
 
 
 def _throttled(root: Path) -> int | None:
-    text = _text(root / _THROTTLED)
+    files = sorted(root.glob(_THROTTLED))
+    text = _text(files[0]) if files else _said_by_firmware() if root == Path("/") else None
     try:
         return None if text is None else int(text, 16)
     except ValueError:
         return None
+
+
+def _said_by_firmware() -> str | None:
+    """The word behind "throttled=", as `vcgencmd get_throttled` prints it; the user has to be in the group video."""
+    program = shutil.which(_ASK_FIRMWARE)
+    if program is None:
+        return None
+    with suppress(OSError, subprocess.TimeoutExpired):
+        command = [program, "get_throttled"]
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_FIRMWARE_S, check=False)
+        return done.stdout.decode(errors="replace").strip().partition("throttled=")[2] or None
+    return None
 
 
 def _meminfo(root: Path) -> dict[str, int]:

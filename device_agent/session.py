@@ -10,7 +10,7 @@ import os
 import platform
 import sys
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from device_agent import ledger
 from device_agent.accepting import Accepting
@@ -31,6 +31,9 @@ from device_agent.standing import standings
 from device_agent.strict import StrictError
 from device_agent.sweep import sweep
 from device_agent.wire import WIRE_VERSION, Message, Request, decode, encode
+
+if TYPE_CHECKING:
+    from device_agent.doctor import Doctor
 
 M = TypeVar("M", bound=Message)
 
@@ -102,6 +105,13 @@ class Session:
         from device_agent.probe import board_facts
 
         return board_facts()
+
+    @property
+    def doctor(self) -> "Doctor":
+        """Who answers what is asked before the device is used."""
+        from device_agent.doctor import Doctor
+
+        return Doctor(self.root)
 
     def bench(self, request: BenchRequest) -> BenchDone:
         """Carry out a benchmark, with what only a benchmark needs imported now."""

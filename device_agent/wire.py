@@ -34,6 +34,7 @@ MESSAGE_FILES = (
     "device_agent.messages.artifacts",
     "device_agent.messages.native",
     "device_agent.messages.bench",
+    "device_agent.messages.doctor",
 )
 
 

@@ -14,6 +14,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
@@ -158,6 +159,11 @@ def _width(console: Console, table: Table) -> int:
 def say(text: str) -> None:
     """A line for people, on stderr."""
     Console(stderr=True, soft_wrap=True).print(escape(harmless(text)), highlight=False)
+
+
+def confirm(question: str) -> bool:
+    """Ask on the terminal; Enter alone is no."""
+    return typer.confirm(harmless(question), err=True)
 
 
 def show_error(message: str, remedy: str) -> None:

@@ -1,52 +1,51 @@
 """`groupnl device`: the boards by name."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from device_agent.strict import to_dict
 from groupnl_deploy.cli import console
+from groupnl_deploy.cli.device_add import add
+from groupnl_deploy.cli.device_doctor import doctor
+from groupnl_deploy.cli.device_groups import group
 from groupnl_deploy.cli.exits import guarded
 from groupnl_deploy.cli.options import Json
-from groupnl_deploy.deploy.inventory import add_device, get_device, load_devices, remove_device
+from groupnl_deploy.deploy.inventory import facts_of, get_device, load_devices, load_groups, remove_device
+from groupnl_deploy.deploy.pinning import pinned_fingerprint
 from groupnl_deploy.remote.device import Device
-from groupnl_deploy.words import command_line
 
 app = typer.Typer(no_args_is_help=True, help="Devices: the boards you deploy to. `local` is this machine.")
 
 
-@app.command("add")
-@guarded
-def add(
-    name: Annotated[str, typer.Argument(help="What you will call it, such as pi.")],
-    host: Annotated[str, typer.Option(help="Host name, address, or an alias of ~/.ssh/config.")],
-    user: Annotated[str | None, typer.Option(help="User there; else ~/.ssh/config's, else yours.")] = None,
-    port: Annotated[int | None, typer.Option(help="SSH port; else ~/.ssh/config's, else 22.")] = None,
-    identity: Annotated[str | None, typer.Option(help="Private key file; else ssh-agent and the usual keys.")] = None,
-    python: Annotated[str, typer.Option(help="Python on the device, best that of a virtual environment.")] = "python3",
-    json: Json = False,
-) -> None:
-    """Remember a device.
-
-    Example: groupnl device add pi --host raspberrypi.local --user pi --python /home/pi/.groupnl-venv/bin/python
-    """
-    device = add_device(Device(name, "ssh", host=host, user=user, port=port, identity=identity, python=python))
-    console.say(f"Added “{name}”. Next: {command_line('push', 'ARTIFACT', '--device', name)}")
-    if json:
-        console.show_json({"schema_version": 1, "device": to_dict(device)})
+app.command("add")(add)
+app.command("group")(group)
+app.command("doctor")(doctor)
 
 
 @app.command("list")
 @guarded
 def list_(json: Json = False) -> None:
-    """List the devices. Example: groupnl device list"""
-    devices = load_devices()
+    """List the devices and their groups. Example: groupnl device list"""
+    devices, groups = load_devices(), load_groups()
     if json:
-        console.show_json({"schema_version": 1, "devices": [to_dict(device) for device in devices]})
+        shown = [_with_the_rest(device) for device in devices]
+        console.show_json({"schema_version": 2, "devices": shown, "groups": groups})
         return
-    headings = [(heading, False) for heading in ("Name", "Transport", "Host", "User", "Port", "Python")]
+    headings = [
+        (heading, False) for heading in ("Name", "Transport", "Host", "User", "Port", "Python", "Groups", "Board")
+    ]
     rows = [
-        (item.name, item.transport, item.host or "–", item.user or "–", str(item.port or "–"), item.python)
+        (
+            item.name,
+            item.transport,
+            item.host or "–",
+            item.user or "–",
+            str(item.port or "–"),
+            item.python,
+            ", ".join(group for group, members in groups.items() if item.name in members) or "–",
+            "–" if (facts := facts_of(item.name)) is None else facts.model or facts.machine,
+        )
         for item in devices
     ]
     console.show_records(headings, rows)
@@ -55,13 +54,22 @@ def list_(json: Json = False) -> None:
 @app.command("show")
 @guarded
 def show(name: Annotated[str, typer.Argument(help="A name from `groupnl device list`.")], json: Json = False) -> None:
-    """Show one device's settings. Example: groupnl device show pi"""
-    device = to_dict(get_device(name))
+    """Show one device's settings, and what was found on it when it was asked last. Example: groupnl device show pi"""
+    shown = _with_the_rest(get_device(name))
     if json:
-        console.show_json({"schema_version": 1, "device": device})
+        console.show_json({"schema_version": 2, "device": shown})
         return
-    rows = [(key, "–" if value is None else str(value)) for key, value in device.items()]
+    facts = shown.pop("facts") or {}
+    shown["groups"] = ", ".join(shown["groups"]) or None
+    shown["host_key"] = shown["host_key"] and pinned_fingerprint(shown["host_key"])
+    rows = [(key, "–" if value is None else str(value)) for key, value in {**shown, **facts}.items()]
     console.show_table([("Setting", False), ("Value", False)], rows)
+
+
+def _with_the_rest(device: Device) -> dict[str, Any]:
+    """All that is remembered of a device."""
+    groups = [group for group, members in load_groups().items() if device.name in members]
+    return {**to_dict(device), "facts": to_dict(facts_of(device.name)), "groups": groups}
 
 
 @app.command("native")

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,20 @@ def test_a_recorded_raspberry_pi_is_read(tmp_path: Path) -> None:
     assert facts.system == "Debian GNU/Linux 12 (bookworm)"
 
 
+def test_where_the_kernel_does_not_publish_throttling_the_firmware_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if board_facts().throttled is not None:
+        pytest.skip("this machine's own kernel tells")
+    program = tmp_path / "vcgencmd"
+    program.write_text('#!/bin/sh\n[ "$1" = get_throttled ] && echo throttled=0x50005\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert board_facts().throttled == 0x50005
+    program.write_text("#!/bin/sh\necho VCHI initialization failed\nexit 255\n")
+    assert board_facts().throttled is None
+
+
 def test_what_a_board_does_not_tell_is_null(tmp_path: Path) -> None:
     facts = board_facts(tmp_path)
     assert (facts.model, facts.temperature_c, facts.clock_hz, facts.governor, facts.throttled) == (None,) * 5
@@ -39,6 +54,13 @@ def test_garbage_in_a_kernel_file_is_null_too(tmp_path: Path) -> None:
     path.parent.mkdir(parents=True)
     path.write_text("hot\n")
     assert board_facts(tmp_path).temperature_c is None
+
+
+def test_a_raspberry_pi_5_has_its_bus_at_an_address(tmp_path: Path) -> None:
+    path = tmp_path / "sys/devices/platform/soc@107c000000/soc@107c000000:firmware/get_throttled"
+    path.parent.mkdir(parents=True)
+    path.write_text("50000\n")
+    assert board_facts(tmp_path).throttled == 0x50000
 
 
 def test_memory_and_cores_of_this_process() -> None:

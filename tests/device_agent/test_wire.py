@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from device_agent import wire
+from device_agent.environments import Runtime
 from device_agent.machine import Machine
 from device_agent.manifest import (
     MANIFEST_SCHEMA_VERSION,
@@ -37,6 +38,18 @@ from device_agent.messages.bench import (
 )
 from device_agent.messages.board import BoardFacts, Probe
 from device_agent.messages.clock import Ping, Pong
+from device_agent.messages.doctor import (
+    AskLeftovers,
+    AskReadiness,
+    BackendFound,
+    LeftBehind,
+    Leftovers,
+    OtherAgent,
+    PackageTried,
+    Readiness,
+    TryPackage,
+    Volume,
+)
 from device_agent.messages.greeting import AgentFault, Hello
 from device_agent.messages.ledger import Deployment, LedgerRead, ManifestRead, ReadLedger, ReadManifest, Standing
 from device_agent.messages.lock import LockTaken, TakeLock, Waiting
@@ -58,8 +71,11 @@ from device_agent.strict import StrictError
 BOARD = BoardFacts(None, "aarch64", "Debian", "6.1", "3.11.2", 4, 1, 2, 3, "ondemand", 1.5e9, 48.3, 0)
 DEPLOYMENT = Deployment("pi", "a" * 64, "net", "onnx", "b" * 64, "2026-11-26T12:00:00+00:00", None)
 NATIVE = NativeModel("model.onnx", 0, "1.15.1", None, "1.17.0")
+MACHINE = Machine("linux", "aarch64", 64, "glibc", "2.36", 0)
+VOLUME = Volume("/home/pi/.groupnl", "/", 5, None, read_only=False, no_exec=True, writable=True)
+FOUND = BackendFound(Runtime("null", None, "3.11.2", {"numpy": None}), "/usr/bin/python3", ("numpy",), False)
 MESSAGES: list[wire.Message] = [
-    Hello(1, "c" * 64, "3.11.2", Machine("linux", "aarch64", 64, "glibc", "2.36", 0), "/home/pi/.groupnl"),
+    Hello(1, "c" * 64, "3.11.2", MACHINE, "/home/pi/.groupnl"),
     Ping(),
     Pong(12345678901234567),
     Probe(),
@@ -96,6 +112,12 @@ MESSAGES: list[wire.Message] = [
     Checked(10, (1, 2)),
     Latencies((5, 6, 7)),
     BenchDone(3, 3, BOARD),
+    AskReadiness(("onnxruntime", "null")),
+    Readiness(MACHINE, BOARD, VOLUME, (FOUND,), "/usr/bin/python3", False, True, 1.7e9),
+    TryPackage("onnxruntime", "numpy"),
+    PackageTried("onnxruntime", "numpy", None, 132, "Illegal instruction"),
+    AskLeftovers(),
+    Leftovers((OtherAgent(77, 3.5),), (LeftBehind("upload", 9, 90_000.0),)),
     AgentFault("internal", "“quoted”\nand a line break", "x"),
 ]
 

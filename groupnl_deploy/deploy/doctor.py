@@ -1,0 +1,144 @@
+"""Is a device fit for what it is wanted for? The checks, what each of them stops, and how the device is asked.
+
+A push and a benchmark ask the cheap half before anything is sent; `groupnl device doctor` asks all of it.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from device_agent.backend_table import BACKENDS
+from device_agent.messages.doctor import AskLeftovers, AskReadiness, PackageTried, Readiness, TryPackage
+from groupnl_deploy.deploy import doctor_board as board
+from groupnl_deploy.deploy import doctor_leftovers as left
+from groupnl_deploy.deploy import doctor_packages as runtime
+from groupnl_deploy.deploy import doctor_storage as storage
+from groupnl_deploy.deploy.examined import Examined, Finding
+from groupnl_deploy.errors import DeviceFault, DeviceUnreachable, DiskFull, GroupNLError
+from groupnl_deploy.remote.agent import open_agent
+from groupnl_deploy.remote.client import AgentClient
+from groupnl_deploy.remote.connect import connect
+from groupnl_deploy.remote.device import Device
+
+Purpose = Literal["push", "bench"]
+Note = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Check:
+    """A rule on the facts, and what its findings mean to whoever is about to push or to benchmark.
+
+    Args:
+        name: what it looks at.
+        rule: its findings, none where it has no say.
+        stops: before what its errors are raised, as `error`.
+        warns: before what its errors and warnings are said.
+    """
+
+    name: str
+    rule: Callable[[Examined], Iterable[Finding]]
+    stops: tuple[Purpose, ...] = ()
+    warns: tuple[Purpose, ...] = ()
+    error: type[GroupNLError] = DeviceFault
+
+
+_BOTH: tuple[Purpose, ...] = ("push", "bench")
+
+# The registry of checks: a new one is a function of what was examined and a line here.
+CHECKS: tuple[Check, ...] = (
+    Check("system", runtime.userland),
+    Check("space", storage.space, stops=_BOTH, error=DiskFull),
+    Check("access", storage.access, stops=_BOTH),
+    Check("memory", board.memory),
+    Check("clock", board.clock, warns=_BOTH),
+    Check("power", board.power, warns=("bench",)),
+    Check("temperature", board.temperature, warns=("bench",)),
+    Check("governor", board.governor),
+    Check("packages", runtime.packages, stops=("bench",), warns=("push",), error=DeviceUnreachable),
+    Check("loading", runtime.loading),
+    Check("agents", left.agents),
+    Check("leftovers", left.parts),
+)
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """All that was found on a device; `failed` is why it could not be asked all of it."""
+
+    device: str
+    findings: tuple[Finding, ...]
+    found: Examined | None = None
+    failed: GroupNLError | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """0 where nothing is worse than a warning; else 1, or the code of what kept the device from answering."""
+        if self.failed is not None:
+            return self.failed.exit_code
+        return int(any(one.severity == "error" for one in self.findings))
+
+
+def findings(found: Examined) -> tuple[Finding, ...]:
+    """What every check has to say, in the order of `CHECKS`."""
+    return tuple(replace(one, check=check.name) for check in CHECKS for one in check.rule(found))
+
+
+def require_fit(
+    agent: AgentClient,
+    name: str,
+    purpose: Purpose,
+    note: Note,
+    *,
+    backends: Sequence[str] = (),
+    needed_bytes: int = 0,
+) -> Readiness:
+    """Ask the cheap half; raise what would stop a push or benchmark, and say what would spoil it.
+
+    `name` is the device's, `backends` those that will run there. Raises `DiskFull`, `DeviceFault`, `DeviceUnreachable`.
+    """
+    found = replace(_asked(agent, name, tuple(backends)), wanted=tuple(backends), needed_bytes=needed_bytes)
+    judged = [(check, one) for check in CHECKS for one in check.rule(found)]
+    for check, one in judged:
+        if one.severity == "error" and purpose in check.stops:
+            raise check.error(f"{name}: {one.what}.", f"{one.remedy}.")
+    for check, one in judged:
+        if one.severity in ("warning", "error") and purpose in check.warns:
+            note(f"{name}: {one.what}. {one.remedy}.")
+    return found.readiness
+
+
+def examine(device: Device, note: Note = lambda text: None) -> Diagnosis:
+    """Reach a device and ask it everything. What keeps it from answering is a finding, and nothing is raised."""
+    began_s, reached = time.monotonic(), list[Finding]()
+    try:
+        with connect(device) as transport:
+            reached.append(Finding("fine", f"reached in {time.monotonic() - began_s:.1f} s", check="link"))
+            with open_agent(transport) as agent:
+                found = _examined(agent, device.name, note)
+    except GroupNLError as error:
+        failed = Finding("error", error.message.rstrip("."), error.remedy.rstrip("."), "agent" if reached else "link")
+        return Diagnosis(device.name, (*reached, failed), failed=error)
+    return Diagnosis(device.name, (*reached, *findings(found)), found)
+
+
+def _examined(agent: AgentClient, name: str, note: Note) -> Examined:
+    found = _asked(agent, name, [backend for backend, entry in BACKENDS.items() if entry.computes])
+    leftovers = agent.ask(AskLeftovers())
+    there: dict[tuple[str, str], str] = {}  # what two backends share is tried once
+    for one in found.readiness.backends:
+        for package in one.runtime.packages.keys() - set(one.missing):
+            there.setdefault((one.python, package), one.runtime.backend)
+    tried = tuple(_tried(agent, name, backend, package, note) for (_, package), backend in sorted(there.items()))
+    return replace(found, tried=tried, leftovers=leftovers)
+
+
+def _tried(agent: AgentClient, name: str, backend: str, package: str, note: Note) -> PackageTried:
+    note(f"{name} imports {package} …")
+    return agent.ask(TryPackage(backend, package))
+
+
+def _asked(agent: AgentClient, name: str, backends: Sequence[str]) -> Examined:
+    began_s = time.time()
+    readiness = agent.ask(AskReadiness(tuple(backends)))
+    return Examined(name, readiness, readiness.clock_s - (began_s + time.time()) / 2)

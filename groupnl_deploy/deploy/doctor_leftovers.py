@@ -1,0 +1,35 @@
+"""What pushes and benchmarks of before, or of others, left on the device. Pure."""
+
+from collections.abc import Iterator
+
+from groupnl_deploy.deploy.examined import Examined, Finding
+from groupnl_deploy.remote.transport import size_text
+
+_LONG_S = 3600.0  # no benchmark takes so long
+_DAY_S = 86_400.0  # what the next push removes is older
+
+
+def agents(found: Examined) -> Iterator[Finding]:
+    """Other agents that run."""
+    for one in () if found.leftovers is None else found.leftovers.agents:
+        if one.age_s < _LONG_S:
+            yield Finding(
+                "note", f"another agent runs (process {one.process}, for {one.age_s:.0f} s): somebody is at work"
+            )
+        else:
+            yield Finding(
+                "warning",
+                f"an agent has been running for {one.age_s / 3600:.0f} h (process {one.process})",
+                f"If nobody waits for it, end it there: `kill {one.process}`",
+            )
+
+
+def parts(found: Examined) -> Iterator[Finding]:
+    """What pushes sent that never came to their end."""
+    if found.leftovers is None:
+        return
+    old = [one for one in found.leftovers.parts if one.age_s > _DAY_S]
+    if not old:
+        return
+    size = size_text(sum(one.size_bytes for one in old))
+    yield Finding("warning", f"{len(old)} parts of pushes that never ended take {size}", "The next push removes them")
