@@ -39,7 +39,7 @@ epochs = 1
 
 [[models]]
 label = "net"
-model = "resnet18_cifar"
+model = "vgg11_cifar"
 conv = "groupnl"
 width = 0.125
 
@@ -47,7 +47,7 @@ width = 0.125
 device = "board"
 
 [bench]
-backends = ["pytorch", "onnxruntime"]
+backends = ["onnxruntime"]
 
 [bench.workload]
 threads = 1
@@ -64,6 +64,21 @@ voltage_v = {VOLTAGE_V}
 idle_a = {IDLE_A}
 busy_a = {BUSY_A}
 """
+# Without a meter a benchmark may be short.
+IN_PYTORCH = (
+    CAMPAIGN.partition("[bench]")[0]
+    + """
+[bench]
+backends = ["pytorch"]
+
+[bench.workload]
+threads = 1
+images = 50
+idle_s = 0.1
+warmup_s = 0.1
+min_seconds = 1.0
+"""
+)
 
 
 class Notes(Silence):
@@ -83,7 +98,6 @@ class Notes(Silence):
 
 
 STAGES = ("train", "export", "push", "bench", "report")
-TAIL = ("bench net-pytorch", "bench net-onnxruntime", "report all")
 
 
 def run(folder: Path, **options) -> tuple[Notes, object]:
@@ -99,14 +113,13 @@ def test_the_main_job_over_ssh(
     (tmp_path / "job.toml").write_text(CAMPAIGN)
 
     notes, report = run(tmp_path)
-    assert notes.done == {"train net", "export net-onnx", "export net-torch", "push net-onnx", "push net-torch", *TAIL}
-    assert [(row.backend, row.device) for row in report.rows] == [("pytorch", "board"), ("onnxruntime", "board")]
-
-    for row in report.rows:
-        assert sound_but_for_noise(tmp_path / "job" / "runs" / row.run) == row
-        check_row(row)
-        check_joules(tmp_path / "job" / "runs" / row.run)
-    check_accuracy(report, load_checkpoint(tmp_path / "job" / "checkpoints" / "net"))
+    made = {"train net", "export net-onnx", "export net-torch", "push net-onnx", "push net-torch"}
+    assert notes.done == made | {"bench net-onnxruntime", "report all"}
+    (row,) = report.rows
+    assert (row.backend, row.device) == ("onnxruntime", "board")
+    assert sound_but_for_noise(tmp_path / "job" / "runs" / row.run) == row
+    check_row(row)
+    check_joules(tmp_path / "job" / "runs" / row.run)
     check_report_files(tmp_path / "job" / "report")
 
     assert run(tmp_path)[0].done == set()
@@ -115,6 +128,7 @@ def test_the_main_job_over_ssh(
         shutil.rmtree(tmp_path / "job" / "report")
         assert run(tmp_path)[0].done == {"report all"}
     check_redone(tmp_path)
+    check_another_backend(tmp_path, row)
 
 
 def check_row(row) -> None:
@@ -140,19 +154,11 @@ def check_joules(folder: Path) -> None:
     assert run.clock.uncertainty_s < 0.05
 
 
-def check_accuracy(report, checkpoint) -> None:
-    """The device saw the same images through two runtimes: the same answers, so the same accuracy."""
-    torch, onnx = report.rows
-    assert torch.accuracy == onnx.accuracy
-    assert torch.images == 50
-    assert torch.accuracy == pytest.approx(checkpoint.accuracy, abs=0.2)
-
-
 def check_report_files(folder: Path) -> None:
     data = json.loads((folder / "report.json").read_text())
-    assert data["emulated"] is True and len(data["rows"]) == 2
+    assert data["emulated"] is True and len(data["rows"]) == 1
     with (folder / "report.csv").open() as stream:
-        assert [row["emulated"] for row in csv.DictReader(stream)] == ["true", "true"]
+        assert [row["emulated"] for row in csv.DictReader(stream)] == ["true"]
     assert "EMULATED" in (folder / "report.md").read_text()
 
 
@@ -172,6 +178,18 @@ def check_redone(folder: Path) -> None:
     notes, report = run(folder, last="push")
     assert notes.done == set() and report is None
     assert len(list((job / "replaced").iterdir())) == 2
+
+
+def check_another_backend(folder: Path, onnx: ReportRow) -> None:
+    """The device sees the same images through another runtime: the same answers, so the same accuracy."""
+    (folder / "job.toml").write_text(IN_PYTORCH)
+    notes, report = run(folder)
+    assert notes.done == {"bench net-pytorch", "report all"}
+    (torch,) = report.rows
+    assert (torch.backend, torch.device, torch.images) == ("pytorch", "board", 50)
+    assert torch.accuracy == onnx.accuracy
+    trained = load_checkpoint(folder / "job" / "checkpoints" / "net").accuracy
+    assert torch.accuracy == pytest.approx(trained, abs=0.2)
 
 
 def test_ctrl_c_stops_the_device_and_leaves_nothing_half_written(untrained, tmp_path: Path, sshd) -> None:

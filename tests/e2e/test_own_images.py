@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from sklearn.datasets import load_digits
 
 from groupnl_deploy.bench.run import load_run
 from groupnl_deploy.campaign.load import load_campaign
@@ -25,6 +24,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.alone]
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
     """Sixty real images of three classes, in files of several kinds."""
+    from sklearn.datasets import load_digits  # a second to import, and others only collect this file
+
     digits = load_digits()
     for label, name in enumerate(CLASSES):
         folder = tmp_path / "photos" / name
