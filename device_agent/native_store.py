@@ -79,6 +79,7 @@ def place(root: Path, sha256: str, pieces: Iterable[bytes]) -> None:
     try:
         part.receive(0, pieces)
         durable.flush(written)
+        _clear(root, folder / sha256)
         written.replace(folder / sha256)
     except BaseException as error:
         part.discard()
@@ -86,6 +87,13 @@ def place(root: Path, sha256: str, pieces: Iterable[bytes]) -> None:
             raise NativeDamaged(error.message, error.remedy) from error
         raise
     durable.flush(folder)
+
+
+def _clear(root: Path, path: Path) -> None:
+    """Move a folder, which no file replaces, to where the next sweep finds it."""
+    if path.is_dir():
+        (root / "incoming").mkdir(exist_ok=True)
+        path.rename(root / "incoming" / f"{path.name}.damaged")
 
 
 def place_loader(root: Path) -> None:

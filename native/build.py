@@ -73,7 +73,9 @@ def build(target: Target, compiler: Compiler, out: Path, keep_objects: bool = Fa
 
     With `keep_objects` its parts lie beside it, in "objects": the kernels' checks are linked with them.
     """
-    command = compiler.for_target(target)
+    command, path = compiler.for_target(target), out / target.library
+    if path.is_dir():  # which no file replaces
+        raise NotBuilt(f"{path} is a folder, and the library belongs there.", "Remove it, then run the command again.")
     with tempfile.TemporaryDirectory(prefix="groupnl-native-") as temporary:
         work = Path(temporary)
         objects = compile_units(sorted(SOURCES.glob("*.c")), target, compiler, work)
@@ -83,7 +85,6 @@ def build(target: Target, compiler: Compiler, out: Path, keep_objects: bool = Fa
         if keep_objects:
             _keep(objects, out / "objects")
     record = describe(data, target)
-    path = out / target.library
     _put({path: data, path.with_suffix(".json"): (json.dumps(record, indent=2) + "\n").encode()})
     return path
 

@@ -10,6 +10,7 @@ from groupnl_deploy.cli.device_add import add
 from groupnl_deploy.cli.device_doctor import doctor
 from groupnl_deploy.cli.device_groups import group
 from groupnl_deploy.cli.exits import guarded
+from groupnl_deploy.cli.explain import where_it_runs
 from groupnl_deploy.cli.options import Json
 from groupnl_deploy.deploy.inventory import facts_of, get_device, load_devices, load_groups, remove_device
 from groupnl_deploy.deploy.pinning import pinned_fingerprint
@@ -97,6 +98,9 @@ def native(
         return
     console.say(f"{found.label}, {found.artifact_sha256[:12]}, on {name}:")
     console.show_text(f"model    {found.model}\nlibrary  {found.library}\n\n{found.program.rstrip()}")
+    if len(found.models) > 1:
+        console.say("That model is for this device's processor and ONNX Runtime, on all its cores. In its folder lie:")
+        console.say("\n".join(map(where_it_runs, found.models)))
 
 
 @app.command("remove")

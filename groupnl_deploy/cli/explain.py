@@ -45,14 +45,18 @@ def _native(manifest: ArtifactManifest) -> list[str]:
     if manifest.native is None:
         return []
     counts = ", ".join(f"{count} {name}" for name, count in manifest.native.operators.items())
-    return [f"{manifest.native.domain} {manifest.native.version}: {counts}", *map(_runs, manifest.native.models)]
+    return [
+        f"{manifest.native.domain} {manifest.native.version}: {counts}",
+        *map(where_it_runs, manifest.native.models),
+    ]
 
 
-def _runs(model: NativeModel) -> str:
+def where_it_runs(model: NativeModel) -> str:
+    """Which processors, runtimes and threads a model file is for, and how it was proved."""
     layout = f"blocks of {model.block} channels" if model.block else "plain layout"
     until = f" to {model.newest_runtime}" if model.newest_runtime else " or newer"
     threads = f"; before {model.one_thread_below} for one thread alone" if model.one_thread_below else ""
-    proof = "" if model.proof == "run" else "; proved as it is read back, for it does not run here"
+    proof = "" if model.proof == "run" else "; proved as it is read back, and not run"
     return f"{model.file}: {layout}, ONNX Runtime {model.oldest_runtime}{until}{threads}{proof}"
 
 

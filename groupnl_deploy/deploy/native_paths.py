@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from device_agent.manifest import ArtifactManifest, TensorInfo
+from device_agent.manifest import ArtifactManifest, NativeModel, TensorInfo
 from device_agent.messages.ledger import Deployment, ReadLedger, Standing
 from device_agent.messages.native import AskNative
 from groupnl_deploy.deploy.ledger import find_deployment, remote_manifest
@@ -35,10 +35,11 @@ class NativePaths:
     Args:
         artifact_sha256: of the artifact.
         label: of its network.
-        model: the file that this device runs.
+        model: the file for this device's processor, its ONNX Runtime and all of its cores.
         library: computes its native operators.
         folder: of `groupnl_native.py`, which loads libraries.
         inputs: of the model.
+        models: all files of the artifact, which lie beside that one: another runtime, or one thread, may want another.
     """
 
     artifact_sha256: str
@@ -47,6 +48,7 @@ class NativePaths:
     library: str
     folder: str
     inputs: tuple[TensorInfo, ...]
+    models: tuple[NativeModel, ...]
 
     @property
     def program(self) -> str:
@@ -82,6 +84,7 @@ def native_paths(device: str, agent: AgentClient, artifact: str | None) -> Nativ
         f"{agent.root}/native/{fit.library.sha256}",
         f"{agent.root}/native",
         manifest.inputs,
+        manifest.native.models,
     )
 
 

@@ -132,6 +132,17 @@ def test_the_ten_lines_that_the_command_shows_have_the_paths_of_what_was_pushed(
     assert found["program"] in shown and found["model"] in shown
 
 
+def test_of_several_model_files_the_command_shows_the_one_of_this_device_and_what_each_is_for(
+    tmp_path: Path, native_library: LibraryFile
+) -> None:
+    pushed(tmp_path / "mine", OTHER, replace(PLAIN, file="plain.onnx"))
+    done = groupnl("device", "native", "local")
+    assert 'plain.onnx", options)' in done.stdout and "model.onnx" not in done.stdout
+    said = done.stderr.replace("\n", " ")
+    assert f"model.onnx: blocks of {OTHER_BLOCK} channels, ONNX Runtime 1.17 to 1.32" in said
+    assert "plain.onnx: plain layout, ONNX Runtime 1.17 or newer" in said
+
+
 @pytest.mark.slow
 def test_its_paths_stay_when_others_are_pushed(tmp_path: Path, native_library: LibraryFile) -> None:
     first = pushed(tmp_path / "first")

@@ -82,6 +82,17 @@ def test_a_library_gets_its_name_once_it_is_whole(
 
 
 @pytest.mark.usefixtures("native_cache")
+def test_a_folder_in_its_place_is_replaced(
+    transport: LocalTransport, agent: AgentClient, native_library: LibraryFile, artifact: Artifact
+) -> None:
+    (Path(transport.root) / "native" / native_library.record.sha256 / "inside").mkdir(parents=True)
+    ask = AskNative(artifact.manifest.native, 1)
+    assert agent.ask(ask).state == "altered"
+    send(agent, native_library.record.sha256, native_library.path.read_bytes())
+    assert agent.ask(ask).state == "whole"
+
+
+@pytest.mark.usefixtures("native_cache")
 def test_one_that_the_agent_does_not_know_is_refused(transport: LocalTransport, agent: AgentClient) -> None:
     with pytest.raises(UsageError, match="knows no library 000000000000"):
         send(agent, "0" * 64, b"code")

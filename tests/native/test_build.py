@@ -99,6 +99,16 @@ def test_an_unknown_target_and_a_folder_that_cannot_be_made(small_checkout: Path
     assert "file" in message and "--out" in remedy
 
 
+def test_a_folder_in_the_librarys_place_is_named_before_anything_is_compiled(
+    small_checkout: Path, tmp_path: Path
+) -> None:
+    for target in TARGETS:
+        (tmp_path / "out" / f"groupnl_native-{target}.{'dylib' if 'macos' in target else 'so'}").mkdir(parents=True)
+    message, remedy = what_happened(build(small_checkout, "--out", tmp_path / "out"))
+    assert message.startswith(str(tmp_path / "out" / "groupnl_native-")) and "is a folder" in message
+    assert remedy.startswith("Remove it")
+
+
 def test_a_cache_folder_that_cannot_be_made_is_said_before_anything_is_compiled(
     small_checkout: Path, tmp_path: Path
 ) -> None:
