@@ -9,13 +9,11 @@ import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args
 
 from device_agent import durable
 from device_agent.artifact_id import is_artifact_id
-from device_agent.manifest import Format
+from device_agent.manifest import FORMATS, Format
 
-FORMATS: tuple[Format, ...] = get_args(Format)
 _CURRENT, _PREVIOUS, _ARTIFACTS = "current", "previous", "../artifacts/"
 
 

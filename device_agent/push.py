@@ -19,6 +19,7 @@ from pathlib import Path
 
 from device_agent import durable, ledger
 from device_agent.artifact import open_artifact
+from device_agent.collect import collect
 from device_agent.errors import UPDATE_BOTH, BadRequest, DigestMismatch
 from device_agent.lock import DeviceLock
 from device_agent.manifest import MANIFEST_FILE, ArtifactManifest
@@ -129,6 +130,7 @@ def commit_push(root: Path, agent: Path, agent_sha256: str, push: Push, request:
         previous=None,
     )
     deployment = ledger.record(root, deployment)
+    collect(root, request.pushed_at)
     sweep(root, agent)
     return deployment
 
@@ -138,7 +140,7 @@ def _place(root: Path, push: Push) -> ArtifactManifest:
     manifest = open_artifact(push.incoming, push.manifest_sha256)
     _leave_only(manifest, push.incoming)
     final = _final(root, push.manifest_sha256)
-    final.parent.mkdir(exist_ok=True)
+    durable.make_folder(final.parent)
     if os.path.lexists(final):  # damaged, or there would be nothing to place
         final.rename(push.incoming.with_suffix(".damaged"))
     push.incoming.rename(final)

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from device_agent import ledger
 from device_agent.accepting import Accepting
+from device_agent.backend_table import backend_for
 from device_agent.collect import prune
+from device_agent.environments import runtime_of
 from device_agent.errors import UPDATE_BOTH, AgentError, BadRequest
 from device_agent.inbox import Inbox
 from device_agent.lock import DeviceLock
-from device_agent.machine import installed_runtime, this_machine
+from device_agent.machine import this_machine
 from device_agent.manifest import MANIFEST_FILE, NativeOperators
 from device_agent.messages.bench import BenchDone, BenchRequest
 from device_agent.messages.board import BoardFacts
@@ -97,7 +99,8 @@ class Session:
         """What of native models runs here. Raises `CannotRunNative`."""
         from device_agent.probe import usable_cores
 
-        found = choose_here(native, installed_runtime(), threads or usable_cores())
+        runtime = runtime_of(self.root, backend_for("onnx")).packages["onnxruntime"]
+        found = choose_here(native, runtime, threads or usable_cores())
         return NativeFit(found.model, found.library, state_of(folder_of(self.root), found.library))
 
     def board_facts(self) -> BoardFacts:

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from device_agent import current, verdicts
-from device_agent.manifest import Format
+from device_agent.manifest import FORMATS, Format
 from device_agent.messages.ledger import Deployment, Standing
 
 
 def standings(root: Path, deployments: Sequence[Deployment]) -> tuple[Standing, ...]:
     """One for each deployment, in their order: the newest last."""
-    newer = {format: _newer(root, deployments, format) for format in current.FORMATS}
+    newer = {format: _newer(root, deployments, format) for format in FORMATS}
     return tuple(_standing(root, one, one.artifact_sha256 in newer[one.format]) for one in deployments)
 
 

@@ -27,6 +27,9 @@ def sweep(root: Path, agent: Path, kept_s: float = 86_400.0) -> None:
             _remove(upload)
     for part in (file for folder in (root, root / "agents", folder_of(root)) for file in _inside(folder, "*.part")):
         _remove_unless(part, _is_written)
+    for folder in ("current", "previous", "accepted", "refused"):  # written under the lock alone
+        for part in _inside(root / folder, "*.part"):
+            _remove(part)
     for other in _inside(root / "agents", "groupnl-agent-*.pyz"):
         if other.name != agent.name:
             _remove_unless(other, _is_run)

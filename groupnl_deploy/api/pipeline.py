@@ -15,6 +15,7 @@ from groupnl_deploy.api.network import Network
 from groupnl_deploy.api.said import speaking, with_fields
 from groupnl_deploy.bench.bench_device import bench_device
 from groupnl_deploy.bench.meter import meter_plan
+from groupnl_deploy.deploy.acceptance import require_accepted
 from groupnl_deploy.deploy.push import deploy_artifact
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.export import export_checkpoint
@@ -50,11 +51,14 @@ def push_artifact(
     reporter: Reporter | None = None,
     wait_s: float = DEFAULT_WAIT_S,
 ) -> Deployment:
-    """Send an artifact to a device, where it is verified before it has its name.
+    """Send an artifact to a device, where it is verified before it has its name, and tried before it is used.
 
-    `wait_s` is how long another push or benchmark on the device is waited for.
+    `wait_s` is how long another push or benchmark on the device is waited for. Raises where the device does not accept
+    it; there it is all the same.
     """
-    return deploy_artifact(_folder(artifact), device, reporter or Silence(), wait_s=wait_s)
+    pushed = deploy_artifact(_folder(artifact), device, reporter or Silence(), wait_s=wait_s)
+    require_accepted(pushed.acceptance, device)
+    return pushed.deployment
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from groupnl_deploy.bench.result import BenchMessage
 from groupnl_deploy.bench.run import BenchRun, Images, save_run
 from groupnl_deploy.bench.session import Subject, Watch, run_session
 from groupnl_deploy.bench.unfinished import unfinished_run
+from groupnl_deploy.deploy.acceptance import accept_artifact, require_accepted
 from groupnl_deploy.deploy.inventory import get_device
 from groupnl_deploy.deploy.ledger import find_deployment, may_begin_artifact_id, remote_manifest
 from groupnl_deploy.deploy.native import send_library
@@ -58,7 +59,9 @@ def bench_device(
     folder = None if artifact is None or not (Path(artifact) / MANIFEST_FILE).is_file() else Path(artifact)
     with connect(device) as transport, ExitStack() as running:
         agent = running.enter_context(open_agent(transport))
-        if folder is not None and _push_if_missing(agent, device.name, folder, wanted, wait_s, reporter):
+        if folder is not None and _push_if_missing(
+            agent, device.name, folder, wanted, wait_s, reporter, computes=BACKENDS[backend].computes
+        ):
             running.close()  # the push may have built a library that this agent's bundle knows nothing of
             agent = running.enter_context(open_agent(transport))
         deployment = _locked(agent, device.name, backend, wanted, wait_s, reporter)
@@ -80,7 +83,10 @@ def bench_device(
                 watch=_phase_watch(task, settings.workload),
                 note=reporter.note,
             )
-            return save_run(out, run, trace), out
+            saved = save_run(out, run, trace)
+        if BACKENDS[backend].computes:
+            _accept_pending(agent, device.name, deployment, reporter)
+        return saved, out
 
 
 def _require_possible(backend: str, settings: Settings, plan: MeterPlan | None, out: Path | None) -> None:
@@ -94,17 +100,33 @@ def _require_possible(backend: str, settings: Settings, plan: MeterPlan | None, 
 
 
 def _push_if_missing(
-    agent: AgentClient, device: str, folder: Path, wanted: str | None, wait_s: float, reporter: Reporter
+    agent: AgentClient,
+    device: str,
+    folder: Path,
+    wanted: str | None,
+    wait_s: float,
+    reporter: Reporter,
+    *,
+    computes: bool,
 ) -> bool:
     """Push an artifact that the device has not got, and say so. The agent holds no lock yet that a push waits for.
 
-    Returns whether it has native operators and was pushed.
+    What `computes` its answers has to give the right ones. Returns whether it has native operators and was pushed.
     """
     if any(one.artifact_sha256 == wanted for one in agent.ask(ReadLedger(device)).deployments):
         return False
     reporter.note(f"{device} has no {folder} yet, so it is pushed first.")
-    deploy_artifact(folder, device, reporter, wait_s=wait_s)
+    pushed = deploy_artifact(folder, device, reporter, wait_s=wait_s)
+    if computes:
+        require_accepted(pushed.acceptance, device)
     return open_artifact(folder).manifest.native is not None
+
+
+def _accept_pending(agent: AgentClient, device: str, deployment: Deployment, reporter: Reporter) -> None:
+    """What has just run and given its golden answers is used from here on, if nobody has tried it before."""
+    artifacts = agent.ask(ReadLedger(device)).artifacts
+    if any(one.state == "pending" for one in artifacts if one.deployment.artifact_sha256 == deployment.artifact_sha256):
+        reporter.note(str(accept_artifact(agent, deployment)))
 
 
 def _locked(

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from device_agent.messages.ledger import Deployment
 from device_agent.strict import to_dict, to_json
 from exporters.artifact import open_artifact
 from groupnl_deploy.campaign.cell import Cell
 from groupnl_deploy.campaign.export_job import ExportJob
 from groupnl_deploy.campaign.stage import Projection, Stage, keys
+from groupnl_deploy.deploy.acceptance import Pushed, require_accepted
 from groupnl_deploy.deploy.inventory import get_device
 from groupnl_deploy.deploy.push import deploy_artifact
 from groupnl_deploy.jobs.job import Job
@@ -44,14 +44,15 @@ class PushJob(Job):
         return file_sha256(self.product)
 
     def make(self, reporter: Reporter) -> None:
-        """Push, then write down what the device answered."""
-        deployment = push_cell(Cell(device=self.device), self.artifact, reporter, checkpoint=self.checkpoint)
-        write_atomically(self.product, to_json(deployment).encode())
+        """Push, then write down what the device answered. Raises where it does not accept the artifact."""
+        pushed = push_cell(Cell(device=self.device), self.artifact, reporter, checkpoint=self.checkpoint)
+        require_accepted(pushed.acceptance, self.device)
+        write_atomically(self.product, to_json(pushed.deployment).encode())
 
 
 def push_cell(
     cell: Cell, artifact: Path, reporter: Reporter, *, checkpoint: Path | None = None, wait_s: float = DEFAULT_WAIT_S
-) -> Deployment:
+) -> Pushed:
     """Push an artifact to the cell's device; see `deploy_artifact`."""
     if cell.device is None:
         raise ValueError("the cell does not say where to push")

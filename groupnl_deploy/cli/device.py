@@ -7,6 +7,7 @@ import typer
 from device_agent.strict import to_dict
 from groupnl_deploy.cli import console
 from groupnl_deploy.cli.device_add import add
+from groupnl_deploy.cli.device_artifacts import artifacts, prune, rollback
 from groupnl_deploy.cli.device_doctor import doctor
 from groupnl_deploy.cli.device_groups import group
 from groupnl_deploy.cli.exits import guarded
@@ -18,10 +19,12 @@ from groupnl_deploy.remote.device import Device
 
 app = typer.Typer(no_args_is_help=True, help="Devices: the boards you deploy to. `local` is this machine.")
 
-
 app.command("add")(add)
 app.command("group")(group)
 app.command("doctor")(doctor)
+app.command("artifacts")(artifacts)
+app.command("rollback")(rollback)
+app.command("prune")(prune)
 
 
 @app.command("list")

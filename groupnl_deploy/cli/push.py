@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from device_agent.backend_table import backend_for
+from device_agent.strict import to_dict
 from groupnl_deploy.cli import console
 from groupnl_deploy.cli.exits import guarded
 from groupnl_deploy.cli.options import DeviceName, Json, Wait
@@ -24,22 +24,23 @@ def push(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Send an artifact and the agent to a device, verified there before use.
+    """Send an artifact and the agent to a device, where it is verified and tried before it is used.
 
     What the manifest says is held against the files first, and against the checkpoint where it is at hand.
 
     Example: groupnl push net-onnx --device pi
     """
     get_device(device)
-    from device_agent.strict import to_dict
     from groupnl_deploy.campaign.cell import Cell
     from groupnl_deploy.campaign.push_job import push_cell
+    from groupnl_deploy.deploy.acceptance import require_accepted
 
     reporter = console.TerminalReporter()
-    deployment = push_cell(Cell(device=device), artifact, reporter, wait_s=wait, checkpoint=checkpoint)
+    pushed = push_cell(Cell(device=device), artifact, reporter, wait_s=wait, checkpoint=checkpoint)
     if json:
-        console.show_json({"schema_version": 1, "deployment": to_dict(deployment)})
-        return
-    console.show_text(f"{device} has {deployment.label}, {deployment.format}, {deployment.artifact_sha256[:12]}")
-    backend = backend_for(deployment.format)
-    console.say(f"Next: {command_line('bench', '--device', device, '--backend', backend)}")
+        console.show_json({"schema_version": 1, **to_dict(pushed)})
+    else:
+        console.show_text(str(pushed))
+    require_accepted(pushed.acceptance, device)
+    if not json:
+        console.say(f"Next: {command_line('bench', '--device', device, '--backend', pushed.acceptance.backend)}")

@@ -5,8 +5,8 @@ The host announces the files and sends what is missing of them; the agent does t
 brought is not sent again by the next. No answer is waited for that nothing depends on.
 """
 
-from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from device_agent.manifest import MANIFEST_FILE, FileDigest
 from device_agent.messages.ledger import Deployment
 from device_agent.messages.push import CommitPush, OpenPush, PushFile, PushOpened, SendFile
 from exporters.artifact import Artifact, open_artifact
+from groupnl_deploy.deploy.acceptance import Pushed, accept_artifact
 from groupnl_deploy.deploy.inventory import get_device
 from groupnl_deploy.deploy.native import agent_with_library, send_library
 from groupnl_deploy.mistaken import require_is
@@ -37,16 +38,19 @@ def deploy_artifact(
     *,
     wait_s: float = DEFAULT_WAIT_S,
     checkpoint: Path | None = None,
-) -> Deployment:
-    """Verify an artifact here, send it to a device, have it verified there. Raises `UsageError` for what is none."""
+) -> Pushed:
+    """Verify an artifact here, send it to a device, have it verified and tried there.
+
+    Raises `UsageError` for what is no artifact. One that the device does not accept is there all the same.
+    """
     require_is(artifact_dir, "artifact")
     artifact, device = open_artifact(artifact_dir), get_device(device_name)
     _note_all(reporter, require_artifact(artifact, checkpoint))
     with connect(device) as transport, reporter.task(f"push {artifact.manifest.label} to {device.name}") as task:
-        return push_artifact(
+        return push_and_accept(
             transport,
             artifact,
-            lambda done, total: task(done, total, "bytes"),
+            lambda done, total: task(done, total, "bytes" if done < total else "tried there"),
             wait_s=wait_s,
             reporter=reporter,
         )
@@ -55,6 +59,19 @@ def deploy_artifact(
 def _note_all(reporter: Reporter, notes: Iterable[str]) -> None:
     for note in notes:
         reporter.note(f"Note: {note}.")
+
+
+def push_and_accept(
+    transport: Transport,
+    artifact: Artifact,
+    sent: Sent = lambda done, total: None,
+    *,
+    wait_s: float = DEFAULT_WAIT_S,
+    reporter: Reporter | None = None,
+) -> Pushed:
+    """`push_artifact`, and then have the device try it, under the same lock."""
+    with _pushed(transport, artifact, sent, wait_s, reporter or Silence()) as (agent, deployment):
+        return accept_artifact(agent, deployment)
 
 
 def push_artifact(
@@ -71,7 +88,16 @@ def push_artifact(
     operators goes the library that computes them there; what cannot run there is refused first.
     Raises `DiskFull`, `VerificationFailed`, `DeviceUnreachable`, `DeviceFault`, `UsageError`.
     """
-    native, reporter = artifact.manifest.native, reporter or Silence()
+    with _pushed(transport, artifact, sent, wait_s, reporter or Silence()) as (_, deployment):
+        return deployment
+
+
+@contextmanager
+def _pushed(
+    transport: Transport, artifact: Artifact, sent: Sent, wait_s: float, reporter: Reporter
+) -> Iterator[tuple[AgentClient, Deployment]]:
+    """The agent that has it now, and still holds the device's lock."""
+    native = artifact.manifest.native
     lock = lock_request(f"a push of {artifact.manifest.label}", wait_s)
     opening = OpenPush(artifact.sha256, _announced(artifact))
     with ExitStack() as running:
@@ -88,7 +114,7 @@ def push_artifact(
         agent.send(commit)
         for request in requests:
             agent.answer_to(request)
-        return agent.answer_to(commit)
+        yield agent, agent.answer_to(commit)
 
 
 def _announced(artifact: Artifact) -> tuple[PushFile, ...]:

@@ -1,14 +1,11 @@
 """The links to what is used, the verdicts, and what is collected: plain files, looked at from outside."""
 
 import os
-from collections.abc import Collection
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from device_agent import current, verdicts
-from device_agent.collect import KEPT_FOR, moment, old_artifacts
 from device_agent.environments import Runtime
 from device_agent.messages.ledger import Deployment
 from device_agent.standing import standings
@@ -151,32 +148,3 @@ def test_how_an_artifact_stands(tmp_path: Path) -> None:
     one, two = standings(tmp_path, [pushed(A), pushed(B)])
     assert (one.bytes, one.state, one.is_current, one.is_previous) == (5, "accepted", True, False)
     assert (two.bytes, two.state, two.is_current, two.is_previous) == (None, "pending", False, True)
-
-
-DAYS = [f"2026-11-{day:02}T12:00:00+00:00" for day in range(1, 21)]
-TWENTY = [pushed(f"{number:064x}", day) for number, day in enumerate(DAYS, 1)]
-NOW = "2026-11-20T12:00:00+00:00"
-
-
-def old(pushes: list[Deployment], in_use: Collection[int] = (), keep: int = 10, now: str | None = NOW) -> list[int]:
-    today = None if now is None else moment(now)
-    before = None if today is None else today - KEPT_FOR
-    return [int(name, 16) for name in old_artifacts(pushes, {f"{one:064x}" for one in in_use}, keep, before)]
-
-
-def test_neither_new_nor_young_nor_used_artifacts_are_old() -> None:
-    assert old(TWENTY) == list(range(1, 11)), "the ten newest stay"
-    assert old(TWENTY, {1, 7}) == [2, 3, 4, 5, 6, 8, 9, 10]
-    assert old(TWENTY, keep=2) == list(range(1, 13)), "a week's stay"
-    assert old(TWENTY, {20}, keep=0, now=None) == list(range(1, 20)), "a prune asks for no age"
-    assert old(TWENTY[:10]) == [] and old([]) == []
-
-
-def test_pushing_again_makes_an_artifact_young() -> None:
-    assert old([*TWENTY, replace(TWENTY[0], pushed_at=NOW)]) == list(range(2, 12))
-
-
-@pytest.mark.parametrize("time", ["", "yesterday", "2026-11-01T12:00:00"])
-def test_a_time_that_says_nothing_makes_nothing_old(time: str) -> None:
-    assert moment(time) is None
-    assert old([replace(TWENTY[0], pushed_at=time), *TWENTY[1:]], keep=19) == []

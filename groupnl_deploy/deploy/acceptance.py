@@ -1,0 +1,87 @@
+"""What became of an artifact that was pushed: whether its device gave the answers that it was proved with."""
+
+from dataclasses import dataclass
+
+from device_agent.messages.accept import Accept, Acceptance, Rollback
+from device_agent.messages.ledger import Deployment, ReadLedger
+from groupnl_deploy.errors import AnswersRefused, NotAccepted, UsageError
+from groupnl_deploy.remote.client import AgentClient
+from groupnl_deploy.words import command_line
+
+# What another version of the runtime may cure.
+_OF_THE_RUNTIME = {"illegal_instruction", "crashed"}
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """A deployment, and whether its artifact is the one to use there now."""
+
+    deployment: Deployment
+    acceptance: Acceptance
+
+    def __str__(self) -> str:
+        return f"{self.deployment}: {verdict(self.acceptance)}"
+
+
+def accept_artifact(agent: AgentClient, deployment: Deployment) -> Pushed:
+    """Have the device try it and, if it passes, use it. The agent holds the device's lock."""
+    return Pushed(deployment, agent.ask(Accept(deployment.artifact_sha256)))
+
+
+def roll_back(agent: AgentClient, device: str, format: str | None) -> Acceptance:
+    """Have the device use what it used before, of this format or of the only one where there is such a thing.
+
+    The agent holds the device's lock. Raises `UsageError` where there is nothing to go back to, or in both formats.
+    """
+    artifacts = agent.ask(ReadLedger(device)).artifacts
+    before = [one for one in artifacts if one.is_previous and not one.is_current]
+    chosen = [one for one in before if format in (None, one.deployment.format)]
+    if not chosen:
+        what = "" if format is None else f" of the format {format}"
+        raise UsageError(
+            f"There is nothing to go back to on {device}: no other artifact{what} was current before.",
+            f"See what is there: {command_line('device', 'artifacts', device)}. Push the one that you want.",
+        )
+    if len(chosen) > 1:
+        formats = " and ".join(one.deployment.format for one in chosen)
+        raise UsageError(
+            f"{device} has an artifact to go back to in each of {formats}.",
+            f"Say which: {command_line('device', 'rollback', device, '--format', chosen[0].deployment.format)}",
+        )
+    return agent.ask(Rollback(chosen[0].deployment.format))
+
+
+def require_accepted(acceptance: Acceptance, device: str) -> None:
+    """Raise `NotAccepted` or `AnswersRefused`, with the command that helps, unless it is the one to use now."""
+    if acceptance.verdict == "accepted":
+        return
+    provision = command_line("device", "provision", device, "--backend", acceptance.backend)
+    stays = _stays(acceptance)
+    if acceptance.verdict == "not_accepted":
+        raise NotAccepted(
+            f"{device} keeps {_name(acceptance)}, not accepted yet: {acceptance.message} {stays}",
+            f"Run: {provision}. Then push it again, or run a benchmark, which accepts it.",
+        )
+    remedy = acceptance.remedy or ""
+    if acceptance.code in _OF_THE_RUNTIME:
+        remedy = f"{remedy} {provision} installs one that is known to work there."
+    raise AnswersRefused(f"{device} refuses {_name(acceptance)}: {acceptance.message} {stays}", remedy)
+
+
+def verdict(acceptance: Acceptance) -> str:
+    """Whether it is accepted, in a few words."""
+    if acceptance.verdict == "accepted":
+        return f"accepted, and current/{acceptance.format} there"
+    return {"refused": "refused", "not_accepted": "not accepted yet"}[acceptance.verdict]
+
+
+def _name(acceptance: Acceptance) -> str:
+    return f"{acceptance.label} ({acceptance.artifact_sha256[:12]})"
+
+
+def _stays(acceptance: Acceptance) -> str:
+    if acceptance.current is None:
+        return f"No artifact of the format {acceptance.format} is current there."
+    if acceptance.current == acceptance.artifact_sha256:
+        return "It was accepted earlier and stays current there."
+    return f"{acceptance.current[:12]} stays current there."

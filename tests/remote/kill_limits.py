@@ -1,0 +1,73 @@
+"""A device whose disk is full, or whose memory runs out: for who may mount file systems and make control groups."""
+
+import os
+import random
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+_DISK_BYTES = 120_000_000
+_MEMORY = Path("/sys/fs/cgroup/memory")
+_LEAST_BYTES, _MOST_BYTES = 20_000_000, 140_000_000  # an agent has 25 MB, one with a trial of ONNX Runtime 100 MB
+
+
+Limit = Callable[[random.Random], Callable[[], None]]
+"""Sets a limit, as large as chance has it, and gives what lifts it again."""
+
+
+class CannotLimit(Exception):
+    """Why not, as a clause."""
+
+
+@contextmanager
+def small_disk(folder: Path) -> Iterator[Limit]:
+    """Mount a small file system on the folder; the limit is that it is full."""
+    if os.geteuid() != 0:
+        raise CannotLimit("only root mounts file systems")
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={_DISK_BYTES}", "tmpfs", str(folder)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        raise CannotLimit("no file system may be mounted here")
+
+    def fill(_: random.Random) -> Callable[[], None]:
+        filler = folder / "filler"
+        with filler.open("wb") as stream, suppress(OSError):
+            while True:  # until there is no room for a page
+                stream.write(bytes(1 << 16))
+                stream.flush()
+        return filler.unlink
+
+    try:
+        yield fill
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@contextmanager
+def little_memory(pid: int) -> Iterator[Limit]:
+    """Put a process and what it starts into a control group; the limit is its memory."""
+    group = _MEMORY / f"groupnl-{pid}"
+    limit = group / "memory.limit_in_bytes"
+    try:
+        group.mkdir()
+        (group / "cgroup.procs").write_text(str(pid))
+    except OSError as error:
+        raise CannotLimit(f"no control group of memory can be made here ({error.strerror})") from error
+
+    def begin(chance: random.Random) -> Callable[[], None]:
+        with suppress(OSError):  # it has more than that already: then this time there is no limit
+            limit.write_text(str(chance.randint(_LEAST_BYTES, _MOST_BYTES)))
+
+        def lift() -> None:
+            limit.write_text("-1")
+
+        return lift
+
+    try:
+        yield begin
+    finally:
+        for one in (group / "cgroup.procs").read_text().split():
+            with suppress(OSError):
+                (_MEMORY / "cgroup.procs").write_text(one)
+        with suppress(OSError):
+            group.rmdir()

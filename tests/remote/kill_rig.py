@@ -1,0 +1,314 @@
+"""Pushes over a real OpenSSH server that are killed at random moments, and what must hold whatever happened.
+
+At every instant `current/<format>` is absent or an artifact that is whole and was accepted; a push behind the kill
+comes to its end, and sends no byte that is there already.
+"""
+
+import multiprocessing
+import os
+import random
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import psutil
+
+from exporters.artifact import Artifact, open_artifact
+from groupnl_deploy.remote.device import Device
+from tests.remote.current_watch import CurrentWatch, watched
+from tests.remote.kill_limits import Limit
+from tests.remote.weak_link import WeakLink, weak_link
+from tests.rigs.openssh import isolate_client, start_sshd
+
+VICTIMS = ("nobody", "host", "agent", "trial", "sshd", "reset", "silent")
+"""Who is killed: a host's process, the agent, its trial of an artifact, the server's session; or how the link is cut.
+
+Who may mount file systems and make control groups has two more: a "disk" that is full, and "memory" that runs out.
+"""
+
+_SSHD_CONFIG = """\
+Port {port}
+ListenAddress 127.0.0.1
+HostKey {folder}/host_key
+PidFile {folder}/sshd.pid
+AuthorizedKeysFile {folder}/identity.pub
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+UsePAM no
+StrictModes no
+UseDNS no
+MaxStartups 100:30:200
+"""
+_SPARE_BYTES = 100_000  # what a session says beside an artifact's bytes: keys, requests, SSH's own
+_ENDS_WITHIN_S = 150.0
+_TRIAL_WITHIN_S = 5.0
+
+
+@dataclass(frozen=True)
+class Board:
+    """A device behind a weak link, somebody who looks at its `current`, and what a host's environment is."""
+
+    device: Device
+    root: Path
+    link: WeakLink
+    sshd_pid: int
+    environment: dict[str, str]
+    watch: CurrentWatch
+    limits: dict[str, Limit] = field(default_factory=dict)
+
+
+@contextmanager
+def board(program: str, folder: Path, root: Path, bytes_per_s: float | None) -> Iterator[Board]:
+    """A server of its own, started by `program`, whose link carries so much."""
+    for name in ("host_key", "identity"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)], check=True)
+    home = folder / "home"
+    home.mkdir()
+    tools = isolate_client(folder, home)
+    child, (port,) = start_sshd(program, folder, lambda ports: _SSHD_CONFIG.format(port=ports[0], folder=folder))
+    host_key = " ".join((folder / "host_key.pub").read_text().split()[:2])
+    environment = {"HOME": str(home), "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}", "SSH_AUTH_SOCK": ""}
+    try:
+        with weak_link(port, bytes_per_s=bytes_per_s) as link, watched(root) as watch:
+            device = Device(
+                "board",
+                "ssh",
+                host="127.0.0.1",
+                port=link.port,
+                identity=str(folder / "identity"),
+                python=sys.executable,
+                root=str(root),
+                host_key=host_key,
+            )
+            yield Board(device, root, link, child.pid, environment, watch)
+    finally:
+        child.terminate()
+        child.wait(10)
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Who pushes what, how long after the first, and who is killed how long after that."""
+
+    seed: int
+    artifacts: tuple[int, ...]
+    starts_s: tuple[float, ...]
+    victim: str
+    after_s: float
+
+    @classmethod
+    def of(cls, seed: int, longest_s: float, victims: Sequence[str] = VICTIMS) -> "Moment":
+        """One push, two or three, of one artifact or of different ones; each victim in its turn."""
+        chance = random.Random(seed)
+        count = chance.choice((1, 1, 2, 3))
+        equal = chance.random() < 0.5
+        artifacts = tuple(0 if equal else number for number in range(count))
+        starts_s = (0.0, *(chance.uniform(0, longest_s / 2) for _ in range(count - 1)))
+        return cls(seed, artifacts, starts_s, victims[seed % len(victims)], chance.uniform(0, longest_s))
+
+
+@dataclass(frozen=True)
+class Played:
+    """What was there when the pushes had ended, and what the second ones sent.
+
+    Args:
+        moment: what was planned.
+        ends: how each push ended: "accepted", an error's name, "killed".
+        found: of each artifact: "nothing", "part", "whole" without a verdict, "refused", "accepted".
+        missing_bytes: of the artifacts, after the kill.
+        sent_bytes: by the second pushes, all that SSH adds included.
+    """
+
+    moment: Moment
+    ends: tuple[str, ...]
+    found: tuple[str, ...]
+    missing_bytes: int
+    sent_bytes: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.moment.seed} {self.moment.victim}, {self.moment.after_s:.2f} s: {', '.join(self.ends)}; found "
+            f"{', '.join(self.found)}; {self.missing_bytes:,} bytes missing, {self.sent_bytes:,} sent"
+        )
+
+
+def play(board: Board, source: Artifact, folder: Path, moment: Moment) -> Played:
+    """Push as planned, kill, look; push again, and look again. Raises `AssertionError` for what must not be."""
+    artifacts = [relabelled(source, folder, f"net-{moment.seed}-{number}") for number in sorted(set(moment.artifacts))]
+    lift = [board.limits["memory"](random.Random(moment.seed))] if moment.victim == "memory" else []
+    pushes = _start_all(board, [artifacts[number] for number in moment.artifacts], moment.starts_s)
+    lift += _strike(board, moment, [push for push, _ in pushes])
+    ends = tuple(_end(push, answer) for push, answer in pushes)
+    for one in (*lift, board.link.mend):
+        one()
+    board.watch.require_sound(moment)
+    found = tuple(_found(board.root, artifact) for artifact in artifacts)
+    missing = sent = 0
+    for artifact in artifacts:
+        lacking, before = missing_bytes(board.root, artifact), board.link.bytes_there
+        end = _end(*_start(board, artifact))
+        assert end == "accepted", (moment, artifact.manifest.label, end)
+        across = board.link.bytes_there - before
+        assert across <= lacking * 1.01 + _SPARE_BYTES, (moment, artifact.manifest.label, lacking, across)
+        missing, sent = missing + lacking, sent + across
+        board.watch.require(artifact.sha256, moment)
+    assert not left_over(board.root), (moment, left_over(board.root))
+    shutil.rmtree(folder)
+    return Played(moment, ends, found, missing, sent)
+
+
+def make_room(board: Board) -> None:
+    """Remove what is neither current nor previous, as `groupnl device prune --keep 0` does."""
+    process = _context.Process(target=_prune, args=(board.device, board.environment))
+    process.start()
+    process.join(_ENDS_WITHIN_S)
+    assert process.exitcode == 0, "a prune failed"
+
+
+def relabelled(artifact: Artifact, folder: Path, label: str) -> Artifact:
+    """The same files under another manifest, and so another artifact."""
+    target = folder / label
+    target.mkdir(parents=True)
+    for file in artifact.manifest.files:
+        os.link(artifact.directory / file.name, target / file.name)
+    (target / "manifest.json").write_bytes(replace(artifact.manifest, label=label).to_bytes())
+    return open_artifact(target)
+
+
+def missing_bytes(root: Path, artifact: Artifact) -> int:
+    """What a push has still to send: nothing of an artifact that is whole, else what no beginning of a part covers."""
+    if (root / "artifacts" / artifact.sha256 / "manifest.json").is_file():
+        return 0
+    missing = 0
+    for file in artifact.files:
+        part = root / "incoming" / artifact.sha256 / file.name
+        there = part.read_bytes() if part.is_file() else b""
+        whole = file.read_bytes()
+        missing += len(whole) - (len(there) if whole.startswith(there) else 0)
+    return missing
+
+
+def left_over(root: Path) -> list[str]:
+    """What no push needs any more: parts, half-removed folders, and agents that run."""
+    parts = [str(path.relative_to(root)) for path in (*root.glob("incoming/*"), *root.rglob("*.part"))]
+    return parts + [f"agent {agent.pid}" for agent in _agents(root)]
+
+
+def _found(root: Path, artifact: Artifact) -> str:
+    name = artifact.sha256
+    if (root / "artifacts" / name).is_dir():
+        verdicts = [word for word in ("refused", "accepted") if (root / word / f"{name}.json").is_file()]
+        return next(iter(verdicts), "whole")
+    return "part" if any(path.stat().st_size for path in (root / "incoming" / name).glob("*")) else "nothing"
+
+
+_context = multiprocessing.get_context("forkserver")
+_context.set_forkserver_preload(["tests.remote.kill_rig", "groupnl_deploy.deploy.push", "groupnl_deploy.remote.ssh"])
+
+_Push = tuple[BaseProcess, Connection]
+
+
+def _start(board: Board, artifact: Artifact) -> _Push:
+    ours, theirs = _context.Pipe(duplex=False)
+    process = _context.Process(target=_push, args=(board.device, artifact.directory, board.environment, theirs))
+    process.start()
+    theirs.close()
+    return process, ours
+
+
+def _start_all(board: Board, artifacts: Sequence[Artifact], starts_s: Sequence[float]) -> list[_Push]:
+    begun, pushes = time.monotonic(), []
+    for artifact, start_s in sorted(zip(artifacts, starts_s, strict=True), key=lambda pair: pair[1]):
+        time.sleep(max(0.0, begun + start_s - time.monotonic()))
+        pushes.append(_start(board, artifact))
+    return pushes
+
+
+def _push(device: Device, folder: Path, environment: dict[str, str], answer: Connection) -> None:
+    """A host's process: it has what it needs imported already."""
+    from groupnl_deploy.deploy.push import push_and_accept
+    from groupnl_deploy.errors import GroupNLError
+    from groupnl_deploy.remote.connect import connect
+
+    os.environ.update(environment)
+    try:
+        with connect(device) as transport:
+            answer.send(push_and_accept(transport, open_artifact(folder), wait_s=_ENDS_WITHIN_S / 2).acceptance.verdict)
+    except GroupNLError as error:
+        answer.send(f"{type(error).__name__}: {error.message}")
+
+
+def _prune(device: Device, environment: dict[str, str]) -> None:
+    from device_agent.messages.artifacts import Prune
+    from groupnl_deploy.remote.agent import open_agent
+    from groupnl_deploy.remote.connect import connect
+    from groupnl_deploy.remote.waiting import take_lock
+
+    os.environ.update(environment)
+    with connect(device) as transport, open_agent(transport) as agent:
+        take_lock(agent, device.name, "a prune", _ENDS_WITHIN_S / 2, lambda text: None)
+        agent.ask(Prune(device.name, 0))
+
+
+def _end(push: BaseProcess, answer: Connection) -> str:
+    said = "killed"
+    with suppress(EOFError):
+        assert answer.poll(_ENDS_WITHIN_S), "a push does not end"
+        said = answer.recv()
+    push.join(10)
+    return said
+
+
+def _strike(board: Board, moment: Moment, pushes: Sequence[BaseProcess]) -> list[Callable[[], None]]:
+    """Do it at its time; what has to be undone when the pushes have ended."""
+    chance = random.Random(moment.seed)
+    if moment.victim == "trial":
+        _await_trial(board.root, pushes)
+        time.sleep(chance.uniform(0, 0.3))
+    else:
+        time.sleep(moment.after_s)
+    if moment.victim == "host":
+        chance.choice(pushes).kill()
+    elif moment.victim in ("reset", "silent"):
+        board.link.cut(moment.victim)  # type: ignore[arg-type]
+    elif moment.victim == "disk":
+        return [board.limits["disk"](chance)]
+    elif moment.victim in ("agent", "trial", "sshd"):
+        for process in _victims(board, moment.victim):
+            with suppress(psutil.Error):
+                process.kill()
+    return []
+
+
+def _victims(board: Board, victim: str) -> list[psutil.Process]:
+    if victim == "sshd":
+        return psutil.Process(board.sshd_pid).children()
+    return [process for process in _agents(board.root) if ("trial" in _words(process)) == (victim == "trial")]
+
+
+def _await_trial(root: Path, pushes: Sequence[BaseProcess]) -> None:
+    deadline = time.monotonic() + _TRIAL_WITHIN_S
+    while time.monotonic() < deadline and any(push.is_alive() for push in pushes):
+        if any("trial" in _words(process) for process in _agents(root)):
+            return
+        time.sleep(0.03)
+
+
+def _agents(root: Path) -> list[psutil.Process]:
+    """Every process that runs a bundle of this device's, trials among them."""
+    return [
+        process for process in psutil.process_iter() if any(str(root / "agents") in word for word in _words(process))
+    ]
+
+
+def _words(process: psutil.Process) -> list[str]:
+    with suppress(psutil.Error):
+        return process.cmdline()
+    return []
