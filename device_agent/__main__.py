@@ -22,7 +22,7 @@ def main() -> None:
     # Told when a file is opened whose writers we look for (sweep.py); by itself the signal would end us.
     signal.signal(signal.SIGIO, signal.SIG_IGN)
     hold_agent(Path(sys.argv[0]))
-    Session(sys.stdin.buffer, stdout, _bundle_sha256()).serve()
+    Session(os.fdopen(0, "rb", closefd=False), stdout, _bundle_sha256()).serve()
 
 
 def _bundle_sha256() -> str:

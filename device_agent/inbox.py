@@ -8,21 +8,22 @@ import queue
 import re
 import threading
 from collections.abc import Callable, Iterator
-from typing import BinaryIO, Literal
+from io import BufferedIOBase
+from typing import Literal
 
 from device_agent.errors import UPDATE_BOTH, BadRequest
 
 PIECE_BYTES = 1 << 18
 """The most of a frame that is in one piece, however much the frame announces."""
 
-_WAITING_PIECES = 32
+_WAITING_PIECES = 64
 _SHOWN_BYTES = 20
 
 Kind = Literal["line", "piece", "last", "damage", "end"]
 Item = tuple[Kind, bytes]
 
 
-def read_items(stream: BinaryIO) -> Iterator[Item]:
+def read_items(stream: BufferedIOBase) -> Iterator[Item]:
     """A stream's lines, and its frames in pieces, with a "last" behind them.
 
     Ends with the stream, also in the middle of a frame, and behind a header that is none ("damage"): what follows that
@@ -39,7 +40,7 @@ def read_items(stream: BinaryIO) -> Iterator[Item]:
         if left_bytes == 0:
             yield "last", b""
         while left_bytes:
-            piece = stream.read(min(left_bytes, PIECE_BYTES))
+            piece = stream.read1(min(left_bytes, PIECE_BYTES))  # what is there: a link may break before there is more
             if not piece:
                 return
             left_bytes -= len(piece)
@@ -52,13 +53,17 @@ def _frame_bytes(header: bytes) -> int | None:
 
 
 class Inbox:
-    """The lines and bytes of stdin for whoever answers. `ended` is called by the reading thread when stdin has."""
+    """The lines and bytes of stdin for whoever answers. `ended` is called by the reading thread when stdin has.
 
-    def __init__(self, stdin: BinaryIO, ended: Callable[[], None]) -> None:
+    `is_garbled` says that what was taken last is the last that can be told apart.
+    """
+
+    def __init__(self, stdin: BufferedIOBase, ended: Callable[[], None]) -> None:
         self._items: queue.SimpleQueue[Item] = queue.SimpleQueue()
         self._room = threading.Semaphore(_WAITING_PIECES)
         self._stdin, self._ended = stdin, ended
         self._skips_bytes = False
+        self.is_garbled = False
 
     def start(self) -> None:
         """Begin to read."""
@@ -74,8 +79,6 @@ class Inbox:
             if kind == "line":
                 self._skips_bytes = False
                 return data
-            if kind == "damage":
-                raise BadRequest(f"A frame began with {data!r}, which is no length.", UPDATE_BOTH)
             if kind != "end" and not self._skips_bytes:
                 self._skips_bytes = True
                 raise BadRequest("Bytes came that no request had announced.", UPDATE_BOTH)
@@ -99,6 +102,9 @@ class Inbox:
         item = self._items.get()
         if item[0] == "piece":
             self._room.release()
+        if item[0] == "damage":
+            self.is_garbled = True
+            raise BadRequest(f"A frame began with {item[1]!r}, which is no length.", UPDATE_BOTH)
         return item
 
     def _read(self) -> None:
@@ -107,6 +113,8 @@ class Inbox:
                 if item[0] == "piece":
                     self._room.acquire()
                 self._items.put(item)
+            while self._stdin.read(PIECE_BYTES):  # behind damage: the host is to hear of it, and may have sent more
+                pass
         finally:  # also where the read fails, as on a socket that a killed server left unread
             self._items.put(("end", b""))
             self._ended()

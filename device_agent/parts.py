@@ -7,6 +7,7 @@ wrong with it.
 
 import hashlib
 import os
+import shutil
 import stat
 from collections.abc import Iterable
 from contextlib import suppress
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from device_agent.errors import UPDATE_BOTH, BadRequest, DigestMismatch
 from device_agent.manifest import FileDigest
+from device_agent.messages.push import Mark
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -24,22 +26,20 @@ _READ_BYTES = 1 << 18
 
 
 class Part:
-    """One file of a push, below the push's own folder, at the path that it will keep."""
+    """One file of a push, below the push's own folder, at the path that it will keep.
+
+    `marks` are the beginnings that are here, the shortest first.
+    """
 
     def __init__(self, path: Path, file: FileDigest) -> None:
         self._path, self._file = path, file
-        self._begun: dict[int, _Hash] = {0: hashlib.sha256()}
+        self._begun: dict[int, _Hash] = {0: hashlib.sha256()} | _look(path, file.bytes)
+        self.marks = tuple(Mark(length, state.hexdigest()) for length, state in self._begun.items() if length)
 
-    def look(self) -> tuple[tuple[int, str], ...]:
-        """Length and SHA-256 of each beginning that is here, the shortest first. What is no file makes way."""
-        try:
-            if not stat.S_ISREG(self._path.lstat().st_mode):
-                self._path.unlink()
-            with self._path.open("rb") as stream:
-                self._begun |= _marks(stream, self._file.bytes)
-        except FileNotFoundError:
-            pass
-        return tuple((length, state.hexdigest()) for length, state in self._begun.items() if length)
+    @property
+    def missing_bytes(self) -> int:
+        """What is to come, at least."""
+        return self._file.bytes - max(self._begun)
 
     def receive(self, offset_bytes: int, pieces: Iterable[bytes]) -> None:
         """Write what arrives behind one of the beginnings; what lay there is cut off.
@@ -75,18 +75,33 @@ class Part:
             self._path.unlink()
 
 
-def _marks(stream: BinaryIO, most_bytes: int) -> "dict[int, _Hash]":
-    """The states of the digest at each mark and at the end, of no more than so many bytes."""
+def _look(path: Path, most_bytes: int) -> "dict[int, _Hash]":
+    """The states of the digest at each mark and at the end, of no more than so many bytes.
+
+    What is behind those is cut off. What is no file makes way: a link would lead elsewhere, and a pipe be waited for.
+    """
     found: dict[int, _Hash] = {}
+    if os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
+        _remove(path)
+    if not path.exists():
+        return found
+    if path.stat().st_size > most_bytes:
+        os.truncate(path, most_bytes)
     digest, length = hashlib.sha256(), 0
-    while piece := stream.read(min(_READ_BYTES, most_bytes - length)):
-        digest.update(piece)
-        length += len(piece)
-        if length % MARK_BYTES == 0:
-            found[length] = digest.copy()
-    if length:
-        found[length] = digest
-    return found
+    with path.open("rb") as stream:
+        while piece := stream.read(_READ_BYTES):
+            digest.update(piece)
+            length += len(piece)
+            if length % MARK_BYTES == 0:
+                found[length] = digest.copy()
+    return found | ({length: digest} if length else {})
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 def _write(stream: BinaryIO, piece: bytes) -> None:

@@ -20,11 +20,12 @@ from pathlib import Path
 from device_agent import durable, ledger
 from device_agent.artifact import open_artifact
 from device_agent.collect import collect
+from device_agent.disk import require_room
 from device_agent.errors import UPDATE_BOTH, BadRequest, DigestMismatch
 from device_agent.lock import DeviceLock
 from device_agent.manifest import MANIFEST_FILE, ArtifactManifest
 from device_agent.messages.ledger import Deployment
-from device_agent.messages.push import CommitPush, Held, Mark, OpenPush, PushOpened, SendFile
+from device_agent.messages.push import CommitPush, Held, OpenPush, PushOpened, SendFile
 from device_agent.native_store import place, place_loader
 from device_agent.parts import Part
 from device_agent.sweep import sweep
@@ -92,13 +93,15 @@ class Push:
         """What the host is told: where the files go and what of them is here already."""
         if self.incoming is None:
             return PushOpened(None)
-        looked = ((name, part.look()) for name, part in self.parts.items())
-        held = (Held(name, tuple(Mark(*mark) for mark in marks)) for name, marks in looked if marks)
+        held = (Held(name, part.marks) for name, part in self.parts.items() if part.marks)
         return PushOpened(self.incoming.relative_to(root).as_posix(), tuple(held))
 
 
 def open_push(root: Path, agent: Path, request: OpenPush) -> Push:
-    """Make room, and the folder of what is pushed unless there is nothing to send."""
+    """Make room, and the folder of what is pushed unless there is nothing to send.
+
+    Raises `DiskRefused` where what is missing has no room.
+    """
     sweep(root, agent)
     try:
         manifest = open_artifact(_final(root, request.manifest_sha256), request.manifest_sha256)
@@ -107,8 +110,9 @@ def open_push(root: Path, agent: Path, request: OpenPush) -> Push:
         incoming = root / "incoming" / request.manifest_sha256
         if os.path.lexists(incoming) and (incoming.is_symlink() or not incoming.is_dir()):
             incoming.unlink()
-        incoming.mkdir(parents=True, exist_ok=True)
         parts = {file.name: Part(incoming / file.name, file) for file in request.files}
+        require_room(root, [part.missing_bytes for part in parts.values()])
+        incoming.mkdir(parents=True, exist_ok=True)
         return Push(request.manifest_sha256, None, incoming, parts)
 
 

@@ -5,14 +5,14 @@ also in the middle of a benchmark: nobody is left to read the result, and a boar
 Only a commit that has begun is finished, and what has arrived of a file is written.
 """
 
-import errno
 import os
 import platform
 import sys
+from io import BufferedIOBase
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
-from device_agent import ledger
+from device_agent import disk, ledger
 from device_agent.accepting import Accepting
 from device_agent.backend_table import backend_for
 from device_agent.collect import prune
@@ -48,7 +48,7 @@ class Session:
     `agent_sha256` is the digest of the bundle this code runs from, `root` the folder that holds all that is ours.
     """
 
-    def __init__(self, stdin: BinaryIO, stdout: BinaryIO, agent_sha256: str) -> None:
+    def __init__(self, stdin: BufferedIOBase, stdout: BinaryIO, agent_sha256: str) -> None:
         self.inbox = Inbox(stdin, self._leave)
         self._stdout, self.agent_sha256 = stdout, agent_sha256
         self._bundle = bundle = Path(sys.argv[0]).absolute()
@@ -64,6 +64,8 @@ class Session:
         self.send(Hello(WIRE_VERSION, self.agent_sha256, platform.python_version(), machine, str(self.root)))
         while True:
             self.send(self._answer())
+            if self.inbox.is_garbled:
+                self._leave()
 
     def send(self, message: Message) -> None:
         """Write one line and flush it."""
@@ -135,28 +137,17 @@ class Session:
             return answer
         except Exception as error:  # whatever it is, the host must hear of it
             self.inbox.skip_bytes()
-            return _fault(error)
+            return _fault(error, self.root)
 
 
-def _fault(error: Exception) -> AgentFault:
+def _fault(error: Exception, root: Path) -> AgentFault:
     if isinstance(error, StrictError):
         return AgentFault("bad_request", f"The agent did not understand: {error}.", UPDATE_BOTH)
+    if isinstance(error, OSError) and error.errno is not None:  # a library that does not load has none
+        error = disk.refusal(error, root)
     if isinstance(error, AgentError):
         return AgentFault(error.code, error.message, error.remedy)
     if isinstance(error, MemoryError):
         return AgentFault("backend_failed", "The device ran out of memory.", "Use a smaller model.")
-    if isinstance(error, OSError) and error.errno is not None:  # a library that does not load has none
-        return _disk_fault(error)
     text = f"The agent failed: {type(error).__name__}: {error}."
     return AgentFault("internal", text, "Please report this with the command that led here.")
-
-
-def _disk_fault(error: OSError) -> AgentFault:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return AgentFault("disk_full", f"The disk there is full ({error}).", "Free some space there, then try again.")
-    remedy = "See to that file or folder there, then try again."
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        remedy = "Check there who owns that file or folder and whether its disk is read-only."
-    elif error.errno == errno.EXDEV:
-        remedy = "Link the whole folder there to the other disk, not one of those in it."
-    return AgentFault("storage", f"The disk there refused: {error}.", remedy)

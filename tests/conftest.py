@@ -281,3 +281,25 @@ def _has_ipv6() -> bool:
     except OSError:
         return False
     return True
+
+
+@pytest.fixture
+def mounted(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+    """Makes a small file system with these options; its folder."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root to mount a small file system")
+    made: list[Path] = []
+
+    def mount(options: str) -> Path:
+        folder = tmp_path / f"small-{len(made)}"
+        folder.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            pytest.skip(f"this root may not mount: {done.stderr.strip()}")
+        made.append(folder)
+        return folder
+
+    yield mount
+    for folder in made:
+        subprocess.run(["umount", "-l", str(folder)], check=True)

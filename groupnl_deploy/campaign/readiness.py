@@ -13,6 +13,7 @@ from device_agent.backend_table import BACKENDS
 from device_agent.manifest import NativeModel, NativeOperators
 from device_agent.messages.board import Probe
 from device_agent.packages import install_remedy
+from device_agent.sizes import size_text
 from exporters.native.operators import DOMAIN, VERSION
 from exporters.targets import TARGETS
 from exporters.targets.base import Target
@@ -25,7 +26,7 @@ from groupnl_deploy.remote.agent import open_agent
 from groupnl_deploy.remote.connect import connect
 from groupnl_deploy.remote.device import Device
 from groupnl_deploy.remote.python import MARK, ask_python
-from groupnl_deploy.remote.transport import Transport, size_text
+from groupnl_deploy.remote.transport import Transport
 
 _FLOAT_BYTES = 4
 # In copies of the weights: a checkpoint has them once and twice again in the training's state, which lies there twice

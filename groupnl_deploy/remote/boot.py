@@ -10,6 +10,7 @@ import json
 import os
 from dataclasses import dataclass
 
+from device_agent.sizes import size_text
 from groupnl_deploy.errors import DeviceFault, DeviceUnreachable, DiskFull, GroupNLError, VerificationFailed
 from groupnl_deploy.remote.bundle import AgentBundle
 from groupnl_deploy.remote.python import naming_python
@@ -18,6 +19,15 @@ from groupnl_deploy.remote.transport import Transport
 MARK = b"groupnl-boot "
 BUNDLE_FOLLOWS = b"groupnl-bundle"
 OLDEST_PYTHON = (3, 11)
+
+_OWNER = "Check there that it is the user's own, or add the device again with another --root."
+_NO_FOLDER = "It has to be a folder: see there what lies in its place, such as a link to nowhere."
+_REMEDIES = {
+    errno.EEXIST: _NO_FOLDER,
+    errno.ENOTDIR: _NO_FOLDER,
+    errno.EROFS: "`findmnt -T FOLDER` shows there what is mounted so; `sudo mount -o remount,rw` makes it writable, "
+    "unless the card is damaged. Or add the device again with a --root on another disk.",
+}
 
 # Python 2.7 has to get as far as telling its version. The lock on the bundle is what `device_agent.sweep` asks for, so
 # that no other version's push removes it between the look and the start: the agent inherits it.
@@ -84,7 +94,12 @@ try:
             say("damaged")
             sys.exit(1)
 except OSError as error:
-    say("disk", str(error.errno or 0))
+    place = root
+    while not os.path.isdir(place):
+        place = os.path.dirname(place)
+    room = os.statvfs(place)
+    inodes = room.f_favail if room.f_files else -1
+    say("disk", str(error.errno or 0), str(room.f_bavail * room.f_frsize), str(inodes))
     sys.exit(1)
 os.execv(sys.executable, [sys.executable, bundle])
 """
@@ -115,7 +130,7 @@ def read_answer(line: bytes, transport: Transport, python: str) -> Booted | None
     if kind == "python":
         raise _too_old(transport.name, python, words[0])
     if kind == "disk":
-        raise _disk_refused(transport, int(words[0]))
+        raise _disk_refused(transport, *map(int, words))
     if kind == "damaged":
         raise VerificationFailed(
             f"The agent arrived damaged on {transport.name}.", "Push again; check the device's disk if it persists."
@@ -131,10 +146,12 @@ def _too_old(device: str, python: str, version: str) -> DeviceUnreachable:
     )
 
 
-def _disk_refused(transport: Transport, number: int) -> GroupNLError:
-    what = f"The folder {transport.root} on {transport.name} cannot be used: {os.strerror(number).lower()}."
+def _disk_refused(transport: Transport, number: int, free_bytes: int, free_inodes: int) -> GroupNLError:
+    what = f"The folder {transport.root} on {transport.name} cannot take the agent: {os.strerror(number).lower()}"
     if number in (errno.ENOSPC, errno.EDQUOT):
-        return DiskFull(what, "Free some space there (`df -h` and `df -i` tell of which kind), then try again.")
-    if number in (errno.EEXIST, errno.ENOTDIR):
-        return DeviceFault(what, "It has to be a folder: see there what lies in its place, such as a link to nowhere.")
-    return DeviceFault(what, "Check there that it is the user's own and that its file system can be written to.")
+        free = "no inodes" if free_inodes == 0 else size_text(free_bytes)
+        return DiskFull(
+            f"{what}; {free} are free.",
+            f"Free some there, then try again: `df {'-i' if free_inodes == 0 else '-h'}` shows what each disk has.",
+        )
+    return DeviceFault(f"{what}.", _REMEDIES.get(number, _OWNER))

@@ -210,6 +210,7 @@ def fault_error(fault: AgentFault, device_name: str) -> GroupNLError:
         "digest_mismatch": VerificationFailed,
         "bad_request": UsageError,
         "disk_full": DiskFull,
+        "no_inodes": DiskFull,
         "busy": DeviceBusy,
         "native_damaged": VerificationFailed,
         "native_no_library": NoNativeLibrary,

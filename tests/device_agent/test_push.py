@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from device_agent import ledger
+from device_agent import disk, ledger
 from device_agent.manifest import FileDigest
 from device_agent.messages.ledger import Deployment
 from device_agent.messages.push import CommitPush, OpenPush, PushFile
 from device_agent.push import Push, commit_push, open_push
-from device_agent.session import _disk_fault
 from exporters.artifact import Artifact, open_artifact
 
 AGENT = "f" * 64
@@ -71,11 +70,12 @@ def test_a_name_that_cannot_be_given_leaves_the_files_for_a_later_try(tmp_path: 
         (errno.ENOSPC, "disk_full", "Free some space"),
         (errno.EDQUOT, "disk_full", "Free some space"),
         (errno.EACCES, "storage", "who owns"),
-        (errno.EROFS, "storage", "read-only"),
+        (errno.EROFS, "read_only", "remount,rw"),
         (errno.EXDEV, "storage", "Link the whole folder"),
         (errno.EISDIR, "storage", "See to that file or folder"),
     ],
 )
 def test_each_refusal_of_a_disk_has_a_remedy_of_its_own(number: int, code: str, remedy: str) -> None:
-    fault = _disk_fault(OSError(number, os.strerror(number), "/there"))
-    assert fault.code == code and "/there" in fault.message and remedy in fault.remedy
+    fault = disk.refusal(OSError(number, os.strerror(number), "/there"), Path("/"))
+    assert fault.code == code and remedy in fault.remedy
+    assert code == "read_only" or "/there" in fault.message

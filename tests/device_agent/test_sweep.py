@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from device_agent.sweep import hold_agent, sweep
@@ -42,6 +43,25 @@ def test_a_part_that_is_written_and_an_agent_that_runs_stay(tmp_path: Path) -> N
     writer.wait()
     sweep(tmp_path, mine)
     assert agents(tmp_path) == []
+
+
+def test_an_upload_stays_for_a_day_and_goes_at_once_in_a_prune(tmp_path: Path) -> None:
+    """By the newest of its times, whichever way the clock was set meanwhile."""
+    day_s, now_s = 86_400, time.time()
+    ages = {"a": 0, "b": day_s - 60, "c": day_s + 60, "d": -day_s - 60, "e": now_s}  # the last by a board in 1970
+    for letter, age_s in ages.items():
+        folder = tmp_path / "incoming" / (letter * 64)
+        folder.mkdir(parents=True)
+        (folder / "model.onnx").write_text("x")
+        for path in (folder / "model.onnx", folder):
+            os.utime(path, (now_s - age_s, now_s - age_s))
+    os.utime(tmp_path / "incoming" / ("b" * 64), (0, 0))
+    for name in ("f" * 64, f"{'a' * 64}.damaged"):
+        (tmp_path / "incoming" / name).write_text("no folder of an artifact")
+    sweep(tmp_path, tmp_path / "agents" / "mine.pyz")
+    assert sorted(path.name[:2] for path in (tmp_path / "incoming").iterdir()) == ["aa", "bb"]
+    sweep(tmp_path, tmp_path / "agents" / "mine.pyz", kept_s=0)
+    assert list((tmp_path / "incoming").iterdir()) == []
 
 
 def test_links_are_not_followed(tmp_path: Path) -> None:
