@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from device_agent.sizes import size_text
 from device_agent.strict import to_dict
 from groupnl_deploy.cli import console
 from groupnl_deploy.cli.exits import guarded
@@ -16,7 +17,6 @@ from groupnl_deploy.deploy.inventory import add_device
 from groupnl_deploy.deploy.pinning import Confirm, Question
 from groupnl_deploy.errors import GroupNLError, UsageError
 from groupnl_deploy.remote.device import Device, TransportWord
-from groupnl_deploy.remote.transport import size_text
 from groupnl_deploy.words import command_line, known_word
 
 _TRANSPORTS: tuple[TransportWord, ...] = ("auto", "ssh", "openssh")

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from device_agent.messages.board import SINCE_BOOT, throttled_by
+from device_agent.sizes import size_text
 from groupnl_deploy.deploy.examined import Examined, Finding
-from groupnl_deploy.remote.transport import size_text
 
 _DAY_S = 86_400.0
 _CLOCK_S = 120.0  # what time servers and two people's watches are apart never is so much

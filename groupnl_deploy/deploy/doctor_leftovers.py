@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from device_agent.sizes import size_text
 from groupnl_deploy.deploy.examined import Examined, Finding
-from groupnl_deploy.remote.transport import size_text
 
 _LONG_S = 3600.0  # no benchmark takes so long
 _DAY_S = 86_400.0  # what the next push removes is older

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from device_agent.sizes import size_text
 from groupnl_deploy.deploy.examined import Examined, Finding, Severity
-from groupnl_deploy.remote.transport import size_text
 from groupnl_deploy.words import command_line
 
 _LEAST_BYTES = 2_000_000  # the agent, a ledger's line, a benchmark's raw latencies
