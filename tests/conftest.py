@@ -79,6 +79,7 @@ class OpenSshServer:
         """A device on this server with a root folder of its own; any field can be given."""
         root = self.folder / "roots" / f"{name}-{time.monotonic_ns()}"
         fields: dict[str, Any] = {
+            "transport": "ssh",
             "host": self.host,
             "user": self.user,
             "port": self.port,
@@ -86,7 +87,7 @@ class OpenSshServer:
             "python": sys.executable,
             "root": str(root),
         }
-        return Device(name, "ssh", **(fields | changes))
+        return Device(name, **(fields | changes))
 
     @property
     def known_name(self) -> str:

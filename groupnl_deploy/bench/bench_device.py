@@ -57,7 +57,7 @@ def bench_device(
     device, wanted = get_device(device_name), _artifact_id(artifact)
     _require_possible(backend, settings, plan, out)
     folder = None if artifact is None or not (Path(artifact) / MANIFEST_FILE).is_file() else Path(artifact)
-    with connect(device) as transport, ExitStack() as running:
+    with connect(device, reporter.note) as transport, ExitStack() as running:
         agent = running.enter_context(open_agent(transport))
         if folder is not None and _push_if_missing(
             agent, device.name, folder, wanted, wait_s, reporter, computes=BACKENDS[backend].computes

@@ -94,7 +94,7 @@ def native(
     from groupnl_deploy.remote.agent import open_agent
     from groupnl_deploy.remote.connect import connect
 
-    with connect(device) as transport, open_agent(transport) as agent:
+    with connect(device, console.say) as transport, open_agent(transport) as agent:
         found = native_paths(device.name, agent, artifact)
     if json:
         console.show_json({"schema_version": 1, "native": {**to_dict(found), "program": found.program}})

@@ -98,7 +98,7 @@ def _agent(name: str) -> "Iterator[AgentClient]":
     from groupnl_deploy.remote.agent import open_agent
     from groupnl_deploy.remote.connect import connect
 
-    with connect(device) as transport, open_agent(transport) as agent:
+    with connect(device, console.say) as transport, open_agent(transport) as agent:
         yield agent
 
 

@@ -46,7 +46,8 @@ def deploy_artifact(
     require_is(artifact_dir, "artifact")
     artifact, device = open_artifact(artifact_dir), get_device(device_name)
     _note_all(reporter, require_artifact(artifact, checkpoint))
-    with connect(device) as transport, reporter.task(f"push {artifact.manifest.label} to {device.name}") as task:
+    told = f"push {artifact.manifest.label} to {device.name}"
+    with connect(device, reporter.note) as transport, reporter.task(told) as task:
         return push_and_accept(
             transport,
             artifact,

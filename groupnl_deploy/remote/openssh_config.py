@@ -46,7 +46,7 @@ def ask_client(client: str, device: Device) -> HostConfig:
     """
     try:
         answer = subprocess.run(
-            [client, "-G", *_options(device), "--", device.host or ""],
+            [client, "-G", *device_options(device.user, device.port, device.identity), "--", device.host or ""],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=_TIMEOUT_S,
@@ -126,9 +126,9 @@ class Tokens:
         }
 
 
-def _options(device: Device) -> list[str]:
-    """What the device itself says, as options: they count before any file."""
-    given = (("-l", device.user), ("-p", device.port), ("-i", device.identity and Path(device.identity).expanduser()))
+def device_options(user: str | None, port: int | None, identity: str | Path | None) -> list[str]:
+    """What a device itself says, as options of the client: they count before any file."""
+    given = (("-l", user), ("-p", port), ("-i", identity and Path(identity).expanduser()))
     return [word for option, value in given if value for word in (option, str(value))]
 
 

@@ -40,10 +40,16 @@ _LAUNCH = (
 class Channel(Protocol):
     """What a process needs of a channel; paramiko's has it."""
 
-    closed: bool
-    eof_received: int
     exit_status: int
     status_event: Event
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing comes any more."""
+
+    @property
+    def eof_received(self) -> int:
+        """Whether the server told of the end of stdout."""
 
     def settimeout(self, timeout: float | None) -> None:
         """For the next receive or send."""
@@ -78,6 +84,12 @@ class Link(Protocol):
 
     def start(self, command: str) -> Channel:
         """Run a command line of the remote shell in a channel of its own."""
+
+    def failure(self) -> DeviceUnreachable:
+        """Why no channel could be opened."""
+
+    def close(self) -> None:
+        """Disconnect."""
 
 
 class SshProcess:
@@ -200,6 +212,8 @@ class SshProcess:
         except DeviceUnavailable as error:
             if self._link.alive and isinstance(error.__cause__, TimeoutError):
                 raise refusals.start_up_file(self._link.target, _START_TIMEOUT_S) from error
+            if self._link.alive and self._channel.closed:
+                raise self._link.failure() from error
             raise
 
     def _receive(self, deadline: float) -> bytes:

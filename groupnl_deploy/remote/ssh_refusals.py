@@ -189,6 +189,14 @@ def proxy_ended(target: SshTarget, exit_code: int) -> DeviceUnavailable:
     )
 
 
+def client_ended(target: SshTarget, words: str) -> DeviceUnavailable:
+    """OpenSSH's client gave up for a reason that we know nothing of."""
+    return DeviceUnavailable(
+        f"OpenSSH's client does not connect to {target}: “{words}”.",
+        f"Mend what it says until `{target.ssh_command} true` works without a question, then try again.",
+    )
+
+
 def handshake_broken(target: SshTarget) -> DeviceUnavailable:
     """The server greeted, and the connection ended before keys were agreed on."""
     return DeviceUnavailable(

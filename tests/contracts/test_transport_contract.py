@@ -26,12 +26,15 @@ _IGNORES_STDIN = (
 )
 
 
-@pytest.fixture(params=["local", pytest.param("ssh", marks=pytest.mark.sshd)])
+_SSH = [pytest.param(word, marks=pytest.mark.sshd) for word in ("ssh", "openssh")]
+
+
+@pytest.fixture(params=["local", *_SSH])
 def device(request: pytest.FixtureRequest, tmp_path: Path) -> Device:
     if request.param == "local":
         return Device("local", "local", python=sys.executable, root=str(tmp_path / "device root"))
     sshd = request.getfixturevalue("sshd")
-    return sshd.device(root=str(tmp_path / "device root"))
+    return sshd.device(transport=request.param, root=str(tmp_path / "device root"))
 
 
 @pytest.fixture

@@ -22,7 +22,9 @@ import pytest
 from groupnl_deploy.errors import DeviceUnavailable, DeviceUnreachable
 from groupnl_deploy.remote import ssh_process
 from groupnl_deploy.remote.connect import connect
-from groupnl_deploy.remote.ssh import SshTransport
+from groupnl_deploy.remote.ssh import ParamikoLink
+from groupnl_deploy.remote.ssh_target import find
+from groupnl_deploy.remote.ssh_transport import SshTransport
 
 pytestmark = pytest.mark.sshd
 
@@ -30,8 +32,8 @@ _ECHO = "import sys\nfor line in sys.stdin.buffer: sys.stdout.buffer.write(line)
 
 
 def test_the_socket_sends_at_once_and_notices_a_dead_link(sshd: Any) -> None:
-    with SshTransport(sshd.device()) as transport:
-        sock = transport._link.transport.sock
+    with contextlib.closing(ParamikoLink(find(sshd.device()))) as link:
+        sock = link._transport.sock
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
         if hasattr(socket, "TCP_USER_TIMEOUT"):
             assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 10_000
@@ -90,12 +92,13 @@ def test_a_server_that_dies_is_noticed_at_once(sshd: Any, verb: str) -> None:
 
 
 def test_a_server_whose_sessions_are_all_taken(sshd: Any) -> None:
-    with SshTransport(sshd.device()) as transport:
+    link = ParamikoLink(find(sshd.device()))
+    with SshTransport(sshd.device(), link) as transport:
         taken = []
         for _ in range(3):
             with contextlib.suppress(paramiko.ChannelException):
                 while True:
-                    taken.append(transport._link.transport.open_session())
+                    taken.append(link._transport.open_session())
             time.sleep(0.1)
         assert len(taken) == 50  # MaxSessions
         for use in (lambda: transport.run(["true"]), lambda: transport.spawn(["true"])):
