@@ -164,8 +164,11 @@ def _put(files: dict[Path, bytes]) -> None:
 def _require_cache(compiler: Compiler, keeps: bool) -> None:
     """Try to write to the folders of the cache that a build needs, before it takes its minute. Raises `OSError`."""
     for folder in [*([kept()] if keeps else []), *([kept() / "zig"] if compiler.is_zig else [])]:
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=folder).close()
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(folder)) from error
 
 
 def _targets(word: str) -> list[Target]:

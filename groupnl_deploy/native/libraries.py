@@ -6,9 +6,11 @@ in the cache folder (`groupnl_deploy.places`), under a digest of sources, compil
 
 import errno
 import platform
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,8 +37,10 @@ class LibraryFile:
 
     @property
     def is_whole(self) -> bool:
-        """Whether its bytes are those that were built."""
-        return self.path.is_file() and file_sha256(self.path) == self.record.sha256
+        """Whether its bytes are those that were built, and can be read."""
+        with suppress(OSError):
+            return self.path.is_file() and file_sha256(self.path) == self.record.sha256
+        return False
 
 
 def libraries() -> tuple[LibraryFile, ...]:
@@ -91,20 +95,20 @@ def _of_the_wheel(system: str, machine: str) -> LibraryFile:
         )
     if not found[0].is_whole:
         raise VerificationFailed(
-            f"{found[0].path} was altered: its SHA-256 is not the recorded one.",
+            f"{found[0].path} was altered, or cannot be read: its SHA-256 is not the recorded one.",
             "Install groupnl-deploy again (python -m pip install --force-reinstall --no-deps …).",
         )
     return found[0]
 
 
 def _recorded(folder: Path) -> Iterator[LibraryFile]:
-    """What lies in a folder with a record that can be read."""
-    for path in sorted(folder.glob("*.json")):
-        try:
-            record = from_json(NativeLibrary, path.read_bytes())
-        except (OSError, StrictError):
-            continue
-        yield from (LibraryFile(record, file) for file in sorted(path.parent.glob(f"{path.stem}.*")) if file != path)
+    """What lies in a folder with a record that can be read; nothing where nobody may look."""
+    with suppress(OSError):
+        for path in sorted(folder.glob("*.json")):
+            with suppress(OSError, StrictError):
+                record = from_json(NativeLibrary, path.read_bytes())
+                files = sorted(path.parent.glob(f"{path.stem}.*"))
+                yield from (LibraryFile(record, file) for file in files if file != path)
 
 
 def _kept(folders: tuple[Path, ...]) -> LibraryFile | None:
@@ -137,6 +141,8 @@ def _not_built(target: str, done: "subprocess.CompletedProcess[str]") -> GroupNL
     said = done.stderr.strip().splitlines()
     if any("No space left" in line or "NoSpaceLeft" in line for line in said):
         return not_kept(cache_dir() / "native", OSError(errno.ENOSPC, "No space left on device"))
+    if refused := re.fullmatch(r"Cannot write (.*): (.*)\.", said[-2] if len(said) >= 2 else ""):
+        return not_kept(Path(refused[1]), OSError(errno.EACCES, refused[2]))
     if done.returncode == 1 and len(said) >= 2 and not said[-2].startswith(" "):
         return NoNativeLibrary(said[-2], f"{said[-1].rstrip('.')}; or {_WITHOUT}.")
     return NoNativeLibrary(

@@ -161,6 +161,36 @@ def test_a_cache_that_cannot_be_written_names_the_variable_that_moves_it(
     assert host_library(Said()).path.is_relative_to(tmp_path / "elsewhere")
 
 
+_ASK = """
+import pathlib, sys
+from groupnl_deploy.native import libraries as room
+from groupnl_deploy.progress import Silence
+room._SOURCES = pathlib.Path(sys.argv[1])
+assert room.libraries() == ()
+try:
+    room.host_library(Silence())
+except Exception as error:
+    print(type(error).__name__, error.exit_code, error.message, error.remedy)
+"""
+
+
+@pytest.mark.parametrize("rights", [0o000, 0o555], ids=["no rights", "read-only"])
+def test_a_cache_without_rights_is_no_library_and_cannot_be_written(checkout: Path, rights: int) -> None:
+    """A lock of an earlier build may lie there; root gives up what lets it write everywhere."""
+    kept = cache_dir() / "native"
+    kept.mkdir(parents=True)
+    (kept / "lock").touch()
+    kept.chmod(rights)
+    as_user = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
+    command = [*as_user, sys.executable, "-c", _ASK, str(checkout / "native")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    kept.chmod(0o755)
+    assert done.stdout.startswith(
+        f"CacheNotWritable 2 The library of native operators is built once and kept, and {kept}"
+    )
+    assert "permission denied. Give yourself the permission" in done.stdout, done.stderr
+
+
 @pytest.mark.root
 @pytest.mark.parametrize("kilobytes", [4, pytest.param(8, marks=pytest.mark.slow)])
 def test_a_full_cache(checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kilobytes: int) -> None:
