@@ -132,7 +132,7 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> Exported:
 
 
 def _export_untrained(folder: Path) -> None:
-    spec = ModelSpec("resnet18_cifar", ConvSpec.preset("groupnl"), width=0.125)
+    spec = ModelSpec("vgg11_cifar", ConvSpec.preset("groupnl"), width=0.125)
     save_checkpoint(folder / "net", *initialise_checkpoint(spec))
     for format in ("onnx", "torch"):
         export_checkpoint(folder / "net", folder / f"net-{format}", format)

@@ -112,7 +112,7 @@ def test_below_the_table_stand_gradient_traffic_and_the_frozen_count() -> None:
 
 
 def test_a_checkpoint_and_an_artifact_are_shown_as_they_are(untrained) -> None:
-    named = document("resnet18_cifar", "--conv", "groupnl", "--width", 0.125)
+    named = document("vgg11_cifar", "--conv", "groupnl", "--width", 0.125)
     for folder in (untrained.checkpoint, untrained.onnx.directory, untrained.torch.directory):
         data = document(folder)
         assert data["total"] == named["total"] and data["model"] == named["model"]

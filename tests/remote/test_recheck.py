@@ -142,7 +142,7 @@ def test_the_eager_networks_weights_are_the_checkpoints_to_the_bit(untrained, tm
     assert require_artifact(artifact, untrained.checkpoint) == ()
     path = artifact.directory / "model.safetensors"
     state = safetensors.torch.load_file(path)
-    state["fc.bias"][0] += 1
+    state["classifier.bias"][0] += 1
     safetensors.torch.save_file(state, path)
     files = tuple(ArtifactFile.in_role(file.role, artifact.path(file.role)) for file in artifact.manifest.files)
     with pytest.raises(VerificationFailed, match="its weights are not its checkpoint's"):
@@ -150,7 +150,7 @@ def test_the_eager_networks_weights_are_the_checkpoints_to_the_bit(untrained, tm
 
 
 def test_another_graph_with_its_digest_is_refused(untrained_copy, tmp_path) -> None:
-    other = model_spec("resnet18_cifar", "groupnl", width=0.125, num_classes=3)
+    other = model_spec("vgg11_cifar", "groupnl", width=0.125, num_classes=3)
     import_folder(tmp_path, other)
     export_checkpoint(tmp_path / "other", tmp_path / "other-onnx", "onnx", ExportOptions("none"))
     data = (tmp_path / "other-onnx" / "model.onnx").read_bytes()
@@ -181,7 +181,7 @@ def test_an_untrained_network_is_known_by_its_answers_where_its_checkpoint_is_aw
 
 
 def test_what_nobody_can_check_is_said(tmp_path, monkeypatch) -> None:
-    spec = model_spec("resnet18_cifar", "groupnl", width=0.125)
+    spec = model_spec("vgg11_cifar", "groupnl", width=0.125)
     import_folder(tmp_path, spec)
     export_checkpoint(tmp_path / "other", tmp_path / "far" / "away" / "net", "onnx", ExportOptions("none"))
     artifact = open_artifact(tmp_path / "far" / "away" / "net")
@@ -197,7 +197,7 @@ def test_what_nobody_can_check_is_said(tmp_path, monkeypatch) -> None:
 
 
 def test_a_checkpoint_that_is_another_or_none_is_refused(untrained, tmp_path) -> None:
-    import_folder(tmp_path, model_spec("resnet18_cifar", "groupnl", width=0.125))
+    import_folder(tmp_path, model_spec("vgg11_cifar", "groupnl", width=0.125))
     with pytest.raises(VerificationFailed, match="is another"):
         require_artifact(untrained.onnx, tmp_path / "other")
     with pytest.raises(UsageError, match="is not a checkpoint folder"):
