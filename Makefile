@@ -80,6 +80,7 @@ demo: setup
 PYTEST := $(BIN)/pytest
 ALONE = $(sort $(shell grep -rl --include='test_*.py' 'mark\.alone' tests))
 THREE_AT_A_TIME := OMP_NUM_THREADS=1 $(PYTEST) -n 3 --dist worksteal
+MORE_EXAMPLES := --hypothesis-profile=more
 FOUR_WAITING = OMP_NUM_THREADS=1 $(PYTEST) -n 4 --dist worksteal $(ALONE)
 
 # The emulated Pi (tests/pi): its root file system is made once, by root, with Debian's tools.
@@ -94,8 +95,8 @@ test: lint types imports native
 	$(FOUR_WAITING) -m 'not slow and alone'
 
 test-all: lint types imports zoo native native-fuzz native-sanitize runtimes
-	$(THREE_AT_A_TIME) -m 'not alone and not pi'
-	$(FOUR_WAITING) -m alone
+	$(THREE_AT_A_TIME) $(MORE_EXAMPLES) -m 'not alone and not pi'
+	$(FOUR_WAITING) $(MORE_EXAMPLES) -m alone
 
 bench: setup
 	$(BIN)/python benchmarks/layers.py --quick

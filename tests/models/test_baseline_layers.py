@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional
@@ -40,7 +40,6 @@ def images() -> torch.Tensor:
     return torch.randn(2, 3, 11, 10, dtype=torch.double)
 
 
-@settings(deadline=None, max_examples=40)
 @given(shape=shapes)
 def test_mono_generates_standardised_powers_of_the_seed_kernels(shape):
     layer, x = made("mono", shape), images()
@@ -54,7 +53,6 @@ def test_mono_generates_standardised_powers_of_the_seed_kernels(shape):
     torch.testing.assert_close(layer(x), expected, equal_nan=True)
 
 
-@settings(deadline=None, max_examples=40)
 @given(shape=shapes)
 def test_ghost_appends_a_depthwise_convolution_of_the_seeds(shape):
     layer, x = made("ghost", shape), images()
@@ -68,7 +66,6 @@ def test_ghost_appends_a_depthwise_convolution_of_the_seeds(shape):
     torch.testing.assert_close(layer(x), torch.cat(maps, 1)[:, : layer.out_channels])
 
 
-@settings(deadline=None, max_examples=40)
 @given(shape=shapes)
 def test_sinefm_mixes_normalised_sines_of_each_seed_map_alone(shape):
     layer, x = made("sinefm", shape).train(), images()

@@ -8,7 +8,7 @@ import warnings
 import onnx
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
@@ -116,7 +116,6 @@ def assert_equals_literal(layer: GroupNLConv2d, inputs: Tensor, values: float, g
     assert_equal_to_spread(layer.conv1.weight.grad, weight.grad, growth * gradients)
 
 
-@settings(deadline=None, max_examples=80)
 @given(layer=layers(), batch=st.integers(1, 3), seed=st.integers(0, 2**16), channels_last=st.booleans())
 def test_equals_the_literal_algorithm_in_values_and_gradients(layer, batch, seed, channels_last):
     torch.manual_seed(seed)
@@ -126,14 +125,12 @@ def test_equals_the_literal_algorithm_in_values_and_gradients(layer, batch, seed
     assert_equals_literal(layer.double(), inputs, values=1e-12, gradients=1e-11)
 
 
-@settings(deadline=None, max_examples=60)
 @given(layer=layers(), seed=st.integers(0, 2**16))
 def test_equals_the_literal_algorithm_in_single_precision(layer, seed):
     torch.manual_seed(seed)
     assert_equals_literal(layer, torch.randn(2, layer.conv1.in_channels, 11, 10), values=1e-5, gradients=1e-4)
 
 
-@settings(deadline=None, max_examples=40)
 @given(layer=layers())
 def test_a_traced_layer_computes_the_same(layer):
     layer = layer.eval()
@@ -254,7 +251,6 @@ def test_ratio_one_generates_nothing():
     assert layer(torch.randn(1, 4, 5, 5)).shape == (1, 8, 5, 5)
 
 
-@settings(deadline=None, max_examples=60)
 @given(
     groups=st.integers(1, 6),
     many=st.integers(1, 8),

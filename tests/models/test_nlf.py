@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from groupnl_deploy.models.layers.nlf import NLFS
@@ -41,7 +41,6 @@ def test_multiplications_per_element_are_those_the_paper_counts():
 
 
 @pytest.mark.parametrize("name", NLFS)
-@settings(deadline=None)
 @given(x=seeds, fraction=st.floats(0, 1))
 def test_values_follow_the_formula(name, x, fraction):
     each = hyper_parameters(name, fraction)
@@ -50,7 +49,6 @@ def test_values_follow_the_formula(name, x, fraction):
     assert value.item() == pytest.approx(expected, rel=1e-12, abs=1e-12)
 
 
-@settings(deadline=None)
 @given(x=seeds, omega=st.floats(1, 2), phi=st.floats(1, 5))
 def test_the_minus_sign_subtracts_the_shift(x, omega, phi):
     x, omega, phi = (torch.tensor(v).double() for v in (x, omega, phi))
@@ -59,7 +57,6 @@ def test_the_minus_sign_subtracts_the_shift(x, omega, phi):
 
 @pytest.mark.parametrize("name", NLFS)
 @pytest.mark.parametrize("sign", [1, -1])
-@settings(deadline=None)
 @given(x=seeds, fraction=st.floats(0, 1))
 def test_the_slope_is_the_derivative(name, sign, x, fraction):
     nlf, each = NLFS[name], hyper_parameters(name, fraction)

@@ -7,7 +7,7 @@ from itertools import accumulate, pairwise
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -110,7 +110,6 @@ methods = st.sampled_from(["interval", "trapezoid"])
 
 
 @pytest.mark.parametrize("name", POLLINGS)
-@settings(max_examples=40)  # for each of the pollings, hundreds in all
 @given(data=st.data())
 def test_no_window_is_further_off_than_stated_and_the_widest_has_a_known_error(name: str, data) -> None:
     """Wherever a window begins and ends; the widest leaves little out."""

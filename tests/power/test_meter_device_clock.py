@@ -4,7 +4,7 @@ import random
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from power.errors import MeterProtocolError
@@ -103,7 +103,6 @@ def test_the_clock_goes_on_over_its_wrap() -> None:
     assert bench.sent * 20 > 1500
 
 
-@settings(max_examples=100)
 @given(
     start_ms=st.integers(0, WRAP_MS - 1),
     steps_ms=st.lists(st.integers(1, 5000), min_size=1, max_size=40),
@@ -121,7 +120,6 @@ def test_a_sample_delivered_again_is_dropped_and_no_other(start_ms: int, steps_m
     assert [delivered[position][0] for position, _ in placed] == list(range(len(uptimes)))
 
 
-@settings(max_examples=100)
 @given(
     replies=st.lists(
         st.tuples(st.floats(0.0, 2.0), st.floats(0.0, 0.3), st.lists(st.integers(0, 60), max_size=5), st.booleans()),

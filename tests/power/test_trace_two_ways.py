@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from power.errors import TraceFormatError
@@ -51,7 +51,6 @@ any_file = st.one_of(text_file, text_file, st.tuples(text_file, st.binary(max_si
 @example((WITH_POWER + "0,1e200,1e200,5\n").encode(), 30)
 @example((WITH_POWER + "0,1,1000000,999999.000000\n").encode(), 30)
 @example((WITH_POWER + "0,5,1,5.000005\n").encode(), 30)
-@settings(max_examples=100)
 def test_both_ways_give_the_same_trace_or_the_same_refusal(tmp_path_factory, content: bytes, at_once: int) -> None:
     path = tmp_path_factory.getbasetemp() / "two ways.csv"
     path.write_bytes(content)
