@@ -5,8 +5,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from device_agent.errors import MissingLibrary
-from device_agent.messages.bench import BenchDone, BenchRequest, ImagePayload
+from device_agent.messages.bench import BenchDone, BenchFrame, BenchRequest, ImagePayload
 from device_agent.packages import IN_ENVIRONMENT, install_remedy
+from device_agent.spool import sweep_spool
 
 if TYPE_CHECKING:
     from device_agent.backends import Subject
@@ -16,14 +17,17 @@ if TYPE_CHECKING:
 
 def answer_bench(request: BenchRequest, session: "Session") -> BenchDone:
     """Carry out a benchmark. Raises an `AgentError` for whatever the device cannot do."""
-    # All images are taken from the line first: a refusal must not leave them to be read as requests.
+    # All that follows is taken from the line first: a refusal must not leave it to be read as requests.
+    frame = session.receive(BenchFrame)
     payloads = [session.receive(ImagePayload) for _ in range(request.images_sent)]
     runner = _import_runner(request.backend)
     subject = runner.check_request(request, session.root)
     inputs = _inputs(subject, payloads)
     payloads.clear()
     with session.lock.kept("a benchmark"):
-        done: BenchDone = runner.run_bench(request, inputs, subject, session.agent_sha256, session.send)
+        sweep_spool(session.root)
+        bench = session.begin_bench(request, subject.manifest.label, frame.text)
+        done: BenchDone = runner.run_bench(request, inputs, subject, session.agent_sha256, bench.tell)
     return done
 
 

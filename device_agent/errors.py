@@ -7,6 +7,8 @@
     ├── DigestMismatch      a file is missing, truncated or altered
     ├── MissingLibrary      the device's Python lacks a package
     ├── DeviceBusy          a push or a benchmark is running on the device
+    ├── BenchUnknown        nothing of the benchmark that was asked for runs or lies here
+    ├── BenchNotKept        it came to its end without its host, and the disk refused its result
     ├── NativeDamaged       the library of native operators is missing there, or was altered
     ├── CannotRunNative     this machine cannot run the native operators of an artifact (native_choice.py)
     └── BackendFailed       the runtime refused the model or an input, or memory ran out
@@ -49,6 +51,18 @@ class DeviceBusy(AgentError):
     """A push or a benchmark is running; two at once would disturb each other."""
 
     code = "busy"
+
+
+class BenchUnknown(AgentError):
+    """Nothing of the benchmark runs or lies on the device."""
+
+    code = "no_bench"
+
+
+class BenchNotKept(AgentError):
+    """The benchmark came to its end without its host, and the disk refused its result."""
+
+    code = "bench_not_kept"
 
 
 class BackendFailed(AgentError):

@@ -7,7 +7,7 @@ bytes wait, no more: a host that sends faster than the disk here writes is held 
 import queue
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from io import BufferedIOBase
 from typing import Literal
 
@@ -53,15 +53,18 @@ def _frame_bytes(header: bytes) -> int | None:
 
 
 class Inbox:
-    """The lines and bytes of stdin for whoever answers. `ended` is called by the reading thread when stdin has.
+    """The lines and bytes of stdin for whoever answers.
 
+    The reading thread calls `ended` when stdin has ended, and what stands in `urgent` for a line as soon as it comes.
     `is_garbled` says that what was taken last is the last that can be told apart.
     """
 
-    def __init__(self, stdin: BufferedIOBase, ended: Callable[[], None]) -> None:
+    def __init__(
+        self, stdin: BufferedIOBase, ended: Callable[[], None], urgent: Mapping[bytes, Callable[[], None]] | None = None
+    ) -> None:
         self._items: queue.SimpleQueue[Item] = queue.SimpleQueue()
         self._room = threading.Semaphore(_WAITING_PIECES)
-        self._stdin, self._ended = stdin, ended
+        self._stdin, self._ended, self._urgent = stdin, ended, urgent or {}
         self._skips_bytes = False
         self.is_garbled = False
 
@@ -70,16 +73,27 @@ class Inbox:
         threading.Thread(target=self._read, daemon=True).start()
 
     def line(self) -> bytes:
-        """The next line; waits for it, for ever where stdin has ended.
+        """The next line; waits for it, for ever where stdin has ended. Raises as `line_within` does."""
+        while (line := self.line_within(None)) is None:
+            pass
+        return line
+
+    def line_within(self, timeout_s: float | None) -> bytes | None:
+        """The next line, None where stdin has ended, `end` was called or nothing came in time.
 
         Bytes that a request has left unread are skipped. Raises `BadRequest` for those that no request announced.
         """
         while True:
-            kind, data = self._next()
+            try:
+                kind, data = self._next(timeout_s)
+            except queue.Empty:
+                return None
             if kind == "line":
                 self._skips_bytes = False
                 return data
-            if kind != "end" and not self._skips_bytes:
+            if kind == "end":
+                return None
+            if not self._skips_bytes:
                 self._skips_bytes = True
                 raise BadRequest("Bytes came that no request had announced.", UPDATE_BOTH)
 
@@ -98,8 +112,12 @@ class Inbox:
         """The request just read has failed: the bytes that may follow it are of no use."""
         self._skips_bytes = True
 
-    def _next(self) -> Item:
-        item = self._items.get()
+    def end(self) -> None:
+        """As where stdin has ended, behind what has come of it; may be called by the handler of a signal."""
+        self._items.put(("end", b""))
+
+    def _next(self, timeout_s: float | None = None) -> Item:
+        item = self._items.get(timeout=timeout_s)
         if item[0] == "piece":
             self._room.release()
         if item[0] == "damage":
@@ -112,9 +130,11 @@ class Inbox:
             for item in read_items(self._stdin):
                 if item[0] == "piece":
                     self._room.acquire()
+                elif item[0] == "line" and item[1] in self._urgent:
+                    self._urgent[item[1]]()
                 self._items.put(item)
             while self._stdin.read(PIECE_BYTES):  # behind damage: the host is to hear of it, and may have sent more
                 pass
         finally:  # also where the read fails, as on a socket that a killed server left unread
-            self._items.put(("end", b""))
+            self.end()
             self._ended()

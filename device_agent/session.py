@@ -1,28 +1,32 @@
 """One conversation with the host over stdin and stdout: a request in, its answer out, until stdin ends.
 
-A thread reads stdin (`inbox.py`). When it ends (the host left, or the SSH connection died) the process ends at once,
-also in the middle of a benchmark: nobody is left to read the result, and a board must not be kept busy.
-Only a commit that has begun is finished, and what has arrived of a file is written.
+A thread reads stdin (`inbox.py`). When it ends (the host left, or the SSH connection died) the process ends at once.
+Only a commit that has begun is finished, what has arrived of a file is written, and a benchmark that has begun goes on
+(`detached.py`), unless the host has sent an `Abort`: that ends everything.
 """
 
+import functools
 import os
 import platform
+import signal
 import sys
 from io import BufferedIOBase
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
-from device_agent import disk, ledger
+from device_agent import detached, disk, ledger
 from device_agent.accepting import Accepting
 from device_agent.backend_table import backend_for
+from device_agent.benches import Benches
 from device_agent.collect import prune
+from device_agent.detached import DetachableBench
 from device_agent.environments import runtime_of
 from device_agent.errors import UPDATE_BOTH, AgentError, BadRequest
 from device_agent.inbox import Inbox
 from device_agent.lock import DeviceLock
 from device_agent.machine import this_machine
 from device_agent.manifest import MANIFEST_FILE, NativeOperators
-from device_agent.messages.bench import BenchDone, BenchRequest
+from device_agent.messages.bench import Abort, BenchDone, BenchRequest
 from device_agent.messages.board import BoardFacts
 from device_agent.messages.greeting import AgentFault, Hello
 from device_agent.messages.ledger import Standing
@@ -49,13 +53,14 @@ class Session:
     """
 
     def __init__(self, stdin: BufferedIOBase, stdout: BinaryIO, agent_sha256: str) -> None:
-        self.inbox = Inbox(stdin, self._leave)
+        self.inbox = Inbox(stdin, self._link_lost, {encode(Abort()) + b"\n": self._leave})
         self._stdout, self.agent_sha256 = stdout, agent_sha256
         self._bundle = bundle = Path(sys.argv[0]).absolute()
         self.root = bundle.parent.parent
         self.lock = DeviceLock(bundle.with_name("bench.lock"))
         self.pushing = Pushing(self.root, bundle, agent_sha256, self.lock)
         self.accepting = Accepting(self.root, bundle, agent_sha256, self.lock)
+        self._bench: DetachableBench | None = None
 
     def serve(self) -> None:
         """Say hello, then answer for ever; the reading thread ends the process."""
@@ -63,12 +68,19 @@ class Session:
         machine = this_machine()
         self.send(Hello(WIRE_VERSION, self.agent_sha256, platform.python_version(), machine, str(self.root)))
         while True:
-            self.send(self._answer())
+            answer = self._answer()
+            if self._bench is not None and not self._bench.over:
+                self._bench.finish(answer)
+            else:
+                self.send(answer)
             if self.inbox.is_garbled:
                 self._leave()
 
     def send(self, message: Message) -> None:
         """Write one line and flush it."""
+        if self._bench is not None:
+            self._bench.send(message)
+            return
         self._stdout.write(encode(message) + b"\n")
         self._stdout.flush()
 
@@ -124,13 +136,63 @@ class Session:
 
         return answer_bench(request, self)
 
+    def begin_bench(self, request: BenchRequest, label: str, frame: str) -> DetachableBench:
+        """From here on a lost link ends nothing, until the receipt of the benchmark's result.
+
+        Raises `BadRequest` for a benchmark without a name to ask for it by.
+        """
+        if not request.bench_id:
+            raise BadRequest("The benchmark has no id.", UPDATE_BOTH)
+        self._bench = DetachableBench(self.root, request, label, frame, self._stdout.fileno())
+        signal.signal(signal.SIGHUP, self._hang_up)
+        return self._bench
+
+    @functools.cached_property
+    def benches(self) -> Benches:
+        """The benchmarks that run on this device, or wait to be fetched."""
+        return Benches(self.root)
+
+    def receipt(self, bench_id: str) -> None:
+        """The host has a benchmark's result: it is dropped, wherever it is."""
+        bench = self._bench
+        if bench is not None and bench.request.bench_id == bench_id:
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)
+            self._bench = None
+            if bench.lost:
+                self._leave()
+        self.benches.forget(bench_id)
+
+    def _hang_up(self, number: int, frame: object) -> None:
+        if self._bench is not None:
+            self._bench.lose_link()
+        self.inbox.end()
+
+    def _link_lost(self) -> None:
+        """By the reading thread, while the other may drop the benchmark."""
+        if self._bench is not None:
+            self._bench.lose_link()
+        if self._bench is None:
+            self._leave()
+
+    def _line(self) -> bytes:
+        """The next request. Where the benchmark's result waits for its receipt and none comes, this is the end."""
+        bench = self._bench
+        if bench is None:
+            return self.inbox.line()
+        line = None if bench.lost else self.inbox.line_within(detached.RECEIPT_S)
+        if line is None:
+            bench.lose_link()
+            bench.spool()
+            self._leave()
+        return line or b""
+
     def _leave(self) -> None:
         with self.pushing.abandoned():
             os._exit(0)
 
     def _answer(self) -> Message:
         try:
-            request = decode(self.inbox.line())
+            request = decode(self._line())
             if not isinstance(request, Request):
                 raise BadRequest(f"{type(request).__name__} is no request.", UPDATE_BOTH)
             answer: Message = request.answer(self)

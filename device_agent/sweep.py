@@ -11,12 +11,13 @@ from pathlib import Path
 
 from device_agent.artifact_id import is_artifact_id
 from device_agent.native_store import folder_of, sweep_libraries
+from device_agent.spool import sweep_spool
 
 _PRESUMED_DEAD_S = 600.0  # a part that nobody wrote to for so long, where the system cannot tell who has it open
 
 
 def sweep(root: Path, agent: Path, kept_s: float = 86_400.0) -> None:
-    """Remove old uploads, parts without a writer, libraries without need, and other agents that nobody runs.
+    """Remove old uploads, parts without a writer, libraries without need, other agents that nobody runs, old results.
 
     An upload of an artifact stays for `kept_s` after it was last written to, for a push to go on with. The caller holds
     the lock, so no folder in `incoming` belongs to a living push. What cannot be removed stays.
@@ -34,6 +35,7 @@ def sweep(root: Path, agent: Path, kept_s: float = 86_400.0) -> None:
         if other.name != agent.name:
             _remove_unless(other, _is_run)
     sweep_libraries(root, _remove)
+    sweep_spool(root)
 
 
 def hold_agent(path: Path) -> int:

@@ -35,6 +35,7 @@ MESSAGE_FILES = (
     "device_agent.messages.native",
     "device_agent.messages.bench",
     "device_agent.messages.doctor",
+    "device_agent.messages.spool",
 )
 
 

@@ -3,19 +3,45 @@
 The parts come in this order: `BenchBegun`, then a `PhaseSpan` as each phase ends, with `Loaded` behind the load,
 `Checked` behind the check and `Latencies`, in blocks, behind the run-out; `BenchDone` is the answer. So a board that
 dies has lost only what it was measuring just then.
+
+A benchmark survives its link (detached.py). Whoever wants it to end sends `Abort`; where stdin ends without one, the
+link is lost, and the benchmark goes on.
 """
 
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from device_agent.messages.board import BoardFacts
 from device_agent.settings import Settings
 from device_agent.wire import Message, Request
 
 Phase = Literal["idle_before", "import", "load", "check", "warmup", "steady", "runout", "idle_after"]
+_START_S = 1.0  # about what each of import, load and check takes; nobody knows before
 
 if TYPE_CHECKING:
     from device_agent.session import Session
+
+
+def patience_s(expected_s: float) -> float:
+    """How long a phase may take that should take so long: it, or its next sign of life."""
+    return 4.0 * expected_s + 60.0
+
+
+def is_bench_id(text: str) -> bool:
+    """Whether it is twelve hexadecimal digits."""
+    return re.fullmatch("[0-9a-f]{12}", text) is not None
+
+
+def require_bench_id(text: str) -> None:
+    """Raise `ValueError` for what is no benchmark's id."""
+    if not is_bench_id(text):
+        raise ValueError(f"{text!r} is no benchmark's id")
+
+
+@dataclass(frozen=True)
+class Abort(Message):
+    """End now, whatever you do, and leave nothing of it: the user wants no result. There is no answer."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +50,13 @@ class ImagePayload(Message):
 
     shape: tuple[int, int, int]
     data: str
+
+
+@dataclass(frozen=True)
+class BenchFrame(Message):
+    """What the host itself knows of the benchmark, in its own words: whoever fetches a result later gets it back."""
+
+    text: str
 
 
 @dataclass(frozen=True)
@@ -143,8 +176,9 @@ BenchNews = BenchPart | PhaseMark | Progress
 
 @dataclass(frozen=True)
 class BenchRequest(Request[BenchDone]):
-    """What is to be measured, and how. `images_sent` lines of `ImagePayload` follow it, none for a model that is shown
-    the samples of its artifact.
+    """What is to be measured, and how. A `BenchFrame` follows it, and `images_sent` lines of `ImagePayload`, none for a
+    model that is shown the samples of its artifact. The host draws the `bench_id`, by which it asks for the result over
+    another link.
 
     `runout_s` keeps the load on after the steady window: a meter that reports means over its update period
     would otherwise mix the window's last moments with the idle that follows.
@@ -156,6 +190,7 @@ class BenchRequest(Request[BenchDone]):
     settings: Settings
     images_sent: int
     runout_s: float
+    bench_id: str = ""  # none in runs of older versions
 
     def __post_init__(self) -> None:
         if self.images_sent < 0 or not self.runout_s >= 0:
@@ -164,3 +199,17 @@ class BenchRequest(Request[BenchDone]):
     def answer(self, session: "Session") -> BenchDone:
         """Carry it out."""
         return session.bench(self)
+
+    def left_s(self, mark: PhaseMark) -> float:
+        """About how long it takes from the beginning of a phase to its end; only the window's length is known then."""
+        longer_s = mark.expected_s - self.settings.workload.min_seconds if mark.phase == "steady" else 0.0
+        return self.expected_s(mark.phase) + longer_s
+
+    def expected_s(self, phase: Phase) -> float:
+        """About how long this phase and all behind it take, as is known before any has begun."""
+        work = self.settings.workload
+        ends: dict[Phase, float] = {"idle_before": work.idle_s, "import": _START_S, "load": _START_S, "check": _START_S}
+        ends |= {"warmup": work.warmup_s, "steady": work.min_seconds, "runout": self.runout_s}
+        ends |= {"idle_after": work.idle_s}
+        order = get_args(Phase)
+        return sum(ends[one] for one in order[order.index(phase) :])

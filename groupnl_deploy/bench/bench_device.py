@@ -4,6 +4,7 @@ import os.path
 import re
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from device_agent.backend_table import BACKENDS, require_read
@@ -14,6 +15,7 @@ from device_agent.settings import Settings, Workload
 from exporters.artifact import open_artifact
 from groupnl_deploy.bench.meter import MeterPlan
 from groupnl_deploy.bench.metered import require_measurable
+from groupnl_deploy.bench.reconnect import WayBack, reached
 from groupnl_deploy.bench.result import BenchMessage
 from groupnl_deploy.bench.run import BenchRun, Images, save_run
 from groupnl_deploy.bench.session import Subject, Watch, run_session
@@ -29,6 +31,7 @@ from groupnl_deploy.progress import Reporter, Task
 from groupnl_deploy.remote.agent import open_agent
 from groupnl_deploy.remote.client import AgentClient
 from groupnl_deploy.remote.connect import connect
+from groupnl_deploy.remote.retry import DEFAULT_RETRY_S
 from groupnl_deploy.remote.waiting import DEFAULT_WAIT_S, take_lock
 from groupnl_deploy.words import known_word
 from groupnl_deploy.workspace import require_absent
@@ -45,19 +48,22 @@ def bench_device(
     reporter: Reporter,
     wait_s: float = DEFAULT_WAIT_S,
     data: str | None = None,
+    retry_for_s: float = DEFAULT_RETRY_S,
 ) -> tuple[BenchRun, Path]:
     """Benchmark a pushed artifact and keep the run folder. `artifact` is a folder, an id, or None for the newest.
 
     A folder that the device has not got is pushed first. `data` is where the images lie that the network was trained
     on, if not where they were last seen.
     Waits up to `wait_s` seconds while a push or another benchmark holds the device.
+    A link that is lost meanwhile is sought again when the benchmark should be over, for up to `retry_for_s` seconds.
     Where anything ends it early, what was measured until then stays beside the folder; see `unfinished_run`.
     """
     known_word("backend", backend, BACKENDS)
     device, wanted = get_device(device_name), _artifact_id(artifact)
     _require_possible(backend, settings, plan, out)
     folder = None if artifact is None or not (Path(artifact) / MANIFEST_FILE).is_file() else Path(artifact)
-    with connect(device, reporter.note) as transport, ExitStack() as running:
+    way_back = WayBack(device.name, partial(reached, device), retry_for_s, reporter.note)
+    with connect(device, reporter.note) as transport, way_back, ExitStack() as running:
         agent = running.enter_context(open_agent(transport))
         if folder is not None and _push_if_missing(
             agent, device.name, folder, wanted, wait_s, reporter, computes=BACKENDS[backend].computes
@@ -72,21 +78,24 @@ def bench_device(
         out = out or _default_run_folder(name, backend)
         reporter.note(f"{device.name} runs {name} ({subject.deployment.artifact_sha256[:12]}) with {backend}")
         with unfinished_run(out, reporter.note) as unfinished, reporter.task(f"bench {name}, {backend}") as task:
-            run, trace = run_session(
-                transport,
+            measured = run_session(
                 agent,
                 subject,
                 backend=backend,
                 settings=settings,
                 plan=plan,
                 unfinished=unfinished,
+                way_back=way_back,
                 watch=_phase_watch(task, settings.workload),
                 note=reporter.note,
             )
-            saved = save_run(out, run, trace)
+            run = save_run(out, measured.run, measured.trace)
+        way_back.confirm(measured.agent, run.request.bench_id)
         if BACKENDS[backend].computes:
-            _accept_pending(agent, device.name, deployment, reporter)
-        return saved, out
+            _accept_pending(
+                measured.agent, device.name, deployment, None if measured.agent is agent else wait_s, reporter
+            )
+        return run, out
 
 
 def _require_possible(backend: str, settings: Settings, plan: MeterPlan | None, out: Path | None) -> None:
@@ -122,10 +131,17 @@ def _push_if_missing(
     return open_artifact(folder).manifest.native is not None
 
 
-def _accept_pending(agent: AgentClient, device: str, deployment: Deployment, reporter: Reporter) -> None:
-    """What has just run and given its golden answers is used from here on, if nobody has tried it before."""
+def _accept_pending(
+    agent: AgentClient, device: str, deployment: Deployment, wait_s: float | None, reporter: Reporter
+) -> None:
+    """What has just run and given its golden answers is used from here on, if nobody has tried it before.
+
+    An agent that has not got the lock, because the link to the one that had it was lost, waits `wait_s` for it.
+    """
     artifacts = agent.ask(ReadLedger(device)).artifacts
     if any(one.state == "pending" for one in artifacts if one.deployment.artifact_sha256 == deployment.artifact_sha256):
+        if wait_s is not None:
+            take_lock(agent, device, f"an acceptance of {deployment.label}", wait_s, reporter.note)
         reporter.note(str(accept_artifact(agent, deployment)))
 
 

@@ -21,6 +21,10 @@ class RoundTrip(Protocol):
     def device_s(self) -> float: ...
 
 
+LARGEST_DRIFT = 6e-4
+"""What quartz and NTP's slewing of it stay below; dimensionless."""
+
+
 @dataclass(frozen=True)
 class ClockSync:
     """host = device + offset_s + drift · (device − at_device_s); wrong by at most `uncertainty_s`.
@@ -46,6 +50,15 @@ def synchronise(before: Sequence[RoundTrip], after: Sequence[RoundTrip]) -> Cloc
     drift = (_offset_s(last) - _offset_s(first)) / span_s if span_s > 0 else 0.0
     uncertainty_s = max(_round_trip_s(first), _round_trip_s(last)) / 2
     return ClockSync(_offset_s(first), first.device_s, drift, uncertainty_s)
+
+
+def from_before(before: Sequence[RoundTrip], until_device_s: float) -> ClockSync:
+    """From the probes made before a run alone, good until then on the device's clock: a link that was lost was not
+    there for others. The drift is taken for none, and the largest that there can be is in the uncertainty.
+    """
+    first = min(before, key=_round_trip_s)
+    drifted_s = LARGEST_DRIFT * max(0.0, until_device_s - first.device_s)
+    return ClockSync(_offset_s(first), first.device_s, 0.0, _round_trip_s(first) / 2 + drifted_s)
 
 
 def _round_trip_s(probe: RoundTrip) -> float:

@@ -48,6 +48,8 @@ def run_energy(run: BenchRun, trace: PowerTrace) -> RunEnergy:
 def phase_s(run: BenchRun, trace: PowerTrace, phase: Phase) -> tuple[float, float]:
     """When a phase began and ended, in seconds of the trace."""
     span = run.result.span(phase)
+    if run.clock is None:
+        raise ValueError("a run with a recording has compared clocks")
     return run.clock.host_s(span.start_ns) - trace.t0_s, run.clock.host_s(span.end_ns) - trace.t0_s
 
 

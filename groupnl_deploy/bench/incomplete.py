@@ -4,6 +4,8 @@ It is never taken for a run: the file has another name, and so has the folder, `
 """
 
 import shutil
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,20 +15,29 @@ from groupnl_deploy.bench.result import Arrived
 from groupnl_deploy.bench.run import PowerRecord, RunFrame
 from groupnl_deploy.errors import UsageError, VerificationFailed
 from groupnl_deploy.remote.client import ClockProbe
+from groupnl_deploy.words import command_line
 from groupnl_deploy.workspace import INCOMPLETE_FILE, POWER_FILE, RUN_FILE, atomic_directory, free_name
 from power.trace_io import read_csv
+
+RUNS = Path("runs")
+"""Where runs lie that were given no other place."""
 
 _SUFFIX = ".incomplete"
 
 
 @dataclass(frozen=True, kw_only=True)
 class IncompleteRun(RunFrame):
-    """What was asked and what had arrived when something ended it, and what that was."""
+    """What was asked and what had arrived when something ended it, and what that was.
+
+    `left_behind` is whether the device may have the rest of it, to be fetched.
+    """
 
     clock_probes: tuple[ClockProbe, ...]
     arrived: Arrived
     ended_by: str
     power: PowerRecord | None
+    links_lost: int = 0
+    left_behind: bool = False
     schema_version: int = 2
 
     @property
@@ -83,6 +94,26 @@ def is_superseded(folder: Path) -> bool:
     """Whether an incomplete run was benchmarked again, so that the whole run stands beside it."""
     name, mark, _ = folder.name.rpartition(_SUFFIX)
     return bool(mark) and is_incomplete(folder) and (folder.with_name(name) / RUN_FILE).is_file()
+
+
+def fetch_command(device: str, out: Path | None = None) -> str:
+    """The command that fetches what a device finished without its host, into the run `out`."""
+    elsewhere = () if out is None or out.parent == RUNS else ("--out", out)
+    return command_line("bench", "--device", device, "--fetch", *elsewhere)
+
+
+def run_folder(folder: Path) -> Path:
+    """Where the run would lie that an incomplete one was to be."""
+    return folder.with_name(folder.name.rpartition(_SUFFIX)[0] or folder.name)
+
+
+def find_incomplete(bench_id: str, folders: Iterable[Path]) -> Path | None:
+    """The incomplete run of a benchmark in one of these folders, None where there is none."""
+    for path in (path for folder in folders for path in sorted(folder.glob(f"*{_SUFFIX}*/{INCOMPLETE_FILE}"))):
+        with suppress(VerificationFailed):  # damaged, or of another version
+            if load_incomplete(path.parent).request.bench_id == bench_id:
+                return path.parent
+    return None
 
 
 def _beside(out: Path) -> Path:

@@ -14,9 +14,10 @@ from device_agent.messages.bench import BenchRequest, Phase
 from device_agent.strict import StrictError, from_json, to_json
 from groupnl_deploy.bench.clock import ClockSync
 from groupnl_deploy.bench.result import BenchResult
-from groupnl_deploy.errors import UsageError, VerificationFailed
+from groupnl_deploy.errors import GroupNLError, UsageError, VerificationFailed
 from groupnl_deploy.version import __version__
 from groupnl_deploy.workspace import INCOMPLETE_FILE, POWER_FILE, RUN_FILE, atomic_directory
+from power.errors import PowerError
 from power.renewal import judged
 from power.trace import MeterFacts, PowerTrace
 from power.trace_io import read_csv, write_csv
@@ -56,11 +57,16 @@ class RunFrame:
 
 @dataclass(frozen=True, kw_only=True)
 class BenchRun(RunFrame):
-    """One whole benchmark: what was asked and what was measured."""
+    """One whole benchmark: what was asked and what was measured.
 
-    clock: ClockSync
+    `clock` is null where nothing compared the two clocks, and then no meter recorded. `links_lost` is how often the
+    host lost the device in the middle of it; the device finished it all the same.
+    """
+
+    clock: ClockSync | None
     result: BenchResult
     power: PowerRecord | None
+    links_lost: int = 0
     schema_version: int = SCHEMA_VERSION
 
 
@@ -102,7 +108,7 @@ def load_run(folder: Path) -> tuple[BenchRun, PowerTrace | None]:
     except StrictError as error:
         raise VerificationFailed(f"{error}.", "The run is damaged or of another version: bench again.") from error
     _require_consistent(run, path)
-    return run, None if run.power is None else _load_trace(folder, run.power)
+    return run, None if run.power is None else load_trace(folder, run.power)
 
 
 def _require_consistent(run: BenchRun, path: Path) -> None:
@@ -120,12 +126,22 @@ def _require_consistent(run: BenchRun, path: Path) -> None:
         and len(result.latencies_ns) > 0
         and all(span.end_ns > span.start_ns for span in result.phases if span.phase == "steady")
         and result.manifest_sha256 == run.artifact_sha256
+        and (run.power is None or run.clock is not None)
     )
     if not whole:
         raise VerificationFailed(f"{path} contradicts itself: phases, images or digests do not match.", _BENCH_AGAIN)
 
 
-def _load_trace(folder: Path, power: PowerRecord) -> PowerTrace:
+def holds_bench(folder: Path, bench_id: str) -> bool:
+    """Whether the folder is the whole run of this benchmark."""
+    try:
+        return load_run(folder)[0].request.bench_id == bench_id
+    except (GroupNLError, PowerError):
+        return False
+
+
+def load_trace(folder: Path, power: PowerRecord) -> PowerTrace:
+    """A run's recording. Raises `VerificationFailed` where it is not the one that was recorded."""
     damage = power.file.damage(folder)
     if damage is not None:
         raise VerificationFailed(damage, _BENCH_AGAIN)

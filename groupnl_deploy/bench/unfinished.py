@@ -4,7 +4,8 @@ import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from groupnl_deploy.bench.incomplete import IncompleteRun, save_incomplete
+from groupnl_deploy.bench.incomplete import IncompleteRun, fetch_command, save_incomplete
+from groupnl_deploy.bench.reconnect import WayBack
 from groupnl_deploy.bench.result import BenchMessage, gather
 from groupnl_deploy.bench.run import RunFrame
 from groupnl_deploy.errors import GroupNLError
@@ -14,10 +15,14 @@ from power.errors import PowerError
 
 
 class UnfinishedRun:
-    """What there is of a run until it is whole; the session fills it in. Its recording can grow in `recording`."""
+    """What there is of the run `name` until it is whole; the session fills it in.
 
-    def __init__(self, recording: Path) -> None:
-        self.recording = recording
+    Its recording can grow in the file `recording`; `way_back` tells whether a part of it was left on the device.
+    """
+
+    def __init__(self, name: str, recording: Path) -> None:
+        self.name, self.recording = name, recording
+        self.way_back: WayBack | None = None
         self.frame: RunFrame | None = None
         self.clock_probes: tuple[ClockProbe, ...] = ()
         self.messages: list[BenchMessage] = []
@@ -27,8 +32,15 @@ class UnfinishedRun:
         arrived = gather(self.messages)
         if self.frame is None or (arrived.begun is None and not self.recording.exists()):
             return None
-        frame = vars(self.frame)
-        return IncompleteRun(**frame, clock_probes=self.clock_probes, arrived=arrived, ended_by=ended_by, power=None)
+        return IncompleteRun(
+            **vars(self.frame),
+            clock_probes=self.clock_probes,
+            arrived=arrived,
+            ended_by=ended_by,
+            power=None,
+            links_lost=0 if self.way_back is None else self.way_back.times_lost,
+            left_behind=self.way_back is not None and self.way_back.left_behind,
+        )
 
 
 @contextlib.contextmanager
@@ -43,7 +55,7 @@ def unfinished_run(out: Path, note: Callable[[str], None]) -> Iterator[Unfinishe
     """
     with disk_errors(out):
         out.parent.mkdir(parents=True, exist_ok=True)
-    run = UnfinishedRun(free_name(out.with_name(f"{out.name}.power"), ".csv"))
+    run = UnfinishedRun(out.name, free_name(out.with_name(f"{out.name}.power"), ".csv"))
     try:
         yield run
     except BaseException as error:
@@ -53,6 +65,11 @@ def unfinished_run(out: Path, note: Callable[[str], None]) -> Iterator[Unfinishe
 
 
 def _keep(run: UnfinishedRun, out: Path, error: BaseException, note: Callable[[str], None]) -> None:
+    if run.frame is not None and run.way_back is not None and run.way_back.left_behind:
+        command = fetch_command(run.frame.device, out)
+        note(
+            f"{run.frame.device} finishes the benchmark by itself and keeps it for seven days; `{command}` fetches it."
+        )
     recording = run.recording if run.recording.exists() else None  # the recorder leaves no file without a row
     incomplete = run.incomplete(_said(error))
     if incomplete is not None:

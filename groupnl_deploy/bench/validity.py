@@ -75,7 +75,7 @@ def _board(run: BenchRun, _: RunEnergy | None) -> Iterator[Check]:
 
 
 def _clocks(run: BenchRun, _: RunEnergy | None) -> Iterator[Check]:
-    if run.power is None:  # nothing is timed by them
+    if run.power is None or run.clock is None:  # nothing is timed by them
         return
     drift, span = abs(run.clock.drift), run.result.span("steady")
     slept = f"the clocks of host and device ran apart by {drift:.2g} of the time: one of them slept"

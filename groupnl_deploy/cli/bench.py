@@ -32,7 +32,8 @@ def bench(
         list[str] | None,
         typer.Argument(
             metavar="ARTIFACT|CHECKPOINT",
-            help="Folders, exported and pushed first where need be, or ids of what is there; else the newest.",
+            help="Folders, exported and pushed first where need be, or ids of what is there; else the newest. With "
+            "--fetch: ids of benchmarks; else all.",
         ),
     ] = None,
     backend: Annotated[
@@ -51,6 +52,10 @@ def bench(
         str | None,
         typer.Option(metavar="DIR", help="Where the images of the data set “folder” lie, if not where they were seen."),
     ] = None,
+    fetch: Annotated[
+        bool,
+        typer.Option("--fetch", help="Benchmark nothing: fetch what the device finished after its link was lost."),
+    ] = False,
     *,
     settings: BenchSettings,
     sign: MeterSign = 1,
@@ -65,23 +70,56 @@ def bench(
     Example: groupnl bench plain groupnl --device local
 
     Example: groupnl bench --device pi --backend onnxruntime --meter km003c --port /dev/ttyACM0
+
+    A benchmark goes on where the link to the device is lost, and its result is fetched when the device is back; later
+    with --fetch, within seven days. Ctrl-C ends it there too.
+
+    Example: groupnl bench --device pi --fetch
     """
     get_device(device)
+    if fetch:
+        given = {"--backend": backend, "--artifact": artifact, "--meter": meter, "--port": port, "--data": data}
+        _show(_fetched(device, what or [], out, wait, given), json)
+        return
     _require_sense(what or [], artifact, out)
     named: list[str | None] = [*what] if what else [artifact]
     subjects = [subject_of(one, backend) for one in named]
     from groupnl_deploy.bench.meter import meter_plan
     from groupnl_deploy.campaign.bench_job import bench_cell
     from groupnl_deploy.campaign.cell import Cell
-    from groupnl_deploy.report.build import build_report
 
     plan = meter_plan(meter, port, sign, meter_rate)
     bench_one = partial(bench_cell, plan=plan, out=out, wait_s=wait, data=data)
-    folders = _benched(subjects, Cell(device=device, settings=settings), bench_one)
+    _show(_benched(subjects, Cell(device=device, settings=settings), bench_one), json)
+
+
+def _show(folders: list[Path], json: bool) -> None:
+    from groupnl_deploy.report.build import build_report
+
+    if not folders and not json:
+        return
     report = build_report(folders)
     show_report(report, "json" if json else "table")
-    console.say(f"Next: {command_line('report', *folders)}")
+    if folders:
+        console.say(f"Next: {command_line('report', *folders)}")
     require_valid(report)
+
+
+def _fetched(device: str, ids: list[str], out: Path | None, wait_s: float, given: dict[str, str | None]) -> list[Path]:
+    """The runs' folders, none where nothing lies there."""
+    useless = [option for option, value in given.items() if value is not None]
+    if useless:
+        raise UsageError(
+            f"{useless[0]} says how to benchmark, and --fetch benchmarks nothing.", f"Leave {useless[0]} out."
+        )
+    from groupnl_deploy.bench.fetch import fetch_benches
+
+    folders = fetch_benches(device, ids, out=out, reporter=console.TerminalReporter(), wait_s=wait_s)
+    for folder in folders:
+        console.say(f"Kept in {folder}.")
+    if not folders:
+        console.say(f"No benchmark waits on {device} to be fetched.")
+    return folders
 
 
 def _require_sense(what: list[str], artifact: str | None, out: Path | None) -> None:

@@ -30,7 +30,11 @@ def open_agent(
         hello = _boot(client, transport, program, bundle, b"".join(encode(request) + b"\n" for request in first))
         _check_identity(hello, bundle.sha256, transport.name)
         client.machine, client.root = hello.machine, hello.root
-        yield client
+        try:
+            yield client
+        except BaseException as error:
+            client.end(error)
+            raise
     finally:
         process.stop()
 

@@ -12,10 +12,20 @@ import numpy as np
 import numpy.typing as npt
 
 from device_agent.machine import Machine
-from device_agent.messages.bench import BenchDone, BenchNews, BenchRequest, ImagePayload, PhaseMark
+from device_agent.messages.bench import (
+    Abort,
+    BenchDone,
+    BenchFrame,
+    BenchNews,
+    BenchRequest,
+    ImagePayload,
+    PhaseMark,
+    patience_s,
+)
 from device_agent.messages.clock import Ping
 from device_agent.messages.greeting import AgentFault
 from device_agent.messages.lock import LockTaken, TakeLock, Waiting
+from device_agent.messages.spool import BenchFetched, FetchBench
 from device_agent.strict import StrictError
 from device_agent.wire import Answer, Message, Request, answer_of, decode, encode
 from groupnl_deploy.errors import (
@@ -34,7 +44,7 @@ from groupnl_deploy.remote.transport import Process
 START_S = 60.0
 """How long an agent may take to say a word, also while it imports a runtime from a slow card."""
 
-_PATIENCE = 4.0  # a phase may take this many times what the agent expects, and a minute more
+_ABORT_S = 2.0
 
 M = TypeVar("M", bound=Message)
 _LAST_WORDS = 3  # lines of an agent that died; a traceback ends with what it was about
@@ -46,6 +56,7 @@ _DEATHS = {
         "A library there was built for a newer processor: install another version of onnxruntime or torch.",
     ),
     139: ("crashed inside a library", "Install another version of onnxruntime or torch on the device."),
+    142: ("was ended: a phase of its benchmark took far too long", "See what keeps the device busy, then bench again."),
 }
 
 
@@ -56,6 +67,14 @@ class ClockProbe:
     sent_s: float
     received_s: float
     device_s: float
+
+
+@dataclass(frozen=True)
+class FetchedBench:
+    """A benchmark out of a device's spool: its messages from the first on, and what else lay beside them."""
+
+    messages: tuple[BenchNews | BenchDone, ...]
+    rest: BenchFetched
 
 
 class AgentClient:
@@ -70,6 +89,7 @@ class AgentClient:
 
     def __init__(self, process: Process, device_name: str) -> None:
         self.process, self._device_name = process, device_name
+        self._benching = False
         self._early: collections.deque[Message] = collections.deque()
 
     def probe_clock(self, count: int) -> tuple[ClockProbe, ...]:
@@ -116,23 +136,51 @@ class AgentClient:
             waiting(message)
         self.expect(LockTaken, message)
 
-    def bench(self, request: BenchRequest, images: Iterable[npt.NDArray[np.uint8]]) -> Iterator[BenchNews | BenchDone]:
+    def bench(
+        self, request: BenchRequest, images: Iterable[npt.NDArray[np.uint8]], frame: str = ""
+    ) -> Iterator[BenchNews | BenchDone]:
         """Send the workload; every message of the benchmark as it arrives, the last one `BenchDone`.
 
-        `images` are (C, H, W), as many as the request says.
+        `images` are (C, H, W), as many as the request says; `frame` is for the device to keep. The device then waits
+        for the receipt, a `ForgetBench`, and keeps the result where none comes.
         """
-        self.send(request)
+        self._benching = True
+        self.send(request, BenchFrame(frame))
         for image in images:
             self.send(_payload(image))
         timeout_s = START_S
         while True:
-            message = self._receive(timeout_s)
+            try:
+                message = self._receive(timeout_s)
+            except DeviceUnreachable:
+                self._benching = False  # it goes on there
+                raise
             if not isinstance(message, BenchNews):
-                yield self.expect(BenchDone, message)
+                done = self.expect(BenchDone, message)
+                self._benching = False
+                yield done
                 return
             if isinstance(message, PhaseMark):
-                timeout_s = _PATIENCE * message.expected_s + 60.0
+                timeout_s = patience_s(message.expected_s)
             yield message
+
+    def fetch_bench(self, bench_id: str) -> FetchedBench:
+        """A benchmark out of the device's spool, where it stays."""
+        request, messages = FetchBench(bench_id), list[BenchNews | BenchDone]()
+        self.send(request)
+        while isinstance(message := self._receive(request.patience_s), BenchNews | BenchDone):
+            messages.append(message)
+        return FetchedBench(tuple(messages), self.expect(BenchFetched, message))
+
+    def end(self, error: BaseException) -> None:
+        """Tell the agent to drop the benchmark that this error has ended here.
+
+        Not so where its link is lost, nor where its result has arrived and could not be stored: that stays there.
+        Ctrl-C wants none.
+        """
+        if self._benching or isinstance(error, KeyboardInterrupt):
+            with contextlib.suppress(DeviceUnreachable):
+                self.process.send(encode(Abort()) + b"\n", _ABORT_S)
 
     def _round_trip(self) -> ClockProbe:
         sent_s = time.monotonic()

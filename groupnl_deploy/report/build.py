@@ -38,6 +38,7 @@ class ReportRow(Identity):
     `energy_j` and `net_energy_j` are per inference, gross and net of idle.
     `emulated` is true where the emulated meter made the joules up, null without a meter. `renews_too_fast` is true when
     the meter renewed its values faster than it was asked, so that there are no joules; null without a meter.
+    `links_lost` is how often the host lost the device meanwhile, which then finished without it.
     Accuracies are fractions, each with its interval of 95 %. Where the images have labels, `per_class` has the
     accuracy of each class and `confusion` which of them was taken for which (`groupnl_deploy.images.confusion`).
     """
@@ -67,6 +68,7 @@ class ReportRow(Identity):
     confusion: Confusion | None = None
     renews_too_fast: bool | None = None
     emulated_board: bool = False
+    links_lost: int = 0
 
     def __str__(self) -> str:
         emulated = " EMULATED" if self.emulated else ""
@@ -92,7 +94,8 @@ class DamagedRun:
 class IncompleteRow:
     """A run that something ended early: what it was of, where it ended and why, and what there is of it.
 
-    It has no row: its numbers are part of no comparison. `iterations` is how many latencies had arrived.
+    It has no row: its numbers are part of no comparison. `iterations` is how many latencies had arrived,
+    `left_behind` is whether the device may have the rest of it.
     """
 
     run: str
@@ -103,6 +106,7 @@ class IncompleteRow:
     reason: str
     iterations: int
     recorded: bool
+    left_behind: bool = False
 
 
 @dataclass(frozen=True)
@@ -163,6 +167,7 @@ def _incomplete_row(run: IncompleteRun, name: str) -> IncompleteRow:
         reason=run.ended_by,
         iterations=len(run.arrived.latencies_ns),
         recorded=run.power is not None,
+        left_behind=run.left_behind,
     )
 
 
@@ -195,6 +200,7 @@ def build_row(run: BenchRun, trace: PowerTrace | None, name: str) -> ReportRow:
         checks=found,
         energy=energy,
         renews_too_fast=renewed_too_fast(trace) if trace else None,
+        links_lost=run.links_lost,
     )
     return _without_speed(row) if run.result.board_before.emulated else row
 

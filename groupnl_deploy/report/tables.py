@@ -13,6 +13,7 @@ from typing import Any
 from device_agent.strict import to_dict, to_json
 from groupnl_deploy.bench.check import Doubts
 from groupnl_deploy.bench.energy import RunEnergy
+from groupnl_deploy.bench.incomplete import fetch_command
 from groupnl_deploy.bench.validity import doubted
 from groupnl_deploy.images.confusion import Confusion
 from groupnl_deploy.report.build import IncompleteRow, Report, ReportRow
@@ -85,7 +86,7 @@ def notes(report: Report) -> tuple[str, ...]:
     caption = () if _only_emulated_boards(report) else (METERED_CAPTION if metered else CAPTION,)
     boards = (EMULATED_BOARD_NOTE,) if any(row.emulated_board for row in report.rows) else ()
     same = (said,) if (said := shared(report.rows)) else ()
-    about = (_about_accuracy, _about_edges, _about_gaps, _about_validity)
+    about = (_about_accuracy, _about_edges, _about_gaps, _about_links, _about_validity)
     return (*same, *caption, *emulated, *boards, *(note for say in about for note in say(report)))
 
 
@@ -98,9 +99,10 @@ def left_out(report: Report) -> tuple[str, ...]:
 def about_incomplete(run: IncompleteRow) -> str:
     """What it was of, where and why it ended, and what is kept."""
     kept = f"{run.iterations:,} latencies" + (" and a recording" if run.recorded else "")
+    rest = f" {run.device} may have the rest: `{fetch_command(run.device)}`." if run.left_behind else ""
     return (
         f"{run.run} is INCOMPLETE and not shown: {run.model} with {run.backend} on {run.device} ended {run.ended}. "
-        f"{run.reason} Kept of it: {kept}."
+        f"{run.reason} Kept of it: {kept}.{rest}"
     )
 
 
@@ -143,7 +145,7 @@ def _is_named(row: ReportRow) -> bool:
     """Whether a note may speak of this run alone, by its name."""
     steady = None if row.energy is None else row.energy.steady
     unsure = row.energy is not None and row.energy.net.edge_error_j is None
-    return bool(row.problems or row.not_judged or unsure or (steady and steady.gaps))
+    return bool(row.problems or row.not_judged or row.links_lost or unsure or (steady and steady.gaps))
 
 
 def _about_edges(report: Report) -> Iterator[str]:
@@ -173,6 +175,14 @@ def _about_gaps(report: Report) -> Iterator[str]:
                 f"{row.run}: measurements are missing in {steady.gaps_s:.3g} s of the steady window's "
                 f"{steady.duration_s:.3g} s, in {steady.gaps} places."
             )
+
+
+def _about_links(report: Report) -> Iterator[str]:
+    """Which runs were finished without their host."""
+    for row in report.rows:
+        if row.links_lost:
+            often = "once" if row.links_lost == 1 else f"{row.links_lost} times"
+            yield f"{row.run}: the link to {row.device} was lost {often} meanwhile; the device finished it by itself."
 
 
 def _edge_share(energy: RunEnergy) -> float | None:

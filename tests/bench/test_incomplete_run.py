@@ -4,7 +4,7 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args
+from typing import NoReturn, get_args
 
 import numpy as np
 import psutil
@@ -14,6 +14,7 @@ from device_agent.messages.bench import Phase, PhaseMark
 from device_agent.settings import Settings, Workload
 from groupnl_deploy.bench.incomplete import IncompleteRun, load_incomplete
 from groupnl_deploy.bench.meter import MeterPlan
+from groupnl_deploy.bench.reconnect import WayBack
 from groupnl_deploy.bench.result import BenchMessage
 from groupnl_deploy.bench.run import Images, load_run
 from groupnl_deploy.bench.session import Subject, run_session
@@ -40,6 +41,10 @@ def local() -> Iterator[Transport]:
         yield transport
 
 
+def never() -> NoReturn:
+    pytest.fail("an agent that was killed is no lost link")
+
+
 def killed_in(phase: str, transport: Transport, untrained, out: Path, said: list[str]) -> IncompleteRun:
     """What is kept of a short, metered benchmark whose agent was killed when this phase began."""
     deployment = push_artifact(transport, untrained.onnx)
@@ -53,13 +58,13 @@ def killed_in(phase: str, transport: Transport, untrained, out: Path, said: list
 
         with pytest.raises(DeviceFault, match="was killed"), unfinished_run(out, said.append) as unfinished:
             run_session(
-                transport,
                 agent,
                 subject,
                 backend="onnxruntime",
                 settings=SETTINGS,
                 plan=MeterPlan("synthetic", "steady:5V,1A"),
                 unfinished=unfinished,
+                way_back=WayBack(transport.name, never, 30.0, said.append),
                 watch=kill,
                 note=said.append,
             )

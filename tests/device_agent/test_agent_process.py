@@ -1,6 +1,5 @@
 """The real bundle in a real process, spoken to through its own wire protocol."""
 
-import base64
 import dataclasses
 import hashlib
 import json
@@ -10,19 +9,17 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import typing
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from device_agent import wire
 from device_agent.arrays import write_arrays
 from device_agent.artifact import open_artifact
 from device_agent.errors import DigestMismatch
 from device_agent.manifest import MANIFEST_FILE, ArtifactFile
-from device_agent.messages.bench import BenchRequest, ImagePayload, Phase, PhaseMark, Progress
+from device_agent.messages.bench import BenchRequest, Phase, PhaseMark, Progress
 from device_agent.messages.board import Probe
 from device_agent.settings import Settings, Workload
 from groupnl_deploy.errors import DeviceBusy, DeviceFault, UsageError, VerificationFailed
@@ -205,19 +202,6 @@ def raw_agent(tmp_path: Path) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
-def test_it_ends_in_the_middle_of_a_benchmark_when_the_host_leaves(tmp_path: Path, untrained) -> None:
-    process = raw_agent(tmp_path)
-    request = request_for(untrained.onnx, images_sent=1, min_seconds=60.0)
-    payload = ImagePayload((3, 32, 32), base64.b64encode(IMAGES[0].tobytes()).decode())
-    process.stdin.write(wire.encode(request) + b"\n" + wire.encode(payload) + b"\n")
-    process.stdin.flush()
-    while json.loads(process.stdout.readline()).get("phase") != "steady":
-        pass
-    time.sleep(0.2)
-    process.stdin.close()
-    assert process.wait(5) == 0
-
-
 @pytest.mark.parametrize("read", [True, False], ids=["all read", "some unread"])
 def test_it_ends_when_a_killed_server_resets_its_socket(tmp_path: Path, read: bool) -> None:
     """Some give a command one end of a socket pair, not pipes; closing it with bytes unread is a reset, not an end."""
@@ -259,7 +243,7 @@ def test_the_null_backend_fills_no_memory(agent: AgentClient, untrained) -> None
     assert result.memory.rss_peak_bytes < result.memory.rss_after_load_bytes + 30e6
     status = Path(f"/proc/{agent.process._child.pid}/status").read_text()
     highest = 1024 * int(re.search(r"VmHWM:\s+(\d+) kB", status)[1])
-    assert highest < result.memory.rss_peak_bytes + 3e6, "sending the latencies takes a block's memory, not theirs"
+    assert highest < result.memory.rss_peak_bytes + 12e6, "the latencies are kept as text, not as numbers of Python's"
 
 
 def test_a_manifest_that_does_not_list_the_model_is_refused(agent: AgentClient, untrained_copy) -> None:

@@ -23,8 +23,10 @@ from device_agent.manifest import (
 from device_agent.messages.accept import Accept, Acceptance, Rollback
 from device_agent.messages.artifacts import Prune, Pruned
 from device_agent.messages.bench import (
+    Abort,
     BenchBegun,
     BenchDone,
+    BenchFrame,
     BenchRequest,
     Checked,
     CpuUse,
@@ -64,6 +66,18 @@ from device_agent.messages.push import (
     PushOpened,
     SendFile,
 )
+from device_agent.messages.spool import (
+    AskBench,
+    BenchFetched,
+    BenchForgotten,
+    BenchState,
+    BenchStates,
+    BenchStopped,
+    FetchBench,
+    ForgetBench,
+    ListBenches,
+    StopBench,
+)
 from device_agent.native import NativeLibrary
 from device_agent.settings import Settings
 from device_agent.strict import StrictError
@@ -74,6 +88,7 @@ NATIVE = NativeModel("model.onnx", 0, "1.15.1", None, "1.17.0")
 MACHINE = Machine("linux", "aarch64", 64, "glibc", "2.36", 0)
 VOLUME = Volume("/home/pi/.groupnl", "/", 5, None, read_only=False, no_exec=True, writable=True)
 FOUND = BackendFound(Runtime("null", None, "3.11.2", {"numpy": None}), "/usr/bin/python3", ("numpy",), False)
+BENCH = BenchRequest("artifacts/x", "a" * 64, "null", Settings(graph_level="basic"), 3, 1.0, "0123456789ab")
 MESSAGES: list[wire.Message] = [
     Hello(1, "c" * 64, "3.11.2", MACHINE, "/home/pi/.groupnl"),
     Ping(),
@@ -102,7 +117,9 @@ MESSAGES: list[wire.Message] = [
     Acceptance("a" * 64, "net", "onnx", "onnxruntime", "refused", True, "crashed", "It crashed.", "x", "b" * 64, None),
     Prune("pi", 3),
     Pruned(("a" * 64,)),
-    BenchRequest("artifacts/x", "a" * 64, "null", Settings(graph_level="basic"), 3, 1.0),
+    BENCH,
+    Abort(),
+    BenchFrame("the host's own “words”\n"),
     ImagePayload((3, 1, 1), "AAEC"),
     PhaseMark("steady", 5, 10.0),
     Progress(1, 3),
@@ -118,6 +135,16 @@ MESSAGES: list[wire.Message] = [
     PackageTried("onnxruntime", "numpy", None, 132, "Illegal instruction"),
     AskLeftovers(),
     Leftovers((OtherAgent(77, 3.5),), (LeftBehind("upload", 9, 90_000.0),)),
+    ListBenches(),
+    BenchStates((BenchState("0123456789ab", "running", "net", "null", "a" * 64, True, "steady", 5.0),)),
+    AskBench("0123456789ab", reclaim=True),
+    BenchState("0123456789ab", "not_kept", ended_s=2.0, why="No space left on device"),
+    StopBench("0123456789ab"),
+    BenchStopped(),
+    FetchBench("0123456789ab"),
+    BenchFetched(BENCH, "the host's own “words”\n", AgentFault("internal", "It failed.", "x"), 2.0),
+    ForgetBench("0123456789ab"),
+    BenchForgotten(),
     AgentFault("internal", "“quoted”\nand a line break", "x"),
 ]
 
@@ -139,6 +166,8 @@ def test_the_cases_above_are_all_messages() -> None:
         b'{"type":"open_push","manifest_sha256":"../../../etc","files":[]}',
         b'{"type":"read_manifest","artifact_sha256":"../../../etc"}',
         b'{"type":"send_library","sha256":"../agents/x"}',
+        b'{"type":"fetch_bench","bench_id":"../agents/x"}',
+        b'{"type":"forget_bench","bench_id":""}',
         b"",
         b"hello pi",
         b"[]",
