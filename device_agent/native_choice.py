@@ -44,9 +44,9 @@ def choose(
     Raises `CannotRunNative`, whose code says what is in the way.
     """
     _require_userland(machine)
+    models = _of_block(native.models, machine)  # before a library is built for what it could not help
     library = _of_machine(libraries, machine)
     _require_library(library, native, machine, runtime)
-    models = _of_block(native.models, machine)
     if runtime is not None:
         models = _of_threads(_of_runtime(models, runtime), runtime, threads)
     return NativeChoice(models[0], library)
@@ -114,7 +114,8 @@ def _of_block(models: Sequence[NativeModel], machine: Machine) -> list[NativeMod
         return found
     blocks = sorted({one.block for one in models}, reverse=True)
     needed = " or ".join(_LANES.get(block, f"blocks of {block}") for block in blocks)
-    remedy = f"Export with --target generic, whose layout every processor reads, and push that; or {_FULL}."
+    plain = "generic" if machine.machine == "x86_64" else "rpi4"
+    remedy = f"Export with --target {plain}, whose layout every processor reads, and push that; or {_FULL}."
     if machine.held_to is not None:
         raise CannotRunNative(
             "native_instructions",

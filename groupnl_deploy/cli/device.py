@@ -10,8 +10,8 @@ from groupnl_deploy.cli.device_add import add
 from groupnl_deploy.cli.device_artifacts import artifacts, prune, rollback
 from groupnl_deploy.cli.device_doctor import doctor
 from groupnl_deploy.cli.device_groups import group
+from groupnl_deploy.cli.device_native import native
 from groupnl_deploy.cli.exits import guarded
-from groupnl_deploy.cli.explain import where_it_runs
 from groupnl_deploy.cli.options import Json
 from groupnl_deploy.deploy.inventory import facts_of, get_device, load_devices, load_groups, remove_device
 from groupnl_deploy.deploy.pinning import pinned_fingerprint
@@ -25,6 +25,7 @@ app.command("doctor")(doctor)
 app.command("artifacts")(artifacts)
 app.command("rollback")(rollback)
 app.command("prune")(prune)
+app.command("native")(native)
 
 
 @app.command("list")
@@ -74,36 +75,6 @@ def _with_the_rest(device: Device) -> dict[str, Any]:
     """All that is remembered of a device."""
     groups = [group for group, members in load_groups().items() if device.name in members]
     return {**to_dict(device), "facts": to_dict(facts_of(device.name)), "groups": groups}
-
-
-@app.command("native")
-@guarded
-def native(
-    name: Annotated[str, typer.Argument(help="A name from `groupnl device list`.")],
-    artifact: Annotated[
-        str | None, typer.Argument(help="The first digits of an artifact's id; else the newest with native operators.")
-    ] = None,
-    json: Json = False,
-) -> None:
-    """Show where a pushed model and its native library lie, and ten lines of Python that run them there.
-
-    Example: groupnl device native pi
-    """
-    device = get_device(name)
-    from groupnl_deploy.deploy.native_paths import native_paths
-    from groupnl_deploy.remote.agent import open_agent
-    from groupnl_deploy.remote.connect import connect
-
-    with connect(device, console.say) as transport, open_agent(transport) as agent:
-        found = native_paths(device.name, agent, artifact)
-    if json:
-        console.show_json({"schema_version": 1, "native": {**to_dict(found), "program": found.program}})
-        return
-    console.say(f"{found.label}, {found.artifact_sha256[:12]}, on {name}:")
-    console.show_text(f"model    {found.model}\nlibrary  {found.library}\n\n{found.program.rstrip()}")
-    if len(found.models) > 1:
-        console.say("That model is for this device's processor and ONNX Runtime, on all its cores. In its folder lie:")
-        console.say("\n".join(map(where_it_runs, found.models)))
 
 
 @app.command("remove")

@@ -130,6 +130,8 @@ def test_the_ten_lines_that_the_command_shows_have_the_paths_of_what_was_pushed(
     assert found["library"] == str(library_on_the_device(native_library))
     shown = groupnl("device", "native", "local", artifact.sha256[:8]).stdout
     assert found["program"] in shown and found["model"] in shown
+    assert groupnl("device", "native", "local", artifact.directory).stdout == shown
+    assert "is no artifact" in groupnl("device", "native", "local", tmp_path).stderr
 
 
 def test_of_several_model_files_the_command_shows_the_one_of_this_device_and_what_each_is_for(

@@ -71,7 +71,9 @@ REFUSALS: list[tuple[str, dict[str, Any], str, str]] = [
     ("native_no_library", {"machine": replace(PI, machine="riscv64")}, "on riscv64", "^Export with --optimize full"),
     ("native_operators", {"version": 2}, "version 2 of groupnl.native, and the library has version 1", "Update"),
     ("native_old_runtime", {"runtime": "1.14.1"}, "1.15.1 or newer, and the device has 1.14.1", "newer onnxruntime"),
-    ("native_instructions", {"machine": PI, "models": (OF_16, OF_8)}, "AVX-512 or AVX2 with FMA, and", GENERIC),
+    ("native_instructions", {"machine": PI, "models": (OF_16, OF_8)}, "AVX-512 or AVX2 with FMA, and", "--target rpi4"),
+    ("native_instructions", {"machine": MAC, "models": (OF_16, OF_8)}, "AVX-512 or", "--target rpi4"),  # builds nothing
+    ("native_instructions", {"machine": replace(X86, block=0), "models": (OF_16, OF_8)}, "has none of them", GENERIC),
     (
         "native_instructions",
         {"machine": HELD, "models": (OF_16, OF_8)},
