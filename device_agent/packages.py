@@ -9,12 +9,13 @@ IN_ENVIRONMENT = sys.prefix != sys.base_prefix
 
 
 def install_remedy(python: str, backend: str, in_environment: bool) -> str:
-    """What to type so that `python` on the device has all that a backend needs, not the one package that was missed."""
+    """What to type so that the device has all that a backend needs, not the one package that was missed.
+
+    `python` is what lacked it. Where it is an environment's (`in_environment`), the user may add to that.
+    """
+    computes = backend in BACKENDS and BACKENDS[backend].computes
+    provision = f"groupnl device provision NAME --backend {backend if computes else 'onnxruntime'}"
+    if not in_environment:
+        return f"Here, run, with your NAME for the device: {provision}"
     packages = BACKENDS[backend].packages if backend in BACKENDS else "numpy"
-    if in_environment:
-        return f"On the device, run: {python} -m pip install {packages}"
-    return (
-        "Give it an environment of its own. On the device: python3 -m venv ~/.groupnl-venv && "
-        f"~/.groupnl-venv/bin/pip install {packages}. Then, here: groupnl device remove NAME, and groupnl device add "
-        "NAME --host HOST --python .groupnl-venv/bin/python, with your own NAME and HOST."
-    )
+    return f"Here, run {provision}, or on the device: {python} -m pip install {packages}"

@@ -32,6 +32,7 @@ from device_agent.messages.greeting import AgentFault, Hello
 from device_agent.messages.ledger import Standing
 from device_agent.messages.native import NativeFit
 from device_agent.native_store import choose_here, folder_of, state_of
+from device_agent.provisioning import Provisioning
 from device_agent.push import Pushing
 from device_agent.standing import standings
 from device_agent.strict import StrictError
@@ -61,6 +62,7 @@ class Session:
         self.pushing = Pushing(self.root, bundle, agent_sha256, self.lock)
         self.accepting = Accepting(self.root, bundle, agent_sha256, self.lock)
         self._bench: DetachableBench | None = None
+        self.provisioning = Provisioning(self.root, self.lock)
 
     def serve(self) -> None:
         """Say hello, then answer for ever; the reading thread ends the process."""

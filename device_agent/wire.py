@@ -33,6 +33,7 @@ MESSAGE_FILES = (
     "device_agent.messages.accept",
     "device_agent.messages.artifacts",
     "device_agent.messages.native",
+    "device_agent.messages.provision",
     "device_agent.messages.bench",
     "device_agent.messages.doctor",
     "device_agent.messages.spool",

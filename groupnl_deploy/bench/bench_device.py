@@ -64,12 +64,12 @@ def bench_device(
     folder = None if artifact is None or not (Path(artifact) / MANIFEST_FILE).is_file() else Path(artifact)
     way_back = WayBack(device.name, partial(reached, device), retry_for_s, reporter.note)
     with connect(device, reporter.note) as transport, way_back, ExitStack() as running:
-        agent = running.enter_context(open_agent(transport))
+        agent = running.enter_context(open_agent(transport, backend=backend))
         if folder is not None and _push_if_missing(
             agent, device.name, folder, wanted, wait_s, reporter, computes=BACKENDS[backend].computes
         ):
             running.close()  # the push may have built a library that this agent's bundle knows nothing of
-            agent = running.enter_context(open_agent(transport))
+            agent = running.enter_context(open_agent(transport, backend=backend))
         deployment = _locked(agent, device.name, backend, wanted, wait_s, reporter)
         subject = _subject(agent, deployment, settings.workload.images, data, reporter)
         if subject.manifest.native is not None and BACKENDS[backend].computes:

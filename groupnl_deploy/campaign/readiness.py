@@ -25,7 +25,7 @@ from groupnl_deploy.progress import Reporter
 from groupnl_deploy.remote.agent import open_agent
 from groupnl_deploy.remote.connect import connect
 from groupnl_deploy.remote.device import Device
-from groupnl_deploy.remote.python import MARK, ask_python
+from groupnl_deploy.remote.python import MARK, ask_python, python_for
 from groupnl_deploy.remote.transport import Transport
 
 _FLOAT_BYTES = 4
@@ -138,11 +138,12 @@ def _look(transport: Transport, root: str, backend: str | None) -> int:
     """Free bytes below the device's root. Raises `DeviceUnreachable` where its Python lacks what a backend imports."""
     packages = "" if backend is None else BACKENDS[backend].packages
     modules = [package.partition("==")[0] for package in packages.split()]
-    free, in_environment, *lacking = ask_python(transport, _LOOK, root, *modules)
+    python = transport.python if backend is None else python_for(transport, root, backend)
+    free, in_environment, *lacking = ask_python(transport, _LOOK, root, *modules, python=python)
     if lacking and backend is not None:
         raise DeviceUnreachable(
-            f"{transport.python} on {transport.name} lacks {', '.join(lacking)}, which the backend {backend} needs.",
-            install_remedy(transport.python, backend, in_environment == "1"),
+            f"{python} on {transport.name} lacks {', '.join(lacking)}, which the backend {backend} needs.",
+            install_remedy(python, backend, in_environment == "1"),
         )
     return int(free)
 

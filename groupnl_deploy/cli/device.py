@@ -11,6 +11,7 @@ from groupnl_deploy.cli.device_artifacts import artifacts, prune, rollback
 from groupnl_deploy.cli.device_doctor import doctor
 from groupnl_deploy.cli.device_groups import group
 from groupnl_deploy.cli.device_native import native
+from groupnl_deploy.cli.device_provision import provision, wheelhouse
 from groupnl_deploy.cli.exits import guarded
 from groupnl_deploy.cli.options import Json
 from groupnl_deploy.deploy.inventory import facts_of, get_device, load_devices, load_groups, remove_device
@@ -22,6 +23,8 @@ app = typer.Typer(no_args_is_help=True, help="Devices: the boards you deploy to.
 app.command("add")(add)
 app.command("group")(group)
 app.command("doctor")(doctor)
+app.command("provision")(provision)
+app.command("wheelhouse")(wheelhouse)
 app.command("artifacts")(artifacts)
 app.command("rollback")(rollback)
 app.command("prune")(prune)

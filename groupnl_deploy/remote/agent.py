@@ -10,26 +10,26 @@ from groupnl_deploy.errors import DeviceFault, DeviceUnreachable, GroupNLError, 
 from groupnl_deploy.remote import boot
 from groupnl_deploy.remote.bundle import AgentBundle, build_bundle
 from groupnl_deploy.remote.client import START_S, AgentClient
-from groupnl_deploy.remote.python import no_python
+from groupnl_deploy.remote.python import environments_of, no_python
 from groupnl_deploy.remote.transport import Process, Transport
 
 
 @contextlib.contextmanager
 def open_agent(
-    transport: Transport, first: Sequence[Request[Any]] = (), python: str | None = None
+    transport: Transport, first: Sequence[Request[Any]] = (), backend: str | None = None
 ) -> Iterator[AgentClient]:
     """The agent, put there if need be, checked and started. It ends with the block.
 
     The `first` requests are sent at once, so that their answers cost no round trip; each is then to be asked for by
-    `answer_to`, in their order. `python` is a program of the device other than its usual one.
+    `answer_to`, in their order. It runs by the Python that was provisioned for `backend`, where there is one.
     """
-    bundle, program = build_bundle(), python or transport.python
-    process = transport.spawn(boot.command(transport, program, bundle))
+    bundle = build_bundle()
+    process = transport.spawn(boot.command(transport, bundle, environments_of(backend)))
     try:
         client = AgentClient(process, transport.name)
-        hello = _boot(client, transport, program, bundle, b"".join(encode(request) + b"\n" for request in first))
+        hello = _boot(client, transport, bundle, b"".join(encode(request) + b"\n" for request in first))
         _check_identity(hello, bundle.sha256, transport.name)
-        client.machine, client.root = hello.machine, hello.root
+        client.machine, client.python, client.root = hello.machine, hello.python, hello.root
         try:
             yield client
         except BaseException as error:
@@ -39,15 +39,15 @@ def open_agent(
         process.stop()
 
 
-def _boot(client: AgentClient, transport: Transport, python: str, bundle: AgentBundle, first: bytes) -> Hello:
+def _boot(client: AgentClient, transport: Transport, bundle: AgentBundle, first: bytes) -> Hello:
     """Send the first requests, give the stub what it needs, and hear what the agent says then."""
     process, booted = client.process, None
     _send(process, first)
     while True:
         line = process.read_line(START_S)
         if line is None:
-            raise client.gone() if booted else _ended(client, transport, python)
-        answer = boot.read_answer(line, transport, python)
+            raise client.gone() if booted else _ended(client, transport)
+        answer = boot.read_answer(line, transport)
         if answer is not None:
             booted = answer
             if booted.needs_bundle:
@@ -61,12 +61,12 @@ def _send(process: Process, data: bytes) -> None:
         process.send(data)
 
 
-def _ended(client: AgentClient, transport: Transport, python: str) -> GroupNLError:
+def _ended(client: AgentClient, transport: Transport) -> GroupNLError:
     """Why the stub never came to a word: there is no such Python, or none that runs."""
     code = client.process.exit_code(2.0)
     if code is None:
         return client.gone()
-    return no_python(transport.name, python, code, client.process.stderr_tail())
+    return no_python(transport.name, transport.python, code, client.process.stderr_tail())
 
 
 def _check_identity(hello: Hello, sha256: str, device_name: str) -> None:

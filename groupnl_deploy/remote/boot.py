@@ -1,13 +1,15 @@
 """How an agent comes to run on a device that may not have it: one command, no round trip but its answer.
 
-The command is `PYTHON -c STUB ROOT SHA256 SIZE`. The stub looks for the bundle with that digest below the root and says
-in a line whether it has or needs it; what it needs it reads from its stdin, verifies and puts there. Then the agent
-takes its place in the same process. Requests may be sent before the answer: a stub that needs the bundle drops them.
+The command is `PYTHON -c STUB ROOT SHA256 SIZE BACKEND…`. The stub looks for the bundle with that digest below the root
+and says in a line whether it has or needs it; what it needs it reads from its stdin, verifies and puts there. Then the
+agent takes its place in the same process, by the Python that was provisioned for the first backend that has one.
+Requests may be sent before the answer: a stub that needs the bundle drops them.
 """
 
 import errno
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from device_agent.sizes import size_text
@@ -101,7 +103,12 @@ except OSError as error:
     inodes = room.f_favail if room.f_files else -1
     say("disk", str(error.errno or 0), str(room.f_bavail * room.f_frsize), str(inodes))
     sys.exit(1)
-os.execv(sys.executable, [sys.executable, bundle])
+program = sys.executable
+for backend in reversed(sys.argv[4:]):
+    provisioned = os.path.join(root, "environments", backend, "bin", "python")
+    if os.path.exists(provisioned):
+        program = provisioned
+os.execv(program, [program, bundle])
 """
 
 
@@ -117,18 +124,19 @@ class Booted:
         return self.words == ("need",)
 
 
-def command(transport: Transport, python: str, bundle: AgentBundle) -> list[str]:
+def command(transport: Transport, bundle: AgentBundle, backends: Sequence[str] = ()) -> list[str]:
     """The command line that becomes the agent. The stub is one line of it, as not every login shell quotes several."""
-    return [python, "-c", f"exec({json.dumps(_STUB)})", transport.root, bundle.sha256, str(len(bundle.data))]
+    stub = f"exec({json.dumps(_STUB)})"
+    return [transport.python, "-c", stub, transport.root, bundle.sha256, str(len(bundle.data)), *backends]
 
 
-def read_answer(line: bytes, transport: Transport, python: str) -> Booted | None:
+def read_answer(line: bytes, transport: Transport) -> Booted | None:
     """What a line of the process says if it is the stub's, else None. Raises the host's error for what it refuses."""
     if not line.startswith(MARK):
         return None
     kind, *words = line.removeprefix(MARK).decode(errors="replace").split()
     if kind == "python":
-        raise _too_old(transport.name, python, words[0])
+        raise _too_old(transport.name, transport.python, words[0])
     if kind == "disk":
         raise _disk_refused(transport, *map(int, words))
     if kind == "damaged":

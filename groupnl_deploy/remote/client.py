@@ -80,11 +80,13 @@ class FetchedBench:
 class AgentClient:
     """A running agent whose identity was checked. Made by `open_agent`.
 
-    `machine` is what it runs on; `root` is the absolute path there of the folder that holds all that is ours.
+    `machine` is what it runs on, `python` the version that runs it; `root` is the absolute path there of the folder
+    that holds all that is ours.
     Requests may be sent before the answers to others have come: answers come in the order of the requests.
     """
 
     machine: Machine
+    python: str
     root: str
 
     def __init__(self, process: Process, device_name: str) -> None:
@@ -108,6 +110,12 @@ class AgentClient:
     def answer_to(self, request: Request[Answer]) -> Answer:
         """The answer to a request that was sent. Raises what `ask` does."""
         return self.expect(answer_of(type(request)), self._receive(request.patience_s))
+
+    def answer_behind(self, request: Request[Answer], kind: type[M], tell: Callable[[M], None]) -> Answer:
+        """The answer to a request that was sent; `tell` hears of the messages of `kind` that come before it."""
+        while isinstance(message := self._receive(request.patience_s), kind):
+            tell(message)
+        return self.expect(answer_of(type(request)), message)
 
     def send_bytes(self, pieces: Iterable[bytes]) -> None:
         """The bytes of the request that was just sent, in frames.

@@ -56,6 +56,14 @@ from device_agent.messages.greeting import AgentFault, Hello
 from device_agent.messages.ledger import Deployment, LedgerRead, ManifestRead, ReadLedger, ReadManifest, Standing
 from device_agent.messages.lock import LockTaken, TakeLock, Waiting
 from device_agent.messages.native import AskNative, LibraryPlaced, NativeFit, SendLibrary
+from device_agent.messages.provision import (
+    BuildEnvironment,
+    Building,
+    EnvironmentBuilt,
+    EnvironmentOpened,
+    OpenEnvironment,
+    SendWheel,
+)
 from device_agent.messages.push import (
     CommitPush,
     FileArrived,
@@ -106,6 +114,12 @@ MESSAGES: list[wire.Message] = [
     NativeFit(NATIVE, NativeLibrary("d" * 64, 5, "linux", "aarch64", "glibc", "2.17", 1, "1.15.1"), "missing"),
     SendLibrary("d" * 64),
     LibraryPlaced(),
+    OpenEnvironment("pytorch", "torch==2.9.1 --hash=sha256:…", None, (PushFile("a-1-py3-none-any.whl", "b" * 64, 3),)),
+    EnvironmentOpened(False, (Held("a-1-py3-none-any.whl", (Mark(2, "c" * 64),)),)),
+    SendWheel("a-1-py3-none-any.whl", 2),
+    BuildEnvironment(),
+    Building("loading torch"),
+    EnvironmentBuilt("/home/pi/.groupnl/environments/pytorch/bin/python", {"torch": "2.9.1+cpu"}),
     CommitPush("pi", "2026-11-26T12:00:00+00:00"),
     DEPLOYMENT,
     ReadManifest("a" * 64),

@@ -14,8 +14,9 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
+from groupnl_deploy.remote.device import Device
 from tests.pi import inside
 from tests.pi.board import Board
 from tests.pi.rootfs import register_emulator
@@ -74,6 +75,11 @@ class EmulatedPi:
     def home(self) -> Path:
         """What was written to the home folder of `pi`, as this machine sees it. Look only."""
         return self.folder / "disk/home" / USER
+
+    def device(self, name: str = "pi", **changes: Any) -> Device:
+        """The board as a device whose host key is pinned; any field can be given."""
+        fields: dict[str, Any] = {"host": self.address, "user": USER, "identity": str(self.identity)}
+        return Device(name, "ssh", **(fields | {"host_key": self.host_key} | changes))
 
     def boot(self) -> None:
         """Plug it in; back once its SSH server greets."""

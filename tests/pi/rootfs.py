@@ -1,7 +1,7 @@
-"""The emulated Pi's root file system: Debian 12 for 64-bit Arm, made once and kept in the cache. `make pi` runs this.
+"""The emulated Pi's root file system: Debian for 64-bit Arm, made once and kept in the cache. `make pi` runs this.
 
 Debian's debootstrap unpacks it and QEMU runs its programs, so that making it needs root and a mirror of Debian. It is
-what a fresh Raspberry Pi OS (64-bit) has that matters here: Python 3.11, OpenSSH and the user `pi`, and neither pip nor
+what a fresh Raspberry Pi OS (64-bit) has that matters here: its Python, OpenSSH and the user `pi`, and neither pip nor
 the module that makes virtual environments whole (`python3-venv`).
 """
 
@@ -15,7 +15,10 @@ from pathlib import Path
 
 from groupnl_deploy.places import cache_dir
 
-SUITE = "bookworm"
+SUITES = {"3.11": "bookworm", "3.13": "trixie"}
+"""Debian's release with each Python; Raspberry Pi OS 12 is of the first, 13 of the second."""
+
+PYTHON = "3.11"
 PACKAGES = "python3,openssh-server,ca-certificates,procps,iproute2,libgomp1"
 # Without a password an account is locked, and sshd lets nobody in who has a locked one.
 SETUP = """\
@@ -37,9 +40,9 @@ _NEEDED = (
 )
 
 
-def root_file_system() -> Path:
+def root_file_system(python: str = PYTHON) -> Path:
     """Where it lies, or would lie: by the digest of what it is made from."""
-    recipe = "\n".join((SUITE, PACKAGES, SETUP))
+    recipe = "\n".join((SUITES[python], PACKAGES, SETUP))
     return cache_dir() / "pi" / hashlib.sha256(recipe.encode()).hexdigest()[:16]
 
 
@@ -66,9 +69,9 @@ def register_emulator() -> None:
         _REGISTER.write_text(_BINFMT.read_text())
 
 
-def make() -> Path:
+def make(python: str = PYTHON) -> Path:
     """The root file system, made unless it is there; a build that was stopped leaves none."""
-    folder = root_file_system()
+    folder = root_file_system(python)
     if folder.exists():
         return folder
     problem = what_is_missing()
@@ -79,7 +82,7 @@ def make() -> Path:
     shutil.rmtree(part, ignore_errors=True)
     part.parent.mkdir(parents=True, exist_ok=True)
     options = ("--arch=arm64", "--variant=minbase", f"--include={PACKAGES}")
-    if subprocess.run(["debootstrap", *options, SUITE, str(part), mirror()], check=False).returncode != 0:
+    if subprocess.run(["debootstrap", *options, SUITES[python], str(part), mirror()], check=False).returncode != 0:
         log = part / "debootstrap/debootstrap.log"
         sys.exit(f"make pi: debootstrap failed, its last lines are above; the whole of it is in {log}")
     subprocess.run(["chroot", str(part), "sh", "-ec", SETUP], check=True)
@@ -98,4 +101,4 @@ def mirror() -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(f"{make()}\n")
+    sys.stdout.write(f"{make(*sys.argv[1:2])}\n")

@@ -91,7 +91,7 @@ def test_a_bundle_is_not_swept_between_the_look_and_the_start(tmp_path: Path) ->
     import fcntl
 
     with LocalTransport(tmp_path, sys.executable) as transport:
-        command = boot.command(transport, sys.executable, build_bundle())
+        command = boot.command(transport, build_bundle())
         # The same, but that the agent's place is taken by a program that only waits.
         command[2] = command[2].replace("os.execv(", "exec(input()) or os.execv(")
         process = transport.spawn(command)
@@ -108,7 +108,7 @@ def test_a_bundle_is_not_swept_between_the_look_and_the_start(tmp_path: Path) ->
 
 def test_a_stub_whose_host_leaves_half_way_leaves_nothing(tmp_path: Path) -> None:
     with LocalTransport(tmp_path, sys.executable) as transport:
-        process = transport.spawn(boot.command(transport, sys.executable, build_bundle()))
+        process = transport.spawn(boot.command(transport, build_bundle()))
         process.send(boot.BUNDLE_FOLLOWS + b"\n" + build_bundle().data[:100_000])
         process.stop()
         assert process.exit_code(5) == 1

@@ -1,0 +1,161 @@
+"""A backend's environment on a device: chosen and checked here, sent where the board has no network, made there.
+
+The device builds it aside and switches to it in one step (`device_agent.provisioning`), so that a board always has the
+environment it had, or the new one.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from device_agent.machine import Machine
+from device_agent.messages.provision import (
+    BuildEnvironment,
+    Building,
+    EnvironmentBuilt,
+    OpenEnvironment,
+    SendWheel,
+)
+from device_agent.messages.push import Held, PushFile
+from groupnl_deploy.deploy.wheelhouse import Wheelhouse, choose_set, is_certified, read_wheelhouse
+from groupnl_deploy.deploy.wheels import WheelSet, target_of
+from groupnl_deploy.errors import UsageError
+from groupnl_deploy.progress import Reporter
+from groupnl_deploy.remote.agent import open_agent
+from groupnl_deploy.remote.client import AgentClient
+from groupnl_deploy.remote.transfer import held_bytes, pieces
+from groupnl_deploy.remote.transport import Transport
+from groupnl_deploy.remote.waiting import take_lock
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a user wants on a device.
+
+    Args:
+        backend: "onnxruntime" or "pytorch".
+        version: of its package; None for the newest that is certified.
+        uncertified: whether what nobody has run on such a board may be taken.
+        offline: a wheelhouse to send; None where the board has network.
+    """
+
+    backend: str
+    version: str | None = None
+    uncertified: bool = False
+    offline: Path | None = None
+
+
+@dataclass(frozen=True)
+class Provisioned:
+    """What a device has now. `built` is null where it had just this before, and nothing was done."""
+
+    set: WheelSet
+    certified: bool
+    built: EnvironmentBuilt | None
+
+
+def provision(transport: Transport, wish: Wish, reporter: Reporter, wait_s: float) -> Provisioned:
+    """Make the environment, unless the device has just this one.
+
+    Raises `UsageError` for what such a board cannot run, `VerificationFailed` for a damaged wheelhouse, `DiskFull`,
+    `DeviceFault` with what was in the way there.
+    """
+    wheelhouse = None if wish.offline is None else read_wheelhouse(wish.offline)
+    with open_agent(transport) as agent:
+        wheels = _set_for(agent, wish, wheelhouse, transport.name, reporter)
+        take_lock(agent, transport.name, f"the provisioning of {wish.backend}", wait_s, reporter.note)
+        opening = OpenEnvironment(wish.backend, wheels.requirements, wheels.unpacked_bytes, _announced(wheelhouse))
+        opened = agent.ask(opening)
+        built = None
+        if not opened.is_there:
+            if wheelhouse is not None:
+                _send(agent, wheelhouse, opened.held, reporter)
+            built = _build(agent, reporter)
+    return Provisioned(wheels, is_certified(wheels), built)
+
+
+def _set_for(
+    agent: AgentClient, wish: Wish, wheelhouse: Wheelhouse | None, device: str, reporter: Reporter
+) -> WheelSet:
+    """The set that goes there. Raises `UsageError` where there is none."""
+    target, python = require_target(agent.machine, device), ".".join(agent.python.split(".")[:2])
+    if wheelhouse is None:
+        return choose_set(target, wish.backend, python, wish.version, wish.uncertified, reporter)
+    found = wheelhouse.set
+    for what, has, wants in (
+        ("the backend", found.backend, wish.backend),
+        ("Python", found.python, python),
+        ("the target", found.target, target),
+    ):
+        if has != wants:
+            raise UsageError(
+                f"The wheelhouse {wheelhouse.folder} is for {what} {has}, and {device} has to have {wants}.",
+                f"Make one: groupnl device wheelhouse --target {target} --backend {wish.backend} --python {python} "
+                "--out DIR",
+            )
+    if wish.version is not None and str(found.main.version) != wish.version:
+        raise UsageError(
+            f"The wheelhouse {wheelhouse.folder} has {found.main.package} {found.main.version}, not {wish.version}.",
+            "Leave --version out, or make a wheelhouse with it.",
+        )
+    if not wheelhouse.is_certified and not wish.uncertified:
+        raise UsageError(
+            f"Nobody has run the wheels in {wheelhouse.folder} on {target} yet.",
+            "Add --uncertified to take them, or make a wheelhouse without --uncertified and --version.",
+        )
+    return found
+
+
+def require_target(machine: Machine, device: str) -> str:
+    """The wheels' target that a machine is. Raises `UsageError` with what is in the way where none is."""
+    target = target_of(machine)
+    if target is not None:
+        return target.name
+    if machine.bits == 32:
+        raise UsageError(
+            f"{device} has a 32-bit userland, and there are no wheels of onnxruntime or torch for it.",
+            "Write a 64-bit system to its card (Raspberry Pi OS, 64-bit), whatever its kernel says.",
+        )
+    if machine.libc == "musl":
+        raise UsageError(
+            f"{device} has the C library musl, and there are no wheels of onnxruntime or torch for it.",
+            "Use a system with glibc there, such as Raspberry Pi OS (64-bit).",
+        )
+    raise UsageError(
+        f"There are no wheels for {device}, which is {machine}.",
+        "Install the backend's packages there by hand, and name that Python: groupnl device add … --python PATH",
+    )
+
+
+def _announced(wheelhouse: Wheelhouse | None) -> tuple[PushFile, ...]:
+    if wheelhouse is None:
+        return ()
+    wheels = (*wheelhouse.set.wheels, wheelhouse.pip)
+    sizes = (file.stat().st_size for file in wheelhouse.files)
+    return tuple(PushFile(wheel.file, wheel.sha256, size) for wheel, size in zip(wheels, sizes, strict=True))
+
+
+def _send(agent: AgentClient, wheelhouse: Wheelhouse, held: tuple[Held, ...], reporter: Reporter) -> None:
+    """Send what the device lacks of each wheel."""
+    marks = {file.name: file.marks for file in held}
+    requests, done_bytes = [], 0
+    with reporter.task("Sending wheels") as task:
+        for path in wheelhouse.files:
+
+            def tell(across_bytes: int, before_bytes: int = done_bytes) -> None:
+                task(before_bytes + across_bytes, wheelhouse.size_bytes, "bytes")
+
+            offset_bytes = held_bytes(path, marks.get(path.name, ()))
+            if offset_bytes < path.stat().st_size:
+                requests.append(SendWheel(path.name, offset_bytes))
+                agent.send(requests[-1])
+                agent.send_bytes(pieces(path, offset_bytes, tell))
+            done_bytes += path.stat().st_size
+        for request in requests:
+            agent.answer_to(request)
+
+
+def _build(agent: AgentClient, reporter: Reporter) -> EnvironmentBuilt:
+    request = BuildEnvironment()
+    with reporter.task("Building") as task:
+        agent.send(request)
+        return agent.answer_behind(request, Building, lambda news: task(0, None, news.step))
