@@ -14,6 +14,7 @@ from groupnl_deploy.deploy import doctor_board as board
 from groupnl_deploy.deploy import doctor_leftovers as left
 from groupnl_deploy.deploy import doctor_packages as runtime
 from groupnl_deploy.deploy import doctor_storage as storage
+from groupnl_deploy.deploy.doctor_certified import certificates
 from groupnl_deploy.deploy.examined import Examined, Finding
 from groupnl_deploy.errors import DeviceFault, DeviceUnreachable, DiskFull, GroupNLError
 from groupnl_deploy.remote.agent import open_agent
@@ -56,6 +57,7 @@ CHECKS: tuple[Check, ...] = (
     Check("temperature", board.temperature, warns=("bench",)),
     Check("governor", board.governor),
     Check("packages", runtime.packages, stops=("bench",), warns=("push",), error=DeviceUnreachable),
+    Check("certified", certificates, warns=("bench",)),
     Check("loading", runtime.loading),
     Check("agents", left.agents),
     Check("leftovers", left.parts),

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from device_agent.backend_table import BACKENDS
 from device_agent.deaths import death_of
 from device_agent.messages.doctor import LOADING_S, BackendFound, PackageTried
-from device_agent.packages import install_remedy
 from groupnl_deploy.deploy.devices_file import LOCAL
 from groupnl_deploy.deploy.examined import Examined, Finding, Severity
 from groupnl_deploy.words import command_line
@@ -84,9 +83,10 @@ def _missing(found: Examined, one: BackendFound, severity: Severity) -> Finding:
 def provision_remedy(found: Examined, backend: str) -> str:
     """How a backend gets all of its packages, whatever the system's own Python allows."""
     readiness = found.readiness
-    if found.name == LOCAL or not BACKENDS[backend].computes:
-        return install_remedy(readiness.python, backend, readiness.in_environment).rstrip(".")
-    command = f"`{command_line('device', 'provision', found.name, '--backend', backend)}`"
+    if found.name == LOCAL:
+        return f"`{readiness.python} -m pip install {BACKENDS[backend].packages}`"
+    provisioned = backend if BACKENDS[backend].computes else "onnxruntime"
+    command = f"`{command_line('device', 'provision', found.name, '--backend', provisioned)}`"
     refused = "; the system's own pip would refuse (PEP 668)" if readiness.pip_refused else ""
     return f"{command} makes an environment with all of them{refused}"
 
