@@ -10,6 +10,7 @@ from typing import Literal
 
 from device_agent.backend_table import BACKENDS
 from device_agent.messages.doctor import AskLeftovers, AskReadiness, PackageTried, Readiness, TryPackage
+from device_agent.messages.spool import ListBenches
 from groupnl_deploy.deploy import doctor_board as board
 from groupnl_deploy.deploy import doctor_leftovers as left
 from groupnl_deploy.deploy import doctor_packages as runtime
@@ -61,6 +62,7 @@ CHECKS: tuple[Check, ...] = (
     Check("loading", runtime.loading),
     Check("agents", left.agents),
     Check("leftovers", left.parts),
+    Check("results", left.results),
 )
 
 
@@ -126,13 +128,13 @@ def examine(device: Device, note: Note = lambda text: None) -> Diagnosis:
 
 def _examined(agent: AgentClient, name: str, note: Note) -> Examined:
     found = _asked(agent, name, [backend for backend, entry in BACKENDS.items() if entry.computes])
-    leftovers = agent.ask(AskLeftovers())
+    leftovers, benches = agent.ask(AskLeftovers()), agent.ask(ListBenches()).benches
     there: dict[tuple[str, str], str] = {}  # what two backends share is tried once
     for one in found.readiness.backends:
         for package in one.runtime.packages.keys() - set(one.missing):
             there.setdefault((one.python, package), one.runtime.backend)
     tried = tuple(_tried(agent, name, backend, package, note) for (_, package), backend in sorted(there.items()))
-    return replace(found, tried=tried, leftovers=leftovers)
+    return replace(found, tried=tried, leftovers=leftovers, benches=benches)
 
 
 def _tried(agent: AgentClient, name: str, backend: str, package: str, note: Note) -> PackageTried:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from device_agent.messages.doctor import Leftovers, PackageTried, Readiness
+from device_agent.messages.spool import BenchState
 
 Severity = Literal["fine", "note", "warning", "error"]
 
@@ -20,6 +21,7 @@ class Examined:
         needed_bytes: that its disk must take.
         tried: how packages took being imported; of a doctor alone.
         leftovers: what others left there; of a doctor alone.
+        benches: benchmarks that run there or wait to be fetched; of a doctor alone.
     """
 
     name: str
@@ -29,6 +31,7 @@ class Examined:
     needed_bytes: int = 0
     tried: tuple[PackageTried, ...] = ()
     leftovers: Leftovers | None = None
+    benches: tuple[BenchState, ...] = ()
 
 
 @dataclass(frozen=True)

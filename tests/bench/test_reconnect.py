@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -74,7 +75,7 @@ class Road:
     """A device of the tests' server behind a link that can be broken, with an artifact on it."""
 
     def __init__(self, sshd, link: BreakableLink, artifact: Artifact) -> None:
-        self.sshd, self.link, self.artifact = sshd, link, artifact
+        self.sshd, self.link, self.artifact, self.name = sshd, link, artifact, "board"
         self.device = sshd.device(port=link.port)
         self.root = Path(self.device.root)
 
@@ -91,7 +92,7 @@ class Road:
         workload = Workload(images=2, idle_s=idle_s, warmup_s=0.2, min_iterations=20, min_seconds=0.3)
         try:
             run, folder = bench_device(
-                "board",
+                self.name,
                 "null",
                 artifact=None,
                 settings=Settings(1, workload=workload),
@@ -176,14 +177,28 @@ def road(sshd, untrained, pushed: Path, tmp_path: Path, monkeypatch: pytest.Monk
             agent.kill()
 
 
-@pytest.mark.parametrize("phase", ["idle before", "steady", "runout", "idle after"])
-def test_a_link_that_breaks_in_any_phase_costs_a_note(road: Road, tmp_path: Path, phase: str) -> None:
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    ("phase", "transport"),
+    [
+        ("steady", "ssh"),
+        ("idle after", "ssh"),
+        pytest.param("idle before", "ssh", marks=SLOW),
+        pytest.param("runout", "ssh", marks=SLOW),
+        pytest.param("steady", "openssh", marks=SLOW),
+    ],
+)
+def test_a_link_that_breaks_in_any_phase_costs_a_note(road: Road, tmp_path: Path, phase: str, transport: str) -> None:
+    if transport != "ssh":
+        road.name = "other"
+        add_device(replace(road.device, name=road.name, transport=transport))
     run, said = road.bench(phase, road.break_it, tmp_path / "run")
     assert run.links_lost == 1 and run.clock.uncertainty_s < 1
-    (lost,) = (one for one in said if "goes on there" in one)
-    assert "board" in lost
+    assert sum("goes on there" in one for one in said) == 1
     report = build_report([tmp_path / "run"])
-    assert any("the link to board was lost once" in note for note in notes(report))
+    assert any(f"the link to {road.name} was lost once" in note for note in notes(report))
     assert not list(tmp_path.glob("run.*"))
     road.require_nothing_left()
 
@@ -320,7 +335,8 @@ def test_a_meter_records_on_while_the_link_is_lost(road: Road, tmp_path: Path) -
     road.require_nothing_left()
 
 
-@pytest.mark.parametrize(("retry_for_s", "covered"), [(0.1, True), pytest.param(0.0, False, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize(("retry_for_s", "covered"), [(0.1, True), (0.0, False)])
 def test_what_was_recorded_goes_into_a_run_that_is_fetched_later(road: Road, retry_for_s: float, covered: bool) -> None:
     """With no budget at all the host gives up in the window, and so the recording ends there."""
     with pytest.raises(DeviceUnreachable):

@@ -17,6 +17,7 @@ from device_agent.messages.doctor import (
     Readiness,
     Volume,
 )
+from device_agent.messages.spool import BenchState, State
 from groupnl_deploy.deploy.doctor import CHECKS, Diagnosis, findings
 from groupnl_deploy.deploy.examined import Examined
 
@@ -73,6 +74,10 @@ def pi(**changes: Any) -> Examined:
         parts[kind] = replace(parts[kind], **{name: value})
     inner = {name: parts[name] for name in ("board", "volume", "machine")}
     return replace(parts["examined"], readiness=replace(parts["readiness"], **inner))
+
+
+def bench(state: State, **facts: Any) -> dict[str, Any]:
+    return {"benches": (BenchState("0123456789ab", state, "net", "null", **facts),)}
 
 
 def tried(package: str, exit_code: int | None, last_words: str = "", version: str | None = None) -> tuple[PackageTried]:
@@ -166,7 +171,21 @@ CASES: list[tuple[dict[str, Any], str, str, str, str]] = [
         "1 parts of pushes that never ended take 9.0 MB",
         "The next push",
     ),
+    (
+        bench("finished", ended_s=5.0),
+        "results",
+        "note",
+        "of net with null ended without its host",
+        "--device pi --fetch",
+    ),
+    (bench("running", left_s=9.0), "results", "note", "without its host, for about 9 s more", "--fetch"),
+    (bench("damaged"), "results", "warning", "has a damaged result", "Bench again"),
+    (bench("not_kept", why="No space left"), "results", "warning", "refused by the disk: No space left", "Bench again"),
 ]
+
+
+def test_a_benchmark_that_its_host_listens_to_is_no_finding() -> None:
+    assert [one for one in findings(pi(**bench("running", attached=True))) if one.check == "results"] == []
 
 
 @pytest.mark.parametrize(("changes", "check", "severity", "says", "remedy"), CASES)
