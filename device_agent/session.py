@@ -10,6 +10,7 @@ import os
 import platform
 import signal
 import sys
+import threading
 from io import BufferedIOBase
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
@@ -22,10 +23,12 @@ from device_agent.collect import prune
 from device_agent.detached import DetachableBench
 from device_agent.environments import runtime_of
 from device_agent.errors import UPDATE_BOTH, AgentError, BadRequest
+from device_agent.heartbeat import Heartbeat
 from device_agent.inbox import Inbox
 from device_agent.lock import DeviceLock
 from device_agent.machine import this_machine
 from device_agent.manifest import MANIFEST_FILE, NativeOperators
+from device_agent.messages.alive import Alive
 from device_agent.messages.bench import Abort, BenchDone, BenchRequest
 from device_agent.messages.board import BoardFacts
 from device_agent.messages.greeting import AgentFault, Hello
@@ -63,12 +66,15 @@ class Session:
         self.accepting = Accepting(self.root, bundle, agent_sha256, self.lock)
         self._bench: DetachableBench | None = None
         self.provisioning = Provisioning(self.root, self.lock)
+        self._writing = threading.Lock()
+        self._heart = Heartbeat(lambda: self.send(Alive()))
 
     def serve(self) -> None:
         """Say hello, then answer for ever; the reading thread ends the process."""
         self.inbox.start()
         machine = this_machine()
         self.send(Hello(WIRE_VERSION, self.agent_sha256, platform.python_version(), machine, str(self.root)))
+        self._heart.start()
         while True:
             answer = self._answer()
             if self._bench is not None and not self._bench.over:
@@ -83,8 +89,9 @@ class Session:
         if self._bench is not None:
             self._bench.send(message)
             return
-        self._stdout.write(encode(message) + b"\n")
-        self._stdout.flush()
+        with self._writing:
+            self._stdout.write(encode(message) + b"\n")
+            self._stdout.flush()
 
     def receive(self, kind: type[M]) -> M:
         """The next line, which belongs to the request that is being answered. Raises `BadRequest` for another kind."""
@@ -145,6 +152,7 @@ class Session:
         """
         if not request.bench_id:
             raise BadRequest("The benchmark has no id.", UPDATE_BOTH)
+        self._heart.pause()
         self._bench = DetachableBench(self.root, request, label, frame, self._stdout.fileno())
         signal.signal(signal.SIGHUP, self._hang_up)
         return self._bench
@@ -162,6 +170,7 @@ class Session:
             self._bench = None
             if bench.lost:
                 self._leave()
+            self._heart.resume()
         self.benches.forget(bench_id)
 
     def _hang_up(self, number: int, frame: object) -> None:

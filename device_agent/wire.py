@@ -25,6 +25,7 @@ DISK_S = 300.0
 # The registry of messages: a new one is a file in `device_agent/messages` and a line here.
 MESSAGE_FILES = (
     "device_agent.messages.greeting",
+    "device_agent.messages.alive",
     "device_agent.messages.clock",
     "device_agent.messages.board",
     "device_agent.messages.lock",

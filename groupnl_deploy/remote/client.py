@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from device_agent.machine import Machine
+from device_agent.messages.alive import Alive
 from device_agent.messages.bench import (
     Abort,
     BenchDone,
@@ -39,7 +40,8 @@ from groupnl_deploy.errors import (
     UsageError,
     VerificationFailed,
 )
-from groupnl_deploy.remote.transport import Process
+from groupnl_deploy.remote.deadline import Deadline
+from groupnl_deploy.remote.transport import SILENCE_S, Process
 
 START_S = 60.0
 """How long an agent may take to say a word, also while it imports a runtime from a slow card."""
@@ -93,6 +95,7 @@ class AgentClient:
         self.process, self._device_name = process, device_name
         self._benching = False
         self._early: collections.deque[Message] = collections.deque()
+        self._heard_s = time.monotonic()
 
     def probe_clock(self, count: int) -> tuple[ClockProbe, ...]:
         """`count` round trips, one after the other."""
@@ -159,7 +162,7 @@ class AgentClient:
         timeout_s = START_S
         while True:
             try:
-                message = self._receive(timeout_s)
+                message = self._receive(timeout_s, timeout_s)  # nothing is said while something is measured
             except DeviceUnreachable:
                 self._benching = False  # it goes on there
                 raise
@@ -211,20 +214,34 @@ class AgentClient:
                 self.message(line)
 
     def _hear(self) -> None:
-        """Take in what has arrived already. Raises for a fault."""
+        """Take in what has arrived already. Raises for a fault, and where the agent has fallen silent."""
         while self.process.has_line():
-            line = self.process.read_line(1.0)
-            if line is None:
-                raise self.gone()
-            self._early.append(self.message(line))
+            message = self._read(1.0)
+            if not isinstance(message, Alive):
+                self._early.append(message)
+        if time.monotonic() - self._heard_s > SILENCE_S:
+            raise self._late(f"has been silent for {SILENCE_S:g} s")
 
-    def _receive(self, timeout_s: float) -> Message:
+    def _receive(self, patience_s: float, silence_s: float = SILENCE_S) -> Message:
+        """The next message that is more than a sign of life; one has to come every `silence_s`."""
         if self._early:
             return self._early.popleft()
+        end = Deadline.after(patience_s)
+        while not end.expired:
+            message = self._read(min(silence_s, end.left_s))
+            if not isinstance(message, Alive):
+                return message
+        raise self._late(f"is still at it after {patience_s:g} s")
+
+    def _read(self, timeout_s: float) -> Message:
         line = self.process.read_line(timeout_s)
         if line is None:
             raise self.gone()
+        self._heard_s = time.monotonic()
         return self.message(line)
+
+    def _late(self, what: str) -> DeviceUnavailable:
+        return DeviceUnavailable(f"The agent on {self._device_name} {what}.", "Find out what keeps the device busy.")
 
     def message(self, line: bytes) -> Message:
         """What a line of the agent's says. Raises the host's error for a fault."""

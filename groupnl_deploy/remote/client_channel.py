@@ -4,7 +4,6 @@ import os
 import select
 import subprocess
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import IO
@@ -65,16 +64,13 @@ class ClientChannel:
             raise TimeoutError
         return os.read(self._stderr.fileno(), nbytes)
 
-    def sendall(self, s: bytes) -> None:
-        """All of it to stdin."""
-        left = memoryview(s)
-        deadline = None if self._timeout_s is None else time.monotonic() + self._timeout_s
-        while left:
-            wait_s = None if deadline is None else max(0.0, deadline - time.monotonic())
-            if not _is_ready(self._stdin, select.POLLOUT, wait_s):
-                raise TimeoutError
-            with suppress(BlockingIOError):
-                left = left[os.write(self._stdin.fileno(), left) :]
+    def send(self, s: bytes) -> int:
+        """Some of it to stdin; how many bytes."""
+        if not _is_ready(self._stdin, select.POLLOUT, self._timeout_s):
+            raise TimeoutError
+        with suppress(BlockingIOError):
+            return os.write(self._stdin.fileno(), s)
+        return 0
 
     def shutdown_write(self) -> None:
         """End of file on stdin."""

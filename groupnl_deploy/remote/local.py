@@ -5,7 +5,6 @@ import select
 import signal
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import IO, Self
 
 from groupnl_deploy.errors import DeviceUnavailable, DeviceUnreachable
 from groupnl_deploy.remote.transport import (
-    SEND_TIMEOUT_S,
+    SILENCE_S,
     STDERR_TAIL_BYTES,
     STOP_GRACE_S,
     Completed,
@@ -44,11 +43,11 @@ class LocalProcess:
         for reader in self._readers:
             reader.start()
 
-    def send(self, data: bytes, timeout_s: float = SEND_TIMEOUT_S) -> None:
+    def send(self, data: bytes, timeout_s: float = SILENCE_S) -> None:
         """Write all of the bytes; a child that is gone or does not read is `DeviceUnreachable`."""
-        left, deadline = memoryview(data), time.monotonic() + timeout_s
+        left = memoryview(data)
         while left:
-            self._await_room(deadline, timeout_s)
+            self._await_room(timeout_s)
             try:
                 left = left[os.write(self._stdin.fileno(), left) :]
             except BlockingIOError:
@@ -62,12 +61,11 @@ class LocalProcess:
 
     def read_line(self, timeout_s: float) -> bytes | None:
         """The next line, or None when the child has closed its output."""
-        deadline = time.monotonic() + timeout_s
         with self._news:
             while (line := self._lines.next_line()) is None:
                 if self._ended or self._stopped:
                     return None
-                if not self._news.wait(max(0.0, deadline - time.monotonic())) and time.monotonic() >= deadline:
+                if not self._news.wait(timeout_s):
                     raise self._silent(f"sent nothing for {timeout_s:g} s")
             return line
 
@@ -101,14 +99,16 @@ class LocalProcess:
         for reader in self._readers:
             reader.join(0.5)
 
-    def _await_room(self, deadline: float, timeout_s: float) -> None:
-        poller = select.poll()
+    def _await_room(self, timeout_s: float) -> None:
+        poller, heard_bytes = select.poll(), self._lines.fed_bytes
         try:
             poller.register(self._stdin.fileno(), select.POLLOUT)
         except ValueError as error:
             raise self._gone("was stopped and takes no more requests") from error
-        if not poller.poll(max(0.0, deadline - time.monotonic()) * 1000):
-            raise self._silent(f"did not read its request within {timeout_s:g} s")
+        while not poller.poll(timeout_s * 1000):
+            if heard_bytes == self._lines.fed_bytes:
+                raise self._silent(f"did not read its request within {timeout_s:g} s")
+            heard_bytes = self._lines.fed_bytes
 
     def _drain(self, stream: IO[bytes], keep: Callable[[bytes], None]) -> None:
         with stream:

@@ -6,17 +6,17 @@ every command is launched by a small script that first tells its process group, 
 
 import shlex
 import threading
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from threading import Event
 from typing import Protocol
 
 from groupnl_deploy.errors import DeviceUnavailable, DeviceUnreachable
 from groupnl_deploy.remote import ssh_refusals as refusals
+from groupnl_deploy.remote.deadline import Deadline
 from groupnl_deploy.remote.ssh_target import SshTarget
 from groupnl_deploy.remote.transport import (
-    SEND_TIMEOUT_S,
+    SILENCE_S,
     STDERR_TAIL_BYTES,
     STOP_GRACE_S,
     Completed,
@@ -63,8 +63,8 @@ class Channel(Protocol):
     def recv_stderr(self, nbytes: int) -> bytes:
         """Some of stderr."""
 
-    def sendall(self, s: bytes) -> None:
-        """All of it to stdin."""
+    def send(self, s: bytes) -> int:
+        """Some of it to stdin; how many bytes."""
 
     def shutdown_write(self) -> None:
         """End of file on stdin."""
@@ -112,13 +112,14 @@ class SshProcess:
             self._channel.close()
             raise
 
-    def send(self, data: bytes, timeout_s: float = SEND_TIMEOUT_S) -> None:
+    def send(self, data: bytes, timeout_s: float = SILENCE_S) -> None:
         """Write all of the bytes."""
         if self._stopped:
             raise self._gone("was stopped and takes no more requests")
-        self._channel.settimeout(timeout_s)
+        left = memoryview(data)
         try:
-            self._channel.sendall(data)
+            while left:
+                left = left[self._send_some(bytes(left[:_CHUNK_BYTES]), timeout_s) :]
         except TimeoutError as error:
             raise self._silent(f"did not read its request within {timeout_s:g} s") from error
         except Exception as error:  # whatever kind the SSH library has for a channel that fails
@@ -134,30 +135,23 @@ class SshProcess:
 
     def read_line(self, timeout_s: float) -> bytes | None:
         """The next line, or None when the process has closed its output."""
-        deadline = time.monotonic() + timeout_s
-        while (line := self._lines.next_line()) is None:
-            try:
-                chunk = self._receive(deadline)
-            except TimeoutError as error:
-                raise self._silent(f"sent nothing for {timeout_s:g} s") from error
-            if not chunk:
-                return None
-            self._lines.feed(chunk)
-        return line
+        try:
+            return self._next_line(lambda: timeout_s)
+        except TimeoutError as error:
+            raise self._silent(f"sent nothing for {timeout_s:g} s") from error
 
     def has_line(self) -> bool:
         """Whether `read_line` would answer at once."""
-        while not self._lines.has_line and self._channel.recv_ready():
-            self._lines.feed(self._channel.recv(_CHUNK_BYTES))
+        self._take_in()
         return self._lines.has_line or self._stopped or self._ended()
 
     def finish(self, timeout_s: float) -> Completed:
         """Close its stdin and gather everything up to its end. Raises `TimeoutError`."""
-        deadline = time.monotonic() + timeout_s
+        end = Deadline.after(timeout_s)
         self._channel.shutdown_write()
-        while chunk := self._receive(deadline):
+        while chunk := self._receive(end.left_s):
             self._lines.feed(chunk)
-        exit_code = self.exit_code(max(0.0, deadline - time.monotonic()))
+        exit_code = self.exit_code(end.left_s)
         if exit_code is None:
             if self._channel.closed:
                 raise refusals.link_lost(self._link.target)
@@ -196,8 +190,8 @@ class SshProcess:
 
     def _await_start(self) -> str:
         """Skip what the login shell printed; return what `kill` needs to end this command."""
-        said, deadline = b"", time.monotonic() + _START_TIMEOUT_S
-        while (line := self._start_line(deadline)) is not None:
+        said, end = b"", Deadline.after(_START_TIMEOUT_S)
+        while (line := self._start_line(end)) is not None:
             if line.startswith(_STARTED):
                 pid, parent, group = line.removeprefix(_STARTED).decode().split()
                 # sshd gives every command a session, led by the login shell or by what it turned into. Any
@@ -206,18 +200,47 @@ class SshProcess:
             said = said or line
         raise refusals.no_shell(self._link.target, said[:200].decode(errors="replace"))
 
-    def _start_line(self, deadline: float) -> bytes | None:
+    def _start_line(self, end: Deadline) -> bytes | None:
         try:
-            return self.read_line(max(0.0, deadline - time.monotonic()))
+            if end.expired:  # it talks without a pause
+                raise TimeoutError
+            return self._next_line(lambda: end.left_s)
+        except TimeoutError as error:
+            raise refusals.start_up_file(self._link.target, _START_TIMEOUT_S) from error
         except DeviceUnavailable as error:
-            if self._link.alive and isinstance(error.__cause__, TimeoutError):
-                raise refusals.start_up_file(self._link.target, _START_TIMEOUT_S) from error
             if self._link.alive and self._channel.closed:
                 raise self._link.failure() from error
             raise
 
-    def _receive(self, deadline: float) -> bytes:
-        self._channel.settimeout(max(deadline - time.monotonic(), 0.001))
+    def _next_line(self, wait_s: Callable[[], float]) -> bytes | None:
+        """The next line, None at the end of the output. Raises `TimeoutError` where nothing arrives for `wait_s`."""
+        while (line := self._lines.next_line()) is None:
+            chunk = self._receive(wait_s())
+            if not chunk:
+                return None
+            self._lines.feed(chunk)
+        return line
+
+    def _send_some(self, data: bytes, timeout_s: float) -> int:
+        """How many bytes were taken. A process that takes none and says something meanwhile is waited for."""
+        heard_bytes = self._take_in()
+        while True:
+            self._channel.settimeout(timeout_s)
+            try:
+                return self._channel.send(data)
+            except TimeoutError:
+                if self._take_in() == heard_bytes:
+                    raise
+                heard_bytes = self._lines.fed_bytes
+
+    def _take_in(self) -> int:
+        """Take what is there already; how many bytes there have been in all."""
+        while self._channel.recv_ready():
+            self._lines.feed(self._channel.recv(_CHUNK_BYTES))
+        return self._lines.fed_bytes
+
+    def _receive(self, timeout_s: float) -> bytes:
+        self._channel.settimeout(max(timeout_s, 0.001))
         try:
             chunk = self._channel.recv(_CHUNK_BYTES)
         finally:

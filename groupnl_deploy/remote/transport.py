@@ -11,8 +11,8 @@ from typing import Protocol, Self
 STOP_GRACE_S = 2.0
 """How long a process may take to leave after its stdin was closed, before it is killed."""
 
-SEND_TIMEOUT_S = 60.0
-"""How long a process may leave our bytes unread before it counts as gone."""
+SILENCE_S = 15.0
+"""A device that says nothing for so long is dead, where something has to come from it every five seconds."""
 
 STDERR_TAIL_BYTES = 8192
 
@@ -29,11 +29,11 @@ class Completed:
 class Process(Protocol):
     """A running remote command: bytes go to it, lines come from it."""
 
-    def send(self, data: bytes, timeout_s: float = SEND_TIMEOUT_S) -> None:
+    def send(self, data: bytes, timeout_s: float = SILENCE_S) -> None:
         """Write all of the bytes to its stdin.
 
-        Raises `DeviceUnavailable` when they are not taken in `timeout_s` or the link breaks, `DeviceUnreachable` when
-        the process has ended.
+        Raises `DeviceUnavailable` when for `timeout_s` none of them are taken and nothing comes from it either, or the
+        link breaks; `DeviceUnreachable` when the process has ended.
         """
 
     def send_line(self, line: bytes) -> None:
@@ -42,7 +42,7 @@ class Process(Protocol):
     def read_line(self, timeout_s: float) -> bytes | None:
         """Next whole line without its newline, or None at end of output.
 
-        Raises `DeviceUnreachable` when nothing arrives in `timeout_s` or the link breaks.
+        Raises `DeviceUnavailable` when nothing arrives for `timeout_s` or the link breaks.
         An unfinished last line is the trace of a dying process and is not returned.
         """
 
@@ -95,10 +95,12 @@ class LineBuffer:
     def __init__(self) -> None:
         self._bytes = bytearray()
         self._searched = 0
+        self.fed_bytes = 0
 
     def feed(self, chunk: bytes) -> None:
         """Add what arrived."""
         self._bytes += chunk
+        self.fed_bytes += len(chunk)
 
     def next_line(self) -> bytes | None:
         """The next whole line without its newline, or None while there is none."""

@@ -19,6 +19,7 @@ import pytest
 
 from device_agent import running, spool, wire
 from device_agent.lock import DeviceLock
+from device_agent.messages.alive import Alive
 from device_agent.messages.bench import (
     Abort,
     BenchBegun,
@@ -67,7 +68,10 @@ class Agent:
         self.process.stdin.flush()
 
     def read(self) -> wire.Message:
-        return wire.decode(self.process.stdout.readline())
+        """The next message but for signs of life."""
+        while (message := wire.decode(self.process.stdout.readline())) == Alive():
+            pass
+        return message
 
     def ask(self, request: wire.Request) -> wire.Message:
         self.send(request)

@@ -21,6 +21,7 @@ from device_agent.manifest import (
     TensorInfo,
 )
 from device_agent.messages.accept import Accept, Acceptance, Rollback
+from device_agent.messages.alive import Alive
 from device_agent.messages.artifacts import Prune, Pruned
 from device_agent.messages.bench import (
     Abort,
@@ -99,6 +100,7 @@ FOUND = BackendFound(Runtime("null", None, "3.11.2", {"numpy": None}), "/usr/bin
 BENCH = BenchRequest("artifacts/x", "a" * 64, "null", Settings(graph_level="basic"), 3, 1.0, "0123456789ab")
 MESSAGES: list[wire.Message] = [
     Hello(1, "c" * 64, "3.11.2", MACHINE, "/home/pi/.groupnl"),
+    Alive(),
     Ping(),
     Pong(12345678901234567),
     Probe(),

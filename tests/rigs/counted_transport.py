@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from groupnl_deploy.remote.transport import SEND_TIMEOUT_S, Process, Transport
+from groupnl_deploy.remote.transport import SILENCE_S, Process, Transport
 
 
 class CountedTransport:
@@ -34,7 +34,7 @@ class _Counted:
     def __init__(self, process: Process, transport: CountedTransport) -> None:
         self._process, self._transport = process, transport
 
-    def send(self, data: bytes, timeout_s: float = SEND_TIMEOUT_S) -> None:
+    def send(self, data: bytes, timeout_s: float = SILENCE_S) -> None:
         self._process.send(data, timeout_s)
         self._transport.count(self._process, len(data))
 

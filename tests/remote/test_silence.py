@@ -1,0 +1,110 @@
+"""How long an agent is waited for: as long as it says that it lives, and not much longer than it does."""
+
+from collections.abc import Iterable, Iterator
+from itertools import chain, repeat
+
+import numpy as np
+import pytest
+
+from device_agent.messages.alive import Alive
+from device_agent.messages.bench import BenchRequest, PhaseMark
+from device_agent.messages.clock import Ping, Pong
+from device_agent.messages.lock import LockTaken, TakeLock, Waiting
+from device_agent.settings import Settings
+from device_agent.wire import ANSWER_S, Message, encode
+from groupnl_deploy.errors import DeviceUnavailable
+from groupnl_deploy.remote import client, deadline
+from groupnl_deploy.remote.client import AgentClient
+from groupnl_deploy.remote.transport import SILENCE_S
+
+STEP_S = 5.0
+
+
+class Process:
+    """Says its messages, one every `STEP_S` by a clock of its own. None: it says nothing more."""
+
+    def __init__(self, messages: Iterable[Message | None]) -> None:
+        self._messages: Iterator[Message | None] = iter(messages)
+        self.waits_s: list[float] = []
+        self.now_s = 0.0
+
+    def monotonic(self) -> float:
+        """The time by this clock."""
+        return self.now_s
+
+    def send(self, data: bytes, timeout_s: float = SILENCE_S) -> None:
+        """Take all of it."""
+        self.now_s += STEP_S
+
+    def has_line(self) -> bool:
+        """Never at once."""
+        return False
+
+    def read_line(self, timeout_s: float) -> bytes:
+        """The next message, or silence."""
+        self.waits_s.append(timeout_s)
+        message = next(self._messages)
+        if message is None:
+            raise DeviceUnavailable("The process sent nothing.", "")
+        self.now_s += STEP_S
+        return encode(message)
+
+
+@pytest.fixture
+def agent_saying(monkeypatch: pytest.MonkeyPatch):
+    """Makes a client of an agent that says these messages."""
+
+    def make(*messages: Message | None, forever: Message | None = None) -> AgentClient:
+        process = Process(chain(messages, repeat(forever)))
+        monkeypatch.setattr(client, "time", process)
+        monkeypatch.setattr(deadline, "time", process)
+        return AgentClient(process, "pi")  # type: ignore[arg-type]
+
+    return make
+
+
+def waits(agent: AgentClient) -> list[float]:
+    return agent.process.waits_s  # type: ignore[attr-defined]
+
+
+def test_signs_of_life_are_no_answer_and_are_waited_with(agent_saying) -> None:
+    agent = agent_saying(Alive(), Alive(), Pong(7))
+    assert agent.ask(Ping()) == Pong(7)
+    assert waits(agent) == [SILENCE_S] * 3
+
+
+def test_silence_is_raised_long_before_patience_has_ended(agent_saying) -> None:
+    agent = agent_saying(Alive(), None)
+    with pytest.raises(DeviceUnavailable, match="sent nothing"):
+        agent.ask(TakeLock("a push", 600.0))
+    assert waits(agent) == [SILENCE_S, SILENCE_S]
+
+
+def test_an_agent_that_lives_and_does_not_answer_is_given_up_after_all(agent_saying) -> None:
+    agent = agent_saying(forever=Alive())
+    with pytest.raises(DeviceUnavailable, match="agent on pi is still at it after 30 s"):
+        agent.ask(Ping())
+    assert len(waits(agent)) == ANSWER_S / STEP_S
+
+
+def test_waiting_for_the_lock_goes_on_as_long_as_the_agent_lives(agent_saying) -> None:
+    told: list[Waiting] = []
+    other = Waiting("a benchmark of net", 3.0)
+    agent = agent_saying(Alive(), other, *[Alive()] * 100, LockTaken())
+    agent.take_lock("a push", 600.0, told.append)
+    assert told == [other]
+
+
+def test_an_agent_that_falls_silent_while_bytes_are_sent_is_told_of(agent_saying) -> None:
+    agent = agent_saying()
+    with pytest.raises(DeviceUnavailable, match="agent on pi has been silent for 15 s"):
+        agent.send_bytes([b"x"] * 10)
+    assert agent.process.now_s == SILENCE_S + STEP_S
+
+
+def test_a_phase_of_a_benchmark_may_be_as_long_as_it_is(agent_saying) -> None:
+    agent = agent_saying(PhaseMark("steady", 0, 1000.0), None)
+    images = [np.zeros((1, 1, 1), np.uint8)]
+    with pytest.raises(DeviceUnavailable):
+        list(agent.bench(BenchRequest("artifacts/x", "a" * 64, "null", Settings(1), 1, 0.0), images))
+    assert waits(agent)[-1] > 1000
