@@ -6,10 +6,12 @@ import sys
 import sysconfig
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.machinery import PathFinder
 from pathlib import Path
 
+from device_agent.backend_table import BACKENDS
+from device_agent.disk import room_at
 from device_agent.environments import python_of, runtime_of
 from device_agent.leftovers import leftovers
 from device_agent.machine import this_machine
@@ -51,18 +53,9 @@ class Doctor:
 
 
 def volume_of(root: Path) -> Volume:
-    """The file system that holds a folder."""
-    status = os.statvfs(root)
-    place = root.resolve()
-    return Volume(
-        root=str(root),
-        mount=str(next(folder for folder in (place, *place.parents) if folder.is_mount())),
-        free_bytes=status.f_bavail * status.f_frsize,
-        free_files=status.f_favail if status.f_files else None,
-        read_only=bool(status.f_flag & os.ST_RDONLY),
-        no_exec=bool(status.f_flag & getattr(os, "ST_NOEXEC", 0)),  # Linux
-        writable=os.access(root, os.W_OK | os.X_OK),
-    )
+    """The file system that holds a folder, and what may be done there."""
+    no_exec = bool(os.statvfs(root).f_flag & getattr(os, "ST_NOEXEC", 0))  # Linux
+    return Volume(str(root), room_at(root), no_exec, os.access(root, os.W_OK | os.X_OK))
 
 
 def try_package(root: Path, backend: str, package: str, patience_s: float) -> PackageTried:
@@ -86,17 +79,22 @@ def try_package(root: Path, backend: str, package: str, patience_s: float) -> Pa
 
 
 def _found(root: Path, backend: str) -> BackendFound:
-    runtime, python = runtime_of(root, backend), python_of(root, backend)
+    serving = _serving(root, backend)
+    runtime, python = runtime_of(root, serving), python_of(root, serving)
     own = runtime.environment is None
     path = sys.path if own else [str(site) for site in Path(python).parents[1].glob("lib/python3*/site-packages")]
+    needed = [package.partition("==")[0] for package in BACKENDS[backend].packages.split()]
+    packages = {name: runtime.packages.get(name) for name in needed}
     # By what it is imported as, too: some builds go by another name.
-    missing = (
-        name
-        for name, version in runtime.packages.items()
-        if version is None and PathFinder.find_spec(name, path) is None
-    )
+    missing = (name for name in needed if packages[name] is None and PathFinder.find_spec(name, path) is None)
     dead = own and os.path.lexists(root / "environments" / backend)
-    return BackendFound(runtime, python, tuple(missing), dead)
+    return BackendFound(replace(runtime, backend=backend, packages=packages), python, tuple(missing), dead)
+
+
+def _serving(root: Path, backend: str) -> str:
+    """The backend whose environment runs this one: its own, or for one that computes nothing any that there is."""
+    others = () if BACKENDS[backend].computes else BACKENDS
+    return next((name for name in others if runtime_of(root, name).environment is not None), backend)
 
 
 def _is_marked(stdlib: Path) -> bool:

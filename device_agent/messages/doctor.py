@@ -6,6 +6,7 @@ The device tells facts alone. What they mean, and what to do, is decided on the 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from device_agent.disk import Room
 from device_agent.environments import Runtime
 from device_agent.machine import Machine
 from device_agent.messages.board import BoardFacts
@@ -20,22 +21,17 @@ LOADING_S = 120.0
 
 @dataclass(frozen=True)
 class Volume:
-    """The file system that holds the root.
+    """Where everything of ours lies.
 
     Args:
         root: the absolute path of the device's root.
-        mount: where the file system is mounted.
-        free_bytes: for this user.
-        free_files: how many more files it has room for; null where it does not count them.
-        read_only, no_exec: how it is mounted.
+        room: what its file system has.
+        no_exec: whether that is mounted so that no library loads from it.
         writable: whether this user may make files in the root.
     """
 
     root: str
-    mount: str
-    free_bytes: int
-    free_files: int | None
-    read_only: bool
+    room: Room
     no_exec: bool
     writable: bool
 

@@ -21,6 +21,7 @@ from groupnl_deploy.bench.run import BenchRun, Images, save_run
 from groupnl_deploy.bench.session import Subject, Watch, run_session
 from groupnl_deploy.bench.unfinished import unfinished_run
 from groupnl_deploy.deploy.acceptance import accept_artifact, require_accepted
+from groupnl_deploy.deploy.doctor import require_fit
 from groupnl_deploy.deploy.inventory import get_device
 from groupnl_deploy.deploy.ledger import find_deployment, may_begin_artifact_id, remote_manifest
 from groupnl_deploy.deploy.native import send_library
@@ -65,6 +66,7 @@ def bench_device(
     way_back = WayBack(device.name, partial(reached, device), retry_for_s, reporter.note)
     with connect(device, reporter.note) as transport, way_back, ExitStack() as running:
         agent = running.enter_context(open_agent(transport, backend=backend))
+        require_fit(agent, device.name, "bench", reporter.note, backends=[backend])
         if folder is not None and _push_if_missing(
             agent, device.name, folder, wanted, wait_s, reporter, computes=BACKENDS[backend].computes
         ):

@@ -9,23 +9,20 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from device_agent.backend_table import BACKENDS
 from device_agent.manifest import NativeModel, NativeOperators
-from device_agent.messages.board import Probe
-from device_agent.packages import install_remedy
 from device_agent.sizes import size_text
 from exporters.native.operators import DOMAIN, VERSION
 from exporters.targets import TARGETS
 from exporters.targets.base import Target
 from groupnl_deploy.bench.meter import MeterPlan, require_answer
+from groupnl_deploy.deploy.doctor import require_fit
 from groupnl_deploy.deploy.native import agent_with_library
-from groupnl_deploy.errors import DeviceUnreachable, DiskFull, InvalidSetting, UsageError
+from groupnl_deploy.errors import DiskFull, InvalidSetting, UsageError
 from groupnl_deploy.native.libraries import host_library
 from groupnl_deploy.progress import Reporter
 from groupnl_deploy.remote.agent import open_agent
 from groupnl_deploy.remote.connect import connect
 from groupnl_deploy.remote.device import Device
-from groupnl_deploy.remote.python import MARK, ask_python, python_for
 from groupnl_deploy.remote.transport import Transport
 
 _FLOAT_BYTES = 4
@@ -34,13 +31,6 @@ _FLOAT_BYTES = 4
 _CHECKPOINT_COPIES, _TRAINING_COPIES = 3, 4
 _RUNS_BYTES = 16_000_000  # recordings, latencies and reports
 _DEVICE_BYTES = 4_000_000  # the agent, manifests and golden pairs
-# Prints the free bytes of the disk of a folder, whether this Python is a virtual
-# environment's, and the modules that are missing.
-_LOOK = (
-    "import importlib.util,shutil,sys;"
-    f"print('{MARK}',shutil.disk_usage(sys.argv[1]).free,int(sys.prefix!=sys.base_prefix),"
-    "*[m for m in sys.argv[2:] if importlib.util.find_spec(m) is None])"
-)
 
 
 @dataclass(frozen=True)
@@ -114,38 +104,29 @@ def require_ready(needs: Needs, reporter: Reporter) -> None:
 def _require_device(transport: Transport, needs: DeviceNeeds, reporter: Reporter) -> None:
     with ExitStack() as running:
         agent = running.enter_context(open_agent(transport))
-        cores, root = agent.ask(Probe()).cores, agent.root
+        ready = require_fit(
+            agent,
+            transport.name,
+            "campaign",
+            reporter.note,
+            backends=needs.backends,
+            needed_bytes=needs.disk_bytes,
+        )
         for target in needs.native:
             agent = agent_with_library(running, transport, agent, _native_for(TARGETS[target]), reporter)
-    if needs.threads > cores:
+    if needs.threads > ready.board.cores:
         raise InvalidSetting(
-            f"{needs.threads} threads were asked for, but {transport.name} has {cores} cores.",
-            f"Set {{threads}} to {cores} or less, or to 0 for all of them.",
+            f"{needs.threads} threads were asked for, but {transport.name} has {ready.board.cores} cores.",
+            f"Set {{threads}} to {ready.board.cores} or less, or to 0 for all of them.",
             "threads",
         )
-    free_bytes = min([_look(transport, root, backend) for backend in needs.backends or (None,)])
-    _require_room(free_bytes, needs.disk_bytes, f"The disk of {transport.name}")
-    reporter.note(f"{transport.name} answers and has {size_text(free_bytes)} free.")
+    reporter.note(f"{transport.name} answers and has {size_text(ready.volume.room.free_bytes)} free.")
 
 
 def _native_for(target: Target) -> NativeOperators:
     """What an export for a target asks of a device, as far as it is known before the export."""
     models = tuple(NativeModel(f"{block}", block, target.oldest_runtime) for block in target.native_blocks)
     return NativeOperators(DOMAIN, VERSION, {}, models)
-
-
-def _look(transport: Transport, root: str, backend: str | None) -> int:
-    """Free bytes below the device's root. Raises `DeviceUnreachable` where its Python lacks what a backend imports."""
-    packages = "" if backend is None else BACKENDS[backend].packages
-    modules = [package.partition("==")[0] for package in packages.split()]
-    python = transport.python if backend is None else python_for(transport, root, backend)
-    free, in_environment, *lacking = ask_python(transport, _LOOK, root, *modules, python=python)
-    if lacking and backend is not None:
-        raise DeviceUnreachable(
-            f"{python} on {transport.name} lacks {', '.join(lacking)}, which the backend {backend} needs.",
-            install_remedy(python, backend, in_environment == "1"),
-        )
-    return int(free)
 
 
 def _require_writable(out: Path) -> None:

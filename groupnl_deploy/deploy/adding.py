@@ -62,5 +62,5 @@ def facts_from(readiness: Readiness) -> DeviceFacts:
         python=board.python,
         cores=board.cores,
         memory_total_bytes=board.memory_total_bytes,
-        disk_free_bytes=readiness.volume.free_bytes,
+        disk_free_bytes=readiness.volume.room.free_bytes,
     )

@@ -23,7 +23,7 @@ from groupnl_deploy.remote.client import AgentClient
 from groupnl_deploy.remote.connect import connect
 from groupnl_deploy.remote.device import Device
 
-Purpose = Literal["push", "bench"]
+Purpose = Literal["push", "bench", "campaign"]
 Note = Callable[[str], None]
 
 
@@ -45,20 +45,21 @@ class Check:
     error: type[GroupNLError] = DeviceFault
 
 
-_BOTH: tuple[Purpose, ...] = ("push", "bench")
+_MEASURED: tuple[Purpose, ...] = ("bench", "campaign")
+_ALL: tuple[Purpose, ...] = ("push", *_MEASURED)
 
 # The registry of checks: a new one is a function of what was examined and a line here.
 CHECKS: tuple[Check, ...] = (
     Check("system", runtime.userland),
-    Check("space", storage.space, stops=_BOTH, error=DiskFull),
-    Check("access", storage.access, stops=_BOTH),
+    Check("space", storage.space, stops=_MEASURED, error=DiskFull),
+    Check("access", storage.access, stops=_MEASURED),
     Check("memory", board.memory),
-    Check("clock", board.clock, warns=_BOTH),
-    Check("power", board.power, warns=("bench",)),
-    Check("temperature", board.temperature, warns=("bench",)),
+    Check("clock", board.clock, warns=_ALL),
+    Check("power", board.power, warns=_MEASURED),
+    Check("temperature", board.temperature, warns=_MEASURED),
     Check("governor", board.governor),
-    Check("packages", runtime.packages, stops=("bench",), warns=("push",), error=DeviceUnreachable),
-    Check("certified", certificates, warns=("bench",)),
+    Check("packages", runtime.packages, stops=_MEASURED, warns=("push",), error=DeviceUnreachable),
+    Check("certified", certificates, warns=_ALL),
     Check("loading", runtime.loading),
     Check("agents", left.agents),
     Check("leftovers", left.parts),
@@ -96,12 +97,26 @@ def require_fit(
     *,
     backends: Sequence[str] = (),
     needed_bytes: int = 0,
+    sent: bool = False,
 ) -> Readiness:
     """Ask the cheap half; raise what would stop a push or benchmark, and say what would spoil it.
 
-    `name` is the device's, `backends` those that will run there. Raises `DiskFull`, `DeviceFault`, `DeviceUnreachable`.
+    Args:
+        agent: of the device.
+        name: the device's, as commands take it.
+        purpose: what is about to begin.
+        note: is told what stops nothing.
+        backends: that will run there.
+        needed_bytes: that the device's disk must take.
+        sent: whether `AskReadiness` of these backends was sent already, and its answer is the next to come.
+
+    Raises:
+        DiskFull, DeviceFault, DeviceUnreachable: the first of what would stop it.
     """
-    found = replace(_asked(agent, name, tuple(backends)), wanted=tuple(backends), needed_bytes=needed_bytes)
+    request = AskReadiness(tuple(backends))
+    if not sent:
+        agent.send(request)
+    found = replace(_answered(agent, name, request), wanted=request.backends, needed_bytes=needed_bytes)
     judged = [(check, one) for check in CHECKS for one in check.rule(found)]
     for check, one in judged:
         if one.severity == "error" and purpose in check.stops:
@@ -127,7 +142,9 @@ def examine(device: Device, note: Note = lambda text: None) -> Diagnosis:
 
 
 def _examined(agent: AgentClient, name: str, note: Note) -> Examined:
-    found = _asked(agent, name, [backend for backend, entry in BACKENDS.items() if entry.computes])
+    request = AskReadiness(tuple(backend for backend, entry in BACKENDS.items() if entry.computes))
+    agent.send(request)
+    found = _answered(agent, name, request)
     leftovers, benches = agent.ask(AskLeftovers()), agent.ask(ListBenches()).benches
     there: dict[tuple[str, str], str] = {}  # what two backends share is tried once
     for one in found.readiness.backends:
@@ -142,7 +159,6 @@ def _tried(agent: AgentClient, name: str, backend: str, package: str, note: Note
     return agent.ask(TryPackage(backend, package))
 
 
-def _asked(agent: AgentClient, name: str, backends: Sequence[str]) -> Examined:
-    began_s = time.time()
-    readiness = agent.ask(AskReadiness(tuple(backends)))
-    return Examined(name, readiness, readiness.clock_s - (began_s + time.time()) / 2)
+def _answered(agent: AgentClient, name: str, request: AskReadiness) -> Examined:
+    readiness = agent.answer_to(request)
+    return Examined(name, readiness, readiness.clock_s - time.time())

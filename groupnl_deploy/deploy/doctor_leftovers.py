@@ -33,7 +33,11 @@ def parts(found: Examined) -> Iterator[Finding]:
     if not old:
         return
     size = size_text(sum(one.size_bytes for one in old))
-    yield Finding("warning", f"{len(old)} parts of pushes that never ended take {size}", "The next push removes them")
+    yield Finding(
+        "warning",
+        f"{len(old)} parts of pushes that never ended take {size}",
+        f"The next push removes them, and so does `{command_line('device', 'prune', found.name)}`",
+    )
 
 
 def results(found: Examined) -> Iterator[Finding]:

@@ -8,12 +8,14 @@ from device_agent.deaths import death_of
 from device_agent.messages.doctor import LOADING_S, BackendFound, PackageTried
 from groupnl_deploy.deploy.devices_file import LOCAL
 from groupnl_deploy.deploy.examined import Examined, Finding, Severity
+from groupnl_deploy.deploy.wheels import MAIN_PACKAGES, target_of
 from groupnl_deploy.words import command_line
 
 _ANOTHER_CARD = (
     "Write the 64-bit Raspberry Pi OS on the card (Raspberry Pi Imager offers it for a Pi 3 and newer); a 64-bit "
     "kernel under 32-bit programs is not enough"
 )
+_ANOTHER_SYSTEM = "Use a system with glibc there, such as the 64-bit Raspberry Pi OS"
 
 
 def userland(found: Examined) -> Iterator[Finding]:
@@ -68,37 +70,29 @@ def _versions(one: BackendFound) -> str:
 
 
 def _missing(found: Examined, one: BackendFound, severity: Severity) -> Finding:
-    backend, bits = one.runtime.backend, found.readiness.machine.bits
-    lacking = ", ".join(one.missing)
-    if bits != 64:
-        what = f"{bits}-bit userland: there is no {_heaviest(backend)} for it, which the backend {backend} needs"
-        return Finding(severity, what, _ANOTHER_CARD)
-    return Finding(
-        severity,
-        f"the backend {backend} lacks {lacking} (looked for by {one.python})",
-        provision_remedy(found, backend),
-    )
+    backend, machine = one.runtime.backend, found.readiness.machine
+    none = f"there is no {MAIN_PACKAGES.get(backend, 'numpy')} for it, which the backend {backend} needs"
+    if machine.bits != 64:
+        return Finding(severity, f"{machine.bits}-bit userland: {none}", _ANOTHER_CARD)
+    if machine.libc == "musl":
+        return Finding(severity, f"a system with the C library musl: {none}", _ANOTHER_SYSTEM)
+    what = f"the backend {backend} lacks {', '.join(one.missing)} (looked for by {one.python})"
+    return Finding(severity, what, provision_remedy(found, backend))
 
 
 def provision_remedy(found: Examined, backend: str) -> str:
     """How a backend gets all of its packages, whatever the system's own Python allows."""
-    readiness = found.readiness
-    if found.name == LOCAL:
-        return f"`{readiness.python} -m pip install {BACKENDS[backend].packages}`"
-    provisioned = backend if BACKENDS[backend].computes else "onnxruntime"
-    command = f"`{command_line('device', 'provision', found.name, '--backend', provisioned)}`"
+    readiness, entry = found.readiness, BACKENDS[backend]
+    if found.name == LOCAL or target_of(readiness.machine) is None:
+        return f"In a virtual environment there: `{readiness.python} -m pip install {entry.packages}`"
+    words = ("device", "provision", found.name, "--backend", backend if entry.computes else "onnxruntime")
     refused = "; the system's own pip would refuse (PEP 668)" if readiness.pip_refused else ""
-    return f"{command} makes an environment with all of them{refused}"
+    return f"`{command_line(*words)}` makes an environment with all that it needs{refused}"
 
 
 def _dead(found: Examined, backend: str) -> Finding:
     what = f"the environment that was provisioned for {backend} has lost its Python, as an upgrade of the system does"
     return Finding("error", what, provision_remedy(found, backend))
-
-
-def _heaviest(backend: str) -> str:
-    """The package whose wheels decide where a backend runs."""
-    return next(name for name in BACKENDS[backend].packages.replace("==", " ").split() if name != "numpy")
 
 
 def _end(tried: PackageTried) -> str:

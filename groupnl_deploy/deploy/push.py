@@ -10,11 +10,14 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from device_agent.backend_table import backend_for
 from device_agent.manifest import MANIFEST_FILE, FileDigest
+from device_agent.messages.doctor import AskReadiness
 from device_agent.messages.ledger import Deployment
 from device_agent.messages.push import CommitPush, OpenPush, PushFile, PushOpened, SendFile
 from exporters.artifact import Artifact, open_artifact
 from groupnl_deploy.deploy.acceptance import Pushed, accept_artifact
+from groupnl_deploy.deploy.doctor import require_fit
 from groupnl_deploy.deploy.inventory import get_device
 from groupnl_deploy.deploy.native import agent_with_library, send_library
 from groupnl_deploy.mistaken import require_is
@@ -98,11 +101,13 @@ def _pushed(
     transport: Transport, artifact: Artifact, sent: Sent, wait_s: float, reporter: Reporter
 ) -> Iterator[tuple[AgentClient, Deployment]]:
     """The agent that has it now, and still holds the device's lock."""
-    native = artifact.manifest.native
+    native, backends = artifact.manifest.native, (backend_for(artifact.manifest.format),)
     lock = lock_request(f"a push of {artifact.manifest.label}", wait_s)
     opening = OpenPush(artifact.sha256, _announced(artifact))
     with ExitStack() as running:
-        agent = running.enter_context(open_agent(transport, () if native else (lock, opening)))
+        first = (AskReadiness(backends), *(() if native else (lock, opening)))
+        agent = running.enter_context(open_agent(transport, first))
+        require_fit(agent, transport.name, "push", reporter.note, backends=backends, sent=True)
         if native is not None:
             agent = agent_with_library(running, transport, agent, native, reporter)
             agent.send(lock, opening)

@@ -1,30 +1,7 @@
-"""The device's own Python, asked by a few lines of code: what it prints behind a mark is the answer.
-
-A login may print a banner before it, and packages may warn; neither has the mark.
-"""
+"""The device's Python: whose environment may serve, and what is said where there is none that does."""
 
 from device_agent.backend_table import BACKENDS
 from groupnl_deploy.errors import DeviceUnreachable
-from groupnl_deploy.remote.transport import Transport
-
-ENVIRONMENTS = "environments"
-"""The folder below a device's root that has a Python for each backend that was provisioned there."""
-
-MARK = "groupnl-answer"
-_TIMEOUT_S = 60.0
-
-
-def ask_python(transport: Transport, code: str, *arguments: str, python: str | None = None) -> list[str]:
-    """The words that `code` prints behind `MARK`; the arguments arrive as its `sys.argv[1:]`.
-
-    `python` is another than the device's usual one.
-    Raises `DeviceUnreachable` where there is no Python, or where it ends otherwise than well.
-    """
-    done = transport.run([python or transport.python, "-c", code, *arguments], timeout_s=_TIMEOUT_S)
-    marked = [line for line in done.stdout.decode(errors="replace").splitlines() if line.startswith(f"{MARK} ")]
-    if done.exit_code != 0 or not marked:
-        raise no_python(transport.name, transport.python, done.exit_code, done.stderr)
-    return marked[-1].split()[1:]
 
 
 def environments_of(backend: str | None) -> tuple[str, ...]:
@@ -32,18 +9,6 @@ def environments_of(backend: str | None) -> tuple[str, ...]:
     if backend is None:
         return ()
     return (backend,) if BACKENDS[backend].computes else tuple(BACKENDS)
-
-
-def python_for(transport: Transport, root: str, backend: str) -> str:
-    """The Python there that runs a backend: that of its environment below `root`, else the device's usual one.
-
-    Raises `DeviceUnreachable`.
-    """
-    for name in environments_of(backend):
-        python = f"{root}/{ENVIRONMENTS}/{name}/bin/python"
-        if transport.run([python, "-c", ""], timeout_s=_TIMEOUT_S).exit_code == 0:
-            return python
-    return transport.python
 
 
 def naming_python(device: str) -> str:

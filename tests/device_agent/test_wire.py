@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from device_agent import wire
+from device_agent.disk import Room
 from device_agent.environments import Runtime
 from device_agent.machine import Machine
 from device_agent.manifest import (
@@ -95,7 +96,7 @@ BOARD = BoardFacts(None, "aarch64", "Debian", "6.1", "3.11.2", 4, 1, 2, 3, "onde
 DEPLOYMENT = Deployment("pi", "a" * 64, "net", "onnx", "b" * 64, "2026-11-26T12:00:00+00:00", None)
 NATIVE = NativeModel("model.onnx", 0, "1.15.1", None, "1.17.0")
 MACHINE = Machine("linux", "aarch64", 64, "glibc", "2.36", 0)
-VOLUME = Volume("/home/pi/.groupnl", "/", 5, None, read_only=False, no_exec=True, writable=True)
+VOLUME = Volume("/home/pi/.groupnl", Room("/", "ext4", 5, None, 4096, False), no_exec=True, writable=True)
 FOUND = BackendFound(Runtime("null", None, "3.11.2", {"numpy": None}), "/usr/bin/python3", ("numpy",), False)
 BENCH = BenchRequest("artifacts/x", "a" * 64, "null", Settings(graph_level="basic"), 3, 1.0, "0123456789ab")
 MESSAGES: list[wire.Message] = [

@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from device_agent.environment_build import Ended, _refused
+from device_agent.environments import python_of
 from device_agent.machine import Machine
 from device_agent.messages.provision import BuildEnvironment, OpenEnvironment
 from device_agent.strict import to_json
@@ -25,7 +26,6 @@ from groupnl_deploy.errors import DeviceFault, DiskFull, UsageError
 from groupnl_deploy.progress import Silence
 from groupnl_deploy.remote.agent import open_agent
 from groupnl_deploy.remote.local import LocalTransport
-from groupnl_deploy.remote.python import python_for
 from tests.rigs.made_wheels import installed_pip, make_wheel
 
 PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
@@ -64,7 +64,7 @@ def environments(board: LocalTransport) -> list[str]:
 
 
 def version_of(board: LocalTransport) -> str:
-    python = python_for(board, board.root, "onnxruntime")
+    python = python_of(Path(board.root), "onnxruntime")
     done = board.run([python, "-c", "import onnxruntime; print(onnxruntime.__version__)"])
     return done.stdout.decode().strip()
 
@@ -80,7 +80,7 @@ def test_an_environment_is_made_kept_and_replaced_by_one_that_loads(
 ) -> None:
     first, second = make_wheelhouse("1.0"), make_wheelhouse("1.1")
     with board:
-        assert python_for(board, board.root, "onnxruntime") == sys.executable
+        assert python_of(Path(board.root), "onnxruntime") == sys.executable
         made = provision(board, wish(first), Silence(), 0)
         assert made.built is not None and not made.certified
         assert made.built.versions == {"numpy": "2.0", "onnxruntime": "1.0"}

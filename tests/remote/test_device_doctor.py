@@ -51,6 +51,15 @@ def test_a_board_without_packages_is_told_over_ssh_and_what_was_seen_is_kept(ssh
     assert facts is not None and facts.python == told["examined"]["readiness"]["board"]["python"]
 
 
+@pytest.mark.sshd
+def test_a_benchmark_without_packages_is_refused_before_anything_is_pushed(sshd, bare_python: str, untrained) -> None:
+    device = add_device(sshd.device("pi", python=bare_python))
+    done = CliRunner().invoke(app, ["bench", str(untrained.onnx.directory), "--device", "pi"])
+    assert done.exit_code == 3 and "pi: the backend onnxruntime lacks numpy, onnxruntime" in done.stderr, done.stderr
+    assert "groupnl device provision pi --backend onnxruntime" in done.stderr and "pushed first" not in done.stderr
+    assert sorted(path.name for path in Path(device.root).iterdir()) == ["agents"]
+
+
 def test_a_board_that_is_off_is_a_finding_with_exit_code_3() -> None:
     add_device(Device("off", "auto", host="127.0.0.1", port=9))
     done = doctor("off")
@@ -71,6 +80,6 @@ def test_before_a_benchmark_what_would_stop_it_is_raised_and_what_is_sent_never_
         require_fit(agent, "board", "push", said.append, backends=["onnxruntime"])
         assert "lacks numpy, onnxruntime" in said.pop() and said == []
         with pytest.raises(DiskFull, match="are needed"):
-            require_fit(agent, "board", "push", said.append, needed_bytes=10**18)
+            require_fit(agent, "board", "campaign", said.append, needed_bytes=10**18)
     with connect(local_device()) as transport, open_agent(transport) as agent:
         assert require_fit(agent, "local", "bench", said.append, backends=["onnxruntime"]).volume.writable

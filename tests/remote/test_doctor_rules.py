@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from device_agent.disk import Room
 from device_agent.environments import Runtime
 from device_agent.machine import Machine
 from device_agent.messages.board import BoardFacts
@@ -38,7 +39,8 @@ BOARD = BoardFacts(
     throttled=0,
 )
 ROOT = "/home/pi/.groupnl"
-VOLUME = Volume(ROOT, "/", 20_000_000_000, 1_700_000, read_only=False, no_exec=False, writable=True)
+ROOM = Room("/", "ext4", 20_000_000_000, 1_700_000, 4096, read_only=False)
+VOLUME = Volume(ROOT, ROOM, no_exec=False, writable=True)
 SYSTEM_PYTHON = "/usr/bin/python3"
 
 
@@ -54,6 +56,11 @@ def backend(
     return BackendFound(Runtime(name, environment, "3.11.2", packages), SYSTEM_PYTHON, missing, dead)
 
 
+def version(text: str) -> BackendFound:
+    one = backend("onnxruntime")
+    return replace(one, runtime=replace(one.runtime, packages={"numpy": "2.4.6", "onnxruntime": text}))
+
+
 NO_TORCH = backend("pytorch", missing=("torch", "safetensors"))
 NOTHING = (backend("onnxruntime", missing=("numpy", "onnxruntime")), backend("pytorch", missing=("numpy", "torch")))
 
@@ -62,6 +69,7 @@ def pi(**changes: Any) -> Examined:
     """A sound Pi; `changes` are of the fact that has the field."""
     parts: dict[str, Any] = {
         "board": BOARD,
+        "room": ROOM,
         "volume": VOLUME,
         "machine": PI,
         "readiness": Readiness(
@@ -72,7 +80,11 @@ def pi(**changes: Any) -> Examined:
     for name, value in changes.items():
         kind = next(kind for kind, fact in parts.items() if name in vars(fact))
         parts[kind] = replace(parts[kind], **{name: value})
-    inner = {name: parts[name] for name in ("board", "volume", "machine")}
+    inner = {
+        "board": parts["board"],
+        "machine": parts["machine"],
+        "volume": replace(parts["volume"], room=parts["room"]),
+    }
     return replace(parts["examined"], readiness=replace(parts["readiness"], **inner))
 
 
@@ -92,10 +104,10 @@ CASES: list[tuple[dict[str, Any], str, str, str, str]] = [
     ({"bits": 32, "backends": NOTHING}, "system", "error", "there is no onnxruntime and no torch for it", "64-bit"),
     ({}, "space", "fine", "20.0 GB free", ""),
     ({"free_bytes": 150_000_000}, "space", "warning", "only 150.0 MB free", "df -h /"),
-    ({"free_bytes": 1_000_000}, "space", "error", "has 1.0 MB free, and 2.0 MB are needed", "sudo apt clean"),
+    ({"free_bytes": 900_000}, "space", "error", "has 900.0 kB free, and 1.0 MB are needed", "sudo apt clean"),
     ({"needed_bytes": 30_000_000_000}, "space", "error", "and 30.0 GB are needed", "df -h /"),
-    ({"free_files": 0}, "space", "error", "room for 0 more files", "df -i /"),
-    ({"free_files": 500}, "space", "warning", "room for 500 more files", "sudo du --inodes -xd1 /"),
+    ({"free_inodes": 0}, "space", "error", "room for 0 more files", "sudo du"),
+    ({"free_inodes": 500}, "space", "warning", "room for 500 more files", "sudo du --inodes -xd2 /"),
     ({"read_only": True}, "access", "error", "(mounted at /) is read-only", "remount,rw /"),
     ({"writable": False}, "access", "error", f"may not write in {ROOT}", f'sudo chown -R "$USER" {ROOT}'),
     ({"writable": False}, "access", "error", "may not write", "groupnl device add pi --root DIR"),
@@ -136,12 +148,21 @@ CASES: list[tuple[dict[str, Any], str, str, str, str]] = [
         "64-bit",
     ),
     ({"backends": (backend("onnxruntime", dead=True),)}, "packages", "error", "has lost its Python", PROVISION),
-    ({"backends": NOTHING, "name": "local"}, "packages", "error", "lacks numpy", "pip install numpy onnxruntime"),
+    ({"backends": NOTHING, "name": "local"}, "packages", "error", "lacks numpy", "-m pip install numpy onnxruntime`"),
     (
         {"backends": (backend("null", ("numpy",)),), "wanted": ("null",)},
         "packages",
         "error",
         "lacks numpy",
+        PROVISION,
+    ),
+    ({"backends": NOTHING, "libc": "musl"}, "packages", "error", "musl: there is no onnxruntime for it", "glibc"),
+    ({"backends": NOTHING, "libc": None}, "packages", "error", "lacks numpy", "-m pip install numpy onnxruntime`"),
+    (
+        {"backends": (version("1.21.0"),)},
+        "certified",
+        "warning",
+        "is not for such a board: illegal instruction",
         PROVISION,
     ),
     ({"tried": tried("numpy", 0, version="2.4.6")}, "loading", "fine", "numpy 2.4.6 loads", ""),
@@ -216,5 +237,5 @@ def test_the_exit_code_tells_the_worst(severity: str, code: int) -> None:
 
 def test_a_board_that_tells_little_is_not_accused() -> None:
     """Of a board that is no Raspberry Pi, or a Mac: what it does not tell is no finding."""
-    silent = dict.fromkeys(("governor", "temperature_c", "throttled", "memory_available_bytes", "free_files"))
+    silent = dict.fromkeys(("governor", "temperature_c", "throttled", "memory_available_bytes", "free_inodes"))
     assert {one.check for one in findings(pi(**silent))} == {"system", "space", "clock", "packages", "certified"}
