@@ -70,7 +70,8 @@ def show(name: Annotated[str, typer.Argument(help="A name from `groupnl device l
     facts = shown.pop("facts") or {}
     shown["groups"] = ", ".join(shown["groups"]) or None
     shown["host_key"] = shown["host_key"] and pinned_fingerprint(shown["host_key"])
-    rows = [(key, "–" if value is None else str(value)) for key, value in {**shown, **facts}.items()]
+    found = {f"found: {key}": value for key, value in facts.items()}
+    rows = [(key, "–" if value is None else str(value)) for key, value in {**shown, **found}.items()]
     console.show_table([("Setting", False), ("Value", False)], rows)
 
 

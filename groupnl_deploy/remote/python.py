@@ -14,8 +14,8 @@ def environments_of(backend: str | None) -> tuple[str, ...]:
 def naming_python(device: str) -> str:
     """The sentence on how a device is told of another Python."""
     return (
-        f"Then name it: groupnl device remove {device}, and groupnl device add {device} --host HOST "
-        "--python .groupnl-venv/bin/python, or where it lies."
+        f"Then name it with --python: `groupnl device add {device} …`, after `groupnl device remove {device}` where it "
+        "was added before."
     )
 
 
@@ -24,7 +24,8 @@ def no_python(device: str, python: str, exit_code: int, stderr: str) -> DeviceUn
     if exit_code in (126, 127):
         return DeviceUnreachable(
             f"There is no Python at “{python}” on {device}.",
-            f"Make a virtual environment there (README, “On your own board”). {naming_python(device)}",
+            "`command -v python3` there tells where one lies, and on Debian `sudo apt install python3` brings one. "
+            f"{naming_python(device)}",
         )
     last = stderr.strip().splitlines()[-1] if stderr.strip() else "it said nothing"
     return DeviceUnreachable(

@@ -47,7 +47,7 @@ def test_a_key_that_known_hosts_has_is_taken_and_the_board_is_asked_what_it_is(s
     listed = json.loads(groupnl("device", "list", "--json").stdout)
     assert listed["groups"] == {"lab": ["pi"]} and listed["devices"][1]["facts"]["machine"] == facts.machine
     shown = groupnl("device", "show", "pi").stdout
-    assert facts.system in shown and "lab" in shown
+    assert facts.system in shown and "lab" in shown and sys.executable in shown
 
 
 def test_an_unknown_key_needs_its_fingerprint_where_nobody_can_be_asked(sshd, tmp_path: Path, host_key) -> None:
