@@ -1,12 +1,14 @@
 """Entry point of the bundle: `python groupnl-agent.pyz`, spoken to in lines on stdin and stdout."""
 
 import hashlib
+import io
 import os
 import signal
 import sys
 from pathlib import Path
 
 from device_agent.session import Session
+from device_agent.silence import Listened
 from device_agent.sweep import hold_agent
 from device_agent.trial import WORD, run_trial
 
@@ -22,7 +24,7 @@ def main() -> None:
     # Told when a file is opened whose writers we look for (sweep.py); by itself the signal would end us.
     signal.signal(signal.SIGIO, signal.SIG_IGN)
     hold_agent(Path(sys.argv[0]))
-    Session(os.fdopen(0, "rb", closefd=False), stdout, _bundle_sha256()).serve()
+    Session(Listened(io.FileIO(0, closefd=False)), stdout, _bundle_sha256()).serve()
 
 
 def _bundle_sha256() -> str:

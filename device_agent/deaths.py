@@ -27,6 +27,11 @@ _BY_SIGNAL = {
         "met an instruction that its processor does not have",
         "A library there was built for a newer processor: install another version of onnxruntime or torch.",
     ),
+    signal.SIGALRM: Death(  # of our own: `detached.py`
+        "too_long",
+        "was ended: a phase of its benchmark took far too long",
+        "See what keeps the device busy, then bench again.",
+    ),
     signal.SIGSEGV: _CRASHED,
     signal.SIGBUS: _CRASHED,
     signal.SIGABRT: _CRASHED,

@@ -24,12 +24,14 @@ Item = tuple[Kind, bytes]
 
 
 def read_items(stream: BufferedIOBase) -> Iterator[Item]:
-    """A stream's lines, and its frames in pieces, with a "last" behind them.
+    """A stream's lines that are not empty, and its frames in pieces, with a "last" behind them.
 
     Ends with the stream, also in the middle of a frame, and behind a header that is none ("damage"): what follows that
     cannot be told apart.
     """
     while line := stream.readline():
+        if line == b"\n":
+            continue  # the host says that it is there
         if not line.startswith(b"#"):
             yield "line", line
             continue

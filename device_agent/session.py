@@ -1,17 +1,18 @@
 """One conversation with the host over stdin and stdout: a request in, its answer out, until stdin ends.
 
-A thread reads stdin (`inbox.py`). When it ends (the host left, or the SSH connection died) the process ends at once.
+A thread reads stdin (`inbox.py`). When it ends (the host left, or the SSH connection died), or has long been silent
+(the link was cut: `silence.py`), the process ends at once.
 Only a commit that has begun is finished, what has arrived of a file is written, and a benchmark that has begun goes on
 (`detached.py`), unless the host has sent an `Abort`: that ends everything.
 """
 
 import functools
+import io
 import os
 import platform
 import signal
 import sys
 import threading
-from io import BufferedIOBase
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
@@ -37,6 +38,7 @@ from device_agent.messages.native import NativeFit
 from device_agent.native_store import choose_here, folder_of, state_of
 from device_agent.provisioning import Provisioning
 from device_agent.push import Pushing
+from device_agent.silence import GONE_EXIT, Listened, watch
 from device_agent.standing import standings
 from device_agent.strict import StrictError
 from device_agent.sweep import sweep
@@ -56,8 +58,9 @@ class Session:
     `agent_sha256` is the digest of the bundle this code runs from, `root` the folder that holds all that is ours.
     """
 
-    def __init__(self, stdin: BufferedIOBase, stdout: BinaryIO, agent_sha256: str) -> None:
-        self.inbox = Inbox(stdin, self._link_lost, {encode(Abort()) + b"\n": self._leave})
+    def __init__(self, stdin: Listened, stdout: BinaryIO, agent_sha256: str) -> None:
+        self._stdin = stdin
+        self.inbox = Inbox(io.BufferedReader(stdin), self._link_lost, {encode(Abort()) + b"\n": self._leave})
         self._stdout, self.agent_sha256 = stdout, agent_sha256
         self._bundle = bundle = Path(sys.argv[0]).absolute()
         self.root = bundle.parent.parent
@@ -72,6 +75,7 @@ class Session:
     def serve(self) -> None:
         """Say hello, then answer for ever; the reading thread ends the process."""
         self.inbox.start()
+        watch(self._stdin, self._host_gone, unless=lambda: self._bench is not None)
         machine = this_machine()
         self.send(Hello(WIRE_VERSION, self.agent_sha256, platform.python_version(), machine, str(self.root)))
         self._heart.start()
@@ -178,12 +182,16 @@ class Session:
             self._bench.lose_link()
         self.inbox.end()
 
-    def _link_lost(self) -> None:
-        """By the reading thread, while the other may drop the benchmark."""
+    def _host_gone(self) -> None:
+        self.inbox.end()
+        self._link_lost(GONE_EXIT)
+
+    def _link_lost(self, code: int = 0) -> None:
+        """By the thread that reads or the one that watches, while another may drop the benchmark."""
         if self._bench is not None:
             self._bench.lose_link()
         if self._bench is None:
-            self._leave()
+            self._leave(code)
 
     def _line(self) -> bytes:
         """The next request. Where the benchmark's result waits for its receipt and none comes, this is the end."""
@@ -197,9 +205,9 @@ class Session:
             self._leave()
         return line or b""
 
-    def _leave(self) -> None:
+    def _leave(self, code: int = 0) -> None:
         with self.pushing.abandoned():
-            os._exit(0)
+            os._exit(code)
 
     def _answer(self) -> Message:
         try:

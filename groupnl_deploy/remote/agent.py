@@ -31,7 +31,8 @@ def open_agent(
         _check_identity(hello, bundle.sha256, transport.name)
         client.machine, client.python, client.root = hello.machine, hello.python, hello.root
         try:
-            yield client
+            with client.heard():
+                yield client
         except BaseException as error:
             client.end(error)
             raise

@@ -3,6 +3,7 @@
 import base64
 import collections
 import contextlib
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from device_agent.deaths import death_of
+from device_agent.heartbeat import EVERY_S
 from device_agent.machine import Machine
 from device_agent.messages.alive import Alive
 from device_agent.messages.bench import (
@@ -27,6 +30,7 @@ from device_agent.messages.clock import Ping
 from device_agent.messages.greeting import AgentFault
 from device_agent.messages.lock import LockTaken, TakeLock, Waiting
 from device_agent.messages.spool import BenchFetched, FetchBench
+from device_agent.silence import GONE_EXIT, QUIET_S
 from device_agent.strict import StrictError
 from device_agent.wire import Answer, Message, Request, answer_of, decode, encode
 from groupnl_deploy.errors import (
@@ -50,16 +54,6 @@ _ABORT_S = 2.0
 
 M = TypeVar("M", bound=Message)
 _LAST_WORDS = 3  # lines of an agent that died; a traceback ends with what it was about
-# Exit codes of a process that a signal ended: 128 + its number.
-_DEATHS = {
-    137: ("was killed, most likely because memory ran out", "Use a smaller model, or free memory on the device."),
-    132: (
-        "met an instruction that its processor does not have",
-        "A library there was built for a newer processor: install another version of onnxruntime or torch.",
-    ),
-    139: ("crashed inside a library", "Install another version of onnxruntime or torch on the device."),
-    142: ("was ended: a phase of its benchmark took far too long", "See what keeps the device busy, then bench again."),
-}
 
 
 @dataclass(frozen=True)
@@ -96,6 +90,24 @@ class AgentClient:
         self._benching = False
         self._early: collections.deque[Message] = collections.deque()
         self._heard_s = time.monotonic()
+        self._writing = threading.Lock()
+
+    @contextlib.contextmanager
+    def heard(self) -> Iterator[None]:
+        """Let the agent hear of us every few seconds while the block runs: where it does not, it takes us for gone."""
+        ended = threading.Event()
+
+        def beat() -> None:
+            while not ended.wait(EVERY_S):
+                if not self._benching:
+                    with contextlib.suppress(GroupNLError), self._writing:  # what broke is told where it is waited for
+                        self.process.send(b"\n")
+
+        threading.Thread(target=beat, daemon=True).start()
+        try:
+            yield
+        finally:
+            ended.set()
 
     def probe_clock(self, count: int) -> tuple[ClockProbe, ...]:
         """`count` round trips, one after the other."""
@@ -200,7 +212,8 @@ class AgentClient:
 
     def _write(self, data: bytes) -> None:
         try:
-            self.process.send(data)
+            with self._writing:
+                self.process.send(data)
         except DeviceUnreachable as error:
             if self.process.exit_code(1.0) is None:
                 raise
@@ -265,11 +278,16 @@ class AgentClient:
     def gone(self) -> GroupNLError:
         """Why the agent has ended, or the link to it."""
         code, said = self.process.exit_code(2.0), self.process.stderr_tail().strip()
-        if code in _DEATHS:
-            what, remedy = _DEATHS[code]
-            return DeviceFault(f"The agent on {self._device_name} {what}.", remedy)
+        death = None if code is None else death_of(code)
+        if death is not None:
+            return DeviceFault(f"The agent on {self._device_name} {death.what}.", death.remedy)
         if code is None:
             return DeviceUnavailable(f"The connection to {self._device_name} broke.", "Check the device and its link.")
+        if code == GONE_EXIT:
+            return DeviceUnavailable(
+                f"The agent on {self._device_name} has not heard of this machine for {QUIET_S:.0f} s and ended.",
+                "Check the link, and whether this machine slept; then run the command again.",
+            )
         last = " / ".join(line.strip() for line in said.splitlines()[-_LAST_WORDS:]) or "it said nothing"
         return DeviceFault(
             f"The agent on {self._device_name} ended with code {code}: {last}",
