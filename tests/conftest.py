@@ -21,14 +21,12 @@ import pytest
 from filelock import FileLock
 
 from exporters.artifact import Artifact, open_artifact
-from groupnl_deploy.export import export_checkpoint
 from groupnl_deploy.models.spec import ConvSpec, ModelSpec
 from groupnl_deploy.native.libraries import LibraryFile, host_library
 from groupnl_deploy.places import cache_dir
 from groupnl_deploy.progress import Silence
 from groupnl_deploy.remote.device import Device
 from groupnl_deploy.report.build import ReportRow, build_report
-from groupnl_deploy.training.checkpoint import initialise_checkpoint, save_checkpoint
 from tests.rigs.openssh import find_sshd, isolate_client, start_sshd
 
 # A shell starts its background jobs with Ctrl-C ignored, and so would they start ours; this suite may be one.
@@ -134,6 +132,10 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> Exported:
 
 
 def _export_untrained(folder: Path) -> None:
+    # Here, so that PyTorch is imported only where tests need it: not by the process that hands them out, for one.
+    from groupnl_deploy.export import export_checkpoint
+    from groupnl_deploy.training.checkpoint import initialise_checkpoint, save_checkpoint
+
     spec = ModelSpec("vgg11_cifar", ConvSpec.preset("groupnl"), width=0.125)
     save_checkpoint(folder / "net", *initialise_checkpoint(spec))
     for format in ("onnx", "torch"):

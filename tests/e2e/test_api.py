@@ -1,6 +1,5 @@
 """What `import groupnl_deploy as gnl` promises: the page, the script, and one line for every object."""
 
-import os
 import re
 import subprocess
 import sys
@@ -121,23 +120,3 @@ def test_mean_and_std_that_fit_no_image_are_refused(tmp_path: Path) -> None:
     with pytest.raises(gnl.GroupNLError, match="one number for each channel"):
         gnl.save_network(network, tmp_path / "net", mean=(0.5,), std=(0.5,))
     assert not (tmp_path / "net").exists()
-
-
-@pytest.mark.slow
-@pytest.mark.alone
-def test_the_script_goes_the_whole_way_and_prints_a_line_for_every_object(tmp_path: Path) -> None:
-    environment = os.environ | {"GROUPNL_HOME": str(tmp_path / "home"), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, ROOT / "examples/api.py"],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    fresh, trained, artifact, pushed, run, *_, recorded, integrated = done.stdout.splitlines()
-    assert fresh.endswith("untrained") and " trained to " in trained
-    assert artifact.startswith("net-onnx: ") and pushed.startswith("local has ") and " FPS" in run
-    assert recorded.startswith("work.csv: ") and recorded.endswith("EMULATED")
-    assert re.match(r"5\.\d+ J .* in 2\.000 s, 2\.7\d+ W.*EMULATED", integrated)

@@ -17,12 +17,10 @@ from groupnl_deploy.bench.incomplete import load_incomplete
 from groupnl_deploy.bench.run import load_run
 from groupnl_deploy.campaign import readiness
 from groupnl_deploy.campaign.load import load_campaign
-from groupnl_deploy.campaign.run import Choice, run_campaign
 from groupnl_deploy.deploy.inventory import add_device, get_device
 from groupnl_deploy.deploy.push import deploy_artifact
 from groupnl_deploy.progress import Silence
 from groupnl_deploy.report.build import ReportRow
-from groupnl_deploy.training.checkpoint import load_checkpoint
 
 pytestmark = pytest.mark.alone
 
@@ -101,6 +99,8 @@ STAGES = ("train", "export", "push", "bench", "report")
 
 
 def run(folder: Path, **options) -> tuple[Notes, object]:
+    from groupnl_deploy.campaign.run import Choice, run_campaign  # PyTorch, which no other test that runs alone needs
+
     notes = Notes()
     return notes, run_campaign(load_campaign(folder / "job.toml"), notes, Choice(**options)).report
 
@@ -188,6 +188,8 @@ def check_another_backend(folder: Path, onnx: ReportRow) -> None:
     (torch,) = report.rows
     assert (torch.backend, torch.device, torch.images) == ("pytorch", "board", 50)
     assert torch.accuracy == onnx.accuracy
+    from groupnl_deploy.training.checkpoint import load_checkpoint
+
     trained = load_checkpoint(folder / "job" / "checkpoints" / "net").accuracy
     assert torch.accuracy == pytest.approx(trained, abs=0.2)
 
