@@ -18,11 +18,8 @@ from pathlib import Path
 from exporters.artifact import Artifact
 from tests.device_agent.graph_artifacts import graph_artifact, masked_text, text_samples
 from tests.remote.kill_limits import CannotLimit, little_memory, small_disk
-from tests.remote.kill_rig import VICTIMS, Board, Moment, Played, board, make_room, play
+from tests.remote.kill_rig import VICTIMS, Board, Moment, Played, board, longest_s, make_room, play
 from tests.rigs.openssh import find_sshd
-
-LONGEST_S = 3.0
-"""A push of `artifact_to_kill` takes about so long at `BYTES_PER_S`, from connecting to the switch."""
 
 BYTES_PER_S = 4e6
 _WORDS = 400_000
@@ -46,9 +43,10 @@ def main() -> int:
     with ExitStack() as held:
         place = Path(held.enter_context(tempfile.TemporaryDirectory()))
         there, source = _board(held, program, place), artifact_to_kill(place / "source")
+        longest = longest_s(there, source, place / "first")
         played, begun = [], time.monotonic()
         for seed in range(asked.seed, asked.seed + asked.count):
-            moment = Moment.of(seed, LONGEST_S, (*VICTIMS, *there.limits))
+            moment = Moment.of(seed, longest, (*VICTIMS, *there.limits))
             played.append(play(there, source, place / "artifacts", moment))
             _say(str(played[-1]))
             if seed % _ROOM_EVERY == 0:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import psutil
 
+from device_agent import ledger
 from exporters.artifact import Artifact, open_artifact
 from groupnl_deploy.remote.device import Device
 from tests.remote.current_watch import CurrentWatch, watched
@@ -46,6 +47,7 @@ StrictModes no
 UseDNS no
 MaxStartups 100:30:200
 """
+_DELAY_S = 0.01
 _SPARE_BYTES = 100_000  # what a session says beside an artifact's bytes: keys, requests, SSH's own
 _ENDS_WITHIN_S = 150.0
 _TRIAL_WITHIN_S = 5.0
@@ -66,7 +68,7 @@ class Board:
 
 @contextmanager
 def board(program: str, folder: Path, root: Path, bytes_per_s: float | None) -> Iterator[Board]:
-    """A server of its own, started by `program`, whose link carries so much."""
+    """A server of its own, started by `program`, 20 ms away, whose link carries so much."""
     for name in ("host_key", "identity"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)], check=True)
     home = folder / "home"
@@ -76,7 +78,7 @@ def board(program: str, folder: Path, root: Path, bytes_per_s: float | None) -> 
     host_key = " ".join((folder / "host_key.pub").read_text().split()[:2])
     environment = {"HOME": str(home), "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}", "SSH_AUTH_SOCK": ""}
     try:
-        with weak_link(port, bytes_per_s=bytes_per_s) as link, watched(root) as watch:
+        with weak_link(port, _DELAY_S, bytes_per_s) as link, watched(root) as watch:
             device = Device(
                 "board",
                 "ssh",
@@ -105,9 +107,9 @@ class Moment:
 
     @classmethod
     def of(cls, seed: int, longest_s: float, victims: Sequence[str] = VICTIMS) -> "Moment":
-        """One push, two or three, of one artifact or of different ones; each victim in its turn."""
+        """One push, two, three or eight, of one artifact or of different ones; each victim in its turn."""
         chance = random.Random(seed)
-        count = chance.choice((1, 1, 2, 3))
+        count = chance.choice((1,) * 7 + (2,) * 4 + (3,) * 4 + (8,))
         equal = chance.random() < 0.5
         artifacts = tuple(0 if equal else number for number in range(count))
         starts_s = (0.0, *(chance.uniform(0, longest_s / 2) for _ in range(count - 1)))
@@ -160,8 +162,18 @@ def play(board: Board, source: Artifact, folder: Path, moment: Moment) -> Played
         missing, sent = missing + lacking, sent + across
         board.watch.require(artifact.sha256, moment)
     assert not left_over(board.root), (moment, left_over(board.root))
+    listed = {item.artifact_sha256 for item in ledger.read(board.root, locked=True).deployments}
+    assert {artifact.sha256 for artifact in artifacts} <= listed, moment
     shutil.rmtree(folder)
     return Played(moment, ends, found, missing, sent)
+
+
+def longest_s(board: Board, source: Artifact, folder: Path) -> float:
+    """How long a push takes here, from a host's start to the switch: kills are spread over that."""
+    begun = time.monotonic()
+    end = _end(*_start(board, relabelled(source, folder, "first")))
+    assert end == "accepted", end
+    return time.monotonic() - begun
 
 
 def make_room(board: Board) -> None:
