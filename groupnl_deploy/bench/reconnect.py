@@ -62,17 +62,21 @@ class Absence:
     mark: PhaseMark | None
     heard_s: float
 
+    @property
+    def ends_s(self) -> float:
+        """About when the benchmark ends, on the same clock; where nothing was heard, that is now."""
+        return time.monotonic() if self.mark is None else self.heard_s + self.request.left_s(self.mark)
+
 
 def wait_for_end(absence: Absence, enter: Callable[[Phase], None], pause: Pause) -> None:
     """Wait until the benchmark should be over. `enter` is told each phase when it should begin."""
-    request, mark = absence.request, absence.mark
-    if mark is None:
+    if absence.mark is None:
         return
-    ends_s, order = absence.heard_s + request.left_s(mark), get_args(Phase)
-    for phase in order[order.index(mark.phase) + 1 :]:
-        pause(max(0.0, ends_s - request.expected_s(phase) - time.monotonic()))
+    order = get_args(Phase)
+    for phase in order[order.index(absence.mark.phase) + 1 :]:
+        pause(max(0.0, absence.ends_s - absence.request.expected_s(phase) - time.monotonic()))
         enter(phase)
-    pause(max(0.0, ends_s + _BEHIND_S - time.monotonic()))
+    pause(max(0.0, absence.ends_s + _BEHIND_S - time.monotonic()))
 
 
 class WayBack:
@@ -104,7 +108,8 @@ class WayBack:
         self.times_lost, self.left_behind = self.times_lost + 1, True
         if not self._retry_for_s:
             raise lost
-        self._say(f"{lost.message} The benchmark goes on there; its result is fetched when it should be over.")
+        left_s = max(0.0, absence.ends_s - time.monotonic())
+        self._say(f"{lost.message} The benchmark goes on there; its result is fetched in about {left_s:.0f} s.")
         wait_for_end(absence, enter, pause)
         while True:
             agent = retrying(self._connect, Budget(self._retry_for_s), self._say)

@@ -352,6 +352,14 @@ def test_what_was_recorded_goes_into_a_run_that_is_fetched_later(road: Road, ret
         assert build_report([folder]).rows[0].energy_j is None
 
 
+def test_what_the_boards_disk_refused_is_told_once(road: Road) -> None:
+    (road.root / "spool").mkdir()
+    (road.root / "spool" / "0123456789ab.not_kept").symlink_to("No space left on device")
+    with pytest.raises(DeviceFault, match="could not be kept on board: No space left on device"):
+        fetch_benches("board", [], out=None, reporter=Silence())
+    road.require_nothing_left()
+
+
 def test_a_benchmark_that_the_board_has_lost_is_not_waited_for(road: Road, tmp_path: Path) -> None:
     def crash() -> None:
         road.link.cut("reset")

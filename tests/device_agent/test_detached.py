@@ -4,7 +4,9 @@ Real agents on pipes; tests/bench/test_reconnect.py has the host and its SSH ser
 """
 
 import base64
+import contextlib
 import fcntl
+import os
 import secrets
 import signal
 import subprocess
@@ -289,6 +291,31 @@ def test_what_hangs_is_ended_by_the_kernel(board: Board) -> None:
     lose_all(agent)
     assert agent.process.wait(20) == -signal.SIGALRM
     board.require_no_spool()
+
+
+@pytest.mark.root
+def test_a_disk_that_is_full_at_the_end_is_told(tmp_path: Path, untrained) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("needs root to mount a small file system")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", disk], check=False).returncode:
+        pytest.skip("needs to be allowed to mount a small file system")
+    try:
+        board = Board(disk / "board", untrained.onnx)
+        agent = board.begin()
+        agent.read_until(PhaseMark, "idle_before")
+        with (disk / "filling").open("wb", buffering=0) as filling, contextlib.suppress(OSError):
+            while True:
+                filling.write(bytes(4096))
+        lose_all(agent)
+        board.require_nothing_runs(agent)
+        state = board.agent().ask(AskBench(board.id))
+        assert (state.state, state.why) == ("not_kept", "No space left on device")
+        lose_all(board.agents[-1])
+        board.agents[-1].process.wait()
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)
 
 
 def test_before_it_has_begun_nobody_needs_it(board: Board) -> None:
