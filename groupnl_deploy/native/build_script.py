@@ -2,11 +2,13 @@
 
 import importlib
 import sys
+import threading
 from functools import cache
 from pathlib import Path
 from types import ModuleType
 
 _MODULES = ("binaries", "build", "compilers", "targets")
+_one_at_a_time = threading.Lock()  # devices are pushed to by threads, and an import here moves what all of them share
 
 
 def keys(folder: Path, target: str) -> tuple[str, ...]:
@@ -14,7 +16,8 @@ def keys(folder: Path, target: str) -> tuple[str, ...]:
 
     Sources and scripts are read each time, so an edited one gives another digest at once.
     """
-    script = _imported(folder)
+    with _one_at_a_time:
+        script = _imported(folder)
     try:
         return tuple(script.keys(target))
     except script.NotBuilt:

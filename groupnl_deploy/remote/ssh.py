@@ -3,14 +3,19 @@
 Only this file, `ssh_login`, `keys` and `parsed_config` import paramiko.
 """
 
+import threading
+from contextlib import suppress
+
 import paramiko
 
 from groupnl_deploy.errors import DeviceUnreachable
 from groupnl_deploy.remote import ssh_refusals as refusals
 from groupnl_deploy.remote.ssh_login import CHANNEL_TIMEOUT_S, log_in
+from groupnl_deploy.remote.ssh_socket import SshSocket
 from groupnl_deploy.remote.ssh_target import SshTarget
+from groupnl_deploy.remote.transport import SILENCE_S
 
-_KEEPALIVE_S = 10  # gives TCP_USER_TIMEOUT something unacknowledged to count from while both ends are silent
+_ASK_EVERY_S = 5.0  # whether the device is there: one packet each way, also while it measures
 
 
 class ParamikoLink:
@@ -18,8 +23,10 @@ class ParamikoLink:
 
     def __init__(self, target: SshTarget) -> None:
         self.target = target
-        self._transport = log_in(target)
-        self._transport.set_keepalive(_KEEPALIVE_S)
+        self._transport, self._closed = log_in(target), threading.Event()
+        assert isinstance(self._transport.sock, SshSocket)
+        self._transport.sock.expect_news(SILENCE_S)
+        threading.Thread(target=self._ask_for_news, daemon=True).start()
 
     @property
     def alive(self) -> bool:
@@ -41,4 +48,11 @@ class ParamikoLink:
 
     def close(self) -> None:
         """Disconnect."""
+        self._closed.set()
         self._transport.close()
+
+    def _ask_for_news(self) -> None:
+        """No more than one question is open. Where none is answered any more, the socket notices (`expect_news`)."""
+        while self.alive and not self._closed.wait(_ASK_EVERY_S):
+            with suppress(Exception):  # whatever a link that breaks just now raises
+                self._transport.global_request("keepalive@openssh.com", wait=True)

@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -30,7 +31,7 @@ _PROXY_GRACE_S = 2.0
 class SshSocket:
     """A socket that remembers what the other side said before its SSH greeting, and whether it then hung up.
 
-    Everything else is the socket's own. Once the greeting has come, nothing stands between paramiko and the socket.
+    Once it is told to, it breaks where nothing comes for too long. Everything else is the socket's own.
     """
 
     recv: Callable[[int], bytes]
@@ -38,7 +39,7 @@ class SshSocket:
 
     def __init__(self, sock: socket.socket, proxy: "subprocess.Popen[bytes] | None" = None) -> None:
         self._sock, self._proxy = sock, proxy
-        self._heard = b""
+        self._heard, self._heard_s, self._silence_s = b"", 0.0, 0.0
         self.hung_up = False
         self.recv, self.send = self._listen, self._greet
 
@@ -59,6 +60,25 @@ class SshSocket:
             code = self._proxy.wait(_PROXY_GRACE_S)
             return 128 - code if code < 0 else code
         return None
+
+    def expect_news(self, silence_s: float) -> None:
+        """From here on a peer of which nothing comes for so long is dead: receiving raises `ConnectionAbortedError`.
+
+        Who calls this has to see that an answer is due more often.
+        """
+        self._heard_s, self._silence_s = time.monotonic(), silence_s
+        self.recv = self._await_news
+
+    def _await_news(self, size: int) -> bytes:
+        """paramiko waits a fraction of a second at a time, and asks again where that was too short."""
+        try:
+            piece = self._sock.recv(size)
+        except TimeoutError:
+            if time.monotonic() - self._heard_s > self._silence_s:
+                raise ConnectionAbortedError from None
+            raise
+        self._heard_s = time.monotonic()
+        return piece
 
     def _greet(self, data: bytes) -> int:
         """What was said before a hang-up can still be read, so that our own greeting may fail."""
