@@ -38,7 +38,7 @@ def list_(json: Json = False) -> None:
     devices, groups = load_devices(), load_groups()
     if json:
         shown = [_with_the_rest(device) for device in devices]
-        console.show_json({"schema_version": 2, "devices": shown, "groups": groups})
+        console.show_json({"schema_version": 1, "devices": shown, "groups": groups})
         return
     headings = [
         (heading, False) for heading in ("Name", "Transport", "Host", "User", "Port", "Python", "Groups", "Board")
@@ -65,7 +65,7 @@ def show(name: Annotated[str, typer.Argument(help="A name from `groupnl device l
     """Show one device's settings, and what was found on it when it was asked last. Example: groupnl device show pi"""
     shown = _with_the_rest(get_device(name))
     if json:
-        console.show_json({"schema_version": 2, "device": shown})
+        console.show_json({"schema_version": 1, "device": shown})
         return
     facts = shown.pop("facts") or {}
     shown["groups"] = ", ".join(shown["groups"]) or None

@@ -66,7 +66,7 @@ def add(
     console.say(f"Next: {command_line('device', 'doctor', name)}")
     if json:
         console.show_json(
-            {"schema_version": 2, "device": to_dict(device), "facts": to_dict(facts), "groups": list(group or ())}
+            {"schema_version": 1, "device": to_dict(device), "facts": to_dict(facts), "groups": list(group or ())}
         )
 
 

@@ -36,4 +36,4 @@ def group(
     members = load_groups().get(name, ())
     console.say(f"In {name}: {', '.join(members)}." if members else f"There is no group {name} any more.")
     if json:
-        console.show_json({"schema_version": 2, "group": name, "devices": list(members)})
+        console.show_json({"schema_version": 1, "group": name, "devices": list(members)})

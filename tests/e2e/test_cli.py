@@ -102,7 +102,18 @@ def test_report_takes_campaigns_and_finds_all_runs(
 
 
 def test_devices_are_added_shown_and_removed() -> None:
-    options = ("--host", "pi.local", "--user", "pi", "--port", 2222, "--python", ".venv/bin/python", "--json")
+    options = (
+        "--host",
+        "pi.local",
+        "--user",
+        "pi",
+        "--port",
+        2222,
+        "--python",
+        ".venv/bin/python",
+        "--no-probe",
+        "--json",
+    )
     document(here("device", "add", "pi", *options))
     listed = document(here("device", "list", "--json"))
     assert [device["name"] for device in listed["devices"]] == ["local", "pi"]

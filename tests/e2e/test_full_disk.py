@@ -41,6 +41,6 @@ def test_export_to_a_full_disk(untrained, small_disk: Path) -> None:
 def test_push_to_a_device_with_a_full_disk(untrained, small_disk: Path) -> None:
     home = {"GROUPNL_HOME": str(small_disk)}
     done = groupnl("push", untrained.torch.directory, "--device", "local", **home)
-    assert done.exit_code == 1 and "full" in done.stderr and "Traceback" not in done.stderr, done.stderr
+    assert done.exit_code == 1 and "no space left" in done.stderr and "Traceback" not in done.stderr, done.stderr
     left = [path for path in small_disk.rglob("*") if path.is_file() and "agents" not in path.parts]
     assert left == []
