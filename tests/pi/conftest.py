@@ -1,13 +1,17 @@
-"""The emulated Pi for tests: one board for the session, and fresh ones for those that break theirs."""
+"""The emulated Pi for tests: one board for the session, blank at first, and one person who has it."""
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import Result
+from typer.testing import CliRunner
 
+from groupnl_deploy.cli.main import app
+from groupnl_deploy.native.libraries import LibraryFile
 from tests.pi.machine import EmulatedPi, booted
+from tests.pi.person import Groupnl
 from tests.pi.rootfs import root_file_system, what_is_missing
 
 
@@ -30,14 +34,25 @@ def pi(arm_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emu
         yield board
 
 
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory, native_library: LibraryFile) -> Path:
+    """One person's settings for all of these tests; the native libraries are those that this machine has."""
+    folder = tmp_path_factory.mktemp("person")
+    (folder / "groupnl/cache").mkdir(parents=True)
+    (folder / "groupnl/cache/native").symlink_to(native_library.path.parents[1])
+    return folder
+
+
 @pytest.fixture
-def make_pi(arm_root: Path, tmp_path: Path) -> Iterator[Callable[..., EmulatedPi]]:
-    """Boots a board of the test's own."""
-    with ExitStack() as boards:
+def groupnl(home: Path, monkeypatch: pytest.MonkeyPatch) -> Groupnl:
+    """Runs a command of that person, in their folder."""
+    monkeypatch.setenv("GROUPNL_HOME", str(home / "groupnl"))
+    monkeypatch.chdir(home)
 
-        def make(memory_bytes: int | None = None) -> EmulatedPi:
-            folder = tmp_path / f"pi-{len(list(tmp_path.glob('pi-*')))}"
-            folder.mkdir()
-            return boards.enter_context(booted(arm_root, folder, memory_bytes))
+    def run(*words: object, code: int | tuple[int, ...] = 0) -> Result:
+        done = CliRunner().invoke(app, [str(word) for word in words])
+        expected = code if isinstance(code, tuple) else (code,)
+        assert done.exit_code in expected, f"{words}: exit code {done.exit_code}\n{done.output}"
+        return done
 
-        yield make
+    return run

@@ -43,12 +43,12 @@ Subsystem sftp internal-sftp
 
 
 class EmulatedPi:
-    """One board; `folder` holds its disk, its user's key and its console. Raises `CalledProcessError`, `TimeoutError`.
+    """One board; `folder` holds its disk, its user's key and its console.
 
-    `memory_bytes` is what all its processes may have together: the kernel kills the one that asks for more.
+    Raises `CalledProcessError`, `TimeoutError`, and `OSError` where the kernel has no control group for memory (v1).
     """
 
-    def __init__(self, root_file_system: Path, folder: Path, memory_bytes: int | None = None) -> None:
+    def __init__(self, root_file_system: Path, folder: Path) -> None:
         self.folder = folder
         self.board = Board(folder / "board")
         self.identity = folder / "id_ed25519"
@@ -59,7 +59,8 @@ class EmulatedPi:
         self._lock, self._number = _take_cable()
         self._name = f"gnlpi{self._number}"
         self._lay_cable()
-        self._group = self._limit(memory_bytes)
+        self._group = _MEMORY / self._name
+        self._group.mkdir(exist_ok=True)
 
     @property
     def address(self) -> str:
@@ -86,7 +87,7 @@ class EmulatedPi:
         first = [sys.executable, inside.__file__, str(self._lower), str(self.folder)]
         # Whoever has the board may be killed; then the kernel ends it, too.
         command = ["ip", "netns", "exec", self._name, "setpriv", "--pdeathsig", "KILL", "unshare", *_NAMESPACES, *first]
-        group = ["sh", "-ec", 'echo $$ > "$0/cgroup.procs"; exec "$@"', str(self._group)] if self._group else []
+        group = ["sh", "-ec", 'echo $$ > "$0/cgroup.procs"; exec "$@"', str(self._group)]
         with (self.folder / "console.log").open("ab") as console:
             self._child = subprocess.Popen(
                 [*group, *command], stdin=subprocess.DEVNULL, stdout=console, stderr=console, start_new_session=True
@@ -114,10 +115,19 @@ class EmulatedPi:
         """Unplug it and take its cable away; its folder stays."""
         self.unplug()
         _ip("netns", "delete", self._name)
-        if self._group:
-            with contextlib.suppress(OSError):  # a process of it may be dying still
-                self._group.rmdir()
+        with contextlib.suppress(OSError):  # a process of it may be dying still
+            self._group.rmdir()
         self._lock.close()
+
+    def limit_memory(self, spare_bytes: int | None) -> None:
+        """What its processes may ask for beyond what they have: the kernel kills the largest when they want more.
+
+        None lifts the limit.
+        """
+        (self._group / "memory.force_empty").write_text("0")  # the pages of files that were read count, too
+        used = int((self._group / "memory.usage_in_bytes").read_text())
+        limit = "-1" if spare_bytes is None else str(used + spare_bytes)
+        (self._group / "memory.limit_in_bytes").write_text(limit)
 
     def run(self, script: str) -> str:
         """What a shell script of `root` prints there, past SSH: to look at the board or to spoil something."""
@@ -156,14 +166,6 @@ class EmulatedPi:
         _ip("-n", self._name, "addr", "add", f"{self.address}/24", "dev", "eth0")
         _ip("-n", self._name, "link", "set", "lo", "up")
 
-    def _limit(self, memory_bytes: int | None) -> Path | None:
-        if memory_bytes is None:
-            return None
-        group = _MEMORY / self._name
-        group.mkdir(exist_ok=True)
-        (group / "memory.limit_in_bytes").write_text(str(memory_bytes))
-        return group
-
     def _await_greeting(self) -> None:
         deadline = time.monotonic() + _BOOT_S
         while time.monotonic() < deadline:
@@ -178,10 +180,10 @@ class EmulatedPi:
 
 
 @contextlib.contextmanager
-def booted(root_file_system: Path, folder: Path, memory_bytes: int | None = None) -> Iterator[EmulatedPi]:
+def booted(root_file_system: Path, folder: Path) -> Iterator[EmulatedPi]:
     """A board that runs during the block."""
     register_emulator()
-    pi = EmulatedPi(root_file_system, folder, memory_bytes)
+    pi = EmulatedPi(root_file_system, folder)
     try:
         pi.boot()
         yield pi
