@@ -39,8 +39,22 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 # A block of one of these is prose: a picture, an output, a line to be put somewhere.
 NO_CODE = {"text", "csv", "json"}
 # What else a line of shell may begin with; it needs a network, another machine or rights.
-OF_OTHERS = {"python3", "source", "ssh", "scp", "printf", "sudo", "cd", "mkdir", "cp", "git"}
-OF_OTHERS |= {"pip", ".venv/bin/pip", "~/.groupnl-venv/bin/pip"}
+OF_OTHERS = {
+    "python3",
+    "source",
+    "ssh",
+    "ssh-keygen",
+    "scp",
+    "printf",
+    "echo",
+    "cat",
+    "sudo",
+    "cd",
+    "mkdir",
+    "cp",
+    "git",
+}
+OF_OTHERS |= {"ssh-keygen", "cat", "echo", "pip", ".venv/bin/pip", "~/.groupnl-venv/bin/pip"}
 
 # Programs for a device with a model on it: `tests/device_agent/test_native_bench.py` pushes one and runs them.
 ON_A_DEVICE = {"native.md"}
@@ -229,7 +243,9 @@ def why_not_run(arguments: list[str], folder: Path) -> str | None:
     line = " ".join(arguments)
     if arguments[0] in ("run", "train", "evaluate", "bench") or line.startswith("power emulate"):
         return "minutes"
-    if line.startswith(("device add", "push")) or " --device " in f"{line} ":
+    if line.startswith("device wheelhouse"):
+        return "an index of packages"
+    if (line.startswith(("device", "push")) and line != "device list") or " --device " in f"{line} ":
         return "a board"
     if "--meter km003c" in line and "--port emulator" not in line:
         return "a meter"

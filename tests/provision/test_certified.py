@@ -47,7 +47,7 @@ def test_every_set_is_for_its_target_and_python(one: CertifiedSet) -> None:
 
 
 def test_a_fresh_raspberry_pi_os_has_both_backends() -> None:
-    for python in ("3.11", "3.13"):
+    for python in ("3.11",):
         for backend in ("onnxruntime", "pytorch"):
             assert certified_set("rpi4", backend, python) is not None, (python, backend)
 

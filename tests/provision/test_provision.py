@@ -148,6 +148,15 @@ def _await_end(pid: int) -> None:
     pytest.fail("the build's child lives on")
 
 
+def test_a_board_with_an_index_downloads_by_itself(board: LocalTransport, index: Path) -> None:
+    make_wheel(index, "numpy", "2.0")
+    make_wheel(index, "onnxruntime", "1.0")
+    with board:
+        made = provision(board, Wish("onnxruntime", uncertified=True), Silence(), 0)
+        assert made.built is not None and made.built.versions == {"numpy": "2.0", "onnxruntime": "1.0"}
+        assert version_of(board) == "1.0"
+
+
 def test_too_little_room_is_said_before_anything_is_sent(
     board: LocalTransport, make_wheelhouse: MakeWheelhouse
 ) -> None:

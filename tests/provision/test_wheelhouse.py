@@ -19,19 +19,6 @@ RPI4 = TARGETS["rpi4"]
 ARM, X86 = "cp311-cp311-manylinux_2_28_aarch64", "cp311-cp311-manylinux_2_28_x86_64"
 
 
-@pytest.fixture
-def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that pip takes for all there is."""
-    folder = tmp_path / "index"
-    folder.mkdir()
-    for name in ("PIP_CONSTRAINT", "PIP_EXTRA_INDEX_URL", "PIP_INDEX_URL"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
-    return folder
-
-
 def test_dependencies_are_those_of_the_board_and_not_of_this_machine(index: Path) -> None:
     runtime = ["helper<2", "numpy>=1", 'x86only; platform_machine == "x86_64"', 'extra1; extra == "more"']
     make_wheel(index, "onnxruntime", "1.0", tag=X86)
