@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from groupnl_deploy.cli.main import app
-from groupnl_deploy.deploy.doctor import require_fit
+from groupnl_deploy.deploy.doctor import examine, require_fit
 from groupnl_deploy.deploy.inventory import add_device, facts_of, local_device
 from groupnl_deploy.errors import DeviceUnreachable, DiskFull
 from groupnl_deploy.remote.agent import open_agent
@@ -66,6 +66,14 @@ def test_a_board_that_is_off_is_a_finding_with_exit_code_3() -> None:
     assert done.exit_code == 3 and done.stdout.startswith("ERROR   link: ") and "Try: " in done.stdout
     told = json.loads(doctor("off", "--json").stdout)
     assert (told["exit_code"], told["examined"], len(told["findings"])) == (3, None, 1)
+
+
+def test_a_root_that_the_agent_cannot_start_from_is_a_finding_with_its_remedy(tmp_path: Path) -> None:
+    (tmp_path / "root").symlink_to(tmp_path / "nowhere")
+    diagnosis = examine(Device("board", "local", python=sys.executable, root=str(tmp_path / "root")))
+    link, agent = diagnosis.findings
+    assert (link.severity, agent.check, agent.severity, diagnosis.exit_code) == ("fine", "agent", "error", 1)
+    assert str(tmp_path / "root") in agent.what and agent.remedy and "link to nowhere" in agent.remedy
 
 
 def test_before_a_benchmark_what_would_stop_it_is_raised_and_what_is_sent_never_begins(
