@@ -51,6 +51,7 @@ START_S = 60.0
 """How long an agent may take to say a word, also while it imports a runtime from a slow card."""
 
 _ABORT_S = 2.0
+_BEAT_S = 0.5
 
 M = TypeVar("M", bound=Message)
 _LAST_WORDS = 3  # lines of an agent that died; a traceback ends with what it was about
@@ -99,9 +100,14 @@ class AgentClient:
 
         def beat() -> None:
             while not ended.wait(EVERY_S):
-                if not self._benching:
-                    with contextlib.suppress(GroupNLError), self._writing:  # what broke is told where it is waited for
-                        self.process.send(b"\n")
+                # Where bytes are being sent, or wait to be read there, the agent has something to hear.
+                if not self._benching and self._writing.acquire(blocking=False):
+                    try:
+                        self.process.send(b"\n", _BEAT_S)
+                    except GroupNLError:
+                        pass  # what broke is told where it is waited for
+                    finally:
+                        self._writing.release()
 
         threading.Thread(target=beat, daemon=True).start()
         try:
@@ -213,7 +219,7 @@ class AgentClient:
     def _write(self, data: bytes) -> None:
         try:
             with self._writing:
-                self.process.send(data)
+                self.process.send(data, go_on=self._lives)
         except DeviceUnreachable as error:
             if self.process.exit_code(1.0) is None:
                 raise
@@ -234,6 +240,11 @@ class AgentClient:
                 self._early.append(message)
         if time.monotonic() - self._heard_s > SILENCE_S:
             raise self._late(f"has been silent for {SILENCE_S:g} s")
+
+    def _lives(self) -> bool:
+        """An agent that takes no bytes, as the card there is slow, and says that it lives, is waited for."""
+        self._hear()
+        return True
 
     def _receive(self, patience_s: float, silence_s: float = SILENCE_S) -> Message:
         """The next message that is more than a sign of life; one has to come every `silence_s`."""

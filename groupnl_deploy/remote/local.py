@@ -17,8 +17,10 @@ from groupnl_deploy.remote.transport import (
     STDERR_TAIL_BYTES,
     STOP_GRACE_S,
     Completed,
+    GoOn,
     LineBuffer,
     Process,
+    never,
 )
 
 _CHUNK_BYTES = 1 << 20
@@ -43,11 +45,11 @@ class LocalProcess:
         for reader in self._readers:
             reader.start()
 
-    def send(self, data: bytes, timeout_s: float = SILENCE_S) -> None:
+    def send(self, data: bytes, timeout_s: float = SILENCE_S, go_on: GoOn = never) -> None:
         """Write all of the bytes; a child that is gone or does not read is `DeviceUnreachable`."""
         left = memoryview(data)
         while left:
-            self._await_room(timeout_s)
+            self._await_room(timeout_s, go_on)
             try:
                 left = left[os.write(self._stdin.fileno(), left) :]
             except BlockingIOError:
@@ -99,16 +101,15 @@ class LocalProcess:
         for reader in self._readers:
             reader.join(0.5)
 
-    def _await_room(self, timeout_s: float) -> None:
-        poller, heard_bytes = select.poll(), self._lines.fed_bytes
+    def _await_room(self, timeout_s: float, go_on: GoOn) -> None:
+        poller = select.poll()
         try:
             poller.register(self._stdin.fileno(), select.POLLOUT)
         except ValueError as error:
             raise self._gone("was stopped and takes no more requests") from error
         while not poller.poll(timeout_s * 1000):
-            if heard_bytes == self._lines.fed_bytes:
+            if not go_on():
                 raise self._silent(f"did not read its request within {timeout_s:g} s")
-            heard_bytes = self._lines.fed_bytes
 
     def _drain(self, stream: IO[bytes], keep: Callable[[bytes], None]) -> None:
         with stream:

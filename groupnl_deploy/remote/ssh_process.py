@@ -20,12 +20,14 @@ from groupnl_deploy.remote.transport import (
     STDERR_TAIL_BYTES,
     STOP_GRACE_S,
     Completed,
+    GoOn,
     LineBuffer,
+    never,
 )
 
 _START_TIMEOUT_S = 15.0  # of the login shell, start-up files included
 _KILL_TIMEOUT_S = 5.0
-_STDERR_POLL_S = 1.0
+_POLL_S = 0.25  # the channel has one time-out, and threads of ours share it
 _CHUNK_BYTES = 1 << 17
 
 _STARTED = b"groupnl-started "
@@ -104,6 +106,7 @@ class SshProcess:
         self._link, self._program, self._limit = link, argv[0], stderr_limit_bytes
         self._lines, self._stderr, self._stopped = LineBuffer(), bytearray(), False
         self._channel = link.start(shlex.join(["/bin/sh", "-c", _LAUNCH, "sh", *argv]))
+        self._channel.settimeout(_POLL_S)
         self._drain = threading.Thread(target=self._drain_stderr, daemon=True)
         self._drain.start()
         try:
@@ -112,22 +115,16 @@ class SshProcess:
             self._channel.close()
             raise
 
-    def send(self, data: bytes, timeout_s: float = SILENCE_S) -> None:
+    def send(self, data: bytes, timeout_s: float = SILENCE_S, go_on: GoOn = never) -> None:
         """Write all of the bytes."""
-        if self._stopped:
-            raise self._gone("was stopped and takes no more requests")
-        left = memoryview(data)
-        try:
-            while left:
-                left = left[self._send_some(bytes(left[:_CHUNK_BYTES]), timeout_s) :]
-        except TimeoutError as error:
-            raise self._silent(f"did not read its request within {timeout_s:g} s") from error
-        except Exception as error:  # whatever kind the SSH library has for a channel that fails
-            if self._ended():
-                raise self._gone("has ended and takes no more requests") from error
-            raise refusals.link_lost(self._link.target) from error
-        finally:
-            self._channel.settimeout(_STDERR_POLL_S)
+        left, end = memoryview(data), Deadline.after(timeout_s)
+        while left:
+            taken_bytes = self._send_some(bytes(left[:_CHUNK_BYTES]))
+            if not taken_bytes and not end.expired:
+                continue
+            if not taken_bytes and not go_on():
+                raise self._silent(f"did not read its request within {timeout_s:g} s")
+            left, end = left[taken_bytes:], Deadline.after(timeout_s)
 
     def send_line(self, line: bytes) -> None:
         """Write one line."""
@@ -142,7 +139,8 @@ class SshProcess:
 
     def has_line(self) -> bool:
         """Whether `read_line` would answer at once."""
-        self._take_in()
+        while not self._lines.has_line and self._channel.recv_ready():
+            self._lines.feed(self._channel.recv(_CHUNK_BYTES))
         return self._lines.has_line or self._stopped or self._ended()
 
     def finish(self, timeout_s: float) -> Completed:
@@ -221,30 +219,28 @@ class SshProcess:
             self._lines.feed(chunk)
         return line
 
-    def _send_some(self, data: bytes, timeout_s: float) -> int:
-        """How many bytes were taken. A process that takes none and says something meanwhile is waited for."""
-        heard_bytes = self._take_in()
-        while True:
-            self._channel.settimeout(timeout_s)
-            try:
-                return self._channel.send(data)
-            except TimeoutError:
-                if self._take_in() == heard_bytes:
-                    raise
-                heard_bytes = self._lines.fed_bytes
-
-    def _take_in(self) -> int:
-        """Take what is there already; how many bytes there have been in all."""
-        while self._channel.recv_ready():
-            self._lines.feed(self._channel.recv(_CHUNK_BYTES))
-        return self._lines.fed_bytes
+    def _send_some(self, data: bytes) -> int:
+        """How many bytes were taken, within a moment."""
+        if self._stopped:
+            raise self._gone("was stopped and takes no more requests")
+        try:
+            return self._channel.send(data)
+        except TimeoutError:
+            return 0
+        except Exception as error:  # whatever kind the SSH library has for a channel that fails
+            if self._ended():
+                raise self._gone("has ended and takes no more requests") from error
+            raise refusals.link_lost(self._link.target) from error
 
     def _receive(self, timeout_s: float) -> bytes:
-        self._channel.settimeout(max(timeout_s, 0.001))
-        try:
-            chunk = self._channel.recv(_CHUNK_BYTES)
-        finally:
-            self._channel.settimeout(_STDERR_POLL_S)
+        """Some of stdout, nothing at its end. Raises `TimeoutError`."""
+        end, chunk = Deadline.after(timeout_s), None
+        while chunk is None:
+            try:
+                chunk = self._channel.recv(_CHUNK_BYTES)
+            except TimeoutError:
+                if end.expired:
+                    raise
         # paramiko returns nothing, without an error, for a connection that died.
         if not chunk and not self._ended() and not self._stopped:
             raise refusals.link_lost(self._link.target)

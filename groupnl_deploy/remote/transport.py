@@ -3,7 +3,7 @@
 All that goes to a device, and all that comes from it, goes through the stdin and stdout of one process: the agent's.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
@@ -15,6 +15,14 @@ SILENCE_S = 15.0
 """A device that says nothing for so long is dead, where something has to come from it every five seconds."""
 
 STDERR_TAIL_BYTES = 8192
+
+GoOn = Callable[[], bool]
+"""Asked where no bytes were taken for a while: whether to wait as long again. May raise why not."""
+
+
+def never() -> bool:
+    """Do not go on."""
+    return False
 
 
 @dataclass(frozen=True)
@@ -29,11 +37,11 @@ class Completed:
 class Process(Protocol):
     """A running remote command: bytes go to it, lines come from it."""
 
-    def send(self, data: bytes, timeout_s: float = SILENCE_S) -> None:
-        """Write all of the bytes to its stdin.
+    def send(self, data: bytes, timeout_s: float = SILENCE_S, go_on: GoOn = never) -> None:
+        """Write all of the bytes to its stdin. Another thread may read meanwhile.
 
-        Raises `DeviceUnavailable` when for `timeout_s` none of them are taken and nothing comes from it either, or the
-        link breaks; `DeviceUnreachable` when the process has ended.
+        Raises `DeviceUnavailable` when none of them are taken for `timeout_s`, unless `go_on` says to wait on, or when
+        the link breaks; `DeviceUnreachable` when the process has ended.
         """
 
     def send_line(self, line: bytes) -> None:
@@ -95,12 +103,10 @@ class LineBuffer:
     def __init__(self) -> None:
         self._bytes = bytearray()
         self._searched = 0
-        self.fed_bytes = 0
 
     def feed(self, chunk: bytes) -> None:
         """Add what arrived."""
         self._bytes += chunk
-        self.fed_bytes += len(chunk)
 
     def next_line(self) -> bytes | None:
         """The next whole line without its newline, or None while there is none."""

@@ -153,6 +153,27 @@ def test_bytes_that_are_not_taken_in_time_are_said_so(transport: Transport, pyth
         process.send(bytes(30_000_000), timeout_s=0.5)
 
 
+def test_bytes_that_are_not_taken_in_time_are_waited_with_where_that_is_wanted(
+    transport: Transport, python: Callable[[str], list[str]]
+) -> None:
+    size_bytes = 12_000_000
+    code = (
+        "import sys\nprint('ready', flush=True)\nsys.stdin.buffer.read(1)\n"
+        "import time; time.sleep(1)\n"
+        f"print(len(sys.stdin.buffer.read({size_bytes - 1})), flush=True)"
+    )
+    asked: list[None] = []
+
+    def go_on() -> bool:
+        asked.append(None)
+        return True
+
+    process = transport.spawn(python(code))
+    assert _read(process) == b"ready"
+    process.send(bytes(size_bytes), timeout_s=0.1, go_on=go_on)
+    assert asked and int(_read(process)) == size_bytes - 1
+
+
 def test_a_line_that_is_there_is_told_of_and_none_is_waited_for(
     transport: Transport, python: Callable[[str], list[str]]
 ) -> None:

@@ -15,7 +15,7 @@ from device_agent.wire import ANSWER_S, Message, encode
 from groupnl_deploy.errors import DeviceUnavailable
 from groupnl_deploy.remote import client, deadline
 from groupnl_deploy.remote.client import AgentClient
-from groupnl_deploy.remote.transport import SILENCE_S
+from groupnl_deploy.remote.transport import SILENCE_S, GoOn, never
 
 STEP_S = 5.0
 
@@ -32,7 +32,7 @@ class Process:
         """The time by this clock."""
         return self.now_s
 
-    def send(self, data: bytes, timeout_s: float = SILENCE_S) -> None:
+    def send(self, data: bytes, timeout_s: float = SILENCE_S, go_on: GoOn = never) -> None:
         """Take all of it."""
         self.now_s += STEP_S
 

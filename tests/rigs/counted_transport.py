@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from groupnl_deploy.remote.transport import SILENCE_S, Process, Transport
+from groupnl_deploy.remote.transport import SILENCE_S, GoOn, Process, Transport, never
 
 
 class CountedTransport:
@@ -34,8 +34,8 @@ class _Counted:
     def __init__(self, process: Process, transport: CountedTransport) -> None:
         self._process, self._transport = process, transport
 
-    def send(self, data: bytes, timeout_s: float = SILENCE_S) -> None:
-        self._process.send(data, timeout_s)
+    def send(self, data: bytes, timeout_s: float = SILENCE_S, go_on: GoOn = never) -> None:
+        self._process.send(data, timeout_s, go_on)
         self._transport.count(self._process, len(data))
 
     def send_line(self, line: bytes) -> None:
