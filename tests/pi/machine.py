@@ -100,8 +100,9 @@ class EmulatedPi:
         _ip("-n", self._name, "link", "set", "eth0", "down")
 
     def join(self) -> None:
-        """Mend its link."""
+        """Mend its link; what this machine has learned meanwhile, that nobody has the address, is forgotten."""
         _ip("-n", self._name, "link", "set", "eth0", "up")
+        _ip("neigh", "flush", "dev", f"{self._name}h")
 
     def unplug(self) -> None:
         """Pull the plug: every process is gone, and no goodbye leaves the board. What was written stays on the disk."""
