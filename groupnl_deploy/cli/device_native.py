@@ -21,11 +21,11 @@ def native(
     name: Annotated[str, typer.Argument(help="A name from `groupnl device list`.")],
     artifact: Annotated[
         str | None,
-        typer.Argument(help="An artifact's folder, or its id's first digits; else the newest with native operators."),
+        typer.Argument(help="An artifact's folder, or its id's first digits; else the current one or the newest."),
     ] = None,
     json: Json = False,
 ) -> None:
-    """Show where a pushed model and its native library lie, and ten lines of Python that run them there.
+    """Show where a pushed model and its native library lie, and lines of Python that run them there.
 
     Example: groupnl device native pi
     """

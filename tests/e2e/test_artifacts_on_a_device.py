@@ -1,6 +1,8 @@
 """`push`, `device artifacts`, `rollback` and `prune` on this machine, by a real agent: what is used and what is not."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +12,13 @@ from typer.testing import CliRunner, Result
 from exporters.artifact import Artifact
 from groupnl_deploy.cli.main import app
 from groupnl_deploy.deploy.inventory import local_device
+from groupnl_deploy.deploy.own_program import own_program
 from groupnl_deploy.deploy.push import push_and_accept, push_artifact
 from groupnl_deploy.remote.connect import connect
 from tests.device_agent.graph_artifacts import graph_artifact, masked_text, text_samples
 from tests.device_agent.made_up_runtime import remove_runtime, runtime_that
 
+ROOT = Path(__file__).parents[2]
 SHORT = ("--idle", "0", "--warmup", "0", "--seconds", "0", "--iterations", "3", "--threads", "1", "--images", "2")
 
 
@@ -58,6 +62,17 @@ def test_a_push_is_tried_and_used_and_a_rollback_uses_what_was_before(untrained,
     assert back.exit_code == 0 and f"uses old, onnx, {old.sha256[:12]} again" in back.stdout
     assert current() == old.sha256
     assert groupnl("device", "rollback", "local", "--format", "onnx").exit_code == 0 and current() == new
+
+
+def test_the_ten_lines_of_the_docs_run_what_is_current(old: Artifact, tmp_path: Path) -> None:
+    """Word for word, but for whose device it is."""
+    section = (ROOT / "docs" / "deployment.md").read_text().split("## In a program of your own\n")[1]
+    lines = section.split("```python\n")[1].split("```")[0].replace("/home/pi/.groupnl", str(root()))
+    assert len([line for line in lines.splitlines() if line]) == 10
+    assert lines == own_program(f"{root()}/current/onnx", "model.onnx")
+    command = [sys.executable, "-I", "-c", lines]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 0 and done.stdout == "[(1, 3)]\n", done.stderr
 
 
 def test_a_missing_runtime_leaves_what_is_current_and_a_benchmark_accepts_it_later(

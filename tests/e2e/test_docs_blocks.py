@@ -56,8 +56,9 @@ OF_OTHERS = {
 }
 OF_OTHERS |= {"ssh-keygen", "cat", "echo", "pip", ".venv/bin/pip", "~/.groupnl-venv/bin/pip"}
 
-# Programs for a device with a model on it: `tests/device_agent/test_native_bench.py` pushes one and runs them.
-ON_A_DEVICE = {"native.md"}
+# Programs for a device with a model on it: `test_artifacts_on_a_device.py` and `test_native_bench.py` push one and run
+# them.
+ON_A_DEVICE = {"native.md", "deployment.md"}
 
 
 @dataclass(frozen=True)

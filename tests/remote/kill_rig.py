@@ -154,10 +154,10 @@ def play(board: Board, source: Artifact, folder: Path, moment: Moment) -> Played
     found = tuple(_found(board.root, artifact) for artifact in artifacts)
     missing = sent = 0
     for artifact in artifacts:
-        lacking, before = missing_bytes(board.root, artifact), board.link.bytes_there
+        lacking, before = missing_bytes(board.root, artifact), len(board.link.bytes_there)
         end = _end(*_start(board, artifact))
         assert end == "accepted", (moment, artifact.manifest.label, end)
-        across = board.link.bytes_there - before
+        across = sum(board.link.bytes_there[before:])  # not what the dead ones had on the way
         assert across <= lacking * 1.01 + _SPARE_BYTES, (moment, artifact.manifest.label, lacking, across)
         missing, sent = missing + lacking, sent + across
         board.watch.require(artifact.sha256, moment)

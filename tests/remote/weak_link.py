@@ -27,8 +27,8 @@ class WeakLink:
         self._ways: set[tuple[asyncio.Task[None], asyncio.StreamWriter]] = set()
         self._dead: list[object] = []  # kept, or their sockets would be closed, which tells the other end
         self.port = 0
-        self.bytes_there = 0
-        """How many have arrived at the port's owner, over all connections."""
+        self.bytes_there: list[int] = []
+        """How many have arrived at the port's owner, over each connection, in their order."""
 
     def cut(self, how: Cut) -> None:
         """Every connection, those that are made from now on too; silently: nothing arrives, and nobody is told."""
@@ -72,11 +72,13 @@ class WeakLink:
             self._dead.append((reader, writer))
             return
         there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self._to)
-        for source, sink, counts in ((reader, there_writer, True), (there_reader, writer, False)):
+        number = len(self.bytes_there)
+        self.bytes_there.append(0)
+        for source, sink, counts in ((reader, there_writer, number), (there_reader, writer, None)):
             task = asyncio.create_task(self._carry(source, sink, counts))
             self._ways.add((task, sink))
 
-    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, counts: bool) -> None:
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, counts: int | None) -> None:
         road: _Road = asyncio.Queue(_QUEUED)
         delivering = asyncio.create_task(self._deliver(road, writer, counts))
         try:
@@ -94,7 +96,7 @@ class WeakLink:
             delivering.cancel()
 
     async def _deliver(
-        self, road: "asyncio.Queue[tuple[float, bytes]]", writer: asyncio.StreamWriter, counts: bool
+        self, road: "asyncio.Queue[tuple[float, bytes]]", writer: asyncio.StreamWriter, counts: int | None
     ) -> None:
         with suppress(ConnectionError):
             while True:
@@ -104,7 +106,8 @@ class WeakLink:
                     break
                 writer.write(data)
                 await writer.drain()
-                self.bytes_there += len(data) if counts else 0
+                if counts is not None:
+                    self.bytes_there[counts] += len(data)
         writer.close()
 
 
