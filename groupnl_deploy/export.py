@@ -199,8 +199,9 @@ def _write_onnx(job: _Job, tell: Task) -> _Exported:
     asked, warned = job.options, list[str]()
     target = target_named(asked.target)
     shape = (1, *job.checkpoint.spec.input_shape)
+    register = registration(asked.optimize, job.watcher)  # first: where there is no library, nobody waits for the rest
     raw = export_onnx(job.model, shape, asked.opset, asked.batch == "dynamic", warned.append)
-    proof = partial(prove_onnx, job.reference, register=registration(asked.optimize, job.watcher))
+    proof = partial(prove_onnx, job.reference, register=register)
     try:
         best = optimize(raw, proof, asked.optimize, target, job.bisect, tell)
     except BatchBaked as error:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from groupnl_deploy.models.counting import Operations, Shape, rule_for, weights_of
 from groupnl_deploy.models.refusal import InvalidSpec
 from groupnl_deploy.models.registry import create_model
+from groupnl_deploy.models.sketch import sketch
 from groupnl_deploy.models.spec import ModelSpec
 
 GPUS = 8  # of the paper's measurements (arXiv 2506.12335, "Communication Cost & Epoch Time")
@@ -104,9 +105,7 @@ def profile(spec: ModelSpec, gpus: int = GPUS) -> Profile:
     """
     if spec.code:  # a stranger's may look at values while it is built
         return _profile(_without_values(create_model(spec)), spec.input_shape, gpus, all_known=False)
-    with torch.device("meta"):
-        network = create_model(spec)
-    return _profile(network, spec.input_shape, gpus)
+    return _profile(sketch(spec), spec.input_shape, gpus)
 
 
 def profile_network(network: nn.Module, input_shape: Shape, gpus: int = GPUS) -> Profile:

@@ -28,7 +28,7 @@ def step(share: float, factor: float, **quietly) -> np.ndarray:
 
 
 def verdicts(latencies_ms: np.ndarray) -> dict[str, str]:
-    found = steadiness([round(latency * 1e6) for latency in latencies_ms], float(latencies_ms.sum()) / 1e3)
+    found = steadiness(np.rint(latencies_ms * 1e6).astype(int).tolist(), float(latencies_ms.sum()) / 1e3)
     assert tuple(check.rule for check in found) == RULES
     assert all((check.says is None) == (check.verdict == "sound") for check in found)
     return {check.rule: check.verdict for check in found}
@@ -82,7 +82,7 @@ def test_what_the_rules_see(latencies_ms: np.ndarray, reasons: set[str]) -> None
         (quiet(99), ("latency tail",)),
         (quiet(100), ()),
         (quiet(100, 0.3), ("latency drift",)),  # 30 ms: one slice of another program is a whole block
-        (quiet(1_000_000, 0.0003), RULES),  # the backend null
+        (quiet(100_000, 0.0003), RULES),  # the backend null
         (np.array([0.0, 0.03]), RULES),  # a clock too coarse for them
     ],
 )

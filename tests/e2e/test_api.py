@@ -35,11 +35,11 @@ def test_a_name_that_is_none_says_which_there_are() -> None:
 
 
 def test_a_network_that_the_caller_trained_is_kept_as_just_that(tmp_path: Path) -> None:
-    network = gnl.build_network("resnet18_cifar", "groupnl", ratio=2, width=0.125, num_classes=3)
+    network = gnl.build_network("vgg11_cifar", "groupnl", ratio=2, width=0.125, num_classes=3)
     gnl.save_network(network, tmp_path / "fresh")
     assert not gnl.load_network(tmp_path / "fresh").about.trained
     with torch.no_grad():
-        network.module.get_parameter("fc.bias").add_(1)
+        network.module.get_parameter("classifier.bias").add_(1)
     gnl.save_network(network, str(tmp_path / "mine"), mean=(0.5,) * 3, std=(0.25,) * 3)
     again = gnl.load_network(tmp_path / "mine")
     assert again.about.trained and again.about.accuracy is None and "another program" in again.about.assumed[0]
@@ -48,7 +48,7 @@ def test_a_network_that_the_caller_trained_is_kept_as_just_that(tmp_path: Path) 
     assert torch.equal(again(images), network.module.eval()(images))
     assert gnl.export_network(tmp_path / "mine", tmp_path / "art", optimize="none").manifest.trained
     assert str(again) == (
-        "resnet18_cifar x0.125 groupnl (released), 3x32x32 to 3 classes, "
+        "vgg11_cifar x0.125 groupnl (released), 3x32x32 to 3 classes, "
         f"{sum(p.numel() for p in again.module.parameters()):,} parameters, trained"
     )
 

@@ -102,9 +102,12 @@ def is_group(command) -> bool:
     return hasattr(command, "resolve_command")
 
 
+COMMAND_LINE = typer.main.get_command(app)
+
+
 def parsed(arguments: list[str]) -> None:
     """Let the real command line take these words, up to where the command would begin."""
-    command, context = typer.main.get_command(app), None
+    command, context = COMMAND_LINE, None
     while is_group(command):
         context = command.make_context(command.name or "groupnl", list(arguments), parent=context)
         _, command, arguments = command.resolve_command(context, [*context._protected_args, *context.args])
@@ -167,7 +170,7 @@ def test_options_mentioned_in_sentences_exist(page):
 
 def _command_of(said: list[str]):
     """The command that words begin with (the first of `list|show`), and the words behind."""
-    command = typer.main.get_command(app)
+    command = COMMAND_LINE
     while is_group(command) and said and not said[0].startswith("-"):
         name = said[0].split("|")[0]
         if name not in command.commands:
