@@ -50,7 +50,9 @@ MaxStartups 100:30:200
 _DELAY_S = 0.01
 _SPARE_BYTES = 100_000  # what a session says beside an artifact's bytes: keys, requests, SSH's own
 _ENDS_WITHIN_S = 150.0
-_TRIAL_WITHIN_S = 5.0
+_SEEN_WITHIN_S = 15.0
+_COMMITTED = 0.4
+"""How many of the moments lie in the last third of a push: commit, acceptance and switch are in it."""
 
 
 @dataclass(frozen=True)
@@ -97,13 +99,17 @@ def board(program: str, folder: Path, root: Path, bytes_per_s: float | None) -> 
 
 @dataclass(frozen=True)
 class Moment:
-    """Who pushes what, how long after the first, and who is killed how long after that."""
+    """Who pushes what, how long after the first, and who is killed how long after that.
+
+    A trial is killed so long after it was seen, and with `committed` everybody after an artifact has its name.
+    """
 
     seed: int
     artifacts: tuple[int, ...]
     starts_s: tuple[float, ...]
     victim: str
     after_s: float
+    committed: bool = False
 
     @classmethod
     def of(cls, seed: int, longest_s: float, victims: Sequence[str] = VICTIMS) -> "Moment":
@@ -113,7 +119,11 @@ class Moment:
         equal = chance.random() < 0.5
         artifacts = tuple(0 if equal else number for number in range(count))
         starts_s = (0.0, *(chance.uniform(0, longest_s / 2) for _ in range(count - 1)))
-        return cls(seed, artifacts, starts_s, victims[seed % len(victims)], chance.uniform(0, longest_s))
+        victim, committed = victims[seed % len(victims)], chance.random() < _COMMITTED
+        close = committed or victim == "trial"
+        return cls(
+            seed, artifacts, starts_s, victim, chance.uniform(0, longest_s / 3 if close else longest_s), committed
+        )
 
 
 @dataclass(frozen=True)
@@ -136,7 +146,8 @@ class Played:
 
     def __str__(self) -> str:
         return (
-            f"{self.moment.seed} {self.moment.victim}, {self.moment.after_s:.2f} s: {', '.join(self.ends)}; found "
+            f"{self.moment.seed} {self.moment.victim}, {self.moment.after_s:.2f} s"
+            f"{' behind a commit' if self.moment.committed else ''}: {', '.join(self.ends)}; found "
             f"{', '.join(self.found)}; {self.missing_bytes:,} bytes missing, {self.sent_bytes:,} sent"
         )
 
@@ -146,7 +157,7 @@ def play(board: Board, source: Artifact, folder: Path, moment: Moment) -> Played
     artifacts = [relabelled(source, folder, f"net-{moment.seed}-{number}") for number in sorted(set(moment.artifacts))]
     lift = [board.limits["memory"](random.Random(moment.seed))] if moment.victim == "memory" else []
     pushes = _start_all(board, [artifacts[number] for number in moment.artifacts], moment.starts_s)
-    lift += _strike(board, moment, [push for push, _ in pushes])
+    lift += _strike(board, moment, [push for push, _ in pushes], [artifact.sha256 for artifact in artifacts])
     ends = tuple(_end(push, answer) for push, answer in pushes)
     for one in (*lift, board.link.mend):
         one()
@@ -170,9 +181,10 @@ def play(board: Board, source: Artifact, folder: Path, moment: Moment) -> Played
 
 def longest_s(board: Board, source: Artifact, folder: Path) -> float:
     """How long a push takes here, from a host's start to the switch: kills are spread over that."""
-    begun = time.monotonic()
-    end = _end(*_start(board, relabelled(source, folder, "first")))
-    assert end == "accepted", end
+    for label in ("first", "second"):  # a first one brings the agent
+        begun = time.monotonic()
+        end = _end(*_start(board, relabelled(source, folder, label)))
+        assert end == "accepted", end
     return time.monotonic() - begun
 
 
@@ -278,14 +290,16 @@ def _end(push: BaseProcess, answer: Connection) -> str:
     return said
 
 
-def _strike(board: Board, moment: Moment, pushes: Sequence[BaseProcess]) -> list[Callable[[], None]]:
+def _strike(
+    board: Board, moment: Moment, pushes: Sequence[BaseProcess], names: Sequence[str]
+) -> list[Callable[[], None]]:
     """Do it at its time; what has to be undone when the pushes have ended."""
     chance = random.Random(moment.seed)
     if moment.victim == "trial":
-        _await_trial(board.root, pushes)
-        time.sleep(chance.uniform(0, 0.3))
-    else:
-        time.sleep(moment.after_s)
+        _await(lambda: bool(_victims(board, "trial")), pushes)
+    elif moment.committed:
+        _await(lambda: any((board.root / "artifacts" / name).is_dir() for name in names), pushes)
+    time.sleep(moment.after_s)
     if moment.victim == "host":
         chance.choice(pushes).kill()
     elif moment.victim in ("reset", "silent"):
@@ -305,12 +319,11 @@ def _victims(board: Board, victim: str) -> list[psutil.Process]:
     return [process for process in _agents(board.root) if ("trial" in _words(process)) == (victim == "trial")]
 
 
-def _await_trial(root: Path, pushes: Sequence[BaseProcess]) -> None:
-    deadline = time.monotonic() + _TRIAL_WITHIN_S
-    while time.monotonic() < deadline and any(push.is_alive() for push in pushes):
-        if any("trial" in _words(process) for process in _agents(root)):
-            return
-        time.sleep(0.03)
+def _await(seen: Callable[[], bool], pushes: Sequence[BaseProcess]) -> None:
+    """Until it is seen, or no push can show it any more."""
+    deadline = time.monotonic() + _SEEN_WITHIN_S
+    while time.monotonic() < deadline and any(push.is_alive() for push in pushes) and not seen():
+        time.sleep(0.02)
 
 
 def _agents(root: Path) -> list[psutil.Process]:
