@@ -11,6 +11,9 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+# Of these a list may be long, as that of all latencies is, and is looked at as a whole.
+_PLAIN = frozenset({int, float, str, bool})
+
 
 class StrictError(ValueError):
     """A value does not have the declared shape; the message names the place, the key and the known keys."""
@@ -21,7 +24,7 @@ def to_dict(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: to_dict(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, tuple | list):
-        return [to_dict(item) for item in value]
+        return list(value) if _PLAIN.issuperset(map(type, value)) else [to_dict(item) for item in value]
     if isinstance(value, dict):
         return {key: to_dict(item) for key, item in value.items()}
     return value
@@ -127,6 +130,8 @@ def _convert_tuple(args: tuple[Any, ...], value: Any, where: str) -> tuple[Any, 
     if not isinstance(value, list | tuple):
         raise StrictError(f"{where}: expected a list, found {type(value).__name__}")
     if len(args) == 2 and args[1] is Ellipsis:
+        if args[0] in _PLAIN and {args[0]} == set(map(type, value)):
+            return tuple(value)
         return tuple(_convert(args[0], item, f"{where}[{index}]") for index, item in enumerate(value))
     if len(value) != len(args):
         raise StrictError(f"{where}: expected {len(args)} values, found {len(value)}")

@@ -52,6 +52,7 @@ def test_round_trip(value: Outer) -> None:
         ({"name": "n", "inner": {"x": "1"}}, ["Outer.inner.x", "expected int"]),
         ({"name": "n", "inner": {"x": True}}, ["Outer.inner.x", "expected int"]),
         ({"name": "n", "inner": {"x": 1, "y": [1, "z"]}}, ["Outer.inner.y[1]"]),
+        ({"name": "n", "inner": {"x": 1, "y": [1.0, True]}}, ["Outer.inner.y[1]", "expected float"]),
         ({"name": "n", "inner": {"x": 1}, "mode": "c"}, ["'c' is not one of 'a', 'b'"]),
         ({"name": "n", "inner": {"x": 1}, "pair": [1]}, ["expected 2 values"]),
         ({"name": "n", "inner": {"x": 1}, "flag": 1}, ["Outer.flag", "expected bool"]),
