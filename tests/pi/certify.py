@@ -14,6 +14,7 @@ import tempfile
 from datetime import date
 from pathlib import Path
 
+from device_agent.manifest import Format
 from device_agent.messages.accept import Accept
 from exporters.artifact import Artifact, open_artifact
 from groupnl_deploy.deploy.provision import Wish, provision
@@ -39,7 +40,7 @@ NETWORKS = (
     ModelSpec("resnet18_cifar", ConvSpec.preset("groupnl"), width=0.25),
     ModelSpec("mobilenetv3_large_100", ConvSpec.preset("groupnl"), width=0.25, input_shape=(3, 64, 64)),
 )
-_FORMATS = {"onnxruntime": "onnx", "pytorch": "torch"}
+_FORMATS: dict[str, Format] = {"onnxruntime": "onnx", "pytorch": "torch"}
 
 
 def main() -> None:
@@ -67,7 +68,7 @@ def main() -> None:
     sys.exit(bool(refused))
 
 
-def _export(folder: Path, spec: ModelSpec, format: str) -> Artifact:
+def _export(folder: Path, spec: ModelSpec, format: Format) -> Artifact:
     checkpoint = folder / spec.name
     save_checkpoint(checkpoint, *initialise_checkpoint(spec))
     export_checkpoint(checkpoint, folder / f"{spec.name}-artifact", format)

@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from groupnl_deploy.cli.main import app
 from groupnl_deploy.native.libraries import LibraryFile

@@ -52,7 +52,8 @@ class EmulatedPi:
         self.folder = folder
         self.board = Board(folder / "board")
         self.identity = folder / "id_ed25519"
-        self._lower, self._child = root_file_system, None
+        self._lower = root_file_system
+        self._child: subprocess.Popen[bytes] | None = None
         for name in ("root", "disk", "work"):
             (folder / name).mkdir()
         self._furnish()

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from click.testing import Result
+from typer.testing import Result
 
 from tests.pi.machine import USER, EmulatedPi
 
