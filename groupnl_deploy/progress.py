@@ -25,6 +25,23 @@ class Reporter(Protocol):
         """A bar that moves while the block runs."""
 
 
+class Unrepeated:
+    """Another reporter that hears each note once: for what is begun again."""
+
+    def __init__(self, reporter: Reporter) -> None:
+        self._reporter, self._said = reporter, set[str]()
+
+    def note(self, text: str) -> None:
+        """One line that stays, unless it was said already."""
+        if text not in self._said:
+            self._said.add(text)
+            self._reporter.note(text)
+
+    def task(self, name: str) -> AbstractContextManager[Task]:
+        """A bar of the other's."""
+        return self._reporter.task(name)
+
+
 class Silence:
     """A reporter for programs that want none."""
 

@@ -15,6 +15,7 @@ from groupnl_deploy.deploy.push import deploy_artifact
 from groupnl_deploy.jobs.job import Job
 from groupnl_deploy.progress import Reporter
 from groupnl_deploy.remote.bundle import build_bundle
+from groupnl_deploy.remote.retry import DEFAULT_RETRY_S
 from groupnl_deploy.remote.waiting import DEFAULT_WAIT_S
 from groupnl_deploy.workspace import file_sha256, write_atomically
 
@@ -51,12 +52,20 @@ class PushJob(Job):
 
 
 def push_cell(
-    cell: Cell, artifact: Path, reporter: Reporter, *, checkpoint: Path | None = None, wait_s: float = DEFAULT_WAIT_S
+    cell: Cell,
+    artifact: Path,
+    reporter: Reporter,
+    *,
+    checkpoint: Path | None = None,
+    wait_s: float = DEFAULT_WAIT_S,
+    retry_for_s: float = DEFAULT_RETRY_S,
 ) -> Pushed:
     """Push an artifact to the cell's device; see `deploy_artifact`."""
     if cell.device is None:
         raise ValueError("the cell does not say where to push")
-    return deploy_artifact(artifact, cell.device, reporter, wait_s=wait_s, checkpoint=checkpoint)
+    return deploy_artifact(
+        artifact, cell.device, reporter, wait_s=wait_s, retry_for_s=retry_for_s, checkpoint=checkpoint
+    )
 
 
 def push_job(of: Projection) -> PushJob:

@@ -1,6 +1,7 @@
 """Options that several commands share, spelled once."""
 
 import math
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -42,10 +43,15 @@ def _recording(path: Path) -> Path:
     return path / POWER_FILE
 
 
-def _wait(seconds: float) -> float:
-    """A time that somebody can wait."""
-    if not 0 <= seconds <= LONGEST_WAIT_S:  # which NaN is not
-        raise typer.BadParameter(f"give seconds, from 0 (do not wait) to {LONGEST_WAIT_S:.0f}.")
+_UNITS_S = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def seconds_of(given: str | float) -> float:
+    """Seconds of a time that somebody can wait, such as 30, 30s or 5m."""
+    found = re.fullmatch(r"([0-9]+(?:\.[0-9]*)?)\s*([smh]?)", str(given).strip())
+    seconds = float(found[1]) * _UNITS_S[found[2]] if found else -1.0
+    if not 0 <= seconds <= LONGEST_WAIT_S:
+        raise typer.BadParameter(f"“{given}” is no time that can be waited; give one such as 30, 30s or 5m, up to 24h.")
     return seconds
 
 
@@ -53,9 +59,18 @@ Wait = Annotated[
     float,
     typer.Option(
         "--wait",
-        callback=_wait,
-        metavar="SECONDS",
-        help="How long to wait while another push or benchmark holds the device; 0: not at all.",
+        parser=seconds_of,
+        metavar="TIME",
+        help="How long to wait while another push or benchmark holds the device, such as 30s or 10m; 0: not at all.",
+    ),
+]
+RetryFor = Annotated[
+    float,
+    typer.Option(
+        "--retry-for",
+        parser=seconds_of,
+        metavar="TIME",
+        help="How long to seek a device whose link is lost, or that does not answer, such as 30s or 5m; 0: not at all.",
     ),
 ]
 MeterName = Annotated[str, typer.Option("--meter", help="The power meter; `groupnl power list` shows the words.")]

@@ -8,8 +8,9 @@ import typer
 from device_agent.strict import to_dict
 from groupnl_deploy.cli import console
 from groupnl_deploy.cli.exits import guarded
-from groupnl_deploy.cli.options import DeviceName, Json, Wait
+from groupnl_deploy.cli.options import DeviceName, Json, RetryFor, Wait
 from groupnl_deploy.deploy.inventory import get_device
+from groupnl_deploy.remote.retry import DEFAULT_RETRY_S
 from groupnl_deploy.remote.waiting import DEFAULT_WAIT_S
 from groupnl_deploy.words import command_line
 
@@ -19,6 +20,7 @@ def push(
     artifact: Annotated[Path, typer.Argument(help="An artifact folder.")],
     device: DeviceName,
     wait: Wait = DEFAULT_WAIT_S,
+    retry_for: RetryFor = DEFAULT_RETRY_S,
     checkpoint: Annotated[
         Path | None, typer.Option(help="The checkpoint it was exported from, if that does not lie beside it.")
     ] = None,
@@ -36,7 +38,9 @@ def push(
     from groupnl_deploy.deploy.acceptance import require_accepted
 
     reporter = console.TerminalReporter()
-    pushed = push_cell(Cell(device=device), artifact, reporter, wait_s=wait, checkpoint=checkpoint)
+    pushed = push_cell(
+        Cell(device=device), artifact, reporter, wait_s=wait, retry_for_s=retry_for, checkpoint=checkpoint
+    )
     if json:
         console.show_json({"schema_version": 1, **to_dict(pushed)})
     else:

@@ -5,8 +5,9 @@ The host announces the files and sends what is missing of them; the agent does t
 brought is not sent again by the next. No answer is waited for that nothing depends on.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,23 +16,28 @@ from device_agent.manifest import MANIFEST_FILE, FileDigest
 from device_agent.messages.doctor import AskReadiness
 from device_agent.messages.ledger import Deployment
 from device_agent.messages.push import CommitPush, OpenPush, PushFile, PushOpened, SendFile
+from device_agent.silence import QUIET_S
 from exporters.artifact import Artifact, open_artifact
 from groupnl_deploy.deploy.acceptance import Pushed, accept_artifact
 from groupnl_deploy.deploy.doctor import require_fit
 from groupnl_deploy.deploy.inventory import get_device
 from groupnl_deploy.deploy.native import agent_with_library, send_library
 from groupnl_deploy.mistaken import require_is
-from groupnl_deploy.progress import Reporter, Silence
+from groupnl_deploy.progress import Reporter, Say, Silence, Unrepeated
 from groupnl_deploy.recheck import require_artifact
 from groupnl_deploy.remote.agent import open_agent
 from groupnl_deploy.remote.client import AgentClient
 from groupnl_deploy.remote.connect import connect
+from groupnl_deploy.remote.device import Device
+from groupnl_deploy.remote.retry import DEFAULT_RETRY_S, Budget, retrying
 from groupnl_deploy.remote.transfer import held_bytes, pieces
 from groupnl_deploy.remote.transport import Transport
 from groupnl_deploy.remote.waiting import DEFAULT_WAIT_S, await_lock, lock_request
 
 Sent = Callable[[int, int], None]
 """Told bytes sent and bytes in all."""
+
+_ORPHAN_S = 2 * QUIET_S
 
 
 def deploy_artifact(
@@ -40,29 +46,61 @@ def deploy_artifact(
     reporter: Reporter,
     *,
     wait_s: float = DEFAULT_WAIT_S,
+    retry_for_s: float = DEFAULT_RETRY_S,
     checkpoint: Path | None = None,
 ) -> Pushed:
-    """Verify an artifact here, send it to a device, have it verified and tried there.
+    """Verify an artifact here, send it to a device, have it verified and tried there; see `deploy_checked`.
 
     Raises `UsageError` for what is no artifact. One that the device does not accept is there all the same.
     """
-    require_is(artifact_dir, "artifact")
-    artifact, device = open_artifact(artifact_dir), get_device(device_name)
-    _note_all(reporter, require_artifact(artifact, checkpoint))
-    told = f"push {artifact.manifest.label} to {device.name}"
-    with connect(device, reporter.note) as transport, reporter.task(told) as task:
-        return push_and_accept(
-            transport,
-            artifact,
-            lambda done, total: task(done, total, "bytes" if done < total else "tried there"),
-            wait_s=wait_s,
-            reporter=reporter,
-        )
+    artifact, device = checked_artifact(artifact_dir, checkpoint, reporter.note), get_device(device_name)
+    return deploy_checked(artifact, device, reporter, wait_s=wait_s, retry_for_s=retry_for_s)
 
 
-def _note_all(reporter: Reporter, notes: Iterable[str]) -> None:
-    for note in notes:
-        reporter.note(f"Note: {note}.")
+def checked_artifact(folder: Path, checkpoint: Path | None, say: Say) -> Artifact:
+    """An artifact whose manifest was held against its files. `say` hears what could not be checked.
+
+    Raises `UsageError` for what is none, and what `require_artifact` does.
+    """
+    require_is(folder, "artifact")
+    artifact = open_artifact(folder)
+    for note in require_artifact(artifact, checkpoint):
+        say(f"Note: {note}.")
+    return artifact
+
+
+@dataclass
+class _Across:
+    """How far a push has come in all of its tries."""
+
+    most_bytes: int = 0
+    tries: int = 0
+
+
+def deploy_checked(
+    artifact: Artifact, device: Device, reporter: Reporter, *, wait_s: float, retry_for_s: float
+) -> Pushed:
+    """Send an artifact that was verified here to a device, have it verified and tried there.
+
+    Where the device cannot be reached, or the link is lost, that is tried again, for up to `retry_for_s` seconds in
+    which not a byte more comes across; what is there already is not sent again.
+    """
+    across, told = _Across(), Unrepeated(reporter)
+
+    with reporter.task(f"push {artifact.manifest.label} to {device.name}") as task:
+
+        def sent(done_bytes: int, total_bytes: int) -> None:
+            across.most_bytes = max(across.most_bytes, done_bytes)
+            task(done_bytes, total_bytes, "bytes" if done_bytes < total_bytes else "tried there")
+
+        def push() -> Pushed:
+            across.tries += 1
+            # What a lost try has left on the device keeps the lock until it takes us for gone.
+            patience_s = wait_s if across.tries == 1 else max(wait_s, _ORPHAN_S)
+            with connect(device, told.note) as transport:
+                return push_and_accept(transport, artifact, sent, wait_s=patience_s, reporter=told)
+
+        return retrying(push, Budget(retry_for_s), reporter.note, lambda: across.most_bytes)
 
 
 def push_and_accept(

@@ -12,7 +12,6 @@ from groupnl_deploy.progress import Say
 from groupnl_deploy.remote.deadline import Deadline
 
 DEFAULT_RETRY_S = 30.0
-LONGEST_RETRY_S = 86_400.0
 _FIRST_S, _MOST_S = 0.5, 10.0
 
 T = TypeVar("T")

@@ -240,11 +240,11 @@ def test_usage_errors_of_the_parser_are_exit_code_2(tmp_path: Path) -> None:
         assert done.returncode == 2 and "Traceback" not in done.stderr and done.stdout == ""
 
 
-@pytest.mark.parametrize("seconds", ["-1", "nan", "inf", "ten"])
-def test_a_time_that_nobody_can_wait_is_exit_code_2(seconds: str) -> None:
-    for command in (("push", "x"), ("bench", "--backend", "null")):
-        done = here(*command, "--device", "local", "--wait", seconds)
-        assert done.returncode == 2 and "--wait" in done.stderr and "Traceback" not in done.stderr
+@pytest.mark.parametrize("time", ["-1", "nan", "inf", "ten", "5 minutes", "25h", "1e3"])
+def test_a_time_that_nobody_can_wait_is_exit_code_2(time: str) -> None:
+    for command in (("push", "x", "--wait"), ("bench", "--backend", "null", "--wait"), ("push", "x", "--retry-for")):
+        done = here(*command, time, "--device", "local")
+        assert done.returncode == 2 and command[-1] in done.stderr and "Traceback" not in done.stderr
 
 
 def test_debug_shows_the_traceback_wherever_it_stands(tmp_path: Path) -> None:
