@@ -64,7 +64,7 @@ def wheelhouse(
     out: OutFolder,
     backend: Backend = "onnxruntime",
     target: Annotated[str, typer.Option(help="rpi4 (any 64-bit Raspberry Pi OS) or x86.")] = "rpi4",
-    python: Annotated[str, typer.Option(help="The board's Python: 3.11 on Raspberry Pi OS 12, 3.13 on 13.")] = "3.13",
+    python: Annotated[str, typer.Option(help="The board's Python: 3.11 on Raspberry Pi OS 12, 3.13 on 13.")] = "3.11",
     version: Version = None,
     uncertified: Uncertified = False,
     json: Json = False,

@@ -126,7 +126,7 @@ def require_certified_set(target: str, backend: str, python: str, version: str |
     what = package if version is None else f"{package} {version}"
     raise UsageError(
         f"No set of wheels with {what} is certified for {target} with Python {python}.",
-        f"{instead}To take what nobody has run there, add --uncertified{'' if version else ' --version VERSION'}.",
+        f"{instead}To take what nobody has run there, add --uncertified.",
     )
 
 

@@ -19,9 +19,6 @@ MAIN_PACKAGES = {"onnxruntime": "onnxruntime", "pytorch": "torch"}
 """The package that a backend is named for, and whose version a user may choose."""
 
 OLDEST_PYTHON = (3, 11)
-DEFAULT_PYTHON = "3.13"
-"""That of Raspberry Pi OS 13; version 12 has 3.11."""
-
 _OLDEST_GLIBC, _GLIBC = 17, 36  # 2.36 is Debian 12's
 _SHA256 = re.compile("[0-9a-f]{64}")
 
