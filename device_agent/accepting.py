@@ -12,11 +12,12 @@ from device_agent.artifact import look_at_artifact, open_artifact
 from device_agent.backend_table import backend_for
 from device_agent.child import Ended, run_child
 from device_agent.deaths import death_of
-from device_agent.environments import Runtime, python_of, runtime_of
+from device_agent.environments import python_of, runtime_of
 from device_agent.errors import AgentError, BadRequest, DigestMismatch, NativeDamaged
 from device_agent.lock import DeviceLock
 from device_agent.manifest import ArtifactManifest, Format
 from device_agent.messages.accept import TRIAL_S, Acceptance, Verdict
+from device_agent.messages.doctor import Runtime
 from device_agent.native_store import folder_of, is_whole
 from device_agent.strict import StrictError, from_json, to_dict
 from device_agent.trial import MARK, WORD, TrialOrder, Tried, Trouble

@@ -9,10 +9,10 @@ import os
 import re
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from device_agent.errors import AgentError
+from device_agent.messages.doctor import Room
 from device_agent.sizes import size_text
 
 _MOUNTS = Path("/proc/self/mounts")
@@ -26,30 +26,6 @@ class DiskRefused(AgentError):
     def __init__(self, code: str, message: str, remedy: str) -> None:
         super().__init__(message, remedy)
         self.code = code
-
-
-@dataclass(frozen=True)
-class Room:
-    """What a file system has.
-
-    Args:
-        mount: where it is mounted; the folder that was asked for, where the system does not tell.
-        kind: such as "ext4"; null where the system does not tell.
-        free_bytes: for this user.
-        free_inodes: for this user; null where files need none that are counted.
-        block_bytes: every file takes whole blocks.
-        read_only: whether it is mounted so.
-    """
-
-    mount: str
-    kind: str | None
-    free_bytes: int
-    free_inodes: int | None
-    block_bytes: int
-    read_only: bool
-
-    def __str__(self) -> str:
-        return self.mount if self.kind is None else f"{self.mount} ({self.kind})"
 
 
 def room_at(path: Path) -> Room:

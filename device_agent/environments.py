@@ -9,29 +9,12 @@ import platform
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from device_agent.backend_table import BACKENDS
+from device_agent.messages.doctor import Runtime
 
 _ENVIRONMENTS = "environments"
-
-
-@dataclass(frozen=True)
-class Runtime:
-    """What runs a backend; equal for two times between which nothing of it changed.
-
-    Args:
-        backend: its name.
-        environment: the name of the provisioned environment's own folder; null for the agent's Python.
-        python: its version.
-        packages: versions of the backend's packages, null for one that is not installed.
-    """
-
-    backend: str
-    environment: str | None
-    python: str
-    packages: dict[str, str | None]
 
 
 def python_of(root: Path, backend: str) -> str:

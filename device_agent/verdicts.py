@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from device_agent import durable
 from device_agent.artifact_id import require_artifact_id
-from device_agent.environments import Runtime
+from device_agent.messages.doctor import Runtime
 from device_agent.messages.ledger import State
 from device_agent.strict import StrictError, from_json, to_json
 

@@ -27,7 +27,7 @@ from groupnl_deploy.places import cache_dir
 from groupnl_deploy.progress import Silence
 from groupnl_deploy.remote.device import Device
 from groupnl_deploy.report.build import ReportRow, build_report
-from tests.rigs.openssh import find_sshd, isolate_client, start_sshd
+from tests.rigs.openssh_server import find_sshd, isolate_client, start_sshd
 
 # A shell starts its background jobs with Ctrl-C ignored, and so would they start ours; this suite may be one.
 signal.signal(signal.SIGINT, signal.default_int_handler)

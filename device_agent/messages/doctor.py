@@ -6,8 +6,6 @@ The device tells facts alone. What they mean, and what to do, is decided on the 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from device_agent.disk import Room
-from device_agent.environments import Runtime
 from device_agent.machine import Machine
 from device_agent.messages.board import BoardFacts
 from device_agent.wire import Message, Request
@@ -17,6 +15,47 @@ if TYPE_CHECKING:
 
 LOADING_S = 120.0
 """How long a package may take to be imported. PyTorch takes half a minute from a slow SD card."""
+
+
+@dataclass(frozen=True)
+class Room:
+    """What a file system has.
+
+    Args:
+        mount: where it is mounted; the folder that was asked for, where the system does not tell.
+        kind: such as "ext4"; null where the system does not tell.
+        free_bytes: for this user.
+        free_inodes: for this user; null where files need none that are counted.
+        block_bytes: every file takes whole blocks.
+        read_only: whether it is mounted so.
+    """
+
+    mount: str
+    kind: str | None
+    free_bytes: int
+    free_inodes: int | None
+    block_bytes: int
+    read_only: bool
+
+    def __str__(self) -> str:
+        return self.mount if self.kind is None else f"{self.mount} ({self.kind})"
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """What runs a backend; equal for two times between which nothing of it changed.
+
+    Args:
+        backend: its name.
+        environment: the name of the provisioned environment's own folder; null for the agent's Python.
+        python: its version.
+        packages: versions of the backend's packages, null for one that is not installed.
+    """
+
+    backend: str
+    environment: str | None
+    python: str
+    packages: dict[str, str | None]
 
 
 @dataclass(frozen=True)

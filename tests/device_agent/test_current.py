@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from device_agent import current, verdicts
-from device_agent.environments import Runtime
+from device_agent.messages.doctor import Runtime
 from device_agent.messages.ledger import Deployment
 from device_agent.standing import standings
 

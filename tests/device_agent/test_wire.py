@@ -5,8 +5,6 @@ from pathlib import Path
 import pytest
 
 from device_agent import wire
-from device_agent.disk import Room
-from device_agent.environments import Runtime
 from device_agent.machine import Machine
 from device_agent.manifest import (
     MANIFEST_SCHEMA_VERSION,
@@ -51,6 +49,8 @@ from device_agent.messages.doctor import (
     OtherAgent,
     PackageTried,
     Readiness,
+    Room,
+    Runtime,
     TryPackage,
     Volume,
 )

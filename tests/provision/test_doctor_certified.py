@@ -4,9 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from device_agent.environments import Runtime
 from device_agent.machine import Machine
-from device_agent.messages.doctor import BackendFound
+from device_agent.messages.doctor import BackendFound, Runtime
 from groupnl_deploy.deploy.certified import certified_set
 from groupnl_deploy.deploy.doctor_certified import certificates
 from groupnl_deploy.deploy.examined import Examined

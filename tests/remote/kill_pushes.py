@@ -19,7 +19,7 @@ from exporters.artifact import Artifact
 from tests.device_agent.graph_artifacts import graph_artifact, masked_text, text_samples
 from tests.remote.kill_limits import CannotLimit, little_memory, small_disk
 from tests.remote.kill_rig import VICTIMS, Board, Moment, Played, board, longest_s, make_room, play
-from tests.rigs.openssh import find_sshd
+from tests.rigs.openssh_server import find_sshd
 
 BYTES_PER_S = 4e6
 _WORDS = 400_000

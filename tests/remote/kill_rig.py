@@ -26,7 +26,7 @@ from groupnl_deploy.remote.device import Device
 from tests.remote.current_watch import CurrentWatch, watched
 from tests.remote.kill_limits import Limit
 from tests.remote.weak_link import WeakLink, weak_link
-from tests.rigs.openssh import isolate_client, start_sshd
+from tests.rigs.openssh_server import isolate_client, start_sshd
 
 VICTIMS = ("nobody", "host", "agent", "trial", "sshd", "reset", "silent")
 """Who is killed: a host's process, the agent, its trial of an artifact, the server's session; or how the link is cut.

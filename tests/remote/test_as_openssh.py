@@ -18,7 +18,7 @@ from groupnl_deploy.remote.ssh_login import offered_host_keys
 from groupnl_deploy.remote.ssh_target import find
 from tests.rigs.login_board import LoginBoard as Board
 from tests.rigs.login_board import add_to_agent, an_agent
-from tests.rigs.openssh import start_sshd
+from tests.rigs.openssh_server import start_sshd
 
 pytestmark = pytest.mark.sshd
 

@@ -5,8 +5,6 @@ from typing import Any
 
 import pytest
 
-from device_agent.disk import Room
-from device_agent.environments import Runtime
 from device_agent.machine import Machine
 from device_agent.messages.board import BoardFacts
 from device_agent.messages.doctor import (
@@ -16,6 +14,8 @@ from device_agent.messages.doctor import (
     OtherAgent,
     PackageTried,
     Readiness,
+    Room,
+    Runtime,
     Volume,
 )
 from device_agent.messages.spool import BenchState, State

@@ -17,7 +17,7 @@ from groupnl_deploy.remote.connect import connect
 from groupnl_deploy.remote.device import Device
 from groupnl_deploy.remote.public_key import PublicKey
 from tests.rigs.login_board import LoginBoard as Board
-from tests.rigs.openssh import free_ports
+from tests.rigs.openssh_server import free_ports
 
 pytestmark = pytest.mark.sshd
 

@@ -15,7 +15,7 @@ from groupnl_deploy.errors import DeviceUnreachable
 from groupnl_deploy.remote.device import Device
 from groupnl_deploy.remote.ssh_login import log_in
 from groupnl_deploy.remote.ssh_target import find
-from tests.rigs.openssh import isolate_client, start_sshd
+from tests.rigs.openssh_server import isolate_client, start_sshd
 
 _SSHD_CONFIG = """\
 {ports}
