@@ -17,22 +17,19 @@ from groupnl_deploy.bench.meter import MeterPlan
 from groupnl_deploy.bench.metered import require_measurable
 from groupnl_deploy.bench.reconnect import WayBack, reached
 from groupnl_deploy.bench.result import BenchMessage
-from groupnl_deploy.bench.run import BenchRun, Images, save_run
-from groupnl_deploy.bench.session import Subject, Watch, run_session
+from groupnl_deploy.bench.run import BenchRun, save_run
+from groupnl_deploy.bench.session import Watch, run_session
+from groupnl_deploy.bench.start import Start
 from groupnl_deploy.bench.unfinished import unfinished_run
 from groupnl_deploy.deploy.acceptance import accept_artifact, require_accepted
-from groupnl_deploy.deploy.doctor import require_fit
 from groupnl_deploy.deploy.inventory import get_device
-from groupnl_deploy.deploy.ledger import find_deployment, may_begin_artifact_id, remote_manifest
-from groupnl_deploy.deploy.native import send_library
+from groupnl_deploy.deploy.ledger import may_begin_artifact_id
 from groupnl_deploy.deploy.push import deploy_artifact
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.mistaken import refusal
 from groupnl_deploy.progress import Reporter, Task
-from groupnl_deploy.remote.agent import open_agent
 from groupnl_deploy.remote.client import AgentClient
-from groupnl_deploy.remote.connect import connect
-from groupnl_deploy.remote.retry import DEFAULT_RETRY_S
+from groupnl_deploy.remote.retry import DEFAULT_RETRY_S, Budget
 from groupnl_deploy.remote.waiting import DEFAULT_WAIT_S, take_lock
 from groupnl_deploy.words import known_word
 from groupnl_deploy.workspace import require_absent
@@ -56,7 +53,8 @@ def bench_device(
     A folder that the device has not got is pushed first. `data` is where the images lie that the network was trained
     on, if not where they were last seen.
     Waits up to `wait_s` seconds while a push or another benchmark holds the device.
-    A link that is lost meanwhile is sought again when the benchmark should be over, for up to `retry_for_s` seconds.
+    A device that cannot be reached is tried again for up to `retry_for_s` seconds. A link that is lost while the
+    benchmark runs is sought again, for as long, when that should be over.
     Where anything ends it early, what was measured until then stays beside the folder; see `unfinished_run`.
     """
     known_word("backend", backend, BACKENDS)
@@ -64,19 +62,16 @@ def bench_device(
     _require_possible(backend, settings, plan, out)
     folder = None if artifact is None or not (Path(artifact) / MANIFEST_FILE).is_file() else Path(artifact)
     way_back = WayBack(device.name, partial(reached, device), retry_for_s, reporter.note)
-    with connect(device, reporter.note) as transport, way_back, ExitStack() as running:
-        agent = running.enter_context(open_agent(transport, backend=backend))
-        require_fit(agent, device.name, "bench", reporter.note, backends=[backend])
-        if folder is not None and _push_if_missing(
-            agent, device.name, folder, wanted, wait_s, reporter, computes=BACKENDS[backend].computes
-        ):
-            running.close()  # the push may have built a library that this agent's bundle knows nothing of
-            agent = running.enter_context(open_agent(transport, backend=backend))
-        deployment = _locked(agent, device.name, backend, wanted, wait_s, reporter)
-        subject = _subject(agent, deployment, settings.workload.images, data, reporter)
-        if subject.manifest.native is not None and BACKENDS[backend].computes:
-            send_library(agent, subject.manifest.native, settings.threads, mend=False)
-        name = subject.manifest.label
+    with way_back, ExitStack() as running:
+        start = Start(running, device, backend, wanted, settings, data, wait_s, Budget(retry_for_s), reporter)
+        if folder is not None and not start.has_artifact():
+            start.leave()  # the push may build a library that this agent's bundle knows nothing of
+            reporter.note(f"{device.name} has no {folder} yet, so it is pushed first.")
+            pushed = deploy_artifact(folder, device.name, reporter, wait_s=wait_s, retry_for_s=retry_for_s)
+            if BACKENDS[backend].computes:
+                require_accepted(pushed.acceptance, device.name)
+        agent, subject = start.subject()
+        deployment, name = subject.deployment, subject.manifest.label
         out = out or _default_run_folder(name, backend)
         reporter.note(f"{device.name} runs {name} ({subject.deployment.artifact_sha256[:12]}) with {backend}")
         with unfinished_run(out, reporter.note) as unfinished, reporter.task(f"bench {name}, {backend}") as task:
@@ -110,29 +105,6 @@ def _require_possible(backend: str, settings: Settings, plan: MeterPlan | None, 
         require_absent(out)
 
 
-def _push_if_missing(
-    agent: AgentClient,
-    device: str,
-    folder: Path,
-    wanted: str | None,
-    wait_s: float,
-    reporter: Reporter,
-    *,
-    computes: bool,
-) -> bool:
-    """Push an artifact that the device has not got, and say so. The agent holds no lock yet that a push waits for.
-
-    What `computes` its answers has to give the right ones. Returns whether it has native operators and was pushed.
-    """
-    if any(one.artifact_sha256 == wanted for one in agent.ask(ReadLedger(device)).deployments):
-        return False
-    reporter.note(f"{device} has no {folder} yet, so it is pushed first.")
-    pushed = deploy_artifact(folder, device, reporter, wait_s=wait_s)
-    if computes:
-        require_accepted(pushed.acceptance, device)
-    return open_artifact(folder).manifest.native is not None
-
-
 def _accept_pending(
     agent: AgentClient, device: str, deployment: Deployment, wait_s: float | None, reporter: Reporter
 ) -> None:
@@ -145,42 +117,6 @@ def _accept_pending(
         if wait_s is not None:
             take_lock(agent, device, f"an acceptance of {deployment.label}", wait_s, reporter.note)
         reporter.note(str(accept_artifact(agent, deployment)))
-
-
-def _locked(
-    agent: AgentClient, device: str, backend: str, wanted: str | None, wait_s: float, reporter: Reporter
-) -> Deployment:
-    """What is to be benchmarked, with the device's lock taken for it."""
-    deployment = _deployment(agent, device, backend, wanted, reporter)
-    take_lock(agent, device, f"a benchmark of {deployment.label}", wait_s, reporter.note)
-    # Whom we waited for may have pushed a newer one, or this one anew.
-    return find_deployment(agent.ask(ReadLedger(device)).artifacts, device, backend, wanted)
-
-
-def _deployment(agent: AgentClient, device: str, backend: str, wanted: str | None, reporter: Reporter) -> Deployment:
-    ledger = agent.ask(ReadLedger(device))
-    if ledger.damage is not None:
-        reporter.note(f"The ledger on {device} was not used: {ledger.damage}. The next push writes it anew.")
-    return find_deployment(ledger.artifacts, device, backend, wanted)
-
-
-def _subject(agent: AgentClient, deployment: Deployment, most: int, place: str | None, reporter: Reporter) -> Subject:
-    """Read the manifest back from the device, verify it, and gather the images that the model takes, if any."""
-    from groupnl_deploy.images.at_hand import dataset_at_hand
-    from groupnl_deploy.images.bench_images import bench_images
-
-    manifest = remote_manifest(agent, deployment)
-    shape = manifest.image_shape
-    if shape is None:
-        return Subject(deployment, manifest, None, Images(f"{manifest.samples} samples of the artifact's own", None))
-    data = None if manifest.data is None else dataset_at_hand(manifest.data, shape, place, reporter=reporter)
-    if manifest.data is not None and data is None:
-        reporter.note(
-            f"The images of {manifest.label} are not at hand: it is shown photographs, and has no accuracy. "
-            "--data DIR says where they lie."
-        )
-    chosen = bench_images(data, shape, most or None)
-    return Subject(deployment, manifest, chosen.images, Images(chosen.source, chosen.labels))
 
 
 def _artifact_id(artifact: str | None) -> str | None:

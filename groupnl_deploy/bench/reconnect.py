@@ -33,9 +33,9 @@ Pause = Callable[[float], object]
 
 
 @contextmanager
-def reached(device: Device) -> Iterator[AgentClient]:
-    """An agent on the device, over a link of its own."""
-    with connect(device) as transport, open_agent(transport) as agent:
+def reached(device: Device, backend: str | None = None, say: Say = lambda text: None) -> Iterator[AgentClient]:
+    """An agent on the device, over a link of its own, by the Python that was provisioned for `backend`."""
+    with connect(device, say) as transport, open_agent(transport, backend=backend) as agent:
         yield agent
 
 

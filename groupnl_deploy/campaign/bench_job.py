@@ -18,6 +18,7 @@ from groupnl_deploy.deploy.inventory import get_device
 from groupnl_deploy.errors import VerificationFailed
 from groupnl_deploy.jobs.job import Job
 from groupnl_deploy.progress import Reporter
+from groupnl_deploy.remote.retry import DEFAULT_RETRY_S
 from groupnl_deploy.remote.waiting import DEFAULT_WAIT_S
 from groupnl_deploy.report.build import build_report
 from groupnl_deploy.workspace import RUN_FILE, file_sha256
@@ -90,6 +91,7 @@ def bench_cell(
     reporter: Reporter,
     wait_s: float = DEFAULT_WAIT_S,
     data: str | None = None,
+    retry_for_s: float = DEFAULT_RETRY_S,
 ) -> Path:
     """Benchmark a pushed artifact as the cell says; returns the run's folder. See `bench_device`."""
     if cell.device is None or cell.backend is None or cell.settings is None:
@@ -104,6 +106,7 @@ def bench_cell(
         reporter=reporter,
         wait_s=wait_s,
         data=data,
+        retry_for_s=retry_for_s,
     )
     return folder
 

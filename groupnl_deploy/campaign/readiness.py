@@ -7,6 +7,7 @@ import os
 import shutil
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from device_agent.manifest import NativeModel, NativeOperators
@@ -19,10 +20,11 @@ from groupnl_deploy.deploy.doctor import require_fit
 from groupnl_deploy.deploy.native import agent_with_library
 from groupnl_deploy.errors import DiskFull, InvalidSetting, UsageError
 from groupnl_deploy.native.libraries import host_library
-from groupnl_deploy.progress import Reporter
+from groupnl_deploy.progress import Reporter, Unrepeated
 from groupnl_deploy.remote.agent import open_agent
 from groupnl_deploy.remote.connect import connect
 from groupnl_deploy.remote.device import Device
+from groupnl_deploy.remote.retry import DEFAULT_RETRY_S, Budget, retrying
 from groupnl_deploy.remote.transport import Transport
 
 _FLOAT_BYTES = 4
@@ -97,8 +99,12 @@ def require_ready(needs: Needs, reporter: Reporter) -> None:
         if each.plan is not None:
             require_answer(each.plan)
             reporter.note(f"The meter {each.plan.meter} answers.")
-        with connect(each.device) as transport:
-            _require_device(transport, each, reporter)
+        retrying(partial(_ask_device, each, Unrepeated(reporter)), Budget(DEFAULT_RETRY_S), reporter.note)
+
+
+def _ask_device(needs: DeviceNeeds, reporter: Reporter) -> None:
+    with connect(needs.device, reporter.note) as transport:
+        _require_device(transport, needs, reporter)
 
 
 def _require_device(transport: Transport, needs: DeviceNeeds, reporter: Reporter) -> None:

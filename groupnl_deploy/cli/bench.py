@@ -12,11 +12,12 @@ from groupnl_deploy.cli import console
 from groupnl_deploy.cli.bench_subjects import Subject, subject_of
 from groupnl_deploy.cli.exits import guarded
 from groupnl_deploy.cli.option_groups import with_option_groups
-from groupnl_deploy.cli.options import DeviceName, Json, MeterPort, MeterRate, MeterSign, Wait
+from groupnl_deploy.cli.options import DeviceName, Json, MeterPort, MeterRate, MeterSign, RetryFor, Wait
 from groupnl_deploy.cli.report import require_valid, show_report
 from groupnl_deploy.cli.setting_options import BenchSettings
 from groupnl_deploy.deploy.inventory import get_device
 from groupnl_deploy.errors import UsageError
+from groupnl_deploy.remote.retry import DEFAULT_RETRY_S
 from groupnl_deploy.remote.waiting import DEFAULT_WAIT_S
 from groupnl_deploy.words import command_line
 
@@ -61,6 +62,7 @@ def bench(
     sign: MeterSign = 1,
     meter_rate: MeterRate = None,
     wait: Wait = DEFAULT_WAIT_S,
+    retry_for: RetryFor = DEFAULT_RETRY_S,
     json: Json = False,
 ) -> None:
     """Benchmark artifacts, one after the other: time, FPS, memory, accuracy and, with a meter, energy.
@@ -79,7 +81,7 @@ def bench(
     get_device(device)
     if fetch:
         given = {"--backend": backend, "--artifact": artifact, "--meter": meter, "--port": port, "--data": data}
-        _show(_fetched(device, what or [], out, wait, given), json)
+        _show(_fetched(device, what or [], out, (wait, retry_for), given), json)
         return
     _require_sense(what or [], artifact, out)
     named: list[str | None] = [*what] if what else [artifact]
@@ -89,7 +91,7 @@ def bench(
     from groupnl_deploy.campaign.cell import Cell
 
     plan = meter_plan(meter, port, sign, meter_rate)
-    bench_one = partial(bench_cell, plan=plan, out=out, wait_s=wait, data=data)
+    bench_one = partial(bench_cell, plan=plan, out=out, wait_s=wait, data=data, retry_for_s=retry_for)
     _show(_benched(subjects, Cell(device=device, settings=settings), bench_one), json)
 
 
@@ -105,7 +107,9 @@ def _show(folders: list[Path], json: bool) -> None:
     require_valid(report)
 
 
-def _fetched(device: str, ids: list[str], out: Path | None, wait_s: float, given: dict[str, str | None]) -> list[Path]:
+def _fetched(
+    device: str, ids: list[str], out: Path | None, times: tuple[float, float], given: dict[str, str | None]
+) -> list[Path]:
     """The runs' folders, none where nothing lies there."""
     useless = [option for option, value in given.items() if value is not None]
     if useless:
@@ -114,7 +118,8 @@ def _fetched(device: str, ids: list[str], out: Path | None, wait_s: float, given
         )
     from groupnl_deploy.bench.fetch import fetch_benches
 
-    folders = fetch_benches(device, ids, out=out, reporter=console.TerminalReporter(), wait_s=wait_s)
+    reporter, (wait_s, retry_for_s) = console.TerminalReporter(), times
+    folders = fetch_benches(device, ids, out=out, reporter=reporter, wait_s=wait_s, retry_for_s=retry_for_s)
     for folder in folders:
         console.say(f"Kept in {folder}.")
     if not folders:

@@ -16,7 +16,6 @@ from device_agent.manifest import MANIFEST_FILE, FileDigest
 from device_agent.messages.doctor import AskReadiness
 from device_agent.messages.ledger import Deployment
 from device_agent.messages.push import CommitPush, OpenPush, PushFile, PushOpened, SendFile
-from device_agent.silence import QUIET_S
 from exporters.artifact import Artifact, open_artifact
 from groupnl_deploy.deploy.acceptance import Pushed, accept_artifact
 from groupnl_deploy.deploy.doctor import require_fit
@@ -32,12 +31,10 @@ from groupnl_deploy.remote.device import Device
 from groupnl_deploy.remote.retry import DEFAULT_RETRY_S, Budget, retrying
 from groupnl_deploy.remote.transfer import held_bytes, pieces
 from groupnl_deploy.remote.transport import Transport
-from groupnl_deploy.remote.waiting import DEFAULT_WAIT_S, await_lock, lock_request
+from groupnl_deploy.remote.waiting import DEFAULT_WAIT_S, ORPHAN_S, await_lock, lock_request
 
 Sent = Callable[[int, int], None]
 """Told bytes sent and bytes in all."""
-
-_ORPHAN_S = 2 * QUIET_S
 
 
 def deploy_artifact(
@@ -95,8 +92,7 @@ def deploy_checked(
 
         def push() -> Pushed:
             across.tries += 1
-            # What a lost try has left on the device keeps the lock until it takes us for gone.
-            patience_s = wait_s if across.tries == 1 else max(wait_s, _ORPHAN_S)
+            patience_s = wait_s if across.tries == 1 else max(wait_s, ORPHAN_S)
             with connect(device, told.note) as transport:
                 return push_and_accept(transport, artifact, sent, wait_s=patience_s, reporter=told)
 

@@ -4,12 +4,15 @@ import socket
 from typing import TYPE_CHECKING
 
 from device_agent.messages.lock import TakeLock, Waiting
+from device_agent.silence import QUIET_S
 from groupnl_deploy.progress import Say
 
 if TYPE_CHECKING:
     from groupnl_deploy.remote.client import AgentClient
 
 DEFAULT_WAIT_S = 600.0
+ORPHAN_S = 2 * QUIET_S
+"""How long to wait at least once a link was lost: what it left there has the lock until it takes us for gone."""
 LONGEST_WAIT_S = 86_400.0
 
 

@@ -42,6 +42,7 @@ def no_training(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(train_job, "train_cell", begin)
     monkeypatch.setattr(sources, "departure", lambda *_: None)  # builds whole networks; tested elsewhere
+    monkeypatch.setattr(readiness, "DEFAULT_RETRY_S", 0.0)
 
 
 def run(folder: Path, text: str, last: str = "report") -> None:
