@@ -79,7 +79,7 @@ def make(python: str = PYTHON) -> Path:
         sys.exit(f"make pi: {problem}")
     register_emulator()
     part = folder.with_suffix(".part")
-    shutil.rmtree(part, ignore_errors=True)
+    _discard(part)
     part.parent.mkdir(parents=True, exist_ok=True)
     options = ("--arch=arm64", "--variant=minbase", f"--include={PACKAGES}")
     if subprocess.run(["debootstrap", *options, SUITES[python], str(part), mirror()], check=False).returncode != 0:
@@ -88,6 +88,14 @@ def make(python: str = PYTHON) -> Path:
     subprocess.run(["chroot", str(part), "sh", "-ec", SETUP], check=True)
     part.rename(folder)
     return folder
+
+
+def _discard(part: Path) -> None:
+    """Remove what a build that was stopped has left; debootstrap mounts the kernel's files in it."""
+    mounted = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    for point in sorted((one for one in mounted if one.startswith(f"{part}/")), reverse=True):
+        subprocess.run(["umount", point], check=True)
+    shutil.rmtree(part, ignore_errors=True)
 
 
 def mirror() -> str:
