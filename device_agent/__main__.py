@@ -7,10 +7,10 @@ import signal
 import sys
 from pathlib import Path
 
+from device_agent.messages.greeting import REQUESTS
 from device_agent.session import Session
 from device_agent.silence import Listened
 from device_agent.sweep import hold_agent
-from device_agent.trial import WORD, run_trial
 
 
 def main() -> None:
@@ -19,12 +19,15 @@ def main() -> None:
     # Libraries print where they like, from C too: everything but our lines goes to stderr.
     os.dup2(2, 1)
     sys.stdout = sys.stderr
-    if sys.argv[1:] == [WORD]:
+    if sys.argv[1:]:
+        from device_agent.trial import run_trial
+
         run_trial(sys.stdin.buffer, stdout)
     # Told when a file is opened whose writers we look for (sweep.py); by itself the signal would end us.
     signal.signal(signal.SIGIO, signal.SIG_IGN)
     hold_agent(Path(sys.argv[0]))
-    Session(Listened(io.FileIO(0, closefd=False)), stdout, _bundle_sha256()).serve()
+    first = os.environ.pop(REQUESTS, "").encode().splitlines(keepends=True)
+    Session(Listened(io.FileIO(0, closefd=False)), stdout, _bundle_sha256()).serve(first)
 
 
 def _bundle_sha256() -> str:

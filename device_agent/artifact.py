@@ -1,6 +1,7 @@
 """An artifact folder on the device: nothing in it is used before its digest was checked."""
 
 import hashlib
+from collections.abc import Collection
 from pathlib import Path
 
 from device_agent.errors import BadRequest, DigestMismatch
@@ -10,10 +11,13 @@ from device_agent.strict import StrictError
 _PUSH_AGAIN = "Push the artifact again; if that does not help, remove its folder on the device first."
 
 
-def open_artifact(directory: Path, manifest_sha256: str) -> ArtifactManifest:
-    """The manifest, after it and every file it lists were found whole. Raises `DigestMismatch`."""
+def open_artifact(directory: Path, manifest_sha256: str, known: Collection[tuple[str, str]] = ()) -> ArtifactManifest:
+    """The manifest, after it and every file it lists were found whole. Raises `DigestMismatch`.
+
+    `known` are names and digests of files that this process has just written and hashed: they are not read again.
+    """
     manifest = _manifest(directory, manifest_sha256)
-    damage = manifest.damage(directory)
+    damage = manifest.damage(directory, known)
     if damage is not None:
         raise DigestMismatch(damage, _PUSH_AGAIN)
     return manifest

@@ -6,7 +6,6 @@ holds the device's lock. A program of the user's own opens `current/<format>` an
 """
 
 import os
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -51,7 +50,7 @@ def switch(root: Path, format: Format, sha256: str) -> None:
 
 def _point(link: Path, sha256: str) -> None:
     durable.make_folder(link.parent)
-    part = link.with_name(f"{link.name}.{secrets.token_hex(6)}.part")
+    part = link.with_name(f"{link.name}.{os.urandom(6).hex()}.part")
     try:
         part.symlink_to(_ARTIFACTS + sha256)
         part.replace(link)

@@ -1,7 +1,6 @@
 """What a power cut must not undo: bytes and names are on the disk before anything is built on them."""
 
 import os
-import secrets
 from pathlib import Path
 
 
@@ -16,7 +15,7 @@ def flush(path: Path) -> None:
 
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file under a temporary name, flush it, rename it over `path`."""
-    part = path.with_name(f"{path.name}.{secrets.token_hex(6)}.part")
+    part = path.with_name(f"{path.name}.{os.urandom(6).hex()}.part")
     try:
         part.write_bytes(data)
         flush(part)

@@ -4,8 +4,7 @@
 none, the agent's own Python serves.
 """
 
-import importlib.metadata
-import platform
+import re
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -15,6 +14,7 @@ from device_agent.backend_table import BACKENDS
 from device_agent.messages.doctor import Runtime
 
 _ENVIRONMENTS = "environments"
+_RECORD = re.compile(r"(.+?)-([^-]+)(?:-py[0-9.]+)?\.(?:dist|egg)-info")  # name and version
 
 
 def python_of(root: Path, backend: str) -> str:
@@ -28,14 +28,20 @@ def runtime_of(root: Path, backend: str) -> Runtime:
     folder = root / _ENVIRONMENTS / backend
     names = [package.partition("==")[0] for package in BACKENDS[backend].packages.split()]
     if not (folder / "bin" / "python").exists():
-        return Runtime(backend, None, platform.python_version(), _versions(names, sys.path))
+        return Runtime(backend, None, sys.version.split()[0], _versions(names, sys.path))
     site = [str(path) for path in folder.glob("lib/python3*/site-packages")]
     return Runtime(backend, folder.resolve().name, _python_version(folder), _versions(names, site))
 
 
 def _versions(names: Sequence[str], path: Sequence[str]) -> dict[str, str | None]:
-    found = {name: importlib.metadata.distributions(name=name, path=list(path)) for name in names}
-    return {name: next((one.version for one in those), None) for name, those in found.items()}
+    """By the folders that installers leave beside packages: `importlib.metadata` says the same, a push later."""
+    found: dict[str, str | None] = dict.fromkeys(names)
+    for place in reversed(path):  # what is imported is the first
+        for record in Path(place).glob("*-info"):
+            told = _RECORD.fullmatch(record.name)
+            if told and (name := re.sub("[-_.]+", "-", told[1]).lower()) in found:
+                found[name] = told[2]
+    return found
 
 
 def _python_version(folder: Path) -> str:

@@ -7,16 +7,16 @@ bytes wait, no more: a host that sends faster than the disk here writes is held 
 import queue
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from io import BufferedIOBase
 from typing import Literal
 
 from device_agent.errors import UPDATE_BOTH, BadRequest
 
-PIECE_BYTES = 1 << 18
+PIECE_BYTES = 1 << 16
 """The most of a frame that is in one piece, however much the frame announces."""
 
-_WAITING_PIECES = 64
+_WAITING_PIECES = 128
 _SHOWN_BYTES = 20
 
 Kind = Literal["line", "piece", "last", "damage", "end"]
@@ -70,8 +70,10 @@ class Inbox:
         self._skips_bytes = False
         self.is_garbled = False
 
-    def start(self) -> None:
-        """Begin to read."""
+    def start(self, first: Sequence[bytes] = ()) -> None:
+        """Begin to read; these lines come before those of stdin."""
+        for line in first:
+            self._items.put(("line", line))
         threading.Thread(target=self._read, daemon=True).start()
 
     def line(self) -> bytes:

@@ -1,8 +1,6 @@
 """What this machine is to a native library: system, processor, C library. Standard library only."""
 
-import importlib.metadata
 import os
-import platform
 import re
 import struct
 import sys
@@ -10,14 +8,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from device_agent.native import KERNELS
-
 # The runtime has blocks of 16 wherever there is AVX-512F, and of 8 with AVX2 and FMA. Our kernels for them are built
 # for the whole of x86-64-v4 and x86-64-v3, in the kernel's words.
 _V3 = frozenset({"avx2", "fma", "f16c", "bmi1", "bmi2", "movbe", "abm"})
 _V4 = _V3 | {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"}
 
 _KERNELS_OF = {16: "avx512", 8: "avx2"}  # that compute in blocks of so many channels
+
+KERNELS = "GROUPNL_NATIVE_ISA"
+"""Names the kernels that a native library has to use: native.py has it, too, which stands alone."""
 
 _HEADERS_BYTES = 8192
 
@@ -52,7 +51,7 @@ class Machine:
 def this_machine() -> Machine:
     """Read from the kernel and from the running process."""
     system = {"darwin": "macos"}.get(sys.platform, sys.platform)
-    bits, machine = 8 * struct.calcsize("P"), platform.machine()
+    bits, machine = 8 * struct.calcsize("P"), os.uname().machine
     libc, version = libc_of(_confstr(), _beginning(Path("/proc/self/exe"))) if system == "linux" else (None, None)
     # An emulator of another processor may show the flags of the machine that it runs on.
     block = block_of(_text(Path("/proc/cpuinfo"))) if machine == "x86_64" else 0
@@ -87,6 +86,8 @@ def block_of(cpuinfo: str) -> int:
 
 def installed_runtime() -> str | None:
     """The version of the ONNX Runtime that is installed, without importing it; null where none says so."""
+    import importlib.metadata
+
     with suppress(importlib.metadata.PackageNotFoundError):
         return importlib.metadata.version("onnxruntime")
     return None

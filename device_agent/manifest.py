@@ -5,7 +5,7 @@ The manifest travels with the artifact, and its SHA-256 is the artifact's id.
 
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -44,6 +44,11 @@ class FileDigest:
         """Describe a file that exists."""
         with path.open("rb") as stream:
             return FileDigest(path.name, hashlib.file_digest(stream, "sha256").hexdigest(), path.stat().st_size)
+
+    def is_there(self, directory: Path) -> bool:
+        """Whether `directory` has a file of this name and size."""
+        path = directory / self.name
+        return path.is_file() and path.stat().st_size == self.bytes
 
     def damage(self, directory: Path) -> str | None:
         """What is wrong with the file of this name in `directory`, as a sentence; None when it is whole."""
@@ -387,13 +392,17 @@ class ArtifactManifest:
             raise LookupError(f"the manifest lists no file in the role {role}")
         return found
 
-    def damage(self, directory: Path) -> str | None:
-        """What is wrong with the artifact's files in `directory`, as a sentence; None when all are whole."""
+    def damage(self, directory: Path, known: Collection[tuple[str, str]] = ()) -> str | None:
+        """What is wrong with the artifact's files in `directory`, as a sentence; None when all are whole.
+
+        Files whose name and digest are `known` to be so are only looked for.
+        """
         pair = () if self.golden is None else GOLDEN_PAIR
         samples: tuple[Role, ...] = ("samples",) if self.samples else ()
         for role in ("model", *pair, *samples):
             count = sum(file.role == role for file in self.files)
             if count != 1:
                 return f"The manifest in {directory} lists {count or 'no'} files in the role {role}, and needs one."
-        found = (file.damage(directory) for file in self.files)
+        unknown = (file for file in self.files if (file.name, file.sha256) not in known or not file.is_there(directory))
+        found = (file.damage(directory) for file in unknown)
         return next((damage for damage in found if damage is not None), None)

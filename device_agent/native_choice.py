@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from device_agent.errors import AgentError
-from device_agent.machine import Machine
+from device_agent.machine import KERNELS, Machine
 from device_agent.manifest import NativeModel, NativeOperators
-from device_agent.native import KERNELS, NativeLibrary
+from device_agent.native import NativeLibrary
 
 TARGETS = {("linux", "x86_64"), ("linux", "aarch64"), ("macos", "arm64")}
 """What `native/build.py` builds for, by system and machine; with a dash between them the word of its --target."""

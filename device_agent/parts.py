@@ -7,7 +7,6 @@ wrong with it.
 
 import hashlib
 import os
-import shutil
 import stat
 from collections.abc import Iterable
 from contextlib import suppress
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from device_agent.errors import UPDATE_BOTH, BadRequest, DigestMismatch
 from device_agent.manifest import FileDigest
 from device_agent.messages.push import Mark
+from device_agent.removing import remove
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -41,6 +41,17 @@ class Part:
         """What is to come, at least."""
         return self._file.bytes - max(self._begun)
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of it is here, as far as this process has hashed what it read or wrote."""
+        state = self._begun.get(self._file.bytes)
+        return state is not None and state.hexdigest() == self._file.sha256
+
+    @property
+    def record(self) -> tuple[str, str]:
+        """Its name and its digest."""
+        return self._file.name, self._file.sha256
+
     def receive(self, offset_bytes: int, pieces: Iterable[bytes]) -> None:
         """Write what arrives behind one of the beginnings; what lay there is cut off.
 
@@ -49,6 +60,7 @@ class Part:
         """
         if offset_bytes not in self._begun:
             raise BadRequest(f"{self._file.name} cannot go on from {offset_bytes} bytes.", UPDATE_BOTH)
+        self._begun = {length: state for length, state in self._begun.items() if length <= offset_bytes}
         digest, across_bytes = self._begun[offset_bytes].copy(), offset_bytes
         descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
         with os.fdopen(descriptor, "wb", buffering=0) as stream:
@@ -82,7 +94,7 @@ def _look(path: Path, most_bytes: int) -> "dict[int, _Hash]":
     """
     found: dict[int, _Hash] = {}
     if os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
-        _remove(path)
+        remove(path)
     if not path.exists():
         return found
     if path.stat().st_size > most_bytes:
@@ -95,13 +107,6 @@ def _look(path: Path, most_bytes: int) -> "dict[int, _Hash]":
             if length % MARK_BYTES == 0:
                 found[length] = digest.copy()
     return found | ({length: digest} if length else {})
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink()
 
 
 def _write(stream: BinaryIO, piece: bytes) -> None:

@@ -10,7 +10,6 @@ Below the root::
 """
 
 import os
-import shutil
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -19,15 +18,14 @@ from pathlib import Path
 
 from device_agent import durable, ledger
 from device_agent.artifact import open_artifact
-from device_agent.collect import collect
 from device_agent.disk import require_room
 from device_agent.errors import UPDATE_BOTH, BadRequest, DigestMismatch
 from device_agent.lock import DeviceLock
 from device_agent.manifest import MANIFEST_FILE, ArtifactManifest
 from device_agent.messages.ledger import Deployment
 from device_agent.messages.push import CommitPush, Held, OpenPush, PushOpened, SendFile
-from device_agent.native_store import place, place_loader
 from device_agent.parts import Part
+from device_agent.removing import remove
 from device_agent.sweep import sweep
 
 
@@ -57,6 +55,8 @@ class Pushing:
     def place_library(self, sha256: str, pieces: Iterable[bytes]) -> None:
         """Take in a library of native operators; no push need be open."""
         self._lock.require_held("a push")
+        from device_agent.native_store import place
+
         with self._finishing:
             place(self._root, sha256, pieces)
 
@@ -122,6 +122,8 @@ def commit_push(root: Path, agent: Path, agent_sha256: str, push: Push, request:
     if manifest is None:
         manifest = _place(root, push)
     if manifest.native is not None:
+        from device_agent.native_store import place_loader
+
         place_loader(root)
     durable.flush(root / "artifacts")  # also for a push that was killed behind its renaming
     deployment = Deployment(
@@ -134,6 +136,8 @@ def commit_push(root: Path, agent: Path, agent_sha256: str, push: Push, request:
         previous=None,
     )
     deployment = ledger.record(root, deployment)
+    from device_agent.collect import collect
+
     collect(root, request.pushed_at)
     sweep(root, agent)
     return deployment
@@ -141,7 +145,8 @@ def commit_push(root: Path, agent: Path, agent_sha256: str, push: Push, request:
 
 def _place(root: Path, push: Push) -> ArtifactManifest:
     assert push.incoming is not None
-    manifest = open_artifact(push.incoming, push.manifest_sha256)
+    known = {part.record for part in push.parts.values() if part.is_whole}
+    manifest = open_artifact(push.incoming, push.manifest_sha256, known)
     _leave_only(manifest, push.incoming)
     final = _final(root, push.manifest_sha256)
     durable.make_folder(final.parent)
@@ -157,10 +162,8 @@ def _leave_only(manifest: ArtifactManifest, folder: Path) -> None:
     for path in folder.iterdir():
         if path.name in listed:
             durable.flush(path)
-        elif path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
         else:
-            path.unlink()
+            remove(path)
     durable.flush(folder)
 
 

@@ -9,43 +9,38 @@ Only a commit that has begun is finished, what has arrived of a file is written,
 import functools
 import io
 import os
-import platform
 import signal
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
-from device_agent import detached, disk, ledger
-from device_agent.accepting import Accepting
-from device_agent.backend_table import backend_for
-from device_agent.benches import Benches
-from device_agent.collect import prune
-from device_agent.detached import DetachableBench
-from device_agent.environments import runtime_of
+from device_agent import disk, ledger
 from device_agent.errors import UPDATE_BOTH, AgentError, BadRequest
 from device_agent.heartbeat import Heartbeat
 from device_agent.inbox import Inbox
 from device_agent.lock import DeviceLock
 from device_agent.machine import this_machine
 from device_agent.manifest import MANIFEST_FILE, NativeOperators
-from device_agent.messages.alive import Alive
-from device_agent.messages.bench import Abort, BenchDone, BenchRequest
-from device_agent.messages.board import BoardFacts
+from device_agent.messages.alive import Abort, Alive
 from device_agent.messages.greeting import AgentFault, Hello
-from device_agent.messages.ledger import Standing
-from device_agent.messages.native import NativeFit
-from device_agent.native_store import choose_here, folder_of, state_of
-from device_agent.provisioning import Provisioning
 from device_agent.push import Pushing
 from device_agent.silence import GONE_EXIT, Listened, watch
-from device_agent.standing import standings
 from device_agent.strict import StrictError
 from device_agent.sweep import sweep
 from device_agent.wire import WIRE_VERSION, Message, Request, decode, encode
 
 if TYPE_CHECKING:
+    from device_agent.accepting import Accepting
+    from device_agent.benches import Benches
+    from device_agent.detached import DetachableBench
     from device_agent.doctor import Doctor
+    from device_agent.messages.bench import BenchDone, BenchRequest
+    from device_agent.messages.board import BoardFacts
+    from device_agent.messages.ledger import Standing
+    from device_agent.messages.native import NativeFit
+    from device_agent.provisioning import Provisioning
 
 M = TypeVar("M", bound=Message)
 
@@ -56,6 +51,7 @@ class Session:
     """Reads requests and writes answers. Each request's `answer` is given the session, and finds here what it needs.
 
     `agent_sha256` is the digest of the bundle this code runs from, `root` the folder that holds all that is ours.
+    What not every conversation needs is imported where it is: a push waits for the agent's start.
     """
 
     def __init__(self, stdin: Listened, stdout: BinaryIO, agent_sha256: str) -> None:
@@ -66,18 +62,17 @@ class Session:
         self.root = bundle.parent.parent
         self.lock = DeviceLock(bundle.with_name("bench.lock"))
         self.pushing = Pushing(self.root, bundle, agent_sha256, self.lock)
-        self.accepting = Accepting(self.root, bundle, agent_sha256, self.lock)
         self._bench: DetachableBench | None = None
-        self.provisioning = Provisioning(self.root, self.lock)
         self._writing = threading.Lock()
         self._heart = Heartbeat(lambda: self.send(Alive()))
 
-    def serve(self) -> None:
-        """Say hello, then answer for ever; the reading thread ends the process."""
-        self.inbox.start()
+    def serve(self, first: Sequence[bytes] = ()) -> None:
+        """Say hello, then answer for ever, these lines first; the reading thread ends the process."""
+        self.inbox.start(first)
         watch(self._stdin, self._host_gone, unless=lambda: self._bench is not None)
         machine = this_machine()
-        self.send(Hello(WIRE_VERSION, self.agent_sha256, platform.python_version(), machine, str(self.root)))
+        python = sys.version.split()[0]
+        self.send(Hello(WIRE_VERSION, self.agent_sha256, python, machine, str(self.root)))
         self._heart.start()
         while True:
             answer = self._answer()
@@ -104,13 +99,17 @@ class Session:
             raise BadRequest(f"Expected {kind.__name__}, got {type(message).__name__}.", UPDATE_BOTH)
         return message
 
-    def artifacts(self, device: str) -> tuple[tuple[Standing, ...], str | None]:
+    def artifacts(self, device: str) -> "tuple[tuple[Standing, ...], str | None]":
         """What was pushed to this device, how it stands, and why the ledger alone could not tell."""
+        from device_agent.standing import standings
+
         deployments, damage = ledger.deployments(self.root, device, self.agent_sha256)
         return standings(self.root, deployments), damage
 
     def prune(self, device: str, keep: int) -> tuple[str, ...]:
         """Remove all that is old or was left; the ids of the artifacts among it."""
+        from device_agent.collect import prune
+
         self.lock.require_held("a prune")
         sweep(self.root, self._bundle, kept_s=0.0)
         return prune(self.root, keep, device, self.agent_sha256)
@@ -122,19 +121,37 @@ class Session:
             return None
         return path.read_bytes().decode(errors="replace")
 
-    def native_fit(self, native: NativeOperators, threads: int) -> NativeFit:
+    def native_fit(self, native: NativeOperators, threads: int) -> "NativeFit":
         """What of native models runs here. Raises `CannotRunNative`."""
+        from device_agent.backend_table import backend_for
+        from device_agent.environments import runtime_of
+        from device_agent.messages.native import NativeFit
+        from device_agent.native_store import choose_here, folder_of, state_of
         from device_agent.probe import usable_cores
 
         runtime = runtime_of(self.root, backend_for("onnx")).packages["onnxruntime"]
         found = choose_here(native, runtime, threads or usable_cores())
         return NativeFit(found.model, found.library, state_of(folder_of(self.root), found.library))
 
-    def board_facts(self) -> BoardFacts:
+    def board_facts(self) -> "BoardFacts":
         """The board as it is now."""
         from device_agent.probe import board_facts
 
         return board_facts()
+
+    @functools.cached_property
+    def accepting(self) -> "Accepting":
+        """Who tries an artifact, and says which is used."""
+        from device_agent.accepting import Accepting
+
+        return Accepting(self.root, self._bundle, self.agent_sha256, self.lock)
+
+    @functools.cached_property
+    def provisioning(self) -> "Provisioning":
+        """Who makes environments."""
+        from device_agent.provisioning import Provisioning
+
+        return Provisioning(self.root, self.lock)
 
     @property
     def doctor(self) -> "Doctor":
@@ -143,17 +160,19 @@ class Session:
 
         return Doctor(self.root)
 
-    def bench(self, request: BenchRequest) -> BenchDone:
+    def bench(self, request: "BenchRequest") -> "BenchDone":
         """Carry out a benchmark, with what only a benchmark needs imported now."""
         from device_agent.bench import answer_bench
 
         return answer_bench(request, self)
 
-    def begin_bench(self, request: BenchRequest, label: str, frame: str) -> DetachableBench:
+    def begin_bench(self, request: "BenchRequest", label: str, frame: str) -> "DetachableBench":
         """From here on a lost link ends nothing, until the receipt of the benchmark's result.
 
         Raises `BadRequest` for a benchmark without a name to ask for it by.
         """
+        from device_agent.detached import DetachableBench
+
         if not request.bench_id:
             raise BadRequest("The benchmark has no id.", UPDATE_BOTH)
         self._heart.pause()
@@ -162,8 +181,10 @@ class Session:
         return self._bench
 
     @functools.cached_property
-    def benches(self) -> Benches:
+    def benches(self) -> "Benches":
         """The benchmarks that run on this device, or wait to be fetched."""
+        from device_agent.benches import Benches
+
         return Benches(self.root)
 
     def receipt(self, bench_id: str) -> None:
@@ -198,7 +219,9 @@ class Session:
         bench = self._bench
         if bench is None:
             return self.inbox.line()
-        line = None if bench.lost else self.inbox.line_within(detached.RECEIPT_S)
+        from device_agent.detached import RECEIPT_S
+
+        line = None if bench.lost else self.inbox.line_within(RECEIPT_S)
         if line is None:
             bench.lose_link()
             bench.spool()

@@ -3,15 +3,13 @@
 import errno
 import fcntl
 import os
-import shutil
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 from device_agent.artifact_id import is_artifact_id
-from device_agent.native_store import folder_of, sweep_libraries
-from device_agent.spool import sweep_spool
+from device_agent.removing import remove_if_possible
 
 _PRESUMED_DEAD_S = 600.0  # a part that nobody wrote to for so long, where the system cannot tell who has it open
 
@@ -25,17 +23,23 @@ def sweep(root: Path, agent: Path, kept_s: float = 86_400.0) -> None:
     incoming = root / "incoming"
     for upload in [] if incoming.is_symlink() else _inside(incoming, "*"):  # behind a link lie things of others
         if not _may_be_gone_on_with(upload, kept_s):
-            _remove(upload)
-    for part in (file for folder in (root, root / "agents", folder_of(root)) for file in _inside(folder, "*.part")):
+            remove_if_possible(upload)
+    for part in (file for folder in (root, root / "agents", root / "native") for file in _inside(folder, "*.part")):
         _remove_unless(part, _is_written)
     for folder in ("current", "previous", "accepted", "refused"):  # written under the lock alone
         for part in _inside(root / folder, "*.part"):
-            _remove(part)
+            remove_if_possible(part)
     for other in _inside(root / "agents", "groupnl-agent-*.pyz"):
         if other.name != agent.name:
             _remove_unless(other, _is_run)
-    sweep_libraries(root, _remove)
-    sweep_spool(root)
+    if _inside(root / "native", "*"):
+        from device_agent.native_store import sweep_libraries  # as the spool below: not every device has one
+
+        sweep_libraries(root, remove_if_possible)
+    if _inside(root / "spool", "*"):
+        from device_agent.spool import sweep_spool
+
+        sweep_spool(root)
 
 
 def hold_agent(path: Path) -> int:
@@ -55,14 +59,6 @@ def _may_be_gone_on_with(upload: Path, kept_s: float) -> bool:
 
 def _inside(folder: Path, pattern: str) -> list[Path]:
     return sorted(folder.glob(pattern)) if folder.is_dir() else []
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:  # `rmtree` leaves it, or opens a pipe and waits
-        with suppress(OSError):
-            path.unlink()
 
 
 def _remove_unless(path: Path, is_used: Callable[[int], bool]) -> None:

@@ -22,21 +22,21 @@ ANSWER_S = 30.0
 DISK_S = 300.0
 """To read an artifact back from a slow SD card, and to flush it."""
 
-# The registry of messages: a new one is a file in `device_agent/messages` and a line here.
+# The registry of messages: a new one is a file in `device_agent/messages` and a line here. What a push says is first.
 MESSAGE_FILES = (
     "device_agent.messages.greeting",
     "device_agent.messages.alive",
     "device_agent.messages.clock",
-    "device_agent.messages.board",
     "device_agent.messages.lock",
-    "device_agent.messages.ledger",
+    "device_agent.messages.doctor",
     "device_agent.messages.push",
+    "device_agent.messages.ledger",
+    "device_agent.messages.board",
     "device_agent.messages.accept",
     "device_agent.messages.artifacts",
     "device_agent.messages.native",
     "device_agent.messages.provision",
     "device_agent.messages.bench",
-    "device_agent.messages.doctor",
     "device_agent.messages.spool",
 )
 
@@ -64,16 +64,21 @@ def answer_of(request: type[Request[Answer]]) -> type[Answer]:
     return answer
 
 
-@functools.cache
 def message_classes() -> dict[str, type[Message]]:
     """Every message by its name on the wire."""
-    files = [importlib.import_module(name) for name in MESSAGE_FILES]
-    return {
-        _wire_name(one): one
-        for file in files
-        for one in vars(file).values()
-        if isinstance(one, type) and issubclass(one, Message) and one.__module__ == file.__name__
-    }
+    return {name: one for file in MESSAGE_FILES for name, one in _messages_of(file).items()}
+
+
+def _message_class(name: str) -> type[Message] | None:
+    """A message by its name. Files behind its own are not imported: an agent that is pushed to starts the sooner."""
+    return next((found[name] for file in MESSAGE_FILES if name in (found := _messages_of(file))), None)
+
+
+@functools.cache
+def _messages_of(file: str) -> dict[str, type[Message]]:
+    module = importlib.import_module(file)
+    own = (one for one in vars(module).values() if isinstance(one, type) and one.__module__ == file)
+    return {_wire_name(one): one for one in own if issubclass(one, Message)}
 
 
 def _wire_name(message: type[Message]) -> str:
@@ -93,6 +98,7 @@ def decode(line: bytes) -> Message:
     except (ValueError, RecursionError) as error:
         raise StrictError(f"not a message of ours: {line[:80]!r} ({error})") from error
     name: Any = body.pop("type", None) if isinstance(body, dict) else None
-    if not isinstance(name, str) or name not in message_classes():
+    kind = _message_class(name) if isinstance(name, str) else None
+    if kind is None:
         raise StrictError(f"not a message of ours: {line[:80]!r}")
-    return from_dict(message_classes()[name], body, name)
+    return from_dict(kind, body, name)

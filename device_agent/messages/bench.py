@@ -40,11 +40,6 @@ def require_bench_id(text: str) -> None:
 
 
 @dataclass(frozen=True)
-class Abort(Message):
-    """End now, whatever you do, and leave nothing of it: the user wants no result. There is no answer."""
-
-
-@dataclass(frozen=True)
 class ImagePayload(Message):
     """One 8-bit image, (C, H, W), row-major bytes in base64. One a line, so that no long line stays in memory."""
 

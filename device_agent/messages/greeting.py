@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from device_agent.machine import Machine
 from device_agent.wire import Message
 
+REQUESTS = "GROUPNL_REQUESTS"
+"""The environment variable with the lines that an agent answers first."""
+
 
 @dataclass(frozen=True)
 class Hello(Message):

@@ -13,6 +13,8 @@ from groupnl_deploy.remote.client import START_S, AgentClient
 from groupnl_deploy.remote.python import environments_of, no_python
 from groupnl_deploy.remote.transport import Process, Transport
 
+_MOST_COMMAND_BYTES = 32_000  # Linux gives a whole command line of a shell no more than 128 kB
+
 
 @contextlib.contextmanager
 def open_agent(
@@ -20,16 +22,20 @@ def open_agent(
 ) -> Iterator[AgentClient]:
     """The agent, put there if need be, checked and started. It ends with the block.
 
-    The `first` requests are sent at once, so that their answers cost no round trip; each is then to be asked for by
-    `answer_to`, in their order. It runs by the Python that was provisioned for `backend`, where there is one.
+    The `first` requests go with the command that starts it, so that their answers cost no round trip; each is then to
+    be asked for by `answer_to`, in their order. It runs by the Python that was provisioned for `backend`, where there
+    is one.
     """
-    bundle = build_bundle()
-    process = transport.spawn(boot.command(transport, bundle, environments_of(backend)))
+    bundle, lines = build_bundle(), b"".join(encode(request) + b"\n" for request in first)
+    fits = len(lines) <= _MOST_COMMAND_BYTES
+    process = transport.spawn(boot.command(transport, bundle, lines if fits else b"", environments_of(backend)))
     try:
         client = AgentClient(process, transport.name)
-        hello = _boot(client, transport, bundle, b"".join(encode(request) + b"\n" for request in first))
+        hello = _boot(client, transport, bundle)
         _check_identity(hello, bundle.sha256, transport.name)
         client.machine, client.python, client.root = hello.machine, hello.python, hello.root
+        if not fits:
+            process.send(lines)
         try:
             with client.heard():
                 yield client
@@ -40,19 +46,18 @@ def open_agent(
         process.stop()
 
 
-def _boot(client: AgentClient, transport: Transport, bundle: AgentBundle, first: bytes) -> Hello:
-    """Send the first requests, give the stub what it needs, and hear what the agent says then."""
-    process, booted = client.process, None
-    _send(process, first)
+def _boot(client: AgentClient, transport: Transport, bundle: AgentBundle) -> Hello:
+    """Give the stub what it needs, and hear what the agent says then."""
+    booted = None
     while True:
-        line = process.read_line(START_S)
+        line = client.process.read_line(START_S)
         if line is None:
             raise client.gone() if booted else _ended(client, transport)
         answer = boot.read_answer(line, transport)
         if answer is not None:
             booted = answer
             if booted.needs_bundle:
-                _send(process, b"\n%s\n%s" % (boot.BUNDLE_FOLLOWS, bundle.data + first))
+                _send(client.process, bundle.data)
         elif booted is not None and line:
             return client.expect(Hello, client.message(line))
 

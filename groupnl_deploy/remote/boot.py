@@ -1,9 +1,10 @@
 """How an agent comes to run on a device that may not have it: one command, no round trip but its answer.
 
-The command is `PYTHON -c STUB ROOT SHA256 SIZE BACKEND…`. The stub looks for the bundle with that digest below the root
-and says in a line whether it has or needs it; what it needs it reads from its stdin, verifies and puts there. Then the
-agent takes its place in the same process, by the Python that was provisioned for the first backend that has one.
-Requests may be sent before the answer: a stub that needs the bundle drops them.
+The command is `PYTHON -c STUB ROOT SHA256 SIZE REQUESTS BACKEND…`. The stub looks for the bundle with that digest below
+the root and says in a line whether it has or needs it; what it needs it reads from its stdin, verifies and puts there.
+Then the agent takes its place in the same process, by the Python that was provisioned for the first backend that has
+one, and answers the requests first. They are part of the command, as nothing may be on stdin before that is known to
+run: a start-up file that begins another shell would have it carry them out.
 """
 
 import errno
@@ -12,6 +13,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from device_agent.messages.greeting import REQUESTS
 from device_agent.sizes import size_text
 from groupnl_deploy.errors import DeviceFault, DeviceUnreachable, DiskFull, GroupNLError, VerificationFailed
 from groupnl_deploy.remote.bundle import AgentBundle
@@ -19,7 +21,6 @@ from groupnl_deploy.remote.python import naming_python
 from groupnl_deploy.remote.transport import Transport
 
 MARK = b"groupnl-boot "
-BUNDLE_FOLLOWS = b"groupnl-bundle"
 OLDEST_PYTHON = (3, 11)
 
 _OWNER = "Check there that it is the user's own, or add the device again with another --root."
@@ -61,12 +62,6 @@ def flush(path):
     os.fsync(held)
     os.close(held)
 def take():
-    line = b""
-    while line != b"{BUNDLE_FOLLOWS.decode()}\\n":
-        byte = os.read(0, 1)
-        line = byte if line.endswith(b"\\n") else line + byte
-        if not byte:
-            sys.exit(1)
     part, left, digest = "%s.%s.part" % (bundle, os.urandom(6).hex()), int(sys.argv[3]), hashlib.sha256()
     try:
         with open(part, "wb") as stream:
@@ -104,10 +99,11 @@ except OSError as error:
     say("disk", str(error.errno or 0), str(room.f_bavail * room.f_frsize), str(inodes))
     sys.exit(1)
 program = sys.executable
-for backend in reversed(sys.argv[4:]):
+for backend in reversed(sys.argv[5:]):
     provisioned = os.path.join(root, "environments", backend, "bin", "python")
     if os.path.exists(provisioned):
         program = provisioned
+os.environ["{REQUESTS}"] = sys.argv[4]
 os.execv(program, [program, bundle])
 """
 
@@ -124,10 +120,13 @@ class Booted:
         return self.words == ("need",)
 
 
-def command(transport: Transport, bundle: AgentBundle, backends: Sequence[str] = ()) -> list[str]:
-    """The command line that becomes the agent. The stub is one line of it, as not every login shell quotes several."""
-    stub = f"exec({json.dumps(_STUB)})"
-    return [transport.python, "-c", stub, transport.root, bundle.sha256, str(len(bundle.data)), *backends]
+def command(transport: Transport, bundle: AgentBundle, first: bytes = b"", backends: Sequence[str] = ()) -> list[str]:
+    """The command line that becomes the agent and has it answer the lines of `first`.
+
+    The stub is one line of it, as not every login shell quotes several. It needs no packages, so none are looked for.
+    """
+    stub, size = f"exec({json.dumps(_STUB)})", str(len(bundle.data))
+    return [transport.python, "-S", "-c", stub, transport.root, bundle.sha256, size, first.decode(), *backends]
 
 
 def read_answer(line: bytes, transport: Transport) -> Booted | None:

@@ -15,9 +15,8 @@ import numpy.typing as npt
 from device_agent.deaths import death_of
 from device_agent.heartbeat import EVERY_S
 from device_agent.machine import Machine
-from device_agent.messages.alive import Alive
+from device_agent.messages.alive import Abort, Alive
 from device_agent.messages.bench import (
-    Abort,
     BenchDone,
     BenchFrame,
     BenchNews,

@@ -29,6 +29,7 @@ _START_TIMEOUT_S = 15.0  # of the login shell, start-up files included
 _KILL_TIMEOUT_S = 5.0
 _POLL_S = 0.25  # the channel has one time-out, and threads of ours share it
 _CHUNK_BYTES = 1 << 17
+_PACKET_BYTES = 1 << 15  # what OpenSSH takes in one; more would be copied for every packet
 
 _STARTED = b"groupnl-started "
 # Tells the shell's PID, its parent's and its process group (Linux), then runs the command as a child: a shell
@@ -119,7 +120,7 @@ class SshProcess:
         """Write all of the bytes."""
         left, end = memoryview(data), Deadline.after(timeout_s)
         while left:
-            taken_bytes = self._send_some(bytes(left[:_CHUNK_BYTES]))
+            taken_bytes = self._send_some(bytes(left[:_PACKET_BYTES]))
             if not taken_bytes and not end.expired:
                 continue
             if not taken_bytes and not go_on():

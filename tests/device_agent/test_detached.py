@@ -21,9 +21,8 @@ import pytest
 
 from device_agent import running, spool, wire
 from device_agent.lock import DeviceLock
-from device_agent.messages.alive import Alive
+from device_agent.messages.alive import Abort, Alive
 from device_agent.messages.bench import (
-    Abort,
     BenchBegun,
     BenchDone,
     BenchFrame,

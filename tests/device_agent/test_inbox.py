@@ -106,7 +106,7 @@ def test_no_more_than_a_few_megabytes_wait() -> None:
     taken = sum(len(piece) for piece, _ in zip(found.pieces(), range(100), strict=False))
     waiting = threading.Event()
     waiting.wait(0.5)
-    assert 0 < given - taken <= 70 * PIECE_BYTES
+    assert 0 < given - taken < 10_000_000
 
 
 @contextmanager

@@ -20,10 +20,9 @@ from device_agent.manifest import (
     TensorInfo,
 )
 from device_agent.messages.accept import Accept, Acceptance, Rollback
-from device_agent.messages.alive import Alive
+from device_agent.messages.alive import Abort, Alive
 from device_agent.messages.artifacts import Prune, Pruned
 from device_agent.messages.bench import (
-    Abort,
     BenchBegun,
     BenchDone,
     BenchFrame,

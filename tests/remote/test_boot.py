@@ -13,6 +13,7 @@ import pytest
 
 from device_agent.messages.board import BoardFacts, Probe
 from device_agent.messages.clock import Ping, Pong
+from device_agent.messages.lock import TakeLock
 from groupnl_deploy.deploy.inventory import local_device
 from groupnl_deploy.errors import DeviceFault, DeviceUnreachable, DiskFull, GroupNLError, VerificationFailed
 from groupnl_deploy.remote import boot
@@ -67,6 +68,15 @@ def test_requests_that_are_sent_ahead_are_answered_once_with_the_bundle_there_an
             assert isinstance(agent.ask(Ping()), Pong)
 
 
+def test_more_requests_than_a_command_holds_are_answered_as_well(device: Device) -> None:
+    first = tuple(TakeLock("p" * 1000 + "'; $(exit 3)", 0) for _ in range(200))
+    with connect(device) as transport, open_agent(transport, (Ping(), *first)) as agent:
+        assert isinstance(agent.answer_to(Ping()), Pong)
+        for request in first:
+            agent.await_lock(request, lambda other: None)
+        assert isinstance(agent.ask(Ping()), Pong)
+
+
 @pytest.mark.parametrize("damage", [lambda data: data[:-100], lambda data: b"", lambda data: data[:-1] + b"x"])
 def test_a_damaged_bundle_is_replaced_before_it_runs(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
     bundle, device = build_bundle(), Device("local", "local", python=sys.executable, root=str(tmp_path))
@@ -93,11 +103,11 @@ def test_a_bundle_is_not_swept_between_the_look_and_the_start(tmp_path: Path) ->
     with LocalTransport(tmp_path, sys.executable) as transport:
         command = boot.command(transport, build_bundle())
         # The same, but that the agent's place is taken by a program that only waits.
-        command[2] = command[2].replace("os.execv(", "exec(input()) or os.execv(")
+        command[3] = command[3].replace("os.execv(", "exec(input()) or os.execv(")
         process = transport.spawn(command)
         while process.read_line(20) != b"groupnl-boot need":
             pass
-        process.send(boot.BUNDLE_FOLLOWS + b"\n" + build_bundle().data)
+        process.send(build_bundle().data)
         process.send_line(b"say('waits')")
         while process.read_line(20) != b"groupnl-boot waits":
             pass
@@ -109,7 +119,7 @@ def test_a_bundle_is_not_swept_between_the_look_and_the_start(tmp_path: Path) ->
 def test_a_stub_whose_host_leaves_half_way_leaves_nothing(tmp_path: Path) -> None:
     with LocalTransport(tmp_path, sys.executable) as transport:
         process = transport.spawn(boot.command(transport, build_bundle()))
-        process.send(boot.BUNDLE_FOLLOWS + b"\n" + build_bundle().data[:100_000])
+        process.send(build_bundle().data[:100_000])
         process.stop()
         assert process.exit_code(5) == 1
     assert bundles(tmp_path) == []

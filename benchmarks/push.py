@@ -1,0 +1,219 @@
+"""How fast an artifact gets to a device, beside OpenSSH's `sftp` with the same server, over four links.
+
+    python benchmarks/push.py [--runs 3] [--link NAME]
+
+For each link: 100 MB by `sftp` in batch mode and by a push, in turn, from connecting to the answer that its digest was
+verified ("verified") and to the artifact's being on the disk under its name ("committed": `sftp` flushes nothing). Then
+1.5 MB, an artifact that is there already, with how many round trips it took, and one request to an agent that runs.
+The links but loopback lose real packets (`network_link.py`); where this machine cannot have them, that is said.
+"""
+
+import argparse
+import getpass
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for tests.rigs
+
+from benchmarks.network_link import THERE, LinkKind, network_link, why_not
+from device_agent.messages.clock import Ping
+from exporters.artifact import Artifact
+from groupnl_deploy.deploy.push import push_artifact
+from groupnl_deploy.remote.agent import open_agent
+from groupnl_deploy.remote.client import AgentClient
+from groupnl_deploy.remote.connect import connect
+from groupnl_deploy.remote.device import Device
+from tests.device_agent.graph_artifacts import graph_artifact, masked_text, text_samples
+from tests.rigs.large_artifact import large_artifact
+from tests.rigs.openssh_server import find_sshd, free_ports
+
+LOOPBACK = LinkKind("loopback")
+LINKS = (
+    LOOPBACK,
+    LinkKind("40 Mbit/s, 5 ms", round_trip_s=0.005, bits_per_s=40e6),
+    LinkKind("30 ms, 1 % loss", round_trip_s=0.030, loss=0.01),
+    LinkKind("100 ms", round_trip_s=0.100),
+)
+LARGE_BYTES, SMALL_BYTES = 100_000_000, 1_500_000
+_SSHD_CONFIG = """\
+Port {port}
+ListenAddress {address}
+HostKey {folder}/host_key
+PidFile none
+AuthorizedKeysFile {folder}/identity.pub
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+UsePAM no
+StrictModes no
+UseDNS no
+MaxStartups 100:30:200
+SetEnv HOME={folder}
+Subsystem sftp internal-sftp
+"""
+_PINGS = 300
+
+
+@dataclass(frozen=True)
+class Board:
+    """A device behind a link, and the command that gives OpenSSH's client the same server."""
+
+    device: Device
+    sftp: tuple[str, ...]
+
+    def anew(self) -> "Board":
+        """The same device with a root that has the agent and nothing else."""
+        root = tempfile.mkdtemp(dir=Path(self.device.root).parent)
+        board = replace(self, device=replace(self.device, root=root))
+        with connect(board.device) as transport, open_agent(transport):
+            return board
+
+
+@contextmanager
+def board(kind: LinkKind, folder: Path) -> Iterator[Board]:
+    """A real OpenSSH server behind a link."""
+    with ExitStack() as held:
+        netns, address = (), "127.0.0.1"
+        if kind != LOOPBACK:
+            netns, address = ("ip", "netns", "exec", held.enter_context(network_link(kind))), THERE
+        (port,) = free_ports(1)
+        (folder / "sshd_config").write_text(_SSHD_CONFIG.format(port=port, address=address, folder=folder))
+        Path("/run/sshd").mkdir(exist_ok=True) if os.geteuid() == 0 else None
+        command = [*netns, find_sshd() or "sshd", "-D", "-f", str(folder / "sshd_config"), "-E", str(folder / "log")]
+        server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        held.callback(server.wait)
+        held.callback(server.terminate)
+        known = f"[{address}]:{port} {(folder / 'host_key.pub').read_text()}"
+        (folder / "known_hosts").write_text(known)
+        yield _described(folder, address, port)
+
+
+def _described(folder: Path, address: str, port: int) -> Board:
+    user, identity = getpass.getuser(), str(folder / "identity")
+    options = (
+        "-F",
+        "none",
+        "-i",
+        identity,
+        "-o",
+        f"UserKnownHostsFile={folder}/known_hosts",
+        "-o",
+        "IdentitiesOnly=yes",
+    )
+    sftp = ("sftp", *options, "-P", str(port), "-b", "-", f"{user}@{address}")
+    key = " ".join((folder / "host_key.pub").read_text().split()[:2])
+    device = Device("board", "ssh", address, user, port, identity, sys.executable, str(folder / "root"), host_key=key)
+    return Board(device, sftp)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--link", choices=[link.name for link in LINKS])
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for key in ("host_key", "identity"):
+            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / key)], check=True)
+        like = graph_artifact(folder / "like", masked_text(), text_samples())
+        large, small = (large_artifact(like, folder / f"{size}", size) for size in (LARGE_BYTES, SMALL_BYTES))
+        for link in LINKS:
+            lacking = None if link == LOOPBACK else why_not()
+            if asked.link not in (None, link.name):
+                continue
+            if lacking:
+                print(f"\n{link.name}: not measured, as it needs {lacking}")
+                continue
+            with board(link, folder) as there:
+                measure(there, link, large, small, asked.runs)
+
+
+def measure(there: Board, link: LinkKind, large: Artifact, small: Artifact, runs: int) -> None:
+    """All figures of one link."""
+    print(f"\n{link.name}", flush=True)
+    pushes, copies = [], []
+    for _ in range(runs):
+        copies.append(sftp_s(there, large))
+        pushes.append(push_s(there.anew(), large))
+    sftp, verified, committed = (statistics.median(taken) for taken in (copies, *zip(*pushes, strict=True)))
+    print(
+        f"  100 MB         sftp {sftp:7.2f} s   verified {verified:7.2f} s ({sftp / verified:.2f}x)   "
+        f"committed {committed:7.2f} s ({sftp / committed:.2f}x)"
+    )
+    taken = statistics.median(push_s(there.anew(), small)[1] for _ in range(runs))
+    cold = statistics.median(push_s(_bare(there), small)[1] for _ in range(runs))
+    print(f"  1.5 MB         {taken:7.2f} s, {cold:.2f} s to a device without the agent")
+    known = there.anew()
+    push_s(known, small)
+    again = min(push_s(known, small)[1] for _ in range(runs + 2))
+    trips = f", of which {again / link.round_trip_s:.1f} round trips would be all" if link.round_trip_s else ""
+    print(f"  there already  {again:7.2f} s{trips}")
+    print(f"  one request    {request_ms(known):7.2f} ms")
+
+
+def _bare(there: Board) -> Board:
+    return replace(there, device=replace(there.device, root=tempfile.mkdtemp(dir=Path(there.device.root).parent)))
+
+
+def sftp_s(there: Board, artifact: Artifact) -> float:
+    """From connecting to the end of OpenSSH's own client."""
+    target = tempfile.mkdtemp(dir=Path(there.device.root).parent)
+    batch = "".join(f"put {path} {target}/\n" for path in artifact.files)
+    begin = time.perf_counter()
+    subprocess.run(there.sftp, input=batch.encode(), check=True, capture_output=True)
+    return time.perf_counter() - begin
+
+
+def push_s(there: Board, artifact: Artifact) -> tuple[float, float]:
+    """From connecting until the digest was verified, and until the artifact has its name."""
+    arrived: list[float] = []
+    begin = time.perf_counter()
+    with connect(there.device) as transport, _watched(arrived):
+        push_artifact(transport, artifact)
+        committed = time.perf_counter() - begin
+    return (arrived[-1] - begin if arrived else committed), committed
+
+
+@contextmanager
+def _watched(arrived: list[float]) -> Iterator[None]:
+    """Note when each answer has come that a file has arrived."""
+    answer_to: Callable[..., object] = AgentClient.answer_to
+
+    def noting(agent: AgentClient, request: object) -> object:
+        answer = answer_to(agent, request)
+        if type(request).__name__ == "SendFile":
+            arrived.append(time.perf_counter())
+        return answer
+
+    AgentClient.answer_to = noting  # type: ignore[method-assign,assignment]
+    try:
+        yield
+    finally:
+        AgentClient.answer_to = answer_to  # type: ignore[method-assign]
+
+
+def request_ms(there: Board) -> float:
+    """The median of many requests to an agent that runs."""
+    with connect(there.device) as transport, open_agent(transport) as agent:
+        return statistics.median(_times_ms(lambda: agent.ask(Ping()), _PINGS))
+
+
+def _times_ms(act: Callable[[], object], count: int) -> Sequence[float]:
+    taken = []
+    for _ in range(count):
+        begin = time.perf_counter()
+        act()
+        taken.append((time.perf_counter() - begin) * 1000)
+    return taken
+
+
+if __name__ == "__main__":
+    main()
