@@ -114,6 +114,7 @@ def test_what_the_boards_disk_refused_is_told_once(road: Road) -> None:
     road.require_nothing_left()
 
 
+@pytest.mark.slow  # the emulated link may keep the server's half open, which the agent then waits out: a minute
 def test_a_killed_host_is_a_lost_link(road: Road, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "groupnl_deploy.cli.entry", "bench", "--device", "board", "--backend", "null"]
     command += ["--idle", "1", "--seconds", "0.3", "--warmup", "0", "--images", "2", "--out", "runs/mine"]
