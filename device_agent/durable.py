@@ -26,6 +26,15 @@ def write_whole(path: Path, data: bytes) -> None:
     flush(path.parent)
 
 
+def duplicate(path: Path, new: Path) -> None:
+    """Give a flushed file a second name, or flushed bytes of its own where the file system has no second names."""
+    try:
+        os.link(path, new)
+    except OSError:
+        new.write_bytes(path.read_bytes())
+        flush(new)
+
+
 def make_folder(path: Path) -> None:
     """Make a folder whose parent is there, unless it is there itself."""
     if not path.is_dir():

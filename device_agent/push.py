@@ -25,7 +25,7 @@ from device_agent.manifest import MANIFEST_FILE, ArtifactManifest
 from device_agent.messages.ledger import Deployment
 from device_agent.messages.push import CommitPush, Held, OpenPush, PushOpened, SendFile
 from device_agent.parts import Part
-from device_agent.removing import remove
+from device_agent.removing import remove, remove_if_possible
 from device_agent.sweep import sweep
 
 
@@ -103,11 +103,12 @@ def open_push(root: Path, agent: Path, request: OpenPush) -> Push:
     Raises `DiskRefused` where what is missing has no room.
     """
     sweep(root, agent)
+    incoming = root / "incoming" / request.manifest_sha256
     try:
         manifest = open_artifact(_final(root, request.manifest_sha256), request.manifest_sha256)
+        remove_if_possible(incoming)  # of a mending that was stopped at its end
         return Push(request.manifest_sha256, manifest)
     except DigestMismatch:
-        incoming = root / "incoming" / request.manifest_sha256
         if os.path.lexists(incoming) and (incoming.is_symlink() or not incoming.is_dir()):
             incoming.unlink()
         parts = {file.name: Part(incoming / file.name, file) for file in request.files}
@@ -151,9 +152,32 @@ def _place(root: Path, push: Push) -> ArtifactManifest:
     final = _final(root, push.manifest_sha256)
     durable.make_folder(final.parent)
     if os.path.lexists(final):  # damaged, or there would be nothing to place
-        final.rename(push.incoming.with_suffix(".damaged"))
-    push.incoming.rename(final)
+        _mend(final, push.incoming)
+    else:
+        push.incoming.rename(final)
     return manifest
+
+
+def _mend(final: Path, incoming: Path) -> None:
+    """Put each file in the place of the damaged one. `current` may name the folder, so it is never away.
+
+    What has come stays in `incoming` until all is mended: a mending that is cut short goes on from there.
+    """
+    if final.is_symlink() or not final.is_dir():  # then nothing can be opened in it anyway
+        remove(final)
+        incoming.rename(final)
+        return
+    wanted = {path.name for path in incoming.iterdir()}
+    for path in list(final.iterdir()):
+        if path.name not in wanted or path.is_symlink() or not path.is_file():
+            remove(path)
+    for name in sorted(wanted, key=lambda name: (name == MANIFEST_FILE, name)):  # with a manifest it looks whole
+        part = incoming / f"{name}.part"
+        part.unlink(missing_ok=True)
+        durable.duplicate(incoming / name, part)
+        part.replace(final / name)
+    durable.flush(final)
+    remove(incoming)
 
 
 def _leave_only(manifest: ArtifactManifest, folder: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from device_agent import ledger
+from device_agent import current, ledger
 from device_agent.messages.push import CommitPush, OpenPush, PushFile
 from device_agent.push import commit_push, open_push
 from exporters.artifact import Artifact, open_artifact
@@ -22,7 +22,7 @@ from device_agent.push import commit_push, open_push
 from device_agent.messages.push import CommitPush, OpenPush, PushFile
 roots, source, sha256, how = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], sys.argv[4]
 BEYOND = 3
-STEPS = {"open", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "shutil.rmtree"}
+STEPS = {"open", "os.link", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "shutil.rmtree"}
 
 def push(root, step):
     agent = root / "agents" / "mine.pyz"
@@ -63,6 +63,16 @@ def pushed(root: Path, artifact: Artifact) -> None:
     commit_push(root, agent, AGENT, push, REQUEST)
 
 
+def damage(folder: Path) -> None:
+    (folder / "model.onnx").write_bytes(b"damaged")
+    (folder / "unlisted").mkdir()
+
+
+def require_each_whole_or_damaged(folder: Path, artifact: Artifact) -> None:
+    for path in artifact.files:
+        assert (folder / path.name).read_bytes() in (path.read_bytes(), b"damaged"), path.name
+
+
 def listed(root: Path) -> set[str]:
     return {item.artifact_sha256 for item in ledger.deployments(root, "pi", AGENT)[0]}
 
@@ -72,9 +82,10 @@ def listed(root: Path) -> set[str]:
     "state",
     [
         "sound",
-        "ledger cut",
+        pytest.param("ledger cut", marks=pytest.mark.slow),
         pytest.param("ledger of another version", marks=pytest.mark.slow),
-        pytest.param("artifact damaged", marks=pytest.mark.slow),
+        "artifact in use damaged",
+        pytest.param("artifact gone", marks=pytest.mark.slow),
     ],
 )
 def test_a_commit_stopped_at_any_step_breaks_nothing(tmp_path: Path, untrained, state: str, how: str) -> None:
@@ -85,13 +96,20 @@ def test_a_commit_stopped_at_any_step_breaks_nothing(tmp_path: Path, untrained, 
         book.write_bytes(book.read_bytes() + b'{"device": "pi"')
     elif state == "ledger of another version":
         book.write_text('{"schema_version": 1, "deployments": []}\n')
-    elif state == "artifact damaged":
+    elif state == "artifact gone":
         (before / "artifacts" / new.sha256).mkdir()
+    elif state == "artifact in use damaged":
+        pushed(before, new)
+        current.switch(before, "onnx", new.sha256)
+        damage(before / "artifacts" / new.sha256)
     command = [sys.executable, "-c", _STOPPED, str(tmp_path), str(new.directory), new.sha256, how]
     subprocess.run(command, check=True)
     roots = sorted(path for path in tmp_path.iterdir() if path.name.isdecimal())
     assert len(roots) > 15
     for root in roots:
+        if state == "artifact in use damaged":
+            require_each_whole_or_damaged(root / "current" / "onnx", new)
+            pushed(root, new)
         whole = {path.name for path in (root / "artifacts").iterdir() if (path / "manifest.json").exists()}
         assert {open_artifact(root / "artifacts" / name).sha256 for name in whole} == whole
         assert old.sha256 in listed(root), root.name
