@@ -10,7 +10,6 @@ from pathlib import Path
 from device_agent.backend_table import BACKENDS, require_read
 from device_agent.manifest import MANIFEST_FILE
 from device_agent.messages.bench import PhaseMark, Progress
-from device_agent.messages.ledger import Deployment, ReadLedger
 from device_agent.settings import Settings, Workload
 from exporters.artifact import open_artifact
 from groupnl_deploy.bench.meter import MeterPlan
@@ -21,16 +20,15 @@ from groupnl_deploy.bench.run import BenchRun, save_run
 from groupnl_deploy.bench.session import Watch, run_session
 from groupnl_deploy.bench.start import Start
 from groupnl_deploy.bench.unfinished import unfinished_run
-from groupnl_deploy.deploy.acceptance import accept_artifact, require_accepted
+from groupnl_deploy.deploy.acceptance import accept_pending, require_accepted
 from groupnl_deploy.deploy.inventory import get_device
 from groupnl_deploy.deploy.ledger import may_begin_artifact_id
 from groupnl_deploy.deploy.push import deploy_artifact
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.mistaken import refusal
 from groupnl_deploy.progress import Reporter, Task
-from groupnl_deploy.remote.client import AgentClient
 from groupnl_deploy.remote.retry import DEFAULT_RETRY_S, Budget
-from groupnl_deploy.remote.waiting import DEFAULT_WAIT_S, take_lock
+from groupnl_deploy.remote.waiting import DEFAULT_WAIT_S
 from groupnl_deploy.words import known_word
 from groupnl_deploy.workspace import require_absent
 
@@ -89,9 +87,8 @@ def bench_device(
             run = save_run(out, measured.run, measured.trace)
         way_back.confirm(measured.agent, run.request.bench_id)
         if BACKENDS[backend].computes:
-            _accept_pending(
-                measured.agent, device.name, deployment, None if measured.agent is agent else wait_s, reporter
-            )
+            patience_s = None if measured.agent is agent else wait_s
+            accept_pending(measured.agent, device.name, deployment.artifact_sha256, patience_s, reporter.note)
         return run, out
 
 
@@ -103,20 +100,6 @@ def _require_possible(backend: str, settings: Settings, plan: MeterPlan | None, 
         require_measurable(settings.workload)
     if out is not None:
         require_absent(out)
-
-
-def _accept_pending(
-    agent: AgentClient, device: str, deployment: Deployment, wait_s: float | None, reporter: Reporter
-) -> None:
-    """What has just run and given its golden answers is used from here on, if nobody has tried it before.
-
-    An agent that has not got the lock, because the link to the one that had it was lost, waits `wait_s` for it.
-    """
-    artifacts = agent.ask(ReadLedger(device)).artifacts
-    if any(one.state == "pending" for one in artifacts if one.deployment.artifact_sha256 == deployment.artifact_sha256):
-        if wait_s is not None:
-            take_lock(agent, device, f"an acceptance of {deployment.label}", wait_s, reporter.note)
-        reporter.note(str(accept_artifact(agent, deployment)))
 
 
 def _artifact_id(artifact: str | None) -> str | None:

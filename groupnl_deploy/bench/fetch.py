@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from device_agent.backend_table import BACKENDS
 from device_agent.messages.spool import AskBench, BenchState, ForgetBench, ListBenches
 from groupnl_deploy.bench.clock import from_before
 from groupnl_deploy.bench.frame import Frame, read_frame
@@ -18,6 +19,7 @@ from groupnl_deploy.bench.incomplete import RUNS, IncompleteRun, find_incomplete
 from groupnl_deploy.bench.reconnect import reached
 from groupnl_deploy.bench.result import assemble, gather
 from groupnl_deploy.bench.run import BenchRun, holds_bench, load_trace, save_run
+from groupnl_deploy.deploy.acceptance import accept_pending
 from groupnl_deploy.deploy.inventory import get_device
 from groupnl_deploy.errors import DeviceFault, DeviceUnreachable, GroupNLError, UsageError
 from groupnl_deploy.progress import Reporter
@@ -92,7 +94,7 @@ def _what(state: BenchState) -> str:
 
 @dataclass
 class _Fetching:
-    """What is to be fetched, and what has been: a folder by each benchmark's id."""
+    """What is to be fetched, and what has been: a folder by each benchmark's id. `ran` are the ids of artifacts."""
 
     device: str
     wanted: Sequence[str]
@@ -101,12 +103,21 @@ class _Fetching:
     wait_s: float
     folders: dict[str, Path] = field(default_factory=dict)
     errors: list[GroupNLError] = field(default_factory=list)
+    ran: list[str] = field(default_factory=list)
 
     def all(self, agent: AgentClient) -> None:
-        """Fetch what has not been yet. Raises `DeviceUnreachable` where the link breaks, and `UsageError`."""
+        """Fetch what has not been yet, and have the device use what ran there and was not tried before.
+
+        Raises `DeviceUnreachable` where the link breaks, and `UsageError`.
+        """
         left = [begin for begin in self.wanted if not any(one.startswith(begin) for one in self.folders)]
-        if self.wanted and not left:
-            return
+        if left or not self.wanted:
+            self._fetch(agent, left)
+        while self.ran:
+            accept_pending(agent, self.device, self.ran[0], self.wait_s, self.reporter.note)
+            self.ran.pop(0)
+
+    def _fetch(self, agent: AgentClient, left: Sequence[str]) -> None:
         there = [_reclaimed(agent, state, self.out) for state in agent.ask(ListBenches()).benches]
         chosen = _chosen(there, left, self.device, self.reporter)
         if self.out is not None and len(chosen) > 1:
@@ -138,6 +149,9 @@ class _Fetching:
             agent.ask(drop)
             raise fault_error(fetched.rest.fault, self.device)
         folder = _keep(fetched, read_frame(fetched.rest.frame, self.device), self.out)
+        request = fetched.rest.request
+        if request.backend in BACKENDS and BACKENDS[request.backend].computes:
+            self.ran.append(request.manifest_sha256)
         agent.ask(drop)
         return folder
 

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 
 from device_agent.messages.accept import Accept, Acceptance, Rollback
 from device_agent.messages.ledger import Deployment, ReadLedger
-from groupnl_deploy.errors import AnswersRefused, NotAccepted, UsageError
+from groupnl_deploy.errors import AnswersRefused, DeviceBusy, NotAccepted, UsageError
+from groupnl_deploy.progress import Say
 from groupnl_deploy.remote.client import AgentClient
+from groupnl_deploy.remote.waiting import take_lock
 from groupnl_deploy.words import command_line
 
 # What another version of the runtime may cure.
@@ -26,6 +28,22 @@ class Pushed:
 def accept_artifact(agent: AgentClient, deployment: Deployment) -> Pushed:
     """Have the device try it and, if it passes, use it. The agent holds the device's lock."""
     return Pushed(deployment, agent.ask(Accept(deployment.artifact_sha256)))
+
+
+def accept_pending(agent: AgentClient, device: str, artifact_sha256: str, wait_s: float | None, say: Say) -> None:
+    """What has just run and given its golden answers is used from here on, if nobody has tried it before.
+
+    An agent that has not got the device's lock waits `wait_s` for it; None is one that has it. Where something else
+    keeps the device for longer, the artifact stays as it is, and `say` is told.
+    """
+    for one in agent.ask(ReadLedger(device)).artifacts:
+        if one.deployment.artifact_sha256 == artifact_sha256 and one.state == "pending" and one.bytes is not None:
+            try:
+                if wait_s is not None:
+                    take_lock(agent, device, f"an acceptance of {one.deployment.label}", wait_s, say)
+                say(str(accept_artifact(agent, one.deployment)))
+            except DeviceBusy as busy:
+                say(f"{one.deployment}: not accepted yet. {busy.message} The next push or benchmark of it accepts it.")
 
 
 def roll_back(agent: AgentClient, device: str, format: str | None) -> Acceptance:

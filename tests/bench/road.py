@@ -66,13 +66,14 @@ class Road:
         retry_for_s: float = 30.0,
         idle_s: float = 0.3,
         stop_at: str | None = None,
+        backend: str = "null",
     ) -> tuple[BenchRun, list[str]]:
         listener = Listener(phase, act, stop_at)
         workload = Workload(images=2, idle_s=idle_s, warmup_s=0.2, min_iterations=20, min_seconds=0.3)
         try:
             run, folder = bench_device(
                 self.name,
-                "null",
+                backend,
                 artifact=None,
                 settings=Settings(1, workload=workload),
                 plan=None,

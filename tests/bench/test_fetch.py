@@ -24,15 +24,15 @@ from tests.bench.road import Listener, Road
 pytestmark = pytest.mark.alone
 
 
-def lost_for_good(road: Road, out: Path, phase: str = "steady", retry_for_s: float = 0.5) -> None:
+def lost_for_good(road: Road, out: Path, retry_for_s: float = 0.5, backend: str = "null") -> None:
     with pytest.raises(DeviceUnreachable):
-        road.bench(phase, lambda: road.link.cut("reset"), out, retry_for_s=retry_for_s)
+        road.bench("steady", lambda: road.link.cut("reset"), out, retry_for_s=retry_for_s, backend=backend)
     road.link.mend()
 
 
-def test_what_the_budget_was_too_short_for_is_fetched_later(road: Road) -> None:
+def test_what_the_budget_was_too_short_for_is_fetched_later_and_accepted(road: Road) -> None:
     out = Path("runs/mine")
-    lost_for_good(road, out)
+    lost_for_good(road, out, backend="onnxruntime")
     kept = out.with_name("mine.incomplete")
     assert load_incomplete(kept).left_behind
     assert any("groupnl bench --device board --fetch" in one and "--out" not in one for one in road.said)
@@ -43,7 +43,9 @@ def test_what_the_budget_was_too_short_for_is_fetched_later(road: Road) -> None:
     assert folder == out and not kept.exists()
     run, trace = load_run(folder)
     assert run.links_lost == 1 and run.clock is not None and trace is None
-    assert len(listener.said) == 1 and "null) ended on board at 20" in listener.said[0]
+    ended, accepted = listener.said
+    assert "onnxruntime) ended on board at 20" in ended and "accepted, and current/onnx there" in accepted
+    assert (road.root / "current" / "onnx").resolve().name == road.artifact.sha256
     road.require_nothing_left()
     assert fetch_benches("board", [], out=None, reporter=Silence()) == []
     with pytest.raises(UsageError, match="fetched already"):
@@ -62,6 +64,7 @@ def test_another_host_has_it_without_what_the_first_one_kept(
     assert folder == Path("runs/mine") and run.clock is None and trace is None
     assert run.images.source and build_report([folder]).rows[0].fps > 0
     assert (tmp_path / "mine.incomplete").exists()
+    assert not (road.root / "current").exists()  # the null backend computes nothing
     road.require_nothing_left()
 
 
