@@ -11,7 +11,7 @@ from groupnl_deploy.deploy.inventory import add_device
 from groupnl_deploy.deploy.push import push_artifact
 from groupnl_deploy.remote.local import LocalTransport
 from tests.bench.road import Road
-from tests.remote.breakable_link import breakable_link
+from tests.remote.weak_link import weak_link
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def pushed(untrained, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def road(sshd, untrained, pushed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Road]:
     monkeypatch.chdir(tmp_path)
-    with breakable_link(sshd.port) as link:
+    with weak_link(sshd.port) as link:
         with sshd.known_hosts.open("a") as known:
             known.write(f"[{sshd.host}]:{link.port} {sshd.host_key_line}\n")
         road = Road(sshd, link, untrained.onnx)

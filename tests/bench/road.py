@@ -21,7 +21,7 @@ from groupnl_deploy.progress import Silence
 from groupnl_deploy.remote.agent import open_agent
 from groupnl_deploy.remote.client import AgentClient
 from groupnl_deploy.remote.connect import connect
-from tests.remote.breakable_link import BreakableLink
+from tests.remote.weak_link import WeakLink
 
 # An idle window loses a second and a half at either end.
 METERED = Settings(1, workload=Workload(idle_s=3.8, warmup_s=0.2, min_iterations=20, min_seconds=1.0))
@@ -53,7 +53,7 @@ class Listener(Silence):
 class Road:
     """A device of the tests' server behind a link that can be broken, with an artifact on it."""
 
-    def __init__(self, sshd, link: BreakableLink, artifact: Artifact) -> None:
+    def __init__(self, sshd, link: WeakLink, artifact: Artifact) -> None:
         self.sshd, self.link, self.artifact, self.name = sshd, link, artifact, "board"
         self.device = sshd.device(port=link.port)
         self.root = Path(self.device.root)

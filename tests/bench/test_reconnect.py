@@ -94,7 +94,7 @@ def test_silence_is_noticed_and_the_device_notices_too(road: Road, tmp_path: Pat
     """A pulled cable: the agent and its sshd know nothing of it until the host comes back."""
 
     def pull() -> None:
-        road.link.cut("silence")
+        road.link.cut("silent")
         road.link.mend()
 
     run, _ = road.bench("warmup", pull, tmp_path / "run")

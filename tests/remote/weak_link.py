@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import Literal
 
 Cut = Literal["silent", "reset"]
@@ -18,13 +19,29 @@ _PIECE = 1 << 16
 _QUEUED = 16  # pieces on the road at once: how far a sender can run ahead of a slow link
 
 
+@dataclass(frozen=True)
+class _End:
+    """One end of a connection that goes over the link."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    def reset(self) -> None:
+        with suppress(OSError):
+            self.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        self.writer.transport.abort()
+
+
 class WeakLink:
-    """A proxy before 127.0.0.1. Made by `weak_link`; `cut` and `mend` may be called from any thread."""
+    """A proxy before 127.0.0.1. Made by `weak_link`; `cut` and `mend` may be called from any thread.
+
+    What becomes of one end is told to the other, as a network does: the end of what it sends, or a reset.
+    """
 
     def __init__(self, to_port: int, delay_s: float, bytes_per_s: float | None) -> None:
         self._to, self._delay_s, self._rate = to_port, delay_s, bytes_per_s
         self._cut: Cut | None = None
-        self._ways: set[tuple[asyncio.Task[None], asyncio.StreamWriter]] = set()
+        self._carried: dict[asyncio.Task[None], tuple[_End, _End]] = {}
         self._dead: list[object] = []  # kept, or their sockets would be closed, which tells the other end
         self.port = 0
         self.bytes_there: list[int] = []
@@ -45,12 +62,12 @@ class WeakLink:
         self._cut = how
         if how is None:
             return
-        for task, writer in self._ways:
+        for task, ends in self._carried.items():
             task.cancel()
-            if how == "reset":
-                _reset(writer)
-        self._dead += self._ways
-        self._ways.clear()
+            for end in ends if how == "reset" else ():
+                end.reset()
+        self._dead += self._carried.values()
+        self._carried.clear()
 
     def end(self) -> None:
         """Nothing is carried any more."""
@@ -66,56 +83,60 @@ class WeakLink:
         server.close()
 
     async def _meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._cut == "reset":
-            _reset(writer)
-        if self._cut is not None:
-            self._dead.append((reader, writer))
+        near = _End(reader, writer)
+        if self._is_refused(near):
             return
-        there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self._to)
-        number = len(self.bytes_there)
+        far = _End(*await asyncio.open_connection("127.0.0.1", self._to))
+        if self._is_refused(near, far):  # cut meanwhile
+            return
         self.bytes_there.append(0)
-        for source, sink, counts in ((reader, there_writer, number), (there_reader, writer, None)):
-            task = asyncio.create_task(self._carry(source, sink, counts))
-            self._ways.add((task, sink))
+        # Not in this task: asyncio closes the connection of one that is cancelled.
+        task = asyncio.create_task(self._carry(near, far, len(self.bytes_there) - 1))
+        self._carried[task] = (near, far)
+        task.add_done_callback(lambda task: self._carried.pop(task, None))
 
-    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, counts: int | None) -> None:
-        road: _Road = asyncio.Queue(_QUEUED)
-        delivering = asyncio.create_task(self._deliver(road, writer, counts))
+    def _is_refused(self, *ends: _End) -> bool:
+        """Whether the link is cut: then nothing comes of this connection."""
+        if self._cut is None:
+            return False
+        for end in ends if self._cut == "reset" else ():
+            end.reset()
+        self._dead.append(ends)
+        return True
+
+    async def _carry(self, near: _End, far: _End, number: int) -> None:
+        """Both ways, each until its own end; a reset is the end of both."""
         try:
-            data = b"."
-            while data:
-                try:
-                    data = await reader.read(_PIECE)
-                except ConnectionError:
-                    data = b""
-                await road.put((time.monotonic() + self._delay_s, data))
-                if self._rate is not None:
-                    await asyncio.sleep(len(data) / self._rate)
-            await delivering
-        finally:
-            delivering.cancel()
+            async with asyncio.TaskGroup() as tasks:
+                for source, sink, counts in ((near, far, number), (far, near, None)):
+                    road = _Road(_QUEUED)
+                    tasks.create_task(self._take(source, road))
+                    tasks.create_task(self._deliver(road, sink, counts))
+        except* OSError:
+            near.reset()
+            far.reset()
+        near.writer.close()
+        far.writer.close()
 
-    async def _deliver(
-        self, road: "asyncio.Queue[tuple[float, bytes]]", writer: asyncio.StreamWriter, counts: int | None
-    ) -> None:
-        with suppress(ConnectionError):
-            while True:
-                due_s, data = await road.get()
-                await asyncio.sleep(max(0.0, due_s - time.monotonic()))
-                if not data:
-                    break
-                writer.write(data)
-                await writer.drain()
-                if counts is not None:
-                    self.bytes_there[counts] += len(data)
-        writer.close()
+    async def _take(self, source: _End, road: _Road) -> None:
+        data = b"."
+        while data:
+            data = await source.reader.read(_PIECE)
+            await road.put((time.monotonic() + self._delay_s, data))
+            if self._rate is not None:
+                await asyncio.sleep(len(data) / self._rate)
 
-
-def _reset(writer: asyncio.StreamWriter) -> None:
-    there = writer.get_extra_info("socket")
-    with suppress(OSError):
-        there.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-    writer.transport.abort()
+    async def _deliver(self, road: _Road, sink: _End, counts: int | None) -> None:
+        while True:
+            due_s, data = await road.get()
+            await asyncio.sleep(max(0.0, due_s - time.monotonic()))
+            if not data:
+                break
+            sink.writer.write(data)
+            await sink.writer.drain()
+            if counts is not None:
+                self.bytes_there[counts] += len(data)
+        sink.writer.write_eof()
 
 
 @contextmanager
