@@ -12,12 +12,13 @@ from device_agent.manifest import MANIFEST_FILE
 from device_agent.messages.bench import PhaseMark, Progress
 from device_agent.settings import Settings, Workload
 from exporters.artifact import open_artifact
+from groupnl_deploy.bench.kept import Kept, take_kept
 from groupnl_deploy.bench.meter import MeterPlan
 from groupnl_deploy.bench.metered import require_measurable
 from groupnl_deploy.bench.reconnect import WayBack, reached
 from groupnl_deploy.bench.result import BenchMessage
-from groupnl_deploy.bench.run import BenchRun, save_run
-from groupnl_deploy.bench.session import Watch, run_session
+from groupnl_deploy.bench.run import BenchRun, load_run, save_run
+from groupnl_deploy.bench.session import Subject, Watch, run_session
 from groupnl_deploy.bench.start import Start
 from groupnl_deploy.bench.unfinished import unfinished_run
 from groupnl_deploy.deploy.acceptance import accept_pending, require_accepted
@@ -27,6 +28,7 @@ from groupnl_deploy.deploy.push import deploy_artifact
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.mistaken import refusal
 from groupnl_deploy.progress import Reporter, Task
+from groupnl_deploy.remote.client import AgentClient
 from groupnl_deploy.remote.retry import DEFAULT_RETRY_S, Budget
 from groupnl_deploy.remote.waiting import DEFAULT_WAIT_S
 from groupnl_deploy.words import known_word
@@ -45,6 +47,7 @@ def bench_device(
     wait_s: float = DEFAULT_WAIT_S,
     data: str | None = None,
     retry_for_s: float = DEFAULT_RETRY_S,
+    key: str = "",
 ) -> tuple[BenchRun, Path]:
     """Benchmark a pushed artifact and keep the run folder. `artifact` is a folder, an id, or None for the newest.
 
@@ -54,6 +57,7 @@ def bench_device(
     A device that cannot be reached is tried again for up to `retry_for_s` seconds. A link that is lost while the
     benchmark runs is sought again, for as long, when that should be over.
     Where anything ends it early, what was measured until then stays beside the folder; see `unfinished_run`.
+    A campaign knows the run by `key`: what the device finished under that key, without us, is taken in its place.
     """
     known_word("backend", backend, BACKENDS)
     device, wanted = get_device(device_name), _artifact_id(artifact)
@@ -68,28 +72,45 @@ def bench_device(
             pushed = deploy_artifact(folder, device.name, reporter, wait_s=wait_s, retry_for_s=retry_for_s)
             if BACKENDS[backend].computes:
                 require_accepted(pushed.acceptance, device.name)
-        agent, subject = start.subject()
-        deployment, name = subject.deployment, subject.manifest.label
-        out = out or _default_run_folder(name, backend)
-        reporter.note(f"{device.name} runs {name} ({subject.deployment.artifact_sha256[:12]}) with {backend}")
-        with unfinished_run(out, reporter.note) as unfinished, reporter.task(f"bench {name}, {backend}") as task:
-            measured = run_session(
-                agent,
-                subject,
-                backend=backend,
-                settings=settings,
-                plan=plan,
-                unfinished=unfinished,
-                way_back=way_back,
-                watch=_phase_watch(task, settings.workload),
-                note=reporter.note,
-            )
-            run = save_run(out, measured.run, measured.trace)
-        way_back.confirm(measured.agent, run.request.bench_id)
+        locked, subject = start.subject()
+        artifact_sha256, name = subject.deployment.artifact_sha256, subject.manifest.label
+        out, agent = out or _default_run_folder(name, backend), locked
+        kept = Kept(device.name, artifact_sha256, backend, key, plan is not None, out)
+        if not (key and take_kept(locked, kept, reporter.note)):
+            reporter.note(f"{device.name} runs {name} ({artifact_sha256[:12]}) with {backend}")
+            agent = _measure(start, locked, subject, plan, out, key, way_back)
         if BACKENDS[backend].computes:
-            patience_s = None if measured.agent is agent else wait_s
-            accept_pending(measured.agent, device.name, deployment.artifact_sha256, patience_s, reporter.note)
-        return run, out
+            patience_s = None if agent is locked else wait_s
+            accept_pending(agent, device.name, artifact_sha256, patience_s, reporter.note)
+        return load_run(out)[0], out
+
+
+def _measure(
+    start: Start,
+    agent: AgentClient,
+    subject: Subject,
+    plan: MeterPlan | None,
+    out: Path,
+    key: str,
+    way_back: WayBack,
+) -> AgentClient:
+    """Carry it out and keep the run; returns the agent that is there now, another one where the link was lost."""
+    name, reporter = f"bench {subject.manifest.label}, {start.backend}", start.reporter
+    with unfinished_run(out, reporter.note, key) as unfinished, reporter.task(name) as task:
+        measured = run_session(
+            agent,
+            subject,
+            backend=start.backend,
+            settings=start.settings,
+            plan=plan,
+            unfinished=unfinished,
+            way_back=way_back,
+            watch=_phase_watch(task, start.settings.workload),
+            note=reporter.note,
+        )
+        run = save_run(out, measured.run, measured.trace)
+    way_back.confirm(measured.agent, run.request.bench_id)
+    return measured.agent
 
 
 def _require_possible(backend: str, settings: Settings, plan: MeterPlan | None, out: Path | None) -> None:

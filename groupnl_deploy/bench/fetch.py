@@ -1,10 +1,5 @@
-"""Benchmarks that ended without their host, fetched from the device's spool and made whole runs.
+"""Benchmarks that ended without their host, fetched from the device's spool."""
 
-Where the host's incomplete run lies here, its recording and its clock probes go into the run; on another host, and
-where the host was killed, the run has no power.
-"""
-
-import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -13,20 +8,16 @@ from pathlib import Path
 
 from device_agent.backend_table import BACKENDS
 from device_agent.messages.spool import AskBench, BenchState, ForgetBench, ListBenches
-from groupnl_deploy.bench.clock import from_before
-from groupnl_deploy.bench.frame import Frame, read_frame
-from groupnl_deploy.bench.incomplete import RUNS, IncompleteRun, find_incomplete, load_incomplete, run_folder
+from groupnl_deploy.bench.fetched import incomplete_of, keep_fetched
+from groupnl_deploy.bench.frame import read_frame
 from groupnl_deploy.bench.reconnect import reached
-from groupnl_deploy.bench.result import assemble, gather
-from groupnl_deploy.bench.run import BenchRun, holds_bench, load_trace, save_run
 from groupnl_deploy.deploy.acceptance import accept_pending
 from groupnl_deploy.deploy.inventory import get_device
 from groupnl_deploy.errors import DeviceFault, DeviceUnreachable, GroupNLError, UsageError
 from groupnl_deploy.progress import Reporter
-from groupnl_deploy.remote.client import AgentClient, FetchedBench, fault_error
+from groupnl_deploy.remote.client import AgentClient, fault_error
 from groupnl_deploy.remote.retry import DEFAULT_RETRY_S, Budget, retrying
 from groupnl_deploy.remote.waiting import DEFAULT_WAIT_S
-from groupnl_deploy.workspace import free_name
 
 _LEAST_WAIT_S, _MOST_WAIT_S = 0.5, 30.0  # between two questions
 
@@ -61,13 +52,9 @@ def fetch_benches(
 
 def _reclaimed(agent: AgentClient, state: BenchState, out: Path | None) -> BenchState:
     """The state as it is; of a benchmark that lies here incomplete, with its agent told that this host is gone."""
-    if state.attached and _incomplete(state.bench_id, out) is not None:
+    if state.attached and incomplete_of(state.bench_id, out) is not None:
         return replace(agent.ask(AskBench(state.bench_id, reclaim=True)), attached=False)
     return state
-
-
-def _incomplete(bench_id: str, out: Path | None) -> Path | None:
-    return find_incomplete(bench_id, [RUNS, *RUNS.glob("*/runs")] if out is None else [out.parent])
 
 
 def _chosen(there: Sequence[BenchState], wanted: Sequence[str], device: str, reporter: Reporter) -> list[BenchState]:
@@ -148,7 +135,7 @@ class _Fetching:
         if fetched.rest.fault is not None:
             agent.ask(drop)
             raise fault_error(fetched.rest.fault, self.device)
-        folder = _keep(fetched, read_frame(fetched.rest.frame, self.device), self.out)
+        folder = keep_fetched(fetched, read_frame(fetched.rest.frame, self.device), self.out)
         request = fetched.rest.request
         if request.backend in BACKENDS and BACKENDS[request.backend].computes:
             self.ran.append(request.manifest_sha256)
@@ -170,35 +157,3 @@ class _Fetching:
             time.sleep(min(max(state.left_s or 0.0, _LEAST_WAIT_S), _MOST_WAIT_S, deadline - time.monotonic()))
             state = agent.ask(AskBench(state.bench_id))
         return state
-
-
-def _keep(fetched: FetchedBench, frame: Frame, out: Path | None) -> Path:
-    """Make the run's folder, of the incomplete one where that lies here, which it then takes the place of."""
-    bench_id = fetched.rest.request.bench_id
-    kept = _incomplete(bench_id, out)
-    target = out or (RUNS / frame.name if kept is None else run_folder(kept))
-    if holds_bench(target, bench_id):  # fetched before, and the device was not told
-        return target
-    target = target if out is not None else free_name(target)
-    incomplete = None if kept is None else load_incomplete(kept)
-    trace = (
-        None if kept is None or incomplete is None or incomplete.power is None else load_trace(kept, incomplete.power)
-    )
-    try:
-        save_run(target, whole_run(fetched, frame, incomplete), trace)
-    except UsageError:
-        if not holds_bench(target, bench_id):  # else a second fetch was faster
-            raise
-    if kept is not None:
-        shutil.rmtree(kept, ignore_errors=True)
-    return target
-
-
-def whole_run(fetched: FetchedBench, frame: Frame, incomplete: IncompleteRun | None) -> BenchRun:
-    """The run of a fetched benchmark; the clock probes of its incomplete run are what times a recording."""
-    result = assemble(fetched.rest.request, gather(fetched.messages))
-    clock = None
-    if incomplete is not None and incomplete.clock_probes:
-        clock = from_before(incomplete.clock_probes, result.span("idle_after").end_ns / 1e9)
-    lost = 1 if incomplete is None else max(1, incomplete.links_lost)
-    return BenchRun(**vars(frame.run), clock=clock, result=result, power=None, links_lost=lost)

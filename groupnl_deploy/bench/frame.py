@@ -11,10 +11,14 @@ from groupnl_deploy.workspace import sha256_hex
 
 @dataclass(frozen=True)
 class Frame:
-    """The frame of a run whose folder was to be called `name`."""
+    """The frame of a run whose folder was to be called `name`.
+
+    `key` is the digest of all that a campaign's step depends on; empty where no campaign asked for the run.
+    """
 
     name: str
     run: RunFrame
+    key: str = ""
     schema_version: int = 1
 
     def __post_init__(self) -> None:
@@ -22,9 +26,9 @@ class Frame:
             raise ValueError(f"{self.name!r} is no folder's name")
 
 
-def frame_text(name: str, run: RunFrame) -> str:
+def frame_text(name: str, run: RunFrame, key: str) -> str:
     """For the device to keep."""
-    return to_json(Frame(name, run))
+    return to_json(Frame(name, run, key))
 
 
 def read_frame(text: str, device: str) -> Frame:

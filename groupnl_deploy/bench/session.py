@@ -89,7 +89,7 @@ def run_session(
         unfinished.clock_probes = agent.probe_clock(CLOCK_PROBES)
         ear = _Ear(unfinished, _watching(metering, watch, note))
         try:
-            text = frame_text(unfinished.name, frame)
+            text = frame_text(unfinished.name, frame, unfinished.key)
             for message in agent.bench(request, () if subject.pixels is None else subject.pixels, text):
                 ear.hear(message)
             probes = agent.probe_clock(CLOCK_PROBES)

@@ -18,10 +18,11 @@ class UnfinishedRun:
     """What there is of the run `name` until it is whole; the session fills it in.
 
     Its recording can grow in the file `recording`; `way_back` tells whether a part of it was left on the device.
+    `key` is what a campaign knows the run by (`frame.Frame`).
     """
 
-    def __init__(self, name: str, recording: Path) -> None:
-        self.name, self.recording = name, recording
+    def __init__(self, name: str, recording: Path, key: str) -> None:
+        self.name, self.recording, self.key = name, recording, key
         self.way_back: WayBack | None = None
         self.frame: RunFrame | None = None
         self.clock_probes: tuple[ClockProbe, ...] = ()
@@ -44,18 +45,19 @@ class UnfinishedRun:
 
 
 @contextlib.contextmanager
-def unfinished_run(out: Path, note: Callable[[str], None]) -> Iterator[UnfinishedRun]:
+def unfinished_run(out: Path, note: Callable[[str], None], key: str = "") -> Iterator[UnfinishedRun]:
     """The run `out` in the making, with a free name beside it for the recording, `<out>.power.csv`.
 
     When the block is done the run is whole, and the recording is removed: the run has it. When anything else ends the
     block, an error or Ctrl-C, what has arrived is kept in the folder `<out>.incomplete`, the recording with it. (After
-    a power cut, the recording is all there is.) `note` is told where, and the error goes on as it was.
+    a power cut, the recording is all there is.) `note` is told where, and the error goes on as it was. `key` is what a
+    campaign knows the run by.
 
     Raises `UsageError` or `DiskFull` where nothing can be written.
     """
     with disk_errors(out):
         out.parent.mkdir(parents=True, exist_ok=True)
-    run = UnfinishedRun(out.name, free_name(out.with_name(f"{out.name}.power"), ".csv"))
+    run = UnfinishedRun(out.name, free_name(out.with_name(f"{out.name}.power"), ".csv"), key)
     try:
         yield run
     except BaseException as error:
@@ -66,10 +68,8 @@ def unfinished_run(out: Path, note: Callable[[str], None]) -> Iterator[Unfinishe
 
 def _keep(run: UnfinishedRun, out: Path, error: BaseException, note: Callable[[str], None]) -> None:
     if run.frame is not None and run.way_back is not None and run.way_back.left_behind:
-        command = fetch_command(run.frame.device, out)
-        note(
-            f"{run.frame.device} finishes the benchmark by itself and keeps it for seven days; `{command}` fetches it."
-        )
+        fetches = "the same command" if run.key else f"`{fetch_command(run.frame.device, out)}`"
+        note(f"{run.frame.device} finishes the benchmark by itself and keeps it for seven days; {fetches} fetches it.")
     recording = run.recording if run.recording.exists() else None  # the recorder leaves no file without a row
     incomplete = run.incomplete(_said(error))
     if incomplete is not None:

@@ -17,6 +17,7 @@ from groupnl_deploy.deploy.devices_file import LOCAL
 from groupnl_deploy.deploy.inventory import get_device
 from groupnl_deploy.errors import VerificationFailed
 from groupnl_deploy.jobs.job import Job
+from groupnl_deploy.jobs.store import key_of
 from groupnl_deploy.progress import Reporter
 from groupnl_deploy.remote.retry import DEFAULT_RETRY_S
 from groupnl_deploy.remote.waiting import DEFAULT_WAIT_S
@@ -69,7 +70,7 @@ class BenchJob(Job):
     def make(self, reporter: Reporter) -> None:
         """Benchmark, and say now, not when hours of others are done, what is wrong with it."""
         cell = Cell(device=self.device, backend=self.backend, settings=self.settings, repeat=self.repeat)
-        bench_cell(cell, self._deployment().artifact_sha256, self.plan, self.product, reporter)
+        bench_cell(cell, self._deployment().artifact_sha256, self.plan, self.product, reporter, key=key_of(self))
         if reasons := build_report([self.product]).rows[0].problems:
             others = f" {len(reasons) - 1} more reasons stand in the report." if len(reasons) > 1 else ""
             reporter.note(f"{self.product.name} is INVALID: {reasons[0]}.{others}")
@@ -92,6 +93,7 @@ def bench_cell(
     wait_s: float = DEFAULT_WAIT_S,
     data: str | None = None,
     retry_for_s: float = DEFAULT_RETRY_S,
+    key: str = "",
 ) -> Path:
     """Benchmark a pushed artifact as the cell says; returns the run's folder. See `bench_device`."""
     if cell.device is None or cell.backend is None or cell.settings is None:
@@ -107,6 +109,7 @@ def bench_cell(
         wait_s=wait_s,
         data=data,
         retry_for_s=retry_for_s,
+        key=key,
     )
     return folder
 

@@ -2,10 +2,12 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import psutil
+import pytest
 
 from device_agent.messages.bench import PhaseMark
 from device_agent.messages.ledger import ReadLedger
@@ -17,12 +19,14 @@ from groupnl_deploy.bench.reconnect import WayBack
 from groupnl_deploy.bench.run import BenchRun, Images, load_run, save_run
 from groupnl_deploy.bench.session import Subject, run_session
 from groupnl_deploy.bench.unfinished import unfinished_run
+from groupnl_deploy.errors import DeviceUnreachable
 from groupnl_deploy.progress import Silence
 from groupnl_deploy.remote.agent import open_agent
 from groupnl_deploy.remote.client import AgentClient
 from groupnl_deploy.remote.connect import connect
 from tests.remote.weak_link import WeakLink
 
+SHORT = Settings(1, workload=Workload(images=2, idle_s=0.3, warmup_s=0.2, min_iterations=20, min_seconds=0.3))
 # An idle window loses a second and a half at either end.
 METERED = Settings(1, workload=Workload(idle_s=3.8, warmup_s=0.2, min_iterations=20, min_seconds=1.0))
 IMAGES = np.zeros((1, 3, 32, 32), dtype=np.uint8)
@@ -67,19 +71,20 @@ class Road:
         idle_s: float = 0.3,
         stop_at: str | None = None,
         backend: str = "null",
+        key: str = "",
     ) -> tuple[BenchRun, list[str]]:
         listener = Listener(phase, act, stop_at)
-        workload = Workload(images=2, idle_s=idle_s, warmup_s=0.2, min_iterations=20, min_seconds=0.3)
         try:
             run, folder = bench_device(
                 self.name,
                 backend,
                 artifact=None,
-                settings=Settings(1, workload=workload),
+                settings=Settings(1, workload=replace(SHORT.workload, idle_s=idle_s)),
                 plan=None,
                 out=out,
                 reporter=listener,
                 retry_for_s=retry_for_s,
+                key=key,
             )
         finally:
             self.said = listener.said
@@ -116,6 +121,12 @@ class Road:
     def reach(self) -> Iterator[AgentClient]:
         with connect(self.device) as transport, open_agent(transport) as agent:
             yield agent
+
+    def lose_for_good(self, out: Path, retry_for_s: float = 0.5, backend: str = "null", key: str = "") -> None:
+        """A benchmark whose link does not come back in time; then it is there again."""
+        with pytest.raises(DeviceUnreachable):
+            self.bench("steady", lambda: self.link.cut("reset"), out, retry_for_s, backend=backend, key=key)
+        self.link.mend()
 
     def break_it(self) -> None:
         """For an instant."""

@@ -24,15 +24,9 @@ from tests.bench.road import Listener, Road
 pytestmark = pytest.mark.alone
 
 
-def lost_for_good(road: Road, out: Path, retry_for_s: float = 0.5, backend: str = "null") -> None:
-    with pytest.raises(DeviceUnreachable):
-        road.bench("steady", lambda: road.link.cut("reset"), out, retry_for_s=retry_for_s, backend=backend)
-    road.link.mend()
-
-
 def test_what_the_budget_was_too_short_for_is_fetched_later_and_accepted(road: Road) -> None:
     out = Path("runs/mine")
-    lost_for_good(road, out, backend="onnxruntime")
+    road.lose_for_good(out, backend="onnxruntime")
     kept = out.with_name("mine.incomplete")
     assert load_incomplete(kept).left_behind
     assert any("groupnl bench --device board --fetch" in one and "--out" not in one for one in road.said)
@@ -55,7 +49,7 @@ def test_what_the_budget_was_too_short_for_is_fetched_later_and_accepted(road: R
 def test_another_host_has_it_without_what_the_first_one_kept(
     road: Road, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lost_for_good(road, tmp_path / "mine", retry_for_s=0)
+    road.lose_for_good(tmp_path / "mine", retry_for_s=0)
     assert any(f"--fetch --out {tmp_path}/mine" in one for one in road.said)
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
@@ -69,7 +63,7 @@ def test_another_host_has_it_without_what_the_first_one_kept(
 
 
 def test_two_fetches_at_once_make_one_run(road: Road, tmp_path: Path) -> None:
-    lost_for_good(road, tmp_path / "runs" / "mine")
+    road.lose_for_good(tmp_path / "runs" / "mine")
     with ThreadPoolExecutor() as pool:
         both = [pool.submit(fetch_benches, "board", [], out=None, reporter=Silence()) for _ in range(2)]
     found = [one.exception() or one.result() for one in both]
@@ -81,7 +75,7 @@ def test_two_fetches_at_once_make_one_run(road: Road, tmp_path: Path) -> None:
 
 def test_a_damaged_result_is_refused_and_the_others_come(road: Road, tmp_path: Path) -> None:
     for name in ("one", "two"):
-        lost_for_good(road, tmp_path / "runs" / name)
+        road.lose_for_good(tmp_path / "runs" / name)
         psutil.wait_procs(road.agents(), timeout=20)
     first = load_incomplete(tmp_path / "runs" / "one.incomplete").request.bench_id
     with (road.root / "spool" / first / "messages.jsonl").open("r+b") as stream:
