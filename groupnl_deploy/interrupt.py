@@ -1,5 +1,6 @@
 """Ctrl-C and its polite cousin end a command in order, with our exit code; and workers end with whom they work for."""
 
+import ctypes
 import dataclasses
 import multiprocessing
 import os
@@ -31,6 +32,17 @@ def terminate_as_interrupt() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, previous)
+
+
+def interrupt_thread(thread: threading.Thread) -> None:
+    """Have a thread meet Ctrl-C as the main one does: a `KeyboardInterrupt` as soon as it comes back to Python.
+
+    What waits for a device does so in a dozen places, also within paramiko; this way all of them clean up as they do in
+    the main thread, and none has to ask whether it is to end.
+    """
+    if thread.ident is not None:
+        # CPython's own way to do so: https://docs.python.org/3/c-api/init.html#c.PyThreadState_SetAsyncExc
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(KeyboardInterrupt))
 
 
 def end_with_parent() -> None:

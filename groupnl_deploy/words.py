@@ -2,6 +2,7 @@
 
 import difflib
 import os.path
+import re
 import shlex
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
@@ -71,3 +72,10 @@ def counted(number: int, thing: str, several: str | None = None) -> str:
 def command_line(*words: object) -> str:
     """A `groupnl` command that can be copied into a shell, whatever characters its paths have."""
     return shlex.join(["groupnl", *map(str, words)])
+
+
+def naming(device: str, text: str) -> str:
+    """A sentence about a device, with its name in front unless that stands in it already."""
+    # A user of that name, or a part of a path, is not it.
+    stands = re.search(rf"(?<![\w./@-]){re.escape(device)}(?![\w/@-]|\.\w)", text)
+    return text if stands else f"{device}: {text}"

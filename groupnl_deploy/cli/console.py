@@ -22,9 +22,10 @@ from rich.measure import Measurement
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 from rich.text import Text
+from rich.traceback import Traceback
 
 from device_agent.strict import to_json
-from groupnl_deploy.progress import Task
+from groupnl_deploy.progress import Reporter, Task
 
 
 def show_text(text: str) -> None:
@@ -63,18 +64,19 @@ def show_json_text(text: str) -> None:
     _write(_ODD.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 
 
-def show_table(headings: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str]]) -> None:
+def show_table(headings: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str]], wraps: bool = False) -> None:
     """A table on stdout. Each heading says whether its column is numeric; cells are plain text.
 
     One that is wider than the terminal goes on below, with the words that begin each row repeated, so that no
-    number is ever cut or broken.
+    number is ever cut or broken. `wraps`: not before its texts are wrapped as much as they can be.
     """
     out = _stdout()
+    width = _least_width if wraps else _width
     keys = next((index for index, (_, numeric) in enumerate(headings) if numeric), len(headings))
     left = list(range(keys, len(headings)))
     while True:
         part = list(range(keys))
-        while left and (len(part) == keys or _width(out, _table(headings, rows, [*part, left[0]])) <= out.width):
+        while left and (len(part) == keys or width(out, _table(headings, rows, [*part, left[0]])) <= out.width):
             part.append(left.pop(0))
         out.print(_table(headings, rows, part))
         if not left:
@@ -156,6 +158,10 @@ def _width(console: Console, table: Table) -> int:
     return Measurement.get(console, console.options.update(max_width=1000), table).maximum
 
 
+def _least_width(console: Console, table: Table) -> int:
+    return Measurement.get(console, console.options.update(max_width=1000), table).minimum
+
+
 def say(text: str) -> None:
     """A line for people, on stderr."""
     Console(stderr=True, soft_wrap=True).print(escape(harmless(text)), highlight=False)
@@ -173,9 +179,9 @@ def show_error(message: str, remedy: str) -> None:
     error.print(f"[bold]Try:[/]   {escape(harmless(remedy))}", highlight=False)
 
 
-def show_traceback() -> None:
-    """The current exception in full, on stderr."""
-    Console(stderr=True).print_exception()
+def show_traceback(error: BaseException) -> None:
+    """An exception in full, on stderr."""
+    Console(stderr=True).print(Traceback.from_exception(type(error), error, error.__traceback__))
 
 
 class TerminalReporter:
@@ -188,19 +194,58 @@ class TerminalReporter:
     @contextlib.contextmanager
     def task(self, name: str) -> Iterator[Task]:
         """A bar while the block runs."""
+        with self.side_by_side() as reporter, reporter.task(name) as task:
+            yield task
+
+    @contextlib.contextmanager
+    def side_by_side(self) -> Iterator[Reporter]:
+        """A reporter whose tasks may run at the same time, in threads of their own: a bar for each, one below another.
+
+        On a terminal, nothing else may draw bars while the block runs.
+        """
         console = Console(stderr=True)
         if not console.is_terminal:
-            say(f"{name} …")
-            yield lambda done, total, detail="": None
+            yield _Lines()
             return
         columns = _progress_columns(console.width)
         with Progress(
             *columns, console=console, transient=True, expand=True, refresh_per_second=_REDRAWS_PER_S
         ) as progress:
-            bar = progress.add_task(escape(harmless(name)), total=None, detail="")
-            yield lambda done, total, detail="": progress.update(
+            yield _Bars(progress)
+
+
+class _Lines:
+    """Where nothing moves."""
+
+    def note(self, text: str) -> None:
+        say(text)
+
+    @contextlib.contextmanager
+    def task(self, name: str) -> Iterator[Task]:
+        say(f"{name} …")
+        yield lambda done, total, detail="": None
+
+
+class _Bars:
+    """The bars of one terminal, and lines above them."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def note(self, text: str) -> None:
+        self._progress.console.print(escape(harmless(text)), highlight=False, soft_wrap=True)
+
+    @contextlib.contextmanager
+    def task(self, name: str) -> Iterator[Task]:
+        bars = self._progress
+        bar = bars.add_task(escape(harmless(name)), total=None, detail="")
+        try:
+            yield lambda done, total, detail="": bars.update(
                 bar, completed=done, total=total, detail=escape(harmless(detail))
             )
+        finally:
+            bars.refresh()  # how it ended is seen
+            bars.remove_task(bar)
 
 
 # Each redraw costs about 2.5 ms of a core, and on the device `local` that core is measured.

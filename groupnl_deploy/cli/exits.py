@@ -11,13 +11,16 @@ code   meaning
 5      parity failed: two models that must agree do not
 6      measurement invalid
 =====  ==========================================
+
+Of several failures the gravest has the word: what must not be trusted (4, 5, 6) before what is not reached or not ready
+(3), before everything else that failed (1), before a wrong word of the user's (2).
 """
 
 import errno
 import functools
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
 
@@ -32,10 +35,12 @@ from groupnl_deploy.errors import GroupNLError, Stopped, option_name
 from groupnl_deploy.interrupt import forget_interrupt, terminate_as_interrupt
 from groupnl_deploy.models.own import CodeChanged
 from groupnl_deploy.models.refusal import InvalidSpec
-from groupnl_deploy.words import sentence
+from groupnl_deploy.words import naming, sentence
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+_GRAVEST_FIRST = (4, 5, 6, 3, 1, 2)
 
 # Looked up from the most special class to the most general.
 _CODES: dict[type[Exception], int] = {
@@ -105,6 +110,19 @@ def explain(error: BaseException, when_stopped: str = _STARTS_OVER) -> Explanati
     return Explanation(f"{type(error).__name__}: {error}", _REPORT_IT, 1)
 
 
+def gravest(exit_codes: Iterable[int]) -> int:
+    """The exit code of a command that did several things; 0 where none of them failed."""
+    return min((code for code in exit_codes if code), key=_GRAVEST_FIRST.index, default=0)
+
+
+def show_failure(error: BaseException, device: str) -> None:
+    """What went wrong on one of several devices, which is named; with `--debug` the traceback, too."""
+    explanation = explain(error)
+    if debugging():
+        console.show_traceback(error)
+    console.show_error(naming(device, explanation.message), explanation.remedy)
+
+
 def guarded(command: Callable[P, R]) -> Callable[P, R]:
     """Wrap a command: its errors become two sentences and an exit code; `--debug` shows the traceback too."""
     return _guarded(command, _STARTS_OVER)
@@ -130,7 +148,7 @@ def _guarded(command: Callable[P, R], when_stopped: str) -> Callable[P, R]:
         except (Exception, KeyboardInterrupt) as error:
             explanation = explain(error, when_stopped)
             if debugging():
-                console.show_traceback()
+                console.show_traceback(error)
             console.show_error(explanation.message, explanation.remedy)
             forget_interrupt()
             raise typer.Exit(explanation.exit_code) from error

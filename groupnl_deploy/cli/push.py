@@ -1,4 +1,4 @@
-"""`groupnl push`: an artifact to a device."""
+"""`groupnl push`: an artifact to a device, or to several at once."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,17 +8,27 @@ import typer
 from device_agent.strict import to_dict
 from groupnl_deploy.cli import console
 from groupnl_deploy.cli.exits import guarded
-from groupnl_deploy.cli.options import DeviceName, Json, RetryFor, Wait
-from groupnl_deploy.deploy.inventory import get_device
+from groupnl_deploy.cli.options import Json, RetryFor, Wait
+from groupnl_deploy.deploy.named_devices import named_devices
 from groupnl_deploy.remote.retry import DEFAULT_RETRY_S
 from groupnl_deploy.remote.waiting import DEFAULT_WAIT_S
 from groupnl_deploy.words import command_line
+
+_JOBS = 4
 
 
 @guarded
 def push(
     artifact: Annotated[Path, typer.Argument(help="An artifact folder.")],
-    device: DeviceName,
+    device: Annotated[
+        list[str] | None,
+        typer.Option("--device", help="A name from `groupnl device list`; again for each further one."),
+    ] = None,
+    group: Annotated[
+        list[str] | None,
+        typer.Option("--group", help="All devices of a group; `groupnl device group` makes one."),
+    ] = None,
+    jobs: Annotated[int, typer.Option("--jobs", min=1, help="To how many devices it is pushed at a time.")] = _JOBS,
     wait: Wait = DEFAULT_WAIT_S,
     retry_for: RetryFor = DEFAULT_RETRY_S,
     checkpoint: Annotated[
@@ -28,18 +38,34 @@ def push(
 ) -> None:
     """Send an artifact and the agent to a device, where it is verified and tried before it is used.
 
-    What the manifest says is held against the files first, and against the checkpoint where it is at hand.
+    What the manifest says is held against the files first, and against the checkpoint where it is at hand. Several
+    devices are pushed to side by side; one that fails leaves the others going, and the exit code is that of the gravest
+    failure: 4, 3, 1, 2 in this order. --wait and --retry-for count for each device.
 
     Example: groupnl push net-onnx --device pi
+
+    Example: groupnl push net-onnx --device pi --device pi2 --group lab --jobs 8
     """
-    get_device(device)
+    devices = named_devices(device or (), group or ())
+    if len(devices) == 1 and not group:
+        _push_one(artifact, devices[0].name, wait, retry_for, checkpoint, json)
+        return
+    from groupnl_deploy.cli.push_many import push_many
+    from groupnl_deploy.deploy.push import checked_artifact
+
+    push_many(checked_artifact(artifact, checkpoint, console.say), devices, jobs, wait, retry_for, json)
+
+
+def _push_one(
+    artifact: Path, device: str, wait_s: float, retry_for_s: float, checkpoint: Path | None, json: bool
+) -> None:
     from groupnl_deploy.campaign.cell import Cell
     from groupnl_deploy.campaign.push_job import push_cell
     from groupnl_deploy.deploy.acceptance import require_accepted
 
     reporter = console.TerminalReporter()
     pushed = push_cell(
-        Cell(device=device), artifact, reporter, wait_s=wait, retry_for_s=retry_for, checkpoint=checkpoint
+        Cell(device=device), artifact, reporter, wait_s=wait_s, retry_for_s=retry_for_s, checkpoint=checkpoint
     )
     if json:
         console.show_json({"schema_version": 1, **to_dict(pushed)})

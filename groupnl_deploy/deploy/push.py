@@ -34,7 +34,7 @@ from groupnl_deploy.remote.transport import Transport
 from groupnl_deploy.remote.waiting import DEFAULT_WAIT_S, ORPHAN_S, await_lock, lock_request
 
 Sent = Callable[[int, int], None]
-"""Told bytes sent and bytes in all."""
+"""Told how many bytes of the files are there, first of all those of an earlier push, and how many there are in all."""
 
 
 def deploy_artifact(
@@ -67,33 +67,68 @@ def checked_artifact(folder: Path, checkpoint: Path | None, say: Say) -> Artifac
 
 
 @dataclass
-class _Across:
-    """How far a push has come in all of its tries."""
+class Sending:
+    """How far a push has come, in all of its tries.
 
-    most_bytes: int = 0
+    Args:
+        tries: that were begun.
+        is_connected: whether there is a connection just now, and so something at its far end.
+        most_bytes: of the artifact's files that were there at once.
+        sent_bytes: of them that were sent, also in vain.
+        was_there: whether the artifact was there before the first try, and whole.
+    """
+
     tries: int = 0
+    is_connected: bool = False
+    most_bytes: int = 0
+    sent_bytes: int = 0
+    was_there: bool = True
+    _before_bytes: int | None = None
+
+    @contextmanager
+    def trying(self) -> Iterator[None]:
+        """One try."""
+        self.tries += 1
+        self._before_bytes = None
+        try:
+            yield
+        finally:
+            self.is_connected = False
+
+    def sent(self, done_bytes: int) -> None:
+        """So many bytes are there; the first ones of a try were there before it."""
+        before_bytes = done_bytes if self._before_bytes is None else self._before_bytes
+        self.sent_bytes += done_bytes - before_bytes
+        self.most_bytes, self._before_bytes = max(self.most_bytes, done_bytes), done_bytes
+        self.was_there = False
 
 
 def deploy_checked(
-    artifact: Artifact, device: Device, reporter: Reporter, *, wait_s: float, retry_for_s: float
+    artifact: Artifact,
+    device: Device,
+    reporter: Reporter,
+    *,
+    wait_s: float,
+    retry_for_s: float,
+    sending: Sending | None = None,
 ) -> Pushed:
     """Send an artifact that was verified here to a device, have it verified and tried there.
 
     Where the device cannot be reached, or the link is lost, that is tried again, for up to `retry_for_s` seconds in
-    which not a byte more comes across; what is there already is not sent again.
+    which not a byte more comes across; what is there already is not sent again. `sending` says how far it has come.
     """
-    across, told = _Across(), Unrepeated(reporter)
+    across, told = sending or Sending(), Unrepeated(reporter)
 
     with reporter.task(f"push {artifact.manifest.label} to {device.name}") as task:
 
         def sent(done_bytes: int, total_bytes: int) -> None:
-            across.most_bytes = max(across.most_bytes, done_bytes)
+            across.sent(done_bytes)
             task(done_bytes, total_bytes, "bytes" if done_bytes < total_bytes else "tried there")
 
         def push() -> Pushed:
-            across.tries += 1
-            patience_s = wait_s if across.tries == 1 else max(wait_s, ORPHAN_S)
-            with connect(device, told.note) as transport:
+            with across.trying(), connect(device, told.note) as transport:
+                across.is_connected = True
+                patience_s = wait_s if across.tries == 1 else max(wait_s, ORPHAN_S)
                 return push_and_accept(transport, artifact, sent, wait_s=patience_s, reporter=told)
 
         return retrying(push, Budget(retry_for_s), reporter.note, lambda: across.most_bytes)
@@ -137,7 +172,7 @@ def _pushed(
     """The agent that has it now, and still holds the device's lock."""
     native, backends = artifact.manifest.native, (backend_for(artifact.manifest.format),)
     lock = lock_request(f"a push of {artifact.manifest.label}", wait_s)
-    opening = OpenPush(artifact.sha256, _announced(artifact))
+    opening = OpenPush(artifact.sha256, announced(artifact))
     with ExitStack() as running:
         first = (AskReadiness(backends), *(() if native else (lock, opening)))
         agent = running.enter_context(open_agent(transport, first))
@@ -157,7 +192,8 @@ def _pushed(
         yield agent, agent.answer_to(commit)
 
 
-def _announced(artifact: Artifact) -> tuple[PushFile, ...]:
+def announced(artifact: Artifact) -> tuple[PushFile, ...]:
+    """The files that a push of it announces, the manifest among them."""
     manifest = artifact.directory / MANIFEST_FILE
     files = (*artifact.manifest.files, FileDigest(MANIFEST_FILE, artifact.sha256, manifest.stat().st_size))
     return tuple(PushFile(file.name, file.sha256, file.bytes) for file in files)
@@ -166,17 +202,19 @@ def _announced(artifact: Artifact) -> tuple[PushFile, ...]:
 def _send_files(agent: AgentClient, artifact: Artifact, opened: PushOpened, sent: Sent) -> list[SendFile]:
     """Send what the device lacks of each file; the requests whose answers are to come."""
     requests, held = [], {file.name: file.marks for file in opened.held}
-    total_bytes, done_bytes = sum(path.stat().st_size for path in artifact.files), 0
-    for path in artifact.files:
-        size_bytes, offset_bytes = path.stat().st_size, held_bytes(path, held.get(path.name, ()))
+    begun = {path: held_bytes(path, held.get(path.name, ())) for path in artifact.files}
+    total_bytes, done_bytes = sum(path.stat().st_size for path in begun), sum(begun.values())
+    sent(done_bytes, total_bytes)
+    for path, offset_bytes in begun.items():
+        size_bytes = path.stat().st_size
 
-        def tell(across_bytes: int, before_bytes: int = done_bytes) -> None:
+        def tell(across_bytes: int, before_bytes: int = done_bytes - offset_bytes) -> None:
             sent(before_bytes + across_bytes, total_bytes)
 
         if offset_bytes < size_bytes or not size_bytes:
             requests.append(SendFile(path.name, offset_bytes))
             agent.send(requests[-1])
             agent.send_bytes(pieces(path, offset_bytes, tell))
-        done_bytes += size_bytes
-        sent(done_bytes, total_bytes)
+        done_bytes += size_bytes - offset_bytes
+    sent(done_bytes, total_bytes)
     return requests

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import IO, Self
 
 from groupnl_deploy.errors import DeviceUnavailable, DeviceUnreachable
+from groupnl_deploy.remote.deadline import Deadline
 from groupnl_deploy.remote.transport import (
     SILENCE_S,
     STDERR_TAIL_BYTES,
@@ -25,6 +26,7 @@ from groupnl_deploy.remote.transport import (
 
 _CHUNK_BYTES = 1 << 20
 _REAP_TIMEOUT_S = 5.0
+_POLL_S = 0.5  # a wait in a thread that is to be interrupted comes back to Python no sooner
 
 
 class LocalProcess:
@@ -63,11 +65,14 @@ class LocalProcess:
 
     def read_line(self, timeout_s: float) -> bytes | None:
         """The next line, or None when the child has closed its output."""
+        end = Deadline.after(timeout_s)
         with self._news:
             while (line := self._lines.next_line()) is None:
                 if self._ended or self._stopped:
                     return None
-                if not self._news.wait(timeout_s):
+                if self._news.wait(min(_POLL_S, end.left_s)):
+                    end = Deadline.after(timeout_s)
+                elif end.expired:
                     raise self._silent(f"sent nothing for {timeout_s:g} s")
             return line
 

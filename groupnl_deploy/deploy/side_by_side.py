@@ -1,0 +1,110 @@
+"""Work on several devices at once: what fails on one leaves the others going, and Ctrl-C ends all of it in order."""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from groupnl_deploy.interrupt import interrupt_thread
+from groupnl_deploy.remote.deadline import Deadline
+
+_STOP_S = 15.0  # longer than it takes to notice a dead link, and to kill what does not leave by itself
+_LOOK_EVERY_S = 0.1
+
+T_co = TypeVar("T_co", covariant=True)
+T = TypeVar("T")
+
+
+class Step(Protocol[T_co]):
+    """The work on one device."""
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether something runs on the device for it just now, which has to be ended."""
+
+    def __call__(self) -> T_co:
+        """Do it. Whatever may fail on a device, Ctrl-C among it, is part of what is returned."""
+
+
+@dataclass(frozen=True)
+class Done(Generic[T]):
+    """What each step returned, in their order; None for one that was not begun, or is given up.
+
+    `stopped`: by Ctrl-C.
+    """
+
+    results: tuple[T | None, ...]
+    stopped: bool
+
+
+def side_by_side(steps: Sequence[Step[T]], jobs: int, told: Callable[[T], None]) -> Done[T]:
+    """Take every step, up to `jobs` of them at a time; `told` hears of each result as it is there.
+
+    At Ctrl-C each step that is at work meets a `KeyboardInterrupt`, and is waited for while it is connected: who still
+    seeks a device has nothing there. A second Ctrl-C is raised at once. Raises what `told` raises.
+    """
+    team = _Team(steps, told)
+    names = [f"side by side {number}" for number in range(min(jobs, len(steps)))]
+    workers = [threading.Thread(target=team.work, name=name, daemon=True) for name in names]
+    try:
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+    except KeyboardInterrupt:
+        team.stop(workers)
+        return Done(tuple(team.results), stopped=True)
+    if team.failed is not None:
+        raise team.failed
+    return Done(tuple(team.results), stopped=False)
+
+
+class _Team(Generic[T]):
+    """The steps that are left, who is at which, and the results. Behind the gate nobody is interrupted any more."""
+
+    def __init__(self, steps: Sequence[Step[T]], told: Callable[[T], None]) -> None:
+        self._steps, self._told = steps, told
+        self._left, self._at = deque(range(len(steps))), dict[threading.Thread, Step[T]]()
+        self._gate = threading.Lock()
+        self.results: list[T | None] = [None] * len(steps)
+        self.failed: BaseException | None = None
+
+    def work(self) -> None:
+        """Of one worker: step after step."""
+        with suppress(KeyboardInterrupt):
+            while (index := self._next()) is not None:
+                self.results[index] = result = self._steps[index]()
+                self._tell(result)
+
+    def stop(self, workers: Sequence[threading.Thread]) -> None:
+        """Begin no other step, end those at work, and wait for what they have to undo."""
+        with self._gate:
+            self._left.clear()
+            at_work = dict(self._at)
+            for worker in at_work:
+                interrupt_thread(worker)
+        end = Deadline.after(_STOP_S)
+        for worker, step in at_work.items():
+            while worker.is_alive() and step.is_connected and not end.expired:
+                worker.join(_LOOK_EVERY_S)
+        for worker in workers:
+            worker.join(_LOOK_EVERY_S)
+
+    def _next(self) -> int | None:
+        me = threading.current_thread()
+        with self._gate:
+            self._at.pop(me, None)
+            if not self._left:
+                return None
+            index = self._left.popleft()
+            self._at[me] = self._steps[index]
+            return index
+
+    def _tell(self, result: T) -> None:
+        try:
+            self._told(result)
+        except Exception as error:
+            self.failed = error
+            self._left.clear()

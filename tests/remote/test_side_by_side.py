@@ -1,0 +1,148 @@
+"""Work on several devices at once, by itself: how many at a time, what Ctrl-C does, what names and codes mean."""
+
+import signal
+import threading
+import time
+from dataclasses import dataclass, field
+
+import pytest
+
+from groupnl_deploy.cli.exits import gravest
+from groupnl_deploy.deploy.devices_file import Inventory, change_inventory
+from groupnl_deploy.deploy.inventory import add_device, add_to_group
+from groupnl_deploy.deploy.named_devices import named_devices
+from groupnl_deploy.deploy.side_by_side import side_by_side
+from groupnl_deploy.errors import UsageError
+from groupnl_deploy.remote.device import Device
+from groupnl_deploy.words import naming
+
+
+@dataclass
+class Counted:
+    """A step that sees how many others are at work."""
+
+    at_work: list[int]
+    most: list[int]
+    is_connected: bool = False
+
+    def __call__(self) -> int:
+        self.at_work.append(1)
+        self.most.append(len(self.at_work))
+        time.sleep(0.01)
+        self.at_work.pop()
+        return len(self.most)
+
+
+@pytest.mark.parametrize(("jobs", "most"), [(1, 1), (3, 3), (99, 6)])
+def test_so_many_at_a_time_and_the_results_in_order(jobs: int, most: int) -> None:
+    steps, told = [Counted([], []) for _ in range(6)], list[int]()
+    shared = Counted([], [])
+    for step in steps:
+        step.at_work, step.most = shared.at_work, shared.most
+    done = side_by_side(steps, jobs, told.append)
+    assert not done.stopped and len(done.results) == 6 and sorted(told) == sorted(filter(None, done.results))
+    assert max(shared.most) <= most and (jobs > 1 or max(shared.most) == 1)
+
+
+@dataclass
+class Endless:
+    """A step that waits until Ctrl-C ends it, and then has something to undo; one that seeks its device has not."""
+
+    is_connected: bool
+    begun: threading.Event = field(default_factory=threading.Event)
+    undone: bool = False
+
+    def __call__(self) -> str:
+        try:
+            self.begun.set()
+            while True:
+                time.sleep(0.01 if self.is_connected else 3600)
+        except KeyboardInterrupt:
+            time.sleep(0.2)
+            self.undone, self.is_connected = True, False
+            return "stopped"
+
+
+def test_ctrl_c_is_met_by_all_that_is_at_work_and_nothing_else_begins() -> None:
+    at_work, seeking, later = [Endless(True), Endless(True)], Endless(False), Endless(True)
+
+    def interrupt() -> None:
+        for step in (*at_work, seeking):
+            step.begun.wait(10)
+        signal.raise_signal(signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+    done = side_by_side([*at_work, seeking, later], 3, lambda result: None)
+    assert done.stopped and done.results == ("stopped", "stopped", None, None)
+    assert all(step.undone for step in at_work) and not later.begun.is_set()
+    assert {thread.name for thread in threading.enumerate() if thread.name.startswith("side by side")} <= {
+        "side by side 2"  # it sleeps for an hour, and ends with the process
+    }
+
+
+def test_what_is_told_and_fails_is_raised_when_the_others_have_ended() -> None:
+    def tell(result: int) -> None:
+        raise BrokenPipeError
+
+    shared = Counted([], [])
+    with pytest.raises(BrokenPipeError):
+        side_by_side([shared] * 5, 2, tell)
+    assert not shared.at_work and len(shared.most) < 5
+
+
+@pytest.mark.parametrize(
+    ("codes", "word"), [((), 0), ((0, 0), 0), ((1, 3, 0), 3), ((3, 4, 1, 2), 4), ((2, 1), 1), ((2, 0), 2), ((6, 3), 6)]
+)
+def test_the_gravest_has_the_word(codes: tuple[int, ...], word: int) -> None:
+    assert gravest(codes) == word
+
+
+@pytest.fixture
+def known() -> None:
+    for name in ("pi", "pi2", "pi3"):
+        add_device(Device(name, "auto", host=name))
+    add_to_group("lab", ["pi2", "local"])
+    add_to_group("all", ["pi", "pi2", "pi3"])
+
+
+def test_each_device_once_in_the_order_of_its_first_name(known: None) -> None:
+    found = named_devices(["pi3", "pi3"], ["lab", "all"])
+    assert [device.name for device in found] == ["pi3", "pi2", "local", "pi"]
+
+
+@pytest.mark.parametrize(
+    ("names", "groups", "words"),
+    [
+        ([], [], ["No device was named", "--group NAME"]),
+        (["pi4"], [], ["no device “pi4”", "known ones are local, pi, pi2, pi3", "device add pi4"]),
+        ([], ["lap"], ["no group “lap”", "“lab”"]),
+        (["pi", "x", "y"], ["lap"], ["no device “x” and no “y”", "no group “lap” (did you mean “lab”?)"]),
+        (["pi"], ["none"], ["group “none” has no device", "groupnl device group none"]),
+    ],
+)
+def test_a_wrong_name_is_refused_with_the_known_ones(
+    known: None, names: list[str], groups: list[str], words: list[str]
+) -> None:
+    def add_empty(inventory: Inventory) -> Inventory:
+        return Inventory(inventory.devices, inventory.facts, {**inventory.groups, "none": ()})
+
+    change_inventory(add_empty)
+    with pytest.raises(UsageError) as caught:
+        named_devices(names, groups)
+    assert all(word in f"{caught.value.message} {caught.value.remedy}" for word in words), caught.value
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("pi: the disk is full.", True),
+        ("pi@10.0.0.1, port 22 (pi) refused us.", True),
+        ("The connection to pi broke.", True),
+        ("The agent on “pi” ended.", True),
+        ("pi@10.0.0.1 refused us.", False),
+        ("/home/pi/key does not exist.", False),
+        ("pi3 is busy; pi-2 and pi.local are not.", False),
+    ],
+)
+def test_a_device_is_named_once(text: str, named: bool) -> None:
+    assert naming("pi", text) == (text if named else f"pi: {text}")
