@@ -55,7 +55,7 @@ class CurrentWatch:
             if verdicts.accepted(self._root, name) is None:
                 return False
             self._sound.add(target)
-        return (self._root / "accepted" / f"{name}.json").is_file() and (link / "manifest.json").is_file()
+        return os.path.isfile(f"{self._root}/accepted/{name}.json") and os.path.isfile(f"{link}/manifest.json")  # noqa: PTH113
 
 
 @contextmanager

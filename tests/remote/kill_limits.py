@@ -9,7 +9,7 @@ from pathlib import Path
 
 _DISK_BYTES = 120_000_000
 _MEMORY = Path("/sys/fs/cgroup/memory")
-_LEAST_BYTES, _MOST_BYTES = 20_000_000, 140_000_000  # an agent has 25 MB, one with a trial of ONNX Runtime 100 MB
+_LEAST_BYTES, _MOST_BYTES = 10_000_000, 140_000_000  # an agent has 25 MB, one with a trial of ONNX Runtime 100 MB
 
 
 Limit = Callable[[random.Random], Callable[[], None]]
@@ -31,11 +31,11 @@ def small_disk(folder: Path) -> Iterator[Limit]:
 
     def fill(_: random.Random) -> Callable[[], None]:
         filler = folder / "filler"
-        with filler.open("wb") as stream, suppress(OSError):
+        with suppress(OSError), filler.open("wb") as stream:
             while True:  # until there is no room for a page
                 stream.write(bytes(1 << 16))
                 stream.flush()
-        return filler.unlink
+        return lambda: filler.unlink(missing_ok=True)
 
     try:
         yield fill
@@ -55,8 +55,8 @@ def little_memory(pid: int) -> Iterator[Limit]:
         raise CannotLimit(f"no control group of memory can be made here ({error.strerror})") from error
 
     def begin(chance: random.Random) -> Callable[[], None]:
-        with suppress(OSError):  # it has more than that already: then this time there is no limit
-            limit.write_text(str(chance.randint(_LEAST_BYTES, _MOST_BYTES)))
+        used_bytes = int((group / "memory.usage_in_bytes").read_text())  # files on a disk in memory are part of it
+        limit.write_text(str(used_bytes + chance.randint(_LEAST_BYTES, _MOST_BYTES)))
 
         def lift() -> None:
             limit.write_text("-1")

@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -51,6 +52,8 @@ _DELAY_S = 0.01
 _SPARE_BYTES = 100_000  # what a session says beside an artifact's bytes: keys, requests, SSH's own
 _ENDS_WITHIN_S = 150.0
 _SEEN_WITHIN_S = 15.0
+_LEAVES_WITHIN_S = 5.0  # agents of one cut link take their host for gone one behind the other
+_MOST_ARTIFACTS = 8  # as many again come in one moment; the small disk of kill_limits.py holds 24
 _COMMITTED = 0.4
 """How many of the moments lie in the last third of a push: commit, acceptance and switch are in it."""
 
@@ -136,6 +139,8 @@ class Played:
         found: of each artifact: "nothing", "part", "whole" without a verdict, "refused", "accepted".
         missing_bytes: of the artifacts, after the kill.
         sent_bytes: by the second pushes, all that SSH adds included.
+        ended_s: until every push had ended.
+        again_s: what the second ones took.
     """
 
     moment: Moment
@@ -143,24 +148,30 @@ class Played:
     found: tuple[str, ...]
     missing_bytes: int
     sent_bytes: int
+    ended_s: float
+    again_s: float
 
     def __str__(self) -> str:
         return (
             f"{self.moment.seed} {self.moment.victim}, {self.moment.after_s:.2f} s"
             f"{' behind a commit' if self.moment.committed else ''}: {', '.join(self.ends)}; found "
-            f"{', '.join(self.found)}; {self.missing_bytes:,} bytes missing, {self.sent_bytes:,} sent"
+            f"{', '.join(self.found)}; {self.missing_bytes:,} bytes missing, {self.sent_bytes:,} sent; "
+            f"{self.ended_s:.1f} s + {self.again_s:.1f} s"
         )
 
 
 def play(board: Board, source: Artifact, folder: Path, moment: Moment) -> Played:
     """Push as planned, kill, look; push again, and look again. Raises `AssertionError` for what must not be."""
     artifacts = [relabelled(source, folder, f"net-{moment.seed}-{number}") for number in sorted(set(moment.artifacts))]
+    make_room(board)
+    begun_s = time.monotonic()
     lift = [board.limits["memory"](random.Random(moment.seed))] if moment.victim == "memory" else []
     pushes = _start_all(board, [artifacts[number] for number in moment.artifacts], moment.starts_s)
     lift += _strike(board, moment, [push for push, _ in pushes], [artifact.sha256 for artifact in artifacts])
     ends = tuple(_end(push, answer) for push, answer in pushes)
     for one in (*lift, board.link.mend):
         one()
+    ended_s = time.monotonic()
     board.watch.require_sound(moment)
     found = tuple(_found(board.root, artifact) for artifact in artifacts)
     missing = sent = 0
@@ -172,11 +183,12 @@ def play(board: Board, source: Artifact, folder: Path, moment: Moment) -> Played
         assert across <= lacking * 1.01 + _SPARE_BYTES, (moment, artifact.manifest.label, lacking, across)
         missing, sent = missing + lacking, sent + across
         board.watch.require(artifact.sha256, moment)
+    _await(lambda: not left_over(board.root), _LEAVES_WITHIN_S)
     assert not left_over(board.root), (moment, left_over(board.root))
     listed = {item.artifact_sha256 for item in ledger.read(board.root, locked=True).deployments}
     assert {artifact.sha256 for artifact in artifacts} <= listed, moment
     shutil.rmtree(folder)
-    return Played(moment, ends, found, missing, sent)
+    return Played(moment, ends, found, missing, sent, ended_s - begun_s, time.monotonic() - ended_s)
 
 
 def longest_s(board: Board, source: Artifact, folder: Path) -> float:
@@ -189,7 +201,9 @@ def longest_s(board: Board, source: Artifact, folder: Path) -> float:
 
 
 def make_room(board: Board) -> None:
-    """Remove what is neither current nor previous, as `groupnl device prune --keep 0` does."""
+    """Where many artifacts lie there, remove those that are neither current nor previous, as `device prune` does."""
+    if len(list(board.root.glob("artifacts/*"))) <= _MOST_ARTIFACTS:
+        return
     process = _context.Process(target=_prune, args=(board.device, board.environment))
     process.start()
     process.join(_ENDS_WITHIN_S)
@@ -222,7 +236,7 @@ def missing_bytes(root: Path, artifact: Artifact) -> int:
 def left_over(root: Path) -> list[str]:
     """What no push needs any more: parts, half-removed folders, and agents that run."""
     parts = [str(path.relative_to(root)) for path in (*root.glob("incoming/*"), *root.rglob("*.part"))]
-    return parts + [f"agent {agent.pid}" for agent in _agents(root)]
+    return parts + [f"agent {pid}" for pid, _ in _agents(root)]
 
 
 def _found(root: Path, artifact: Artifact) -> str:
@@ -295,10 +309,12 @@ def _strike(
 ) -> list[Callable[[], None]]:
     """Do it at its time; what has to be undone when the pushes have ended."""
     chance = random.Random(moment.seed)
-    if moment.victim == "trial":
-        _await(lambda: bool(_victims(board, "trial")), pushes)
-    elif moment.committed:
-        _await(lambda: any((board.root / "artifacts" / name).is_dir() for name in names), pushes)
+    if moment.victim == "trial" or moment.committed:
+        folders = [board.root / "artifacts" / name for name in names]
+        seen = (
+            (lambda: _victims(board, "trial")) if moment.victim == "trial" else (lambda: any(map(Path.is_dir, folders)))
+        )
+        _await(lambda: seen() or not any(push.is_alive() for push in pushes), _SEEN_WITHIN_S)
     time.sleep(moment.after_s)
     if moment.victim == "host":
         chance.choice(pushes).kill()
@@ -307,33 +323,30 @@ def _strike(
     elif moment.victim == "disk":
         return [board.limits["disk"](chance)]
     elif moment.victim in ("agent", "trial", "sshd"):
-        for process in _victims(board, moment.victim):
-            with suppress(psutil.Error):
-                process.kill()
+        for pid in _victims(board, moment.victim):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
     return []
 
 
-def _victims(board: Board, victim: str) -> list[psutil.Process]:
+def _victims(board: Board, victim: str) -> list[int]:
     if victim == "sshd":
-        return psutil.Process(board.sshd_pid).children()
-    return [process for process in _agents(board.root) if ("trial" in _words(process)) == (victim == "trial")]
+        return [session.pid for session in psutil.Process(board.sshd_pid).children()]
+    return [pid for pid, words in _agents(board.root) if ("trial" in words) == (victim == "trial")]
 
 
-def _await(seen: Callable[[], bool], pushes: Sequence[BaseProcess]) -> None:
-    """Until it is seen, or no push can show it any more."""
-    deadline = time.monotonic() + _SEEN_WITHIN_S
-    while time.monotonic() < deadline and any(push.is_alive() for push in pushes) and not seen():
+def _await(seen: Callable[[], object], within_s: float) -> None:
+    """Until it is seen, or for so long."""
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline and not seen():
         time.sleep(0.02)
 
 
-def _agents(root: Path) -> list[psutil.Process]:
-    """Every process that runs a bundle of this device's, trials among them."""
-    return [
-        process for process in psutil.process_iter() if any(str(root / "agents") in word for word in _words(process))
-    ]
-
-
-def _words(process: psutil.Process) -> list[str]:
-    with suppress(psutil.Error):
-        return process.cmdline()
-    return []
+def _agents(root: Path) -> list[tuple[int, list[str]]]:
+    """Every process that runs a bundle of this device's, trials among them, and its command line."""
+    place, found = os.fsencode(root / "agents"), []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it has ended
+            if place in (command := path.read_bytes()):
+                found.append((int(path.parent.name), os.fsdecode(command).split("\0")))
+    return found

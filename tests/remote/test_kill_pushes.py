@@ -8,7 +8,7 @@ import pytest
 
 from exporters.artifact import Artifact
 from tests.remote.kill_pushes import BYTES_PER_S, artifact_to_kill
-from tests.remote.kill_rig import VICTIMS, Board, Moment, board, longest_s, make_room, play
+from tests.remote.kill_rig import VICTIMS, Board, Moment, board, longest_s, play
 
 pytestmark = [pytest.mark.alone, pytest.mark.sshd]
 
@@ -49,5 +49,3 @@ def test_pushes_that_are_killed_at_a_hundred_moments(
 ) -> None:
     for seed in range(1000, 1100):
         play(there, source, tmp_path / "artifacts", Moment.of(seed, longest, VICTIMS))
-        if seed % 10 == 9:
-            make_room(there)
