@@ -1,5 +1,6 @@
 """Fixtures for every test: settings of its own, a small net, and a real OpenSSH server on a loopback port."""
 
+import functools
 import os
 import pwd
 import shutil
@@ -18,6 +19,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import hypothesis
 import pytest
+import typer.main
 from filelock import FileLock
 
 from exporters.artifact import Artifact, open_artifact
@@ -31,6 +33,9 @@ from tests.rigs.openssh_server import find_sshd, isolate_client, start_sshd
 
 # A shell starts its background jobs with Ctrl-C ignored, and so would they start ours; this suite may be one.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Typer's runner would build the whole command line anew for each command, which takes longer than most of them.
+typer.main.get_command = functools.cache(typer.main.get_command)
 
 # No test asserts how long it took: another busy process would fail it. Each run draws other examples, so many runs see
 # what few of one run miss; `make test-all` asks for more.
