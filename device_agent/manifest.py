@@ -45,6 +45,11 @@ class FileDigest:
         with path.open("rb") as stream:
             return FileDigest(path.name, hashlib.file_digest(stream, "sha256").hexdigest(), path.stat().st_size)
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether its name is one in a folder: no path, and nothing that plays with a terminal."""
+        return self.name not in ("", ".", "..") and self.name.isprintable() and "/" not in self.name
+
     def is_there(self, directory: Path) -> bool:
         """Whether `directory` has a file of this name and size."""
         path = directory / self.name
@@ -53,7 +58,7 @@ class FileDigest:
     def damage(self, directory: Path) -> str | None:
         """What is wrong with the file of this name in `directory`, as a sentence; None when it is whole."""
         path = directory / self.name
-        if Path(self.name).name != self.name:
+        if not self.is_plain:
             return f"{self.name!r} is not a plain file name."
         if not path.is_file():
             return f"{path} is missing."

@@ -56,13 +56,22 @@ class GraphFacts:
 
 
 def read_graph_facts(path: Path) -> GraphFacts:
-    """Read an ONNX file, and no file of weights beside it. Raises `ArtifactDamaged` for bytes that are none."""
+    """Read an artifact's ONNX file. Raises `ArtifactDamaged` for bytes that are none, and for weights elsewhere."""
     import onnx  # here, for those who push no graph
 
+    from exporters.own_onnx.external import locations
+
     try:
-        return graph_facts(onnx.load(path, load_external_data=False))
+        model = onnx.load(path, load_external_data=False)
+        facts = graph_facts(model)
     except Exception as error:  # protobuf has a family of its own
         raise ArtifactDamaged(f"{path} is no ONNX file.", "Export again.") from error
+    if elsewhere := locations(model):
+        raise ArtifactDamaged(
+            f"{path} has weights in another file, “{elsewhere[0]}”: no digest of the artifact covers what is there.",
+            "Export again: `groupnl export FILE.onnx` takes the weights that lie beside a file into the artifact.",
+        )
+    return facts
 
 
 def graph_facts(model: "onnx.ModelProto") -> GraphFacts:

@@ -17,7 +17,7 @@ class PushFile(FileDigest):
     """A file of an artifact that is announced: a plain name, its SHA-256, its size."""
 
     def __post_init__(self) -> None:
-        if self.name in ("", ".", "..") or not self.name.isprintable() or "/" in self.name:
+        if not self.is_plain:
             raise ValueError(f"{self.name!r} is not a plain file name")
         if self.bytes < 0:
             raise ValueError(f"{self.name!r} cannot have {self.bytes} bytes")

@@ -42,6 +42,12 @@ def read_external(model: onnx.ModelProto, folder: Path, already: int) -> None:
         tensor.ClearField("external_data")
 
 
+def locations(model: onnx.ModelProto) -> tuple[str, ...]:
+    """Where a model says that its weights lie, other than in its own file; printable, and each once."""
+    said = (_said(tensor).get("location", "") for tensor in _outside(model))
+    return tuple(dict.fromkeys(ascii(word)[1:-1] for word in said))
+
+
 def external_files(model: onnx.ModelProto, folder: Path) -> list[Path]:
     """The files that a model as it was written has weights in, sorted by name. Raises as `read_external`."""
     found = {_said(tensor).get("location", ""): tensor.name for tensor in _outside(model)}

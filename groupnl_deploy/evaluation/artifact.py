@@ -15,6 +15,7 @@ from device_agent.manifest import ArtifactManifest
 from device_agent.strict import StrictError, from_dict
 from exporters.artifact import Artifact, open_artifact
 from exporters.errors import ArtifactDamaged
+from exporters.graph_facts import read_graph_facts
 from groupnl_deploy.artifact_source import checkpoint_at_hand
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.evaluation.checkpoint import answering
@@ -99,6 +100,7 @@ def _by_onnxruntime(artifact: Artifact, statistics: Statistics, reporter: Report
     options, path, native = onnxruntime.SessionOptions(), artifact.path("model"), artifact.manifest.native
     if native is not None:
         path = artifact.directory / register_here(options, native, reporter)
+    read_graph_facts(path)  # the runtime would read weights wherever the file says that they lie
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     return partial(_answering, session, artifact.manifest, statistics)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from device_agent.messages.greeting import Hello
 from device_agent.wire import WIRE_VERSION, Request, encode
-from groupnl_deploy.errors import DeviceFault, DeviceUnreachable, GroupNLError, VerificationFailed
+from groupnl_deploy.errors import DeviceUnreachable, GroupNLError, VerificationFailed
 from groupnl_deploy.remote import boot
 from groupnl_deploy.remote.bundle import AgentBundle, build_bundle
 from groupnl_deploy.remote.client import START_S, AgentClient
@@ -77,9 +77,9 @@ def _ended(client: AgentClient, transport: Transport) -> GroupNLError:
 
 def _check_identity(hello: Hello, sha256: str, device_name: str) -> None:
     if hello.wire_version != WIRE_VERSION:
-        raise DeviceFault(
+        raise DeviceUnreachable(
             f"The agent on {device_name} speaks wire version {hello.wire_version}, this host {WIRE_VERSION}.",
-            "Push again, so that both sides are of one version.",
+            "Run the command again: it sends the agent of this installation, which was updated meanwhile.",
         )
     if hello.agent_sha256 != sha256:
         raise VerificationFailed(f"The agent that runs on {device_name} is not the one that was pushed.", "Push again.")

@@ -149,7 +149,7 @@ def _too_old(device: str, python: str, version: str) -> DeviceUnreachable:
     oldest = ".".join(map(str, OLDEST_PYTHON))
     return DeviceUnreachable(
         f"{python} on {device} is Python {version}; the agent needs {oldest} or newer.",
-        f"Install a newer Python there. {naming_python(device)}",
+        f"Raspberry Pi OS 12 and Debian 12 bring Python 3.11; else install one there. {naming_python(device)}",
     )
 
 

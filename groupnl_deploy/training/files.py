@@ -25,7 +25,7 @@ def read_whole(path: Path, remedy: str) -> bytes:
 
 def read_verified(directory: Path, file: FileDigest, remedy: str) -> bytes:
     """The content of a recorded file, after its size and SHA-256 were found to be the recorded ones."""
-    if Path(file.name).name != file.name:
+    if not file.is_plain:
         raise VerificationFailed(f"{directory} lists {file.name!r}, which is not a plain file name.", remedy)
     path = directory / file.name
     data = read_whole(path, remedy)

@@ -75,3 +75,15 @@ def test_other_files_are_refused(tmp_path, data):
     (tmp_path / "model.onnx").write_bytes(data)
     with pytest.raises(ArtifactDamaged):
         read_graph_facts(tmp_path / "model.onnx")
+
+
+@pytest.mark.parametrize("location", ["../../etc/passwd", "/etc/passwd", "w.data", ""])
+def test_weights_in_another_file_are_refused(tmp_path, location):
+    outside = model()
+    weights = outside.graph.initializer[0]
+    weights.ClearField("float_data")
+    weights.data_location = TensorProto.EXTERNAL
+    weights.external_data.add(key="location", value=location)
+    (tmp_path / "model.onnx").write_bytes(outside.SerializeToString())
+    with pytest.raises(ArtifactDamaged, match=f"in another file, “{location}”"):
+        read_graph_facts(tmp_path / "model.onnx")

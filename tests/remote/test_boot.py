@@ -96,6 +96,12 @@ def test_what_arrives_as_something_else_is_never_run(tmp_path: Path, monkeypatch
     assert bundles(tmp_path) == []
 
 
+def test_an_agent_of_another_wire_version_is_not_spoken_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("groupnl_deploy.remote.agent.WIRE_VERSION", 99)
+    error = refused(Device("local", "local", python=sys.executable, root=str(tmp_path)))
+    assert isinstance(error, DeviceUnreachable) and not error.transient and "this host 99" in error.message
+
+
 def test_a_bundle_is_not_swept_between_the_look_and_the_start(tmp_path: Path) -> None:
     """From the stub's look on it is held as one that runs, as another version's push asks before it removes it."""
     import fcntl

@@ -71,6 +71,14 @@ def test_what_was_exported_passes_and_nothing_is_left_unchecked(untrained) -> No
     assert require_artifact(untrained.onnx, untrained.checkpoint) == ()
 
 
+@pytest.mark.parametrize("name", ["../../etc/passwd", "/etc/passwd", "a/b", "", ".", "..", "a\nb", "\x1b[2J"])
+def test_a_file_of_a_manifest_lies_in_its_folder(untrained, tmp_path: Path, name: str) -> None:
+    folder = edited(shutil.copytree(untrained.onnx.directory, tmp_path / "a"), put("files", 0, "name", value=name))
+    done = CliRunner().invoke(app, ["push", str(folder), "--device", "local"])
+    assert done.exit_code == 4 and f"{name!r} is not a plain file name" in done.stderr
+    assert "\x1b[2J" not in done.stderr
+
+
 BOTH = [
     (put("trained", value=True), "its trained is True, and its checkpoint's False"),
     (put("accuracy", value=0.99), "it has an accuracy and is untrained"),
