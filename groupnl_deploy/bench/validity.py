@@ -21,12 +21,24 @@ _LARGEST_GAPS = 0.05
 # Quartz and what NTP slews of it stay below 6e-4; more is a clock that stopped, as in a host that slept.
 _LARGEST_DRIFT = 1e-3
 
+_EMULATED = "the board is emulated, and has no time of its own"
+
 ValidityRule = Callable[[BenchRun, RunEnergy | None], Iterable[Check]]
 
 
 def checks(run: BenchRun, energy: RunEnergy | None) -> tuple[Check, ...]:
-    """The verdict of every rule that has a say on this run, in the order of `RULES`."""
-    return tuple(check for rule in RULES for check in rule(run, energy))
+    """The verdict of every rule that has a say on this run, in the order of `RULES`.
+
+    Where an emulator computed, there is no board whose time could be sound or spoilt: what is about that is not judged.
+    """
+    found = tuple((rule, check) for rule in RULES for check in rule(run, energy))
+    if not run.result.board_before.emulated:
+        return tuple(check for _, check in found)
+    return tuple(_unjudged(check) if rule in _OF_THE_BOARD else check for rule, check in found)
+
+
+def _unjudged(check: Check) -> Check:
+    return Check(check.rule, check.doubts, "not judged", None, check.limit, _EMULATED)
 
 
 def problems(found: Iterable[Check]) -> tuple[str, ...]:
@@ -115,4 +127,5 @@ def _energy(_: BenchRun, energy: RunEnergy | None) -> Iterator[Check]:
     )
 
 
-RULES: tuple[ValidityRule, ...] = (_latencies, _processor, _board, _clocks, _energy)
+_OF_THE_BOARD: tuple[ValidityRule, ...] = (_latencies, _processor, _board)
+RULES: tuple[ValidityRule, ...] = (*_OF_THE_BOARD, _clocks, _energy)

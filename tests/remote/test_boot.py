@@ -188,6 +188,12 @@ def test_a_root_that_is_no_folder_is_said_so(device: Device, lies: str) -> None:
     assert type(error) is DeviceFault and "cannot take the agent" in error.message and "link to nowhere" in error.remedy
 
 
+def test_a_folder_that_the_user_may_not_make_is_said_so(device: Device) -> None:
+    """The kernel's own: not even root may."""
+    error = refused(dataclasses.replace(device, root="/sys/groupnl"))
+    assert type(error) is DeviceFault and "cannot take the agent" in error.message and "--root" in error.remedy
+
+
 @pytest.mark.root
 @pytest.mark.parametrize(
     ("options", "kind", "words"),

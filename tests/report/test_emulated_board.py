@@ -4,10 +4,17 @@ import csv
 import dataclasses
 import io
 import json
+from pathlib import Path
 
-from groupnl_deploy.report.build import Report, ReportRow, build_row
+import pytest
+from typer.testing import CliRunner
+
+from groupnl_deploy.bench.run import save_run
+from groupnl_deploy.cli.main import app
+from groupnl_deploy.report.build import Report, ReportRow, build_report, build_row
 from groupnl_deploy.report.run_caption import run_caption
 from groupnl_deploy.report.tables import EMULATED_BOARD_NOTE, columns, notes, render
+from tests.report.test_invalid_runs import make_run as noisy_run
 from tests.report.test_report import make_run, make_trace
 
 NUMBERS = ("time_s", "fps", "energy_wh", "energy_j", "net_energy_j", "first_inference_ms", "memory_mb")
@@ -50,6 +57,24 @@ def test_no_copy_of_it_has_a_number_to_be_taken_for_a_measurement() -> None:
     assert "EMULATED BOARD" in str(report.rows[0])
     assert " ms" not in run_caption(report.rows[0])
     assert "[emulated]" in run_caption(report.rows[0])
+
+
+@pytest.mark.parametrize("emulated", [True, False])
+def test_noise_makes_a_run_on_a_board_invalid_and_says_nothing_of_an_emulated_one(
+    tmp_path: Path, emulated: bool
+) -> None:
+    run = noisy_run(noisy=True, others=2.0, throttled=0x50005)
+    board = dataclasses.replace(run.result.board_before, emulated=emulated)
+    save_run(
+        tmp_path / "run", dataclasses.replace(run, result=dataclasses.replace(run.result, board_before=board)), None
+    )
+    done = CliRunner().invoke(app, ["report", str(tmp_path / "run")])
+    shown = " ".join(done.output.split())
+    (one,) = build_report([tmp_path / "run"]).rows
+    assert (done.exit_code, one.valid) == ((0, True) if emulated else (6, False))
+    assert ("run: not judged: the board is emulated, and has no time of its own." in shown) == emulated
+    assert {check.verdict for check in one.checks} == ({"not judged"} if emulated else {"invalid", "sound"})
+    assert (one.fps is None) == emulated
 
 
 def test_a_board_that_cannot_tell_counts_as_one() -> None:
