@@ -9,10 +9,13 @@ from device_agent.strict import to_dict
 from groupnl_deploy.cli import console
 from groupnl_deploy.cli.exits import guarded, resuming
 from groupnl_deploy.cli.options import Json, OutFolder, Wait
+from groupnl_deploy.deploy.devices_file import LOCAL
+from groupnl_deploy.deploy.getting_packages import packages_command
 from groupnl_deploy.deploy.inventory import get_device
+from groupnl_deploy.deploy.wheels import MAIN_PACKAGES
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.remote.waiting import DEFAULT_WAIT_S
-from groupnl_deploy.words import command_line
+from groupnl_deploy.words import command_line, known_word
 
 Backend = Annotated[str, typer.Option(help="onnxruntime or pytorch.")]
 Version = Annotated[str | None, typer.Option(help="Of onnxruntime or torch; else the newest that ran on such a board.")]
@@ -42,7 +45,10 @@ def provision(
     """
     device = get_device(name)
     if device.transport == "local":
-        raise UsageError("The device “local” is this machine, with this Python.", "Install with pip what it lacks.")
+        raise UsageError(
+            f"The device “{name}” is this machine with this Python, and has no environments beside it.",
+            f"Install what is missing: {packages_command(LOCAL, known_word('backend', backend, MAIN_PACKAGES))}",
+        )
     from groupnl_deploy.deploy import provision as provisioning
     from groupnl_deploy.remote.connect import connect
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from device_agent.messages.accept import Accept, Acceptance, Rollback
 from device_agent.messages.ledger import Deployment, ReadLedger
+from groupnl_deploy.deploy.devices_file import LOCAL
+from groupnl_deploy.deploy.getting_packages import packages_command
 from groupnl_deploy.errors import AnswersRefused, DeviceBusy, NotAccepted, UsageError
 from groupnl_deploy.progress import Say
 from groupnl_deploy.remote.client import AgentClient
@@ -12,6 +14,8 @@ from groupnl_deploy.words import command_line
 
 # What another version of the runtime may cure.
 _OF_THE_RUNTIME = {"illegal_instruction", "crashed"}
+# On this machine and elsewhere.
+_INSTALLS = {True: "installs the newest.", False: "installs one that is known to work there."}
 
 
 @dataclass(frozen=True)
@@ -73,16 +77,16 @@ def require_accepted(acceptance: Acceptance, device: str) -> None:
     """Raise `NotAccepted` or `AnswersRefused`, with the command that helps, unless it is the one to use now."""
     if acceptance.verdict == "accepted":
         return
-    provision = command_line("device", "provision", device, "--backend", acceptance.backend)
     stays = _stays(acceptance)
     if acceptance.verdict == "not_accepted":
+        command = packages_command(device, acceptance.backend)
         raise NotAccepted(
             f"{device} keeps {_name(acceptance)}, not accepted yet: {acceptance.message} {stays}",
-            f"Run: {provision}. Then push it again, or run a benchmark, which accepts it.",
+            f"Run: {command}. Then push it again, or run a benchmark, which accepts it.",
         )
     remedy = acceptance.remedy or ""
     if acceptance.code in _OF_THE_RUNTIME:
-        remedy = f"{remedy} {provision} installs one that is known to work there."
+        remedy = f"{remedy} {packages_command(device, acceptance.backend, anew=True)} {_INSTALLS[device == LOCAL]}"
     raise AnswersRefused(f"{device} refuses {_name(acceptance)}: {acceptance.message} {stays}", remedy)
 
 

@@ -8,8 +8,8 @@ from device_agent.deaths import death_of
 from device_agent.messages.doctor import LOADING_S, BackendFound, PackageTried
 from groupnl_deploy.deploy.devices_file import LOCAL
 from groupnl_deploy.deploy.examined import Examined, Finding, Severity
+from groupnl_deploy.deploy.getting_packages import packages_command
 from groupnl_deploy.deploy.wheels import MAIN_PACKAGES, target_of
-from groupnl_deploy.words import command_line
 
 _ANOTHER_CARD = (
     "Write the 64-bit Raspberry Pi OS on the card (Raspberry Pi Imager offers it for a Pi 3 and newer); a 64-bit "
@@ -83,11 +83,13 @@ def _missing(found: Examined, one: BackendFound, severity: Severity) -> Finding:
 def provision_remedy(found: Examined, backend: str) -> str:
     """How a backend gets all of its packages, whatever the system's own Python allows."""
     readiness, entry = found.readiness, BACKENDS[backend]
-    if found.name == LOCAL or target_of(readiness.machine) is None:
+    command = packages_command(found.name, backend)
+    if found.name == LOCAL:
+        return f"`{command}` installs all that it needs beside groupnl"
+    if target_of(readiness.machine) is None:
         return f"In a virtual environment there: `{readiness.python} -m pip install {entry.packages}`"
-    words = ("device", "provision", found.name, "--backend", backend if entry.computes else "onnxruntime")
     refused = "; the system's own pip would refuse (PEP 668)" if readiness.pip_refused else ""
-    return f"`{command_line(*words)}` makes an environment with all that it needs{refused}"
+    return f"`{command}` makes an environment with all that it needs{refused}"
 
 
 def _dead(found: Examined, backend: str) -> Finding:

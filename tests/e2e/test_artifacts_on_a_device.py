@@ -83,7 +83,7 @@ def test_a_missing_runtime_leaves_what_is_current_and_a_benchmark_accepts_it_lat
     done = groupnl("push", untrained.onnx.directory, "--device", "local", "--json")
     assert done.exit_code == 3 and json.loads(done.stdout)["acceptance"]["verdict"] == "not_accepted"
     assert "not accepted yet" in done.stderr and f"{old.sha256[:12]} stays current" in done.stderr
-    assert "groupnl device provision local --backend onnxruntime" in done.stderr
+    assert f"{sys.executable} -m pip install numpy onnxruntime" in done.stderr
     assert listed()[new]["state"] == "pending" and current() == old.sha256
     remove_runtime(root())
     bench = groupnl("bench", "--device", "local", "--backend", "onnxruntime", "--out", tmp_path / "run", *SHORT)
@@ -95,7 +95,7 @@ def test_a_runtime_that_dies_is_exit_code_4(untrained, old: Artifact) -> None:
     runtime_that(root(), "import os; os.kill(os.getpid(), 4)")
     done = groupnl("push", untrained.onnx.directory, "--device", "local")
     assert done.exit_code == 4 and "an instruction that its processor does not have" in done.stderr
-    assert "groupnl device provision local --backend onnxruntime" in done.stderr
+    assert f"{sys.executable} -m pip install --force-reinstall numpy onnxruntime" in done.stderr
     assert listed()[untrained.onnx.sha256]["state"] == "refused" and current() == old.sha256
 
 
