@@ -1,8 +1,8 @@
 """An acceptance or a prune that is killed, or meets a full disk, at any step: `current` is what it was or is to be."""
 
 import shutil
-import subprocess
-import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,43 +15,9 @@ from device_agent.lock import DeviceLock
 from device_agent.sweep import sweep
 from groupnl_deploy.remote.bundle import build_bundle
 from tests.device_agent.graph_artifacts import graph_artifact, masked_text, text_samples
+from tests.device_agent.stopped_steps import stopped
 
 AGENT = "f" * 64
-# One child a step: each is a copy of a process that has imported all, and in each that step does not happen.
-_STOPPED = """
-import errno, os, shutil, signal, sys
-from pathlib import Path
-from tests.device_agent.test_accept_stopped import accept, prune_all
-roots, work, sha256, how = Path(sys.argv[1]), {"accept": accept, "prune": prune_all}[sys.argv[2]], *sys.argv[3:]
-BEYOND = 3
-STEPS = {"open", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.symlink", "shutil.rmtree"}
-
-def begin(root, step):
-    seen = 0
-    def hook(event, given):
-        nonlocal seen
-        if event in STEPS:
-            seen += 1
-            if seen == step and how == "killed":
-                os.kill(os.getpid(), signal.SIGKILL)
-            if seen == step:
-                raise OSError(errno.ENOSPC, "No space left on device")
-    sys.addaudithook(hook)
-    work(root, sha256)
-    return seen < step
-
-for step in range(1, 1000):
-    root = roots / str(step)
-    shutil.copytree(roots / "before", root, symlinks=True)
-    child = os.fork()
-    if not child:
-        try:
-            os._exit(BEYOND if begin(root, step) else 0)
-        except OSError:
-            os._exit(0)
-    if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == BEYOND:
-        break
-"""
 HOW = pytest.mark.parametrize("how", ["killed", pytest.param("full", marks=pytest.mark.slow)])
 
 
@@ -62,9 +28,17 @@ def accept(root: Path, sha256: str) -> None:
     assert Accepting(root, agent, AGENT, lock).accept(sha256).current == sha256
 
 
-def prune_all(root: Path, _: str) -> None:
+def prune_all(root: Path) -> None:
     sweep(root, root / "agents" / "agent.pyz", kept_s=0)
     prune(root, 0, "pi", AGENT)
+
+
+def accepting(root: Path, sha256: str) -> Callable[[], None]:
+    return partial(accept, root, sha256)
+
+
+def pruning(root: Path) -> Callable[[], None]:
+    return partial(prune_all, root)
 
 
 @pytest.fixture(scope="module")
@@ -84,13 +58,6 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     return root, names
 
 
-def stopped(board: Path, roots: Path, work: str, sha256: str, how: str) -> list[Path]:
-    """A copy of the device for each step at which the work was stopped, and one in which it came to its end."""
-    shutil.copytree(board, roots / "before", symlinks=True)
-    subprocess.run([sys.executable, "-c", _STOPPED, str(roots), work, sha256, how], check=True)
-    return sorted((path for path in roots.iterdir() if path.name.isdecimal()), key=lambda path: int(path.name))
-
-
 def sound(root: Path) -> str:
     now = current.current(root, "onnx")
     assert now is not None and verdicts.accepted(root, now) is not None, root.name
@@ -103,7 +70,7 @@ def test_an_acceptance_stopped_at_any_step_breaks_nothing(
     board: tuple[Path, list[str]], tmp_path: Path, how: str
 ) -> None:
     before, (new, older, old) = board
-    roots = stopped(before, tmp_path, "accept", new, how)
+    roots = stopped(before, tmp_path, how, accepting, new)
     assert len(roots) > 15
     seen = set()
     for root in roots:
@@ -116,7 +83,7 @@ def test_an_acceptance_stopped_at_any_step_breaks_nothing(
 @HOW
 def test_a_prune_stopped_at_any_step_breaks_nothing(board: tuple[Path, list[str]], tmp_path: Path, how: str) -> None:
     before, (new, older, old) = board
-    roots = stopped(before, tmp_path, "prune", new, how)
+    roots = stopped(before, tmp_path, how, pruning)
     assert len(roots) > 15
     for root in roots:
         assert (sound(root), current.previous(root, "onnx")) == (old, older), root.name
@@ -124,7 +91,7 @@ def test_a_prune_stopped_at_any_step_breaks_nothing(board: tuple[Path, list[str]
         folders = {path.name for path in (root / "artifacts").iterdir()}
         assert {older, old} <= listed <= folders <= {new, older, old}, root.name
         assert all(open_artifact(root / "artifacts" / name, name) for name in folders)
-        prune_all(root, "")
+        prune_all(root)
         assert {path.name for path in (root / "artifacts").iterdir()} == {older, old}
-        prune_all(root, "")
+        prune_all(root)
         assert list(root.rglob("*.part")) == [] == list((root / "incoming").glob("*")), root.name

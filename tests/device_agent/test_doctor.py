@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 import venv
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,26 +13,6 @@ import pytest
 from device_agent.doctor import Doctor, try_package, volume_of
 from device_agent.leftovers import leftovers
 from device_agent.messages.doctor import PackageTried
-
-
-@pytest.fixture
-def mounted(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
-    """A small file system with these options."""
-    if os.geteuid() != 0:
-        pytest.skip("needs root to mount a small file system")
-    made = []
-
-    def mount(options: str) -> Path:
-        disk = tmp_path / f"disk{len(made)}"
-        disk.mkdir()
-        if subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", disk], check=False).returncode:
-            pytest.skip("needs to be allowed to mount a small file system")
-        made.append(disk)
-        return disk
-
-    yield mount
-    for disk in made:
-        subprocess.run(["umount", disk], check=True)
 
 
 @pytest.mark.root

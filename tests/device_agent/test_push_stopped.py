@@ -1,8 +1,8 @@
 """A commit that is killed, or meets a full disk, at any step: what has a name is whole, and nothing is lost."""
 
 import shutil
-import subprocess
-import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,56 +11,23 @@ from device_agent import current, ledger
 from device_agent.messages.push import CommitPush, OpenPush, PushFile
 from device_agent.push import commit_push, open_push
 from exporters.artifact import Artifact, open_artifact
+from tests.device_agent.stopped_steps import stopped
 
 AGENT = "f" * 64
 REQUEST = CommitPush("pi", "2026-11-26T12:00:00+00:00")
-# One child a step: each is a copy of a process that has imported all; it pushes, and that step does not happen.
-_STOPPED = """
-import errno, os, shutil, signal, sys
-from pathlib import Path
-from device_agent.push import commit_push, open_push
-from device_agent.messages.push import CommitPush, OpenPush, PushFile
-roots, source, sha256, how = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], sys.argv[4]
-BEYOND = 3
-STEPS = {"open", "os.link", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "shutil.rmtree"}
 
-def push(root, step):
+
+def pushing(root: Path, source: Path | str, sha256: str) -> Callable[[], object]:
+    """All has arrived, and is to be committed."""
     agent = root / "agents" / "mine.pyz"
-    begun = open_push(root, agent, OpenPush(sha256, (PushFile("manifest.json", sha256, 1),)))
-    shutil.copytree(source, begun.incoming, dirs_exist_ok=True)
-    seen = 0
-    def hook(event, given):
-        nonlocal seen
-        if event in STEPS:
-            seen += 1
-            if seen == step and how == "killed":
-                os.kill(os.getpid(), signal.SIGKILL)
-            if seen == step:
-                raise OSError(errno.ENOSPC, "No space left on device")
-    sys.addaudithook(hook)
-    commit_push(root, agent, "f" * 64, begun, CommitPush("pi", "2026-11-26T12:00:00+00:00"))
-    return seen < step
-
-for step in range(1, 1000):
-    root = roots / str(step)
-    shutil.copytree(roots / "before", root)
-    child = os.fork()
-    if not child:
-        try:
-            os._exit(BEYOND if push(root, step) else 0)
-        except OSError:
-            os._exit(0)
-    if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == BEYOND:
-        break
-"""
+    push = open_push(root, agent, OpenPush(sha256, (PushFile("manifest.json", sha256, 1),)))
+    if push.incoming is not None:
+        shutil.copytree(source, push.incoming, dirs_exist_ok=True)
+    return partial(commit_push, root, agent, AGENT, push, REQUEST)
 
 
 def pushed(root: Path, artifact: Artifact) -> None:
-    agent = root / "agents" / "mine.pyz"
-    push = open_push(root, agent, OpenPush(artifact.sha256, (PushFile("manifest.json", artifact.sha256, 1),)))
-    if push.incoming is not None:
-        shutil.copytree(artifact.directory, push.incoming, dirs_exist_ok=True)
-    commit_push(root, agent, AGENT, push, REQUEST)
+    pushing(root, artifact.directory, artifact.sha256)()
 
 
 def damage(folder: Path) -> None:
@@ -102,9 +69,7 @@ def test_a_commit_stopped_at_any_step_breaks_nothing(tmp_path: Path, untrained, 
         pushed(before, new)
         current.switch(before, "onnx", new.sha256)
         damage(before / "artifacts" / new.sha256)
-    command = [sys.executable, "-c", _STOPPED, str(tmp_path), str(new.directory), new.sha256, how]
-    subprocess.run(command, check=True)
-    roots = sorted(path for path in tmp_path.iterdir() if path.name.isdecimal())
+    roots = stopped(before, tmp_path, how, pushing, new.directory, new.sha256)
     assert len(roots) > 15
     for root in roots:
         if state == "artifact in use damaged":

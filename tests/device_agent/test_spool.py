@@ -3,8 +3,7 @@
 import errno
 import itertools
 import os
-import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -163,21 +162,9 @@ def test_a_disk_that_is_full_at_any_step_leaves_no_half_and_is_told(tmp_path: Pa
     assert spool.read(tmp_path, ID)[0].label == "net"
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    if os.geteuid() != 0:
-        pytest.skip("needs root to mount a small file system")
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=100k", "tmpfs", disk], check=False)
-    if mounted.returncode:
-        pytest.skip("needs to be allowed to mount a small file system")
-    yield disk
-    subprocess.run(["umount", "-l", disk], check=True)
-
-
 @pytest.mark.root
-def test_a_disk_that_is_really_full_is_told_too(small_disk: Path) -> None:
+def test_a_disk_that_is_really_full_is_told_too(mounted: Callable[[str], Path]) -> None:
+    small_disk = mounted("size=100k")
     bench = spool.spooled(REQUEST, "net", "{}", None, LINES)
     with pytest.raises(OSError, match="No space left"):
         spool.keep(small_disk, bench, [bytes(200_000)])
