@@ -25,6 +25,7 @@ class Benches:
         """How one is. Whoever carries it out is told first, with `reclaim`, that its link is lost."""
         if request.reclaim:
             running.hang_up(request.bench_id)
+        running.end_frozen(request.bench_id)
         found = (state for state in self.all().benches if state.bench_id == request.bench_id)
         return next(found, BenchState(request.bench_id, "unknown"))
 

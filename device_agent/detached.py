@@ -14,7 +14,7 @@ import signal
 from contextlib import suppress
 from pathlib import Path
 
-from device_agent.messages.bench import BenchNews, BenchRequest, PhaseMark, patience_s
+from device_agent.messages.bench import MARGIN_S, BenchNews, BenchRequest, PhaseMark
 from device_agent.messages.greeting import AgentFault
 from device_agent.running import Beacon
 from device_agent.spool import keep, spooled
@@ -25,6 +25,7 @@ RECEIPT_S = 60.0
 
 _STUCK_S = 10.0  # without a byte taken; all marks of a benchmark together do not fill the buffers on the way
 _ALARM_S = 30.0  # so much later than the host
+_SPOOL_S = 60.0  # to flush a result to a slow card
 
 
 class DetachableBench:
@@ -38,14 +39,14 @@ class DetachableBench:
         with suppress(OSError):  # now, when there may still be room
             (root / "spool").mkdir(exist_ok=True)
         self._beacon = Beacon(root, request, label)
-        self._patience_s = patience_s(0.0)
+        self._patience_s = MARGIN_S
         self._live()
 
     def tell(self, message: BenchNews) -> None:
         """Keep it, and send it as `send` does."""
         if isinstance(message, PhaseMark):
             self._beacon.enter(message)
-            self._patience_s = patience_s(message.expected_s)
+            self._patience_s = message.patience_s
         self._live()
         self._lines.append(encode(message))
         self._send(self._lines[-1])
@@ -54,6 +55,7 @@ class DetachableBench:
         """It has come to its end with `BenchDone` or a fault."""
         self.over = True
         signal.setitimer(signal.ITIMER_REAL, 0.0)
+        self._beacon.expect_end(RECEIPT_S + _SPOOL_S)
         if isinstance(answer, AgentFault):
             self._fault = answer
         else:
@@ -84,7 +86,9 @@ class DetachableBench:
 
     def _live(self) -> None:
         """Who hangs is ended by the kernel, whatever it hangs in: a link that is lost has no host to end it."""
-        signal.setitimer(signal.ITIMER_REAL, self._patience_s + _ALARM_S)
+        alarm_s = self._patience_s + _ALARM_S
+        signal.setitimer(signal.ITIMER_REAL, alarm_s)
+        self._beacon.expect_end(alarm_s + _ALARM_S)  # who is frozen hears no alarm
 
     def _send(self, line: bytes) -> None:
         if self.lost:

@@ -49,7 +49,7 @@ _RING = 16
 # Only the null backend is ever so fast; without a limit its latencies would fill a small board's memory.
 _MOST = 1_000_000
 _BLOCK = 4096  # latencies in a message
-_SLOW_S = 120.0  # importing PyTorch from a slow SD card takes tens of seconds
+_SLOW_S = 30.0  # importing PyTorch from a slow SD card takes tens of seconds; who waits allows for several times that
 
 
 class Phases:

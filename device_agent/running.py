@@ -24,7 +24,10 @@ _TRIES = 10
 
 @dataclass(frozen=True)
 class RunningBench:
-    """A benchmark that runs. `ends_ns`: about when it ends, by `time.perf_counter_ns()`, which is all processes'."""
+    """A benchmark that runs. `ends_ns`: about when it ends, by `time.perf_counter_ns()`, which is all processes'.
+
+    `latest_ns`: when who carries it out is frozen, if it is still there and has not shown a later time.
+    """
 
     bench_id: str
     root: str
@@ -33,6 +36,7 @@ class RunningBench:
     artifact_sha256: str
     phase: Phase | None
     ends_ns: int
+    latest_ns: int
     attached: bool = True
 
     def state(self) -> BenchState:
@@ -58,14 +62,18 @@ class Beacon:
         self._file = os.fdopen(os.memfd_create(f"{_NAME}{request.bench_id}"), "wb", buffering=0)
         ends_ns = time.perf_counter_ns() + int(1e9 * request.expected_s("idle_before"))
         self._shown = RunningBench(
-            request.bench_id, str(root), label, request.backend, request.manifest_sha256, None, ends_ns
+            request.bench_id, str(root), label, request.backend, request.manifest_sha256, None, ends_ns, ends_ns
         )
-        self._show()
 
     def enter(self, mark: PhaseMark) -> None:
         """A phase begins."""
         ends_ns = mark.start_ns + int(1e9 * self._request.left_s(mark))
         self._shown = replace(self._shown, phase=mark.phase, ends_ns=ends_ns)
+        self._show()
+
+    def expect_end(self, within_s: float) -> None:
+        """Who is still the same then hangs."""
+        self._shown = replace(self._shown, latest_ns=time.perf_counter_ns() + int(1e9 * within_s))
         self._show()
 
     def detach(self) -> None:
@@ -93,6 +101,15 @@ def hang_up(bench_id: str) -> None:
     for pid in pids_of(bench_id):
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGHUP)
+
+
+def end_frozen(bench_id: str) -> None:
+    """End who carries it out where nothing else will: stopped or frozen, it hears not even the kernel's alarm."""
+    for pid, path in _beacons(bench_id):
+        bench = _read(path)
+        if bench is not None and time.perf_counter_ns() > bench.latest_ns:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 def end(bench_id: str) -> None:

@@ -10,22 +10,21 @@ link is lost, and the benchmark goes on.
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, ClassVar, Literal, get_args
 
 from device_agent.messages.board import BoardFacts
 from device_agent.settings import Settings
 from device_agent.wire import Message, Request
 
 Phase = Literal["idle_before", "import", "load", "check", "warmup", "steady", "runout", "idle_after"]
+MARGIN_S = 15.0
+"""How much later than it may be anything comes: a process that starts or is paged in, a link that is busy."""
+
+_SLOWER = 4.0  # than it should be: a board that throttles
 _START_S = 1.0  # about what each of import, load and check takes; nobody knows before
 
 if TYPE_CHECKING:
     from device_agent.session import Session
-
-
-def patience_s(expected_s: float) -> float:
-    """How long a phase may take that should take so long: it, or its next sign of life."""
-    return 4.0 * expected_s + 60.0
 
 
 def is_bench_id(text: str) -> bool:
@@ -61,6 +60,12 @@ class PhaseMark(Message):
     phase: Phase
     start_ns: int
     expected_s: float
+
+    @property
+    def patience_s(self) -> float:
+        """How long nothing may be said behind it, by either end of the wire: rest takes no longer than it should."""
+        slower = 1.0 if self.phase in ("idle_before", "idle_after") else _SLOWER
+        return slower * self.expected_s + MARGIN_S
 
 
 @dataclass(frozen=True)
@@ -186,6 +191,9 @@ class BenchRequest(Request[BenchDone]):
     images_sent: int
     runout_s: float
     bench_id: str = ""  # none in runs of older versions
+
+    patience_s: ClassVar[float] = 300.0
+    """Until it begins, while the agent says that it lives: a large artifact is read from a slow card to be checked."""
 
     def __post_init__(self) -> None:
         if self.images_sent < 0 or not self.runout_s >= 0:

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from device_agent.machine import Machine
 from device_agent.wire import Message
 
+BOOT_MARK = b"groupnl-boot "
+"""Begins each line that is said before the agent's first message."""
+
 REQUESTS = "GROUPNL_REQUESTS"
 """The environment variable with the lines that an agent answers first."""
 

@@ -9,9 +9,9 @@ from device_agent.wire import WIRE_VERSION, Request, encode
 from groupnl_deploy.errors import DeviceUnreachable, GroupNLError, VerificationFailed
 from groupnl_deploy.remote import boot
 from groupnl_deploy.remote.bundle import AgentBundle, build_bundle
-from groupnl_deploy.remote.client import START_S, AgentClient
+from groupnl_deploy.remote.client import AgentClient
 from groupnl_deploy.remote.python import environments_of, no_python
-from groupnl_deploy.remote.transport import Process, Transport
+from groupnl_deploy.remote.transport import SILENCE_S, Process, Transport
 
 _MOST_COMMAND_BYTES = 32_000  # Linux gives a whole command line of a shell no more than 128 kB
 
@@ -47,10 +47,14 @@ def open_agent(
 
 
 def _boot(client: AgentClient, transport: Transport, bundle: AgentBundle) -> Hello:
-    """Give the stub what it needs, and hear what the agent says then."""
+    """Give the stub what it needs, and hear what the agent says then.
+
+    Something has to come every quarter of a minute: as Python starts, each piece of the bundle arrives, it starts, it
+    is ready.
+    """
     booted = None
     while True:
-        line = client.process.read_line(START_S)
+        line = client.process.read_line(SILENCE_S)
         if line is None:
             raise client.gone() if booted else _ended(client, transport)
         answer = boot.read_answer(line, transport)

@@ -3,8 +3,8 @@
 The command is `PYTHON -c STUB ROOT SHA256 SIZE REQUESTS BACKEND…`. The stub looks for the bundle with that digest below
 the root and says in a line whether it has or needs it; what it needs it reads from its stdin, verifies and puts there.
 Then the agent takes its place in the same process, by the Python that was provisioned for the first backend that has
-one, and answers the requests first. They are part of the command, as nothing may be on stdin before that is known to
-run: a start-up file that begins another shell would have it carry them out.
+one, says that it starts, and answers the requests first. They are part of the command, as nothing may be on stdin
+before that is known to run: a start-up file that begins another shell would have it carry them out.
 """
 
 import errno
@@ -13,14 +13,13 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from device_agent.messages.greeting import REQUESTS
+from device_agent.messages.greeting import BOOT_MARK, REQUESTS
 from device_agent.sizes import size_text
 from groupnl_deploy.errors import DeviceFault, DeviceUnreachable, DiskFull, GroupNLError, VerificationFailed
 from groupnl_deploy.remote.bundle import AgentBundle
 from groupnl_deploy.remote.python import naming_python
 from groupnl_deploy.remote.transport import Transport
 
-MARK = b"groupnl-boot "
 OLDEST_PYTHON = (3, 11)
 
 _OWNER = "Check there that it is the user's own, or add the device again with another --root."
@@ -39,7 +38,7 @@ import sys
 sys.path[:1] = []
 import os
 def say(*words):
-    os.write(1, ("\\n{MARK.decode()}%s\\n" % " ".join(words)).encode())
+    os.write(1, ("\\n{BOOT_MARK.decode()}%s\\n" % " ".join(words)).encode())
 if sys.version_info < {OLDEST_PYTHON}:
     say("python", "%d.%d" % sys.version_info[:2])
     sys.exit(1)
@@ -72,6 +71,7 @@ def take():
                 stream.write(piece)
                 digest.update(piece)
                 left -= len(piece)
+                say("taken")
         flush(part)
         if digest.hexdigest() == sys.argv[2]:
             os.replace(part, bundle)
@@ -131,9 +131,9 @@ def command(transport: Transport, bundle: AgentBundle, first: bytes = b"", backe
 
 def read_answer(line: bytes, transport: Transport) -> Booted | None:
     """What a line of the process says if it is the stub's, else None. Raises the host's error for what it refuses."""
-    if not line.startswith(MARK):
+    if not line.startswith(BOOT_MARK):
         return None
-    kind, *words = line.removeprefix(MARK).decode(errors="replace").split()
+    kind, *words = line.removeprefix(BOOT_MARK).decode(errors="replace").split()
     if kind == "python":
         raise _too_old(transport.name, transport.python, words[0])
     if kind == "disk":

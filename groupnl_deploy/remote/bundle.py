@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import device_agent
+from device_agent.messages.greeting import BOOT_MARK, REQUESTS
 from device_agent.native import LIBRARIES_FILE, Libraries
 from device_agent.strict import to_json
 from groupnl_deploy import models
@@ -19,7 +20,15 @@ from groupnl_deploy.workspace import sha256_hex
 
 # Zip cannot store an earlier date; a fixed one keeps the bytes equal.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
-_MAIN = b"from device_agent.__main__ import main\n\nmain()\n"
+# Who started it by the stub (boot.py) waits for a word, and imports take a while on a slow card.
+_MAIN = f"""\
+import os
+if "{REQUESTS}" in os.environ:
+    os.write(1, b"\\n{BOOT_MARK.decode()}starting\\n")
+from device_agent.__main__ import main
+
+main()
+""".encode()
 
 
 @dataclass(frozen=True)

@@ -17,13 +17,14 @@ from device_agent.heartbeat import EVERY_S
 from device_agent.machine import Machine
 from device_agent.messages.alive import Abort, Alive
 from device_agent.messages.bench import (
+    BenchBegun,
     BenchDone,
     BenchFrame,
     BenchNews,
     BenchRequest,
     ImagePayload,
     PhaseMark,
-    patience_s,
+    Progress,
 )
 from device_agent.messages.clock import Ping
 from device_agent.messages.greeting import AgentFault
@@ -45,9 +46,6 @@ from groupnl_deploy.errors import (
 )
 from groupnl_deploy.remote.deadline import Deadline
 from groupnl_deploy.remote.transport import SILENCE_S, Process
-
-START_S = 60.0
-"""How long an agent may take to say a word, also while it imports a runtime from a slow card."""
 
 _ABORT_S = 2.0
 _BEAT_S = 0.5
@@ -87,7 +85,7 @@ class AgentClient:
 
     def __init__(self, process: Process, device_name: str) -> None:
         self.process, self._device_name = process, device_name
-        self._benching = False
+        self._benching = self._quiet = False
         self._early: collections.deque[Message] = collections.deque()
         self._heard_s = time.monotonic()
         self._writing = threading.Lock()
@@ -100,7 +98,7 @@ class AgentClient:
         def beat() -> None:
             while not ended.wait(EVERY_S):
                 # Where bytes are being sent, or wait to be read there, the agent has something to hear.
-                if not self._benching and self._writing.acquire(blocking=False):
+                if not self._quiet and self._writing.acquire(blocking=False):
                     try:
                         self.process.send(b"\n", _BEAT_S)
                     except GroupNLError:
@@ -176,21 +174,22 @@ class AgentClient:
         self.send(request, BenchFrame(frame))
         for image in images:
             self.send(_payload(image))
-        timeout_s = START_S
-        while True:
-            try:
-                message = self._receive(timeout_s, timeout_s)  # nothing is said while something is measured
-            except DeviceUnreachable:
-                self._benching = False  # it goes on there
-                raise
-            if not isinstance(message, BenchNews):
-                done = self.expect(BenchDone, message)
-                self._benching = False
-                yield done
-                return
-            if isinstance(message, PhaseMark):
-                timeout_s = patience_s(message.expected_s)
+        message = self._news(request.patience_s, silence_s := SILENCE_S)
+        while isinstance(message, BenchNews):
+            self._quiet = self._quiet or isinstance(message, BenchBegun)  # nothing disturbs what is measured
             yield message
+            silence_s = _silence_behind(message, silence_s)
+            message = self._news(silence_s, silence_s)
+        done = self.expect(BenchDone, message)
+        self._benching = self._quiet = False
+        yield done
+
+    def _news(self, patience_s: float, silence_s: float) -> Message:
+        try:
+            return self._receive(patience_s, silence_s)
+        except DeviceUnreachable:
+            self._benching = self._quiet = False  # it goes on there
+            raise
 
     def fetch_bench(self, bench_id: str) -> FetchedBench:
         """A benchmark out of the device's spool, where it stays."""
@@ -303,6 +302,13 @@ class AgentClient:
             f"The agent on {self._device_name} ended with code {code}: {last}",
             "Run the command once more; if it ends in the same way, report it with these last words.",
         )
+
+
+def _silence_behind(message: BenchNews, before_s: float) -> float:
+    """How long nothing may be said behind this message of a benchmark, whose agent does not say that it lives."""
+    if isinstance(message, PhaseMark):
+        return message.patience_s
+    return before_s if isinstance(message, Progress) else SILENCE_S
 
 
 def fault_error(fault: AgentFault, device_name: str) -> GroupNLError:

@@ -82,7 +82,7 @@ class ClientChannel:
         self.shutdown_write()
         if self._child.poll() is None:
             self._child.kill()
-        self._reaper.join()
+        self._child.wait()
 
     def _hear(self, most_bytes: int = 1 << 16) -> None:
         self._heard = os.read(self._stdout.fileno(), most_bytes)

@@ -21,7 +21,7 @@ from groupnl_deploy.remote.ssh_target import SshTarget
 _CONNECT_TIMEOUT_S = 8
 _LOG_IN_TIMEOUT_S = 45.0
 _LOOK_EVERY_S = 0.01
-_ALIVE_EVERY_S, _ALIVE_MISSED = 5, 3  # a device that is silent for longer is gone
+_ALIVE_EVERY_S, _ALIVE_MISSED = 5, 2  # it gives up when it would ask once more: behind three times so long
 _DEATH_S = 1.0  # by how much the end of a command's client may precede that of the connection's
 _LEAVE_S = 2.0
 _LONGEST_FOLDER = 60  # a socket's name has 104 letters at most, of which the client takes some for itself

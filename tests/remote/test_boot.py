@@ -22,6 +22,8 @@ from groupnl_deploy.remote.bundle import AgentBundle, build_bundle
 from groupnl_deploy.remote.connect import connect
 from groupnl_deploy.remote.device import Device
 from groupnl_deploy.remote.local import LocalTransport
+from groupnl_deploy.remote.transport import SILENCE_S
+from tests.remote.weak_link import weak_link
 
 
 @pytest.fixture(params=["local", pytest.param("ssh", marks=pytest.mark.sshd)])
@@ -210,3 +212,12 @@ def test_a_disk_that_cannot_take_the_agent_is_said_so(
     error = refused(dataclasses.replace(device, root=str(root / "root")))
     assert type(error) is kind and words in error.message and not error.transient
     assert list(root.rglob("*.p*")) == []
+
+
+@pytest.mark.slow
+@pytest.mark.sshd
+@pytest.mark.parametrize("transport", ["ssh", "openssh"])
+def test_over_a_slow_link_the_agent_may_arrive_for_longer_than_silence_is_waited_for(sshd, transport: str) -> None:
+    with weak_link(sshd.port, 0.05, len(build_bundle().data) / (2 * SILENCE_S)) as link:
+        sshd.known_hosts.write_text(f"[127.0.0.1]:{link.port} {sshd.host_key_line}\n")
+        starts(dataclasses.replace(sshd.device(port=link.port), transport=transport))

@@ -15,9 +15,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import psutil
 import pytest
 
+from device_agent.messages.bench import BenchRequest, PhaseMark
+from device_agent.settings import Settings, Workload
 from exporters.artifact import Artifact
 from groupnl_deploy.deploy.push import push_artifact
 from groupnl_deploy.errors import DeviceUnavailable
@@ -31,7 +34,7 @@ from tests.rigs.large_artifact import large_artifact
 pytestmark = pytest.mark.sshd
 
 Death = Literal["frozen session", "frozen agent", "silent link"]
-Step = Literal["push", "wait"]
+Step = Literal["push", "wait", "start", "bench"]
 
 NOTICED_S = 40.0  # it takes 15 to 20 s where nothing else runs
 SIZE_BYTES = 12_000_000
@@ -48,6 +51,10 @@ CASES: list[tuple[str, Death, Step]] = [
     ("openssh", "frozen agent", "push"),
     ("local", "frozen agent", "push"),
     ("local", "frozen agent", "wait"),
+    ("ssh", "frozen agent", "start"),
+    ("ssh", "frozen agent", "bench"),
+    ("openssh", "frozen agent", "bench"),
+    ("local", "frozen agent", "start"),
 ]
 
 
@@ -85,6 +92,26 @@ class Dying:
         with held, connect(self.device) as transport, open_agent(transport) as agent:
             fcntl.flock(held, fcntl.LOCK_EX)
             agent.take_lock("a push", 600.0, self.die)
+
+    def start(self, artifact: Artifact) -> None:
+        """Its Python stops before it has said anything."""
+        python = Path(self.device.root) / "python"
+        python.write_text(f'#!/bin/sh\nkill -STOP $$\nexec {self.device.python} "$@"\n')
+        python.chmod(0o755)
+        self.died_s = time.monotonic()
+        with connect(replace(self.device, python=str(python))) as transport, open_agent(transport):
+            pass
+
+    def bench(self, artifact: Artifact) -> None:
+        """It dies in the first idle window, in which it says nothing anyway."""
+        sha256, settings = artifact.sha256, Settings(1, workload=Workload(images=1, idle_s=1.0))
+        request = BenchRequest(f"artifacts/{sha256}", sha256, "null", settings, 1, 0.0, "0123456789ab")
+        with connect(self.device) as transport:
+            push_artifact(transport, artifact)
+            with open_agent(transport) as agent:
+                for message in agent.bench(request, [np.zeros((3, 32, 32), np.uint8)]):
+                    if isinstance(message, PhaseMark):
+                        self.die()
 
 
 def agents_of(device: Device) -> list[psutil.Process]:
@@ -131,7 +158,7 @@ def test_every_dead_peer_is_noticed_clean_up_included(
         with connect(one.device) as transport, open_agent(transport):
             pass  # so that the agent is there
         with pytest.raises(DeviceUnavailable) as caught:
-            one.push(artifact) if step == "push" else one.wait(artifact)
+            getattr(one, step)(artifact)
         noticed_s = time.monotonic() - one.died_s
         assert caught.value.transient
         logging.getLogger(__name__).info("%s: %.1f s: %s", CASES[number], noticed_s, caught.value.message)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from device_agent.messages.alive import Alive
-from device_agent.messages.bench import BenchRequest, PhaseMark
+from device_agent.messages.bench import BenchRequest, PhaseMark, PhaseSpan, Progress
 from device_agent.messages.clock import Ping, Pong
 from device_agent.messages.lock import LockTaken, TakeLock, Waiting
 from device_agent.settings import Settings
@@ -102,9 +102,40 @@ def test_an_agent_that_falls_silent_while_bytes_are_sent_is_told_of(agent_saying
     assert agent.process.now_s == SILENCE_S + STEP_S
 
 
-def test_a_phase_of_a_benchmark_may_be_as_long_as_it_is(agent_saying) -> None:
-    agent = agent_saying(PhaseMark("steady", 0, 1000.0), None)
-    images = [np.zeros((1, 1, 1), np.uint8)]
+def heard(agent: AgentClient) -> list[Message]:
+    """What a benchmark says before its agent falls silent."""
+    request = BenchRequest("artifacts/x", "a" * 64, "null", Settings(1), 1, 0.0)
+    messages: list[Message] = []
     with pytest.raises(DeviceUnavailable):
-        list(agent.bench(BenchRequest("artifacts/x", "a" * 64, "null", Settings(1), 1, 0.0), images))
-    assert waits(agent)[-1] > 1000
+        messages += agent.bench(request, [np.zeros((1, 1, 1), np.uint8)])
+    return messages
+
+
+def test_before_it_begins_a_benchmark_is_waited_for_as_long_as_its_agent_lives(agent_saying) -> None:
+    agent = agent_saying(*[Alive()] * 30, None)
+    heard(agent)
+    assert waits(agent) == [SILENCE_S] * 31
+
+
+@pytest.mark.parametrize(
+    ("mark", "silence_s"),
+    [
+        (PhaseMark("idle_before", 0, 10.0), 25.0),
+        (PhaseMark("idle_after", 0, 0.0), 15.0),
+        (PhaseMark("warmup", 0, 2.0), 23.0),
+        (PhaseMark("steady", 0, 10.0), 55.0),
+        (PhaseMark("runout", 0, 0.1), 15.4),
+        (PhaseMark("check", 0, 30.0), 135.0),
+    ],
+)
+def test_silence_of_a_phase_is_as_long_as_it_may_be(agent_saying, mark: PhaseMark, silence_s: float) -> None:
+    agent = agent_saying(mark, None)
+    heard(agent)
+    assert waits(agent) == [SILENCE_S, pytest.approx(silence_s)]
+
+
+def test_between_phases_and_behind_signs_of_progress_silence_is_what_it_was(agent_saying) -> None:
+    span = PhaseSpan("check", 0, 1)
+    agent = agent_saying(PhaseMark("check", 0, 30.0), Progress(1, 2), span, None)
+    heard(agent)
+    assert waits(agent) == [SILENCE_S, 135.0, 135.0, SILENCE_S]
