@@ -13,11 +13,9 @@ from pathlib import Path
 
 from device_agent.errors import AgentError
 from device_agent.messages.doctor import Room
-from device_agent.sizes import size_text
+from device_agent.sizes import MARGIN_INODES, needed_bytes, size_text
 
 _MOUNTS = Path("/proc/self/mounts")
-_MARGIN_BYTES = 1 << 16  # for folders, records and the ledger
-_MARGIN_INODES = 4
 
 
 class DiskRefused(AgentError):
@@ -61,10 +59,10 @@ def require_room(folder: Path, missing: Iterable[int]) -> None:
     room, sizes = room_at(folder), list(missing)
     if room.read_only:
         raise _read_only(room)
-    needed_bytes = sum(-(-size // room.block_bytes) * room.block_bytes for size in sizes) + _MARGIN_BYTES
-    if needed_bytes > room.free_bytes:
-        raise _full(room, f"{size_text(needed_bytes)} more are needed below {folder}, ")
-    if room.free_inodes is not None and len(sizes) + _MARGIN_INODES > room.free_inodes:
+    needed = needed_bytes(sizes, room.block_bytes)
+    if needed > room.free_bytes:
+        raise _full(room, f"{size_text(needed)} more are needed below {folder}, ")
+    if room.free_inodes is not None and len(sizes) + MARGIN_INODES > room.free_inodes:
         raise _no_inodes(room)
 
 

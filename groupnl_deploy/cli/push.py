@@ -29,6 +29,9 @@ def push(
         typer.Option("--group", help="All devices of a group; `groupnl device group` makes one."),
     ] = None,
     jobs: Annotated[int, typer.Option("--jobs", min=1, help="To how many devices it is pushed at a time.")] = _JOBS,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only look what a push would do on each device; nothing there is changed.")
+    ] = False,
     wait: Wait = DEFAULT_WAIT_S,
     retry_for: RetryFor = DEFAULT_RETRY_S,
     checkpoint: Annotated[
@@ -45,15 +48,21 @@ def push(
     Example: groupnl push net-onnx --device pi
 
     Example: groupnl push net-onnx --device pi --device pi2 --group lab --jobs 8
+
+    Example: groupnl push net-onnx --group lab --dry-run
     """
     devices = named_devices(device or (), group or ())
-    if len(devices) == 1 and not group:
+    if len(devices) == 1 and not group and not dry_run:
         _push_one(artifact, devices[0].name, wait, retry_for, checkpoint, json)
         return
-    from groupnl_deploy.cli.push_many import push_many
+    from groupnl_deploy.cli.push_many import forecast_many, push_many
     from groupnl_deploy.deploy.push import checked_artifact
 
-    push_many(checked_artifact(artifact, checkpoint, console.say), devices, jobs, wait, retry_for, json)
+    checked = checked_artifact(artifact, checkpoint, console.say)
+    if dry_run:
+        forecast_many(checked, devices, jobs, retry_for, json)
+    else:
+        push_many(checked, devices, jobs, wait, retry_for, json)
 
 
 def _push_one(

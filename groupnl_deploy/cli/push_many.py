@@ -1,7 +1,7 @@
-"""`groupnl push` to several devices: side by side, a line each, one that fails alone."""
+"""`groupnl push` to several devices, and what it would do: side by side, a line each, one that fails alone."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
@@ -13,10 +13,17 @@ from groupnl_deploy.words import counted
 
 if TYPE_CHECKING:
     from exporters.artifact import Artifact
+    from groupnl_deploy.deploy.dry_run import Forecast
     from groupnl_deploy.deploy.outcome import Outcome
+    from groupnl_deploy.deploy.side_by_side import Step
+    from groupnl_deploy.progress import Reporter
     from groupnl_deploy.remote.device import Device
 
-_HEADINGS = [("Device", False), ("Time (s)", True), ("Sent (MB)", True), ("Outcome", False)]
+    Result = TypeVar("Result", Outcome, Forecast)
+
+_PUSHED = [("Device", False), ("Time (s)", True), ("Sent (MB)", True), ("Outcome", False)]
+_FORECAST = [("Device", False), ("To send (MB)", True), ("Free (MB)", True)]
+_FORECAST += [("Agent", False), ("Runtime", False), ("Outcome", False)]
 _GO_ON = "Run the command again: what has arrived is not sent again, and what was accepted stays so."
 
 
@@ -25,41 +32,94 @@ def push_many(
 ) -> None:
     """Push to all of them and show what became of each; exits with the code of the gravest failure."""
     from groupnl_deploy.deploy.outcome import Outcome, PushStep
-    from groupnl_deploy.deploy.side_by_side import side_by_side
 
-    with console.TerminalReporter().side_by_side() as reporter:
-        steps = [PushStep(artifact, device, reporter, wait_s, retry_for_s) for device in devices]
-        done = side_by_side(
-            steps, jobs, lambda one: reporter.note(f"{one.device}: {one.word} after {one.elapsed_s:.1f} s")
-        )
-    outcomes = [
-        one or Outcome(device.name, None, KeyboardInterrupt())
-        for device, one in zip(devices, done.results, strict=True)
-    ]
+    outcomes, stopped = _side_by_side(
+        lambda device, reporter: PushStep(artifact, device, reporter, wait_s, retry_for_s),
+        lambda device: Outcome(device.name, None, KeyboardInterrupt()),
+        devices,
+        jobs,
+    )
     if json:
         console.show_json({"schema_version": 1, "devices": [_plain(one) for one in outcomes]})
     else:
-        console.show_table(_HEADINGS, [_row(one) for one in outcomes], wraps=True)
-    _end(outcomes, stopped=done.stopped)
+        console.show_table(_PUSHED, [_row(one) for one in outcomes], wraps=True)
+    _end(outcomes, "Accepted on", stopped)
 
 
-def _end(outcomes: "Sequence[Outcome]", *, stopped: bool) -> None:
-    errors = {one.device: one.error for one in outcomes if one.error is not None}
+def forecast_many(artifact: "Artifact", devices: "Sequence[Device]", jobs: int, retry_for_s: float, json: bool) -> None:
+    """Show what a push to each of them would do; exits as that would for what was found."""
+    from groupnl_deploy.deploy.dry_run import DryRunStep, Forecast
+
+    forecasts, stopped = _side_by_side(
+        lambda device, reporter: DryRunStep(artifact, device, reporter, retry_for_s),
+        lambda device: Forecast(device.name, KeyboardInterrupt()),
+        devices,
+        jobs,
+    )
+    if json:
+        plain = [_plain_forecast(one) for one in forecasts]
+        console.show_json({"schema_version": 1, "dry_run": True, "artifact_sha256": artifact.sha256, "devices": plain})
+    else:
+        console.show_table(_FORECAST, [_forecast_row(one) for one in forecasts], wraps=True)
+        untold = {clause: [one.device for one in forecasts if clause in one.untold] for clause in _untold(forecasts)}
+        for clause, names in untold.items():
+            console.say(f"Only a push tells {clause}: {', '.join(names)}.")
+    _end(forecasts, "Nothing was changed. Nothing that was found stands in the way of a push to", stopped)
+
+
+def _side_by_side(
+    step: "Callable[[Device, Reporter], Step[Result]]",
+    none: "Callable[[Device], Result]",
+    devices: "Sequence[Device]",
+    jobs: int,
+) -> "tuple[list[Result], bool]":
+    """The results in the devices' order, `none` where there is none; whether Ctrl-C ended it."""
+    from groupnl_deploy.deploy.side_by_side import side_by_side
+
+    with console.TerminalReporter().side_by_side() as reporter:
+
+        def told(one: "Result") -> None:
+            reporter.note(f"{one.device}: {one.word} ({one.elapsed_s:.1f} s)")
+
+        done = side_by_side([step(device, reporter) for device in devices], jobs, told)
+    return [one or none(device) for device, one in zip(devices, done.results, strict=True)], done.stopped
+
+
+def _end(results: "Sequence[Outcome | Forecast]", fine: str, stopped: bool) -> None:
+    """Each failure in full, and the exit code."""
+    errors = {one.device: one.error for one in results if one.error is not None}
     for device, error in errors.items():
         if not isinstance(error, KeyboardInterrupt):
             show_failure(error, device)
     if stopped:
         raise Stopped(_GO_ON)
+    console.say(f"{fine} {len(results) - len(errors)} of {counted(len(results), 'device')}.")
     if errors:
-        console.say(f"Accepted on {len(outcomes) - len(errors)} of {counted(len(outcomes), 'device')}.")
         raise typer.Exit(gravest(explain(error).exit_code for error in errors.values()))
 
 
 def _row(one: "Outcome") -> tuple[str, ...]:
-    return one.device, f"{one.elapsed_s:.1f}", f"{one.sent_bytes / 1e6:.1f}", _told(one)
+    return one.device, f"{one.elapsed_s:.1f}", _megabytes(one.sent_bytes), _told(one)
 
 
-def _told(one: "Outcome") -> str:
+def _forecast_row(one: "Forecast") -> tuple[str, ...]:
+    if one.looked is None:
+        return one.device, "–", "–", "–", "–", _told(one)
+    agent = f"{_megabytes(one.agent_bytes)} MB to send" if one.agent_bytes else "there"
+    runtime = "missing" if one.looked.missing else "there"
+    send, free = _megabytes(sum(one.missing)), f"{one.looked.free_bytes / 1e6:,.0f}"
+    return one.device, send, free, agent, runtime, _told(one)
+
+
+def _untold(forecasts: "Sequence[Forecast]") -> tuple[str, ...]:
+    return tuple(dict.fromkeys(clause for one in forecasts if one.error is None for clause in one.untold))
+
+
+def _megabytes(size_bytes: int) -> str:
+    return f"{size_bytes / 1e6:.1f}"
+
+
+def _told(one: "Outcome | Forecast") -> str:
     """The word, and behind it why."""
     if one.error is None or isinstance(one.error, KeyboardInterrupt):
         return one.word
@@ -69,6 +129,30 @@ def _told(one: "Outcome") -> str:
 
 def _plain(one: "Outcome") -> dict[str, Any]:
     """One object a device; `deployment` and `acceptance` as for a single one."""
+    return {
+        **_head(one),
+        "sent_bytes": one.sent_bytes,
+        "was_there": one.was_there,
+        "deployment": None if one.pushed is None else to_dict(one.pushed.deployment),
+        "acceptance": None if one.pushed is None else to_dict(one.pushed.acceptance),
+    }
+
+
+def _plain_forecast(one: "Forecast") -> dict[str, Any]:
+    """One object a device; null what is not known, as the device was not reached."""
+    looked = None if one.looked is None else to_dict(one.looked)
+    kept = ("root", "free_bytes", "free_inodes", "has_agent", "is_there", "state", "current", "python", "missing")
+    return {
+        **_head(one),
+        "is_reached": looked is not None,
+        "send_bytes": None if looked is None else sum(one.missing),
+        "agent_bytes": None if looked is None else one.agent_bytes,
+        **{key: None if looked is None else looked[key] for key in kept},
+        "untold": list(one.untold),
+    }
+
+
+def _head(one: "Outcome | Forecast") -> dict[str, Any]:
     failure = None if one.error is None else explain(one.error, _GO_ON)
     return {
         "device": one.device,
@@ -76,8 +160,4 @@ def _plain(one: "Outcome") -> dict[str, Any]:
         "exit_code": 0 if failure is None else failure.exit_code,
         "error": None if failure is None else {"message": failure.message, "remedy": failure.remedy},
         "elapsed_s": round(one.elapsed_s, 3),
-        "sent_bytes": one.sent_bytes,
-        "was_there": one.was_there,
-        "deployment": None if one.pushed is None else to_dict(one.pushed.deployment),
-        "acceptance": None if one.pushed is None else to_dict(one.pushed.acceptance),
     }

@@ -11,7 +11,7 @@ from groupnl_deploy.interrupt import interrupt_thread
 from groupnl_deploy.remote.deadline import Deadline
 
 _STOP_S = 15.0  # longer than it takes to notice a dead link, and to kill what does not leave by itself
-_LOOK_EVERY_S = 0.1
+_LOOK_EVERY_S, _NOTICE_EVERY_S = 0.1, 0.5
 
 T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
@@ -52,7 +52,8 @@ def side_by_side(steps: Sequence[Step[T]], jobs: int, told: Callable[[T], None])
         for worker in workers:
             worker.start()
         for worker in workers:
-            worker.join()
+            while worker.is_alive():  # a signal that another thread was given is noticed between two waits
+                worker.join(_NOTICE_EVERY_S)
     except KeyboardInterrupt:
         team.stop(workers)
         return Done(tuple(team.results), stopped=True)

@@ -31,19 +31,30 @@ def open_agent(
     process = transport.spawn(boot.command(transport, bundle, lines if fits else b"", environments_of(backend)))
     try:
         client = AgentClient(process, transport.name)
-        hello = _boot(client, transport, bundle)
-        _check_identity(hello, bundle.sha256, transport.name)
-        client.machine, client.python, client.root = hello.machine, hello.python, hello.root
+        greet(client, _boot(client, transport, bundle), bundle.sha256, transport.name)
         if not fits:
             process.send(lines)
-        try:
-            with client.heard():
-                yield client
-        except BaseException as error:
-            client.end(error)
-            raise
+        with conversation(client):
+            yield client
     finally:
         process.stop()
+
+
+def greet(client: AgentClient, hello: Hello, sha256: str, device_name: str) -> None:
+    """Take in what an agent says of itself. Raises where it is another one than was started."""
+    _check_identity(hello, sha256, device_name)
+    client.machine, client.python, client.root = hello.machine, hello.python, hello.root
+
+
+@contextlib.contextmanager
+def conversation(client: AgentClient) -> Iterator[None]:
+    """The agent hears of us while the block runs, and why, if an error ends it."""
+    try:
+        with client.heard():
+            yield
+    except BaseException as error:
+        client.end(error)
+        raise
 
 
 def _boot(client: AgentClient, transport: Transport, bundle: AgentBundle) -> Hello:
@@ -56,7 +67,7 @@ def _boot(client: AgentClient, transport: Transport, bundle: AgentBundle) -> Hel
     while True:
         line = client.process.read_line(SILENCE_S)
         if line is None:
-            raise client.gone() if booted else _ended(client, transport)
+            raise client.gone() if booted else ended_early(client, transport)
         answer = boot.read_answer(line, transport)
         if answer is not None:
             booted = answer
@@ -71,7 +82,7 @@ def _send(process: Process, data: bytes) -> None:
         process.send(data)
 
 
-def _ended(client: AgentClient, transport: Transport) -> GroupNLError:
+def ended_early(client: AgentClient, transport: Transport) -> GroupNLError:
     """Why the stub never came to a word: there is no such Python, or none that runs."""
     code = client.process.exit_code(2.0)
     if code is None:

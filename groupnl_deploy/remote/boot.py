@@ -33,7 +33,7 @@ _REMEDIES = {
 
 # Python 2.7 has to get as far as telling its version. The lock on the bundle is what `device_agent.sweep` asks for, so
 # that no other version's push removes it between the look and the start: the agent inherits it.
-_STUB = f"""
+FIND = f"""
 import sys
 sys.path[:1] = []
 import os
@@ -56,6 +56,17 @@ def is_whole():
         whole = hashlib.sha256(stream.read()).hexdigest() == sys.argv[2]
     os.set_inheritable(held, True)
     return whole and os.path.exists(bundle) and os.path.samestat(os.fstat(held), os.stat(bundle))
+"""
+START = f"""
+program = sys.executable
+for backend in reversed(sys.argv[5:]):
+    provisioned = os.path.join(root, "environments", backend, "bin", "python")
+    if os.path.exists(provisioned):
+        program = provisioned
+os.environ["{REQUESTS}"] = sys.argv[4]
+os.execv(program, [program, bundle])
+"""
+_STUB = f"""{FIND}
 def flush(path):
     held = os.open(path, os.O_RDONLY)
     os.fsync(held)
@@ -98,14 +109,7 @@ except OSError as error:
     inodes = room.f_favail if room.f_files else -1
     say("disk", str(error.errno or 0), str(room.f_bavail * room.f_frsize), str(inodes))
     sys.exit(1)
-program = sys.executable
-for backend in reversed(sys.argv[5:]):
-    provisioned = os.path.join(root, "environments", backend, "bin", "python")
-    if os.path.exists(provisioned):
-        program = provisioned
-os.environ["{REQUESTS}"] = sys.argv[4]
-os.execv(program, [program, bundle])
-"""
+{START}"""
 
 
 @dataclass(frozen=True)
@@ -125,8 +129,13 @@ def command(transport: Transport, bundle: AgentBundle, first: bytes = b"", backe
 
     The stub is one line of it, as not every login shell quotes several. It needs no packages, so none are looked for.
     """
-    stub, size = f"exec({json.dumps(_STUB)})", str(len(bundle.data))
-    return [transport.python, "-S", "-c", stub, transport.root, bundle.sha256, size, first.decode(), *backends]
+    size = str(len(bundle.data))
+    return [transport.python, "-S", *program(_STUB), transport.root, bundle.sha256, size, first.decode(), *backends]
+
+
+def program(stub: str) -> tuple[str, str]:
+    """The words of a command line that have Python run a stub: one line of it."""
+    return "-c", f"exec({json.dumps(stub)})"
 
 
 def read_answer(line: bytes, transport: Transport) -> Booted | None:
@@ -137,7 +146,8 @@ def read_answer(line: bytes, transport: Transport) -> Booted | None:
     if kind == "python":
         raise _too_old(transport.name, transport.python, words[0])
     if kind == "disk":
-        raise _disk_refused(transport, *map(int, words))
+        number, free_bytes, free_inodes = map(int, words)
+        raise disk_refused(transport, number, free_bytes, free_inodes)
     if kind == "damaged":
         raise VerificationFailed(
             f"The agent arrived damaged on {transport.name}.", "Push again; check the device's disk if it persists."
@@ -153,8 +163,11 @@ def _too_old(device: str, python: str, version: str) -> DeviceUnreachable:
     )
 
 
-def _disk_refused(transport: Transport, number: int, free_bytes: int, free_inodes: int) -> GroupNLError:
-    what = f"The folder {transport.root} on {transport.name} cannot take the agent: {os.strerror(number).lower()}"
+def disk_refused(
+    transport: Transport, number: int, free_bytes: int, free_inodes: int, taken: str = "the agent"
+) -> GroupNLError:
+    """Why nothing of ours can be put below the root: an `errno`, and what is free there (inodes: -1 if not counted)."""
+    what = f"The folder {transport.root} on {transport.name} cannot take {taken}: {os.strerror(number).lower()}"
     if number in (errno.ENOSPC, errno.EDQUOT):
         free = "no inodes" if free_inodes == 0 else size_text(free_bytes)
         return DiskFull(

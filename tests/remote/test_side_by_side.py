@@ -1,5 +1,6 @@
 """Work on several devices at once, by itself: how many at a time, what Ctrl-C does, what names and codes mean."""
 
+import os
 import signal
 import threading
 import time
@@ -50,13 +51,14 @@ class Endless:
 
     is_connected: bool
     begun: threading.Event = field(default_factory=threading.Event)
+    answered: threading.Event = field(default_factory=threading.Event)
     undone: bool = False
 
     def __call__(self) -> str:
         try:
             self.begun.set()
             while True:
-                time.sleep(0.01 if self.is_connected else 3600)
+                self.answered.wait(0.01 if self.is_connected else None)
         except KeyboardInterrupt:
             time.sleep(0.2)
             self.undone, self.is_connected = True, False
@@ -69,15 +71,17 @@ def test_ctrl_c_is_met_by_all_that_is_at_work_and_nothing_else_begins() -> None:
     def interrupt() -> None:
         for step in (*at_work, seeking):
             step.begun.wait(10)
-        signal.raise_signal(signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=interrupt).start()
     done = side_by_side([*at_work, seeking, later], 3, lambda result: None)
     assert done.stopped and done.results == ("stopped", "stopped", None, None)
     assert all(step.undone for step in at_work) and not later.begun.is_set()
-    assert {thread.name for thread in threading.enumerate() if thread.name.startswith("side by side")} <= {
-        "side by side 2"  # it sleeps for an hour, and ends with the process
-    }
+    seeking.answered.set()
+    for thread in threading.enumerate():
+        if thread.name.startswith("side by side"):
+            thread.join(10)
+            assert not thread.is_alive()
 
 
 def test_what_is_told_and_fails_is_raised_when_the_others_have_ended() -> None:
