@@ -13,19 +13,19 @@ from typing import Any
 
 from device_agent.backend_table import BACKENDS, backend_for
 from device_agent.manifest import Format
-from device_agent.messages.greeting import Hello
+from device_agent.messages.greeting import BOOT_MARK, Hello
 from device_agent.messages.ledger import State
 from device_agent.messages.push import Held, PushFile
 from device_agent.strict import StrictError, from_json, to_dict
-from device_agent.wire import DISK_S, Request, encode
+from device_agent.wire import Request, encode
 from groupnl_deploy.errors import DeviceFault
 from groupnl_deploy.remote import boot
 from groupnl_deploy.remote.agent import conversation, ended_early, greet
 from groupnl_deploy.remote.bundle import AgentBundle, build_bundle
-from groupnl_deploy.remote.client import START_S, AgentClient
-from groupnl_deploy.remote.transport import Transport
+from groupnl_deploy.remote.client import AgentClient
+from groupnl_deploy.remote.transport import SILENCE_S, Transport
 
-_LINE = boot.MARK + b"look "
+_LINE = BOOT_MARK + b"look "
 
 # What an agent would tell is told in its way: `device_agent.{push, parts, doctor, verdicts, current}`.
 _STUB = f"""{boot.FIND}
@@ -61,6 +61,7 @@ def beginnings(path, size):
             length += len(piece)
             if length % (1 << 22) == 0 or length == size:
                 found.append(dict(bytes=length, sha256=digest.hexdigest()))
+                say("reads")
     if length and (not found or found[-1]["bytes"] != length):
         found.append(dict(bytes=length, sha256=digest.hexdigest()))
     return found
@@ -187,7 +188,8 @@ def _command(transport: Transport, bundle: AgentBundle, wanted: Wanted, first: S
 
 
 def _found(client: AgentClient, transport: Transport) -> Looked:
-    while (line := client.process.read_line(DISK_S)) is not None:
+    """What the stub says in the end; meanwhile it says that it reads."""
+    while (line := client.process.read_line(SILENCE_S)) is not None:
         if line.startswith(_LINE):
             try:
                 return from_json(Looked, line.removeprefix(_LINE))
@@ -201,7 +203,7 @@ def _found(client: AgentClient, transport: Transport) -> Looked:
 
 
 def _hello(client: AgentClient) -> Hello:
-    while (line := client.process.read_line(START_S)) is not None:
-        if line:
+    while (line := client.process.read_line(SILENCE_S)) is not None:
+        if line and not line.startswith(BOOT_MARK):
             return client.expect(Hello, client.message(line))
     raise client.gone()
