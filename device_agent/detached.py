@@ -24,7 +24,7 @@ RECEIPT_S = 60.0
 """How long a result waits for the host's receipt: the host's meter closes its last window and the run is stored."""
 
 _STUCK_S = 10.0  # without a byte taken; all marks of a benchmark together do not fill the buffers on the way
-_ALARM_S = 30.0  # so much later than the host
+_ALARM_S = 10.0  # so much later than the host
 _SPOOL_S = 60.0  # to flush a result to a slow card
 
 

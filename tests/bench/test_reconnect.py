@@ -124,6 +124,20 @@ def test_a_benchmark_that_the_board_has_lost_is_not_waited_for(road: Road, tmp_p
     road.require_nothing_left()
 
 
+@pytest.mark.slow
+def test_an_agent_that_is_frozen_is_ended_and_told_of(road: Road, tmp_path: Path) -> None:
+    """It hears neither the end of its link nor the kernel's alarm, and yet it is not waited for without an end."""
+
+    def freeze() -> None:
+        for agent in road.agents():
+            agent.suspend()
+
+    with pytest.raises(DeviceFault, match="knows nothing more of the benchmark"):
+        road.bench("steady", freeze, tmp_path / "run")
+    assert any("sent nothing for 16." in one for one in road.said)
+    road.require_nothing_left()
+
+
 @pytest.mark.parametrize("phase", ["idle before", "steady", "idle after"])
 def test_ctrl_c_leaves_nothing_there(road: Road, tmp_path: Path, phase: str) -> None:
     def stop() -> None:
