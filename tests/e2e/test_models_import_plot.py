@@ -75,7 +75,9 @@ def save_as_the_authors_do(path: Path, name: str, weights: dict[str, torch.Tenso
     return ()
 
 
-@pytest.mark.parametrize("name", sorted(REFERENCE))
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if "resnet" in name else []) for name in sorted(REFERENCE)]
+)
 def test_an_imported_network_answers_as_the_authors_code_does(tmp_path: Path, synth, name: str) -> None:
     expected = REFERENCE[name]
     weights = {

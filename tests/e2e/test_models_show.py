@@ -87,7 +87,9 @@ def test_knobs_and_sizes_reach_the_network() -> None:
     assert sized["model"]["width"] == 0.5
 
 
-@pytest.mark.parametrize("name", ["resnet18_cifar", "gnl_resnet101", "mobilenetv3_large_100"])
+@pytest.mark.parametrize(
+    "name", ["resnet18_cifar", pytest.param("gnl_resnet101", marks=pytest.mark.slow), "mobilenetv3_large_100"]
+)
 def test_the_table_fits_eighty_columns_and_ends_in_the_total(name: str) -> None:
     narrow, wide = show(name, columns=80), show(name, columns=120)
     assert narrow.exit_code == wide.exit_code == 0 and narrow.stderr == ""

@@ -132,7 +132,7 @@ def slow(*values: object) -> object:
 @pytest.mark.parametrize(
     "name, method, semantics, width, ratio",
     [
-        ("resnet18_cifar", "groupnl", "released", 0.125, 2),
+        slow("resnet18_cifar", "groupnl", "released", 0.125, 2),
         slow("resnet18_cifar", "groupnl", "paper", 0.125, 2),
         slow("resnet18_cifar", "groupnl", "released", 0.125, 4),
         slow("resnet18_cifar", "groupnl", "paper", 0.125, 4),

@@ -274,6 +274,7 @@ def start_runner(folder: Path) -> "subprocess.Popen[bytes]":
     return subprocess.Popen([sys.executable, "-c", RUNNER, str(folder)], cwd=ROOT)
 
 
+@pytest.mark.slow
 def test_eight_runners_on_one_folder_of_which_two_are_killed_make_each_product_once(tmp_path: Path) -> None:
     alone, shared = tmp_path / "alone", tmp_path / "shared"
     alone.mkdir(), shared.mkdir()

@@ -145,6 +145,7 @@ def _await_end(pid: int) -> None:
     pytest.fail("the build's child lives on")
 
 
+@pytest.mark.slow
 def test_a_board_with_an_index_downloads_by_itself(board: LocalTransport, index: Path) -> None:
     make_wheel(index, "numpy", "2.0")
     make_wheel(index, "onnxruntime", "1.0")
