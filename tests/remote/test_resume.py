@@ -119,7 +119,7 @@ def test_a_part_that_was_altered_costs_what_lies_behind_the_mark_before(local: D
     interrupted(warm(local), artifact, SIZE_BYTES - 500_000, kill_agent)
     (model,) = (Path(local.root) / "incoming" / artifact.sha256).glob("model*")
     data = bytearray(model.read_bytes())
-    assert len(data) > 2 * MARK_BYTES + 1000
+    assert len(data) > MARK_BYTES + 1000  # of what was sent, what was on its way is lost
     data[MARK_BYTES + 5] ^= 1
     model.write_bytes(data)
     others = sum(path.stat().st_size for path in artifact.files) - SIZE_BYTES
