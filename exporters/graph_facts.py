@@ -59,7 +59,7 @@ def read_graph_facts(path: Path) -> GraphFacts:
     """Read an artifact's ONNX file. Raises `ArtifactDamaged` for bytes that are none, and for weights elsewhere."""
     import onnx  # here, for those who push no graph
 
-    from exporters.own_onnx.external import locations
+    from exporters.outside_tensors import locations
 
     try:
         model = onnx.load(path, load_external_data=False)

@@ -1,7 +1,6 @@
 """Weights that lie in files beside an ONNX file: read from its own folder and nowhere else."""
 
 import math
-from collections.abc import Iterator
 from pathlib import Path
 
 import onnx
@@ -9,6 +8,7 @@ from onnx import TensorProto
 
 from exporters.errors import OnnxRefused
 from exporters.onnx_failures import MOST_BYTES
+from exporters.outside_tensors import said_of, tensors_outside
 
 _TOGETHER = (
     "Lay the ONNX file and its files of weights into one folder, as the exporter wrote them (cp -L follows links)."
@@ -28,7 +28,7 @@ def read_external(model: onnx.ModelProto, folder: Path, already: int) -> None:
 
     Raises `OnnxRefused` for a file that is missing, too short, elsewhere, or for weights of more than 2 GiB in all.
     """
-    outside = _outside(model)
+    outside = tensors_outside(model)
     total = already + sum(_size(tensor) for tensor in outside)
     if total > MOST_BYTES:
         raise OnnxRefused(
@@ -42,49 +42,14 @@ def read_external(model: onnx.ModelProto, folder: Path, already: int) -> None:
         tensor.ClearField("external_data")
 
 
-def locations(model: onnx.ModelProto) -> tuple[str, ...]:
-    """Where a model says that its weights lie, other than in its own file; printable, and each once."""
-    said = (_said(tensor).get("location", "") for tensor in _outside(model))
-    return tuple(dict.fromkeys(ascii(word)[1:-1] for word in said))
-
-
 def external_files(model: onnx.ModelProto, folder: Path) -> list[Path]:
     """The files that a model as it was written has weights in, sorted by name. Raises as `read_external`."""
-    found = {_said(tensor).get("location", ""): tensor.name for tensor in _outside(model)}
+    found = {said_of(tensor).get("location", ""): tensor.name for tensor in tensors_outside(model)}
     return [_inside(folder, location, found[location]) for location in sorted(found)]
 
 
-def _outside(model: onnx.ModelProto) -> list[TensorProto]:
-    """Tensors that lie in other files. Others may name a file too, and it means nothing."""
-    return [tensor for tensor in _tensors(model) if tensor.data_location == TensorProto.EXTERNAL]
-
-
-def _said(tensor: TensorProto) -> dict[str, str]:
-    return {entry.key: entry.value for entry in tensor.external_data}
-
-
-def _tensors(message: onnx.ModelProto) -> Iterator[TensorProto]:
-    """Every tensor anywhere in a model: of initializers, attributes, branches and functions."""
-    waiting = [message]
-    while waiting:
-        for field, value in waiting.pop().ListFields():
-            if field.message_type is None:
-                continue
-            for item in value if _repeated(field) else (value,):
-                if isinstance(item, TensorProto):
-                    yield item
-                else:
-                    waiting.append(item)
-
-
-def _repeated(field: object) -> bool:
-    """Whether a field holds several; protobuf calls it by two names, by its version."""
-    known = getattr(field, "is_repeated", None)
-    return bool(getattr(field, "label", 0) == 3 if known is None else known)
-
-
 def _bytes_of(tensor: TensorProto, folder: Path) -> bytes:
-    said = _said(tensor)
+    said = said_of(tensor)
     path = _inside(folder, said.get("location", ""), tensor.name)
     offset, length = _number(said, "offset", tensor.name, 0), _number(said, "length", tensor.name, _size(tensor))
     if length != _size(tensor):
