@@ -1,7 +1,6 @@
 """What a device tells of itself before it is used: facts, read from files; what they mean the host decides."""
 
 import os
-import subprocess
 import sys
 import sysconfig
 import time
@@ -14,14 +13,13 @@ from device_agent.backend_table import BACKENDS
 from device_agent.disk import room_at
 from device_agent.environments import python_of, runtime_of
 from device_agent.leftovers import leftovers
+from device_agent.loading import load
 from device_agent.machine import this_machine
 from device_agent.messages.doctor import LOADING_S, BackendFound, Leftovers, PackageTried, Readiness, Volume
 from device_agent.packages import IN_ENVIRONMENT
 from device_agent.probe import board_facts
 
 _LAST_WORDS = 400
-# The version on the last line: packages print what they like while they are imported.
-_IMPORT = "import importlib,sys;m=importlib.import_module(sys.argv[1]);print();print(getattr(m,'__version__',''))"
 
 
 @dataclass(frozen=True)
@@ -60,22 +58,13 @@ def volume_of(root: Path) -> Volume:
 
 def try_package(root: Path, backend: str, package: str, patience_s: float) -> PackageTried:
     """See `Doctor.try_package`; an import may take `patience_s`."""
-    # -P: the folder that we stand in has no packages.
-    command = [python_of(root, backend), "-P", "-c", _IMPORT, package]
+    python = python_of(root, backend)
     try:
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=patience_s, cwd=root
-        )
-    except subprocess.TimeoutExpired:
-        return PackageTried(backend, package, None, None, "")
+        done = load(python, package, root, patience_s)
     except OSError as error:
-        return PackageTried(backend, package, None, 127, f"{command[0]}: {error.strerror}")
-    code = 128 - done.returncode if done.returncode < 0 else done.returncode
-    said = done.stdout.decode(errors="replace").splitlines()
-    words = done.stderr.decode(errors="replace").strip()
-    return PackageTried(
-        backend, package, (said[-1] or None) if said and not code else None, code, words[-_LAST_WORDS:] if code else ""
-    )
+        return PackageTried(backend, package, None, 127, f"{python}: {error.strerror}")
+    words = done.said[-_LAST_WORDS:] if done.exit_code else ""
+    return PackageTried(backend, package, done.version, done.exit_code, words)
 
 
 def _found(root: Path, backend: str) -> BackendFound:

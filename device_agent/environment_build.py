@@ -5,29 +5,19 @@ anything into itself (PEP 668). So the environment is made without pip, which th
 was sent along.
 """
 
-import ctypes
 import errno
 import os
-import signal
-import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from device_agent.command import Done, run_command
 from device_agent.deaths import death_of
 from device_agent.disk import refusal
 from device_agent.errors import AgentError
+from device_agent.loading import load
 
-_MARK = "groupnl-loads "
-_LOADS = (
-    "import importlib, sys\n"
-    "module = importlib.import_module(sys.argv[1])\n"
-    f"print('{_MARK}' + str(getattr(module, '__version__', '')))\n"
-)
 _LOAD_S = 300.0
-_PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None)
 
 _VENV = (
     "no_venv",
@@ -71,17 +61,9 @@ class NotProvisioned(AgentError):
         self.code = code
 
 
-@dataclass(frozen=True)
-class Ended:
-    """A child's exit code, 128 + n where signal n ended it, and all it wrote."""
-
-    exit_code: int
-    output: str
-
-
 def make_environment(folder: Path) -> Path:
     """An empty virtual environment of the running Python; its program. Raises `NotProvisioned` or `DiskRefused`."""
-    made = run([sys.executable, "-m", "venv", "--without-pip", str(folder)], folder.parent)
+    made = _run([sys.executable, "-m", "venv", "--without-pip", str(folder)], folder.parent)
     if made.exit_code != 0:
         if "No module named" in made.output:
             raise NotProvisioned("no_venv", "Python on the board has no module venv.", f"{_VENV[1]}.")
@@ -99,21 +81,26 @@ def install(python: Path, requirements: Path, wheels: Path | None, pip: Path | N
     if wheels is not None and pip is not None:
         command = [f"{pip}/pip", "--isolated", "install", "--no-index", "--find-links", str(wheels)]
     else:
-        given = run([str(python), "-m", "ensurepip"], requirements.parent)
+        given = _run([str(python), "-m", "ensurepip"], requirements.parent)
         if given.exit_code != 0:
             raise NotProvisioned("no_venv", "Python on the board cannot give an environment its pip.", f"{_VENV[1]}.")
         command = ["-m", "pip", "install"]
-    done = run([str(python), *command, *quiet, *exact], requirements.parent)
+    done = _run([str(python), *command, *quiet, *exact], requirements.parent)
     if done.exit_code != 0:
         raise _refused("pip on the board failed", done, requirements.parent)
 
 
 def require_loads(python: Path, package: str) -> str:
     """The version that a package has once it is loaded, in a child. Raises `NotProvisioned` where it does not load."""
-    done = run([str(python), "-c", _LOADS, package], python.parent, _LOAD_S)
-    said = [line for line in done.output.splitlines() if line.startswith(_MARK)]
-    if done.exit_code == 0 and said:
-        return said[-1].removeprefix(_MARK)
+    done = load(str(python), package, python.parent, _LOAD_S, _environment(python.parent))
+    if done.exit_code == 0:
+        return done.version or ""
+    if done.exit_code is None:
+        raise NotProvisioned(
+            "too_long",
+            f"{package} was installed, and was not imported within {_LOAD_S:.0f} s.",
+            "See what keeps the device busy (top shows it), then provision again.",
+        )
     death = death_of(done.exit_code)
     if death is not None:
         raise NotProvisioned(
@@ -121,40 +108,27 @@ def require_loads(python: Path, package: str) -> str:
             f"{package} was installed, and then its import {death.what}.",
             "Leave --version out, so that a version is taken that ran on such a board.",
         )
-    raise _refused(f"{package} was installed and does not load", done, python.parent)
+    raise _refused(f"{package} was installed and does not load", Done(done.exit_code, done.said), python.parent)
 
 
-def run(argv: Sequence[str], folder: Path, timeout_s: float | None = None) -> Ended:
-    """A child that is killed when this process ends, however it ends: a board must not be kept busy."""
-    # A download or an unpacked wheel may be larger than a /tmp in memory.
+def _run(argv: Sequence[str], folder: Path) -> Done:
+    return run_command(argv, folder, environment=_environment(folder))
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """A download or an unpacked wheel may be larger than a /tmp in memory."""
     settings = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    done = subprocess.run(
-        argv,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env={**settings, "TMPDIR": str(folder)},
-        cwd=folder,
-        timeout=timeout_s,
-        preexec_fn=_end_with_us,
-        check=False,
-    )
-    code = done.returncode
-    return Ended(code if code >= 0 else 128 - code, done.stdout.decode(errors="replace"))
+    return {**settings, "TMPDIR": str(folder)}
 
 
-def _end_with_us() -> None:
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def _refused(what: str, ended: Ended, folder: Path) -> AgentError:
+def _refused(what: str, ended: Done, folder: Path) -> AgentError:
     said = ended.output.lower()
     if "no space left" in said:
         return refusal(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)), folder)
     for words, code, message, remedy in _PIP_SAID:
         if any(word in said for word in words):
             return NotProvisioned(code, message, remedy)
-    death = death_of(ended.exit_code)
+    death = death_of(ended.exit_code or 0)
     if death is not None:
         return NotProvisioned(death.code, f"{what}: it {death.what}.", death.remedy)
     lines = [line.strip() for line in ended.output.splitlines() if line.strip()]

@@ -59,6 +59,7 @@ ENDS = {
     "nameless": ("", 0, None, ""),
     "instruction": ("import os, signal; os.kill(os.getpid(), signal.SIGILL)", 132, None, ""),
     "crash": ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", 139, None, ""),
+    "leaving": ("import sys; sys.exit()", 1, None, "leaving ended Python while it was imported"),
     "unloadable": ("raise ImportError('libgomp.so.1: cannot open shared object file')", 1, None, "libgomp.so.1"),
 }
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from device_agent.environment_build import Ended, NotProvisioned, _refused, require_loads
+from device_agent.command import Done
+from device_agent.environment_build import NotProvisioned, _refused, require_loads
 from device_agent.environments import python_of
 from device_agent.machine import Machine
 from device_agent.messages.provision import BuildEnvironment, OpenEnvironment
@@ -74,6 +75,12 @@ DIES = "import os, signal; os.kill(os.getpid(), signal.SIGILL)"
 def test_a_package_that_does_not_load_is_named_with_python_s_words() -> None:
     with pytest.raises(NotProvisioned, match="no_such_module was installed and does not load: ModuleNotFoundError"):
         require_loads(Path(sys.executable), "no_such_module")
+
+
+def test_a_package_that_never_ends_its_import_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("device_agent.environment_build._LOAD_S", 0.001)
+    with pytest.raises(NotProvisioned, match="json was installed, and was not imported within 0 s"):
+        require_loads(Path(sys.executable), "json")
 
 
 def test_an_environment_is_made_kept_and_replaced_by_one_that_loads(
@@ -201,7 +208,7 @@ SAID = {
 
 @pytest.mark.parametrize("code", SAID)
 def test_what_pip_says_becomes_a_cause_and_a_remedy(code: str) -> None:
-    refused = _refused("pip on the board failed", Ended(1, SAID[code]), Path("/"))
+    refused = _refused("pip on the board failed", Done(1, SAID[code]), Path("/"))
     assert refused.code == code
     assert refused.message.endswith((".", "else"))
 
