@@ -20,6 +20,7 @@ from groupnl_deploy.deploy.push import deploy_artifact
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.export import export_checkpoint
 from groupnl_deploy.progress import Reporter, Silence
+from groupnl_deploy.remote.retry import DEFAULT_RETRY_S
 from groupnl_deploy.remote.waiting import DEFAULT_WAIT_S
 from groupnl_deploy.report.build import Report, ReportRow, build_report
 from groupnl_deploy.words import known_word
@@ -50,13 +51,14 @@ def push_artifact(
     device: str = "local",
     reporter: Reporter | None = None,
     wait_s: float = DEFAULT_WAIT_S,
+    retry_for_s: float = DEFAULT_RETRY_S,
 ) -> Deployment:
     """Send an artifact to a device, where it is verified before it has its name, and tried before it is used.
 
-    `wait_s` is how long another push or benchmark on the device is waited for. Raises where the device does not accept
-    it; there it is all the same.
+    `wait_s` is how long another push or benchmark on the device is waited for, `retry_for_s` how long a device is
+    sought that does not answer. Raises where the device does not accept it; there it is all the same.
     """
-    pushed = deploy_artifact(_folder(artifact), device, reporter or Silence(), wait_s=wait_s)
+    pushed = deploy_artifact(_folder(artifact), device, reporter or Silence(), wait_s=wait_s, retry_for_s=retry_for_s)
     require_accepted(pushed.acceptance, device)
     return pushed.deployment
 

@@ -25,6 +25,7 @@ _PUSHED = [("Device", False), ("Time (s)", True), ("Sent (MB)", True), ("Outcome
 _FORECAST = [("Device", False), ("To send (MB)", True), ("Free (MB)", True)]
 _FORECAST += [("Agent", False), ("Runtime", False), ("Outcome", False)]
 _GO_ON = "Run the command again: what has arrived is not sent again, and what was accepted stays so."
+_LOOK_AGAIN = "Run the command again; nothing was changed anywhere."
 
 
 def push_many(
@@ -43,7 +44,7 @@ def push_many(
         console.show_json({"schema_version": 1, "devices": [_plain(one) for one in outcomes]})
     else:
         console.show_table(_PUSHED, [_row(one) for one in outcomes], wraps=True)
-    _end(outcomes, "Accepted on", stopped)
+    _end(outcomes, "Accepted on", _GO_ON if stopped else None)
 
 
 def forecast_many(artifact: "Artifact", devices: "Sequence[Device]", jobs: int, retry_for_s: float, json: bool) -> None:
@@ -64,7 +65,11 @@ def forecast_many(artifact: "Artifact", devices: "Sequence[Device]", jobs: int, 
         untold = {clause: [one.device for one in forecasts if clause in one.untold] for clause in _untold(forecasts)}
         for clause, names in untold.items():
             console.say(f"Only a push tells {clause}: {', '.join(names)}.")
-    _end(forecasts, "Nothing was changed. Nothing that was found stands in the way of a push to", stopped)
+    _end(
+        forecasts,
+        "Nothing was changed. Nothing that was found stands in the way of a push to",
+        _LOOK_AGAIN if stopped else None,
+    )
 
 
 def _side_by_side(
@@ -85,14 +90,14 @@ def _side_by_side(
     return [one or none(device) for device, one in zip(devices, done.results, strict=True)], done.stopped
 
 
-def _end(results: "Sequence[Outcome | Forecast]", fine: str, stopped: bool) -> None:
-    """Each failure in full, and the exit code."""
+def _end(results: "Sequence[Outcome | Forecast]", fine: str, when_stopped: str | None) -> None:
+    """Each failure in full, and the exit code; `when_stopped` is the remedy for Ctrl-C, where that ended it."""
     errors = {one.device: one.error for one in results if one.error is not None}
     for device, error in errors.items():
         if not isinstance(error, KeyboardInterrupt):
             show_failure(error, device)
-    if stopped:
-        raise Stopped(_GO_ON)
+    if when_stopped is not None:
+        raise Stopped(when_stopped)
     console.say(f"{fine} {len(results) - len(errors)} of {counted(len(results), 'device')}.")
     if errors:
         raise typer.Exit(gravest(explain(error).exit_code for error in errors.values()))
@@ -153,7 +158,7 @@ def _plain_forecast(one: "Forecast") -> dict[str, Any]:
 
 
 def _head(one: "Outcome | Forecast") -> dict[str, Any]:
-    failure = None if one.error is None else explain(one.error, _GO_ON)
+    failure = None if one.error is None else explain(one.error)
     return {
         "device": one.device,
         "outcome": one.word,

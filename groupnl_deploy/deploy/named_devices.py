@@ -24,18 +24,36 @@ def named_devices(names: Sequence[str], groups: Sequence[str]) -> tuple[Device, 
 
 
 def _require_known(names: Sequence[str], groups: Sequence[str]) -> None:
-    known_devices, known_groups = [device.name for device in load_devices()], list(load_groups())
-    strange = [name for name in dict.fromkeys(names) if name not in known_devices]
+    devices, known_groups = [device.name for device in load_devices()], list(load_groups())
+    strange = [name for name in dict.fromkeys(names) if name not in devices]
     strange_groups = [group for group in dict.fromkeys(groups) if group not in known_groups]
-    if len(strange) + len(strange_groups) > 1:
-        unknown = [*_unknown("device", strange, known_devices), *_unknown("group", strange_groups, known_groups)]
-        raise UsageError(
-            " ".join(unknown), "`groupnl device add NAME --host HOST` adds one, `groupnl device group` makes a group."
+    hints = list(_hints(strange, devices, strange_groups, known_groups))
+    if hints or len(strange) + len(strange_groups) > 1:
+        unknown = [*_unknown("device", strange, devices), *_unknown("group", strange_groups, known_groups)]
+        ways = (
+            "`groupnl device add NAME --host HOST` adds a device, `groupnl device group NAME DEVICE …` makes a group."
         )
+        raise UsageError(" ".join(unknown), " ".join(hints) or ways)
     for name in strange:
         get_device(name)
     for group in strange_groups:
         group_devices(group)
+
+
+def _hints(
+    names: Sequence[str], devices: Sequence[str], groups: Sequence[str], known_groups: Sequence[str]
+) -> Iterator[str]:
+    """What was meant, where that can be told."""
+    for option, others, strange, mistaken_for in (
+        ("--device", "--group", names, known_groups),
+        ("--group", "--device", groups, devices),
+    ):
+        for name in strange:
+            parts = [part.strip() for part in name.split(",") if part.strip()]
+            if len(parts) > 1:
+                yield f"Give each its own option: {' '.join(f'{option} {part}' for part in parts)}."
+            elif name in mistaken_for:
+                yield f"“{name}” is a {others.removeprefix('--')}: {others} {name}."
 
 
 def _unknown(kind: str, strange: Sequence[str], known: Sequence[str]) -> Iterator[str]:

@@ -121,6 +121,8 @@ def test_each_device_once_in_the_order_of_its_first_name(known: None) -> None:
         (["pi4"], [], ["no device “pi4”", "known ones are local, pi, pi2, pi3", "device add pi4"]),
         ([], ["lap"], ["no group “lap”", "“lab”"]),
         (["pi", "x", "y"], ["lap"], ["no device “x” and no “y”", "no group “lap” (did you mean “lab”?)"]),
+        (["pi,pi2", "lab"], [], ["no device “pi,pi2”", "--device pi --device pi2", "“lab” is a group: --group lab"]),
+        ([], ["pi3"], ["no group “pi3”", "“pi3” is a device: --device pi3"]),
         (["pi"], ["none"], ["group “none” has no device", "groupnl device group none"]),
     ],
 )
