@@ -11,7 +11,7 @@ compute as well. Graphs with equal bytes run once.
 `--layout plain` switches the runtime's layout in blocks off and exports for rpi4: a Raspberry Pi by proxy, with other
 vectors. `--python` is the interpreter of another ONNX Runtime, which needs no more than it and NumPy. Every graph is
 proved as an export is, in this Python's runtime. The library is this machine's; GROUPNL_NATIVE_ISA=avx2 holds it to
-AVX2.
+AVX2, in the plain layout alone where the runtime has blocks for AVX-512.
 
 Floors and aims, for one thread, are printed as met or MISSED at the end; nothing here fails on them.
 """
@@ -37,7 +37,7 @@ from export_run import Race, Runtime, race
 from export_session import LAYOUTS
 from export_worker import CLOCKS
 
-from device_agent.machine import this_machine
+from device_agent.machine import KERNELS, this_machine, with_block
 from device_agent.manifest import NativeOperators, Parity
 from device_agent.native_choice import CannotRunNative, choose
 from exporters.choices import Level
@@ -154,7 +154,7 @@ class Graph:
             return self.best.model
         about = tuple(form.about for form in self.forms)
         native = NativeOperators(DOMAIN, VERSION, native_operators(self.best.model), about)
-        here = replace(this_machine(), block=runtimes_block())
+        here = with_block(this_machine(), runtimes_block(), os.environ.get(KERNELS))
         chosen = choose(native, [where.library.record], here, where.version, threads).model
         return next(form.best.model for form in self.forms if form.about == chosen)
 

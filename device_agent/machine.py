@@ -5,7 +5,7 @@ import re
 import struct
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 # The runtime has blocks of 16 wherever there is AVX-512F, and of 8 with AVX2 and FMA. Our kernels for them are built
@@ -55,10 +55,14 @@ def this_machine() -> Machine:
     libc, version = libc_of(_confstr(), _beginning(Path("/proc/self/exe"))) if system == "linux" else (None, None)
     # An emulator of another processor may show the flags of the machine that it runs on.
     block = block_of(_text(Path("/proc/cpuinfo"))) if machine == "x86_64" else 0
-    asked = os.environ.get(KERNELS)
-    if asked and block and asked != _KERNELS_OF[block]:
-        return Machine(system, machine, bits, libc, version, 0, held_to=asked)
-    return Machine(system, machine, bits, libc, version, block)
+    return with_block(Machine(system, machine, bits, libc, version, 0), block, os.environ.get(KERNELS))
+
+
+def with_block(machine: Machine, block: int, kernels: str | None) -> Machine:
+    """This machine, whose runtime has this block, where the environment asks for these kernels."""
+    if kernels and block and kernels != _KERNELS_OF[block]:
+        return replace(machine, block=0, held_to=kernels)
+    return replace(machine, block=block, held_to=None)
 
 
 def libc_of(confstr: str | None, program: bytes) -> tuple[str | None, str | None]:
