@@ -138,7 +138,7 @@ def outcome(ended: Ended) -> Tried:
     if not ended.in_time:
         text = f"The model did not run on this device within {TRIAL_S:.0f} s: it was stopped while it {step}."
         return Tried(trouble=Trouble("no_answer", text, "Use a smaller model."))
-    death = death_of(ended.exit_code)
+    death = death_of(ended.exit_code, ended.ran_out)
     if death is not None:
         text = f"The process that tried the model {death.what} while it {step}."
         return Tried(trouble=Trouble(death.code, text, death.remedy))

@@ -8,6 +8,8 @@ import threading
 from collections import deque
 from dataclasses import dataclass
 
+from device_agent import oom
+
 _LAST_WORDS = 3
 
 
@@ -20,12 +22,14 @@ class Ended:
         words: the last lines without it.
         exit_code: 128 + n where signal n ended it.
         in_time: whether it ended before it was killed for taking too long.
+        ran_out: whether the kernel killed a process for want of memory meanwhile; None: nobody knows.
     """
 
     said: tuple[str, ...]
     words: tuple[str, ...]
     exit_code: int
     in_time: bool
+    ran_out: bool | None = None
 
 
 def run_child(python: str, bundle: str, word: str, order: str, mark: str, timeout_s: float) -> Ended:
@@ -33,7 +37,7 @@ def run_child(python: str, bundle: str, word: str, order: str, mark: str, timeou
 
     Its stdin stays open until then, so that it ends with us. Raises `OSError` where it cannot be started.
     """
-    late = threading.Event()
+    late, kills = threading.Event(), oom.kills()
     with subprocess.Popen(
         [python, bundle, word], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     ) as child:
@@ -50,7 +54,8 @@ def run_child(python: str, bundle: str, word: str, order: str, mark: str, timeou
             code = child.wait()
         finally:
             timer.cancel()
-    return Ended(tuple(said), tuple(words), code if code >= 0 else 128 - code, not late.is_set())
+    ran_out = oom.more(kills, oom.kills())
+    return Ended(tuple(said), tuple(words), code if code >= 0 else 128 - code, not late.is_set(), ran_out)
 
 
 def _listen(child: "subprocess.Popen[bytes]", order: str, mark: str) -> tuple[list[str], "deque[str]"]:

@@ -8,22 +8,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from device_agent import oom
+
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)
 
 
 @dataclass(frozen=True)
 class Done:
-    """How a command ended: its exit code (128 + n where signal n ended it, None if it took too long), all it wrote."""
+    """How a command ended: its exit code (128 + n where signal n ended it, None if it took too long), all it wrote.
+
+    `ran_out` is whether the kernel killed a process for want of memory meanwhile; None: nobody knows.
+    """
 
     exit_code: int | None
     output: str
+    ran_out: bool | None = None
 
 
 def run_command(
     argv: Sequence[str], folder: Path, timeout_s: float | None = None, environment: Mapping[str, str] | None = None
 ) -> Done:
     """Run it in a folder, with our environment variables unless others are given. Raises `OSError` as `Popen` does."""
+    kills = oom.kills()
     try:
         done = subprocess.run(
             argv,
@@ -39,7 +46,7 @@ def run_command(
     except subprocess.TimeoutExpired as late:
         return Done(None, (late.stdout or b"").decode(errors="replace"))
     code = done.returncode
-    return Done(code if code >= 0 else 128 - code, done.stdout.decode(errors="replace"))
+    return Done(code if code >= 0 else 128 - code, done.stdout.decode(errors="replace"), oom.more(kills, oom.kills()))
 
 
 def _end_with_us() -> None:

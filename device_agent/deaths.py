@@ -1,4 +1,7 @@
-"""What a process died of, by its exit code: 128 + n where signal n ended it. Pure; both ends of the wire read it."""
+"""What a process died of, by its exit code: 128 + n where signal n ended it. Pure; both ends of the wire read it.
+
+SIGKILL has many senders. Only the kernel's own count (`oom.py`) tells whether memory ran out.
+"""
 
 import signal
 from dataclasses import dataclass
@@ -17,11 +20,6 @@ class Death:
 
 _CRASHED = Death("crashed", "crashed inside a library", _ANOTHER_RUNTIME)
 _BY_SIGNAL = {
-    signal.SIGKILL: Death(
-        "out_of_memory",
-        "was killed, most likely because memory ran out",
-        "Use a smaller model, or free memory on the device.",
-    ),
     signal.SIGILL: Death(
         "illegal_instruction",
         "met an instruction that its processor does not have",
@@ -38,6 +36,30 @@ _BY_SIGNAL = {
 }
 
 
-def death_of(exit_code: int) -> Death | None:
-    """None for a process that ended by itself, or by a signal that somebody sends."""
+_KILLED = {
+    True: Death(
+        "out_of_memory",
+        "was killed by the kernel, because memory ran out",
+        "Use a smaller model, or free memory on the device.",
+    ),
+    False: Death(
+        "killed",
+        "was killed (SIGKILL), and not for want of memory",
+        "Somebody or something there ended it: run the command again.",
+    ),
+    None: Death(
+        "killed",
+        "was killed (SIGKILL)",
+        "The kernel does so where memory runs out, and `sudo dmesg | grep -i oom` there tells; else run it again.",
+    ),
+}
+
+
+def death_of(exit_code: int, ran_out: bool | None = None) -> Death | None:
+    """None for a process that ended by itself, or by a signal that somebody sends.
+
+    `ran_out` is whether the kernel killed one there for want of memory meanwhile, None where nobody knows.
+    """
+    if exit_code == 128 + signal.SIGKILL:
+        return _KILLED[ran_out]
     return next((death for number, death in _BY_SIGNAL.items() if exit_code == 128 + number), None)

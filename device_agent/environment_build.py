@@ -101,14 +101,15 @@ def require_loads(python: Path, package: str) -> str:
             f"{package} was installed, and was not imported within {_LOAD_S:.0f} s.",
             "See what keeps the device busy (top shows it), then provision again.",
         )
-    death = death_of(done.exit_code)
+    death = death_of(done.exit_code, done.ran_out)
     if death is not None:
         raise NotProvisioned(
             death.code,
             f"{package} was installed, and then its import {death.what}.",
             "Leave --version out, so that a version is taken that ran on such a board.",
         )
-    raise _refused(f"{package} was installed and does not load", Done(done.exit_code, done.said), python.parent)
+    ended = Done(done.exit_code, done.said, done.ran_out)
+    raise _refused(f"{package} was installed and does not load", ended, python.parent)
 
 
 def _run(argv: Sequence[str], folder: Path) -> Done:
@@ -128,7 +129,7 @@ def _refused(what: str, ended: Done, folder: Path) -> AgentError:
     for words, code, message, remedy in _PIP_SAID:
         if any(word in said for word in words):
             return NotProvisioned(code, message, remedy)
-    death = death_of(ended.exit_code or 0)
+    death = death_of(ended.exit_code or 0, ended.ran_out)
     if death is not None:
         return NotProvisioned(death.code, f"{what}: it {death.what}.", death.remedy)
     lines = [line.strip() for line in ended.output.splitlines() if line.strip()]

@@ -22,11 +22,13 @@ class Loading:
         exit_code: 128 + n where signal n ended it; None where it took too long.
         version: of a package that loads; null where it does not tell.
         said: all that was printed meanwhile.
+        ran_out: whether the kernel killed a process for want of memory meanwhile; None: nobody knows.
     """
 
     exit_code: int | None
     version: str | None
     said: str
+    ran_out: bool | None = None
 
 
 def load(
@@ -40,4 +42,4 @@ def load(
     said = "\n".join(line for line in lines if not line.startswith(_MARK)).strip()
     if done.exit_code == 0 and not told:  # it ended the process
         return Loading(1, None, said or f"{package} ended Python while it was imported")
-    return Loading(done.exit_code, (told[-1] or None) if done.exit_code == 0 else None, said)
+    return Loading(done.exit_code, (told[-1] or None) if done.exit_code == 0 else None, said, done.ran_out)

@@ -165,5 +165,5 @@ class WayBack:
         return DeviceFault(
             f"{self.device} knows nothing more of the benchmark {bench_id}: the device was restarted, or its agent "
             "was ended.",
-            "Bench again; if that agent was killed, memory may have run out.",
+            "Bench again; whether memory ran out there, `sudo dmesg | grep -i oom` tells.",
         )

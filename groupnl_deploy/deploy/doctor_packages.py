@@ -102,7 +102,8 @@ def _end(tried: PackageTried) -> str:
         return f"was not imported within {LOADING_S:.0f} s"
     death = death_of(tried.exit_code)
     if death is not None:
-        return f"does not load: its process {death.what} ({signal.Signals(tried.exit_code - 128).name})"
+        name = signal.Signals(tried.exit_code - 128).name
+        return f"does not load: its process {death.what}{'' if name in death.what else f' ({name})'}"
     last = tried.last_words.splitlines()[-1] if tried.last_words else f"exit code {tried.exit_code}"
     return f"does not load: {last}"
 

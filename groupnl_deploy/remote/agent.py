@@ -1,9 +1,11 @@
 """The agent on a device: put there if need be, its digest checked before it is ever run, and started."""
 
 import contextlib
+import functools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from device_agent import oom
 from device_agent.messages.greeting import Hello
 from device_agent.wire import WIRE_VERSION, Request, encode
 from groupnl_deploy.errors import DeviceUnreachable, GroupNLError, VerificationFailed
@@ -13,6 +15,7 @@ from groupnl_deploy.remote.client import AgentClient
 from groupnl_deploy.remote.python import environments_of, no_python
 from groupnl_deploy.remote.transport import SILENCE_S, Process, Transport
 
+_LOOK_TIMEOUT_S = 5.0
 _MOST_COMMAND_BYTES = 32_000  # Linux gives a whole command line of a shell no more than 128 kB
 
 
@@ -71,6 +74,8 @@ def _boot(client: AgentClient, transport: Transport, bundle: AgentBundle) -> Hel
         answer = boot.read_answer(line, transport)
         if answer is not None:
             booted = answer
+            if answer.oom_kills is not None:
+                client.ran_out = functools.partial(_ran_out, transport, answer.oom_kills)
             if booted.needs_bundle:
                 _send(client.process, bundle.data)
         elif booted is not None and line:
@@ -80,6 +85,14 @@ def _boot(client: AgentClient, transport: Transport, bundle: AgentBundle) -> Hel
 def _send(process: Process, data: bytes) -> None:
     with contextlib.suppress(DeviceUnreachable):  # what has ended has said why, in the lines that are read next
         process.send(data)
+
+
+def _ran_out(transport: Transport, kills_before: int) -> bool | None:
+    """Whether the kernel has killed a process there for want of memory since the agent started."""
+    with contextlib.suppress(DeviceUnreachable):
+        vmstat = transport.run(["cat", oom.VMSTAT], _LOOK_TIMEOUT_S).stdout
+        return oom.more(kills_before, oom.kills_in(vmstat.decode(errors="replace")))
+    return None
 
 
 def ended_early(client: AgentClient, transport: Transport) -> GroupNLError:

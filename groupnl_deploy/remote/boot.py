@@ -123,6 +123,12 @@ class Booted:
         """Whether it waits for the bundle."""
         return self.words == ("need",)
 
+    @property
+    def oom_kills(self) -> int | None:
+        """How many the kernel had killed there for want of memory when the agent started, where it tells."""
+        kind, *told = self.words
+        return int(told[0]) if kind == "starting" and told and told[0].isdecimal() else None
+
 
 def command(transport: Transport, bundle: AgentBundle, first: bytes = b"", backends: Sequence[str] = ()) -> list[str]:
     """The command line that becomes the agent and has it answer the lines of `first`.

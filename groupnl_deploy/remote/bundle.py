@@ -24,7 +24,8 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 _MAIN = f"""\
 import os
 if "{REQUESTS}" in os.environ:
-    os.write(1, b"\\n{BOOT_MARK.decode()}starting\\n")
+    from device_agent.oom import kills
+    os.write(1, ("\\n{BOOT_MARK.decode()}starting %s\\n" % kills()).encode())
 from device_agent.__main__ import main
 
 main()

@@ -3,6 +3,7 @@
 import base64
 import collections
 import contextlib
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -89,6 +90,8 @@ class AgentClient:
         self._early: collections.deque[Message] = collections.deque()
         self._heard_s = time.monotonic()
         self._writing = threading.Lock()
+        self.ran_out: Callable[[], bool | None] = lambda: None
+        """Asks the device whether the kernel there has killed a process for want of memory since the agent started."""
 
     @contextlib.contextmanager
     def heard(self) -> Iterator[None]:
@@ -287,7 +290,7 @@ class AgentClient:
     def gone(self) -> GroupNLError:
         """Why the agent has ended, or the link to it."""
         code, said = self.process.exit_code(2.0), self.process.stderr_tail().strip()
-        death = None if code is None else death_of(code)
+        death = None if code is None else death_of(code, self.ran_out() if code == 128 + signal.SIGKILL else None)
         if death is not None:
             return DeviceFault(f"The agent on {self._device_name} {death.what}.", death.remedy)
         if code is None:

@@ -83,7 +83,7 @@ DEATHS = [
     ("import os; os.kill(os.getpid(), 4)", "refused", "illegal_instruction", "instruction that its processor"),
     ("import ctypes; ctypes.string_at(0)", "refused", "crashed", "crashed inside a library"),
     ("import os; os.abort()", "refused", "crashed", "crashed inside a library"),
-    ("import os; os.kill(os.getpid(), 9)", "refused", "out_of_memory", "memory ran out"),
+    ("import os; os.kill(os.getpid(), 9)", "refused", "killed", "was killed (SIGKILL)"),
     ("raise MemoryError", "refused", "out_of_memory", "ran out of memory"),
     (
         "import os; print('so long', flush=True); os._exit(7)",

@@ -228,7 +228,7 @@ def test_chatter_of_libraries_goes_to_stderr(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "words"), [(signal.SIGKILL, "memory ran out"), (signal.SIGILL, "instruction"), (signal.SIGTERM, "143")]
+    ("number", "words"), [(signal.SIGKILL, "was killed"), (signal.SIGILL, "instruction"), (signal.SIGTERM, "143")]
 )
 def test_an_agent_that_a_signal_ended_says_what_that_means(agent: AgentClient, number: int, words: str) -> None:
     os.kill(agent.process._child.pid, number)

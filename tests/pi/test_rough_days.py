@@ -123,7 +123,7 @@ def test_an_artifact_that_needs_more_memory_than_there_is(pi: EmulatedPi, groupn
     pi.run(f"rm -rf {ROOT}/accepted/{large.sha256}.json")
     pi.limit_memory(FOR_AN_AGENT_BYTES)
     said = flat(groupnl("push", large.directory, "--device", "pi", code=4))
-    assert "killed, most likely because memory ran out" in said
+    assert "killed by the kernel, because memory ran out" in said
     assert current(pi) == before
     pi.limit_memory(None)
     groupnl("push", large.directory, "--device", "pi")

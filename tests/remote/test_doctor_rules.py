@@ -174,7 +174,7 @@ CASES: list[tuple[dict[str, Any], str, str, str, str]] = [
         PROVISION,
     ),
     ({"tried": tried("onnxruntime", 139)}, "loading", "error", "crashed inside a library (SIGSEGV)", PROVISION),
-    ({"tried": tried("onnxruntime", 137)}, "loading", "error", "memory ran out (SIGKILL)", PROVISION),
+    ({"tried": tried("onnxruntime", 137)}, "loading", "error", "its process was killed (SIGKILL)", PROVISION),
     ({"tried": tried("onnxruntime", None)}, "loading", "error", "was not imported within 120 s", PROVISION),
     (
         {"tried": tried("numpy", 1, "Traceback\nImportError: libx.so")},
