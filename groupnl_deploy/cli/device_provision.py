@@ -8,12 +8,13 @@ import typer
 from device_agent.strict import to_dict
 from groupnl_deploy.cli import console
 from groupnl_deploy.cli.exits import guarded, resuming
-from groupnl_deploy.cli.options import Json, OutFolder, Wait
+from groupnl_deploy.cli.options import Json, OutFolder, RetryFor, Wait
 from groupnl_deploy.deploy.devices_file import LOCAL
 from groupnl_deploy.deploy.getting_packages import packages_command
 from groupnl_deploy.deploy.inventory import get_device
 from groupnl_deploy.deploy.wheels import MAIN_PACKAGES
 from groupnl_deploy.errors import UsageError
+from groupnl_deploy.remote.retry import DEFAULT_RETRY_S
 from groupnl_deploy.remote.waiting import DEFAULT_WAIT_S
 from groupnl_deploy.words import command_line, known_word
 
@@ -32,6 +33,7 @@ def provision(
     version: Version = None,
     uncertified: Uncertified = False,
     wait: Wait = DEFAULT_WAIT_S,
+    retry_for: RetryFor = DEFAULT_RETRY_S,
     json: Json = False,
 ) -> None:
     """Give a board what a backend needs: a Python environment of its own, which push and bench then use.
@@ -41,7 +43,7 @@ def provision(
 
     Example: groupnl device provision pi --backend onnxruntime
 
-    Example: groupnl device provision pi --backend pytorch --offline wheels
+    Example: groupnl device provision pi --backend pytorch --offline wheels --retry-for 5m
     """
     device = get_device(name)
     if device.transport == "local":
@@ -50,11 +52,9 @@ def provision(
             f"Install what is missing: {packages_command(LOCAL, known_word('backend', backend, MAIN_PACKAGES))}",
         )
     from groupnl_deploy.deploy import provision as provisioning
-    from groupnl_deploy.remote.connect import connect
 
     wish, reporter = provisioning.Wish(backend, version, uncertified, offline), console.TerminalReporter()
-    with connect(device, reporter.note) as transport:
-        done = provisioning.provision(transport, wish, reporter, wait)
+    done = provisioning.provision_device(device, wish, reporter, wait_s=wait, retry_for_s=retry_for)
     if json:
         console.show_json({"schema_version": 1, "device": name, "provisioned": to_dict(done)})
         return

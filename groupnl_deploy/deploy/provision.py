@@ -19,12 +19,15 @@ from device_agent.messages.push import Held, PushFile
 from groupnl_deploy.deploy.wheelhouse import Wheelhouse, choose_set, is_certified, read_wheelhouse
 from groupnl_deploy.deploy.wheels import WheelSet, target_of
 from groupnl_deploy.errors import UsageError
-from groupnl_deploy.progress import Reporter
+from groupnl_deploy.progress import Reporter, Unrepeated
 from groupnl_deploy.remote.agent import open_agent
 from groupnl_deploy.remote.client import AgentClient
-from groupnl_deploy.remote.transfer import held_bytes, pieces
+from groupnl_deploy.remote.connect import connect
+from groupnl_deploy.remote.device import Device
+from groupnl_deploy.remote.retry import Budget, retrying
+from groupnl_deploy.remote.transfer import TellBytes, held_bytes, pieces
 from groupnl_deploy.remote.transport import Transport
-from groupnl_deploy.remote.waiting import take_lock
+from groupnl_deploy.remote.waiting import ORPHAN_S, take_lock
 
 
 @dataclass(frozen=True)
@@ -53,8 +56,35 @@ class Provisioned:
     built: EnvironmentBuilt | None
 
 
-def provision(transport: Transport, wish: Wish, reporter: Reporter, wait_s: float) -> Provisioned:
-    """Make the environment, unless the device has just this one.
+def provision_device(
+    device: Device, wish: Wish, reporter: Reporter, *, wait_s: float, retry_for_s: float
+) -> Provisioned:
+    """`provision`, begun again where the device cannot be reached or the link is lost.
+
+    That is for up to `retry_for_s` seconds in which not a byte more of the wheels comes across; what has arrived is not
+    sent again.
+    """
+    told, patience_s, most_bytes = Unrepeated(reporter), wait_s, 0
+
+    def sent(across_bytes: int) -> None:
+        nonlocal most_bytes
+        most_bytes = max(most_bytes, across_bytes)
+
+    def once() -> Provisioned:
+        nonlocal patience_s
+        try:
+            with connect(device, told.note) as transport:
+                return provision(transport, wish, told, patience_s, sent)
+        finally:
+            patience_s = max(wait_s, ORPHAN_S)
+
+    return retrying(once, Budget(retry_for_s), reporter.note, lambda: most_bytes)
+
+
+def provision(
+    transport: Transport, wish: Wish, reporter: Reporter, wait_s: float, tell: TellBytes = lambda across_bytes: None
+) -> Provisioned:
+    """Make the environment, unless the device has just this one. `tell` hears how much of the wheels is there.
 
     Raises `UsageError` for what such a board cannot run, `VerificationFailed` for a damaged wheelhouse, `DiskFull`,
     `DeviceFault` with what was in the way there.
@@ -68,7 +98,7 @@ def provision(transport: Transport, wish: Wish, reporter: Reporter, wait_s: floa
         built = None
         if not opened.is_there:
             if wheelhouse is not None:
-                _send(agent, wheelhouse, opened.held, reporter)
+                _send(agent, wheelhouse, opened.held, reporter, tell)
             built = _build(agent, reporter)
     return Provisioned(wheels, is_certified(wheels), built)
 
@@ -134,21 +164,28 @@ def _announced(wheelhouse: Wheelhouse | None) -> tuple[PushFile, ...]:
     return tuple(PushFile(wheel.file, wheel.sha256, size) for wheel, size in zip(wheels, sizes, strict=True))
 
 
-def _send(agent: AgentClient, wheelhouse: Wheelhouse, held: tuple[Held, ...], reporter: Reporter) -> None:
+def _send(
+    agent: AgentClient,
+    wheelhouse: Wheelhouse,
+    held: tuple[Held, ...],
+    reporter: Reporter,
+    tell: TellBytes = lambda across_bytes: None,
+) -> None:
     """Send what the device lacks of each wheel."""
     marks = {file.name: file.marks for file in held}
     requests, done_bytes = [], 0
     with reporter.task("Sending wheels") as task:
         for path in wheelhouse.files:
 
-            def tell(across_bytes: int, before_bytes: int = done_bytes) -> None:
+            def sent(across_bytes: int, before_bytes: int = done_bytes) -> None:
                 task(before_bytes + across_bytes, wheelhouse.size_bytes, "bytes")
+                tell(before_bytes + across_bytes)
 
             offset_bytes = held_bytes(path, marks.get(path.name, ()))
             if offset_bytes < path.stat().st_size:
                 requests.append(SendWheel(path.name, offset_bytes))
                 agent.send(requests[-1])
-                agent.send_bytes(pieces(path, offset_bytes, tell))
+                agent.send_bytes(pieces(path, offset_bytes, sent))
             done_bytes += path.stat().st_size
         for request in requests:
             agent.answer_to(request)

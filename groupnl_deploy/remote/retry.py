@@ -3,7 +3,6 @@
 import random
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -48,8 +47,3 @@ def retrying(action: Callable[[], T], budget: Budget, say: Say, progress: Callab
             say(f"{error.message.rstrip('.')}; trying again in {pause_s:.1f} s, for up to {left_s:.0f} s.")
         time.sleep(pause_s)
         longest_s = min(2 * longest_s, _MOST_S)
-
-
-def enter_retrying(running: ExitStack, make: Callable[[], AbstractContextManager[T]], budget: Budget, say: Say) -> T:
-    """What entering a context gives, made and entered again as `retrying` does; `running` leaves it."""
-    return retrying(lambda: running.enter_context(make()), budget, say)

@@ -2,14 +2,13 @@
 
 import random
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack, nullcontext
 
 import pytest
 
 from groupnl_deploy.errors import DeviceBusy, DeviceUnavailable, DeviceUnreachable, GroupNLError, UsageError
 from groupnl_deploy.remote import deadline, retry
 from groupnl_deploy.remote.deadline import Deadline
-from groupnl_deploy.remote.retry import Budget, enter_retrying, retrying
+from groupnl_deploy.remote.retry import Budget, retrying
 
 
 class Clock:
@@ -114,19 +113,6 @@ def test_a_budget_of_nothing_tries_once(clock: Clock) -> None:
     with pytest.raises(DeviceUnavailable):
         retrying(failing(1), Budget(0), lambda sentence: None)
     assert not clock.pauses
-
-
-def test_a_context_that_cannot_be_entered_at_first_is_left_once(clock: Clock) -> None:
-    reached, left = failing(1), list[int]()
-
-    def make() -> AbstractContextManager[int]:
-        return nullcontext(reached())
-
-    with ExitStack() as running:
-        running.callback(left.append, 1)
-        assert enter_retrying(running, make, Budget(30), lambda sentence: None) == 2
-        assert not left
-    assert left == [1]
 
 
 def test_a_deadline_is_what_is_left_of_a_step(clock: Clock) -> None:
