@@ -21,9 +21,7 @@ pytestmark = pytest.mark.sshd
 __all__ = ["make_wheelhouse"]
 
 CODE_BYTES = 64 * PIECE_BYTES
-BESIDES_BYTES = (
-    5_000_000  # the agent, and what was on its way when the link broke; the tries that fail have 27 MB in all
-)
+BESIDES_BYTES = 5_000_000  # the agent, and what was on its way when the link broke; the tries that fail come to 27 MB
 
 
 class BadDay:
