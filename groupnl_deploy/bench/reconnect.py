@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self, get_args
 
+from device_agent import oom
 from device_agent.messages.bench import BenchRequest, Phase, PhaseMark
 from device_agent.messages.spool import AskBench, ForgetBench, StopBench
 from groupnl_deploy.errors import DeviceFault, DeviceUnreachable, GroupNLError
@@ -56,11 +57,13 @@ class Absence:
         request: what was asked.
         mark: of the last phase that was heard of, None where none was.
         heard_s: when that was, on this host's monotonic clock.
+        oom_kills: how many the kernel there had killed for want of memory when the agent began, where it tells.
     """
 
     request: BenchRequest
     mark: PhaseMark | None
     heard_s: float
+    oom_kills: int | None = None
 
     @property
     def ends_s(self) -> float:
@@ -143,7 +146,8 @@ class WayBack:
             raise
         if not there:
             self.left_behind = False
-            raise lost if absence.mark is None else self._vanished(bench_id)
+            ran_out = oom.more(absence.oom_kills, agent.oom_kills)
+            raise lost if absence.mark is None else self._vanished(bench_id, ran_out)
         fetched, probes = agent.fetch_bench(bench_id), agent.probe_clock(CLOCK_PROBES)
         self.left_behind = False
         if fetched.rest.fault is not None:
@@ -161,9 +165,11 @@ class WayBack:
             state = agent.ask(AskBench(bench_id))
         return state.state != "unknown"
 
-    def _vanished(self, bench_id: str) -> DeviceFault:
-        return DeviceFault(
-            f"{self.device} knows nothing more of the benchmark {bench_id}: the device was restarted, or its agent "
-            "was ended.",
-            "Bench again; whether memory ran out there, `sudo dmesg | grep -i oom` tells.",
-        )
+    def _vanished(self, bench_id: str, ran_out: bool | None) -> DeviceFault:
+        what = f"{self.device} knows nothing more of the benchmark {bench_id}"
+        if ran_out:
+            return DeviceFault(
+                f"{what}: memory ran out there, and the kernel has killed a process.",
+                "Use a smaller model, or free memory on the device; then bench again.",
+            )
+        return DeviceFault(f"{what}: the device was restarted, or its agent was ended.", "Bench again.")

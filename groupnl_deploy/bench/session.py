@@ -94,7 +94,7 @@ def run_session(
                 ear.hear(message)
             probes = agent.probe_clock(CLOCK_PROBES)
         except DeviceUnreachable as lost:
-            taken = _take(way_back, ear.absence(request), lost, metering)
+            taken = _take(way_back, ear.absence(request, agent), lost, metering)
             unfinished.messages[:] = taken.fetched.messages
             agent, probes = taken.agent, taken.clock_probes
         result = assemble(request, gather(unfinished.messages))
@@ -130,8 +130,8 @@ class _Ear:
             self._mark, self._heard_s = message, time.monotonic()
         self._watch(message)
 
-    def absence(self, request: BenchRequest) -> Absence:
-        return Absence(request, self._mark, self._heard_s)
+    def absence(self, request: BenchRequest, agent: AgentClient) -> Absence:
+        return Absence(request, self._mark, self._heard_s, agent.oom_kills)
 
 
 def _take(way_back: WayBack, absence: Absence, lost: DeviceUnreachable, metering: Metering | None) -> Taken:

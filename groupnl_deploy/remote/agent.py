@@ -75,6 +75,7 @@ def _boot(client: AgentClient, transport: Transport, bundle: AgentBundle) -> Hel
         if answer is not None:
             booted = answer
             if answer.oom_kills is not None:
+                client.oom_kills = answer.oom_kills
                 client.ran_out = functools.partial(_ran_out, transport, answer.oom_kills)
             if booted.needs_bundle:
                 _send(client.process, bundle.data)

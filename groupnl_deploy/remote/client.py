@@ -90,8 +90,10 @@ class AgentClient:
         self._early: collections.deque[Message] = collections.deque()
         self._heard_s = time.monotonic()
         self._writing = threading.Lock()
+        self.oom_kills: int | None = None
+        """How many the kernel there had killed for want of memory when the agent started, where it tells."""
         self.ran_out: Callable[[], bool | None] = lambda: None
-        """Asks the device whether the kernel there has killed a process for want of memory since the agent started."""
+        """Asks the device whether there was one since."""
 
     @contextlib.contextmanager
     def heard(self) -> Iterator[None]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from device_agent import oom
 from groupnl_deploy.bench.energy import run_energy
 from groupnl_deploy.bench.incomplete import load_incomplete
 from groupnl_deploy.bench.run import load_run
@@ -118,8 +119,11 @@ def test_a_benchmark_that_the_board_has_lost_is_not_waited_for(road: Road, tmp_p
             agent.kill()
         road.link.mend()
 
-    with pytest.raises(DeviceFault, match="knows nothing more of the benchmark"):
+    kills = oom.kills()
+    with pytest.raises(DeviceFault, match="knows nothing more of the benchmark") as caught:
         road.bench("steady", crash, tmp_path / "run")
+    if oom.kills() == kills:
+        assert "its agent was ended" in caught.value.message
     assert not load_incomplete(tmp_path / "run.incomplete").left_behind
     road.require_nothing_left()
 
