@@ -73,9 +73,9 @@ def test_a_frame_comes_back_as_it_was_and_is_held_against_the_artifact() -> None
         created_at="2026-11-21T00:00:00+00:00",
         host={},
     )
-    text = frame_text("mine", frame)
-    assert read_frame(text, "pi") == Frame("mine", frame)
-    other = frame_text("mine", replace(frame, artifact_sha256=DIGEST))
+    text = frame_text("mine", frame, "a step")
+    assert read_frame(text, "pi") == Frame("mine", frame, "a step")
+    other = frame_text("mine", replace(frame, artifact_sha256=DIGEST), "a step")
     for wrong in (other, text[:-20], text.replace('"name": "mine"', '"name": "../x"')):
         with pytest.raises(VerificationFailed):
             read_frame(wrong, "pi")
