@@ -13,7 +13,6 @@ from device_agent.backend_table import BACKENDS
 from device_agent.disk import room_at
 from device_agent.environments import python_of, runtime_of
 from device_agent.leftovers import leftovers
-from device_agent.loading import load
 from device_agent.machine import this_machine
 from device_agent.messages.doctor import LOADING_S, BackendFound, Leftovers, PackageTried, Readiness, Volume
 from device_agent.packages import IN_ENVIRONMENT
@@ -58,6 +57,8 @@ def volume_of(root: Path) -> Volume:
 
 def try_package(root: Path, backend: str, package: str, patience_s: float) -> PackageTried:
     """See `Doctor.try_package`; an import may take `patience_s`."""
+    from device_agent.loading import load  # here: a push asks for the readiness alone, and waits for the agent's start
+
     python = python_of(root, backend)
     try:
         done = load(python, package, root, patience_s)
