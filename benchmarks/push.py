@@ -11,8 +11,6 @@ and lost packets (`network_link.py`); where this machine cannot have them, that 
 
 import argparse
 import getpass
-import os
-import socket
 import statistics
 import subprocess
 import sys
@@ -35,7 +33,7 @@ from groupnl_deploy.remote.connect import connect
 from groupnl_deploy.remote.device import Device
 from tests.device_agent.graph_artifacts import graph_artifact, masked_text, text_samples
 from tests.rigs.large_artifact import large_artifact
-from tests.rigs.openssh_server import find_sshd, free_ports
+from tests.rigs.openssh_server import KEYS_ALONE, find_sshd, start_sshd
 
 LOOPBACK = LinkKind("loopback")
 LINKS = (
@@ -45,19 +43,13 @@ LINKS = (
     LinkKind("100 ms", round_trip_s=0.100),
 )
 LARGE_BYTES, SMALL_BYTES = 100_000_000, 1_500_000
-_SSHD_CONFIG = """\
-Port {port}
-ListenAddress {address}
-HostKey {folder}/host_key
+_SSHD_CONFIG = f"""\
+Port {{port}}
+ListenAddress {{address}}
+HostKey {{folder}}/host_key
 PidFile none
-AuthorizedKeysFile {folder}/identity.pub
-PasswordAuthentication no
-KbdInteractiveAuthentication no
-UsePAM no
-StrictModes no
-UseDNS no
-MaxStartups 100:30:200
-SetEnv HOME={folder}
+AuthorizedKeysFile {{folder}}/identity.pub
+{KEYS_ALONE}SetEnv HOME={{folder}}
 Subsystem sftp internal-sftp
 """
 _PINGS = 300
@@ -85,34 +77,19 @@ class Board:
 def board(kind: LinkKind, folder: Path) -> Iterator[Board]:
     """A real OpenSSH server behind a link."""
     with ExitStack() as held:
-        netns, address = (), "127.0.0.1"
+        netns, address = tuple[str, ...](), "127.0.0.1"
         if kind != LOOPBACK:
             netns, address = ("ip", "netns", "exec", held.enter_context(network_link(kind))), THERE
-        (port,) = free_ports(1)
-        (folder / "sshd_config").write_text(_SSHD_CONFIG.format(port=port, address=address, folder=folder))
-        if os.geteuid() == 0:
-            Path("/run/sshd").mkdir(exist_ok=True)
-        command = [*netns, find_sshd() or "sshd", "-D", "-f", str(folder / "sshd_config"), "-E", str(folder / "log")]
-        server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+        def config(ports: Sequence[int]) -> str:
+            return _SSHD_CONFIG.format(port=ports[0], address=address, folder=folder)
+
+        server, (port,) = start_sshd(find_sshd() or "sshd", folder, config, address=address, within=netns)
         held.callback(server.wait)
         held.callback(server.terminate)
         known = f"[{address}]:{port} {(folder / 'host_key.pub').read_text()}"
         (folder / "known_hosts").write_text(known)
-        _await(address, port)
         yield _described(folder, address, port)
-
-
-def _await(address: str, port: int) -> None:
-    """Return once the server takes connections."""
-    end_s = time.monotonic() + 20
-    while True:
-        try:
-            socket.create_connection((address, port), timeout=2).close()
-            return
-        except OSError:
-            if time.monotonic() > end_s:
-                raise
-            time.sleep(0.05)
 
 
 def _described(folder: Path, address: str, port: int) -> Board:

@@ -29,7 +29,7 @@ from groupnl_deploy.places import cache_dir
 from groupnl_deploy.progress import Silence
 from groupnl_deploy.remote.device import Device
 from groupnl_deploy.report.build import ReportRow, build_report
-from tests.rigs.openssh_server import find_sshd, isolate_client, start_sshd
+from tests.rigs.openssh_server import KEYS_ALONE, find_sshd, isolate_client, start_sshd
 
 # A shell starts its background jobs with Ctrl-C ignored, and so would they start ours; this suite may be one.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -43,24 +43,18 @@ hypothesis.settings.register_profile("here", deadline=None, max_examples=25)
 hypothesis.settings.register_profile("more", deadline=None, max_examples=200)
 hypothesis.settings.load_profile("here")
 
-_SSHD_CONFIG = """\
-Port {port}
-{addresses}
-HostKey {folder}/host_key
-PidFile {folder}/sshd.pid
-AuthorizedKeysFile {folder}/authorized_keys
-PasswordAuthentication no
-KbdInteractiveAuthentication no
-PermitRootLogin prohibit-password
-UsePAM no
-StrictModes no
-UseDNS no
+_SSHD_CONFIG = f"""\
+Port {{port}}
+{{addresses}}
+HostKey {{folder}}/host_key
+PidFile {{folder}}/sshd.pid
+AuthorizedKeysFile {{folder}}/authorized_keys
+{KEYS_ALONE}PermitRootLogin prohibit-password
 PrintMotd no
-MaxStartups 100:30:200
 MaxSessions 50
 LogLevel VERBOSE
-SetEnv HOME={board_home}
-Subsystem sftp internal-sftp -d {board_home}
+SetEnv HOME={{board_home}}
+Subsystem sftp internal-sftp -d {{board_home}}
 """
 
 

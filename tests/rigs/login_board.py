@@ -15,31 +15,25 @@ from groupnl_deploy.errors import DeviceUnreachable
 from groupnl_deploy.remote.device import Device
 from groupnl_deploy.remote.ssh_login import log_in
 from groupnl_deploy.remote.ssh_target import find
-from tests.rigs.openssh_server import isolate_client, start_sshd
+from tests.rigs.openssh_server import KEYS_ALONE, isolate_client, start_sshd
 
-_SSHD_CONFIG = """\
-{ports}
+_SSHD_CONFIG = f"""\
+{{ports}}
 ListenAddress 127.0.0.1
-HostKey {folder}/host_ed25519
-HostKey {folder}/host_rsa
-HostCertificate {folder}/host_ed25519-cert.pub
-PidFile {folder}/sshd.pid
-AuthorizedKeysFile {folder}/authorized_keys
-TrustedUserCAKeys {folder}/signer.pub
-PasswordAuthentication no
-KbdInteractiveAuthentication no
-PermitRootLogin yes
-UsePAM no
-StrictModes no
-UseDNS no
-MaxStartups 100:30:200
-SetEnv HOME={folder}
-Match LocalPort {second}
+HostKey {{folder}}/host_ed25519
+HostKey {{folder}}/host_rsa
+HostCertificate {{folder}}/host_ed25519-cert.pub
+PidFile {{folder}}/sshd.pid
+AuthorizedKeysFile {{folder}}/authorized_keys
+TrustedUserCAKeys {{folder}}/signer.pub
+{KEYS_ALONE}PermitRootLogin yes
+SetEnv HOME={{folder}}
+Match LocalPort {{second}}
   PasswordAuthentication yes
   AuthenticationMethods publickey,password
-Match LocalPort {two_keys}
+Match LocalPort {{two_keys}}
   AuthenticationMethods publickey,publickey
-Match LocalPort {passwords}
+Match LocalPort {{passwords}}
   PubkeyAuthentication no
   PasswordAuthentication yes
 """

@@ -8,6 +8,16 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+KEYS_ALONE = """\
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+UsePAM no
+StrictModes no
+UseDNS no
+MaxStartups 100:30:200
+"""
+"""The part that the servers' configurations share: who has a key is let in, wherever its file lies, and often."""
+
 _ISOLATED_CONFIG = """\
 Include {home}/.ssh/config
 Host *
@@ -26,17 +36,25 @@ def find_sshd() -> str | None:
 
 
 def start_sshd(
-    program: str, folder: Path, config: Callable[[Sequence[int]], str], ports: int = 1
+    program: str,
+    folder: Path,
+    config: Callable[[Sequence[int]], str],
+    ports: int = 1,
+    address: str = "127.0.0.1",
+    within: Sequence[str] = (),
 ) -> tuple["subprocess.Popen[bytes]", list[int]]:
-    """A server on so many free ports, with the configuration that `config` makes of them; its log is `sshd.log`."""
+    """A server on so many free ports, with the configuration that `config` makes of them; its log is `sshd.log`.
+
+    `within` is the command that runs it elsewhere, such as in a network namespace, where it has another address.
+    """
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(exist_ok=True)  # where sshd separates its privileges; only root needs it
     for _ in range(5):  # another program may take a free port first
         taken = free_ports(ports)
         (folder / "sshd_config").write_text(config(taken))
-        command = [program, "-D", "-f", str(folder / "sshd_config"), "-E", str(folder / "sshd.log")]
+        command = [*within, program, "-D", "-f", str(folder / "sshd_config"), "-E", str(folder / "sshd.log")]
         child = subprocess.Popen(command, start_new_session=True)
-        if all(_listens(child, port) for port in taken):
+        if all(_listens(child, address, port) for port in taken):
             return child, taken
     raise RuntimeError("sshd does not start:\n" + (folder / "sshd.log").read_text())
 
@@ -66,12 +84,12 @@ def free_ports(count: int) -> list[int]:
             probe.close()
 
 
-def _listens(child: "subprocess.Popen[bytes]", port: int) -> bool:
+def _listens(child: "subprocess.Popen[bytes]", address: str, port: int) -> bool:
     for _ in range(200):
         if child.poll() is not None:
             return False
         try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            socket.create_connection((address, port), timeout=1).close()
             return True
         except OSError:
             time.sleep(0.025)
