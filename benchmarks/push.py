@@ -21,6 +21,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import psutil
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for tests.rigs
 
 from benchmarks.network_link import THERE, LinkKind, network_link, why_not
@@ -85,11 +87,18 @@ def board(kind: LinkKind, folder: Path) -> Iterator[Board]:
             return _SSHD_CONFIG.format(port=ports[0], address=address, folder=folder)
 
         server, (port,) = start_sshd(find_sshd() or "sshd", folder, config, address=address, within=netns)
-        held.callback(server.wait)
-        held.callback(server.terminate)
+        held.callback(_end, server)
         known = f"[{address}]:{port} {(folder / 'host_key.pub').read_text()}"
         (folder / "known_hosts").write_text(known)
         yield _described(folder, address, port)
+
+
+def _end(server: "subprocess.Popen[bytes]") -> None:
+    """And its sessions: nobody tells them that the link is gone."""
+    for session in psutil.Process(server.pid).children(recursive=True):
+        session.kill()
+    server.terminate()
+    server.wait()
 
 
 def _described(folder: Path, address: str, port: int) -> Board:

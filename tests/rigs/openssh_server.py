@@ -53,7 +53,7 @@ def start_sshd(
         taken = free_ports(ports)
         (folder / "sshd_config").write_text(config(taken))
         command = [*within, program, "-D", "-f", str(folder / "sshd_config"), "-E", str(folder / "sshd.log")]
-        child = subprocess.Popen(command, start_new_session=True)
+        child = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         if all(_listens(child, address, port) for port in taken):
             return child, taken
     raise RuntimeError("sshd does not start:\n" + (folder / "sshd.log").read_text())
