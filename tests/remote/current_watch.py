@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,9 @@ class CurrentWatch:
 
     def __init__(self, root: Path) -> None:
         self._root, self._sound = root, set[str]()
+        self._links = [
+            f"{root}/current/{format}" for format in FORMATS
+        ]  # texts: a thousand looks a second must be cheap
         self.seen: list[str] = []
         self.wrong: list[str] = []
         self.looks = 0
@@ -26,11 +30,10 @@ class CurrentWatch:
     def look(self) -> None:
         """Once at each format."""
         self.looks += 1
-        for format in FORMATS:
-            link = self._root / "current" / format
+        for link in self._links:
             target = _target(link)
             if target is not None and not self._is_sound(link, target) and _target(link) == target:
-                self.wrong.append(f"{format} -> {target}")
+                self.wrong.append(f"{link} -> {target}")
 
     def require_sound(self, where: object) -> None:
         """Nothing was ever wrong, and the file that is current now is whole to the byte."""
@@ -41,9 +44,9 @@ class CurrentWatch:
     def require(self, sha256: str, where: object) -> None:
         """This artifact is current now."""
         self.require_sound(where)
-        assert _target(self._root / "current" / "onnx") == f"../artifacts/{sha256}", where
+        assert _target(f"{self._root}/current/onnx") == f"../artifacts/{sha256}", where
 
-    def _is_sound(self, link: Path, target: str) -> bool:
+    def _is_sound(self, link: str, target: str) -> bool:
         """Whole by its digests when it is met first, there at every look."""
         name = target.rpartition("/")[2]
         if target not in self._sound:
@@ -64,8 +67,9 @@ def watched(root: Path) -> Iterator[CurrentWatch]:
     watch, ended = CurrentWatch(root), threading.Event()
 
     def run() -> None:
-        while not ended.wait(_EVERY_S):
+        while not ended.is_set():
             watch.look()
+            time.sleep(_EVERY_S)
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
@@ -76,7 +80,7 @@ def watched(root: Path) -> Iterator[CurrentWatch]:
         thread.join(10)
 
 
-def _target(link: Path) -> str | None:
+def _target(link: str) -> str | None:
     try:
         return os.readlink(link)  # noqa: PTH115 - as text: a Path would tidy it
     except OSError:
