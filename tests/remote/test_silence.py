@@ -1,5 +1,6 @@
 """How long an agent is waited for: as long as it says that it lives, and not much longer than it does."""
 
+import time
 from collections.abc import Iterable, Iterator
 from itertools import chain, repeat
 
@@ -7,7 +8,8 @@ import numpy as np
 import pytest
 
 from device_agent.messages.alive import Alive
-from device_agent.messages.bench import BenchRequest, PhaseMark, PhaseSpan, Progress
+from device_agent.messages.bench import BenchBegun, BenchRequest, PhaseMark, PhaseSpan, Progress
+from device_agent.messages.board import BoardFacts
 from device_agent.messages.clock import Ping, Pong
 from device_agent.messages.lock import LockTaken, TakeLock, Waiting
 from device_agent.settings import Settings
@@ -26,6 +28,7 @@ class Process:
     def __init__(self, messages: Iterable[Message | None]) -> None:
         self._messages: Iterator[Message | None] = iter(messages)
         self.waits_s: list[float] = []
+        self.sent: list[bytes] = []
         self.now_s = 0.0
 
     def monotonic(self) -> float:
@@ -34,6 +37,7 @@ class Process:
 
     def send(self, data: bytes, timeout_s: float = SILENCE_S, go_on: GoOn = never) -> None:
         """Take all of it."""
+        self.sent.append(data)
         self.now_s += STEP_S
 
     def has_line(self) -> bool:
@@ -139,3 +143,30 @@ def test_between_phases_and_behind_signs_of_progress_silence_is_what_it_was(agen
     agent = agent_saying(PhaseMark("check", 0, 30.0), Progress(1, 2), span, None)
     heard(agent)
     assert waits(agent) == [SILENCE_S, 135.0, 135.0, SILENCE_S]
+
+
+def test_the_agent_hears_of_its_host_until_it_measures(agent_saying, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may take its time to begin, and from then on nothing wakes it."""
+    monkeypatch.setattr(client, "EVERY_S", 0.01)
+    board = BoardFacts(None, "aarch64", "Debian", "6.1", "3.11.2", 4, 1, 2, 3, "ondemand", 1.5e9, 48.3, 0)
+    agent = agent_saying(Alive(), BenchBegun("b" * 64, Settings(1), board, 1), None)
+    sent = agent.process.sent  # type: ignore[attr-defined]
+
+    def hears() -> bool:
+        """Within a moment."""
+        before, end_s = len(sent), time.monotonic() + 2.0
+        while len(sent) == before and time.monotonic() < end_s:
+            time.sleep(0.01)
+        return len(sent) > before
+
+    with agent.heard():
+        assert hears()
+        request = BenchRequest("artifacts/x", "a" * 64, "null", Settings(1), 0, 0.0)
+        news = agent.bench(request, [])
+        next(news)
+        before = len(sent)
+        time.sleep(0.2)
+        assert len(sent) <= before + 1  # one may have been on its way
+        with pytest.raises(DeviceUnavailable):
+            next(news)
+        assert hears()
