@@ -28,7 +28,7 @@ _WORDS: tuple[tuple[type[BaseException], str], ...] = (
     (DeviceUnreachable, "unreachable"),
     (DeviceBusy, "busy"),
     (DiskFull, "no room"),
-    (UsageError, "not for it"),
+    (UsageError, "not possible"),
     (KeyboardInterrupt, "stopped"),
 )
 

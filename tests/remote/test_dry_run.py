@@ -3,12 +3,14 @@
 import json
 import sys
 import venv
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from device_agent.manifest import NativeModel, NativeOperators
 from exporters.artifact import Artifact
 from groupnl_deploy.cli.exits import explain
 from groupnl_deploy.cli.main import app
@@ -71,6 +73,11 @@ def test_what_would_be_sent_is_what_is_sent_whatever_is_there(device: Device, un
     assert (again.word, again.missing, again.agent_bytes) == ("already there, accepted before", (), 0)
     assert again.looked is not None and again.looked.current == artifact.sha256
     assert again.untold == ("whether it gives the right answers there",)
+
+    blocks_of_one = (NativeModel(model, 1, "1.17", "1.32", None, "run"),)
+    operators = NativeOperators("groupnl.native", 1, {"Generate": 1}, blocks_of_one)
+    said = dry_run(device, replace(artifact, manifest=replace(artifact.manifest, native=operators)))
+    assert (said.word, exit_code(said)) == ("not possible", 2) and "in blocks of 1" in str(said.error)
 
     for damaged in (*(root / "agents").glob("*.pyz"), root / "artifacts" / artifact.sha256 / model):
         damaged.write_bytes(damaged.read_bytes()[:-1] + b"x")
