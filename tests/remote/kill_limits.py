@@ -3,6 +3,7 @@
 import os
 import random
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 _DISK_BYTES = 120_000_000
 _MEMORY = Path("/sys/fs/cgroup/memory")
 _LEAST_BYTES, _MOST_BYTES = 10_000_000, 140_000_000  # an agent has 25 MB, one with a trial of ONNX Runtime 100 MB
-
+_REMOVED_WITHIN_S = 10.0
 
 Limit = Callable[[random.Random], Callable[[], None]]
 """Sets a limit, as large as chance has it, and gives what lifts it again."""
@@ -66,8 +67,20 @@ def little_memory(pid: int) -> Iterator[Limit]:
     try:
         yield begin
     finally:
+        _remove(group)
+
+
+def _remove(group: Path) -> None:
+    """With its processes put back where they came from; one that starts another meanwhile is asked again."""
+    end_s = time.monotonic() + _REMOVED_WITHIN_S
+    while True:
         for one in (group / "cgroup.procs").read_text().split():
-            with suppress(OSError):
+            with suppress(OSError):  # it has ended
                 (_MEMORY / "cgroup.procs").write_text(one)
-        with suppress(OSError):
+        try:
             group.rmdir()
+            return
+        except OSError:
+            if time.monotonic() > end_s:
+                raise
+        time.sleep(0.05)
