@@ -4,10 +4,13 @@ import shutil
 from dataclasses import fields, replace
 
 import numpy as np
+import onnx
 import pytest
 from PIL import Image
 
+from device_agent.manifest import ArtifactFile
 from exporters.artifact import open_artifact, write_manifest
+from exporters.errors import ArtifactDamaged
 from exporters.native.operators import VERSION
 from groupnl_deploy.errors import UsageError, VerificationFailed
 from groupnl_deploy.evaluation.evaluate import evaluate_folder
@@ -69,6 +72,17 @@ def test_native_operators_answer_as_those_of_the_runtime(net, artifacts, tmp_pat
     write_manifest(tmp_path / "native", replace(manifest, native=later))
     with pytest.raises(UsageError, match=r"This machine: The model's operators are of version 2"):
         evaluated(tmp_path / "native", path=net.pictures)
+
+
+def test_weights_in_another_file_are_not_read(net, artifacts, tmp_path):
+    folder = shutil.copytree(artifacts["onnx", "1"], tmp_path / "outside")
+    artifact = open_artifact(folder)
+    model, path = onnx.load(artifact.path("model")), artifact.path("model")
+    onnx.save(model, path, save_as_external_data=True, location="mine.data", size_threshold=0)
+    others = tuple(file for file in artifact.manifest.files if file.role != "model")
+    write_manifest(folder, replace(artifact.manifest, files=(*others, ArtifactFile.in_role("model", path))))
+    with pytest.raises(ArtifactDamaged, match=r"in another file, “mine\.data”"):
+        evaluated(folder, path=net.pictures)
 
 
 def test_an_imported_network_needs_images_and_takes_them_with_its_own_mean_and_std(net, record, tmp_path):
