@@ -32,7 +32,8 @@ _REMEDIES = {
 }
 
 # Python 2.7 has to get as far as telling its version. The lock on the bundle is what `device_agent.sweep` asks for, so
-# that no other version's push removes it between the look and the start: the agent inherits it.
+# that no other version's push removes it between the look and the start: the agent inherits it. Two pushes at once put
+# the same there, each its own file: the one that was looked at has to be the one that is locked and started.
 FIND = f"""
 import sys
 sys.path[:1] = []
@@ -47,15 +48,18 @@ root = os.path.join(os.path.expanduser("~"), os.path.expanduser(sys.argv[1]))
 agents = os.path.join(root, "agents")
 bundle = os.path.join(agents, "groupnl-agent-%s.pyz" % sys.argv[2])
 def is_whole():
-    try:
-        held = os.open(bundle, os.O_RDONLY)
-    except FileNotFoundError:
-        return False
-    fcntl.flock(held, fcntl.LOCK_SH)
-    with open(held, "rb", closefd=False) as stream:
-        whole = hashlib.sha256(stream.read()).hexdigest() == sys.argv[2]
-    os.set_inheritable(held, True)
-    return whole and os.path.exists(bundle) and os.path.samestat(os.fstat(held), os.stat(bundle))
+    while True:
+        try:
+            held = os.open(bundle, os.O_RDONLY)
+            fcntl.flock(held, fcntl.LOCK_SH)
+            with open(held, "rb", closefd=False) as stream:
+                whole = hashlib.sha256(stream.read()).hexdigest() == sys.argv[2]
+            if os.path.samestat(os.fstat(held), os.stat(bundle)):
+                os.set_inheritable(held, True)
+                return whole
+            os.close(held)
+        except FileNotFoundError:
+            return False
 """
 START = f"""
 program = sys.executable

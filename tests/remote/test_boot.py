@@ -221,3 +221,21 @@ def test_over_a_slow_link_the_agent_may_arrive_for_longer_than_silence_is_waited
     with weak_link(sshd.port, 0.05, len(build_bundle().data) / (2 * SILENCE_S)) as link:
         sshd.known_hosts.write_text(f"[127.0.0.1]:{link.port} {sshd.host_key_line}\n")
         starts(dataclasses.replace(sshd.device(port=link.port), transport=transport))
+
+
+_ANOTHER_IS_AS_FAST = """
+looks = os.stat
+def looks_later(path, *more, **named):
+    if path == bundle and os.path.lexists(bundle):
+        os.stat = looks
+        open(path + ".other", "wb").write(open(path, "rb").read())
+        os.replace(path + ".other", path)
+    return looks(path, *more, **named)
+os.stat = looks_later
+def flush("""
+
+
+def test_two_that_put_it_there_at_once_both_start_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another's copy takes the place of ours between our look at it and the start."""
+    monkeypatch.setattr(boot, "_STUB", boot._STUB.replace("def flush(", _ANOTHER_IS_AS_FAST, 1))
+    starts(Device("local", "local", python=sys.executable, root=str(tmp_path)))
