@@ -20,6 +20,7 @@ from groupnl_deploy.deploy.inventory import add_device, add_to_group
 from groupnl_deploy.remote.agent import open_agent
 from groupnl_deploy.remote.connect import connect
 from groupnl_deploy.remote.device import Device
+from tests.device_agent.made_up_runtime import runtime_that
 
 pytestmark = pytest.mark.sshd
 
@@ -89,12 +90,16 @@ def test_the_exit_code_is_that_of_the_gravest_and_two_names_of_one_board_take_tu
     (tmp_path / "root").symlink_to(tmp_path / "nowhere")
     add_device(sshd.device("full", root=str(tmp_path / "root")))
     add_device(sshd.device("pi-too", root=pis[0].root))
-    names = ["pi", "pi-too", "full", "off"]
+    wrong = add_device(sshd.device("wrong"))
+    runtime_that(Path(wrong.root), "import os; os.abort()")
+    names = ["pi", "pi-too", "wrong", "full", "off"]
     done = push(untrained.onnx.directory, *(word for name in names for word in ("--device", name)))
     table = rows(done, names)
     assert sorted([table["pi"][2], table["pi-too"][2]]) == ["accepted", "already there, accepted"]
     assert table["full"][2].startswith("failed: The folder") and "link to nowhere" in done.stderr
-    assert done.exit_code == 3 and "Accepted on 2 of 4 devices." in done.stderr
+    assert table["wrong"][2].startswith("refused: wrong refuses vgg11_cifar") and is_there(wrong, untrained.onnx)
+    assert done.exit_code == 4 and "Accepted on 2 of 5 devices." in done.stderr
+    assert "groupnl device provision wrong --backend onnxruntime" in done.stderr
 
 
 def test_nothing_is_sent_where_a_name_is_wrong(pis: tuple[Device, ...], untrained) -> None:
