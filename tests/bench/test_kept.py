@@ -1,5 +1,7 @@
 """A campaign's benchmark that its device finished without it is fetched by the campaign, where it is of use."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -45,37 +47,29 @@ def kept(road: Road, job: BenchJob, **other: object) -> Kept:
     return replace(known, **other)  # type: ignore[arg-type]
 
 
-def taken(road: Road, wanted: Kept) -> tuple[bool, str]:
-    said = list[str]()
+@contextmanager
+def asking(road: Road) -> Iterator[Callable[[Kept], tuple[bool, str]]]:
+    """Takes what the device kept, if there is such a thing; and what was said of it."""
     with road.reach() as agent:
-        take_lock(agent, "board", "a test", 60, said.append)
-        said.clear()
-        return take_kept(agent, wanted, said.append), " ".join(said)
+        take_lock(agent, "board", "a test", 60, lambda text: None)
 
+        def taken(wanted: Kept) -> tuple[bool, str]:
+            said = list[str]()
+            return take_kept(agent, wanted, said.append), " ".join(said)
 
-def require_useless(road: Road, wanted: Kept) -> None:
-    """Failed, or damaged: for as long as that is so."""
-    (record,) = (road.root / "spool").glob("*/bench.json")
-    whole, messages = record.read_text(), record.with_name("messages.jsonl")
-    failed = replace(from_json(SpooledBench, whole), fault=AgentFault("internal", "It was hot.", "Wait."))
-    record.write_text(to_json(failed))
-    assert "it failed: It was hot; it is done again" in taken(road, wanted)[1]
-    record.write_text(whole)
-    lines = messages.read_bytes()
-    messages.write_bytes(b"x" + lines[1:])
-    assert "is not used: " in taken(road, wanted)[1]
-    messages.write_bytes(lines)
+        yield taken
 
 
 def test_a_step_whose_link_was_lost_is_fetched_and_not_done_again(road: Road, job: BenchJob) -> None:
     road.lose_for_good(job.product, key=key_of(job))
     assert any("for seven days; the same command fetches it" in one for one in road.said)
     bench_id = load_incomplete(job.product.with_name("a-null.incomplete")).request.bench_id
-    assert taken(road, kept(road, job, key=key_of(replace(job, repeat=2)))) == (False, "")
-    assert taken(road, kept(road, job, backend="onnxruntime")) == (False, "")
-    again, said = taken(road, kept(road, job, metered=True))
-    assert not again and "its recording is not here; it is done again" in said
-    require_useless(road, kept(road, job))
+    with asking(road) as taken:
+        assert taken(kept(road, job, key=key_of(replace(job, repeat=2)))) == (False, "")
+        assert taken(kept(road, job, backend="onnxruntime")) == (False, "")
+        again, said = taken(kept(road, job, metered=True))
+        assert not again and "its recording is not here; it is done again" in said
+        require_useless(road, lambda: taken(kept(road, job)))
     listener = Listener("", int)
     job.make(listener)
     run, _ = load_run(job.product)
@@ -83,6 +77,20 @@ def test_a_step_whose_link_was_lost_is_fetched_and_not_done_again(road: Road, jo
     assert any("0 min ago; it is fetched, and not done again" in one for one in listener.said)
     assert [path.name for path in job.product.parent.iterdir()] == ["a-null"]
     road.require_nothing_left()
+
+
+def require_useless(road: Road, taken: Callable[[], tuple[bool, str]]) -> None:
+    """Failed, or damaged: for as long as that is so."""
+    (record,) = (road.root / "spool").glob("*/bench.json")
+    whole, messages = record.read_text(), record.with_name("messages.jsonl")
+    failed = replace(from_json(SpooledBench, whole), fault=AgentFault("internal", "It was hot.", "Wait."))
+    record.write_text(to_json(failed))
+    assert "it failed: It was hot; it is done again" in taken()[1]
+    record.write_text(whole)
+    lines = messages.read_bytes()
+    messages.write_bytes(b"x" + lines[1:])
+    assert "is not used: " in taken()[1]
+    messages.write_bytes(lines)
 
 
 @pytest.mark.slow
@@ -93,7 +101,8 @@ def test_with_a_meter_it_is_of_use_if_the_recording_goes_to_its_end(
     with pytest.raises(DeviceUnreachable):
         road.metered("warmup", lambda: road.link.cut("reset"), job.product, retry_for_s)
     road.link.mend()
-    of_use, said = taken(road, kept(road, job, key="", metered=True))
+    with asking(road) as taken:
+        of_use, said = taken(kept(road, job, key="", metered=True))
     assert of_use == (retry_for_s > 0)
     if of_use:
         run, trace = load_run(job.product)
