@@ -100,15 +100,24 @@ def main() -> int:
 
 
 def _side_by_side(seed: int, count: int, jobs: int) -> Iterator[Played | Looks | Failed | str]:
-    """What the jobs tell. The first that fails, or Ctrl-C, ends them all, each behind its moment."""
+    """What the jobs tell. The first that fails, or Ctrl-C, ends them all, each behind its moment, and is told too."""
     spawning = multiprocessing.get_context("spawn")
     told, seeds = spawning.Queue(), Seeds(spawning.Value("q", seed), seed + count)
     boards = [spawning.Process(target=_job, args=(seeds, told)) for _ in range(jobs)]
     for one in boards:
         one.start()
     try:
-        for _ in boards:
-            yield from iter(told.get, None)
+        running = len(boards)
+        while running:
+            try:
+                one = told.get()
+            except KeyboardInterrupt:
+                seeds.stop()
+                continue
+            if one is None:
+                running -= 1
+            else:
+                yield one
     finally:
         seeds.stop()
         for one in boards:
