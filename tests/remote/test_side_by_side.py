@@ -52,6 +52,7 @@ class Endless:
     is_connected: bool
     begun: threading.Event = field(default_factory=threading.Event)
     answered: threading.Event = field(default_factory=threading.Event)
+    undo_s: float = 0.1
     undone: bool = False
 
     def __call__(self) -> str:
@@ -60,13 +61,13 @@ class Endless:
             while True:
                 self.answered.wait(0.01 if self.is_connected else None)
         except KeyboardInterrupt:
-            time.sleep(0.2)
+            time.sleep(self.undo_s)
             self.undone, self.is_connected = True, False
             return "stopped"
 
 
 def test_ctrl_c_is_met_by_all_that_is_at_work_and_nothing_else_begins() -> None:
-    at_work, seeking, later = [Endless(True), Endless(True)], Endless(False), Endless(True)
+    at_work, seeking, later = [Endless(True, undo_s=0.5), Endless(True)], Endless(False), Endless(True)
 
     def interrupt() -> None:
         for step in (*at_work, seeking):
