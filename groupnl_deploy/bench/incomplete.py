@@ -3,6 +3,7 @@
 It is never taken for a run: the file has another name, and so has the folder, `<run>.incomplete`.
 """
 
+import glob
 import shutil
 from collections.abc import Iterable
 from contextlib import suppress
@@ -88,6 +89,15 @@ def require_not_cut_short(folder: Path) -> None:
         raise UsageError(
             f"{folder} was cut short: what there is of it is in {beside}.", "Name that folder, or bench again."
         )
+
+
+def left_behind(out: Path) -> bool:
+    """Whether a device may have the rest of what was to be the run `out`."""
+    for path in out.parent.glob(f"{glob.escape(out.name)}{_SUFFIX}*/{INCOMPLETE_FILE}"):
+        with suppress(VerificationFailed):  # damaged, or of another version
+            if load_incomplete(path.parent).left_behind:
+                return True
+    return False
 
 
 def is_superseded(folder: Path) -> bool:

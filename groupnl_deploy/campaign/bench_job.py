@@ -8,6 +8,7 @@ from device_agent.messages.ledger import Deployment
 from device_agent.settings import Settings
 from device_agent.strict import StrictError, from_json, to_dict
 from groupnl_deploy.bench.bench_device import bench_device
+from groupnl_deploy.bench.incomplete import left_behind
 from groupnl_deploy.bench.meter import MeterPlan
 from groupnl_deploy.bench.run import load_run
 from groupnl_deploy.campaign.cell import Cell
@@ -66,6 +67,10 @@ class BenchJob(Job):
     def identity(self) -> str:
         """The digest of its record, after the recording was verified."""
         return run_identity(self.product)
+
+    def may_still_come(self) -> bool:
+        """Whether the device goes on with it without us: `groupnl bench --fetch` brings it to this very place."""
+        return left_behind(self.product)
 
     def make(self, reporter: Reporter) -> None:
         """Benchmark, and say now, not when hours of others are done, what is wrong with it."""

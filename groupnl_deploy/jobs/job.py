@@ -61,3 +61,7 @@ class Job(ABC):
     @abstractmethod
     def make(self, reporter: Reporter) -> None:
         """Make the product, whose place is free."""
+
+    def may_still_come(self) -> bool:
+        """Whether the product of a making that failed may be whole elsewhere, from where somebody may bring it."""
+        return False

@@ -134,7 +134,8 @@ class Store:
             held.begin()
             job.make(reporter)
         except BaseException:
-            if not os.path.lexists(job.product):  # else it is whole, and the next runner takes it as it is
+            # Else it is whole, or may be brought there, and the next runner takes it as it is.
+            if not os.path.lexists(job.product) and (aside is not None or not job.may_still_come()):
                 held.give_up()
                 if aside is not None:
                     shutil.move(aside, job.product)

@@ -70,8 +70,10 @@ def test_a_step_whose_link_was_lost_is_fetched_and_not_done_again(road: Road, jo
         again, said = taken(kept(road, job, metered=True))
         assert not again and "its recording is not here; it is done again" in said
         require_useless(road, lambda: taken(kept(road, job)))
+    assert job.may_still_come()
     listener = Listener("", int)
     job.make(listener)
+    assert not job.may_still_come()
     run, _ = load_run(job.product)
     assert (run.request.bench_id, run.links_lost) == (bench_id, 1)
     assert any("0 min ago; it is fetched, and not done again" in one for one in listener.said)

@@ -160,6 +160,21 @@ def test_a_product_whose_maker_died_before_the_stamp_is_not_made_again(tmp_path:
     assert made(run_jobs([job], rules(tmp_path), Silence())) == [] and log(tmp_path, "begin") == ["a"]
 
 
+@pytest.mark.parametrize("comes", [True, False])
+def test_a_product_that_is_brought_after_its_making_failed_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, comes: bool
+) -> None:
+    monkeypatch.setattr(Toy, "may_still_come", lambda job: comes)
+    (job,) = chain(tmp_path, names="a", breaks=True)
+    assert len(run_jobs([job], rules(tmp_path), Silence()).failed) == 1
+    assert pending([job], rules(tmp_path)) == (job,)
+    job.product.parent.mkdir()
+    job.product.write_text("a")
+    (done,) = run_jobs([dataclasses.replace(job, breaks=False)], rules(tmp_path), Silence()).done
+    assert done.up_to_date == comes
+    assert pending([job], rules(tmp_path)) == ()
+
+
 def test_a_disk_that_is_full_when_the_stamp_is_due_costs_no_product(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
