@@ -115,4 +115,7 @@ def _finding(wheels: WheelSet, refused: str) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except GroupNLError as error:
+        sys.exit(f"{error.message} {error.remedy}")
