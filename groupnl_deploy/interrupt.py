@@ -5,9 +5,11 @@ import dataclasses
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import ClassVar
 
 
 def forget_interrupt() -> None:
@@ -34,15 +36,49 @@ def terminate_as_interrupt() -> Iterator[None]:
         signal.signal(signal.SIGTERM, previous)
 
 
+class ThreadInterrupt(KeyboardInterrupt):
+    """What `interrupt_thread` has a thread meet. `met_by` has the numbers of those that did."""
+
+    met_by: ClassVar[set[int]] = set()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.met_by.add(threading.get_ident())  # CPython makes it within the thread that meets it
+
+
 def interrupt_thread(thread: threading.Thread) -> None:
-    """Have a thread meet Ctrl-C as the main one does: a `KeyboardInterrupt` as soon as it comes back to Python.
+    """Have a thread meet Ctrl-C as the main one does, as soon as it comes back to Python; once, however often called.
 
     What waits for a device does so in a dozen places, also within paramiko; this way all of them clean up as they do in
     the main thread, and none has to ask whether it is to end.
     """
-    if thread.ident is not None:
+    if thread.ident is not None and thread.ident not in ThreadInterrupt.met_by:
         # CPython's own way to do so: https://docs.python.org/3/c-api/init.html#c.PyThreadState_SetAsyncExc
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(KeyboardInterrupt))
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(ThreadInterrupt))
+
+
+@contextmanager
+def interrupting_threads() -> Iterator[None]:
+    """In the block a thread that meets a `ThreadInterrupt` and has nothing to undo ends without a word.
+
+    Before Python 3.12 a thread that is just being started has its starter's number, and may meet what that should.
+    """
+    threads, unraisable = threading.excepthook, sys.unraisablehook
+
+    def of_a_thread(told: threading.ExceptHookArgs) -> None:
+        if told.exc_type is not ThreadInterrupt:
+            threads(told)
+
+    def of_its_beginning(told: "sys.UnraisableHookArgs") -> None:
+        if told.exc_type is not ThreadInterrupt:
+            unraisable(told)
+
+    ThreadInterrupt.met_by.clear()
+    threading.excepthook, sys.unraisablehook = of_a_thread, of_its_beginning
+    try:
+        yield
+    finally:
+        threading.excepthook, sys.unraisablehook = threads, unraisable
 
 
 def end_with_parent() -> None:

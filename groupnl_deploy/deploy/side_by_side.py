@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from groupnl_deploy.interrupt import interrupt_thread
+from groupnl_deploy.interrupt import interrupt_thread, interrupting_threads
 from groupnl_deploy.remote.deadline import Deadline
 
 _STOP_S = 15.0  # longer than it takes to notice a dead link, and to kill what does not leave by itself
@@ -98,16 +98,17 @@ class _Team(Generic[T]):
 
     def stop(self, workers: Sequence[_Worker]) -> None:
         """Begin no other step, end those at work, and wait for what they have to undo."""
-        with self._gate:
-            self._left.clear()
-            at_work = dict(self._at)
-            for thread in at_work:
-                interrupt_thread(thread)
-        end = Deadline.after(_STOP_S)
-        for worker in workers:
-            step = at_work.get(worker)
-            while not worker.gone.wait(_LOOK_EVERY_S) and step is not None and step.is_connected and not end.expired:
-                pass
+        with interrupting_threads():
+            with self._gate:
+                self._left.clear()
+                at_work = dict(self._at)
+                for thread in at_work:
+                    interrupt_thread(thread)
+            end = Deadline.after(_STOP_S)
+            for worker in workers:
+                step = at_work.get(worker)
+                while not worker.gone.wait(_LOOK_EVERY_S) and _has_to_end(step) and not end.expired:
+                    interrupt_thread(worker)  # again, where another has met it in its place
 
     def _next(self) -> int | None:
         me = threading.current_thread()
@@ -125,3 +126,7 @@ class _Team(Generic[T]):
         except Exception as error:
             self.failed = error
             self._left.clear()
+
+
+def _has_to_end(step: Step[T] | None) -> bool:
+    return step is not None and step.is_connected

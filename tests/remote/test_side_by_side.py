@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from groupnl_deploy import interrupt
 from groupnl_deploy.cli.exits import gravest
+from groupnl_deploy.deploy import side_by_side as side_by_side_module
 from groupnl_deploy.deploy.devices_file import Inventory, change_inventory
 from groupnl_deploy.deploy.inventory import add_device, add_to_group
 from groupnl_deploy.deploy.named_devices import named_devices
@@ -83,6 +85,38 @@ def test_ctrl_c_is_met_by_all_that_is_at_work_and_nothing_else_begins() -> None:
         if thread.name.startswith("side by side"):
             thread.join(10)
             assert not thread.is_alive()
+
+
+def test_ctrl_c_that_another_thread_has_met_comes_again_and_without_a_word(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before Python 3.12 a thread that is just being started has its starter's number."""
+    step, began = Endless(True), threading.Event()
+
+    def young() -> None:
+        began.set()
+        while True:
+            time.sleep(0.01)
+
+    stranger = threading.Thread(target=young, daemon=True)
+    real, hit = interrupt.interrupt_thread, list[threading.Thread]()
+
+    def misses_once(thread: threading.Thread) -> None:
+        hit.append(thread)
+        real(stranger if len(hit) == 1 else thread)
+
+    monkeypatch.setattr(side_by_side_module, "interrupt_thread", misses_once)
+
+    def strike() -> None:
+        stranger.start()
+        assert step.begun.wait(10) and began.wait(10)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=strike).start()
+    done = side_by_side([step], 1, lambda result: None)
+    stranger.join(10)
+    assert not stranger.is_alive() and step.undone and done.results == ("stopped",)
+    assert capsys.readouterr().err == ""
 
 
 def test_what_is_told_and_fails_is_raised_when_the_others_have_ended() -> None:
