@@ -12,7 +12,7 @@ from exporters.artifact import Artifact
 from groupnl_deploy.deploy.doctor import require_fit
 from groupnl_deploy.deploy.outcome import Named, failure_word
 from groupnl_deploy.deploy.push import Sending, announced
-from groupnl_deploy.errors import DiskFull, NoNativeLibrary, NotAccepted
+from groupnl_deploy.errors import DeviceUnavailable, DiskFull, NoNativeLibrary, NotAccepted
 from groupnl_deploy.progress import Reporter, Unrepeated
 from groupnl_deploy.remote import boot
 from groupnl_deploy.remote.bundle import build_bundle
@@ -112,6 +112,8 @@ def forecast(transport: Transport, artifact: Artifact, reporter: Reporter) -> Fo
             found = replace(found, untold=(*found.untold, *_native_untold(artifact, agent)))
             _require_room(transport, looked, [*missing, *([agent_bytes] if agent_bytes else [])])
             _require_runtime(transport, artifact, wanted, looked)
+        except DeviceUnavailable:  # just now: whoever asked tries again
+            raise
         except Exception as error:
             return replace(found, error=error)
         return found

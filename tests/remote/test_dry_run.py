@@ -14,11 +14,14 @@ from device_agent.manifest import NativeModel, NativeOperators
 from exporters.artifact import Artifact
 from groupnl_deploy.cli.exits import explain
 from groupnl_deploy.cli.main import app
+from groupnl_deploy.deploy import dry_run as dry_run_module
 from groupnl_deploy.deploy.dry_run import DryRunStep, Forecast
 from groupnl_deploy.deploy.inventory import add_device, add_to_group
 from groupnl_deploy.deploy.outcome import Outcome, PushStep
+from groupnl_deploy.errors import DeviceUnavailable
 from groupnl_deploy.progress import Silence
 from groupnl_deploy.remote import look
+from groupnl_deploy.remote.client import AgentClient
 from groupnl_deploy.remote.device import Device
 
 Tree = dict[str, tuple[int, ...]]
@@ -83,6 +86,23 @@ def test_what_would_be_sent_is_what_is_sent_whatever_is_there(device: Device, un
         damaged.write_bytes(damaged.read_bytes()[:-1] + b"x")
     mended = dry_run(device, artifact)
     assert (mended.word, sum(mended.missing), mended.agent_bytes) == ("would be sent", in_all, first.agent_bytes)
+
+
+def test_a_link_that_is_lost_on_the_way_is_sought_again(
+    device: Device, untrained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert push(device, untrained.onnx).error is None
+    ask, asked = dry_run_module.require_fit, list[str]()
+
+    def lost_once(agent: AgentClient, name: str, *words: Any, **named: Any) -> Any:
+        asked.append(name)
+        if len(asked) == 1:
+            raise DeviceUnavailable("The connection to board broke.", "Check the device and its link.")
+        return ask(agent, name, *words, **named)
+
+    monkeypatch.setattr(dry_run_module, "require_fit", lost_once)
+    said = DryRunStep(untrained.onnx, device, Silence(), retry_for_s=30)()
+    assert len(asked) == 2 and said.word == "already there, accepted before"
 
 
 @pytest.fixture(scope="module")
