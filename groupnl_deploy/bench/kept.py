@@ -55,14 +55,14 @@ def _take(agent: AgentClient, bench_id: str, wanted: Kept, say: Say) -> bool:
     try:
         fetched = agent.fetch_bench(bench_id)
         frame = read_frame(fetched.rest.frame, wanted.device)
+        if frame.key != wanted.key:
+            return False
+        useless = _useless(fetched, frame, wanted)
     except DeviceUnreachable:
         raise
-    except GroupNLError as error:
+    except (GroupNLError, PowerError) as error:  # damaged, there or here
         say(f"What {wanted.device} keeps of the benchmark {bench_id} is not used: {error.message}")
         return False
-    if frame.key != wanted.key:
-        return False
-    useless = _useless(fetched, frame, wanted)
     if useless is not None:
         say(f"{wanted.device} finished this benchmark by itself, but {useless}; it is done again.")
         return False
@@ -76,12 +76,12 @@ def _take(agent: AgentClient, bench_id: str, wanted: Kept, say: Say) -> bool:
 
 
 def _useless(fetched: FetchedBench, frame: Frame, wanted: Kept) -> str | None:
-    """Why it cannot stand for a new benchmark, None where it can."""
+    """Why it cannot stand for a new benchmark, None where it can. Raises what `whole_run` does."""
     if fetched.rest.fault is not None:
         return f"it failed: {fetched.rest.fault.message.rstrip('.')}"
+    run, trace = whole_run(fetched, frame, incomplete_of(fetched.rest.request.bench_id, wanted.out))
     if not wanted.metered:
         return None
-    run, trace = whole_run(fetched, frame, incomplete_of(fetched.rest.request.bench_id, wanted.out))
     if trace is None:
         return "its recording is not here"
     try:

@@ -19,6 +19,7 @@ from groupnl_deploy.campaign.bench_job import BenchJob
 from groupnl_deploy.errors import DeviceUnreachable
 from groupnl_deploy.jobs.store import key_of
 from groupnl_deploy.remote.waiting import take_lock
+from groupnl_deploy.workspace import POWER_FILE
 from tests.bench.road import SHORT, Listener, Road
 
 pytestmark = pytest.mark.alone
@@ -103,7 +104,13 @@ def test_with_a_meter_it_is_of_use_if_the_recording_goes_to_its_end(
     with pytest.raises(DeviceUnreachable):
         road.metered("warmup", lambda: road.link.cut("reset"), job.product, retry_for_s)
     road.link.mend()
+    recording = job.product.with_name("a-null.incomplete") / POWER_FILE
     with asking(road) as taken:
+        whole = recording.read_bytes()
+        recording.write_bytes(whole + b"x")
+        of_use, said = taken(kept(road, job, key="", metered=True))
+        assert not of_use and "is not used: " in said
+        recording.write_bytes(whole)
         of_use, said = taken(kept(road, job, key="", metered=True))
     assert of_use == (retry_for_s > 0)
     if of_use:
