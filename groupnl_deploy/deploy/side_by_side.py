@@ -124,8 +124,9 @@ class _Team(Generic[T]):
         try:
             self._told(result)
         except Exception as error:
-            self.failed = error
-            self._left.clear()
+            with self._gate:
+                self.failed = error
+                self._left.clear()
 
 
 def _has_to_end(step: Step[T] | None) -> bool:
