@@ -34,8 +34,6 @@ _BY_SIGNAL = {
     signal.SIGBUS: _CRASHED,
     signal.SIGABRT: _CRASHED,
 }
-
-
 _KILLED = {
     True: Death(
         "out_of_memory",
@@ -44,8 +42,8 @@ _KILLED = {
     ),
     False: Death(
         "killed",
-        "was killed (SIGKILL), and not for want of memory",
-        "Somebody or something there ended it: run the command again.",
+        "was killed (SIGKILL), and not by the kernel for want of memory",
+        "Somebody or something there ended it, such as `earlyoom` where that runs: run the command again.",
     ),
     None: Death(
         "killed",

@@ -14,7 +14,7 @@ VMSTAT = "nr_free_pages 12\noom_kill_disable 7\noom_kill 21\nunevictable_pgs_cul
     ("number", "ran_out", "code", "words"),
     [
         (signal.SIGKILL, True, "out_of_memory", "by the kernel, because memory ran out"),
-        (signal.SIGKILL, False, "killed", "not for want of memory"),
+        (signal.SIGKILL, False, "killed", "not by the kernel for want of memory"),
         (signal.SIGKILL, None, "killed", "was killed (SIGKILL)"),
         (signal.SIGSEGV, True, "crashed", "crashed inside a library"),
         (signal.SIGILL, None, "illegal_instruction", "instruction"),
