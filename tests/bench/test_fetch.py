@@ -120,7 +120,9 @@ def test_a_killed_host_is_a_lost_link(road: Road, tmp_path: Path) -> None:
         time.sleep(0.05)
     host.send_signal(signal.SIGKILL)
     host.wait()
+    end_s = time.monotonic() + 60.0
     while any(one.attached for one in running.running(road.root)):  # it may have come to its end by now
+        assert time.monotonic() < end_s, "its agent still takes it for there"
         time.sleep(0.05)
     listener = Listener("", int)
     (folder,) = fetch_benches("board", [], out=None, reporter=listener)  # waits for its end

@@ -294,13 +294,14 @@ def test_what_hangs_is_ended_by_the_kernel(board: Board) -> None:
 
 def test_what_is_frozen_is_ended_by_who_asks_for_it_later(board: Board) -> None:
     """The kernel's alarm does not reach a process that is stopped."""
-    soon = "import device_agent.detached as d, device_agent.messages.bench as b; d._ALARM_S = 0.3; b.MARGIN_S = 0.2"
+    soon = "import device_agent.detached as d, device_agent.messages.bench as b; d._ALARM_S = 0.6; b.MARGIN_S = 0.6"
     agent = board.begin(Workload(idle_s=0.1, warmup_s=0.0, min_seconds=0.5, min_iterations=1), patch=soon)
     agent.read_until(PhaseMark, "steady")
     agent.process.send_signal(signal.SIGSTOP)
-    other = board.agent()
+    other, end_s = board.agent(), time.monotonic() + 60.0
     assert other.ask(AskBench(board.id, reclaim=True)).state == "running"
     while other.ask(AskBench(board.id)).state == "running":
+        assert time.monotonic() < end_s, "it is never ended"
         time.sleep(0.1)
     assert agent.process.wait(5) == -signal.SIGKILL
     board.require_no_spool()

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from multiprocessing.queues import Queue
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
+from queue import Empty
 from typing import TypeAlias
 
 from exporters.artifact import Artifact
@@ -30,6 +31,7 @@ from tests.rigs.openssh_server import find_sshd
 
 BYTES_PER_S = 4e6
 _WORDS = 400_000
+_LOOK_EVERY_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -109,10 +111,16 @@ def _side_by_side(seed: int, count: int, jobs: int) -> Iterator[Played | Looks |
     try:
         running = len(boards)
         while running:
+            alive = any(one.is_alive() for one in boards)
             try:
-                one = told.get()
+                one = told.get(timeout=_LOOK_EVERY_S)
             except KeyboardInterrupt:
                 seeds.stop()
+                continue
+            except Empty:
+                if not alive:
+                    yield Failed(f"{running} of {jobs} jobs ended without a word.")
+                    return
                 continue
             if one is None:
                 running -= 1
