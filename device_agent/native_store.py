@@ -13,8 +13,9 @@ from typing import Literal
 
 from device_agent import durable
 from device_agent.errors import UPDATE_BOTH, BadRequest, DigestMismatch, NativeDamaged
+from device_agent.file_digest import FileDigest
 from device_agent.machine import this_machine
-from device_agent.manifest import MANIFEST_FILE, FileDigest, NativeOperators
+from device_agent.manifest import MANIFEST_FILE, NativeOperators
 from device_agent.native import LIBRARIES_FILE, PUSH_AGAIN, Libraries, NativeLibrary
 from device_agent.native_choice import NativeChoice, choose
 from device_agent.parts import Part

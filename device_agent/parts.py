@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from device_agent.errors import UPDATE_BOTH, BadRequest, DigestMismatch
-from device_agent.manifest import FileDigest
+from device_agent.file_digest import FileDigest
 from device_agent.messages.push import Mark
 from device_agent.removing import remove
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from device_agent.manifest import ArtifactManifest, DataRecord, FileDigest
+from device_agent.file_digest import FileDigest
+from device_agent.manifest import ArtifactManifest, DataRecord
 from device_agent.strict import from_dict
 from exporters.artifact import Artifact
 from groupnl_deploy.errors import UsageError, VerificationFailed

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from device_agent.artifact_id import require_artifact_id
-from device_agent.manifest import MANIFEST_FILE, FileDigest
+from device_agent.file_digest import FileDigest
+from device_agent.manifest import MANIFEST_FILE
 from device_agent.messages.ledger import Deployment
 from device_agent.wire import DISK_S, Message, Request
 

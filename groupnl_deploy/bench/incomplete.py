@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from device_agent.manifest import FileDigest
+from device_agent.file_digest import FileDigest
 from device_agent.strict import StrictError, from_json, to_json
 from groupnl_deploy.bench.result import Arrived
 from groupnl_deploy.bench.run import PowerRecord, RunFrame

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import get_args
 
-from device_agent.manifest import ArtifactManifest, FileDigest
+from device_agent.file_digest import FileDigest
+from device_agent.manifest import ArtifactManifest
 from device_agent.messages.bench import BenchRequest, Phase
 from device_agent.strict import StrictError, from_json, to_json
 from groupnl_deploy.bench.clock import ClockSync

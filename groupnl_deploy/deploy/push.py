@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from device_agent.backend_table import backend_for
-from device_agent.manifest import MANIFEST_FILE, FileDigest
+from device_agent.file_digest import FileDigest
+from device_agent.manifest import MANIFEST_FILE
 from device_agent.messages.doctor import AskReadiness
 from device_agent.messages.ledger import Deployment
 from device_agent.messages.push import CommitPush, OpenPush, PushFile, PushOpened, SendFile

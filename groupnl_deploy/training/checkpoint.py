@@ -15,7 +15,8 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from device_agent.manifest import DataRecord, FileDigest
+from device_agent.file_digest import FileDigest
+from device_agent.manifest import DataRecord
 from device_agent.strict import StrictError, from_json, to_json
 from groupnl_deploy.errors import VerificationFailed
 from groupnl_deploy.images.dataset import Dataset

@@ -8,7 +8,7 @@ import safetensors
 import safetensors.torch
 from torch import Tensor
 
-from device_agent.manifest import FileDigest
+from device_agent.file_digest import FileDigest
 from groupnl_deploy.errors import VerificationFailed
 from groupnl_deploy.workspace import sha256_hex
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import safetensors.torch
 from torch import Tensor
 
-from device_agent.manifest import DataRecord, FileDigest
+from device_agent.file_digest import FileDigest
+from device_agent.manifest import DataRecord
 from device_agent.strict import StrictError, from_json, to_json
 from groupnl_deploy.errors import VerificationFailed
 from groupnl_deploy.images.split import Split

@@ -11,7 +11,7 @@ import pytest
 _PUSH = """
 import sys
 from pathlib import Path
-from device_agent.manifest import FileDigest
+from device_agent.file_digest import FileDigest
 from device_agent.messages.push import CommitPush, OpenPush, PushFile
 from device_agent.push import commit_push, open_push
 root, source, sha256 = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]

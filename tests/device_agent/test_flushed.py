@@ -18,7 +18,7 @@ import shutil, sys
 from pathlib import Path
 from device_agent.accepting import Accepting
 from device_agent.lock import DeviceLock
-from device_agent.manifest import FileDigest
+from device_agent.file_digest import FileDigest
 from device_agent.messages.push import CommitPush, OpenPush, PushFile
 from device_agent.push import commit_push, open_push
 root, source, sha256 = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from device_agent.errors import BadRequest, DigestMismatch
-from device_agent.manifest import FileDigest
+from device_agent.file_digest import FileDigest
 from device_agent.parts import MARK_BYTES, Part
 
 DATA = os.urandom(2 * MARK_BYTES + 1000)

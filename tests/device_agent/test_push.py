@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from device_agent import disk, ledger
-from device_agent.manifest import FileDigest
+from device_agent.file_digest import FileDigest
 from device_agent.messages.ledger import Deployment
 from device_agent.messages.push import CommitPush, OpenPush, PushFile
 from device_agent.push import Push, commit_push, open_push

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from device_agent.manifest import FileDigest
+from device_agent.file_digest import FileDigest
 from device_agent.messages.ledger import ReadLedger
 from device_agent.messages.push import CommitPush, OpenPush, PushFile, SendFile
 from device_agent.settings import Settings, Workload
