@@ -45,6 +45,7 @@ def test_a_link_that_breaks_in_any_phase_costs_a_note(road: Road, tmp_path: Path
     road.require_nothing_left()
 
 
+@pytest.mark.slow
 def test_a_killed_server_session_costs_a_note_too(road: Road, tmp_path: Path) -> None:
     def kill() -> None:
         for session in psutil.Process(road.sshd.pid).children():
@@ -61,6 +62,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("groupnl_deploy.bench.reconnect.wait_for_end", lambda *_: None)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("impatient")
 def test_a_host_that_is_back_too_soon_waits(road: Road, tmp_path: Path) -> None:
     run, said = road.bench("idle before", road.break_it, tmp_path / "run", idle_s=2.0)

@@ -53,7 +53,13 @@ def text_artifact(folder: Path, **changes: Any) -> Artifact:
     ("make", "shown", "answers", "source"),
     [
         (text_artifact, 0, 4, "4 samples of the artifact's own"),
-        (lambda folder: graph_artifact(folder, channels_last(), None, AS_THEY_ARE), 5, 5, "5 seeded crops"),
+        pytest.param(
+            lambda folder: graph_artifact(folder, channels_last(), None, AS_THEY_ARE),
+            5,
+            5,
+            "5 seeded crops",
+            marks=pytest.mark.slow,
+        ),
         (lambda folder: graph_artifact(folder, two_outputs(), box_samples()), 0, 0, "3 samples"),
     ],
     ids=["ids and mask", "uint8 NHWC", "two outputs"],

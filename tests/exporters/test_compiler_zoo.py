@@ -136,7 +136,7 @@ def slow(*values: object) -> object:
         slow("resnet18_cifar", "groupnl", "paper", 0.125, 2),
         slow("resnet18_cifar", "groupnl", "released", 0.125, 4),
         slow("resnet18_cifar", "groupnl", "paper", 0.125, 4),
-        ("resnet50", "groupnl", "released", 0.125, 2),
+        slow("resnet50", "groupnl", "released", 0.125, 2),
         slow("mobilenetv3_large_100", "groupnl-sparse", "released", 0.25, 2),
         slow("mobilenetv3_large_100", "groupnl-sparse", "paper", 0.25, 2),  # "released" at twice the width is below
         slow("efficientnetv2_s", "groupnl-sparse", "paper", 0.125, 2),
@@ -164,7 +164,7 @@ def test_a_batchnorm_over_the_seeds_is_right(position):
     require_right(model, inputs, "groupnl-sparse")
 
 
-@pytest.mark.parametrize("name, method", [("mobilenetv3_large_100", "standard"), ("resnet18_cifar", "ghost")])
+@pytest.mark.parametrize("name, method", [slow("mobilenetv3_large_100", "standard"), ("resnet18_cifar", "ghost")])
 def test_a_net_without_groupnl_has_no_more_nodes_than_onnxsim_leaves(name, method):
     require_right(*built(name, method), method)
 

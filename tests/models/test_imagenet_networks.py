@@ -51,7 +51,7 @@ def synth() -> dict:
 
 
 # Longer ones of blocks that another has; test_paper_tables.py counts the parameters of every network.
-LONGER = ("resnet34", "resnet50", "resnet101")
+LONGER = ("resnet34", "resnet50", "resnet101", "mobilenetv2_100", "efficientnet_es")
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow if n in LONGER else []) for n in TIMM])

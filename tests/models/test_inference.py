@@ -20,7 +20,7 @@ from groupnl_deploy.models.spec import ConvSpec
 
 TOLERANCES = {torch.float32: 1e-4, torch.float64: 1e-9}
 NAMES = [entry.name for entry in list_models()]
-ONE_A_FAMILY = ("resnet18_cifar", "resnet50", "vgg11_cifar", "mobilenetv3_large_100", "efficientnet_es")
+QUICK = ("resnet18_cifar", "vgg11_cifar", "mobilenetv3_large_100")
 
 
 def layer_of(method, shape, **knobs):
@@ -88,7 +88,7 @@ def assert_network_equal(spec):
 def networks():
     """Each by the code and by the paper; the paper's layers within one network are enough for `make test`."""
     for name, semantics in itertools.product(NAMES, ("released", "paper")):
-        quick = name in ONE_A_FAMILY and (semantics == "released" or name == "resnet18_cifar")
+        quick = name in QUICK and (semantics == "released" or name == "resnet18_cifar")
         yield pytest.param(name, semantics, marks=[] if quick else pytest.mark.slow)
 
 

@@ -113,6 +113,7 @@ def test_an_environment_is_made_kept_and_replaced_by_one_that_loads(
         assert program == str(Path(board.root, "environments/onnxruntime/bin/python").absolute())
 
 
+@pytest.mark.slow
 def test_a_host_that_leaves_takes_the_build_with_it(
     board: LocalTransport, make_wheelhouse: MakeWheelhouse, tmp_path: Path
 ) -> None:

@@ -54,7 +54,9 @@ def test_timms_networks_answer_as_before(tmp_path: Path, name: str) -> None:
         require_equal(path, tmp_path / "dynamic", "full", unseen, "dynamic")
 
 
-@pytest.mark.parametrize(("ratio", "groups", "normalize"), [(2, 1, True), (4, 4, False)])
+@pytest.mark.parametrize(
+    ("ratio", "groups", "normalize"), [(2, 1, True), pytest.param(4, 4, False, marks=pytest.mark.slow)]
+)
 def test_networks_in_the_authors_form_lose_their_copies(
     tmp_path: Path, ratio: int, groups: int, normalize: bool
 ) -> None:
