@@ -44,14 +44,16 @@ def _hints(
     names: Sequence[str], devices: Sequence[str], groups: Sequence[str], known_groups: Sequence[str]
 ) -> Iterator[str]:
     """What was meant, where that can be told."""
-    for option, others, strange, mistaken_for in (
-        ("--device", "--group", names, known_groups),
-        ("--group", "--device", groups, devices),
+    for option, others, strange, known, mistaken_for in (
+        ("--device", "--group", names, devices, known_groups),
+        ("--group", "--device", groups, known_groups, devices),
     ):
         for name in strange:
             parts = [part.strip() for part in name.split(",") if part.strip()]
             if len(parts) > 1:
-                yield f"Give each its own option: {' '.join(f'{option} {part}' for part in parts)}."
+                meant = (others if part in mistaken_for and part not in known else option for part in parts)
+                options = " ".join(f"{word} {part}" for word, part in zip(meant, parts, strict=True))
+                yield f"Give each its own option: {options}."
             elif name in mistaken_for:
                 yield f"“{name}” is a {others.removeprefix('--')}: {others} {name}."
 

@@ -157,6 +157,7 @@ def test_each_device_once_in_the_order_of_its_first_name(known: None) -> None:
         ([], ["lap"], ["no group “lap”", "“lab”"]),
         (["pi", "x", "y"], ["lap"], ["no device “x” and no “y”", "no group “lap” (did you mean “lab”?)"]),
         (["pi,pi2", "lab"], [], ["no device “pi,pi2”", "--device pi --device pi2", "“lab” is a group: --group lab"]),
+        ([], ["lab,pi3,pi9"], ["no group “lab,pi3,pi9”", "--group lab --device pi3 --group pi9"]),
         ([], ["pi3"], ["no group “pi3”", "“pi3” is a device: --device pi3"]),
         (["pi"], ["none"], ["group “none” has no device", "groupnl device group none"]),
     ],
