@@ -112,9 +112,13 @@ class LocalProcess:
             poller.register(self._stdin.fileno(), select.POLLOUT)
         except ValueError as error:
             raise self._gone("was stopped and takes no more requests") from error
-        while not poller.poll(timeout_s * 1000):
+        end = Deadline.after(timeout_s)
+        while not poller.poll(min(_POLL_S, end.left_s) * 1000):
+            if not end.expired:
+                continue
             if not go_on():
                 raise self._silent(f"did not read its request within {timeout_s:g} s")
+            end = Deadline.after(timeout_s)
 
     def _drain(self, stream: IO[bytes], keep: Callable[[bytes], None]) -> None:
         with stream:

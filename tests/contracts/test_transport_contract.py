@@ -3,6 +3,7 @@
 import hashlib
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import psutil
 import pytest
 
 from groupnl_deploy.errors import DeviceUnavailable, DeviceUnreachable
+from groupnl_deploy.interrupt import interrupt_thread, interrupting_threads
 from groupnl_deploy.remote.connect import connect
 from groupnl_deploy.remote.device import Device
 from groupnl_deploy.remote.transport import Process, Transport
@@ -151,6 +153,30 @@ def test_bytes_that_are_not_taken_in_time_are_said_so(transport: Transport, pyth
     process = transport.spawn(python("import time; time.sleep(300)"))
     with pytest.raises(DeviceUnavailable, match=r"did not read its request within 0\.5 s"):
         process.send(bytes(30_000_000), timeout_s=0.5)
+
+
+@pytest.mark.parametrize("wait", ["send", "read"])
+def test_a_thread_that_waits_for_a_process_meets_ctrl_c(
+    transport: Transport, python: Callable[[str], list[str]], wait: str
+) -> None:
+    """As one of several devices' does: long before what it waits for is late."""
+    code = "import time; time.sleep(300)" if wait == "send" else "import sys; sys.stdin.read()"
+    process, begun, met = transport.spawn(python(code)), threading.Event(), threading.Event()
+
+    def work() -> None:
+        try:
+            begun.set()
+            process.send(bytes(30_000_000), timeout_s=200.0) if wait == "send" else process.read_line(200.0)
+        except KeyboardInterrupt:
+            met.set()
+
+    thread = threading.Thread(target=work, daemon=True)
+    with interrupting_threads():
+        thread.start()
+        assert begun.wait(10)
+        time.sleep(0.3)  # most of the time it waits by now; before that, it meets it all the same
+        interrupt_thread(thread)
+        assert met.wait(60)
 
 
 def test_bytes_that_are_not_taken_in_time_are_waited_with_where_that_is_wanted(
