@@ -24,6 +24,7 @@ from groupnl_deploy.remote import look
 from groupnl_deploy.remote.client import AgentClient
 from groupnl_deploy.remote.device import Device
 
+WIDE = {"COLUMNS": "200"}
 Tree = dict[str, tuple[int, ...]]
 
 
@@ -154,7 +155,7 @@ def test_an_old_python_is_refused(device: Device, untrained, monkeypatch: pytest
 
 def run(artifact: Artifact, *options: str) -> Result:
     words = ["push", str(artifact.directory), "--dry-run", "--retry-for", "0", *options]
-    return CliRunner().invoke(app, words)
+    return CliRunner().invoke(app, words, env=WIDE)
 
 
 @pytest.mark.sshd

@@ -24,9 +24,11 @@ from tests.device_agent.made_up_runtime import runtime_that
 
 pytestmark = pytest.mark.sshd
 
+WIDE = {"COLUMNS": "200"}  # no cell is broken into lines
+
 
 def push(artifact: Path, *options: str) -> Result:
-    return CliRunner().invoke(app, ["push", str(artifact), "--retry-for", "0", *options])
+    return CliRunner().invoke(app, ["push", str(artifact), "--retry-for", "0", *options], env=WIDE)
 
 
 def rows(done: Result, names: Sequence[str]) -> dict[str, list[str]]:

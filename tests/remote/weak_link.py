@@ -16,6 +16,7 @@ Cut = Literal["silent", "reset"]
 _Road = asyncio.Queue[tuple[float, bytes]]
 _RESET = struct.pack("ii", 1, 0)  # of SO_LINGER: closing sends RST
 _PIECE = 1 << 16
+_CLOSING_S = 0.01
 _QUEUED = 16  # pieces on the road at once: how far a sender can run ahead of a slow link
 
 
@@ -42,7 +43,7 @@ class WeakLink:
         self._to, self._delay_s, self._rate = to_port, delay_s, bytes_per_s
         self._cut: Cut | None = None
         self._carried: dict[asyncio.Task[None], tuple[_End, _End]] = {}
-        self._dead: list[object] = []  # kept, or their sockets would be closed, which tells the other end
+        self._dead: list[tuple[_End, ...]] = []  # kept, or their sockets would be closed, which tells the other end
         self.port = 0
         self.bytes_there: list[int] = []
         """How many have arrived at the port's owner, over each connection, in their order."""
@@ -79,8 +80,13 @@ class WeakLink:
         server = await asyncio.start_server(self._meet, "127.0.0.1", 0)
         self.port = server.sockets[0].getsockname()[1]
         started.set_result(None)
-        await self._ended.wait()  # `asyncio.run` then cancels whatever still carries
+        await self._ended.wait()
         server.close()
+        for task in self._carried:
+            task.cancel()
+        for end in (end for ends in (*self._carried.values(), *self._dead) for end in ends):
+            end.writer.transport.abort()
+        await asyncio.sleep(_CLOSING_S)  # transports close their sockets in the loop's next rounds
 
     async def _meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         near = _End(reader, writer)
