@@ -33,8 +33,9 @@ def bench(
         list[str] | None,
         typer.Argument(
             metavar="ARTIFACT|CHECKPOINT",
-            help="Folders, exported and pushed first where need be, or ids of what is there; else the newest. With "
-            "--fetch: ids of benchmarks; else all.",
+            help="Folders, exported and pushed first where need be, or six or more digits of the ids of what is there; "
+            "else what was pushed and not tried yet, is current or is the newest, in this order. "
+            "With --fetch: ids of benchmarks; else all.",
         ),
     ] = None,
     backend: Annotated[

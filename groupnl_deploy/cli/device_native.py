@@ -21,7 +21,9 @@ def native(
     name: Annotated[str, typer.Argument(help="A name from `groupnl device list`.")],
     artifact: Annotated[
         str | None,
-        typer.Argument(help="An artifact's folder, or its id's first digits; else the current one or the newest."),
+        typer.Argument(
+            help="An artifact's folder, or six or more digits of its id; else the current one or the newest."
+        ),
     ] = None,
     json: Json = False,
 ) -> None:
