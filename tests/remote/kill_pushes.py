@@ -97,7 +97,7 @@ def main() -> int:
             told.append(one)
         if not isinstance(one, Looks):
             _say(one.text if isinstance(one, Failed) else str(one))
-    _say(_sums(told, time.monotonic() - begun))
+    _say(sums(told, time.monotonic() - begun))
     return int(any(isinstance(one, Failed) for one in told))
 
 
@@ -168,7 +168,8 @@ def _board(held: ExitStack, told: _Told) -> tuple[Board, Artifact, Path]:
     return there, artifact_to_kill(place / "source"), place
 
 
-def _sums(told: Sequence[Played | Looks | Failed], took_s: float) -> str:
+def sums(told: Sequence[Played | Looks | Failed], took_s: float) -> str:
+    """The figures of a run."""
     played, looks = [one for one in told if isinstance(one, Played)], [one for one in told if isinstance(one, Looks)]
     return "\n".join(
         [

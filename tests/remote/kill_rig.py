@@ -32,7 +32,8 @@ from tests.rigs.openssh_server import isolate_client, start_sshd
 VICTIMS = ("nobody", "host", "agent", "trial", "sshd", "reset", "silent")
 """Who is killed: a host's process, the agent, its trial of an artifact, the server's session; or how the link is cut.
 
-Who may mount file systems and make control groups has two more: a "disk" that is full, and "memory" that runs out.
+Who may mount file systems and make control groups has two more: a "disk" that is full, and "memory" that runs out. An
+emulated Pi has a "plug" (`tests/pi/pull_plugs.py`).
 """
 
 _SSHD_CONFIG = """\
@@ -320,8 +321,8 @@ def _strike(
         chance.choice(pushes).kill()
     elif moment.victim in ("reset", "silent"):
         board.link.cut(moment.victim)  # type: ignore[arg-type]
-    elif moment.victim == "disk":
-        return [board.limits["disk"](chance)]
+    elif moment.victim in board.limits and moment.victim != "memory":
+        return [board.limits[moment.victim](chance)]
     elif moment.victim in ("agent", "trial", "sshd"):
         for pid in _victims(board, moment.victim):
             with suppress(ProcessLookupError):

@@ -34,13 +34,13 @@ class _End:
 
 
 class WeakLink:
-    """A proxy before 127.0.0.1. Made by `weak_link`; `cut` and `mend` may be called from any thread.
+    """A proxy before a port, on 127.0.0.1. Made by `weak_link`; `cut` and `mend` may be called from any thread.
 
     What becomes of one end is told to the other, as a network does: the end of what it sends, or a reset.
     """
 
-    def __init__(self, to_port: int, delay_s: float, bytes_per_s: float | None) -> None:
-        self._to, self._delay_s, self._rate = to_port, delay_s, bytes_per_s
+    def __init__(self, to: tuple[str, int], delay_s: float, bytes_per_s: float | None) -> None:
+        self._to, self._delay_s, self._rate = to, delay_s, bytes_per_s
         self._cut: Cut | None = None
         self._carried: dict[asyncio.Task[None], tuple[_End, _End]] = {}
         self._dead: list[tuple[_End, ...]] = []  # kept, or their sockets would be closed, which tells the other end
@@ -92,7 +92,7 @@ class WeakLink:
         near = _End(reader, writer)
         if self._is_refused(near):
             return
-        far = _End(*await asyncio.open_connection("127.0.0.1", self._to))
+        far = _End(*await asyncio.open_connection(*self._to))
         if self._is_refused(near, far):  # cut meanwhile
             return
         self.bytes_there.append(0)
@@ -146,9 +146,11 @@ class WeakLink:
 
 
 @contextmanager
-def weak_link(to_port: int, delay_s: float = 0.0, bytes_per_s: float | None = None) -> Iterator[WeakLink]:
-    """A road to 127.0.0.1:`to_port`: every byte arrives `delay_s` later, each way, at most so many in a second."""
-    link, started = WeakLink(to_port, delay_s, bytes_per_s), Future[None]()
+def weak_link(
+    to_port: int, delay_s: float = 0.0, bytes_per_s: float | None = None, *, to_host: str = "127.0.0.1"
+) -> Iterator[WeakLink]:
+    """A road to a port: every byte arrives `delay_s` later, each way, at most so many in a second."""
+    link, started = WeakLink((to_host, to_port), delay_s, bytes_per_s), Future[None]()
     thread = threading.Thread(target=lambda: asyncio.run(link.run(started)), daemon=True)
     thread.start()
     started.result(10)
