@@ -88,6 +88,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=1, help="how many boards, side by side")
     asked = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     if find_sshd() is None:
         _say("needs a real OpenSSH server: install the package openssh-server")
         return 1
