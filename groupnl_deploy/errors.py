@@ -100,6 +100,10 @@ class DeviceUnavailable(DeviceUnreachable):
     transient = True
 
 
+class NotBegun(DeviceUnavailable):
+    """The link was lost before the device had begun a benchmark: nothing runs there, and nothing of it is kept."""
+
+
 class VerificationFailed(GroupNLError):
     """A file is missing, truncated or altered: its digest is not the recorded one."""
 

@@ -25,10 +25,11 @@ from groupnl_deploy.deploy.acceptance import accept_pending, require_accepted
 from groupnl_deploy.deploy.inventory import get_device
 from groupnl_deploy.deploy.ledger import may_begin_artifact_id
 from groupnl_deploy.deploy.push import deploy_artifact
-from groupnl_deploy.errors import UsageError
+from groupnl_deploy.errors import NotBegun, UsageError
 from groupnl_deploy.mistaken import refusal
 from groupnl_deploy.progress import Reporter, Task
 from groupnl_deploy.remote.client import AgentClient
+from groupnl_deploy.remote.deadline import Deadline
 from groupnl_deploy.remote.retry import DEFAULT_RETRY_S, Budget
 from groupnl_deploy.remote.waiting import DEFAULT_WAIT_S
 from groupnl_deploy.words import known_word
@@ -55,7 +56,8 @@ def bench_device(
     on, if not where they were last seen.
     Waits up to `wait_s` seconds while a push or another benchmark holds the device.
     A device that cannot be reached is tried again for up to `retry_for_s` seconds. A link that is lost while the
-    benchmark runs is sought again, for as long, when that should be over.
+    benchmark runs is sought again, for as long, when that should be over; one that was lost before it had begun
+    there is begun again, within as long.
     Where anything ends it early, what was measured until then stays beside the folder; see `unfinished_run`.
     A campaign knows the run by `key`: what the device finished under that key, without us, is taken in its place.
     """
@@ -78,10 +80,20 @@ def bench_device(
         kept = Kept(device.name, artifact_sha256, backend, key, plan is not None, out)
         if not (key and take_kept(locked, kept, reporter.note)):
             reporter.note(f"{device.name} runs {name} ({artifact_sha256[:12]}) with {backend}")
-            agent = _measure(start, locked, subject, plan, out, key, way_back)
+            until: Deadline | None = None
+            while True:
+                try:
+                    agent = _measure(start, locked, subject, plan, out, key, way_back)
+                    break
+                except NotBegun as lost:
+                    until = until or Deadline.after(retry_for_s)
+                    if until.expired:
+                        raise
+                    reporter.note(f"{lost.message} It is begun again.")
+                    locked, subject = start.again()
         if BACKENDS[backend].computes:
             patience_s = None if agent is locked else wait_s
-            accept_pending(agent, device.name, artifact_sha256, patience_s, reporter.note)
+            accept_pending(agent, device.name, subject.deployment.artifact_sha256, patience_s, reporter.note)
         return load_run(out)[0], out
 
 

@@ -13,7 +13,7 @@ from typing import Self, get_args
 from device_agent import oom
 from device_agent.messages.bench import BenchRequest, Phase, PhaseMark
 from device_agent.messages.spool import AskBench, ForgetBench, StopBench
-from groupnl_deploy.errors import DeviceFault, DeviceUnreachable, GroupNLError
+from groupnl_deploy.errors import DeviceFault, DeviceUnreachable, GroupNLError, NotBegun
 from groupnl_deploy.progress import Say
 from groupnl_deploy.remote.agent import open_agent
 from groupnl_deploy.remote.client import AgentClient, ClockProbe, FetchedBench, fault_error
@@ -105,24 +105,37 @@ class WayBack:
     def take(self, absence: Absence, lost: DeviceUnreachable, enter: Callable[[Phase], None], pause: Pause) -> Taken:
         """The whole benchmark, once it has ended there. `enter` is told each phase when it should begin.
 
-        Raises `lost` where nobody looks or nothing had begun, the last refusal when the budget has ended, the error
-        for what the benchmark failed by, and `DeviceFault` where the device knows nothing of it.
+        Raises `lost` where nobody looks, `NotBegun` where the device never heard of it, the last refusal when the
+        budget has ended, the error for what the benchmark failed by, and `DeviceFault` where the device knows nothing
+        more of it.
         """
         self.times_lost, self.left_behind = self.times_lost + 1, True
         if not self._retry_for_s:
             raise lost
-        left_s = max(0.0, absence.ends_s - time.monotonic())
-        self._say(f"{lost.message} The benchmark goes on there; its result is fetched in about {left_s:.0f} s.")
+        if absence.mark is None:
+            self._say(f"{lost.message} {self.device} is asked whether the benchmark has begun there.")
+        else:
+            left_s = max(0.0, absence.ends_s - time.monotonic())
+            self._say(f"{lost.message} The benchmark goes on there; its result is fetched in about {left_s:.0f} s.")
         wait_for_end(absence, enter, pause)
         while True:
             agent = retrying(self._connect, Budget(self._retry_for_s), self._say)
             try:
                 return self._take(agent, absence, lost, pause)
             except DeviceUnreachable as error:
-                if error is lost or not error.transient or self.times_lost == _MOST_LOSSES:
+                if isinstance(error, NotBegun) or not error.transient or self.times_lost == _MOST_LOSSES:
                     raise
                 self.times_lost += 1
                 self._say(f"The link to {self.device} was lost again.")
+
+    def not_begun(self, lost: DeviceUnreachable) -> NotBegun:
+        """The error for a benchmark whose link was lost too early; nobody has to come back for that one."""
+        self._held.close()
+        self.times_lost, self.left_behind = 0, False
+        return NotBegun(
+            f"{lost.message} The benchmark had not begun on {self.device}, and nothing of it is kept there.",
+            "Check the device and its link, then bench again.",
+        )
 
     def confirm(self, agent: AgentClient, bench_id: str) -> None:
         """Tell the device that the result is here, on this host's disk: it drops its own."""
@@ -145,9 +158,10 @@ class WayBack:
                 self.left_behind = False
             raise
         if not there:
+            if absence.mark is None:
+                raise self.not_begun(lost)
             self.left_behind = False
-            ran_out = oom.more(absence.oom_kills, agent.oom_kills)
-            raise lost if absence.mark is None else self._vanished(bench_id, ran_out)
+            raise self._vanished(bench_id, oom.more(absence.oom_kills, agent.oom_kills))
         fetched, probes = agent.fetch_bench(bench_id), agent.probe_clock(CLOCK_PROBES)
         self.left_behind = False
         if fetched.rest.fault is not None:

@@ -72,7 +72,8 @@ def run_session(
 
     What arrives goes into `unfinished` at once; with a meter, its recording comes back too, and grows in the file
     `unfinished.recording` meanwhile. `note` is told at once of a meter that renews too fast. Raises the meter's error
-    as soon as a phase begins without the meter: its joules would be wanting.
+    as soon as a phase begins without the meter: its joules would be wanting. Raises `NotBegun` for a link that was lost
+    before the device had begun.
     """
     request = _request(subject, backend, settings, METERED_RUNOUT_S if plan else 0.0)
     unfinished.way_back = way_back
@@ -86,7 +87,10 @@ def run_session(
         host=host_facts(),
     )
     with contextlib.nullcontext() if plan is None else start_metering(plan, unfinished.recording) as metering:
-        unfinished.clock_probes = agent.probe_clock(CLOCK_PROBES)
+        try:
+            unfinished.clock_probes = agent.probe_clock(CLOCK_PROBES)
+        except DeviceUnreachable as lost:
+            raise way_back.not_begun(lost) from lost
         ear = _Ear(unfinished, _watching(metering, watch, note))
         try:
             text = frame_text(unfinished.name, frame, unfinished.key)

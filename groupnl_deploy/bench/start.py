@@ -62,6 +62,11 @@ class Start:
         """What is to be run, with the device's lock taken for it, and the agent that has the lock."""
         return self._retried(lambda agent: (agent, self._locked_subject(agent)))
 
+    def again(self) -> tuple[AgentClient, Subject]:
+        """`subject` behind a link that was lost: what it left there may have the lock for a while."""
+        self._lost()
+        return self.subject()
+
     def leave(self) -> None:
         """End the agent; the next question begins another."""
         self._agent = None
@@ -72,11 +77,14 @@ class Start:
             try:
                 return act(self._agent or self._begun())
             except GroupNLError:
-                self.leave()
-                self.wait_s = max(self.wait_s, ORPHAN_S)
+                self._lost()
                 raise
 
         return retrying(once, self.budget, self.reporter.note)
+
+    def _lost(self) -> None:
+        self.leave()
+        self.wait_s = max(self.wait_s, ORPHAN_S)
 
     def _begun(self) -> AgentClient:
         agent = self.running.enter_context(reached(self.device, self.backend, self._told.note))

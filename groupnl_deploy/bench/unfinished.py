@@ -8,7 +8,7 @@ from groupnl_deploy.bench.incomplete import IncompleteRun, fetch_command, save_i
 from groupnl_deploy.bench.reconnect import WayBack
 from groupnl_deploy.bench.result import BenchMessage, gather
 from groupnl_deploy.bench.run import RunFrame
-from groupnl_deploy.errors import GroupNLError
+from groupnl_deploy.errors import GroupNLError, NotBegun
 from groupnl_deploy.remote.client import ClockProbe
 from groupnl_deploy.workspace import disk_errors, free_name
 from power.errors import PowerError
@@ -67,9 +67,16 @@ def unfinished_run(out: Path, note: Callable[[str], None], key: str = "") -> Ite
 
 
 def _keep(run: UnfinishedRun, out: Path, error: BaseException, note: Callable[[str], None]) -> None:
+    if isinstance(error, NotBegun):
+        run.recording.unlink(missing_ok=True)  # of a board at rest, in no window
+        return
     if run.frame is not None and run.way_back is not None and run.way_back.left_behind:
         fetches = "the same command" if run.key else f"`{fetch_command(run.frame.device, out)}`"
-        note(f"{run.frame.device} finishes the benchmark by itself and keeps it for seven days; {fetches} fetches it.")
+        name = run.frame.device
+        if gather(run.messages).begun is None:
+            note(f"Whether the benchmark had begun on {name} is not known: {name} was not reached again.")
+            name = f"If it had, {name}"
+        note(f"{name} finishes the benchmark by itself and keeps it for seven days; {fetches} fetches it.")
     recording = run.recording if run.recording.exists() else None  # the recorder leaves no file without a row
     incomplete = run.incomplete(_said(error))
     if incomplete is not None:

@@ -21,7 +21,7 @@ from groupnl_deploy.bench.session import Subject, run_session
 from groupnl_deploy.bench.unfinished import unfinished_run
 from groupnl_deploy.deploy.inventory import local_device
 from groupnl_deploy.deploy.push import push_artifact
-from groupnl_deploy.errors import DeviceFault, DiskFull, VerificationFailed
+from groupnl_deploy.errors import DeviceFault, DiskFull, NotBegun, VerificationFailed
 from groupnl_deploy.remote.agent import open_agent
 from groupnl_deploy.remote.connect import connect
 from groupnl_deploy.remote.transport import Transport
@@ -111,6 +111,14 @@ def test_over_ssh_too_and_every_latency_has_arrived(sshd, untrained, tmp_path: P
         run = killed_in("idle_after", transport, untrained, tmp_path / "run", [])
     require_consistent(run, "idle_after")
     assert sum(run.arrived.latencies_ns) > 0.25e9
+
+
+def test_one_that_had_not_begun_leaves_no_recording(tmp_path: Path) -> None:
+    said: list[str] = []
+    with pytest.raises(NotBegun), unfinished_run(tmp_path / "run", said.append) as unfinished:
+        unfinished.recording.write_text("t_s,v,a")
+        raise NotBegun("It had not begun.", "Bench again.")
+    assert not said and not list(tmp_path.iterdir())
 
 
 def test_one_that_cannot_be_kept_does_not_hide_what_ended_it(

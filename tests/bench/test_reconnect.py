@@ -1,5 +1,6 @@
 """A benchmark over a link that breaks, with a real SSH server behind it: the run is made as if nothing had happened."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from groupnl_deploy.bench.energy import run_energy
 from groupnl_deploy.bench.incomplete import load_incomplete
 from groupnl_deploy.bench.run import load_run
 from groupnl_deploy.deploy.inventory import add_device
-from groupnl_deploy.errors import DeviceFault
+from groupnl_deploy.errors import DeviceFault, DeviceUnreachable, NotBegun
 from groupnl_deploy.remote.client import AgentClient, FetchedBench
 from groupnl_deploy.report.build import build_report
 from groupnl_deploy.report.tables import notes
@@ -76,6 +77,48 @@ def test_ctrl_c_while_it_waits_ends_what_runs_there(road: Road, tmp_path: Path) 
         road.bench("idle before", road.break_it, tmp_path / "run", stop_at="still in the phase", idle_s=60.0)
     road.require_nothing_left()
     assert not load_incomplete(tmp_path / "run.incomplete").left_behind
+
+
+@pytest.mark.parametrize("early", [pytest.param("probe_clock", marks=SLOW), "bench"])
+def test_what_had_not_begun_there_is_begun_again(
+    road: Road, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, early: str
+) -> None:
+    cut_before(early, road.break_it, monkeypatch)
+    run, said = road.bench("", int, tmp_path / "run")
+    assert run.links_lost == 0 and not any("goes on there" in one or "seven days" in one for one in said)
+    assert sum("had not begun on board" in one and "It is begun again" in one for one in said) == 1
+    assert list(tmp_path.glob("run*")) == [tmp_path / "run"]
+    road.require_nothing_left()
+
+
+def test_without_a_budget_it_is_not_begun_again(road: Road, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cut_before("probe_clock", road.break_it, monkeypatch)
+    with pytest.raises(NotBegun, match="nothing of it is kept there"):
+        road.bench("", int, tmp_path / "run", retry_for_s=0)
+    assert not list(tmp_path.glob("run*"))
+
+
+def test_where_nobody_can_be_asked_it_is_not_said_to_go_on(
+    road: Road, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut_before("bench", lambda: road.link.cut("reset"), monkeypatch)
+    with pytest.raises(DeviceUnreachable):
+        road.bench("", int, tmp_path / "run", retry_for_s=0.5)
+    assert not any("goes on there" in one or one.startswith("board finishes") for one in road.said)
+    assert any("had begun on board is not known" in one for one in road.said)
+    assert any("If it had, board finishes" in one and "--fetch" in one for one in road.said)
+
+
+def cut_before(method: str, cut: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The link is cut when the client does this for the first time."""
+    cuts, whole = [cut], getattr(AgentClient, method)
+
+    def once_cut(agent: AgentClient, *arguments: object) -> object:
+        if cuts:
+            cuts.pop()()
+        return whole(agent, *arguments)
+
+    monkeypatch.setattr(AgentClient, method, once_cut)
 
 
 def test_a_link_that_is_lost_again_is_sought_again(road: Road, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
