@@ -59,13 +59,16 @@ def _reclaimed(agent: AgentClient, state: BenchState, out: Path | None) -> Bench
 
 def _chosen(there: Sequence[BenchState], wanted: Sequence[str], device: str, reporter: Reporter) -> list[BenchState]:
     """Those that are wanted. Raises `UsageError` for an id that none or several have."""
-    known = ", ".join(state.bench_id for state in there) or "none"
+    known = ", ".join(state.bench_id for state in there)
+    there_are = (
+        f"Name one of those that are there: {known}." if known else "None waits there to be fetched: bench again."
+    )
     for begin in wanted:
         found = sum(state.bench_id.startswith(begin) for state in there)
         if found != 1:
             many = f"{found} benchmarks on {device} begin with “{begin}”."
             none = f"There is no benchmark “{begin}” on {device}: it may have been fetched already."
-            raise UsageError(many if found else none, f"Name one of those that are there: {known}.")
+            raise UsageError(many if found else none, there_are)
     if wanted:
         return [state for state in there if state.bench_id.startswith(tuple(wanted))]
     for state in there:

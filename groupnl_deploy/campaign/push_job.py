@@ -11,7 +11,7 @@ from groupnl_deploy.campaign.export_job import ExportJob
 from groupnl_deploy.campaign.stage import Projection, Stage, keys
 from groupnl_deploy.deploy.acceptance import Pushed, require_accepted
 from groupnl_deploy.deploy.inventory import get_device
-from groupnl_deploy.deploy.push import deploy_artifact
+from groupnl_deploy.deploy.push import Sending, deploy_artifact
 from groupnl_deploy.jobs.job import Job
 from groupnl_deploy.progress import Reporter
 from groupnl_deploy.remote.bundle import build_bundle
@@ -59,12 +59,19 @@ def push_cell(
     checkpoint: Path | None = None,
     wait_s: float = DEFAULT_WAIT_S,
     retry_for_s: float = DEFAULT_RETRY_S,
+    sending: Sending | None = None,
 ) -> Pushed:
     """Push an artifact to the cell's device; see `deploy_artifact`."""
     if cell.device is None:
         raise ValueError("the cell does not say where to push")
     return deploy_artifact(
-        artifact, cell.device, reporter, wait_s=wait_s, retry_for_s=retry_for_s, checkpoint=checkpoint
+        artifact,
+        cell.device,
+        reporter,
+        wait_s=wait_s,
+        retry_for_s=retry_for_s,
+        checkpoint=checkpoint,
+        sending=sending,
     )
 
 

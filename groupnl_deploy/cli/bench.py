@@ -12,10 +12,10 @@ from groupnl_deploy.cli import console
 from groupnl_deploy.cli.bench_subjects import Subject, subject_of
 from groupnl_deploy.cli.exits import guarded
 from groupnl_deploy.cli.option_groups import with_option_groups
-from groupnl_deploy.cli.options import DeviceName, Json, MeterPort, MeterRate, MeterSign, RetryFor, Wait
+from groupnl_deploy.cli.options import Json, MeterPort, MeterRate, MeterSign, OneDevice, RetryFor, Wait
 from groupnl_deploy.cli.report import require_valid, show_report
 from groupnl_deploy.cli.setting_options import BenchSettings
-from groupnl_deploy.deploy.inventory import get_device
+from groupnl_deploy.deploy.named_devices import one_device
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.remote.retry import DEFAULT_RETRY_S
 from groupnl_deploy.remote.waiting import DEFAULT_WAIT_S
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @guarded
 @with_option_groups
 def bench(
-    device: DeviceName,
+    device: OneDevice,
     what: Annotated[
         list[str] | None,
         typer.Argument(
@@ -79,10 +79,10 @@ def bench(
 
     Example: groupnl bench --device pi --fetch
     """
-    get_device(device)
+    name = one_device("bench", device).name
     if fetch:
         given = {"--backend": backend, "--artifact": artifact, "--meter": meter, "--port": port, "--data": data}
-        _show(_fetched(device, what or [], out, (wait, retry_for), given), json)
+        _show(_fetched(name, what or [], out, (wait, retry_for), given), json)
         return
     _require_sense(what or [], artifact, out)
     named: list[str | None] = [*what] if what else [artifact]
@@ -93,7 +93,7 @@ def bench(
 
     plan = meter_plan(meter, port, sign, meter_rate)
     bench_one = partial(bench_cell, plan=plan, out=out, wait_s=wait, data=data, retry_for_s=retry_for)
-    _show(_benched(subjects, Cell(device=device, settings=settings), bench_one), json)
+    _show(_benched(subjects, Cell(device=name, settings=settings), bench_one), json)
 
 
 def _show(folders: list[Path], json: bool) -> None:

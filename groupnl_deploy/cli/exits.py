@@ -59,6 +59,7 @@ _CODES: dict[type[Exception], int] = {
 }
 _TORCH_HAS_NONE = "can't allocate memory"  # in place of a MemoryError
 _STARTS_OVER = "Run the command again; it starts over, and no half-written folder was left."
+_SENDS_THE_REST = "Run the command again: it sends only what has not arrived."
 _GOES_ON = "Nothing half-written was left; the same command goes on with what was finished."
 _REPORT_IT = "Run again with --debug for the details; if it looks like our mistake, please report it with them."
 
@@ -131,6 +132,11 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
 def resuming(command: Callable[P, R]) -> Callable[P, R]:
     """`guarded`, for a command that goes on where Ctrl-C stopped it."""
     return _guarded(command, _GOES_ON)
+
+
+def sending(command: Callable[P, R]) -> Callable[P, R]:
+    """`guarded`, for a command that sends what it sends only once."""
+    return _guarded(command, _SENDS_THE_REST)
 
 
 def _guarded(command: Callable[P, R], when_stopped: str) -> Callable[P, R]:

@@ -14,7 +14,10 @@ from groupnl_deploy.words import EMULATOR_PORT, misspells
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, and nothing else there.")]
 OutFolder = Annotated[Path, typer.Option("--out", help="The folder to write; it must not exist yet.")]
-DeviceName = Annotated[str, typer.Option("--device", help="A name from `groupnl device list`.")]
+OneDevice = Annotated[
+    list[str], typer.Option("--device", metavar="NAME", help="A name from `groupnl device list`; one alone.")
+]
+"""A list, as Typer would drop all but the last without a word; `one_device` refuses several."""
 
 
 DataFolder = Annotated[

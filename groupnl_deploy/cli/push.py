@@ -1,5 +1,6 @@
 """`groupnl push`: an artifact to a device, or to several at once."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -7,9 +8,10 @@ import typer
 
 from device_agent.strict import to_dict
 from groupnl_deploy.cli import console
-from groupnl_deploy.cli.exits import guarded
+from groupnl_deploy.cli.exits import sending
 from groupnl_deploy.cli.options import Json, RetryFor, Wait
 from groupnl_deploy.deploy.named_devices import named_devices
+from groupnl_deploy.errors import Stopped
 from groupnl_deploy.remote.retry import DEFAULT_RETRY_S
 from groupnl_deploy.remote.waiting import DEFAULT_WAIT_S
 from groupnl_deploy.words import command_line
@@ -17,7 +19,7 @@ from groupnl_deploy.words import command_line
 _JOBS = 4
 
 
-@guarded
+@sending
 def push(
     artifact: Annotated[Path, typer.Argument(help="An artifact folder.")],
     device: Annotated[
@@ -71,11 +73,13 @@ def _push_one(
     from groupnl_deploy.campaign.cell import Cell
     from groupnl_deploy.campaign.push_job import push_cell
     from groupnl_deploy.deploy.acceptance import require_accepted
+    from groupnl_deploy.deploy.push import Sending
 
-    reporter = console.TerminalReporter()
-    pushed = push_cell(
-        Cell(device=device), artifact, reporter, wait_s=wait_s, retry_for_s=retry_for_s, checkpoint=checkpoint
-    )
+    across, send = Sending(), partial(push_cell, Cell(device=device), artifact, console.TerminalReporter())
+    try:
+        pushed = send(wait_s=wait_s, retry_for_s=retry_for_s, checkpoint=checkpoint, sending=across)
+    except KeyboardInterrupt as error:
+        raise Stopped(across.when_stopped) from error
     if json:
         console.show_json({"schema_version": 1, **to_dict(pushed)})
     else:

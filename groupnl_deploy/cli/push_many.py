@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from exporters.artifact import Artifact
     from groupnl_deploy.deploy.dry_run import Forecast
     from groupnl_deploy.deploy.outcome import Outcome
-    from groupnl_deploy.deploy.side_by_side import Step
+    from groupnl_deploy.deploy.side_by_side import ToldStep
     from groupnl_deploy.progress import Reporter
     from groupnl_deploy.remote.device import Device
 
@@ -25,18 +25,17 @@ _PUSHED = [("Device", False), ("Time (s)", True), ("Sent (MB)", True), ("Outcome
 _FORECAST = [("Device", False), ("To send (MB)", True), ("Free (MB)", True)]
 _FORECAST += [("Agent", False), ("Runtime", False), ("Outcome", False)]
 _GO_ON = "Run the command again: what has arrived is not sent again, and what was accepted stays so."
-_LOOK_AGAIN = "Run the command again; nothing was changed anywhere."
+_NOT_BEGUN = "Run the command again; nothing of the artifact had been sent to any device by this one."
 
 
 def push_many(
     artifact: "Artifact", devices: "Sequence[Device]", jobs: int, wait_s: float, retry_for_s: float, json: bool
 ) -> None:
     """Push to all of them and show what became of each; exits with the code of the gravest failure."""
-    from groupnl_deploy.deploy.outcome import Outcome, PushStep
+    from groupnl_deploy.deploy.outcome import PushStep
 
     outcomes, stopped = _side_by_side(
         lambda device, reporter: PushStep(artifact, device, reporter, wait_s, retry_for_s),
-        lambda device: Outcome(device.name, None, KeyboardInterrupt()),
         devices,
         jobs,
     )
@@ -44,16 +43,16 @@ def push_many(
         console.show_json({"schema_version": 1, "devices": [_plain(one) for one in outcomes]})
     else:
         console.show_table(_PUSHED, [_row(one) for one in outcomes], wraps=True)
-    _end(outcomes, "Accepted on", _GO_ON if stopped else None)
+    go_on = _GO_ON if any(one.sent_bytes or one.pushed for one in outcomes) else _NOT_BEGUN
+    _end(outcomes, "Accepted on", go_on if stopped else None)
 
 
 def forecast_many(artifact: "Artifact", devices: "Sequence[Device]", jobs: int, retry_for_s: float, json: bool) -> None:
     """Show what a push to each of them would do; exits as that would for what was found."""
-    from groupnl_deploy.deploy.dry_run import DryRunStep, Forecast
+    from groupnl_deploy.deploy.dry_run import LOOK_AGAIN, DryRunStep
 
     forecasts, stopped = _side_by_side(
         lambda device, reporter: DryRunStep(artifact, device, reporter, retry_for_s),
-        lambda device: Forecast(device.name, KeyboardInterrupt()),
         devices,
         jobs,
     )
@@ -68,17 +67,16 @@ def forecast_many(artifact: "Artifact", devices: "Sequence[Device]", jobs: int, 
     _end(
         forecasts,
         "Nothing was changed. Nothing that was found stands in the way of a push to",
-        _LOOK_AGAIN if stopped else None,
+        LOOK_AGAIN if stopped else None,
     )
 
 
 def _side_by_side(
-    step: "Callable[[Device, Reporter], Step[Result]]",
-    none: "Callable[[Device], Result]",
+    step: "Callable[[Device, Reporter], ToldStep[Result]]",
     devices: "Sequence[Device]",
     jobs: int,
 ) -> "tuple[list[Result], bool]":
-    """The results in the devices' order, `none` where there is none; whether Ctrl-C ended it."""
+    """The results in the devices' order, those of steps that Ctrl-C kept from any among them; whether it ended them."""
     from groupnl_deploy.deploy.side_by_side import side_by_side
 
     with console.TerminalReporter().side_by_side() as reporter:
@@ -86,8 +84,9 @@ def _side_by_side(
         def told(one: "Result") -> None:
             reporter.note(f"{one.device}: {one.word} ({one.elapsed_s:.1f} s)")
 
-        done = side_by_side([step(device, reporter) for device in devices], jobs, told)
-    return [one or none(device) for device, one in zip(devices, done.results, strict=True)], done.stopped
+        steps = [step(device, reporter) for device in devices]
+        done = side_by_side(steps, jobs, told)
+    return [one or step.unfinished() for step, one in zip(steps, done.results, strict=True)], done.stopped
 
 
 def _end(results: "Sequence[Outcome | Forecast]", fine: str, when_stopped: str | None) -> None:

@@ -12,7 +12,7 @@ from exporters.artifact import Artifact
 from groupnl_deploy.deploy.doctor import require_fit
 from groupnl_deploy.deploy.outcome import Named, failure_word
 from groupnl_deploy.deploy.push import Sending, announced
-from groupnl_deploy.errors import DeviceUnavailable, DiskFull, NoNativeLibrary, NotAccepted
+from groupnl_deploy.errors import DeviceUnavailable, DiskFull, NoNativeLibrary, NotAccepted, Stopped
 from groupnl_deploy.progress import Reporter, Unrepeated
 from groupnl_deploy.remote import boot
 from groupnl_deploy.remote.bundle import build_bundle
@@ -25,6 +25,7 @@ from groupnl_deploy.remote.transfer import held_bytes
 from groupnl_deploy.remote.transport import Transport
 from groupnl_deploy.words import command_line
 
+LOOK_AGAIN = "Run the command again; nothing was changed anywhere."
 _ANSWERS = "whether it gives the right answers there"
 _BOARD = "whether clock and supply are as they should be"
 _NATIVE = "whether its native operators run there"
@@ -78,13 +79,19 @@ class DryRunStep:
         """Whether something looks around there."""
         return self._sending.is_connected
 
+    def unfinished(self) -> Forecast:
+        """What is to be said where Ctrl-C ended it, or came before it began."""
+        return Forecast(self.device.name, Stopped(LOOK_AGAIN))
+
     def __call__(self) -> Forecast:
         """Look; whatever is in the way is in the forecast."""
         began_s, told = time.monotonic(), Unrepeated(Named(self.reporter, self.device.name))
         try:
             with told.task(f"look at {self.device.name}"):
                 found = retrying(lambda: self._look(told), Budget(self.retry_for_s), told.note)
-        except (Exception, KeyboardInterrupt) as error:
+        except KeyboardInterrupt:
+            found = self.unfinished()
+        except Exception as error:
             found = Forecast(self.device.name, error)
         return replace(found, elapsed_s=time.monotonic() - began_s)
 

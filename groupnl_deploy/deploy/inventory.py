@@ -40,6 +40,8 @@ def get_device(name: str) -> Device:
     devices = {device.name: device for device in load_devices()}
     if name in devices:
         return devices[name]
+    if (members := load_groups().get(name)) is not None:
+        raise _a_group(name, members)
     raise _unknown_device(name, devices)
 
 
@@ -158,6 +160,13 @@ def _require_free(name: str, inventory: Inventory) -> None:
             f"There is already a device named “{name}”.",
             f"Take another name, or first run `{command_line('device', 'remove', name)}`.",
         )
+
+
+def _a_group(name: str, members: Sequence[str]) -> UsageError:
+    return UsageError(
+        f"“{name}” is a group, and one device is wanted here.",
+        f"Name one of its devices: {', '.join(members)}." if members else "Name a device; the group has none.",
+    )
 
 
 def _unknown_device(name: str, known: Iterable[str]) -> UsageError:

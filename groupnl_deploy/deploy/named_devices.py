@@ -23,6 +23,17 @@ def named_devices(names: Sequence[str], groups: Sequence[str]) -> tuple[Device, 
     return tuple({device.name: device for device in [*map(get_device, names), *members]}.values())
 
 
+def one_device(command: str, names: Sequence[str]) -> Device:
+    """The device of a command that takes one. Raises `UsageError` where several were named."""
+    several = tuple(dict.fromkeys(names))
+    if len(several) > 1:
+        raise UsageError(
+            f"{command} takes one device, and {len(several)} were named: {', '.join(several)}.",
+            f"Run it once for each: {command_line(command, '--device', several[0])}",
+        )
+    return get_device(several[0])
+
+
 def _require_known(names: Sequence[str], groups: Sequence[str]) -> None:
     devices, known_groups = [device.name for device in load_devices()], list(load_groups())
     strange = [name for name in dict.fromkeys(names) if name not in devices]

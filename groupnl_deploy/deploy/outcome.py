@@ -13,6 +13,7 @@ from groupnl_deploy.errors import (
     DeviceUnreachable,
     DiskFull,
     NotAccepted,
+    Stopped,
     UsageError,
     VerificationFailed,
 )
@@ -98,9 +99,14 @@ class PushStep:
         """Whether an agent may run there for it."""
         return self._sending.is_connected
 
+    def unfinished(self) -> Outcome:
+        """What is to be said where Ctrl-C came before it began, or it was given up."""
+        return Outcome(self.device.name, None, Stopped(self._sending.when_stopped), sent_bytes=self._sending.sent_bytes)
+
     def __call__(self) -> Outcome:
         """Push; whatever goes wrong is in the outcome."""
-        began_s, pushed, error = time.monotonic(), None, None
+        began_s, pushed = time.monotonic(), None
+        error: BaseException | None = None
         try:
             pushed = deploy_checked(
                 self.artifact,
@@ -111,7 +117,9 @@ class PushStep:
                 sending=self._sending,
             )
             require_accepted(pushed.acceptance, self.device.name)
-        except (Exception, KeyboardInterrupt) as caught:
+        except KeyboardInterrupt:
+            error = Stopped(self._sending.when_stopped)
+        except Exception as caught:
             error = caught
         was_there = pushed is not None and self._sending.was_there
         return Outcome(self.device.name, pushed, error, time.monotonic() - began_s, self._sending.sent_bytes, was_there)

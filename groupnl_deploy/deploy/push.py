@@ -38,35 +38,6 @@ Sent = Callable[[int, int], None]
 """Told how many bytes of the files are there, first of all those of an earlier push, and how many there are in all."""
 
 
-def deploy_artifact(
-    artifact_dir: Path,
-    device_name: str,
-    reporter: Reporter,
-    *,
-    wait_s: float = DEFAULT_WAIT_S,
-    retry_for_s: float = DEFAULT_RETRY_S,
-    checkpoint: Path | None = None,
-) -> Pushed:
-    """Verify an artifact here, send it to a device, have it verified and tried there; see `deploy_checked`.
-
-    Raises `UsageError` for what is no artifact. One that the device does not accept is there all the same.
-    """
-    artifact, device = checked_artifact(artifact_dir, checkpoint, reporter.note), get_device(device_name)
-    return deploy_checked(artifact, device, reporter, wait_s=wait_s, retry_for_s=retry_for_s)
-
-
-def checked_artifact(folder: Path, checkpoint: Path | None, say: Say) -> Artifact:
-    """An artifact whose manifest was held against its files. `say` hears what could not be checked.
-
-    Raises `UsageError` for what is none, and what `require_artifact` does.
-    """
-    require_is(folder, "artifact")
-    artifact = open_artifact(folder)
-    for note in require_artifact(artifact, checkpoint):
-        say(f"Note: {note}.")
-    return artifact
-
-
 @dataclass
 class Sending:
     """How far a push has come, in all of its tries.
@@ -102,6 +73,44 @@ class Sending:
         self.sent_bytes += done_bytes - before_bytes
         self.most_bytes, self._before_bytes = max(self.most_bytes, done_bytes), done_bytes
         self.was_there = False
+
+    @property
+    def when_stopped(self) -> str:
+        """What is to be said of Ctrl-C: how the same command goes on."""
+        if not self.sent_bytes:
+            return "Run the command again; nothing of the artifact had been sent by this one."
+        return "Run the command again within a day: it sends only what has not arrived."
+
+
+def deploy_artifact(
+    artifact_dir: Path,
+    device_name: str,
+    reporter: Reporter,
+    *,
+    wait_s: float = DEFAULT_WAIT_S,
+    retry_for_s: float = DEFAULT_RETRY_S,
+    checkpoint: Path | None = None,
+    sending: Sending | None = None,
+) -> Pushed:
+    """Verify an artifact here, send it to a device, have it verified and tried there; see `deploy_checked`.
+
+    `sending` says how far it has come. Raises `UsageError` for what is no artifact. One that the device does not accept
+    is there all the same.
+    """
+    artifact, device = checked_artifact(artifact_dir, checkpoint, reporter.note), get_device(device_name)
+    return deploy_checked(artifact, device, reporter, wait_s=wait_s, retry_for_s=retry_for_s, sending=sending)
+
+
+def checked_artifact(folder: Path, checkpoint: Path | None, say: Say) -> Artifact:
+    """An artifact whose manifest was held against its files. `say` hears what could not be checked.
+
+    Raises `UsageError` for what is none, and what `require_artifact` does.
+    """
+    require_is(folder, "artifact")
+    artifact = open_artifact(folder)
+    for note in require_artifact(artifact, checkpoint):
+        say(f"Note: {note}.")
+    return artifact
 
 
 def deploy_checked(

@@ -28,6 +28,13 @@ class Step(Protocol[T_co]):
         """Do it. Whatever may fail on a device, Ctrl-C among it, is part of what is returned."""
 
 
+class ToldStep(Step[T_co], Protocol[T_co]):
+    """A step that can tell what is to be said where it returned nothing."""
+
+    def unfinished(self) -> T_co:
+        """As where Ctrl-C came before it began, or it was given up."""
+
+
 @dataclass(frozen=True)
 class Done(Generic[T]):
     """What each step returned, in their order; None for one that was not begun, or is given up.

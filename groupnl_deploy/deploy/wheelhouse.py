@@ -24,6 +24,7 @@ from groupnl_deploy.words import known_word
 from groupnl_deploy.workspace import atomic_directory, disk_errors, file_sha256
 
 MANIFEST_FILE, REQUIREMENTS_FILE = "wheelhouse.json", "requirements.txt"
+_COMMAND = "groupnl device wheelhouse --backend BACKEND --out DIR"
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,10 @@ def read_wheelhouse(folder: Path) -> Wheelhouse:
 
     Raises `UsageError` for a folder that is none, `VerificationFailed` where a file is missing or was altered.
     """
-    again = "Download it again: groupnl device wheelhouse --backend BACKEND --out DIR"
+    again = f"Download it again: {_COMMAND}"
+    if not folder.is_dir():
+        what = "is a file, and a wheelhouse is a folder" if folder.exists() else "does not exist"
+        raise UsageError(f"{folder} {what}.", f"Name the folder of a wheelhouse. Or download one: {_COMMAND}")
     try:
         manifest = from_json(_Manifest, (folder / MANIFEST_FILE).read_bytes(), MANIFEST_FILE)
     except OSError as error:

@@ -20,7 +20,7 @@ def test_nothing_to_fetch_is_no_error() -> None:
 
 def test_an_unknown_id_is_refused_with_those_that_are_there() -> None:
     done = fetch("0123")
-    assert done.exit_code == 2 and "no benchmark “0123” on local" in done.stderr and "there: none" in done.stderr
+    assert done.exit_code == 2 and "no benchmark “0123” on local" in done.stderr and "None waits there" in done.stderr
 
 
 @pytest.mark.parametrize("option", [("--meter", "km003c"), ("--backend", "null"), ("--data", "photos")])

@@ -2,11 +2,19 @@
 
 import dataclasses
 from pathlib import Path
+from typing import cast
 
 import pytest
 from typer.testing import CliRunner
 
+from exporters.artifact import Artifact
+from groupnl_deploy.cli.exits import explain
 from groupnl_deploy.cli.main import app
+from groupnl_deploy.deploy.inventory import local_device
+from groupnl_deploy.deploy.outcome import PushStep
+from groupnl_deploy.deploy.push import Sending
+from groupnl_deploy.errors import Stopped
+from groupnl_deploy.progress import Silence
 
 CAMPAIGN = 'out = "out"\n[train]\ndataset = "digits"\n[[models]]\nlabel = "a"\nmodel = "resnet18_cifar"\n'
 
@@ -22,27 +30,41 @@ def interrupt(*args: object, **kwargs: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("work", "arguments", "goes_on"),
+    ("work", "arguments", "said"),
     [
-        ("training.train.train_checkpoint", ("train", "--out", "x"), True),
-        ("campaign.run.run_campaign", ("run", "job.toml"), True),
-        ("campaign.run.run_campaign", ("run", "job.toml", "--from", "train"), True),
-        ("export.export_checkpoint", ("export", "net", "--out", "x"), False),
-        ("campaign.push_job.push_cell", ("push", "art", "--device", "local"), False),
-        ("campaign.bench_job.bench_cell", ("bench", "--device", "local", "--backend", "null"), False),
+        ("training.train.train_checkpoint", ("train", "--out", "x"), "goes on"),
+        ("campaign.run.run_campaign", ("run", "job.toml"), "goes on"),
+        ("campaign.run.run_campaign", ("run", "job.toml", "--from", "train"), "goes on"),
+        ("export.export_checkpoint", ("export", "net", "--out", "x"), "starts over"),
+        ("campaign.push_job.push_cell", ("push", "art", "--device", "local"), "nothing of the artifact had been sent"),
+        ("deploy.push.checked_artifact", ("push", "art", "--group", "all"), "sends only what has not arrived"),
+        ("campaign.bench_job.bench_cell", ("bench", "--device", "local", "--backend", "null"), "starts over"),
     ],
 )
 def test_only_what_resumes_says_that_it_goes_on(
-    work: str, arguments: tuple[str, ...], goes_on: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    work: str, arguments: tuple[str, ...], said: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("job.toml").write_text(CAMPAIGN)
     Path("net").mkdir()
     Path("net", "checkpoint.json").touch()
     monkeypatch.setattr(f"groupnl_deploy.{work}", interrupt)
+    monkeypatch.setattr("groupnl_deploy.cli.push.named_devices", lambda *named: (local_device(),))
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 1 and "Stopped." in done.stderr
-    assert ("goes on" in done.stderr, "starts over" in done.stderr) == (goes_on, not goes_on)
+    ways = ("goes on", "starts over", "nothing of the artifact had been sent", "sends only what has not arrived")
+    assert [way for way in ways if way in done.stderr] == [said]
+
+
+@pytest.mark.parametrize("sent_bytes", [0, 1])
+def test_each_of_several_pushes_says_of_itself_whether_anything_was_sent(sent_bytes: int) -> None:
+    sending = Sending()
+    sending.sent(5)
+    sending.sent(5 + sent_bytes)
+    step = PushStep(cast(Artifact, None), local_device(), Silence(), 0, 0, sending)
+    remedy = explain(cast(Stopped, step.unfinished().error)).remedy
+    assert ("only what has not arrived" in remedy) == bool(sent_bytes) and step.unfinished().sent_bytes == sent_bytes
+    assert "starts over" not in remedy
 
 
 def test_a_campaign_that_was_told_where_to_begin_does_not_simply_go_on(

@@ -74,6 +74,11 @@ def test_a_wheelhouse_is_whole_or_not_there(index: Path, tmp_path: Path) -> None
 
 
 def test_a_folder_that_is_no_wheelhouse(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="whels does not exist"):
+        read_wheelhouse(tmp_path / "whels")
+    (tmp_path / "wheels").touch()
+    with pytest.raises(UsageError, match="is a file"):
+        read_wheelhouse(tmp_path / "wheels")
     with pytest.raises(UsageError, match="is no wheelhouse"):
         read_wheelhouse(tmp_path)
     (tmp_path / "wheelhouse.json").write_text(json.dumps({"schema_version": 99}))

@@ -35,6 +35,9 @@ def test_options_say_what_the_host_leaves_out_or_says_too() -> None:
     [
         ("pi@board", "root", None, "says pi, and --user says root", "--host board --user root"),
         ("board:22", None, 2222, "says 22, and --port says 2222", "--host board --port 2222"),
+        ("pi@board:2222", "root", None, "--user says root", "--host board --user root --port 2222"),
+        ("pi@board:22", None, 2222, "--port says 2222", "--host board --user pi --port 2222"),
+        ("pi@board:ssh", None, None, "where a port belongs", "--host pi@board --port 22"),
         ("board:ssh", None, None, "“ssh” where a port belongs", "--host board --port 22"),
         ("board:", None, None, "“” where a port belongs", "--host board --port 22"),
         ("[::1]:0", None, None, "“0” where a port belongs", "--host ::1 --port 22"),

@@ -21,6 +21,7 @@ from groupnl_deploy.deploy.inventory import (
     remove_device,
     remove_from_group,
 )
+from groupnl_deploy.deploy.named_devices import one_device
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.places import config_dir, data_dir
 from groupnl_deploy.remote.connect import connect
@@ -244,3 +245,18 @@ def test_paramiko_is_imported_for_ssh_devices_alone() -> None:
         "connect(get_device('local')).close()\nassert 'paramiko' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
+
+
+def test_a_group_in_place_of_a_device_is_told_with_its_devices() -> None:
+    add_device(_PI)
+    add_to_group("lab", ["local", "pi"])
+    with pytest.raises(UsageError, match="“lab” is a group") as caught:
+        get_device("lab")
+    assert "local, pi" in caught.value.remedy
+
+
+def test_a_command_for_one_device_refuses_several() -> None:
+    assert one_device("bench", ["local", "local"]).name == "local"
+    with pytest.raises(UsageError, match="takes one device, and 2 were named: local, pi") as caught:
+        one_device("bench", ["local", "pi"])
+    assert "groupnl bench --device local" in caught.value.remedy

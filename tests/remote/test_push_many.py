@@ -145,7 +145,7 @@ def test_ctrl_c_ends_every_agent_and_leaves_nothing(pis: tuple[Device, ...], unt
         child.send_signal(signal.SIGINT)
         out, err = child.communicate(timeout=30)
         assert child.returncode == 1, err
-        assert out.count("stopped") == 3 and "Error: Stopped." in err and "not sent again" in err
+        assert out.count("stopped") == 3 and "Error: Stopped." in err and "nothing of the artifact had been sent" in err
         assert "Traceback" not in err
         assert set(_agents(*pis)) <= set(ours)
     for device in pis:
