@@ -8,6 +8,7 @@
     │   └── CacheNotWritable         2   a native library cannot be kept where this machine keeps such things
     ├── DeviceUnreachable            3   the board, its key, its Python or its meter cannot be reached
     │   └── DeviceUnavailable        3 ↻ just now: link lost, no answer in time, starting up, all sessions taken
+    │       └── NotBegun             3 ↻ the link was lost before a benchmark had begun
     ├── NotAccepted                  3   an artifact is on the device, which lacks the runtime to try it
     ├── VerificationFailed           4   a digest differs: missing, truncated or altered file
     │   └── AnswersRefused           4   the device computes other answers than the proved ones, or crashes

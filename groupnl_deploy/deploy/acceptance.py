@@ -1,11 +1,12 @@
 """What became of an artifact that was pushed: whether its device gave the answers that it was proved with."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from device_agent.machine import Machine
 from device_agent.messages.accept import Accept, Acceptance, Rollback
 from device_agent.messages.ledger import Deployment, ReadLedger
 from groupnl_deploy.deploy.devices_file import LOCAL
-from groupnl_deploy.deploy.getting_packages import packages_command
+from groupnl_deploy.deploy.getting_packages import is_uncertified, packages_command
 from groupnl_deploy.errors import AnswersRefused, DeviceBusy, NotAccepted, UsageError
 from groupnl_deploy.progress import Say
 from groupnl_deploy.remote.client import AgentClient
@@ -14,8 +15,6 @@ from groupnl_deploy.words import command_line
 
 # What another version of the runtime may cure.
 _OF_THE_RUNTIME = {"illegal_instruction", "crashed"}
-# On this machine and elsewhere.
-_INSTALLS = {True: "installs the newest.", False: "installs one that is known to work there."}
 
 
 @dataclass(frozen=True)
@@ -29,9 +28,10 @@ class Pushed:
         return f"{self.deployment}: {verdict(self.acceptance)}"
 
 
-def accept_artifact(agent: AgentClient, deployment: Deployment) -> Pushed:
+def accept_artifact(agent: AgentClient, device: str, deployment: Deployment) -> Pushed:
     """Have the device try it and, if it passes, use it. The agent holds the device's lock."""
-    return Pushed(deployment, agent.ask(Accept(deployment.artifact_sha256)))
+    acceptance = agent.ask(Accept(deployment.artifact_sha256))
+    return Pushed(deployment, _with_command(acceptance, device, agent.machine, agent.python))
 
 
 def accept_pending(agent: AgentClient, device: str, artifact_sha256: str, wait_s: float | None, say: Say) -> None:
@@ -45,7 +45,7 @@ def accept_pending(agent: AgentClient, device: str, artifact_sha256: str, wait_s
             try:
                 if wait_s is not None:
                     take_lock(agent, device, f"an acceptance of {one.deployment.label}", wait_s, say)
-                say(str(accept_artifact(agent, one.deployment)))
+                say(str(accept_artifact(agent, device, one.deployment)))
             except DeviceBusy as busy:
                 say(f"{one.deployment}: not accepted yet. {busy.message} The next push or benchmark of it accepts it.")
 
@@ -70,23 +70,34 @@ def roll_back(agent: AgentClient, device: str, format: str | None) -> Acceptance
             f"{device} has an artifact to go back to in each of {formats}.",
             f"Say which: {command_line('device', 'rollback', device, '--format', chosen[0].deployment.format)}",
         )
-    return agent.ask(Rollback(chosen[0].deployment.format))
+    acceptance = agent.ask(Rollback(chosen[0].deployment.format))
+    return _with_command(acceptance, device, agent.machine, agent.python)
+
+
+def _with_command(acceptance: Acceptance, device: str, machine: Machine, python: str) -> Acceptance:
+    """With the command to type here as its remedy, where packages help: a device does not know what we call it."""
+    backend, uncertified = acceptance.backend, is_uncertified(machine, python, acceptance.backend)
+    if acceptance.verdict == "not_accepted":
+        command = packages_command(device, backend, uncertified=uncertified)
+        remedy = f"Run: {command}. Then push it again, or run a benchmark, which accepts it."
+    elif acceptance.verdict == "refused" and acceptance.code in _OF_THE_RUNTIME:
+        installs = (
+            "installs the newest." if device == LOCAL or uncertified else "installs one that is known to work there."
+        )
+        command = packages_command(device, backend, anew=True, uncertified=uncertified)
+        remedy = f"{acceptance.remedy or ''} {command} {installs}".lstrip()
+    else:
+        return acceptance
+    return replace(acceptance, remedy=remedy)
 
 
 def require_accepted(acceptance: Acceptance, device: str) -> None:
     """Raise `NotAccepted` or `AnswersRefused`, with the command that helps, unless it is the one to use now."""
     if acceptance.verdict == "accepted":
         return
-    stays = _stays(acceptance)
+    stays, remedy = _stays(acceptance), acceptance.remedy or ""
     if acceptance.verdict == "not_accepted":
-        command = packages_command(device, acceptance.backend)
-        raise NotAccepted(
-            f"{device} keeps {_name(acceptance)}, not accepted yet: {acceptance.message} {stays}",
-            f"Run: {command}. Then push it again, or run a benchmark, which accepts it.",
-        )
-    remedy = acceptance.remedy or ""
-    if acceptance.code in _OF_THE_RUNTIME:
-        remedy = f"{remedy} {packages_command(device, acceptance.backend, anew=True)} {_INSTALLS[device == LOCAL]}"
+        raise NotAccepted(f"{device} keeps {_name(acceptance)}, not accepted yet: {acceptance.message} {stays}", remedy)
     raise AnswersRefused(f"{device} refuses {_name(acceptance)}: {acceptance.message} {stays}", remedy)
 
 

@@ -8,7 +8,7 @@ from device_agent.deaths import death_of
 from device_agent.messages.doctor import LOADING_S, BackendFound, PackageTried
 from groupnl_deploy.deploy.devices_file import LOCAL
 from groupnl_deploy.deploy.examined import Examined, Finding, Severity
-from groupnl_deploy.deploy.getting_packages import packages_command
+from groupnl_deploy.deploy.getting_packages import is_uncertified, packages_command
 from groupnl_deploy.deploy.wheels import MAIN_PACKAGES, target_of
 
 _ANOTHER_CARD = (
@@ -83,7 +83,8 @@ def _missing(found: Examined, one: BackendFound, severity: Severity) -> Finding:
 def provision_remedy(found: Examined, backend: str) -> str:
     """How a backend gets all of its packages, whatever the system's own Python allows."""
     readiness, entry = found.readiness, BACKENDS[backend]
-    command = packages_command(found.name, backend)
+    uncertified = is_uncertified(readiness.machine, readiness.board.python, backend)
+    command = packages_command(found.name, backend, uncertified=uncertified)
     if found.name == LOCAL:
         return f"`{command}` installs all that it needs beside groupnl"
     if target_of(readiness.machine) is None:

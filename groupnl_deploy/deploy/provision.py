@@ -16,6 +16,7 @@ from device_agent.messages.provision import (
     SendWheel,
 )
 from device_agent.messages.push import Held, PushFile
+from groupnl_deploy.deploy.certified import certified_set
 from groupnl_deploy.deploy.wheelhouse import Wheelhouse, choose_set, is_certified, read_wheelhouse
 from groupnl_deploy.deploy.wheels import WheelSet, target_of
 from groupnl_deploy.errors import UsageError
@@ -110,7 +111,7 @@ def _set_for(
     target, python = require_target(agent.machine, device), ".".join(agent.python.split(".")[:2])
     if wheelhouse is None:
         return choose_set(target, wish.backend, python, wish.version, wish.uncertified, reporter)
-    found = wheelhouse.set
+    found, possible = wheelhouse.set, certified_set(target, wish.backend, python) is not None
     for what, has, wants in (
         ("the backend", found.backend, wish.backend),
         ("Python", found.python, python),
@@ -120,7 +121,7 @@ def _set_for(
             raise UsageError(
                 f"The wheelhouse {wheelhouse.folder} is for {what} {has}, and {device} has to have {wants}.",
                 f"Make one: groupnl device wheelhouse --target {target} --backend {wish.backend} --python {python} "
-                "--out DIR",
+                f"{'' if possible else '--uncertified '}--out DIR",
             )
     if wish.version is not None and str(found.main.version) != wish.version:
         raise UsageError(
@@ -128,9 +129,10 @@ def _set_for(
             "Leave --version out, or make a wheelhouse with it.",
         )
     if not wheelhouse.is_certified and not wish.uncertified:
+        instead = ", or make a wheelhouse without --uncertified and --version"
         raise UsageError(
             f"Nobody has run the wheels in {wheelhouse.folder} on {target} yet.",
-            "Add --uncertified to take them, or make a wheelhouse without --uncertified and --version.",
+            f"Add --uncertified to take them{instead if possible else ''}.",
         )
     return found
 

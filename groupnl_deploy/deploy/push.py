@@ -154,7 +154,7 @@ def push_and_accept(
 ) -> Pushed:
     """`push_artifact`, and then have the device try it, under the same lock."""
     with _pushed(transport, artifact, sent, wait_s, reporter or Silence()) as (agent, deployment):
-        return accept_artifact(agent, deployment)
+        return accept_artifact(agent, transport.name, deployment)
 
 
 def push_artifact(

@@ -179,6 +179,7 @@ def test_a_wheelhouse_for_something_else_is_refused(
     with board, pytest.raises(UsageError) as caught:
         provision(board, wish(make_wheelhouse(**made), **wanted), Silence(), 0)
     assert said in caught.value.message
+    assert "without --uncertified" not in caught.value.remedy  # nothing is certified for this target
 
 
 @pytest.mark.parametrize(
