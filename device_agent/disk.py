@@ -13,6 +13,7 @@ from pathlib import Path
 
 from device_agent.errors import AgentError
 from device_agent.messages.doctor import Room
+from device_agent.messages.greeting import PRUNE_COMMAND
 from device_agent.sizes import MARGIN_INODES, needed_bytes, size_text
 
 _MOUNTS = Path("/proc/self/mounts")
@@ -88,7 +89,7 @@ def _full(room: Room, what: str) -> DiskRefused:
     return DiskRefused(
         "disk_full",
         f"The disk there is full: {what}{size_text(room.free_bytes)} are free on {room}.",
-        "Free some space there: `groupnl device prune NAME` removes artifacts that are no longer used, `sudo apt "
+        f"Free some space there: `{PRUNE_COMMAND}` removes artifacts that are no longer used, `sudo apt "
         "clean` downloaded packages. Then try again: what has arrived is not sent again.",
     )
 

@@ -52,12 +52,17 @@ def _inside(folder: Path, pattern: str) -> list[Path]:
     return sorted(folder.glob(pattern)) if folder.is_dir() and not folder.is_symlink() else []
 
 
+def size_bytes(path: Path) -> int:
+    """Of all the files in it; no link is followed."""
+    return _size_and_age(path, 0.0)[0]
+
+
 def _size_and_age(path: Path, now_s: float) -> tuple[int, float]:
     """Bytes in all its files, and seconds since the newest of them changed."""
-    size_bytes, newest_s = 0, 0.0
+    total_bytes, newest_s = 0, 0.0
     for one in (path, *(path.rglob("*") if path.is_dir() and not path.is_symlink() else ())):
         with suppress(OSError):  # removed meanwhile
             status = one.lstat()
-            size_bytes += 0 if one.is_dir() else status.st_size
+            total_bytes += 0 if one.is_dir() else status.st_size
             newest_s = max(newest_s, status.st_mtime)
-    return size_bytes, max(0.0, now_s - newest_s)
+    return total_bytes, max(0.0, now_s - newest_s)

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from device_agent.benches import Benches
     from device_agent.detached import DetachableBench
     from device_agent.doctor import Doctor
+    from device_agent.messages.artifacts import Pruned
     from device_agent.messages.bench import BenchDone, BenchRequest
     from device_agent.messages.board import BoardFacts
     from device_agent.messages.ledger import Standing
@@ -106,13 +107,15 @@ class Session:
         deployments, damage = ledger.deployments(self.root, device, self.agent_sha256)
         return standings(self.root, deployments), damage
 
-    def prune(self, device: str, keep: int) -> tuple[str, ...]:
-        """Remove all that is old or was left; the ids of the artifacts among it."""
+    def prune(self, device: str, keep: int) -> "Pruned":
+        """Remove all that is old or was left."""
         from device_agent.collect import prune
+        from device_agent.freeing import freed, removable
 
         self.lock.require_held("a prune")
+        before = removable(self.root)
         sweep(self.root, self._bundle, kept_s=0.0)
-        return prune(self.root, keep, device, self.agent_sha256)
+        return freed(self.root, before, prune(self.root, keep, device, self.agent_sha256))
 
     def manifest_text(self, artifact_sha256: str) -> str | None:
         """An artifact's manifest as it lies here, whatever it holds."""

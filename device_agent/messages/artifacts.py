@@ -11,9 +11,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Pruned(Message):
-    """The ids of the artifacts that were removed, the oldest push first."""
+    """What was removed: artifacts, and what dead pushes and benchmarks left.
+
+    Args:
+        removed: the artifacts' ids, the oldest push first.
+        leftovers: the paths of all else, below the device's folder.
+        freed_bytes: of the files of both.
+    """
 
     removed: tuple[str, ...]
+    leftovers: tuple[str, ...] = ()
+    freed_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -34,4 +42,4 @@ class Prune(Request[Pruned]):
 
     def answer(self, session: "Session") -> Pruned:
         """Sweep, then collect."""
-        return Pruned(session.prune(self.device, self.keep))
+        return session.prune(self.device, self.keep)

@@ -11,6 +11,9 @@ BOOT_MARK = b"groupnl-boot "
 REQUESTS = "GROUPNL_REQUESTS"
 """The environment variable with the lines that an agent answers first."""
 
+PRUNE_COMMAND = "groupnl device prune NAME"
+"""In a fault's remedy: with the host's name of the device in place of NAME, which the host puts there."""
+
 
 @dataclass(frozen=True)
 class Hello(Message):

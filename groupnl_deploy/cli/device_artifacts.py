@@ -1,11 +1,13 @@
 """`groupnl device artifacts|rollback|prune`: what lies on a device, which of it is used, and what makes room."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from device_agent.sizes import size_text
 from device_agent.strict import to_dict
 from groupnl_deploy.cli import console
 from groupnl_deploy.cli.exits import guarded
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 Name = Annotated[str, typer.Argument(help="A name from `groupnl device list`.")]
 _KEEP = 10
+_BEHIND_12_DIGITS = re.compile("(?<=[0-9a-f]{12})[0-9a-f]{52}")  # of the 64 of an id
 
 
 @guarded
@@ -85,11 +88,14 @@ def prune(
 
     with _agent(name) as agent:
         take_lock(agent, name, "a prune", wait, console.say)
-        removed = agent.ask(Prune(name, keep)).removed
+        done = agent.ask(Prune(name, keep))
     if json:
-        console.show_json({"schema_version": 1, "device": name, "removed": list(removed)})
+        console.show_json({"schema_version": 1, "device": name, **to_dict(done)})
         return
-    console.show_text(f"Removed {counted(len(removed), 'artifact')} from {name}")
+    what = f"{counted(len(done.removed), 'artifact')} from {name} and {counted(len(done.leftovers), 'leftover')}"
+    console.show_text(f"Removed {what}: {size_text(done.freed_bytes)} are free again")
+    for path in (*(f"artifacts/{artifact}" for artifact in done.removed), *done.leftovers):
+        console.show_text(f"  {_BEHIND_12_DIGITS.sub('', path)}")
 
 
 @contextmanager

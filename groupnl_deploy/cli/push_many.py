@@ -34,6 +34,7 @@ def push_many(
     """Push to all of them and show what became of each; exits with the code of the gravest failure."""
     from groupnl_deploy.deploy.outcome import PushStep
 
+    console.say(f"Pushing {artifact.manifest.label} to {counted(len(devices), 'device')} …")
     outcomes, stopped = _side_by_side(
         lambda device, reporter: PushStep(artifact, device, reporter, wait_s, retry_for_s),
         devices,

@@ -129,11 +129,13 @@ def deploy_checked(
     """
     across, told = sending or Sending(), Unrepeated(reporter)
 
-    with reporter.task(f"push {artifact.manifest.label} to {device.name}") as task:
+    with reporter.task(f"{device.name}: push {artifact.manifest.label}") as task:
 
         def sent(done_bytes: int, total_bytes: int) -> None:
             across.sent(done_bytes)
-            task(done_bytes, total_bytes, "bytes" if done_bytes < total_bytes else "tried there")
+            task(
+                done_bytes, total_bytes, _across(done_bytes, total_bytes) if done_bytes < total_bytes else "tried there"
+            )
 
         def push() -> Pushed:
             with across.trying(), connect(device, told.note) as transport:
@@ -142,6 +144,10 @@ def deploy_checked(
                 return push_and_accept(transport, artifact, sent, wait_s=patience_s, reporter=told)
 
         return retrying(push, Budget(retry_for_s), reporter.note, lambda: across.most_bytes)
+
+
+def _across(done_bytes: int, total_bytes: int) -> str:
+    return f"{done_bytes / 1e6:.1f} of {total_bytes / 1e6:.1f} MB"
 
 
 def push_and_accept(

@@ -28,7 +28,7 @@ from device_agent.messages.bench import (
     Progress,
 )
 from device_agent.messages.clock import Ping
-from device_agent.messages.greeting import AgentFault
+from device_agent.messages.greeting import PRUNE_COMMAND, AgentFault
 from device_agent.messages.lock import LockTaken, TakeLock, Waiting
 from device_agent.messages.spool import BenchFetched, FetchBench
 from device_agent.silence import GONE_EXIT, QUIET_S
@@ -47,6 +47,7 @@ from groupnl_deploy.errors import (
 )
 from groupnl_deploy.remote.deadline import Deadline
 from groupnl_deploy.remote.transport import SILENCE_S, Process
+from groupnl_deploy.words import command_line
 
 _ABORT_S = 2.0
 _BEAT_S = 0.5
@@ -330,7 +331,8 @@ def fault_error(fault: AgentFault, device_name: str) -> GroupNLError:
         **dict.fromkeys(("native_32_bit", "native_libc", "native_instructions", "native_block"), UsageError),
         **dict.fromkeys(("native_operators", "native_threads"), UsageError),
     }
-    return kinds.get(fault.code, DeviceFault)(f"{device_name}: {fault.message}", fault.remedy)
+    remedy = fault.remedy.replace(PRUNE_COMMAND, command_line("device", "prune", device_name))
+    return kinds.get(fault.code, DeviceFault)(f"{device_name}: {fault.message}", remedy)
 
 
 def _payload(image: npt.NDArray[np.uint8]) -> ImagePayload:

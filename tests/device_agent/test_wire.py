@@ -132,7 +132,7 @@ MESSAGES: list[wire.Message] = [
     Rollback("torch"),
     Acceptance("a" * 64, "net", "onnx", "onnxruntime", "refused", True, "crashed", "It crashed.", "x", "b" * 64, None),
     Prune("pi", 3),
-    Pruned(("a" * 64,)),
+    Pruned(("a" * 64,), (f"incoming/{'b' * 64}",), 12),
     BENCH,
     Abort(),
     BenchFrame("the host's own “words”\n"),

@@ -108,7 +108,11 @@ def test_a_prune_keeps_what_is_used_and_takes_what_was_left(untrained, old: Arti
     left.mkdir(parents=True)
     (left / "model.safetensors").write_bytes(b"a part")
     kept = groupnl("device", "prune", "local", "--keep", "1", "--json")
-    assert json.loads(kept.stdout)["removed"] == [untrained.torch.sha256]
+    said, size = json.loads(kept.stdout), sum(path.stat().st_size for path in untrained.torch.files)
+    assert said["removed"] == [untrained.torch.sha256]
+    assert said["leftovers"] == [f"incoming/{untrained.torch.sha256}"] and said["freed_bytes"] >= size + len(b"a part")
     assert set(listed()) == {old.sha256, untrained.onnx.sha256} and not left.exists()
-    assert "Removed 1 artifact from local" in groupnl("device", "prune", "local", "--keep", "0").stdout
+    told = groupnl("device", "prune", "local", "--keep", "0").stdout
+    assert "Removed 1 artifact from local" in told and f"artifacts/{untrained.onnx.sha256[:12]}\n" in told
+    assert "Removed 0 artifacts from local and 0 leftovers: 0 B" in groupnl("device", "prune", "local").stdout
     assert {path.name for path in (root() / "artifacts").iterdir()} == set(listed()) == {old.sha256}

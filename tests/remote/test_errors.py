@@ -1,9 +1,12 @@
 """The tree of errors as its docstring draws it, and the faults of an agent in it."""
 
+import errno
 import re
+from pathlib import Path
 
 import pytest
 
+from device_agent.disk import refusal
 from device_agent.errors import AgentError
 from device_agent.messages.greeting import AgentFault
 from device_agent.native_choice import CannotRunNative
@@ -53,3 +56,8 @@ def test_a_fault_of_the_agent_is_transient_only_while_the_device_is_busy(code: s
     assert type(error) is _KINDS.get(code, DeviceFault)
     assert error.transient == (code == "busy")
     assert (error.message, error.remedy) == ("pi: What happened.", "What to do.")
+
+
+def test_the_remedy_of_a_full_disk_names_the_device(tmp_path: Path) -> None:
+    full = refusal(OSError(errno.ENOSPC, "full"), tmp_path)
+    assert "`groupnl device prune pi`" in fault_error(AgentFault(full.code, str(full), full.remedy), "pi").remedy

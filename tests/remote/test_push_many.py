@@ -72,7 +72,7 @@ def test_one_that_is_off_fails_alone_and_each_has_a_line(
     assert "Error: off: 127.0.0.1 refuses connections" in done.stderr and done.stderr.count("Try: ") == 1
     assert "Accepted on 2 of 3 devices." in done.stderr
     for name in ("pi", "pi2", "off"):
-        assert f"to {name} …" in done.stderr and f"\n{name}: " in done.stderr
+        assert f"\n{name}: push {artifact.manifest.label} …" in done.stderr and done.stderr.count(f"\n{name}: ") == 2
 
     again = push(artifact.directory, "--group", "lab", "--jobs", "1", "--json")
     told = json.loads(again.stdout)
