@@ -74,7 +74,7 @@ demo: setup
 	$(BIN)/groupnl run examples/digits.toml --workers 2
 
 # Tests run three at a time, one core each: on two cores, while one waits for a process or a link, another computes.
-# Those that read clocks or meters run afterwards, five at a time: they wait
+# Those that read clocks or meters run afterwards, four at a time: they wait
 # more than they compute, and the others' computing would disturb them. Each worker imports all files that it is given,
 # so the latter are given only the files with the mark; the longest of them begins first, or all would wait for it.
 PYTEST := $(BIN)/pytest
@@ -82,7 +82,7 @@ LONGEST := tests/e2e/test_main_job.py
 ALONE = $(LONGEST) $(filter-out $(LONGEST),$(sort $(shell grep -rl --include='test_*.py' 'mark\.alone' tests)))
 THREE_AT_A_TIME := OMP_NUM_THREADS=1 $(PYTEST) -n 3 --dist worksteal
 MORE_EXAMPLES := --hypothesis-profile=more
-FIVE_WAITING = OMP_NUM_THREADS=1 $(PYTEST) -n 5 --dist worksteal $(ALONE)
+FOUR_WAITING = OMP_NUM_THREADS=1 $(PYTEST) -n 4 --dist worksteal $(ALONE)
 
 # The emulated Pi (tests/pi): its root file system is made once, by root, with Debian's tools.
 pi: setup
@@ -93,11 +93,11 @@ test-pi: pi native
 
 test: lint types imports native
 	$(THREE_AT_A_TIME) -m 'not slow and not alone and not pi'
-	$(FIVE_WAITING) -m 'not slow and alone'
+	$(FOUR_WAITING) -m 'not slow and alone'
 
 test-all: lint types imports zoo native native-fuzz native-sanitize runtimes
 	$(THREE_AT_A_TIME) $(MORE_EXAMPLES) -m 'not alone and not pi'
-	$(FIVE_WAITING) $(MORE_EXAMPLES) -m alone
+	$(FOUR_WAITING) $(MORE_EXAMPLES) -m alone
 
 bench: setup
 	$(BIN)/python benchmarks/layers.py --quick

@@ -121,6 +121,7 @@ def cut_before(method: str, cut: Callable[[], object], monkeypatch: pytest.Monke
     monkeypatch.setattr(AgentClient, method, once_cut)
 
 
+@pytest.mark.slow
 def test_a_link_that_is_lost_again_is_sought_again(road: Road, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fetch, cuts = AgentClient.fetch_bench, [road.break_it]
 

@@ -319,6 +319,7 @@ def test_an_invalid_bench_is_told_when_it_ends_and_not_after_all_others(
     assert said == ["a-pytorch is INVALID: something computed beside it."]
 
 
+@pytest.mark.slow
 def test_what_a_failed_step_was_to_replace_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     product = tmp_path / "out" / "checkpoints" / "a"
     product.mkdir(parents=True)

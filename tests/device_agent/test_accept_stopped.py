@@ -81,6 +81,7 @@ def test_an_acceptance_stopped_at_any_step_breaks_nothing(
 
 
 @HOW
+@pytest.mark.slow
 def test_a_prune_stopped_at_any_step_breaks_nothing(board: tuple[Path, list[str]], tmp_path: Path, how: str) -> None:
     before, (new, older, old) = board
     roots = stopped(before, tmp_path, how, pruning)

@@ -88,6 +88,7 @@ def test_a_library_that_is_missing_there_is_sent_before_a_bench(tmp_path: Path, 
     assert library_on_the_device(native_library).read_bytes() == native_library.path.read_bytes()
 
 
+@pytest.mark.slow
 def test_a_library_that_was_altered_there_is_refused_until_the_next_push(
     tmp_path: Path, native_library: LibraryFile
 ) -> None:

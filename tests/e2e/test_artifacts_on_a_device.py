@@ -91,6 +91,7 @@ def test_a_missing_runtime_leaves_what_is_current_and_a_benchmark_accepts_it_lat
     assert "accepted, and current/onnx there" in bench.stderr and current() == new
 
 
+@pytest.mark.slow
 def test_a_runtime_that_dies_is_exit_code_4(untrained, old: Artifact) -> None:
     runtime_that(root(), "import os; os.kill(os.getpid(), 4)")
     done = groupnl("push", untrained.onnx.directory, "--device", "local")
@@ -99,6 +100,7 @@ def test_a_runtime_that_dies_is_exit_code_4(untrained, old: Artifact) -> None:
     assert listed()[untrained.onnx.sha256]["state"] == "refused" and current() == old.sha256
 
 
+@pytest.mark.slow
 def test_a_prune_keeps_what_is_used_and_takes_what_was_left(untrained, old: Artifact, tmp_path: Path) -> None:
     assert groupnl("device", "rollback", "local").exit_code == 2, "there is nothing to go back to"
     with connect(local_device()) as transport:

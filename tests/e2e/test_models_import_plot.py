@@ -186,6 +186,7 @@ def test_a_twin_is_refused_by_name_and_its_own_name_is_taken(tmp_path: Path) -> 
     assert record["assumed"] == [note for note in made["notes"] if "never saw an image" in note]
 
 
+@pytest.mark.slow
 def test_maps_of_a_photograph(tmp_path: Path) -> None:
     done = models("plot", "--nlf", "sinusoidal", "china", "--out", tmp_path / "new" / "maps.png")
     assert done.exit_code == 0 and done.stdout.strip() == str(tmp_path / "new" / "maps.png"), done.output
@@ -221,6 +222,7 @@ def test_costs_of_a_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert (tmp_path / "vgg11_cifar.png").read_bytes().startswith(PNG)
 
 
+@pytest.mark.slow
 def test_stages_add_up_to_the_network_and_what_cannot_be_built_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     from groupnl_deploy.models.profile import Counts, profile
     from groupnl_deploy.report import model_plots

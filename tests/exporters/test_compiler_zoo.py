@@ -244,6 +244,7 @@ FIRING = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("semantics", ["released", slow("paper")])
 def test_the_rules_of_groupnl_fire_where_they_can_and_are_right(semantics: str) -> None:
     model, inputs = built("mobilenetv3_large_100", "groupnl-sparse", semantics, width=0.5)

@@ -47,6 +47,7 @@ def test_what_the_index_does_not_have_is_said(index: Path) -> None:
         pip.look_up("onnxruntime==1.0", RPI4, "3.11")
 
 
+@pytest.mark.slow
 def test_a_wheelhouse_is_whole_or_not_there(index: Path, tmp_path: Path) -> None:
     wheels = (make_wheel(index, "numpy", "2.0"), make_wheel(index, "onnxruntime", "1.0", tag=ARM))
     installer = make_wheel(index, "pip", "99.0")

@@ -182,6 +182,7 @@ def test_no_bit_depends_on_who_reads_the_images(thin_spec, few_digits):
     assert_same_bits(alone, two)
 
 
+@pytest.mark.slow
 def test_an_interrupted_training_leaves_no_process_and_ends_with_the_same_bits(tmp_path, thin_spec, few_digits):
     recipe = Recipe(epochs=2, augmentation="crop_flip_jitter", seed=4)
     data = replace(few_digits, train=Costly(few_digits.train), margin=(3, 36, 36))

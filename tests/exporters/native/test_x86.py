@@ -50,6 +50,7 @@ def counted(model, kind):
     return sum(node.op_type.startswith(kind) for node in model.graph.node)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name, method, batch, opset",
     [
