@@ -76,10 +76,9 @@ demo: setup
 # Tests run three at a time, one core each: on two cores, while one waits for a process or a link, another computes.
 # Those that read clocks or meters run afterwards, four at a time: they wait
 # more than they compute, and the others' computing would disturb them. Each worker imports all files that it is given,
-# so the latter are given only the files with the mark; the longest of them begins first, or all would wait for it.
+# so the latter are given only the files with the mark.
 PYTEST := $(BIN)/pytest
-LONGEST := tests/e2e/test_main_job.py
-ALONE = $(LONGEST) $(filter-out $(LONGEST),$(sort $(shell grep -rl --include='test_*.py' 'mark\.alone' tests)))
+ALONE = $(sort $(shell grep -rl --include='test_*.py' 'mark\.alone' tests))
 THREE_AT_A_TIME := OMP_NUM_THREADS=1 $(PYTEST) -n 3 --dist worksteal
 MORE_EXAMPLES := --hypothesis-profile=more
 FOUR_WAITING = OMP_NUM_THREADS=1 $(PYTEST) -n 4 --dist worksteal $(ALONE)
