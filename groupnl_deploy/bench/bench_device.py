@@ -2,6 +2,7 @@
 
 import os.path
 import re
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
@@ -76,37 +77,55 @@ def bench_device(
                 require_accepted(pushed.acceptance, device.name)
         locked, subject = start.subject()
         artifact_sha256, name = subject.deployment.artifact_sha256, subject.manifest.label
-        out, agent = out or _default_run_folder(name, backend), locked
+        out = out or _default_run_folder(name, backend)
         kept = Kept(device.name, artifact_sha256, backend, key, plan is not None, out)
-        if not (key and take_kept(locked, kept, reporter.note)):
+        if key and take_kept(locked, kept, reporter.note):
+            run, agent, has_lock = load_run(out)[0], locked, True
+        else:
             reporter.note(f"{device.name} runs {name} ({artifact_sha256[:12]}) with {backend}")
-            until: Deadline | None = None
-            while True:
-                try:
-                    agent = _measure(start, locked, subject, plan, out, key, way_back)
-                    break
-                except NotBegun as lost:
-                    until = until or Deadline.after(retry_for_s)
-                    if until.expired:
-                        raise
-                    reporter.note(f"{lost.message} It is begun again.")
-                    locked, subject = start.again()
+            measure = partial(_measure, start, plan=plan, out=out, key=key, way_back=way_back)
+            run, agent, has_lock = _begun_until_done(start, measure, locked, subject, retry_for_s)
         if BACKENDS[backend].computes:
-            patience_s = None if agent is locked else wait_s
-            accept_pending(agent, device.name, subject.deployment.artifact_sha256, patience_s, reporter.note)
-        return load_run(out)[0], out
+            accept_pending(agent, device.name, run.artifact_sha256, None if has_lock else wait_s, reporter.note)
+        return run, out
+
+
+def _begun_until_done(
+    start: Start,
+    measure: Callable[[AgentClient, Subject], tuple[BenchRun, AgentClient]],
+    agent: AgentClient,
+    subject: Subject,
+    retry_for_s: float,
+) -> tuple[BenchRun, AgentClient, bool]:
+    """The run, the agent that is there now, and whether that has the device's lock.
+
+    What the device had not begun when its link was lost is begun again, until `retry_for_s` seconds after the first
+    such loss; anything else that goes wrong is raised.
+    """
+    until: Deadline | None = None
+    while True:
+        try:
+            run, now = measure(agent, subject)
+            return run, now, now is agent
+        except NotBegun as lost:
+            until = until or Deadline.after(retry_for_s)
+            if until.expired:
+                raise
+            start.reporter.note(f"{lost.message} It is begun again.")
+            agent, subject = start.again()
 
 
 def _measure(
     start: Start,
     agent: AgentClient,
     subject: Subject,
+    *,
     plan: MeterPlan | None,
     out: Path,
     key: str,
     way_back: WayBack,
-) -> AgentClient:
-    """Carry it out and keep the run; returns the agent that is there now, another one where the link was lost."""
+) -> tuple[BenchRun, AgentClient]:
+    """Carry it out and keep the run; with it the agent that is there now, another one where the link was lost."""
     name, reporter = f"bench {subject.manifest.label}, {start.backend}", start.reporter
     with unfinished_run(out, reporter.note, key) as unfinished, reporter.task(name) as task:
         measured = run_session(
@@ -122,7 +141,7 @@ def _measure(
         )
         run = save_run(out, measured.run, measured.trace)
     way_back.confirm(measured.agent, run.request.bench_id)
-    return measured.agent
+    return run, measured.agent
 
 
 def _require_possible(backend: str, settings: Settings, plan: MeterPlan | None, out: Path | None) -> None:
