@@ -9,6 +9,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from device_agent import oom
+from device_agent.deaths import exit_code_of
 
 _LAST_WORDS = 3
 
@@ -55,7 +56,7 @@ def run_child(python: str, bundle: str, word: str, order: str, mark: str, timeou
         finally:
             timer.cancel()
     ran_out = oom.more(kills, oom.kills())
-    return Ended(tuple(said), tuple(words), code if code >= 0 else 128 - code, not late.is_set(), ran_out)
+    return Ended(tuple(said), tuple(words), exit_code_of(code), not late.is_set(), ran_out)
 
 
 def _listen(child: "subprocess.Popen[bytes]", order: str, mark: str) -> tuple[list[str], "deque[str]"]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from device_agent import oom
+from device_agent.deaths import exit_code_of
 
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)
@@ -45,8 +46,8 @@ def run_command(
         )
     except subprocess.TimeoutExpired as late:
         return Done(None, (late.stdout or b"").decode(errors="replace"))
-    code = done.returncode
-    return Done(code if code >= 0 else 128 - code, done.stdout.decode(errors="replace"), oom.more(kills, oom.kills()))
+    output = done.stdout.decode(errors="replace")
+    return Done(exit_code_of(done.returncode), output, oom.more(kills, oom.kills()))
 
 
 def _end_with_us() -> None:

@@ -53,6 +53,11 @@ _KILLED = {
 }
 
 
+def exit_code_of(returncode: int) -> int:
+    """As a shell has it, of what `subprocess` says of a process that ended: -n for signal n."""
+    return returncode if returncode >= 0 else 128 - returncode
+
+
 def death_of(exit_code: int, ran_out: bool | None = None) -> Death | None:
     """None for a process that ended by itself, or by a signal that somebody sends.
 

@@ -31,7 +31,9 @@ def duplicate(path: Path, new: Path) -> None:
     try:
         os.link(path, new)
     except OSError:
-        new.write_bytes(path.read_bytes())
+        from shutil import copyfile  # here, as it takes its time to load
+
+        copyfile(path, new)
         flush(new)
 
 

@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from device_agent.errors import UPDATE_BOTH, BadRequest, DigestMismatch
 from device_agent.file_digest import FileDigest
-from device_agent.messages.push import Mark
+from device_agent.messages.push import MARK_BYTES, Mark
 from device_agent.removing import remove
 
 if TYPE_CHECKING:
     from hashlib import _Hash
 
-MARK_BYTES = 1 << 22
 _READ_BYTES = 1 << 18
 
 

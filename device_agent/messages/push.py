@@ -9,6 +9,9 @@ from device_agent.manifest import MANIFEST_FILE
 from device_agent.messages.ledger import Deployment
 from device_agent.wire import DISK_S, Message, Request
 
+MARK_BYTES = 1 << 22
+"""The digest of what is there of a file is told at every so many bytes, and at its end."""
+
 if TYPE_CHECKING:
     from device_agent.session import Session
 

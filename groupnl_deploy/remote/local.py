@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
+from device_agent.deaths import exit_code_of
 from groupnl_deploy.errors import DeviceUnavailable, DeviceUnreachable
 from groupnl_deploy.remote.deadline import Deadline
 from groupnl_deploy.remote.transport import (
@@ -90,7 +91,7 @@ class LocalProcess:
     def exit_code(self, timeout_s: float) -> int | None:
         """Its exit code, or None while it runs."""
         try:
-            return _exit_code(self._child.wait(timeout_s))
+            return exit_code_of(self._child.wait(timeout_s))
         except subprocess.TimeoutExpired:
             return None
 
@@ -170,7 +171,7 @@ class LocalTransport:
             if child.poll() is None:  # a time-out, or the user's Ctrl-C
                 _kill_group(child)
                 _close_pipes(child)
-        return Completed(_exit_code(child.returncode), stdout, stderr.decode(errors="replace"))
+        return Completed(exit_code_of(child.returncode), stdout, stderr.decode(errors="replace"))
 
     def spawn(self, argv: Sequence[str]) -> Process:
         """Start a command and talk to it."""
@@ -225,10 +226,6 @@ def _environment() -> dict[str, str]:
 def _shell_refusal(message: str, exit_code: int) -> list[str]:
     """A command that ends as a shell would for a program it cannot start: the form SSH devices give."""
     return ["/bin/sh", "-c", 'printf "%s\\n" "$1" >&2; exit "$2"', "sh", message, str(exit_code)]
-
-
-def _exit_code(returncode: int) -> int:
-    return returncode if returncode >= 0 else 128 - returncode
 
 
 def _kill_group(child: "subprocess.Popen[bytes]") -> None:

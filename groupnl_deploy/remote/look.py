@@ -15,7 +15,7 @@ from device_agent.backend_table import BACKENDS, backend_for
 from device_agent.manifest import Format
 from device_agent.messages.greeting import BOOT_MARK, Hello
 from device_agent.messages.ledger import State
-from device_agent.messages.push import Held, PushFile
+from device_agent.messages.push import MARK_BYTES, Held, PushFile
 from device_agent.strict import StrictError, from_json, to_dict
 from device_agent.wire import Request, encode
 from groupnl_deploy.errors import DeviceFault
@@ -59,7 +59,7 @@ def beginnings(path, size):
                 break
             digest.update(piece)
             length += len(piece)
-            if length % (1 << 22) == 0 or length == size:
+            if length % {MARK_BYTES} == 0 or length == size:
                 found.append(dict(bytes=length, sha256=digest.hexdigest()))
                 say("reads")
     if length and (not found or found[-1]["bytes"] != length):

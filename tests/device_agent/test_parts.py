@@ -8,7 +8,8 @@ import pytest
 
 from device_agent.errors import BadRequest, DigestMismatch
 from device_agent.file_digest import FileDigest
-from device_agent.parts import MARK_BYTES, Part
+from device_agent.messages.push import MARK_BYTES
+from device_agent.parts import Part
 
 DATA = os.urandom(2 * MARK_BYTES + 1000)
 

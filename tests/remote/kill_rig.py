@@ -27,7 +27,7 @@ from groupnl_deploy.remote.device import Device
 from tests.remote.current_watch import CurrentWatch, watched
 from tests.remote.kill_limits import Limit
 from tests.remote.weak_link import WeakLink, weak_link
-from tests.rigs.openssh_server import isolate_client, start_sshd
+from tests.rigs.openssh_server import KEYS_ALONE, isolate_client, start_sshd
 
 VICTIMS = ("nobody", "host", "agent", "trial", "sshd", "reset", "silent")
 """Who is killed: a host's process, the agent, its trial of an artifact, the server's session; or how the link is cut.
@@ -42,13 +42,7 @@ ListenAddress 127.0.0.1
 HostKey {folder}/host_key
 PidFile {folder}/sshd.pid
 AuthorizedKeysFile {folder}/identity.pub
-PasswordAuthentication no
-KbdInteractiveAuthentication no
-UsePAM no
-StrictModes no
-UseDNS no
-MaxStartups 100:30:200
-"""
+{keys}"""
 _DELAY_S = 0.01
 _SPARE_BYTES = 100_000  # what a session says beside an artifact's bytes: keys, requests, SSH's own
 _ENDS_WITHIN_S = 150.0
@@ -80,7 +74,9 @@ def board(program: str, folder: Path, root: Path, bytes_per_s: float | None) -> 
     home = folder / "home"
     home.mkdir()
     tools = isolate_client(folder, home)
-    child, (port,) = start_sshd(program, folder, lambda ports: _SSHD_CONFIG.format(port=ports[0], folder=folder))
+    child, (port,) = start_sshd(
+        program, folder, lambda ports: _SSHD_CONFIG.format(port=ports[0], folder=folder, keys=KEYS_ALONE)
+    )
     host_key = " ".join((folder / "host_key.pub").read_text().split()[:2])
     environment = {"HOME": str(home), "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}", "SSH_AUTH_SOCK": ""}
     try:

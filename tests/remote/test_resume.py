@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
-from device_agent.parts import MARK_BYTES
+from device_agent.messages.push import MARK_BYTES
 from exporters.artifact import Artifact, open_artifact
 from groupnl_deploy.deploy.push import push_artifact
 from groupnl_deploy.errors import DeviceFault, DiskFull, GroupNLError
