@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import ClassVar
 
+_DROPPED_S = 0.01  # after which a Ctrl-C that was dropped is sent again
+
 
 def forget_interrupt() -> None:
     """Let the exit code be ours although Ctrl-C came in the middle of an import.
@@ -34,6 +36,24 @@ def terminate_as_interrupt() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, previous)
+
+
+def hear_every_interrupt() -> None:
+    """From now on a Ctrl-C that falls into code whose errors Python drops is sent again, until something meets it.
+
+    Finalizers and the callbacks of weak references are such code; each import runs some. Python tells what it drops
+    to `sys.unraisablehook` alone, and goes on.
+    """
+    others = sys.unraisablehook
+
+    def again(told: "sys.UnraisableHookArgs") -> None:
+        if told.exc_type is KeyboardInterrupt:
+            # Not at once: it would be dropped in this hook, too.
+            threading.Timer(_DROPPED_S, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT)).start()
+        else:
+            others(told)
+
+    sys.unraisablehook = again
 
 
 class ThreadInterrupt(KeyboardInterrupt):

@@ -5,7 +5,7 @@ import os
 import sys
 
 from groupnl_deploy.cli.debug import take_debug
-from groupnl_deploy.interrupt import forget_interrupt
+from groupnl_deploy.interrupt import forget_interrupt, hear_every_interrupt
 from groupnl_deploy.version import DISTRIBUTION
 
 
@@ -14,6 +14,7 @@ def entry() -> None:
     # PyTorch's OpenMP threads spin while they wait. With another busy process on the machine a training then
     # takes ten times as long; waiting passively costs a quarter on an idle one. The user's own setting stands.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    hear_every_interrupt()
     _require_streams()
     foreign = _foreign_package()
     if foreign is not None:

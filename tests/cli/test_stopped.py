@@ -1,6 +1,8 @@
 """What Ctrl-C is answered with: whether the same command goes on or starts over."""
 
 import dataclasses
+import subprocess
+import sys
 from pathlib import Path
 from typing import cast
 
@@ -121,3 +123,32 @@ def test_a_training_says_after_which_epoch_it_goes_on_and_whether_any_was_whole(
     seen.clear()
     monkeypatch.setattr(train, "_show_epoch", lambda task, reporter, progress: seen.append(progress.epoch))
     assert CliRunner().invoke(app, command).exit_code == 0 and set(seen) == {2}  # it was true
+
+
+_DROPPED = """
+import signal, time, weakref
+from groupnl_deploy.interrupt import hear_every_interrupt
+
+class Kept: pass
+class Finalized:
+    def __del__(self): signal.raise_signal(signal.SIGINT)
+
+hear_every_interrupt()
+kept = Kept()
+dropped = {drop}
+try:
+    del {gone}
+    time.sleep(20)
+except KeyboardInterrupt:
+    raise SystemExit(7)
+"""
+
+
+@pytest.mark.parametrize(
+    ("drop", "gone"),
+    [("weakref.ref(kept, lambda gone: signal.raise_signal(signal.SIGINT))", "kept"), ("Finalized()", "dropped")],
+)
+def test_an_interrupt_that_python_drops_is_sent_again(drop: str, gone: str) -> None:
+    script = _DROPPED.format(drop=drop, gone=gone)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=15, check=False)
+    assert done.returncode == 7 and done.stderr == b""
