@@ -6,12 +6,11 @@ another program, a colder or a hotter processor. Three robust numbers find it, e
 docs/validity.md says what each of them shows, and how its limit was measured.
 """
 
-from collections.abc import Iterator, Sequence
-from itertools import combinations, pairwise
-from statistics import median
+from collections.abc import Sequence
+from itertools import combinations
 
 from groupnl_deploy.bench.check import Check, at_most, not_judged
-from groupnl_deploy.bench.stats import latency_stats
+from groupnl_deploy.bench.stats import BLOCKS, LEAST_IN_BLOCK, block_medians, latency_stats
 
 TAIL_LIMIT, MEAN_LIMIT, TREND_LIMIT, JUMP_LIMIT = 10.0, 1.25, 1.25, 2.25
 # Of all pairs of blocks, how many must rise (or fall) to make a trend; by chance one order in ten thousand has it.
@@ -19,7 +18,6 @@ TREND_SHARE = 0.93
 # With fewer, the nearest-rank p99 is the one slowest inference.
 LEAST_FOR_TAIL = 100
 LEAST_FOR_MEAN = 10
-BLOCKS, LEAST_IN_BLOCK = 10, 5
 # A block must be longer than a few slices of a scheduler, or one slice moves its median.
 LEAST_BLOCK_S = 0.05
 # Below this an inference is not told from the reading of the clock and the loop around it.
@@ -63,7 +61,7 @@ def _drift(latencies_ns: Sequence[int], window_s: float) -> Check:
     if window_s < BLOCKS * LEAST_BLOCK_S:
         says = f"a window of {window_s:.2g} s is too short to judge its drift (at least {BLOCKS * LEAST_BLOCK_S:g} s)"
         return not_judged("latency drift", "time", says, TREND_LIMIT)
-    medians = list(_block_medians(latencies_ns))
+    medians = list(block_medians(latencies_ns))
     low, high = min(medians), max(medians)
     trend = _is_trend(medians)
     limit = TREND_LIMIT if trend else JUMP_LIMIT
@@ -82,11 +80,6 @@ def _is_trend(medians: Sequence[float]) -> bool:
         sum(later < earlier for earlier, later in pairs),
     )
     return max(rising, falling) >= TREND_SHARE * len(pairs)
-
-
-def _block_medians(latencies_ns: Sequence[int]) -> Iterator[float]:
-    edges = [round(len(latencies_ns) * number / BLOCKS) for number in range(BLOCKS + 1)]
-    return (median(latencies_ns[begin:end]) for begin, end in pairwise(edges))
 
 
 def _few(count: int, least: int, what: str) -> str:

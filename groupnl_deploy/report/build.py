@@ -9,6 +9,7 @@ from device_agent.backend_table import BACKENDS
 from groupnl_deploy.bench.check import Check
 from groupnl_deploy.bench.energy import RunEnergy, run_energy
 from groupnl_deploy.bench.incomplete import IncompleteRun, is_incomplete, load_incomplete, require_not_cut_short
+from groupnl_deploy.bench.phase_energy import PAPER_IMAGES
 from groupnl_deploy.bench.run import BenchRun, load_run
 from groupnl_deploy.bench.stats import LatencyStats, latency_stats
 from groupnl_deploy.bench.validity import checks, not_judged, problems, unusable_recording
@@ -20,8 +21,6 @@ from power.renewal import renewed_too_fast
 from power.trace import PowerTrace
 
 SCHEMA_VERSION = 6
-# The paper's Tables 11 and 12 give time and energy for 100 images.
-PAPER_IMAGES = 100
 _WH_J = 3600.0
 _MB = 1e6
 

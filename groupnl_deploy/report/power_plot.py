@@ -11,7 +11,7 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from groupnl_deploy.bench.energy import phase_s
+from groupnl_deploy.bench.phase_energy import phase_s
 from groupnl_deploy.bench.run import BenchRun
 from groupnl_deploy.report.pictures import picture_bytes
 from power import renewal
@@ -46,7 +46,7 @@ class PhaseTime:
 
 def run_phases(run: BenchRun, trace: PowerTrace) -> tuple[PhaseTime, ...]:
     """The run's phases on the recording's clock, those that the recording holds at least a part of."""
-    phases = (PhaseTime(span.phase, *phase_s(run, trace, span.phase)) for span in run.result.phases)
+    phases = (PhaseTime(span.phase, *phase_s(run, trace.t0_s, span.phase)) for span in run.result.phases)
     return tuple(phase for phase in phases if phase.end_s > trace.t_s[0] and phase.start_s < trace.t_s[-1])
 
 

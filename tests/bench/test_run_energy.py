@@ -149,3 +149,51 @@ def test_phases_of_another_time_are_refused(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, command)
     assert done.exit_code == 2 and "no moment in common" in done.stderr
     assert not (tmp_path / "a.png").exists()
+
+
+def test_the_joules_of_all_phases_are_those_of_the_run() -> None:
+    """Phases follow one another here, so nothing is left out and nothing counted twice."""
+    phases = {one.phase: one for one in run_energy(make_run(), block_means()).phases}
+    assert list(phases) == list(PHASES)
+    joules = [one.energy.energy_j for one in phases.values() if one.energy is not None]
+    assert sum(joules) == pytest.approx(2 * 5.0 * IDLE_W + 15.5 * BUSY_W)
+    warmup = phases["warmup"]
+    assert warmup.energy is not None and warmup.energy.energy_j == pytest.approx(1.5 * BUSY_W)
+    # An import of half a second beside a step: the meter's means divide it, and the bound says by how much.
+    short = phases["import"]
+    assert short.energy is not None and short.energy.edge_error_j is not None and short.energy.edge_error_j > 0.1
+
+
+def test_a_phase_that_cannot_be_integrated_is_null_with_its_reason() -> None:
+    trace = block_means()
+    kept = (trace.t_s < 8.0) | (trace.t_s > 9.5)  # a hole in the warm-up, and none in what the net is made of
+    columns = {name: getattr(trace, name)[kept] for name in ("t_s", "voltage_v", "current_a")}
+    run = make_run()
+    spans = tuple(
+        dataclasses.replace(span, end_ns=span.start_ns) if span.phase == "load" else span for span in run.result.phases
+    )
+    run = dataclasses.replace(run, result=dataclasses.replace(run.result, phases=spans))
+    phases = {one.phase: one for one in run_energy(run, dataclasses.replace(trace, **columns)).phases}
+    assert [name for name, one in phases.items() if one.energy is None] == ["load", "check", "warmup"]
+    assert "no duration" in str(phases["load"].reason) and "No measurement" in str(phases["warmup"].reason)
+    assert phases["steady"].energy is not None and phases["steady"].reason is None
+
+
+def test_the_papers_energy_has_import_and_load_before_its_hundred_images() -> None:
+    run = make_run()
+    run = dataclasses.replace(run, result=dataclasses.replace(run.result, latencies_ns=(50_000_000,) * 200))
+    paper = run_energy(run, block_means(phase_s=0.0)).paper
+    assert paper is not None
+    assert (paper.start_j, paper.steady_j) == (pytest.approx(BUSY_W), pytest.approx(BUSY_W * 5.0))
+    assert paper.whole_j == pytest.approx(6.0 * BUSY_W) and paper.whole_wh == pytest.approx(6.0 * BUSY_W / 3600)
+    assert paper.edge_error_j is not None
+
+
+def test_coverage_and_clocks_stand_with_the_joules() -> None:
+    energy = run_energy(make_run(), block_means())
+    assert energy.coverage == 1.0
+    assert (energy.clock_offset_s, energy.clock_uncertainty_s) == (OFFSET_S, 0.001)
+    trace = block_means()
+    kept = (trace.t_s < 13.0) | (trace.t_s > 13.9)
+    columns = {name: getattr(trace, name)[kept] for name in ("t_s", "voltage_v", "current_a")}
+    assert run_energy(make_run(), dataclasses.replace(trace, **columns)).coverage == pytest.approx(0.85, abs=0.051)
