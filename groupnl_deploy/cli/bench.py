@@ -12,7 +12,7 @@ from groupnl_deploy.cli import console
 from groupnl_deploy.cli.bench_subjects import Subject, subject_of
 from groupnl_deploy.cli.exits import guarded
 from groupnl_deploy.cli.option_groups import with_option_groups
-from groupnl_deploy.cli.options import Json, MeterPort, MeterRate, MeterSign, OneDevice, RetryFor, Wait
+from groupnl_deploy.cli.options import AllowInvalid, Json, MeterPort, MeterRate, MeterSign, OneDevice, RetryFor, Wait
 from groupnl_deploy.cli.report import require_valid, show_report
 from groupnl_deploy.cli.setting_options import BenchSettings
 from groupnl_deploy.deploy.named_devices import one_device
@@ -64,6 +64,7 @@ def bench(
     meter_rate: MeterRate = None,
     wait: Wait = DEFAULT_WAIT_S,
     retry_for: RetryFor = DEFAULT_RETRY_S,
+    allow_invalid: AllowInvalid = False,
     json: Json = False,
 ) -> None:
     """Benchmark artifacts, one after the other: time, FPS, memory, accuracy and, with a meter, energy.
@@ -82,7 +83,7 @@ def bench(
     name = one_device("bench", device).name
     if fetch:
         given = {"--backend": backend, "--artifact": artifact, "--meter": meter, "--port": port, "--data": data}
-        _show(_fetched(name, what or [], out, (wait, retry_for), given), json)
+        _show(_fetched(name, what or [], out, (wait, retry_for), given), json, allow_invalid)
         return
     _require_sense(what or [], artifact, out)
     named: list[str | None] = [*what] if what else [artifact]
@@ -93,10 +94,10 @@ def bench(
 
     plan = meter_plan(meter, port, sign, meter_rate)
     bench_one = partial(bench_cell, plan=plan, out=out, wait_s=wait, data=data, retry_for_s=retry_for)
-    _show(_benched(subjects, Cell(device=name, settings=settings), bench_one), json)
+    _show(_benched(subjects, Cell(device=name, settings=settings), bench_one), json, allow_invalid)
 
 
-def _show(folders: list[Path], json: bool) -> None:
+def _show(folders: list[Path], json: bool, allow_invalid: bool) -> None:
     from groupnl_deploy.report.build import build_report
 
     if not folders and not json:
@@ -105,7 +106,8 @@ def _show(folders: list[Path], json: bool) -> None:
     show_report(report, "json" if json else "table")
     if folders:
         console.say(f"Next: {command_line('report', *folders)}")
-    require_valid(report)
+    if not allow_invalid:
+        require_valid(report)
 
 
 def _fetched(

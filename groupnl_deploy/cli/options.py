@@ -13,6 +13,12 @@ from groupnl_deploy.remote.waiting import LONGEST_WAIT_S
 from groupnl_deploy.words import EMULATOR_PORT, misspells
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, and nothing else there.")]
+AllowInvalid = Annotated[
+    bool,
+    typer.Option(
+        "--allow-invalid", help="End with 0 where a measurement is invalid and it would be 6; every mark stays."
+    ),
+]
 OutFolder = Annotated[Path, typer.Option("--out", help="The folder to write; it must not exist yet.")]
 OneDevice = Annotated[
     list[str], typer.Option("--device", metavar="NAME", help="A name from `groupnl device list`; one alone.")

@@ -169,6 +169,8 @@ def test_a_run_of_a_campaign_is_kept_and_told_and_the_exit_code_is_6(
         done = groupnl("run", "job.toml", *arguments)
         assert done.exit_code == 6 and "noisy is invalid" in done.stderr
         assert "then run groupnl run job.toml --from bench" in done.stderr
+    allowed = groupnl("run", "job.toml", "--allow-invalid")
+    assert allowed.exit_code == 0 and "INVALID" in allowed.stdout
 
 
 @pytest.mark.parametrize(
