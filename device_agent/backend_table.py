@@ -22,6 +22,9 @@ class BackendEntry:
     settings: frozenset[str]
     """Fields of `Settings` that it reads, beside the workload. Another value than the default is refused for others."""
 
+    provider: str | None = None
+    """The runtime's execution provider that is measured; None where the runtime has no such thing."""
+
     computes: bool = True
     """Whether it computes the model's answers, so that they can be accepted and counted as right or wrong."""
 
@@ -33,6 +36,7 @@ BACKENDS: dict[str, BackendEntry] = {
         ("onnx",),
         "numpy onnxruntime",
         settings=frozenset({"threads", "spinning", "arena", "graph_level"}),
+        provider="CPUExecutionProvider",
     ),
     "pytorch": BackendEntry(
         "device_agent.backends.pytorch_cpu:PyTorchBackend",

@@ -53,7 +53,7 @@ def use_between(before: Reading, after: Reading) -> CpuUse:
     return CpuUse(
         elapsed_s=after.at_s - before.at_s,
         own_s=after.own_s - before.own_s,
-        tick_s=_tick_s(),
+        tick_s=tick_s(),
         cores=now.cores if known and now else None,
         busy_s=now.busy_s - was.busy_s if known and now and was else None,
         iowait_s=now.iowait_s - was.iowait_s if known and now and was else None,
@@ -68,7 +68,8 @@ def _difference(before: float | None, after: float | None) -> float | None:
     return None if before is None or after is None else after - before
 
 
-def _tick_s() -> float:
+def tick_s() -> float:
+    """Seconds of a tick of the machine's counters."""
     return 1.0 / os.sysconf("SC_CLK_TCK")
 
 
@@ -80,13 +81,25 @@ def _own_s() -> float:
 
 def _machine_time(root: Path) -> MachineTime | None:
     lines = [line.split() for line in _lines(root / "proc/stat") if line.startswith("cpu")]
-    if not lines or lines[0][0] != "cpu" or not all(word.isdigit() for word in lines[0][1:]):
+    if not lines:
         return None
-    ticks = dict(zip(_COLUMNS, map(int, lines[0][1:]), strict=False))
-    if len(ticks) < len(_COLUMNS) or len(lines) == 1:
+    ticks = _ticks(lines[0])
+    if ticks is None or len(lines) == 1:
         return None
-    seconds = {name: count * _tick_s() for name, count in ticks.items()}
+    seconds = {name: count * tick_s() for name, count in ticks.items()}
     return MachineTime(len(lines) - 1, sum(seconds[name] for name in _BUSY), seconds[_IOWAIT], seconds[_STEAL])
+
+
+def busy_ticks(line: str) -> int | None:
+    """Ticks since boot in which a core was busy, out of the first line of /proc/stat; None for another line."""
+    ticks = _ticks(line.split())
+    return None if ticks is None else sum(ticks[name] for name in _BUSY)
+
+
+def _ticks(words: list[str]) -> dict[str, int] | None:
+    if len(words) <= len(_COLUMNS) or words[0] != "cpu" or not all(word.isdigit() for word in words[1:]):
+        return None
+    return dict(zip(_COLUMNS, map(int, words[1:]), strict=False))
 
 
 def _held_back_s(root: Path) -> float | None:

@@ -1,8 +1,9 @@
 """One benchmark on the device: its phases, the warm-up, the timed loop, and nothing else inside the window.
 
-Phases, in order: idle_before, import, load, check (every input and the golden pair once), warmup, steady, runout
-(the load stays on while the meter finishes its last mean of the window), idle_after. What a phase measured is sent as
-soon as it is over, but the latencies only behind the run-out.
+Phases, in order: cooldown (where a temperature is asked for), idle_before, import, load, check (every input and the
+golden pair once), warmup, steady, runout (the load stays on while the meter finishes its last mean of the window),
+idle_after, profile (where it is asked for). What a phase measured is sent as soon as it is over, but the latencies and
+the board's states only behind the run-out.
 """
 
 import gc
@@ -19,41 +20,44 @@ from device_agent.acceptance import require_golden
 from device_agent.artifact import open_artifact
 from device_agent.backend_table import BACKENDS, require_read
 from device_agent.backends import Backend, Subject, open_backend, require_libraries
-from device_agent.errors import AgentError, BackendFailed, BadRequest
+from device_agent.board_states import BoardWatch, watching_board
+from device_agent.errors import BadRequest
+from device_agent.image_check import check_all
 from device_agent.inputs import BenchInputs
 from device_agent.machine import installed_runtime
 from device_agent.manifest import ArtifactManifest
+from device_agent.memory import memory_use, reset_peak, swapped_bytes
 from device_agent.messages.bench import (
     BenchBegun,
     BenchDone,
     BenchNews,
     BenchRequest,
-    Checked,
+    BoardStates,
     Latencies,
     Loaded,
     Phase,
     PhaseMark,
     PhaseSpan,
-    Progress,
 )
 from device_agent.native_store import choose_here, folder_of, require_whole
 from device_agent.places import below
-from device_agent.probe import board_facts, rss_bytes, usable_cores
+from device_agent.probe import board_facts, temperature_c, usable_cores
 from device_agent.processor import read_processor, use_between
 from device_agent.settings import SettingError, Settings, Workload
 
 Emit = Callable[[BenchNews], None]
-_PROGRESS_EVERY_S = 0.5
 _LEAST_WARMUP = 3
 _RING = 16
 # Only the null backend is ever so fast; without a limit its latencies would fill a small board's memory.
 _MOST = 1_000_000
 _BLOCK = 4096  # latencies in a message
+_STATES_BLOCK = 512
+_COOLED_EVERY_S = 1.0
 _SLOW_S = 30.0  # importing PyTorch from a slow SD card takes tens of seconds; who waits allows for several times that
 
 
 class Phases:
-    """Marks each phase as it begins; tells when it ran, and who used the processor, as it ends."""
+    """Marks each phase as it begins; tells when it ran, who used the processor, and the memory, as it ends."""
 
     def __init__(self, emit: Emit) -> None:
         self._emit = emit
@@ -62,24 +66,37 @@ class Phases:
     def __call__(self, phase: Phase, expected_s: float) -> Iterator[None]:
         # The mark leaves and the counters are read before the phase's clock starts: neither is part of the phase.
         self._emit(PhaseMark(phase, time.perf_counter_ns(), expected_s))
+        swapped = swapped_bytes()
+        reset_peak()
         before = read_processor()
         start_ns = time.perf_counter_ns()
         yield
         end_ns = time.perf_counter_ns()
-        self._emit(PhaseSpan(phase, start_ns, end_ns, use_between(before, read_processor())))
+        cpu = use_between(before, read_processor())
+        self._emit(PhaseSpan(phase, start_ns, end_ns, cpu, memory_use(swapped)))
 
 
 def run_bench(request: BenchRequest, inputs: BenchInputs, subject: Subject, agent_sha256: str, emit: Emit) -> BenchDone:
     """Carry out the request; each part goes to `emit` as soon as it is there. Raises an `AgentError`."""
     settings = replace(request.settings, threads=request.settings.threads or usable_cores())
-    phases, idle_s = Phases(emit), settings.workload.idle_s
-    emit(BenchBegun(agent_sha256, settings, board_facts(), rss_bytes()))
+    emit(BenchBegun(agent_sha256, settings, board_facts(), memory_use()))
+    with watching_board() as watch:
+        iterations = _all_phases(replace(request, settings=settings), inputs, subject, watch, emit)
+        _send_states(watch, emit)
+    return BenchDone(iterations, board_facts())
+
+
+def _all_phases(request: BenchRequest, inputs: BenchInputs, subject: Subject, watch: BoardWatch, emit: Emit) -> int:
+    """Under settings that apply; how many latencies there are."""
+    phases, settings = Phases(emit), request.settings
+    idle_s = settings.workload.idle_s
+    _cool_down(settings.workload, phases)
     with phases("idle_before", idle_s):
         time.sleep(idle_s)
     backend = _load_backend(request, settings, subject, phases)
-    emit(Loaded(backend.versions, rss_bytes(), backend.native))
+    emit(Loaded(backend.versions, backend.native, backend.providers))
     with phases("check", _SLOW_S):
-        checked = _check_all(backend, inputs, subject.manifest, emit)
+        checked = check_all(backend, inputs, subject.manifest, emit)
         if BACKENDS[request.backend].computes:
             require_golden(backend, subject.directory, subject.manifest)
     emit(checked)
@@ -87,17 +104,34 @@ def run_bench(request: BenchRequest, inputs: BenchInputs, subject: Subject, agen
     ring = [backend.prepare(one) for one in itertools.islice(inputs, _RING)]
     latencies = _measure(backend, ring, request, checked.first_inference_ns, phases)
     # Sent behind the run-out: the load must not change while the meter finishes its last mean of the window.
-    rss_peak = rss_bytes("VmHWM")
     _send_latencies(latencies, emit)
+    _send_states(watch, emit)
     with phases("idle_after", idle_s):
         time.sleep(idle_s)
-    return BenchDone(len(latencies), rss_peak, board_facts())
+    return len(latencies)
+
+
+def _cool_down(workload: Workload, phases: Phases) -> None:
+    """Wait until the board is as cool as it should be, or for as long as it is waited for; the host judges which."""
+    target_c = workload.cool_to_c
+    if target_c is None:
+        return
+    with phases("cooldown", workload.cool_within_s):
+        deadline = time.monotonic() + workload.cool_within_s
+        while (now_c := temperature_c()) is not None and now_c > target_c and time.monotonic() < deadline:
+            time.sleep(_COOLED_EVERY_S)
 
 
 def _send_latencies(latencies: "array[int]", emit: Emit) -> None:
     """A block at a time, so that no copy of them all is made."""
     for start in range(0, len(latencies), _BLOCK):
         emit(Latencies(tuple(latencies[start : start + _BLOCK])))
+
+
+def _send_states(watch: BoardWatch, emit: Emit) -> None:
+    states = watch.take()
+    for start in range(0, len(states), _STATES_BLOCK):
+        emit(BoardStates(states[start : start + _STATES_BLOCK]))
 
 
 def _load_backend(request: BenchRequest, settings: Settings, subject: Subject, phases: Phases) -> Backend:
@@ -128,6 +162,7 @@ def check_request(request: BenchRequest, root: Path) -> Subject:
     """Refuse what this device cannot do; return the verified artifact, which lies below the root."""
     require_libraries(request.backend)
     _require_settings(request.backend, request.settings)
+    _require_temperature(request.settings.workload)
     directory, libraries = below(root, request.directory), folder_of(root)
     manifest = open_artifact(directory, request.manifest_sha256)
     _require_format(request.backend, manifest)
@@ -149,6 +184,14 @@ def _require_settings(backend: str, settings: Settings) -> None:
         )
 
 
+def _require_temperature(workload: Workload) -> None:
+    if workload.cool_to_c is not None and temperature_c() is None:
+        raise BadRequest(
+            "The device does not tell its temperature, so nobody knows when it has cooled down.",
+            "Leave the temperature out, and use a longer idle phase.",
+        )
+
+
 def _require_format(backend: str, manifest: ArtifactManifest) -> None:
     entry = BACKENDS.get(backend)
     if entry is not None and manifest.format not in entry.formats:
@@ -156,34 +199,6 @@ def _require_format(backend: str, manifest: ArtifactManifest) -> None:
             f"The backend {backend} runs artifacts of format {' or '.join(entry.formats)}, not {manifest.format}.",
             f"Export with --format {entry.formats[0]} and push that.",
         )
-
-
-def _check_all(backend: Backend, inputs: BenchInputs, manifest: ArtifactManifest, emit: Emit) -> Checked:
-    """Run every input once: the first inference's time and, where the model tells classes apart, each arg-max."""
-    predictions: list[int] = []
-    first_ns, said = 0, time.monotonic()
-    for number, one in enumerate(inputs, 1):
-        prepared = backend.prepare(one)
-        begin = time.perf_counter_ns()
-        result = _run_once(backend, prepared)
-        first_ns = first_ns or time.perf_counter_ns() - begin
-        if manifest.classes is not None:
-            predictions.append(int(backend.outputs(result)[manifest.outputs[0].name].argmax()))
-        if time.monotonic() - said > _PROGRESS_EVERY_S:
-            said = time.monotonic()
-            emit(Progress(number, inputs.count))
-    return Checked(first_ns, tuple(predictions))
-
-
-def _run_once(backend: Backend, image: Any) -> Any:
-    try:
-        return backend.run(image)
-    except AgentError:
-        raise
-    except MemoryError as error:
-        raise BackendFailed("The device ran out of memory.", "Use a smaller model.") from error
-    except Exception as error:  # every runtime has exceptions of its own
-        raise BackendFailed(f"The first inference failed: {error}.", "Export and push the model again.") from error
 
 
 def _keep_busy(backend: Backend, prepared: Sequence[Any], seconds: float, least: int) -> float:

@@ -60,7 +60,7 @@ class Beacon:
     def __init__(self, root: Path, request: BenchRequest, label: str) -> None:
         self._request = request
         self._file = os.fdopen(os.memfd_create(f"{_NAME}{request.bench_id}"), "wb", buffering=0)
-        ends_ns = time.perf_counter_ns() + int(1e9 * request.expected_s("idle_before"))
+        ends_ns = time.perf_counter_ns() + int(1e9 * request.expected_s(request.phases[0]))
         self._shown = RunningBench(
             request.bench_id, str(root), label, request.backend, request.manifest_sha256, None, ends_ns, ends_ns
         )

@@ -13,6 +13,7 @@ GraphLevel = Literal["none", "basic", "extended", "all"]
 _LONGEST_S = 86_400.0
 _MOST_THREADS = 1024
 _MOST_ITERATIONS = 1_000_000
+_COLDEST_C, _HOTTEST_C = 0.0, 120.0
 
 
 class SettingError(ValueError):
@@ -41,18 +42,27 @@ class Workload:
     """How much work a benchmark does: first idle, then the warm-up, then the steady window, then idle again.
 
     The window has at least `min_iterations` inferences and lasts at least `min_seconds`. `images` is how many test
-    images are sent at most; 0 means all there are.
+    images are sent at most; 0 means all there are. Before all that the board cools down to `cool_to_c` degrees
+    Celsius, if that is asked for, for at most `cool_within_s`.
     """
 
     images: int = 100
     idle_s: float = 10.0
     warmup_s: float = 2.0
     min_iterations: int = 100
-    min_seconds: float = 10.0
+    min_seconds: float = 30.0
+    cool_to_c: float | None = None
+    cool_within_s: float = 600.0
 
     def __post_init__(self) -> None:
-        for name in ("idle_s", "warmup_s", "min_seconds"):
+        for name in ("idle_s", "warmup_s", "min_seconds", "cool_within_s"):
             _require_seconds(name, getattr(self, name))
+        if self.cool_to_c is not None and not _COLDEST_C <= self.cool_to_c <= _HOTTEST_C:
+            raise SettingError(
+                f"{{cool_to_c}} is {self.cool_to_c:g} °C, which is not between {_COLDEST_C:g} and {_HOTTEST_C:g} °C.",
+                "Give a temperature that the board reaches at rest, such as 50.",
+                "cool_to_c",
+            )
         _require_count("min_iterations", self.min_iterations, 1, _MOST_ITERATIONS)
         if self.images < 0:
             raise SettingError("A benchmark needs at least one image.", "Raise {images}, or give 0 for all.", "images")

@@ -17,7 +17,7 @@ from device_agent.strict import StrictError, from_dict, to_dict
 if TYPE_CHECKING:
     from device_agent.session import Session
 
-WIRE_VERSION = 6
+WIRE_VERSION = 7
 ANSWER_S = 30.0
 DISK_S = 300.0
 """To read an artifact back from a slow SD card, and to flush it."""

@@ -73,6 +73,7 @@ class InvalidSetting(UsageError):
 _OPTIONS = {
     "min_seconds": "--seconds",
     "min_iterations": "--iterations",
+    "cool_to_c": "--cool-to",
     "rate_hz": "--meter-rate",
     "spinning": "--no-spinning",  # the default's opposite: only that is ever refused
     "arena": "--no-arena",

@@ -38,6 +38,9 @@ class Backend(Protocol):
     native: NativeRan | None
     """What ran of an artifact with native operators; None of any other."""
 
+    providers: tuple[str, ...]
+    """The runtime's execution providers for the loaded model, the preferred one first; none where it has none."""
+
     def load(self, subject: Subject, settings: Settings) -> None:
         """Build the model from the artifact's files, under the settings that the entry says are read; `threads` is at
         least 1. Raises `BackendFailed`, and of native operators `CannotRunNative` and `NativeDamaged`.

@@ -11,6 +11,7 @@ class NullBackend:
     """Takes any artifact; its latencies are the harness's own."""
 
     native = None
+    providers: tuple[str, ...] = ()
 
     def __init__(self) -> None:
         self.versions = {"numpy": np.__version__}

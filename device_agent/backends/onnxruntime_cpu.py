@@ -7,6 +7,7 @@ import numpy as np
 import onnxruntime
 
 from device_agent.arrays import Arrays
+from device_agent.backend_table import BACKENDS
 from device_agent.backends import Subject
 from device_agent.errors import BackendFailed, NativeDamaged
 from device_agent.manifest import NativeOperators
@@ -16,6 +17,7 @@ from device_agent.native_choice import CannotRunNative
 from device_agent.native_store import choose_here
 from device_agent.settings import GraphLevel, Settings
 
+_PROVIDER = BACKENDS["onnxruntime"].provider
 _LEVELS: dict[GraphLevel, onnxruntime.GraphOptimizationLevel] = {
     "none": onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL,
     "basic": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC,
@@ -29,6 +31,7 @@ class OnnxRuntimeBackend:
 
     def __init__(self) -> None:
         self.native: NativeRan | None = None
+        self.providers: tuple[str, ...] = ()
         self.versions = {"onnxruntime": str(onnxruntime.__version__), "numpy": np.__version__}
 
     def load(self, subject: Subject, settings: Settings) -> None:
@@ -41,7 +44,8 @@ class OnnxRuntimeBackend:
             file = self.native.file
         try:
             path = str(subject.directory / file)
-            self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+            self._session = onnxruntime.InferenceSession(path, options, providers=[_PROVIDER])
+            self.providers = tuple(self._session.get_providers())
         except Exception as error:  # the runtime raises a family of its own without a common base
             raise BackendFailed(
                 f"ONNX Runtime {onnxruntime.__version__} cannot load the model: {error}.",

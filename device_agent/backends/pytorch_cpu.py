@@ -23,6 +23,7 @@ class PyTorchBackend:
     """Runs the eager net under `inference_mode`."""
 
     native = None
+    providers: tuple[str, ...] = ()
 
     def __init__(self) -> None:
         self.versions = {"torch": torch.__version__, "numpy": np.__version__}

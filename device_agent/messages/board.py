@@ -24,7 +24,9 @@ def throttled_by(word: int) -> tuple[str, ...]:
 class BoardFacts(Message):
     """The board as it is now; null where it does not tell.
 
-    `throttled` is the firmware's bit field. Where `emulated` is true, an emulator computes: its times mean nothing.
+    `throttled` is the firmware's bit field. `clock_target_hz` is the clock that the processor should have under load;
+    null also where that is no fixed one, as with a boost. `core_v` is the processor's supply. Where `emulated` is true,
+    an emulator computes: its times mean nothing.
     """
 
     model: str | None
@@ -41,6 +43,28 @@ class BoardFacts(Message):
     temperature_c: float | None
     throttled: int | None
     emulated: bool | None = None
+    clock_target_hz: float | None = None
+    core_v: float | None = None
+
+
+@dataclass(frozen=True)
+class BoardState:
+    """The board at one moment of a benchmark; null or empty where it does not tell.
+
+    `at_ns` is on the device's clock. `clocks_hz` has every core's. `throttled` is the firmware's bit field,
+    `low_voltage` the alarm of its voltage sensor, `voltage_v` what a sensor of the supply says. The shares are of all
+    cores' time since the state before: all that was busy, and what of it was neither the agent nor who reads this.
+    """
+
+    at_ns: int
+    clocks_hz: tuple[float, ...]
+    governor: str | None
+    temperature_c: float | None
+    throttled: int | None
+    low_voltage: bool | None
+    voltage_v: float | None
+    busy_share: float | None
+    foreign_share: float | None
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ class IncompleteRun(RunFrame):
     power: PowerRecord | None
     links_lost: int = 0
     left_behind: bool = False
-    schema_version: int = 2
+    schema_version: int = 3
 
     @property
     def ended(self) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self, get_args
+from typing import Self
 
 from device_agent import oom
 from device_agent.messages.bench import BenchRequest, Phase, PhaseMark
@@ -75,7 +75,7 @@ def wait_for_end(absence: Absence, enter: Callable[[Phase], None], pause: Pause)
     """Wait until the benchmark should be over. `enter` is told each phase when it should begin."""
     if absence.mark is None:
         return
-    order = get_args(Phase)
+    order = absence.request.phases
     for phase in order[order.index(absence.mark.phase) + 1 :]:
         pause(max(0.0, absence.ends_s - absence.request.expected_s(phase) - time.monotonic()))
         enter(phase)

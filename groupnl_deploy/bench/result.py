@@ -1,23 +1,25 @@
 """The parts of a benchmark, as they arrive, put together. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import get_args
 
 from device_agent.messages.bench import (
     BenchBegun,
     BenchDone,
     BenchNews,
     BenchRequest,
+    BoardStates,
     Checked,
     Latencies,
     Loaded,
+    MemoryUse,
     NativeRan,
+    Outputs,
     Phase,
     PhaseMark,
     PhaseSpan,
 )
-from device_agent.messages.board import BoardFacts
+from device_agent.messages.board import BoardFacts, BoardState
 from device_agent.settings import Settings
 from groupnl_deploy.errors import DeviceFault
 
@@ -25,20 +27,14 @@ BenchMessage = BenchNews | BenchDone
 
 
 @dataclass(frozen=True)
-class Memory:
-    """Resident memory of the agent's process: before the runtime's import, after loading, highest ever."""
-
-    rss_start_bytes: int
-    rss_after_load_bytes: int
-    rss_peak_bytes: int
-
-
-@dataclass(frozen=True)
 class BenchResult:
-    """Everything measured, raw: each latency of the steady window, each phase, the board before and after.
+    """Everything measured, raw: each latency of the steady window, each phase, the board before, after and each second.
 
-    `predictions` has the arg-max for every image sent, from the `check` phase. `settings` are those that were applied:
-    the threads are as many as there were. `native` is what ran of an artifact with native operators, null of any other.
+    Of the `check` phase: `predictions` has the arg-max for every image sent, `outputs` all that was answered to the
+    images, or to the first of them, and `preprocess_ns` and `postprocess_ns` what each took beside its inference.
+    `settings` are those that were applied: the threads are as many as there were. `native` is what ran of an artifact
+    with native operators, null of any other. `memory_start` is that of the agent's process before the runtime's import;
+    each phase has its own at the end. `providers` are the runtime's execution providers.
     """
 
     manifest_sha256: str
@@ -50,14 +46,24 @@ class BenchResult:
     first_inference_ns: int
     latencies_ns: tuple[int, ...]
     predictions: tuple[int, ...]
-    memory: Memory
+    memory_start: MemoryUse
     board_before: BoardFacts
     board_after: BoardFacts
     native: NativeRan | None = None
+    providers: tuple[str, ...] = ()
+    preprocess_ns: tuple[int, ...] = ()
+    postprocess_ns: tuple[int, ...] = ()
+    outputs: tuple[Outputs, ...] = ()
+    states: tuple[BoardState, ...] = ()
 
     def span(self, phase: Phase) -> PhaseSpan:
-        """The phase's span; every result has every phase."""
+        """The span of one of `PHASES`, which every result has."""
         return next(span for span in self.phases if span.phase == phase)
+
+    def states_in(self, phase: Phase) -> tuple[BoardState, ...]:
+        """The board's states within one of `PHASES`."""
+        span = self.span(phase)
+        return tuple(state for state in self.states if span.start_ns <= state.at_ns <= span.end_ns)
 
 
 @dataclass(frozen=True)
@@ -68,8 +74,10 @@ class Arrived:
     last_phase: Phase | None
     phases: tuple[PhaseSpan, ...]
     loaded: Loaded | None
+    outputs: tuple[Outputs, ...]
     checked: Checked | None
     latencies_ns: tuple[int, ...]
+    states: tuple[BoardState, ...]
     done: BenchDone | None
 
 
@@ -77,6 +85,8 @@ def gather(messages: Iterable[BenchMessage]) -> Arrived:
     """The messages of one benchmark, in their order, as one record."""
     begun, last_phase, loaded, checked, done = None, None, None, None, None
     phases: list[PhaseSpan] = []
+    outputs: list[Outputs] = []
+    states: list[BoardState] = []
     latencies_ns: list[int] = []
     for message in messages:
         match message:
@@ -88,19 +98,24 @@ def gather(messages: Iterable[BenchMessage]) -> Arrived:
                 phases.append(message)
             case Loaded():
                 loaded = message
+            case Outputs():
+                outputs.append(message)
+            case BoardStates():
+                states += message.states
             case Checked():
                 checked = message
             case Latencies():
                 latencies_ns += message.latencies_ns
             case BenchDone():
                 done = message
-    return Arrived(begun, last_phase, tuple(phases), loaded, checked, tuple(latencies_ns), done)
+    latencies = tuple(latencies_ns)
+    return Arrived(begun, last_phase, tuple(phases), loaded, tuple(outputs), checked, latencies, tuple(states), done)
 
 
 def assemble(request: BenchRequest, arrived: Arrived) -> BenchResult:
     """The result of a benchmark that came to its end. Raises `DeviceFault` where a part is missing."""
     begun, loaded, checked, done = arrived.begun, arrived.loaded, arrived.checked, arrived.done
-    whole = [span.phase for span in arrived.phases] == list(get_args(Phase))
+    whole = has_every_phase(request, arrived.phases)
     if begun is None or loaded is None or checked is None or done is None or not whole:
         raise DeviceFault("The agent left out a part of the result.", "Push again, then bench again.")
     if len(arrived.latencies_ns) != done.iterations:
@@ -117,8 +132,18 @@ def assemble(request: BenchRequest, arrived: Arrived) -> BenchResult:
         first_inference_ns=checked.first_inference_ns,
         latencies_ns=arrived.latencies_ns,
         predictions=checked.predictions,
-        memory=Memory(begun.rss_bytes, loaded.rss_bytes, done.rss_peak_bytes),
+        memory_start=begun.memory,
         board_before=begun.board,
         board_after=done.board,
         native=loaded.native,
+        providers=loaded.providers,
+        preprocess_ns=checked.preprocess_ns,
+        postprocess_ns=checked.postprocess_ns,
+        outputs=arrived.outputs,
+        states=arrived.states,
     )
+
+
+def has_every_phase(request: BenchRequest, spans: Sequence[PhaseSpan]) -> bool:
+    """Whether these are the benchmark's phases, each once and in their order."""
+    return tuple(span.phase for span in spans) == request.phases

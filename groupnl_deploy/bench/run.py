@@ -7,14 +7,13 @@ import platform
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import get_args
 
 from device_agent.file_digest import FileDigest
 from device_agent.manifest import ArtifactManifest
-from device_agent.messages.bench import BenchRequest, Phase
+from device_agent.messages.bench import BenchRequest
 from device_agent.strict import StrictError, from_json, to_json
 from groupnl_deploy.bench.clock import ClockSync
-from groupnl_deploy.bench.result import BenchResult
+from groupnl_deploy.bench.result import BenchResult, has_every_phase
 from groupnl_deploy.errors import GroupNLError, UsageError, VerificationFailed
 from groupnl_deploy.version import __version__
 from groupnl_deploy.workspace import INCOMPLETE_FILE, POWER_FILE, RUN_FILE, atomic_directory
@@ -23,7 +22,7 @@ from power.renewal import judged
 from power.trace import MeterFacts, PowerTrace
 from power.trace_io import read_csv, write_csv
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 _BENCH_AGAIN = "The folder is not as groupnl bench wrote it: bench again."
 
 
@@ -118,12 +117,14 @@ def _require_consistent(run: BenchRun, path: Path) -> None:
     sent, samples, classes = run.request.images_sent, run.manifest.samples, run.manifest.classes
     named = 0 if run.manifest.data is None else len(run.manifest.data.class_names)
     whole = (
-        [span.phase for span in result.phases] == list(get_args(Phase))
+        has_every_phase(run.request, result.phases)
         and (sent > 0) == (samples == 0)
         and len(result.predictions) == (0 if classes is None else sent or samples)
         and all(0 <= answer < (classes or 0) for answer in result.predictions)
         and (labels is None or len(labels) == sent)
         and all(0 <= label < max(classes or 0, named) for label in labels or ())
+        and len(result.outputs) <= (sent or samples)
+        and len(result.preprocess_ns) == len(result.postprocess_ns)
         and len(result.latencies_ns) > 0
         and all(span.end_ns > span.start_ns for span in result.phases if span.phase == "steady")
         and result.manifest_sha256 == run.artifact_sha256

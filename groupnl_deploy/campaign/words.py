@@ -33,7 +33,7 @@ _SPELLINGS: dict[Place, tuple[Place, ...]] = {
 _OF_RECIPES = ("recipe", "epochs", "batch_size", "lr", "augmentation", "flip", "lr_decay_by_depth", "freeze")
 # Where fields of deeper layers stand in the file, where that is not in the table that was being read.
 _PLACES: dict[str, Place] = {
-    **{name: (*_WORKLOAD, name) for name in ("images", "idle_s", "warmup_s")},
+    **{name: (*_WORKLOAD, name) for name in ("images", "idle_s", "warmup_s", "cool_to_c", "cool_within_s")},
     **{name: (*_WORKLOAD, name) for name in ("min_iterations", "min_seconds")},
     **{name: (*_METER, name) for name in ("meter", "port", "sign", "rate_hz")},
     **{name: (*_METER, "emulator", name) for name in ("voltage_v", "idle_a", "busy_a")},
@@ -51,6 +51,8 @@ _OPTIONS: dict[str, str] = {
     "--seconds": "min_seconds",
     "--iterations": "min_iterations",
     "--warmup": "warmup_s",
+    "--cool-to": "cool_to_c",
+    "--cool-within": "cool_within_s",
     "--idle": "idle_s",
     "--meter-rate": "rate_hz",
     "--graph-level": "graph_level",

@@ -15,6 +15,8 @@ _HELP = {
     "images": "Test images sent along; 0 means all there are.",
     "idle_s": "Seconds of idle before and after.",
     "warmup_s": "Seconds of inference before the steady window.",
+    "cool_to_c": "Before that, wait until the device has cooled down to so many degrees Celsius, such as 50.",
+    "cool_within_s": "Seconds that are waited for it at most; a run that began warmer is invalid.",
     "min_iterations": "At least this many inferences in the steady window.",
     "min_seconds": "And at least this many seconds.",
 }

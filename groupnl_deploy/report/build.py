@@ -9,6 +9,7 @@ from device_agent.backend_table import BACKENDS
 from groupnl_deploy.bench.check import Check
 from groupnl_deploy.bench.energy import RunEnergy, run_energy
 from groupnl_deploy.bench.incomplete import IncompleteRun, is_incomplete, load_incomplete, require_not_cut_short
+from groupnl_deploy.bench.memory import memory_need
 from groupnl_deploy.bench.phase_energy import PAPER_IMAGES
 from groupnl_deploy.bench.run import BenchRun, load_run
 from groupnl_deploy.bench.stats import LatencyStats, latency_stats
@@ -176,7 +177,7 @@ def build_row(run: BenchRun, trace: PowerTrace | None, name: str) -> ReportRow:
     span = run.result.span("steady")
     stats = latency_stats(run.result.latencies_ns, (span.end_ns - span.start_ns) / 1e9)
     found = (*refusal, *checks(run, energy))
-    memory = run.result.memory
+    memory = memory_need(run.result)
     row = ReportRow(
         **vars(identify(run, trace, name)),
         iterations=stats.iterations,
@@ -184,8 +185,8 @@ def build_row(run: BenchRun, trace: PowerTrace | None, name: str) -> ReportRow:
         fps=stats.fps,
         latency=stats,
         first_inference_ms=run.result.first_inference_ns / 1e6,
-        memory_mb=memory.rss_peak_bytes / _MB,
-        memory_after_load_mb=memory.rss_after_load_bytes / _MB,
+        memory_mb=_megabytes(memory.peak),
+        memory_after_load_mb=_megabytes(memory.after_load),
         power_w=energy.steady.mean_power_w if energy else None,
         energy_wh=energy.steady.energy_j / stats.iterations * PAPER_IMAGES / _WH_J if energy else None,
         energy_j=energy.steady.energy_j / stats.iterations if energy else None,
@@ -202,6 +203,10 @@ def build_row(run: BenchRun, trace: PowerTrace | None, name: str) -> ReportRow:
         links_lost=run.links_lost,
     )
     return _without_speed(row) if run.result.board_before.emulated else row
+
+
+def _megabytes(size: int | None) -> float | None:
+    return None if size is None else size / _MB
 
 
 def _without_speed(row: ReportRow) -> ReportRow:

@@ -72,6 +72,7 @@ class Identity:
     images: int
     idle_s: float
     warmup_s: float
+    cool_to_c: float | None
     min_iterations: int
     min_seconds: float
     source: str
@@ -117,6 +118,7 @@ def identify(run: BenchRun, trace: PowerTrace | None, name: str) -> Identity:
         images=run.request.images_sent or manifest.samples,
         idle_s=workload.idle_s,
         warmup_s=workload.warmup_s,
+        cool_to_c=workload.cool_to_c,
         min_iterations=workload.min_iterations,
         min_seconds=workload.min_seconds,
         source=manifest.source.kind,

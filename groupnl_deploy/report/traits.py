@@ -180,6 +180,7 @@ TRAITS: tuple[Trait, ...] = (
     Trait("images", "Images", told=False),
     Trait("idle_s", "Idle (s)", told=False),
     Trait("warmup_s", "Warm-up (s)", told=False),
+    Trait("cool_to_c", "Cooled to (°C)"),
     Trait("min_seconds", "Window (s)", told=False),
     Trait("min_iterations", "Least inferences", told=False),
     Trait("groupnl", "groupnl", told=False),

@@ -135,11 +135,15 @@ class Road:
 
     def agents(self) -> list[psutil.Process]:
         """Those that run on the device."""
+        return [one for one in self._processes() if "board_watch" not in " ".join(one.info["cmdline"])]
+
+    def _processes(self) -> list[psutil.Process]:
+        """The agents, and those who watch the board beside them."""
         return [
             one for one in psutil.process_iter(["cmdline"]) if str(self.root) in " ".join(one.info["cmdline"] or [])
         ]
 
     def require_nothing_left(self) -> None:
-        psutil.wait_procs(self.agents(), timeout=20)
-        assert self.agents() == []
+        psutil.wait_procs(self._processes(), timeout=20)
+        assert self._processes() == []
         assert not (self.root / "spool").exists() or list((self.root / "spool").iterdir()) == []

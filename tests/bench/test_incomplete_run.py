@@ -4,13 +4,13 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn, get_args
+from typing import NoReturn
 
 import numpy as np
 import psutil
 import pytest
 
-from device_agent.messages.bench import Phase, PhaseMark
+from device_agent.messages.bench import PHASES, PhaseMark
 from device_agent.settings import Settings, Workload
 from groupnl_deploy.bench.incomplete import IncompleteRun, load_incomplete
 from groupnl_deploy.bench.meter import MeterPlan
@@ -29,7 +29,6 @@ from power.trace_io import read_csv
 
 pytestmark = pytest.mark.alone
 
-PHASES = get_args(Phase)
 QUICK = ("load", "check")  # over in milliseconds: the signal may come when the next phase has begun
 IMAGES = np.random.default_rng(0).integers(0, 256, (200, 3, 32, 32), dtype=np.uint8)
 SETTINGS = Settings(1, workload=Workload(idle_s=0.3, warmup_s=0.3, min_iterations=20, min_seconds=0.3))

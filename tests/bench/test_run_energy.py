@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from device_agent.messages.bench import PhaseSpan
+from device_agent.messages.bench import MemoryUse, PhaseSpan
 from device_agent.messages.board import BoardFacts
 from device_agent.settings import Settings
 from groupnl_deploy.bench.energy import run_energy
-from groupnl_deploy.bench.result import BenchResult, Memory
+from groupnl_deploy.bench.result import BenchResult
 from groupnl_deploy.bench.run import BenchRun, save_run
 from groupnl_deploy.cli.main import app
 from groupnl_deploy.report.power_plot import PHASE_COLOURS, run_phases
@@ -47,7 +47,7 @@ def make_run() -> BenchRun:
         first_inference_ns=1,
         latencies_ns=(10_000_000,),
         predictions=(1,),
-        memory=Memory(1, 1, 1),
+        memory_start=MemoryUse(1, None, 1, 0),
         board_before=BOARD,
         board_after=BOARD,
     )

@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import typing
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +18,10 @@ from device_agent.arrays import write_arrays
 from device_agent.artifact import open_artifact
 from device_agent.errors import DigestMismatch
 from device_agent.manifest import MANIFEST_FILE, ArtifactFile
-from device_agent.messages.bench import BenchRequest, Phase, PhaseMark, Progress
+from device_agent.messages.bench import PHASES, BenchRequest, PhaseMark, Progress
 from device_agent.messages.board import Probe
 from device_agent.settings import Settings, Workload
+from groupnl_deploy.bench.memory import memory_need
 from groupnl_deploy.errors import DeviceBusy, DeviceFault, UsageError, VerificationFailed
 from groupnl_deploy.remote.agent import open_agent
 from groupnl_deploy.remote.bundle import build_bundle
@@ -82,8 +82,8 @@ def test_a_benchmark_keeps_every_latency_and_every_phase(agent: AgentClient, unt
     artifact = untrained.torch if backend == "pytorch" else untrained.onnx
     marks: list[PhaseMark | Progress] = []
     result = whole_bench(agent, request_for(artifact, backend=backend), IMAGES, marks.append)
-    assert [mark.phase for mark in marks if isinstance(mark, PhaseMark)] == list(typing.get_args(Phase))
-    assert [span.phase for span in result.phases] == list(typing.get_args(Phase))
+    assert [mark.phase for mark in marks if isinstance(mark, PhaseMark)] == list(PHASES)
+    assert [span.phase for span in result.phases] == list(PHASES)
     steady = result.span("steady")
     assert len(result.latencies_ns) >= 20 and min(result.latencies_ns) > 0
     assert sum(result.latencies_ns) <= steady.end_ns - steady.start_ns
@@ -94,9 +94,9 @@ def test_a_benchmark_keeps_every_latency_and_every_phase(agent: AgentClient, unt
         assert span.cpu.cores >= 1 and span.cpu.busy_s >= 0
     assert 0 < steady.cpu.own_s <= steady.cpu.elapsed_s * steady.cpu.cores + 0.1
     assert len(result.predictions) == 3
-    memory = result.memory
-    assert 0 < memory.rss_start_bytes <= memory.rss_peak_bytes
-    assert memory.rss_after_load_bytes <= memory.rss_peak_bytes
+    memory = memory_need(result)
+    assert 0 < memory.start <= memory.after_import <= memory.after_load <= memory.peak
+    assert memory.pss_after_load <= memory.after_load
     assert result.settings.threads == 1 and result.manifest_sha256 == artifact.sha256
 
 
@@ -240,10 +240,10 @@ def test_an_agent_that_a_signal_ended_says_what_that_means(agent: AgentClient, n
 def test_the_null_backend_fills_no_memory(agent: AgentClient, untrained) -> None:
     result = whole_bench(agent, request_for(untrained.onnx, min_seconds=8.0), IMAGES)
     assert len(result.latencies_ns) <= 1_000_000
-    assert result.memory.rss_peak_bytes < result.memory.rss_after_load_bytes + 30e6
+    assert memory_need(result).peak < memory_need(result).after_load + 30e6
     status = Path(f"/proc/{agent.process._child.pid}/status").read_text()
     highest = 1024 * int(re.search(r"VmHWM:\s+(\d+) kB", status)[1])
-    assert highest < result.memory.rss_peak_bytes + 12e6, "the latencies are kept as text, not as numbers of Python's"
+    assert highest < memory_need(result).peak + 12e6, "the latencies are kept as text, not as numbers of Python's"
 
 
 def test_a_manifest_that_does_not_list_the_model_is_refused(agent: AgentClient, untrained_copy) -> None:

@@ -15,7 +15,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
 
 import pytest
 
@@ -23,6 +22,7 @@ from device_agent import running, spool, wire
 from device_agent.lock import DeviceLock
 from device_agent.messages.alive import Abort, Alive
 from device_agent.messages.bench import (
+    PHASES,
     BenchBegun,
     BenchDone,
     BenchFrame,
@@ -132,7 +132,7 @@ class Board:
         bench, lines = spool.read(self.root, self.id)
         messages = [wire.decode(line) for line in lines]
         assert isinstance(messages[0], BenchBegun) and isinstance(messages[-1], BenchDone)
-        assert tuple(one.phase for one in messages if isinstance(one, PhaseSpan)) == get_args(Phase)
+        assert tuple(one.phase for one in messages if isinstance(one, PhaseSpan)) == PHASES
         latencies = [one for part in messages if isinstance(part, Latencies) for one in part.latencies_ns]
         assert len(latencies) == messages[-1].iterations >= 20
         assert (bench.frame, bench.fault, bench.request.bench_id) == ("the host's words", None, self.id)

@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from device_agent.probe import board_facts, rss_bytes, usable_cores
+from device_agent.memory import memory_use
+from device_agent.probe import board_facts, usable_cores
 
 
 def test_a_recorded_raspberry_pi_is_read(tmp_path: Path) -> None:
@@ -64,5 +65,6 @@ def test_a_raspberry_pi_5_has_its_bus_at_an_address(tmp_path: Path) -> None:
 
 
 def test_memory_and_cores_of_this_process() -> None:
-    assert 1_000_000 < rss_bytes() <= rss_bytes("VmHWM")
+    memory = memory_use()
+    assert 1_000_000 < memory.pss_bytes <= memory.rss_bytes <= memory.peak_rss_bytes
     assert usable_cores() >= 1

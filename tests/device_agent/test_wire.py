@@ -27,17 +27,21 @@ from device_agent.messages.bench import (
     BenchDone,
     BenchFrame,
     BenchRequest,
+    BoardStates,
     Checked,
     CpuUse,
     ImagePayload,
     Latencies,
     Loaded,
+    MemoryUse,
     NativeRan,
+    Outputs,
+    OutputValues,
     PhaseMark,
     PhaseSpan,
     Progress,
 )
-from device_agent.messages.board import BoardFacts, Probe
+from device_agent.messages.board import BoardFacts, BoardState, Probe
 from device_agent.messages.clock import Ping, Pong
 from device_agent.messages.doctor import (
     AskLeftovers,
@@ -97,6 +101,7 @@ NATIVE = NativeModel("model.onnx", 0, "1.15.1", None, "1.17.0")
 MACHINE = Machine("linux", "aarch64", 64, "glibc", "2.36", 0)
 VOLUME = Volume("/home/pi/.groupnl", Room("/", "ext4", 5, None, 4096, False), no_exec=True, writable=True)
 FOUND = BackendFound(Runtime("null", None, "3.11.2", {"numpy": None}), "/usr/bin/python3", ("numpy",), False)
+MEMORY = MemoryUse(3, 2, 4, 0, None)
 BENCH = BenchRequest("artifacts/x", "a" * 64, "null", Settings(graph_level="basic"), 3, 1.0, "0123456789ab")
 MESSAGES: list[wire.Message] = [
     Hello(1, "c" * 64, "3.11.2", MACHINE, "/home/pi/.groupnl"),
@@ -139,12 +144,14 @@ MESSAGES: list[wire.Message] = [
     ImagePayload((3, 1, 1), "AAEC"),
     PhaseMark("steady", 5, 10.0),
     Progress(1, 3),
-    BenchBegun("b" * 64, Settings(2), BOARD, 1),
-    PhaseSpan("steady", 5, 6, CpuUse(1.0, 0.5, 0.01, 4, 0.5, 0.0, None, None, None, 1.5e9)),
-    Loaded({"numpy": "2"}, 2, NativeRan("model.onnx", 16, "d" * 64, "avx512")),
-    Checked(10, (1, 2)),
+    BenchBegun("b" * 64, Settings(2), BOARD, MEMORY),
+    PhaseSpan("steady", 5, 6, CpuUse(1.0, 0.5, 0.01, 4, 0.5, 0.0, None, None, None, 1.5e9), MEMORY),
+    Loaded({"numpy": "2"}, NativeRan("model.onnx", 16, "d" * 64, "avx512"), ("CPUExecutionProvider",)),
+    Outputs((OutputValues("logits", "float32", (1, 2), "AAAAAAAAgD8="),)),
+    Checked(10, (1, 2), (3, 4), (5, 6)),
     Latencies((5, 6, 7)),
-    BenchDone(3, 3, BOARD),
+    BoardStates((BoardState(5, (1.5e9, 1.5e9), "ondemand", 48.3, 0, False, 5.1, 0.25, 0.01),)),
+    BenchDone(3, BOARD),
     AskReadiness(("onnxruntime", "null")),
     Readiness(MACHINE, BOARD, VOLUME, (FOUND,), "/usr/bin/python3", False, True, 1.7e9),
     TryPackage("onnxruntime", "numpy"),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from device_agent.messages.alive import Alive
-from device_agent.messages.bench import BenchBegun, BenchRequest, PhaseMark, PhaseSpan, Progress
+from device_agent.messages.bench import BenchBegun, BenchRequest, MemoryUse, PhaseMark, PhaseSpan, Progress
 from device_agent.messages.board import BoardFacts
 from device_agent.messages.clock import Ping, Pong
 from device_agent.messages.lock import LockTaken, TakeLock, Waiting
@@ -149,7 +149,7 @@ def test_the_agent_hears_of_its_host_until_it_measures(agent_saying, monkeypatch
     """It may take its time to begin, and from then on nothing wakes it."""
     monkeypatch.setattr(client, "EVERY_S", 0.01)
     board = BoardFacts(None, "aarch64", "Debian", "6.1", "3.11.2", 4, 1, 2, 3, "ondemand", 1.5e9, 48.3, 0)
-    agent = agent_saying(Alive(), BenchBegun("b" * 64, Settings(1), board, 1), None)
+    agent = agent_saying(Alive(), BenchBegun("b" * 64, Settings(1), board, MemoryUse(1, None, None, None)), None)
     sent = agent.process.sent  # type: ignore[attr-defined]
 
     def hears() -> bool:

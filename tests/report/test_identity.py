@@ -110,6 +110,7 @@ CHANGES: dict[str, tuple[BenchRun, tuple[str, ...]]] = {
     "image source": (whole(images=dataclasses.replace(run_of().images, source="photographs")), ("image_source",)),
     "idle": (workload(idle_s=9.0), ("idle_s",)),
     "warm-up": (workload(warmup_s=9.0), ("warmup_s",)),
+    "cooled": (workload(cool_to_c=50.0), ("cool_to_c",)),
     "window": (workload(min_seconds=9.0), ("min_seconds",)),
     "iterations": (workload(min_iterations=9), ("min_iterations",)),
     "agent": (result(agent_sha256="d" * 64), ("agent_sha256",)),

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from device_agent.messages.bench import CpuUse, PhaseSpan
+from device_agent.messages.bench import CpuUse, MemoryUse, PhaseSpan
 from device_agent.messages.board import BoardFacts
 from device_agent.settings import Settings
-from groupnl_deploy.bench.result import BenchResult, Memory
+from groupnl_deploy.bench.result import BenchResult
 from groupnl_deploy.bench.run import BenchRun, load_run, save_run
 from groupnl_deploy.bench.validity import RULES
 from groupnl_deploy.campaign import run as campaign_run
@@ -26,6 +26,7 @@ from tests.bench.made_runs import DIGEST, made_run
 
 EDGES_S = (0.0, 5.0, 5.5, 6.0, 7.0, 9.0, 19.0, 20.5, 25.5)
 PHASES = ("idle_before", "import", "load", "check", "warmup", "steady", "runout", "idle_after")
+MEMORY = MemoryUse(70_000_000, 60_000_000, 80_000_000, 0, 0)
 BOARD = BoardFacts("Raspberry Pi 4 Model B", "aarch64", "Debian", "6", "3.11", 4, 1, 1, 1, None, None, None, 0)
 CORES = 4
 QUIET_CORES, LOOPS = 0.02, 4.0
@@ -45,7 +46,7 @@ def make_run(noisy: bool = False, others: float = QUIET_CORES, throttled: int = 
         seconds = end_s - start_s
         own = 0.0 if phase.startswith("idle") else min(CORES - 0.1, CORES - others) * seconds
         cpu = CpuUse(seconds, own, 0.01, CORES, own + others * seconds, 0.0, 0.0, 0.0, 1.5e9, 1.5e9)
-        spans.append(PhaseSpan(phase, round(start_s * 1e9), round(end_s * 1e9), cpu))
+        spans.append(PhaseSpan(phase, round(start_s * 1e9), round(end_s * 1e9), cpu, MEMORY))
     result = BenchResult(
         manifest_sha256=DIGEST,
         agent_sha256=DIGEST,
@@ -56,7 +57,7 @@ def make_run(noisy: bool = False, others: float = QUIET_CORES, throttled: int = 
         first_inference_ns=1,
         latencies_ns=latencies(noisy),
         predictions=(1,),
-        memory=Memory(1, 1, 1),
+        memory_start=MEMORY,
         board_before=BOARD,
         board_after=dataclasses.replace(BOARD, throttled=throttled),
     )

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from device_agent.manifest import ArtifactManifest, DataRecord, Parity, Preprocessing, Source, TensorInfo
-from device_agent.messages.bench import BenchRequest, PhaseSpan
+from device_agent.messages.bench import BenchRequest, MemoryUse, PhaseSpan
 from device_agent.messages.board import BoardFacts
 from device_agent.settings import Settings
 from groupnl_deploy.bench.clock import ClockSync
-from groupnl_deploy.bench.result import BenchResult, Memory
+from groupnl_deploy.bench.result import BenchResult
 from groupnl_deploy.bench.run import BenchRun, Images, load_run, save_run
 from groupnl_deploy.cli.report import require_valid
 from groupnl_deploy.errors import MeasurementInvalid, UsageError, VerificationFailed
@@ -33,6 +33,7 @@ PHASES = {
     "idle_after": (19.0, 23.0),
 }
 OFFSET_S = 1000.0
+MEMORY = MemoryUse(70_000_000, 60_000_000, 80_000_000, 0, 0)
 BOARD = BoardFacts("Raspberry Pi 4 Model B", "aarch64", "Debian", "6", "3.11", 4, 1, 1, 1, None, None, None, None)
 MANIFEST = ArtifactManifest(
     format="onnx",
@@ -58,11 +59,11 @@ def make_run(**changes: object) -> BenchRun:
         backend="onnxruntime",
         settings=Settings(4),
         versions={"onnxruntime": "1.31.1", "numpy": "2.4.6"},
-        phases=tuple(PhaseSpan(name, round(a * 1e9), round(b * 1e9)) for name, (a, b) in PHASES.items()),
+        phases=tuple(PhaseSpan(name, round(a * 1e9), round(b * 1e9), None, MEMORY) for name, (a, b) in PHASES.items()),
         first_inference_ns=30_000_000,
         latencies_ns=(10_000_000,) * 1000,
         predictions=(1, 2, 3, 4),
-        memory=Memory(20_000_000, 70_000_000, 80_000_000),
+        memory_start=MemoryUse(20_000_000, 15_000_000, 20_000_000, 0),
         board_before=BOARD,
         board_after=BOARD,
     )
