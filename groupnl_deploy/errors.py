@@ -13,6 +13,7 @@
     ├── VerificationFailed           4   a digest differs: missing, truncated or altered file
     │   └── AnswersRefused           4   the device computes other answers than the proved ones, or crashes
     ├── MeasurementInvalid           6   numbers were taken that nobody should trust
+    ├── Regression                   7   a comparison shows that a rule of the user's is broken
     ├── DeviceFault                  1   the agent reported a failure of its own
     │   └── DeviceBusy               1 ↻ another push or benchmark has the device
     ├── NoNativeLibrary              1   no library of native operators fits, and none can be built here
@@ -126,6 +127,12 @@ class MeasurementInvalid(GroupNLError):
     """A measurement was made that must not be reported as one."""
 
     exit_code = 6
+
+
+class Regression(GroupNLError):
+    """A comparison shows that B breaks a rule of the user's against A."""
+
+    exit_code = 7
 
 
 class DeviceFault(GroupNLError):

@@ -44,8 +44,8 @@ METRICS: tuple[Metric, ...] = (
     Metric("p99_ms", "p99 latency", "ms", path="latency.p99_ms"),
     Metric("fps", "FPS", "1/s", better="higher"),
     Metric("memory_mb", "peak memory", "MB", doubts=None),
-    Metric("energy_j", "energy, gross", "mJ", doubts="energy", energy=True, scale=1e3),
-    Metric("net_energy_j", "energy, net of idle", "mJ", doubts="energy", energy=True, scale=1e3),
+    Metric("energy_j", "gross energy", "mJ", doubts="energy", energy=True, scale=1e3),
+    Metric("net_energy_j", "net energy", "mJ", doubts="energy", energy=True, scale=1e3),
 )
 """All that is compared, in the order of the table. The verdict is of the first, or of `energy_j` (`verdict.py`)."""
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 from groupnl_deploy.analysis.metrics import BY_NAME
 from groupnl_deploy.analysis.paired import LEAST_PAIRS, Paired, pairs_to_decide
+from groupnl_deploy.analysis.verdict import figures
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.words import counted, known_word
 
@@ -66,7 +67,8 @@ def require_decidable(rules: tuple[Rule, ...], pairs: int) -> None:
 def judge(rule: Rule, found: Paired) -> Judgement:
     """What the interval says of the rule; it is of six pairs or more."""
     beyond, within = found.low > rule.limit, found.high < rule.limit
-    ratio = f"B/A is {found.ratio:.4g}, interval {found.low:.4g} to {found.high:.4g}, limit {rule.limit:.4g}"
+    interval = f"interval {figures(found.low)} to {figures(found.high)}"
+    ratio = f"B/A is {figures(found.ratio)}, {interval}, limit {figures(rule.limit)}"
     if beyond or within:
         outcome: Outcome = "broken" if beyond == rule.above else "kept"
         return Judgement(rule, outcome, f"The rule “{rule.text}” is {outcome}: {ratio}.")

@@ -10,10 +10,12 @@ code   meaning
 4      verification failed: a digest differs
 5      parity failed: two models that must agree do not
 6      measurement invalid
+7      a comparison shows that a rule (--fail-if) is broken
 =====  ==========================================
 
-Of several failures the gravest has the word: what must not be trusted (4, 5, 6) before what is not reached or not ready
-(3), before everything else that failed (1), before a wrong word of the user's (2).
+Of several failures the gravest has the word: what must not be trusted (4, 5, 6) before a rule that is broken (7),
+before what is not reached or not ready (3), before everything else that failed (1), before a wrong word of the user's
+(2).
 """
 
 import errno
@@ -40,7 +42,7 @@ from groupnl_deploy.words import naming, sentence
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_GRAVEST_FIRST = (4, 5, 6, 3, 1, 2)
+_GRAVEST_FIRST = (4, 5, 6, 7, 3, 1, 2)
 
 # Looked up from the most special class to the most general.
 _CODES: dict[type[Exception], int] = {

@@ -6,6 +6,7 @@ import typer
 
 from groupnl_deploy.cli import (
     bench,
+    compare,
     console,
     data,
     device,
@@ -36,6 +37,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("export")(export.export)
 app.command("push")(push.push)
 app.command("bench")(bench.bench)
+app.command("compare")(compare.compare)
 app.command("report")(report.report)
 app.add_typer(power.app, name="power")
 app.add_typer(device.app, name="device")

@@ -1,0 +1,75 @@
+"""What a comparison says in words: better, worse, no difference shown, or a range that is called one. Pure."""
+
+from math import floor, log10
+from typing import Literal
+
+from groupnl_deploy.analysis.metrics import Metric
+from groupnl_deploy.analysis.paired import LEAST_PAIRS, SIGNIFICANCE, Paired
+from groupnl_deploy.words import counted
+
+Standing = Literal["better", "worse", "no difference shown", "range only"]
+"""Of B beside A. "range only": there are too few pairs to show anything."""
+
+
+def standing(metric: Metric, found: Paired, p: float | None) -> Standing:
+    """How B stands beside A by this p-value, which may be adjusted."""
+    if p is None:
+        return "range only"
+    if p > SIGNIFICANCE + 1e-12:
+        return "no difference shown"
+    return "better" if (found.ratio < 1) == (metric.better == "lower") else "worse"
+
+
+def verdict_sentence(metric: Metric, found: Paired, p: float | None) -> str:
+    """The verdict on one metric, with its interval, its pairs and its p-value, or with its range."""
+    how = standing(metric, found, p)
+    if p is None:
+        return _range(metric, found)
+    if how == "no difference shown":
+        return (
+            f"No difference shown: B's {metric.title} is {figures(found.ratio)} times A's ({_evidence(found, p)}). "
+            f"If there is one, it is likely between {percent(found.low)} and {percent(found.high)}."
+        )
+    if metric.name == "p50_ms" and how == "better":
+        faster = f"95 % interval {figures(1 / found.high)} to {figures(1 / found.low)}, {_pairs_and_p(found, p)}"
+        return f"B is {figures(1 / found.ratio)} times as fast as A by its {metric.title} ({faster})."
+    if metric.name == "p50_ms":
+        return f"B takes {figures(found.ratio)} times as long as A by its {metric.title} ({_evidence(found, p)})."
+    return f"B's {metric.title} is {figures(found.ratio)} times A's, which is {how} ({_evidence(found, p)})."
+
+
+def _range(metric: Metric, found: Paired) -> str:
+    if found.kind == "single":
+        return (
+            f"No verdict: in one pair B's {metric.title} was {figures(found.ratio)} times A's. "
+            f"One pair cannot tell what chance does to it; from {LEAST_PAIRS} pairs on a difference can be shown."
+        )
+    between = f"{figures(found.low)} to {figures(found.high)}"
+    return (
+        f"No verdict: in {found.pairs} pairs B's {metric.title} was {between} times A's. "
+        f"This is the range and no interval; from {LEAST_PAIRS} pairs on a difference can be shown."
+    )
+
+
+def _evidence(found: Paired, p: float) -> str:
+    return f"95 % interval {figures(found.low)} to {figures(found.high)}, {_pairs_and_p(found, p)}"
+
+
+def _pairs_and_p(found: Paired, p: float) -> str:
+    return f"{counted(found.pairs, 'pair')}, {p_text(p)}"
+
+
+def p_text(p: float) -> str:
+    """Such as "p = 0.002"."""
+    return "p < 0.0001" if p < 1e-4 else f"p = {p:.2g}"
+
+
+def figures(value: float) -> str:
+    """Four significant digits, without an exponent."""
+    digits = 3 if value == 0 else 3 - floor(log10(abs(value)))
+    return f"{value:.{min(max(digits, 0), 9)}f}"
+
+
+def percent(ratio: float) -> str:
+    """How far a ratio is from 1, such as "+1.8 %"."""
+    return f"{100 * (ratio - 1):+.2g} %".replace("-", "−")

@@ -1,0 +1,181 @@
+"""The runs that a user names to be compared: found, read, told apart as two things, and put into pairs."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from groupnl_deploy.errors import UsageError, VerificationFailed
+from groupnl_deploy.report.build import IncompleteRow, ReportRow, build_report
+from groupnl_deploy.report.differences import subject_key, thing_key
+from groupnl_deploy.words import counted
+from groupnl_deploy.workspace import INCOMPLETE_FILE, POWER_FILE, RUN_FILE
+from power.errors import PowerError
+
+_RUN_FILES = (RUN_FILE, POWER_FILE, INCOMPLETE_FILE)
+_NUMBER = re.compile(r"-run(\d+)(\.incomplete.*)?$")
+
+
+@dataclass(frozen=True)
+class FoundRun:
+    """A whole run: its folder, the place that the user named it by, and its row."""
+
+    folder: Path
+    named: Path
+    row: ReportRow
+
+    @property
+    def number(self) -> int:
+        """The how manieth repeat it is, by its name; the first of a campaign has no number."""
+        found = _NUMBER.search(self.folder.name)
+        return int(found[1]) if found else 1
+
+
+@dataclass(frozen=True)
+class Sides:
+    """The rows of A and of B in the order of the pairs, what both are called, and what has no part in it.
+
+    `damaged` and `incomplete` say of each such run what is the matter; `unpaired` of whole runs without a partner.
+    """
+
+    a: tuple[ReportRow, ...]
+    b: tuple[ReportRow, ...]
+    names: tuple[str, str]
+    damaged: tuple[str, ...]
+    incomplete: tuple[str, ...]
+    unpaired: tuple[str, ...]
+
+
+def holds_runs(place: Path) -> bool:
+    """Whether it is a run, a set, a campaign or a folder of runs."""
+    return bool(_folders(place))
+
+
+def find_sides(places: Sequence[Path]) -> Sides:
+    """The two things whose runs lie there, in pairs. Raises `UsageError` where they are not two."""
+    folders = [(folder, place) for place in places for folder in _folders(place)]
+    _require_each_once(folders)
+    found, damaged, incomplete = _read(folders)
+    two_places = len(places) == 2
+    first, second = _by_place(found, places) if two_places else _by_thing(found)
+    a, b, unpaired = _paired(first, second)
+    return Sides(
+        a=tuple(run.row for run in a),
+        b=tuple(run.row for run in b),
+        names=(_called(first), _called(second)),
+        damaged=tuple(damaged),
+        incomplete=tuple(incomplete),
+        unpaired=tuple(f"{run.row.run} has no partner and is left out." for run in unpaired),
+    )
+
+
+def _folders(place: Path) -> list[Path]:
+    """The run itself, or the runs of a set, of a campaign or of a folder, also those that are not whole."""
+    from groupnl_deploy.bench.incomplete import is_superseded
+
+    if any((place / file).is_file() for file in _RUN_FILES):
+        return [place]
+    for below in (place / "runs", place):
+        runs = {path.parent for file in _RUN_FILES for path in below.glob(f"*/{file}")}
+        if runs:
+            return sorted(run for run in runs if not is_superseded(run))
+    return []
+
+
+def _require_each_once(folders: Iterable[tuple[Path, Path]]) -> None:
+    seen: set[Path] = set()
+    for folder, _ in folders:
+        if folder.resolve() in seen:
+            raise UsageError(f"{folder} is named twice, and a run is no pair with itself.", "Name it once.")
+        seen.add(folder.resolve())
+
+
+def _read(folders: Sequence[tuple[Path, Path]]) -> tuple[list[FoundRun], list[str], list[str]]:
+    from groupnl_deploy.report.tables import about_incomplete
+
+    found, damaged, incomplete = [], [], []
+    names = [folder.name for folder, _ in folders]
+    for folder, named in folders:
+        name = folder.name if names.count(folder.name) == 1 else str(folder)
+        try:
+            row = _row(folder, name)
+        except (VerificationFailed, PowerError) as error:
+            damaged.append(f"{name} is damaged and left out: {error.message} {error.remedy}")
+            continue
+        if isinstance(row, ReportRow):
+            found.append(FoundRun(folder, named, row))
+        else:
+            incomplete.append(about_incomplete(row))
+    return found, damaged, incomplete
+
+
+def _row(folder: Path, name: str) -> ReportRow | IncompleteRow:
+    built = build_report([folder])
+    return replace(built.rows[0], run=name) if built.rows else replace(built.incomplete[0], run=name)
+
+
+def _by_place(found: Sequence[FoundRun], places: Sequence[Path]) -> tuple[list[FoundRun], list[FoundRun]]:
+    """A is what lies in the first place, B what lies in the second."""
+    sides = tuple([run for run in found if run.named == place] for place in places)
+    for place, side in zip(places, sides, strict=True):
+        things = _things(side)
+        if len(things) > 1:
+            raise UsageError(
+                f"{place} holds runs of {len(things)} things: {_listed(things)}.",
+                "Name the runs of one of them, or that folder alone if it holds the two that you compare.",
+            )
+        if not side:
+            raise UsageError(f"{place} holds no whole run.", "Bench again, or name another folder.")
+    return sides[0], sides[1]
+
+
+def _by_thing(found: Sequence[FoundRun]) -> tuple[list[FoundRun], list[FoundRun]]:
+    """A is what the first run is of, B the other thing that there are runs of."""
+    things = _things(found)
+    if len(things) != 2:
+        exact: dict[tuple[str, ...], list[FoundRun]] = {}
+        for run in found:  # of one artifact, under two settings
+            exact.setdefault(thing_key(run.row), []).append(run)
+        if len(things) == 1 and len(exact) == 2:
+            things = list(exact.values())
+    if len(things) != 2:
+        raise UsageError(
+            f"These are runs of {counted(len(things), 'thing')}, and two are compared: {_listed(things) or 'none'}.",
+            "Name the runs of two: groupnl compare A B. `groupnl report` shows any number side by side.",
+        )
+    return things[0], things[1]
+
+
+def _things(found: Iterable[FoundRun]) -> list[list[FoundRun]]:
+    """The runs of each artifact with each backend, in the order in which they were named."""
+    things: dict[tuple[str, str], list[FoundRun]] = {}
+    for run in found:
+        things.setdefault(subject_key(run.row), []).append(run)
+    return list(things.values())
+
+
+def _listed(things: Sequence[Sequence[FoundRun]]) -> str:
+    return ", ".join(f"{runs[0].row.run} and {len(runs) - 1} more" if runs[1:] else runs[0].row.run for runs in things)
+
+
+def _paired(
+    first: Sequence[FoundRun], second: Sequence[FoundRun]
+) -> tuple[list[FoundRun], list[FoundRun], list[FoundRun]]:
+    """By the numbers in the names where all runs lie in one folder, else in the order in which they were made."""
+    if len({run.folder.resolve().parent for run in (*first, *second)}) == 1:
+        left, right = ({run.number: run for run in side} for side in (first, second))
+        both = sorted(left.keys() & right.keys())
+        if len(left) == len(first) and len(right) == len(second) and both:
+            unpaired = [run for side in (left, right) for number, run in side.items() if number not in both]
+            return [left[number] for number in both], [right[number] for number in both], unpaired
+    return sorted(first, key=_when), sorted(second, key=_when), []
+
+
+def _when(run: FoundRun) -> tuple[str, int, str]:
+    return run.row.created_at, run.number, run.folder.name
+
+
+def _called(side: Sequence[FoundRun]) -> str:
+    """The name that its runs have in common but for their numbers, else what was benchmarked."""
+    stems = {_NUMBER.sub("", run.row.run) for run in side}
+    return min(stems) if len(stems) == 1 else f"{side[0].row.model} with {side[0].row.backend}"

@@ -1,0 +1,256 @@
+"""Two things compared by their runs, pair by pair: `compare` makes the whole answer from the rows of a report. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from statistics import median
+
+from groupnl_deploy.analysis.metrics import BY_NAME, METRICS, Metric
+from groupnl_deploy.analysis.paired import Paired, compare_pairs, holm
+from groupnl_deploy.analysis.rule import Judgement, Rule, judge, require_decidable
+from groupnl_deploy.analysis.verdict import Standing, standing, verdict_sentence
+from groupnl_deploy.bench.validity import doubted
+from groupnl_deploy.errors import UsageError
+from groupnl_deploy.report.build import ReportRow
+from groupnl_deploy.report.differences import Difference, differences, subject_key
+from groupnl_deploy.words import known_word
+
+SCHEMA_VERSION = 1
+NO_METRIC = "No verdict: there is no time and no energy that all these runs have."
+
+
+@dataclass(frozen=True)
+class Side:
+    """A or B: what it is called, its runs in the order of the pairs, and its accuracy where it was measured."""
+
+    name: str
+    runs: tuple[str, ...]
+    first: str
+    last: str
+    accuracy: float | None
+
+
+@dataclass(frozen=True)
+class Line:
+    """One metric of both sides.
+
+    `a` and `b` are the medians, in the metric's own unit. `p_adjusted` is the verdict's own p-value for the verdict's
+    metric, and by Holm's method over all the others for those. `better_in` counts the pairs in which B is better.
+    Null is what cannot be compared, and `why` says why. `doubtful`: a run is invalid in it. `emulated`: the emulated
+    meter made it up.
+    """
+
+    metric: str
+    unit: str
+    a: float | None
+    b: float | None
+    found: Paired | None
+    better_in: int | None
+    p_adjusted: float | None
+    standing: Standing | None
+    why: str | None
+    doubtful: bool
+    emulated: bool
+
+
+@dataclass(frozen=True)
+class InvalidRun:
+    """A run that must not be believed, and why."""
+
+    run: str
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The whole answer: what is compared, what differs beside it, the verdict, every metric, every rule.
+
+    `metric` is the one that the verdict is of, null where there is none. `interleaved`: the two runs of each pair were
+    made one after the other. `left_out` says of runs that have no partner, are damaged or were cut short.
+    """
+
+    a: Side
+    b: Side
+    pairs: int
+    interleaved: bool
+    compared: tuple[Difference, ...]
+    beside: tuple[Difference, ...]
+    invalid: tuple[InvalidRun, ...]
+    metric: str | None
+    verdict: tuple[str, ...]
+    lines: tuple[Line, ...]
+    judgements: tuple[Judgement, ...]
+    emulated_board: bool
+    left_out: tuple[str, ...] = ()
+    schema_version: int = SCHEMA_VERSION
+
+    def line(self, metric: str) -> Line:
+        """The line of a metric; every comparison has all of them."""
+        return next(line for line in self.lines if line.metric == metric)
+
+
+def compare(
+    a: Sequence[ReportRow],
+    b: Sequence[ReportRow],
+    names: tuple[str, str],
+    *,
+    by: str | None = None,
+    meant: frozenset[str] = frozenset(),
+    rules: Sequence[Rule] = (),
+) -> Comparison:
+    """Compare the k-th row of `a` with the k-th of `b`.
+
+    Args:
+        a: the runs of one thing, in the order of the pairs.
+        b: as many runs of another one.
+        names: what A and B are called.
+        by: the metric that the verdict is of; left out, the energy that a real meter measured in every run, else p50.
+        meant: the conditions that are meant to differ (`differences.CONDITIONS`).
+        rules: what B must not break against A.
+
+    Raises `UsageError` for sides that cannot be paired, and for a metric or a rule that these runs cannot decide.
+    """
+    _require_two_sides(a, b)
+    require_decidable(tuple(rules), len(a))
+    lines = tuple(_line(metric, a, b) for metric in METRICS)
+    chosen = _verdict_metric(lines, by)
+    judged = _judged(lines, chosen)
+    compared, beside = differences(a, b, meant)
+    return Comparison(
+        a=_side(names[0], a),
+        b=_side(names[1], b),
+        pairs=len(a),
+        interleaved=_interleaved(a, b),
+        compared=compared,
+        beside=beside,
+        invalid=tuple(InvalidRun(row.run, row.problems) for row in (*a, *b) if not row.valid),
+        metric=chosen,
+        verdict=_verdict(judged, chosen),
+        lines=judged,
+        judgements=tuple(_judgement(rule, judged) for rule in rules),
+        emulated_board=any(row.emulated_board for row in (*a, *b)),
+    )
+
+
+def _require_two_sides(a: Sequence[ReportRow], b: Sequence[ReportRow]) -> None:
+    if not a or len(a) != len(b):
+        raise UsageError(
+            f"A has {len(a)} whole runs and B {len(b)}, so they are no pairs.", "Name as many runs of each."
+        )
+    for name, rows in (("A", a), ("B", b)):
+        if len({subject_key(row) for row in rows}) > 1:
+            what = " and ".join(sorted({f"{row.model} with {row.backend}" for row in rows}))
+            raise UsageError(
+                f"The runs of {name} are not all of one artifact with one backend: {what}.",
+                "Name runs of one thing for A, and of one other for B.",
+            )
+    twice = {row.run for row in a} & {row.run for row in b}
+    if twice:
+        raise UsageError(f"The run {min(twice)} is on both sides.", "Name runs of one thing for A, others for B.")
+
+
+def _side(name: str, rows: Sequence[ReportRow]) -> Side:
+    times = [row.created_at for row in rows]
+    return Side(name, tuple(row.run for row in rows), min(times), max(times), rows[0].accuracy)
+
+
+def _interleaved(a: Sequence[ReportRow], b: Sequence[ReportRow]) -> bool:
+    """Whether nothing was measured between the two runs of a pair; times of day tell, to the second."""
+    order = sorted((row.created_at, pair) for rows in (a, b) for pair, row in enumerate(rows))
+    return all(first[1] == second[1] for first, second in zip(order[::2], order[1::2], strict=True))
+
+
+def _line(metric: Metric, a: Sequence[ReportRow], b: Sequence[ReportRow]) -> Line:
+    rows = (*a, *b)
+    first, second = ([metric.value(row) for row in side] for side in (a, b))
+    why = _why_not(metric, rows)
+    found = None if why else compare_pairs([v for v in first if v is not None], [v for v in second if v is not None])
+    better = None if found is None else found.lower if metric.better == "lower" else found.higher
+    return Line(
+        metric=metric.name,
+        unit=metric.unit,
+        a=_median(first),
+        b=_median(second),
+        found=found,
+        better_in=better,
+        p_adjusted=None if found is None else found.p,
+        standing=None if found is None else standing(metric, found, found.p),
+        why=why,
+        doubtful=metric.doubts is not None and any(doubted(row.checks, metric.doubts) for row in rows),
+        emulated=metric.energy and any(row.emulated for row in rows),
+    )
+
+
+def _median(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return median(known) if len(known) == len(values) else None
+
+
+def _why_not(metric: Metric, rows: Sequence[ReportRow]) -> str | None:
+    """Why these runs cannot be compared in it; None where they can."""
+    lacking = [row for row in rows if metric.value(row) is None]
+    if any(row.emulated_board for row in lacking):
+        return "an emulated board has none"
+    if lacking and metric.energy and all(row.emulated is None for row in lacking):
+        return "no meter recorded" if len(lacking) == len(rows) else f"no meter recorded {lacking[0].run}"
+    if lacking:
+        return f"{lacking[0].run} has none"
+    below = next((row for row in rows if (metric.value(row) or 0.0) <= 0), None)
+    return f"it is zero or less in {below.run}" if below else None
+
+
+def _verdict_metric(lines: Sequence[Line], by: str | None) -> str | None:
+    """The name that the user gave, else the first that can be had of measured energy and p50."""
+    of = {line.metric: line for line in lines}
+    if by is not None:
+        chosen = of[known_word("column to compare", by, BY_NAME)]
+        if chosen.why:
+            raise UsageError(
+                f"These runs cannot be compared by {by}: {chosen.why}.", "Leave --by out, or bench them with it."
+            )
+        return by
+    if of["energy_j"].found is not None and not of["energy_j"].emulated:
+        return "energy_j"
+    return "p50_ms" if of["p50_ms"].found is not None else None
+
+
+def _judged(lines: Sequence[Line], chosen: str | None) -> tuple[Line, ...]:
+    """The lines with p-values that are honest together: the verdict's alone, all others as one family."""
+    others = [line.metric for line in lines if line.metric != chosen and line.found and line.found.p is not None]
+    family = dict(zip(others, holm([_p(line) for line in lines if line.metric in others]), strict=True))
+    return tuple(
+        replace(line, p_adjusted=family[line.metric], standing=_standing(line, family[line.metric]))
+        if line.metric in family
+        else line
+        for line in lines
+    )
+
+
+def _p(line: Line) -> float:
+    return 1.0 if line.p_adjusted is None else line.p_adjusted
+
+
+def _standing(line: Line, p: float) -> Standing | None:
+    return None if line.found is None else standing(BY_NAME[line.metric], line.found, p)
+
+
+def _verdict(lines: Sequence[Line], chosen: str | None) -> tuple[str, ...]:
+    """The verdict; that of an energy is followed by the time's."""
+    if chosen is None:
+        return (NO_METRIC,)
+    told = (chosen, "p50_ms") if chosen in ("energy_j", "net_energy_j") else (chosen,)
+    shown = {line.metric: line for line in lines if line.found is not None}
+    return tuple(
+        verdict_sentence(BY_NAME[name], line.found, line.p_adjusted)
+        for name in told
+        if (line := shown.get(name)) is not None and line.found is not None
+    )
+
+
+def _judgement(rule: Rule, lines: Sequence[Line]) -> Judgement:
+    line = next(line for line in lines if line.metric == rule.metric)
+    if line.found is None:
+        raise UsageError(
+            f"These runs cannot decide “{rule.text}”: of {rule.metric}, {line.why}.",
+            "Leave that rule out, or bench with what it needs.",
+        )
+    return judge(rule, line.found)

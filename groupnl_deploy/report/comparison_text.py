@@ -1,0 +1,95 @@
+"""A comparison in words and as a table: what differs beside what is compared, then the verdict, then all numbers."""
+
+from collections.abc import Iterator
+
+from groupnl_deploy.analysis.metrics import BY_NAME
+from groupnl_deploy.analysis.verdict import figures, p_text
+from groupnl_deploy.report.compare import Comparison, Line, Side
+from groupnl_deploy.report.tables import EMULATED_BOARD_NOTE, EMULATED_NOTE, INVALID_NOTE
+
+_NONE = "–"
+
+
+def preface(found: Comparison) -> tuple[str, ...]:
+    """What must be known before any number: what is compared, what differs beside, what is invalid, how pairs came."""
+    compared = "; ".join(map(str, found.compared)) or "they are the same artifact with the same backend"
+    return (
+        f"A is {found.a.name}, B is {found.b.name}. Compared: {compared}.",
+        *(f"ALSO DIFFERENT, beside what is compared: {one}." for one in found.beside),
+        *(f"{run.run} is INVALID: {'; '.join(run.problems)}." for run in found.invalid),
+        *found.left_out,
+        *_pairing(found),
+    )
+
+
+def _pairing(found: Comparison) -> Iterator[str]:
+    if not found.interleaved:
+        yield (
+            f"NOT INTERLEAVED: A's runs were made {_when(found.a)}, B's {_when(found.b)}. "
+            "What changed on the board between them is in the ratio, and no statistics can take it out."
+        )
+
+
+def _when(side: Side) -> str:
+    return side.first if side.first == side.last else f"from {side.first} to {side.last}"
+
+
+def table(found: Comparison) -> tuple[list[tuple[str, bool]], list[list[str]]]:
+    """The headings, each with whether it is numeric, and a row for each metric that both sides have."""
+    interval = "Range" if found.pairs < 6 else "95 % interval"
+    headings = [("Metric", False), ("A", True), ("B", True), ("B/A", True), (interval, True)]
+    headings += [("p", True), ("Effect", True), ("B better in", True), ("Verdict on B", False)]
+    return headings, [_cells(line, found.metric) for line in found.lines if line.found is not None]
+
+
+def _cells(line: Line, verdict_metric: str | None) -> list[str]:
+    metric, found = BY_NAME[line.metric], line.found
+    if found is None or line.a is None or line.b is None:
+        raise ValueError(f"{line.metric} has no numbers")
+    marks = ("*" if line.emulated else "") + ("!" if line.doubtful else "")
+    verdict = " [verdict]" if line.metric == verdict_metric else ""
+    return [
+        f"{metric.title} ({metric.unit}){verdict}",
+        f"{figures(line.a * metric.scale)}{marks}",
+        f"{figures(line.b * metric.scale)}{marks}",
+        f"{figures(found.ratio)}{marks}",
+        f"{figures(found.low)} to {figures(found.high)}",
+        _NONE if line.p_adjusted is None else p_text(line.p_adjusted).removeprefix("p = ").removeprefix("p "),
+        _NONE if found.effect is None else f"{found.effect:+.1f}",
+        f"{line.better_in} of {found.pairs}",
+        line.standing or _NONE,
+    ]
+
+
+def notes(found: Comparison) -> tuple[str, ...]:
+    """What has to be said below the table."""
+    return tuple(_notes(found))
+
+
+def _notes(found: Comparison) -> Iterator[str]:
+    if any(line.found for line in found.lines):
+        yield "A and B are medians over the runs; B/A is the geometric mean of the pairs' ratios."
+    if found.pairs >= 6:
+        yield (
+            "p is of an exact sign-flip test on the log ratios; for all metrics but the verdict's it is adjusted for "
+            "their number (Holm). Effect is the mean log ratio in standard deviations (Cohen's d_z)."
+        )
+    for why in dict.fromkeys(line.why for line in found.lines if line.why):
+        titles = ", ".join(BY_NAME[line.metric].title for line in found.lines if line.why == why)
+        yield f"Not compared: {titles}, because {why}."
+    if any(line.emulated and line.found for line in found.lines):
+        yield EMULATED_NOTE
+    if found.emulated_board:
+        yield EMULATED_BOARD_NOTE
+    if found.invalid:
+        yield INVALID_NOTE
+    yield from _accuracy(found)
+    yield from (judged.says for judged in found.judgements)
+
+
+def _accuracy(found: Comparison) -> Iterator[str]:
+    if found.a.accuracy is not None and found.b.accuracy is not None:
+        yield (
+            f"Accuracy on the images shown: A {100 * found.a.accuracy:.1f} %, B {100 * found.b.accuracy:.1f} %. "
+            "No verdict is made of it."
+        )

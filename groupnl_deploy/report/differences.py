@@ -1,0 +1,83 @@
+"""In what the runs of A differ from those of B: what is compared, and what differs beside it. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+from groupnl_deploy.report.identity import KNOB_NAMES, Identity
+from groupnl_deploy.report.traits import LAST_RESORTS, TRAITS, Trait, differing
+from groupnl_deploy.words import known_word
+
+# What an artifact is, and what runs it: who names two artifacts or two backends asks how these differ.
+_SUBJECT = frozenset(
+    {"network", "trained", "width", "convolution", "semantics", *KNOB_NAMES, "seed", "input_shape", "inputs", "classes"}
+    | {"source", "quantized", "format", "level", "target", "opset", "batch", "form", "backend", "instructions"}
+    | {"model_file", "library_sha256", "source_sha256", "artifact_sha256"}
+)
+# They differ between any two runs.
+_ALWAYS = frozenset({"run", "created_at"})
+
+CONDITIONS = tuple(trait.name for trait in (*TRAITS, *LAST_RESORTS) if trait.name not in _SUBJECT | _ALWAYS)
+"""What should be the same on both sides, and is named where it is not: board, clock, versions, settings, images."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One thing that A and B differ in, or that changes among the runs of one of them: `trait` is its name in a report.
+
+    `a` and `b` are its values, several of one side with " or " between.
+    """
+
+    trait: str
+    heading: str
+    a: str
+    b: str
+
+    def __str__(self) -> str:
+        return f"{self.heading}: A {self.a}, B {self.b}"
+
+
+def known_conditions(names: Sequence[str]) -> frozenset[str]:
+    """These names as conditions that are meant to differ. Raises `UsageError` for one that is none."""
+    return frozenset(known_word("condition", name, CONDITIONS) for name in names)
+
+
+def differences(
+    a: Sequence[Identity], b: Sequence[Identity], meant: frozenset[str] = frozenset()
+) -> tuple[tuple[Difference, ...], tuple[Difference, ...]]:
+    """What is compared, and what differs beside it; the conditions that are `meant` to differ are compared."""
+    found = [one for trait in differing((*a, *b)) if trait.name not in _ALWAYS for one in _of(trait, a, b)]
+    compared = tuple(one for one in found if one.trait in _SUBJECT | meant or one.trait not in CONDITIONS)
+    return compared, tuple(one for one in found if one not in compared)
+
+
+def subject_key(row: Identity) -> tuple[str, str]:
+    """What a run is of: runs of one artifact with one backend are of one thing."""
+    return row.artifact_sha256, row.backend
+
+
+def thing_key(row: Identity) -> tuple[str, ...]:
+    """All that a run is of but its name and its time: runs that share it are repeats."""
+    return tuple(
+        f"{field.name}={getattr(row, field.name)!r}" for field in fields(Identity) if field.name not in _ALWAYS
+    )
+
+
+def _of(trait: Trait, a: Sequence[Identity], b: Sequence[Identity]) -> tuple[Difference, ...]:
+    """The trait's parts in which the sides differ, or one side among its own runs."""
+    parts = sorted({part for row in (*a, *b) for part in trait.parts(row)})
+    found = []
+    for part in parts:
+        first, second = _values(trait, part, a), _values(trait, part, b)
+        if len(first | second) > 1 and first and second:
+            heading = f"{trait.heading} of {part}" if part else trait.heading
+            found.append(Difference(trait.name, heading, _said(first), _said(second)))
+    return tuple(found)
+
+
+def _values(trait: Trait, part: str, rows: Sequence[Identity]) -> frozenset[str]:
+    """The whole values, shortened only where the trait itself does."""
+    return frozenset(trait.parts(row)[part][: trait.shorten] for row in rows if part in trait.parts(row))
+
+
+def _said(values: frozenset[str]) -> str:
+    return " or ".join(sorted(values))

@@ -1,0 +1,169 @@
+"""`groupnl compare` on run folders: which runs are A's and B's, what is said first, exit codes, and what is refused."""
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from device_agent.messages.bench import BenchBegun
+from groupnl_deploy.bench.incomplete import IncompleteRun, save_incomplete
+from groupnl_deploy.bench.result import Arrived
+from groupnl_deploy.bench.run import RunFrame
+from groupnl_deploy.cli.main import app
+from tests.report.compared_runs import run_of, save_sides
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("made")
+    save_sides(place / "slower", 1.05)
+    save_sides(place / "equal", 1.0)
+    return place
+
+
+@pytest.fixture(autouse=True)
+def here(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copy of the sets "slower" and "equal"."""
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+
+
+def compare(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["compare", *arguments])
+
+
+def sides(done: Result) -> tuple[list[str], list[str]]:
+    shown = json.loads(done.stdout)
+    return shown["a"]["runs"], shown["b"]["runs"]
+
+
+def numbered(letter: str, *numbers: int) -> list[str]:
+    return [f"net-{letter}-run{number}" for number in numbers]
+
+
+def cut_short(out: Path) -> None:
+    """A whole run that becomes one which ended in the steady window."""
+    run = run_of(10.0, "b")
+    shutil.rmtree(out)
+    frame = {field.name: getattr(run, field.name) for field in dataclasses.fields(RunFrame)}
+    begun = BenchBegun("b" * 64, run.result.settings, run.result.board_before, 1)
+    arrived = Arrived(begun, "steady", run.result.phases[:5], None, None, (), None)
+    record = IncompleteRun(**frame, clock_probes=(), arrived=arrived, ended_by="The agent was killed.", power=None)
+    save_incomplete(out, record, None)
+
+
+def test_a_set_is_split_into_its_two_things_and_the_verdict_stands_before_the_table() -> None:
+    done = compare("slower")
+    lines = done.stdout.splitlines()
+    assert done.exit_code == 0, done.output
+    assert lines[0] == "A is net-a, B is net-b. Compared: Model: A net-a, B net-b."
+    assert lines[1].startswith("B takes 1.050 times as long as A by its p50 latency")
+    assert "NOT INTERLEAVED" not in done.stdout
+
+
+def test_no_difference_shown() -> None:
+    assert "No difference shown: B's p50 latency is 1.000 times A's" in compare("equal").stdout
+
+
+def test_json_has_all_of_it() -> None:
+    shown = json.loads(compare("slower", "--json").stdout)
+    assert shown["schema_version"] == 1 and shown["pairs"] == 8 and shown["metric"] == "p50_ms"
+    line = next(line for line in shown["lines"] if line["metric"] == "p50_ms")
+    assert line["found"]["ratio"] == pytest.approx(1.05) and line["found"]["p"] == 2 / 256
+
+
+def test_two_folders_of_runs_and_many_named_runs_are_the_same_two_sides() -> None:
+    whole = sides(compare("slower", "--json"))
+    assert whole == (numbered("a", *range(1, 9)), numbered("b", *range(1, 9)))
+    names = [f"slower/runs/{name}" for side in whole for name in side]
+    assert sides(compare(*names, "--json")) == whole
+    for letter in "ab":
+        for path in Path("slower/runs").glob(f"net-{letter}-*"):
+            shutil.copytree(path, Path(letter) / path.name)
+    assert sides(compare("a", "b", "--json")) == whole
+    assert sides(compare("b", "a", "--json")) == whole[::-1]
+
+
+def test_two_single_runs_are_one_pair_and_no_verdict() -> None:
+    done = compare("slower/runs/net-a-run1", "slower/runs/net-b-run1")
+    assert done.exit_code == 0 and "No verdict: in one pair" in done.stdout
+
+
+def test_a_run_without_a_partner_is_left_out_and_named() -> None:
+    shutil.rmtree("slower/runs/net-a-run3")
+    done = compare("slower", "--json")
+    assert done.exit_code == 0 and sides(done)[0] == numbered("a", 1, 2, 4, 5, 6, 7, 8)
+    assert json.loads(done.stdout)["left_out"] == ["net-b-run3 has no partner and is left out."]
+
+
+def test_a_run_cut_short_is_shown_as_incomplete_and_the_other_pairs_are_compared() -> None:
+    cut_short(Path("slower/runs/net-b-run8"))
+    done = compare("slower")
+    assert done.exit_code == 6 and "7 pairs" in done.stdout
+    assert "net-b-run8.incomplete is INCOMPLETE and not shown" in done.stdout
+    assert "net-a-run8 has no partner" in done.stdout.replace("\n", " ")
+    assert compare("slower", "--allow-invalid").exit_code == 0
+
+
+def test_a_damaged_run_and_one_of_another_version_are_named() -> None:
+    path = Path("slower/runs/net-b-run8/run.json")
+    path.write_text(path.read_text().replace('"schema_version": ', '"schema_version": 9'))
+    done = compare("slower")
+    assert done.exit_code == 4 and "7 pairs" in done.stdout
+    assert "net-b-run8 is damaged and left out" in done.stdout and "other version" in done.stdout.replace("\n", " ")
+    assert "net-b-run8 is damaged" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_invalid_runs_end_with_6_unless_they_are_allowed() -> None:
+    shutil.rmtree("slower")
+    save_sides(Path("slower"), 1.05, latencies_ns=(20_000_000,) * 700 + (300_000_000,) * 300)
+    done = compare("slower")
+    assert done.exit_code == 6 and "net-b-run1 is INVALID" in done.stdout and "8 of 16 runs are invalid" in done.stderr
+    allowed = compare("slower", "--allow-invalid")
+    assert allowed.exit_code == 0 and allowed.stdout == done.stdout
+    rule = compare("slower", "--allow-invalid", "--fail-if", "p50_ms>+3%")
+    assert rule.exit_code == 7
+
+
+@pytest.mark.parametrize(
+    ("rule", "code", "said"),
+    [
+        ("p50_ms>+3%", 7, "is broken: B/A is 1.050"),
+        ("p50_ms>+10%", 0, "is kept"),
+        ("p50_ms>+5%", 0, "is not decided"),
+        ("fps<-3%", 7, "is broken"),
+    ],
+)
+def test_a_rule_has_its_exit_code(rule: str, code: int, said: str) -> None:
+    done = compare("slower", "--fail-if", rule)
+    assert done.exit_code == code and said in done.stdout.replace("\n", " ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("nowhere",), "nowhere does not exist."),
+        (("slower", "empty"), "empty holds no run."),
+        (("slower", "equal/runs/net-a-run1"), "slower holds runs of 2 things"),
+        (("slower/runs/net-a-run1",), "runs of 1 thing, and two are compared: net-a-run1"),
+        (("slower/runs/net-a-run1", "slower/runs/net-a-run1"), "is named twice"),
+        (("slower/runs/net-a-run1", "b"), "A has 1 whole runs and B 8"),
+        (("slower", "--fail-if", "p50_ms"), "“p50_ms” is no rule. The shell takes"),
+        (("slower", "--fail-if", "p50>+3%"), "no column to compare “p50”"),
+        (("slower", "--fail-if", "energy_j>+3%"), "cannot decide “energy_j>+3%”: of energy_j, no meter recorded"),
+        (("slower", "--by", "joules"), "no column to compare “joules”"),
+        (("slower", "--across", "thread"), "There is no condition “thread”"),
+        (("few", "--fail-if", "p50_ms>+3%"), "3 pairs cannot decide"),
+    ],
+)
+def test_what_is_wrong_is_said_and_nothing_shown(arguments: tuple[str, ...], said: str) -> None:
+    Path("empty").mkdir()
+    save_sides(Path("few"), 1.05, 3)
+    for path in Path("equal/runs").glob("net-b-*"):
+        shutil.copytree(path, Path("b") / path.name)
+    done = compare(*arguments)
+    assert done.exit_code == 2 and said in done.stderr and done.stdout == "", done.output
+    assert "Traceback" not in done.stderr
