@@ -12,7 +12,7 @@ _NONE = "–"
 
 def preface(found: Comparison) -> tuple[str, ...]:
     """What must be known before any number: what is compared, what differs beside, what is invalid, how pairs came."""
-    compared = "; ".join(map(str, found.compared)) or "they are the same artifact with the same backend"
+    compared = "; ".join(map(str, found.compared)) or "nothing, they are one artifact with one backend"
     return (
         f"A is {found.a.name}, B is {found.b.name}. Compared: {compared}.",
         *(f"ALSO DIFFERENT, beside what is compared: {one}." for one in found.beside),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
-from groupnl_deploy.report.identity import KNOB_NAMES, Identity
+from groupnl_deploy.report.identity import KNOB_NAMES, RUNTIME_SETTINGS, Identity
 from groupnl_deploy.report.traits import LAST_RESORTS, TRAITS, Trait, differing
 from groupnl_deploy.words import known_word
 
@@ -13,6 +13,8 @@ _SUBJECT = frozenset(
     | {"source", "quantized", "format", "level", "target", "opset", "batch", "form", "backend", "instructions"}
     | {"model_file", "library_sha256", "source_sha256", "artifact_sha256"}
 )
+# How an artifact is run: asked about where the artifact and what runs it are the same.
+_SETTINGS = frozenset({"threads", *RUNTIME_SETTINGS})
 # They differ between any two runs.
 _ALWAYS = frozenset({"run", "created_at"})
 
@@ -44,7 +46,13 @@ def known_conditions(names: Sequence[str]) -> frozenset[str]:
 def differences(
     a: Sequence[Identity], b: Sequence[Identity], meant: frozenset[str] = frozenset()
 ) -> tuple[tuple[Difference, ...], tuple[Difference, ...]]:
-    """What is compared, and what differs beside it; the conditions that are `meant` to differ are compared."""
+    """What is compared, and what differs beside it.
+
+    The artifact and its backend are compared, and the conditions that are `meant` to differ; of one artifact with one
+    backend also the runtime's settings.
+    """
+    if {subject_key(row) for row in a} == {subject_key(row) for row in b}:
+        meant |= _SETTINGS
     found = [one for trait in differing((*a, *b)) if trait.name not in _ALWAYS for one in _of(trait, a, b)]
     compared = tuple(one for one in found if one.trait in _SUBJECT | meant or one.trait not in CONDITIONS)
     return compared, tuple(one for one in found if one not in compared)

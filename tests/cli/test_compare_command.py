@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from device_agent.messages.bench import BenchBegun
+from device_agent.messages.bench import PhaseMark
+from device_agent.settings import Settings
 from groupnl_deploy.bench.incomplete import IncompleteRun, save_incomplete
-from groupnl_deploy.bench.result import Arrived
-from groupnl_deploy.bench.run import RunFrame
+from groupnl_deploy.bench.result import gather
+from groupnl_deploy.bench.run import RunFrame, save_run
 from groupnl_deploy.cli.main import app
 from tests.report.compared_runs import run_of, save_sides
 
@@ -49,8 +50,7 @@ def cut_short(out: Path) -> None:
     run = run_of(10.0, "b")
     shutil.rmtree(out)
     frame = {field.name: getattr(run, field.name) for field in dataclasses.fields(RunFrame)}
-    begun = BenchBegun("b" * 64, run.result.settings, run.result.board_before, 1)
-    arrived = Arrived(begun, "steady", run.result.phases[:5], None, None, (), None)
+    arrived = gather([*run.result.phases[:5], PhaseMark("steady", 0, 10.0)])
     record = IncompleteRun(**frame, clock_probes=(), arrived=arrived, ended_by="The agent was killed.", power=None)
     save_incomplete(out, record, None)
 
@@ -66,6 +66,17 @@ def test_a_set_is_split_into_its_two_things_and_the_verdict_stands_before_the_ta
 
 def test_no_difference_shown() -> None:
     assert "No difference shown: B's p50 latency is 1.000 times A's" in compare("equal").stdout
+
+
+def test_one_artifact_under_two_settings_is_two_things() -> None:
+    for number in range(1, 9):
+        path = Path(f"slower/runs/net-b-run{number}")
+        shutil.rmtree(path)
+        run = run_of(5.0, "a", 2 * number - 1, settings=Settings(2))
+        save_run(path, run, None)
+    done = compare("slower")
+    assert done.exit_code == 0 and "Compared: Threads: A 4, B 2." in done.stdout, done.output
+    assert "B is 2.0" in done.stdout and "ALSO DIFFERENT" not in done.stdout
 
 
 def test_json_has_all_of_it() -> None:

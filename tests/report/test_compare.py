@@ -86,6 +86,14 @@ def test_what_is_meant_to_differ_is_compared():
     assert [one.trait for one in found.compared] == ["network", "threads"] and not found.beside
 
 
+def test_of_one_artifact_the_settings_are_compared_and_nothing_else():
+    b = changed(rows_of(slower(1.05), late=1), threads=1, governor="powersave")
+    b = [dataclasses.replace(row, run=f"{row.run}-threads1") for row in b]
+    found = compare(A, b, NAMES)
+    assert [one.trait for one in found.compared] == ["threads"]
+    assert [one.trait for one in found.beside] == ["governor"]
+
+
 def test_what_changes_among_the_runs_of_one_side_is_named_too():
     b = [*changed(B[:4], governor="powersave"), *changed(B[4:], governor="performance")]
     (one,) = compare(changed(A, governor="powersave"), b, NAMES).beside

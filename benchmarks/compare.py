@@ -1,0 +1,150 @@
+"""How often does a comparison of equal things show a difference, and how often does it find a true one of 3 %?
+
+    python benchmarks/compare.py [--runs FILE] [--pairs 10] [--json]
+    python benchmarks/compare.py --record 60 [--seconds 2] [--runs FILE]
+
+--record benches one small network so many times on the device `local` and writes down the p50 and the mean latency of
+each run, in the order made. Without it, 200 comparisons are made of the runs in the file, as `groupnl compare` makes
+them. Each takes a stretch of runs that followed one another: neighbours are a pair, and which of the two is called A is
+drawn. Both are runs of the same artifact, so every difference that is shown is a false alarm; at most 16 of 200 may be.
+Then B's numbers are multiplied by 1.03, and at least 80 % of the comparisons must find that.
+"""
+
+import argparse
+import json
+import os
+import random
+import sys
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+
+# Before anything imports PyTorch: see groupnl_deploy.cli.entry.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from groupnl_deploy.analysis.metrics import BY_NAME
+from groupnl_deploy.analysis.paired import compare_pairs
+from groupnl_deploy.analysis.verdict import standing
+
+RECORDED = Path(__file__).with_suffix(".json")
+COMPARISONS, MOST_FALSE_ALARMS, TRUE_RATIO, LEAST_FOUND = 200, 16, 1.03, 0.80
+METRICS = ("p50_ms", "mean_ms")
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What 200 comparisons of one metric showed, first of equal things, then with B slower by 3 %.
+
+    `spread` is the median standard deviation of the log ratios of a comparison's pairs. `wrong_way`: B was called
+    faster where it was slower.
+    """
+
+    metric: str
+    runs: int
+    pairs: int
+    comparisons: int
+    spread: float
+    false_alarms: int
+    found: int
+    wrong_way: int
+
+    @property
+    def holds(self) -> bool:
+        """Whether both promises are kept."""
+        return self.false_alarms <= MOST_FALSE_ALARMS and self.found >= LEAST_FOUND * self.comparisons
+
+    def __str__(self) -> str:
+        return (
+            f"{self.metric}: {self.comparisons} comparisons of {self.pairs} pairs, from {self.runs} recorded runs; "
+            f"pairs differ by {100 * self.spread:.2f} % (standard deviation)\n"
+            f"  equal artifacts: {self.false_alarms} false alarms (at most {MOST_FALSE_ALARMS})\n"
+            f"  B slower by {TRUE_RATIO - 1:.0%}: found in {self.found} ({self.found / self.comparisons:.1%}; at least "
+            f"{LEAST_FOUND:.0%}), called faster in {self.wrong_way}\n"
+            f"  {'holds' if self.holds else 'DOES NOT HOLD'}"
+        )
+
+
+def proof(metric: str, values: list[float], pairs: int, seed: int = 1) -> Proof:
+    """Resample the recorded values of a metric, in the order made."""
+    drawn, spreads, verdicts = random.Random(seed), [], []
+    for _ in range(COMPARISONS):
+        first = drawn.randrange(len(values) - 2 * pairs + 1)
+        stretch = values[first : first + 2 * pairs]
+        both = [drawn.sample(pair, 2) for pair in zip(stretch[::2], stretch[1::2], strict=True)]
+        a, b = [pair[0] for pair in both], [pair[1] for pair in both]
+        spreads.append(compare_pairs(a, b).log_sd or 0.0)
+        verdicts.append((shown(metric, a, b), shown(metric, a, [TRUE_RATIO * value for value in b])))
+    return Proof(
+        metric=metric,
+        runs=len(values),
+        pairs=pairs,
+        comparisons=COMPARISONS,
+        spread=median(spreads),
+        false_alarms=sum(equal != "no difference shown" for equal, _ in verdicts),
+        found=sum(slower == "worse" for _, slower in verdicts),
+        wrong_way=sum(slower == "better" for _, slower in verdicts),
+    )
+
+
+def shown(metric: str, a: list[float], b: list[float]) -> str:
+    """The word of the verdict on B."""
+    found = compare_pairs(a, b)
+    return standing(BY_NAME[metric], found, found.p)
+
+
+def record(count: int, seconds: float, place: Path) -> None:
+    """Bench one net over and over, and write the file anew after each run."""
+    from device_agent.settings import Settings, Workload
+    from groupnl_deploy.bench.bench_device import bench_device
+    from groupnl_deploy.bench.stats import latency_stats
+    from groupnl_deploy.export import export_checkpoint
+    from groupnl_deploy.models.registry import model_spec
+    from groupnl_deploy.progress import Silence
+    from groupnl_deploy.training.checkpoint import initialise_checkpoint, save_checkpoint
+
+    workload = Workload(images=4, idle_s=0.2, warmup_s=0.5, min_seconds=seconds)
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["GROUPNL_HOME"] = f"{folder}/home"
+        net, runs = Path(folder) / "net", []
+        save_checkpoint(net, *initialise_checkpoint(model_spec("resnet18_cifar", "standard", width=0.25)))
+        export_checkpoint(net, Path(folder) / "net-onnx", "onnx")
+        for number in range(count):
+            out = Path(folder) / f"run-{number}"
+            settings, artifact = Settings(1, workload=workload), f"{folder}/net-onnx"
+            run, _ = bench_device(
+                "local", "onnxruntime", artifact=artifact, settings=settings, plan=None, out=out, reporter=Silence()
+            )
+            window = run.result.span("steady")
+            stats = latency_stats(run.result.latencies_ns, (window.end_ns - window.start_ns) / 1e9)
+            runs.append({"created_at": run.created_at, "p50_ms": stats.p50_ms, "mean_ms": round(stats.mean_ms, 6)})
+            what = {"board": run.result.board_before.machine, "seconds": seconds, "versions": run.result.versions}
+            place.write_text(json.dumps({**what, "runs": runs}, indent=1) + "\n", encoding="utf-8")
+            print(f"{number + 1} of {count}: p50 {stats.p50_ms:.4f} ms", file=sys.stderr)
+
+
+def main() -> None:
+    """Record, or print the proof; the exit code is 1 where it does not hold for p50, which verdicts are of."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--record", type=int, metavar="N", help="make so many runs first")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of each steady window, to record")
+    parser.add_argument("--runs", type=Path, default=RECORDED, help="the file of recorded runs")
+    parser.add_argument("--pairs", type=int, default=10)
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    if arguments.record:
+        record(arguments.record, arguments.seconds, arguments.runs)
+    recorded = json.loads(arguments.runs.read_text(encoding="utf-8"))["runs"]
+    if len(recorded) < 2 * arguments.pairs:
+        sys.exit(f"{arguments.runs} has {len(recorded)} runs; {arguments.pairs} pairs need {2 * arguments.pairs}.")
+    proofs = [proof(metric, [run[metric] for run in recorded], arguments.pairs) for metric in METRICS]
+    if arguments.json:
+        print(json.dumps([{**asdict(one), "holds": one.holds} for one in proofs], indent=2))
+    else:
+        print("\n".join(map(str, proofs)))
+    sys.exit(0 if proofs[0].holds else 1)
+
+
+if __name__ == "__main__":
+    main()
