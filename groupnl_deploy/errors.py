@@ -72,7 +72,7 @@ class InvalidSetting(UsageError):
 
 # Of fields whose options have other names.
 _OPTIONS = {
-    "min_seconds": "--seconds",
+    "min_seconds": "--duration",
     "min_iterations": "--iterations",
     "cool_to_c": "--cool-to",
     "rate_hz": "--meter-rate",

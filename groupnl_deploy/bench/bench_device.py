@@ -64,7 +64,7 @@ def bench_device(
     """
     known_word("backend", backend, BACKENDS)
     device, wanted = get_device(device_name), _artifact_id(artifact)
-    _require_possible(backend, settings, plan, out)
+    require_possible(backend, settings, plan, out)
     folder = None if artifact is None or not (Path(artifact) / MANIFEST_FILE).is_file() else Path(artifact)
     way_back = WayBack(device.name, partial(reached, device), retry_for_s, reporter.note)
     with way_back, ExitStack() as running:
@@ -144,7 +144,7 @@ def _measure(
     return run, measured.agent
 
 
-def _require_possible(backend: str, settings: Settings, plan: MeterPlan | None, out: Path | None) -> None:
+def require_possible(backend: str, settings: Settings, plan: MeterPlan | None, out: Path | None) -> None:
     """Refuse what can be told before the device is asked."""
     require_read(backend, settings)
     if plan is not None:

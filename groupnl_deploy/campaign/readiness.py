@@ -16,9 +16,10 @@ from exporters.native.operators import DOMAIN, VERSION
 from exporters.targets import TARGETS
 from exporters.targets.base import Target
 from groupnl_deploy.bench.meter import MeterPlan, require_answer
+from groupnl_deploy.bench.set_members import require_cores
 from groupnl_deploy.deploy.doctor import require_fit
 from groupnl_deploy.deploy.native import agent_with_library
-from groupnl_deploy.errors import DiskFull, InvalidSetting, UsageError
+from groupnl_deploy.errors import DiskFull, UsageError
 from groupnl_deploy.native.libraries import host_library
 from groupnl_deploy.progress import Reporter, Unrepeated
 from groupnl_deploy.remote.agent import open_agent
@@ -120,12 +121,7 @@ def _require_device(transport: Transport, needs: DeviceNeeds, reporter: Reporter
         )
         for target in needs.native:
             agent = agent_with_library(running, transport, agent, _native_for(TARGETS[target]), reporter)
-    if needs.threads > ready.board.cores:
-        raise InvalidSetting(
-            f"{needs.threads} threads were asked for, but {transport.name} has {ready.board.cores} cores.",
-            f"Set {{threads}} to {ready.board.cores} or less, or to 0 for all of them.",
-            "threads",
-        )
+    require_cores(transport.name, ready.board.cores, needs.threads)
     reporter.note(f"{transport.name} answers and has {size_text(ready.volume.room.free_bytes)} free.")
 
 

@@ -48,6 +48,7 @@ _PLACES: dict[str, Place] = {
 _OF_TWO_TABLES: frozenset[Place] = frozenset({("train", "threads")})
 _KEYS = {"method": "conv", "name": "model"}
 _OPTIONS: dict[str, str] = {
+    "--duration": "min_seconds",
     "--seconds": "min_seconds",
     "--iterations": "min_iterations",
     "--warmup": "warmup_s",

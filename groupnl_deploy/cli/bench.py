@@ -1,20 +1,19 @@
 """`groupnl bench`: what was exported, or is exported now, measured on a device."""
 
-from collections.abc import Callable
-from dataclasses import replace
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from groupnl_deploy.cli import console
+from groupnl_deploy.cli.bench_set import Manner, bench_set
 from groupnl_deploy.cli.bench_subjects import Subject, subject_of
 from groupnl_deploy.cli.exits import guarded
 from groupnl_deploy.cli.option_groups import with_option_groups
 from groupnl_deploy.cli.options import AllowInvalid, Json, MeterPort, MeterRate, MeterSign, OneDevice, RetryFor, Wait
 from groupnl_deploy.cli.report import require_valid, show_report
-from groupnl_deploy.cli.setting_options import BenchSettings
+from groupnl_deploy.cli.setting_options import BenchSettings, Paper, Quick, Threads, asked_settings, with_workload
 from groupnl_deploy.deploy.named_devices import one_device
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.remote.retry import DEFAULT_RETRY_S
@@ -22,12 +21,16 @@ from groupnl_deploy.remote.waiting import DEFAULT_WAIT_S
 from groupnl_deploy.words import command_line
 
 if TYPE_CHECKING:
-    from groupnl_deploy.campaign.cell import Cell
+    from device_agent.settings import Settings
+    from groupnl_deploy.report.build import Report
+
+MOST_REPEATS = 1000
 
 
 @guarded
 @with_option_groups
 def bench(
+    ctx: typer.Context,
     device: OneDevice,
     what: Annotated[
         list[str] | None,
@@ -44,12 +47,22 @@ def bench(
             help="onnxruntime, pytorch, or null (what the measuring costs); left out, the one that runs the folder."
         ),
     ] = None,
-    artifact: Annotated[str | None, typer.Option(metavar="ARTIFACT", help="The same as one ARTIFACT.")] = None,
+    artifact: Annotated[
+        list[str] | None, typer.Option(metavar="ARTIFACT", help="The same as an ARTIFACT; may be repeated.")
+    ] = None,
+    repeats: Annotated[
+        int, typer.Option(help="Measure everything so many times, in turns.", metavar="N", min=1, max=MOST_REPEATS)
+    ] = 1,
+    threads: Threads = "0",
+    quick: Quick = False,
+    paper: Paper = False,
     meter: Annotated[
         str | None, typer.Option(help="The power meter, such as km003c; `groupnl power list` shows the words.")
     ] = None,
     port: MeterPort = None,
-    out: Annotated[Path | None, typer.Option("--out", help="The run folder; else one under runs/.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The folder of the run, or of all of several; else one under runs/.")
+    ] = None,
     data: Annotated[
         str | None,
         typer.Option(metavar="DIR", help="Where the images of the data set “folder” lie, if not where they were seen."),
@@ -67,47 +80,88 @@ def bench(
     allow_invalid: AllowInvalid = False,
     json: Json = False,
 ) -> None:
-    """Benchmark artifacts, one after the other: time, FPS, memory, accuracy and, with a meter, energy.
+    """Benchmark artifacts: time, FPS, memory, accuracy and, with a meter, energy.
 
     A checkpoint is exported beside itself first, with every pass. What the device has not got is pushed.
 
-    Example: groupnl bench plain groupnl --device local
+    Example: groupnl bench plain groupnl --device local --repeats 3
 
-    Example: groupnl bench --device pi --backend onnxruntime --meter km003c --port /dev/ttyACM0
+    Example: groupnl bench --device pi --backend onnxruntime --threads 1,2,4 --meter km003c --port /dev/ttyACM0
+
+    Several artifacts, numbers of threads or repeats are a set: each run has an agent of its own, each round measures
+    all once in a random order, and everything lies in one folder, which report takes.
 
     A benchmark goes on where the link to the device is lost, and its result is fetched when the device is back; later
-    with --fetch, within seven days. Ctrl-C ends it there too.
+    with --fetch, within seven days. Ctrl-C ends it there too, and keeps the runs that are finished.
 
     Example: groupnl bench --device pi --fetch
     """
     name = one_device("bench", device).name
     if fetch:
-        given = {"--backend": backend, "--artifact": artifact, "--meter": meter, "--port": port, "--data": data}
-        _show(_fetched(name, what or [], out, (wait, retry_for), given), json, allow_invalid)
+        first = artifact[0] if artifact else None
+        given = {"--backend": backend, "--artifact": first, "--meter": meter, "--port": port, "--data": data}
+        folders = _fetched(name, what or [], out, (wait, retry_for), given)
+        _show(folders, folders, json, allow_invalid)
         return
-    _require_sense(what or [], artifact, out)
-    named: list[str | None] = [*what] if what else [artifact]
-    subjects = [subject_of(one, backend) for one in named]
+    named = [*(what or []), *(artifact or [])]
+    _require_once(named)
+    typed = {one for one in ctx.params if getattr(ctx.get_parameter_source(one), "name", "") == "COMMANDLINE"}
+    work = with_workload(settings, quick=quick, paper=paper, metered=meter is not None, given=typed)
+    under = asked_settings(work, threads)
+    subjects = [subject_of(one, backend) for one in named] or [subject_of(None, backend)]
     from groupnl_deploy.bench.meter import meter_plan
-    from groupnl_deploy.campaign.bench_job import bench_cell
-    from groupnl_deploy.campaign.cell import Cell
 
-    plan = meter_plan(meter, port, sign, meter_rate)
-    bench_one = partial(bench_cell, plan=plan, out=out, wait_s=wait, data=data, retry_for_s=retry_for)
-    _show(_benched(subjects, Cell(device=name, settings=settings), bench_one), json, allow_invalid)
+    manner = Manner(name, meter_plan(meter, port, sign, meter_rate), wait, retry_for, data)
+    shown, folders = _benched(subjects, under, repeats, out, manner)
+    _show(folders, shown, json, allow_invalid, paper)
 
 
-def _show(folders: list[Path], json: bool, allow_invalid: bool) -> None:
+def _benched(
+    subjects: Sequence[Subject], settings: "Sequence[Settings]", repeats: int, out: Path | None, manner: Manner
+) -> tuple[list[Path], list[Path]]:
+    """What `report` is told for all of it, and the runs' folders."""
+    from groupnl_deploy.bench.bench_device import require_possible
+
+    for subject in subjects:
+        for one in settings:
+            require_possible(subject.backend, one, manner.plan, out)
+    reporter = console.TerminalReporter()
+    artifacts = [subject.artifact(reporter) for subject in subjects]
+    if len(subjects) * len(settings) * repeats == 1:
+        folder = manner.bench(artifacts[0], subjects[0].backend, settings[0], out)
+        console.say(f"Kept in {folder}.")
+        return [folder], [folder]
+    from groupnl_deploy.bench.set_members import Wanted
+
+    wanted = [Wanted(found, subject.backend) for found, subject in zip(artifacts, subjects, strict=True)]
+    together, folders = bench_set(wanted, settings, repeats, out, manner)
+    console.say(f"Kept in {together}: {len(folders)} runs.")
+    return [together], folders
+
+
+def _show(folders: list[Path], shown: list[Path], json: bool, allow_invalid: bool, paper: bool = False) -> None:
+    """The report of these runs, with the paper's conventions where they are asked for, and the command for it."""
     from groupnl_deploy.report.build import build_report
 
     if not folders and not json:
         return
     report = build_report(folders)
     show_report(report, "json" if json else "table")
+    if paper and not json:
+        _show_paper(report)
     if folders:
-        console.say(f"Next: {command_line('report', *folders)}")
+        console.say(f"Next: {command_line('report', *shown)}")
     if not allow_invalid:
         require_valid(report)
+
+
+def _show_paper(report: "Report") -> None:
+    from groupnl_deploy.report.paper import PAPER_CAPTION, paper_columns
+
+    shown = paper_columns(report)
+    headings = [(column.heading, column.numeric) for column in shown]
+    console.show_records(headings, [[column.cell(row) for column in shown] for row in report.rows])
+    console.show_prose(PAPER_CAPTION)
 
 
 def _fetched(
@@ -130,21 +184,7 @@ def _fetched(
     return folders
 
 
-def _require_sense(what: list[str], artifact: str | None, out: Path | None) -> None:
-    if what and artifact is not None:
-        raise UsageError(f"{what[0]} and --artifact {artifact} both say what to benchmark.", "Leave one of them out.")
-    if len(what) > 1 and out is not None:
-        raise UsageError(f"{len(what)} runs cannot lie in one folder, {out}.", "Leave --out out, or bench one.")
-    twice = next((one for one in what if what.count(one) > 1), None)
+def _require_once(named: list[str]) -> None:
+    twice = next((one for one in named if named.count(one) > 1), None)
     if twice is not None:
-        raise UsageError(f"{twice} is named twice.", "Name it once; `groupnl run` has repeats.")
-
-
-def _benched(subjects: list[Subject], cell: "Cell", bench_cell: Callable[..., Path]) -> list[Path]:
-    """The runs' folders; what was measured before one fails stays there."""
-    reporter, folders = console.TerminalReporter(), []
-    for subject in subjects:
-        named = subject.artifact(reporter)
-        folders.append(bench_cell(replace(cell, backend=subject.backend), named, reporter=reporter))
-        console.say(f"Kept in {folders[-1]}.")
-    return folders
+        raise UsageError(f"{twice} is named twice.", "Name it once; --repeats measures it again.")

@@ -11,16 +11,17 @@ def with_option_groups(command: Callable[..., Any]) -> Callable[..., Any]:
     """Spread each parameter that is annotated with a dataclass into the fields of that class, one option each.
 
     A field is annotated as an option is and has the option's default. Where the class knows nothing of options, the
-    parameter is annotated `Annotated[TheClass, {field: option}]`. A field that is a dataclass itself is spread too.
+    parameter is annotated `Annotated[TheClass, {field: option}]`; a field whose option is None has none, and keeps its
+    default. A field that is a dataclass itself is spread too.
     The command receives the group as one keyword argument; in `--help` its options stand where the parameter stood.
     """
     hints = get_type_hints(command, include_extras=True)
-    groups = {name: _class_of(hint) for name, hint in hints.items() if is_dataclass(_class_of(hint))}
+    groups = {name: hint for name, hint in hints.items() if is_dataclass(_class_of(hint))}
 
     @functools.wraps(command)
     def wrapper(**given: Any) -> Any:
         for name, group in groups.items():
-            given[name] = _gather(group, given)
+            given[name] = _gather(_class_of(group), _given_options(group), given)
         return command(**given)
 
     own = inspect.signature(command)
@@ -31,12 +32,15 @@ def with_option_groups(command: Callable[..., Any]) -> Callable[..., Any]:
     return wrapper
 
 
-def _gather(group: Any, given: dict[str, Any]) -> Any:
+def _gather(group: Any, options: Mapping[str, Any], given: dict[str, Any]) -> Any:
     """The group's object, made of the options that are its fields; they leave `given`."""
     hints = get_type_hints(group)
     values = {
-        field.name: _gather(hints[field.name], given) if is_dataclass(hints[field.name]) else given.pop(field.name)
+        field.name: _gather(hints[field.name], options, given)
+        if is_dataclass(hints[field.name])
+        else given.pop(field.name)
         for field in fields(group)
+        if not _is_left_out(field.name, options)
     }
     return group(**values)
 
@@ -45,7 +49,7 @@ def _options(parameter: inspect.Parameter, hint: Any) -> Iterator[inspect.Parame
     if not is_dataclass(_class_of(hint)):
         yield parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hint)
         return
-    yield from _spread(_class_of(hint), hint.__metadata__[0] if get_origin(hint) is Annotated else {})
+    yield from _spread(_class_of(hint), _given_options(hint))
 
 
 def _spread(group: Any, options: Mapping[str, Any]) -> Iterator[inspect.Parameter]:
@@ -55,10 +59,20 @@ def _spread(group: Any, options: Mapping[str, Any]) -> Iterator[inspect.Paramete
         if is_dataclass(hint):
             yield from _spread(hint, options)
             continue
+        if _is_left_out(field.name, options):
+            continue
         annotation = Annotated[_typed(hint), options[field.name]] if field.name in options else hint
         yield inspect.Parameter(
             field.name, inspect.Parameter.KEYWORD_ONLY, default=_default(field), annotation=annotation
         )
+
+
+def _given_options(hint: Any) -> Mapping[str, Any]:
+    return hint.__metadata__[0] if get_origin(hint) is Annotated else {}
+
+
+def _is_left_out(field: str, options: Mapping[str, Any]) -> bool:
+    return field in options and options[field] is None
 
 
 def _class_of(hint: Any) -> Any:

@@ -1,0 +1,151 @@
+"""A set: benchmarks that are to be compared, interleaved in an order that is drawn, in one folder.
+
+In each round every member runs once, so that what drifts meets all alike; the order within a round is random, so that
+none always follows the same other one. The seed of the order is kept. Each run is a benchmark of its own, with its own
+agent on the device.
+"""
+
+import random
+import re
+import secrets
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from device_agent.settings import Settings
+from device_agent.strict import StrictError, from_json, to_json
+from groupnl_deploy.bench.incomplete import is_incomplete
+from groupnl_deploy.bench.run import now_utc
+from groupnl_deploy.errors import Stopped, VerificationFailed
+from groupnl_deploy.progress import Say
+from groupnl_deploy.words import command_line
+from groupnl_deploy.workspace import require_absent, write_atomically
+
+SET_FILE = "set.json"
+_RUNS = "runs"
+
+
+@dataclass(frozen=True)
+class Member:
+    """One thing that a set compares.
+
+    Args:
+        name: begins the names of its runs.
+        artifact: the folder or id, as it was named.
+        artifact_sha256: which that is.
+        backend: that runs it.
+        settings: under which.
+    """
+
+    name: str
+    artifact: str
+    artifact_sha256: str
+    backend: str
+    settings: Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSet:
+    """What is compared, and in which order it was measured: `set.json`.
+
+    `order` names all runs as they were drawn, `made` those that came to their end. `command` is what was typed.
+    """
+
+    device: str
+    command: str
+    members: tuple[Member, ...]
+    repeats: int
+    seed: int
+    order: tuple[str, ...]
+    made: tuple[str, ...] = ()
+    created_at: str = field(default_factory=now_utc)
+    schema_version: int = 1
+
+
+def named(label: str, artifact: str, artifact_sha256: str, backend: str, settings: Settings) -> Member:
+    """A member whose name is made of its label and its backend."""
+    plain = re.sub(r"[^A-Za-z0-9.]+", "-", label).strip("-") or "net"
+    return Member(f"{plain}-{backend}", artifact, artifact_sha256, backend, settings)
+
+
+def told_apart(members: Sequence[Member]) -> tuple[Member, ...]:
+    """With names that differ: by the threads where these do, then by the beginning of the artifact's id."""
+    if len({one.settings.threads for one in members}) > 1:
+        members = [replace(one, name=f"{one.name}-threads{one.settings.threads}") for one in members]
+    names = Counter(one.name for one in members)
+    return tuple(
+        replace(one, name=f"{one.name}-{one.artifact_sha256[:12]}") if names[one.name] > 1 else one for one in members
+    )
+
+
+def drawn(device: str, command: str, members: Sequence[Member], repeats: int, seed: int | None = None) -> RunSet:
+    """The set, with the order drawn from the seed; a seed is drawn where none is given."""
+    seed = secrets.randbits(32) if seed is None else seed
+    order = rounds([one.name for one in members], repeats, seed)
+    return RunSet(
+        device=device, command=command, members=tuple(members), repeats=repeats, seed=seed, order=tuple(order)
+    )
+
+
+def rounds(names: Sequence[str], repeats: int, seed: int) -> list[str]:
+    """The names of all runs: round by round, each round in a random order of its own."""
+    dice = random.Random(seed)
+    return [f"{name}-run{number}" for number in range(1, repeats + 1) for name in dice.sample(names, k=len(names))]
+
+
+def make_set(out: Path, wanted: RunSet, bench_one: Callable[[Member, Path], object], say: Say) -> list[Path]:
+    """Measure all of it into the folder `out`, which must not exist yet; the runs' folders, in the order made.
+
+    `bench_one` makes one run folder. Whatever ends it early leaves the runs that were finished, and `say` is told of
+    them; Ctrl-C is raised as `Stopped`, which tells it too.
+    """
+    require_absent(out)
+    members = {one.name: one for one in wanted.members}
+    _write(out, wanted)
+    made = wanted
+    try:
+        for number, run in enumerate(wanted.order, start=1):
+            say(f"Run {number} of {len(wanted.order)}: {run}")
+            bench_one(members[run.rpartition("-run")[0]], out / _RUNS / run)
+            made = replace(made, made=(*made.made, run))
+            _write(out, made)
+    except KeyboardInterrupt as stopped:
+        raise Stopped(_left(out, made)) from stopped
+    except Exception:
+        say(_left(out, made))
+        raise
+    return [out / _RUNS / run for run in made.made]
+
+
+def load_set(out: Path) -> RunSet:
+    """Read a set's file. Raises `VerificationFailed` for one that is damaged or of another version."""
+    path = out / SET_FILE
+    try:
+        return from_json(RunSet, path.read_bytes(), str(path))
+    except OSError as error:
+        raise VerificationFailed(f"{path} cannot be read: {error.strerror}.", "See to the file or its disk.") from error
+    except StrictError as error:
+        raise VerificationFailed(f"{error}.", "It is damaged or of another version: measure again.") from error
+
+
+def _left(out: Path, there: RunSet) -> str:
+    """What is kept of a set that ended early, and what can be done with it. A folder without a run is removed."""
+    count, of = len(there.made), len(there.order)
+    if count:
+        shown = command_line("report", out)
+        return (
+            f"{count} of {of} runs are finished and kept in {out}; `{shown}` shows them. "
+            "The whole set is measured anew, with another --out."
+        )
+    if any(map(is_incomplete, (out / _RUNS).glob("*"))):
+        return f"None of {of} runs was finished; what there is of one is kept in {out / _RUNS}."
+    (out / SET_FILE).unlink(missing_ok=True)
+    for folder in (out / _RUNS, out):
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+    return f"None of {of} runs was finished, and nothing is kept: run the command again."
+
+
+def _write(out: Path, state: RunSet) -> None:
+    write_atomically(out / SET_FILE, to_json(state).encode())

@@ -1,0 +1,65 @@
+"""Several benchmarks of one command line: a set, measured in turns and kept in one folder."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from groupnl_deploy.cli import console
+from groupnl_deploy.words import command_line
+
+if TYPE_CHECKING:
+    from device_agent.settings import Settings
+    from groupnl_deploy.bench.meter import MeterPlan
+    from groupnl_deploy.bench.run_set import Member
+    from groupnl_deploy.bench.set_members import Wanted
+    from groupnl_deploy.progress import Reporter
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How every benchmark of a command line is made. See `bench_device`."""
+
+    device: str
+    plan: "MeterPlan | None"
+    wait_s: float
+    retry_for_s: float
+    data: str | None = None
+
+    def bench(self, artifact: str | None, backend: str, settings: "Settings", out: Path | None) -> Path:
+        """One of them; returns the run's folder."""
+        from groupnl_deploy.campaign.bench_job import bench_cell
+        from groupnl_deploy.campaign.cell import Cell
+
+        return bench_cell(
+            Cell(device=self.device, backend=backend, settings=settings),
+            artifact,
+            self.plan,
+            out,
+            console.TerminalReporter(),
+            wait_s=self.wait_s,
+            data=self.data,
+            retry_for_s=self.retry_for_s,
+        )
+
+
+def bench_set(
+    wanted: "Sequence[Wanted]", settings: "Sequence[Settings]", repeats: int, out: Path | None, manner: Manner
+) -> tuple[Path, list[Path]]:
+    """Measure all of it, `repeats` times; the set's folder, and those of its runs. See `make_set`."""
+    from groupnl_deploy.bench.run_set import drawn, make_set
+    from groupnl_deploy.bench.set_members import members_of
+    from groupnl_deploy.workspace import require_absent
+
+    out = out or Path("runs") / f"{datetime.now(UTC).strftime('%Y%m%d-%H%M%S')}-set"
+    require_absent(out)
+    reporter: Reporter = console.TerminalReporter()
+    members = members_of(manner.device, wanted, settings, reporter, manner.retry_for_s)
+
+    def bench_one(member: "Member", folder: Path) -> None:
+        manner.bench(member.artifact, member.backend, member.settings, folder)
+
+    command = command_line(*sys.argv[1:])
+    return out, make_set(out, drawn(manner.device, command, members, repeats), bench_one, reporter.note)

@@ -1,0 +1,84 @@
+"""A set's order, its folder, and what is left of it where something ends it early."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from device_agent.settings import Settings
+from groupnl_deploy.bench.run_set import SET_FILE, Member, drawn, load_set, make_set, named, rounds, told_apart
+from groupnl_deploy.errors import DeviceUnreachable, Stopped, VerificationFailed
+
+A, B = (Member(name, name, name * 64, "null", Settings(1)) for name in ("a", "b"))
+
+
+def test_each_round_has_every_member_once_and_the_seed_says_in_which_order() -> None:
+    names = [f"m{number}" for number in range(6)]
+    order = rounds(names, repeats=4, seed=7)
+    by_round = [order[first : first + 6] for first in range(0, 24, 6)]
+    for number, one in enumerate(by_round, start=1):
+        assert sorted(one) == [f"{name}-run{number}" for name in names]
+    assert len({tuple(name.partition("-")[0] for name in one) for one in by_round}) > 1
+    assert rounds(names, 4, 7) == order != rounds(names, 4, 8)
+
+
+def test_names_tell_members_apart() -> None:
+    def member(label: str, digit: str, threads: int) -> Member:
+        return named(label, "x", digit * 64, "onnxruntime", Settings(threads))
+
+    assert told_apart([member("ResNet 18 x1", "a", 0)])[0].name == "ResNet-18-x1-onnxruntime"
+    both = told_apart([member("net", "a", 1), member("net", "a", 2)])
+    assert [one.name for one in both] == ["net-onnxruntime-threads1", "net-onnxruntime-threads2"]
+    equal = told_apart([member("net", "a", 1), member("net", "b", 1), member("other", "c", 1)])
+    assert [one.name for one in equal] == [
+        f"net-onnxruntime-{'a' * 12}",
+        f"net-onnxruntime-{'b' * 12}",
+        "other-onnxruntime",
+    ]
+
+
+def bench_until(failing: int, error: BaseException) -> Callable[[Member, Path], None]:
+    """Makes run folders; the one of this number fails."""
+    done: list[Path] = []
+
+    def bench_one(member: Member, folder: Path) -> None:
+        if len(done) + 1 == failing:
+            raise error
+        folder.mkdir(parents=True)
+        done.append(folder)
+
+    return bench_one
+
+
+def test_a_whole_set_says_what_was_made_and_in_which_order(tmp_path: Path) -> None:
+    wanted = drawn("local", "groupnl bench a b", [A, B], repeats=3)
+    said: list[str] = []
+    folders = make_set(tmp_path / "out", wanted, bench_until(0, KeyboardInterrupt()), said.append)
+    assert [folder.name for folder in folders] == list(wanted.order)
+    kept = load_set(tmp_path / "out")
+    assert kept.made == kept.order == wanted.order and kept.seed == wanted.seed and kept.members == (A, B)
+    assert said[0] == f"Run 1 of 6: {wanted.order[0]}"
+
+
+def test_what_was_finished_stays_and_is_told(tmp_path: Path) -> None:
+    wanted = drawn("local", "", [A, B], repeats=2)
+    with pytest.raises(Stopped) as stopped:
+        make_set(tmp_path / "out", wanted, bench_until(3, KeyboardInterrupt()), lambda text: None)
+    assert "2 of 4 runs are finished" in stopped.value.remedy and "groupnl report" in stopped.value.remedy
+    assert load_set(tmp_path / "out").made == wanted.order[:2]
+    said: list[str] = []
+    with pytest.raises(DeviceUnreachable):
+        make_set(tmp_path / "lost", wanted, bench_until(4, DeviceUnreachable("Gone.", "Look.")), said.append)
+    assert "3 of 4 runs are finished" in said[-1]
+
+
+def test_nothing_is_left_of_a_set_without_a_run(tmp_path: Path) -> None:
+    with pytest.raises(Stopped) as stopped:
+        make_set(tmp_path / "out", drawn("local", "", [A], 2), bench_until(1, KeyboardInterrupt()), lambda text: None)
+    assert "nothing is kept" in stopped.value.remedy and not (tmp_path / "out").exists()
+
+
+def test_a_damaged_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / SET_FILE).write_text('{"seed": 1}')
+    with pytest.raises(VerificationFailed, match=r"set\.json"):
+        load_set(tmp_path)
