@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # for editors and type checkers; the table below is what runs
     from groupnl_deploy.api.power import record_power as record_power
     from groupnl_deploy.errors import GroupNLError as GroupNLError
     from groupnl_deploy.images.source import DataSource as DataSource
-    from groupnl_deploy.report.tables import render as render
+    from groupnl_deploy.report.render import render as render
     from groupnl_deploy.training.recipe import Recipe as Recipe
     from groupnl_deploy.version import __version__ as __version__
 
@@ -45,7 +45,7 @@ _WHERE: dict[str, str] = {
     "load_network": "groupnl_deploy.api.network",
     "push_artifact": "groupnl_deploy.api.pipeline",
     "record_power": "groupnl_deploy.api.power",
-    "render": "groupnl_deploy.report.tables",
+    "render": "groupnl_deploy.report.render",
     "report_runs": "groupnl_deploy.api.pipeline",
     "save_network": "groupnl_deploy.api.network",
     "train_network": "groupnl_deploy.api.network",

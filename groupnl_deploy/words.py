@@ -15,6 +15,12 @@ _ALIKE = 0.4  # of difflib's ratio: what has less in common was not meant
 _MISSPELT = 0.7
 _FEW = 20  # names are read; more are searched
 
+ODD = re.compile(
+    r"[^\n\t\x20-\x7e\u00a0-\U0010ffff]"  # C0, C1
+    r"|[\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"  # other directions, halves of characters
+)
+"""What is no letter: control codes, and marks that nobody sees."""
+
 Word = TypeVar("Word", bound=str)  # of a `Literal` most often
 
 
@@ -44,6 +50,11 @@ def nearest_word(word: str, known: Iterable[str]) -> str | None:
     names = list(known)
     longer = sorted((name for name in names if word and name.startswith(word)), key=len)
     return next(iter(longer or difflib.get_close_matches(word, names, n=1, cutoff=_ALIKE)), None)
+
+
+def harmless(text: str) -> str:
+    """The text with replacement characters for control codes and marks that nobody sees."""
+    return ODD.sub("�", text)
 
 
 def misspells(word: str, meant: str) -> bool:

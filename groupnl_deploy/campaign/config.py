@@ -1,7 +1,7 @@
 """What a campaign file says: its tables, one value for each key, and the campaign that they make together."""
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from device_agent.settings import GraphLevel, SettingError, Settings, Workload
 from groupnl_deploy.bench.meter import EmulatedLoad, MeterPlan
@@ -10,6 +10,7 @@ from groupnl_deploy.campaign.cell import ExportPoint
 from groupnl_deploy.images.source import DataSource, shape_of
 from groupnl_deploy.models.knobs import turned, with_knobs
 from groupnl_deploy.models.spec import Padding, Semantics
+from groupnl_deploy.report.formats import FileFormat
 from groupnl_deploy.training.recipes import RecipeChanges
 
 MOST_REPEATS = 1000
@@ -127,7 +128,7 @@ class BenchConfig:
 class ReportConfig:
     """Files the report is written to, besides the table on the terminal."""
 
-    formats: tuple[Literal["json", "csv", "markdown"], ...] = ("json", "csv", "markdown")
+    formats: tuple[FileFormat, ...] = ("json", "csv", "markdown", "html")
 
 
 @dataclass(frozen=True)
@@ -159,4 +160,4 @@ class Campaign:
     settings: tuple[Settings, ...]
     repeats: int
     meters: dict[str, MeterConfig]
-    report_formats: tuple[Literal["json", "csv", "markdown"], ...]
+    report_formats: tuple[FileFormat, ...]

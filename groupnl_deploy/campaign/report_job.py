@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from groupnl_deploy.campaign.bench_job import BenchJob, run_identity
 from groupnl_deploy.campaign.stage import Projection, Stage, keys
@@ -10,7 +10,8 @@ from groupnl_deploy.errors import UsageError
 from groupnl_deploy.jobs.job import Job
 from groupnl_deploy.progress import Reporter
 from groupnl_deploy.report.build import build_report
-from groupnl_deploy.report.tables import SUFFIXES, render
+from groupnl_deploy.report.formats import FileFormat
+from groupnl_deploy.report.render import SUFFIXES, render
 from groupnl_deploy.version import __version__
 from groupnl_deploy.workspace import RUN_FILE, atomic_directory, file_sha256, sha256_hex
 
@@ -22,7 +23,7 @@ class ReportJob(Job):
     kind: ClassVar[str] = "report"
     expected_s: ClassVar[float] = 2.0
     runs: tuple[Path, ...]
-    formats: tuple[Literal["json", "csv", "markdown"], ...]
+    formats: tuple[FileFormat, ...]
 
     def reads(self) -> dict[str, Any]:
         """The runs, the files that are asked for, and the version of this program, which derives them."""

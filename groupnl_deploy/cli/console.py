@@ -8,7 +8,6 @@ rich obeys `NO_COLOR` and a stream that is no terminal; a bar is drawn on a term
 
 import contextlib
 import os
-import re
 import sys
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -26,22 +25,12 @@ from rich.traceback import Traceback
 
 from device_agent.strict import to_json
 from groupnl_deploy.progress import Reporter, Task
+from groupnl_deploy.words import ODD, harmless
 
 
 def show_text(text: str) -> None:
     """Text for stdout."""
     _write(harmless(text))
-
-
-def harmless(text: str) -> str:
-    """The text with replacement characters for control codes and marks that nobody sees."""
-    return _ODD.sub("�", text)
-
-
-_ODD = re.compile(
-    r"[^\n\t\x20-\x7e\u00a0-\U0010ffff]"  # C0, C1
-    r"|[\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"  # other directions, halves of characters
-)
 
 
 def _write(text: str) -> None:
@@ -61,7 +50,7 @@ def show_json(value: Any) -> None:
 
 def show_json_text(text: str) -> None:
     """A document that is JSON already."""
-    _write(_ODD.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
+    _write(ODD.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 
 
 def show_table(headings: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str]], wraps: bool = False) -> None:

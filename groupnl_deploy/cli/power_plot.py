@@ -36,7 +36,8 @@ def plot(
     Example: groupnl power plot runs/digits/runs/net-onnxruntime/power.csv --out run.png
     """
     format = picture_format(out)
-    from groupnl_deploy.report.power_plot import draw_power, run_phases
+    from groupnl_deploy.report.phases import run_phases
+    from groupnl_deploy.report.power_plot import draw_power
     from groupnl_deploy.words import known_word
     from groupnl_deploy.workspace import write_atomically
     from power.energy import EnergyIndex

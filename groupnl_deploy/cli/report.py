@@ -72,7 +72,8 @@ def _format(format: str | None, json: bool) -> ReportFormat:
 
 def show_report(report: "Report", format: ReportFormat) -> None:
     """A report on stdout."""
-    from groupnl_deploy.report.tables import columns, notes, render
+    from groupnl_deploy.report.render import render
+    from groupnl_deploy.report.tables import columns, notes
 
     if format != "table":
         show = console.show_json_text if format == "json" else console.show_text

@@ -16,7 +16,9 @@ from groupnl_deploy.bench.stats import LatencyStats, latency_stats
 from groupnl_deploy.bench.validity import checks, not_judged, problems, unusable_recording
 from groupnl_deploy.errors import VerificationFailed
 from groupnl_deploy.images.confusion import ClassAccuracy, Confusion, count_confusion
+from groupnl_deploy.report.curves import RunCurves, run_curves
 from groupnl_deploy.report.identity import Identity, identify
+from groupnl_deploy.report.reproduce import bench_command
 from power.errors import PowerError
 from power.renewal import renewed_too_fast
 from power.trace import PowerTrace
@@ -110,12 +112,24 @@ class IncompleteRow:
 
 
 @dataclass(frozen=True)
+class RunDetail:
+    """What of a run is drawn, and the command that makes it again; JSON and CSV have neither."""
+
+    curves: RunCurves
+    command: str
+
+
+@dataclass(frozen=True)
 class Report:
-    """Rows, in the order of the runs, and the runs that have none: their files are damaged, or they were cut short."""
+    """Rows, in the order of the runs, and the runs that have none: their files are damaged, or they were cut short.
+
+    `details` are the rows', in their order; there are none in a report that was not built from folders.
+    """
 
     rows: tuple[ReportRow, ...]
     damaged: tuple[DamagedRun, ...] = ()
     incomplete: tuple[IncompleteRow, ...] = ()
+    details: tuple[RunDetail, ...] = ()
     schema_version: int = SCHEMA_VERSION
 
     def __str__(self) -> str:
@@ -135,20 +149,22 @@ def build_report(folders: Sequence[Path]) -> Report:
 
     Raises the first run's error where every run is damaged, and `UsageError` for a folder that is no run.
     """
-    rows, damaged, incomplete, errors = [], [], [], []
+    rows, details, damaged, incomplete, errors = [], [], [], [], []
     for folder, name in zip(folders, _names(folders), strict=True):
         try:
             if is_incomplete(folder):
                 incomplete.append(_incomplete_row(load_incomplete(folder), name))
             else:
                 require_not_cut_short(folder)
-                rows.append(build_row(*load_run(folder), name))
+                run, trace = load_run(folder)
+                rows.append(build_row(run, trace, name))
+                details.append(RunDetail(run_curves(run, trace, name, len(folders)), bench_command(run, trace)))
         except (VerificationFailed, PowerError) as error:
             damaged.append(DamagedRun(name, error.message, error.remedy))
             errors.append(error)
     if errors and not rows and not incomplete:
         raise errors[0]
-    return Report(tuple(rows), tuple(damaged), tuple(incomplete))
+    return Report(tuple(rows), tuple(damaged), tuple(incomplete), tuple(details))
 
 
 def _names(folders: Sequence[Path]) -> list[str]:

@@ -2,6 +2,6 @@
 
 from typing import Literal, get_args
 
-FileFormat = Literal["json", "csv", "markdown"]
+FileFormat = Literal["json", "csv", "markdown", "html"]
 ReportFormat = Literal["table", FileFormat]
 REPORT_FORMATS: tuple[ReportFormat, ...] = get_args(ReportFormat)

@@ -2,23 +2,17 @@
 
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from groupnl_deploy.bench.phase_energy import phase_s
-from groupnl_deploy.bench.run import BenchRun
+from groupnl_deploy.report.downsample import broken_at_holes, rows_to_draw
+from groupnl_deploy.report.phases import PhaseTime, phase_words
 from groupnl_deploy.report.pictures import picture_bytes
 from power import renewal
 from power.energy import EnergyIndex
 from power.trace import PowerTrace, Samples
-
-Rows = npt.NDArray[np.intp]
 
 # More than twice the dots that a panel has across: what is left out would fall on a dot that is drawn.
 COLUMNS = 2600
@@ -31,23 +25,7 @@ POWER_COLOUR, VOLTAGE_COLOUR, HOLE_COLOUR, MARK_COLOUR = "#0072B2", "#D55E00", "
 # Okabe and Ito's colours, made pale by `SHADE`. What is not named here is a phase that only gets the board ready.
 PHASE_COLOURS = {"idle_before": "#56B4E9", "warmup": "#F0E442", "steady": "#009E73", "runout": "#F0E442"}
 PHASE_COLOURS |= {"idle_after": PHASE_COLOURS["idle_before"]}
-PHASE_WORDS = {"runout": "run-out", "warmup": "warm-up"}
 OTHER_PHASE_COLOUR, SHADE = "#CC79A7", 0.22
-
-
-@dataclass(frozen=True)
-class PhaseTime:
-    """A phase of a run, in seconds of the recording."""
-
-    name: str
-    start_s: float
-    end_s: float
-
-
-def run_phases(run: BenchRun, trace: PowerTrace) -> tuple[PhaseTime, ...]:
-    """The run's phases on the recording's clock, those that the recording holds at least a part of."""
-    phases = (PhaseTime(span.phase, *phase_s(run, trace.t0_s, span.phase)) for span in run.result.phases)
-    return tuple(phase for phase in phases if phase.end_s > trace.t_s[0] and phase.start_s < trace.t_s[-1])
 
 
 def draw_power(
@@ -126,7 +104,7 @@ def _reasons(problems: Sequence[str]) -> str | None:
 def _curve(axes: Any, index: EnergyIndex, values: Samples, label: str, colour: str) -> None:
     trace = index.trace
     rows = rows_to_draw(trace.t_s, values, index.holes_s, COLUMNS)
-    times, shown = _broken_at_holes(trace.t_s[rows], values[rows], index.holes_s)
+    times, (shown,) = broken_at_holes(trace.t_s[rows], index.holes_s, values[rows])
     few = len(rows) <= COLUMNS // 20
     style = "steps-pre" if trace.facts.averaging == "block" else "default"
     style = "steps-post" if index.method == "hold" else style
@@ -147,29 +125,6 @@ def _widen(axes: Any, least: float) -> None:
     axes.set_ylim(low - lacking / 2, high + lacking / 2)
 
 
-def rows_to_draw(t_s: Samples, values: Samples, holes_s: Sequence[tuple[float, float]], columns: int) -> Rows:
-    """The rows that give the same picture as all: in each column of dots the first, last, lowest and highest.
-
-    The rows on both sides of every hole are among them. All rows, where they are few.
-    """
-    if len(t_s) <= 4 * columns:
-        return np.arange(len(t_s))
-    borders = np.searchsorted(t_s, np.linspace(t_s[0], t_s[-1], columns + 1)[:-1])
-    at_holes = np.searchsorted(t_s, [begin for begin, _ in holes_s], side="right")
-    kept: list[Rows] = [at_holes - 1, at_holes, np.array([len(t_s) - 1])]
-    for begin, end in pairwise([*borders, len(t_s)]):
-        if begin < end:
-            part = values[begin:end]
-            kept.append(np.array([begin, begin + np.argmin(part), begin + np.argmax(part), end - 1]))
-    return np.unique(np.concatenate(kept))
-
-
-def _broken_at_holes(t_s: Samples, values: Samples, holes_s: Sequence[tuple[float, float]]) -> tuple[Samples, Samples]:
-    """With a NaN at the end of each hole, where matplotlib lifts its pen: steps would begin where the NaN is."""
-    after = np.searchsorted(t_s, [begin for begin, _ in holes_s], side="right")
-    return np.insert(t_s, after, [end for _, end in holes_s]), np.insert(values, after, np.nan)
-
-
 def _shade(axes: Any, phases: Sequence[PhaseTime], holes_s: Sequence[tuple[float, float]]) -> None:
     for phase in phases:
         axes.axvspan(phase.start_s, phase.end_s, color=_colour(phase.name), alpha=SHADE, linewidth=0)
@@ -187,7 +142,9 @@ def _label(axes: Any, phases: Sequence[PhaseTime], width_s: float) -> None:
         begin, end = max(phase.start_s, left), min(phase.end_s, right)
         if end - begin >= LEAST_SHARE * width_s:
             middle = (begin + end) / 2
-            axes.text(middle, 0.985, _words(phase.name), transform=axes.get_xaxis_transform(), ha="center", va="top")
+            axes.text(
+                middle, 0.985, phase_words(phase.name), transform=axes.get_xaxis_transform(), ha="center", va="top"
+            )
 
 
 def _legend(phases: Sequence[PhaseTime], holes: bool) -> list[Patch]:
@@ -201,11 +158,7 @@ def _legend(phases: Sequence[PhaseTime], holes: bool) -> list[Patch]:
 
 
 def _lasting(phase: PhaseTime) -> str:
-    return f"{_words(phase.name)}, {phase.end_s - phase.start_s:.2f} s"
-
-
-def _words(phase: str) -> str:
-    return PHASE_WORDS.get(phase, phase.replace("_", " "))
+    return f"{phase_words(phase.name)}, {phase.end_s - phase.start_s:.2f} s"
 
 
 def _title(trace: PowerTrace, name: str, invalid: bool) -> str:

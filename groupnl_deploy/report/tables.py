@@ -1,27 +1,20 @@
-"""Report rows as text: the columns of the paper's Tables 11 and 12, then JSON, CSV and Markdown.
+"""Report rows as a table: the columns of the paper's Tables 11 and 12, and what has to be said below them.
 
 The marks of emulated energy and of untrained nets are part of the cells, so that no copy loses them.
 """
 
-import csv
-import io
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
-from device_agent.strict import to_dict, to_json
 from groupnl_deploy.bench.check import Doubts
 from groupnl_deploy.bench.energy import RunEnergy
 from groupnl_deploy.bench.incomplete import fetch_command
 from groupnl_deploy.bench.validity import doubted
 from groupnl_deploy.images.confusion import Confusion
 from groupnl_deploy.report.build import IncompleteRow, Report, ReportRow
-from groupnl_deploy.report.classes import READ_IT, class_sections, class_tables
-from groupnl_deploy.report.formats import FileFormat
-from groupnl_deploy.report.identity import KNOB_NAMES
-from groupnl_deploy.report.traits import differing, plain, shared
-from groupnl_deploy.words import known_word
+from groupnl_deploy.report.classes import class_sections
+from groupnl_deploy.report.traits import differing, shared
 from power.edge_error import ASSUMES
 
 EMULATED_NOTE = (
@@ -35,11 +28,7 @@ EMULATED_BOARD_NOTE = (
 INVALID_NOTE = (
     "! INVALID: something disturbed this measurement or was wrong with it, as said below. Such a number is no result."
 )
-_NESTED = ("latency", "energy", "knobs", "checks", "per_class", "confusion")
-_LARGEST_MATRIX = 100  # classes; a larger matrix is left out of JSON, and its pairs are all there
-_LATENCIES = ("mean_ms", "p50_ms", "p90_ms", "p99_ms", "max_ms")
 _WITHOUT_NUMBER = (_NO_METER, _NO_JOULES, _NO_BOARD) = ("–", "invalid", "emulated")
-SUFFIXES = {"json": "json", "csv": "csv", "markdown": "md"}
 CAPTION = "Time is for 100 images, as in the paper's Tables 11 and 12."
 METERED_CAPTION = "Time and energy are for 100 images, as in the paper's Tables 11 and 12; mJ are per inference."
 
@@ -195,95 +184,6 @@ def _edge_share(energy: RunEnergy) -> float | None:
 def _percent(share: float) -> str:
     """Rounded up to tenths."""
     return "less than 0.1 %" if share < 1e-3 else f"up to {math.ceil(1000 * share) / 10:.1f} %"
-
-
-def render(report: Report, form: FileFormat) -> str:
-    """The report as text that ends with a newline. Raises `UsageError` for another form."""
-    writers = {"json": _json, "csv": _csv, "markdown": _markdown}
-    return writers[known_word("form", form, writers)](report)
-
-
-def document(report: Report) -> dict[str, Any]:
-    """All of it for programs."""
-    rows = [{**to_dict(row), "confusion": _counted(row.confusion)} for row in report.rows]
-    return {**to_dict(report), "rows": rows, "emulated": report.emulated}
-
-
-def _counted(confusion: Confusion | None) -> dict[str, Any] | None:
-    """Names, the matrix unless it is huge, and every pair of classes of which one was taken for the other."""
-    if confusion is None:
-        return None
-    small = len(confusion.class_names) <= _LARGEST_MATRIX
-    return {
-        "class_names": list(confusion.class_names),
-        "matrix": to_dict(confusion.matrix) if small else None,
-        "confused": to_dict(confusion.confused),
-    }
-
-
-def _json(report: Report) -> str:
-    return to_json(document(report))
-
-
-def _csv(report: Report) -> str:
-    """One line a run, every scalar field; empty where null. The columns are the same whatever the rows are."""
-    buffer = io.StringIO()
-    flat = [_flat(row) for row in report.rows]
-    names = [field.name for field in fields(ReportRow) if field.name not in _NESTED]
-    # Knobs that another version's specifications have stand behind all others.
-    foreign = sorted({knob for row in report.rows for knob in row.knobs} - set(KNOB_NAMES))
-    writer = csv.DictWriter(buffer, [*names, *_LATENCIES, *KNOB_NAMES, *foreign], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(flat)
-    return buffer.getvalue()
-
-
-def _flat(row: ReportRow) -> dict[str, object]:
-    data: dict[str, object] = {field.name: getattr(row, field.name) for field in fields(row)}
-    for name in _NESTED:
-        data.pop(name)
-    data |= {name: getattr(row.latency, name, None) for name in _LATENCIES} | row.knobs
-    return {name: _scalar(value) for name, value in data.items()}
-
-
-def _scalar(value: object) -> object:
-    """A cell of a CSV: words for what is true or false, "3x32x32" for a shape, sentences one after another."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, list | tuple):
-        return "; ".join(value) if value and isinstance(value[0], str) else plain(value) if value else ""
-    return value
-
-
-def _markdown(report: Report) -> str:
-    shown = columns(report)
-    lines = [
-        _line([column.heading for column in shown]),
-        _line(["---:" if column.numeric else ":---" for column in shown]),
-        *(_line([column.cell(row) for column in shown]) for row in report.rows),
-        "",
-        *(f"{note}\n" for note in (*notes(report), *left_out(report))),
-        *_classes(report),
-    ]
-    return "\n".join(lines).rstrip("\n") + "\n"
-
-
-def _classes(report: Report) -> Iterator[str]:
-    """A table of classes for each model that has labels."""
-    sections = class_sections(report)
-    if sections:
-        yield f"{READ_IT}\n"
-    for section in sections:
-        yield f"{section.title}\n"
-        for table in class_tables(section.confusion):
-            yield _line([heading for heading, _ in table.headings])
-            yield _line(["---:" if numeric else ":---" for _, numeric in table.headings])
-            yield from map(_line, table.rows)
-            yield ""
-
-
-def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def _model(row: ReportRow) -> str:

@@ -14,7 +14,8 @@ from groupnl_deploy.bench.energy import run_energy
 from groupnl_deploy.bench.result import BenchResult
 from groupnl_deploy.bench.run import BenchRun, save_run
 from groupnl_deploy.cli.main import app
-from groupnl_deploy.report.power_plot import PHASE_COLOURS, run_phases
+from groupnl_deploy.report.phases import run_phases
+from groupnl_deploy.report.power_plot import PHASE_COLOURS
 from power.errors import SampleGap, WindowNotCovered
 from power.trace import MeterFacts, PowerTrace
 from tests.bench.made_runs import DIGEST, OFFSET_S, made_run

@@ -16,7 +16,7 @@ from groupnl_deploy.images.confusion import count_confusion
 from groupnl_deploy.report.build import Report, build_row
 from groupnl_deploy.report.classes import class_sections, class_tables, shortened
 from groupnl_deploy.report.confusion_plot import draw_confusion
-from groupnl_deploy.report.tables import render
+from groupnl_deploy.report.render import render
 from tests.report.test_report import MANIFEST, make_run
 
 NAMES = ("a cat", "Großer Schweizer Sennenhund", "猫")

@@ -20,7 +20,8 @@ from groupnl_deploy.campaign import run as campaign_run
 from groupnl_deploy.campaign.run import CampaignResult
 from groupnl_deploy.cli.main import app
 from groupnl_deploy.report.build import build_report
-from groupnl_deploy.report.tables import columns, notes, render
+from groupnl_deploy.report.render import render
+from groupnl_deploy.report.tables import columns, notes
 from power.trace import MeterFacts, PowerTrace
 from tests.bench.made_runs import DIGEST, made_run
 

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from groupnl_deploy.report.downsample import rows_to_draw
+from groupnl_deploy.report.phases import PhaseTime
 from groupnl_deploy.report.pictures import PICTURE_FORMATS
-from groupnl_deploy.report.power_plot import PhaseTime, draw_power, power_figure, rows_to_draw
+from groupnl_deploy.report.power_plot import draw_power, power_figure
 from power.energy import EnergyIndex
 from power.errors import WindowNotCovered
 from power.trace import MeterFacts, PowerTrace

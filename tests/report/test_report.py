@@ -19,7 +19,8 @@ from groupnl_deploy.bench.run import BenchRun, Images, load_run, save_run
 from groupnl_deploy.cli.report import require_valid
 from groupnl_deploy.errors import MeasurementInvalid, UsageError, VerificationFailed
 from groupnl_deploy.report.build import Report, build_report, build_row
-from groupnl_deploy.report.tables import columns, notes, render
+from groupnl_deploy.report.render import render
+from groupnl_deploy.report.tables import columns, notes
 from power.trace import MeterFacts, PowerTrace
 
 PHASES = {

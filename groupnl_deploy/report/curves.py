@@ -1,0 +1,159 @@
+"""What a page draws of one run: its power, its joules as they add up, its latencies. Pure.
+
+Curves have fewer points than were measured, lowest and highest kept; joules, quantiles and counts are of all that was
+measured.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from groupnl_deploy.bench.phase_energy import phase_s
+from groupnl_deploy.bench.run import BenchRun
+from groupnl_deploy.report.downsample import KEPT, broken_at_holes, rows_to_draw
+from groupnl_deploy.report.phases import PhaseTime, own_phases
+from power.energy import EnergyIndex
+from power.errors import PowerError
+from power.trace import PowerTrace, Samples
+
+MOST_POINTS, LEAST_POINTS = 48_000, 400  # of power, all runs together, and of one where there are many
+MOST_BLOCKS, LEAST_BLOCKS = 500, 60  # of latencies, of one run
+_BLOCKS_OF_ALL = 20_000
+_BINS = 48
+_SHOWN_OF_LATENCIES = 99.5  # per cent; the bins would be too wide for the others if the slowest had one
+
+
+@dataclass(frozen=True)
+class PowerCurve:
+    """Power over the seconds since the benchmark began, and the joules since then; NaN within each hole.
+
+    `samples` were recorded, `drawn` of them are left. `steps` says how a value holds: "before" it, "after" it, or
+    "line" from one to the next. `joules` is None where nobody knows them, and `joules_at_steady` counts up to the
+    steady window. `holes_s` is how long nothing was measured; joules of that time are in no sum.
+    """
+
+    t_s: Samples
+    power_w: Samples
+    joules: Samples | None
+    joules_at_steady: float | None
+    samples: int
+    drawn: int
+    steps: str
+    holes_s: float
+
+
+@dataclass(frozen=True)
+class LatencyCurve:
+    """Lowest, median and highest latency of each block of `per_block` inferences; `first` is a block's first one."""
+
+    first: Samples
+    lowest_ms: Samples
+    median_ms: Samples
+    highest_ms: Samples
+    per_block: int
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """How many latencies lie in each bin; `above` of them are slower than the last bin, up to `slowest_ms`."""
+
+    edges_ms: tuple[float, ...]
+    counts: tuple[int, ...]
+    above: int
+    slowest_ms: float
+
+
+@dataclass(frozen=True)
+class RunCurves:
+    """All curves of one run. Latencies are None where an emulator computed, power without a meter."""
+
+    run: str
+    phases: tuple[PhaseTime, ...]
+    steady_s: float
+    power: PowerCurve | None
+    latency: LatencyCurve | None
+    histogram: Histogram | None
+
+
+def run_curves(run: BenchRun, trace: PowerTrace | None, name: str, runs: int) -> RunCurves:
+    """The curves of a run that is called `name`, one of so many on a page."""
+    has_speed = not run.result.board_before.emulated
+    latencies_ms = np.array(run.result.latencies_ns, dtype=float) / 1e6
+    blocks = max(LEAST_BLOCKS, min(MOST_BLOCKS, _BLOCKS_OF_ALL // runs))
+    phases = own_phases(run)
+    return RunCurves(
+        run=name,
+        phases=phases,
+        steady_s=next(phase.start_s for phase in phases if phase.name == "steady"),
+        power=None if trace is None else power_curve(run, trace, max(LEAST_POINTS, MOST_POINTS // runs)),
+        latency=latency_curve(latencies_ms, blocks) if has_speed else None,
+        histogram=histogram(latencies_ms) if has_speed else None,
+    )
+
+
+def power_curve(run: BenchRun, trace: PowerTrace, points: int) -> PowerCurve | None:
+    """A recording as at most about so many points; None for one of fewer than two measurements."""
+    if len(trace.t_s) < 2:
+        return None
+    try:
+        index, known = EnergyIndex(trace), True
+    except PowerError:  # how its values hold is not known: lines join them, and no joules are told
+        index, known = EnergyIndex(trace, method="trapezoid"), False
+    trace = index.trace
+    rows = rows_to_draw(trace.t_s, trace.power_w, index.holes_s, points // KEPT)
+    began_s, steady_s = phase_s(run, trace.t0_s, run.result.phases[0].phase)[0], phase_s(run, trace.t0_s, "steady")[0]
+    joules = _joules(index) if known and not index.renews_too_fast else None
+    zero, at_steady = (0.0, None) if joules is None else np.interp((began_s, steady_s), trace.t_s, joules)
+    times, shown = broken_at_holes(
+        trace.t_s[rows], index.holes_s, trace.power_w[rows], *([] if joules is None else [joules[rows] - zero]), at=0.5
+    )
+    return PowerCurve(
+        t_s=times - began_s,
+        power_w=shown[0],
+        joules=None if joules is None else shown[1],
+        joules_at_steady=None if at_steady is None else float(at_steady - zero),
+        samples=len(trace.t_s),
+        drawn=len(rows),
+        steps=_steps(index),
+        holes_s=sum(end - begin for begin, end in index.holes_s),
+    )
+
+
+def _joules(index: EnergyIndex) -> Samples:
+    """Since the first row, at every row; nothing is added across a hole."""
+    t_s = index.trace.t_s
+    left_out = np.diff(t_s) <= 0  # rows of one time
+    holes = np.searchsorted(t_s, [begin for begin, _ in index.holes_s], side="right") - 1
+    left_out[holes] = True
+    kept = np.flatnonzero(~left_out)
+    added = np.zeros(len(t_s) - 1)
+    if len(kept):
+        added[kept] = index.energy_j(t_s[kept], t_s[kept + 1])
+    return np.concatenate(([0.0], np.cumsum(added)))
+
+
+def _steps(index: EnergyIndex) -> str:
+    if index.method == "hold":
+        return "after"
+    return "before" if index.trace.facts.averaging == "block" else "line"
+
+
+def latency_curve(latencies_ms: Samples, blocks: int) -> LatencyCurve:
+    """At least one latency, in at most about so many blocks of equal length; the last may be shorter."""
+    per_block = -(-len(latencies_ms) // blocks)
+    first = np.arange(0, len(latencies_ms), per_block)
+    parts = [latencies_ms[begin : begin + per_block] for begin in first]
+    low, middle, high = (np.array([measure(part) for part in parts]) for measure in (np.min, np.median, np.max))
+    return LatencyCurve(first.astype(float), low, middle, high, per_block)
+
+
+def histogram(latencies_ms: Samples) -> Histogram:
+    """At least one latency in bins of equal width; the slowest of many are counted above the last."""
+    slowest_ms = float(latencies_ms.max())
+    top_ms = min(slowest_ms, 1.1 * float(np.percentile(latencies_ms, _SHOWN_OF_LATENCIES)))
+    low_ms = float(latencies_ms.min())
+    if top_ms <= low_ms:  # all are equal
+        low_ms, top_ms = 0.95 * low_ms, 1.05 * low_ms
+    counts, edges = np.histogram(latencies_ms, _BINS, (low_ms, top_ms))
+    above = int(np.count_nonzero(latencies_ms > top_ms))
+    return Histogram(tuple(map(float, edges)), tuple(map(int, counts)), above, slowest_ms)

@@ -1,0 +1,246 @@
+// The charts over time: power, joules as they add up, latencies. Each is a uPlot; all words are set as text, never as markup.
+(() => {
+  "use strict";
+  const page = JSON.parse(document.getElementById("data").textContent);
+  const began = performance.now();
+  const charts = new Map(); // the element of each chart, to its uPlot and what it can do
+  const shade = matchMedia("(prefers-color-scheme: dark)");
+  const shown = new Set(page.runs.keys());
+  let align = "begin";
+
+  const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const phaseColour = { idle_before: "--idle", idle_after: "--idle", cooldown: "--idle", steady: "--work", warmup: "--ready", runout: "--ready" };
+  const make = (name, attributes, text) => {
+    const made = document.createElement(name);
+    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+    if (text !== undefined) made.textContent = text;
+    return made;
+  };
+
+  // Little-endian 32-bit floats in base64; NaN is a hole, at which uPlot lifts its pen for null.
+  const unpack = (text) => {
+    const bytes = Uint8Array.from(atob(text), (one) => one.charCodeAt(0));
+    const view = new DataView(bytes.buffer);
+    return Array.from({ length: bytes.length / 4 }, (_, index) => {
+      const value = view.getFloat32(4 * index, true);
+      return Number.isNaN(value) ? null : value;
+    });
+  };
+  const cache = new Map();
+  const column = (run, group, name) => {
+    const key = `${run} ${group} ${name}`;
+    if (!cache.has(key)) cache.set(key, unpack(page.runs[run][group][name]));
+    return cache.get(key);
+  };
+
+  const zero = (run) => (align === "steady" ? page.runs[run].steady : 0);
+  const drawnRuns = (kind) =>
+    [...shown].sort((a, b) => a - b).filter((run) => page.runs[run].power && (kind === "power" || page.runs[run].power.j));
+  const overTime = (kind) => (run) => {
+    const power = page.runs[run].power;
+    const lost = kind === "joules" && align === "steady" ? power.zero : 0;
+    const times = column(run, "power", "t").map((t) => t - zero(run));
+    const values = column(run, "power", kind === "power" ? "w" : "j").map((value) => (value === null ? null : value - lost));
+    return { times, values };
+  };
+
+  const paths = (run) => {
+    const steps = page.runs[run].power.steps;
+    if (steps === "line") return undefined;
+    return uPlot.paths.stepped({ align: steps === "before" ? -1 : 1 });
+  };
+  const marked = (run, what) => page.runs[run].name + (page.runs[run].marks[what] ? ` ${page.runs[run].marks[what]}` : "");
+
+  const axis = (label, size) => ({
+    label, stroke: css("--soft"), size, labelSize: 20, font: "12px system-ui, sans-serif", labelFont: "12.5px system-ui, sans-serif",
+    grid: { stroke: css("--grid"), width: 1 }, ticks: { stroke: css("--grid"), width: 1, size: 5 },
+  });
+
+  // The phases of one run as bands behind its curve, each with its name where there is room.
+  const bands = (runs) => (plot) => {
+    if (!runs.length) return;
+    const { ctx, bbox } = plot, run = runs[0];
+    ctx.save();
+    ctx.beginPath();
+    ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+    ctx.clip();
+    ctx.textAlign = "center";
+    ctx.textBaseline = "top";
+    ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
+    for (const [name, words, start, end] of page.runs[run].phases) {
+      const left = plot.valToPos(start - zero(run), "x", true), right = plot.valToPos(end - zero(run), "x", true);
+      ctx.globalAlpha = 0.16;
+      ctx.fillStyle = css(phaseColour[name] || "--other");
+      ctx.fillRect(left, bbox.top, right - left, bbox.height);
+      ctx.globalAlpha = 1;
+      ctx.fillStyle = css("--soft");
+      const [from, to] = [Math.max(left, bbox.left), Math.min(right, bbox.left + bbox.width)];
+      if (to - from > ctx.measureText(words).width + 8) ctx.fillText(words, (from + to) / 2, bbox.top + 4 * devicePixelRatio);
+    }
+    ctx.restore();
+  };
+
+  // The last value at or before an instant.
+  const before = (times, at) => {
+    let low = 0, high = times.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (times[middle] <= at) low = middle + 1;
+      else high = middle;
+    }
+    return low - 1;
+  };
+
+  const timeChart = (kind) => {
+    const what = kind === "power" ? ["Power (W)", "W"] : ["Energy (J)", "J"];
+    const runs = drawnRuns(kind), curves = runs.map(overTime(kind));
+    const data = runs.length ? uPlot.join(curves.map(({ times, values }) => [times, values]), curves.map(() => [0, 2])) : [[0, 1], [null, null]];
+    const series = runs.map((run) => ({
+      label: page.runs[run].name, stroke: css(`--c${page.runs[run].colour}`), width: 1.4,
+      paths: kind === "power" ? paths(run) : undefined, points: { show: false },
+    }));
+    const readout = (at) =>
+      runs.map((run, place) => {
+        const index = before(curves[place].times, at), value = index < 0 ? null : curves[place].values[index];
+        return value === null ? null : `${marked(run, "energy")}: ${value.toPrecision(5)} ${what[1]}`;
+      });
+    return {
+      data, series: series.length ? series : [{ label: "nothing chosen" }], readout: (at) => [`${at.toFixed(3)} s`, ...readout(at)],
+      axes: [axis(`Seconds since the ${align === "steady" ? "steady window" : "benchmark"} began`, 30), axis(what[0], 58)],
+      hooks: { drawClear: [bands(runs)] }, sync: "time",
+    };
+  };
+
+  const latencyChart = (run) => {
+    const per = page.runs[run].latency.per;
+    const data = ["n", "low", "mid", "high"].map((name) => column(run, "latency", name));
+    const line = (label, colour, width) => ({ label, stroke: colour, width, points: { show: false } });
+    const tint = css(`--c${page.runs[run].colour}`);
+    return {
+      data, bands: per > 1 ? [{ series: [3, 1], fill: `${tint}33` }] : undefined,
+      series: per > 1 ? [line("lowest", tint, 0.8), line("median", css("--ink"), 1.6), line("highest", tint, 0.8)]
+        : [{ show: false }, line("latency", tint, 1.1), { show: false }],
+      readout: (at) => {
+        const index = before(data[0], at);
+        const [low, middle, high] = [1, 2, 3].map((place) => data[place][index].toPrecision(4));
+        const from = data[0][index] + 1;
+        return [per > 1 ? `inferences ${from} to ${from + per - 1}` : `inference ${from}`, per > 1 ? `${low} / ${middle} / ${high} ms` : `${middle} ms`, page.runs[run].marks.time];
+      },
+      axes: [axis("Inference", 30), axis("Latency (ms)", 58)], hooks: {},
+    };
+  };
+
+  const kinds = { power: timeChart, joules: timeChart, latency: (_, run) => latencyChart(run) };
+
+  const view = (plot, change) => {
+    const { min, max } = plot.scales.x, whole = plot.data[0];
+    const [first, last] = [whole[0], whole[whole.length - 1]];
+    const { scale = 1, move = 0 } = change, width = (max - min) * scale;
+    if (change.all || width >= last - first) return plot.setScale("x", { min: first, max: last });
+    const begin = Math.min(Math.max((min + max) / 2 - width / 2 + move * width, first), last - width);
+    return plot.setScale("x", { min: begin, max: begin + width });
+  };
+
+  const together = (host, change) => {
+    const { plot, sync } = charts.get(host);
+    for (const other of sync ? [...charts.values()].filter((one) => one.sync === sync) : [{ plot }]) view(other.plot, change);
+  };
+
+  const keys = { "+": { scale: 0.5 }, "=": { scale: 0.5 }, "-": { scale: 2 }, 0: { all: true } };
+  const pressed = (host) => (event) => {
+    const arrow = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    const change = arrow && event.shiftKey ? { move: 0.25 * arrow } : keys[event.key];
+    if (event.ctrlKey || event.metaKey || event.altKey || (!arrow && !change)) return;
+    event.preventDefault();
+    if (change) return together(host, change);
+    const { plot } = charts.get(host), width = plot.over.clientWidth;
+    const at = plot.cursor.left >= 0 ? plot.cursor.left : width / 2;
+    plot.setCursor({ left: Math.min(Math.max(at + arrow * Math.max(1, width / 100), 0), width - 1), top: plot.over.clientHeight / 2 });
+  };
+
+  const tools = (host) => {
+    const bar = make("div", { class: "tools", role: "group", "aria-label": `View of: ${host.getAttribute("aria-label")}` });
+    const said = [["+", "Zoom in", { scale: 0.5 }], ["−", "Zoom out", { scale: 2 }], ["←", "Move left", { move: -0.25 }], ["→", "Move right", { move: 0.25 }], ["All", "Show all", { all: true }]];
+    for (const [text, words, change] of said) {
+      const button = make("button", { type: "button", "aria-label": words, title: words }, text);
+      button.addEventListener("click", () => together(host, change));
+      bar.append(button);
+    }
+    host.before(bar);
+  };
+
+  const draw = (host) => {
+    const { chart, run } = host.dataset, old = charts.get(host);
+    const made = kinds[chart](chart, Number(run));
+    const output = old ? old.output : make("output", { class: "readout", "aria-live": "polite" });
+    if (old) old.plot.destroy();
+    else {
+      tools(host);
+      host.after(output);
+      host.tabIndex = 0;
+      host.setAttribute("role", "application");
+      host.setAttribute("aria-roledescription", "chart");
+      host.addEventListener("keydown", pressed(host));
+    }
+    const told = (plot) => {
+      const at = plot.cursor.left;
+      output.textContent = at === undefined || at < 0 ? "" : made.readout(plot.posToVal(at, "x")).filter(Boolean).join(" · ");
+    };
+    const zoomed = (plot) => {
+      const select = plot.select;
+      if (select.width > 2 && made.sync) {
+        const [min, max] = [plot.posToVal(select.left, "x"), plot.posToVal(select.left + select.width, "x")];
+        for (const other of charts.values()) if (other.sync === made.sync && other.plot !== plot) other.plot.setScale("x", { min, max });
+      }
+    };
+    const options = {
+      width: host.clientWidth, height: host.clientHeight, legend: { show: false }, bands: made.bands,
+      scales: { x: { time: false } }, axes: made.axes, series: [{}, ...made.series],
+      cursor: { y: false, points: { show: false }, drag: { x: true, y: false }, ...(made.sync ? { sync: { key: made.sync } } : {}) },
+      hooks: { ...made.hooks, setCursor: [told], setSelect: [zoomed] },
+    };
+    const plot = new uPlot(options, made.data, host);
+    plot.over.addEventListener("dblclick", () => together(host, { all: true }));
+    charts.set(host, { plot, output, sync: made.sync });
+  };
+
+  const visible = (host) => host.clientWidth > 0;
+  const drawAll = (again) => {
+    for (const host of document.querySelectorAll("[data-chart]")) if (visible(host) && (again || !charts.has(host))) draw(host);
+  };
+  const resize = () => {
+    for (const [host, { plot }] of charts) if (visible(host)) plot.setSize({ width: host.clientWidth, height: host.clientHeight });
+  };
+  const timeCharts = () => {
+    for (const host of charts.keys()) if (host.dataset.chart !== "latency") draw(host);
+  };
+
+  for (const box of document.querySelectorAll("[data-show]")) {
+    const run = Number(box.dataset.show);
+    const changed = () => (box.checked ? shown.add(run) : shown.delete(run));
+    changed();
+    box.addEventListener("change", () => { changed(); timeCharts(); });
+  }
+  for (const radio of document.querySelectorAll("input[name=align]"))
+    radio.addEventListener("change", () => { align = radio.value; timeCharts(); });
+  document.addEventListener("toggle", () => drawAll(false), true);
+  addEventListener("resize", resize);
+  shade.addEventListener("change", () => drawAll(true));
+
+  // A link to a run opens it; paper shows all of them.
+  const opened = () => {
+    const target = location.hash && document.getElementById(location.hash.slice(1));
+    if (target && target.tagName === "DETAILS") target.open = true;
+  };
+  addEventListener("hashchange", opened);
+  const closed = [];
+  addEventListener("beforeprint", () => {
+    for (const one of document.querySelectorAll("details:not([open])")) { closed.push(one); one.open = true; }
+    drawAll(true);
+  });
+  addEventListener("afterprint", () => { for (const one of closed.splice(0)) one.open = false; drawAll(true); });
+
+  opened();
+  drawAll(false);
+  requestAnimationFrame(() => { document.documentElement.dataset.drawnMs = (performance.now() - began).toFixed(0); });
+})();

@@ -1,0 +1,62 @@
+"""The curves of a report as JSON for charts.js. Pure.
+
+Numbers of a curve are little-endian 32-bit floats in base64: seven digits are more than a dot can show. `<` is escaped,
+so that no text can end the element that holds them.
+"""
+
+import base64
+import json
+from typing import Any
+
+import numpy as np
+
+from groupnl_deploy.report.build import Report, ReportRow, RunDetail
+from groupnl_deploy.report.curves import LatencyCurve, PowerCurve
+from groupnl_deploy.report.html.markup import Markup
+from groupnl_deploy.report.html.stamps import COLOURS, marks_of
+from groupnl_deploy.report.phases import phase_words
+from groupnl_deploy.words import harmless
+from power.trace import Samples
+
+SHOWN = 6
+"""Runs whose power is drawn when the page opens; each of the others can be chosen."""
+
+
+def chart_data(report: Report) -> Markup:
+    """Of all runs, in the rows' order."""
+    pairs = enumerate(zip(report.rows, report.details, strict=True))
+    document = {"runs": [_run(index, row, detail) for index, (row, detail) in pairs]}
+    text = json.dumps(document, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return Markup(text.replace("<", "\\u003c"))
+
+
+def _run(index: int, row: ReportRow, detail: RunDetail) -> dict[str, Any]:
+    curves = detail.curves
+    return {
+        "name": harmless(f"{index + 1} {row.run}"),
+        "colour": index % COLOURS,
+        "marks": {"time": marks_of(row, "time"), "energy": marks_of(row, "energy")},
+        "steady": curves.steady_s,
+        "phases": [[phase.name, phase_words(phase.name), phase.start_s, phase.end_s] for phase in curves.phases],
+        "power": None if curves.power is None else _power(curves.power),
+        "latency": None if curves.latency is None else _latency(curves.latency),
+    }
+
+
+def _power(curve: PowerCurve) -> dict[str, Any]:
+    return {
+        "t": _packed(curve.t_s),
+        "w": _packed(curve.power_w),
+        "j": None if curve.joules is None else _packed(curve.joules),
+        "zero": curve.joules_at_steady,
+        "steps": curve.steps,
+    }
+
+
+def _latency(curve: LatencyCurve) -> dict[str, Any]:
+    parts = {"n": curve.first, "low": curve.lowest_ms, "mid": curve.median_ms, "high": curve.highest_ms}
+    return {name: _packed(values) for name, values in parts.items()} | {"per": curve.per_block}
+
+
+def _packed(values: Samples) -> str:
+    return base64.b64encode(np.asarray(values, dtype="<f4").tobytes()).decode("ascii")

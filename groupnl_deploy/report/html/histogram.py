@@ -1,0 +1,94 @@
+"""How latencies are spread, and what memory was taken, as bars. Pure."""
+
+from collections.abc import Iterator, Sequence
+
+from groupnl_deploy.report.build import ReportRow
+from groupnl_deploy.report.curves import Histogram
+from groupnl_deploy.report.html.markup import Markup, element, joined
+from groupnl_deploy.report.html.stamps import colour, marks_of
+from groupnl_deploy.report.html.svg import Frame, Scale, axes, dot, picture, room
+
+_FRAME = Frame(height=250, top=26)
+_BAR, _GAP = 18.0, 8.0
+
+
+def latency_histogram(row: ReportRow, bins: Histogram, index: int) -> Markup:
+    """Inferences over milliseconds, with lines at p50 and p99."""
+    across = _FRAME.across(bins.edges_ms[0], bins.edges_ms[-1])
+    upward = _FRAME.upward(0.0, 1.05 * max(bins.counts))
+    bars = (
+        element(
+            "rect",
+            element("title", f"{low:.4g} to {high:.4g} ms: {count:,}"),
+            class_=f"fill {colour(index)}",
+            x=dot(across.at(low)),
+            y=dot(upward.at(count)),
+            width=dot(max(across.at(high) - across.at(low) - 0.6, 0.4)),
+            height=dot(upward.at(0.0) - upward.at(count)),
+        )
+        for low, high, count in zip(bins.edges_ms, bins.edges_ms[1:], bins.counts, strict=False)
+        if count
+    )
+    mark = marks_of(row, "time")
+    title = f"Latencies of run {index + 1}: {sum(bins.counts) + bins.above:,} inferences{mark}"
+    lines = _quantiles(row, across)
+    drawn = picture(_FRAME, title, axes(_FRAME, across, upward, ("Latency (ms)", "Inferences")), bars, lines)
+    return joined(drawn, element("p", _beyond(bins), class_="small"))
+
+
+def _quantiles(row: ReportRow, across: Scale) -> Iterator[Markup]:
+    if row.latency is None:
+        return
+    for word, value_ms, anchor in (("p50", row.latency.p50_ms, "start"), ("p99", row.latency.p99_ms, "end")):
+        if across.least <= value_ms <= across.most:
+            x = across.at(value_ms)
+            yield element("line", class_="rule", x1=dot(x), x2=dot(x), y1=_FRAME.top, y2=_FRAME.height - _FRAME.bottom)
+            text = f"{word} {value_ms:.4g}"
+            yield element("text", text, class_="tick", x=dot(x), y=_FRAME.top - 8, text_anchor=_anchor(x, anchor))
+
+
+def _anchor(x: float, wished: str) -> str:
+    """So that the words stay within the drawing, and p50's leave p99's alone."""
+    if x > _FRAME.width - 90:
+        return "end"
+    return "middle" if x > _FRAME.left + 40 and wished == "start" else "start"
+
+
+def _beyond(bins: Histogram) -> str:
+    if not bins.above:
+        return f"All latencies are shown; the slowest took {bins.slowest_ms:.4g} ms."
+    last = bins.edges_ms[-1]
+    not_drawn = f"{bins.above:,} more were slower than {last:.4g} ms and are not drawn"
+    return f"{not_drawn}; the slowest took {bins.slowest_ms:.4g} ms."
+
+
+def memory_bars(rows: Sequence[ReportRow]) -> Markup:
+    """A bar for each row: after loading, and up to the peak; empty where no row has any."""
+    found = [(index, row) for index, row in enumerate(rows) if row.memory_mb is not None]
+    if not found:
+        return Markup("")
+    frame = Frame(width=620, height=64 + len(found) * (_BAR + _GAP), left=40, top=8)
+    across = frame.across(*room([row.memory_mb or 0.0 for _, row in found], from_zero=True))
+    said = "; ".join(f"run {index + 1}: peak {row.memory_mb:.1f} MB" for index, row in found)
+    parts = (
+        _memory_bar(index, row, frame.top + place * (_BAR + _GAP), across) for place, (index, row) in enumerate(found)
+    )
+    drawn = axes(frame, across, None, ("Resident memory of the agent's process (MB)", ""))
+    return picture(frame, f"Memory. {said}", drawn, *parts)
+
+
+def _memory_bar(index: int, row: ReportRow, y: float, across: Scale) -> Markup:
+    loaded, peak = row.memory_after_load_mb or 0.0, row.memory_mb or 0.0
+    kind = colour(index)
+    begin = across.at(0.0)
+    return element(
+        "g",
+        element("title", f"{row.run}: {loaded:.1f} MB after loading, {peak:.1f} MB at most"),
+        element("text", str(index + 1), class_="tick", x=dot(begin - 8), y=dot(y + 13), text_anchor="end"),
+        element(
+            "rect", class_=f"fill pale {kind}", x=dot(begin), y=dot(y), width=dot(across.at(peak) - begin), height=_BAR
+        ),
+        element(
+            "rect", class_=f"fill {kind}", x=dot(begin), y=dot(y), width=dot(across.at(loaded) - begin), height=_BAR
+        ),
+    )

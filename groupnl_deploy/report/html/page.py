@@ -1,0 +1,180 @@
+"""The page: verdict, table, charts, every run, and the commands that make it again. Pure but for our own files.
+
+Nothing is fetched: the content security policy allows the two styles and the two scripts that are embedded, each by its
+digest, and nothing else.
+"""
+
+import base64
+import hashlib
+from collections.abc import Iterator
+from functools import cache
+from importlib.resources import files
+from string import Template
+
+from groupnl_deploy.report.build import Report, ReportRow
+from groupnl_deploy.report.html.data import SHOWN, chart_data
+from groupnl_deploy.report.html.histogram import memory_bars
+from groupnl_deploy.report.html.markup import Markup, element, escaped, joined
+from groupnl_deploy.report.html.run_card import run_card
+from groupnl_deploy.report.html.stamps import colour, stamps
+from groupnl_deploy.report.html.table import comparison, missing
+from groupnl_deploy.report.html.tradeoff import tradeoff_charts
+from groupnl_deploy.report.verdict import verdict
+from groupnl_deploy.version import __version__
+from groupnl_deploy.words import command_line, counted
+
+_NO_SCRIPT = "The charts of power and latency over time need JavaScript, which is off here. Everything else is shown."
+Sections = list[tuple[str, str, Markup]]
+
+
+def render_html(report: Report) -> str:
+    """A whole file, that ends with a newline."""
+    sections = [section for section in _sections(report) if section[2]]
+    style, script, vendor_style, vendor_script = map(_file, _EMBEDDED)
+    main = joined(
+        element("section", element("h2", title, id=f"h-{name}"), body, id=name, aria_labelledby=f"h-{name}")
+        for name, title, body in sections
+    )
+    return Template(_file("page.html")).substitute(
+        policy=escaped(_policy((vendor_style, style), (vendor_script, script))),
+        version=escaped(__version__),
+        title=escaped(_title(report)),
+        subtitle=escaped(_subtitle(report)),
+        style=style,
+        vendor_style=vendor_style,
+        nav=joined(element("a", title, href=f"#{name}") for name, title, _ in sections),
+        main=main,
+        footer=_footer(),
+        data=chart_data(report),
+        vendor_script=vendor_script,
+        script=script,
+    )
+
+
+_EMBEDDED = ("style.css", "charts.js", "vendor/uPlot.min.css", "vendor/uPlot.iife.min.js")
+
+
+@cache
+def _file(name: str) -> str:
+    return (files(__package__) / name).read_text(encoding="utf-8")
+
+
+def _policy(styles: tuple[str, ...], scripts: tuple[str, ...]) -> str:
+    allowed = {"style-src": styles, "script-src": scripts}
+    said = [f"{kind} {' '.join(map(_digest, texts))}" for kind, texts in allowed.items()]
+    return "; ".join(["default-src 'none'", *said, "base-uri 'none'", "form-action 'none'"])
+
+
+def _digest(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _title(report: Report) -> str:
+    devices = sorted({row.device for row in report.rows})
+    return f"{counted(len(report.rows), 'run')} on {', '.join(devices)}" if devices else "No whole run"
+
+
+def _subtitle(report: Report) -> str:
+    boards = sorted({row.board for row in report.rows})
+    days = sorted({row.created_at[:10] for row in report.rows})
+    when = f"measured {days[0]}" + (f" to {days[-1]}" if len(days) > 1 else "") if days else ""
+    return "; ".join(filter(None, [", ".join(boards), when]))
+
+
+def _sections(report: Report) -> Iterator[tuple[str, str, Markup]]:
+    rows = report.rows
+    yield "verdict", "Verdict", _verdict(report)
+    if rows:
+        yield "table", "Comparison", comparison(report)
+        yield (
+            "tradeoff",
+            "Trade-off",
+            element("div", tradeoff_charts(rows), class_="figures") if len(rows) > 1 else Markup(""),
+        )
+        yield "power", "Power and energy", _power(report)
+        yield "memory", "Memory", _memory(report)
+        cards = [
+            run_card(index, row, detail) for index, (row, detail) in enumerate(zip(rows, report.details, strict=True))
+        ]
+        yield "runs", "Every run", joined(cards)
+    yield "again", "How to make this page again", _again(report)
+
+
+def _verdict(report: Report) -> Markup:
+    first, *more = verdict(report)
+    marked = element("p", stamps(report.rows, "energy"), class_="stamps")
+    return joined(element("p", first, class_="first"), [element("p", said) for said in more], marked, missing(report))
+
+
+def _memory(report: Report) -> Markup:
+    bars = memory_bars(report.rows)
+    note = "The dark part was there after loading the model, the pale part is the highest while it ran."
+    return joined(element("figure", bars, element("p", note, class_="small"))) if bars else Markup("")
+
+
+def _power(report: Report) -> Markup:
+    recorded = [
+        (index, row, detail.curves.power)
+        for index, (row, detail) in enumerate(zip(report.rows, report.details, strict=True))
+        if detail.curves.power is not None
+    ]
+    if not recorded:
+        return Markup("")
+    boxes = [_box(index, row.run, place < SHOWN) for place, (index, row, _) in enumerate(recorded)]
+    choose = element("fieldset", element("legend", "Runs"), boxes, class_="choose")
+    rows = [row for _, row, _ in recorded]
+    drawn = [_drawn(index, curve.samples, curve.drawn, curve.holes_s) for index, _, curve in recorded]
+    return joined(
+        element("noscript", element("p", _NO_SCRIPT)),
+        choose,
+        _align(),
+        _time_figure("Power over time", "power", rows),
+        _time_figure("Energy as it adds up", "joules", rows),
+        element("p", " ".join(drawn), class_="small"),
+        element("p", _HOW, class_="small"),
+    )
+
+
+_HOW = (
+    "Drag over a chart to zoom in, double-click to see all. With the keyboard: arrow keys move the cursor, Shift and "
+    "an arrow key move the view, + and - zoom, 0 shows all. The bands are the phases of the first run shown. "
+    "Joules are summed from every sample, not from the drawing."
+)
+
+
+def _box(index: int, name: str, checked: bool) -> Markup:
+    box = element("input", type="checkbox", checked=checked, data_show=index)
+    return element("label", box, element("span", class_=f"swatch {colour(index)}"), f"{index + 1} {name}")
+
+
+def _align() -> Markup:
+    options = [
+        element("label", element("input", type="radio", name="align", value=value, checked=value == "begin"), said)
+        for value, said in (("begin", "the benchmark began"), ("steady", "the steady window began"))
+    ]
+    return element("fieldset", element("legend", "Seconds since"), options, class_="choose")
+
+
+def _time_figure(title: str, kind: str, rows: list[ReportRow]) -> Markup:
+    plot = element("div", class_="plot tall", data_chart=kind, aria_label=f"{title}, all chosen runs")
+    return element("figure", element("figcaption", element("strong", title), " ", stamps(rows, "energy")), plot)
+
+
+def _drawn(index: int, samples: int, drawn: int, holes_s: float) -> str:
+    left_out = f"{samples:,} samples drawn as {drawn:,}, minima and maxima kept"
+    text = left_out if drawn < samples else f"all {samples:,} samples are drawn"
+    hole = f"; nothing was measured for {holes_s:.3g} s, whose joules are in no sum" if holes_s else ""
+    return f"Run {index + 1}: {text}{hole}."
+
+
+def _again(report: Report) -> Markup:
+    names = [row.run for row in report.rows]
+    command = command_line("report", *(names or ["RUN"]), "--format", "html", "--out", "report.html")
+    said = "From the run folders, on any machine; no board is needed:"
+    return joined(element("p", said, class_="small"), element("pre", element("code", command), tabindex="0"))
+
+
+def _footer() -> Markup:
+    said = f"Made by groupnl {__version__}. This file holds everything it shows and asks no other machine for anything."
+    uplot = "Charts over time are drawn by uPlot 1.6.32 (MIT licence)."
+    return joined(element("p", said), element("p", uplot))

@@ -1,0 +1,110 @@
+"""Small charts as SVG: axes with round numbers, points, bars. Drawn here, so that they need no script. Pure."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from groupnl_deploy.report.html.markup import Markup, element, joined
+
+_ROUND = (1.0, 2.0, 2.5, 5.0, 10.0)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """From values to dots along one side of a chart; `least` and `most` lie at `begin` and `end`."""
+
+    least: float
+    most: float
+    begin: float
+    end: float
+
+    def at(self, value: float) -> float:
+        """Where a value lies, in dots."""
+        return self.begin + (value - self.least) / (self.most - self.least) * (self.end - self.begin)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A chart's size and the room around its plot, in dots."""
+
+    width: float = 420
+    height: float = 300
+    left: float = 58
+    right: float = 14
+    top: float = 16
+    bottom: float = 46
+
+    def across(self, least: float, most: float) -> Scale:
+        """The scale from left to right."""
+        return Scale(least, most, self.left, self.width - self.right)
+
+    def upward(self, least: float, most: float) -> Scale:
+        """The scale from the bottom to the top."""
+        return Scale(least, most, self.height - self.bottom, self.top)
+
+
+def ticks(least: float, most: float, about: int = 5) -> tuple[float, ...]:
+    """Round numbers from `least` or below to `most` or above, about so many steps; `most` is above `least`."""
+    raw = (most - least) / about
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(factor * power for factor in _ROUND if factor * power >= raw * (1 - 1e-9))
+    first, last = math.floor(least / step + 1e-9), math.ceil(most / step - 1e-9)
+    return tuple(round(number * step, 12) for number in range(first, last + 1))
+
+
+def room(values: Sequence[float], from_zero: bool = False, share: float = 0.08) -> tuple[float, float]:
+    """A range that holds all values, with some room beyond them; never empty."""
+    low, high = min(values), max(values)
+    pad = share * (high - low) or share * abs(high) or 1.0
+    return (0.0 if from_zero else low - pad), high + pad
+
+
+def number(value: float) -> str:
+    """A tick's text: no more digits than it has."""
+    return f"{value:,.10g}" if abs(value) < 1e6 else f"{value:.3g}"
+
+
+def dot(value: float) -> str:
+    """A place in a drawing; a tenth of a dot is enough."""
+    return f"{value:.1f}"
+
+
+def axes(frame: Frame, across: Scale, upward: Scale | None, words: tuple[str, str]) -> Markup:
+    """Grid, ticks and the two names of a chart, the horizontal one first; `upward` is None where bars have no scale."""
+    bottom, left = frame.height - frame.bottom, frame.left
+    parts = []
+    for value in _within(across):
+        x = dot(across.at(value))
+        parts += [
+            element("line", class_="grid", x1=x, x2=x, y1=dot(frame.top), y2=dot(bottom)),
+            element("text", number(value), class_="tick", x=x, y=dot(bottom + 17), text_anchor="middle"),
+        ]
+    for value in _within(upward) if upward else []:
+        y = dot(upward.at(value))
+        parts += [
+            element("line", class_="grid", x1=dot(left), x2=dot(frame.width - frame.right), y1=y, y2=y),
+            element("text", number(value), class_="tick", x=dot(left - 7), y=y, dy="0.35em", text_anchor="end"),
+        ]
+    middle = (frame.top + bottom) / 2
+    return joined(
+        parts,
+        element("text", words[0], class_="axis", x=dot((left + frame.width - frame.right) / 2), y=frame.height - 8),
+        element("text", words[1], class_="axis", transform=f"translate(13 {dot(middle)}) rotate(-90)"),
+    )
+
+
+def _within(scale: Scale) -> list[float]:
+    return [value for value in ticks(scale.least, scale.most) if scale.least <= value <= scale.most]
+
+
+def picture(frame: Frame, title: str, *children: object) -> Markup:
+    """A drawing with a name for those who do not see it."""
+    return element(
+        "svg",
+        element("title", title),
+        *children,
+        class_="chart",
+        viewBox=f"0 0 {frame.width:g} {frame.height:g}",
+        role="img",
+        aria_label=title,
+    )

@@ -1,0 +1,58 @@
+"""The table of a report, and what has to be said below it. Pure."""
+
+from groupnl_deploy.report.build import Report
+from groupnl_deploy.report.html.markup import Markup, element, joined
+from groupnl_deploy.report.html.stamps import colour
+from groupnl_deploy.report.tables import columns, left_out, notes
+
+
+def grid(headings: list[tuple[object, bool]], rows: list[list[object]], label: str, **attributes: object) -> Markup:
+    """A table that scrolls by itself where it is wider than the page; the first cell of a row is its heading.
+
+    Each heading says whether its column is numeric.
+    """
+    head = element(
+        "tr", [element("th", text, scope="col", class_="n" if numeric else None) for text, numeric in headings]
+    )
+    body = [element("tr", [_cell(index, cell, headings[index][1]) for index, cell in enumerate(row)]) for row in rows]
+    table = element("table", element("thead", head), element("tbody", body), **attributes)
+    return element("div", table, class_="wide", tabindex="0", role="region", aria_label=label)
+
+
+def _cell(index: int, cell: object, numeric: bool) -> Markup:
+    kind = "n" if numeric else None
+    if index == 0:
+        return element("th", cell, scope="row", class_=kind)
+    spoilt = isinstance(cell, str) and not isinstance(cell, Markup) and cell.endswith("!")
+    return element(
+        "td", cell, class_=" ".join(filter(None, [kind, "spoilt" if spoilt or cell == "INVALID" else None])) or None
+    )
+
+
+def comparison(report: Report) -> Markup:
+    """All rows, with the columns and marks of the other forms; each row leads to its run below."""
+    shown = columns(report)
+    headings: list[tuple[object, bool]] = [("#", True), *((column.heading, column.numeric) for column in shown)]
+    rows: list[list[object]] = [
+        [_number(index), *(column.cell(row) for column in shown)] for index, row in enumerate(report.rows)
+    ]
+    said = [element("li", text) for text in notes(report)]
+    return joined(grid(headings, rows, "Comparison of all runs"), element("ul", said, class_="notes"))
+
+
+def _number(index: int) -> Markup:
+    link = element("a", str(index + 1), href=f"#run-{index + 1}", aria_label=f"Run {index + 1} in detail")
+    return joined(element("span", class_=f"swatch {colour(index)}"), link)
+
+
+def missing(report: Report) -> Markup:
+    """What was damaged or cut short, each with its stamp; empty where all is whole."""
+    lost = [(run.run, "DAMAGED", f"{run.reason} {run.remedy}") for run in report.damaged]
+    stopped = zip((run.run for run in report.incomplete), left_out(report)[len(report.damaged) :], strict=True)
+    lost += [(run, "INCOMPLETE", said) for run, said in stopped]
+    return joined(
+        element(
+            "p", element("span", word, class_="stamp bad"), " ", element("strong", run), " ", said, class_="missing"
+        )
+        for run, word, said in lost
+    )

@@ -1,0 +1,91 @@
+"""The first sentences of a report: what is fastest, what takes least energy, how much of it can be believed. Pure.
+
+Nothing is claimed beyond the runs: a difference of two single runs is told as a difference of two runs.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from groupnl_deploy.bench.validity import doubted
+from groupnl_deploy.report.build import Report, ReportRow
+from groupnl_deploy.report.traits import differing
+from groupnl_deploy.words import counted
+
+ONCE = "Each thing was measured once, so nothing is said of the noise between two runs: repeat before you decide."
+
+
+def verdict(report: Report) -> tuple[str, ...]:
+    """Some sentences, the most important first; never empty."""
+    rows = report.rows
+    if not rows:
+        return ("There is no whole run to judge.",)
+    return (*_comparison(rows), _validity(report), *([ONCE] if len(rows) > 1 else []))
+
+
+def _comparison(rows: Sequence[ReportRow]) -> Iterator[str]:
+    timed = [row for row in rows if row.latency is not None and not doubted(row.checks, "time")]
+    metered = [row for row in rows if row.energy_j is not None and not doubted(row.checks, "energy")]
+    accurate = [row for row in rows if row.accuracy is not None]
+    if len(rows) == 1:
+        yield _alone(rows[0])
+        return
+    if len(timed) > 1:
+        yield _least(rows, timed, _latency_ms, "Fastest", "p50 {:.3g} ms, {:.3g} times as fast as the slowest")
+    if len(metered) > 1:
+        emulated = " (EMULATED meter: no measurement)" if any(row.emulated for row in metered) else ""
+        words = f"{{:.3g}} mJ an inference, {{:.3g}} times less than the most{emulated}"
+        yield _least(rows, metered, _energy_mj, "Least energy", words)
+    if len(accurate) > 1:
+        yield _most_accurate(rows, accurate)
+    if not timed:
+        yield "No run has a time that can be believed, so nothing is said of the fastest."
+
+
+def _most_accurate(rows: Sequence[ReportRow], found: Sequence[ReportRow]) -> str:
+    """The best one, and whether so few images tell it from the others."""
+    best, *others = sorted(found, key=lambda row: row.accuracy or 0.0, reverse=True)
+    within = [row for row in others if (row.accuracy or 0.0) >= (best.accuracy_low or 0.0)]
+    images = f"{best.confusion.images:,} images" if best.confusion else "so few images"
+    per_cent = f"{100 * (best.accuracy or 0.0):.1f} %"
+    if len(within) == len(others):
+        return f"Accuracy: {per_cent} at most, and {images} tell none of the {len(found)} apart."
+    unsure = f"; {images} do not tell it from {counted(len(within), 'other')}" if within else ""
+    return f"Most accurate: {called(best, rows)}, {per_cent}{unsure}."
+
+
+def _alone(row: ReportRow) -> str:
+    return f"{row}."
+
+
+def _least(
+    rows: Sequence[ReportRow], found: Sequence[ReportRow], measure: Callable[[ReportRow], float], what: str, words: str
+) -> str:
+    best, worst = min(found, key=measure), max(found, key=measure)
+    return f"{what}: {called(best, rows)}, {words.format(measure(best), measure(worst) / measure(best))}."
+
+
+def _latency_ms(row: ReportRow) -> float:
+    return row.latency.p50_ms if row.latency else 0.0
+
+
+def _energy_mj(row: ReportRow) -> float:
+    return 1e3 * (row.energy_j or 0.0)
+
+
+def called(row: ReportRow, rows: Sequence[ReportRow]) -> str:
+    """A row by its network and what it differs from the others in."""
+    said = [trait.text(row) for trait in differing(rows) if trait.heading != "Model" and trait.value(row) is not None]
+    return f"{row.network} {', '.join(said)}".strip()
+
+
+def _validity(report: Report) -> str:
+    rows = report.rows
+    whole = len(rows) + len(report.damaged) + len(report.incomplete)
+    boards = sum(row.emulated_board for row in rows)
+    kinds = (
+        (sum(not row.valid for row in rows), "invalid"),
+        (len(report.damaged), "damaged"),
+        (len(report.incomplete), "cut short"),
+        (boards, "on an emulated board, which has no time"),
+    )
+    wrong = ", ".join(f"{count} {what}" for count, what in kinds if count)
+    return f"{counted(whole, 'run')}: {wrong or 'all valid' if whole > 1 else wrong or 'valid'}."
