@@ -8,7 +8,7 @@ ZOO := $(VENV)/.zoo
 # Kept bytecode spares the hundreds of processes that the tests start from compiling the project each for itself.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup zoo demo test test-all bench lint types imports format clean
+.PHONY: setup zoo demo test test-all test-browser bench lint types imports format clean
 .PHONY: pi test-pi native wheel runtimes native-fuzz native-sanitize test-neon
 
 setup: $(STAMP)
@@ -91,11 +91,16 @@ test-pi: pi native
 	OMP_NUM_THREADS=1 $(PYTEST) -m pi tests/pi
 
 test: lint types imports native
-	$(THREE_AT_A_TIME) -m 'not slow and not alone and not pi'
+	$(THREE_AT_A_TIME) -m 'not slow and not alone and not pi and not browser'
 	$(FOUR_WAITING) -m 'not slow and alone'
 
+# The page of a report in Debian's Chromium (apt-get install chromium chromium-driver), driven by Selenium.
+test-browser: setup
+	$(BIN)/python -c 'import selenium' 2> /dev/null || $(BIN)/python -m pip install --quiet --editable '.[browser]'
+	$(PYTEST) -m browser tests/report/browser
+
 test-all: lint types imports zoo native native-fuzz native-sanitize runtimes
-	$(THREE_AT_A_TIME) $(MORE_EXAMPLES) -m 'not alone and not pi'
+	$(THREE_AT_A_TIME) $(MORE_EXAMPLES) -m 'not alone and not pi and not browser'
 	$(FOUR_WAITING) $(MORE_EXAMPLES) -m alone
 
 bench: setup

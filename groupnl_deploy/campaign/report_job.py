@@ -10,8 +10,8 @@ from groupnl_deploy.errors import UsageError
 from groupnl_deploy.jobs.job import Job
 from groupnl_deploy.progress import Reporter
 from groupnl_deploy.report.build import build_report
-from groupnl_deploy.report.formats import FileFormat
-from groupnl_deploy.report.render import SUFFIXES, render
+from groupnl_deploy.report.formats import SUFFIXES, FileFormat
+from groupnl_deploy.report.render import render
 from groupnl_deploy.version import __version__
 from groupnl_deploy.workspace import RUN_FILE, atomic_directory, file_sha256, sha256_hex
 

@@ -116,6 +116,11 @@ def _turned(headings: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str]],
     return table
 
 
+def is_terminal() -> bool:
+    """Whether stdout is one."""
+    return _stdout().is_terminal
+
+
 def stdout_width() -> int:
     """Characters of a line on stdout."""
     return _stdout().width

@@ -1,4 +1,4 @@
-"""`groupnl report`: run folders as a table, JSON, CSV or Markdown; no board is needed."""
+"""`groupnl report`: run folders as a table, JSON, CSV, Markdown or HTML; no board is needed."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -7,10 +7,11 @@ import typer
 
 from groupnl_deploy.cli import console
 from groupnl_deploy.cli.exits import guarded
-from groupnl_deploy.cli.options import Json
+from groupnl_deploy.cli.options import AllowInvalid, Json
 from groupnl_deploy.cli.report_classes import class_shower
+from groupnl_deploy.cli.report_file import deliver, require_place, wanted_format
 from groupnl_deploy.errors import MeasurementInvalid, UsageError, VerificationFailed
-from groupnl_deploy.report.formats import REPORT_FORMATS, ReportFormat
+from groupnl_deploy.report.formats import ReportFormat
 
 if TYPE_CHECKING:
     from groupnl_deploy.report.build import Report
@@ -22,7 +23,11 @@ def report(
         list[Path] | None, typer.Argument(help="Runs or campaign folders; all under runs/ if left out.")
     ] = None,
     format: Annotated[
-        str | None, typer.Option("--format", help="table, json, csv or markdown; table if left out.")
+        str | None,
+        typer.Option("--format", help="table, json, csv, markdown or html; else what --out ends in, else table."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="A file to make, such as report.html; it must not exist yet.")
     ] = None,
     classes: Annotated[
         bool, typer.Option("--classes", help="Below the table: accuracy class by class, and what was taken for what.")
@@ -30,6 +35,7 @@ def report(
     confusion: Annotated[
         Path | None, typer.Option("--confusion", help="Draw what was taken for what: a .png, .pdf or .svg to make.")
     ] = None,
+    allow_invalid: AllowInvalid = False,
     json: Json = False,
 ) -> None:
     """Show runs side by side, in the form of the paper's Tables 11 and 12, in the order they are named.
@@ -40,34 +46,28 @@ def report(
     Numbers of a run that something disturbed are marked, the reason is said, and the exit code is 6. So it is where a
     run was cut short: it is named, with what ended it, until it was benchmarked again under its name.
 
+    The page of --format html is one file with charts of power and latencies. It needs no network.
+
+    Example: groupnl report runs/digits --out report.html
+
     Example: groupnl report runs/digits --format markdown
 
     Example: groupnl report runs/before runs/after --format csv
 
     Example: groupnl report runs/digits --classes --confusion confusion.png
     """
-    wanted = _format(format, json)
+    wanted = wanted_format(format, json, out)
+    require_place(out, wanted)
     show_classes = class_shower(classes, confusion, wanted)
     from groupnl_deploy.report.build import build_report
 
     built = build_report(_once(_expand(runs)) if runs else _all_runs())
-    show_report(built, wanted)
+    deliver(built, wanted, out, show_report)
     show_classes(built)
     require_whole(built)
-    require_valid(built)
-    require_complete(built)
-
-
-def _format(format: str | None, json: bool) -> ReportFormat:
-    """The format that is asked for in either way."""
-    from groupnl_deploy.words import known_word
-
-    said = None if format is None else known_word("format", format, REPORT_FORMATS)
-    if json and said not in (None, "json"):
-        raise UsageError(
-            f"--json and --format {format} ask for two formats at once.", f"Leave one of them out: --format {format}."
-        )
-    return "json" if json else said or "table"
+    if not allow_invalid:
+        require_valid(built)
+        require_complete(built)
 
 
 def show_report(report: "Report", format: ReportFormat) -> None:

@@ -2,8 +2,9 @@
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,7 +17,7 @@ from groupnl_deploy.errors import Stopped
 from groupnl_deploy.words import command_line
 
 if TYPE_CHECKING:
-    from groupnl_deploy.campaign.run import StepAhead
+    from groupnl_deploy.campaign.run import CampaignResult, StepAhead
 
 
 @resuming
@@ -64,12 +65,20 @@ def run(
     with speaking_of(config), _told_how_it_goes_on(from_):
         result = run_campaign(campaign, console.TerminalReporter(), choice)
     if json:
-        console.show_json(result)
+        console.show_json(_document(result))
     elif result.report is not None and to == "report" and not only:
         show_report(result.report, "table")
     console.say(f"Everything is kept in {result.out}")
     if result.report is not None and not allow_invalid:
         require_valid(result.report, f"run {command_line('run', config, '--from', 'bench')}")
+
+
+def _document(result: "CampaignResult") -> dict[str, Any]:
+    """All of it for programs; the report as `groupnl report --json` has it."""
+    from groupnl_deploy.report.render import document
+
+    report = None if result.report is None else document(result.report)
+    return {**to_dict(replace(result, report=None)), "report": report}
 
 
 @contextlib.contextmanager

@@ -5,3 +5,5 @@ from typing import Literal, get_args
 FileFormat = Literal["json", "csv", "markdown", "html"]
 ReportFormat = Literal["table", FileFormat]
 REPORT_FORMATS: tuple[ReportFormat, ...] = get_args(ReportFormat)
+SUFFIXES: dict[ReportFormat, str] = {"json": "json", "csv": "csv", "markdown": "md", "html": "html", "table": "txt"}
+"""How a file in each form ends."""

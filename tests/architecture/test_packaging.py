@@ -44,8 +44,9 @@ def test_the_wheel_holds_every_module_and_the_type_markers(wheel_names: list[str
     modules = {
         path.relative_to(ROOT).as_posix()
         for package in PACKAGES
-        for pattern in ("*.py", "py.typed", "tables/*")
+        for pattern in ("*.py", "py.typed", "tables/*", "html/*.*", "vendor/*")
         for path in (ROOT / package).rglob(pattern)
+        if path.is_file() and path.suffix != ".pyc"
     }
     assert modules == {name for name in wheel_names if ".dist-info/" not in name}
     assert {f"{package}/py.typed" for package in PACKAGES} <= modules

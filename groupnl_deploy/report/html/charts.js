@@ -101,8 +101,10 @@
     }));
     const readout = (at) =>
       runs.map((run, place) => {
-        const index = before(curves[place].times, at), value = index < 0 ? null : curves[place].values[index];
-        return value === null ? null : `${marked(run, "energy")}: ${value.toPrecision(5)} ${what[1]}`;
+        const { times, values } = curves[place], index = before(times, at);
+        if (index < 0 || at > times[times.length - 1]) return null;
+        const hole = values[index] === null || (values[index + 1] === null && at > times[index]);
+        return `${marked(run, "energy")}: ${hole ? "no measurement" : `${values[index].toPrecision(5)} ${what[1]}`}`;
       });
     return {
       data, series: series.length ? series : [{ label: "nothing chosen" }], readout: (at) => [`${at.toFixed(3)} s`, ...readout(at)],
@@ -235,10 +237,15 @@
   addEventListener("hashchange", opened);
   const closed = [];
   addEventListener("beforeprint", () => {
+    document.documentElement.classList.add("paper");
     for (const one of document.querySelectorAll("details:not([open])")) { closed.push(one); one.open = true; }
     drawAll(true);
   });
-  addEventListener("afterprint", () => { for (const one of closed.splice(0)) one.open = false; drawAll(true); });
+  addEventListener("afterprint", () => {
+    document.documentElement.classList.remove("paper");
+    for (const one of closed.splice(0)) one.open = false;
+    drawAll(true);
+  });
 
   opened();
   drawAll(false);

@@ -67,7 +67,7 @@ def memory_bars(rows: Sequence[ReportRow]) -> Markup:
     found = [(index, row) for index, row in enumerate(rows) if row.memory_mb is not None]
     if not found:
         return Markup("")
-    frame = Frame(width=620, height=64 + len(found) * (_BAR + _GAP), left=40, top=8)
+    frame = Frame(width=520, height=64 + len(found) * (_BAR + _GAP), left=40, top=8)
     across = frame.across(*room([row.memory_mb or 0.0 for _, row in found], from_zero=True))
     said = "; ".join(f"run {index + 1}: peak {row.memory_mb:.1f} MB" for index, row in found)
     parts = (

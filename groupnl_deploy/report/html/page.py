@@ -131,7 +131,7 @@ def _power(report: Report) -> Markup:
         _time_figure("Power over time", "power", rows),
         _time_figure("Energy as it adds up", "joules", rows),
         element("p", " ".join(drawn), class_="small"),
-        element("p", _HOW, class_="small"),
+        element("p", _HOW, class_="small hint"),
     )
 
 

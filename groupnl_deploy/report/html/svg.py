@@ -1,7 +1,7 @@
 """Small charts as SVG: axes with round numbers, points, bars. Drawn here, so that they need no script. Pure."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from groupnl_deploy.report.html.markup import Markup, element, joined
@@ -79,18 +79,21 @@ def axes(frame: Frame, across: Scale, upward: Scale | None, words: tuple[str, st
             element("line", class_="grid", x1=x, x2=x, y1=dot(frame.top), y2=dot(bottom)),
             element("text", number(value), class_="tick", x=x, y=dot(bottom + 17), text_anchor="middle"),
         ]
-    for value in _within(upward) if upward else []:
-        y = dot(upward.at(value))
-        parts += [
-            element("line", class_="grid", x1=dot(left), x2=dot(frame.width - frame.right), y1=y, y2=y),
-            element("text", number(value), class_="tick", x=dot(left - 7), y=y, dy="0.35em", text_anchor="end"),
-        ]
+    if upward is not None:
+        parts += _levels(frame, upward)
     middle = (frame.top + bottom) / 2
     return joined(
         parts,
         element("text", words[0], class_="axis", x=dot((left + frame.width - frame.right) / 2), y=frame.height - 8),
         element("text", words[1], class_="axis", transform=f"translate(13 {dot(middle)}) rotate(-90)"),
     )
+
+
+def _levels(frame: Frame, upward: Scale) -> Iterator[Markup]:
+    for value in _within(upward):
+        y = dot(upward.at(value))
+        yield element("line", class_="grid", x1=dot(frame.left), x2=dot(frame.width - frame.right), y1=y, y2=y)
+        yield element("text", number(value), class_="tick", x=dot(frame.left - 7), y=y, dy="0.35em", text_anchor="end")
 
 
 def _within(scale: Scale) -> list[float]:

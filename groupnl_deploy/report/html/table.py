@@ -36,7 +36,7 @@ def comparison(report: Report) -> Markup:
     rows: list[list[object]] = [
         [_number(index), *(column.cell(row) for column in shown)] for index, row in enumerate(report.rows)
     ]
-    said = [element("li", text) for text in notes(report)]
+    said = [element("li", text) for text in notes(report, unjudged=False)]
     return joined(grid(headings, rows, "Comparison of all runs"), element("ul", said, class_="notes"))
 
 

@@ -1,0 +1,121 @@
+"""A page in a real browser: Debian's Chromium without a window, driven by Selenium."""
+
+import json
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from groupnl_deploy.report.build import build_report
+from groupnl_deploy.report.render import render
+from tests.report.sample_runs import save_samples
+
+if TYPE_CHECKING:  # make test collects these tests without it
+    from selenium.webdriver import Chrome
+
+# So that it asks nobody for anything: what is left in a log is the page's own.
+QUIET = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@dataclass
+class Browser:
+    """One Chromium, and what a test asks of it."""
+
+    driver: "Chrome"
+
+    def open(self, page: Path, *, dark: bool = False, width: int = 1280) -> None:
+        """Load a page from the disk and wait until it is drawn."""
+        self.cdp("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 500)
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.cdp("Emulation.setEmulatedMedia", features=[scheme])
+        self.logs("browser"), self.logs("performance")
+        self.driver.get(page.as_uri())
+        self.run("return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+    def cdp(self, command: str, **arguments: Any) -> Any:
+        """A command of the DevTools protocol."""
+        return self.driver.execute_cdp_cmd(command, arguments)
+
+    def run(self, script: str, *arguments: Any) -> Any:
+        """JavaScript within the page; what it returns."""
+        return self.driver.execute_script(script, *arguments)
+
+    def press(self, *keys: str, at: str | None = None) -> None:
+        """Keys, each a letter or the name of one such as "TAB", for the element that has the focus, or for another."""
+        from selenium.webdriver.common.action_chains import ActionChains
+        from selenium.webdriver.common.keys import Keys
+
+        if at is not None:
+            self.run(f"document.querySelector({json.dumps(at)}).focus()")
+        codes = [getattr(Keys, key) if len(key) > 1 else key for key in keys]
+        ActionChains(self.driver).send_keys(*codes).perform()
+
+    def logs(self, kind: str) -> list[dict[str, Any]]:
+        """What was logged since it was last asked for."""
+        return self.driver.get_log(kind)
+
+    def requests(self) -> list[str]:
+        """The addresses that were asked for."""
+        events = (json.loads(entry["message"])["message"] for entry in self.logs("performance"))
+        return [one["params"]["request"]["url"] for one in events if one["method"] == "Network.requestWillBeSent"]
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """Started once; a profile of its own."""
+    from selenium.webdriver import Chrome, ChromeOptions
+    from selenium.webdriver.chrome.service import Service
+
+    program, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if program is None or driver is None:
+        pytest.fail("needs Chromium and its driver: apt-get install chromium chromium-driver")
+    options = ChromeOptions()
+    options.binary_location = program
+    for flag in (*QUIET, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    chrome = Chrome(options, Service(driver))
+    yield Browser(chrome)
+    chrome.quit()
+
+
+@pytest.fixture
+def tell(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
+    """Says a figure on the terminal, whatever pytest keeps to itself."""
+
+    def say(text: str) -> None:
+        with capsys.disabled():
+            sys.stdout.write(f"\n{text}\n")
+
+    return say
+
+
+@pytest.fixture(scope="session")
+def write_page(tmp_path_factory: pytest.TempPathFactory) -> Callable[[list[Path]], Path]:
+    """A report of these runs as a file."""
+
+    def write(runs: list[Path]) -> Path:
+        page = tmp_path_factory.mktemp("page") / "report.html"
+        page.write_text(render(build_report(runs), "html"), encoding="utf-8")
+        return page
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def page(tmp_path_factory: pytest.TempPathFactory, write_page: Callable[[list[Path]], Path]) -> Path:
+    """The sample runs, one of which has markup for a name."""
+    return write_page(save_samples(tmp_path_factory.mktemp("runs")))

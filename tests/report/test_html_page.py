@@ -1,0 +1,171 @@
+"""The page of a report: whole, alone, and with no text of a stranger as markup. The browser's part is in browser/."""
+
+import base64
+import dataclasses
+import hashlib
+import json
+import re
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from groupnl_deploy.bench.run import load_run, save_run
+from groupnl_deploy.report.build import Report, build_report
+from groupnl_deploy.report.curves import histogram, latency_curve, power_curve
+from groupnl_deploy.report.html.markup import element, escaped, joined
+from groupnl_deploy.report.html.svg import ticks
+from groupnl_deploy.report.html.tradeoff import planes
+from groupnl_deploy.report.render import render
+from groupnl_deploy.report.verdict import verdict
+from power.energy import EnergyIndex
+from tests.report.sample_runs import HOSTILE, sample_run, sample_trace, save_samples
+from tests.report.test_report import make_run, make_trace
+
+VENDOR = files("groupnl_deploy.report.html") / "vendor"
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    return build_report(save_samples(tmp_path_factory.mktemp("runs")))
+
+
+@pytest.fixture(scope="module")
+def page(report: Report) -> str:
+    return render(report, "html")
+
+
+def test_what_is_embedded_of_others_is_what_was_published() -> None:
+    said = dict(
+        reversed(line.split())
+        for line in re.findall(r"^[0-9a-f]{64}  \S+$", (VENDOR / "VERSION.txt").read_text(), re.M)
+    )
+    assert set(said) == {"uPlot.iife.min.js", "uPlot.min.css"}
+    for name, digest in said.items():
+        assert hashlib.sha256((VENDOR / name).read_bytes()).hexdigest() == digest
+    assert "MIT License" in (VENDOR / "LICENSE.txt").read_text()
+
+
+def test_the_policy_allows_what_is_embedded_and_nothing_else(page: str) -> None:
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page)[1].replace("&#x27;", "'")
+    rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
+    assert rules.pop("default-src") == rules.pop("base-uri") == rules.pop("form-action") == "'none'"
+    for kind, tag in (("style-src", "style"), ("script-src", "script")):
+        bodies = re.findall(rf"<{tag}>(.*?)</{tag}>", page, re.S)
+        digests = [base64.b64encode(hashlib.sha256(body.encode()).digest()).decode() for body in bodies]
+        assert rules.pop(kind) == " ".join(f"'sha256-{digest}'" for digest in digests) and len(bodies) == 2
+    assert rules == {}
+
+
+def test_nothing_is_fetched_and_no_attribute_holds_code(page: str) -> None:
+    own = re.sub(r"<(script|style)\b.*?</\1>", "", page, flags=re.S)
+    assert re.findall(r"\b(?:src|srcset|action|poster)=", own) == []
+    assert all(target.startswith("#") for target in re.findall(r'href="([^"]*)"', own))
+    assert re.findall(r"<[^>]*\s(?:on\w+|style)=", own) == []
+
+
+def test_markup_and_control_codes_in_a_label_are_text(page: str) -> None:
+    assert HOSTILE not in page and "<script>alert" not in page and "\x1b" not in page and "\u202e" not in page
+    assert "&lt;/script&gt;&lt;script&gt;alert(1)&lt;/script&gt;&lt;b onmouseover=&#x27;x&#x27;&gt;" in page
+    data = re.search(r'id="data">(.*?)</script>', page, re.S)[1]
+    assert "<" not in data and json.loads(data)["runs"][3]["name"] == "4 <i>groupnl"
+
+
+def test_no_code_is_put_into_an_attribute() -> None:
+    for name in ("onclick", "style", "src", "href"):
+        with pytest.raises(ValueError, match="no element of a report"):
+            element("p", **{name: "alert(1)"})
+    assert element("a", "x", href="#run-1") == '<a href="#run-1">x</a>'
+    assert joined("<", [element("b", '"<')], None) == "&lt;<b>&quot;&lt;</b>"
+    assert element("p", title='"><script>') == '<p title="&quot;&gt;&lt;script&gt;"></p>'
+    assert escaped(escaped("&")) == "&amp;"
+    with pytest.raises(TypeError):
+        joined(3)
+
+
+def test_stamps_stand_on_every_chart_and_marks_behind_every_number(page: str) -> None:
+    charts = re.findall(r"<figure>(.*?)</figure>", page, re.S)
+    of_energy = [one for one in charts if "energy" in one.lower()[:200] or 'data-chart="power"' in one]
+    assert len(of_energy) >= 3 and all("EMULATED meter" in one for one in of_energy)
+    power = next(one for one in charts if 'data-chart="power"' in one)
+    assert "INVALID: 1 of 4" in power
+    assert json.loads(re.search(r'id="data">(.*?)</script>', page, re.S)[1])["runs"][3]["marks"] == {
+        "time": "",
+        "energy": "*!",
+    }
+    assert page.count("Why this run is invalid") == 1 and "No measurement for 3.0" in page
+
+
+def test_the_verdict_claims_no_more_than_the_runs_allow(report: Report) -> None:
+    said = verdict(report)
+    assert said[0] == "Fastest: resnet18_cifar groupnl, onnxruntime, p50 3.23 ms, 4.63 times as fast as the slowest."
+    assert "EMULATED meter: no measurement" in said[1] and "tell none of the 4 apart" in said[2]
+    assert said[-2:] == (
+        "4 runs: 1 invalid.",
+        "Each thing was measured once, so nothing is said of the noise between two runs: repeat before you decide.",
+    )
+    assert verdict(Report(()))[0] == "There is no whole run to judge."
+
+
+def test_what_is_invalid_is_in_no_frontier(report: Report) -> None:
+    named = {plane.title: [point.row.run for point in plane.best()] for plane in planes(report.rows)}
+    assert named["Energy and latency"] == ["groupnl-ort", "standard-pytorch"]
+    invalid = dataclasses.replace(report.rows[1], checks=tuple(
+        dataclasses.replace(check, verdict="invalid", doubts="time") for check in report.rows[1].checks
+    ))  # fmt: skip
+    (first, *_) = planes([report.rows[0], invalid])
+    assert [point.row.run for point in first.best()] == ["standard-ort"]
+
+
+def test_peaks_are_kept_and_joules_are_of_every_sample() -> None:
+    run, trace = sample_run(), sample_trace(rate_hz=1000.0)
+    curve = power_curve(run, trace, 400)
+    assert curve is not None and curve.joules is not None
+    assert curve.samples == 25_000 and curve.drawn < 500 and curve.power_w.max() == pytest.approx(12.0)
+    assert curve.power_w.min() == trace.power_w.min()
+    whole = EnergyIndex(trace).window(1.0, float(trace.t_s[-1])).energy_j
+    assert curve.joules[-1] == pytest.approx(whole, rel=1e-4) and curve.t_s[0] == pytest.approx(-1.0)
+    assert curve.joules_at_steady == pytest.approx(EnergyIndex(trace).window(1.0, 9.0).energy_j, rel=1e-3)
+
+
+def test_nothing_is_added_across_a_hole() -> None:
+    curve = power_curve(make_run(), make_trace(hole=True), 1000)
+    assert curve is not None and curve.joules is not None and curve.holes_s == 4.0
+    (at,) = np.flatnonzero(np.isnan(curve.power_w))
+    assert curve.joules[at - 1] == curve.joules[at + 1] and 9.5 < curve.t_s[at] < 13.5
+
+
+def test_latencies_keep_their_peaks_and_are_all_counted() -> None:
+    latencies_ms = np.concatenate((np.full(9_999, 2.0) + np.arange(9_999) * 1e-5, [50.0]))
+    curve = latency_curve(latencies_ms, 100)
+    assert len(curve.first) == 100 and curve.per_block == 100 and curve.highest_ms[-1] == 50.0
+    bins = histogram(latencies_ms)
+    assert sum(bins.counts) + bins.above == 10_000 and bins.above == 1 and bins.slowest_ms == 50.0
+    assert sum(histogram(np.full(5, 3.0)).counts) == 5
+
+
+def test_ticks_are_round() -> None:
+    assert ticks(0.0, 1.0) == (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+    assert ticks(3.23, 15.1) == (2.5, 5.0, 7.5, 10.0, 12.5, 15.0, 17.5)
+
+
+def test_runs_without_a_meter_and_of_an_emulated_board_have_a_page(tmp_path: Path) -> None:
+    save_run(tmp_path / "bare", make_run(), None)
+    page = render(build_report([tmp_path / "bare"]), "html")
+    assert 'id="power"' not in page and 'data-chart="latency"' in page and "1 run on pi" in page
+    run = make_run()
+    board = dataclasses.replace(run.result.board_before, emulated=True)
+    emulated = dataclasses.replace(run, result=dataclasses.replace(run.result, board_before=board))
+    save_run(tmp_path / "emulated", emulated, make_trace())
+    page = render(build_report([tmp_path / "emulated"]), "html")
+    assert "EMULATED board" in page and 'data-chart="latency"' not in page and ">VALID<" not in page
+
+
+def test_a_page_says_how_each_run_is_made_again(tmp_path: Path) -> None:
+    save_run(tmp_path / "a run", sample_run(backend="pytorch"), sample_trace())
+    run, trace = load_run(tmp_path / "a run")
+    (detail,) = build_report([tmp_path / "a run"]).details
+    assert trace is not None and run.artifact_sha256.startswith("aaaaaaaaaaaa")
+    assert detail.command.startswith("groupnl bench aaaaaaaaaaaa --device pi --backend pytorch --threads 4")
+    assert detail.command.endswith("--meter km003c-usb --port emulator")
