@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from device_agent.messages.bench import MemoryUse, PhaseSpan
+from device_agent.messages.board import BoardState
 from device_agent.strict import to_dict
 from groupnl_deploy.bench.run import BenchRun, save_run
 from groupnl_deploy.models.spec import ConvSpec, ModelSpec
@@ -24,11 +26,30 @@ def sample_run(
     latencies_ms[random.integers(0, 2000, 12)] *= 1.6
     manifest = dataclasses.replace(MANIFEST, label=label or spec.label, model=to_dict(spec))
     run = make_run(manifest=manifest)
-    memory = dataclasses.replace(run.result.memory, rss_peak_bytes=round(80e6 + 4e6 * p50_ms))
     result = dataclasses.replace(
-        run.result, backend=backend, latencies_ns=tuple(map(round, 1e6 * latencies_ms)), memory=memory
+        run.result,
+        backend=backend,
+        latencies_ns=tuple(map(round, 1e6 * latencies_ms)),
+        phases=tuple(_with_memory(span, p50_ms) for span in run.result.phases),
+        states=tuple(_state(second) for second in range(23)),
     )
     return dataclasses.replace(run, result=result)
+
+
+def _with_memory(span: PhaseSpan, p50_ms: float) -> PhaseSpan:
+    """More from phase to phase, and the more the slower."""
+    place = 20e6 * list(PHASES).index(span.phase) ** 0.5
+    size = round(20e6 + place + 1e6 * p50_ms)
+    return dataclasses.replace(span, memory=MemoryUse(size, round(0.85 * size), size + 3_000_000, 0, 0))
+
+
+def _state(second: int) -> BoardState:
+    """A board that warms up by 1 degree a second while it computes, and lowers its clock at 60."""
+    busy = 4 <= second < 19
+    warm_c = 48.0 + (min(second, 19) - 4 if second >= 4 else 0) - (0.7 * (second - 19) if second > 19 else 0)
+    clock_hz = 0.6e9 if not busy else 1.5e9 if warm_c < 60 else 1.4e9
+    cores = (clock_hz,) * 4
+    return BoardState(round(second * 1e9) + 500_000_000, cores, "ondemand", warm_c, 0, False, 5.1, 0.99 * busy, 0.01)
 
 
 def sample_trace(
