@@ -21,7 +21,7 @@ from device_agent.artifact import open_artifact
 from device_agent.backend_table import BACKENDS, require_read
 from device_agent.backends import Backend, Subject, open_backend, require_libraries
 from device_agent.board_states import BoardWatch, watching_board
-from device_agent.errors import BadRequest
+from device_agent.errors import AgentError, BadRequest
 from device_agent.image_check import check_all
 from device_agent.inputs import BenchInputs
 from device_agent.machine import installed_runtime
@@ -39,6 +39,7 @@ from device_agent.messages.bench import (
     PhaseMark,
     PhaseSpan,
 )
+from device_agent.messages.profile import Profiled
 from device_agent.native_store import choose_here, folder_of, require_whole
 from device_agent.places import below
 from device_agent.probe import board_facts, temperature_c, usable_cores
@@ -108,7 +109,21 @@ def _all_phases(request: BenchRequest, inputs: BenchInputs, subject: Subject, wa
     _send_states(watch, emit)
     with phases("idle_after", idle_s):
         time.sleep(idle_s)
+    if request.profile:
+        with phases("profile", _SLOW_S):
+            profiled = _profiled(backend, subject, settings, ring)
+        emit(profiled)
     return len(latencies)
+
+
+def _profiled(backend: Backend, subject: Subject, settings: Settings, ring: Sequence[Any]) -> Profiled:
+    """The profile, or why there is none: what was measured until then is whole without it."""
+    try:
+        return backend.profile(subject, settings, ring)
+    except AgentError as error:
+        return Profiled((), (), error.message)
+    except Exception as error:  # every profiler has exceptions of its own
+        return Profiled((), (), f"the profiler failed: {str(error) or type(error).__name__}")
 
 
 def _cool_down(workload: Workload, phases: Phases) -> None:

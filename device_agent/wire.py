@@ -37,6 +37,7 @@ MESSAGE_FILES = (
     "device_agent.messages.native",
     "device_agent.messages.provision",
     "device_agent.messages.bench",
+    "device_agent.messages.profile",
     "device_agent.messages.spool",
 )
 

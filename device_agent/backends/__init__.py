@@ -7,6 +7,7 @@ import difflib
 import importlib
 import importlib.util
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,6 +17,7 @@ from device_agent.backend_table import BACKENDS, BackendEntry
 from device_agent.errors import BadRequest, MissingLibrary
 from device_agent.manifest import ArtifactManifest
 from device_agent.messages.bench import NativeRan
+from device_agent.messages.profile import Profiled
 from device_agent.packages import IN_ENVIRONMENT, install_remedy
 from device_agent.settings import Settings
 
@@ -54,6 +56,12 @@ class Backend(Protocol):
 
     def outputs(self, result: Any) -> Arrays:
         """What `run` returned as the manifest's outputs, by name; outside the window."""
+
+    def profile(self, subject: Subject, settings: Settings, prepared: Sequence[Any]) -> Profiled:
+        """Load the model as `load` does, with the runtime's profiler on, and see what each operator takes; behind all
+        that is measured. The backend is good for nothing else afterwards. Raises as `load`, and `ValueError` or
+        `OSError` where there is no profile to read.
+        """
 
 
 def require_libraries(name: str) -> None:

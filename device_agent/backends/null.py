@@ -1,9 +1,13 @@
 """A backend that loads nothing and answers zeros: it shows what the measuring itself costs."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from device_agent.arrays import Arrays
 from device_agent.backends import Subject
+from device_agent.messages.profile import Profiled
+from device_agent.profiling import timed_runs
 from device_agent.settings import Settings
 
 
@@ -31,3 +35,8 @@ class NullBackend:
     def outputs(self, result: Arrays) -> Arrays:
         """The zeros as they are."""
         return result
+
+    def profile(self, subject: Subject, settings: Settings, prepared: Sequence[Arrays]) -> Profiled:
+        """It has no operators."""
+        self.load(subject, settings)
+        return Profiled(timed_runs(self.run, prepared, 1), ())

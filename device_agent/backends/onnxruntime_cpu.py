@@ -1,5 +1,7 @@
 """ONNX Runtime's CPU execution provider; needs numpy and onnxruntime, nothing else."""
 
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,11 @@ from device_agent.backends import Subject
 from device_agent.errors import BackendFailed, NativeDamaged
 from device_agent.manifest import NativeOperators
 from device_agent.messages.bench import NativeRan
+from device_agent.messages.profile import Profiled
 from device_agent.native import NoSuchKernels, NotThisLibrary, instructions, register
 from device_agent.native_choice import CannotRunNative
 from device_agent.native_store import choose_here
+from device_agent.profiling import WARM_UP_RUNS, timed_runs, warmed_up
 from device_agent.settings import GraphLevel, Settings
 
 _PROVIDER = BACKENDS["onnxruntime"].provider
@@ -36,21 +40,26 @@ class OnnxRuntimeBackend:
 
     def load(self, subject: Subject, settings: Settings) -> None:
         """Create the session, with the library of native operators where the model has some."""
-        options, manifest = _session_options(settings), subject.manifest
+        self._open(subject, settings, _session_options(settings))
+
+    def _open(self, subject: Subject, settings: Settings, options: onnxruntime.SessionOptions) -> Path:
+        """Create the session; the file that it has loaded."""
+        manifest = subject.manifest
         self._outputs = [info.name for info in manifest.outputs]
         file = manifest.file("model").name
         if manifest.native is not None:
             self.native = _register(options, manifest.native, subject.libraries, settings.threads)
             file = self.native.file
+        path = subject.directory / file
         try:
-            path = str(subject.directory / file)
-            self._session = onnxruntime.InferenceSession(path, options, providers=[_PROVIDER])
+            self._session = onnxruntime.InferenceSession(str(path), options, providers=[_PROVIDER])
             self.providers = tuple(self._session.get_providers())
         except Exception as error:  # the runtime raises a family of its own without a common base
             raise BackendFailed(
                 f"ONNX Runtime {onnxruntime.__version__} cannot load the model: {error}.",
                 "Install a newer onnxruntime on the device, or export for an older opset.",
             ) from error
+        return path
 
     def prepare(self, inputs: Arrays) -> Arrays:
         """The feed that `run` takes."""
@@ -63,6 +72,24 @@ class OnnxRuntimeBackend:
     def outputs(self, result: Any) -> Arrays:
         """Each by its name."""
         return {name: np.asarray(array) for name, array in zip(self._outputs, result, strict=True)}
+
+    def profile(self, subject: Subject, settings: Settings, prepared: Sequence[Arrays]) -> Profiled:
+        """By the profiler of ONNX Runtime, and by the graph that it made of the model, saved for that."""
+        from device_agent.onnx_nodes import read_graph
+        from device_agent.onnx_profile import operator_times
+
+        with tempfile.TemporaryDirectory(prefix="groupnl-profile-") as name:
+            folder, options = Path(name), _session_options(settings)
+            ran = folder / "ran.onnx"
+            options.enable_profiling, options.profile_file_prefix = True, str(folder / "profile")
+            options.optimized_model_filepath = str(ran)
+            options.log_severity_level = 3  # it warns that what is saved is for this processor alone
+            del self._session  # a small board has no room for the model twice
+            file = self._open(subject, settings, options)
+            warmed_up(self.run, prepared)
+            latencies_ns = timed_runs(self.run, prepared, len(read_graph(ran).nodes))
+            profile = Path(self._session.end_profiling())
+            return Profiled(latencies_ns, operator_times(profile, ran, file, WARM_UP_RUNS))
 
 
 def _register(options: onnxruntime.SessionOptions, native: NativeOperators, libraries: Path, threads: int) -> NativeRan:

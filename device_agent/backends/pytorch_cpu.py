@@ -3,6 +3,7 @@
 The one place where the agent imports the project's models, which travel in the same bundle.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from safetensors.torch import load_file
 from device_agent.arrays import Arrays
 from device_agent.backends import Subject
 from device_agent.errors import BackendFailed
+from device_agent.messages.profile import Profiled
 from device_agent.settings import Settings
 from device_agent.strict import StrictError, from_dict
 from groupnl_deploy.models.inference import inference_form
@@ -55,3 +57,11 @@ class PyTorchBackend:
     def outputs(self, result: Any) -> Arrays:
         """The logits."""
         return {self._output.name: result.numpy()}
+
+    def profile(self, subject: Subject, settings: Settings, prepared: Sequence[torch.Tensor]) -> Profiled:
+        """The operators that each module calls."""
+        from device_agent.torch_profile import profile_module
+
+        del self._model  # a small board has no room for it twice
+        self.load(subject, settings)
+        return profile_module(self._model, self.run, prepared)

@@ -1,8 +1,9 @@
 """A benchmark: the request, what is told while it runs, and its parts, each sent as soon as it is there.
 
 The parts come in this order: `BenchBegun`, then a `PhaseSpan` as each phase ends, with `Loaded` behind the load,
-`Outputs` and `Checked` behind the check, `Latencies`, in blocks, behind the run-out, and `BoardStates` there and at the
-end; `BenchDone` is the answer. So a board that dies has lost only what it was measuring just then.
+`Outputs` and `Checked` behind the check, `Latencies`, in blocks, behind the run-out, `BoardStates` there and at the
+end, and `Profiled` behind the profile; `BenchDone` is the answer. So a board that dies has lost only what it was
+measuring just then.
 
 A benchmark survives its link (detached.py). Whoever wants it to end sends `Abort`; where stdin ends without one, the
 link is lost, and the benchmark goes on.
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from device_agent.messages.board import BoardFacts, BoardState
+from device_agent.messages.profile import Profiled
 from device_agent.settings import Settings
 from device_agent.wire import Message, Request
 
@@ -27,7 +29,7 @@ MARGIN_S = 15.0
 
 _SLOWER = 4.0  # than it should be: a board that throttles
 _START_S = 1.0  # about what each of import, load and check takes; nobody knows before
-PROFILE_S = 5.0
+_PROFILE_S = 10.0
 
 if TYPE_CHECKING:
     from device_agent.session import Session
@@ -228,7 +230,7 @@ class BenchDone(Message):
     board: BoardFacts
 
 
-BenchPart = BenchBegun | PhaseSpan | Loaded | Outputs | Checked | Latencies | BoardStates
+BenchPart = BenchBegun | PhaseSpan | Loaded | Outputs | Checked | Latencies | BoardStates | Profiled
 BenchNews = BenchPart | PhaseMark | Progress
 
 
@@ -280,6 +282,6 @@ class BenchRequest(Request[BenchDone]):
         work = self.settings.workload
         ends: dict[Phase, float] = {"idle_before": work.idle_s, "import": _START_S, "load": _START_S, "check": _START_S}
         ends |= {"warmup": work.warmup_s, "steady": work.min_seconds, "runout": self.runout_s}
-        ends |= {"idle_after": work.idle_s, "cooldown": work.cool_within_s, "profile": PROFILE_S}
+        ends |= {"idle_after": work.idle_s, "cooldown": work.cool_within_s, "profile": _PROFILE_S}
         order = self.phases
         return sum(ends[one] for one in order[order.index(phase) :])

@@ -50,7 +50,7 @@ class BlockedConvs:
         window = {name: fused.conv.attributes[name] for name in _WINDOW if name in fused.conv.attributes}
         more = {"kernel_shape": list(weight.shape[2:]), "group": group} | _activation(fused)
         made = self._out.made_blocked(fused.result, _is_clean(self._out, fused))
-        self._out.node("Conv", inputs, [made], window | more, RUNTIME_DOMAIN)
+        self._out.node("Conv", inputs, [made], window | more, RUNTIME_DOMAIN, fused.conv.name)
 
     def _form(self, node: ir.Node) -> Form | None:
         """Which kind of the runtime's convolutions in blocks this is; None for none of them."""

@@ -87,15 +87,16 @@ class TwoLayouts:
         outputs: Sequence[ir.Value],
         attributes: Mapping[str, Any],
         domain: str = "",
+        name: str | None = None,
     ) -> None:
-        """Write one node, whose inputs and outputs are values of the new graph."""
-        self._graph.node(op_type, inputs, outputs, attributes, domain)
+        """Write one node, whose inputs and outputs are values of the new graph; `name` is that of the old node."""
+        self._graph.node(op_type, inputs, outputs, attributes, domain, name)
 
     def copy(self, node: ir.Node) -> None:
         """Write a node as it is, on plain values."""
         inputs = [None if value is None else self.plain(value) for value in node.inputs]
         made = {value: ir.Value(name=value.name) for value in node.outputs}
-        self.node(node.op_type, inputs, list(made.values()), node.attributes, node.domain)
+        self.node(node.op_type, inputs, list(made.values()), node.attributes, node.domain, node.name)
         self._plain |= made
 
     def constant(self, array: Array, name: str) -> ir.Value:

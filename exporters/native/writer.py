@@ -20,6 +20,7 @@ class GraphWriter:
         graph = model.graph
         self._taken = {value.name for node in graph for value in node.outputs}
         self._taken |= {value.name for value in graph.inputs} | set(graph.initializers)
+        self._node_names = set[str | None]()
         self.given = {value: _like(value) for value in (*graph.inputs, *graph.initializers.values())}
         """What stands for the old graph's inputs and constants."""
 
@@ -47,10 +48,14 @@ class GraphWriter:
         outputs: Sequence[ir.Value],
         attributes: Mapping[str, Any] | None = None,
         domain: str = "",
+        name: str | None = None,
     ) -> None:
-        """Write one node, whose inputs and outputs are values of the new graph."""
-        name = outputs[0].name
-        self._nodes.append(ir.node(op_type, inputs, attributes, domain=domain, outputs=outputs, name=name))
+        """Write one node, whose inputs and outputs are values of the new graph.
+
+        It gets the name of the node that it stands for, where there is one, so that a profile tells the layer.
+        """
+        named = unique_name(self._node_names, name or outputs[0].name or op_type)
+        self._nodes.append(ir.node(op_type, inputs, attributes, domain=domain, outputs=outputs, name=named))
 
     def finished(self, outputs: Sequence[ir.Value], domains: Mapping[str, int]) -> ir.Model:
         """The model with these outputs, which get the names, shapes and types of the old one's.

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from device_agent.backend_table import BACKENDS, require_read
 from device_agent.manifest import MANIFEST_FILE
-from device_agent.messages.bench import PhaseMark, Progress
+from device_agent.messages.bench import Phase, PhaseMark, Progress
 from device_agent.settings import Settings, Workload
 from exporters.artifact import open_artifact
 from groupnl_deploy.bench.kept import Kept, take_kept
@@ -50,6 +50,7 @@ def bench_device(
     data: str | None = None,
     retry_for_s: float = DEFAULT_RETRY_S,
     key: str = "",
+    profile: bool = False,
 ) -> tuple[BenchRun, Path]:
     """Benchmark a pushed artifact and keep the run folder. `artifact` is a folder, an id, or None for the newest.
 
@@ -61,10 +62,11 @@ def bench_device(
     there is begun again, within as long.
     Where anything ends it early, what was measured until then stays beside the folder; see `unfinished_run`.
     A campaign knows the run by `key`: what the device finished under that key, without us, is taken in its place.
+    With `profile` the time of each operator is taken behind all else.
     """
     known_word("backend", backend, BACKENDS)
     device, wanted = get_device(device_name), _artifact_id(artifact)
-    require_possible(backend, settings, plan, out)
+    require_possible(backend, settings, plan, out, profile)
     folder = None if artifact is None or not (Path(artifact) / MANIFEST_FILE).is_file() else Path(artifact)
     way_back = WayBack(device.name, partial(reached, device), retry_for_s, reporter.note)
     with way_back, ExitStack() as running:
@@ -83,7 +85,7 @@ def bench_device(
             run, agent, has_lock = load_run(out)[0], locked, True
         else:
             reporter.note(f"{device.name} runs {name} ({artifact_sha256[:12]}) with {backend}")
-            measure = partial(_measure, start, plan=plan, out=out, key=key, way_back=way_back)
+            measure = partial(_measure, start, plan=plan, out=out, key=key, way_back=way_back, profile=profile)
             run, agent, has_lock = _begun_until_done(start, measure, locked, subject, retry_for_s)
         if BACKENDS[backend].computes:
             accept_pending(agent, device.name, run.artifact_sha256, None if has_lock else wait_s, reporter.note)
@@ -124,6 +126,7 @@ def _measure(
     out: Path,
     key: str,
     way_back: WayBack,
+    profile: bool,
 ) -> tuple[BenchRun, AgentClient]:
     """Carry it out and keep the run; with it the agent that is there now, another one where the link was lost."""
     name, reporter = f"bench {subject.manifest.label}, {start.backend}", start.reporter
@@ -134,6 +137,7 @@ def _measure(
             backend=start.backend,
             settings=start.settings,
             plan=plan,
+            profile=profile,
             unfinished=unfinished,
             way_back=way_back,
             watch=_phase_watch(task, start.settings.workload),
@@ -144,9 +148,13 @@ def _measure(
     return run, measured.agent
 
 
-def require_possible(backend: str, settings: Settings, plan: MeterPlan | None, out: Path | None) -> None:
+def require_possible(backend: str, settings: Settings, plan: MeterPlan | None, out: Path | None, profile: bool) -> None:
     """Refuse what can be told before the device is asked."""
     require_read(backend, settings)
+    if profile and not BACKENDS[backend].computes:
+        raise UsageError(
+            f"--profile would show nothing: the backend {backend} computes nothing.", "Leave --profile out."
+        )
     if plan is not None:
         plan.require_live()
         require_measurable(settings.workload)
@@ -175,7 +183,7 @@ def _default_run_folder(label: str, backend: str) -> Path:
 
 def _phase_watch(task: Task, workload: Workload) -> Watch:
     """Phases as a share of the whole run's expected time."""
-    begins = {
+    begins: dict[Phase, float] = {
         "idle_before": 0.0,
         "import": workload.idle_s,
         "load": workload.idle_s,
@@ -184,12 +192,13 @@ def _phase_watch(task: Task, workload: Workload) -> Watch:
         "steady": workload.idle_s + workload.warmup_s,
         "runout": workload.idle_s + workload.warmup_s + workload.min_seconds,
         "idle_after": workload.idle_s + workload.warmup_s + workload.min_seconds,
+        "profile": 2 * workload.idle_s + workload.warmup_s + workload.min_seconds,
     }
-    total = max(begins["idle_after"] + workload.idle_s, 1e-9)
+    total = max(begins["profile"], 1e-9)
 
     def watch(message: BenchMessage) -> None:
         if isinstance(message, PhaseMark):
-            task(begins[message.phase], total, message.phase.replace("_", " "))
+            task(begins.get(message.phase, 0.0), total, message.phase.replace("_", " "))
         elif isinstance(message, Progress):
             task(begins["check"], total, f"check, image {message.done} of {message.total}")
 

@@ -20,6 +20,7 @@ from device_agent.messages.bench import (
     PhaseSpan,
 )
 from device_agent.messages.board import BoardFacts, BoardState
+from device_agent.messages.profile import Profiled
 from device_agent.settings import Settings
 from groupnl_deploy.errors import DeviceFault
 
@@ -34,7 +35,8 @@ class BenchResult:
     images, or to the first of them, and `preprocess_ns` and `postprocess_ns` what each took beside its inference.
     `settings` are those that were applied: the threads are as many as there were. `native` is what ran of an artifact
     with native operators, null of any other. `memory_start` is that of the agent's process before the runtime's import;
-    each phase has its own at the end. `providers` are the runtime's execution providers.
+    each phase has its own at the end. `providers` are the runtime's execution providers. `profile` is null where none
+    was asked for.
     """
 
     manifest_sha256: str
@@ -55,6 +57,7 @@ class BenchResult:
     postprocess_ns: tuple[int, ...] = ()
     outputs: tuple[Outputs, ...] = ()
     states: tuple[BoardState, ...] = ()
+    profile: Profiled | None = None
 
     def span(self, phase: Phase) -> PhaseSpan:
         """The span of one of `PHASES`, which every result has."""
@@ -78,12 +81,13 @@ class Arrived:
     checked: Checked | None
     latencies_ns: tuple[int, ...]
     states: tuple[BoardState, ...]
+    profile: Profiled | None
     done: BenchDone | None
 
 
 def gather(messages: Iterable[BenchMessage]) -> Arrived:
     """The messages of one benchmark, in their order, as one record."""
-    begun, last_phase, loaded, checked, done = None, None, None, None, None
+    begun, last_phase, loaded, checked, profile, done = None, None, None, None, None, None
     phases: list[PhaseSpan] = []
     outputs: list[Outputs] = []
     states: list[BoardState] = []
@@ -106,17 +110,36 @@ def gather(messages: Iterable[BenchMessage]) -> Arrived:
                 checked = message
             case Latencies():
                 latencies_ns += message.latencies_ns
+            case Profiled():
+                profile = message
             case BenchDone():
                 done = message
-    latencies = tuple(latencies_ns)
-    return Arrived(begun, last_phase, tuple(phases), loaded, tuple(outputs), checked, latencies, tuple(states), done)
+    return Arrived(
+        begun,
+        last_phase,
+        tuple(phases),
+        loaded,
+        tuple(outputs),
+        checked,
+        tuple(latencies_ns),
+        tuple(states),
+        profile,
+        done,
+    )
 
 
 def assemble(request: BenchRequest, arrived: Arrived) -> BenchResult:
     """The result of a benchmark that came to its end. Raises `DeviceFault` where a part is missing."""
     begun, loaded, checked, done = arrived.begun, arrived.loaded, arrived.checked, arrived.done
     whole = has_every_phase(request, arrived.phases)
-    if begun is None or loaded is None or checked is None or done is None or not whole:
+    if (
+        begun is None
+        or loaded is None
+        or checked is None
+        or done is None
+        or not whole
+        or (arrived.profile is not None) != request.profile
+    ):
         raise DeviceFault("The agent left out a part of the result.", "Push again, then bench again.")
     if len(arrived.latencies_ns) != done.iterations:
         raise DeviceFault(
@@ -141,6 +164,7 @@ def assemble(request: BenchRequest, arrived: Arrived) -> BenchResult:
         postprocess_ns=checked.postprocess_ns,
         outputs=arrived.outputs,
         states=arrived.states,
+        profile=arrived.profile,
     )
 
 

@@ -63,6 +63,7 @@ def run_session(
     backend: str,
     settings: Settings,
     plan: MeterPlan | None,
+    profile: bool = False,
     unfinished: UnfinishedRun,
     way_back: WayBack,
     watch: Watch,
@@ -75,7 +76,7 @@ def run_session(
     as soon as a phase begins without the meter: its joules would be wanting. Raises `NotBegun` for a link that was lost
     before the device had begun.
     """
-    request = _request(subject, backend, settings, METERED_RUNOUT_S if plan else 0.0)
+    request = _request(subject, backend, settings, METERED_RUNOUT_S if plan else 0.0, profile)
     unfinished.way_back = way_back
     frame = unfinished.frame = RunFrame(
         device=way_back.device,
@@ -108,7 +109,7 @@ def run_session(
     return Measured(run, trace, agent)
 
 
-def _request(subject: Subject, backend: str, settings: Settings, runout_s: float) -> BenchRequest:
+def _request(subject: Subject, backend: str, settings: Settings, runout_s: float, profile: bool) -> BenchRequest:
     return BenchRequest(
         directory=subject.deployment.directory,
         manifest_sha256=subject.deployment.artifact_sha256,
@@ -117,6 +118,7 @@ def _request(subject: Subject, backend: str, settings: Settings, runout_s: float
         images_sent=0 if subject.pixels is None else len(subject.pixels),
         runout_s=runout_s,
         bench_id=secrets.token_hex(6),
+        profile=profile,
     )
 
 

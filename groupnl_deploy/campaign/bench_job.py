@@ -99,6 +99,7 @@ def bench_cell(
     data: str | None = None,
     retry_for_s: float = DEFAULT_RETRY_S,
     key: str = "",
+    profile: bool = False,
 ) -> Path:
     """Benchmark a pushed artifact as the cell says; returns the run's folder. See `bench_device`."""
     if cell.device is None or cell.backend is None or cell.settings is None:
@@ -115,6 +116,7 @@ def bench_cell(
         data=data,
         retry_for_s=retry_for_s,
         key=key,
+        profile=profile,
     )
     return folder
 

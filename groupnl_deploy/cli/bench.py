@@ -71,6 +71,10 @@ def bench(
         bool,
         typer.Option("--fetch", help="Benchmark nothing: fetch what the device finished after its link was lost."),
     ] = False,
+    profile: Annotated[
+        bool,
+        typer.Option("--profile", help="Show what each layer takes, from the runtime's profiler, behind all else."),
+    ] = False,
     *,
     settings: BenchSettings,
     sign: MeterSign = 1,
@@ -100,6 +104,7 @@ def bench(
     if fetch:
         first = artifact[0] if artifact else None
         given = {"--backend": backend, "--artifact": first, "--meter": meter, "--port": port, "--data": data}
+        given["--profile"] = "asked for" if profile else None
         folders = _fetched(name, what or [], out, (wait, retry_for), given)
         _show(folders, folders, json, allow_invalid)
         return
@@ -111,7 +116,7 @@ def bench(
     subjects = [subject_of(one, backend) for one in named] or [subject_of(None, backend)]
     from groupnl_deploy.bench.meter import meter_plan
 
-    manner = Manner(name, meter_plan(meter, port, sign, meter_rate), wait, retry_for, data)
+    manner = Manner(name, meter_plan(meter, port, sign, meter_rate), wait, retry_for, data, profile)
     shown, folders = _benched(subjects, under, repeats, out, manner)
     _show(folders, shown, json, allow_invalid, paper)
 
@@ -124,7 +129,7 @@ def _benched(
 
     for subject in subjects:
         for one in settings:
-            require_possible(subject.backend, one, manner.plan, out)
+            require_possible(subject.backend, one, manner.plan, out, manner.profile)
     reporter = console.TerminalReporter()
     artifacts = [subject.artifact(reporter) for subject in subjects]
     if len(subjects) * len(settings) * repeats == 1:

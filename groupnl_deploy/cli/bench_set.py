@@ -27,6 +27,7 @@ class Manner:
     wait_s: float
     retry_for_s: float
     data: str | None = None
+    profile: bool = False
 
     def bench(self, artifact: str | None, backend: str, settings: "Settings", out: Path | None) -> Path:
         """One of them; returns the run's folder."""
@@ -42,6 +43,7 @@ class Manner:
             wait_s=self.wait_s,
             data=self.data,
             retry_for_s=self.retry_for_s,
+            profile=self.profile,
         )
 
 

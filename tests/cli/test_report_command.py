@@ -92,7 +92,7 @@ def cut_short(out: str) -> None:
     run = make_run()
     frame = {field.name: getattr(run, field.name) for field in dataclasses.fields(RunFrame)}
     begun = BenchBegun("b" * 64, run.result.settings, run.result.board_before, run.result.memory_start)
-    arrived = Arrived(begun, "steady", run.result.phases[:5], None, (), None, (), (), None)
+    arrived = Arrived(begun, "steady", run.result.phases[:5], None, (), None, (), (), None, None)
     save_incomplete(
         Path(out),
         IncompleteRun(**frame, clock_probes=(), arrived=arrived, ended_by="The agent was killed.", power=None),

@@ -61,6 +61,7 @@ from device_agent.messages.greeting import AgentFault, Hello
 from device_agent.messages.ledger import Deployment, LedgerRead, ManifestRead, ReadLedger, ReadManifest, Standing
 from device_agent.messages.lock import LockTaken, TakeLock, Waiting
 from device_agent.messages.native import AskNative, LibraryPlaced, NativeFit, SendLibrary
+from device_agent.messages.profile import OperatorTime, Profiled
 from device_agent.messages.provision import (
     BuildEnvironment,
     Building,
@@ -151,6 +152,7 @@ MESSAGES: list[wire.Message] = [
     Checked(10, (1, 2), (3, 4), (5, 6)),
     Latencies((5, 6, 7)),
     BoardStates((BoardState(5, (1.5e9, 1.5e9), "ondemand", 48.3, 0, False, 5.1, 0.25, 0.01),)),
+    Profiled((5, 6), (OperatorTime("/conv1/Conv_nchwc", "Conv", 2, 9, ("/conv1/Conv",), (0,)),), "“none”"),
     BenchDone(3, BOARD),
     AskReadiness(("onnxruntime", "null")),
     Readiness(MACHINE, BOARD, VOLUME, (FOUND,), "/usr/bin/python3", False, True, 1.7e9),
