@@ -71,7 +71,7 @@ $(RUNTIMES)/%/.installed:
 	touch $@
 
 demo: setup
-	$(BIN)/groupnl run examples/digits.toml --workers 2
+	$(BIN)/groupnl demo
 
 # Tests run three at a time, one core each: on two cores, while one waits for a process or a link, another computes.
 # Those that read clocks or meters run afterwards, four at a time: they wait

@@ -10,16 +10,15 @@ from pathlib import Path
 
 from device_agent.backend_table import BACKENDS, require_read
 from device_agent.manifest import MANIFEST_FILE
-from device_agent.messages.bench import Phase, PhaseMark, Progress
-from device_agent.settings import Settings, Workload
+from device_agent.settings import Settings
 from exporters.artifact import open_artifact
 from groupnl_deploy.bench.kept import Kept, take_kept
+from groupnl_deploy.bench.live import LiveBar
 from groupnl_deploy.bench.meter import MeterPlan
 from groupnl_deploy.bench.metered import require_measurable
 from groupnl_deploy.bench.reconnect import WayBack, reached
-from groupnl_deploy.bench.result import BenchMessage
 from groupnl_deploy.bench.run import BenchRun, load_run, save_run
-from groupnl_deploy.bench.session import Subject, Watch, run_session
+from groupnl_deploy.bench.session import Subject, run_session
 from groupnl_deploy.bench.start import Start
 from groupnl_deploy.bench.unfinished import unfinished_run
 from groupnl_deploy.deploy.acceptance import accept_pending, require_accepted
@@ -28,7 +27,7 @@ from groupnl_deploy.deploy.ledger import may_begin_artifact_id
 from groupnl_deploy.deploy.push import deploy_artifact
 from groupnl_deploy.errors import NotBegun, UsageError
 from groupnl_deploy.mistaken import refusal
-from groupnl_deploy.progress import Reporter, Task
+from groupnl_deploy.progress import Reporter
 from groupnl_deploy.remote.client import AgentClient
 from groupnl_deploy.remote.deadline import Deadline
 from groupnl_deploy.remote.retry import DEFAULT_RETRY_S, Budget
@@ -130,7 +129,11 @@ def _measure(
 ) -> tuple[BenchRun, AgentClient]:
     """Carry it out and keep the run; with it the agent that is there now, another one where the link was lost."""
     name, reporter = f"bench {subject.manifest.label}, {start.backend}", start.reporter
-    with unfinished_run(out, reporter.note, key) as unfinished, reporter.task(name) as task:
+    with (
+        unfinished_run(out, reporter.note, key) as unfinished,
+        reporter.task(name) as task,
+        LiveBar(task, start.settings.workload) as bar,
+    ):
         measured = run_session(
             agent,
             subject,
@@ -140,8 +143,9 @@ def _measure(
             profile=profile,
             unfinished=unfinished,
             way_back=way_back,
-            watch=_phase_watch(task, start.settings.workload),
+            watch=bar.watch,
             note=reporter.note,
+            metered=bar.metered,
         )
         run = save_run(out, measured.run, measured.trace)
     way_back.confirm(measured.agent, run.request.bench_id)
@@ -179,27 +183,3 @@ def _default_run_folder(label: str, backend: str) -> Path:
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")[:-3]
     plain = re.sub(r"[^A-Za-z0-9.]+", "-", label).strip("-")
     return Path("runs") / f"{stamp}-{plain}-{backend}"
-
-
-def _phase_watch(task: Task, workload: Workload) -> Watch:
-    """Phases as a share of the whole run's expected time."""
-    begins: dict[Phase, float] = {
-        "idle_before": 0.0,
-        "import": workload.idle_s,
-        "load": workload.idle_s,
-        "check": workload.idle_s,
-        "warmup": workload.idle_s,
-        "steady": workload.idle_s + workload.warmup_s,
-        "runout": workload.idle_s + workload.warmup_s + workload.min_seconds,
-        "idle_after": workload.idle_s + workload.warmup_s + workload.min_seconds,
-        "profile": 2 * workload.idle_s + workload.warmup_s + workload.min_seconds,
-    }
-    total = max(begins["profile"], 1e-9)
-
-    def watch(message: BenchMessage) -> None:
-        if isinstance(message, PhaseMark):
-            task(begins.get(message.phase, 0.0), total, message.phase.replace("_", " "))
-        elif isinstance(message, Progress):
-            task(begins["check"], total, f"check, image {message.done} of {message.total}")
-
-    return watch

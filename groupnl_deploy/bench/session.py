@@ -27,6 +27,7 @@ from groupnl_deploy.bench.run import BenchRun, Images, RunFrame, host_facts, now
 from groupnl_deploy.bench.unfinished import UnfinishedRun
 from groupnl_deploy.errors import DeviceUnreachable
 from groupnl_deploy.remote.client import AgentClient
+from power.recorder import Recorder
 from power.trace import PowerTrace
 
 _COVER_TIMEOUT_S = 10.0  # how long to wait for the measurement that closes the last window
@@ -68,11 +69,13 @@ def run_session(
     way_back: WayBack,
     watch: Watch,
     note: Callable[[str], None],
+    metered: Callable[[Recorder], None] = lambda recorder: None,
 ) -> Measured:
     """Carry out one benchmark, by an agent that holds the device's lock.
 
     What arrives goes into `unfinished` at once; with a meter, its recording comes back too, and grows in the file
-    `unfinished.recording` meanwhile. `note` is told at once of a meter that renews too fast. Raises the meter's error
+    `unfinished.recording` meanwhile. `note` is told at once of a meter that renews too fast, `metered` of
+    the recorder as soon as it records. Raises the meter's error
     as soon as a phase begins without the meter: its joules would be wanting. Raises `NotBegun` for a link that was lost
     before the device had begun.
     """
@@ -88,6 +91,8 @@ def run_session(
         host=host_facts(),
     )
     with contextlib.nullcontext() if plan is None else start_metering(plan, unfinished.recording) as metering:
+        if metering is not None:
+            metered(metering.recorder)
         try:
             unfinished.clock_probes = agent.probe_clock(CLOCK_PROBES)
         except DeviceUnreachable as lost:

@@ -9,6 +9,7 @@ from groupnl_deploy.cli import (
     compare,
     console,
     data,
+    demo,
     device,
     evaluate,
     export,
@@ -29,6 +30,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="GroupNL networks from training to a small board, with speed, memory and energy that were measured.",
 )
+app.command("demo")(demo.demo)
 app.command("run")(run.run)
 app.add_typer(models.app, name="models")
 app.add_typer(data.app, name="data")

@@ -17,6 +17,8 @@ from groupnl_deploy.errors import Stopped
 from groupnl_deploy.words import command_line
 
 if TYPE_CHECKING:
+    from groupnl_deploy.campaign.choice import Choice
+    from groupnl_deploy.campaign.config import Campaign
     from groupnl_deploy.campaign.run import CampaignResult, StepAhead
 
 
@@ -56,17 +58,25 @@ def run(
 
     choice = Choice(from_, to, tuple(only or ()), workers, allow_code)
     require_allowed(campaign, choice)
-    from groupnl_deploy.campaign.run import list_jobs, run_campaign  # PyTorch, which a mistake does not wait for
-
     if list_:
+        from groupnl_deploy.campaign.run import list_jobs  # PyTorch, which a mistake does not wait for
+
         with speaking_of(config):
             _show_steps(list_jobs(campaign, choice, console.say), json)
         return
-    with speaking_of(config), _told_how_it_goes_on(from_):
+    carry_out(config, campaign, choice, allow_invalid=allow_invalid, json=json)
+
+
+def carry_out(config: Path, campaign: "Campaign", choice: "Choice", *, allow_invalid: bool, json: bool) -> None:
+    """Run the campaign of a file, and show its report. Raises `MeasurementInvalid` unless that is allowed."""
+    from groupnl_deploy.campaign.run import run_campaign
+    from groupnl_deploy.campaign.words import speaking_of
+
+    with speaking_of(config), _told_how_it_goes_on(choice.again_from):
         result = run_campaign(campaign, console.TerminalReporter(), choice)
     if json:
         console.show_json(_document(result))
-    elif result.report is not None and to == "report" and not only:
+    elif result.report is not None and choice.last == "report" and not choice.only:
         show_report(result.report, "table")
     console.say(f"Everything is kept in {result.out}")
     if result.report is not None and not allow_invalid:
