@@ -14,6 +14,7 @@ from groupnl_deploy.cli.exits import resuming
 from groupnl_deploy.cli.options import AllowInvalid, Json
 from groupnl_deploy.cli.report import require_valid, show_report
 from groupnl_deploy.errors import Stopped
+from groupnl_deploy.report.formats import SUFFIXES
 from groupnl_deploy.words import command_line
 
 if TYPE_CHECKING:
@@ -79,8 +80,16 @@ def carry_out(config: Path, campaign: "Campaign", choice: "Choice", *, allow_inv
     elif result.report is not None and choice.last == "report" and not choice.only:
         show_report(result.report, "table")
     console.say(f"Everything is kept in {result.out}")
+    if (page := _page(result)) is not None:
+        console.say(f"The report for a browser: {page}")
     if result.report is not None and not allow_invalid:
         require_valid(result.report, f"run {command_line('run', config, '--from', 'bench')}")
+
+
+def _page(result: "CampaignResult") -> Path | None:
+    """The report as HTML, where the campaign has made one."""
+    pages = (Path(step.product) / f"report.{SUFFIXES['html']}" for step in result.steps if step.stage == "report")
+    return next((page for page in pages if page.is_file()), None)
 
 
 def _document(result: "CampaignResult") -> dict[str, Any]:
