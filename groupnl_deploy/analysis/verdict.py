@@ -7,16 +7,19 @@ from groupnl_deploy.analysis.metrics import Metric
 from groupnl_deploy.analysis.paired import LEAST_PAIRS, SIGNIFICANCE, Paired
 from groupnl_deploy.words import counted
 
-Standing = Literal["better", "worse", "no difference shown", "range only"]
-"""Of B beside A. "range only": there are too few pairs to show anything."""
+Standing = Literal["better", "worse", "no difference shown", "unsure", "range only"]
+"""Of B beside A. "unsure": asked alone, this number would show a difference; among so many it may be chance. "range
+only": there are too few pairs to show anything."""
+
+_MOST_P = SIGNIFICANCE + 1e-12
 
 
 def standing(metric: Metric, found: Paired, p: float | None) -> Standing:
     """How B stands beside A by this p-value, which may be adjusted."""
     if p is None:
         return "range only"
-    if p > SIGNIFICANCE + 1e-12:
-        return "no difference shown"
+    if p > _MOST_P:
+        return "no difference shown" if found.p is None or found.p > _MOST_P else "unsure"
     return "better" if (found.ratio < 1) == (metric.better == "lower") else "worse"
 
 
@@ -29,6 +32,11 @@ def verdict_sentence(metric: Metric, found: Paired, p: float | None) -> str:
         return (
             f"No difference shown: B's {metric.title} is {figures(found.ratio)} times A's ({_evidence(found, p)}). "
             f"If there is one, it is likely between {percent(found.low)} and {percent(found.high)}."
+        )
+    if how == "unsure":
+        return (
+            f"Unsure: B's {metric.title} is {figures(found.ratio)} times A's ({_evidence(found, p)} among all numbers "
+            "beside the verdict's). Asked alone it would be a difference; among so many it may be chance."
         )
     if metric.name == "p50_ms" and how == "better":
         faster = f"95 % interval {figures(1 / found.high)} to {figures(1 / found.low)}, {_pairs_and_p(found, p)}"

@@ -6,21 +6,39 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from groupnl_deploy.cli import console
+from groupnl_deploy.cli.bench_set import Manner
+from groupnl_deploy.cli.compare_subjects import bench_pairs, no_run, require_no_bench_option, require_subjects
 from groupnl_deploy.cli.exits import guarded
-from groupnl_deploy.cli.options import AllowInvalid, Json
+from groupnl_deploy.cli.option_groups import with_option_groups
+from groupnl_deploy.cli.options import AllowInvalid, Json, MeterPort, MeterRate, MeterSign, RetryFor, Wait
+from groupnl_deploy.cli.setting_options import BenchSettings, Quick, Threads, asked_settings, with_workload
 from groupnl_deploy.errors import MeasurementInvalid, Regression, UsageError, VerificationFailed
+from groupnl_deploy.remote.retry import DEFAULT_RETRY_S
+from groupnl_deploy.remote.waiting import DEFAULT_WAIT_S
 
 if TYPE_CHECKING:
+    from groupnl_deploy.analysis.rule import Rule
     from groupnl_deploy.cli.compare_runs import Sides
     from groupnl_deploy.report.compare import Comparison
 
+MOST_PAIRS = 1000
+
 
 @guarded
+@with_option_groups
 def compare(
+    ctx: typer.Context,
     what: Annotated[
         list[str],
-        typer.Argument(metavar="A [B]", help="Runs, folders of runs of one thing each, or one set of the runs of two."),
+        typer.Argument(
+            metavar="A [B]",
+            help="Two artifacts or checkpoints, with --device; else runs, folders of runs of one thing each, or a set.",
+        ),
     ],
+    device: Annotated[
+        list[str] | None, typer.Option("--device", metavar="NAME", help="Bench both there, in interleaved pairs.")
+    ] = None,
+    pairs: Annotated[int, typer.Option(metavar="N", min=1, max=MOST_PAIRS, help="How many pairs are benched.")] = 10,
     by: Annotated[
         str | None,
         typer.Option(
@@ -37,6 +55,26 @@ def compare(
             "--fail-if", metavar="RULE", help='Exit code 7 where B is shown to break it, such as "p50_ms>+3%".'
         ),
     ] = None,
+    backend: Annotated[
+        str | None, typer.Option(help="For both; left out, each has the one that runs its format.")
+    ] = None,
+    threads: Threads = "0",
+    quick: Quick = False,
+    meter: Annotated[
+        str | None, typer.Option(help="The power meter, such as km003c; `groupnl power list` shows the words.")
+    ] = None,
+    port: MeterPort = None,
+    out: Annotated[Path | None, typer.Option("--out", help="The folder of all runs; else one under runs/.")] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", help="Where the images of the data set “folder” lie, if not where they were seen."),
+    ] = None,
+    *,
+    settings: BenchSettings,
+    sign: MeterSign = 1,
+    meter_rate: MeterRate = None,
+    wait: Wait = DEFAULT_WAIT_S,
+    retry_for: RetryFor = DEFAULT_RETRY_S,
     allow_invalid: AllowInvalid = False,
     json: Json = False,
 ) -> None:
@@ -44,48 +82,83 @@ def compare(
 
     What differs beside what is compared, such as board, clock, versions or settings, is named before any number.
 
-    Example: groupnl compare runs/plain runs/groupnl
+    Example: groupnl compare plain-onnx gnl-onnx --device local --pairs 10
 
     Example: groupnl compare runs/20261127-101500-set --fail-if "p50_ms>+3%"
+
+    Example: groupnl compare runs/before runs/after --across versions
     """
     from groupnl_deploy.analysis.rule import parse_rule
-    from groupnl_deploy.cli.compare_runs import find_sides
-    from groupnl_deploy.report.compare import compare as compare_rows
     from groupnl_deploy.report.differences import known_conditions
 
     rules = tuple(map(parse_rule, fail_if or ()))
     meant = known_conditions([name.strip() for name in across.split(",")]) if across else frozenset()
-    sides = find_sides(_places(what))
-    found = compare_rows(sides.a, sides.b, sides.names, by=by, meant=meant, rules=rules)
+    typed = {one for one in ctx.params if getattr(ctx.get_parameter_source(one), "name", "") == "COMMANDLINE"}
+    if device:
+        _require_decidable(rules, by, pairs, metered=meter is not None)
+        require_subjects(what)
+        from groupnl_deploy.bench.meter import meter_plan
+        from groupnl_deploy.deploy.named_devices import one_device
+
+        work = with_workload(settings, quick=quick, paper=False, metered=meter is not None, given=typed)
+        manner = Manner(
+            one_device("compare", device).name, meter_plan(meter, port, sign, meter_rate), wait, retry_for, data
+        )
+        places = [bench_pairs(what, backend, asked_settings(work, threads), pairs, out, manner)]
+    else:
+        places = _places(what)
+        require_no_bench_option(typed)
+    found, sides = _compared(places, by, meant, rules)
     _show(found, sides, json)
     _require_sound(found, sides, allow_invalid)
     _require_kept(found)
 
 
+def _require_decidable(rules: "tuple[Rule, ...]", by: str | None, pairs: int, metered: bool) -> None:
+    """Refuse, before hours are spent, what those pairs could not tell."""
+    from groupnl_deploy.analysis.metrics import BY_NAME
+    from groupnl_deploy.analysis.rule import require_decidable
+    from groupnl_deploy.words import known_word
+
+    require_decidable(rules, pairs)
+    if by is not None:
+        known_word("column to compare", by, BY_NAME)
+    asked = [*(rule.metric for rule in rules), *([by] if by else [])]
+    energy = next((name for name in asked if BY_NAME[name].energy), None)
+    if energy and not metered:
+        raise UsageError(f"{energy} needs a power meter, and none is named.", "Give --meter, such as --meter km003c.")
+
+
+def _compared(
+    places: list[Path], by: str | None, meant: frozenset[str], rules: "tuple[Rule, ...]"
+) -> "tuple[Comparison, Sides]":
+    from dataclasses import replace
+
+    from groupnl_deploy.cli.compare_runs import find_sides
+    from groupnl_deploy.report.compare import compare as compare_rows
+
+    sides = find_sides(places)
+    found = compare_rows(sides.a, sides.b, sides.names, by=by, meant=meant, rules=rules)
+    return replace(found, left_out=(*sides.damaged, *sides.incomplete, *sides.unpaired)), sides
+
+
 def _places(what: list[str]) -> list[Path]:
+    """What was named, where all of it holds runs."""
     from groupnl_deploy.cli.compare_runs import holds_runs
 
     for named in what:
         if not holds_runs(Path(named)):
-            is_there = "holds no run" if Path(named).exists() else "does not exist"
-            raise UsageError(
-                f"{named} {is_there}.", "Name folders that `groupnl bench` or `groupnl run` wrote; they hold run.json."
-            )
+            raise no_run(named)
     return [Path(named) for named in what]
 
 
 def _show(found: "Comparison", sides: "Sides", json: bool) -> None:
-    from dataclasses import replace
-
     from groupnl_deploy.report.comparison_text import notes, preface, table
 
-    found = replace(found, left_out=(*sides.damaged, *sides.incomplete, *sides.unpaired))
     if json:
         console.show_json(found)
         return
-    for text in preface(found):
-        console.show_prose(text)
-    for text in found.verdict:
+    for text in (*preface(found), *found.verdict):
         console.show_prose(text)
     headings, rows = table(found)
     if rows:

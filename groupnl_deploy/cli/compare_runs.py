@@ -1,7 +1,7 @@
 """The runs that a user names to be compared: found, read, told apart as two things, and put into pairs."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -78,8 +78,21 @@ def _folders(place: Path) -> list[Path]:
     for below in (place / "runs", place):
         runs = {path.parent for file in _RUN_FILES for path in below.glob(f"*/{file}")}
         if runs:
-            return sorted(run for run in runs if not is_superseded(run))
+            return sorted((run for run in runs if not is_superseded(run)), key=_order_of(place))
     return []
+
+
+def _order_of(place: Path) -> Callable[[Path], tuple[int, int, str]]:
+    """A set's members in the order in which they were named, the runs of each by their numbers."""
+    from groupnl_deploy.bench.run_set import SET_FILE, load_set
+
+    members = [one.name for one in load_set(place).members] if (place / SET_FILE).is_file() else []
+
+    def order(run: Path) -> tuple[int, int, str]:
+        stem, number = _NUMBER.sub("", run.name), _NUMBER.search(run.name)
+        return members.index(stem) if stem in members else len(members), int(number[1]) if number else 1, run.name
+
+    return order
 
 
 def _require_each_once(folders: Iterable[tuple[Path, Path]]) -> None:

@@ -54,9 +54,10 @@ class Line:
 
 @dataclass(frozen=True)
 class InvalidRun:
-    """A run that must not be believed, and why."""
+    """A run that must not be believed, the rules that say so, and why."""
 
     run: str
+    rules: tuple[str, ...]
     problems: tuple[str, ...]
 
 
@@ -122,7 +123,7 @@ def compare(
         interleaved=_interleaved(a, b),
         compared=compared,
         beside=beside,
-        invalid=tuple(InvalidRun(row.run, row.problems) for row in (*a, *b) if not row.valid),
+        invalid=tuple(_invalid(row) for row in (*a, *b) if not row.valid),
         metric=chosen,
         verdict=_verdict(judged, chosen),
         lines=judged,
@@ -151,6 +152,11 @@ def _require_two_sides(a: Sequence[ReportRow], b: Sequence[ReportRow]) -> None:
 def _side(name: str, rows: Sequence[ReportRow]) -> Side:
     times = [row.created_at for row in rows]
     return Side(name, tuple(row.run for row in rows), min(times), max(times), rows[0].accuracy)
+
+
+def _invalid(row: ReportRow) -> InvalidRun:
+    rules = tuple(check.rule for check in row.checks if check.verdict == "invalid")
+    return InvalidRun(row.run, rules, row.problems)
 
 
 def _interleaved(a: Sequence[ReportRow], b: Sequence[ReportRow]) -> bool:

@@ -1,13 +1,18 @@
 """A comparison in words and as a table: what differs beside what is compared, then the verdict, then all numbers."""
 
+from collections import Counter
 from collections.abc import Iterator
 
 from groupnl_deploy.analysis.metrics import BY_NAME
 from groupnl_deploy.analysis.verdict import figures, p_text
 from groupnl_deploy.report.compare import Comparison, Line, Side
-from groupnl_deploy.report.tables import EMULATED_BOARD_NOTE, EMULATED_NOTE, INVALID_NOTE
+from groupnl_deploy.report.tables import EMULATED_BOARD_NOTE, EMULATED_NOTE
 
 _NONE = "–"
+_MOST_NAMED = 3  # invalid runs
+_INVALID_NOTE = (
+    "! INVALID: something disturbed these runs or was wrong with them, as said above. Such a number is no result."
+)
 
 
 def preface(found: Comparison) -> tuple[str, ...]:
@@ -16,9 +21,24 @@ def preface(found: Comparison) -> tuple[str, ...]:
     return (
         f"A is {found.a.name}, B is {found.b.name}. Compared: {compared}.",
         *(f"ALSO DIFFERENT, beside what is compared: {one}." for one in found.beside),
-        *(f"{run.run} is INVALID: {'; '.join(run.problems)}." for run in found.invalid),
+        *_invalid(found),
         *found.left_out,
         *_pairing(found),
+    )
+
+
+def _invalid(found: Comparison) -> Iterator[str]:
+    """Each invalid run with its reasons where they are few, else how many broke which rule."""
+    if len(found.invalid) <= _MOST_NAMED:
+        yield from (f"{run.run} is INVALID: {'; '.join(run.problems)}." for run in found.invalid)
+        return
+    names = [run.run for run in found.invalid]
+    of_a, of_b = (sum(name in side.runs for name in names) for side in (found.a, found.b))
+    broken = Counter(rule for run in found.invalid for rule in run.rules).most_common()
+    yield (
+        f"INVALID are {of_a} runs of A and {of_b} of B, of {found.pairs} each. Broken rules: "
+        f"{', '.join(f'{rule} ({count} runs)' for rule, count in broken)}. "
+        f"The first is {names[0]}: {'; '.join(found.invalid[0].problems)}. --json has all."
     )
 
 
@@ -74,6 +94,8 @@ def _notes(found: Comparison) -> Iterator[str]:
             "p is of an exact sign-flip test on the log ratios; for all metrics but the verdict's it is adjusted for "
             "their number (Holm). Effect is the mean log ratio in standard deviations (Cohen's d_z)."
         )
+    if any(line.standing == "unsure" for line in found.lines):
+        yield "Unsure: asked alone, that number would show a difference; among so many numbers it may be chance."
     for why in dict.fromkeys(line.why for line in found.lines if line.why):
         titles = ", ".join(BY_NAME[line.metric].title for line in found.lines if line.why == why)
         yield f"Not compared: {titles}, because {why}."
@@ -82,7 +104,7 @@ def _notes(found: Comparison) -> Iterator[str]:
     if found.emulated_board:
         yield EMULATED_BOARD_NOTE
     if found.invalid:
-        yield INVALID_NOTE
+        yield _INVALID_NOTE
     yield from _accuracy(found)
     yield from (judged.says for judged in found.judgements)
 

@@ -35,6 +35,14 @@ def test_no_difference_shown_tells_how_large_one_might_be():
     assert told.endswith("If there is one, it is likely between −0.91 % and +1.1 %.")
 
 
+def test_what_only_one_question_alone_would_show_is_unsure():
+    found = compare_pairs((10.0,) * 8, [12 * each for each in SPREAD])
+    told = verdict_sentence(BY_NAME["p50_ms"], found, 0.06)
+    assert told.startswith(
+        "Unsure: B's p50 latency is 1.200 times A's (95 % interval 1.188 to 1.212, 8 pairs, p = 0.06 "
+    )
+
+
 def test_a_range_is_called_one():
     assert said("p50_ms", 1.25, 5) == (
         "No verdict: in 5 pairs B's p50 latency was 1.225 to 1.275 times A's. This is the range and no interval; "
@@ -49,7 +57,8 @@ def test_a_range_is_called_one():
         ("p50_ms", 0.9, 0.05, "better"),
         ("p50_ms", 1.1, 0.01, "worse"),
         ("fps", 1.1, 0.01, "better"),
-        ("fps", 1.1, 0.051, "no difference shown"),
+        ("fps", 1.1, 0.06, "unsure"),
+        ("fps", 1.0, 0.06, "no difference shown"),
         ("fps", 1.1, None, "range only"),
     ],
 )

@@ -132,7 +132,11 @@ def test_invalid_runs_end_with_6_unless_they_are_allowed() -> None:
     shutil.rmtree("slower")
     save_sides(Path("slower"), 1.05, latencies_ns=(20_000_000,) * 700 + (300_000_000,) * 300)
     done = compare("slower")
-    assert done.exit_code == 6 and "net-b-run1 is INVALID" in done.stdout and "8 of 16 runs are invalid" in done.stderr
+    assert (
+        done.exit_code == 6
+        and "INVALID are 0 runs of A and 8 of B" in done.stdout
+        and "8 of 16 runs are invalid" in done.stderr
+    )
     allowed = compare("slower", "--allow-invalid")
     assert allowed.exit_code == 0 and allowed.stdout == done.stdout
     rule = compare("slower", "--allow-invalid", "--fail-if", "p50_ms>+3%")
@@ -157,6 +161,16 @@ def test_a_rule_has_its_exit_code(rule: str, code: int, said: str) -> None:
     ("arguments", "said"),
     [
         (("nowhere",), "nowhere does not exist."),
+        (("slower", "--pairs", "5"), "--pairs says how to bench, and these runs were benched before"),
+        (("slower", "--device", "local"), "slower holds runs, which were benched before"),
+        (("net-onnx", "equal"), "net-onnx is no run, and where it shall be benched is not said"),
+        (("0123abcdef",), "is no run, and where it shall be benched is not said"),
+        (("net-onnx", "--device", "local"), "net-onnx has nothing beside it"),
+        (("net-onnx", "x", "y", "--device", "local"), "x does not exist"),
+        (("net-onnx", "net-onnx", "--device", "local", "--threads", "1,2"), "one number of threads"),
+        (("net-onnx", "net-onnx", "--device", "local", "--fail-if", "energy_j>+3%"), "energy_j needs a power meter"),
+        (("net-onnx", "net-onnx", "--device", "local", "--by", "energy_j"), "energy_j needs a power meter"),
+        (("x", "y", "--device", "local", "--pairs", "5", "--fail-if", "p50_ms>+3%"), "5 pairs cannot decide"),
         (("slower", "empty"), "empty holds no run."),
         (("slower", "equal/runs/net-a-run1"), "slower holds runs of 2 things"),
         (("slower/runs/net-a-run1",), "runs of 1 thing, and two are compared: net-a-run1"),
@@ -170,8 +184,9 @@ def test_a_rule_has_its_exit_code(rule: str, code: int, said: str) -> None:
         (("few", "--fail-if", "p50_ms>+3%"), "3 pairs cannot decide"),
     ],
 )
-def test_what_is_wrong_is_said_and_nothing_shown(arguments: tuple[str, ...], said: str) -> None:
+def test_what_is_wrong_is_said_and_nothing_shown(arguments: tuple[str, ...], said: str, untrained) -> None:
     Path("empty").mkdir()
+    Path("net-onnx").symlink_to(untrained.onnx.directory)
     save_sides(Path("few"), 1.05, 3)
     for path in Path("equal/runs").glob("net-b-*"):
         shutil.copytree(path, Path("b") / path.name)

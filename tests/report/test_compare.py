@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from groupnl_deploy.analysis.rule import parse_rule
+from groupnl_deploy.bench.check import Check
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.report.compare import compare
 from groupnl_deploy.report.comparison_text import notes, preface, table
@@ -110,6 +111,22 @@ def test_invalid_runs_are_named_before_any_number_and_marked():
     found = compare(A, [*B[:-1], dataclasses.replace(B[-1], valid=False, problems=("it was throttled",))], NAMES)
     assert "net-b-run8 is INVALID: it was throttled." in preface(found)
     assert any(note.startswith("! INVALID") for note in notes(found))
+
+
+def test_many_invalid_runs_are_counted_by_the_rules_they_break():
+    tail = Check("latency tail", "time", "invalid", 20.0, 10.0, "it has a tail", "Rest")
+    b = changed(B, valid=False, problems=("it has a tail",), checks=(tail,))
+    found = compare(A, b, NAMES)
+    (said,) = [text for text in preface(found) if "INVALID" in text]
+    assert said.startswith("INVALID are 0 runs of A and 8 of B, of 8 each. Broken rules: latency tail (8 runs).")
+    assert "The first is net-b-run1: it has a tail." in said
+    assert found.line("p50_ms").doubtful and not found.line("memory_mb").doubtful
+
+
+def test_with_seven_pairs_the_other_numbers_are_unsure():
+    found = compare(A[:7], B[:7], NAMES)
+    assert found.line("p50_ms").standing == "worse" and found.line("mean_ms").standing == "unsure"
+    assert any(note.startswith("Unsure: asked alone") for note in notes(found))
 
 
 def test_runs_that_are_no_interleaved_pairs_say_so():

@@ -1,0 +1,106 @@
+"""What a user names to be benched in pairs, and the set that is made of it."""
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from device_agent.manifest import MANIFEST_FILE
+from groupnl_deploy.cli import console
+from groupnl_deploy.cli.bench_set import Manner, bench_set
+from groupnl_deploy.cli.bench_subjects import subject_of
+from groupnl_deploy.errors import Stopped, UsageError, option_name
+from groupnl_deploy.words import command_line
+from groupnl_deploy.workspace import CHECKPOINT_FILE
+
+if TYPE_CHECKING:
+    from device_agent.settings import Settings
+
+_BESIDE_S = 5.0  # the agent's start, the images on their way, import and load: about
+# What compare itself reads; every other option says how to bench.
+_OWN = frozenset({"what", "device", "by", "across", "fail_if", "allow_invalid", "json"})
+
+
+def require_no_bench_option(typed: Collection[str]) -> None:
+    """Raise `UsageError` for an option that says how to bench, where runs are compared that were benched before."""
+    useless = sorted(set(typed) - _OWN)
+    if useless:
+        raise UsageError(
+            f"{option_name(useless[0])} says how to bench, and these runs were benched before.",
+            f"Leave {option_name(useless[0])} out, or name two artifacts and --device.",
+        )
+
+
+def require_subjects(what: Sequence[str]) -> None:
+    """Raise `UsageError` for what cannot be benched: runs, and what is no artifact, no checkpoint and no id."""
+    from groupnl_deploy.cli.compare_runs import holds_runs
+    from groupnl_deploy.deploy.ledger import may_begin_artifact_id
+    from groupnl_deploy.mistaken import require_is
+
+    for named in what:
+        if holds_runs(Path(named)):
+            raise UsageError(
+                f"{named} holds runs, which were benched before, and --device says where to bench.",
+                "Leave --device out, or name two artifacts.",
+            )
+        if Path(named).exists() or not may_begin_artifact_id(named):
+            require_is(Path(named), "checkpoint", "artifact")
+
+
+def no_run(named: str) -> UsageError:
+    """The error for what is no run, where no device was named to bench it on."""
+    from groupnl_deploy.deploy.ledger import may_begin_artifact_id
+
+    path = Path(named)
+    if any((path / file).is_file() for file in (MANIFEST_FILE, CHECKPOINT_FILE)) or (
+        not path.exists() and may_begin_artifact_id(named)
+    ):
+        return UsageError(
+            f"{named} is no run, and where it shall be benched is not said.",
+            "Give --device NAME; `groupnl device list` shows them.",
+        )
+    return UsageError(
+        f"{named} {'holds no run' if path.exists() else 'does not exist'}.",
+        "Name folders that `groupnl bench` or `groupnl run` wrote, which hold run.json; or two artifacts and --device.",
+    )
+
+
+def bench_pairs(
+    what: Sequence[str],
+    backend: str | None,
+    settings: "Sequence[Settings]",
+    pairs: int,
+    out: Path | None,
+    manner: Manner,
+) -> Path:
+    """Bench both by turns, so many times each; returns the set's folder. What a Ctrl-C leaves can be compared, too."""
+    from groupnl_deploy.bench.bench_device import require_possible
+    from groupnl_deploy.bench.set_members import Wanted
+
+    if len(what) != 2:
+        raise UsageError(
+            f"{len(what)} things cannot be benched in pairs."
+            if len(what) != 1
+            else f"{what[0]} has nothing beside it.",
+            "Name two artifacts or checkpoints: groupnl compare A B --device NAME.",
+        )
+    if len(settings) != 1:
+        raise UsageError(
+            "Both are benched with one number of threads.",
+            f"`{command_line('bench', what[0], '--threads', '1,4', '--repeats', pairs)}` makes a set to compare.",
+        )
+    subjects = [subject_of(named, backend) for named in what]
+    for subject in subjects:
+        require_possible(subject.backend, settings[0], manner.plan, out, manner.profile)
+    reporter = console.TerminalReporter()
+    work = settings[0].workload
+    run_s = 2 * work.idle_s + work.warmup_s + work.min_seconds + _BESIDE_S
+    console.say(f"{2 * pairs} runs of about {run_s:.0f} s each: about {2 * pairs * run_s / 60:.0f} minutes.")
+    wanted = [Wanted(subject.artifact(reporter), subject.backend) for subject in subjects]
+    try:
+        folder, runs = bench_set(wanted, settings, pairs, out, manner)
+    except Stopped as stopped:
+        raise Stopped(
+            f"{stopped.remedy} `groupnl compare` takes that folder too, for the pairs that are whole."
+        ) from None
+    console.say(f"Kept in {folder}: {len(runs)} runs. Next: {command_line('compare', folder)}")
+    return folder
