@@ -18,6 +18,8 @@ from groupnl_deploy.errors import VerificationFailed
 from groupnl_deploy.images.confusion import ClassAccuracy, Confusion, count_confusion
 from groupnl_deploy.report.curves import RunCurves, run_curves
 from groupnl_deploy.report.identity import Identity, identify
+from groupnl_deploy.report.profile import RunProfile
+from groupnl_deploy.report.profiled import profile_of
 from groupnl_deploy.report.reproduce import bench_command
 from power.errors import PowerError
 from power.renewal import renewed_too_fast
