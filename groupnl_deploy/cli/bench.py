@@ -13,6 +13,7 @@ from groupnl_deploy.cli.exits import guarded
 from groupnl_deploy.cli.option_groups import with_option_groups
 from groupnl_deploy.cli.options import AllowInvalid, Json, MeterPort, MeterRate, MeterSign, OneDevice, RetryFor, Wait
 from groupnl_deploy.cli.report import require_valid, show_report
+from groupnl_deploy.cli.report_profile import show_profiles
 from groupnl_deploy.cli.setting_options import BenchSettings, Paper, Quick, Threads, asked_settings, with_workload
 from groupnl_deploy.deploy.named_devices import one_device
 from groupnl_deploy.errors import UsageError
@@ -154,6 +155,8 @@ def _show(folders: list[Path], shown: list[Path], json: bool, allow_invalid: boo
     show_report(report, "json" if json else "table")
     if paper and not json:
         _show_paper(report)
+    if any(row.profile is not None for row in report.rows) and not json:
+        show_profiles(report)
     if folders:
         console.say(f"Next: {command_line('report', *shown)}")
     if not allow_invalid:

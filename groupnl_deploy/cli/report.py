@@ -10,6 +10,7 @@ from groupnl_deploy.cli.exits import guarded
 from groupnl_deploy.cli.options import AllowInvalid, Json
 from groupnl_deploy.cli.report_classes import class_shower
 from groupnl_deploy.cli.report_file import deliver, require_place, wanted_format
+from groupnl_deploy.cli.report_profile import profile_shower
 from groupnl_deploy.errors import MeasurementInvalid, UsageError, VerificationFailed
 from groupnl_deploy.report.formats import ReportFormat
 
@@ -35,6 +36,9 @@ def report(
     confusion: Annotated[
         Path | None, typer.Option("--confusion", help="Draw what was taken for what: a .png, .pdf or .svg to make.")
     ] = None,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Below the table: what each layer takes, of runs of bench --profile.")
+    ] = False,
     allow_invalid: AllowInvalid = False,
     json: Json = False,
 ) -> None:
@@ -59,11 +63,13 @@ def report(
     wanted = wanted_format(format, json, out)
     require_place(out, wanted)
     show_classes = class_shower(classes, confusion, wanted)
+    show_profile = profile_shower(profile, wanted)
     from groupnl_deploy.report.build import build_report
 
     built = build_report(_once(_expand(runs)) if runs else _all_runs())
     deliver(built, wanted, out, show_report)
     show_classes(built)
+    show_profile(built)
     require_whole(built)
     if not allow_invalid:
         require_valid(built)

@@ -1,4 +1,4 @@
-"""What each module of a network is to somebody who asks where the time goes: a convolution, what follows it, the rest."""
+"""What each module of a network is to somebody who asks where the time goes: a convolution, what follows it, others."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -18,7 +18,7 @@ from groupnl_deploy.errors import VerificationFailed
 from groupnl_deploy.images.confusion import ClassAccuracy, Confusion, count_confusion
 from groupnl_deploy.report.curves import RunCurves, run_curves
 from groupnl_deploy.report.identity import Identity, identify
-from groupnl_deploy.report.profile import RunProfile
+from groupnl_deploy.report.profile import RunProfile, Steady
 from groupnl_deploy.report.profiled import profile_of
 from groupnl_deploy.report.reproduce import bench_command
 from power.errors import PowerError
@@ -42,6 +42,7 @@ class ReportRow(Identity):
     `energy_j` and `net_energy_j` are per inference, gross and net of idle.
     `emulated` is true where the emulated meter made the joules up, null without a meter. `renews_too_fast` is true when
     the meter renewed its values faster than it was asked, so that there are no joules; null without a meter.
+    `profile` is where the time of one inference goes, null where it was not asked for.
     `links_lost` is how often the host lost the device meanwhile, which then finished without it.
     Accuracies are fractions, each with its interval of 95 %. Where the images have labels, `per_class` has the
     accuracy of each class and `confusion` which of them was taken for which (`groupnl_deploy.images.confusion`).
@@ -73,6 +74,7 @@ class ReportRow(Identity):
     renews_too_fast: bool | None = None
     emulated_board: bool = False
     links_lost: int = 0
+    profile: RunProfile | None = None
 
     def __str__(self) -> str:
         emulated = " EMULATED" if self.emulated else ""
@@ -220,6 +222,7 @@ def build_row(run: BenchRun, trace: PowerTrace | None, name: str) -> ReportRow:
         renews_too_fast=renewed_too_fast(trace) if trace else None,
         links_lost=run.links_lost,
     )
+    row = replace(row, profile=profile_of(run, Steady(stats.p50_ms, row.energy_j, row.emulated)))
     return _without_speed(row) if run.result.board_before.emulated else row
 
 
@@ -230,7 +233,7 @@ def _megabytes(size: int | None) -> float | None:
 def _without_speed(row: ReportRow) -> ReportRow:
     """Without the numbers that tell of the emulator and not of a board: no copy of the report may pass them on."""
     measured = ("time_s", "fps", "latency", "first_inference_ms", "memory_mb", "memory_after_load_mb")
-    per_inference = ("energy_wh", "energy_j", "net_energy_j")
+    per_inference = ("energy_wh", "energy_j", "net_energy_j", "profile")
     none: dict[str, Any] = dict.fromkeys((*measured, *per_inference))
     return replace(row, emulated_board=True, **none)
 

@@ -1,4 +1,4 @@
-"""A profile's operators → what each layer takes: its share of the time, milliseconds and an estimate of its energy. Pure.
+"""A profile's operators → what each layer takes: share of the time, milliseconds, an estimate of its energy. Pure.
 
 An operator is of the layer whose nodes it computes. What only follows a layer (a norm, an activation, a change of the
 memory's layout) is of the layer that it reads from, where that is one alone. All else, such as sums of residual blocks

@@ -17,7 +17,7 @@ from groupnl_deploy.report.tables import columns, left_out, notes
 from groupnl_deploy.report.traits import plain
 from groupnl_deploy.words import known_word
 
-_NESTED = ("latency", "energy", "knobs", "checks", "per_class", "confusion")
+_NESTED = ("latency", "energy", "knobs", "checks", "per_class", "confusion", "profile")
 _LARGEST_MATRIX = 100  # classes; a larger matrix is left out of JSON, and its pairs are all there
 _LATENCIES = ("mean_ms", "p50_ms", "p90_ms", "p99_ms", "max_ms", "p95_ms", "std_ms", "drift_ms_per_min")
 

@@ -35,6 +35,7 @@ def bench_command(run: BenchRun, trace: PowerTrace | None) -> str:
             words += [option_name(name)] if value is False else [option_name(name), value]
     for name, value in _changed(asked.workload, Workload, set()):
         words += [option_name(name), value]
+    words += ["--profile"] if run.request.profile else []
     if trace is not None:
         words += ["--meter", trace.facts.meter, *(["--port", EMULATOR_PORT] if trace.facts.emulated else [])]
         words += [] if trace.facts.sign == 1 else ["--sign", trace.facts.sign]
