@@ -148,7 +148,7 @@ def test_the_check_would_see_a_wrong_option():
         "export net --out x --optimise full",
         "exports net",
         "power record --metre km003c",
-        "bench --threads x",
+        "bench --repeats x",
     ):
         with pytest.raises(Exception, match=r"No such|valid integer"):
             parsed(wrong.split())
