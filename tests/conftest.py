@@ -28,7 +28,8 @@ from groupnl_deploy.native.libraries import LibraryFile, host_library
 from groupnl_deploy.places import cache_dir
 from groupnl_deploy.progress import Silence
 from groupnl_deploy.remote.device import Device
-from groupnl_deploy.report.build import ReportRow, build_report
+from groupnl_deploy.report.build import build_report
+from groupnl_deploy.report.row import ReportRow
 from tests.rigs.openssh_server import KEYS_ALONE, find_sshd, isolate_client, start_sshd
 
 # A shell starts its background jobs with Ctrl-C ignored, and so would they start ours; this suite may be one.

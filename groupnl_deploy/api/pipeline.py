@@ -22,7 +22,8 @@ from groupnl_deploy.export import export_checkpoint
 from groupnl_deploy.progress import Reporter, Silence
 from groupnl_deploy.remote.retry import DEFAULT_RETRY_S
 from groupnl_deploy.remote.waiting import DEFAULT_WAIT_S
-from groupnl_deploy.report.build import Report, ReportRow, build_report
+from groupnl_deploy.report.build import Report, build_report
+from groupnl_deploy.report.row import ReportRow
 from groupnl_deploy.words import known_word
 
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from groupnl_deploy.errors import UsageError, VerificationFailed
-from groupnl_deploy.report.build import IncompleteRow, ReportRow, build_report
+from groupnl_deploy.report.build import IncompleteRow, build_report
 from groupnl_deploy.report.differences import subject_key, thing_key
+from groupnl_deploy.report.row import ReportRow
 from groupnl_deploy.words import counted
 from groupnl_deploy.workspace import INCOMPLETE_FILE, POWER_FILE, RUN_FILE
 from power.errors import PowerError

@@ -61,7 +61,7 @@ def plot(
 
 def _about(run: "BenchRun", trace: "PowerTrace", recording: Path) -> tuple[str, str]:
     """What ran on what, as a title, and what it took, as lines below."""
-    from groupnl_deploy.report.build import build_row
+    from groupnl_deploy.report.row import build_row
     from groupnl_deploy.report.run_caption import run_caption, run_title
 
     row = build_row(run, trace, recording.parent.name)
@@ -73,7 +73,7 @@ def _with_run(
 ) -> tuple["BenchRun | None", "PowerTrace", tuple[str, ...]]:
     """The recording, and the run it belongs to if there is one, with why that run is invalid."""
     from groupnl_deploy.bench.run import load_run
-    from groupnl_deploy.report.build import build_row
+    from groupnl_deploy.report.row import build_row
     from groupnl_deploy.workspace import POWER_FILE, RUN_FILE
     from power.trace_io import read_csv
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from groupnl_deploy.images.confusion import ClassAccuracy, Confusion
 
 if TYPE_CHECKING:
-    from groupnl_deploy.report.build import Report, ReportRow
+    from groupnl_deploy.report.build import Report
+    from groupnl_deploy.report.row import ReportRow
 
 LARGEST_MATRIX = 20  # classes; of more, the worst ones and the most confused pairs are told
 _MOST_LINES = 20

@@ -10,8 +10,8 @@ from groupnl_deploy.analysis.rule import Judgement, Rule, judge, require_decidab
 from groupnl_deploy.analysis.verdict import Standing, standing, verdict_sentence
 from groupnl_deploy.bench.validity import doubted
 from groupnl_deploy.errors import UsageError
-from groupnl_deploy.report.build import ReportRow
 from groupnl_deploy.report.differences import Difference, differences, subject_key
+from groupnl_deploy.report.row import ReportRow
 from groupnl_deploy.words import known_word
 
 SCHEMA_VERSION = 1

@@ -64,6 +64,15 @@ class Histogram:
 
 
 @dataclass(frozen=True)
+class BoardCurve:
+    """Temperature, and the clock of the fastest core, over the seconds since the benchmark began; NaN where untold."""
+
+    t_s: Samples
+    temperature_c: Samples
+    clock_ghz: Samples
+
+
+@dataclass(frozen=True)
 class RunCurves:
     """All curves of one run. Latencies are None where an emulator computed, power without a meter."""
 
@@ -73,6 +82,7 @@ class RunCurves:
     power: PowerCurve | None
     latency: LatencyCurve | None
     histogram: Histogram | None
+    board: BoardCurve | None
 
 
 def run_curves(run: BenchRun, trace: PowerTrace | None, name: str, runs: int) -> RunCurves:
@@ -88,6 +98,7 @@ def run_curves(run: BenchRun, trace: PowerTrace | None, name: str, runs: int) ->
         power=None if trace is None else power_curve(run, trace, max(LEAST_POINTS, MOST_POINTS // runs)),
         latency=latency_curve(latencies_ms, blocks) if has_speed else None,
         histogram=histogram(latencies_ms) if has_speed else None,
+        board=board_curve(run) if has_speed else None,
     )
 
 
@@ -136,6 +147,20 @@ def _steps(index: EnergyIndex) -> str:
     if index.method == "hold":
         return "after"
     return "before" if index.trace.facts.averaging == "block" else "line"
+
+
+def board_curve(run: BenchRun) -> BoardCurve | None:
+    """The board's states; None where fewer than two have a temperature or a clock."""
+    began_ns = run.result.phases[0].start_ns
+    told = [
+        ((state.at_ns - began_ns) / 1e9, state.temperature_c, max(state.clocks_hz, default=None))
+        for state in run.result.states
+        if state.temperature_c is not None or state.clocks_hz
+    ]
+    if len(told) < 2:
+        return None
+    t_s, temperature_c, clock_hz = (np.array(column, dtype=float) for column in zip(*told, strict=True))
+    return BoardCurve(t_s, temperature_c, clock_hz / 1e9)
 
 
 def latency_curve(latencies_ms: Samples, blocks: int) -> LatencyCurve:

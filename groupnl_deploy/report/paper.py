@@ -3,7 +3,8 @@
 The joules are `bench.phase_energy.PaperEnergy`'s. Marks of emulated and of doubtful numbers are part of the cells.
 """
 
-from groupnl_deploy.report.build import Report, ReportRow
+from groupnl_deploy.report.build import Report
+from groupnl_deploy.report.row import ReportRow
 from groupnl_deploy.report.tables import Column
 from power.energy import JOULES_IN_WH
 

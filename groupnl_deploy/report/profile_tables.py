@@ -12,7 +12,8 @@ from groupnl_deploy.bench.validity import doubted
 from groupnl_deploy.report.profile import OUTSIDE, LayerTime, RunProfile
 
 if TYPE_CHECKING:
-    from groupnl_deploy.report.build import Report, ReportRow
+    from groupnl_deploy.report.build import Report
+    from groupnl_deploy.report.row import ReportRow
 
 ESTIMATE_NOTE = (
     "est.: an estimate, the share of the operators' time times the gross energy of one inference in the steady window. "

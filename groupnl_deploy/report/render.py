@@ -6,13 +6,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
+from device_agent.messages.bench import PHASES
 from device_agent.strict import to_dict, to_json
 from groupnl_deploy.images.confusion import Confusion
-from groupnl_deploy.report.build import Report, ReportRow
+from groupnl_deploy.report.build import Report
 from groupnl_deploy.report.classes import READ_IT, class_sections, class_tables
 from groupnl_deploy.report.formats import FileFormat
 from groupnl_deploy.report.html.page import render_html
 from groupnl_deploy.report.identity import KNOB_NAMES
+from groupnl_deploy.report.row import ReportRow
 from groupnl_deploy.report.tables import columns, left_out, notes
 from groupnl_deploy.report.traits import plain
 from groupnl_deploy.words import known_word
@@ -20,6 +22,7 @@ from groupnl_deploy.words import known_word
 _NESTED = ("latency", "energy", "knobs", "checks", "per_class", "confusion", "profile")
 _LARGEST_MATRIX = 100  # classes; a larger matrix is left out of JSON, and its pairs are all there
 _LATENCIES = ("mean_ms", "p50_ms", "p90_ms", "p99_ms", "max_ms", "p95_ms", "std_ms", "drift_ms_per_min")
+_PHASES = tuple(f"{phase}_j" for phase in PHASES)
 
 
 def render(report: Report, form: FileFormat) -> str:
@@ -59,7 +62,7 @@ def _csv(report: Report) -> str:
     names = [field.name for field in fields(ReportRow) if field.name not in _NESTED]
     # Knobs that another version's specifications have stand behind all others.
     foreign = sorted({knob for row in report.rows for knob in row.knobs} - set(KNOB_NAMES))
-    writer = csv.DictWriter(buffer, [*names, *_LATENCIES, *KNOB_NAMES, *foreign], lineterminator="\n")
+    writer = csv.DictWriter(buffer, [*names, *_LATENCIES, *_PHASES, *KNOB_NAMES, *foreign], lineterminator="\n")
     writer.writeheader()
     writer.writerows(flat)
     return buffer.getvalue()
@@ -69,8 +72,15 @@ def _flat(row: ReportRow) -> dict[str, object]:
     data: dict[str, object] = {field.name: getattr(row, field.name) for field in fields(row)}
     for name in _NESTED:
         data.pop(name)
-    data |= {name: getattr(row.latency, name, None) for name in _LATENCIES} | row.knobs
+    data |= {name: getattr(row.latency, name, None) for name in _LATENCIES} | _phase_joules(row) | row.knobs
     return {name: _scalar(value) for name, value in data.items()}
+
+
+def _phase_joules(row: ReportRow) -> dict[str, object]:
+    """Of each of `PHASES`, whole; none where an emulator computed."""
+    phases = () if row.energy is None or row.emulated_board else row.energy.phases
+    known = {f"{phase.phase}_j": phase.energy.energy_j for phase in phases if phase.energy is not None}
+    return {name: known.get(name) for name in _PHASES}
 
 
 def _scalar(value: object) -> object:

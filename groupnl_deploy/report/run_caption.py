@@ -5,8 +5,8 @@ import textwrap
 from groupnl_deploy.bench.check import Doubts
 from groupnl_deploy.bench.energy import RunEnergy
 from groupnl_deploy.bench.validity import doubted
-from groupnl_deploy.report.build import ReportRow
 from groupnl_deploy.report.energy_table import bound_text
+from groupnl_deploy.report.row import ReportRow
 
 LONGEST_LINE = 130  # characters
 

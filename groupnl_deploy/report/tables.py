@@ -12,8 +12,9 @@ from groupnl_deploy.bench.energy import RunEnergy
 from groupnl_deploy.bench.incomplete import fetch_command
 from groupnl_deploy.bench.validity import doubted
 from groupnl_deploy.images.confusion import Confusion
-from groupnl_deploy.report.build import IncompleteRow, Report, ReportRow
+from groupnl_deploy.report.build import IncompleteRow, Report
 from groupnl_deploy.report.classes import class_sections
+from groupnl_deploy.report.row import ReportRow
 from groupnl_deploy.report.traits import differing, shared
 from power.edge_error import ASSUMES
 

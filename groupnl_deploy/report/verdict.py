@@ -6,7 +6,8 @@ Nothing is claimed beyond the runs: a difference of two single runs is told as a
 from collections.abc import Callable, Iterator, Sequence
 
 from groupnl_deploy.bench.validity import doubted
-from groupnl_deploy.report.build import Report, ReportRow
+from groupnl_deploy.report.build import Report
+from groupnl_deploy.report.row import ReportRow
 from groupnl_deploy.report.traits import differing
 from groupnl_deploy.words import counted
 

@@ -20,7 +20,7 @@ from groupnl_deploy.campaign.load import load_campaign
 from groupnl_deploy.deploy.inventory import add_device, get_device
 from groupnl_deploy.deploy.push import deploy_artifact
 from groupnl_deploy.progress import Silence
-from groupnl_deploy.report.build import ReportRow
+from groupnl_deploy.report.row import ReportRow
 
 pytestmark = pytest.mark.alone
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from groupnl_deploy.bench.run import BenchRun, save_run
-from groupnl_deploy.report.build import ReportRow, build_row
+from groupnl_deploy.report.row import ReportRow, build_row
 from tests.report.test_report import make_run, make_trace
 
 P50_MS = (10.0, 10.1, 9.9, 10.2, 10.0, 10.1, 9.8, 10.0)

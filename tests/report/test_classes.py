@@ -13,10 +13,11 @@ from groupnl_deploy.bench.run import BenchRun, Images, load_run, save_run
 from groupnl_deploy.cli.main import app
 from groupnl_deploy.errors import UsageError, VerificationFailed
 from groupnl_deploy.images.confusion import count_confusion
-from groupnl_deploy.report.build import Report, build_row
+from groupnl_deploy.report.build import Report
 from groupnl_deploy.report.classes import class_sections, class_tables, shortened
 from groupnl_deploy.report.confusion_plot import draw_confusion
 from groupnl_deploy.report.render import render
+from groupnl_deploy.report.row import build_row
 from tests.report.test_report import MANIFEST, make_run
 
 NAMES = ("a cat", "Großer Schweizer Sennenhund", "猫")

@@ -11,8 +11,9 @@ from typer.testing import CliRunner
 
 from groupnl_deploy.bench.run import save_run
 from groupnl_deploy.cli.main import app
-from groupnl_deploy.report.build import Report, ReportRow, build_report, build_row
+from groupnl_deploy.report.build import Report, build_report
 from groupnl_deploy.report.render import render
+from groupnl_deploy.report.row import ReportRow, build_row
 from groupnl_deploy.report.run_caption import run_caption
 from groupnl_deploy.report.tables import EMULATED_BOARD_NOTE, columns, notes
 from tests.report.test_invalid_runs import make_run as noisy_run

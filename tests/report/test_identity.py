@@ -13,9 +13,10 @@ from device_agent.messages.bench import NativeRan
 from device_agent.strict import to_dict
 from groupnl_deploy.bench.run import BenchRun
 from groupnl_deploy.models.spec import ConvSpec, ModelSpec
-from groupnl_deploy.report.build import Report, ReportRow, build_row
+from groupnl_deploy.report.build import Report
 from groupnl_deploy.report.identity import KNOB_NAMES, Identity
 from groupnl_deploy.report.render import render
+from groupnl_deploy.report.row import ReportRow, build_row
 from groupnl_deploy.report.tables import columns, notes
 from groupnl_deploy.report.traits import LAST_RESORTS, TRAITS, Trait, differing, shared
 from tests.report.test_report import MANIFEST, make_run, make_trace

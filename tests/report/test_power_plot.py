@@ -145,7 +145,7 @@ def test_of_millions_of_rows_few_are_drawn() -> None:
 
 
 def test_a_picture_of_a_run_says_what_ran_where_and_what_it_took() -> None:
-    from groupnl_deploy.report.build import build_row
+    from groupnl_deploy.report.row import build_row
     from groupnl_deploy.report.run_caption import run_caption, run_title
     from tests.report.test_report import make_run, make_trace
 

@@ -12,8 +12,8 @@ from groupnl_deploy.bench.run import BenchRun, save_run
 from groupnl_deploy.cli.main import app
 from groupnl_deploy.models.layer_roles import LayerRole, layer_roles
 from groupnl_deploy.models.registry import model_spec
-from groupnl_deploy.report.build import build_row
 from groupnl_deploy.report.profile import OUTSIDE, Steady, layers_of, module_path, run_profile
+from groupnl_deploy.report.row import build_row
 from tests.bench.test_run_energy import block_means, make_run
 
 BLOCK = "/layer1/layer1.0"

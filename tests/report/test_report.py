@@ -18,8 +18,9 @@ from groupnl_deploy.bench.result import BenchResult
 from groupnl_deploy.bench.run import BenchRun, Images, load_run, save_run
 from groupnl_deploy.cli.report import require_valid
 from groupnl_deploy.errors import MeasurementInvalid, UsageError, VerificationFailed
-from groupnl_deploy.report.build import Report, build_report, build_row
+from groupnl_deploy.report.build import Report, build_report
 from groupnl_deploy.report.render import render
+from groupnl_deploy.report.row import build_row
 from groupnl_deploy.report.tables import columns, notes
 from power.trace import MeterFacts, PowerTrace
 
@@ -123,7 +124,7 @@ def test_emulated_energy_is_marked_everywhere(folder: Path) -> None:
     energy = row.energy
     assert energy.emulated and energy.steady.emulated and energy.idle_before.emulated and energy.net.emulated
     data = json.loads(render(report, "json"))
-    assert data["emulated"] is True and data["rows"][0]["emulated"] is True and data["schema_version"] == 6
+    assert data["emulated"] is True and data["rows"][0]["emulated"] is True and data["schema_version"] == 7
     assert data["rows"][0]["energy"]["steady"]["emulated"] is True
     assert next(csv.DictReader(io.StringIO(render(report, "csv"))))["emulated"] == "true"
     markdown = render(report, "markdown")

@@ -57,7 +57,7 @@
   });
 
   // The phases of one run as bands behind its curve, each with its name where there is room.
-  const bands = (runs) => (plot) => {
+  const bands = (runs, origin = zero) => (plot) => {
     if (!runs.length) return;
     const { ctx, bbox } = plot, run = runs[0];
     ctx.save();
@@ -68,7 +68,7 @@
     ctx.textBaseline = "top";
     ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
     for (const [name, words, start, end] of page.runs[run].phases) {
-      const left = plot.valToPos(start - zero(run), "x", true), right = plot.valToPos(end - zero(run), "x", true);
+      const left = plot.valToPos(start - origin(run), "x", true), right = plot.valToPos(end - origin(run), "x", true);
       ctx.globalAlpha = 0.16;
       ctx.fillStyle = css(phaseColour[name] || "--other");
       ctx.fillRect(left, bbox.top, right - left, bbox.height);
@@ -132,7 +132,25 @@
     };
   };
 
-  const kinds = { power: timeChart, joules: timeChart, latency: (_, run) => latencyChart(run) };
+  const boardChart = (run) => {
+    const data = ["t", "c", "ghz"].map((name) => column(run, "board", name));
+    const [warm, fast] = [css("--c1"), css("--c0")], told = (values) => values.some((one) => one !== null);
+    const line = (label, stroke, scale, values) => ({ label, stroke, scale, width: 1.8, show: told(values), points: { show: false } });
+    return {
+      data, series: [line("temperature", warm, "c", data[1]), { ...line("clock", fast, "ghz", data[2]), paths: uPlot.paths.stepped({ align: 1 }) }],
+      readout: (at) => {
+        const index = before(data[0], at);
+        if (index < 0) return [];
+        const [warmth, clock] = [data[1][index], data[2][index]];
+        return [`${at.toFixed(1)} s`, warmth === null ? "" : `${warmth.toFixed(1)} °C`, clock === null ? "" : `${clock.toFixed(2)} GHz`];
+      },
+      axes: [axis("Seconds since the benchmark began", 30), { ...axis("Temperature (°C)", 52), scale: "c", stroke: warm, show: told(data[1]) },
+        { ...axis("Clock (GHz)", 48), scale: "ghz", side: told(data[1]) ? 1 : 3, stroke: fast, grid: { show: !told(data[1]) }, show: told(data[2]) }],
+      hooks: { drawClear: [bands([run], () => 0)] }, scales: { ghz: { range: (_, low, high) => [Math.max(0, low - 0.15), high + 0.15] } },
+    };
+  };
+
+  const kinds = { power: timeChart, joules: timeChart, latency: (_, run) => latencyChart(run), board: (_, run) => boardChart(run) };
 
   const view = (plot, change) => {
     const { min, max } = plot.scales.x, whole = plot.data[0];
@@ -197,7 +215,7 @@
     };
     const options = {
       width: host.clientWidth, height: host.clientHeight, legend: { show: false }, bands: made.bands,
-      scales: { x: { time: false } }, axes: made.axes, series: [{}, ...made.series],
+      scales: { x: { time: false }, ...made.scales }, axes: made.axes, series: [{}, ...made.series],
       cursor: { y: false, points: { show: false }, drag: { x: true, y: false }, ...(made.sync ? { sync: { key: made.sync } } : {}) },
       hooks: { ...made.hooks, setCursor: [told], setSelect: [zoomed] },
     };
@@ -214,7 +232,7 @@
     for (const [host, { plot }] of charts) if (visible(host)) plot.setSize({ width: host.clientWidth, height: host.clientHeight });
   };
   const timeCharts = () => {
-    for (const host of charts.keys()) if (host.dataset.chart !== "latency") draw(host);
+    for (const host of charts.keys()) if (["power", "joules"].includes(host.dataset.chart)) draw(host);
   };
 
   for (const box of document.querySelectorAll("[data-show]")) {

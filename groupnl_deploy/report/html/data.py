@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from groupnl_deploy.report.build import Report, ReportRow, RunDetail
-from groupnl_deploy.report.curves import LatencyCurve, PowerCurve
+from groupnl_deploy.report.build import Report, RunDetail
+from groupnl_deploy.report.curves import BoardCurve, LatencyCurve, PowerCurve
 from groupnl_deploy.report.html.markup import Markup
 from groupnl_deploy.report.html.stamps import COLOURS, marks_of
 from groupnl_deploy.report.phases import phase_words
+from groupnl_deploy.report.row import ReportRow
 from groupnl_deploy.words import harmless
 from power.trace import Samples
 
@@ -40,6 +41,7 @@ def _run(index: int, row: ReportRow, detail: RunDetail) -> dict[str, Any]:
         "phases": [[phase.name, phase_words(phase.name), phase.start_s, phase.end_s] for phase in curves.phases],
         "power": None if curves.power is None else _power(curves.power),
         "latency": None if curves.latency is None else _latency(curves.latency),
+        "board": None if curves.board is None else _board(curves.board),
     }
 
 
@@ -56,6 +58,10 @@ def _power(curve: PowerCurve) -> dict[str, Any]:
 def _latency(curve: LatencyCurve) -> dict[str, Any]:
     parts = {"n": curve.first, "low": curve.lowest_ms, "mid": curve.median_ms, "high": curve.highest_ms}
     return {name: _packed(values) for name, values in parts.items()} | {"per": curve.per_block}
+
+
+def _board(curve: BoardCurve) -> dict[str, Any]:
+    return {"t": _packed(curve.t_s), "c": _packed(curve.temperature_c), "ghz": _packed(curve.clock_ghz)}
 
 
 def _packed(values: Samples) -> str:

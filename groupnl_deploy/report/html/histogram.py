@@ -1,15 +1,14 @@
-"""How latencies are spread, and what memory was taken, as bars. Pure."""
+"""How latencies are spread, as bars. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from groupnl_deploy.report.build import ReportRow
 from groupnl_deploy.report.curves import Histogram
 from groupnl_deploy.report.html.markup import Markup, element, joined
 from groupnl_deploy.report.html.stamps import colour, marks_of
-from groupnl_deploy.report.html.svg import Frame, Scale, axes, dot, picture, room
+from groupnl_deploy.report.html.svg import Frame, Scale, axes, dot, picture
+from groupnl_deploy.report.row import ReportRow
 
 _FRAME = Frame(height=250, top=26)
-_BAR, _GAP = 18.0, 8.0
 
 
 def latency_histogram(row: ReportRow, bins: Histogram, index: int) -> Markup:
@@ -60,35 +59,3 @@ def _beyond(bins: Histogram) -> str:
     last = bins.edges_ms[-1]
     not_drawn = f"{bins.above:,} more were slower than {last:.4g} ms and are not drawn"
     return f"{not_drawn}; the slowest took {bins.slowest_ms:.4g} ms."
-
-
-def memory_bars(rows: Sequence[ReportRow]) -> Markup:
-    """A bar for each row: after loading, and up to the peak; empty where no row has any."""
-    found = [(index, row) for index, row in enumerate(rows) if row.memory_mb is not None]
-    if not found:
-        return Markup("")
-    frame = Frame(width=520, height=64 + len(found) * (_BAR + _GAP), left=40, top=8)
-    across = frame.across(*room([row.memory_mb or 0.0 for _, row in found], from_zero=True))
-    said = "; ".join(f"run {index + 1}: peak {row.memory_mb:.1f} MB" for index, row in found)
-    parts = (
-        _memory_bar(index, row, frame.top + place * (_BAR + _GAP), across) for place, (index, row) in enumerate(found)
-    )
-    drawn = axes(frame, across, None, ("Resident memory of the agent's process (MB)", ""))
-    return picture(frame, f"Memory. {said}", drawn, *parts)
-
-
-def _memory_bar(index: int, row: ReportRow, y: float, across: Scale) -> Markup:
-    loaded, peak = row.memory_after_load_mb or 0.0, row.memory_mb or 0.0
-    kind = colour(index)
-    begin = across.at(0.0)
-    return element(
-        "g",
-        element("title", f"{row.run}: {loaded:.1f} MB after loading, {peak:.1f} MB at most"),
-        element("text", str(index + 1), class_="tick", x=dot(begin - 8), y=dot(y + 13), text_anchor="end"),
-        element(
-            "rect", class_=f"fill pale {kind}", x=dot(begin), y=dot(y), width=dot(across.at(peak) - begin), height=_BAR
-        ),
-        element(
-            "rect", class_=f"fill {kind}", x=dot(begin), y=dot(y), width=dot(across.at(loaded) - begin), height=_BAR
-        ),
-    )

@@ -11,14 +11,15 @@ from functools import cache
 from importlib.resources import files
 from string import Template
 
-from groupnl_deploy.report.build import Report, ReportRow
+from groupnl_deploy.report.build import Report
 from groupnl_deploy.report.html.data import SHOWN, chart_data
-from groupnl_deploy.report.html.histogram import memory_bars
 from groupnl_deploy.report.html.markup import Markup, element, escaped, joined
+from groupnl_deploy.report.html.memory import NOTE, memory_bars
 from groupnl_deploy.report.html.run_card import run_card
 from groupnl_deploy.report.html.stamps import colour, stamps
 from groupnl_deploy.report.html.table import comparison, missing
 from groupnl_deploy.report.html.tradeoff import tradeoff_charts
+from groupnl_deploy.report.row import ReportRow
 from groupnl_deploy.report.verdict import verdict
 from groupnl_deploy.version import __version__
 from groupnl_deploy.words import command_line, counted
@@ -108,8 +109,7 @@ def _verdict(report: Report) -> Markup:
 
 def _memory(report: Report) -> Markup:
     bars = memory_bars(report.rows)
-    note = "The dark part was there after loading the model, the pale part is the highest while it ran."
-    return joined(element("figure", bars, element("p", note, class_="small"))) if bars else Markup("")
+    return joined(element("figure", bars, element("p", NOTE, class_="small"))) if bars else Markup("")
 
 
 def _power(report: Report) -> Markup:

@@ -1,16 +1,13 @@
 """One run in detail: its stamps, its charts, its numbers, every rule's verdict, where it is from. Pure."""
 
 from collections.abc import Iterator
-from dataclasses import fields
 
-from groupnl_deploy.report.build import ReportRow, RunDetail
+from groupnl_deploy.report.build import RunDetail
 from groupnl_deploy.report.html.histogram import latency_histogram
 from groupnl_deploy.report.html.markup import Markup, element, joined
-from groupnl_deploy.report.html.stamps import colour, marks_of, row_stamps, stamps
-from groupnl_deploy.report.html.table import grid
-from groupnl_deploy.report.identity import Identity
-from groupnl_deploy.report.phases import phase_words
-from groupnl_deploy.report.traits import plain
+from groupnl_deploy.report.html.run_tables import numbers, phases, provenance, verdicts
+from groupnl_deploy.report.html.stamps import colour, row_stamps, stamps
+from groupnl_deploy.report.row import ReportRow
 
 OPEN = 2  # cards that are open when the page is; all of them when it is printed
 
@@ -52,6 +49,13 @@ def _charts(index: int, row: ReportRow, detail: RunDetail) -> Markup:
             element("div", class_="plot", data_chart="latency", data_run=index, aria_label=words), _small(said)
         )
         figures.append(_figure("The latencies in their order", row, drawn))
+    if detail.curves.board is not None:
+        said = "Temperature of the processor, and the clock of its fastest core, read each second."
+        words = f"Temperature and clock during run {index + 1}"
+        drawn = joined(
+            element("div", class_="plot", data_chart="board", data_run=index, aria_label=words), _small(said)
+        )
+        figures.append(_figure("Temperature and clock", row, drawn))
     return element("div", figures, class_="figures")
 
 
@@ -64,79 +68,14 @@ def _figure(title: str, row: ReportRow, drawn: Markup) -> Markup:
 
 
 def _tables(row: ReportRow, detail: RunDetail) -> Iterator[Markup]:
-    yield _fold("Numbers", _numbers(row))
-    yield _fold("Phases", _phases(row, detail))
-    yield _fold(f"Validity: {len(row.checks)} rules", _checks(row))
-    yield _fold("Where it is from", _provenance(row), _command(detail.command))
+    yield _fold("Numbers", numbers(row))
+    yield _fold("Phases and their energy", phases(row, detail.curves.phases))
+    yield _fold(f"Validity: {len(row.checks)} rules", verdicts(row))
+    yield _fold("Where it is from", provenance(row), _command(detail.command))
 
 
 def _fold(title: str, *children: Markup) -> Markup:
     return element("details", element("summary", title), *children, class_="more")
-
-
-def _numbers(row: ReportRow) -> Markup:
-    time, joules = marks_of(row, "time"), marks_of(row, "energy")
-    found: list[tuple[str, float | None, str]] = []
-    if row.latency is not None:
-        found += [(_words(field.name), getattr(row.latency, field.name), time) for field in fields(row.latency)]
-    found += [("first inference (ms)", row.first_inference_ms, time)]
-    found += [("memory after loading (MB)", row.memory_after_load_mb, ""), ("memory, peak (MB)", row.memory_mb, "")]
-    found += [("power in the steady window (W)", row.power_w, joules), ("idle power (W)", row.idle_power_w, joules)]
-    found += [
-        ("energy of an inference, gross (J)", row.energy_j, joules),
-        ("net of idle (J)", row.net_energy_j, joules),
-    ]
-    found += [("energy of 100 inferences (Wh)", row.energy_wh, joules), ("accuracy", row.accuracy, "")]
-    rows: list[list[object]] = [[name, f"{value:,.6g}{mark}"] for name, value, mark in found if value is not None]
-    return grid([("What", False), ("Value", True)], rows, f"Numbers of {row.run}")
-
-
-_UNITS = {"ms": "ms", "s": "s", "mb": "MB", "w": "W", "j": "J", "wh": "Wh"}
-
-
-def _words(name: str) -> str:
-    """A field's name with its unit as people write it."""
-    *rest, last = name.split("_")
-    return f"{' '.join(rest)} ({_UNITS[last]})" if rest and last in _UNITS else name.replace("_", " ")
-
-
-def _phases(row: ReportRow, detail: RunDetail) -> Markup:
-    rows: list[list[object]] = [
-        [phase_words(phase.name), f"{phase.start_s:.3f}", f"{phase.end_s - phase.start_s:.3f}"]
-        for phase in detail.curves.phases
-    ]
-    return grid([("Phase", False), ("Begins (s)", True), ("Lasts (s)", True)], rows, f"Phases of {row.run}")
-
-
-def _checks(row: ReportRow) -> Markup:
-    headings: list[tuple[object, bool]] = [("Rule", False), ("Verdict", False), ("Value", True), ("Limit", True)]
-    rows: list[list[object]] = [
-        [check.rule, _verdict(check.verdict), _or_dash(check.value), _or_dash(check.limit), check.says or "–"]
-        for check in row.checks
-    ]
-    return grid([*headings, ("Why", False)], rows, f"Validity of {row.run}")
-
-
-def _verdict(word: str) -> Markup:
-    kind = {"sound": "good", "invalid": "bad"}.get(word, "plain")
-    return element("span", word, class_=f"stamp {kind}")
-
-
-def _or_dash(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4g}"
-
-
-def _provenance(row: ReportRow) -> Markup:
-    values = ((field.name, getattr(row, field.name)) for field in fields(Identity))
-    said = [(name.replace("_", " "), _plain(value)) for name, value in values]
-    rows: list[list[object]] = [[name, value] for name, value in said if value not in ("–", "")]
-    return grid([("What", False), ("Value", False)], rows, f"Where {row.run} is from", class_="words")
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {plain(one) if not isinstance(one, dict) else one}" for key, one in value.items())
-    return plain(value)
 
 
 def _command(command: str) -> Markup:

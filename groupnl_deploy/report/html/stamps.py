@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 
 from groupnl_deploy.bench.check import Doubts
 from groupnl_deploy.bench.validity import doubted
-from groupnl_deploy.report.build import ReportRow
 from groupnl_deploy.report.html.markup import Markup, element, joined
+from groupnl_deploy.report.row import ReportRow
 
 COLOURS = 8
 """As many as style.css has; those of more runs are the same again, and their numbers tell them apart."""

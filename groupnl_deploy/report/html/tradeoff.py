@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from groupnl_deploy.bench.check import Doubts
 from groupnl_deploy.bench.validity import doubted
-from groupnl_deploy.report.build import ReportRow
 from groupnl_deploy.report.html.markup import Markup, element, joined
 from groupnl_deploy.report.html.stamps import colour, marks_of, stamps
 from groupnl_deploy.report.html.svg import Frame, axes, dot, picture, room
+from groupnl_deploy.report.row import ReportRow
 
 _FRAME = Frame()
 

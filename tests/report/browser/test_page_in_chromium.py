@@ -25,7 +25,7 @@ def test_it_says_nothing_on_the_console_and_asks_nobody_for_anything(browser: Br
     browser.run("return new Promise((done) => setTimeout(done, 300))")
     assert browser.logs("browser") == []
     assert [url for url in browser.requests() if not url.startswith("file:")] == []
-    assert browser.run("return document.querySelectorAll('canvas').length") == 2 + 4
+    assert browser.run("return document.querySelectorAll('canvas').length") == 2 + 4 + 4
 
 
 def test_markup_in_a_label_is_text(browser: Browser, page: Path) -> None:
