@@ -2,12 +2,10 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
 
-import numpy as np
-
-from device_agent.arrays import Array, Arrays, NotTheseArrays, read_arrays
+from device_agent.arrays import Arrays, NotTheseArrays, read_arrays
 from device_agent.backends import Backend
+from device_agent.closeness import error_of, same_answer
 from device_agent.errors import BackendFailed, DigestMismatch
 from device_agent.manifest import ArtifactManifest, Golden, Role, TensorInfo
 
@@ -40,27 +38,10 @@ def differences(infos: tuple[TensorInfo, ...], golden: Golden, found: Arrays, ex
         ours, right = found[info.name], expected[info.name]
         if ours.shape != right.shape or ours.dtype != right.dtype:
             yield f"{info.name} is {ours.dtype} {ours.shape}, and should be {right.dtype} {right.shape}"
-        elif not (error := _error(ours, right, golden.measure)) <= allowed:  # NaN fails too
+        elif not (error := error_of(ours, right, golden.measure)) <= allowed:  # NaN fails too
             yield f"{golden.measure} |Δ| of {info.name} {error:.3g}, allowed {allowed:.3g}"
-        elif info.is_scores and not _same_answer(ours, right, golden.tie):
+        elif info.is_scores and not same_answer(ours, right, golden.tie):
             yield f"the largest of {info.name} is number {int(ours.argmax())}, and should be {int(right.argmax())}"
-
-
-def _error(found: Array, right: Array, measure: Literal["max", "mean"]) -> float:
-    """The largest or the mean |Δ|; NaN where a number is missing, 0 for nothing but equal arrays."""
-    unequal = np.atleast_1d(found != right)  # infinite numbers may be equal, and large whole ones equal only as floats
-    if not unequal.any():
-        return 0.0
-    with np.errstate(invalid="ignore"):  # two infinite numbers, which are equal
-        errors = np.abs(np.atleast_1d(found).astype(np.float64) - np.atleast_1d(right).astype(np.float64))
-    errors[~unequal] = 0.0
-    return float(errors.max() if measure == "max" else errors.mean()) or float(np.finfo(np.float64).tiny)
-
-
-def _same_answer(found: Array, right: Array, tie: float) -> bool:
-    """The same arg-max, or one that the right output has as good as first."""
-    answer = int(found.argmax())
-    return answer == right.argmax() or float(right.max() - right.reshape(-1)[answer]) <= tie
 
 
 def _pair(directory: Path, manifest: ArtifactManifest, role: Role, infos: tuple[TensorInfo, ...]) -> Arrays:

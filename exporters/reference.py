@@ -92,6 +92,21 @@ def torch_answers(
         return tuple(_one_run(model, batch) for batch in images)
 
 
+def answer_in_double(model: nn.Module) -> Callable[[Float32Array], Float64Array]:
+    """A function from images (N, C, H, W), preprocessed, to the network's logits in double precision.
+
+    `model` is in evaluation mode and stays as it is. What is called raises `ExportFailed` for a network that cannot be
+    computed so.
+    """
+    double = _in_double(model)
+
+    def answer(images: Float32Array) -> Float64Array:
+        with torch.inference_mode(), _as_measured(torch.float64):
+            return _one_run(double, torch.from_numpy(images).double())
+
+    return answer
+
+
 def _one_run(model: Network, images: torch.Tensor) -> Float64Array:
     try:
         output = model(images)

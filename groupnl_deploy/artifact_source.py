@@ -1,7 +1,7 @@
 """The checkpoint that an artifact was exported from: where it may lie, and what a manifest takes from its record."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -59,12 +59,17 @@ def source_at_hand(artifact: Artifact) -> ExportedFrom | None:
 
 def checkpoint_at_hand(artifact: Artifact) -> Path | None:
     """The folder of that checkpoint, where exports mostly leave it: beside, or in a campaign."""
-    if artifact.manifest.source.kind == "onnx":
-        return None
     parent = artifact.directory.absolute().parent
-    for place in dict.fromkeys((parent, parent.parent / "checkpoints", Path.cwd())):
+    return checkpoint_in((parent, parent.parent / "checkpoints", Path.cwd()), artifact.manifest)
+
+
+def checkpoint_in(places: Iterable[Path], manifest: ArtifactManifest) -> Path | None:
+    """The folder, in one of these, of the checkpoint that an artifact of this manifest was exported from."""
+    if manifest.source.kind == "onnx":
+        return None
+    for place in dict.fromkeys(places):
         for record in _records(place):
-            if sha256_hex(record.read_bytes()) == artifact.manifest.source.sha256:
+            if sha256_hex(record.read_bytes()) == manifest.source.sha256:
                 return record.parent
     return None
 

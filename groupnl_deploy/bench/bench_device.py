@@ -4,9 +4,13 @@ import os.path
 import re
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
 
 from device_agent.backend_table import BACKENDS, require_read
 from device_agent.manifest import MANIFEST_FILE
@@ -17,7 +21,8 @@ from groupnl_deploy.bench.live import LiveBar
 from groupnl_deploy.bench.meter import MeterPlan
 from groupnl_deploy.bench.metered import require_measurable
 from groupnl_deploy.bench.reconnect import WayBack, reached
-from groupnl_deploy.bench.run import BenchRun, load_run, save_run
+from groupnl_deploy.bench.right_answers import agreement_with_right_answers
+from groupnl_deploy.bench.run import BenchRun, amend_run, load_run, save_run
 from groupnl_deploy.bench.session import Subject, run_session
 from groupnl_deploy.bench.start import Start
 from groupnl_deploy.bench.unfinished import unfinished_run
@@ -88,7 +93,22 @@ def bench_device(
             run, agent, has_lock = _begun_until_done(start, measure, locked, subject, retry_for_s)
         if BACKENDS[backend].computes:
             accept_pending(agent, device.name, run.artifact_sha256, None if has_lock else wait_s, reporter.note)
-        return run, out
+    return _compared(run, out, subject.pixels, folder, reporter), out
+
+
+def _compared(
+    run: BenchRun, out: Path, pixels: npt.NDArray[np.uint8] | None, artifact: Path | None, reporter: Reporter
+) -> BenchRun:
+    """The run, with how far the device's answers are from the right ones, where those can be had."""
+    beside = () if artifact is None else (artifact.absolute().parent,)
+    campaign = out.absolute().parent.parent
+    places = (*beside, *(place.parent / "checkpoints" for place in beside), campaign / "checkpoints", Path.cwd())
+    found = agreement_with_right_answers(run, pixels, places, reporter)
+    if found is None:
+        return run
+    compared = replace(run, agreement=found)
+    amend_run(out, compared)
+    return compared
 
 
 def _begun_until_done(

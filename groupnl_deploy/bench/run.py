@@ -12,11 +12,12 @@ from device_agent.file_digest import FileDigest
 from device_agent.manifest import ArtifactManifest
 from device_agent.messages.bench import BenchRequest
 from device_agent.strict import StrictError, from_json, to_json
+from groupnl_deploy.bench.agreement import Agreement
 from groupnl_deploy.bench.clock import ClockSync
 from groupnl_deploy.bench.result import BenchResult, has_every_phase
 from groupnl_deploy.errors import GroupNLError, UsageError, VerificationFailed
 from groupnl_deploy.version import __version__
-from groupnl_deploy.workspace import INCOMPLETE_FILE, POWER_FILE, RUN_FILE, atomic_directory
+from groupnl_deploy.workspace import INCOMPLETE_FILE, POWER_FILE, RUN_FILE, atomic_directory, write_atomically
 from power.errors import PowerError
 from power.renewal import judged
 from power.trace import MeterFacts, PowerTrace
@@ -60,13 +61,15 @@ class BenchRun(RunFrame):
     """One whole benchmark: what was asked and what was measured.
 
     `clock` is null where nothing compared the two clocks, and then no meter recorded. `links_lost` is how often the
-    host lost the device in the middle of it; the device finished it all the same.
+    host lost the device in the middle of it; the device finished it all the same. `agreement` is null where nobody had
+    the right answers.
     """
 
     clock: ClockSync | None
     result: BenchResult
     power: PowerRecord | None
     links_lost: int = 0
+    agreement: Agreement | None = None
     schema_version: int = SCHEMA_VERSION
 
 
@@ -89,6 +92,11 @@ def save_run(target: Path, run: BenchRun, trace: PowerTrace | None) -> BenchRun:
             run = replace(run, power=PowerRecord(FileDigest.of(folder / POWER_FILE), trace.facts))
         (folder / RUN_FILE).write_text(to_json(run), encoding="utf-8")
     return run
+
+
+def amend_run(target: Path, run: BenchRun) -> None:
+    """Put a run's record in the place of the one that is there. Raises `UsageError` or `DiskFull`."""
+    write_atomically(target / RUN_FILE, to_json(run).encode())
 
 
 def load_run(folder: Path) -> tuple[BenchRun, PowerTrace | None]:

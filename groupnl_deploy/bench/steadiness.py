@@ -9,7 +9,7 @@ docs/validity.md says what each of them shows, and how its limit was measured.
 from collections.abc import Sequence
 from itertools import combinations
 
-from groupnl_deploy.bench.check import Check, at_most, not_judged
+from groupnl_deploy.bench.check import Check, at_most, judged, not_judged
 from groupnl_deploy.bench.stats import BLOCKS, LEAST_IN_BLOCK, block_medians, latency_stats
 
 TAIL_LIMIT, MEAN_LIMIT, TREND_LIMIT, JUMP_LIMIT = 10.0, 1.25, 1.25, 2.25
@@ -38,6 +38,13 @@ def steadiness(latencies_ns: Sequence[int], window_s: float) -> tuple[Check, ...
         _mean(stats.iterations, stats.mean_ms / stats.p50_ms),
         _drift(latencies_ns, window_s),
     )
+
+
+def enough(count: int) -> Check:
+    """Whether there are as many inferences as every number of the window needs."""
+    says = f"the window has only {count} inferences, and needs {LEAST_FOR_TAIL}"
+    remedy = f"Use --iterations {LEAST_FOR_TAIL} or more"
+    return judged("inferences", "time", count >= LEAST_FOR_TAIL, count, LEAST_FOR_TAIL, says, remedy)
 
 
 def _tail(iterations: int, ratio: float) -> Check:

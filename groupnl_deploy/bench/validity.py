@@ -6,18 +6,19 @@ nothing invalid. That a meter is emulated is a mark of its own and no rule.
 
 from collections.abc import Callable, Iterable, Iterator
 
-from device_agent.messages.board import SINCE_BOOT, THROTTLE_BITS
+from groupnl_deploy.bench.answer_rules import answer_checks
+from groupnl_deploy.bench.board_rules import board_checks
 from groupnl_deploy.bench.check import Check, Doubts, at_most, judged
 from groupnl_deploy.bench.energy import RunEnergy
 from groupnl_deploy.bench.foreign_load import foreign, load_checks
 from groupnl_deploy.bench.run import BenchRun
-from groupnl_deploy.bench.steadiness import steadiness
+from groupnl_deploy.bench.steadiness import enough, steadiness
 
 # So the clocks' error moves a window's edges by at most two per cent of its length.
 _CLOCK_RATIO = 50
 _MIN_SAMPLES = 10
 # Of the steady window: a meter that loses more does not measure the run, however near each lost reply's neighbours are.
-_LARGEST_GAPS = 0.05
+_LARGEST_GAPS = 0.01
 # Quartz and what NTP slews of it stay below 6e-4; more is a clock that stopped, as in a host that slept.
 _LARGEST_DRIFT = 1e-3
 
@@ -63,8 +64,8 @@ def doubted(found: Iterable[Check], what: Doubts) -> bool:
 
 
 def _latencies(run: BenchRun, _: RunEnergy | None) -> Iterable[Check]:
-    span = run.result.span("steady")
-    return steadiness(run.result.latencies_ns, (span.end_ns - span.start_ns) / 1e9)
+    span, latencies_ns = run.result.span("steady"), run.result.latencies_ns
+    return (enough(len(latencies_ns)), *steadiness(latencies_ns, (span.end_ns - span.start_ns) / 1e9))
 
 
 def _processor(run: BenchRun, _: RunEnergy | None) -> Iterable[Check]:
@@ -74,16 +75,12 @@ def _processor(run: BenchRun, _: RunEnergy | None) -> Iterable[Check]:
         yield foreign(run.result.span("idle_after"), "energy")
 
 
-def _board(run: BenchRun, _: RunEnergy | None) -> Iterator[Check]:
-    before, after = run.result.board_before.throttled, run.result.board_after.throttled
-    if before is None and after is None:
-        return
-    # The upper half says what has happened since boot: what is new there happened during the run.
-    was, now = before or 0, after or 0
-    word = was | now | (now & ~was) >> SINCE_BOOT
-    for bit, what in THROTTLE_BITS.items():
-        remedy = "Use a stronger supply and a fan, and let the board cool"
-        yield at_most(what, "time", float(word >> bit & 1), 0.0, f"the board reported {what}", remedy)
+def _board(run: BenchRun, _: RunEnergy | None) -> Iterable[Check]:
+    return board_checks(run.result)
+
+
+def _answers(run: BenchRun, _: RunEnergy | None) -> Iterable[Check]:
+    return answer_checks(run)
 
 
 def _clocks(run: BenchRun, _: RunEnergy | None) -> Iterator[Check]:
@@ -128,4 +125,4 @@ def _energy(_: BenchRun, energy: RunEnergy | None) -> Iterator[Check]:
 
 
 _OF_THE_BOARD: tuple[ValidityRule, ...] = (_latencies, _processor, _board)
-RULES: tuple[ValidityRule, ...] = (*_OF_THE_BOARD, _clocks, _energy)
+RULES: tuple[ValidityRule, ...] = (*_OF_THE_BOARD, _answers, _clocks, _energy)

@@ -204,7 +204,7 @@ def test_what_ran_in_the_idle_phases_spoils_the_net_alone(tmp_path: Path) -> Non
 def test_every_rule_has_its_say_on_a_whole_run(runs: Path) -> None:
     run, recording = load_run(runs / "sound")
     row = build_report([runs / "sound"]).rows[0]
-    assert len(RULES) == 5 and recording is not None and run.power is not None
+    assert len(RULES) == 6 and recording is not None and run.power is not None
     rules = [check.rule for check in row.checks]
     assert len(rules) == len(set(rules)) and {check.verdict for check in row.checks} == {"sound"}
     assert all(check.limit is not None and check.value is not None for check in row.checks)

@@ -342,9 +342,9 @@ def test_lost_measurements_stand_below_the_table_with_what_is_supposed_of_them()
     assert not any("missing" in note for note in whole)
 
 
-def test_a_run_with_more_than_a_twentieth_of_its_measurements_missing_is_invalid() -> None:
+def test_a_run_with_more_than_a_hundredth_of_its_measurements_missing_is_invalid() -> None:
     problems = build_row(make_run(), without_rows(make_trace(), 12.0), "run").problems
-    assert len(problems) == 1 and "1 s of the steady window's 10 s, more than 5% of it" in problems[0]
+    assert len(problems) == 1 and "1 s of the steady window's 10 s, more than 1% of it" in problems[0]
     beside = build_row(make_run(), without_rows(make_trace(), 1.5), "run")
     assert beside.energy is not None and beside.problems == ()
 
