@@ -1,13 +1,14 @@
 """How often does a comparison of equal things show a difference, and how often does it find a true one of 3 %?
 
-    python benchmarks/compare.py [--runs FILE] [--pairs 10] [--json]
-    python benchmarks/compare.py --record 60 [--seconds 2] [--runs FILE]
+    python benchmarks/compare.py --record 80 [--seconds 3] [--runs FILE] [--pairs 10] [--json]
+    python benchmarks/compare.py --runs FILE [--pairs 10] [--json]
 
 --record benches one small network so many times on the device `local` and writes down the p50 and the mean latency of
-each run, in the order made. Without it, 200 comparisons are made of the runs in the file, as `groupnl compare` makes
-them. Each takes a stretch of runs that followed one another: neighbours are a pair, and which of the two is called A is
-drawn. Both are runs of the same artifact, so every difference that is shown is a false alarm; at most 16 of 200 may be.
-Then B's numbers are multiplied by 1.03, and at least 80 % of the comparisons must find that.
+each run, in the order made; --runs keeps them in a file, or takes those that are in it. Then 200 comparisons are made
+of these runs, as `groupnl compare` makes them. Each takes a stretch of runs that followed one another: neighbours are a
+pair, and which of the two is called A is drawn. Both are runs of the same artifact, so every difference that is shown
+is a false alarm; at most 16 of 200 may be. Then B's numbers are multiplied by 1.03, and at least 80 % of the
+comparisons must find that.
 
 How much is found depends on how much the runs of a pair differ by themselves. So the same is counted once more with the
 recorded differences made smaller or larger, to a standard deviation of 0.5 % up to 10 %; their shape stays.
@@ -23,6 +24,7 @@ from dataclasses import asdict, dataclass
 from math import exp, log
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 # Before anything imports PyTorch: see groupnl_deploy.cli.entry.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -32,7 +34,6 @@ from groupnl_deploy.analysis.metrics import BY_NAME
 from groupnl_deploy.analysis.paired import compare_pairs
 from groupnl_deploy.analysis.verdict import standing
 
-RECORDED = Path(__file__).with_suffix(".json")
 COMPARISONS, MOST_FALSE_ALARMS, TRUE_RATIO, LEAST_FOUND = 200, 16, 1.03, 0.80
 METRICS = ("p50_ms", "mean_ms")
 SPREADS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.10)
@@ -114,8 +115,8 @@ def shown(metric: str, a: list[float], b: list[float]) -> str:
     return standing(BY_NAME[metric], found, found.p)
 
 
-def record(count: int, seconds: float, place: Path) -> None:
-    """Bench one net over and over, and write the file anew after each run."""
+def record(count: int, seconds: float, place: Path | None) -> list[dict[str, Any]]:
+    """Bench one net over and over, and write the file, if there is one, anew after each run; returns the runs."""
     from device_agent.settings import Settings, Workload
     from groupnl_deploy.bench.bench_device import bench_device
     from groupnl_deploy.bench.stats import latency_stats
@@ -140,24 +141,29 @@ def record(count: int, seconds: float, place: Path) -> None:
             stats = latency_stats(run.result.latencies_ns, (window.end_ns - window.start_ns) / 1e9)
             runs.append({"created_at": run.created_at, "p50_ms": stats.p50_ms, "mean_ms": round(stats.mean_ms, 6)})
             what = {"board": run.result.board_before.machine, "seconds": seconds, "versions": run.result.versions}
-            place.write_text(json.dumps({**what, "runs": runs}, indent=1) + "\n", encoding="utf-8")
+            if place is not None:
+                place.write_text(json.dumps({**what, "runs": runs}, indent=1) + "\n", encoding="utf-8")
             print(f"{number + 1} of {count}: p50 {stats.p50_ms:.4f} ms", file=sys.stderr)
+    return runs
 
 
 def main() -> None:
     """Record, or print the proof; the exit code is 1 where it does not hold for p50, which verdicts are of."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--record", type=int, metavar="N", help="make so many runs first")
-    parser.add_argument("--seconds", type=float, default=2.0, help="of each steady window, to record")
-    parser.add_argument("--runs", type=Path, default=RECORDED, help="the file of recorded runs")
+    parser.add_argument("--seconds", type=float, default=3.0, help="of each steady window, to record")
+    parser.add_argument("--runs", type=Path, metavar="FILE", help="of recorded runs")
     parser.add_argument("--pairs", type=int, default=10)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     if arguments.record:
-        record(arguments.record, arguments.seconds, arguments.runs)
-    recorded = json.loads(arguments.runs.read_text(encoding="utf-8"))["runs"]
+        recorded = record(arguments.record, arguments.seconds, arguments.runs)
+    elif arguments.runs is not None and arguments.runs.is_file():
+        recorded = json.loads(arguments.runs.read_text(encoding="utf-8"))["runs"]
+    else:
+        sys.exit("There are no runs: record some with --record 80, or name a file of them with --runs.")
     if len(recorded) < 2 * arguments.pairs:
-        sys.exit(f"{arguments.runs} has {len(recorded)} runs; {arguments.pairs} pairs need {2 * arguments.pairs}.")
+        sys.exit(f"There are {len(recorded)} runs; {arguments.pairs} pairs need {2 * arguments.pairs}.")
     proofs = [proof(metric, [run[metric] for run in recorded], arguments.pairs) for metric in METRICS]
     if arguments.json:
         print(json.dumps([{**asdict(one), "holds": one.holds} for one in proofs], indent=2))

@@ -26,6 +26,7 @@ SIGNIFICANCE = 1 - CONFIDENCE
 MOST_ENUMERATED = 20
 RESAMPLED = 199_999
 _SEED = 0
+_AT_ONCE = 4_000_000  # numbers: 32 MB
 _POWER = 0.80
 # Of the largest log ratio: sums that differ by less are equal but for rounding.
 _ROUNDING = 1e-9
@@ -119,12 +120,21 @@ def _unsure(logs: np.ndarray) -> tuple[float, float, float]:
 def _subset_means(logs: np.ndarray) -> np.ndarray:
     """The mean of every subset of the log ratios but the empty one, or of many random subsets."""
     if len(logs) > MOST_ENUMERATED:
-        chosen = np.random.default_rng(_SEED).integers(0, 2, (RESAMPLED, len(logs)), dtype=np.int8)
-        counts = chosen.sum(axis=1)  # an empty one is not to be expected: one in millions
-        means: np.ndarray = (chosen @ logs)[counts > 0] / counts[counts > 0]
-        return means
+        return _random_subset_means(logs)
     sums, counts = np.zeros(1), np.zeros(1, dtype=np.int64)
     for value in logs:
         sums, counts = np.concatenate([sums, sums + value]), np.concatenate([counts, counts + 1])
     every: np.ndarray = sums[1:] / counts[1:]
     return every
+
+
+def _random_subset_means(logs: np.ndarray) -> np.ndarray:
+    """The means of `RESAMPLED` subsets that are drawn from a fixed seed, some at a time for the memory's sake."""
+    dice, parts = np.random.default_rng(_SEED), []
+    most = max(1, _AT_ONCE // len(logs))
+    for done in range(0, RESAMPLED, most):
+        chosen = dice.integers(0, 2, (min(most, RESAMPLED - done), len(logs)), dtype=np.int8).astype(float)
+        counts = chosen.sum(axis=1)  # an empty one is not to be expected: one in millions
+        parts.append((chosen @ logs)[counts > 0] / counts[counts > 0])
+    means: np.ndarray = np.concatenate(parts)
+    return means

@@ -14,6 +14,7 @@ from groupnl_deploy.workspace import CHECKPOINT_FILE
 
 if TYPE_CHECKING:
     from device_agent.settings import Settings
+    from groupnl_deploy.bench.set_members import Wanted
 
 _BESIDE_S = 5.0  # the agent's start, the images on their way, import and load: about
 # What compare itself reads; every other option says how to bench.
@@ -73,8 +74,8 @@ def bench_pairs(
     manner: Manner,
 ) -> Path:
     """Bench both by turns, so many times each; returns the set's folder. What a Ctrl-C leaves can be compared, too."""
+    from groupnl_deploy.bench import set_members
     from groupnl_deploy.bench.bench_device import require_possible
-    from groupnl_deploy.bench.set_members import Wanted
 
     if len(what) != 2:
         raise UsageError(
@@ -95,7 +96,8 @@ def bench_pairs(
     work = settings[0].workload
     run_s = 2 * work.idle_s + work.warmup_s + work.min_seconds + _BESIDE_S
     console.say(f"{2 * pairs} runs of about {run_s:.0f} s each: about {2 * pairs * run_s / 60:.0f} minutes.")
-    wanted = [Wanted(subject.artifact(reporter), subject.backend) for subject in subjects]
+    wanted = [set_members.Wanted(subject.artifact(reporter), subject.backend) for subject in subjects]
+    _require_two(what, wanted)
     try:
         folder, runs = bench_set(wanted, settings, pairs, out, manner)
     except Stopped as stopped:
@@ -104,3 +106,16 @@ def bench_pairs(
         ) from None
     console.say(f"Kept in {folder}: {len(runs)} runs. Next: {command_line('compare', folder)}")
     return folder
+
+
+def _require_two(what: Sequence[str], wanted: "Sequence[Wanted]") -> None:
+    """Raise `UsageError` where both are one artifact with one backend, as far as that can be told here."""
+    from exporters.artifact import open_artifact
+
+    folders = [one.artifact for one in wanted if one.artifact and (Path(one.artifact) / MANIFEST_FILE).is_file()]
+    same = len(folders) == 2 and len({open_artifact(Path(folder)).sha256 for folder in folders}) == 1
+    if wanted[0].backend == wanted[1].backend and (what[0] == what[1] or same):
+        raise UsageError(
+            f"{what[0]} and {what[1]} are one artifact with one backend, so there is nothing to compare.",
+            "Name two. What noise alone does is seen in the repeats of one: groupnl bench ARTIFACT --repeats 10.",
+        )

@@ -168,6 +168,7 @@ def test_a_rule_has_its_exit_code(rule: str, code: int, said: str) -> None:
         (("net-onnx", "--device", "local"), "net-onnx has nothing beside it"),
         (("net-onnx", "x", "y", "--device", "local"), "x does not exist"),
         (("net-onnx", "net-onnx", "--device", "local", "--threads", "1,2"), "one number of threads"),
+        (("net-onnx", "net-onnx", "--device", "local"), "are one artifact with one backend"),
         (("net-onnx", "net-onnx", "--device", "local", "--fail-if", "energy_j>+3%"), "energy_j needs a power meter"),
         (("net-onnx", "net-onnx", "--device", "local", "--by", "energy_j"), "energy_j needs a power meter"),
         (("x", "y", "--device", "local", "--pairs", "5", "--fail-if", "p50_ms>+3%"), "5 pairs cannot decide"),
