@@ -46,7 +46,7 @@ def make_run() -> BenchRun:
         versions={},
         phases=tuple(PhaseSpan(name, round(a * 1e9), round(b * 1e9)) for name, (a, b) in PHASES.items()),
         first_inference_ns=1,
-        latencies_ns=(10_000_000,),
+        latencies_ns=(10_000_000,) * 1000,
         predictions=(1,),
         memory_start=MemoryUse(1, None, 1, 0),
         board_before=BOARD,

@@ -146,10 +146,10 @@ def test_the_report_shows_it_marked_and_json_has_all_of_it(tmp_path: Path) -> No
     text = " ".join(shown(tmp_path / "run", "--profile").split())
     for words in ("By layer", "By kind of layer", "By operator", "est.", "EMULATED", "80.0 %", "an estimate"):
         assert words in text
-    # The run has one latency, so 6 W for 10 s are 60 J; the pool's share of them is 5 %.
-    assert "GlobalAveragePool 1 5.0 0.050 3000.000*" in text
+    # 6 W for 10 s and 1,000 inferences are 60 mJ each; the pool's share of them is 5 %.
+    assert "GlobalAveragePool 1 5.0 0.050 3.000*" in text
     row = build_row(profiled_run(), block_means(), "run")
-    assert row.profile is not None and row.profile.kinds[0].energy_estimate_j == pytest.approx(0.525 * 60.0)
+    assert row.profile is not None and row.profile.kinds[0].energy_estimate_j == pytest.approx(0.525 * 0.060)
     assert '"energy_estimate_j"' in shown(tmp_path / "run", "--json")
 
 
