@@ -151,7 +151,8 @@ def _require_two_sides(a: Sequence[ReportRow], b: Sequence[ReportRow]) -> None:
 
 def _side(name: str, rows: Sequence[ReportRow]) -> Side:
     times = [row.created_at for row in rows]
-    return Side(name, tuple(row.run for row in rows), min(times), max(times), rows[0].accuracy)
+    untrained = " [untrained]" if rows[0].trained is False else ""
+    return Side(f"{name}{untrained}", tuple(row.run for row in rows), min(times), max(times), rows[0].accuracy)
 
 
 def _invalid(row: ReportRow) -> InvalidRun:

@@ -1,9 +1,11 @@
 """In what the runs of A differ from those of B: what is compared, and what differs beside it. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
+from statistics import median
 
 from groupnl_deploy.report.identity import KNOB_NAMES, RUNTIME_SETTINGS, Identity
+from groupnl_deploy.report.row import ReportRow
 from groupnl_deploy.report.traits import LAST_RESORTS, TRAITS, Trait, differing
 from groupnl_deploy.words import known_word
 
@@ -18,7 +20,27 @@ _SETTINGS = frozenset({"threads", *RUNTIME_SETTINGS})
 # They differ between any two runs.
 _ALWAYS = frozenset({"run", "created_at"})
 
-CONDITIONS = tuple(trait.name for trait in (*TRAITS, *LAST_RESORTS) if trait.name not in _SUBJECT | _ALWAYS)
+
+@dataclass(frozen=True)
+class _Measured:
+    """A number of the board that should be the same: it differs where the sides' runs do not overlap, by so much."""
+
+    name: str
+    heading: str
+    unit: str
+    scale: float
+    apart: Callable[[float, float], bool]
+
+
+_MEASURED = (
+    _Measured("clock_hz", "Clock in the steady window", "GHz", 1e-9, lambda a, b: max(a, b) > 1.02 * min(a, b)),
+    _Measured("start_c", "Temperature at the start", "°C", 1.0, lambda a, b: abs(a - b) > 5.0),
+)
+
+CONDITIONS = (
+    *(trait.name for trait in (*TRAITS, *LAST_RESORTS) if trait.name not in _SUBJECT | _ALWAYS),
+    *("emulated", *(one.name for one in _MEASURED)),
+)
 """What should be the same on both sides, and is named where it is not: board, clock, versions, settings, images."""
 
 
@@ -44,7 +66,7 @@ def known_conditions(names: Sequence[str]) -> frozenset[str]:
 
 
 def differences(
-    a: Sequence[Identity], b: Sequence[Identity], meant: frozenset[str] = frozenset()
+    a: Sequence[ReportRow], b: Sequence[ReportRow], meant: frozenset[str] = frozenset()
 ) -> tuple[tuple[Difference, ...], tuple[Difference, ...]]:
     """What is compared, and what differs beside it.
 
@@ -54,8 +76,27 @@ def differences(
     if {subject_key(row) for row in a} == {subject_key(row) for row in b}:
         meant |= _SETTINGS
     found = [one for trait in differing((*a, *b)) if trait.name not in _ALWAYS for one in _of(trait, a, b)]
+    found += [*_meters(a, b), *(one for kind in _MEASURED for one in _measured(kind, a, b))]
     compared = tuple(one for one in found if one.trait in _SUBJECT | meant or one.trait not in CONDITIONS)
     return compared, tuple(one for one in found if one not in compared)
+
+
+def _meters(a: Sequence[ReportRow], b: Sequence[ReportRow]) -> Iterator[Difference]:
+    """Whether one side's joules are made up and the other's measured."""
+    first, second = ({row.emulated for row in side} - {None} for side in (a, b))
+    if first and second and len(first | second) > 1:
+        said = {True: "EMULATED", False: "measured"}
+        sides = (" or ".join(sorted(said[bool(one)] for one in side)) for side in (first, second))
+        yield Difference("emulated", "Meter", *sides)
+
+
+def _measured(kind: _Measured, a: Sequence[ReportRow], b: Sequence[ReportRow]) -> Iterator[Difference]:
+    first, second = ([v for row in side if (v := getattr(row, kind.name)) is not None] for side in (a, b))
+    if not first or not second or max(min(first), min(second)) <= min(max(first), max(second)):
+        return
+    if kind.apart(median(first), median(second)):
+        sides = (f"{kind.scale * median(side):.3g} {kind.unit}" for side in (first, second))
+        yield Difference(kind.name, kind.heading, *sides)
 
 
 def subject_key(row: Identity) -> tuple[str, str]:
@@ -70,7 +111,7 @@ def thing_key(row: Identity) -> tuple[str, ...]:
     )
 
 
-def _of(trait: Trait, a: Sequence[Identity], b: Sequence[Identity]) -> tuple[Difference, ...]:
+def _of(trait: Trait, a: Sequence[ReportRow], b: Sequence[ReportRow]) -> tuple[Difference, ...]:
     """The trait's parts in which the sides differ, or one side among its own runs."""
     parts = sorted({part for row in (*a, *b) for part in trait.parts(row)})
     found = []
@@ -82,7 +123,7 @@ def _of(trait: Trait, a: Sequence[Identity], b: Sequence[Identity]) -> tuple[Dif
     return tuple(found)
 
 
-def _values(trait: Trait, part: str, rows: Sequence[Identity]) -> frozenset[str]:
+def _values(trait: Trait, part: str, rows: Sequence[ReportRow]) -> frozenset[str]:
     """The whole values, shortened only where the trait itself does."""
     return frozenset(trait.parts(row)[part][: trait.shorten] for row in rows if part in trait.parts(row))
 

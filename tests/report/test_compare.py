@@ -82,6 +82,25 @@ def test_what_is_compared_and_what_differs_beside_it_are_two_things():
     assert "ALSO DIFFERENT, beside what is compared: Versions of onnxruntime: A 1.31.1, B 1.32.0." in said
 
 
+def test_the_clock_and_the_temperature_are_conditions_too():
+    slow = changed(B, clock_hz=1.2e9, start_c=60.0)
+    found = compare(changed(A, clock_hz=1.5e9, start_c=40.0), slow, NAMES)
+    assert [str(one) for one in found.beside] == [
+        "Clock in the steady window: A 1.5 GHz, B 1.2 GHz",
+        "Temperature at the start: A 40 °C, B 60 °C",
+    ]
+    meant = frozenset({"clock_hz"})
+    assert [one.trait for one in compare(changed(A, clock_hz=1.5e9), slow, NAMES, meant=meant).beside] == []
+    near = [*changed(A[:4], clock_hz=1.5e9), *changed(A[4:], clock_hz=1.1e9)]  # the runs of both sides overlap
+    assert not compare(near, changed(B, clock_hz=1.2e9), NAMES).beside
+
+
+def test_a_meter_that_is_emulated_on_one_side_alone_is_named():
+    a, b = rows_of(P50_MS, metered=True), rows_of(P50_MS, "b", late=1, metered=False)
+    found = compare(a, b, NAMES)
+    assert "Meter: A measured, B EMULATED" in [str(one) for one in found.beside] and found.metric == "p50_ms"
+
+
 def test_what_is_meant_to_differ_is_compared():
     found = compare(A, changed(B, threads=2), NAMES, meant=frozenset({"threads"}))
     assert [one.trait for one in found.compared] == ["network", "threads"] and not found.beside
@@ -127,6 +146,10 @@ def test_with_seven_pairs_the_other_numbers_are_unsure():
     found = compare(A[:7], B[:7], NAMES)
     assert found.line("p50_ms").standing == "worse" and found.line("mean_ms").standing == "unsure"
     assert any(note.startswith("Unsure: asked alone") for note in notes(found))
+
+
+def test_untrained_networks_are_called_so():
+    assert preface(compare(A, changed(B, trained=False), NAMES))[0].startswith("A is net-a, B is net-b [untrained].")
 
 
 def test_runs_that_are_no_interleaved_pairs_say_so():
