@@ -14,7 +14,7 @@ from groupnl_deploy.cli.exits import guarded
 from groupnl_deploy.cli.options import Json, shape
 from groupnl_deploy.cli.own_options import Asked, Module, OwnImage, load_named, needing_module, require_one_network
 from groupnl_deploy.errors import UsageError
-from groupnl_deploy.models.networks import ALIASES, NETWORKS
+from groupnl_deploy.models.networks import ALIASES, MODULES, NETWORKS
 from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.workspace import CHECKPOINT_FILE
 
@@ -109,7 +109,8 @@ def _network(
 def _is_folder(name: str) -> bool:
     """Whether it is meant as one: a plain word that is none is refused with the nearest name."""
     path = Path(name)
-    return name not in ALIASES and name not in NETWORKS and (path.name != name or path.exists())
+    known = name in ALIASES or name in NETWORKS or name in MODULES
+    return not known and (path.name != name or path.exists())
 
 
 def _squared(name: str | None, options: ConvOptions, asked: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from groupnl_deploy.cli.options import Json, OutFolder, shape
 from groupnl_deploy.cli.own_options import Asked, Module, OwnImage, again, require_one_network
 from groupnl_deploy.models.methods import CONVOLUTIONS, METHODS, ConvMethod
 from groupnl_deploy.models.networks import ALIASES
-from groupnl_deploy.models.registry import list_models
+from groupnl_deploy.models.registry import list_models, list_modules
 from groupnl_deploy.words import command_line
 from groupnl_deploy.workspace import require_absent
 
@@ -37,12 +37,13 @@ def list_(json: Json = False) -> None:
             {"name": entry.name, "summary": entry.summary, "aliases": aliases.get(entry.name, [])}
             | {"input_shape": list(entry.input_shape), "num_classes": entry.num_classes}
             | {"padding": entry.padding, "bn_eps": entry.bn_eps}
-            for entry in list_models()
+            for entry in (*list_models(), *list_modules())
         ]
         convolutions = [{"name": one.word, "summary": one.about, "knobs": list(one.knobs)} for one in _convolutions()]
         console.show_json({"schema_version": 1, "models": models, "convolutions": convolutions})
         return
-    rows = [(entry.name, entry.summary, f"{entry.input_shape[1]}x{entry.input_shape[2]}") for entry in list_models()]
+    entries = (*list_models(), *list_modules())
+    rows = [(entry.name, entry.summary, f"{entry.input_shape[1]}x{entry.input_shape[2]}") for entry in entries]
     console.show_table([(heading, False) for heading in ("Name", "What it is", "Image")], rows)
     for name, alias in ALIASES.items():
         console.show_text(f" {name} = {alias.network} {alias.options}")

@@ -1,4 +1,4 @@
-"""The real images that parity checks and benchmarks run on."""
+"""The images that parity checks and benchmarks run on: real ones, where there are any with so many channels."""
 
 from dataclasses import dataclass
 
@@ -24,7 +24,8 @@ class BenchImages:
 
 
 def bench_images(data: Dataset | None, input_shape: Shape, count: int | None) -> BenchImages:
-    """Images of `input_shape`: a data set's test images, or crops of photographs where there is no data set.
+    """Images of `input_shape`: a data set's test images; without one crops of photographs, or random pixels where the
+    network takes other than 1 or 3 channels.
 
     Fewer than all test images are spread evenly over them, for they may be sorted by class.
 
@@ -36,7 +37,8 @@ def bench_images(data: Dataset | None, input_shape: Shape, count: int | None) ->
     if count is not None and count < 1:
         raise UsageError(f"{count} images were asked for.", "Ask for at least one image.")
     if data is None:
-        return _photo_crops(input_shape, PHOTO_CROPS if count is None else count)
+        make = _photo_crops if input_shape[0] in (1, 3) else _random_pixels
+        return make(input_shape, PHOTO_CROPS if count is None else count)
     if data.input_shape != input_shape:
         raise UsageError(
             f"The images of “{data.name}” have the shape {data.input_shape}, but the network takes {input_shape}.",
@@ -56,12 +58,13 @@ def spread(total: int, count: int | None) -> list[int]:
     return [(2 * index + 1) * total // (2 * count) for index in range(count)]
 
 
+def _random_pixels(shape: Shape, count: int) -> BenchImages:
+    """What the paper's Table 16 shows its modules, whose inputs are maps of 512 channels."""
+    pixels = np.random.default_rng(0).integers(0, 256, (count, *shape), dtype=np.uint8)
+    return BenchImages(pixels, None, f"seeded random pixels, {count} images")
+
+
 def _photo_crops(shape: Shape, count: int) -> BenchImages:
-    if shape[0] not in (1, 3):
-        raise UsageError(
-            f"Photographs have 1 or 3 channels, but the network takes {shape[0]}.",
-            "Train it on a data set, whose test images are used then.",
-        )
     photos = [np.moveaxis(photo, 2, 0) for photo in photographs()]
     random = np.random.default_rng(0)
     crops = np.stack([_crop(photos[index % len(photos)], shape, random) for index in range(count)])

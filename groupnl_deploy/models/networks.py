@@ -1,6 +1,7 @@
 """The registry of networks. Imports nothing slow: a network is named, and its file imported where one is built.
 
-To add one: a function `ModelSpec → nn.Module` in a file here, and a line in `NETWORKS`.
+To add one: a function `ModelSpec → nn.Module` in a file here, and a line in `NETWORKS`, or in `MODULES` for a single
+layer.
 """
 
 import pkgutil
@@ -210,3 +211,18 @@ NETWORKS: Mapping[str, Network] = by_name(
     )
 )
 """Every network by its name."""
+
+MODULES: Mapping[str, Network] = by_name(
+    (
+        Network(
+            "conv3x3_512",
+            "A 3x3 convolution of 512 to 512 channels, stride 2, alone (GroupNL Table 16)",
+            "module:conv3x3",
+            "itself",
+            input_shape=(512, 32, 32),
+            num_classes=512 * 16 * 16,
+            groupnl="groupnl",
+        ),
+    )
+)
+"""Single layers that are measured like networks, by name: they classify nothing, and no data set has such images."""

@@ -54,6 +54,11 @@ def everywhere(conv: ConvSpec) -> ReplacementRule:
     return _with_particulars(conv, "plain", lambda site: Replacement(conv))
 
 
+def itself(conv: ConvSpec) -> ReplacementRule:
+    """A network of a single convolution: that one, without what a family of networks has beside it."""
+    return lambda site: Replacement(conv)
+
+
 def basic_blocks(conv: ConvSpec) -> ReplacementRule:
     """ResNets of basic blocks: the 3x3 convolutions of all blocks and the 1x1 of the shortcuts; the stem stays."""
     return _with_particulars(conv, "basic", lambda site: STEM if site.first else Replacement(conv))

@@ -4,7 +4,7 @@ import difflib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from groupnl_deploy.models.networks import ALIASES, NETWORKS, Network
+from groupnl_deploy.models.networks import ALIASES, MODULES, NETWORKS, Network
 from groupnl_deploy.models.own import own_network
 from groupnl_deploy.models.refusal import InvalidSpec
 from groupnl_deploy.models.spec import ConvSpec, ModelSpec, Semantics
@@ -20,6 +20,11 @@ class UnknownModel(InvalidSpec):
 def list_models() -> tuple[Network, ...]:
     """Every network, by name."""
     return tuple(NETWORKS[name] for name in sorted(NETWORKS))
+
+
+def list_modules() -> tuple[Network, ...]:
+    """Every single layer that can be measured like a network, by name."""
+    return tuple(MODULES[name] for name in sorted(MODULES))
 
 
 def model_spec(
@@ -67,10 +72,11 @@ def _as_its_own(spec: ModelSpec, entry: Network) -> ModelSpec:
 
 
 def entry_of(name: str) -> Network:
-    """The registered network of this name. Raises `UnknownModel`."""
-    if name in NETWORKS:
-        return NETWORKS[name]
-    known = sorted(NETWORKS)
+    """The registered network or module of this name. Raises `UnknownModel`."""
+    registered = {**NETWORKS, **MODULES}
+    if name in registered:
+        return registered[name]
+    known = sorted(registered)
     begun = [one for one in known if name and one.startswith(name)]  # as `groupnl_deploy.words`, which is above us
     nearest = begun or difflib.get_close_matches(name, [*known, *ALIASES], n=1, cutoff=0.3)
     remedy = f"Did you mean “{nearest[0]}”? Known models" if nearest else "Choose one of these"
