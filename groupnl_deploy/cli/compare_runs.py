@@ -63,7 +63,7 @@ def find_sides(places: Sequence[Path]) -> Sides:
     return Sides(
         a=tuple(run.row for run in a),
         b=tuple(run.row for run in b),
-        names=(_called(first), _called(second)),
+        names=_names(first, second),
         damaged=tuple(damaged),
         incomplete=tuple(incomplete),
         unpaired=tuple(f"{run.row.run} has no partner and is left out." for run in unpaired),
@@ -155,7 +155,7 @@ def _by_thing(found: Sequence[FoundRun]) -> tuple[list[FoundRun], list[FoundRun]
     if len(things) != 2:
         raise UsageError(
             f"These are runs of {counted(len(things), 'thing')}, and two are compared: {_listed(things) or 'none'}.",
-            "Name the runs of two: groupnl compare A B. `groupnl report` shows any number side by side.",
+            "Name the runs of two, such as SET/runs/A-run* SET/runs/B-run*; `groupnl report` shows any number.",
         )
     return things[0], things[1]
 
@@ -187,6 +187,14 @@ def _paired(
 
 def _when(run: FoundRun) -> tuple[str, int, str]:
     return run.row.created_at, run.number, run.folder.name
+
+
+def _names(first: Sequence[FoundRun], second: Sequence[FoundRun]) -> tuple[str, str]:
+    """What both are called; of one thing at two times also where it lies."""
+    names = _called(first), _called(second)
+    if names[0] != names[1]:
+        return names
+    return f"{names[0]} in {first[0].named}", f"{names[1]} in {second[0].named}"
 
 
 def _called(side: Sequence[FoundRun]) -> str:

@@ -98,6 +98,15 @@ def test_two_folders_of_runs_and_many_named_runs_are_the_same_two_sides() -> Non
     assert sides(compare("b", "a", "--json")) == whole[::-1]
 
 
+def test_one_thing_at_two_times_is_called_by_its_places() -> None:
+    for place, numbers in (("before", range(1, 7)), ("after", range(7, 13))):
+        for number in numbers:
+            save_run(Path(place) / f"net-run{number}", run_of(10.0 + number % 3, "a", number), None)
+    done = compare("before", "after")
+    assert done.stdout.startswith("A is net in before, B is net in after. Compared: nothing, they are one artifact")
+    assert "NOT INTERLEAVED" in done.stdout and done.exit_code == 0
+
+
 def test_two_single_runs_are_one_pair_and_no_verdict() -> None:
     done = compare("slower/runs/net-a-run1", "slower/runs/net-b-run1")
     assert done.exit_code == 0 and "No verdict: in one pair" in done.stdout
