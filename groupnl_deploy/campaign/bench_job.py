@@ -39,6 +39,7 @@ class BenchJob(Job):
     settings: Settings
     repeat: int
     plan: MeterPlan | None
+    profile: bool = False
 
     @property
     def measures(self) -> bool:
@@ -62,6 +63,7 @@ class BenchJob(Job):
             "settings": to_dict(self.settings),
             "meter": to_dict(self.plan),
             "repeat": self.repeat,
+            "profile": self.profile,
         }
 
     def identity(self) -> str:
@@ -75,7 +77,8 @@ class BenchJob(Job):
     def make(self, reporter: Reporter) -> None:
         """Benchmark, and say now, not when hours of others are done, what is wrong with it."""
         cell = Cell(device=self.device, backend=self.backend, settings=self.settings, repeat=self.repeat)
-        bench_cell(cell, self._deployment().artifact_sha256, self.plan, self.product, reporter, key=key_of(self))
+        artifact, key = self._deployment().artifact_sha256, key_of(self)
+        bench_cell(cell, artifact, self.plan, self.product, reporter, key=key, profile=self.profile)
         if reasons := build_report([self.product]).rows[0].problems:
             others = f" {len(reasons) - 1} more reasons stand in the report." if len(reasons) > 1 else ""
             reporter.note(f"{self.product.name} is INVALID: {reasons[0]}.{others}")
@@ -142,6 +145,7 @@ def bench_job(of: Projection) -> BenchJob:
         settings=cell.settings,
         repeat=cell.repeat,
         plan=meter.plan() if meter else None,
+        profile=of.campaign.profile,
     )
 
 

@@ -37,6 +37,9 @@ def check_campaign(campaign: Campaign) -> None:
     with at("bench", "backend"):
         for backend in campaign.backends:
             known_word("backend", backend, BACKENDS)
+    with at("bench", "profile"):
+        for backend in campaign.backends if campaign.profile else ():
+            _require_computing(backend)
     with at("export", "format"):
         for backend in campaign.backends:
             _require_format(backend, [export.format for export in campaign.exports])
@@ -116,6 +119,11 @@ def _require_format(backend: str, formats: Sequence[Format]) -> None:
             f"The backend {backend} needs the format {BACKENDS[backend].formats[0]}, which [export] does not make.",
             f"Add “{BACKENDS[backend].formats[0]}” to formats in [export], or give [bench] backends without {backend}.",
         )
+
+
+def _require_computing(backend: str) -> None:
+    if not BACKENDS[backend].computes:
+        raise UsageError(f"The backend {backend} computes nothing that could be profiled.", "Leave profile out.")
 
 
 def _check_meter(campaign: Campaign, device: str, meter: MeterConfig) -> None:

@@ -97,6 +97,8 @@ class MeterConfig:
 class BenchConfig:
     """One backend under one set of settings; and, for all of them, how often, the workload, and the meters.
 
+    In each round of `repeats` all are measured once, in a random order that `order_seed` decides. With `profile` each
+    benchmark takes the time of each operator, behind all else.
     `meter` is that of the only device; `meters` has one for each device that has any.
     """
 
@@ -106,6 +108,8 @@ class BenchConfig:
     arena: bool = Settings.arena
     graph_level: GraphLevel = Settings.graph_level
     repeats: int = 1
+    order_seed: int = 0
+    profile: bool = False
     workload: Workload = field(default_factory=Workload)
     meter: MeterConfig | None = None
     meters: dict[str, MeterConfig] = field(default_factory=dict)
@@ -159,5 +163,7 @@ class Campaign:
     backends: tuple[str, ...]
     settings: tuple[Settings, ...]
     repeats: int
+    order_seed: int
+    profile: bool
     meters: dict[str, MeterConfig]
     report_formats: tuple[FileFormat, ...]

@@ -107,6 +107,8 @@ def _campaign(table: dict[str, Any], name: str) -> Campaign:
         backends=tuple(dict.fromkeys(bench.backend for bench in benches)),
         settings=tuple(dict.fromkeys(bench.settings() for bench in benches)),
         repeats=benches[0].repeats,
+        order_seed=benches[0].order_seed,
+        profile=benches[0].profile,
         meters=_meters(benches[0], devices),
         report_formats=file.report.formats,
     )
@@ -130,7 +132,7 @@ def _benches(table: dict[str, Any], where: str, formats: Collection[Format]) -> 
         table = table | {"workload": rest, "threads": workload["threads"]}
     usual = [backend for backend in _USUAL_BACKENDS if {*BACKENDS[backend].formats} & {*formats}]
     table = _or_else(table, "backend", "backends", usual)
-    fixed = ("repeats", "workload", "meter", "meters")
+    fixed = ("repeats", "order_seed", "profile", "workload", "meter", "meters")
     return [point.value for point in read_points(BenchConfig, table, where, fixed, backends="backend")]
 
 

@@ -5,7 +5,8 @@ add the file's name to `_FILES`, where it stands in the order.
 """
 
 import itertools
-from collections.abc import Iterator, Sequence
+import random
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -57,7 +58,7 @@ def plan_of(campaign: Campaign, sources: tuple[Source, ...], stages: tuple[Stage
             "Name formats in [export] that the networks can have, and backends in [bench] that run them as it says.",
         )
     layout = Layout(Path(campaign.out), cells[0], tuple(dict.fromkeys(export.format for export in exports)))
-    made = [pair for stage in stages for pair in _jobs(stage, cells, campaign, layout)]
+    made = [pair for stage in stages for pair in _in_turns(stage, _jobs(stage, cells, campaign, layout), campaign)]
     _require_names_of_their_own(made)
     return Plan(tuple(job for job, _ in made), tuple(reasons), layout)
 
@@ -67,6 +68,17 @@ def _cells(campaign: Campaign, sources: tuple[Source, ...], exports: tuple[Expor
     axes = (range(1, campaign.repeats + 1), campaign.devices, sources, campaign.backends, exports, campaign.settings)
     for repeat, device, source, backend, export, settings in itertools.product(*axes):
         yield Cell(source, export, device, backend, settings, repeat)
+
+
+def _in_turns(stage: Stage, jobs: Iterable[tuple[Job, Cell]], campaign: Campaign) -> Iterator[tuple[Job, Cell]]:
+    """Benchmarks round by round, each round in a random order of its own; all other jobs as they come."""
+    if "repeat" not in stage.axes:
+        yield from jobs
+        return
+    for repeat, of_round in itertools.groupby(jobs, key=lambda pair: pair[1].repeat):
+        shuffled = list(of_round)
+        random.Random(f"{campaign.order_seed}, round {repeat}").shuffle(shuffled)
+        yield from shuffled
 
 
 def _exports(campaign: Campaign) -> tuple[tuple[ExportPoint, ...], list[str]]:

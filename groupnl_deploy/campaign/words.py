@@ -41,6 +41,7 @@ _PLACES: dict[str, Place] = {
     **dict.fromkeys(("num_classes", "input_shape"), ("train", "dataset")),
     **{name: ("export", name) for name in ("format", "optimize", "target", "opset", "batch")},
     **{name: ("bench", name) for name in ("backend", "threads", "spinning", "arena", "graph_level", "repeats")},
+    **{name: ("bench", name) for name in ("order_seed", "profile")},
     "device": ("push", "device"),
     **{name: ("models", name) for name in ("init", "module")},
 }

@@ -14,6 +14,7 @@ from groupnl_deploy.bench.validity import doubted
 from groupnl_deploy.images.confusion import Confusion
 from groupnl_deploy.report.build import IncompleteRow, Report
 from groupnl_deploy.report.classes import class_sections
+from groupnl_deploy.report.front import FRONT_NOTE, front_cells, has_front
 from groupnl_deploy.report.row import ReportRow
 from groupnl_deploy.report.traits import differing, shared
 from power.edge_error import ASSUMES
@@ -62,7 +63,22 @@ def columns(report: Report) -> tuple[Column, ...]:
     traits = [trait for trait in differing(report.rows) if trait.heading not in others]
     identity = (_MODEL, *(Column(trait.heading, trait.text, numeric=False) for trait in traits))
     speed = () if _only_emulated_boards(report) else _SPEED
-    return (*identity, *named, *(_VALID if invalid else ()), *speed, *(_ENERGY if metered else ()), *_ACCURACY)
+    return (
+        *identity,
+        *named,
+        *(_VALID if invalid else ()),
+        *speed,
+        *(_ENERGY if metered else ()),
+        *_front(report),
+        *_ACCURACY,
+    )
+
+
+def _front(report: Report) -> tuple[Column, ...]:
+    if not has_front(report.rows):
+        return ()
+    cells = front_cells(report.rows)
+    return (Column("Front", lambda row: cells[row.run], numeric=False),)
 
 
 def _only_emulated_boards(report: Report) -> bool:
@@ -76,7 +92,7 @@ def notes(report: Report, unjudged: bool = True) -> tuple[str, ...]:
     caption = () if _only_emulated_boards(report) else (METERED_CAPTION if metered else CAPTION,)
     boards = (EMULATED_BOARD_NOTE,) if any(row.emulated_board for row in report.rows) else ()
     same = (said,) if (said := shared(report.rows)) else ()
-    about = [_about_accuracy, _about_edges, _about_gaps, _about_links, _about_validity]
+    about = [_about_front, _about_accuracy, _about_edges, _about_gaps, _about_links, _about_validity]
     about += [_about_judgement] if unjudged else []
     return (*same, *caption, *emulated, *boards, *(note for say in about for note in say(report)))
 
@@ -95,6 +111,11 @@ def about_incomplete(run: IncompleteRow) -> str:
         f"{run.run} is INCOMPLETE and not shown: {run.model} with {run.backend} on {run.device} ended {run.ended}. "
         f"{run.reason} Kept of it: {kept}.{rest}"
     )
+
+
+def _about_front(report: Report) -> Iterator[str]:
+    if has_front(report.rows):
+        yield FRONT_NOTE
 
 
 def _about_accuracy(report: Report) -> Iterator[str]:
