@@ -61,9 +61,13 @@ def test_it_is_pushed_with_its_library_and_runs_and_the_report_says_what_ran(
 ) -> None:
     pushed(tmp_path / "mine", OTHER, replace(PLAIN, file="plain.onnx"))
     assert library_on_the_device(native_library).read_bytes() == native_library.path.read_bytes()
-    done = bench(tmp_path / "run")
+    done = bench(tmp_path / "run", "--profile")
     assert done.exit_code in (0, 6), done.output  # 6: others compute beside this test
-    ran = load_run(tmp_path / "run")[0].result.native
+    result = load_run(tmp_path / "run")[0].result
+    ran, profile = result.native, result.profile
+    assert profile is not None and profile.problem is None and len(profile.latencies_ns) >= 20
+    assert [one.kind for one in profile.operators] == ["Depthwise"]
+    assert "By operator" in done.stdout
     assert ran is not None and (ran.file, ran.block) == ("plain.onnx", 0)
     assert ran.library_sha256 == native_library.record.sha256
     assert ran.instructions == instructions(native_library.path, native_library.record.sha256)
