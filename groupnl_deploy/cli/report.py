@@ -79,7 +79,7 @@ def report(
 def show_report(report: "Report", format: ReportFormat) -> None:
     """A report on stdout."""
     from groupnl_deploy.report.render import render
-    from groupnl_deploy.report.tables import columns, notes
+    from groupnl_deploy.report.tables import notes, table_of
 
     if format != "table":
         show = console.show_json_text if format == "json" else console.show_text
@@ -87,9 +87,9 @@ def show_report(report: "Report", format: ReportFormat) -> None:
         return
     if not report.rows and report.incomplete:
         return  # an empty table would only hide what is said of them
-    shown = columns(report)
-    headings = [(column.heading, column.numeric) for column in shown]
-    console.show_records(headings, [[column.cell(row) for column in shown] for row in report.rows])
+    table = table_of(report)
+    headings = [(column.heading, column.numeric) for column in table.columns]
+    console.show_records(headings, [[column.cell(row) for column in table.columns] for row in table.rows])
     for note in notes(report):
         console.show_prose(note)
 
@@ -98,6 +98,7 @@ def require_valid(report: "Report", again: str = "bench again") -> None:
     """Raise `MeasurementInvalid` when a row's numbers must not be believed; `again` says how to measure anew."""
     invalid = [row for row in report.rows if not row.valid]
     if not invalid:
+        _require_agreement(report, again)
         return
     first = next(check for check in invalid[0].checks if check.verdict == "invalid")
     others = f" {len(invalid)} of {len(report.rows)} runs are invalid." if len(invalid) > 1 else ""
@@ -105,6 +106,16 @@ def require_valid(report: "Report", again: str = "bench again") -> None:
         f"{invalid[0].run} is invalid: {first.says}.{others}",
         f"{first.remedy}, then {again}. What was measured is kept, and marked.",
     )
+
+
+def _require_agreement(report: "Report", again: str) -> None:
+    """Raise `MeasurementInvalid` for valid repeats of one thing that are too far apart."""
+    from groupnl_deploy.report.repeats import disagreements
+
+    for group, check in disagreements(report):
+        raise MeasurementInvalid(
+            f"{group.label}: {check.says}.", f"{check.remedy}, then {again}. What was measured is kept, and marked."
+        )
 
 
 def require_whole(report: "Report") -> None:

@@ -14,8 +14,9 @@ from groupnl_deploy.report.classes import READ_IT, class_sections, class_tables
 from groupnl_deploy.report.formats import FileFormat
 from groupnl_deploy.report.html.page import render_html
 from groupnl_deploy.report.identity import KNOB_NAMES
+from groupnl_deploy.report.repeats import Group, groups_of
 from groupnl_deploy.report.row import ReportRow
-from groupnl_deploy.report.tables import columns, left_out, notes
+from groupnl_deploy.report.tables import left_out, notes, table_of
 from groupnl_deploy.report.traits import plain
 from groupnl_deploy.words import known_word
 
@@ -34,9 +35,15 @@ def render(report: Report, form: FileFormat) -> str:
 def document(report: Report) -> dict[str, Any]:
     """All of it for programs."""
     rows = [{**to_dict(row), "confusion": _counted(row.confusion)} for row in report.rows]
-    without_drawings = {**to_dict(replace(report, details=())), "rows": rows, "emulated": report.emulated}
-    without_drawings.pop("details")
-    return without_drawings
+    data = {**to_dict(replace(report, rows=(), details=())), "rows": rows, "emulated": report.emulated}
+    data.pop("details")
+    return {**data, "groups": [_group(group) for group in groups_of(report)]}
+
+
+def _group(group: Group) -> dict[str, Any]:
+    """Repeats: their runs, the spread of every number, what is said of them together."""
+    names = ("label", "runs", "used", "valid", "spreads", "checks")
+    return {name: to_dict(getattr(group, name)) for name in names}
 
 
 def _counted(confusion: Confusion | None) -> dict[str, Any] | None:
@@ -56,13 +63,19 @@ def _json(report: Report) -> str:
 
 
 def _csv(report: Report) -> str:
-    """One line a run, every scalar field; empty where null. The columns are the same whatever the rows are."""
+    """One line a run, every scalar field; empty where null. The columns are the same whatever the rows are.
+
+    Repeats of one thing have one `group`, a number from 1.
+    """
     buffer = io.StringIO()
-    flat = [_flat(row) for row in report.rows]
+    group_of = {place: number for number, group in enumerate(groups_of(report), 1) for place in group.places}
+    flat = [{**_flat(row), "group": group_of[place]} for place, row in enumerate(report.rows)]
     names = [field.name for field in fields(ReportRow) if field.name not in _NESTED]
     # Knobs that another version's specifications have stand behind all others.
     foreign = sorted({knob for row in report.rows for knob in row.knobs} - set(KNOB_NAMES))
-    writer = csv.DictWriter(buffer, [*names, *_LATENCIES, *_PHASES, *KNOB_NAMES, *foreign], lineterminator="\n")
+    writer = csv.DictWriter(
+        buffer, [*names, *_LATENCIES, *_PHASES, "group", *KNOB_NAMES, *foreign], lineterminator="\n"
+    )
     writer.writeheader()
     writer.writerows(flat)
     return buffer.getvalue()
@@ -93,11 +106,11 @@ def _scalar(value: object) -> object:
 
 
 def _markdown(report: Report) -> str:
-    shown = columns(report)
+    table = table_of(report)
     lines = [
-        _line([column.heading for column in shown]),
-        _line(["---:" if column.numeric else ":---" for column in shown]),
-        *(_line([column.cell(row) for column in shown]) for row in report.rows),
+        _line([column.heading for column in table.columns]),
+        _line(["---:" if column.numeric else ":---" for column in table.columns]),
+        *(_line([column.cell(row) for column in table.columns]) for row in table.rows),
         "",
         *(f"{note}\n" for note in (*notes(report), *left_out(report))),
         *_classes(report),

@@ -4,7 +4,7 @@ The marks of emulated energy and of untrained nets are part of the cells, so tha
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from groupnl_deploy.bench.check import Doubts
@@ -15,6 +15,7 @@ from groupnl_deploy.images.confusion import Confusion
 from groupnl_deploy.report.build import IncompleteRow, Report
 from groupnl_deploy.report.classes import class_sections
 from groupnl_deploy.report.front import FRONT_NOTE, front_cells, has_front
+from groupnl_deploy.report.repeats import Group, disagreements, folded, groups_of
 from groupnl_deploy.report.row import ReportRow
 from groupnl_deploy.report.traits import differing, shared
 from power.edge_error import ASSUMES
@@ -51,10 +52,30 @@ class Column:
         return f"{text}!" if marked else text
 
 
-def columns(report: Report) -> tuple[Column, ...]:
+@dataclass(frozen=True)
+class Table:
+    """The table of a report: one row for each thing, repeats folded, and the columns that these rows need."""
+
+    columns: tuple[Column, ...]
+    groups: tuple[Group, ...]
+
+    @property
+    def rows(self) -> tuple[ReportRow, ...]:
+        """In the order of their first runs."""
+        return tuple(group.row for group in self.groups)
+
+
+def table_of(report: Report) -> Table:
+    """The report's table."""
+    groups = groups_of(report)
+    return Table(columns(folded(report), groups), groups)
+
+
+def columns(report: Report, groups: Sequence[Group] = ()) -> tuple[Column, ...]:
     """The columns that this report needs: one for each thing its rows differ in; energy's where a run had a meter.
 
-    Runs are called by name where a note is about one of them.
+    Runs are called by name where a note is about one of them. Where `groups` have repeats, of which the rows are
+    medians, their ranges have columns.
     """
     metered = any(row.emulated is not None for row in report.rows)
     invalid = not all(row.valid for row in report.rows)
@@ -63,15 +84,36 @@ def columns(report: Report) -> tuple[Column, ...]:
     traits = [trait for trait in differing(report.rows) if trait.heading not in others]
     identity = (_MODEL, *(Column(trait.heading, trait.text, numeric=False) for trait in traits))
     speed = () if _only_emulated_boards(report) else _SPEED
-    return (
-        *identity,
-        *named,
-        *(_VALID if invalid else ()),
-        *speed,
-        *(_ENERGY if metered else ()),
-        *_front(report),
-        *_ACCURACY,
-    )
+    ranges = _ranges({group.row.run: group for group in groups}, bool(speed), metered)
+    energy = _ENERGY if metered else ()
+    valid = _VALID if invalid else ()
+    return (*identity, *named, *valid, *ranges, *speed, *energy, *_front(report), *_ACCURACY)
+
+
+def _ranges(groups: Mapping[str, Group], speed: bool, metered: bool) -> tuple[Column, ...]:
+    """How many runs each row is the median of, and how far they lie apart."""
+    if all(len(group.runs) == 1 for group in groups.values()):
+        return ()
+
+    def between(name: str, scale: float, marks: Callable[[ReportRow], str]) -> Callable[[ReportRow], str]:
+        def fill(row: ReportRow) -> str:
+            found = groups[row.run].spreads.get(name)
+            if found is None or found.kind == "single":
+                return "–"
+            return f"{scale * found.low:.2f} to {scale * found.high:.2f}{marks(row)}"
+
+        return fill
+
+    counted = Column("Runs", lambda row: _of_runs(groups[row.run]))
+    p50 = Column("p50 of runs (ms)", between("p50_ms", 1.0, lambda _: ""), doubts="time")
+    emulated = between("energy_j", 1e3, lambda row: "*" if row.emulated else "")
+    joules = Column("Gross of runs (mJ)", emulated, doubts="energy")
+    return (counted, *([p50] if speed else []), *([joules] if metered else []))
+
+
+def _of_runs(group: Group) -> str:
+    used, runs = len(group.used), len(group.runs)
+    return str(runs) if used == runs else f"{used} of {runs}"
 
 
 def _front(report: Report) -> tuple[Column, ...]:
@@ -92,7 +134,7 @@ def notes(report: Report, unjudged: bool = True) -> tuple[str, ...]:
     caption = () if _only_emulated_boards(report) else (METERED_CAPTION if metered else CAPTION,)
     boards = (EMULATED_BOARD_NOTE,) if any(row.emulated_board for row in report.rows) else ()
     same = (said,) if (said := shared(report.rows)) else ()
-    about = [_about_front, _about_accuracy, _about_edges, _about_gaps, _about_links, _about_validity]
+    about = [_about_repeats, _about_front, _about_accuracy, _about_edges, _about_gaps, _about_links, _about_validity]
     about += [_about_judgement] if unjudged else []
     return (*same, *caption, *emulated, *boards, *(note for say in about for note in say(report)))
 
@@ -114,8 +156,23 @@ def about_incomplete(run: IncompleteRow) -> str:
 
 
 def _about_front(report: Report) -> Iterator[str]:
-    if has_front(report.rows):
+    if has_front(folded(report).rows):
         yield FRONT_NOTE
+
+
+def _about_repeats(report: Report) -> Iterator[str]:
+    """What the numbers of folded repeats are."""
+    repeated = [group for group in groups_of(report) if len(group.runs) > 1]
+    if not repeated:
+        return
+    kinds = {spread.kind for group in repeated for name, spread in group.spreads.items() if name == "p50_ms"}
+    words = {
+        "range": "from the lowest to the highest run",
+        "interval": "the interval of 95 % of the median, of six or more",
+    }
+    said = " or ".join(text for kind, text in words.items() if kind in kinds)
+    ranges = f" “of runs” is {said}." if said else ""
+    yield f"Runs that are repeats share a row: its numbers are the medians of the valid ones.{ranges}"
 
 
 def _about_accuracy(report: Report) -> Iterator[str]:
@@ -144,9 +201,11 @@ def _points(confusion: Confusion) -> float:
 
 
 def _about_validity(report: Report) -> Iterator[str]:
-    """Why rows are invalid."""
-    if not all(row.valid for row in report.rows):
+    """Why rows are invalid, and which repeats disagree."""
+    apart = [f"{group.label}: INVALID: {check.says}." for group, check in disagreements(report)]
+    if apart or not all(row.valid for row in report.rows):
         yield INVALID_NOTE
+    yield from apart
     for row in report.rows:
         yield from (f"{row.run}: INVALID: {problem}." for problem in row.problems)
 

@@ -7,31 +7,61 @@ from collections.abc import Callable, Iterator, Sequence
 
 from groupnl_deploy.bench.validity import doubted
 from groupnl_deploy.report.build import Report
+from groupnl_deploy.report.compare import compare
+from groupnl_deploy.report.repeats import Group
 from groupnl_deploy.report.row import ReportRow
 from groupnl_deploy.report.traits import differing
 from groupnl_deploy.words import counted
 
 ONCE = "Each thing was measured once, so nothing is said of the noise between two runs: repeat before you decide."
+_FEW = "Medians are of {} runs each; how far the runs lie apart stands in the table."
+_DOUBTFUL = "INVALID: {} of these must not be believed, and neither must this verdict."
 
 
-def verdict(report: Report) -> tuple[str, ...]:
-    """Some sentences, the most important first; never empty."""
-    rows = report.rows
+def verdict(report: Report, groups: Sequence[Group]) -> tuple[str, ...]:
+    """Some sentences, the most important first; never empty.
+
+    Two things that were repeated as often as each other are compared pair by pair, as `groupnl compare` does.
+    """
+    rows = [group.row for group in groups]
     if not rows:
         return ("There is no whole run to judge.",)
-    return (*_comparison(rows), _validity(report), *([ONCE] if len(rows) > 1 else []))
+    compared = _compared(report, groups) if len(groups) == 2 else ()
+    return (*compared, *_plain(rows, bool(compared)), _validity(report), *_repeats(groups))
 
 
-def _comparison(rows: Sequence[ReportRow]) -> Iterator[str]:
+def _compared(report: Report, groups: Sequence[Group]) -> tuple[str, ...]:
+    """What the pairs of two things tell; empty where they are none."""
+    a, b = ([report.rows[place] for place in group.places] for group in groups)
+    if len(a) != len(b) or len(a) < 2:
+        return ()
+    names = (called(groups[0].row, [group.row for group in groups]), called(groups[1].row, [g.row for g in groups]))
+    found = compare(a, b, names)
+    doubtful = (_DOUBTFUL.format(counted(len(found.invalid), "run")),) if found.invalid else ()
+    return (*found.verdict, f"A is {names[0]}, B is {names[1]}.", *doubtful)
+
+
+def _repeats(groups: Sequence[Group]) -> tuple[str, ...]:
+    """What is to be said of noise."""
+    numbers = sorted({len(group.runs) for group in groups})
+    if len(groups) == 1:
+        return ()
+    if numbers == [1]:
+        return (ONCE,)
+    return (_FEW.format(numbers[0] if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"),)
+
+
+def _plain(rows: Sequence[ReportRow], compared: bool) -> Iterator[str]:
+    """What the rows show; of what pairs have told, nothing more is said."""
     timed = [row for row in rows if row.latency is not None and not doubted(row.checks, "time")]
     metered = [row for row in rows if row.energy_j is not None and not doubted(row.checks, "energy")]
     accurate = [row for row in rows if row.accuracy is not None]
     if len(rows) == 1:
-        yield _alone(rows[0])
+        yield f"{rows[0]}."
         return
-    if len(timed) > 1:
+    if len(timed) > 1 and not compared:
         yield _least(rows, timed, _latency_ms, "Fastest", "p50 {:.3g} ms, {:.3g} times as fast as the slowest")
-    if len(metered) > 1:
+    if len(metered) > 1 and not compared:
         emulated = " (EMULATED meter: no measurement)" if any(row.emulated for row in metered) else ""
         words = f"{{:.3g}} mJ an inference, {{:.3g}} times less than the most{emulated}"
         yield _least(rows, metered, _energy_mj, "Least energy", words)
@@ -51,10 +81,6 @@ def _most_accurate(rows: Sequence[ReportRow], found: Sequence[ReportRow]) -> str
         return f"Accuracy: {per_cent} at most, and {images} tell none of the {len(found)} apart."
     unsure = f"; {images} do not tell it from {counted(len(within), 'other')}" if within else ""
     return f"Most accurate: {called(best, rows)}, {per_cent}{unsure}."
-
-
-def _alone(row: ReportRow) -> str:
-    return f"{row}."
 
 
 def _least(

@@ -16,8 +16,10 @@ from groupnl_deploy.report.build import Report, build_report
 from groupnl_deploy.report.curves import histogram, latency_curve, power_curve
 from groupnl_deploy.report.html.markup import element, escaped, joined
 from groupnl_deploy.report.html.svg import ticks
+from groupnl_deploy.report.html.tags import group_tags
 from groupnl_deploy.report.html.tradeoff import planes
 from groupnl_deploy.report.render import render
+from groupnl_deploy.report.repeats import groups_of
 from groupnl_deploy.report.verdict import verdict
 from power.energy import EnergyIndex
 from tests.report.sample_runs import HOSTILE, sample_run, sample_trace, save_samples
@@ -98,23 +100,26 @@ def test_stamps_stand_on_every_chart_and_marks_behind_every_number(page: str) ->
 
 
 def test_the_verdict_claims_no_more_than_the_runs_allow(report: Report) -> None:
-    said = verdict(report)
+    said = verdict(report, groups_of(report))
     assert said[0] == "Fastest: resnet18_cifar groupnl, onnxruntime, p50 3.23 ms, 4.63 times as fast as the slowest."
     assert "EMULATED meter: no measurement" in said[1] and "tell none of the 4 apart" in said[2]
     assert said[-2:] == (
         "4 runs: 1 invalid.",
         "Each thing was measured once, so nothing is said of the noise between two runs: repeat before you decide.",
     )
-    assert verdict(Report(()))[0] == "There is no whole run to judge."
+    assert verdict(Report(()), ())[0] == "There is no whole run to judge."
 
 
 def test_what_is_invalid_is_in_no_frontier(report: Report) -> None:
-    named = {plane.title: [point.row.run for point in plane.best()] for plane in planes(report.rows)}
+    groups = groups_of(report)
+    tags = group_tags(groups)
+    named = {plane.title: [point.row.run for point in plane.best()] for plane in planes(groups, tags)}
     assert named["Energy and latency"] == ["groupnl-ort", "standard-pytorch"]
     invalid = dataclasses.replace(report.rows[1], checks=tuple(
         dataclasses.replace(check, verdict="invalid", doubts="time") for check in report.rows[1].checks
     ))  # fmt: skip
-    (first, *_) = planes([report.rows[0], invalid])
+    groups = groups_of(Report((report.rows[0], invalid)))
+    (first, *_) = planes(groups, group_tags(groups))
     assert [point.row.run for point in first.best()] == ["standard-ort"]
 
 

@@ -164,10 +164,10 @@ def test_that_they_are_quantized_is_said_of_those_that_are() -> None:
     assert "quantized yes" in shared([row_of(run_of(quantized=True))]) and "uantized" not in shared([row_of(run_of())])
 
 
-def test_the_name_of_the_run_tells_two_of_one_kind_apart() -> None:
+def test_two_of_one_kind_differ_in_their_name_alone_and_share_a_row_of_the_table() -> None:
     rows = (row_of(run_of(), "first"), row_of(run_of(), "second"))
     assert [trait.name for trait in differing(rows)] == ["run"]
-    assert "| Run |" in render(Report(rows), "markdown")
+    assert "| Runs |" in render(Report(rows), "markdown")
 
 
 def test_another_meter_is_a_column() -> None:

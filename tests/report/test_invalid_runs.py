@@ -108,7 +108,9 @@ def test_every_number_that_noise_spoilt_is_marked(runs: Path) -> None:
     assert not noisy["Mem. (MB)"].endswith("!")
     said = "\n".join(notes(report))
     assert "p99/p50; at most 10" in said and "other programs took 20 s" in said and "no result" in said
-    assert "INVALID" in render(report, "markdown") and noisy["Time (s)"] in render(report, "markdown")
+    text = render(build_report([runs / "noisy"]), "markdown")
+    assert "INVALID" in text and noisy["Time (s)"] in text
+    assert "| 1 of 2 |" in render(report, "markdown") and noisy["Time (s)"] not in render(report, "markdown")
 
 
 def test_a_run_that_a_note_names_is_found_in_the_table(runs: Path) -> None:

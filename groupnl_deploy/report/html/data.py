@@ -6,6 +6,7 @@ so that no text can end the element that holds them.
 
 import base64
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from groupnl_deploy.report.build import Report, RunDetail
 from groupnl_deploy.report.curves import BoardCurve, LatencyCurve, PowerCurve
 from groupnl_deploy.report.html.markup import Markup
 from groupnl_deploy.report.html.stamps import COLOURS, marks_of
+from groupnl_deploy.report.html.tags import Tag
 from groupnl_deploy.report.phases import phase_words
 from groupnl_deploy.report.row import ReportRow
 from groupnl_deploy.words import harmless
@@ -23,19 +25,19 @@ SHOWN = 6
 """Runs whose power is drawn when the page opens; each of the others can be chosen."""
 
 
-def chart_data(report: Report) -> Markup:
+def chart_data(report: Report, tags: Sequence[Tag]) -> Markup:
     """Of all runs, in the rows' order."""
-    pairs = enumerate(zip(report.rows, report.details, strict=True))
-    document = {"runs": [_run(index, row, detail) for index, (row, detail) in pairs]}
+    runs = zip(tags, report.rows, report.details, strict=True)
+    document = {"runs": [_run(tag, row, detail) for tag, row, detail in runs]}
     text = json.dumps(document, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return Markup(text.replace("<", "\\u003c"))
 
 
-def _run(index: int, row: ReportRow, detail: RunDetail) -> dict[str, Any]:
+def _run(tag: Tag, row: ReportRow, detail: RunDetail) -> dict[str, Any]:
     curves = detail.curves
     return {
-        "name": harmless(f"{index + 1} {row.run}"),
-        "colour": index % COLOURS,
+        "name": harmless(f"{tag.text} {row.run}"),
+        "colour": tag.number % COLOURS,
         "marks": {"time": marks_of(row, "time"), "energy": marks_of(row, "energy")},
         "steady": curves.steady_s,
         "phases": [[phase.name, phase_words(phase.name), phase.start_s, phase.end_s] for phase in curves.phases],

@@ -4,14 +4,15 @@ from collections.abc import Iterator
 
 from groupnl_deploy.report.curves import Histogram
 from groupnl_deploy.report.html.markup import Markup, element, joined
-from groupnl_deploy.report.html.stamps import colour, marks_of
+from groupnl_deploy.report.html.stamps import marks_of
 from groupnl_deploy.report.html.svg import Frame, Scale, axes, dot, picture
+from groupnl_deploy.report.html.tags import Tag
 from groupnl_deploy.report.row import ReportRow
 
 _FRAME = Frame(height=250, top=26)
 
 
-def latency_histogram(row: ReportRow, bins: Histogram, index: int) -> Markup:
+def latency_histogram(row: ReportRow, bins: Histogram, tag: Tag) -> Markup:
     """Inferences over milliseconds, with lines at p50 and p99."""
     across = _FRAME.across(bins.edges_ms[0], bins.edges_ms[-1])
     upward = _FRAME.upward(0.0, 1.05 * max(bins.counts))
@@ -19,7 +20,7 @@ def latency_histogram(row: ReportRow, bins: Histogram, index: int) -> Markup:
         element(
             "rect",
             element("title", f"{low:.4g} to {high:.4g} ms: {count:,}"),
-            class_=f"fill {colour(index)}",
+            class_=f"fill {tag.colour}",
             x=dot(across.at(low)),
             y=dot(upward.at(count)),
             width=dot(max(across.at(high) - across.at(low) - 0.6, 0.4)),
@@ -29,7 +30,7 @@ def latency_histogram(row: ReportRow, bins: Histogram, index: int) -> Markup:
         if count
     )
     mark = marks_of(row, "time")
-    title = f"Latencies of run {index + 1}: {sum(bins.counts) + bins.above:,} inferences{mark}"
+    title = f"Latencies of run {tag.text}: {sum(bins.counts) + bins.above:,} inferences{mark}"
     lines = _quantiles(row, across)
     drawn = picture(_FRAME, title, axes(_FRAME, across, upward, ("Latency (ms)", "Inferences")), bars, lines)
     return joined(drawn, element("p", _beyond(bins), class_="small"))

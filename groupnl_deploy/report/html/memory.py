@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from groupnl_deploy.report.html.markup import Markup, element
-from groupnl_deploy.report.html.stamps import colour
 from groupnl_deploy.report.html.svg import Frame, Scale, axes, dot, picture, room
+from groupnl_deploy.report.html.tags import Tag
 from groupnl_deploy.report.row import ReportRow
 
 NOTE = (
@@ -14,29 +14,29 @@ NOTE = (
 _BAR, _GAP = 18.0, 8.0
 
 
-def memory_bars(rows: Sequence[ReportRow]) -> Markup:
+def memory_bars(rows: Sequence[ReportRow], tags: Sequence[Tag]) -> Markup:
     """A bar for each row that has any; empty where none has."""
-    found = [(index, row) for index, row in enumerate(rows) if row.memory_mb is not None]
+    found = [(tag, row) for tag, row in zip(tags, rows, strict=True) if row.memory_mb is not None]
     if not found:
         return Markup("")
     frame = Frame(width=520, height=64 + len(found) * (_BAR + _GAP), left=40, top=8)
     across = frame.across(*room([row.memory_mb or 0.0 for _, row in found], from_zero=True))
-    said = "; ".join(f"run {index + 1}: peak {row.memory_mb:.1f} MB" for index, row in found)
+    said = "; ".join(f"{tag.text}: peak {row.memory_mb:.1f} MB" for tag, row in found)
     places = (frame.top + place * (_BAR + _GAP) for place in range(len(found)))
-    bars = (_bar(index, row, y, across) for y, (index, row) in zip(places, found, strict=True))
+    bars = (_bar(tag, row, y, across) for y, (tag, row) in zip(places, found, strict=True))
     grid = axes(frame, across, None, ("Resident memory of the agent's process (MB)", ""))
     return picture(frame, f"Memory. {said}", grid, *bars)
 
 
-def _bar(index: int, row: ReportRow, y: float, across: Scale) -> Markup:
-    number = element("text", str(index + 1), class_="tick", x=dot(across.begin - 8), y=dot(y + 13), text_anchor="end")
+def _bar(tag: Tag, row: ReportRow, y: float, across: Scale) -> Markup:
+    number = element("text", tag.text, class_="tick", x=dot(across.begin - 8), y=dot(y + 13), text_anchor="end")
     peak = element(
         "text", f"{row.memory_mb:.0f}", class_="tick", x=dot(across.at(row.memory_mb or 0) + 5), y=dot(y + 13)
     )
-    return element("g", number, *_parts(index, row, y, across), peak)
+    return element("g", number, *_parts(tag, row, y, across), peak)
 
 
-def _parts(index: int, row: ReportRow, y: float, across: Scale) -> Iterator[Markup]:
+def _parts(tag: Tag, row: ReportRow, y: float, across: Scale) -> Iterator[Markup]:
     begin_mb = 0.0
     ends = (
         ("hollow", "interpreter and runtime", row.memory_after_import_mb),
@@ -49,7 +49,7 @@ def _parts(index: int, row: ReportRow, y: float, across: Scale) -> Iterator[Mark
         yield element(
             "rect",
             element("title", f"{row.run}: {words} {end_mb - begin_mb:.1f} MB, {end_mb:.1f} MB with it"),
-            class_=f"{kind} {colour(index)}",
+            class_=f"{kind} {tag.colour}",
             x=dot(across.at(begin_mb)),
             y=dot(y),
             width=dot(across.at(end_mb) - across.at(begin_mb)),

@@ -6,7 +6,7 @@ digest, and nothing else.
 
 import base64
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.resources import files
 from string import Template
@@ -16,10 +16,13 @@ from groupnl_deploy.report.html.data import SHOWN, chart_data
 from groupnl_deploy.report.html.markup import Markup, element, escaped, joined
 from groupnl_deploy.report.html.memory import NOTE, memory_bars
 from groupnl_deploy.report.html.run_card import run_card
-from groupnl_deploy.report.html.stamps import colour, stamps
+from groupnl_deploy.report.html.stamps import stamps
 from groupnl_deploy.report.html.table import comparison, missing
+from groupnl_deploy.report.html.tags import Tag, group_tags, run_tags
 from groupnl_deploy.report.html.tradeoff import tradeoff_charts
+from groupnl_deploy.report.repeats import groups_of
 from groupnl_deploy.report.row import ReportRow
+from groupnl_deploy.report.tables import Table, table_of
 from groupnl_deploy.report.verdict import verdict
 from groupnl_deploy.version import __version__
 from groupnl_deploy.words import command_line, counted
@@ -46,7 +49,7 @@ def render_html(report: Report) -> str:
         nav=joined(element("a", title, href=f"#{name}") for name, title, _ in sections),
         main=main,
         footer=_footer(),
-        data=chart_data(report),
+        data=chart_data(report, run_tags(groups_of(report))),
         vendor_script=vendor_script,
         script=script,
     )
@@ -84,46 +87,40 @@ def _subtitle(report: Report) -> str:
 
 def _sections(report: Report) -> Iterator[tuple[str, str, Markup]]:
     rows = report.rows
-    yield "verdict", "Verdict", _verdict(report)
+    table = table_of(report)
+    tags, of_runs = group_tags(table.groups), run_tags(table.groups)
+    yield "verdict", "Verdict", _verdict(report, table)
     if rows:
-        yield "table", "Comparison", comparison(report)
-        yield (
-            "tradeoff",
-            "Trade-off",
-            element("div", tradeoff_charts(rows), class_="figures") if len(rows) > 1 else Markup(""),
-        )
-        yield "power", "Power and energy", _power(report)
-        yield "memory", "Memory", _memory(report)
-        cards = [
-            run_card(index, row, detail) for index, (row, detail) in enumerate(zip(rows, report.details, strict=True))
-        ]
-        yield "runs", "Every run", joined(cards)
+        yield "table", "Comparison", comparison(report, table, tags)
+        yield "tradeoff", "Trade-off", tradeoff_charts(table.groups, tags)
+        yield "power", "Power and energy", _power(report, of_runs)
+        yield "memory", "Memory", _memory(table, tags)
+        yield "runs", "Every run", joined(map(run_card, of_runs, rows, report.details))
     yield "again", "How to make this page again", _again(report)
 
 
-def _verdict(report: Report) -> Markup:
-    first, *more = verdict(report)
-    marked = element("p", stamps(report.rows, "energy"), class_="stamps")
+def _verdict(report: Report, table: Table) -> Markup:
+    first, *more = verdict(report, table.groups)
+    marked = element("p", stamps(table.rows, "energy"), class_="stamps")
     return joined(element("p", first, class_="first"), [element("p", said) for said in more], marked, missing(report))
 
 
-def _memory(report: Report) -> Markup:
-    bars = memory_bars(report.rows)
-    return joined(element("figure", bars, element("p", NOTE, class_="small"))) if bars else Markup("")
+def _memory(table: Table, tags: Sequence[Tag]) -> Markup:
+    bars = memory_bars(table.rows, tags)
+    return element("figure", bars, element("p", NOTE, class_="small")) if bars else Markup("")
 
 
-def _power(report: Report) -> Markup:
-    recorded = [
-        (index, row, detail.curves.power)
-        for index, (row, detail) in enumerate(zip(report.rows, report.details, strict=True))
-        if detail.curves.power is not None
-    ]
+def _power(report: Report, tags: Sequence[Tag]) -> Markup:
+    runs = zip(tags, report.rows, report.details, strict=True)
+    recorded = [(tag, row, detail.curves.power) for tag, row, detail in runs if detail.curves.power is not None]
     if not recorded:
         return Markup("")
-    boxes = [_box(index, row.run, place < SHOWN) for place, (index, row, _) in enumerate(recorded)]
+    first = {tag.number: tag for tag, _, _ in reversed(recorded)}  # of each row, so that repeats hide no other row
+    shown = set(list(dict.fromkeys(first[number] for number in sorted(first)))[:SHOWN])
+    boxes = [_box(tag, row.run, tag in shown) for tag, row, _ in recorded]
     choose = element("fieldset", element("legend", "Runs"), boxes, class_="choose")
     rows = [row for _, row, _ in recorded]
-    drawn = [_drawn(index, curve.samples, curve.drawn, curve.holes_s) for index, _, curve in recorded]
+    drawn = [_drawn(tag, curve.samples, curve.drawn, curve.holes_s) for tag, _, curve in recorded]
     return joined(
         element("noscript", element("p", _NO_SCRIPT)),
         choose,
@@ -142,9 +139,9 @@ _HOW = (
 )
 
 
-def _box(index: int, name: str, checked: bool) -> Markup:
-    box = element("input", type="checkbox", checked=checked, data_show=index)
-    return element("label", box, element("span", class_=f"swatch {colour(index)}"), f"{index + 1} {name}")
+def _box(tag: Tag, name: str, checked: bool) -> Markup:
+    box = element("input", type="checkbox", checked=checked, data_show=tag.place)
+    return element("label", box, tag.swatch(), f"{tag.text} {name}")
 
 
 def _align() -> Markup:
@@ -160,11 +157,11 @@ def _time_figure(title: str, kind: str, rows: list[ReportRow]) -> Markup:
     return element("figure", element("figcaption", element("strong", title), " ", stamps(rows, "energy")), plot)
 
 
-def _drawn(index: int, samples: int, drawn: int, holes_s: float) -> str:
+def _drawn(tag: Tag, samples: int, drawn: int, holes_s: float) -> str:
     left_out = f"{samples:,} samples drawn as {drawn:,}, minima and maxima kept"
     text = left_out if drawn < samples else f"all {samples:,} samples are drawn"
     hole = f"; nothing was measured for {holes_s:.3g} s, whose joules are in no sum" if holes_s else ""
-    return f"Run {index + 1}: {text}{hole}."
+    return f"{tag.text}: {text}{hole}."
 
 
 def _again(report: Report) -> Markup:

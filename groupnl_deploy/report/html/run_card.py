@@ -6,24 +6,25 @@ from groupnl_deploy.report.build import RunDetail
 from groupnl_deploy.report.html.histogram import latency_histogram
 from groupnl_deploy.report.html.markup import Markup, element, joined
 from groupnl_deploy.report.html.run_tables import numbers, phases, provenance, verdicts
-from groupnl_deploy.report.html.stamps import colour, row_stamps, stamps
+from groupnl_deploy.report.html.stamps import row_stamps, stamps
+from groupnl_deploy.report.html.tags import Tag
 from groupnl_deploy.report.row import ReportRow
 
 OPEN = 2  # cards that are open when the page is; all of them when it is printed
 
 
-def run_card(index: int, row: ReportRow, detail: RunDetail) -> Markup:
-    """The card of one row; `index` counts from 0."""
+def run_card(tag: Tag, row: ReportRow, detail: RunDetail) -> Markup:
+    """The card of one run."""
     head = element(
         "summary",
-        element("span", class_=f"swatch {colour(index)}"),
-        element("span", f"{index + 1}", class_="count"),
+        tag.swatch(),
+        element("span", tag.text, class_="count"),
         element("strong", row.run),
         element("span", f"{row.model}, {row.backend} on {row.device}", class_="small"),
         element("span", *row_stamps(row), class_="stamps"),
     )
-    body = element("div", *_why(row), _charts(index, row, detail), *_tables(row, detail), class_="card")
-    return element("details", head, body, class_="run", id=f"run-{index + 1}", open=index < OPEN)
+    body = element("div", *_why(row), _charts(tag, row, detail), *_tables(row, detail), class_="card")
+    return element("details", head, body, class_="run", id=f"run-{tag.place + 1}", open=tag.place < OPEN)
 
 
 def _why(row: ReportRow) -> Iterator[Markup]:
@@ -35,25 +36,25 @@ def _why(row: ReportRow) -> Iterator[Markup]:
         yield element("div", element("strong", "Not judged"), element("ul", said), class_="why")
 
 
-def _charts(index: int, row: ReportRow, detail: RunDetail) -> Markup:
+def _charts(tag: Tag, row: ReportRow, detail: RunDetail) -> Markup:
     figures = []
     if detail.curves.histogram is not None:
-        drawn = latency_histogram(row, detail.curves.histogram, index)
+        drawn = latency_histogram(row, detail.curves.histogram, tag)
         figures.append(_figure("How the latencies are spread", row, drawn))
     if detail.curves.latency is not None:
         per = detail.curves.latency.per_block
         said = f"{row.iterations:,} latencies drawn as blocks of {per:,}: lowest, median and highest of each."
         said = said if per > 1 else f"Each of the {row.iterations:,} latencies is drawn."
-        words = f"Latencies of run {index + 1} in their order"
+        words = f"Latencies of run {tag.text} in their order"
         drawn = joined(
-            element("div", class_="plot", data_chart="latency", data_run=index, aria_label=words), _small(said)
+            element("div", class_="plot", data_chart="latency", data_run=tag.place, aria_label=words), _small(said)
         )
         figures.append(_figure("The latencies in their order", row, drawn))
     if detail.curves.board is not None:
         said = "Temperature of the processor, and the clock of its fastest core, read each second."
-        words = f"Temperature and clock during run {index + 1}"
+        words = f"Temperature and clock during run {tag.text}"
         drawn = joined(
-            element("div", class_="plot", data_chart="board", data_run=index, aria_label=words), _small(said)
+            element("div", class_="plot", data_chart="board", data_run=tag.place, aria_label=words), _small(said)
         )
         figures.append(_figure("Temperature and clock", row, drawn))
     return element("div", figures, class_="figures")

@@ -1,9 +1,11 @@
 """The table of a report, and what has to be said below it. Pure."""
 
+from collections.abc import Sequence
+
 from groupnl_deploy.report.build import Report
 from groupnl_deploy.report.html.markup import Markup, element, joined
-from groupnl_deploy.report.html.stamps import colour
-from groupnl_deploy.report.tables import columns, left_out, notes
+from groupnl_deploy.report.html.tags import Tag
+from groupnl_deploy.report.tables import Table, left_out, notes
 
 
 def grid(headings: list[tuple[object, bool]], rows: list[list[object]], label: str, **attributes: object) -> Markup:
@@ -29,20 +31,20 @@ def _cell(index: int, cell: object, numeric: bool) -> Markup:
     )
 
 
-def comparison(report: Report) -> Markup:
+def comparison(report: Report, table: Table, tags: Sequence[Tag]) -> Markup:
     """All rows, with the columns and marks of the other forms; each row leads to its run below."""
-    shown = columns(report)
-    headings: list[tuple[object, bool]] = [("#", True), *((column.heading, column.numeric) for column in shown)]
+    headings: list[tuple[object, bool]] = [("#", True), *((column.heading, column.numeric) for column in table.columns)]
     rows: list[list[object]] = [
-        [_number(index), *(column.cell(row) for column in shown)] for index, row in enumerate(report.rows)
+        [_number(tag), *(column.cell(row) for column in table.columns)]
+        for tag, row in zip(tags, table.rows, strict=True)
     ]
     said = [element("li", text) for text in notes(report, unjudged=False)]
-    return joined(grid(headings, rows, "Comparison of all runs"), element("ul", said, class_="notes"))
+    return joined(grid(headings, rows, "Comparison"), element("ul", said, class_="notes"))
 
 
-def _number(index: int) -> Markup:
-    link = element("a", str(index + 1), href=f"#run-{index + 1}", aria_label=f"Run {index + 1} in detail")
-    return joined(element("span", class_=f"swatch {colour(index)}"), link)
+def _number(tag: Tag) -> Markup:
+    link = element("a", tag.text, href=f"#run-{tag.place + 1}", aria_label=f"{tag.text} in detail")
+    return joined(tag.swatch(), link)
 
 
 def missing(report: Report) -> Markup:

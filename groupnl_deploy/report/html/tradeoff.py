@@ -5,22 +5,30 @@ from dataclasses import dataclass
 
 from groupnl_deploy.bench.check import Doubts
 from groupnl_deploy.bench.validity import doubted
-from groupnl_deploy.report.html.markup import Markup, element, joined
-from groupnl_deploy.report.html.stamps import colour, marks_of, stamps
-from groupnl_deploy.report.html.svg import Frame, axes, dot, picture, room
+from groupnl_deploy.report.html.markup import Markup, element
+from groupnl_deploy.report.html.stamps import marks_of, stamps
+from groupnl_deploy.report.html.svg import Frame, Scale, axes, dot, picture, room
+from groupnl_deploy.report.html.tags import Tag
+from groupnl_deploy.report.repeats import Group
 from groupnl_deploy.report.row import ReportRow
 
 _FRAME = Frame()
+_WHISKERS = "Whiskers: of an accuracy its interval of 95 %, of repeats their range or interval."
+
+
+Ends = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Point:
-    """A row's place in a chart."""
+    """A row's place in a chart, and what each of the two lies between: of repeats, or as a share of images."""
 
-    index: int
+    tag: Tag
     row: ReportRow
     x: float
     y: float
+    x_ends: Ends
+    y_ends: Ends
 
 
 @dataclass(frozen=True)
@@ -48,37 +56,64 @@ class Plane:
         return found
 
 
-def planes(rows: Sequence[ReportRow]) -> tuple[Plane, ...]:
+@dataclass(frozen=True)
+class _Measure:
+    """One side of a chart: its words, the number in a report, how much one of its own units is in the unit shown."""
+
+    words: str
+    name: str
+    scale: float
+
+    def of(self, group: Group) -> tuple[float, Ends] | None:
+        """The number of a row and what it lies between; None where the row has none."""
+        row = group.row
+        value = getattr(row.latency, self.name, None) if self.name == "p50_ms" else getattr(row, self.name)
+        if value is None:
+            return None
+        found = group.spreads.get(self.name)
+        ends = (value, value) if found is None else (found.low, found.high)
+        if self.name == "accuracy" and row.accuracy_low is not None and row.accuracy_high is not None:
+            ends = (row.accuracy_low, row.accuracy_high)
+        return self.scale * value, (self.scale * ends[0], self.scale * ends[1])
+
+
+_LATENCY = _Measure("p50 latency (ms)", "p50_ms", 1.0)
+_ENERGY = _Measure("Energy per inference (mJ, gross)", "energy_j", 1e3)
+_ACCURACY = _Measure("Accuracy (%)", "accuracy", 1e2)
+
+
+def planes(groups: Sequence[Group], tags: Sequence[Tag]) -> tuple[Plane, ...]:
     """Accuracy over latency and over energy, and energy over latency; those that two rows or more have."""
-    latency = [None if row.latency is None else row.latency.p50_ms for row in rows]
-    energy = [None if row.energy_j is None else 1e3 * row.energy_j for row in rows]
-    accuracy = [None if row.accuracy is None else 100 * row.accuracy for row in rows]
-    ms, mj, per_cent = "p50 latency (ms)", "Energy per inference (mJ, gross)", "Accuracy (%)"
     wanted = (
-        Plane("Accuracy and latency", ms, per_cent, True, "time", _points(rows, latency, accuracy)),
-        Plane("Accuracy and energy", mj, per_cent, True, "energy", _points(rows, energy, accuracy)),
-        Plane("Energy and latency", ms, mj, False, "energy", _points(rows, latency, energy)),
+        _plane("Accuracy and latency", _LATENCY, _ACCURACY, "time", groups, tags),
+        _plane("Accuracy and energy", _ENERGY, _ACCURACY, "energy", groups, tags),
+        _plane("Energy and latency", _LATENCY, _ENERGY, "energy", groups, tags),
     )
     return tuple(plane for plane in wanted if len(plane.points) > 1)
 
 
-def _points(
-    rows: Sequence[ReportRow], across: Sequence[float | None], upward: Sequence[float | None]
-) -> tuple[Point, ...]:
-    found = zip(range(len(rows)), rows, across, upward, strict=True)
-    return tuple(Point(index, row, x, y) for index, row, x, y in found if x is not None and y is not None)
+def _plane(
+    title: str, across: _Measure, upward: _Measure, doubts: Doubts, groups: Sequence[Group], tags: Sequence[Tag]
+) -> Plane:
+    found = ((tag, group.row, across.of(group), upward.of(group)) for tag, group in zip(tags, groups, strict=True))
+    points = tuple(
+        Point(tag, row, x[0], y[0], x[1], y[1]) for tag, row, x, y in found if x is not None and y is not None
+    )
+    return Plane(title, across.words, upward.words, upward is _ACCURACY, doubts, points)
 
 
-def tradeoff_charts(rows: Sequence[ReportRow]) -> Markup:
+def tradeoff_charts(groups: Sequence[Group], tags: Sequence[Tag]) -> Markup:
     """All charts side by side; empty where there is nothing to weigh."""
-    return joined(_figure(plane) for plane in planes(rows))
+    figures = [_figure(plane) for plane in planes(groups, tags)]
+    return element("div", figures, class_="figures") if figures else Markup("")
 
 
 def _figure(plane: Plane) -> Markup:
     stamped = [point.row for point in plane.points]
     better = "up and to the left" if plane.better_up else "down and to the left"
     words = f"Better is {better}. The line joins what nothing beats in both; the numbers are the table's."
-    words += " The whiskers are the intervals of 95 % of the accuracies." if plane.better_up else ""
+    if any(one.x_ends[0] < one.x_ends[1] or one.y_ends[0] < one.y_ends[1] for one in plane.points):
+        words += f" {_WHISKERS}"
     return element(
         "figure",
         element("figcaption", element("strong", plane.title), " ", stamps(stamped, plane.doubts)),
@@ -87,37 +122,34 @@ def _figure(plane: Plane) -> Markup:
     )
 
 
-def _interval(plane: Plane, point: Point) -> tuple[float, float]:
-    """The interval of 95 % of an accuracy; of what has none the value alone."""
-    low, high = point.row.accuracy_low, point.row.accuracy_high
-    return (100 * low, 100 * high) if plane.better_up and low is not None and high is not None else (point.y, point.y)
-
-
 def _spoken(plane: Plane) -> str:
-    said = "; ".join(f"{point.index + 1} {point.row.run}: {point.x:.4g}, {point.y:.4g}" for point in plane.points)
+    said = "; ".join(f"{point.tag.text} {point.row.run}: {point.x:.4g}, {point.y:.4g}" for point in plane.points)
     return f"{plane.title}. {plane.x_words}, {plane.y_words}: {said}"
 
 
 def _drawn(plane: Plane) -> Iterator[Markup]:
-    across = _FRAME.across(*room([point.x for point in plane.points], share=0.12))
-    intervals = [_interval(plane, point) for point in plane.points]
-    upward = _FRAME.upward(*room([end for interval in intervals for end in interval], share=0.12))
+    across = _FRAME.across(*room([end for point in plane.points for end in (point.x, *point.x_ends)], share=0.12))
+    upward = _FRAME.upward(*room([end for point in plane.points for end in (point.y, *point.y_ends)], share=0.12))
     yield axes(_FRAME, across, upward, (plane.x_words, plane.y_words))
     best = plane.best()
     if len(best) > 1:
         corners = " L".join(f"{dot(across.at(one.x))} {dot(upward.at(one.y))}" for one in best)
         yield element("path", class_="best", d=f"M{corners}")
-    for point, (low, high) in zip(plane.points, intervals, strict=True):
-        x, y = across.at(point.x), upward.at(point.y)
-        spoilt = doubted(point.row.checks, plane.doubts)
-        mark = marks_of(point.row, plane.doubts)
-        whisker = {"x1": dot(x), "x2": dot(x), "y1": dot(upward.at(low)), "y2": dot(upward.at(high))}
-        yield element(
-            "g",
-            element("line", class_=f"whisker {colour(point.index)}", **whisker) if low < high else None,
-            element("title", f"{point.row.run}: {plane.x_words} {point.x:.4g}, {plane.y_words} {point.y:.4g}{mark}"),
-            element(
-                "circle", class_=f"dot {colour(point.index)}{' spoilt' if spoilt else ''}", cx=dot(x), cy=dot(y), r=6
-            ),
-            element("text", f"{point.index + 1}{mark}", class_="mark", x=dot(x + 9), y=dot(y - 7)),
-        )
+    for point in plane.points:
+        yield _mark(plane, point, across, upward)
+
+
+def _mark(plane: Plane, point: Point, across: Scale, upward: Scale) -> Markup:
+    x, y = across.at(point.x), upward.at(point.y)
+    left, right, low, high = *map(across.at, point.x_ends), *map(upward.at, point.y_ends)
+    mark = marks_of(point.row, plane.doubts)
+    spoilt = " spoilt" if doubted(point.row.checks, plane.doubts) else ""
+    whisker = f"whisker {point.tag.colour}"
+    return element(
+        "g",
+        element("line", class_=whisker, x1=dot(x), x2=dot(x), y1=dot(low), y2=dot(high)) if low != high else None,
+        element("line", class_=whisker, x1=dot(left), x2=dot(right), y1=dot(y), y2=dot(y)) if left != right else None,
+        element("title", f"{point.row.run}: {plane.x_words} {point.x:.4g}, {plane.y_words} {point.y:.4g}{mark}"),
+        element("circle", class_=f"dot {point.tag.colour}{spoilt}", cx=dot(x), cy=dot(y), r=6),
+        element("text", f"{point.tag.text}{mark}", class_="mark", x=dot(x + 9), y=dot(y - 7)),
+    )
