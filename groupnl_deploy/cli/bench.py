@@ -102,16 +102,18 @@ def bench(
     Example: groupnl bench --device pi --fetch
     """
     name = one_device("bench", device).name
+    typed = {one for one in ctx.params if getattr(ctx.get_parameter_source(one), "name", "") == "COMMANDLINE"}
     if fetch:
         first = artifact[0] if artifact else None
         given = {"--backend": backend, "--artifact": first, "--meter": meter, "--port": port, "--data": data}
-        given["--profile"] = "asked for" if profile else None
+        given |= {
+            f"--{one}": "asked for" for one in ("profile", "repeats", "threads", "quick", "paper") if one in typed
+        }
         folders = _fetched(name, what or [], out, (wait, retry_for), given)
         _show(folders, folders, json, allow_invalid)
         return
     named = [*(what or []), *(artifact or [])]
     _require_once(named)
-    typed = {one for one in ctx.params if getattr(ctx.get_parameter_source(one), "name", "") == "COMMANDLINE"}
     work = with_workload(settings, quick=quick, paper=paper, metered=meter is not None, given=typed)
     under = asked_settings(work, threads)
     subjects = [subject_of(one, backend) for one in named] or [subject_of(None, backend)]

@@ -23,7 +23,9 @@ def test_an_unknown_id_is_refused_with_those_that_are_there() -> None:
     assert done.exit_code == 2 and "no benchmark “0123” on local" in done.stderr and "None waits there" in done.stderr
 
 
-@pytest.mark.parametrize("option", [("--meter", "km003c"), ("--backend", "null"), ("--data", "photos")])
-def test_what_says_how_to_benchmark_is_refused(option: tuple[str, str]) -> None:
+@pytest.mark.parametrize(
+    "option", [("--meter", "km003c"), ("--backend", "null"), ("--data", "photos"), ("--repeats", "2"), ("--quick",)]
+)
+def test_what_says_how_to_benchmark_is_refused(option: tuple[str, ...]) -> None:
     done = fetch(*option)
     assert done.exit_code == 2 and f"{option[0]} says how to benchmark" in " ".join(done.stderr.split())
