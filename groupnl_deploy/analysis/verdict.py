@@ -80,4 +80,5 @@ def figures(value: float) -> str:
 
 def percent(ratio: float) -> str:
     """How far a ratio is from 1, such as "+1.8 %"."""
-    return f"{100 * (ratio - 1):+.2g} %".replace("-", "−")
+    apart = 100 * (ratio - 1)
+    return (f"{apart:+.2g} %" if abs(apart) < 99.5 else f"{apart:+.0f} %").replace("-", "−")

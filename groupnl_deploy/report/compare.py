@@ -247,10 +247,16 @@ def _verdict(lines: Sequence[Line], chosen: str | None) -> tuple[str, ...]:
     told = (chosen, "p50_ms") if chosen in ("energy_j", "net_energy_j") else (chosen,)
     shown = {line.metric: line for line in lines if line.found is not None}
     return tuple(
-        verdict_sentence(BY_NAME[name], line.found, line.p_adjusted)
+        f"{_stamp(line)}{verdict_sentence(BY_NAME[name], line.found, line.p_adjusted)}"
         for name in told
         if (line := shown.get(name)) is not None and line.found is not None
     )
+
+
+def _stamp(line: Line) -> str:
+    """What must go with a sentence that somebody copies."""
+    emulated = "EMULATED meter, no measurement of any device: " if line.emulated else ""
+    return f"INVALID runs, no result: {emulated}" if line.doubtful else emulated
 
 
 def _judgement(rule: Rule, lines: Sequence[Line]) -> Judgement:
@@ -260,4 +266,5 @@ def _judgement(rule: Rule, lines: Sequence[Line]) -> Judgement:
             f"These runs cannot decide “{rule.text}”: of {rule.metric}, {line.why}.",
             "Leave that rule out, or bench with what it needs.",
         )
-    return judge(rule, line.found)
+    judged = judge(rule, line.found)
+    return replace(judged, says=f"{_stamp(line)}{judged.says}")

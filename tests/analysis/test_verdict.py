@@ -76,4 +76,4 @@ def test_numbers_in_words():
         "0.000",
     ]
     assert (p_text(0.001953), p_text(0.43), p_text(3e-6)) == ("p = 0.002", "p = 0.43", "p < 0.0001")
-    assert (percent(1.0182), percent(0.991)) == ("+1.8 %", "−0.9 %")
+    assert [percent(x) for x in (1.0182, 0.991, 2.935, 1.0)] == ["+1.8 %", "−0.9 %", "+194 %", "+0 %"]

@@ -60,6 +60,9 @@ def test_emulated_joules_are_no_verdict_and_are_marked():
     energy = next(row for row in rows if row[0].startswith("gross energy"))
     assert energy[1].endswith("*") and energy[3].endswith("*")
     assert any("EMULATED" in note and "no measurement of any device" in note for note in notes(found))
+    asked = compare(a, b, NAMES, by="energy_j", rules=[parse_rule("energy_j>+3%")])
+    assert asked.verdict[0].startswith("EMULATED meter, no measurement of any device: B's gross energy is")
+    assert asked.judgements[0].says.startswith("EMULATED meter, no measurement of any device: The rule")
 
 
 def test_under_six_pairs_there_is_a_range_and_no_p_value():
@@ -139,6 +142,7 @@ def test_many_invalid_runs_are_counted_by_the_rules_they_break():
     (said,) = [text for text in preface(found) if "INVALID" in text]
     assert said.startswith("INVALID are 0 runs of A and 8 of B, of 8 each. Broken rules: latency tail (8 runs).")
     assert "The first is net-b-run1: it has a tail." in said
+    assert found.verdict[0].startswith("INVALID runs, no result: B takes")
     assert found.line("p50_ms").doubtful and not found.line("memory_mb").doubtful
 
 
