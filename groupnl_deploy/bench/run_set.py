@@ -111,7 +111,9 @@ def make_set(out: Path, wanted: RunSet, bench_one: Callable[[Member, Path], obje
             made = replace(made, made=(*made.made, run))
             _write(out, made)
     except KeyboardInterrupt as stopped:
-        raise Stopped(_left(out, made)) from stopped
+        said = _left(out, made)
+        other = ", with another --out if you gave one" if out.exists() else ""
+        raise Stopped(f"{said} To measure the whole set, run the command again{other}.") from stopped
     except Exception:
         say(_left(out, made))
         raise
@@ -134,17 +136,14 @@ def _left(out: Path, there: RunSet) -> str:
     count, of = len(there.made), len(there.order)
     if count:
         shown = command_line("report", out)
-        return (
-            f"{count} of {of} runs are finished and kept in {out}; `{shown}` shows them. "
-            "The whole set is measured anew, with another --out."
-        )
+        return f"{count} of {of} runs are finished and kept in {out}: `{shown}` shows them."
     if any(map(is_incomplete, (out / _RUNS).glob("*"))):
         return f"None of {of} runs was finished; what there is of one is kept in {out / _RUNS}."
     (out / SET_FILE).unlink(missing_ok=True)
     for folder in (out / _RUNS, out):
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
-    return f"None of {of} runs was finished, and nothing is kept: run the command again."
+    return f"None of {of} runs was finished, and nothing is kept."
 
 
 def _write(out: Path, state: RunSet) -> None:
