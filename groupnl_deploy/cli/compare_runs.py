@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from groupnl_deploy.errors import UsageError, VerificationFailed
 from groupnl_deploy.report.build import IncompleteRow, build_report
@@ -12,6 +13,9 @@ from groupnl_deploy.report.row import ReportRow
 from groupnl_deploy.words import counted
 from groupnl_deploy.workspace import INCOMPLETE_FILE, POWER_FILE, RUN_FILE
 from power.errors import PowerError
+
+if TYPE_CHECKING:
+    from groupnl_deploy.bench.run_set import Member
 
 _RUN_FILES = (RUN_FILE, POWER_FILE, INCOMPLETE_FILE)
 _NUMBER = re.compile(r"-run(\d+)(\.incomplete.*)?$")
@@ -83,11 +87,16 @@ def _folders(place: Path) -> list[Path]:
     return []
 
 
-def _order_of(place: Path) -> Callable[[Path], tuple[int, int, str]]:
-    """A set's members in the order in which they were named, the runs of each by their numbers."""
+def _members(place: Path) -> "tuple[Member, ...]":
+    """Of the set that lies there; none where there is no set."""
     from groupnl_deploy.bench.run_set import SET_FILE, load_set
 
-    members = [one.name for one in load_set(place).members] if (place / SET_FILE).is_file() else []
+    return load_set(place).members if (place / SET_FILE).is_file() else ()
+
+
+def _order_of(place: Path) -> Callable[[Path], tuple[int, int, str]]:
+    """A set's members in the order in which they were named, the runs of each by their numbers."""
+    members = [one.name for one in _members(place)]
 
     def order(run: Path) -> tuple[int, int, str]:
         stem, number = _NUMBER.sub("", run.name), _NUMBER.search(run.name)
@@ -190,11 +199,21 @@ def _when(run: FoundRun) -> tuple[str, int, str]:
 
 
 def _names(first: Sequence[FoundRun], second: Sequence[FoundRun]) -> tuple[str, str]:
-    """What both are called; of one thing at two times also where it lies."""
+    """What both are called: as they were named when they were benched; of one thing at two times also where it lies."""
+    named = _artifact(first[0]), _artifact(second[0])
+    if named[0] and named[1] and named[0] != named[1]:
+        return named[0], named[1]
     names = _called(first), _called(second)
     if names[0] != names[1]:
         return names
     return f"{names[0]} in {first[0].named}", f"{names[1]} in {second[0].named}"
+
+
+def _artifact(run: FoundRun) -> str | None:
+    """The artifact's folder, or its id, as whoever made the set named it; None where there is no set."""
+    members = {one.name: one for one in _members(run.folder.parent.parent)}
+    member = members.get(_NUMBER.sub("", run.folder.name))
+    return Path(member.artifact).name if member else None
 
 
 def _called(side: Sequence[FoundRun]) -> str:

@@ -107,6 +107,14 @@ def test_one_thing_at_two_times_is_called_by_its_places() -> None:
     assert "NOT INTERLEAVED" in done.stdout and done.exit_code == 0
 
 
+def test_the_first_run_of_a_campaign_has_no_number() -> None:
+    for letter in "ab":
+        Path(f"slower/runs/net-{letter}-run1").rename(f"slower/runs/net-{letter}")
+    done = compare("slower", "--json")
+    assert sides(done)[1] == ["net-b", *numbered("b", *range(2, 9))]
+    assert json.loads(done.stdout)["a"]["name"] == "net-a"
+
+
 def test_two_single_runs_are_one_pair_and_no_verdict() -> None:
     done = compare("slower/runs/net-a-run1", "slower/runs/net-b-run1")
     assert done.exit_code == 0 and "No verdict: in one pair" in done.stdout

@@ -37,7 +37,8 @@ def test_two_artifacts_are_benched_in_pairs_and_compared(untrained) -> None:
     done = groupnl("compare", *both, "--device", "board", "--pairs", 2, "--out", "set", "--allow-invalid", *SHORT)
     assert done.exit_code == 0, done.output
     assert "No verdict: in 2 pairs B's p50 latency was" in done.stdout and "the range and no interval" in done.stdout
-    assert "NOT INTERLEAVED" not in done.stdout and "Format: A onnx, B torch" in done.stdout
+    assert done.stdout.startswith("A is net-onnx [untrained], B is net-torch [untrained]. Compared: Format:")
+    assert "NOT INTERLEAVED" not in done.stdout
     kept = load_set(Path("set"))
     assert [one.artifact_sha256 for one in kept.members] == [untrained.onnx.sha256, untrained.torch.sha256]
     assert len(kept.made) == 4 and kept.seed >= 0
