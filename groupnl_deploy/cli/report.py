@@ -1,5 +1,6 @@
 """`groupnl report`: run folders as a table, JSON, CSV, Markdown or HTML; no board is needed."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,13 +10,14 @@ from groupnl_deploy.cli import console
 from groupnl_deploy.cli.exits import guarded
 from groupnl_deploy.cli.options import AllowInvalid, Json
 from groupnl_deploy.cli.report_classes import class_shower
-from groupnl_deploy.cli.report_file import deliver, require_place, wanted_format
+from groupnl_deploy.cli.report_file import deliver, require_place, wanted_extras, wanted_format
 from groupnl_deploy.cli.report_profile import profile_shower
 from groupnl_deploy.errors import MeasurementInvalid, UsageError, VerificationFailed
 from groupnl_deploy.report.formats import ReportFormat
 
 if TYPE_CHECKING:
     from groupnl_deploy.report.build import Report
+    from groupnl_deploy.report.extras import Extras
 
 
 @guarded
@@ -39,6 +41,19 @@ def report(
     profile: Annotated[
         bool, typer.Option("--profile", help="Below the table: what each layer takes, of runs of bench --profile.")
     ] = False,
+    baseline: Annotated[
+        str | None, typer.Option(metavar="LABEL", help="Every row beside this one: a run, or a model's label.")
+    ] = None,
+    paper: Annotated[
+        bool, typer.Option("--paper", help="The paper's Tables 10, 11, 12 and 16 beside ours, with GroupNL/standard.")
+    ] = False,
+    pivot: Annotated[
+        str | None,
+        typer.Option(metavar="ROWS[,COLUMNS]", help="One number as a table of two columns of the CSV; with --value."),
+    ] = None,
+    value: Annotated[
+        str | None, typer.Option("--value", metavar="NAME", help="The number of --pivot, such as p50_ms.")
+    ] = None,
     allow_invalid: AllowInvalid = False,
     json: Json = False,
 ) -> None:
@@ -58,16 +73,19 @@ def report(
 
     Example: groupnl report runs/before runs/after --format csv
 
+    Example: groupnl report runs/digits --pivot network,backend --value p50_ms
+
     Example: groupnl report runs/digits --classes --confusion confusion.png
     """
     wanted = wanted_format(format, json, out)
     require_place(out, wanted)
     show_classes = class_shower(classes, confusion, wanted)
     show_profile = profile_shower(profile, wanted)
+    extras = wanted_extras(baseline, paper, pivot, value, wanted)
     from groupnl_deploy.report.build import build_report
 
     built = build_report(_once(_expand(runs)) if runs else _all_runs())
-    deliver(built, wanted, out, show_report)
+    deliver(partial(show_report, built, wanted, extras), out)
     show_classes(built)
     show_profile(built)
     require_whole(built)
@@ -76,15 +94,17 @@ def report(
         require_complete(built)
 
 
-def show_report(report: "Report", format: ReportFormat) -> None:
-    """A report on stdout."""
+def show_report(report: "Report", format: ReportFormat, extras: "Extras | None" = None) -> None:
+    """A report on stdout, with what is asked for beside its table."""
+    from groupnl_deploy.report.extras import NONE, sections
     from groupnl_deploy.report.render import render
     from groupnl_deploy.report.tables import notes, table_of
 
     if format != "table":
         show = console.show_json_text if format == "json" else console.show_text
-        show(render(report, format))
+        show(render(report, format, extras or NONE))
         return
+    more = sections(report, extras or NONE)  # before anything is shown, for a name may name nothing
     if not report.rows and report.incomplete:
         return  # an empty table would only hide what is said of them
     table = table_of(report)
@@ -92,6 +112,12 @@ def show_report(report: "Report", format: ReportFormat) -> None:
     console.show_records(headings, [[column.cell(row) for column in table.columns] for row in table.rows])
     for note in notes(report):
         console.show_prose(note)
+    for section in more:
+        console.show_text("")
+        console.show_prose(section.title)
+        console.show_records(section.headings, section.rows)
+        for note in section.notes:
+            console.show_prose(note)
 
 
 def require_valid(report: "Report", again: str = "bench again") -> None:

@@ -11,7 +11,7 @@ from groupnl_deploy.errors import UsageError
 from groupnl_deploy.report.formats import REPORT_FORMATS, SUFFIXES, ReportFormat
 
 if TYPE_CHECKING:
-    from groupnl_deploy.report.build import Report
+    from groupnl_deploy.report.extras import Extras
 
 _OF_SUFFIX: dict[str, ReportFormat] = {f".{suffix}": format for format, suffix in SUFFIXES.items()}
 
@@ -45,17 +45,29 @@ def require_place(out: Path | None, format: ReportFormat) -> None:
         raise UsageError("A page of HTML is no text for a terminal.", "Give it a file: --out report.html.")
 
 
-def deliver(
-    report: "Report", format: ReportFormat, out: Path | None, show: "Callable[[Report, ReportFormat], None]"
-) -> None:
-    """Show a report, or write it: whole or not at all."""
+def wanted_extras(
+    baseline: str | None, paper: bool, pivot: str | None, value: str | None, format: ReportFormat
+) -> "Extras":
+    """What is asked for beside the table; refuses now what cannot be shown so."""
+    from groupnl_deploy.report.extras import Extras
+    from groupnl_deploy.report.pivot import parse_pivot
+
+    if value is not None and pivot is None:
+        raise UsageError(f"--value {value} is for --pivot.", f"Add the rows: --pivot network --value {value}.")
+    if paper and format == "csv":
+        raise UsageError("The paper's tables are no lines of runs, as a CSV has.", "Ask for --format json or markdown.")
+    return Extras(baseline, paper, None if pivot is None else parse_pivot(pivot, value))
+
+
+def deliver(show: Callable[[], None], out: Path | None) -> None:
+    """Let a report be shown, or write what it shows: whole or not at all."""
     if out is None:
-        show(report, format)
+        show()
         return
     from groupnl_deploy.workspace import write_atomically
 
     text = io.StringIO()
     with contextlib.redirect_stdout(text):
-        show(report, format)
+        show()
     write_atomically(out, text.getvalue().encode("utf-8"))
     console.say(f"Written to {out}")

@@ -44,7 +44,7 @@ def test_the_wheel_holds_every_module_and_the_type_markers(wheel_names: list[str
     modules = {
         path.relative_to(ROOT).as_posix()
         for package in PACKAGES
-        for pattern in ("*.py", "py.typed", "tables/*", "html/*.*", "vendor/*", "digits.toml")
+        for pattern in ("*.py", "py.typed", "tables/*", "html/*.*", "vendor/*", "digits.toml", "printed_tables.toml")
         for path in (ROOT / package).rglob(pattern)
         if path.is_file() and path.suffix != ".pyc"
     }

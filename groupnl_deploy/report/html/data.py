@@ -14,8 +14,9 @@ import numpy as np
 from groupnl_deploy.report.build import Report, RunDetail
 from groupnl_deploy.report.curves import BoardCurve, LatencyCurve, PowerCurve
 from groupnl_deploy.report.html.markup import Markup
-from groupnl_deploy.report.html.stamps import COLOURS, marks_of
+from groupnl_deploy.report.html.stamps import COLOURS
 from groupnl_deploy.report.html.tags import Tag
+from groupnl_deploy.report.marks import marks
 from groupnl_deploy.report.phases import phase_words
 from groupnl_deploy.report.row import ReportRow
 from groupnl_deploy.words import harmless
@@ -38,7 +39,7 @@ def _run(tag: Tag, row: ReportRow, detail: RunDetail) -> dict[str, Any]:
     return {
         "name": harmless(f"{tag.text} {row.run}"),
         "colour": tag.number % COLOURS,
-        "marks": {"time": marks_of(row, "time"), "energy": marks_of(row, "energy")},
+        "marks": {"time": marks(row, "time"), "energy": marks(row, "energy")},
         "steady": curves.steady_s,
         "phases": [[phase.name, phase_words(phase.name), phase.start_s, phase.end_s] for phase in curves.phases],
         "power": None if curves.power is None else _power(curves.power),

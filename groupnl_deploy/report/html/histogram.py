@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 from groupnl_deploy.report.curves import Histogram
 from groupnl_deploy.report.html.markup import Markup, element, joined
-from groupnl_deploy.report.html.stamps import marks_of
 from groupnl_deploy.report.html.svg import Frame, Scale, axes, dot, picture
 from groupnl_deploy.report.html.tags import Tag
+from groupnl_deploy.report.marks import marks
 from groupnl_deploy.report.row import ReportRow
 
 _FRAME = Frame(height=250, top=26)
@@ -29,7 +29,7 @@ def latency_histogram(row: ReportRow, bins: Histogram, tag: Tag) -> Markup:
         for low, high, count in zip(bins.edges_ms, bins.edges_ms[1:], bins.counts, strict=False)
         if count
     )
-    mark = marks_of(row, "time")
+    mark = marks(row, "time")
     title = f"Latencies of run {tag.text}: {sum(bins.counts) + bins.above:,} inferences{mark}"
     lines = _quantiles(row, across)
     drawn = picture(_FRAME, title, axes(_FRAME, across, upward, ("Latency (ms)", "Inferences")), bars, lines)

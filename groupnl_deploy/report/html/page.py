@@ -17,11 +17,12 @@ from groupnl_deploy.report.html.markup import Markup, element, escaped, joined
 from groupnl_deploy.report.html.memory import NOTE, memory_bars
 from groupnl_deploy.report.html.run_card import run_card
 from groupnl_deploy.report.html.stamps import stamps
-from groupnl_deploy.report.html.table import comparison, missing
+from groupnl_deploy.report.html.table import comparison, extra_table, missing
 from groupnl_deploy.report.html.tags import Tag, group_tags, run_tags
 from groupnl_deploy.report.html.tradeoff import tradeoff_charts
 from groupnl_deploy.report.repeats import groups_of
 from groupnl_deploy.report.row import ReportRow
+from groupnl_deploy.report.sections import Section
 from groupnl_deploy.report.tables import Table, table_of
 from groupnl_deploy.report.verdict import verdict
 from groupnl_deploy.version import __version__
@@ -31,9 +32,9 @@ _NO_SCRIPT = "The charts of power and latency over time need JavaScript, which i
 Sections = list[tuple[str, str, Markup]]
 
 
-def render_html(report: Report) -> str:
-    """A whole file, that ends with a newline."""
-    sections = [section for section in _sections(report) if section[2]]
+def render_html(report: Report, extras: Sequence[Section] = ()) -> str:
+    """A whole file, that ends with a newline; `extras` are tables that stand below the comparison."""
+    sections = [section for section in _sections(report, extras) if section[2]]
     style, script, vendor_style, vendor_script = map(_file, _EMBEDDED)
     main = joined(
         element("section", element("h2", title, id=f"h-{name}"), body, id=name, aria_labelledby=f"h-{name}")
@@ -85,13 +86,15 @@ def _subtitle(report: Report) -> str:
     return "; ".join(filter(None, [", ".join(boards), when]))
 
 
-def _sections(report: Report) -> Iterator[tuple[str, str, Markup]]:
+def _sections(report: Report, extras: Sequence[Section]) -> Iterator[tuple[str, str, Markup]]:
     rows = report.rows
     table = table_of(report)
     tags, of_runs = group_tags(table.groups), run_tags(table.groups)
     yield "verdict", "Verdict", _verdict(report, table)
     if rows:
         yield "table", "Comparison", comparison(report, table, tags)
+        for extra in extras:
+            yield extra.name, extra.title.partition(":")[0], extra_table(extra)
         yield "tradeoff", "Trade-off", tradeoff_charts(table.groups, tags)
         yield "power", "Power and energy", _power(report, of_runs)
         yield "memory", "Memory", _memory(table, tags)

@@ -7,9 +7,9 @@ from operator import attrgetter
 from groupnl_deploy.bench.check import Doubts
 from groupnl_deploy.bench.phase_energy import PhaseEnergy
 from groupnl_deploy.report.html.markup import Markup, element
-from groupnl_deploy.report.html.stamps import marks_of
 from groupnl_deploy.report.html.table import grid
 from groupnl_deploy.report.identity import Identity
+from groupnl_deploy.report.marks import marks
 from groupnl_deploy.report.phases import PhaseTime, phase_words
 from groupnl_deploy.report.row import ReportRow
 from groupnl_deploy.report.traits import plain
@@ -64,7 +64,7 @@ def numbers(row: ReportRow) -> Markup:
         # Without latencies, as of an emulated board, there is nothing below them.
         value = None if path.startswith("latency.") and row.latency is None else attrgetter(path)(row)
         if value is not None and value is not False:
-            rows.append([words, f"{scale * value:,.6g}{marks_of(row, doubts) if doubts else ''}"])
+            rows.append([words, f"{scale * value:,.6g}{marks(row, doubts) if doubts else ''}"])
     return grid([("What", False), ("Value", True)], rows, f"Numbers of {row.run}")
 
 
@@ -79,7 +79,7 @@ def phases(row: ReportRow, times: Sequence[PhaseTime]) -> Markup:
             phase_words(phase.name),
             f"{phase.start_s:.3f}",
             f"{phase.end_s - phase.start_s:.3f}",
-            *(_energy_cells(known.get(phase.name), marks_of(row, "energy")) if known else ()),
+            *(_energy_cells(known.get(phase.name), marks(row, "energy")) if known else ()),
         ]
         for phase in times
     ]

@@ -16,12 +16,6 @@ def colour(index: int) -> str:
     return f"c{index % COLOURS}"
 
 
-def marks_of(row: ReportRow, doubts: Doubts) -> str:
-    """What stands behind a number, as in a table: ! where it is invalid, * for an emulated meter's."""
-    emulated = "*" if row.emulated and doubts == "energy" else ""
-    return emulated + ("!" if doubted(row.checks, doubts) else "")
-
-
 def stamp(word: str, kind: str, why: str | None = None) -> Markup:
     """One stamp."""
     return element("span", word, class_=f"stamp {kind}", title=why)

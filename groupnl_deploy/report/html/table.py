@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from groupnl_deploy.report.build import Report
 from groupnl_deploy.report.html.markup import Markup, element, joined
 from groupnl_deploy.report.html.tags import Tag
+from groupnl_deploy.report.sections import Section
 from groupnl_deploy.report.tables import Table, left_out, notes
 
 
@@ -40,6 +41,14 @@ def comparison(report: Report, table: Table, tags: Sequence[Tag]) -> Markup:
     ]
     said = [element("li", text) for text in notes(report, unjudged=False)]
     return joined(grid(headings, rows, "Comparison"), element("ul", said, class_="notes"))
+
+
+def extra_table(section: Section) -> Markup:
+    """A table that was asked for."""
+    rows: list[list[object]] = [list(row) for row in section.rows]
+    said = [element("li", text) for text in section.notes]
+    caption = element("p", section.title, class_="small")
+    return joined(caption, grid(list(section.headings), rows, section.title), element("ul", said, class_="notes"))
 
 
 def _number(tag: Tag) -> Markup:

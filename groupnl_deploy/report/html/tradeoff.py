@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from groupnl_deploy.bench.check import Doubts
 from groupnl_deploy.bench.validity import doubted
 from groupnl_deploy.report.html.markup import Markup, element
-from groupnl_deploy.report.html.stamps import marks_of, stamps
+from groupnl_deploy.report.html.stamps import stamps
 from groupnl_deploy.report.html.svg import Frame, Scale, axes, dot, picture, room
 from groupnl_deploy.report.html.tags import Tag
+from groupnl_deploy.report.marks import marks
 from groupnl_deploy.report.repeats import Group
 from groupnl_deploy.report.row import ReportRow
 
@@ -142,7 +143,7 @@ def _drawn(plane: Plane) -> Iterator[Markup]:
 def _mark(plane: Plane, point: Point, across: Scale, upward: Scale) -> Markup:
     x, y = across.at(point.x), upward.at(point.y)
     left, right, low, high = *map(across.at, point.x_ends), *map(upward.at, point.y_ends)
-    mark = marks_of(point.row, plane.doubts)
+    mark = marks(point.row, plane.doubts)
     spoilt = " spoilt" if doubted(point.row.checks, plane.doubts) else ""
     whisker = f"whisker {point.tag.colour}"
     return element(

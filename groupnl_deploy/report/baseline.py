@@ -1,0 +1,90 @@
+"""Every row beside one of them: how many times as long it takes, as much energy, as much memory. Pure."""
+
+from collections.abc import Sequence
+
+from groupnl_deploy.bench.check import Doubts
+from groupnl_deploy.report.alike import partner
+from groupnl_deploy.report.marks import marks
+from groupnl_deploy.report.repeats import Group
+from groupnl_deploy.report.row import ReportRow
+from groupnl_deploy.report.sections import Section
+from groupnl_deploy.words import known_word
+
+# The name of the ratio, the heading, the number, what must be believed.
+_RATIOS: tuple[tuple[str, str, str, Doubts | None], ...] = (
+    ("time_ratio", "p50 ×", "p50_ms", "time"),
+    ("energy_ratio", "Energy ×", "energy_j", "energy"),
+    ("memory_ratio", "Memory ×", "memory_mb", None),
+)
+RATIOS = tuple(name for name, *_ in _RATIOS)
+"""The names of the ratios in CSV and JSON."""
+_MEANS = "Each ratio is the row's number over that of {}: 0.8 is a fifth less. p50 is the latency."
+_NONE_ALIKE = "“–”: {} names several rows, and none of them, or several, were measured as that row was."
+
+
+def baselines(groups: Sequence[Group], label: str) -> tuple[Group | None, ...]:
+    """The baseline of each group: the row that `label` names, or of several the one that was measured alike.
+
+    Args:
+        groups: of the report.
+        label: a run, a row of repeats, or a model's label, which may name a row for each backend or device.
+
+    Raises `UsageError` for one that names nothing.
+    """
+    named: dict[str, list[Group]] = {}
+    for group in groups:
+        for name in dict.fromkeys((*group.runs, group.label, group.row.model)):
+            named.setdefault(name, []).append(group)
+    candidates = named[known_word("row", label, named)]
+    return tuple(partner(group, candidates) for group in groups)
+
+
+def ratios(group: Group, base: Group | None) -> dict[str, float | None]:
+    """Each of `RATIOS`; None where either row has no such number."""
+    return {name: None if base is None else _ratio(group.row, base.row, number) for name, _, number, _ in _RATIOS}
+
+
+def _ratio(row: ReportRow, base: ReportRow, name: str) -> float | None:
+    above, below = (_number(one, name) for one in (row, base))
+    return None if above is None or not below else above / below
+
+
+def _number(row: ReportRow, name: str) -> float | None:
+    if name == "p50_ms":
+        return None if row.latency is None else row.latency.p50_ms
+    found: float | None = getattr(row, name)
+    return found
+
+
+def baseline_section(groups: Sequence[Group], label: str) -> Section:
+    """The table of ratios."""
+    bases = baselines(groups, label)
+    pairs = list(zip(groups, bases, strict=True))
+    notes = [_MEANS.format(label)]
+    if None in bases:
+        notes.append(_NONE_ALIKE.format(label))
+    return Section(
+        name="baseline",
+        title=f"Beside {label}",
+        headings=(("Row", False), ("Over", False), *((heading, True) for _, heading, _, _ in _RATIOS)),
+        rows=tuple(_line(group, base) for group, base in pairs),
+        notes=tuple(notes),
+        data={
+            "label": label,
+            "rows": [{"row": group.label, "over": base and base.label, **ratios(group, base)} for group, base in pairs],
+        },
+    )
+
+
+def _line(group: Group, base: Group | None) -> tuple[str, ...]:
+    found = ratios(group, base)
+    cells = (_cell(found[name], group, base, doubts) for name, _, _, doubts in _RATIOS)
+    return (group.label, base.label if base else "–", *cells)
+
+
+def _cell(value: float | None, group: Group, base: Group | None, doubts: Doubts | None) -> str:
+    """With the marks of both."""
+    if value is None or base is None:
+        return "–"
+    both = marks(group.row, doubts) + marks(base.row, doubts)
+    return f"{value:.3f}{''.join(dict.fromkeys(both))}"

@@ -1,0 +1,214 @@
+"""The paper's Tables 10, 11, 12 and 16 beside our rows, and the ratio GroupNL/standard of both. Pure.
+
+Absolute numbers are of the paper's board; a ratio of two networks on one board compares across boards.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from groupnl_deploy.report.alike import partner
+from groupnl_deploy.report.marks import doubts_of, marks
+from groupnl_deploy.report.printed import PrintedRow, PrintedTable, printed_tables
+from groupnl_deploy.report.repeats import Group
+from groupnl_deploy.report.sections import Section
+
+_MIB = 2.0**20
+_HEADINGS = {
+    "checkpoint_mib": "PyTorch (MiB)",
+    "onnx_mib": "ONNX (MiB)",
+    "time_s": "Time (s)",
+    "latency_ms": "Avg. time (ms)",
+    "fps": "Avg. FPS",
+    "memory_mb": "Mem. (MB)",
+    "power_w": "Power (W)",
+    "energy_wh": "Energy (Wh)",
+    "accuracy_percent": "Acc. (%)",
+}
+_NOTES = {
+    10: "The paper's PyTorch files are training checkpoints with the optimizer's state, three to four times the "
+    "weights; ours have the weights alone.",
+    16: "The paper's depthwise convolution has a bias, and its other modules have none.",
+}
+_ENERGY_NOTE = (
+    "Energy is counted as the paper counts it: 100 inferences, and import and loading before them. Its energies are "
+    "more than its mean power times its time."
+)
+_RATIO_NOTE = "GroupNL/standard: each number of the row over the standard network's. It compares across boards."
+
+
+@dataclass(frozen=True)
+class Ours:
+    """A row of ours beside a printed one: what it is called, its values by the paper's columns, marked as text."""
+
+    group: Group
+    values: dict[str, float]
+    cells: dict[str, str]
+
+
+def paper_sections(groups: Sequence[Group]) -> tuple[Section, ...]:
+    """A section for each of the paper's tables, and one for ratios of networks that the paper has not.
+
+    Those that no row of ours is of stand last.
+    """
+    found = [_section(table, groups) for table in printed_tables()]
+    others = other_ratios(groups)
+    return (*([others] if others else []), *sorted(found, key=lambda section: not section.data["ours"]))
+
+
+def other_ratios(groups: Sequence[Group]) -> Section | None:
+    """GroupNL/standard of the networks here that are in none of the paper's tables; None where there are none."""
+    known = {row.network for table in printed_tables() for row in table.rows}
+    here = [_ours(_OTHERS, group) for group in groups if group.row.network not in known]
+    standards = [one for one in here if one.group.row.convolution == "standard"]
+    pairs = [
+        (one, base)
+        for network in dict.fromkeys(one.group.row.network for one in here)
+        for one, base in _pairs(
+            [one for one in here if _is_groupnl(one.group, network)],
+            [base for base in standards if base.group.row.network == network],
+        )
+    ]
+    if not pairs:
+        return None
+    return Section(
+        name="other_ratios",
+        title="GroupNL/standard of networks that the paper has not measured",
+        headings=(("Network", False), ("Of", False), *((_HEADINGS[column], True) for column in _OTHERS.columns)),
+        rows=tuple((one.group.row.network, *_ratio_line(_OTHERS, one, base)) for one, base in pairs),
+        notes=(_RATIO_NOTE, _ENERGY_NOTE),
+        data=[
+            {"row": one.group.label, "standard": base.group.label, "ratios": _ratios(one.values, base.values)}
+            for one, base in pairs
+        ],
+    )
+
+
+def _is_groupnl(group: Group, network: str) -> bool:
+    return group.row.network == network and (group.row.convolution or "").startswith("groupnl")
+
+
+_OTHERS = PrintedTable(0, "", "", None, ("time_s", "fps", "memory_mb", "power_w", "energy_wh", "accuracy_percent"), ())
+
+
+def _section(table: PrintedTable, groups: Sequence[Group]) -> Section:
+    ours = {row.name: [_ours(table, group) for group in groups if _is_of(group, row, table)] for row in table.rows}
+    none = not any(ours.values())
+    said = ["None of these runs is of a row of this table."] if none else [_RATIO_NOTE]
+    if "energy_wh" in table.columns and not none:
+        said.append(_ENERGY_NOTE)
+    if table.number in _NOTES:
+        said.append(_NOTES[table.number])
+    return Section(
+        name=f"table{table.number}",
+        title=f"The paper's Table {table.number}: {table.title} (arXiv 2506.12335, section {table.section})",
+        headings=(("Row", False), ("Of", False), *((_HEADINGS[column], True) for column in table.columns)),
+        rows=tuple(_lines(table, ours)),
+        notes=tuple(said),
+        data=_data(table, ours),
+    )
+
+
+def _is_of(group: Group, printed: PrintedRow, table: PrintedTable) -> bool:
+    row = group.row
+    ratio = row.knobs.get("ratio")
+    return (
+        row.network == printed.network
+        and row.convolution == printed.convolution
+        and (printed.ratio or 2) == (ratio or 2)
+        and (row.width or 1.0) == 1.0
+        and (table.backend is None or row.backend == table.backend)
+    )
+
+
+def _ours(table: PrintedTable, group: Group) -> Ours:
+    row = group.row
+    size = None if row.model_bytes is None else row.model_bytes / _MIB
+    known: dict[str, tuple[float | None, str]] = {
+        "checkpoint_mib": (size if row.format == "torch" else None, ""),
+        "onnx_mib": (size if row.format == "onnx" else None, ""),
+        "latency_ms": (None if row.latency is None else row.latency.mean_ms, marks(row, "time")),
+        "energy_wh": (row.energy_with_start_wh, marks(row, "energy")),
+        "accuracy_percent": (None if row.accuracy is None else 100 * row.accuracy, ""),
+    }
+    known |= {
+        name: (getattr(row, name), marks(row, doubts_of(name))) for name in ("time_s", "fps", "memory_mb", "power_w")
+    }
+    values = {column: value for column in table.columns if (value := known[column][0]) is not None}
+    return Ours(group, values, {column: f"{value:.4g}{known[column][1]}" for column, value in values.items()})
+
+
+def _lines(table: PrintedTable, ours: dict[str, list[Ours]]) -> Iterator[tuple[str, ...]]:
+    for printed in table.rows:
+        yield (printed.name, "paper", *(printed.printed[column] for column in table.columns))
+        for one in ours[printed.name]:
+            yield ("", one.group.label, *(one.cells.get(column, "–") for column in table.columns))
+        yield from _ratio_lines(table, printed, ours)
+
+
+def _ratio_lines(table: PrintedTable, printed: PrintedRow, ours: dict[str, list[Ours]]) -> Iterator[tuple[str, ...]]:
+    """Over the standard network's row, of the paper and of each row of ours that has such a row."""
+    standard = table.standard_of(printed)
+    if standard is None:
+        return
+    yield ("  /standard", "paper", *(_times(printed.values, standard.values, column) for column in table.columns))
+    for one, base in _pairs(ours[printed.name], ours[standard.name]):
+        yield ("", *_ratio_line(table, one, base))
+
+
+def _ratio_line(table: PrintedTable, one: Ours, base: Ours) -> tuple[str, ...]:
+    """Of two rows of ours, with the marks of both."""
+    spoilt = {
+        column: "".join(dict.fromkeys(_marks_of(one, column) + _marks_of(base, column))) for column in table.columns
+    }
+    cells = (_times(one.values, base.values, column, spoilt[column]) for column in table.columns)
+    return (f"{one.group.label} / {base.group.label}", *cells)
+
+
+def _pairs(ours: Sequence[Ours], standards: Sequence[Ours]) -> Iterator[tuple[Ours, Ours]]:
+    by_label = {one.group.label: one for one in standards}
+    for one in ours:
+        found = partner(one.group, [base.group for base in standards])
+        if found is not None:
+            yield one, by_label[found.label]
+
+
+def _marks_of(one: Ours, column: str) -> str:
+    """The marks of a cell."""
+    return "".join(letter for letter in one.cells.get(column, "") if letter in "*!")
+
+
+def _times(values: dict[str, float], base: dict[str, float], column: str, marked: str = "") -> str:
+    if column not in values or not base.get(column):
+        return "–"
+    return f"×{values[column] / base[column]:.3g}{marked}"
+
+
+def _data(table: PrintedTable, ours: dict[str, list[Ours]]) -> dict[str, object]:
+    """For programs: printed and ours by row, and the ratios of both."""
+    ratios = []
+    for row in table.rows:
+        standard = table.standard_of(row)
+        if standard is not None:
+            of_ours = [
+                {"row": one.group.label, "standard": base.group.label, "ratios": _ratios(one.values, base.values)}
+                for one, base in _pairs(ours[row.name], ours[standard.name])
+            ]
+            ratios.append({"row": row.name, "printed": _ratios(row.values, standard.values), "ours": of_ours})
+    return {
+        "number": table.number,
+        "section": table.section,
+        "rows": [
+            {
+                "row": row.name,
+                "printed": row.values,
+                "ours": [{"row": one.group.label, "values": one.values} for one in ours[row.name]],
+            }
+            for row in table.rows
+        ],
+        "ratios": ratios,
+        "ours": any(ours.values()),
+    }
+
+
+def _ratios(values: dict[str, float], base: dict[str, float]) -> dict[str, float]:
+    return {column: value / base[column] for column, value in values.items() if base.get(column)}

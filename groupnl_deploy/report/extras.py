@@ -1,0 +1,38 @@
+"""What a report has on request beside its table: a baseline, the paper's tables, a pivot. Pure."""
+
+from dataclasses import dataclass
+
+from groupnl_deploy.report.baseline import baseline_section
+from groupnl_deploy.report.beside_paper import paper_sections
+from groupnl_deploy.report.build import Report
+from groupnl_deploy.report.pivot import Pivot, pivot_section
+from groupnl_deploy.report.repeats import groups_of
+from groupnl_deploy.report.sections import Section
+
+
+@dataclass(frozen=True)
+class Extras:
+    """What is asked for.
+
+    Args:
+        baseline: the row that all are held against.
+        paper: whether the paper's tables stand beside ours.
+        pivot: one number as a table of two traits.
+    """
+
+    baseline: str | None = None
+    paper: bool = False
+    pivot: Pivot | None = None
+
+
+NONE = Extras()
+
+
+def sections(report: Report, extras: Extras) -> tuple[Section, ...]:
+    """In the order in which they are shown. Raises `UsageError` for a name that names nothing."""
+    if extras == NONE:
+        return ()
+    groups = groups_of(report)
+    found = [pivot_section(groups, extras.pivot)] if extras.pivot else []
+    found += [baseline_section(groups, extras.baseline)] if extras.baseline is not None else []
+    return (*found, *(paper_sections(groups) if extras.paper else ()))
