@@ -1,7 +1,7 @@
 """How far the device's answers are from the right ones, image by image. Pure.
 
-The right ones are the network's own in double precision. What is allowed is what the artifact allows its golden pair:
-processors sum in another order, and none of them rounds more than that.
+The right ones are the network's, or the graph's, own in double precision. What is allowed is what the artifact allows
+its golden pair: processors sum in another order, and none of them rounds more than that.
 """
 
 import base64
@@ -10,21 +10,20 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from device_agent.closeness import error_of, same_answer
-from device_agent.manifest import ArtifactManifest
+from device_agent.manifest import ArtifactManifest, Golden, TensorInfo
 from device_agent.messages.bench import Outputs, OutputValues
-
-Array = npt.NDArray[np.generic]
+from exporters.right_answers import Array, Tensors
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """Of the network's only output, over `images` of the images that were sent.
+    """Of the output that is farthest off, over `images` of the images, or samples, that the model was shown.
 
     Args:
         images: how many were compared.
+        output: its name.
         error: of the image where it is largest, in the output's own unit.
         allowed: at most.
         measure: what `error` is of one image: the largest |Δ|, or the mean, as for quantized models.
@@ -32,6 +31,7 @@ class Agreement:
     """
 
     images: int
+    output: str
     error: float
     allowed: float
     measure: Literal["max", "mean"]
@@ -43,23 +43,37 @@ class Agreement:
         return self.error <= self.allowed and self.same_answers in (None, self.images)
 
 
-def agreement_of(
-    outputs: Sequence[Outputs], right: Sequence[npt.NDArray[np.float64]], manifest: ArtifactManifest
-) -> Agreement | None:
+def agreement_of(outputs: Sequence[Outputs], right: Sequence[Tensors], manifest: ArtifactManifest) -> Agreement | None:
     """Compare as many as both have; None where there are none, or the artifact says nothing of what is allowed."""
-    golden, pairs = manifest.golden, list(zip(outputs, right, strict=False))
-    if golden is None or not pairs or len(manifest.outputs) != 1:
+    golden, pairs = manifest.golden, list(zip(map(_arrays, outputs), right, strict=False))
+    if golden is None or not pairs or not all(_same_shapes(*pair) for pair in pairs):
         return None
-    found = [(_array(told.values[0]), answer) for told, answer in pairs]
-    if any(ours.shape != answer.shape for ours, answer in found):
-        return None
-    errors = [error_of(ours, answer, golden.measure) for ours, answer in found]
-    scores = manifest.outputs[0].is_scores
-    same = sum(bool(same_answer(ours, answer, golden.tie)) for ours, answer in found)
+    told = zip(manifest.outputs, golden.tolerances, strict=True)
+    return max((_of_output(info, allowed, pairs, golden) for info, allowed in told), key=_badness)
+
+
+def _of_output(info: TensorInfo, allowed: float, pairs: Sequence[tuple[Tensors, Tensors]], golden: Golden) -> Agreement:
+    found = [(ours[info.name], answers[info.name]) for ours, answers in pairs]
+    errors = [error_of(*pair, golden.measure) for pair in found]
+    same = sum(bool(same_answer(*pair, golden.tie)) for pair in found) if info.is_scores else None
     # The largest of numbers with a NaN among them is that.
-    return Agreement(len(found), float(np.max(errors)), golden.tolerances[0], golden.measure, same if scores else None)
+    return Agreement(len(found), info.name, float(np.max(errors)), allowed, golden.measure, same)
+
+
+def _badness(one: Agreement) -> float:
+    """Whatever does not hold is worse than all that do; an output that has to be equal has no allowance to go by."""
+    share = one.error / one.allowed if one.allowed else one.error
+    return share if one.holds else np.inf
+
+
+def _arrays(told: Outputs) -> Tensors:
+    return {values.name: _array(values) for values in told.values}
 
 
 def _array(values: OutputValues) -> Array:
     data = np.frombuffer(base64.b64decode(values.data), dtype=np.dtype(values.dtype).newbyteorder("<"))
     return data.reshape(values.shape)
+
+
+def _same_shapes(ours: Tensors, right: Tensors) -> bool:
+    return ours.keys() == right.keys() and all(ours[name].shape == right[name].shape for name in ours)

@@ -21,7 +21,7 @@ from groupnl_deploy.bench.live import LiveBar
 from groupnl_deploy.bench.meter import MeterPlan
 from groupnl_deploy.bench.metered import require_measurable
 from groupnl_deploy.bench.reconnect import WayBack, reached
-from groupnl_deploy.bench.right_answers import agreement_with_right_answers
+from groupnl_deploy.bench.right_answers import Places, agreement_with_right_answers
 from groupnl_deploy.bench.run import BenchRun, amend_run, load_run, save_run
 from groupnl_deploy.bench.session import Subject, run_session
 from groupnl_deploy.bench.start import Start
@@ -102,7 +102,10 @@ def _compared(
     """The run, with how far the device's answers are from the right ones, where those can be had."""
     beside = () if artifact is None else (artifact.absolute().parent,)
     campaign = out.absolute().parent.parent
-    places = (*beside, *(place.parent / "checkpoints" for place in beside), campaign / "checkpoints", Path.cwd())
+    places = Places(
+        (*beside, *(place.parent / "checkpoints" for place in beside), campaign / "checkpoints", Path.cwd()),
+        (*beside, campaign / "artifacts", Path.cwd()),
+    )
     found = agreement_with_right_answers(run, pixels, places, reporter)
     if found is None:
         return run

@@ -106,7 +106,7 @@ def test_a_board_that_tells_nothing_is_not_judged_by_what_it_does_not_tell() -> 
 
 
 MANIFEST = dataclasses.replace(made().manifest, golden=Golden((0.1,), tie=0.05))
-RIGHT = np.array([[0.0, 1.0] + [0.0] * 8])
+RIGHT = {"logits": np.array([[0.0, 1.0] + [0.0] * 8])}
 
 
 def answered(*numbers: float, dtype: str = "<f4") -> Outputs:
@@ -117,11 +117,13 @@ def answered(*numbers: float, dtype: str = "<f4") -> Outputs:
 def test_the_worst_image_counts_and_ties_may_change_places() -> None:
     near, tie, other = answered(0.0, 1.05), answered(0.96, 0.96), answered(1.2, 1.0)
     found = agreement_of([near], [RIGHT], MANIFEST)
-    assert found == Agreement(1, pytest.approx(0.05), 0.1, "max", 1) and found.holds
-    right = np.array([[0.97, 1.0] + [0.0] * 8])
-    assert agreement_of([tie, near], [right, RIGHT], MANIFEST) == Agreement(2, pytest.approx(0.05), 0.1, "max", 2)
+    assert found == Agreement(1, "logits", pytest.approx(0.05), 0.1, "max", 1) and found.holds
+    right = {"logits": np.array([[0.97, 1.0] + [0.0] * 8])}
+    assert agreement_of([tie, near], [right, RIGHT], MANIFEST) == Agreement(
+        2, "logits", pytest.approx(0.05), 0.1, "max", 2
+    )
     found = agreement_of([near, other], [RIGHT, RIGHT], MANIFEST)
-    assert found == Agreement(2, pytest.approx(1.2), 0.1, "max", 1) and not found.holds
+    assert found == Agreement(2, "logits", pytest.approx(1.2), 0.1, "max", 1) and not found.holds
     assert not agreement_of([answered(float("nan"), 1.0), near], [RIGHT] * 2, MANIFEST).holds
 
 
@@ -129,13 +131,13 @@ def test_without_answers_or_allowance_there_is_no_agreement() -> None:
     assert agreement_of([], [RIGHT], MANIFEST) is None
     assert agreement_of([answered(0.0, 1.0)], [], MANIFEST) is None
     assert agreement_of([answered(0.0, 1.0)], [RIGHT], dataclasses.replace(MANIFEST, golden=None)) is None
-    assert agreement_of([answered(0.0, 1.0)], [RIGHT[:, :3]], MANIFEST) is None
+    assert agreement_of([answered(0.0, 1.0)], [{"logits": RIGHT["logits"][:, :3]}], MANIFEST) is None
 
 
 def test_wrong_answers_make_a_run_invalid_and_a_made_up_one_is_not_asked() -> None:
-    wrong = Agreement(100, 0.2, 0.1, "max", 97)
+    wrong = Agreement(100, "logits", 0.2, 0.1, "max", 97)
     run = dataclasses.replace(made(), agreement=wrong)
     (check,) = [check for check in answer_checks(run) if check.rule == "answers"]
     assert check.verdict == "invalid" and "3 of 100 images are taken for another class" in check.says
-    assert invalid(dataclasses.replace(run, agreement=Agreement(100, 0.1, 0.1, "max", 100))) == []
+    assert invalid(dataclasses.replace(run, agreement=Agreement(100, "logits", 0.1, 0.1, "max", 100))) == []
     assert invalid(dataclasses.replace(made(backend="null"), agreement=wrong)) == []

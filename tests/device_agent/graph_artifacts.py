@@ -129,7 +129,7 @@ def graph_artifact(
         "outputs": outputs,
         "preprocessing": preprocessing,
         "producer": {},
-        "parity": Parity(1, 0.0, 0.0, 1.0, 1e-4, True, reference="float32", output=outputs[0].name),
+        "parity": Parity(1, 0.0, 0.0, 1.0, 1e-4, True, reference="float64", output=outputs[0].name),
         "golden": Golden(tuple(1e-3 if info.is_float else 0.0 for info in outputs)),
         "opset": 17,
         "ir_version": 8,

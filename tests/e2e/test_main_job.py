@@ -152,6 +152,8 @@ def check_joules(folder: Path) -> None:
     steady = run.result.span("steady")
     assert energy.steady.duration_s == pytest.approx((steady.end_ns - steady.start_ns) / 1e9, rel=1e-4)
     assert run.clock.uncertainty_s < 0.05
+    assert run.agreement.holds and run.agreement.images == run.agreement.same_answers == run.request.images_sent
+    assert run.result.states_in("steady") and all(state.at_ns for state in run.result.states)
 
 
 def check_report_files(folder: Path) -> None:
