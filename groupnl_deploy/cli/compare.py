@@ -15,6 +15,7 @@ from groupnl_deploy.cli.setting_options import BenchSettings, Quick, Threads, as
 from groupnl_deploy.errors import MeasurementInvalid, Regression, UsageError, VerificationFailed
 from groupnl_deploy.remote.retry import DEFAULT_RETRY_S
 from groupnl_deploy.remote.waiting import DEFAULT_WAIT_S
+from groupnl_deploy.words import sentence
 
 if TYPE_CHECKING:
     from groupnl_deploy.analysis.rule import Rule
@@ -178,6 +179,10 @@ def _require_sound(found: "Comparison", sides: "Sides", allow_invalid: bool) -> 
         raise MeasurementInvalid(
             f"{len(found.invalid)} of {2 * found.pairs} runs are invalid, the first {first.run}: {first.problems[0]}.",
             "See to that and compare again, or give --allow-invalid; the marks stay.",
+        )
+    if found.disagree:
+        raise MeasurementInvalid(
+            f"{sentence(found.disagree[0])}.", "See what differs between the runs (heat, clock, other programs)."
         )
     if sides.incomplete:
         raise MeasurementInvalid(sides.incomplete[0], "Bench again, or give --allow-invalid to leave it out.")

@@ -10,7 +10,9 @@ from groupnl_deploy.analysis.rule import Judgement, Rule, judge, require_decidab
 from groupnl_deploy.analysis.verdict import Standing, standing, verdict_sentence
 from groupnl_deploy.bench.validity import doubted
 from groupnl_deploy.errors import UsageError
+from groupnl_deploy.report.build import Report
 from groupnl_deploy.report.differences import Difference, differences, subject_key
+from groupnl_deploy.report.repeats import groups_of
 from groupnl_deploy.report.row import ReportRow
 from groupnl_deploy.words import known_word
 
@@ -66,7 +68,8 @@ class Comparison:
     """The whole answer: what is compared, what differs beside it, the verdict, every metric, every rule.
 
     `metric` is the one that the verdict is of, null where there is none. `interleaved`: the two runs of each pair were
-    made one after the other. `left_out` says of runs that have no partner, are damaged or were cut short.
+    made one after the other. `disagree` says of repeats of one thing that they are too far apart. `left_out` says of
+    runs that have no partner, are damaged or were cut short.
     """
 
     a: Side
@@ -76,6 +79,7 @@ class Comparison:
     compared: tuple[Difference, ...]
     beside: tuple[Difference, ...]
     invalid: tuple[InvalidRun, ...]
+    disagree: tuple[str, ...]
     metric: str | None
     verdict: tuple[str, ...]
     lines: tuple[Line, ...]
@@ -112,7 +116,8 @@ def compare(
     """
     _require_two_sides(a, b)
     require_decidable(tuple(rules), len(a))
-    lines = tuple(_line(metric, a, b) for metric in METRICS)
+    disagree, interleaved = (*_disagree(a), *_disagree(b)), _interleaved(a, b)
+    lines = tuple(_line(metric, a, b, bool(disagree)) for metric in METRICS)
     chosen = _verdict_metric(lines, by)
     judged = _judged(lines, chosen)
     compared, beside = differences(a, b, meant)
@@ -120,14 +125,15 @@ def compare(
         a=_side(names[0], a),
         b=_side(names[1], b),
         pairs=len(a),
-        interleaved=_interleaved(a, b),
+        interleaved=interleaved,
         compared=compared,
         beside=beside,
         invalid=tuple(_invalid(row) for row in (*a, *b) if not row.valid),
+        disagree=disagree,
         metric=chosen,
-        verdict=_verdict(judged, chosen),
+        verdict=_verdict(judged, chosen, interleaved),
         lines=judged,
-        judgements=tuple(_judgement(rule, judged) for rule in rules),
+        judgements=tuple(_judgement(rule, judged, interleaved) for rule in rules),
         emulated_board=any(row.emulated_board for row in (*a, *b)),
     )
 
@@ -166,7 +172,13 @@ def _interleaved(a: Sequence[ReportRow], b: Sequence[ReportRow]) -> bool:
     return all(first[1] == second[1] for first, second in zip(order[::2], order[1::2], strict=True))
 
 
-def _line(metric: Metric, a: Sequence[ReportRow], b: Sequence[ReportRow]) -> Line:
+def _disagree(rows: Sequence[ReportRow]) -> tuple[str, ...]:
+    """Of one side's repeats, where they are too far apart to be of one thing."""
+    checks = (check for group in groups_of(Report(tuple(rows))) for check in group.checks)
+    return tuple(check.says or check.rule for check in checks if check.verdict == "invalid")
+
+
+def _line(metric: Metric, a: Sequence[ReportRow], b: Sequence[ReportRow], disagree: bool) -> Line:
     rows = (*a, *b)
     first, second = ([metric.value(row) for row in side] for side in (a, b))
     why = _why_not(metric, rows)
@@ -182,7 +194,7 @@ def _line(metric: Metric, a: Sequence[ReportRow], b: Sequence[ReportRow]) -> Lin
         p_adjusted=None if found is None else found.p,
         standing=None if found is None else standing(metric, found, found.p),
         why=why,
-        doubtful=metric.doubts is not None and any(doubted(row.checks, metric.doubts) for row in rows),
+        doubtful=metric.doubts is not None and (disagree or any(doubted(row.checks, metric.doubts) for row in rows)),
         emulated=metric.energy and any(row.emulated for row in rows),
     )
 
@@ -240,26 +252,30 @@ def _standing(line: Line, p: float) -> Standing | None:
     return None if line.found is None else standing(BY_NAME[line.metric], line.found, p)
 
 
-def _verdict(lines: Sequence[Line], chosen: str | None) -> tuple[str, ...]:
+def _verdict(lines: Sequence[Line], chosen: str | None, interleaved: bool) -> tuple[str, ...]:
     """The verdict; that of an energy is followed by the time's."""
     if chosen is None:
         return (NO_METRIC,)
     told = (chosen, "p50_ms") if chosen in ("energy_j", "net_energy_j") else (chosen,)
     shown = {line.metric: line for line in lines if line.found is not None}
     return tuple(
-        f"{_stamp(line)}{verdict_sentence(BY_NAME[name], line.found, line.p_adjusted)}"
+        f"{_stamp(line, interleaved)}{verdict_sentence(BY_NAME[name], line.found, line.p_adjusted)}"
         for name in told
         if (line := shown.get(name)) is not None and line.found is not None
     )
 
 
-def _stamp(line: Line) -> str:
+def _stamp(line: Line, interleaved: bool) -> str:
     """What must go with a sentence that somebody copies."""
-    emulated = "EMULATED meter, no measurement of any device: " if line.emulated else ""
-    return f"INVALID runs, no result: {emulated}" if line.doubtful else emulated
+    stamps = (
+        ("INVALID runs, no result: ", line.doubtful),
+        ("NOT INTERLEAVED: ", not interleaved),
+        ("EMULATED meter, no measurement of any device: ", line.emulated),
+    )
+    return "".join(text for text, applies in stamps if applies)
 
 
-def _judgement(rule: Rule, lines: Sequence[Line]) -> Judgement:
+def _judgement(rule: Rule, lines: Sequence[Line], interleaved: bool) -> Judgement:
     line = next(line for line in lines if line.metric == rule.metric)
     if line.found is None:
         raise UsageError(
@@ -267,4 +283,4 @@ def _judgement(rule: Rule, lines: Sequence[Line]) -> Judgement:
             "Leave that rule out, or bench with what it needs.",
         )
     judged = judge(rule, line.found)
-    return replace(judged, says=f"{_stamp(line)}{judged.says}")
+    return replace(judged, says=f"{_stamp(line, interleaved)}{judged.says}")

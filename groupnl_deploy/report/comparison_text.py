@@ -22,6 +22,7 @@ def preface(found: Comparison) -> tuple[str, ...]:
         f"A is {found.a.name}, B is {found.b.name}. Compared: {compared}.",
         *(f"ALSO DIFFERENT, beside what is compared: {one}." for one in found.beside),
         *_invalid(found),
+        *(f"INVALID: {text}." for text in found.disagree),
         *found.left_out,
         *_pairing(found),
     )
@@ -103,7 +104,7 @@ def _notes(found: Comparison) -> Iterator[str]:
         yield EMULATED_NOTE
     if found.emulated_board:
         yield EMULATED_BOARD_NOTE
-    if found.invalid:
+    if found.invalid or found.disagree:
         yield _INVALID_NOTE
     yield from _accuracy(found)
     yield from (judged.says for judged in found.judgements)

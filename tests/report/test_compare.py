@@ -146,6 +146,13 @@ def test_many_invalid_runs_are_counted_by_the_rules_they_break():
     assert found.line("p50_ms").doubtful and not found.line("memory_mb").doubtful
 
 
+def test_repeats_that_disagree_are_named_and_marked():
+    found = compare(rows_of((10.0,) * 7 + (13.0,)), B, NAMES)
+    (said,) = [text for text in preface(found) if "INVALID" in text]
+    assert said.startswith("INVALID: the repeats disagree: p50 is 10 ms in one and 13 ms in another of the 8 runs")
+    assert found.line("p50_ms").doubtful and found.verdict[0].startswith("INVALID runs, no result: ")
+
+
 def test_with_seven_pairs_the_other_numbers_are_unsure():
     found = compare(A[:7], B[:7], NAMES)
     assert found.line("p50_ms").standing == "worse" and found.line("mean_ms").standing == "unsure"
@@ -159,7 +166,7 @@ def test_untrained_networks_are_called_so():
 def test_runs_that_are_no_interleaved_pairs_say_so():
     assert compare(A, B, NAMES).interleaved
     found = compare(A, changed(B, created_at="2026-11-28T10:00:00+00:00"), NAMES)
-    assert not found.interleaved
+    assert not found.interleaved and found.verdict[0].startswith("NOT INTERLEAVED: B takes")
     assert any(
         "NOT INTERLEAVED: A's runs were made from 2026-11-21T10:00:00+00:00 to 2026-11-21T10:14:00+00:00, "
         "B's 2026-11-28T10:00:00+00:00." in text
