@@ -41,6 +41,9 @@ def report(
     profile: Annotated[
         bool, typer.Option("--profile", help="Below the table: what each layer takes, of runs of bench --profile.")
     ] = False,
+    details: Annotated[
+        bool, typer.Option("--details", help="Below the table: every number that it has no room for.")
+    ] = False,
     baseline: Annotated[
         str | None, typer.Option(metavar="LABEL", help="Every row beside this one: a run, or a model's label.")
     ] = None,
@@ -81,7 +84,9 @@ def report(
     require_place(out, wanted)
     show_classes = class_shower(classes, confusion, wanted)
     show_profile = profile_shower(profile, wanted)
-    extras = wanted_extras(baseline, paper, pivot, value, wanted)
+    from groupnl_deploy.report.extras import Extras
+
+    extras = wanted_extras(wanted, Extras(baseline, paper, details=details), pivot, value)
     from groupnl_deploy.report.build import build_report
 
     built = build_report(_once(_expand(runs)) if runs else _all_runs())

@@ -3,6 +3,7 @@
 import contextlib
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,18 +46,15 @@ def require_place(out: Path | None, format: ReportFormat) -> None:
         raise UsageError("A page of HTML is no text for a terminal.", "Give it a file: --out report.html.")
 
 
-def wanted_extras(
-    baseline: str | None, paper: bool, pivot: str | None, value: str | None, format: ReportFormat
-) -> "Extras":
+def wanted_extras(format: ReportFormat, asked: "Extras", pivot: str | None, value: str | None) -> "Extras":
     """What is asked for beside the table; refuses now what cannot be shown so."""
-    from groupnl_deploy.report.extras import Extras
     from groupnl_deploy.report.pivot import parse_pivot
 
     if value is not None and pivot is None:
         raise UsageError(f"--value {value} is for --pivot.", f"Add the rows: --pivot network --value {value}.")
-    if paper and format == "csv":
+    if asked.paper and format == "csv":
         raise UsageError("The paper's tables are no lines of runs, as a CSV has.", "Ask for --format json or markdown.")
-    return Extras(baseline, paper, None if pivot is None else parse_pivot(pivot, value))
+    return asked if pivot is None else replace(asked, pivot=parse_pivot(pivot, value))
 
 
 def deliver(show: Callable[[], None], out: Path | None) -> None:

@@ -12,6 +12,7 @@ from groupnl_deploy.report.printed import PrintedRow, PrintedTable, printed_tabl
 from groupnl_deploy.report.repeats import Group
 from groupnl_deploy.report.sections import Section
 
+CHAPTER = "Beside the paper"
 _MIB = 2.0**20
 _HEADINGS = {
     "checkpoint_mib": "PyTorch (MiB)",
@@ -52,7 +53,7 @@ def paper_sections(groups: Sequence[Group]) -> tuple[Section, ...]:
     """
     found = [_section(table, groups) for table in printed_tables()]
     others = other_ratios(groups)
-    return (*([others] if others else []), *sorted(found, key=lambda section: not section.data["ours"]))
+    return (*([others] if others else []), *sorted(found, key=lambda section: section.empty))
 
 
 def other_ratios(groups: Sequence[Group]) -> Section | None:
@@ -80,6 +81,7 @@ def other_ratios(groups: Sequence[Group]) -> Section | None:
             {"row": one.group.label, "standard": base.group.label, "ratios": _ratios(one.values, base.values)}
             for one, base in pairs
         ],
+        chapter=CHAPTER,
     )
 
 
@@ -105,6 +107,8 @@ def _section(table: PrintedTable, groups: Sequence[Group]) -> Section:
         rows=tuple(_lines(table, ours)),
         notes=tuple(said),
         data=_data(table, ours),
+        empty=none,
+        chapter=CHAPTER,
     )
 
 

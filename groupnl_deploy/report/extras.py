@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from groupnl_deploy.report.baseline import baseline_section
 from groupnl_deploy.report.beside_paper import paper_sections
 from groupnl_deploy.report.build import Report
+from groupnl_deploy.report.details import details_section
 from groupnl_deploy.report.pivot import Pivot, pivot_section
 from groupnl_deploy.report.repeats import groups_of
 from groupnl_deploy.report.sections import Section
@@ -18,11 +19,13 @@ class Extras:
         baseline: the row that all are held against.
         paper: whether the paper's tables stand beside ours.
         pivot: one number as a table of two traits.
+        details: whether the numbers that the table has no room for stand below it.
     """
 
     baseline: str | None = None
     paper: bool = False
     pivot: Pivot | None = None
+    details: bool = False
 
 
 NONE = Extras()
@@ -35,4 +38,5 @@ def sections(report: Report, extras: Extras) -> tuple[Section, ...]:
     groups = groups_of(report)
     found = [pivot_section(groups, extras.pivot)] if extras.pivot else []
     found += [baseline_section(groups, extras.baseline)] if extras.baseline is not None else []
+    found += [details_section(groups)] if extras.details else []
     return (*found, *(paper_sections(groups) if extras.paper else ()))

@@ -15,6 +15,8 @@ class Section:
         rows: the cells, marks and all.
         notes: sentences.
         data: the same for programs.
+        empty: whether nothing of ours is in it.
+        chapter: what it stands under on a page; a chapter of its own where it is None.
     """
 
     name: str
@@ -23,3 +25,5 @@ class Section:
     rows: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...]
     data: Any
+    empty: bool = False
+    chapter: str | None = None

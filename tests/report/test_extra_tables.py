@@ -140,6 +140,13 @@ def test_a_pivot_has_one_number_by_two_traits(runs: None) -> None:
     assert "15 (10 to 20)" in done.stdout and "has rows that differ in Conv" in done.stdout
 
 
+def test_details_are_all_that_the_table_has_no_room_for(runs: None) -> None:
+    done = report("--details", "--format", "markdown")
+    assert "### Details" in done.stdout and "| p95_ms | 10 | 20 | 20 |" in done.stdout
+    assert "| memory_after_import_mb | 70 | 70 | 70 |" in done.stdout and "energy_j" not in done.stdout
+    assert "details" not in json.loads(report("--details", "--json").stdout)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -12,12 +12,13 @@ from importlib.resources import files
 from string import Template
 
 from groupnl_deploy.report.build import Report
+from groupnl_deploy.report.curves import PowerCurve
 from groupnl_deploy.report.html.data import SHOWN, chart_data
 from groupnl_deploy.report.html.markup import Markup, element, escaped, joined
 from groupnl_deploy.report.html.memory import NOTE, memory_bars
 from groupnl_deploy.report.html.run_card import run_card
 from groupnl_deploy.report.html.stamps import stamps
-from groupnl_deploy.report.html.table import comparison, extra_table, missing
+from groupnl_deploy.report.html.table import class_cards, comparison, extra_table, missing
 from groupnl_deploy.report.html.tags import Tag, group_tags, run_tags
 from groupnl_deploy.report.html.tradeoff import tradeoff_charts
 from groupnl_deploy.report.repeats import groups_of
@@ -94,10 +95,14 @@ def _sections(report: Report, extras: Sequence[Section]) -> Iterator[tuple[str, 
     if rows:
         yield "table", "Comparison", comparison(report, table, tags)
         for extra in extras:
-            yield extra.name, extra.title.partition(":")[0], extra_table(extra)
+            if extra.chapter is None:
+                yield extra.name, extra.title, extra_table(extra)
         yield "tradeoff", "Trade-off", tradeoff_charts(table.groups, tags)
         yield "power", "Power and energy", _power(report, of_runs)
         yield "memory", "Memory", _memory(table, tags)
+        for chapter in dict.fromkeys(extra.chapter for extra in extras if extra.chapter):
+            yield "chapter", chapter, joined(extra_table(extra) for extra in extras if extra.chapter == chapter)
+        yield "classes", "Class by class", class_cards(report)
         yield "runs", "Every run", joined(map(run_card, of_runs, rows, report.details))
     yield "again", "How to make this page again", _again(report)
 
@@ -123,7 +128,7 @@ def _power(report: Report, tags: Sequence[Tag]) -> Markup:
     boxes = [_box(tag, row.run, tag in shown) for tag, row, _ in recorded]
     choose = element("fieldset", element("legend", "Runs"), boxes, class_="choose")
     rows = [row for _, row, _ in recorded]
-    drawn = [_drawn(tag, curve.samples, curve.drawn, curve.holes_s) for tag, _, curve in recorded]
+    drawn = list(filter(None, (_drawn(tag, curve) for tag, _, curve in recorded))) or ["Every sample is drawn."]
     return joined(
         element("noscript", element("p", _NO_SCRIPT)),
         choose,
@@ -160,11 +165,14 @@ def _time_figure(title: str, kind: str, rows: list[ReportRow]) -> Markup:
     return element("figure", element("figcaption", element("strong", title), " ", stamps(rows, "energy")), plot)
 
 
-def _drawn(tag: Tag, samples: int, drawn: int, holes_s: float) -> str:
-    left_out = f"{samples:,} samples drawn as {drawn:,}, minima and maxima kept"
-    text = left_out if drawn < samples else f"all {samples:,} samples are drawn"
-    hole = f"; nothing was measured for {holes_s:.3g} s, whose joules are in no sum" if holes_s else ""
-    return f"{tag.text}: {text}{hole}."
+def _drawn(tag: Tag, curve: PowerCurve) -> str | None:
+    """What of a recording is not drawn, and what it has not; None where there is nothing to tell."""
+    said = []
+    if curve.drawn < curve.samples:
+        said.append(f"{curve.samples:,} samples drawn as {curve.drawn:,}, minima and maxima kept")
+    if curve.holes_s:
+        said.append(f"nothing was measured for {curve.holes_s:.3g} s, whose joules are in no sum")
+    return f"{tag.text}: {'; '.join(said)}." if said else None
 
 
 def _again(report: Report) -> Markup:

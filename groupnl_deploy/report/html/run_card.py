@@ -7,6 +7,7 @@ from groupnl_deploy.report.html.histogram import latency_histogram
 from groupnl_deploy.report.html.markup import Markup, element, joined
 from groupnl_deploy.report.html.run_tables import numbers, phases, provenance, verdicts
 from groupnl_deploy.report.html.stamps import row_stamps, stamps
+from groupnl_deploy.report.html.table import fold
 from groupnl_deploy.report.html.tags import Tag
 from groupnl_deploy.report.row import ReportRow
 
@@ -69,14 +70,10 @@ def _figure(title: str, row: ReportRow, drawn: Markup) -> Markup:
 
 
 def _tables(row: ReportRow, detail: RunDetail) -> Iterator[Markup]:
-    yield _fold("Numbers", numbers(row))
-    yield _fold("Phases and their energy", phases(row, detail.curves.phases))
-    yield _fold(f"Validity: {len(row.checks)} rules", verdicts(row))
-    yield _fold("Where it is from", provenance(row), _command(detail.command))
-
-
-def _fold(title: str, *children: Markup) -> Markup:
-    return element("details", element("summary", title), *children, class_="more")
+    yield fold("Numbers", numbers(row))
+    yield fold("Phases and their energy", phases(row, detail.curves.phases))
+    yield fold(f"Validity: {len(row.checks)} rules", verdicts(row))
+    yield fold("Where it is from", provenance(row), _command(detail.command))
 
 
 def _command(command: str) -> Markup:

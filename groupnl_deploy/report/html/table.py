@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from groupnl_deploy.report.build import Report
+from groupnl_deploy.report.classes import ClassTable, class_sections, class_tables
 from groupnl_deploy.report.html.markup import Markup, element, joined
 from groupnl_deploy.report.html.tags import Tag
 from groupnl_deploy.report.sections import Section
@@ -47,8 +48,27 @@ def extra_table(section: Section) -> Markup:
     """A table that was asked for."""
     rows: list[list[object]] = [list(row) for row in section.rows]
     said = [element("li", text) for text in section.notes]
-    caption = element("p", section.title, class_="small")
-    return joined(caption, grid(list(section.headings), rows, section.title), element("ul", said, class_="notes"))
+    shown = joined(grid(list(section.headings), rows, section.title), element("ul", said, class_="notes"))
+    if section.chapter is None:
+        return shown
+    return fold(section.title, shown, opened=not section.empty)
+
+
+def fold(title: str, *children: Markup, opened: bool = False) -> Markup:
+    """What is unfolded by who wants it; all of it is, on paper."""
+    return element("details", element("summary", title), *children, class_="more", open=opened)
+
+
+def class_cards(report: Report) -> Markup:
+    """Accuracy class by class of each model that has labels, folded; empty where none has."""
+    return joined(
+        fold(section.title, *(_class_table(table, section.model) for table in class_tables(section.confusion)))
+        for section in class_sections(report)
+    )
+
+
+def _class_table(table: ClassTable, model: str) -> Markup:
+    return grid(list(table.headings), [list(row) for row in table.rows], f"Classes of {model}")
 
 
 def _number(tag: Tag) -> Markup:
