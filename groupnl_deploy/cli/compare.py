@@ -135,12 +135,14 @@ def _compared(
 ) -> "tuple[Comparison, Sides]":
     from dataclasses import replace
 
-    from groupnl_deploy.cli.compare_runs import find_sides
+    from groupnl_deploy.cli.compare_runs import find_sides, naming_left_out
     from groupnl_deploy.report.compare import compare as compare_rows
 
     sides = find_sides(places)
-    found = compare_rows(sides.a, sides.b, sides.names, by=by, meant=meant, rules=rules)
-    return replace(found, left_out=(*sides.damaged, *sides.incomplete, *sides.unpaired)), sides
+    left_out = (*sides.damaged, *sides.incomplete, *sides.unpaired)
+    with naming_left_out(left_out):
+        found = compare_rows(sides.a, sides.b, sides.names, by=by, meant=meant, rules=rules)
+    return replace(found, left_out=left_out), sides
 
 
 def _places(what: list[str]) -> list[Path]:

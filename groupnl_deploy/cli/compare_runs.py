@@ -1,11 +1,13 @@
 """The runs that a user names to be compared: found, read, told apart as two things, and put into pairs."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from groupnl_deploy.cli import console
 from groupnl_deploy.errors import UsageError, VerificationFailed
 from groupnl_deploy.report.build import IncompleteRow, build_report
 from groupnl_deploy.report.differences import subject_key, thing_key
@@ -61,9 +63,11 @@ def find_sides(places: Sequence[Path]) -> Sides:
     folders = [(folder, place) for place in places for folder in _folders(place)]
     _require_each_once(folders)
     found, damaged, incomplete = _read(folders)
-    two_places = len(places) == 2
-    first, second = _by_place(found, places) if two_places else _by_thing(found)
-    a, b, unpaired = _paired(first, second)
+    if not found and damaged:
+        raise VerificationFailed(damaged[0], "Bench again: there is no whole run to compare.")
+    with naming_left_out((*damaged, *incomplete)):
+        first, second = _by_place(found, places) if len(places) == 2 else _by_thing(found)
+        a, b, unpaired = _paired(first, second)
     return Sides(
         a=tuple(run.row for run in a),
         b=tuple(run.row for run in b),
@@ -72,6 +76,17 @@ def find_sides(places: Sequence[Path]) -> Sides:
         incomplete=tuple(incomplete),
         unpaired=tuple(f"{run.row.run} has no partner and is left out." for run in unpaired),
     )
+
+
+@contextmanager
+def naming_left_out(texts: Sequence[str]) -> Iterator[None]:
+    """Where the block finds no two sides: first what was said of runs that are not whole, which may be why."""
+    try:
+        yield
+    except UsageError:
+        for text in texts:
+            console.say(text)
+        raise
 
 
 def _folders(place: Path) -> list[Path]:

@@ -145,6 +145,24 @@ def test_a_damaged_run_and_one_of_another_version_are_named() -> None:
     assert "net-b-run8 is damaged" in done.stderr and "Traceback" not in done.stderr
 
 
+def test_runs_of_another_version_alone_are_the_error_itself() -> None:
+    for path in Path("slower/runs").glob("*/run.json"):
+        path.write_text(path.read_text().replace('"schema_version": ', '"schema_version": 9'))
+    done = compare("slower")
+    assert done.exit_code == 4 and done.stdout == ""
+    assert "schema_version" in done.stderr and "there is no whole run to compare" in done.stderr
+
+
+def test_what_is_not_whole_is_named_where_no_pairs_are_left_for_it() -> None:
+    for letter in "ab":
+        for path in Path("slower/runs").glob(f"net-{letter}-*"):
+            shutil.copytree(path, Path(letter) / path.name)
+    cut_short(Path("b/net-b-run8"))
+    done = compare("a", "b")
+    assert done.exit_code == 2 and "A has 8 whole runs and B 7" in done.stderr
+    assert "net-b-run8.incomplete is INCOMPLETE and not shown" in done.stderr
+
+
 def test_invalid_runs_end_with_6_unless_they_are_allowed() -> None:
     shutil.rmtree("slower")
     save_sides(Path("slower"), 1.05, latencies_ns=(20_000_000,) * 700 + (300_000_000,) * 300)
