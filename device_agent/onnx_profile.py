@@ -6,7 +6,7 @@ with `_kernel_time` behind it; `model_run`, of the category "Session", ends each
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ def operator_times(profile: Path, ran: Path, file: Path, skipped: int) -> tuple[
     Raises `ValueError` where one of the files is not what it should be.
     """
     runs = read_runs(profile.read_text(encoding="utf-8", errors="replace"))[skipped:]
-    graph = read_graph(ran)
+    graph = named(read_graph(ran), runs[0] if runs else ())
     found = dict(zip((node.name for node in graph.nodes), origins(graph, read_graph(file)), strict=True))
     return summed([call for run in runs for call in run], graph, found)
 
@@ -76,13 +76,34 @@ def _small(record: Mapping[str, Any]) -> Call | str | None:
     return Call(name.removesuffix(_KERNEL), kind if isinstance(kind, str) else "", 1000 * int(record["dur"]))
 
 
+def named(ran: OnnxGraph, calls: Iterable[Call]) -> OnnxGraph:
+    """The graph that ran with names for nodes without one, which the profiler calls by kind and number.
+
+    Nodes run in the file's order, so the first unnamed ones of a kind are the same in both.
+    """
+    known = {node.name for node in ran.nodes}
+    waiting: dict[str, list[str]] = {}
+    for call in calls if not _is_branched(ran) else ():  # the nodes inside a loop have names of that form, too
+        if call.node not in known:
+            waiting.setdefault(call.kind, []).append(call.node)
+    nodes = (
+        replace(node, name=waiting[node.kind].pop(0)) if not node.name and waiting.get(node.kind) else node
+        for node in ran.nodes
+    )
+    return replace(ran, nodes=tuple(nodes))
+
+
+def _is_branched(graph: OnnxGraph) -> bool:
+    return any(node.kind in _WITH_INSIDE for node in graph.nodes)
+
+
 def summed(calls: Iterable[Call], ran: OnnxGraph, found: Mapping[str, Origin]) -> tuple[OperatorTime, ...]:
     """All calls of an operator as one, with what its node computes.
 
     What runs inside a loop or a branch is in the time of that one already.
     """
     known = {node.name: place for place, node in enumerate(ran.nodes)}
-    branched = any(node.kind in _WITH_INSIDE for node in ran.nodes)
+    branched = _is_branched(ran)
     times: dict[str, tuple[str, int, int]] = {}
     for call in calls:
         if branched and call.node not in known:

@@ -25,7 +25,7 @@ _HARD_SIGMOID = 1 / 6, 0.5
 
 
 def write(before: ir.Node, op_type: str, *inputs: ir.Value, old: ir.Value, **attributes: Any) -> None:
-    """Put an operator in the place of what made `old`, and of the activation behind it."""
+    """Put an operator in the place of what made `old`, and of the activation behind it, called as of `before`."""
     graph = before.graph
     assert isinstance(graph, ir.Graph), "rules see nodes of a main graph"
     graph.opset_imports[DOMAIN] = VERSION
@@ -33,7 +33,7 @@ def write(before: ir.Node, op_type: str, *inputs: ir.Value, old: ir.Value, **att
     made = last.producer()
     assert made is not None, "a node made it"
     more = attributes | {"activation": ACTIVATIONS[activation], "block": 0}
-    new = NodeBuilder(made).op(op_type, *inputs, domain=DOMAIN, sizes=shape(last), **more)
+    new = NodeBuilder(made, before).op(op_type, *inputs, domain=DOMAIN, sizes=shape(last), **more)
     replace(last, new)
     new.shape, new.type = last.shape, last.type
 

@@ -132,13 +132,16 @@ def only_output(node: ir.Node) -> ir.Value:
 
 
 class NodeBuilder:
-    """Makes nodes and initializers before a given node, with names that are unique and tell where they come from."""
+    """Makes nodes and initializers before a given node, with names that are unique and tell where they come from.
 
-    def __init__(self, before: ir.Node) -> None:
+    That is the place in the network of `like`, which is the node itself unless another one is given.
+    """
+
+    def __init__(self, before: ir.Node, like: ir.Node | None = None) -> None:
         graph = before.graph
         assert isinstance(graph, ir.Graph), "rules see nodes of a main graph"
         self._graph, self._before, self._taken = graph, before, _names(graph)
-        self._stem = (before.outputs[0].name or before.op_type).rpartition("/")[0]
+        self._stem = _stem(like or before)
 
     def constant(self, array: Array, role: str) -> ir.Value:
         """A new initializer; equal ones become one in the end."""
@@ -157,18 +160,20 @@ class NodeBuilder:
         **attributes: Any,
     ) -> ir.Value:
         """A new node with one output. `sizes` is its shape, where it is not that of its inputs broadcast."""
-        node = ir.node(op_type, list(inputs), attributes=attributes, domain=domain)
+        return self._insert(ir.node(op_type, list(inputs), attributes=attributes, domain=domain), self._stem, sizes)
+
+    def _insert(self, node: ir.Node, stem: str, sizes: Sequence[int] | None) -> ir.Value:
         output = only_output(node)
-        output.name = unique_name(self._taken, f"{self._stem}/{op_type}")
+        output.name = unique_name(self._taken, f"{stem}/{node.op_type}")
         node.name = output.name
-        self._type(output, inputs, sizes)
+        self._type(output, node.inputs, sizes)
         self._graph.insert_before(self._before, node)
         return output
 
     def same(self, model: ir.Node, *inputs: ir.Value | None, sizes: Sequence[int] | None = None) -> ir.Value:
-        """A new node of the type and with the attributes of `model`, on other inputs."""
+        """A new node of the type and with the attributes of `model`, on other inputs, in its place in the network."""
         attributes: dict[str, Any] = dict(model.attributes)
-        return self.op(model.op_type, *inputs, sizes=sizes, **attributes)
+        return self._insert(ir.node(model.op_type, list(inputs), attributes=attributes), _stem(model), sizes)
 
     def split(self, value: ir.Value, sizes: Sequence[int]) -> list[ir.Value]:
         """Cut axis 1 into consecutive parts of these sizes. The caller has asked `split_refused`."""
@@ -193,6 +198,11 @@ class NodeBuilder:
         sizes = _broadcast([shape(value) for value in inputs if value is not None]) if sizes is None else sizes
         if sizes is not None:
             output.shape = ir.Shape([None if size < 0 else size for size in sizes])
+
+
+def _stem(node: ir.Node) -> str:
+    """Where in a network a node stands: PyTorch writes the modules around it before its value's own name."""
+    return (node.outputs[0].name or node.op_type).rpartition("/")[0]
 
 
 def unique_name(taken: set[str | None], name: str) -> str:

@@ -21,6 +21,8 @@ OUTSIDE = "(outside)"
 """The layer of what stands in none: the network's own sums, and what the runtime put before the first."""
 # Names, below a GroupNL layer, of its seed convolution: in the network and in its fast form.
 _SEEDS = ("conv1", "conv")
+# Native operators (exporters/native/operators.py): one makes the other maps of the seeds, one does both at once.
+_GENERATE, _BOTH = "Generate", "GroupNL"
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class LayerTime:
         operators: how many of them ran for it.
         ms: milliseconds under the profiler.
         share: of the time of all operators.
-        seeds_ms: of `ms`, the seed convolution; null for a layer without one.
+        seeds_ms: of `ms`, the seed convolution; null for a layer without one, and where one operator does both.
         generated_ms: of `ms`, all behind it.
         energy_estimate_j: `share` of the energy of one inference, gross; null without a meter.
     """
@@ -204,7 +206,7 @@ def _by_layer(operators: Sequence[OperatorTime], nodes: Sequence[NodeTime], role
 def _layer(layer: str, role: "LayerRole | None", own: Sequence[tuple[OperatorTime, NodeTime]]) -> LayerTime:
     nodes, seeds_ms = [node for _, node in own], None
     ms, share, energy = _sums(nodes)
-    if role is not None and role.seeds:
+    if role is not None and role.seeds and not any(node.kind == _BOTH for node in nodes):
         seeds_ms = sum((node.ms for one, node in own if _is_of_seeds(one, layer)), 0.0)
     generated_ms = None if seeds_ms is None else ms - seeds_ms
     kind = None if role is None else role.kind
@@ -213,7 +215,7 @@ def _layer(layer: str, role: "LayerRole | None", own: Sequence[tuple[OperatorTim
 
 def _is_of_seeds(one: OperatorTime, layer: str) -> bool:
     inside = {f"{layer}.{name}" for name in _SEEDS}
-    return any(module_path(origin) in inside for origin in one.origins)
+    return one.kind != _GENERATE and any(module_path(origin) in inside for origin in one.origins)
 
 
 def _by_kind(nodes: Sequence[NodeTime]) -> tuple[KindTime, ...]:

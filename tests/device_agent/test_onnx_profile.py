@@ -11,7 +11,7 @@ from onnx import TensorProto, helper
 from device_agent.messages.profile import OperatorTime
 from device_agent.onnx_nodes import OnnxGraph, OnnxNode, read_graph
 from device_agent.onnx_origins import Origin, origins
-from device_agent.onnx_profile import operator_times, read_runs, summed
+from device_agent.onnx_profile import Call, named, operator_times, read_runs, summed
 from tests.device_agent.graph_artifacts import graph
 
 # What ONNX Runtime 1.32.0 wrote of two inferences, with most arguments left out.
@@ -94,6 +94,21 @@ def test_what_runs_inside_a_loop_is_in_the_loops_time() -> None:
     inside, outside = ({"cat": "Node", "dur": 4, "name": f"{name}_kernel_time"} for name in ("/Loop/Add", "/Loop"))
     (run,) = read_runs(json.dumps([inside, inside, outside, {"cat": "Session", "name": "model_run"}]))
     assert summed(run, loop, {}) == (OperatorTime("/Loop", "", 1, 4_000),)
+
+
+def test_nodes_that_the_runtime_gave_no_name_are_known_by_their_order() -> None:
+    """As of a HardSwish that it takes apart."""
+    names = ("/act/HardSwish", "/b/HardSwish")
+    swish = [node("HardSwish", names[0], "input", "a"), node("HardSwish", names[1], "a", "b")]
+    file = OnnxGraph(tuple(swish), ("input",))
+    parts = [
+        *(node("HardSigmoid", "", "input", "t0"), node("Mul", "", "input t0", "a")),
+        *(node("HardSigmoid", "", "a", "t1"), node("Mul", "", "a t1", "b")),
+    ]
+    calls = [Call(name, name[:-2], 5) for name in ("HardSigmoid_7", "Mul_8", "HardSigmoid_9", "Mul_4")]
+    ran = named(OnnxGraph(tuple(parts), ("input",)), calls)
+    assert [one.name for one in ran.nodes] == ["HardSigmoid_7", "Mul_8", "HardSigmoid_9", "Mul_4"]
+    assert [one.nodes for one in origins(ran, file)] == [(), names[:1], (), names[1:]]
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[1,", '{"cat": "Node"}'])

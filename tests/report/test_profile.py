@@ -98,6 +98,24 @@ def test_torchs_modules_are_named_as_they_are() -> None:
 
 
 @pytest.mark.parametrize(
+    ("operators", "seeds_ms", "generated_ms"),
+    [
+        ((("Conv", "conv1/conv1/Conv"), ("Generate", "conv1/conv1/Generate")), 1.0, 2.0),
+        ((("GroupNL", "conv1/conv1/GroupNL"),), None, None),  # one operator does both
+    ],
+)
+def test_native_operators_are_of_their_layer(
+    operators: Any, seeds_ms: float | None, generated_ms: float | None
+) -> None:
+    times = [
+        OperatorTime(name, kind, 1, (1 + place) * 1_000_000, (f"{BLOCK}/{name}",))
+        for place, (kind, name) in enumerate(operators)
+    ]
+    (layer,) = run_profile(Profiled((9_000_000,), tuple(times)), ROLES, Steady(9.0)).layers
+    assert (layer.layer, layer.seeds_ms, layer.generated_ms) == ("layer1.0.conv1", seeds_ms, generated_ms)
+
+
+@pytest.mark.parametrize(
     ("origin", "path"),
     [
         ("/conv1/Conv", "conv1"),
