@@ -1,8 +1,8 @@
 """A benchmark's own code with nothing beside it: no host, no meter, no watcher of the board, no progress.
 
-`benchmarks/overhead.py` runs it in a process of its own, as an agent is one, with a job as JSON on stdin; it prints the
-latencies of the steady window as JSON. The phases, the loop and the backend are those of the agent; what watches the
-board is exchanged for nobody, here and nowhere else.
+`benchmarks/overhead.py` starts it as an agent is started, with the name of a file that has the job as JSON; the
+latencies of the steady window go to the file that the job names. The phases, the loop and the backend are those of the
+agent; what watches the board is exchanged for nobody, here and nowhere else.
 """
 
 import base64
@@ -54,4 +54,5 @@ def latencies_of(job: dict[str, Any]) -> list[int]:
 
 if __name__ == "__main__":
     runner.watching_board = nobody
-    print(json.dumps(latencies_of(json.load(sys.stdin))))
+    asked = json.loads(Path(sys.argv[1]).read_text())
+    Path(asked["out"]).write_text(json.dumps(latencies_of(asked)))
