@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from device_agent.messages.bench import (
     BenchBegun,
@@ -25,6 +26,7 @@ from device_agent.settings import Settings
 from groupnl_deploy.errors import DeviceFault
 
 BenchMessage = BenchNews | BenchDone
+M = TypeVar("M")
 
 
 @dataclass(frozen=True)
@@ -87,45 +89,28 @@ class Arrived:
 
 def gather(messages: Iterable[BenchMessage]) -> Arrived:
     """The messages of one benchmark, in their order, as one record."""
-    begun, last_phase, loaded, checked, profile, done = None, None, None, None, None, None
-    phases: list[PhaseSpan] = []
-    outputs: list[Outputs] = []
-    states: list[BoardState] = []
-    latencies_ns: list[int] = []
-    for message in messages:
-        match message:
-            case BenchBegun():
-                begun = message
-            case PhaseMark():
-                last_phase = message.phase
-            case PhaseSpan():
-                phases.append(message)
-            case Loaded():
-                loaded = message
-            case Outputs():
-                outputs.append(message)
-            case BoardStates():
-                states += message.states
-            case Checked():
-                checked = message
-            case Latencies():
-                latencies_ns += message.latencies_ns
-            case Profiled():
-                profile = message
-            case BenchDone():
-                done = message
+    heard = tuple(messages)
+    marks, blocks = _all_of(PhaseMark, heard), _all_of(Latencies, heard)
     return Arrived(
-        begun,
-        last_phase,
-        tuple(phases),
-        loaded,
-        tuple(outputs),
-        checked,
-        tuple(latencies_ns),
-        tuple(states),
-        profile,
-        done,
+        begun=_last_of(BenchBegun, heard),
+        last_phase=marks[-1].phase if marks else None,
+        phases=_all_of(PhaseSpan, heard),
+        loaded=_last_of(Loaded, heard),
+        outputs=_all_of(Outputs, heard),
+        checked=_last_of(Checked, heard),
+        latencies_ns=tuple(latency for block in blocks for latency in block.latencies_ns),
+        states=tuple(state for block in _all_of(BoardStates, heard) for state in block.states),
+        profile=_last_of(Profiled, heard),
+        done=_last_of(BenchDone, heard),
     )
+
+
+def _all_of(kind: type[M], heard: Sequence[BenchMessage]) -> tuple[M, ...]:
+    return tuple(message for message in heard if isinstance(message, kind))
+
+
+def _last_of(kind: type[M], heard: Sequence[BenchMessage]) -> M | None:
+    return next(iter(_all_of(kind, heard)[-1:]), None)
 
 
 def assemble(request: BenchRequest, arrived: Arrived) -> BenchResult:
