@@ -156,6 +156,30 @@ def test_equal_things_are_told_apart_in_one_of_twenty_cases_at_most():
     assert shown <= 65  # 50 expected, and less than 2 standard deviations more
 
 
+def _session(drawn: random.Random, runs: int) -> list[float]:
+    """A board that grows slowly warmer and cooler, whose runs differ by 1 %, one in twenty of them by some 5 % more."""
+    drift, values = 0.0, []
+    for _ in range(runs):
+        drift = 0.98 * drift + drawn.gauss(0, 0.005)
+        late = drawn.expovariate(20) if drawn.random() < 0.05 else 0.0
+        values.append(math.exp(drift + drawn.gauss(0, 0.01) + late))
+    return values
+
+
+def test_of_200_comparisons_of_equal_things_16_at_most_are_false_alarms_and_3_percent_are_found_in_160():
+    """The promise of `groupnl compare` at ten pairs; benchmarks/compare.py counts it on recorded runs."""
+    drawn = random.Random(6)
+    alarms = found = 0
+    for _ in range(200):
+        runs = _session(drawn, 20)
+        pairs = [drawn.sample(pair, 2) for pair in zip(runs[::2], runs[1::2], strict=True)]
+        a, b = ([pair[side] for pair in pairs] for side in (0, 1))
+        alarms += compare_pairs(a, b).p <= 0.05
+        slower = compare_pairs(a, [1.03 * value for value in b])
+        found += slower.p <= 0.05 and slower.ratio > 1
+    assert alarms <= 16 and found >= 160, (alarms, found)
+
+
 @pytest.mark.parametrize(("a", "b"), [([], []), ([1.0], [1.0, 2.0]), ([0.0], [1.0]), ([1.0], [float("nan")])])
 def test_what_has_no_log_ratio_is_refused(a, b):
     with pytest.raises(ValueError, match="above zero"):
