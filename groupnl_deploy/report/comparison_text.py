@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from groupnl_deploy.analysis.metrics import BY_NAME
+from groupnl_deploy.analysis.paired import LEAST_PAIRS
 from groupnl_deploy.analysis.verdict import figures, p_text
 from groupnl_deploy.report.compare import Comparison, Line, Side
 from groupnl_deploy.report.tables import EMULATED_BOARD_NOTE, EMULATED_NOTE
@@ -56,21 +57,24 @@ def _when(side: Side) -> str:
 
 
 def table(found: Comparison) -> tuple[list[tuple[str, bool]], list[list[str]]]:
-    """The headings, each with whether it is numeric, and a row for each metric that both sides have."""
-    interval = "Range" if found.pairs < 6 else "95 % interval"
+    """The headings, each with whether it is numeric, and a row for each metric that both sides have.
+
+    The verdict's metric comes first.
+    """
+    interval = "Range" if found.pairs < LEAST_PAIRS else "95 % interval"
     headings = [("Metric", False), ("A", True), ("B", True), ("B/A", True), (interval, True)]
-    headings += [("p", True), ("Effect", True), ("B better in", True), ("Verdict on B", False)]
-    return headings, [_cells(line, found.metric) for line in found.lines if line.found is not None]
+    headings += [("p", True), ("Effect", True), ("B better", True), ("Verdict on B", False)]
+    lines = sorted(found.lines, key=lambda line: line.metric != found.metric)
+    return headings, [_cells(line) for line in lines if line.found is not None]
 
 
-def _cells(line: Line, verdict_metric: str | None) -> list[str]:
+def _cells(line: Line) -> list[str]:
     metric, found = BY_NAME[line.metric], line.found
     if found is None or line.a is None or line.b is None:
         raise ValueError(f"{line.metric} has no numbers")
     marks = ("*" if line.emulated else "") + ("!" if line.doubtful else "")
-    verdict = " [verdict]" if line.metric == verdict_metric else ""
     return [
-        f"{metric.title} ({metric.unit}){verdict}",
+        f"{metric.title} ({metric.unit})",
         f"{figures(line.a * metric.scale)}{marks}",
         f"{figures(line.b * metric.scale)}{marks}",
         f"{figures(found.ratio)}{marks}",
@@ -89,8 +93,11 @@ def notes(found: Comparison) -> tuple[str, ...]:
 
 def _notes(found: Comparison) -> Iterator[str]:
     if any(line.found for line in found.lines):
-        yield "A and B are medians over the runs; B/A is the geometric mean of the pairs' ratios."
-    if found.pairs >= 6:
+        yield (
+            "A and B are medians over the runs; B/A is the geometric mean of the pairs' ratios. "
+            "The verdict is of the first line."
+        )
+    if found.pairs >= LEAST_PAIRS:
         yield (
             "p is of an exact sign-flip test on the log ratios; for all metrics but the verdict's it is adjusted for "
             "their number (Holm). Effect is the mean log ratio in standard deviations (Cohen's d_z)."

@@ -49,6 +49,7 @@ def test_where_a_meter_measured_the_verdict_is_of_energy_and_the_time_is_told_to
     assert found.metric == "energy_j" and len(found.verdict) == 2
     assert found.verdict[0].startswith("B's gross energy is 1.0") and "as long as A" in found.verdict[1]
     assert found.line("energy_j").p_adjusted == found.line("energy_j").found.p
+    assert table(found)[1][0][0] == "gross energy (mJ)"
     assert compare(*METERED, NAMES, by="p50_ms").metric == "p50_ms"
 
 
