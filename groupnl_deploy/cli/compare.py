@@ -156,12 +156,12 @@ def _places(what: list[str]) -> list[Path]:
 
 
 def _show(found: "Comparison", sides: "Sides", json: bool) -> None:
-    from groupnl_deploy.report.comparison_text import notes, preface, table
+    from groupnl_deploy.report.comparison_text import answer, notes, preface, table
 
     if json:
         console.show_json(found)
         return
-    for text in (*preface(found), *found.verdict):
+    for text in (*preface(found), *answer(found)):
         console.show_prose(text)
     headings, rows = table(found)
     if rows:

@@ -29,6 +29,11 @@ def preface(found: Comparison) -> tuple[str, ...]:
     )
 
 
+def answer(found: Comparison) -> tuple[str, ...]:
+    """The verdict, and what is said of each rule."""
+    return (*found.verdict, *(judged.says for judged in found.judgements))
+
+
 def _invalid(found: Comparison) -> Iterator[str]:
     """Each invalid run with its reasons where they are few, else how many broke which rule."""
     if len(found.invalid) <= _MOST_NAMED:
@@ -114,7 +119,6 @@ def _notes(found: Comparison) -> Iterator[str]:
     if found.invalid or found.disagree:
         yield _INVALID_NOTE
     yield from _accuracy(found)
-    yield from (judged.says for judged in found.judgements)
 
 
 def _accuracy(found: Comparison) -> Iterator[str]:

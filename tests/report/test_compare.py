@@ -8,7 +8,7 @@ from groupnl_deploy.analysis.rule import parse_rule
 from groupnl_deploy.bench.check import Check
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.report.compare import compare
-from groupnl_deploy.report.comparison_text import notes, preface, table
+from groupnl_deploy.report.comparison_text import answer, notes, preface, table
 from tests.report.compared_runs import P50_MS, rows_of
 
 NAMES = ("net-a", "net-b")
@@ -219,6 +219,6 @@ def test_a_metric_that_the_runs_do_not_have_is_refused():
 def test_rules_are_judged_by_the_interval():
     found = compare(A, B, NAMES, rules=[parse_rule("p50_ms>+3%"), parse_rule("fps<-10%")])
     assert [judged.outcome for judged in found.judgements] == ["broken", "kept"]
-    assert found.judgements[0].says in notes(found)
+    assert answer(found) == (*found.verdict, *(judged.says for judged in found.judgements))
     with pytest.raises(UsageError, match="5 pairs cannot decide"):
         compare(A[:5], B[:5], NAMES, rules=[parse_rule("p50_ms>+3%")])
