@@ -9,7 +9,11 @@ from device_agent import profiling
 from device_agent.backends import Subject, open_backend
 from device_agent.messages.profile import Profiled
 from device_agent.settings import Settings
+from device_agent.strict import from_dict
 from exporters.artifact import Artifact
+from groupnl_deploy.models.layer_roles import layer_roles
+from groupnl_deploy.models.spec import ModelSpec
+from groupnl_deploy.report.profile import OUTSIDE, Steady, run_profile
 
 
 def profile_of(backend_name: str, artifact: Artifact) -> Profiled:
@@ -34,8 +38,13 @@ def test_every_operator_is_counted_in_every_run_and_has_the_layer_that_it_is_of(
     assert all(place < len(found.operators) for one in found.operators for place in one.after)
     convolutions = [one for one in found.operators if "conv" in one.kind.lower() and one.origins]
     assert len(convolutions) >= 8, "VGG-11 has so many"
-    # In the first layers' names of either kind of file.
-    assert all("features" in one.origins[0] for one in convolutions)
+    roles = layer_roles(from_dict(ModelSpec, untrained.onnx.manifest.model, "model"))
+    layers = run_profile(found, roles, Steady(1.0)).layers
+    assert {one.layer for one in layers if one.seeds_ms is not None} == {
+        name for name, role in roles.items() if role.seeds
+    }
+    assert {one.kind for one in layers if one.ms and "conv" in one.layer} <= {"groupnl", "standard"}
+    assert sum(one.operators for one in layers if one.layer == OUTSIDE) <= 2  # the classifier's flatten
 
 
 def test_the_null_backend_has_no_operators(untrained) -> None:
