@@ -51,10 +51,14 @@ class _Timed(Protocol):
 
 def profile_sections(report: "Report") -> tuple[ProfileSection, ...]:
     """One for each run that was profiled, in the rows' order."""
-    return tuple(_section(row, row.profile) for row in report.rows if row.profile is not None)
+    return tuple(profile_section(row) for row in report.rows if row.profile is not None)
 
 
-def _section(row: "ReportRow", profile: RunProfile) -> ProfileSection:
+def profile_section(row: "ReportRow") -> ProfileSection:
+    """Of a row that has a profile. Raises `ValueError` for one that was not profiled."""
+    profile = row.profile
+    if profile is None:
+        raise ValueError(f"{row.run} was not profiled")
     title = f"{row.run}: where the time of one inference goes, {row.model} with {row.backend} on {row.device}"
     if profile.problem is not None:
         return ProfileSection(title, (), (f"There is no profile: {profile.problem.rstrip('.')}.",))

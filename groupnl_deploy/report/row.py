@@ -98,7 +98,8 @@ class ReportRow(Identity):
         accuracy = "" if self.accuracy is None else f", accuracy {100 * self.accuracy:.1f} %"
         speed = "EMULATED BOARD, which has no speed"
         if self.latency is not None:
-            speed = f"{self.fps:.1f} FPS, p50 {self.latency.p50_ms:.2f} ms, {self.memory_mb:.0f} MB"
+            memory = "" if self.memory_mb is None else f", {self.memory_mb:.0f} MB"
+            speed = f"{self.fps:.1f} FPS, p50 {self.latency.p50_ms:.2f} ms{memory}"
         invalid = "" if self.valid else ", INVALID"
         return f"{self.model} on {self.device} with {self.backend}: {speed}{energy}{accuracy}{invalid}"
 

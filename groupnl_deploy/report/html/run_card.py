@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from groupnl_deploy.report.build import RunDetail
 from groupnl_deploy.report.html.histogram import latency_histogram
 from groupnl_deploy.report.html.markup import Markup, element, joined
+from groupnl_deploy.report.html.run_profile import profile_tables
 from groupnl_deploy.report.html.run_tables import numbers, phases, provenance, verdicts
 from groupnl_deploy.report.html.stamps import row_stamps, stamps
 from groupnl_deploy.report.html.table import fold
@@ -72,6 +73,8 @@ def _figure(title: str, row: ReportRow, drawn: Markup) -> Markup:
 def _tables(row: ReportRow, detail: RunDetail) -> Iterator[Markup]:
     yield fold("Numbers", numbers(row))
     yield fold("Phases and their energy", phases(row, detail.curves.phases))
+    if row.profile is not None:
+        yield fold("Where the time of an inference goes", profile_tables(row))
     yield fold(f"Validity: {len(row.checks)} rules", verdicts(row))
     yield fold("Where it is from", provenance(row), _command(detail.command))
 
