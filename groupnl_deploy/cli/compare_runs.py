@@ -55,12 +55,12 @@ class Sides:
 
 def holds_runs(place: Path) -> bool:
     """Whether it is a run, a set, a campaign or a folder of runs."""
-    return bool(_folders(place))
+    return bool(runs_in(place))
 
 
 def find_sides(places: Sequence[Path]) -> Sides:
     """The two things whose runs lie there, in pairs. Raises `UsageError` where they are not two."""
-    folders = [(folder, place) for place in places for folder in _folders(place)]
+    folders = [(folder, place) for place in places for folder in runs_in(place)]
     _require_each_once(folders)
     found, damaged, incomplete = _read(folders)
     if not found and damaged:
@@ -89,7 +89,7 @@ def naming_left_out(texts: Sequence[str]) -> Iterator[None]:
         raise
 
 
-def _folders(place: Path) -> list[Path]:
+def runs_in(place: Path) -> list[Path]:
     """The run itself, or the runs of a set, of a campaign or of a folder, also those that are not whole."""
     from groupnl_deploy.bench.incomplete import is_superseded
 

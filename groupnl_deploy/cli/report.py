@@ -178,13 +178,18 @@ def require_complete(report: "Report") -> None:
 
 
 def _expand(folders: list[Path]) -> list[Path]:
-    """A campaign's folder stands for its runs, in the order of its own report; any other folder for itself."""
+    """A campaign's folder stands for its runs, in the order of its own report, a set's too; any other for itself."""
     return [run for folder in folders for run in (_runs_of_campaign(folder) or [folder])]
 
 
 def _runs_of_campaign(folder: Path) -> list[Path]:
     import json
 
+    from groupnl_deploy.bench.run_set import SET_FILE
+    from groupnl_deploy.cli.compare_runs import runs_in
+
+    if (folder / SET_FILE).is_file():
+        return runs_in(folder)  # as its members were named, and not by the alphabet
     found = _runs_of(folder / "runs")
     try:
         rows = json.loads((folder / "report" / "report.json").read_bytes())["rows"]

@@ -1,11 +1,13 @@
 """Runs → a report. Pure: everything is derived from what the run folders hold."""
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from groupnl_deploy.bench.incomplete import IncompleteRun, is_incomplete, load_incomplete, require_not_cut_short
 from groupnl_deploy.bench.run import load_run
+from groupnl_deploy.bench.run_set import SET_FILE, load_set
 from groupnl_deploy.errors import VerificationFailed
 from groupnl_deploy.report.curves import RunCurves, run_curves
 from groupnl_deploy.report.reproduce import bench_command
@@ -55,13 +57,15 @@ class RunDetail:
 class Report:
     """Rows, in the order of the runs, and the runs that have none: their files are damaged, or they were cut short.
 
-    `details` are the rows', in their order; there are none in a report that was not built from folders.
+    `details` are the rows', in their order; there are none in a report that was not built from folders. `commands` are
+    those that measured whole sets of them.
     """
 
     rows: tuple[ReportRow, ...]
     damaged: tuple[DamagedRun, ...] = ()
     incomplete: tuple[IncompleteRow, ...] = ()
     details: tuple[RunDetail, ...] = ()
+    commands: tuple[str, ...] = ()
     schema_version: int = SCHEMA_VERSION
 
     def __str__(self) -> str:
@@ -96,7 +100,19 @@ def build_report(folders: Sequence[Path]) -> Report:
             errors.append(error)
     if errors and not rows and not incomplete:
         raise errors[0]
-    return Report(tuple(rows), tuple(damaged), tuple(incomplete), tuple(details))
+    return Report(tuple(rows), tuple(damaged), tuple(incomplete), tuple(details), _commands(folders))
+
+
+def _commands(folders: Sequence[Path]) -> tuple[str, ...]:
+    """What was typed to measure the sets that these runs are of."""
+    places = dict.fromkeys(
+        folder.absolute().parents[1] for folder in folders if folder.absolute().parent.name == "runs"
+    )
+    found = []
+    for place in places:
+        with contextlib.suppress(VerificationFailed):  # of another version, say; its runs are whole all the same
+            found += [load_set(place).command] if (place / SET_FILE).is_file() else []
+    return tuple(found)
 
 
 def _names(folders: Sequence[Path]) -> list[str]:

@@ -9,9 +9,12 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from device_agent.messages.bench import BenchBegun
+from device_agent.settings import Settings
+from device_agent.strict import to_json
 from groupnl_deploy.bench.incomplete import IncompleteRun, save_incomplete
 from groupnl_deploy.bench.result import Arrived
 from groupnl_deploy.bench.run import RunFrame, save_run
+from groupnl_deploy.bench.run_set import Member, RunSet
 from groupnl_deploy.cli.main import app
 from tests.report.test_report import make_run
 
@@ -143,3 +146,20 @@ def test_a_damaged_incomplete_run_is_damaged() -> None:
     cut_short("runs/e")
     assert "1 of 5 runs is damaged; the others are shown." in report().stderr
     assert "1 of 2 runs is damaged; none could be shown." in report("runs/d.incomplete", "runs/e.incomplete").stderr
+
+
+def test_a_sets_runs_stand_as_they_were_named_and_its_page_says_what_measured_them() -> None:
+    for name in ("b-net-run10", "b-net-run9", "a-net-run9"):
+        shutil.copytree("runs/a", f"both/runs/{name}")
+    members = tuple(Member(name, name, "a" * 64, "onnxruntime", Settings()) for name in ("b-net", "a-net"))
+    command = "groupnl bench b-net a-net --repeats 10 --out both"
+    order = ("b-net-run9", "a-net-run9", "b-net-run10")
+    made = RunSet(device="pi", command=command, members=members, repeats=10, seed=1, order=order)
+    Path("both/set.json").write_text(to_json(made))
+    assert names(report("both", "--json")) == ["b-net-run9", "b-net-run10", "a-net-run9"]
+    assert report("both", "--out", "x.html").exit_code == 0
+    assert command in Path("x.html").read_text()
+    Path("both/set.json").write_text("{}")
+    done = report("both")
+    assert done.exit_code == 4 and "set.json" in done.stderr
+    assert names(report("both/runs/a-net-run9", "--json")) == ["a-net-run9"]

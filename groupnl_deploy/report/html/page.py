@@ -176,10 +176,16 @@ def _drawn(tag: Tag, curve: PowerCurve) -> str | None:
 
 
 def _again(report: Report) -> Markup:
-    names = [row.run for row in report.rows]
-    command = command_line("report", *(names or ["RUN"]), "--format", "html", "--out", "report.html")
-    said = "From the run folders, on any machine; no board is needed:"
-    return joined(element("p", said, class_="small"), element("pre", element("code", command), tabindex="0"))
+    names = [row.run for row in report.rows] or ["RUN"]
+    page = command_line("report", *names, "--format", "html", "--out", "report.html")
+    measured = ("What measured these runs:", *report.commands) if report.commands else ()
+    drawn = ("This page, from the run folders, on any machine; no board is needed:", page)
+    return joined(_commands(*measured), _commands(*drawn))
+
+
+def _commands(title: str = "", *commands: str) -> Markup:
+    lines = [element("pre", element("code", command), tabindex="0") for command in commands]
+    return joined(element("p", title, class_="small"), lines) if commands else Markup("")
 
 
 def _footer() -> Markup:
