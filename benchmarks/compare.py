@@ -31,7 +31,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from groupnl_deploy.analysis.metrics import BY_NAME
-from groupnl_deploy.analysis.paired import compare_pairs
+from groupnl_deploy.analysis.paired import LEAST_PAIRS, compare_pairs
 from groupnl_deploy.analysis.verdict import standing
 
 COMPARISONS, MOST_FALSE_ALARMS, TRUE_RATIO, LEAST_FOUND = 200, 16, 1.03, 0.80
@@ -156,6 +156,8 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=10)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
+    if arguments.pairs < LEAST_PAIRS:
+        parser.error(f"--pairs: with fewer than {LEAST_PAIRS} nothing is shown")
     if arguments.record:
         recorded = record(arguments.record, arguments.seconds, arguments.runs)
     elif arguments.runs is not None and arguments.runs.is_file():
