@@ -170,7 +170,7 @@ def test_the_report_shows_it_marked_and_json_has_all_of_it(tmp_path: Path) -> No
     assert row.profile is not None and row.profile.kinds[0].energy_estimate_j == pytest.approx(0.525 * 0.060)
     assert '"energy_estimate_j"' in shown(tmp_path / "run", "--json")
     page = shown(tmp_path / "run", "--format", "html")
-    assert "Where the time of an inference goes" in page and "layer1.0.conv1.conv1" in page and "3000.000*" in page
+    assert "Where the time of an inference goes" in page and "layer1.0.conv1.conv1" in page and "3.000*" in page
 
 
 def test_a_profile_that_failed_says_why_and_spoils_nothing(tmp_path: Path) -> None:
