@@ -9,7 +9,7 @@ from groupnl_deploy.report.html.tags import Tag
 from groupnl_deploy.report.marks import marks
 from groupnl_deploy.report.row import ReportRow
 
-_FRAME = Frame(height=250, top=26)
+_FRAME = Frame(height=260, top=34)
 
 
 def latency_histogram(row: ReportRow, bins: Histogram, tag: Tag) -> Markup:
@@ -37,21 +37,19 @@ def latency_histogram(row: ReportRow, bins: Histogram, tag: Tag) -> Markup:
 
 
 def _quantiles(row: ReportRow, across: Scale) -> Iterator[Markup]:
+    """A line at each, with its words to the left or the right of it, where there is more room."""
     if row.latency is None:
         return
-    for word, value_ms, anchor in (("p50", row.latency.p50_ms, "start"), ("p99", row.latency.p99_ms, "end")):
+    for word, value_ms, y in (
+        ("p50", row.latency.p50_ms, _FRAME.top - 16),
+        ("p99", row.latency.p99_ms, _FRAME.top - 3),
+    ):
         if across.least <= value_ms <= across.most:
             x = across.at(value_ms)
-            yield element("line", class_="rule", x1=dot(x), x2=dot(x), y1=_FRAME.top, y2=_FRAME.height - _FRAME.bottom)
-            text = f"{word} {value_ms:.4g}"
-            yield element("text", text, class_="tick", x=dot(x), y=_FRAME.top - 8, text_anchor=_anchor(x, anchor))
-
-
-def _anchor(x: float, wished: str) -> str:
-    """So that the words stay within the drawing, and p50's leave p99's alone."""
-    if x > _FRAME.width - 90:
-        return "end"
-    return "middle" if x > _FRAME.left + 40 and wished == "start" else "start"
+            on_the_right = x < (across.begin + across.end) / 2
+            words = {"x": dot(x + 4 if on_the_right else x - 4), "text_anchor": "start" if on_the_right else "end"}
+            yield element("line", class_="rule", x1=dot(x), x2=dot(x), y1=dot(y - 9), y2=_FRAME.height - _FRAME.bottom)
+            yield element("text", f"{word} {value_ms:.4g}", class_="tick", y=y, **words)
 
 
 def _beyond(bins: Histogram) -> str:

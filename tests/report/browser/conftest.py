@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from groupnl_deploy.bench.run import save_run
 from groupnl_deploy.report.build import build_report
+from groupnl_deploy.report.extras import NONE, Extras
+from groupnl_deploy.report.pivot import Pivot
 from groupnl_deploy.report.render import render
-from tests.report.sample_runs import save_samples
+from tests.report.sample_runs import sample_run, sample_trace, save_samples
 
 if TYPE_CHECKING:  # make test collects these tests without it
     from selenium.webdriver import Chrome
@@ -104,18 +107,30 @@ def tell(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
 
 
 @pytest.fixture(scope="session")
-def write_page(tmp_path_factory: pytest.TempPathFactory) -> Callable[[list[Path]], Path]:
+def write_page(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """A report of these runs as a file."""
 
-    def write(runs: list[Path]) -> Path:
+    def write(runs: list[Path], extras: Extras = NONE) -> Path:
         page = tmp_path_factory.mktemp("page") / "report.html"
-        page.write_text(render(build_report(runs), "html"), encoding="utf-8")
+        page.write_text(render(build_report(runs), "html", extras), encoding="utf-8")
         return page
 
     return write
 
 
 @pytest.fixture(scope="session")
-def page(tmp_path_factory: pytest.TempPathFactory, write_page: Callable[[list[Path]], Path]) -> Path:
+def page(tmp_path_factory: pytest.TempPathFactory, write_page: Callable[..., Path]) -> Path:
     """The sample runs, one of which has markup for a name."""
     return write_page(save_samples(tmp_path_factory.mktemp("runs")))
+
+
+@pytest.fixture(scope="session")
+def full_page(tmp_path_factory: pytest.TempPathFactory, write_page: Callable[..., Path]) -> Path:
+    """Two things that were repeated, with every table that can be asked for."""
+    folder = tmp_path_factory.mktemp("repeats")
+    runs = []
+    for number in range(3):
+        for conv, p50_ms in (("standard", 10.0), ("groupnl", 8.0)):
+            runs.append(folder / f"{conv}-run{number + 1}")
+            save_run(runs[-1], sample_run(conv, p50_ms=p50_ms, seed=number), sample_trace(emulated=False))
+    return write_page(runs, Extras("standard-run1", True, Pivot("convolution", "backend", "p50_ms"), details=True))

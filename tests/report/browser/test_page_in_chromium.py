@@ -17,6 +17,13 @@ OPEN_ALL = "for (const one of document.querySelectorAll('details')) one.open = t
 CONTROLS = "a[href], button, input, summary, [tabindex='0']"
 
 
+@pytest.fixture(params=["page", "full_page"])
+def either_page(request: pytest.FixtureRequest) -> Path:
+    """The sample runs, and repeats with every table that can be asked for."""
+    found: Path = request.getfixturevalue(request.param)
+    return found
+
+
 @pytest.mark.parametrize("dark", [False, True])
 def test_it_says_nothing_on_the_console_and_asks_nobody_for_anything(browser: Browser, page: Path, dark: bool) -> None:
     browser.open(page, dark=dark)
@@ -79,8 +86,8 @@ def test_the_tab_key_reaches_every_control_and_shows_where_it_is(browser: Browse
 
 
 @pytest.mark.parametrize("dark", [False, True])
-def test_every_text_can_be_read(browser: Browser, page: Path, dark: bool, tell: Callable[[str], None]) -> None:
-    browser.open(page, dark=dark)
+def test_every_text_can_be_read(browser: Browser, either_page: Path, dark: bool, tell: Callable[[str], None]) -> None:
+    browser.open(either_page, dark=dark)
     browser.run(OPEN_ALL)
     found, seen = browser.run(CONTRAST.read_text())
     assert found == [] and seen["count"] > 300
@@ -88,8 +95,8 @@ def test_every_text_can_be_read(browser: Browser, page: Path, dark: bool, tell: 
 
 
 @pytest.mark.parametrize("width", [320, 390, 768])
-def test_a_phone_has_nothing_to_scroll_sideways(browser: Browser, page: Path, width: int) -> None:
-    browser.open(page, width=width)
+def test_a_phone_has_nothing_to_scroll_sideways(browser: Browser, either_page: Path, width: int) -> None:
+    browser.open(either_page, width=width)
     browser.run(OPEN_ALL)
     assert browser.run("return document.scrollingElement.scrollWidth") <= width
     assert browser.run("return [...document.querySelectorAll('canvas')].every((one) => one.clientWidth <= innerWidth)")
@@ -123,7 +130,7 @@ def test_a_link_to_a_run_opens_it(browser: Browser, page: Path) -> None:
 
 
 def test_an_hour_at_a_thousand_samples_a_second(
-    browser: Browser, tmp_path: Path, write_page: Callable[[list[Path]], Path], tell: Callable[[str], None]
+    browser: Browser, tmp_path: Path, write_page: Callable[..., Path], tell: Callable[[str], None]
 ) -> None:
     save_run(tmp_path / "long", sample_run(), sample_trace(rate_hz=1000.0, seconds=3600.0))
     page = write_page([tmp_path / "long"])
