@@ -8,7 +8,12 @@
   const shown = new Set(page.runs.keys());
   let align = "begin";
 
-  const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  // Each colour is read once: after a change of the page, reading one styles all of it anew.
+  const colours = new Map();
+  const css = (name) => {
+    if (!colours.has(name)) colours.set(name, getComputedStyle(document.documentElement).getPropertyValue(name).trim());
+    return colours.get(name);
+  };
   const phaseColour = { idle_before: "--idle", idle_after: "--idle", cooldown: "--idle", steady: "--work", warmup: "--ready", runout: "--ready" };
   const make = (name, attributes, text) => {
     const made = document.createElement(name);
@@ -226,6 +231,7 @@
 
   const visible = (host) => host.clientWidth > 0;
   const drawAll = (again) => {
+    if (again) colours.clear();
     for (const host of document.querySelectorAll("[data-chart]")) if (visible(host) && (again || !charts.has(host))) draw(host);
   };
   const resize = () => {
