@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -54,31 +54,36 @@ def watching_board() -> Iterator[BoardWatch]:
     It runs the agent's own code by the agent's own Python, without anybody's site packages.
     """
     lines = os.memfd_create("groupnl-board")
-    bundle = Path(__file__).parent.parent
-    command = [sys.executable, "-I", "-S", "-c", _CODE, str(bundle), str(os.getpid())]
+    watch, child = BoardWatch(lines), _started(lines)
     try:
-        with suppress(OSError):
-            child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=lines, stderr=subprocess.DEVNULL)
-            with child:
-                watch = BoardWatch(lines)
-                _wait_for_start(child, watch)
-                try:
-                    yield watch
-                finally:
-                    assert child.stdin is not None
-                    child.stdin.close()
-                    child.wait()
-            return
-        yield BoardWatch(lines)
+        _wait_for_start(child, watch)
+        yield watch
     finally:
+        _end(child)
         os.close(lines)
 
 
-def _wait_for_start(child: "subprocess.Popen[bytes]", watch: BoardWatch) -> None:
+def _started(lines: int) -> "subprocess.Popen[bytes] | None":
+    bundle = Path(__file__).parent.parent
+    command = [sys.executable, "-I", "-S", "-c", _CODE, str(bundle), str(os.getpid())]
+    try:
+        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=lines, stderr=subprocess.DEVNULL)
+    except OSError:
+        return None
+
+
+def _wait_for_start(child: "subprocess.Popen[bytes] | None", watch: BoardWatch) -> None:
     """So that no part of its start lies in a phase."""
     deadline = time.monotonic() + _START_S
-    while not watch.has_begun and child.poll() is None and time.monotonic() < deadline:
+    while child and not watch.has_begun and child.poll() is None and time.monotonic() < deadline:
         time.sleep(0.005)
+
+
+def _end(child: "subprocess.Popen[bytes] | None") -> None:
+    """End it, also where something has stopped it, so that it would never see its stdin end."""
+    if child is not None:
+        with child:
+            child.kill()  # all that it wrote is in our memory
 
 
 def states_of(lines: Sequence[Mapping[str, Any]]) -> tuple[BoardState, ...]:

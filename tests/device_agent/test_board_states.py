@@ -1,10 +1,14 @@
 """The board's state each second: what the watcher writes down, and what the agent makes of it."""
 
 import os
+import signal
+import subprocess
+import sys
 import time
 
 import pytest
 
+from device_agent import board_states
 from device_agent.board_states import states_of, watching_board
 from device_agent.messages.board import BoardState
 
@@ -56,3 +60,30 @@ def test_the_watcher_runs_beside_the_block_and_ends_with_it() -> None:
             later = watch.take()
     assert later[0].at_ns - first.at_ns > 0.9e9
     assert later[0].busy_share is not None and 0 <= later[0].foreign_share <= later[0].busy_share
+
+
+def test_an_error_of_the_system_in_the_block_stays_what_it_is() -> None:
+    with pytest.raises(OSError, match="disk full"), watching_board():
+        raise OSError("disk full")
+
+
+def test_a_watcher_that_was_stopped_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    children: list[subprocess.Popen[bytes]] = []
+
+    def started(lines: int) -> "subprocess.Popen[bytes] | None":
+        child = start(lines)
+        assert child is not None
+        children.append(child)
+        return child
+
+    start = board_states._started
+    monkeypatch.setattr(board_states, "_started", started)
+    with watching_board():
+        children[0].send_signal(signal.SIGSTOP)
+    assert children[0].returncode == -signal.SIGKILL
+
+
+def test_without_a_watcher_there_are_no_states(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/no/python")
+    with watching_board() as watch:
+        assert watch.take() == ()
