@@ -5,7 +5,7 @@ What the board does not tell makes no check: most machines that are no small boa
 
 from collections.abc import Iterable, Iterator
 
-from device_agent.messages.board import SINCE_BOOT, THROTTLE_BITS
+from device_agent.messages.board import SINCE_BOOT, THROTTLE_BITS, BoardFacts, BoardState
 from groupnl_deploy.bench.check import Check, at_most
 from groupnl_deploy.bench.result import BenchResult
 
@@ -24,22 +24,41 @@ def board_checks(result: BenchResult) -> Iterator[Check]:
         yield from found(result)
 
 
+def temperature_at_start(result: BenchResult) -> float | None:
+    """In degrees Celsius, where the idle phase before begins: behind the cool-down. None where no state tells it."""
+    begin_ns = result.span("idle_before").start_ns
+    known = [(abs(one.at_ns - begin_ns), one.temperature_c) for one in result.states if one.temperature_c is not None]
+    return min(known)[1] if known else None
+
+
 def _throttling(result: BenchResult) -> Iterator[Check]:
-    words = [result.board_before.throttled, result.board_after.throttled, *(one.throttled for one in result.states)]
-    known = [word for word in words if word is not None]
+    earlier, states = _by_the_beginning(result)
+    before = _words(result.board_before, *earlier)
+    cooled_down = result.settings.workload.cool_to_c is not None  # what a hot board said before that is no matter
+    known = [*(before[-1:] if not cooled_down else []), *_words(*states, result.board_after)]
     if not known:
         return
     # The upper half says what has happened since boot: what is new there happened during the run.
-    first = result.board_before.throttled
-    ever = 0
+    ever, first = 0, before[-1] if before else ~0
     for word in known:
-        ever |= word | (0 if first is None else (word & ~first) >> SINCE_BOOT)
+        ever |= word | (word & ~first) >> SINCE_BOOT
     for bit, what in THROTTLE_BITS.items():
         yield at_most(what, "time", float(ever >> bit & 1), 0.0, f"the board reported {what}", _SUPPLY)
 
 
+def _words(*told: BoardFacts | BoardState) -> list[int]:
+    return [one.throttled for one in told if one.throttled is not None]
+
+
+def _by_the_beginning(result: BenchResult) -> tuple[list[BoardState], list[BoardState]]:
+    """The states before the idle phase before, where a hot board cools down, and those from there on."""
+    begin_ns = result.span("idle_before").start_ns
+    earlier = [one for one in result.states if one.at_ns < begin_ns]
+    return earlier, [one for one in result.states if one.at_ns >= begin_ns]
+
+
 def _low_voltage(result: BenchResult) -> Iterable[Check]:
-    alarms = [state.low_voltage for state in result.states if state.low_voltage is not None]
+    alarms = [one.low_voltage for one in _by_the_beginning(result)[1] if one.low_voltage is not None]
     if alarms:
         says = f"the sensor of the supply's voltage gave alarm in {sum(alarms)} of {len(alarms)} readings"
         yield at_most("low voltage", "time", float(sum(alarms)), 0.0, says, _SUPPLY)
@@ -63,10 +82,8 @@ def _warm_start(result: BenchResult) -> Iterable[Check]:
     target_c = result.settings.workload.cool_to_c
     if target_c is None:
         return
-    begin_ns = result.span("idle_before").start_ns
-    known = [(state.at_ns, state.temperature_c) for state in result.states if state.temperature_c is not None]
-    if known:
-        at_start_c = min(known, key=lambda one: abs(one[0] - begin_ns))[1]
+    at_start_c = temperature_at_start(result)
+    if at_start_c is not None:
         says = f"the board began at {at_start_c:.1f} °C, and was to cool down to {target_c:g} °C"
         remedy = "Wait longer (--cool-within), use a fan, or ask for a higher temperature (--cool-to)"
         yield at_most("temperature at the start", "time", at_start_c, target_c + WARMER_LIMIT_C, says, remedy)

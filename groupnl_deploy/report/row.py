@@ -5,6 +5,7 @@ from statistics import median
 from typing import Any
 
 from device_agent.backend_table import BACKENDS
+from groupnl_deploy.bench.board_rules import temperature_at_start
 from groupnl_deploy.bench.check import Check
 from groupnl_deploy.bench.energy import RunEnergy, run_energy
 from groupnl_deploy.bench.memory import memory_need
@@ -33,10 +34,10 @@ class ReportRow(Identity):
 
     Latencies and what stands beside them are milliseconds, megabytes are 1e6 bytes, energies are joules.
     `preprocess_ms` and `postprocess_ms` are medians over the images, and `end_to_end_ms` is both around p50: from
-    pixels to an answer. Of `memory_mb`, the highest resident memory, `model_mb` came with loading the model and
-    `working_set_mb` with inference; pages that processes share count in part in the two of `pss`. `model_bytes` is the
-    model's file. `start_c` is the temperature at the benchmark's begin, `hottest_c` the highest in the steady window,
-    `clock_hz` the median clock of the fastest core there.
+    pixels to an answer. `memory_mb` is the highest resident memory, `model_mb` what loading the model added for good
+    and `working_set_mb` what inference added at the most; pages that processes share count in part in the two of `pss`.
+    `model_bytes` is the model's file. `start_c` is the temperature where the idle phase before begins, `hottest_c` the
+    highest in the steady window, `clock_hz` the median clock of the fastest core there.
 
     Null is what was not measured, or not measurable: an emulated board (`emulated_board`) has no speed, no memory and
     no energy of an inference. `time_s` and `energy_wh` are for 100 images, as in the paper's Tables 11 and 12;
@@ -179,12 +180,12 @@ def _memory(run: BenchRun) -> dict[str, Any]:
 
 def _board(run: BenchRun) -> dict[str, Any]:
     """Temperature and clock, from the board's states; what was read before the benchmark where there are none."""
-    steady = run.result.states_in("steady")
-    first = next((state.temperature_c for state in run.result.states if state.temperature_c is not None), None)
+    steady, first = run.result.states_in("steady"), temperature_at_start(run.result)
     hottest = max((state.temperature_c for state in steady if state.temperature_c is not None), default=None)
     clocks = [max(state.clocks_hz) for state in steady if state.clocks_hz]
-    start = run.result.board_before.temperature_c if first is None else first
-    return {"start_c": start, "hottest_c": hottest, "clock_hz": median(clocks) if clocks else None}
+    if first is None and run.result.settings.workload.cool_to_c is None:  # what was read before says it as well
+        first = run.result.board_before.temperature_c
+    return {"start_c": first, "hottest_c": hottest, "clock_hz": median(clocks) if clocks else None}
 
 
 def _joules(energy: RunEnergy | None, iterations: int) -> dict[str, Any]:

@@ -281,6 +281,10 @@ def _speed(value: float | None, digits: int) -> str:
     return _NO_BOARD if value is None else f"{value:.{digits}f}"
 
 
+def _memory(row: ReportRow) -> str:
+    return "–" if row.memory_mb is None and not row.emulated_board else _speed(row.memory_mb, 1)
+
+
 def _latency(row: ReportRow) -> str:
     return _NO_BOARD if row.latency is None else f"{row.latency.p50_ms:.2f}/{row.latency.p99_ms:.2f}"
 
@@ -312,7 +316,7 @@ _SPEED = (
     Column("Time (s)", lambda row: _speed(row.time_s, 3), doubts="time"),
     Column("Avg. FPS", lambda row: _speed(row.fps, 1), doubts="time"),
     Column("p50/p99 (ms)", _latency, doubts="time"),
-    Column("Mem. (MB)", lambda row: _speed(row.memory_mb, 1)),
+    Column("Mem. (MB)", _memory),
 )
 _ENERGY = (
     Column("Power (W)", lambda row: _joules(row.power_w, 3, row), doubts="energy"),

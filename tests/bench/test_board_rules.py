@@ -13,7 +13,7 @@ from device_agent.messages.board import BoardFacts, BoardState
 from device_agent.settings import Settings, Workload
 from groupnl_deploy.bench.agreement import Agreement, agreement_of
 from groupnl_deploy.bench.answer_rules import answer_checks
-from groupnl_deploy.bench.board_rules import board_checks
+from groupnl_deploy.bench.board_rules import board_checks, temperature_at_start
 from groupnl_deploy.bench.check import Check
 from groupnl_deploy.bench.result import BenchResult
 from groupnl_deploy.bench.run import BenchRun
@@ -94,6 +94,23 @@ def test_a_board_that_was_to_be_cool_and_was_not(at_start_c: float, sound: bool)
     run = made({1: {"temperature_c": at_start_c}}, settings=settings)
     assert invalid(run) == ([] if sound else ["temperature at the start"])
     assert "temperature at the start" not in verdicts(made({1: {"temperature_c": 80.0}}))  # nobody asked for it
+
+
+def test_what_a_board_did_while_it_cooled_down_spoils_nothing_and_is_not_its_temperature_at_the_start() -> None:
+    hot = {"throttled": 0x40004, "low_voltage": True, "temperature_c": 81.0}
+    run = made(dict.fromkeys(range(1, 300), hot), settings=Settings(4, workload=Workload(cool_to_c=50.0)))
+    since_boot = {at: {"throttled": 0x40000} for at in range(300, 800)}
+    states = [dataclasses.replace(one, **since_boot.get(one.at_ns // SECOND, {})) for one in run.result.states]
+    spans = tuple(
+        PhaseSpan(span.phase, 300 * SECOND + span.start_ns // 2, 300 * SECOND + span.end_ns // 2, None, MEMORY)
+        for span in run.result.phases
+    )
+    later = dataclasses.replace(BOARD, throttled=0x40000)
+    result = dataclasses.replace(run.result, states=tuple(states), phases=spans, board_after=later)
+    assert invalid(dataclasses.replace(run, result=result)) == []
+    assert temperature_at_start(result) == 50.0
+    worse = dataclasses.replace(result, board_after=dataclasses.replace(BOARD, throttled=0x50000))
+    assert invalid(dataclasses.replace(run, result=worse)) == ["under-voltage"]
 
 
 def test_a_board_that_tells_nothing_is_not_judged_by_what_it_does_not_tell() -> None:

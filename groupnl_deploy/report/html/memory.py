@@ -9,7 +9,7 @@ from groupnl_deploy.report.row import ReportRow
 
 NOTE = (
     "From left to right: interpreter and runtime before the model (hollow), what loading the model added (full), and "
-    "what inference added at the most (pale)."
+    "what inference added at the most (pale). The number is the peak, which loading may have had for a moment."
 )
 _BAR, _GAP = 18.0, 8.0
 
@@ -38,10 +38,11 @@ def _bar(tag: Tag, row: ReportRow, y: float, across: Scale) -> Markup:
 
 def _parts(tag: Tag, row: ReportRow, y: float, across: Scale) -> Iterator[Markup]:
     begin_mb = 0.0
+    loaded_mb, working_mb = row.memory_after_load_mb, row.working_set_mb
     ends = (
         ("hollow", "interpreter and runtime", row.memory_after_import_mb),
-        ("fill", "model", row.memory_after_load_mb),
-        ("fill pale", "inference", row.memory_mb),
+        ("fill", "model", loaded_mb),
+        ("fill pale", "inference", None if loaded_mb is None or working_mb is None else loaded_mb + working_mb),
     )
     for kind, words, end_mb in ends:
         if end_mb is None or end_mb <= begin_mb:
