@@ -12,7 +12,7 @@ import time
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -77,18 +77,34 @@ class Phases:
         self._emit(PhaseSpan(phase, start_ns, end_ns, cpu, memory_use(swapped)))
 
 
+@dataclass(frozen=True)
+class _Measured:
+    """What is left of the measuring: the loaded model, the inputs that it was shown, the latencies."""
+
+    backend: Backend
+    ring: Sequence[Any]
+    iterations: int
+
+
 def run_bench(request: BenchRequest, inputs: BenchInputs, subject: Subject, agent_sha256: str, emit: Emit) -> BenchDone:
     """Carry out the request; each part goes to `emit` as soon as it is there. Raises an `AgentError`."""
     settings = replace(request.settings, threads=request.settings.threads or usable_cores())
     emit(BenchBegun(agent_sha256, settings, board_facts(), memory_use()))
     with watching_board() as watch:
-        iterations = _all_phases(replace(request, settings=settings), inputs, subject, watch, emit)
+        measured = _all_measured(replace(request, settings=settings), inputs, subject, watch, emit)
         _send_states(watch, emit)
-    return BenchDone(iterations, board_facts())
+    board = board_facts()  # before a profile: what that does to the board is no part of the measurement
+    if request.profile:
+        with Phases(emit)("profile", _SLOW_S):
+            profiled = _profiled(measured, subject, settings)
+        emit(profiled)
+    return BenchDone(measured.iterations, board)
 
 
-def _all_phases(request: BenchRequest, inputs: BenchInputs, subject: Subject, watch: BoardWatch, emit: Emit) -> int:
-    """Under settings that apply; how many latencies there are."""
+def _all_measured(
+    request: BenchRequest, inputs: BenchInputs, subject: Subject, watch: BoardWatch, emit: Emit
+) -> _Measured:
+    """All phases but the profile, under settings that apply."""
     phases, settings = Phases(emit), request.settings
     idle_s = settings.workload.idle_s
     _cool_down(settings.workload, phases)
@@ -109,17 +125,13 @@ def _all_phases(request: BenchRequest, inputs: BenchInputs, subject: Subject, wa
     _send_states(watch, emit)
     with phases("idle_after", idle_s):
         time.sleep(idle_s)
-    if request.profile:
-        with phases("profile", _SLOW_S):
-            profiled = _profiled(backend, subject, settings, ring)
-        emit(profiled)
-    return len(latencies)
+    return _Measured(backend, ring, len(latencies))
 
 
-def _profiled(backend: Backend, subject: Subject, settings: Settings, ring: Sequence[Any]) -> Profiled:
+def _profiled(measured: _Measured, subject: Subject, settings: Settings) -> Profiled:
     """The profile, or why there is none: what was measured until then is whole without it."""
     try:
-        return backend.profile(subject, settings, ring)
+        return measured.backend.profile(subject, settings, measured.ring)
     except AgentError as error:
         return Profiled((), (), error.message)
     except Exception as error:  # every profiler has exceptions of its own

@@ -1,9 +1,9 @@
 """A benchmark: the request, what is told while it runs, and its parts, each sent as soon as it is there.
 
 The parts come in this order: `BenchBegun`, then a `PhaseSpan` as each phase ends, with `Loaded` behind the load,
-`Outputs` and `Checked` behind the check, `Latencies`, in blocks, behind the run-out, `BoardStates` there and at the
-end, and `Profiled` behind the profile; `BenchDone` is the answer. So a board that dies has lost only what it was
-measuring just then.
+`Outputs` and `Checked` behind the check, `Latencies`, in blocks, behind the run-out, `BoardStates` there and behind the
+second idle phase, and `Profiled` behind a profile; `BenchDone` is the answer. So a board that dies has lost only what
+it was measuring just then.
 
 A benchmark survives its link (detached.py). Whoever wants it to end sends `Abort`; where stdin ends without one, the
 link is lost, and the benchmark goes on.

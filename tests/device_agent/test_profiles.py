@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from device_agent import profiling
+from device_agent import profiling, runner
 from device_agent.backends import Subject, open_backend
 from device_agent.messages.profile import Profiled
 from device_agent.settings import Settings
@@ -50,6 +50,15 @@ def test_every_operator_is_counted_in_every_run_and_has_the_layer_that_it_is_of(
 def test_the_null_backend_has_no_operators(untrained) -> None:
     found = profile_of("null", untrained.onnx)
     assert found.operators == () and len(found.latencies_ns) >= profiling.LEAST_RUNS
+
+
+def test_a_profiler_that_fails_leaves_the_benchmark_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full:
+        def profile(self, *_: object) -> Profiled:
+            raise OSError(28, "No space left on device")
+
+    found = runner._profiled(runner._Measured(Full(), (), 3), None, Settings(1))  # type: ignore[arg-type]
+    assert found == Profiled((), (), "the profiler failed: [Errno 28] No space left on device")
 
 
 def test_a_slow_network_is_profiled_once_at_least_and_a_fast_one_no_more_than_fits_in_memory(
