@@ -1,6 +1,5 @@
 """`groupnl report`: run folders as a table, JSON, CSV, Markdown or HTML; no board is needed."""
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -90,9 +89,13 @@ def report(
     from groupnl_deploy.report.build import build_report
 
     built = build_report(_once(_expand(runs)) if runs else _all_runs())
-    deliver(partial(show_report, built, wanted, extras), out)
-    show_classes(built)
-    show_profile(built)
+
+    def show() -> None:
+        show_report(built, wanted, extras)
+        show_classes(built)
+        show_profile(built)
+
+    deliver(show, out)
     require_whole(built)
     if not allow_invalid:
         require_valid(built)
