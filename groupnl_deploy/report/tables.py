@@ -127,15 +127,19 @@ def _only_emulated_boards(report: Report) -> bool:
     return bool(report.rows) and all(row.emulated_board for row in report.rows)
 
 
-def notes(report: Report, unjudged: bool = True) -> tuple[str, ...]:
-    """What has to be said below the table; `unjudged`: also what could not be judged of each run."""
+def notes(report: Report) -> tuple[str, ...]:
+    """What has to be said below the table."""
+    return (*general_notes(report), *reasons(report), *_unjudged(report))
+
+
+def general_notes(report: Report) -> tuple[str, ...]:
+    """What is said of the table as a whole."""
     metered = any(row.emulated is not None for row in report.rows)
     emulated = (EMULATED_NOTE,) if report.emulated else ()
     caption = () if _only_emulated_boards(report) else (METERED_CAPTION if metered else CAPTION,)
     boards = (EMULATED_BOARD_NOTE,) if any(row.emulated_board for row in report.rows) else ()
     same = (said,) if (said := shared(report.rows)) else ()
     about = [_about_repeats, _about_front, _about_accuracy, _about_edges, _about_gaps, _about_links, _about_validity]
-    about += [_about_judgement] if unjudged else []
     return (*same, *caption, *emulated, *boards, *(note for say in about for note in say(report)))
 
 
@@ -201,16 +205,18 @@ def _points(confusion: Confusion) -> float:
 
 
 def _about_validity(report: Report) -> Iterator[str]:
-    """Why rows are invalid, and which repeats disagree."""
-    apart = [f"{group.label}: INVALID: {check.says}." for group, check in disagreements(report)]
-    if apart or not all(row.valid for row in report.rows):
+    """That something is invalid."""
+    if reasons(report):
         yield INVALID_NOTE
-    yield from apart
-    for row in report.rows:
-        yield from (f"{row.run}: INVALID: {problem}." for problem in row.problems)
 
 
-def _about_judgement(report: Report) -> Iterator[str]:
+def reasons(report: Report) -> tuple[str, ...]:
+    """Why rows are invalid, and which repeats disagree."""
+    apart = (f"{group.label}: INVALID: {check.says}." for group, check in disagreements(report))
+    return (*apart, *(f"{row.run}: INVALID: {problem}." for row in report.rows for problem in row.problems))
+
+
+def _unjudged(report: Report) -> Iterator[str]:
     """What could not be judged."""
     for row in report.rows:
         if row.not_judged:

@@ -59,6 +59,10 @@ def _plain(rows: Sequence[ReportRow], compared: bool) -> Iterator[str]:
     if len(rows) == 1:
         yield f"{rows[0]}."
         return
+    if all(row.emulated_board for row in rows):
+        yield "An emulator computed, so there is no time and no energy of a board to compare."
+    elif not timed:
+        yield "No run has a time that can be believed, so nothing is said of the fastest."
     if len(timed) > 1 and not compared:
         yield _least(rows, timed, _latency_ms, "Fastest", "p50 {:.3g} ms, {:.3g} times as fast as the slowest")
     if len(metered) > 1 and not compared:
@@ -67,8 +71,6 @@ def _plain(rows: Sequence[ReportRow], compared: bool) -> Iterator[str]:
         yield _least(rows, metered, _energy_mj, "Least energy", words)
     if len(accurate) > 1:
         yield _most_accurate(rows, accurate)
-    if not timed:
-        yield "No run has a time that can be believed, so nothing is said of the fastest."
 
 
 def _most_accurate(rows: Sequence[ReportRow], found: Sequence[ReportRow]) -> str:

@@ -7,7 +7,9 @@ from groupnl_deploy.report.classes import ClassTable, class_sections, class_tabl
 from groupnl_deploy.report.html.markup import Markup, element, joined
 from groupnl_deploy.report.html.tags import Tag
 from groupnl_deploy.report.sections import Section
-from groupnl_deploy.report.tables import Table, left_out, notes
+from groupnl_deploy.report.tables import Table, general_notes, left_out, reasons
+
+_FEW = 4  # reasons; more would push the charts off the page
 
 
 def grid(headings: list[tuple[object, bool]], rows: list[list[object]], label: str, **attributes: object) -> Markup:
@@ -40,8 +42,18 @@ def comparison(report: Report, table: Table, tags: Sequence[Tag]) -> Markup:
         [_number(tag), *(column.cell(row) for column in table.columns)]
         for tag, row in zip(tags, table.rows, strict=True)
     ]
-    said = [element("li", text) for text in notes(report, unjudged=False)]
-    return joined(grid(headings, rows, "Comparison"), element("ul", said, class_="notes"))
+    why = reasons(report)
+    few = len(why) <= _FEW
+    said = [element("li", text) for text in (*general_notes(report), *(why if few else ()))]
+    return joined(
+        grid(headings, rows, "Comparison"), element("ul", said, class_="notes"), *([] if few else [_reasons(why)])
+    )
+
+
+def _reasons(why: Sequence[str]) -> Markup:
+    """Folded, for each run's card has its own in full sight."""
+    said = [element("li", text) for text in why]
+    return fold(f"All {len(why)} reasons why something is invalid", element("ul", said, class_="notes"))
 
 
 def extra_table(section: Section) -> Markup:
