@@ -66,13 +66,18 @@ def from_json(cls: type[T], text: str | bytes, where: str = "") -> T:
     People write tables and leave out what they do not know; a record has every key, as `to_json` wrote it.
     """
     try:
-        data = json.loads(text)
+        data = json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:  # brackets in brackets, thousands deep
         raise StrictError(f"{where or cls.__name__}: not valid JSON ({error})") from error
     record = from_dict(cls, data, where)
     if hasattr(record, "schema_version") and "schema_version" not in data:
         raise StrictError(f"{where or cls.__name__}: missing key “schema_version”")
     return record
+
+
+def _refuse(constant: str) -> None:
+    """For NaN and the infinite ones, which Python reads although no JSON has them."""
+    raise ValueError(f"{constant} is no number")
 
 
 def _require_schema_version(fields: "dict[str, dataclasses.Field[Any]]", data: dict[str, Any], place: str) -> None:

@@ -7,6 +7,7 @@ its golden pair: processors sum in another order, and none of them rounds more t
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf, isfinite
 from typing import Literal
 
 import numpy as np
@@ -24,7 +25,8 @@ class Agreement:
     Args:
         images: how many were compared.
         output: its name.
-        error: of the image where it is largest, in the output's own unit.
+        error: of the image where it is largest, in the output's own unit; null where an answer lacks a number or has an
+            infinite one.
         allowed: at most.
         measure: what `error` is of one image: the largest |Δ|, or the mean, as for quantized models.
         same_answers: of how many images the largest number is that of the right answer; null where it is no scores.
@@ -32,15 +34,15 @@ class Agreement:
 
     images: int
     output: str
-    error: float
+    error: float | None
     allowed: float
     measure: Literal["max", "mean"]
     same_answers: int | None
 
     @property
     def holds(self) -> bool:
-        """Whether every image's answer is as near as it should be, and the same; NaN is not."""
-        return self.error <= self.allowed and self.same_answers in (None, self.images)
+        """Whether every image's answer is as near as it should be, and the same."""
+        return self.error is not None and self.error <= self.allowed and self.same_answers in (None, self.images)
 
 
 def agreement_of(outputs: Sequence[Outputs], right: Sequence[Tensors], manifest: ArtifactManifest) -> Agreement | None:
@@ -56,14 +58,15 @@ def _of_output(info: TensorInfo, allowed: float, pairs: Sequence[tuple[Tensors, 
     found = [(ours[info.name], answers[info.name]) for ours, answers in pairs]
     errors = [error_of(*pair, golden.measure) for pair in found]
     same = sum(bool(same_answer(*pair, golden.tie)) for pair in found) if info.is_scores else None
-    # The largest of numbers with a NaN among them is that.
-    return Agreement(len(found), info.name, float(np.max(errors)), allowed, golden.measure, same)
+    worst = float(np.max(errors))  # of numbers with a NaN among them it is that
+    return Agreement(len(found), info.name, worst if isfinite(worst) else None, allowed, golden.measure, same)
 
 
 def _badness(one: Agreement) -> float:
     """Whatever does not hold is worse than all that do; an output that has to be equal has no allowance to go by."""
-    share = one.error / one.allowed if one.allowed else one.error
-    return share if one.holds else np.inf
+    if one.error is None or not one.holds:
+        return inf
+    return one.error / one.allowed if one.allowed else one.error
 
 
 def _arrays(told: Outputs) -> Tensors:

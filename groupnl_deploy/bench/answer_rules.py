@@ -27,9 +27,10 @@ def _agreement(run: BenchRun) -> Iterable[Check]:
     if agreement is None or (entry is not None and not entry.computes):
         return  # the device has compared the artifact's golden pair all the same
     other = 0 if agreement.same_answers is None else agreement.images - agreement.same_answers
-    says = (
-        f"the device's answers are up to {agreement.error:.3g} from the right ones (at most {agreement.allowed:.3g})"
-        + (f", and {other} of {agreement.images} images are taken for another class" if other else "")
+    error = agreement.error
+    far = "infinitely far" if error is None else f"up to {error:.3g}"
+    says = f"the device's answers are {far} from the right ones (at most {agreement.allowed:.3g})" + (
+        f", and {other} of {agreement.images} images are taken for another class" if other else ""
     )
     remedy = "Install another version of the runtime on the device, or export and push again"
-    yield judged("answers", "time", agreement.holds, agreement.error, agreement.allowed, says, remedy)
+    yield judged("answers", "time", agreement.holds, error, agreement.allowed, says, remedy)

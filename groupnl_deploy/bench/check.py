@@ -30,7 +30,7 @@ def not_judged(rule: str, doubts: Doubts, says: str, limit: float | None = None)
     return Check(rule, doubts, "not judged", None, limit, says)
 
 
-def judged(rule: str, doubts: Doubts, sound: bool, value: float, limit: float, says: str, remedy: str) -> Check:
+def judged(rule: str, doubts: Doubts, sound: bool, value: float | None, limit: float, says: str, remedy: str) -> Check:
     """Sound, or invalid for the reason that it `says`."""
     if sound:
         return Check(rule, doubts, "sound", value, limit)

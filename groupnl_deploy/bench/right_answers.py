@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +25,7 @@ from groupnl_deploy.bench.run import BenchRun
 from groupnl_deploy.errors import GroupNLError
 from groupnl_deploy.places import cache_dir
 from groupnl_deploy.progress import Reporter
-from groupnl_deploy.workspace import sha256_hex
+from groupnl_deploy.workspace import atomic_file, sha256_hex
 
 _LONGEST_S = 60.0  # a large network takes a second for an image; as many as fit are compared
 _KEPT = 100  # files, of some kilobytes mostly
@@ -128,7 +129,7 @@ def _digest(run: BenchRun, pixels: Pixels | None) -> str:
 
 
 def _read(path: Path, manifest: ArtifactManifest, most: int) -> list[Tensors] | None:
-    with suppress(OSError, ValueError, KeyError):
+    with suppress(OSError, ValueError, KeyError, EOFError, BadZipFile):  # a damaged file is as good as none
         with np.load(path, allow_pickle=False) as found:
             rows = {info.name: found[f"arr_{index}"][:most] for index, info in enumerate(manifest.outputs)}
         count = min(map(len, rows.values()))
@@ -149,11 +150,8 @@ def _asked(ask: Ask, count: int, kept: Path, manifest: ArtifactManifest, reporte
 
 def _keep(path: Path, rows: Sequence[Array]) -> None:
     """For the next time; a full disk only makes that slower."""
-    with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part")
-        with part.open("wb") as stream:
+    with suppress(OSError, GroupNLError):
+        with atomic_file(path) as stream:
             np.savez(stream, *rows)
-        part.replace(path)
         for old in sorted(path.parent.glob("*.npz"), key=lambda file: file.stat().st_mtime)[:-_KEPT]:
             old.unlink(missing_ok=True)

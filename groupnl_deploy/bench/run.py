@@ -4,6 +4,7 @@ Summaries are never stored: statistics, joules and reports are derived from thes
 """
 
 import platform
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 from device_agent.file_digest import FileDigest
 from device_agent.manifest import ArtifactManifest
 from device_agent.messages.bench import BenchRequest
+from device_agent.messages.profile import Profiled
 from device_agent.strict import StrictError, from_json, to_json
 from groupnl_deploy.bench.agreement import Agreement
 from groupnl_deploy.bench.clock import ClockSync
@@ -133,13 +135,28 @@ def _require_consistent(run: BenchRun, path: Path) -> None:
         and all(0 <= label < max(classes or 0, named) for label in labels or ())
         and len(result.outputs) <= (sent or samples)
         and len(result.preprocess_ns) == len(result.postprocess_ns)
-        and len(result.latencies_ns) > 0
+        and _is_sane(result.latencies_ns)
+        and (result.profile is None or _is_whole(result.profile))
         and all(span.end_ns > span.start_ns for span in result.phases if span.phase == "steady")
         and result.manifest_sha256 == run.artifact_sha256
         and (run.power is None or run.clock is not None)
     )
     if not whole:
         raise VerificationFailed(f"{path} contradicts itself: phases, images or digests do not match.", _BENCH_AGAIN)
+
+
+def _is_sane(latencies_ns: Sequence[int]) -> bool:
+    """One at least, none below zero or beyond the agent's own 64 bits; a coarse clock may have zeros among them."""
+    return any(latencies_ns) and min(latencies_ns) >= 0 and max(latencies_ns) < 2**63
+
+
+def _is_whole(profile: Profiled) -> bool:
+    """Times that can be, and operators that name one another."""
+    operators = profile.operators
+    return (not profile.latencies_ns or _is_sane(profile.latencies_ns)) and all(
+        0 <= one.total_ns < 2**63 and one.calls > 0 and all(0 <= place < len(operators) for place in one.after)
+        for one in operators
+    )
 
 
 def holds_bench(folder: Path, bench_id: str) -> bool:

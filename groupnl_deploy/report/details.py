@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
-from groupnl_deploy.report.flat import flat_values
 from groupnl_deploy.report.marks import doubts_of, marks
-from groupnl_deploy.report.repeats import Group
+from groupnl_deploy.report.repeats import Group, group_values
 from groupnl_deploy.report.sections import Section
 
 _NAMES = (
@@ -20,7 +19,7 @@ _NOTE = "The names are those of CSV and JSON, and end in their units; docs/repor
 
 def details_section(groups: Sequence[Group]) -> Section:
     """All numbers that any row has; it has no place in JSON, which has them all."""
-    flat = [flat_values(group.row) for group in groups]
+    flat = [group_values(group) for group in groups]
     known = [name for name in _NAMES if any(values.get(name) is not None for values in flat)]
     rows = tuple(
         (name, *(_cell(values.get(name), group, name) for values, group in zip(flat, groups, strict=True)))

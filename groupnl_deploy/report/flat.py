@@ -25,10 +25,10 @@ def flat_values(row: ReportRow) -> dict[str, object]:
     data: dict[str, object] = {field.name: getattr(row, field.name) for field in fields(row)}
     for name in _NESTED:
         data.pop(name)
-    return data | {name: getattr(row.latency, name, None) for name in _LATENCIES} | _phase_joules(row) | row.knobs
+    return data | {name: getattr(row.latency, name, None) for name in _LATENCIES} | phase_joules(row) | row.knobs
 
 
-def _phase_joules(row: ReportRow) -> dict[str, object]:
+def phase_joules(row: ReportRow) -> dict[str, float | None]:
     """Of each of `PHASES`, whole; none where an emulator computed."""
     phases = () if row.energy is None or row.emulated_board else row.energy.phases
     known = {f"{phase.phase}_j": phase.energy.energy_j for phase in phases if phase.energy is not None}

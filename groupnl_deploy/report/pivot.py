@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from statistics import median
 
 from groupnl_deploy.errors import UsageError
-from groupnl_deploy.report.flat import csv_cell, flat_names, flat_values
+from groupnl_deploy.report.flat import csv_cell, flat_names
 from groupnl_deploy.report.marks import doubts_of, marks
-from groupnl_deploy.report.repeats import Group
+from groupnl_deploy.report.repeats import Group, group_values
 from groupnl_deploy.report.sections import Section
 from groupnl_deploy.report.traits import differing, plain
 from groupnl_deploy.words import known_word
@@ -66,7 +66,7 @@ def pivot_section(groups: Sequence[Group], asked: Pivot) -> Section:
 
 
 def _require_number(groups: Sequence[Group], name: str) -> None:
-    values = [flat_values(group.row).get(name) for group in groups]
+    values = [group_values(group).get(name) for group in groups]
     odd = [
         value
         for value in values
@@ -83,7 +83,7 @@ def _cells(groups: Sequence[Group], asked: Pivot) -> dict[tuple[str, str], list[
     """The groups of each cell, rows and columns in the order in which they first stand."""
     found: dict[tuple[str, str], list[Group]] = {}
     for group in groups:
-        flat = flat_values(group.row)
+        flat = group_values(group)
         down = _word(flat.get(asked.rows))
         across = asked.value if asked.columns is None else _word(flat.get(asked.columns))
         found.setdefault((down, across), []).append(group)
@@ -95,7 +95,7 @@ def _word(value: object) -> str:
 
 
 def _value(group: Group, name: str) -> float | None:
-    found = flat_values(group.row).get(name)
+    found = group_values(group).get(name)
     return float(found) if isinstance(found, int | float) else None
 
 

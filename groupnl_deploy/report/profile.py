@@ -83,7 +83,8 @@ class RunProfile:
         runs: inferences under the profiler.
         wall_ms: of one of them, as a whole, the mean.
         covered: share of the wall time that is in the operators; the rest is the runtime's, and the profiler's.
-        slowdown: the median inference under the profiler over that of the steady window; null without a profile.
+        slowdown: the median inference under the profiler over that of the steady window; null without a profile, and
+            where the clock is too coarse for the latter.
         layers: in the order in which they run.
         kinds: the most time first.
         operators: in the order in which they run.
@@ -128,7 +129,7 @@ def run_profile(found: Profiled, roles: Roles, steady: Steady) -> RunProfile:
         runs=len(found.latencies_ns),
         wall_ms=fmean(found.latencies_ns) / 1e6,
         covered=sum(one.total_ns for one in found.operators) / sum(found.latencies_ns),
-        slowdown=median(found.latencies_ns) / 1e6 / steady.p50_ms,
+        slowdown=median(found.latencies_ns) / 1e6 / steady.p50_ms if steady.p50_ms else None,
         layers=_by_layer(found.operators, nodes, roles),
         kinds=_by_kind(nodes),
         operators=nodes,

@@ -13,7 +13,9 @@ from typing import Any
 from groupnl_deploy.analysis.spread import Spread, spread
 from groupnl_deploy.bench.check import Check, at_most
 from groupnl_deploy.bench.stats import LatencyStats
+from groupnl_deploy.bench.steadiness import RESOLVED_NS
 from groupnl_deploy.report.build import Report
+from groupnl_deploy.report.flat import flat_values, phase_joules
 from groupnl_deploy.report.identity import Identity
 from groupnl_deploy.report.row import ReportRow
 
@@ -69,6 +71,12 @@ def folded(report: Report) -> Report:
     return replace(report, rows=tuple(group.row for group in groups_of(report)), details=())
 
 
+def group_values(group: Group) -> dict[str, object]:
+    """The row's values by their names in CSV. The joules of phases, which are no fields of it, are medians, too."""
+    phases = {name: found.median if (found := group.spreads.get(name)) else None for name in phase_joules(group.row)}
+    return flat_values(group.row) | phases
+
+
 def disagreements(report: Report) -> Iterator[tuple[Group, Check]]:
     """The groups whose repeats do not agree, each with the verdict."""
     for group in groups_of(report):
@@ -97,6 +105,8 @@ def _agreement(used: Sequence[ReportRow], names: tuple[str, ...]) -> Iterator[Ch
     if len(found) < 2:
         return
     low, high = min(found), max(found)
+    if 1e6 * low < RESOLVED_NS:
+        return  # so short a time is mostly that of reading the clock
     says = (
         f"the repeats disagree: p50 is {low:.4g} ms in one and {high:.4g} ms in another of the {len(found)} runs "
         f"{names[0]} to {names[-1]}, {high / low:.2f} times as much; at most {LARGEST_RATIO:g}"
@@ -109,6 +119,8 @@ def _spreads(rows: Sequence[ReportRow]) -> dict[str, Spread]:
     """Of what every run has."""
     columns = {name: [getattr(row, name) for row in rows] for name in _NUMBERS}
     columns |= {name: [getattr(row.latency, name, None) for row in rows] for name in _LATENCIES}
+    phases = list(map(phase_joules, rows))
+    columns |= {name: [joules[name] for joules in phases] for name in phases[0]}
     return {name: spread(values) for name, values in columns.items() if all(value is not None for value in values)}
 
 

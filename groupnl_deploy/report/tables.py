@@ -176,7 +176,10 @@ def _about_repeats(report: Report) -> Iterator[str]:
     }
     said = " or ".join(text for kind, text in words.items() if kind in kinds)
     ranges = f" “of runs” is {said}." if said else ""
-    yield f"Runs that are repeats share a row: its numbers are the medians of the valid ones.{ranges}"
+    yield (
+        "Runs that are repeats share a row: its numbers are the medians of the valid ones, or of all where none is "
+        f"valid.{ranges}"
+    )
 
 
 def _about_accuracy(report: Report) -> Iterator[str]:

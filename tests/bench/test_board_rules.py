@@ -11,6 +11,7 @@ from device_agent.manifest import Golden
 from device_agent.messages.bench import PHASES, MemoryUse, Outputs, OutputValues, PhaseSpan
 from device_agent.messages.board import BoardFacts, BoardState
 from device_agent.settings import Settings, Workload
+from device_agent.strict import to_json
 from groupnl_deploy.bench.agreement import Agreement, agreement_of
 from groupnl_deploy.bench.answer_rules import answer_checks
 from groupnl_deploy.bench.board_rules import board_checks, temperature_at_start
@@ -141,7 +142,11 @@ def test_the_worst_image_counts_and_ties_may_change_places() -> None:
     )
     found = agreement_of([near, other], [RIGHT, RIGHT], MANIFEST)
     assert found == Agreement(2, "logits", pytest.approx(1.2), 0.1, "max", 1) and not found.holds
-    assert not agreement_of([answered(float("nan"), 1.0), near], [RIGHT] * 2, MANIFEST).holds
+    for number in (float("nan"), float("inf")):  # which no JSON has
+        found = agreement_of([answered(number, 1.0), near], [RIGHT] * 2, MANIFEST)
+        assert found.error is None and not found.holds
+        (check,) = answer_checks(dataclasses.replace(made(providers=()), agreement=found))
+        assert "infinitely far" in check.says and check.value is None and "null" in to_json(check)
 
 
 def test_without_answers_or_allowance_there_is_no_agreement() -> None:

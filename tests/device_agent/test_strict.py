@@ -111,6 +111,8 @@ def test_whole_numbers_may_stand_for_floats_and_nan_may_not_be_written() -> None
     assert from_dict(Inner, {"x": 1, "y": [2]}).y == (2.0,)
     with pytest.raises(ValueError, match="JSON compliant"):
         to_json(Inner(1, (float("nan"),)))
+    with pytest.raises(StrictError, match="NaN is no number"):
+        from_json(Inner, '{"x": 1, "y": [NaN]}')
 
 
 def test_json_is_canonical() -> None:

@@ -12,9 +12,10 @@ from typer.testing import CliRunner
 from groupnl_deploy.bench.run import BenchRun, save_run
 from groupnl_deploy.cli.main import app
 from groupnl_deploy.report.build import Report
+from groupnl_deploy.report.flat import phase_joules
 from groupnl_deploy.report.html.tags import group_tags, run_tags
 from groupnl_deploy.report.render import render
-from groupnl_deploy.report.repeats import disagreements, groups_of
+from groupnl_deploy.report.repeats import disagreements, group_values, groups_of
 from groupnl_deploy.report.row import ReportRow, build_row
 from groupnl_deploy.report.tables import notes, table_of
 from groupnl_deploy.report.verdict import verdict
@@ -55,6 +56,22 @@ def test_repeats_share_a_row_of_medians_with_their_range() -> None:
     said = "\n".join(notes(report))
     assert "medians of the valid ones" in said and "from the lowest to the highest run" in said
     assert "Runs" not in cells(Report(tuple(rows_of(10.0))))[0]
+
+
+def test_the_joules_of_phases_are_medians_as_well() -> None:
+    trace = make_trace()
+    rows = [
+        build_row(run_of(10.0), dataclasses.replace(trace, current_a=times * trace.current_a), f"net-run{times}")
+        for times in (1, 2, 3)
+    ]
+    (group,) = groups_of(Report(tuple(rows)))
+    each = [phase_joules(row)["steady_j"] for row in rows]
+    assert group_values(group)["steady_j"] == group.spreads["steady_j"].median == each[1] != each[0]
+
+
+def test_times_too_short_for_the_clock_do_not_disagree() -> None:
+    (group,) = groups_of(Report(tuple(rows_of(0.0001, 0.0002))))
+    assert group.checks == ()
 
 
 def test_from_six_on_it_is_an_interval() -> None:
