@@ -139,10 +139,10 @@ def _compared(
     from groupnl_deploy.report.compare import compare as compare_rows
 
     sides = find_sides(places)
-    left_out = (*sides.damaged, *sides.incomplete, *sides.unpaired)
-    with naming_left_out(left_out):
+    others = (*sides.incomplete, *sides.unpaired)
+    with naming_left_out(sides.damaged, others):
         found = compare_rows(sides.a, sides.b, sides.names, by=by, meant=meant, rules=rules)
-    return replace(found, left_out=left_out), sides
+    return replace(found, left_out=(*sides.damaged, *others)), sides
 
 
 def _places(what: list[str]) -> list[Path]:

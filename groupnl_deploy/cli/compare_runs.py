@@ -65,7 +65,7 @@ def find_sides(places: Sequence[Path]) -> Sides:
     found, damaged, incomplete = _read(folders)
     if not found and damaged:
         raise VerificationFailed(damaged[0], "Bench again: there is no whole run to compare.")
-    with naming_left_out((*damaged, *incomplete)):
+    with naming_left_out(damaged, incomplete):
         first, second = _by_place(found, places) if len(places) == 2 else _by_thing(found)
         a, b, unpaired = _paired(first, second)
     return Sides(
@@ -79,13 +79,18 @@ def find_sides(places: Sequence[Path]) -> Sides:
 
 
 @contextmanager
-def naming_left_out(texts: Sequence[str]) -> Iterator[None]:
-    """Where the block finds no two sides: first what was said of runs that are not whole, which may be why."""
+def naming_left_out(damaged: Sequence[str], others: Sequence[str]) -> Iterator[None]:
+    """Where the block finds no two sides: first what was said of runs that are not whole, which may be why.
+
+    With damaged ones among them the error is a `VerificationFailed`, which has the graver exit code.
+    """
     try:
         yield
-    except UsageError:
-        for text in texts:
+    except UsageError as error:
+        for text in (*damaged, *others):
             console.say(text)
+        if damaged:
+            raise VerificationFailed(error.message, error.remedy) from error
         raise
 
 

@@ -163,6 +163,14 @@ def test_what_is_not_whole_is_named_where_no_pairs_are_left_for_it() -> None:
     assert "net-b-run8.incomplete is INCOMPLETE and not shown" in done.stderr
 
 
+def test_a_side_of_damaged_runs_alone_has_the_exit_code_of_damage() -> None:
+    shutil.copytree("slower/runs/net-a-run1", "whole")
+    shutil.copytree("slower/runs/net-b-run1", "damaged")
+    Path("damaged/run.json").write_text("{}")
+    done = compare("whole", "damaged")
+    assert done.exit_code == 4 and "damaged holds no whole run" in done.stderr
+
+
 def test_invalid_runs_end_with_6_unless_they_are_allowed() -> None:
     shutil.rmtree("slower")
     save_sides(Path("slower"), 1.05, latencies_ns=(20_000_000,) * 700 + (300_000_000,) * 300)
