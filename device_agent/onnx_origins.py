@@ -17,7 +17,10 @@ _BEHIND = re.compile(r"(_bn)?_nchwc$|_token_\d+$")
 
 @dataclass(frozen=True)
 class Origin:
-    """The nodes of the file that an operator computes, its last one first, and the operators that it reads from."""
+    """The nodes of the file that an operator computes, its last one first, and the operators that it reads from.
+
+    A node without a name is called by its value's.
+    """
 
     nodes: tuple[str, ...]
     after: tuple[int, ...]
@@ -36,7 +39,7 @@ def origins(ran: OnnxGraph, file: OnnxGraph) -> list[Origin]:
     makers = {value: place for place, node in enumerate(ran.nodes) for value in node.outputs}
     return [
         Origin(
-            tuple(one.name or one.kind for one in known.back_from(last[place], ends)) if place in last else (),
+            tuple(one.name or one.outputs[0] for one in known.back_from(last[place], ends)) if place in last else (),
             tuple(dict.fromkeys(makers[value] for value in node.inputs if value in makers)),
         )
         for place, node in enumerate(ran.nodes)

@@ -17,8 +17,8 @@ class OperatorTime:
         kind: the operator, such as "Conv" or "aten::add_".
         calls: in all runs.
         total_ns: of all calls. ONNX Runtime counts each in whole microseconds, cut off.
-        origins: the nodes of the model's file that it computes, its last one first; for PyTorch the innermost module
-            that called it. None where the runtime put it in.
+        origins: the nodes of the model's file that it computes, its last one first, those without a name by their
+            value's; for PyTorch the innermost module that called it. None where the runtime put it in.
         after: places, in the same list, of the operators whose values it reads.
     """
 

@@ -141,7 +141,7 @@ def layers_of(operators: Sequence[OperatorTime], roles: Roles) -> tuple[str, ...
     """The layer of each operator; see this file's head."""
     layers: list[str] = []
     for one in operators:
-        places = [_place(origin, roles) for origin in one.origins]
+        places = [_place(origin, roles) for origin in (one.origins if roles else _likeliest(one))]
         own = next((place for place, part in places if part == "layer"), None)
         around = next((place for place, part in places if part == "around"), None)
         before = {layers[place] for place in one.after if place < len(layers)}
@@ -149,6 +149,15 @@ def layers_of(operators: Sequence[OperatorTime], roles: Roles) -> tuple[str, ...
             own = before.pop()
         layers.append(own or around or (_parent(places[0][0]) if places else "") or OUTSIDE)
     return tuple(layers)
+
+
+def _likeliest(one: OperatorTime) -> tuple[str, ...]:
+    """Of an operator of a network that nobody knows, the node of its own kind: of a convolution with an activation
+    inside, the convolution.
+    """
+    kind = one.kind.removeprefix("Fused")
+    same = [origin for origin in one.origins if origin.rpartition("/")[2].startswith(kind)]
+    return tuple(same[:1]) or one.origins[:1]
 
 
 def _place(origin: str, roles: Roles) -> tuple[str, str]:

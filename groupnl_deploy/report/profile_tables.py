@@ -63,7 +63,8 @@ def profile_section(row: "ReportRow") -> ProfileSection:
     if profile.problem is not None:
         return ProfileSection(title, (), (f"There is no profile: {profile.problem.rstrip('.')}.",))
     mark = _Mark("!" if doubted(row.checks, "time") else "", "*" if profile.emulated else "", profile.emulated)
-    tables = (_layers(profile, mark), _layer_kinds(profile, mark), _operators(profile, mark))
+    kinds = (_layer_kinds(profile, mark),) if any(layer.kind for layer in profile.layers) else ()
+    tables = (_layers(profile, mark), *kinds, _operators(profile, mark))
     return ProfileSection(title, tables, tuple(_notes(row, profile)))
 
 

@@ -96,6 +96,12 @@ def test_what_runs_inside_a_loop_is_in_the_loops_time() -> None:
     assert summed(run, loop, {}) == (OperatorTime("/Loop", "", 1, 4_000),)
 
 
+def test_a_node_of_a_file_without_names_is_called_by_its_value() -> None:
+    plain = OnnxGraph((node("Conv", "", "input w", "first"), node("Relu", "", "first", "second")), ("input",))
+    ran = OnnxGraph((node("FusedConv", "FusedConv_3", "input w", "second"),), ("input",))
+    assert origins(ran, plain) == [Origin(("second", "first"), ())]
+
+
 def test_nodes_that_the_runtime_gave_no_name_are_known_by_their_order() -> None:
     """As of a HardSwish that it takes apart."""
     names = ("/act/HardSwish", "/b/HardSwish")
