@@ -6,7 +6,7 @@ Absolute numbers are of the paper's board; a ratio of two networks on one board 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from groupnl_deploy.report.alike import partner
+from groupnl_deploy.report.alike import conditions
 from groupnl_deploy.report.marks import doubts_of, marks
 from groupnl_deploy.report.printed import PrintedRow, PrintedTable, printed_tables
 from groupnl_deploy.report.repeats import Group
@@ -34,7 +34,10 @@ _ENERGY_NOTE = (
     "Energy is counted as the paper counts it: 100 inferences, and import and loading before them. Its energies are "
     "more than its mean power times its time."
 )
-_RATIO_NOTE = "GroupNL/standard: each number of the row over the standard network's. It compares across boards."
+_RATIO_NOTE = (
+    "GroupNL/standard: each number of the row over that of the standard network, where this was measured alike. It "
+    "compares across boards."
+)
 
 
 @dataclass(frozen=True)
@@ -57,10 +60,9 @@ def paper_sections(groups: Sequence[Group]) -> tuple[Section, ...]:
 
 
 def other_ratios(groups: Sequence[Group]) -> Section | None:
-    """GroupNL/standard of the networks here that are in none of the paper's tables; None where there are none."""
-    known = {row.network for table in printed_tables() for row in table.rows}
-    here = [_ours(_OTHERS, group) for group in groups if group.row.network not in known]
-    standards = [one for one in here if one.group.row.convolution == "standard"]
+    """GroupNL/standard of the GroupNL rows here that are in none of the paper's tables; None where there are none."""
+    here = [_ours(_OTHERS, group) for group in groups if not _is_in_a_table(group)]
+    standards = [_ours(_OTHERS, group) for group in groups if group.row.convolution == "standard"]
     pairs = [
         (one, base)
         for network in dict.fromkeys(one.group.row.network for one in here)
@@ -73,7 +75,7 @@ def other_ratios(groups: Sequence[Group]) -> Section | None:
         return None
     return Section(
         name="other_ratios",
-        title="GroupNL/standard of networks that the paper has not measured",
+        title="GroupNL/standard of what the paper has not measured",
         headings=(("Network", False), ("Of", False), *((_HEADINGS[column], True) for column in _OTHERS.columns)),
         rows=tuple((one.group.row.network, *_ratio_line(_OTHERS, one, base)) for one, base in pairs),
         notes=(_RATIO_NOTE, _ENERGY_NOTE),
@@ -83,6 +85,10 @@ def other_ratios(groups: Sequence[Group]) -> Section | None:
         ],
         chapter=CHAPTER,
     )
+
+
+def _is_in_a_table(group: Group) -> bool:
+    return any(_is_of(group, row, table) for table in printed_tables() for row in table.rows)
 
 
 def _is_groupnl(group: Group, network: str) -> bool:
@@ -120,6 +126,8 @@ def _is_of(group: Group, printed: PrintedRow, table: PrintedTable) -> bool:
         and row.convolution == printed.convolution
         and (printed.ratio or 2) == (ratio or 2)
         and (row.width or 1.0) == 1.0
+        and tuple(row.input_shape) == table.input
+        and table.classes in (None, row.classes)
         and (table.backend is None or row.backend == table.backend)
     )
 
@@ -169,11 +177,11 @@ def _ratio_line(table: PrintedTable, one: Ours, base: Ours) -> tuple[str, ...]:
 
 
 def _pairs(ours: Sequence[Ours], standards: Sequence[Ours]) -> Iterator[tuple[Ours, Ours]]:
-    by_label = {one.group.label: one for one in standards}
+    """Each with the one standard network that was measured as it was; without it where none was, or several."""
     for one in ours:
-        found = partner(one.group, [base.group for base in standards])
-        if found is not None:
-            yield one, by_label[found.label]
+        alike = [base for base in standards if conditions(base.group.row) == conditions(one.group.row)]
+        if len(alike) == 1:
+            yield one, alike[0]
 
 
 def _marks_of(one: Ours, column: str) -> str:

@@ -28,7 +28,10 @@ class PrintedRow:
 
 @dataclass(frozen=True)
 class PrintedTable:
-    """One table; `backend` is None where it is of no backend."""
+    """One table; `backend` is None where it is of no backend, `classes` where their number makes no difference.
+
+    `input` is the shape (C, H, W) that all of its rows are of.
+    """
 
     number: int
     title: str
@@ -36,6 +39,8 @@ class PrintedTable:
     backend: str | None
     columns: tuple[str, ...]
     rows: tuple[PrintedRow, ...]
+    input: tuple[int, ...] = ()
+    classes: int | None = None
 
     def standard_of(self, row: PrintedRow) -> PrintedRow | None:
         """The row with the network's own convolutions that this one is held against; None for such a row itself."""
@@ -62,4 +67,13 @@ def _table(number: int, data: dict[str, Any]) -> PrintedTable:
         )
         for row in data["rows"]
     )
-    return PrintedTable(number, data["title"], data["section"], data.get("backend"), columns, rows)
+    return PrintedTable(
+        number,
+        data["title"],
+        data["section"],
+        data.get("backend"),
+        columns,
+        rows,
+        tuple(data["input"]),
+        data.get("classes"),
+    )

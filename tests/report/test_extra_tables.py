@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from device_agent.manifest import ArtifactFile
+from device_agent.manifest import ArtifactFile, TensorInfo
 from device_agent.strict import to_dict
 from groupnl_deploy.bench.run import BenchRun, save_run
 from groupnl_deploy.cli.main import app
@@ -26,10 +26,14 @@ from tests.report.sample_runs import save_samples
 from tests.report.test_report import MANIFEST, make_run, make_trace
 
 
-def network_run(network: str, conv: ConvSpec, backend: str, p50_ms: float, mib: float = 10.0) -> BenchRun:
-    spec = ModelSpec(network, conv, input_shape=(3, 224, 224), num_classes=1000)
+def network_run(
+    network: str, conv: ConvSpec, backend: str, p50_ms: float, mib: float = 10.0, side: int = 224
+) -> BenchRun:
+    spec = ModelSpec(network, conv, input_shape=(3, side, side), num_classes=1000)
     file = ArtifactFile("model.onnx", "e" * 64, round(mib * 2**20), "model")
-    run = make_run(manifest=dataclasses.replace(MANIFEST, label=spec.label, model=to_dict(spec), files=(file,)))
+    takes, gives = (TensorInfo("input", (1, 3, side, side)),), (TensorInfo("logits", (1, 1000)),)
+    manifest = dataclasses.replace(MANIFEST, label=spec.label, model=to_dict(spec), files=(file,))
+    run = make_run(manifest=dataclasses.replace(manifest, inputs=takes, outputs=gives))
     latencies_ns = (round(p50_ms * 1e6),) * 1000
     result = dataclasses.replace(run.result, backend=backend, latencies_ns=latencies_ns)
     return dataclasses.replace(run, result=result, images=dataclasses.replace(run.images, labels=None))
@@ -100,6 +104,19 @@ def test_networks_that_the_paper_has_not_have_their_ratio(tmp_path: Path) -> Non
         and "Beside standard-ort" in page
         and "×0.823" not in page.split("<main>")[0]
     )
+
+
+def test_images_of_another_size_are_no_row_of_the_papers_and_have_a_ratio_of_their_own() -> None:
+    made = {
+        "small": network_run("resnet50", STANDARD, "onnxruntime", 100.0, side=128),
+        "small-g": network_run("resnet50", SPARSE, "onnxruntime", 80.0, side=128),
+        "large": network_run("resnet50", STANDARD, "onnxruntime", 400.0),
+        "torch-g": network_run("resnet50", SPARSE, "pytorch", 300.0, side=128),
+    }
+    report = Report(tuple(build_row(run, None, name) for name, run in made.items()))
+    sections = {section.name: section for section in paper_sections(groups_of(report))}
+    assert [row[1] for row in sections["other_ratios"].rows] == ["small-g / small"]  # none is like torch-g
+    assert [row[1] for row in sections["table12"].rows if row[1] != "paper"] == ["large"]
 
 
 def test_a_baseline_is_found_for_each_row_as_it_was_measured(resnets: Report) -> None:
