@@ -41,8 +41,9 @@ from groupnl_deploy.bench.run import BenchRun, Images, save_run
 from groupnl_deploy.cli.main import app
 from groupnl_deploy.remote import client
 from groupnl_deploy.remote.client import AgentClient
-from groupnl_deploy.report.build import build_report
+from groupnl_deploy.report.build import Report, build_report
 from groupnl_deploy.report.row import ReportRow
+from groupnl_deploy.report.tables import columns
 from power.trace import MeterFacts, PowerTrace
 from tests.bench.made_runs import DIGEST, made_manifest
 from tests.rigs.scripted_agent import ScriptedClocks, ScriptedProcess
@@ -182,9 +183,17 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> tuple[BenchRun, ReportRow
     folder = tmp_path_factory.mktemp("scripted") / "run"
     with pytest.MonkeyPatch.context() as patch:
         run = benchmark(Script(), folder, patch)
-    printed = CliRunner().invoke(app, ["report", str(folder), "--json", "--allow-invalid"])
+    printed = CliRunner().invoke(app, ["report", str(folder), "--json"])
     assert printed.exit_code == 0, printed.output
     return run, build_report([folder]).rows[0], json.loads(printed.stdout)["rows"][0]
+
+
+def test_the_table_shows_them_to_its_last_digit(sound) -> None:
+    report = Report((sound[1],))
+    shown = {column.heading: column.cell(report.rows[0]) for column in columns(report)}
+    expected = {"Time (s)": "1.050", "Avg. FPS": "95.2", "p50/p99 (ms)": "10.50/10.99", "Mem. (MB)": "60.0"}
+    expected |= {"Power (W)": "6.952*", "Energy (Wh)": "0.002028*", "Gross/net (mJ)": "73.00/52.00*"}
+    assert {heading: shown[heading] for heading in expected} == expected
 
 
 def test_the_clocks_of_host_and_device_are_compared_to_half_the_round_trip(sound) -> None:
