@@ -67,7 +67,7 @@ def _plain(rows: Sequence[ReportRow], compared: bool) -> Iterator[str]:
         yield _least(rows, timed, _latency_ms, "Fastest", "p50 {:.3g} ms, {:.3g} times as fast as the slowest")
     if len(metered) > 1 and not compared:
         emulated = " (EMULATED meter: no measurement)" if any(row.emulated for row in metered) else ""
-        words = f"{{:.3g}} mJ an inference, {{:.3g}} times less than the most{emulated}"
+        words = f"{{:.3g}} mJ an inference; the most is {{:.3g}} times as much{emulated}"
         yield _least(rows, metered, _energy_mj, "Least energy", words)
     if len(accurate) > 1:
         yield _most_accurate(rows, accurate)

@@ -1,8 +1,10 @@
 """A page in a real browser: Debian's Chromium without a window, driven by Selenium."""
 
+import contextlib
 import json
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,23 +78,33 @@ class Browser:
         return [one["params"]["request"]["url"] for one in events if one["method"] == "Network.requestWillBeSent"]
 
 
-@pytest.fixture(scope="session")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """Started once; a profile of its own."""
+@contextlib.contextmanager
+def started(*flags: str) -> Iterator[Browser]:
+    """A Chromium with a profile of its own, which ends with the block. Raises `RuntimeError` where there is none."""
     from selenium.webdriver import Chrome, ChromeOptions
     from selenium.webdriver.chrome.service import Service
 
     program, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if program is None or driver is None:
-        pytest.fail("needs Chromium and its driver: apt-get install chromium chromium-driver")
+        raise RuntimeError("needs Chromium and its driver: apt-get install chromium chromium-driver")
     options = ChromeOptions()
     options.binary_location = program
-    for flag in (*QUIET, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    chrome = Chrome(options, Service(driver))
-    yield Browser(chrome)
-    chrome.quit()
+    with tempfile.TemporaryDirectory(prefix="chromium-") as profile:
+        for flag in (*QUIET, *flags, f"--user-data-dir={profile}"):
+            options.add_argument(flag)
+        chrome = Chrome(options, Service(driver))
+        try:
+            yield Browser(chrome)
+        finally:
+            chrome.quit()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Started once for all tests."""
+    with started() as one:
+        yield one
 
 
 @pytest.fixture
