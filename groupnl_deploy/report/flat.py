@@ -8,8 +8,9 @@ from groupnl_deploy.report.identity import KNOB_NAMES
 from groupnl_deploy.report.row import ReportRow
 from groupnl_deploy.report.traits import plain
 
-_NESTED = ("latency", "energy", "knobs", "checks", "per_class", "confusion", "profile")
+_NESTED = ("latency", "energy", "knobs", "checks", "per_class", "confusion", "profile", "agreement")
 _LATENCIES = ("mean_ms", "p50_ms", "p90_ms", "p99_ms", "max_ms", "p95_ms", "std_ms", "drift_ms_per_min")
+_AGREEMENT = ("images", "error", "allowed", "same_answers")
 _PHASES = tuple(f"{phase}_j" for phase in PHASES)
 
 
@@ -17,7 +18,8 @@ def flat_names(rows: Sequence[ReportRow]) -> tuple[str, ...]:
     """The columns, the same whatever the rows are; knobs that only another version has stand behind all others."""
     own = (field.name for field in fields(ReportRow) if field.name not in _NESTED)
     foreign = sorted({knob for row in rows for knob in row.knobs} - set(KNOB_NAMES))
-    return (*own, *_LATENCIES, *_PHASES, *KNOB_NAMES, *foreign)
+    agreement = (f"agreement_{name}" for name in _AGREEMENT)
+    return (*own, *_LATENCIES, *_PHASES, *agreement, *KNOB_NAMES, *foreign)
 
 
 def flat_values(row: ReportRow) -> dict[str, object]:
@@ -25,7 +27,9 @@ def flat_values(row: ReportRow) -> dict[str, object]:
     data: dict[str, object] = {field.name: getattr(row, field.name) for field in fields(row)}
     for name in _NESTED:
         data.pop(name)
-    return data | {name: getattr(row.latency, name, None) for name in _LATENCIES} | phase_joules(row) | row.knobs
+    data |= {name: getattr(row.latency, name, None) for name in _LATENCIES}
+    data |= {f"agreement_{name}": getattr(row.agreement, name, None) for name in _AGREEMENT}
+    return data | phase_joules(row) | row.knobs
 
 
 def phase_joules(row: ReportRow) -> dict[str, float | None]:

@@ -5,6 +5,7 @@ from statistics import median
 from typing import Any
 
 from device_agent.backend_table import BACKENDS
+from groupnl_deploy.bench.agreement import Agreement
 from groupnl_deploy.bench.board_rules import temperature_at_start
 from groupnl_deploy.bench.check import Check
 from groupnl_deploy.bench.energy import RunEnergy, run_energy
@@ -45,6 +46,7 @@ class ReportRow(Identity):
     loading in it, as the paper's energy has (`groupnl_deploy.bench.phase_energy`).
     `emulated` is true where the emulated meter made the joules up, null without a meter. `renews_too_fast` is true when
     the meter renewed its values faster than it was asked, so that there are no joules; null without a meter.
+    `agreement` is how far the device's answers are from the network's own in double precision, null where nobody knows.
     `profile` is where the time of one inference goes, null where it was not asked for.
     `links_lost` is how often the host lost the device meanwhile, which then finished without it.
     Accuracies are fractions, each with its interval of 95 %. Where the images have labels, `per_class` has the
@@ -92,6 +94,7 @@ class ReportRow(Identity):
     emulated_board: bool = False
     links_lost: int = 0
     profile: RunProfile | None = None
+    agreement: Agreement | None = None
 
     def __str__(self) -> str:
         emulated = " EMULATED" if self.emulated else ""
@@ -139,6 +142,7 @@ def build_row(run: BenchRun, trace: PowerTrace | None, name: str) -> ReportRow:
         problems=problems(found),
         not_judged=not_judged(found),
         checks=found,
+        agreement=run.agreement,
         renews_too_fast=renewed_too_fast(trace) if trace else None,
         links_lost=run.links_lost,
     )

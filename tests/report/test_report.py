@@ -13,6 +13,7 @@ from device_agent.manifest import ArtifactManifest, DataRecord, Parity, Preproce
 from device_agent.messages.bench import BenchRequest, MemoryUse, PhaseSpan
 from device_agent.messages.board import BoardFacts
 from device_agent.settings import Settings
+from groupnl_deploy.bench.agreement import Agreement
 from groupnl_deploy.bench.clock import ClockSync
 from groupnl_deploy.bench.result import BenchResult
 from groupnl_deploy.bench.run import BenchRun, Images, load_run, save_run
@@ -377,3 +378,12 @@ def test_the_paper_columns_are_all_there(folder: Path) -> None:
     headings = [column.heading for column in columns(build_report([folder]))]
     for heading in ("Model", "Time (s)", "Avg. FPS", "Mem. (MB)", "Power (W)", "Energy (Wh)", "Acc. (%)"):
         assert heading in headings
+
+
+def test_answers_are_held_against_the_right_ones_in_every_form() -> None:
+    agreement = Agreement(images=8, output="logits", error=2e-6, allowed=1e-4, measure="max", same_answers=8)
+    report = Report((build_row(make_run(agreement=agreement), None, "run"), build_row(make_run(), None, "old")))
+    known, unknown = csv.DictReader(io.StringIO(render(report, "csv")))
+    assert (known["agreement_error"], known["agreement_same_answers"]) == ("2e-06", "8")
+    assert unknown["agreement_images"] == ""
+    assert json.loads(render(report, "json"))["rows"][0]["agreement"]["allowed"] == 1e-4

@@ -51,6 +51,10 @@ _NUMBERS: tuple[tuple[str, str, float, Doubts | None], ...] = (
     ("Temperature at the beginning (°C)", "start_c", 1, None),
     ("Temperature, highest in the steady window (°C)", "hottest_c", 1, None),
     ("Clock in the steady window (GHz)", "clock_hz", 1e-9, None),
+    ("Answers held against double precision, images", "agreement.images", 1, None),
+    ("Largest error of an answer", "agreement.error", 1, None),
+    ("Error that is allowed", "agreement.allowed", 1, None),
+    ("Images with the same answer", "agreement.same_answers", 1, None),
     ("Accuracy (%)", "accuracy", 1e2, None),
     ("Accuracy, lower end of 95 % (%)", "accuracy_low", 1e2, None),
     ("Accuracy, upper end of 95 % (%)", "accuracy_high", 1e2, None),
@@ -61,9 +65,9 @@ def numbers(row: ReportRow) -> Markup:
     """Every number that the run has, with its marks."""
     rows: list[list[object]] = []
     for words, path, scale, doubts in _NUMBERS:
-        # Without latencies, as of an emulated board, there is nothing below them.
-        value = None if path.startswith("latency.") and row.latency is None else attrgetter(path)(row)
-        if value is not None and value is not False:
+        whole = path.partition(".")[0]  # latencies are null as a whole where an emulator computed
+        value = None if getattr(row, whole) is None else attrgetter(path)(row)
+        if value is not None:
             rows.append([words, f"{scale * value:,.6g}{marks(row, doubts) if doubts else ''}"])
     return grid([("What", False), ("Value", True)], rows, f"Numbers of {row.run}")
 
