@@ -15,7 +15,7 @@ from groupnl_deploy.bench.run import load_run, save_run
 from groupnl_deploy.report.build import Report, build_report
 from groupnl_deploy.report.curves import histogram, latency_curve, power_curve
 from groupnl_deploy.report.html.markup import element, escaped, joined
-from groupnl_deploy.report.html.svg import ticks
+from groupnl_deploy.report.html.svg import Scale, powers_of_ten, ticks, wide
 from groupnl_deploy.report.html.tags import group_tags
 from groupnl_deploy.report.html.tradeoff import planes
 from groupnl_deploy.report.render import render
@@ -153,6 +153,14 @@ def test_latencies_keep_their_peaks_and_are_all_counted() -> None:
 def test_ticks_are_round() -> None:
     assert ticks(0.0, 1.0) == (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
     assert ticks(3.23, 15.1) == (2.5, 5.0, 7.5, 10.0, 12.5, 15.0, 17.5)
+
+
+def test_values_that_are_far_apart_have_a_scale_of_powers() -> None:
+    assert wide([1.0, 10.0])[2] is False and wide([0.0, 100.0])[2] is False
+    assert wide([0.8, 36.0]) == (0.64, 45.0, True)
+    assert powers_of_ten(0.64, 45.0) == (1.0, 2.0, 5.0, 10.0, 20.0)
+    scale = Scale(1.0, 100.0, 0.0, 10.0, powers=True)
+    assert (scale.at(1.0), scale.at(10.0), scale.at(100.0)) == (0.0, 5.0, 10.0)
 
 
 def test_runs_without_a_meter_and_of_an_emulated_board_have_a_page(tmp_path: Path) -> None:

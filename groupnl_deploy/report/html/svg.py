@@ -7,20 +7,27 @@ from dataclasses import dataclass
 from groupnl_deploy.report.html.markup import Markup, element, joined
 
 _ROUND = (1.0, 2.0, 2.5, 5.0, 10.0)
+_FAR = 15.0  # times the least; on a plain scale all but the largest would lie in a corner
 
 
 @dataclass(frozen=True)
 class Scale:
-    """From values to dots along one side of a chart; `least` and `most` lie at `begin` and `end`."""
+    """From values to dots along one side of a chart; `least` and `most` lie at `begin` and `end`.
+
+    `powers`: equal ratios are equally far apart; all values are above zero then.
+    """
 
     least: float
     most: float
     begin: float
     end: float
+    powers: bool = False
 
     def at(self, value: float) -> float:
         """Where a value lies, in dots."""
-        return self.begin + (value - self.least) / (self.most - self.least) * (self.end - self.begin)
+        place = math.log10 if self.powers else float
+        share = (place(value) - place(self.least)) / (place(self.most) - place(self.least))
+        return self.begin + share * (self.end - self.begin)
 
 
 @dataclass(frozen=True)
@@ -34,13 +41,13 @@ class Frame:
     top: float = 16
     bottom: float = 46
 
-    def across(self, least: float, most: float) -> Scale:
+    def across(self, least: float, most: float, powers: bool = False) -> Scale:
         """The scale from left to right."""
-        return Scale(least, most, self.left, self.width - self.right)
+        return Scale(least, most, self.left, self.width - self.right, powers)
 
-    def upward(self, least: float, most: float) -> Scale:
+    def upward(self, least: float, most: float, powers: bool = False) -> Scale:
         """The scale from the bottom to the top."""
-        return Scale(least, most, self.height - self.bottom, self.top)
+        return Scale(least, most, self.height - self.bottom, self.top, powers)
 
 
 def ticks(least: float, most: float, about: int = 5) -> tuple[float, ...]:
@@ -50,6 +57,21 @@ def ticks(least: float, most: float, about: int = 5) -> tuple[float, ...]:
     step = next(factor * power for factor in _ROUND if factor * power >= raw * (1 - 1e-9))
     first, last = math.floor(least / step + 1e-9), math.ceil(most / step - 1e-9)
     return tuple(round(number * step, 12) for number in range(first, last + 1))
+
+
+def powers_of_ten(least: float, most: float) -> tuple[float, ...]:
+    """1, 2 and 5 times powers of ten between the two; the powers alone where these are many."""
+    first, last = math.floor(math.log10(least)), math.ceil(math.log10(most))
+    factors = (1, 2, 5) if last - first <= 3 else (1,)
+    found = (round(factor * 10.0**power, 12) for power in range(first, last + 1) for factor in factors)
+    return tuple(value for value in found if least <= value <= most)
+
+
+def wide(values: Sequence[float]) -> tuple[float, float, bool]:
+    """A range with some room for values, and whether it is one of powers: where the largest is far above the least."""
+    if min(values) > 0 and max(values) / min(values) >= _FAR:
+        return min(values) / 1.25, max(values) * 1.25, True
+    return (*room(values, share=0.12), False)
 
 
 def room(values: Sequence[float], from_zero: bool = False, share: float = 0.08) -> tuple[float, float]:
@@ -97,7 +119,8 @@ def _levels(frame: Frame, upward: Scale) -> Iterator[Markup]:
 
 
 def _within(scale: Scale) -> list[float]:
-    return [value for value in ticks(scale.least, scale.most) if scale.least <= value <= scale.most]
+    found = powers_of_ten(scale.least, scale.most) if scale.powers else ticks(scale.least, scale.most)
+    return [value for value in found if scale.least <= value <= scale.most]
 
 
 def picture(frame: Frame, title: str, *children: object) -> Markup:

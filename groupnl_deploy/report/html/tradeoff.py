@@ -7,7 +7,7 @@ from groupnl_deploy.bench.check import Doubts
 from groupnl_deploy.bench.validity import doubted
 from groupnl_deploy.report.html.markup import Markup, element
 from groupnl_deploy.report.html.stamps import stamps
-from groupnl_deploy.report.html.svg import Frame, Scale, axes, dot, picture, room
+from groupnl_deploy.report.html.svg import Frame, Scale, axes, dot, picture, wide
 from groupnl_deploy.report.html.tags import Tag
 from groupnl_deploy.report.marks import marks
 from groupnl_deploy.report.repeats import Group
@@ -129,8 +129,8 @@ def _spoken(plane: Plane) -> str:
 
 
 def _drawn(plane: Plane) -> Iterator[Markup]:
-    across = _FRAME.across(*room([end for point in plane.points for end in (point.x, *point.x_ends)], share=0.12))
-    upward = _FRAME.upward(*room([end for point in plane.points for end in (point.y, *point.y_ends)], share=0.12))
+    across = _FRAME.across(*wide([end for point in plane.points for end in (point.x, *point.x_ends)]))
+    upward = _FRAME.upward(*wide([end for point in plane.points for end in (point.y, *point.y_ends)]))
     yield axes(_FRAME, across, upward, (plane.x_words, plane.y_words))
     best = plane.best()
     if len(best) > 1:
