@@ -11,8 +11,17 @@ _LEAST = 3  # rows; of two it is seen at a glance
 
 
 def on_front(rows: Sequence[ReportRow]) -> tuple[bool, ...]:
-    """For each row whether it is on the front of p50 and joules per inference; none whose numbers are doubtful is."""
-    return front([_costs(row) for row in rows])
+    """For each row whether it is on the front of p50 and joules per inference; none whose numbers are doubtful is.
+
+    Nor is one with emulated joules where another one's are measured, and it beats none of these.
+    """
+    measured = only_measured(rows)
+    return front([None if measured and row.emulated else _costs(row) for row in rows])
+
+
+def only_measured(rows: Sequence[ReportRow]) -> bool:
+    """Whether some of these rows have joules that a real meter measured, beside which emulated ones do not count."""
+    return any(not row.emulated and _costs(row) is not None for row in rows)
 
 
 def has_front(rows: Sequence[ReportRow]) -> bool:

@@ -25,6 +25,10 @@ def _time(row: ReportRow) -> str:
     return "emulated" if row.time_s is None else f"{row.time_s:.3f}"
 
 
+def _power(row: ReportRow) -> str:
+    return "–" if row.power_w is None else f"{row.power_w:.3f}" + "*" * bool(row.emulated)
+
+
 def _wh(row: ReportRow, joules: float | None) -> str:
     if row.emulated_board:
         return "emulated"
@@ -53,7 +57,7 @@ _COLUMNS = (
     Column("Conv", lambda row: row.convolution or "–", numeric=False),
     Column("Backend", lambda row: row.backend, numeric=False),
     Column("Time (s)", _time, doubts="time"),
-    Column("Power (W)", lambda row: "–" if row.power_w is None else f"{row.power_w:.3f}" + "*" * bool(row.emulated)),
+    Column("Power (W)", _power, doubts="energy"),
     Column("In the window (Wh)", _in_window, doubts="energy"),
     Column("With the start (Wh)", _with_start, doubts="energy"),
     Column("Edge error up to (Wh)", _edge),

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from groupnl_deploy.bench.validity import doubted
+from groupnl_deploy.report.marks import marks
 from groupnl_deploy.report.profile import OUTSIDE, LayerTime, RunProfile
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def profile_section(row: "ReportRow") -> ProfileSection:
     title = f"{row.run}: where the time of one inference goes, {row.model} with {row.backend} on {row.device}"
     if profile.problem is not None:
         return ProfileSection(title, (), (f"There is no profile: {profile.problem.rstrip('.')}.",))
-    mark = _Mark("!" if doubted(row.checks, "time") else "", "*" if profile.emulated else "", profile.emulated)
+    mark = _Mark(marks(row, "time"), marks(row, "energy"), profile.emulated)
     kinds = (_layer_kinds(profile, mark),) if any(layer.kind for layer in profile.layers) else ()
     tables = (_layers(profile, mark), *kinds, _operators(profile, mark))
     return ProfileSection(title, tables, tuple(_notes(row, profile)))
@@ -70,10 +70,10 @@ def profile_section(row: "ReportRow") -> ProfileSection:
 
 @dataclass(frozen=True)
 class _Mark:
-    """What stands behind times and energies that are no results; `emulated` is None without a meter."""
+    """What stands behind times, and behind energies, that are no results; `emulated` is None without a meter."""
 
-    invalid: str
-    emulated_energy: str
+    times: str
+    energies: str
     emulated: bool | None
 
     def headings(self) -> tuple[tuple[str, bool], ...]:
@@ -82,12 +82,12 @@ class _Mark:
 
     def cells(self, one: _Timed) -> tuple[str, ...]:
         joules = one.energy_estimate_j
-        energy = _NOTHING if joules is None else f"{1e3 * joules:.3f}{self.emulated_energy}{self.invalid}"
-        times = (f"{100 * one.share:.1f}{self.invalid}", self.ms(one.ms))
+        energy = _NOTHING if joules is None else f"{1e3 * joules:.3f}{self.energies}"
+        times = (f"{100 * one.share:.1f}{self.times}", self.ms(one.ms))
         return times if self.emulated is None else (*times, energy)
 
     def ms(self, ms: float | None) -> str:
-        return _NOTHING if ms is None else f"{ms:.3f}{self.invalid}"
+        return _NOTHING if ms is None else f"{ms:.3f}{self.times}"
 
 
 def _layers(profile: RunProfile, mark: _Mark) -> ProfileTable:

@@ -8,11 +8,13 @@ import pytest
 from typer.testing import CliRunner
 
 from device_agent.messages.profile import OperatorTime, Profiled
+from groupnl_deploy.bench.check import Check
 from groupnl_deploy.bench.run import BenchRun, save_run
 from groupnl_deploy.cli.main import app
 from groupnl_deploy.models.layer_roles import LayerRole, layer_roles
 from groupnl_deploy.models.registry import model_spec
 from groupnl_deploy.report.profile import OUTSIDE, Steady, layers_of, module_path, run_profile
+from groupnl_deploy.report.profile_tables import profile_section
 from groupnl_deploy.report.row import build_row
 from tests.bench.test_run_energy import block_means, make_run
 
@@ -172,6 +174,14 @@ def test_the_report_shows_it_marked_and_json_has_all_of_it(tmp_path: Path) -> No
     assert '"energy_estimate_j"' in shown(tmp_path / "run", "--json")
     page = shown(tmp_path / "run", "--format", "html")
     assert "Where the time of an inference goes" in page and "layer1.0.conv1.conv1" in page and "3.000*" in page
+
+
+def test_an_estimate_of_doubtful_joules_is_marked_though_its_time_is_sound() -> None:
+    row = build_row(profiled_run(), block_means(), "run")
+    check = Check("measurements missing", "energy", "invalid", 0.1, 0.01, "a hole", "the cable")
+    (table, *_) = profile_section(dataclasses.replace(row, checks=(check,))).tables
+    (share, time, joules) = table.rows[0][3:6]
+    assert joules.endswith("*!") and not (share + time).endswith("!")
 
 
 def test_a_profile_that_failed_says_why_and_spoils_nothing(tmp_path: Path) -> None:

@@ -50,6 +50,8 @@ class Plane:
         """Those that no other believable point beats in both, from left to right."""
         sign = -1 if self.better_up else 1
         sound = [point for point in self.points if not doubted(point.row.checks, self.doubts)]
+        if self.doubts == "energy" and not all(point.row.emulated for point in sound):
+            sound = [point for point in sound if not point.row.emulated]  # what is made up beats nothing measured
         found: list[Point] = []
         for point in sorted(sound, key=lambda one: (one.x, sign * one.y)):
             if not found or sign * point.y < sign * found[-1].y:
