@@ -68,4 +68,4 @@ def _run_once(backend: Backend, image: Any) -> Any:
     except MemoryError as error:
         raise BackendFailed("The device ran out of memory.", "Use a smaller model.") from error
     except Exception as error:  # every runtime has exceptions of its own
-        raise BackendFailed(f"The first inference failed: {error}.", "Export and push the model again.") from error
+        raise BackendFailed(f"An inference failed: {error}.", "Export and push the model again.") from error

@@ -58,8 +58,8 @@ def require_decidable(rules: tuple[Rule, ...], pairs: int) -> None:
     """Raise `UsageError` where so few pairs decide no rule, whatever they show."""
     if rules and pairs < LEAST_PAIRS:
         raise UsageError(
-            f"{counted(pairs, 'pair')} cannot decide “{rules[0].text}”: with fewer than {LEAST_PAIRS} "
-            "even pairs that all agree may be chance (p above 0.05).",
+            f"{counted(pairs, 'pair')} cannot decide “{rules[0].text}”: fewer than {LEAST_PAIRS} may be chance though "
+            "all of them agree (p above 0.05).",
             f"Compare {LEAST_PAIRS} pairs or more, or leave --fail-if out.",
         )
 

@@ -1,6 +1,6 @@
 """`groupnl bench`: what was exported, or is exported now, measured on a device."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +16,7 @@ from groupnl_deploy.cli.report import require_valid, show_report
 from groupnl_deploy.cli.report_profile import show_profiles
 from groupnl_deploy.cli.setting_options import BenchSettings, Paper, Quick, Threads, asked_settings, with_workload
 from groupnl_deploy.deploy.named_devices import one_device
-from groupnl_deploy.errors import UsageError
+from groupnl_deploy.errors import UsageError, option_name
 from groupnl_deploy.remote.retry import DEFAULT_RETRY_S
 from groupnl_deploy.remote.waiting import DEFAULT_WAIT_S
 from groupnl_deploy.words import command_line
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from groupnl_deploy.report.build import Report
 
 MOST_REPEATS = 1000
+# What --fetch reads; every other option says how to bench.
+_OF_FETCH = frozenset({"device", "what", "fetch", "out", "wait", "retry_for", "allow_invalid", "json"})
 
 
 @guarded
@@ -104,12 +106,8 @@ def bench(
     name = one_device("bench", device).name
     typed = {one for one in ctx.params if getattr(ctx.get_parameter_source(one), "name", "") == "COMMANDLINE"}
     if fetch:
-        first = artifact[0] if artifact else None
-        given = {"--backend": backend, "--artifact": first, "--meter": meter, "--port": port, "--data": data}
-        given |= {
-            f"--{one}": "asked for" for one in ("profile", "repeats", "threads", "quick", "paper") if one in typed
-        }
-        folders = _fetched(name, what or [], out, (wait, retry_for), given)
+        _require_no_bench_option(typed)
+        folders = _fetched(name, what or [], out, wait, retry_for)
         _show(folders, folders, json, allow_invalid)
         return
     named = [*(what or []), *(artifact or [])]
@@ -174,18 +172,19 @@ def _show_paper(report: "Report") -> None:
     console.show_prose(PAPER_CAPTION)
 
 
-def _fetched(
-    device: str, ids: list[str], out: Path | None, times: tuple[float, float], given: dict[str, str | None]
-) -> list[Path]:
-    """The runs' folders, none where nothing lies there."""
-    useless = [option for option, value in given.items() if value is not None]
+def _require_no_bench_option(typed: Collection[str]) -> None:
+    """Raise `UsageError` for an option that --fetch does not read."""
+    useless = sorted(set(typed) - _OF_FETCH)
     if useless:
-        raise UsageError(
-            f"{useless[0]} says how to benchmark, and --fetch benchmarks nothing.", f"Leave {useless[0]} out."
-        )
+        option = option_name(useless[0])
+        raise UsageError(f"{option} says how to benchmark, and --fetch benchmarks nothing.", f"Leave {option} out.")
+
+
+def _fetched(device: str, ids: list[str], out: Path | None, wait_s: float, retry_for_s: float) -> list[Path]:
+    """The runs' folders, none where nothing lies there."""
     from groupnl_deploy.bench.fetch import fetch_benches
 
-    reporter, (wait_s, retry_for_s) = console.TerminalReporter(), times
+    reporter = console.TerminalReporter()
     folders = fetch_benches(device, ids, out=out, reporter=reporter, wait_s=wait_s, retry_for_s=retry_for_s)
     for folder in folders:
         console.say(f"Kept in {folder}.")

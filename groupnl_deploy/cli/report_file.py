@@ -27,6 +27,9 @@ def wanted_format(format: str | None, json: bool, out: Path | None) -> ReportFor
             f"--json and --format {format} ask for two formats at once.", f"Leave one of them out: --format {format}."
         )
     ending = None if out is None else _OF_SUFFIX.get(out.suffix.lower())
+    if out is not None and ending is None and out.suffix and not json and said is None:
+        known = ", ".join(_OF_SUFFIX)
+        raise UsageError(f"{out} ends as no report does; known are {known}.", f"Name the file {out.stem}.html.")
     wanted = "json" if json else said or ending or "table"
     if ending not in (None, wanted) and not (out and out.suffix == ".txt"):
         raise UsageError(

@@ -24,7 +24,15 @@ def test_an_unknown_id_is_refused_with_those_that_are_there() -> None:
 
 
 @pytest.mark.parametrize(
-    "option", [("--meter", "km003c"), ("--backend", "null"), ("--data", "photos"), ("--repeats", "2"), ("--quick",)]
+    "option",
+    [
+        ("--meter", "km003c"),
+        ("--backend", "null"),
+        ("--data", "photos"),
+        ("--repeats", "2"),
+        ("--quick",),
+        ("--warmup", "1"),
+    ],
 )
 def test_what_says_how_to_benchmark_is_refused(option: tuple[str, ...]) -> None:
     done = fetch(*option)

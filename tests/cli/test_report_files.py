@@ -40,6 +40,7 @@ def test_a_page_in_a_pipe_is_the_page_in_a_file() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (("--out", "x.pdf"), "x.pdf ends as no report does; known are .json, .csv, .md, .html, .txt"),
         (("--out", "x.csv", "--json"), "ends as a file of csv does, and the format is json"),
         (("--out", "x.html", "--format", "markdown"), "Name the file x.md"),
         (("--out", "runs"), "runs exists already"),
