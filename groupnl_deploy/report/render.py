@@ -33,7 +33,7 @@ def render(report: Report, form: FileFormat, extras: Extras = NONE) -> str:
 
 
 def _html(report: Report, extras: Extras) -> str:
-    return render_html(report, sections(report, extras))
+    return render_html(report, sections(report, extras), extras.baseline)
 
 
 def document(report: Report, extras: Extras = NONE) -> dict[str, Any]:

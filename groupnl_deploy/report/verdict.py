@@ -6,6 +6,7 @@ Nothing is claimed beyond the runs: a difference of two single runs is told as a
 from collections.abc import Callable, Iterator, Sequence
 
 from groupnl_deploy.bench.validity import doubted
+from groupnl_deploy.report.baseline import baselines
 from groupnl_deploy.report.build import Report
 from groupnl_deploy.report.compare import compare
 from groupnl_deploy.report.repeats import Group
@@ -18,27 +19,49 @@ _FEW = "Medians are of {} runs each; how far the runs lie apart stands in the ta
 _DOUBTFUL = "INVALID: {} of these must not be believed, and neither must this verdict."
 
 
-def verdict(report: Report, groups: Sequence[Group]) -> tuple[str, ...]:
+def verdict(report: Report, groups: Sequence[Group], baseline: str | None = None) -> tuple[str, ...]:
     """Some sentences, the most important first; never empty.
 
-    Two things that were repeated as often as each other are compared pair by pair, as `groupnl compare` does.
+    Two things that were repeated as often as each other are compared pair by pair, as `groupnl compare` does; with a
+    `baseline`, each with its own.
     """
     rows = [group.row for group in groups]
     if not rows:
         return ("There is no whole run to judge.",)
-    compared = _compared(report, groups) if len(groups) == 2 else ()
+    if baseline is not None:
+        compared = _beside(report, groups, baseline)
+    else:
+        compared = _both(report, groups) if len(groups) == 2 else ()
     return (*compared, *_plain(rows, bool(compared)), _validity(report), *_repeats(groups))
 
 
-def _compared(report: Report, groups: Sequence[Group]) -> tuple[str, ...]:
-    """What the pairs of two things tell; empty where they are none."""
-    a, b = ([report.rows[place] for place in group.places] for group in groups)
-    if len(a) != len(b) or len(a) < 2:
+def _both(report: Report, groups: Sequence[Group]) -> tuple[str, ...]:
+    """What the pairs of two things tell, and which is which; empty where they are no pairs."""
+    a, b = (called(group.row, [one.row for one in groups]) for group in groups)
+    said = _pairs(report, groups[0], groups[1], (a, b))
+    return (*said[:1], f"A is {a}, B is {b}.", *said[1:]) if said else ()
+
+
+def _beside(report: Report, groups: Sequence[Group], baseline: str) -> tuple[str, ...]:
+    """What the pairs of each thing and its baseline tell."""
+    rows = [group.row for group in groups]
+    said: list[str] = []
+    for group, base in zip(groups, baselines(groups, baseline), strict=True):
+        if base is not None and base is not group:
+            names = (called(base.row, rows), called(group.row, rows))
+            which = f"With {names[1]} as B and the baseline, {names[0]}, as A: "
+            said += [f"{which}{text}" for text in _pairs(report, base, group, names)]
+    return tuple(said)
+
+
+def _pairs(report: Report, a: Group, b: Group, names: tuple[str, str]) -> tuple[str, ...]:
+    """The verdict of the pairs, and whether invalid runs are in it; empty where they are no pairs."""
+    if len(a.places) != len(b.places) or len(a.places) < 2:
         return ()
-    names = (called(groups[0].row, [group.row for group in groups]), called(groups[1].row, [g.row for g in groups]))
-    found = compare(a, b, names)
+    of_a, of_b = ([report.rows[place] for place in group.places] for group in (a, b))
+    found = compare(of_a, of_b, names)
     doubtful = (_DOUBTFUL.format(counted(len(found.invalid), "run")),) if found.invalid else ()
-    return (*found.verdict, f"A is {names[0]}, B is {names[1]}.", *doubtful)
+    return (*found.verdict, *doubtful)
 
 
 def _repeats(groups: Sequence[Group]) -> tuple[str, ...]:

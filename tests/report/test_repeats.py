@@ -130,6 +130,9 @@ def test_the_verdict_of_two_repeated_things_is_that_of_their_pairs() -> None:
     assert first.startswith("B is 1.25") and "95 % interval" in first and "6 pairs, p = 0.031" in first
     assert second == "A is resnet18_cifar standard, B is resnet18_cifar groupnl."
     assert last == "Medians are of 6 runs each; how far the runs lie apart stands in the table."
+    (beside, *_) = verdict(report, groups_of(report), "run6")
+    which = "With resnet18_cifar standard as B and the baseline, resnet18_cifar groupnl, as A: "
+    assert beside.startswith(f"{which}B takes 1.25")
     doubtful = Report((invalid(report.rows[0]), *report.rows[1:]))
     assert "INVALID: 1 run of these must not be believed, and neither must this verdict." in verdict(
         doubtful, groups_of(doubtful)

@@ -33,9 +33,12 @@ _NO_SCRIPT = "The charts of power and latency over time need JavaScript, which i
 Sections = list[tuple[str, str, Markup]]
 
 
-def render_html(report: Report, extras: Sequence[Section] = ()) -> str:
-    """A whole file, that ends with a newline; `extras` are tables that stand below the comparison."""
-    sections = [section for section in _sections(report, extras) if section[2]]
+def render_html(report: Report, extras: Sequence[Section] = (), baseline: str | None = None) -> str:
+    """A whole file, that ends with a newline.
+
+    `extras` are tables that stand below the comparison; the verdict is of every row beside the `baseline`.
+    """
+    sections = [section for section in _sections(report, extras, baseline) if section[2]]
     style, script, vendor_style, vendor_script = map(_file, _EMBEDDED)
     main = joined(
         element("section", element("h2", title, id=f"h-{name}"), body, id=name, aria_labelledby=f"h-{name}")
@@ -87,11 +90,11 @@ def _subtitle(report: Report) -> str:
     return "; ".join(filter(None, [", ".join(boards), when]))
 
 
-def _sections(report: Report, extras: Sequence[Section]) -> Iterator[tuple[str, str, Markup]]:
+def _sections(report: Report, extras: Sequence[Section], baseline: str | None) -> Iterator[tuple[str, str, Markup]]:
     rows = report.rows
     table = table_of(report)
     tags, of_runs = group_tags(table.groups), run_tags(table.groups)
-    yield "verdict", "Verdict", _verdict(report, table)
+    yield "verdict", "Verdict", _verdict(report, table, baseline)
     if rows:
         yield "table", "Comparison", comparison(report, table, tags)
         for extra in extras:
@@ -107,8 +110,8 @@ def _sections(report: Report, extras: Sequence[Section]) -> Iterator[tuple[str, 
     yield "again", "How to make this page again", _again(report)
 
 
-def _verdict(report: Report, table: Table) -> Markup:
-    first, *more = verdict(report, table.groups)
+def _verdict(report: Report, table: Table, baseline: str | None) -> Markup:
+    first, *more = verdict(report, table.groups, baseline)
     marked = element("p", stamps(table.rows, "energy"), class_="stamps")
     return joined(element("p", first, class_="first"), [element("p", said) for said in more], marked, missing(report))
 
