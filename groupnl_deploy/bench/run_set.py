@@ -20,7 +20,7 @@ from groupnl_deploy.bench.run import now_utc
 from groupnl_deploy.errors import Stopped, VerificationFailed
 from groupnl_deploy.progress import Say
 from groupnl_deploy.words import command_line
-from groupnl_deploy.workspace import require_absent, write_atomically
+from groupnl_deploy.workspace import RUN_FILE, require_absent, write_atomically
 
 SET_FILE = "set.json"
 _RUNS = "runs"
@@ -133,7 +133,8 @@ def load_set(out: Path) -> RunSet:
 
 def _left(out: Path, there: RunSet) -> str:
     """What is kept of a set that ended early, and what can be done with it. A folder without a run is removed."""
-    count, of = len(there.made), len(there.order)
+    # One may be whole that what followed it, such as the right answers, kept from being counted.
+    count, of = sum((out / _RUNS / run / RUN_FILE).is_file() for run in there.order), len(there.order)
     if count:
         shown = command_line("report", out)
         return f"{count} of {of} runs are finished and kept in {out}: `{shown}` shows them."

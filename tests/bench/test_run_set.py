@@ -8,6 +8,7 @@ import pytest
 from device_agent.settings import Settings
 from groupnl_deploy.bench.run_set import SET_FILE, Member, drawn, load_set, make_set, named, rounds, told_apart
 from groupnl_deploy.errors import DeviceUnreachable, Stopped, VerificationFailed
+from groupnl_deploy.workspace import RUN_FILE
 
 A, B = (Member(name, name, name * 64, "null", Settings(1)) for name in ("a", "b"))
 
@@ -45,6 +46,7 @@ def bench_until(failing: int, error: BaseException) -> Callable[[Member, Path], 
         if len(done) + 1 == failing:
             raise error
         folder.mkdir(parents=True)
+        (folder / RUN_FILE).touch()
         done.append(folder)
 
     return bench_one
@@ -70,6 +72,17 @@ def test_what_was_finished_stays_and_is_told(tmp_path: Path) -> None:
     with pytest.raises(DeviceUnreachable):
         make_set(tmp_path / "lost", wanted, bench_until(4, DeviceUnreachable("Gone.", "Look.")), said.append)
     assert "3 of 4 runs are finished" in said[-1]
+
+
+def test_a_run_that_was_kept_before_the_set_was_stopped_is_told_and_stays(tmp_path: Path) -> None:
+    def bench_one(member: Member, folder: Path) -> None:
+        folder.mkdir(parents=True)
+        (folder / RUN_FILE).touch()
+        raise KeyboardInterrupt  # while the right answers are computed
+
+    with pytest.raises(Stopped) as stopped:
+        make_set(tmp_path / "out", drawn("local", "", [A], 2), bench_one, lambda text: None)
+    assert "1 of 2 runs are finished" in stopped.value.remedy and (tmp_path / "out" / SET_FILE).is_file()
 
 
 def test_nothing_is_left_of_a_set_without_a_run(tmp_path: Path) -> None:
