@@ -172,7 +172,7 @@ def test_runs_without_a_meter_and_of_an_emulated_board_have_a_page(tmp_path: Pat
     emulated = dataclasses.replace(run, result=dataclasses.replace(run.result, board_before=board))
     save_run(tmp_path / "emulated", emulated, make_trace())
     page = render(build_report([tmp_path / "emulated"]), "html")
-    assert "EMULATED board" in page and 'data-chart="latency"' not in page and ">VALID<" not in page
+    assert page.count("EMULATED board") >= 4 and 'data-chart="latency"' not in page and ">VALID<" not in page
 
 
 def test_a_page_says_how_each_run_is_made_again(tmp_path: Path) -> None:

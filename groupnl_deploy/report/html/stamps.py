@@ -26,7 +26,12 @@ def stamps(rows: Iterable[ReportRow], doubts: Doubts) -> Markup:
     rows = list(rows)
     invalid = [row for row in rows if doubted(row.checks, doubts)]
     emulated = [row for row in rows if row.emulated] if doubts == "energy" else []
-    said = ((invalid, "INVALID", "bad"), (emulated, "EMULATED meter", "emulated"))
+    boards = [row for row in rows if row.emulated_board]
+    said = (
+        (invalid, "INVALID", "bad"),
+        (emulated, "EMULATED meter", "emulated"),
+        (boards, "EMULATED board", "emulated"),
+    )
     return joined(stamp(_of(word, found, rows), kind) for found, word, kind in said if found)
 
 
