@@ -9,11 +9,11 @@ from groupnl_deploy.cli import console
 from groupnl_deploy.cli.bench_set import Manner, bench_set
 from groupnl_deploy.cli.bench_subjects import subject_of
 from groupnl_deploy.errors import Stopped, UsageError, option_name
-from groupnl_deploy.words import command_line
+from groupnl_deploy.words import command_line, counted
 from groupnl_deploy.workspace import CHECKPOINT_FILE
 
 if TYPE_CHECKING:
-    from device_agent.settings import Settings
+    from device_agent.settings import Settings, Workload
     from groupnl_deploy.bench.set_members import Wanted
 
 _BESIDE_S = 5.0  # the agent's start, the images on their way, import and load: about
@@ -93,11 +93,9 @@ def bench_pairs(
     for subject in subjects:
         require_possible(subject.backend, settings[0], manner.plan, out, manner.profile)
     reporter = console.TerminalReporter()
-    work = settings[0].workload
-    run_s = 2 * work.idle_s + work.warmup_s + work.min_seconds + _BESIDE_S
-    console.say(f"{2 * pairs} runs of about {run_s:.0f} s each: about {2 * pairs * run_s / 60:.0f} minutes.")
     wanted = [set_members.Wanted(subject.artifact(reporter), subject.backend) for subject in subjects]
     _require_two(what, wanted)
+    console.say(_how_long(settings[0].workload, 2 * pairs))
     try:
         folder, runs = bench_set(wanted, settings, pairs, out, manner)
     except Stopped as stopped:
@@ -106,6 +104,13 @@ def bench_pairs(
         ) from None
     console.say(f"Kept in {folder}: {len(runs)} runs. Next: {command_line('compare', folder)}")
     return folder
+
+
+def _how_long(work: "Workload", runs: int) -> str:
+    """About how long all of them take, without a cool-down."""
+    run_s = 2 * work.idle_s + work.warmup_s + work.min_seconds + _BESIDE_S
+    minutes = max(1, round(runs * run_s / 60))
+    return f"{runs} runs of about {run_s:.0f} s each: about {counted(minutes, 'minute')}."
 
 
 def _require_two(what: Sequence[str], wanted: "Sequence[Wanted]") -> None:

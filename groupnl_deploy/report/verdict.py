@@ -15,7 +15,7 @@ from groupnl_deploy.report.traits import differing
 from groupnl_deploy.words import counted
 
 ONCE = "Each thing was measured once, so nothing is said of the noise between two runs: repeat before you decide."
-_FEW = "Medians are of {} runs each; how far the runs lie apart stands in the table."
+_FEW = "Medians are of {} each; how far the runs lie apart stands in the table."
 _DOUBTFUL = "INVALID: {} of these must not be believed, and neither must this verdict."
 
 
@@ -66,18 +66,21 @@ def _pairs(report: Report, a: Group, b: Group, names: tuple[str, str]) -> tuple[
 
 def _repeats(groups: Sequence[Group]) -> tuple[str, ...]:
     """What is to be said of noise."""
-    numbers = sorted({len(group.runs) for group in groups})
     if len(groups) == 1:
         return ()
-    if numbers == [1]:
+    if all(len(group.runs) == 1 for group in groups):
         return (ONCE,)
-    return (_FEW.format(numbers[0] if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"),)
+    used = [len(group.used) for group in groups]  # an invalid run is in no median where another one is valid
+    most = counted(max(used), "run")
+    return (_FEW.format(most if min(used) == max(used) else f"{min(used)} to {most}"),)
 
 
 def _plain(rows: Sequence[ReportRow], compared: bool) -> Iterator[str]:
     """What the rows show; of what pairs have told, nothing more is said."""
     timed = [row for row in rows if row.latency is not None and not doubted(row.checks, "time")]
     metered = [row for row in rows if row.energy_j is not None and not doubted(row.checks, "energy")]
+    measured = [row for row in metered if not row.emulated]
+    metered = measured or metered  # what is made up is held against nothing that was measured
     accurate = [row for row in rows if row.accuracy is not None]
     if len(rows) == 1:
         yield f"{rows[0]}."

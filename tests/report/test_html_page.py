@@ -108,6 +108,9 @@ def test_the_verdict_claims_no_more_than_the_runs_allow(report: Report) -> None:
         "Each thing was measured once, so nothing is said of the noise between two runs: repeat before you decide.",
     )
     assert verdict(Report(()), ())[0] == "There is no whole run to judge."
+    measured = [dataclasses.replace(row, emulated=place == 0) for place, row in enumerate(report.rows)]
+    least = verdict(Report(tuple(measured)), groups_of(Report(tuple(measured))))[1]
+    assert least.startswith("Least energy") and "EMULATED" not in least  # the first row's joules are made up
 
 
 def test_what_is_invalid_is_in_no_frontier(report: Report) -> None:

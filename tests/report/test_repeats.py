@@ -137,6 +137,7 @@ def test_the_verdict_of_two_repeated_things_is_that_of_their_pairs() -> None:
     assert "INVALID: 1 run of these must not be believed, and neither must this verdict." in verdict(
         doubtful, groups_of(doubtful)
     )
+    assert verdict(doubtful, groups_of(doubtful))[-1].startswith("Medians are of 5 to 6 runs each")
 
 
 def test_rows_and_runs_have_names_that_are_found_from_one_another() -> None:
