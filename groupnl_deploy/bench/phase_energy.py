@@ -1,7 +1,8 @@
 """The joules of every phase of a run, and those of 100 images as the paper counts them. Pure.
 
-Here no phase is trimmed, so that the joules of all phases add up to those of the run: a short phase beside a step of
-the load has a large edge error, which stands with it. The paper (arXiv 2506.12335, Tables 11 and 12) gives more joules
+Here no phase is trimmed, so that the joules of all phases add up to those of the run, but for the moments between two
+phases in which the agent sends what it measured: a short phase beside a step of the load has a large edge error, which
+stands with it. The paper (arXiv 2506.12335, Tables 11 and 12) gives more joules
 than its mean power times its time: its energy has the start of the program, the import and the loading in it, its time
 has not.
 """
