@@ -56,13 +56,12 @@ NULL_TARGET_US, TARGET = 20.0, 0.01
 LONGEST_S = 3600.0
 METER = ["--meter", "km003c", "--port", "emulator"]
 WAYS = {
-    "off": (False, False),
     "on": (True, True),
     "watcher": (False, False),
     "meter": (True, False),
     "bar": (False, True),
 }
-"""Whether there is a meter, and a terminal for the bar; the watcher is in all of them."""
+"""Of every way but "off", whether there is a meter, and a terminal for the bar; the watcher is in all of them."""
 
 
 @dataclass(frozen=True)
