@@ -14,7 +14,8 @@ class Metric:
     Args:
         name: of the column in CSV, and in a rule.
         title: in a table and a sentence.
-        unit: the number is shown in, `scale` times its own.
+        unit: of the number itself, as it is in JSON.
+        shown_in: the unit in a table, of which `scale` make its own; none where that is the same.
         better: whether less or more of it is better.
         doubts: what must be believed for it to be a result; None where nothing spoils it.
         energy: whether a meter is needed, and an emulated one makes it up.
@@ -26,6 +27,7 @@ class Metric:
     better: Literal["lower", "higher"] = "lower"
     doubts: Doubts | None = "time"
     energy: bool = False
+    shown_in: str = ""
     scale: float = 1.0
     path: str = ""
 
@@ -44,8 +46,8 @@ METRICS: tuple[Metric, ...] = (
     Metric("p99_ms", "p99 latency", "ms", path="latency.p99_ms"),
     Metric("fps", "FPS", "1/s", better="higher"),
     Metric("memory_mb", "peak memory", "MB", doubts=None),
-    Metric("energy_j", "gross energy", "mJ", doubts="energy", energy=True, scale=1e3),
-    Metric("net_energy_j", "net energy", "mJ", doubts="energy", energy=True, scale=1e3),
+    Metric("energy_j", "gross energy", "J", doubts="energy", energy=True, shown_in="mJ", scale=1e3),
+    Metric("net_energy_j", "net energy", "J", doubts="energy", energy=True, shown_in="mJ", scale=1e3),
 )
 """All that is compared, in the order of the table. The verdict is of the first, or of `energy_j` (`verdict.py`)."""
 

@@ -35,7 +35,7 @@ class Side:
 class Line:
     """One metric of both sides.
 
-    `a` and `b` are the medians, in the metric's own unit. `p_adjusted` is the verdict's own p-value for the verdict's
+    `a` and `b` are the medians, in `unit`. `p_adjusted` is the verdict's own p-value for the verdict's
     metric, and by Holm's method over all the others for those. `better_in` counts the pairs in which B is better.
     Null is what cannot be compared, and `why` says why. `doubtful`: a run is invalid in it. `emulated`: the emulated
     meter made it up.

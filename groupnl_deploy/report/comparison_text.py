@@ -79,7 +79,7 @@ def _cells(line: Line) -> list[str]:
         raise ValueError(f"{line.metric} has no numbers")
     marks = ("*" if line.emulated else "") + ("!" if line.doubtful else "")
     return [
-        f"{metric.title} ({metric.unit})",
+        f"{metric.title} ({metric.shown_in or metric.unit})",
         f"{figures(line.a * metric.scale)}{marks}",
         f"{figures(line.b * metric.scale)}{marks}",
         f"{figures(found.ratio)}{marks}",
