@@ -8,7 +8,7 @@ from groupnl_deploy.report.row import ReportRow
 
 _CONDITIONS = (
     *("device", "board", "backend", "format", "level", "target", "opset", "batch", "width", "input_shape"),
-    *("threads", *RUNTIME_SETTINGS, "governor", "meter", "min_seconds"),
+    *("threads", *RUNTIME_SETTINGS, "governor", "meter", "emulated", "min_seconds"),
 )
 
 

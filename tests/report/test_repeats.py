@@ -69,6 +69,11 @@ def test_the_joules_of_phases_are_medians_as_well() -> None:
     assert group_values(group)["steady_j"] == group.spreads["steady_j"].median == each[1] != each[0]
 
 
+def test_emulated_joules_and_measured_ones_are_no_repeats() -> None:
+    rows = [build_row(run_of(10.0), make_trace(emulated), f"net-run{emulated}") for emulated in (False, True)]
+    assert [group.row.emulated for group in groups_of(Report(tuple(rows)))] == [False, True]
+
+
 def test_times_too_short_for_the_clock_do_not_disagree() -> None:
     (group,) = groups_of(Report(tuple(rows_of(0.0001, 0.0002))))
     assert group.checks == ()
