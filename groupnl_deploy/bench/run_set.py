@@ -128,7 +128,8 @@ def load_set(out: Path) -> RunSet:
     except OSError as error:
         raise VerificationFailed(f"{path} cannot be read: {error.strerror}.", "See to the file or its disk.") from error
     except StrictError as error:
-        raise VerificationFailed(f"{error}.", "It is damaged or of another version: measure again.") from error
+        remedy = "It is damaged or of another version. Remove it, and the runs beside it are taken by their own names."
+        raise VerificationFailed(f"{error}.", remedy) from error
 
 
 def _left(out: Path, there: RunSet) -> str:

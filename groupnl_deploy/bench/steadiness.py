@@ -11,6 +11,7 @@ from itertools import combinations
 
 from groupnl_deploy.bench.check import Check, at_most, judged, not_judged
 from groupnl_deploy.bench.stats import BLOCKS, LEAST_IN_BLOCK, block_medians, latency_stats
+from groupnl_deploy.words import counted
 
 TAIL_LIMIT, MEAN_LIMIT, TREND_LIMIT, JUMP_LIMIT = 10.0, 1.25, 1.25, 2.25
 # Of all pairs of blocks, how many must rise (or fall) to make a trend; by chance one order in ten thousand has it.
@@ -42,7 +43,7 @@ def steadiness(latencies_ns: Sequence[int], window_s: float) -> tuple[Check, ...
 
 def enough(count: int) -> Check:
     """Whether there are as many inferences as every number of the window needs."""
-    says = f"the window has only {count} inferences, and needs {LEAST_FOR_TAIL}"
+    says = f"the window has only {counted(count, 'inference')}, and needs {LEAST_FOR_TAIL}"
     remedy = f"Use --iterations {LEAST_FOR_TAIL} or more"
     return judged("inferences", "time", count >= LEAST_FOR_TAIL, count, LEAST_FOR_TAIL, says, remedy)
 
