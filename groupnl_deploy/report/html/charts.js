@@ -119,7 +119,7 @@
   };
 
   const latencyChart = (run) => {
-    const per = page.runs[run].latency.per;
+    const { per, count } = page.runs[run].latency;
     const data = ["n", "low", "mid", "high"].map((name) => column(run, "latency", name));
     const line = (label, colour, width) => ({ label, stroke: colour, width, points: { show: false } });
     const tint = css(`--c${page.runs[run].colour}`);
@@ -131,7 +131,7 @@
         const index = before(data[0], at);
         const [low, middle, high] = [1, 2, 3].map((place) => data[place][index].toPrecision(4));
         const from = data[0][index] + 1;
-        return [per > 1 ? `inferences ${from} to ${from + per - 1}` : `inference ${from}`, per > 1 ? `${low} / ${middle} / ${high} ms` : `${middle} ms`, page.runs[run].marks.time];
+        return [per > 1 ? `inferences ${from} to ${Math.min(from + per - 1, count)}` : `inference ${from}`, per > 1 ? `${low} / ${middle} / ${high} ms` : `${middle} ms`, page.runs[run].marks.time];
       },
       axes: [axis("Inference", 30), axis("Latency (ms)", 58)], hooks: {},
     };

@@ -43,7 +43,7 @@ def _run(tag: Tag, row: ReportRow, detail: RunDetail) -> dict[str, Any]:
         "steady": curves.steady_s,
         "phases": [[phase.name, phase_words(phase.name), phase.start_s, phase.end_s] for phase in curves.phases],
         "power": None if curves.power is None else _power(curves.power),
-        "latency": None if curves.latency is None else _latency(curves.latency),
+        "latency": None if curves.latency is None else _latency(curves.latency, row.iterations),
         "board": None if curves.board is None else _board(curves.board),
     }
 
@@ -58,9 +58,9 @@ def _power(curve: PowerCurve) -> dict[str, Any]:
     }
 
 
-def _latency(curve: LatencyCurve) -> dict[str, Any]:
+def _latency(curve: LatencyCurve, count: int) -> dict[str, Any]:
     parts = {"n": curve.first, "low": curve.lowest_ms, "mid": curve.median_ms, "high": curve.highest_ms}
-    return {name: _packed(values) for name, values in parts.items()} | {"per": curve.per_block}
+    return {name: _packed(values) for name, values in parts.items()} | {"per": curve.per_block, "count": count}
 
 
 def _board(curve: BoardCurve) -> dict[str, Any]:
