@@ -17,7 +17,7 @@ from power.recorder import Recorder
 
 EMULATED_METER = "km003c"
 RECORDED_METER = "replay"
-_IDLE: tuple[Phase, ...] = ("idle_before", "idle_after")
+_IDLE: tuple[Phase, ...] = ("cooldown", "idle_before", "idle_after")
 _LARGEST_V_OR_A = 48.0  # volts, the most that USB PD 3.1 supplies; a board takes less, and fewer amperes
 
 

@@ -24,7 +24,7 @@ LEAST_SPAN_OF_MEAN, LEAST_SPAN = 0.05, 1e-3  # the latter in W or V
 POWER_COLOUR, VOLTAGE_COLOUR, HOLE_COLOUR, MARK_COLOUR = "#0072B2", "#D55E00", "#999999", "#CC0000"
 # Okabe and Ito's colours, made pale by `SHADE`. What is not named here is a phase that only gets the board ready.
 PHASE_COLOURS = {"idle_before": "#56B4E9", "warmup": "#F0E442", "steady": "#009E73", "runout": "#F0E442"}
-PHASE_COLOURS |= {"idle_after": PHASE_COLOURS["idle_before"]}
+PHASE_COLOURS |= dict.fromkeys(("cooldown", "idle_after"), PHASE_COLOURS["idle_before"])
 OTHER_PHASE_COLOUR, SHADE = "#CC79A7", 0.22
 
 

@@ -1,7 +1,10 @@
+from typing import get_args
+
 import pytest
 
+from device_agent.messages.bench import Phase
 from device_agent.settings import Workload
-from groupnl_deploy.bench.meter import MeterPlan, meter_plan
+from groupnl_deploy.bench.meter import EmulatedLoad, MeterPlan, meter_plan
 from groupnl_deploy.bench.metered import METERED_RUNOUT_S, require_measurable
 from groupnl_deploy.errors import UsageError
 from power.edge_error import CLEAR_PERIODS
@@ -55,3 +58,9 @@ def test_a_port_and_a_rate_are_a_meters() -> None:
     with pytest.raises(UsageError, match="known are") as caught:
         meter_plan("km003", "/dev/ttyACM0", 1)
     assert "km003c" in caught.value.message
+
+
+def test_an_emulated_board_rests_in_the_phases_in_which_nothing_is_done() -> None:
+    load = EmulatedLoad()
+    resting = [phase for phase in get_args(Phase) if load.current_a(phase) == load.idle_a]
+    assert resting == ["cooldown", "idle_before", "idle_after"]
