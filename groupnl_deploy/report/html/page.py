@@ -30,7 +30,6 @@ from groupnl_deploy.version import __version__
 from groupnl_deploy.words import command_line, counted
 
 _NO_SCRIPT = "The charts of power and latency over time need JavaScript, which is off here. Everything else is shown."
-Sections = list[tuple[str, str, Markup]]
 
 
 def render_html(report: Report, extras: Sequence[Section] = (), baseline: str | None = None) -> str:
