@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from groupnl_deploy.bench.check import Doubts
 from groupnl_deploy.report.alike import partner
-from groupnl_deploy.report.marks import marks
+from groupnl_deploy.report.marks import marks, stamps_of
 from groupnl_deploy.report.repeats import Group
 from groupnl_deploy.report.row import ReportRow
 from groupnl_deploy.report.sections import Section
@@ -71,7 +71,15 @@ def baseline_section(groups: Sequence[Group], label: str) -> Section:
         notes=tuple(notes),
         data={
             "label": label,
-            "rows": [{"row": group.label, "over": base and base.label, **ratios(group, base)} for group, base in pairs],
+            "rows": [
+                {
+                    "row": group.label,
+                    "over": base and base.label,
+                    **ratios(group, base),
+                    **stamps_of(group.row, *([base.row] if base else [])),
+                }
+                for group, base in pairs
+            ],
         },
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from groupnl_deploy.report.alike import conditions
-from groupnl_deploy.report.marks import doubts_of, marks
+from groupnl_deploy.report.marks import doubts_of, marks, stamps_of
 from groupnl_deploy.report.printed import PrintedRow, PrintedTable, printed_tables
 from groupnl_deploy.report.repeats import Group
 from groupnl_deploy.report.sections import Section
@@ -79,10 +79,7 @@ def other_ratios(groups: Sequence[Group]) -> Section | None:
         headings=(("Network", False), ("Of", False), *((_HEADINGS[column], True) for column in _OTHERS.columns)),
         rows=tuple((one.group.row.network, *_ratio_line(_OTHERS, one, base)) for one, base in pairs),
         notes=(_RATIO_NOTE, _ENERGY_NOTE),
-        data=[
-            {"row": one.group.label, "standard": base.group.label, "ratios": _ratios(one.values, base.values)}
-            for one, base in pairs
-        ],
+        data=[_pair_data(one, base) for one, base in pairs],
         chapter=CHAPTER,
     )
 
@@ -201,10 +198,7 @@ def _data(table: PrintedTable, ours: dict[str, list[Ours]]) -> dict[str, object]
     for row in table.rows:
         standard = table.standard_of(row)
         if standard is not None:
-            of_ours = [
-                {"row": one.group.label, "standard": base.group.label, "ratios": _ratios(one.values, base.values)}
-                for one, base in _pairs(ours[row.name], ours[standard.name])
-            ]
+            of_ours = [_pair_data(one, base) for one, base in _pairs(ours[row.name], ours[standard.name])]
             ratios.append({"row": row.name, "printed": _ratios(row.values, standard.values), "ours": of_ours})
     return {
         "number": table.number,
@@ -213,13 +207,20 @@ def _data(table: PrintedTable, ours: dict[str, list[Ours]]) -> dict[str, object]
             {
                 "row": row.name,
                 "printed": row.values,
-                "ours": [{"row": one.group.label, "values": one.values} for one in ours[row.name]],
+                "ours": [
+                    {"row": one.group.label, "values": one.values, **stamps_of(one.group.row)} for one in ours[row.name]
+                ],
             }
             for row in table.rows
         ],
         "ratios": ratios,
         "ours": any(ours.values()),
     }
+
+
+def _pair_data(one: Ours, base: Ours) -> dict[str, object]:
+    names = {"row": one.group.label, "standard": base.group.label}
+    return {**names, "ratios": _ratios(one.values, base.values), **stamps_of(one.group.row, base.group.row)}
 
 
 def _ratios(values: dict[str, float], base: dict[str, float]) -> dict[str, float]:

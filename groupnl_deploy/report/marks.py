@@ -25,3 +25,8 @@ def marks(row: ReportRow, doubts: Doubts | None) -> str:
         return ""
     emulated = "*" if row.emulated and doubts == "energy" else ""
     return emulated + ("!" if doubted(row.checks, doubts) else "")
+
+
+def stamps_of(*rows: ReportRow) -> dict[str, bool]:
+    """What goes with a number of these rows in JSON: whether any joules are made up, and whether all rows are valid."""
+    return {"emulated": any(row.emulated for row in rows), "valid": all(row.valid for row in rows)}

@@ -6,7 +6,7 @@ from statistics import median
 
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.report.flat import csv_cell, flat_names
-from groupnl_deploy.report.marks import doubts_of, marks
+from groupnl_deploy.report.marks import doubts_of, marks, stamps_of
 from groupnl_deploy.report.repeats import Group, group_values
 from groupnl_deploy.report.sections import Section
 from groupnl_deploy.report.traits import differing, plain
@@ -58,7 +58,12 @@ def pivot_section(groups: Sequence[Group], asked: Pivot) -> Section:
             "columns": asked.columns,
             "value": asked.value,
             "cells": [
-                {"row": row, "column": column, "values": [_value(group, asked.value) for group in cell]}
+                {
+                    "row": row,
+                    "column": column,
+                    "values": [_value(group, asked.value) for group in cell],
+                    **stamps_of(*(group.row for group in cell)),
+                }
                 for (row, column), cell in cells.items()
             ],
         },

@@ -84,6 +84,7 @@ def test_our_rows_stand_beside_the_papers_with_both_ratios(resnets: Report) -> N
     ratios = {one["row"]: one for one in sections["table10"].data["ratios"]}
     assert ratios["ResNet-50-GroupNL"]["printed"]["onnx_mib"] == pytest.approx(66.3 / 97.4)
     assert ratios["ResNet-50-GroupNL"]["ours"][0]["ratios"]["onnx_mib"] == pytest.approx(66.3 / 97.4, rel=1e-6)
+    assert ratios["ResNet-50-GroupNL"]["ours"][0]["emulated"] is True
     assert "import and loading before them" in " ".join(sections["table12"].notes)
     assert any(cell.endswith("*") for cell in table[("", "r50g")])  # the meter is emulated
     assert sections["table16"].notes[0].startswith("None of these runs")
@@ -128,6 +129,7 @@ def test_a_baseline_is_found_for_each_row_as_it_was_measured(resnets: Report) ->
     ]
     data = json.loads(render(resnets, "json", Extras(baseline="r50")))["baseline"]
     assert [row["time_ratio"] for row in data["rows"]] == [1.0, 0.75, 2.25]
+    assert all(row["emulated"] for row in data["rows"])  # no number of made-up joules goes without that word
     text = render(resnets, "csv", Extras(baseline="r50"))
     (_, second, _) = csv.DictReader(io.StringIO(text))
     assert (second["baseline"], second["time_ratio"], second["memory_ratio"]) == ("r50", "0.75", "1.0")
