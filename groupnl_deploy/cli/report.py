@@ -191,9 +191,13 @@ def _runs_of_campaign(folder: Path) -> list[Path]:
     from groupnl_deploy.bench.run_set import SET_FILE
     from groupnl_deploy.cli.compare_runs import runs_in
 
-    if (folder / SET_FILE).is_file():
-        return runs_in(folder)  # as its members were named, and not by the alphabet
     found = _runs_of(folder / "runs")
+    if (folder / SET_FILE).is_file():
+        try:
+            return runs_in(folder)  # as its members were named, and not by the alphabet
+        except VerificationFailed as error:  # its runs are whole all the same
+            console.say(f"{error.message} {error.remedy}")
+            return found
     try:
         rows = json.loads((folder / "report" / "report.json").read_bytes())["rows"]
         order = [row["run"] for row in rows]

@@ -73,3 +73,10 @@ def test_a_full_disk_has_no_half_of_a_report(mounted: Callable[[str], Path]) -> 
     done = report("--out", str(small / "x.html"))
     assert done.exit_code == 1 and "full" in done.stderr and "Traceback" not in done.stderr
     assert list(small.iterdir()) == []
+
+
+def test_a_set_whose_file_is_damaged_is_shown_by_the_names_of_its_runs(tmp_path: Path) -> None:
+    save_run(tmp_path / "set/runs/net-null-run1", make_run(), None)
+    (tmp_path / "set/set.json").write_text("{")
+    done = CliRunner().invoke(app, ["report", str(tmp_path / "set"), "--allow-invalid"])
+    assert done.exit_code == 0 and "Remove it" in done.stderr and "net" in done.stdout
