@@ -30,7 +30,7 @@ from groupnl_deploy.deploy.acceptance import accept_pending, require_accepted
 from groupnl_deploy.deploy.inventory import get_device
 from groupnl_deploy.deploy.ledger import may_begin_artifact_id
 from groupnl_deploy.deploy.push import deploy_artifact
-from groupnl_deploy.errors import NotBegun, UsageError
+from groupnl_deploy.errors import NotBegun, Stopped, UsageError
 from groupnl_deploy.mistaken import refusal
 from groupnl_deploy.progress import Reporter
 from groupnl_deploy.remote.client import AgentClient
@@ -106,7 +106,12 @@ def _compared(
         (*beside, *(place.parent / "checkpoints" for place in beside), campaign / "checkpoints", Path.cwd()),
         (*beside, campaign / "artifacts", Path.cwd()),
     )
-    found = agreement_with_right_answers(run, pixels, places, reporter)
+    try:
+        found = agreement_with_right_answers(run, pixels, places, reporter)
+    except KeyboardInterrupt as stopped:
+        raise Stopped(
+            f"The run is whole and kept in {out}; its answers were not held against the right ones."
+        ) from stopped
     if found is None:
         return run
     compared = replace(run, agreement=found)

@@ -6,9 +6,12 @@ from pathlib import Path
 import pytest
 
 from device_agent.settings import Settings
+from groupnl_deploy.bench import bench_device
 from groupnl_deploy.bench.run_set import SET_FILE, Member, drawn, load_set, make_set, named, rounds, told_apart
 from groupnl_deploy.errors import DeviceUnreachable, Stopped, VerificationFailed
+from groupnl_deploy.progress import Silence
 from groupnl_deploy.workspace import RUN_FILE
+from tests.bench.test_board_rules import made
 
 A, B = (Member(name, name, name * 64, "null", Settings(1)) for name in ("a", "b"))
 
@@ -83,6 +86,18 @@ def test_a_run_that_was_kept_before_the_set_was_stopped_is_told_and_stays(tmp_pa
     with pytest.raises(Stopped) as stopped:
         make_set(tmp_path / "out", drawn("local", "", [A], 2), bench_one, lambda text: None)
     assert "1 of 2 runs are finished" in stopped.value.remedy and (tmp_path / "out" / SET_FILE).is_file()
+
+
+def test_a_single_run_is_kept_too_where_its_answers_were_not_held_against_the_right_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(bench_device, "agreement_with_right_answers", stop)
+    with pytest.raises(Stopped) as stopped:
+        bench_device._compared(made(), Path("runs/a"), None, None, Silence())
+    assert "whole and kept in runs/a" in stopped.value.remedy
 
 
 def test_nothing_is_left_of_a_set_without_a_run(tmp_path: Path) -> None:
