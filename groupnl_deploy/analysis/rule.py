@@ -14,6 +14,8 @@ _FORM = re.compile(r"\s*(?P<name>\w+)\s*(?P<side>[<>])\s*(?P<sign>[+-])(?P<numbe
 _NAME_ALONE = re.compile(r"\s*\w+\s*", re.ASCII)
 _WRITE = 'Write the column, > or <, a sign and per cent, in quotation marks: --fail-if "p50_ms>+3%".'
 
+_LARGEST_LIMIT = 1e6  # times as much
+
 Outcome = Literal["broken", "kept", "not decided"]
 
 
@@ -51,6 +53,8 @@ def parse_rule(text: str) -> Rule:
     limit = 1 + float(found["sign"] + found["number"]) / 100
     if limit <= 0:
         raise UsageError(f"“{text}” is no rule: nothing is lower by 100 % or more.", _WRITE)
+    if limit > _LARGEST_LIMIT:
+        raise UsageError(f"“{text[:60]}” is no rule: so much more nobody measures.", _WRITE)
     return Rule(text, name, found["side"] == ">", limit)
 
 

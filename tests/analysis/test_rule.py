@@ -31,7 +31,18 @@ def test_what_is_a_rule(text, rule):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "energy_j", "energy_j>3%", "energy_j>+3", "energy_j>=+3%", "energy_j>+3%%", "p50_ms>+٣%", ">+3%"]
+    "text",
+    [
+        "",
+        "energy_j",
+        "energy_j>3%",
+        "energy_j>+3",
+        "energy_j>=+3%",
+        "energy_j>+3%%",
+        "p50_ms>+٣%",
+        ">+3%",
+        "p50_ms>+" + "9" * 400 + "%",
+    ],
 )
 def test_what_is_none_is_answered_with_one(text):
     with pytest.raises(UsageError, match="is no rule") as refused:
