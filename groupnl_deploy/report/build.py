@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from groupnl_deploy.bench.incomplete import IncompleteRun, is_incomplete, load_incomplete, require_not_cut_short
@@ -58,7 +58,7 @@ class Report:
     """Rows, in the order of the runs, and the runs that have none: their files are damaged, or they were cut short.
 
     `details` are the rows', in their order; there are none in a report that was not built from folders. `commands` are
-    those that measured whole sets of them.
+    those that measured whole sets of them, `places` what to name to `groupnl report` for the same runs.
     """
 
     rows: tuple[ReportRow, ...]
@@ -66,6 +66,7 @@ class Report:
     incomplete: tuple[IncompleteRow, ...] = ()
     details: tuple[RunDetail, ...] = ()
     commands: tuple[str, ...] = ()
+    places: tuple[str, ...] = ()
     schema_version: int = SCHEMA_VERSION
 
     def __str__(self) -> str:
@@ -100,7 +101,19 @@ def build_report(folders: Sequence[Path]) -> Report:
             errors.append(error)
     if errors and not rows and not incomplete:
         raise errors[0]
-    return Report(tuple(rows), tuple(damaged), tuple(incomplete), tuple(details), _commands(folders))
+    found = Report(tuple(rows), tuple(damaged), tuple(incomplete), tuple(details))
+    return replace(found, commands=_commands(folders), places=_places(folders))
+
+
+def _places(folders: Sequence[Path]) -> tuple[str, ...]:
+    """The folders; one of a set or campaign stands for its runs where all of them are there."""
+    named: dict[str, None] = {}
+    for folder in folders:
+        whole = folder.parent.name == "runs" and {
+            one.name for one in folder.parent.iterdir() if not one.name.startswith(".")
+        } <= {one.name for one in folders if one.parent == folder.parent}
+        named[str(folder.parent.parent if whole and folder.parent.parent.name else folder)] = None
+    return tuple(named)
 
 
 def _commands(folders: Sequence[Path]) -> tuple[str, ...]:

@@ -41,6 +41,7 @@ def document(report: Report, extras: Extras = NONE) -> dict[str, Any]:
     rows = [{**to_dict(row), "confusion": _counted(row.confusion)} for row in report.rows]
     data = {**to_dict(replace(report, rows=(), details=())), "rows": rows, "emulated": report.emulated}
     data.pop("details")
+    data.pop("places")
     extra = {section.name: section.data for section in sections(report, extras) if section.data is not None}
     return {**data, "groups": [_group(group) for group in groups_of(report)], **extra}
 

@@ -5,11 +5,13 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from device_agent import board_states
 from device_agent.board_states import states_of, watching_board
+from device_agent.board_watch import paths_of
 from device_agent.messages.board import BoardState
 
 TICK_S = 1.0 / os.sysconf("SC_CLK_TCK")
@@ -47,6 +49,19 @@ def test_what_the_board_does_not_tell_is_null() -> None:
     assert empty == BoardState(1, (), None, None, None, None, None, None, None)
     assert odd == BoardState(10**9, (1.5e9,), None, None, None, None, None, None, None)
     assert states_of([]) == ()
+
+
+def test_the_alarm_and_the_voltage_are_those_of_a_supply(tmp_path: Path) -> None:
+    sensors = {"k10temp": ("in0_input",), "nct6775": ("in0_input", "in1_input", "in0_lcrit_alarm")}
+    sensors |= {"rpi_volt": ("in0_lcrit_alarm",), "ina219": ("in0_input", "in1_input")}
+    for number, (name, files) in enumerate(sensors.items()):
+        folder = tmp_path / "sys/class/hwmon" / f"hwmon{number}"
+        folder.mkdir(parents=True)
+        for file in ("name", *files):
+            (folder / file).write_text(f"{name}\n")
+    alarms, voltages = (paths_of(name, str(tmp_path)) for name in ("alarm", "voltage"))
+    assert alarms == [str(tmp_path / "sys/class/hwmon/hwmon2/in0_lcrit_alarm")]
+    assert voltages == [str(tmp_path / "sys/class/hwmon/hwmon3/in1_input")]
 
 
 def test_the_watcher_runs_beside_the_block_and_ends_with_it() -> None:

@@ -387,3 +387,12 @@ def test_answers_are_held_against_the_right_ones_in_every_form() -> None:
     assert (known["agreement_error"], known["agreement_same_answers"]) == ("2e-06", "8")
     assert unknown["agreement_images"] == ""
     assert json.loads(render(report, "json"))["rows"][0]["agreement"]["allowed"] == 1e-4
+
+
+def test_a_set_is_named_where_all_of_its_runs_are_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    runs = [Path("some/runs/a"), Path("some/runs/b"), Path("runs/c")]
+    for run in runs:
+        save_run(run, make_run(), None)
+    assert build_report(runs).places == ("some", "runs/c")
+    assert build_report(runs[1:]).places == ("some/runs/b", "runs/c")

@@ -178,10 +178,9 @@ def _drawn(tag: Tag, curve: PowerCurve) -> str | None:
 
 
 def _again(report: Report) -> Markup:
-    names = [row.run for row in report.rows] or ["RUN"]
-    page = command_line("report", *names, "--format", "html", "--out", "report.html")
+    page = command_line("report", *(report.places or ["RUN"]), "--out", "report.html")
     measured = ("What measured these runs:", *report.commands) if report.commands else ()
-    drawn = ("This page, from the run folders, on any machine; no board is needed:", page)
+    drawn = ("This page, from the folder that the runs were read from; no board is needed:", page)
     return joined(_commands(*measured), _commands(*drawn))
 
 
