@@ -38,12 +38,16 @@ METERED_CAPTION = "Time and energy are for 100 images, as in the paper's Tables 
 
 @dataclass(frozen=True)
 class Column:
-    """A heading and how a row fills it; `doubts` is what must be believed for the cell to be a result."""
+    """A heading and how a row fills it; `doubts` is what must be believed for the cell to be a result.
+
+    `names` is whether it says what the row is of, so that a narrow form may put all such columns into one.
+    """
 
     heading: str
     fill: Callable[[ReportRow], str]
     numeric: bool = True
     doubts: Doubts | None = None
+    names: bool = False
 
     def cell(self, row: ReportRow) -> str:
         """The row's text in this column, marked where the run is invalid."""
@@ -82,7 +86,7 @@ def columns(report: Report, groups: Sequence[Group] = ()) -> tuple[Column, ...]:
     named = _RUN if len(report.rows) > 1 and any(map(_is_named, report.rows)) else ()
     others = {column.heading for column in (_MODEL, *named)}
     traits = [trait for trait in differing(report.rows) if trait.heading not in others]
-    identity = (_MODEL, *(Column(trait.heading, trait.text, numeric=False) for trait in traits))
+    identity = (_MODEL, *(Column(trait.heading, trait.text, numeric=False, names=True) for trait in traits))
     speed = () if _only_emulated_boards(report) else _SPEED
     ranges = _ranges({group.row.run: group for group in groups}, bool(speed), metered)
     energy = _ENERGY if metered else ()
@@ -190,10 +194,7 @@ def _about_accuracy(report: Report) -> Iterator[str]:
     elif sections:
         images = _from(section.confusion.images for section in sections)
         widest = max(_points(section.confusion) for section in sections)
-        yield (
-            f"Accuracies are of {images} images: their 95 % intervals are up to {widest:.1f} points wide "
-            "(--classes has those of every class)."
-        )
+        yield (f"Accuracies are of {images} images: their 95 % intervals are up to {widest:.1f} points wide.")
 
 
 def _from(counts: Iterable[int]) -> str:
@@ -318,8 +319,8 @@ def _meter(row: ReportRow) -> str:
     return ("EMULATED" if row.emulated else "measured") + (", too fast" if row.renews_too_fast else "")
 
 
-_MODEL = Column("Model", _model, numeric=False)
-_RUN = (Column("Run", lambda row: row.run, numeric=False),)
+_MODEL = Column("Model", _model, numeric=False, names=True)
+_RUN = (Column("Run", lambda row: row.run, numeric=False, names=True),)
 _VALID = (Column("Valid", lambda row: "yes" if row.valid else "INVALID", numeric=False),)
 _SPEED = (
     Column("Time (s)", lambda row: _speed(row.time_s, 3), doubts="time"),

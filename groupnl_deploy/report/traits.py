@@ -10,6 +10,7 @@ from groupnl_deploy.report.identity import KNOB_NAMES, RUNTIME_SETTINGS, WAVES, 
 
 # What the word of a preset settles: `ConvSpec.semantics`.
 _SETTLED = WAVES | {"normalize"}
+_SPEAK_FOR_THEMSELVES = {"network", "trained", "convolution", "semantics", "backend", "device", "board"}
 
 
 def _applies(row: Identity) -> bool:
@@ -42,6 +43,15 @@ class Trait:
     def text(self, row: Identity) -> str:
         """The value in a table's cell."""
         return plain(self.value(row))[: self.shorten]
+
+    def said(self, row: Identity) -> str:
+        """The value in a sentence: “threads 1”, but “standard”, which says itself what it is of."""
+        return self.text(row) if self.name in _SPEAK_FOR_THEMSELVES else f"{self.in_a_sentence} {self.text(row)}"
+
+    @property
+    def in_a_sentence(self) -> str:
+        """The heading as it stands within a sentence."""
+        return self.heading if self.heading[:2].isupper() else self.heading[0].lower() + self.heading[1:]
 
     def parts(self, row: Identity) -> dict[str, str]:
         """What is compared, part by part; empty where it does not apply."""
@@ -226,9 +236,7 @@ def shared(rows: Sequence[Identity]) -> str:
 def _said(trait: Trait, rows: Sequence[Identity]) -> str:
     """The trait's name and its value, the parts of all rows put together."""
     parts = {part: value for row in rows for part, value in trait.parts(row).items()}
-    heading = trait.heading
-    word = heading if heading[:2].isupper() else heading[0].lower() + heading[1:]
-    return f"{word} {', '.join(f'{part} {value}'.strip() for part, value in sorted(parts.items()))}"
+    return f"{trait.in_a_sentence} {', '.join(f'{part} {value}'.strip() for part, value in sorted(parts.items()))}"
 
 
 def _traits(rows: Sequence[Identity]) -> tuple[Trait, ...]:

@@ -95,20 +95,29 @@ def _plain(rows: Sequence[ReportRow], compared: bool) -> Iterator[str]:
         emulated = " (EMULATED meter: no measurement)" if any(row.emulated for row in metered) else ""
         words = f"{{:.3g}} mJ an inference; the most is {{:.3g}} times as much{emulated}"
         yield _least(rows, metered, _energy_mj, "Least energy", words)
-    if len(accurate) > 1:
-        yield _most_accurate(rows, accurate)
+    networks = _networks(accurate)
+    if len(networks) > 1:
+        yield _most_accurate(networks)
 
 
-def _most_accurate(rows: Sequence[ReportRow], found: Sequence[ReportRow]) -> str:
+def _networks(rows: Sequence[ReportRow]) -> list[ReportRow]:
+    """One row of each network: under other settings, one has the accuracy that it has."""
+    found: dict[tuple[str, str, bool], ReportRow] = {}
+    for row in rows:
+        found.setdefault((row.model, row.source_sha256, row.quantized), row)
+    return list(found.values())
+
+
+def _most_accurate(found: Sequence[ReportRow]) -> str:
     """The best one, and whether so few images tell it from the others."""
     best, *others = sorted(found, key=lambda row: row.accuracy or 0.0, reverse=True)
     within = [row for row in others if (row.accuracy or 0.0) >= (best.accuracy_low or 0.0)]
     images = f"{best.confusion.images:,} images" if best.confusion else "so few images"
     per_cent = f"{100 * (best.accuracy or 0.0):.1f} %"
     if len(within) == len(others):
-        return f"Accuracy: {per_cent} at most, and {images} tell none of the {len(found)} apart."
-    unsure = f"; {images} do not tell it from {counted(len(within), 'other')}" if within else ""
-    return f"Most accurate: {called(best, rows)}, {per_cent}{unsure}."
+        return f"Accuracy: {per_cent} at most, and {images} tell none of the {len(found)} networks apart."
+    unsure = f"; {images} do not tell it from {counted(len(within), 'other network')}" if within else ""
+    return f"Most accurate: {called(best, found)}, {per_cent}{unsure}."
 
 
 def _least(
@@ -128,7 +137,7 @@ def _energy_mj(row: ReportRow) -> float:
 
 def called(row: ReportRow, rows: Sequence[ReportRow]) -> str:
     """A row by its network and what it differs from the others in."""
-    said = [trait.text(row) for trait in differing(rows) if trait.heading != "Model" and trait.value(row) is not None]
+    said = [trait.said(row) for trait in differing(rows) if trait.heading != "Model" and trait.value(row) is not None]
     return f"{row.network} {', '.join(said)}".strip()
 
 

@@ -102,7 +102,7 @@ def test_stamps_stand_on_every_chart_and_marks_behind_every_number(page: str) ->
 def test_the_verdict_claims_no_more_than_the_runs_allow(report: Report) -> None:
     said = verdict(report, groups_of(report))
     assert said[0] == "Fastest: resnet18_cifar groupnl, onnxruntime, p50 3.23 ms, 4.63 times as fast as the slowest."
-    assert "EMULATED meter: no measurement" in said[1] and "tell none of the 4 apart" in said[2]
+    assert "EMULATED meter: no measurement" in said[1] and "tell none of the 3 networks apart" in said[2]
     assert said[-2:] == (
         "4 runs: 1 invalid.",
         "Each thing was measured once, so nothing is said of the noise between two runs: repeat before you decide.",
@@ -185,3 +185,22 @@ def test_a_page_says_how_each_run_is_made_again(tmp_path: Path) -> None:
     assert trace is not None and run.artifact_sha256.startswith("aaaaaaaaaaaa")
     assert detail.command.startswith("groupnl bench aaaaaaaaaaaa --device pi --backend pytorch --threads 4")
     assert detail.command.endswith("--meter km003c-usb --port emulator")
+
+
+def test_what_a_row_is_of_is_one_cell_and_each_number_has_its_name(report: Report, page: str) -> None:
+    table = re.search(r'<table class="cards">(.*?)</table>', page, re.S)[1]
+    headings = re.findall(r'<th scope="col"[^>]*>(.*?)</th>', table)
+    assert headings[0] == "What" and not {"Model", "Conv", "Backend", "Run"} & set(headings)
+    (first, *_) = re.findall(r"<tr><th scope=\"row\">(.*?)</tr>", table, re.S)
+    assert f'class="name">{report.rows[0].run}<' in first and "--classes" not in page
+    assert re.findall('data-label="([^"]*)"', first) == [one.replace("<wbr>", "") for one in headings[1:]]
+
+
+def test_threads_are_called_so_and_count_as_no_other_network(report: Report) -> None:
+    first, second = report.rows[0], report.rows[1]
+    rows = (first, dataclasses.replace(first, run="twice", threads=9), dataclasses.replace(second, accuracy=0.1))
+    found = Report(tuple(dataclasses.replace(row, valid=True, checks=(), problems=()) for row in rows))
+    said = verdict(found, groups_of(found))
+    assert f"threads {first.threads}" in said[0] or "threads 9" in said[0]
+    accuracy = next(text for text in said if text.startswith(("Most accurate", "Accuracy")))
+    assert "threads" not in accuracy and ("1 other network" in accuracy or "2 networks" in accuracy or "%." in accuracy)

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from groupnl_deploy.words import harmless
 
-_VOID = ("input", "br", "hr")  # they have no end tag in HTML
+_VOID = ("input", "br", "hr", "wbr")  # they have no end tag in HTML
 _EMPTY = (*_VOID, "path", "rect", "circle", "line")
 _NO_TEXT = ("style", "srcdoc", "href", "src", "xlink")
 

@@ -6,8 +6,10 @@ from groupnl_deploy.report.build import Report
 from groupnl_deploy.report.classes import ClassTable, class_sections, class_tables
 from groupnl_deploy.report.html.markup import Markup, element, joined
 from groupnl_deploy.report.html.tags import Tag
+from groupnl_deploy.report.row import ReportRow
 from groupnl_deploy.report.sections import Section
 from groupnl_deploy.report.tables import Table, general_notes, left_out, reasons
+from groupnl_deploy.report.traits import differing
 
 _FEW = 4  # reasons; more would push the charts off the page
 
@@ -15,38 +17,67 @@ _FEW = 4  # reasons; more would push the charts off the page
 def grid(headings: list[tuple[object, bool]], rows: list[list[object]], label: str, **attributes: object) -> Markup:
     """A table that scrolls by itself where it is wider than the page; the first cell of a row is its heading.
 
-    Each heading says whether its column is numeric.
+    Each heading says whether its column is numeric. Of the class "cards" each row is a card on a phone.
     """
     head = element(
-        "tr", [element("th", text, scope="col", class_="n" if numeric else None) for text, numeric in headings]
+        "tr",
+        [
+            element("th", _breakable(text, numeric), scope="col", class_="n" if numeric else None)
+            for text, numeric in headings
+        ],
     )
-    body = [element("tr", [_cell(index, cell, headings[index][1]) for index, cell in enumerate(row)]) for row in rows]
+    body = [element("tr", [_cell(index, cell, headings[index]) for index, cell in enumerate(row)]) for row in rows]
     table = element("table", element("thead", head), element("tbody", body), **attributes)
     return element("div", table, class_="wide", tabindex="0", role="region", aria_label=label)
 
 
-def _cell(index: int, cell: object, numeric: bool) -> Markup:
+def _cell(index: int, cell: object, heading: tuple[object, bool]) -> Markup:
+    text, numeric = heading
     kind = "n" if numeric else None
     if index == 0:
         return element("th", cell, scope="row", class_=kind)
     spoilt = isinstance(cell, str) and not isinstance(cell, Markup) and cell.endswith("!")
-    return element(
-        "td", cell, class_=" ".join(filter(None, [kind, "spoilt" if spoilt or cell == "INVALID" else None])) or None
-    )
+    classes = " ".join(filter(None, [kind, "spoilt" if spoilt or cell == "INVALID" else None])) or None
+    return element("td", _breakable(cell, numeric), class_=classes, data_label=text)
+
+
+def _breakable(cell: object, numeric: bool) -> object:
+    """Two numbers as one cell, with a place for a new line behind the slash."""
+    if not numeric or not isinstance(cell, str) or isinstance(cell, Markup) or cell.count("/") != 1:
+        return cell
+    first, second = cell.split("/")
+    return joined(f"{first}/", element("wbr"), second)
 
 
 def comparison(report: Report, table: Table, tags: Sequence[Tag]) -> Markup:
-    """All rows, with the columns and marks of the other forms; each row leads to its run below."""
-    headings: list[tuple[object, bool]] = [("#", True), *((column.heading, column.numeric) for column in table.columns)]
+    """All rows, with the numbers and marks of the other forms; each row leads to its run below.
+
+    What a row is of stands in one cell, so that the numbers are in sight.
+    """
+    numbers = [column for column in table.columns if not column.names]
+    headings: list[tuple[object, bool]] = [("What", False), *((one.heading, one.numeric) for one in numbers)]
     rows: list[list[object]] = [
-        [_number(tag), *(column.cell(row) for column in table.columns)]
+        [_what(table, tag, row), *(column.cell(row) for column in numbers)]
         for tag, row in zip(tags, table.rows, strict=True)
     ]
     why = reasons(report)
     few = len(why) <= _FEW
     said = [element("li", text) for text in (*general_notes(report), *(why if few else ()))]
     return joined(
-        grid(headings, rows, "Comparison"), element("ul", said, class_="notes"), *([] if few else [_reasons(why)])
+        grid(headings, rows, "Comparison", class_="cards"),
+        element("ul", said, class_="notes"),
+        *([] if few else [_reasons(why)]),
+    )
+
+
+def _what(table: Table, tag: Tag, row: ReportRow) -> Markup:
+    """The row's number and model, what it differs from the others in, and its run in small type."""
+    named = [trait for trait in differing(table.rows) if trait.name not in ("network", "run", "created_at")]
+    traits = [trait.said(row) for trait in named if trait.value(row) is not None]
+    return joined(
+        element("span", _number(tag), " ", element("strong", table.columns[0].cell(row)), class_="model"),
+        element("span", ", ".join(traits)) if traits else None,
+        element("span", row.run, class_="name"),
     )
 
 
