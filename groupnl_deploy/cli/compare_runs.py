@@ -1,6 +1,5 @@
 """The runs that a user names to be compared: found, read, told apart as two things, and put into pairs."""
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from groupnl_deploy.cli import console
+from groupnl_deploy.cli.compare_pairs import NUMBER, FoundRun, paired, such_as
 from groupnl_deploy.errors import UsageError, VerificationFailed
 from groupnl_deploy.report.build import IncompleteRow, build_report
 from groupnl_deploy.report.differences import subject_key, thing_key
@@ -20,22 +20,6 @@ if TYPE_CHECKING:
     from groupnl_deploy.bench.run_set import Member
 
 _RUN_FILES = (RUN_FILE, POWER_FILE, INCOMPLETE_FILE)
-_NUMBER = re.compile(r"-run(\d+)(\.incomplete.*)?$")
-
-
-@dataclass(frozen=True)
-class FoundRun:
-    """A whole run: its folder, the place that the user named it by, and its row."""
-
-    folder: Path
-    named: Path
-    row: ReportRow
-
-    @property
-    def number(self) -> int:
-        """The how manieth repeat it is, by its name; the first of a campaign has no number."""
-        found = _NUMBER.search(self.folder.name)
-        return int(found[1]) if found else 1
 
 
 @dataclass(frozen=True)
@@ -67,7 +51,7 @@ def find_sides(places: Sequence[Path]) -> Sides:
         raise VerificationFailed(damaged[0], "Bench again: there is no whole run to compare.")
     with naming_left_out(damaged, incomplete):
         first, second = _by_place(found, places) if len(places) == 2 else _by_thing(found)
-        a, b, unpaired = _paired(first, second)
+        a, b, unpaired = paired(first, second)
     return Sides(
         a=tuple(run.row for run in a),
         b=tuple(run.row for run in b),
@@ -119,7 +103,7 @@ def _order_of(place: Path) -> Callable[[Path], tuple[int, int, str]]:
     members = [one.name for one in _members(place)]
 
     def order(run: Path) -> tuple[int, int, str]:
-        stem, number = _NUMBER.sub("", run.name), _NUMBER.search(run.name)
+        stem, number = NUMBER.sub("", run.name), NUMBER.search(run.name)
         return members.index(stem) if stem in members else len(members), int(number[1]) if number else 1, run.name
 
     return order
@@ -175,16 +159,17 @@ def _by_place(found: Sequence[FoundRun], places: Sequence[Path]) -> tuple[list[F
 def _by_thing(found: Sequence[FoundRun]) -> tuple[list[FoundRun], list[FoundRun]]:
     """A is what the first run is of, B the other thing that there are runs of."""
     things = _things(found)
-    if len(things) != 2:
+    if len(things) == 1:  # of one artifact, maybe under several settings
         exact: dict[tuple[str, ...], list[FoundRun]] = {}
-        for run in found:  # of one artifact, under two settings
+        for run in found:
             exact.setdefault(thing_key(run.row), []).append(run)
-        if len(things) == 1 and len(exact) == 2:
-            things = list(exact.values())
+        things = list(exact.values())
     if len(things) != 2:
         raise UsageError(
             f"These are runs of {counted(len(things), 'thing')}, and two are compared: {_listed(things) or 'none'}.",
-            "Name the runs of two, such as SET/runs/A-run* SET/runs/B-run*; `groupnl report` shows any number.",
+            f"Name the runs of two, such as {such_as(*things[:2])}; `groupnl report` shows any number."
+            if len(things) > 2
+            else "Name the runs of another thing beside them; `groupnl report` shows any number.",
         )
     return things[0], things[1]
 
@@ -201,23 +186,6 @@ def _listed(things: Sequence[Sequence[FoundRun]]) -> str:
     return ", ".join(f"{runs[0].row.run} and {len(runs) - 1} more" if runs[1:] else runs[0].row.run for runs in things)
 
 
-def _paired(
-    first: Sequence[FoundRun], second: Sequence[FoundRun]
-) -> tuple[list[FoundRun], list[FoundRun], list[FoundRun]]:
-    """By the numbers in the names where all runs lie in one folder, else in the order in which they were made."""
-    if len({run.folder.resolve().parent for run in (*first, *second)}) == 1:
-        left, right = ({run.number: run for run in side} for side in (first, second))
-        both = sorted(left.keys() & right.keys())
-        if len(left) == len(first) and len(right) == len(second) and both:
-            unpaired = [run for side in (left, right) for number, run in side.items() if number not in both]
-            return [left[number] for number in both], [right[number] for number in both], unpaired
-    return sorted(first, key=_when), sorted(second, key=_when), []
-
-
-def _when(run: FoundRun) -> tuple[str, int, str]:
-    return run.row.created_at, run.number, run.folder.name
-
-
 def _names(first: Sequence[FoundRun], second: Sequence[FoundRun]) -> tuple[str, str]:
     """What both are called: as they were named when they were benched; of one thing at two times also where it lies."""
     named = _artifact(first[0]), _artifact(second[0])
@@ -232,11 +200,11 @@ def _names(first: Sequence[FoundRun], second: Sequence[FoundRun]) -> tuple[str, 
 def _artifact(run: FoundRun) -> str | None:
     """The artifact's folder, or its id, as whoever made the set named it; None where there is no set."""
     members = {one.name: one for one in _members(run.folder.parent.parent)}
-    member = members.get(_NUMBER.sub("", run.folder.name))
+    member = members.get(NUMBER.sub("", run.folder.name))
     return Path(member.artifact).name if member else None
 
 
 def _called(side: Sequence[FoundRun]) -> str:
     """The name that its runs have in common but for their numbers, else what was benchmarked."""
-    stems = {_NUMBER.sub("", run.row.run) for run in side}
+    stems = {NUMBER.sub("", run.row.run) for run in side}
     return min(stems) if len(stems) == 1 else f"{side[0].row.model} with {side[0].row.backend}"

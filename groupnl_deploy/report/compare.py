@@ -14,6 +14,7 @@ from groupnl_deploy.report.build import Report
 from groupnl_deploy.report.differences import Difference, differences, subject_key
 from groupnl_deploy.report.repeats import groups_of
 from groupnl_deploy.report.row import ReportRow
+from groupnl_deploy.report.settings_pairs import Setting, Within, setting_of, shared, within
 from groupnl_deploy.words import known_word
 
 SCHEMA_VERSION = 1
@@ -67,15 +68,17 @@ class InvalidRun:
 class Comparison:
     """The whole answer: what is compared, what differs beside it, the verdict, every metric, every rule.
 
-    `metric` is the one that the verdict is of, null where there is none. `interleaved`: the two runs of each pair were
-    made one after the other. `disagree` says of repeats of one thing that they are too far apart. `left_out` says of
-    runs that have no partner, are damaged or were cut short.
+    `metric` is the one that the verdict is of, null where there is none. `within` says how many pairs are of which
+    setting, where they are of several. `interleaved`: the two runs of each pair were made one after the other, with no
+    other run of their settings between. `disagree` says of repeats of one thing that they are too far apart. `left_out`
+    says of runs that have no partner, are damaged or were cut short.
     """
 
     a: Side
     b: Side
     pairs: int
     interleaved: bool
+    within: tuple[Within, ...]
     compared: tuple[Difference, ...]
     beside: tuple[Difference, ...]
     invalid: tuple[InvalidRun, ...]
@@ -126,6 +129,7 @@ def compare(
         b=_side(names[1], b),
         pairs=len(a),
         interleaved=interleaved,
+        within=within(a, b),
         compared=compared,
         beside=beside,
         invalid=tuple(_invalid(row) for row in (*a, *b) if not row.valid),
@@ -167,8 +171,18 @@ def _invalid(row: ReportRow) -> InvalidRun:
 
 
 def _interleaved(a: Sequence[ReportRow], b: Sequence[ReportRow]) -> bool:
-    """Whether nothing was measured between the two runs of a pair; times of day tell, to the second."""
-    order = sorted((row.created_at, pair) for rows in (a, b) for pair, row in enumerate(rows))
+    """Whether no other run of their settings was made between the two of a pair; times of day tell, to the second."""
+    traits = shared(a, b)
+    settings: dict[Setting, list[tuple[str, int]]] = {}
+    for rows in (a, b):
+        for pair, row in enumerate(rows):
+            settings.setdefault(setting_of(row, traits), []).append((row.created_at, pair))
+    return all(map(_by_turns, settings.values()))
+
+
+def _by_turns(runs: Sequence[tuple[str, int]]) -> bool:
+    """Whether the two runs of each pair are neighbours in time."""
+    order = sorted(runs)
     return all(first[1] == second[1] for first, second in zip(order[::2], order[1::2], strict=True))
 
 

@@ -8,6 +8,7 @@ from groupnl_deploy.analysis.paired import LEAST_PAIRS
 from groupnl_deploy.analysis.verdict import figures, p_text
 from groupnl_deploy.report.compare import Comparison, Line, Side
 from groupnl_deploy.report.tables import EMULATED_BOARD_NOTE, EMULATED_NOTE
+from groupnl_deploy.words import counted
 
 _NONE = "–"
 _MOST_NAMED = 3  # invalid runs
@@ -50,6 +51,9 @@ def _invalid(found: Comparison) -> Iterator[str]:
 
 
 def _pairing(found: Comparison) -> Iterator[str]:
+    if found.within:
+        parts = "; ".join(f"{one.setting} ({counted(one.pairs, 'pair')})" for one in found.within)
+        yield f"The pairs are of runs with equal settings: {parts}. Every number is of all pairs together."
     if not found.interleaved:
         yield (
             f"NOT INTERLEAVED: A's runs were made {_when(found.a)}, B's {_when(found.b)}. "

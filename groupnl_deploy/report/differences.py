@@ -6,6 +6,7 @@ from statistics import median
 
 from groupnl_deploy.report.identity import KNOB_NAMES, RUNTIME_SETTINGS, Identity
 from groupnl_deploy.report.row import ReportRow
+from groupnl_deploy.report.settings_pairs import equal_in_pairs, shared
 from groupnl_deploy.report.traits import LAST_RESORTS, TRAITS, Trait, differing
 from groupnl_deploy.words import known_word
 
@@ -68,14 +69,18 @@ def known_conditions(names: Sequence[str]) -> frozenset[str]:
 def differences(
     a: Sequence[ReportRow], b: Sequence[ReportRow], meant: frozenset[str] = frozenset()
 ) -> tuple[tuple[Difference, ...], tuple[Difference, ...]]:
-    """What is compared, and what differs beside it.
+    """What is compared, and what differs beside it, of the k-th run of `a` and the k-th of `b`.
 
+    Where the pairs are of several settings, what both runs of each pair have in common is no difference.
     The artifact and its backend are compared, and the conditions that are `meant` to differ; of one artifact with one
     backend also the runtime's settings.
     """
     if {subject_key(row) for row in a} == {subject_key(row) for row in b}:
         meant |= _SETTINGS
-    found = [one for trait in differing((*a, *b)) if trait.name not in _ALWAYS for one in _of(trait, a, b)]
+    traits = [trait for trait in differing((*a, *b)) if trait.name not in _ALWAYS]
+    if shared(a, b):
+        traits = [trait for trait in traits if not equal_in_pairs(trait, a, b)]
+    found = [one for trait in traits for one in _of(trait, a, b)]
     found += [*_meters(a, b), *(one for kind in _MEASURED for one in _measured(kind, a, b))]
     compared = tuple(one for one in found if one.trait in _SUBJECT | meant or one.trait not in CONDITIONS)
     return compared, tuple(one for one in found if one not in compared)
