@@ -48,6 +48,8 @@ from device_agent.settings import SettingError, Settings, Workload
 
 Emit = Callable[[BenchNews], None]
 _LEAST_WARMUP = 3
+# So many times as long as the warm-up foretold, and so much more: less than what a phase's patience allows.
+_LONGER, _LONGER_S = 3, 10.0
 _RING = 16
 # Only the null backend is ever so fast; without a limit its latencies would fill a small board's memory.
 _MOST = 1_000_000
@@ -175,12 +177,13 @@ def _measure(
     """Warm-up, the steady window, run-out; the latencies of the window."""
     workload = request.settings.workload
     with phases("warmup", max(workload.warmup_s, _LEAST_WARMUP * first_ns / 1e9)):
-        typical_ns = _keep_busy(backend, ring, workload.warmup_s, _LEAST_WARMUP)
-    buffer = _latency_buffer(workload, typical_ns)
-    expected_s = max(workload.min_seconds, workload.min_iterations * typical_ns / 1e9)
+        fastest_ns, mean_ns = _keep_busy(backend, ring, workload.warmup_s, _LEAST_WARMUP)
+    buffer = _latency_buffer(workload, fastest_ns)
+    # By the mean: who waits gives a window several times as long, and a busy board is not a dead one.
+    expected_s = max(workload.min_seconds, workload.min_iterations * mean_ns / 1e9)
     with _quiet_collector(), phases("steady", expected_s):
-        latencies = _timed_loop(backend.run, ring, workload, buffer)
-    with phases("runout", max(request.runout_s, typical_ns / 1e9)):
+        latencies = timed_loop(backend.run, ring, workload, buffer, int((_LONGER * expected_s + _LONGER_S) * 1e9))
+    with phases("runout", max(request.runout_s, mean_ns / 1e9)):
         _keep_busy(backend, ring, request.runout_s, 0)
     return latencies
 
@@ -228,32 +231,37 @@ def _require_format(backend: str, manifest: ArtifactManifest) -> None:
         )
 
 
-def _keep_busy(backend: Backend, prepared: Sequence[Any], seconds: float, least: int) -> float:
-    """Run for `seconds`, at least `least` times; the fastest latency in nanoseconds."""
+def _keep_busy(backend: Backend, prepared: Sequence[Any], seconds: float, least: int) -> tuple[float, float]:
+    """Run for `seconds`, at least `least` times; the fastest latency and the mean, in nanoseconds."""
     fastest, count = float("inf"), 0
-    deadline = time.perf_counter_ns() + seconds * 1e9
+    begun = time.perf_counter_ns()
+    deadline = begun + seconds * 1e9
     while count < least or time.perf_counter_ns() < deadline:
         begin = time.perf_counter_ns()
         backend.run(prepared[count % len(prepared)])
         fastest = min(fastest, time.perf_counter_ns() - begin)
         count += 1
-    return fastest
+    return fastest, (time.perf_counter_ns() - begun) / max(count, 1)
 
 
-def _latency_buffer(workload: Workload, typical_ns: float) -> "array[int]":
+def _latency_buffer(workload: Workload, fastest_ns: float) -> "array[int]":
     """Room for twice what the warm-up foretells, made before the window opens."""
-    expected = 2 * workload.min_seconds * 1e9 / max(typical_ns, 1.0)
+    expected = 2 * workload.min_seconds * 1e9 / max(fastest_ns, 1.0)
     return array("q", [0]) * max(workload.min_iterations, int(min(expected, _MOST)), 1)
 
 
-def _timed_loop(
-    run: Callable[[Any], Any], prepared: Sequence[Any], workload: Workload, latencies: "array[int]"
+def timed_loop(
+    run: Callable[[Any], Any], prepared: Sequence[Any], workload: Workload, latencies: "array[int]", longest_ns: int
 ) -> "array[int]":
-    """At least `min_iterations` and `min_seconds`, but no more than `_MOST` inferences."""
+    """At least `min_iterations` and `min_seconds`, but no more than `_MOST` inferences.
+
+    It ends with fewer after `longest_ns`, and at least one: what a busy board gave until then is kept, for whoever
+    waits takes it for dead soon after, and the run would be lost. The number of inferences tells.
+    """
     clock, images = time.perf_counter_ns, len(prepared)
     count, now = 0, clock()
-    deadline = now + int(workload.min_seconds * 1e9)
-    while count < workload.min_iterations or (now < deadline and count < _MOST):
+    deadline, latest = now + int(workload.min_seconds * 1e9), now + longest_ns
+    while (count < workload.min_iterations and (now < latest or not count)) or (now < deadline and count < _MOST):
         image = prepared[count % images]
         begin = clock()
         run(image)
