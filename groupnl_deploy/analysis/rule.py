@@ -34,7 +34,7 @@ class Judgement:
     """What the pairs say of a rule. `says` is a sentence.
 
     "broken" and "kept": the whole interval of the ratio B/A lies on one side of the limit. `pairs_needed` is about how
-    many would decide it where they do not, null where nobody can say.
+    many would decide it where they do not, null where nobody can say. Of invalid runs no rule is decided.
     """
 
     rule: Rule
@@ -81,3 +81,8 @@ def judge(rule: Rule, found: Paired) -> Judgement:
     return Judgement(
         rule, "not decided", f"The rule “{rule.text}” is not decided: {ratio}. To decide it {more}.", needed
     )
+
+
+def undecided(rule: Rule) -> Judgement:
+    """What is said of any rule where a run is invalid."""
+    return Judgement(rule, "not decided", f"The rule “{rule.text}” is not decided: the runs are invalid.")

@@ -11,6 +11,7 @@ Standing = Literal["better", "worse", "no difference shown", "unsure", "range on
 """Of B beside A. "unsure": asked alone, this number would show a difference; among so many it may be chance. "range
 only": there are too few pairs to show anything."""
 
+_MOST_EFFECT = 10.0  # what is printed; a larger one says no more
 _MOST_P = SIGNIFICANCE + 1e-12
 
 
@@ -23,11 +24,19 @@ def standing(metric: Metric, found: Paired, p: float | None) -> Standing:
     return "better" if (found.ratio < 1) == (metric.better == "lower") else "worse"
 
 
-def verdict_sentence(metric: Metric, found: Paired, p: float | None) -> str:
-    """The verdict on one metric, with its interval, its pairs and its p-value, or with its range."""
-    how = standing(metric, found, p)
+def verdict_sentence(metric: Metric, found: Paired, p: float | None, invalid: bool = False) -> str:
+    """The verdict on one metric, with its interval, its pairs and its p-value, or with its range.
+
+    Where a run is `invalid` the sentence begins by saying that this is none.
+    """
+    lead = "INVALID runs: no verdict. " if invalid else ""
     if p is None:
-        return _range(metric, found)
+        return f"{lead or 'No verdict. '}{_range(metric, found)}"
+    return f"{lead}{_tested(metric, found, p)}"
+
+
+def _tested(metric: Metric, found: Paired, p: float) -> str:
+    how = standing(metric, found, p)
     if how == "no difference shown":
         return (
             f"No difference shown: B's {metric.title} is {figures(found.ratio)} times A's ({_evidence(found, p)}). "
@@ -49,12 +58,12 @@ def verdict_sentence(metric: Metric, found: Paired, p: float | None) -> str:
 def _range(metric: Metric, found: Paired) -> str:
     if found.kind == "single":
         return (
-            f"No verdict: in one pair B's {metric.title} was {figures(found.ratio)} times A's. "
+            f"In one pair B's {metric.title} was {figures(found.ratio)} times A's. "
             f"One pair cannot tell what chance does to it; from {LEAST_PAIRS} pairs on a difference can be shown."
         )
     between = f"{figures(found.low)} to {figures(found.high)}"
     return (
-        f"No verdict: in {found.pairs} pairs B's {metric.title} was {between} times A's. "
+        f"In {found.pairs} pairs B's {metric.title} was {between} times A's. "
         f"This is the range and no interval; from {LEAST_PAIRS} pairs on a difference can be shown."
     )
 
@@ -76,6 +85,15 @@ def figures(value: float) -> str:
     """Four significant digits, without an exponent."""
     digits = 3 if value == 0 else 3 - floor(log10(abs(value)))
     return f"{value:.{min(max(digits, 0), 9)}f}"
+
+
+def effect_text(found: Paired) -> str | None:
+    """With its sign; of what stands far out of the noise only that. None where too few pairs tell what noise does."""
+    if found.effect is None or found.kind != "interval":
+        return None
+    if abs(found.effect) > _MOST_EFFECT:
+        return f"{'>' if found.effect > 0 else '<'} {'+' if found.effect > 0 else '−'}{_MOST_EFFECT:.0f}"
+    return f"{found.effect:+.1f}".replace("-", "−")
 
 
 def percent(ratio: float) -> str:

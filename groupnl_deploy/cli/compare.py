@@ -53,7 +53,9 @@ def compare(
     fail_if: Annotated[
         list[str] | None,
         typer.Option(
-            "--fail-if", metavar="RULE", help='Exit code 7 where B is shown to break it, such as "p50_ms>+3%".'
+            "--fail-if",
+            metavar="RULE",
+            help='Exit code 7 where B is shown to break it, such as "p50_ms>+3%"; invalid runs decide none.',
         ),
     ] = None,
     backend: Annotated[
@@ -178,9 +180,10 @@ def _require_sound(found: "Comparison", sides: "Sides", allow_invalid: bool) -> 
         return
     if found.invalid:
         first = found.invalid[0]
+        undecided = ", and no rule is decided" if found.judgements else ""
         raise MeasurementInvalid(
             f"{len(found.invalid)} of {2 * found.pairs} runs are invalid, the first {first.run}: {first.problems[0]}.",
-            "See to that and compare again, or give --allow-invalid; the marks stay.",
+            f"See to that and compare again, or give --allow-invalid; the marks stay{undecided}.",
         )
     if found.disagree:
         raise MeasurementInvalid(

@@ -6,7 +6,7 @@ from statistics import median
 
 from groupnl_deploy.analysis.metrics import BY_NAME, METRICS, Metric
 from groupnl_deploy.analysis.paired import Paired, compare_pairs, holm
-from groupnl_deploy.analysis.rule import Judgement, Rule, judge, require_decidable
+from groupnl_deploy.analysis.rule import Judgement, Rule, judge, require_decidable, undecided
 from groupnl_deploy.analysis.verdict import Standing, standing, verdict_sentence
 from groupnl_deploy.bench.validity import doubted
 from groupnl_deploy.errors import UsageError
@@ -123,6 +123,8 @@ def compare(
     lines = tuple(_line(metric, a, b, bool(disagree)) for metric in METRICS)
     chosen = _verdict_metric(lines, by)
     judged = _judged(lines, chosen)
+    invalid = tuple(_invalid(row) for row in (*a, *b) if not row.valid)
+    believed = not invalid and not disagree
     compared, beside = differences(a, b, meant)
     return Comparison(
         a=_side(names[0], a),
@@ -132,12 +134,12 @@ def compare(
         within=within(a, b),
         compared=compared,
         beside=beside,
-        invalid=tuple(_invalid(row) for row in (*a, *b) if not row.valid),
+        invalid=invalid,
         disagree=disagree,
         metric=chosen,
         verdict=_verdict(judged, chosen, interleaved),
         lines=judged,
-        judgements=tuple(_judgement(rule, judged, interleaved) for rule in rules),
+        judgements=tuple(_judgement(rule, judged, interleaved, believed) for rule in rules),
         emulated_board=any(row.emulated_board for row in (*a, *b)),
     )
 
@@ -273,7 +275,7 @@ def _verdict(lines: Sequence[Line], chosen: str | None, interleaved: bool) -> tu
     told = (chosen, "p50_ms") if chosen in ("energy_j", "net_energy_j") else (chosen,)
     shown = {line.metric: line for line in lines if line.found is not None}
     return tuple(
-        f"{_stamp(line, interleaved)}{verdict_sentence(BY_NAME[name], line.found, line.p_adjusted)}"
+        _stamp(line, interleaved) + verdict_sentence(BY_NAME[name], line.found, line.p_adjusted, line.doubtful)
         for name in told
         if (line := shown.get(name)) is not None and line.found is not None
     )
@@ -282,19 +284,20 @@ def _verdict(lines: Sequence[Line], chosen: str | None, interleaved: bool) -> tu
 def _stamp(line: Line, interleaved: bool) -> str:
     """What must go with a sentence that somebody copies."""
     stamps = (
-        ("INVALID runs, no result: ", line.doubtful),
-        ("NOT INTERLEAVED: ", not interleaved),
-        ("EMULATED meter, no measurement of any device: ", line.emulated),
+        ("NOT INTERLEAVED. ", not interleaved),
+        ("EMULATED meter: no measurement of any device. ", line.emulated),
     )
     return "".join(text for text, applies in stamps if applies)
 
 
-def _judgement(rule: Rule, lines: Sequence[Line], interleaved: bool) -> Judgement:
+def _judgement(rule: Rule, lines: Sequence[Line], interleaved: bool, believed: bool) -> Judgement:
     line = next(line for line in lines if line.metric == rule.metric)
     if line.found is None:
         raise UsageError(
             f"These runs cannot decide “{rule.text}”: of {rule.metric}, {line.why}.",
             "Leave that rule out, or bench with what it needs.",
         )
+    if not believed:
+        return undecided(rule)
     judged = judge(rule, line.found)
     return replace(judged, says=f"{_stamp(line, interleaved)}{judged.says}")

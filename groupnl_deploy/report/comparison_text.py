@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from groupnl_deploy.analysis.metrics import BY_NAME
 from groupnl_deploy.analysis.paired import LEAST_PAIRS
-from groupnl_deploy.analysis.verdict import figures, p_text
+from groupnl_deploy.analysis.verdict import effect_text, figures, p_text
 from groupnl_deploy.report.compare import Comparison, Line, Side
 from groupnl_deploy.report.tables import EMULATED_BOARD_NOTE, EMULATED_NOTE
 from groupnl_deploy.words import counted
@@ -87,11 +87,11 @@ def _cells(line: Line) -> list[str]:
         f"{figures(line.a * metric.scale)}{marks}",
         f"{figures(line.b * metric.scale)}{marks}",
         f"{figures(found.ratio)}{marks}",
-        f"{figures(found.low)} to {figures(found.high)}",
+        f"{figures(found.low)} to {figures(found.high)}{marks}",
         _NONE if line.p_adjusted is None else p_text(line.p_adjusted).removeprefix("p = ").removeprefix("p "),
-        _NONE if found.effect is None else f"{found.effect:+.1f}",
+        effect_text(found) or _NONE,
         f"{line.better_in} of {found.pairs}",
-        line.standing or _NONE,
+        f"{line.standing or _NONE}{'!' if line.doubtful else ''}",
     ]
 
 

@@ -45,10 +45,10 @@ def test_what_only_one_question_alone_would_show_is_unsure():
 
 def test_a_range_is_called_one():
     assert said("p50_ms", 1.25, 5) == (
-        "No verdict: in 5 pairs B's p50 latency was 1.225 to 1.275 times A's. This is the range and no interval; "
+        "No verdict. In 5 pairs B's p50 latency was 1.225 to 1.275 times A's. This is the range and no interval; "
         "from 6 pairs on a difference can be shown."
     )
-    assert said("p50_ms", 1.25, 1).startswith("No verdict: in one pair B's p50 latency was 1.250 times A's.")
+    assert said("p50_ms", 1.25, 1).startswith("No verdict. In one pair B's p50 latency was 1.250 times A's.")
 
 
 @pytest.mark.parametrize(

@@ -63,8 +63,8 @@ def test_emulated_joules_are_no_verdict_and_are_marked():
     assert energy[1].endswith("*") and energy[3].endswith("*")
     assert any("EMULATED" in note and "no measurement of any device" in note for note in notes(found))
     asked = compare(a, b, NAMES, by="energy_j", rules=[parse_rule("energy_j>+3%")])
-    assert asked.verdict[0].startswith("EMULATED meter, no measurement of any device: B's gross energy is")
-    assert asked.judgements[0].says.startswith("EMULATED meter, no measurement of any device: The rule")
+    assert asked.verdict[0].startswith("EMULATED meter: no measurement of any device. B's gross energy is")
+    assert asked.judgements[0].says.startswith("EMULATED meter: no measurement of any device. The rule")
 
 
 def test_under_six_pairs_there_is_a_range_and_no_p_value():
@@ -144,15 +144,32 @@ def test_many_invalid_runs_are_counted_by_the_rules_they_break():
     (said,) = [text for text in preface(found) if "INVALID" in text]
     assert said.startswith("INVALID are 0 runs of A and 8 of B, of 8 each. Broken rules: latency tail (8 runs).")
     assert "The first is net-b-run1: it has a tail." in said
-    assert found.verdict[0].startswith("INVALID runs, no result: B takes")
+    assert found.verdict[0].startswith("INVALID runs: no verdict. B takes")
     assert found.line("p50_ms").doubtful and not found.line("memory_mb").doubtful
+
+
+def test_invalid_runs_decide_no_rule_and_their_numbers_are_marked():
+    tail = Check("latency tail", "time", "invalid", 20.0, 10.0, "it has a tail", "Rest")
+    b = changed(B, valid=False, problems=("it has a tail",), checks=(tail,))
+    found = compare(A, b, NAMES, rules=[parse_rule("p50_ms>+3%"), parse_rule("memory_mb>+3%")])
+    assert [judged.outcome for judged in found.judgements] == ["not decided"] * 2
+    assert found.judgements[0].says == "The rule “p50_ms>+3%” is not decided: the runs are invalid."
+    row = table(found)[1][0]
+    assert [cell.endswith("!") for cell in row] == [False, True, True, True, True, False, False, False, True]
+    few = compare(A[:4], b[:4], NAMES)
+    assert few.verdict[0].startswith("INVALID runs: no verdict. In 4 pairs B's p50 latency was ")
+
+
+def test_an_effect_is_shown_from_six_pairs_on_and_not_beyond_ten():
+    effects = [table(compare(A[:n], B[:n], NAMES))[1][0][6] for n in (2, 5, 6)]
+    assert effects == ["–", "–", "> +10"] and compare(A[:2], B[:2], NAMES).line("p50_ms").found.effect > 10
 
 
 def test_repeats_that_disagree_are_named_and_marked():
     found = compare(rows_of((10.0,) * 7 + (13.0,)), B, NAMES)
     (said,) = [text for text in preface(found) if "INVALID" in text]
     assert said.startswith("INVALID: the repeats disagree: p50 is 10 ms in one and 13 ms in another of the 8 runs")
-    assert found.line("p50_ms").doubtful and found.verdict[0].startswith("INVALID runs, no result: ")
+    assert found.line("p50_ms").doubtful and found.verdict[0].startswith("INVALID runs: no verdict. ")
 
 
 def test_with_seven_pairs_the_other_numbers_are_unsure():
@@ -168,7 +185,7 @@ def test_untrained_networks_are_called_so():
 def test_runs_that_are_no_interleaved_pairs_say_so():
     assert compare(A, B, NAMES).interleaved
     found = compare(A, changed(B, created_at="2026-11-28T10:00:00+00:00"), NAMES)
-    assert not found.interleaved and found.verdict[0].startswith("NOT INTERLEAVED: B takes")
+    assert not found.interleaved and found.verdict[0].startswith("NOT INTERLEAVED. B takes")
     assert any(
         "NOT INTERLEAVED: A's runs were made from 2026-11-21T10:00:00+00:00 to 2026-11-21T10:14:00+00:00, "
         "B's 2026-11-28T10:00:00+00:00." in text
