@@ -60,7 +60,7 @@ _CODES: dict[type[Exception], int] = {
     export_errors.ExportError: 1,
 }
 _TORCH_HAS_NONE = "can't allocate memory"  # in place of a MemoryError
-_STARTS_OVER = "Run the command again; it starts over, and no half-written folder was left."
+_STARTS_OVER = "Run the command again; it starts over. Nothing half-written was left."
 _SENDS_THE_REST = "Run the command again: it sends only what has not arrived."
 _GOES_ON = "Nothing half-written was left; the same command goes on with what was finished."
 _REPORT_IT = "Run again with --debug for the details; if it looks like our mistake, please report it with them."
