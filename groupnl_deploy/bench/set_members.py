@@ -91,5 +91,6 @@ def _require_apart(members: Sequence[Member]) -> None:
         other = seen.setdefault((one.artifact_sha256, one.backend, one.settings), one)
         if other is not one:
             raise UsageError(
-                f"{other.artifact} and {one.artifact} are one artifact.", "Name it once; --repeats measures it again."
+                f"{other.artifact} and {one.artifact} are one artifact.",
+                "Name it once; --repeats of `groupnl bench` measures it again.",
             )

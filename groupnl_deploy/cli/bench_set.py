@@ -48,9 +48,17 @@ class Manner:
 
 
 def bench_set(
-    wanted: "Sequence[Wanted]", settings: "Sequence[Settings]", repeats: int, out: Path | None, manner: Manner
+    wanted: "Sequence[Wanted]",
+    settings: "Sequence[Settings]",
+    repeats: int,
+    out: Path | None,
+    manner: Manner,
+    plan: str | None = None,
 ) -> tuple[Path, list[Path]]:
-    """Measure all of it, `repeats` times; the set's folder, and those of its runs. See `make_set`."""
+    """Measure all of it, `repeats` times; the set's folder, and those of its runs. See `make_set`.
+
+    `plan` is said before the first run, when nothing is left to be refused.
+    """
     from groupnl_deploy.bench.run_set import drawn, make_set
     from groupnl_deploy.bench.set_members import members_of
     from groupnl_deploy.workspace import require_absent
@@ -63,5 +71,7 @@ def bench_set(
     def bench_one(member: "Member", folder: Path) -> None:
         manner.bench(member.artifact, member.backend, member.settings, folder)
 
+    if plan:
+        console.say(plan)
     command = command_line(*sys.argv[1:])
     return out, make_set(out, drawn(manner.device, command, members, repeats), bench_one, reporter.note)

@@ -11,7 +11,7 @@ from groupnl_deploy.cli.compare_subjects import bench_pairs, no_run, require_no_
 from groupnl_deploy.cli.exits import guarded
 from groupnl_deploy.cli.option_groups import with_option_groups
 from groupnl_deploy.cli.options import AllowInvalid, Json, MeterPort, MeterRate, MeterSign, RetryFor, Wait
-from groupnl_deploy.cli.setting_options import BenchSettings, Quick, Threads, asked_settings, with_workload
+from groupnl_deploy.cli.setting_options import BenchSettings, Quick, Threads, asked_settings, threads_of, with_workload
 from groupnl_deploy.errors import MeasurementInvalid, Regression, UsageError, VerificationFailed
 from groupnl_deploy.remote.retry import DEFAULT_RETRY_S
 from groupnl_deploy.remote.waiting import DEFAULT_WAIT_S
@@ -39,7 +39,12 @@ def compare(
     device: Annotated[
         list[str] | None, typer.Option("--device", metavar="NAME", help="Bench both there, in interleaved pairs.")
     ] = None,
-    pairs: Annotated[int, typer.Option(metavar="N", min=1, max=MOST_PAIRS, help="How many pairs are benched.")] = 10,
+    pairs: Annotated[
+        int,
+        typer.Option(
+            metavar="N", min=1, max=MOST_PAIRS, help="How many pairs are benched, with each number of threads."
+        ),
+    ] = 10,
     by: Annotated[
         str | None,
         typer.Option(
@@ -98,7 +103,7 @@ def compare(
     meant = known_conditions([name.strip() for name in across.split(",")]) if across else frozenset()
     typed = {one for one in ctx.params if getattr(ctx.get_parameter_source(one), "name", "") == "COMMANDLINE"}
     if device:
-        _require_decidable(rules, by, pairs, metered=meter is not None)
+        _require_decidable(rules, by, pairs * len(threads_of(threads)), metered=meter is not None)
         require_subjects(what)
         from groupnl_deploy.bench.meter import meter_plan
         from groupnl_deploy.deploy.named_devices import one_device

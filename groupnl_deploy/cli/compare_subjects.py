@@ -9,7 +9,7 @@ from groupnl_deploy.cli import console
 from groupnl_deploy.cli.bench_set import Manner, bench_set
 from groupnl_deploy.cli.bench_subjects import subject_of
 from groupnl_deploy.errors import Stopped, UsageError, option_name
-from groupnl_deploy.words import command_line, counted
+from groupnl_deploy.words import command_line
 from groupnl_deploy.workspace import CHECKPOINT_FILE
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from groupnl_deploy.bench.set_members import Wanted
 
 _BESIDE_S = 5.0  # the agent's start, the images on their way, import and load: about
+_LEAST_IN_MINUTES_S = 120.0
 # What compare itself reads; every other option says how to bench.
 _OWN = frozenset({"what", "device", "by", "across", "fail_if", "allow_invalid", "json"})
 
@@ -73,7 +74,10 @@ def bench_pairs(
     out: Path | None,
     manner: Manner,
 ) -> Path:
-    """Bench both by turns, so many times each; returns the set's folder. What a Ctrl-C leaves can be compared, too."""
+    """Bench both by turns, so many times each under all settings; returns the set's folder.
+
+    What a Ctrl-C leaves can be compared, too.
+    """
     from groupnl_deploy.bench import set_members
     from groupnl_deploy.bench.bench_device import require_possible
 
@@ -84,20 +88,18 @@ def bench_pairs(
             else f"{what[0]} has nothing beside it.",
             "Name two artifacts or checkpoints: groupnl compare A B --device NAME.",
         )
-    if len(settings) != 1:
-        raise UsageError(
-            "Both are benched with one number of threads.",
-            f"`{command_line('bench', what[0], '--threads', '1,4', '--repeats', pairs)}` makes a set to compare.",
-        )
     subjects = [subject_of(named, backend) for named in what]
     for subject in subjects:
-        require_possible(subject.backend, settings[0], manner.plan, out, manner.profile)
+        for each in settings:
+            require_possible(subject.backend, each, manner.plan, out, manner.profile)
+    if what[0] == what[1] and subjects[0].backend == subjects[1].backend:
+        raise _one_thing(what, manner.device)
     reporter = console.TerminalReporter()
     wanted = [set_members.Wanted(subject.artifact(reporter), subject.backend) for subject in subjects]
-    _require_two(what, wanted)
-    console.say(_how_long(settings[0].workload, 2 * pairs))
+    _require_two(what, wanted, manner.device)
+    plan = how_long(settings[0].workload, 2 * pairs * len(settings))
     try:
-        folder, runs = bench_set(wanted, settings, pairs, out, manner)
+        folder, runs = bench_set(wanted, settings, pairs, out, manner, plan)
     except Stopped as stopped:
         raise Stopped(
             f"{stopped.remedy} `groupnl compare` takes that folder too, for the pairs that are whole."
@@ -106,21 +108,27 @@ def bench_pairs(
     return folder
 
 
-def _how_long(work: "Workload", runs: int) -> str:
+def how_long(work: "Workload", runs: int) -> str:
     """About how long all of them take, without a cool-down."""
     run_s = 2 * work.idle_s + work.warmup_s + work.min_seconds + _BESIDE_S
-    minutes = max(1, round(runs * run_s / 60))
-    return f"{runs} runs of about {run_s:.0f} s each: about {counted(minutes, 'minute')}."
+    total_s = runs * run_s
+    total = f"{total_s:.0f} seconds" if total_s < _LEAST_IN_MINUTES_S else f"{total_s / 60:.0f} minutes"
+    return f"{runs} runs of about {run_s:.0f} s each: about {total}."
 
 
-def _require_two(what: Sequence[str], wanted: "Sequence[Wanted]") -> None:
+def _require_two(what: Sequence[str], wanted: "Sequence[Wanted]", device: str) -> None:
     """Raise `UsageError` where both are one artifact with one backend, as far as that can be told here."""
     from exporters.artifact import open_artifact
 
     folders = [one.artifact for one in wanted if one.artifact and (Path(one.artifact) / MANIFEST_FILE).is_file()]
     same = len(folders) == 2 and len({open_artifact(Path(folder)).sha256 for folder in folders}) == 1
-    if wanted[0].backend == wanted[1].backend and (what[0] == what[1] or same):
-        raise UsageError(
-            f"{what[0]} and {what[1]} are one artifact with one backend, so there is nothing to compare.",
-            "Name two. What noise alone does is seen in the repeats of one: groupnl bench ARTIFACT --repeats 10.",
-        )
+    if wanted[0].backend == wanted[1].backend and same:
+        raise _one_thing(what, device)
+
+
+def _one_thing(what: Sequence[str], device: str) -> UsageError:
+    repeats = command_line("bench", what[0], "--device", device, "--repeats", 10)
+    return UsageError(
+        f"{what[0]} and {what[1]} are one artifact with one backend, so there is nothing to compare.",
+        f"Name two. What noise alone does is seen in the repeats of one: `{repeats}`.",
+    )
