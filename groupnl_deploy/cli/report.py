@@ -11,7 +11,7 @@ from groupnl_deploy.cli.options import AllowInvalid, Json
 from groupnl_deploy.cli.report_classes import class_shower
 from groupnl_deploy.cli.report_file import deliver, require_place, wanted_extras, wanted_format
 from groupnl_deploy.cli.report_profile import profile_shower
-from groupnl_deploy.errors import MeasurementInvalid, UsageError, VerificationFailed
+from groupnl_deploy.errors import MeasurementInvalid, VerificationFailed
 from groupnl_deploy.report.formats import ReportFormat
 
 if TYPE_CHECKING:
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 @guarded
 def report(
     runs: Annotated[
-        list[Path] | None, typer.Argument(help="Runs or campaign folders; all under runs/ if left out.")
+        list[Path] | None,
+        typer.Argument(help="Runs, sets, campaigns, or folders of them; all under runs/ if left out."),
     ] = None,
     format: Annotated[
         str | None,
@@ -44,7 +45,8 @@ def report(
         bool, typer.Option("--details", help="Below the table: every number that it has no room for.")
     ] = False,
     baseline: Annotated[
-        str | None, typer.Option(metavar="LABEL", help="Every row beside this one: a run, or a model's label.")
+        str | None,
+        typer.Option(metavar="LABEL", help="Every row beside this one: a run, a model's label, a convolution."),
     ] = None,
     paper: Annotated[
         bool, typer.Option("--paper", help="The paper's Tables 10, 11, 12 and 16 beside ours, with GroupNL/standard.")
@@ -75,7 +77,7 @@ def report(
 
     Example: groupnl report runs/before runs/after --format csv
 
-    Example: groupnl report runs/digits --pivot network,backend --value p50_ms
+    Example: groupnl report runs/digits --pivot convolution,backend --value p50_ms
 
     Example: groupnl report runs/digits --classes --confusion confusion.png
     """
@@ -86,9 +88,10 @@ def report(
     from groupnl_deploy.report.extras import Extras
 
     extras = wanted_extras(wanted, Extras(baseline, paper, details=details), pivot, value)
+    from groupnl_deploy.cli.report_places import all_runs, runs_of
     from groupnl_deploy.report.build import build_report
 
-    built = build_report(_once(_expand(runs)) if runs else _all_runs())
+    built = build_report(runs_of(runs) if runs else all_runs())
 
     def show() -> None:
         show_report(built, wanted, extras)
@@ -104,7 +107,8 @@ def report(
 
 def show_report(report: "Report", format: ReportFormat, extras: "Extras | None" = None) -> None:
     """A report on stdout, with what is asked for beside its table."""
-    from groupnl_deploy.report.extras import NONE, sections
+    from groupnl_deploy.report.extras import NONE
+    from groupnl_deploy.report.extras import shown as shown_of
     from groupnl_deploy.report.render import render
     from groupnl_deploy.report.tables import notes, table_of
 
@@ -112,7 +116,7 @@ def show_report(report: "Report", format: ReportFormat, extras: "Extras | None" 
         show = console.show_json_text if format == "json" else console.show_text
         show(render(report, format, extras or NONE))
         return
-    more = sections(report, extras or NONE)  # before anything is shown, for a name may name nothing
+    more = shown_of(report, extras or NONE)  # before anything is shown, for a name may name nothing
     if not report.rows and report.incomplete:
         return  # an empty table would only hide what is said of them
     table = table_of(report)
@@ -123,7 +127,8 @@ def show_report(report: "Report", format: ReportFormat, extras: "Extras | None" 
     for section in more:
         console.show_text("")
         console.show_prose(section.title)
-        console.show_records(section.headings, section.rows)
+        if section.headings:
+            console.show_records(section.headings, section.rows)
         for note in section.notes:
             console.show_prose(note)
 
@@ -178,57 +183,3 @@ def require_complete(report: "Report") -> None:
             f"{'it' if count == 1 else 'them'} is no result.",
             "Bench again with the same --out (or run the same campaign again), or remove the folder.",
         )
-
-
-def _expand(folders: list[Path]) -> list[Path]:
-    """A campaign's folder stands for its runs, in the order of its own report, a set's too; any other for itself."""
-    return [run for folder in folders for run in (_runs_of_campaign(folder) or [folder])]
-
-
-def _runs_of_campaign(folder: Path) -> list[Path]:
-    import json
-
-    from groupnl_deploy.bench.run_set import SET_FILE
-    from groupnl_deploy.cli.compare_runs import runs_in
-
-    found = _runs_of(folder / "runs")
-    if (folder / SET_FILE).is_file():
-        try:
-            return runs_in(folder)  # as its members were named, and not by the alphabet
-        except VerificationFailed as error:  # its runs are whole all the same
-            console.say(f"{error.message} {error.remedy}")
-            return found
-    try:
-        rows = json.loads((folder / "report" / "report.json").read_bytes())["rows"]
-        order = [row["run"] for row in rows]
-    except (OSError, ValueError, KeyError, TypeError):
-        return found  # by name, where no report says better
-    return sorted(found, key=lambda run: order.index(run.name) if run.name in order else len(order))
-
-
-def _once(folders: list[Path]) -> list[Path]:
-    """Each run one time, where it was named first."""
-    kept: dict[Path, Path] = {}
-    for folder in folders:
-        first = kept.setdefault(folder.resolve(), folder)
-        if first is not folder:
-            console.say(f"{folder} was named twice and is shown once.")
-    return list(kept.values())
-
-
-def _runs_of(folder: Path) -> list[Path]:
-    """The runs in a folder, also one that has lost half of its files or was cut short and not yet benchmarked again."""
-    from groupnl_deploy.bench.incomplete import is_superseded
-    from groupnl_deploy.workspace import INCOMPLETE_FILE, POWER_FILE, RUN_FILE
-
-    files = (RUN_FILE, POWER_FILE, INCOMPLETE_FILE)
-    found = {path.parent for file in files for path in folder.glob(f"*/{file}")}
-    return sorted(run for run in found if not is_superseded(run))
-
-
-def _all_runs() -> list[Path]:
-    campaigns = sorted(folder.parent for folder in Path("runs").glob("*/runs"))
-    found = _runs_of(Path("runs")) + [run for folder in campaigns for run in _runs_of_campaign(folder)]
-    if not found:
-        raise UsageError("There are no runs under runs/ here.", "Name run folders, or make one with groupnl bench.")
-    return found

@@ -27,16 +27,35 @@ def baselines(groups: Sequence[Group], label: str) -> tuple[Group | None, ...]:
 
     Args:
         groups: of the report.
-        label: a run, a row of repeats, or a model's label, which may name a row for each backend or device.
+        label: a run, a row of repeats, a model's label or a convolution, which may name a row for each backend or
+            device; or the beginning of the names of runs, up to a hyphen or as far as one row alone begins so.
 
     Raises `UsageError` for one that names nothing.
     """
+    candidates = _candidates(groups, label)
+    return tuple(partner(group, _of_network(group, candidates)) for group in groups)
+
+
+def _candidates(groups: Sequence[Group], label: str) -> list[Group]:
     named: dict[str, list[Group]] = {}
     for group in groups:
-        for name in dict.fromkeys((*group.runs, group.label, group.row.model)):
-            named.setdefault(name, []).append(group)
-    candidates = named[known_word("row", label, named)]
-    return tuple(partner(group, candidates) for group in groups)
+        for name in dict.fromkeys((*group.runs, group.label, group.row.model, group.row.convolution or "")):
+            if name:
+                named.setdefault(name, []).append(group)
+    if label in named:
+        return named[label]
+    beginning = [group for group in groups if any(run.startswith(label) for run in group.runs)]
+    whole = [group for group in beginning if any(run.startswith(f"{label}-") for run in group.runs)]
+    if label and len(beginning) == 1:
+        return beginning
+    if label and whole and len(whole) < len(groups):
+        return whole
+    return named[known_word("row", label, named)]
+
+
+def _of_network(group: Group, candidates: Sequence[Group]) -> Sequence[Group]:
+    """Those of the group's own network where there are any."""
+    return [one for one in candidates if one.row.network == group.row.network] or candidates
 
 
 def ratios(group: Group, base: Group | None) -> dict[str, float | None]:

@@ -56,7 +56,19 @@ def paper_sections(groups: Sequence[Group]) -> tuple[Section, ...]:
     """
     found = [_section(table, groups) for table in printed_tables()]
     others = other_ratios(groups)
-    return (*([others] if others else []), *sorted(found, key=lambda section: section.empty))
+    none = [_none_of_it()] if not others and all(section.empty for section in found) else []
+    return (*none, *([others] if others else []), *sorted(found, key=lambda section: section.empty))
+
+
+def _none_of_it() -> Section:
+    """What is said where the paper has none of these runs."""
+    rows = ((table.input, row.network) for table in printed_tables() for row in table.rows)
+    named = dict.fromkeys(f"{network} ({'x'.join(map(str, shape))})" for shape, network in rows)
+    said = (
+        "None of these runs is of a row of the paper's tables, which are of these networks and inputs, at width 1: "
+        f"{', '.join(named)}. The files examples/table12.toml and examples/table16.toml measure such rows."
+    )
+    return Section("paper", CHAPTER, (), (), (said,), None)
 
 
 def other_ratios(groups: Sequence[Group]) -> Section | None:

@@ -12,6 +12,7 @@ from groupnl_deploy.errors import VerificationFailed
 from groupnl_deploy.report.curves import RunCurves, run_curves
 from groupnl_deploy.report.reproduce import bench_command
 from groupnl_deploy.report.row import ReportRow, build_row
+from groupnl_deploy.words import command_line
 from power.errors import PowerError
 
 SCHEMA_VERSION = 7
@@ -125,7 +126,14 @@ def _commands(folders: Sequence[Path]) -> tuple[str, ...]:
     for place in places:
         with contextlib.suppress(VerificationFailed):  # of another version, say; its runs are whole all the same
             found += [load_set(place).command] if (place / SET_FILE).is_file() else []
+        found += _campaign_commands(place)
     return tuple(found)
+
+
+def _campaign_commands(place: Path) -> list[str]:
+    """What runs the campaign of this folder again, where its file lies there as the demo's does."""
+    files = list(place.glob("*.toml")) if (place / "stamps").is_dir() else []
+    return [command_line("run", files[0])] if len(files) == 1 else []
 
 
 def _names(folders: Sequence[Path]) -> list[str]:

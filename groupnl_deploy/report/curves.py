@@ -25,11 +25,11 @@ _SHOWN_OF_LATENCIES = 99.5  # per cent; the bins would be too wide for the other
 
 @dataclass(frozen=True)
 class PowerCurve:
-    """Power over the seconds since the benchmark began, and the joules since then; NaN within each hole.
+    """Power over the seconds since the benchmark began, and the joules since the first row; NaN within each hole.
 
     `samples` were recorded, `drawn` of them are left. `steps` says how a value holds: "before" it, "after" it, or
-    "line" from one to the next. `joules` is None where nobody knows them, and `joules_at_steady` counts up to the
-    steady window. `holes_s` is how long nothing was measured; joules of that time are in no sum.
+    "line" from one to the next. `joules` is None where nobody knows them, and `joules_at_steady` is theirs
+    where the steady window begins. `holes_s` is how long nothing was measured; joules of that time are in no sum.
     """
 
     t_s: Samples
@@ -114,15 +114,15 @@ def power_curve(run: BenchRun, trace: PowerTrace, points: int) -> PowerCurve | N
     rows = rows_to_draw(trace.t_s, trace.power_w, index.holes_s, points // KEPT)
     began_s, steady_s = phase_s(run, trace.t0_s, run.result.phases[0].phase)[0], phase_s(run, trace.t0_s, "steady")[0]
     joules = _joules(index) if known and not index.renews_too_fast else None
-    zero, at_steady = (0.0, None) if joules is None else np.interp((began_s, steady_s), trace.t_s, joules)
+    at_steady = None if joules is None else float(np.interp(steady_s, trace.t_s, joules))
     times, shown = broken_at_holes(
-        trace.t_s[rows], index.holes_s, trace.power_w[rows], *([] if joules is None else [joules[rows] - zero]), at=0.5
+        trace.t_s[rows], index.holes_s, trace.power_w[rows], *([] if joules is None else [joules[rows]]), at=0.5
     )
     return PowerCurve(
         t_s=times - began_s,
         power_w=shown[0],
         joules=None if joules is None else shown[1],
-        joules_at_steady=None if at_steady is None else float(at_steady - zero),
+        joules_at_steady=at_steady,
         samples=len(trace.t_s),
         drawn=len(rows),
         steps=_steps(index),

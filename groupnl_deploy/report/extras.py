@@ -27,6 +27,18 @@ class Extras:
     pivot: Pivot | None = None
     details: bool = False
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The options that ask for it."""
+        flags = (("--paper", self.paper), ("--details", self.details))
+        pivot = self.pivot
+        rows = "" if pivot is None else ",".join(filter(None, (pivot.rows, pivot.columns)))
+        return (
+            *(() if self.baseline is None else ("--baseline", self.baseline)),
+            *(flag for flag, asked in flags if asked),
+            *(() if pivot is None else ("--pivot", rows, "--value", pivot.value)),
+        )
+
 
 NONE = Extras()
 
@@ -40,3 +52,8 @@ def sections(report: Report, extras: Extras) -> tuple[Section, ...]:
     found += [baseline_section(groups, extras.baseline)] if extras.baseline is not None else []
     found += [details_section(groups)] if extras.details else []
     return (*found, *(paper_sections(groups) if extras.paper else ()))
+
+
+def shown(report: Report, extras: Extras) -> tuple[Section, ...]:
+    """Those that people read: without the paper's tables that no row of ours is of, which JSON has as well."""
+    return tuple(section for section in sections(report, extras) if not section.empty)

@@ -11,7 +11,7 @@ from groupnl_deploy.images.confusion import Confusion
 from groupnl_deploy.report.baseline import RATIOS, baselines, ratios
 from groupnl_deploy.report.build import Report
 from groupnl_deploy.report.classes import READ_IT, class_sections, class_tables
-from groupnl_deploy.report.extras import NONE, Extras, sections
+from groupnl_deploy.report.extras import NONE, Extras, sections, shown
 from groupnl_deploy.report.flat import csv_cell, flat_names, flat_values
 from groupnl_deploy.report.formats import FileFormat
 from groupnl_deploy.report.html.page import render_html
@@ -33,7 +33,7 @@ def render(report: Report, form: FileFormat, extras: Extras = NONE) -> str:
 
 
 def _html(report: Report, extras: Extras) -> str:
-    return render_html(report, sections(report, extras), extras.baseline)
+    return render_html(report, shown(report, extras), extras.baseline, extras.words)
 
 
 def document(report: Report, extras: Extras = NONE) -> dict[str, Any]:
@@ -106,7 +106,7 @@ def _markdown(report: Report, extras: Extras) -> str:
         *(_line([column.cell(row) for column in table.columns]) for row in table.rows),
         "",
         *(f"{note}\n" for note in (*notes(report), *left_out(report))),
-        *(line for section in sections(report, extras) for line in _section(section)),
+        *(line for section in shown(report, extras) for line in _section(section)),
         *_classes(report),
     ]
     return "\n".join(lines).rstrip("\n") + "\n"
@@ -114,10 +114,11 @@ def _markdown(report: Report, extras: Extras) -> str:
 
 def _section(section: Section) -> Iterator[str]:
     yield f"### {section.title}\n"
-    yield _line([heading for heading, _ in section.headings])
-    yield _line(["---:" if numeric else ":---" for _, numeric in section.headings])
-    yield from map(_line, section.rows)
-    yield ""
+    if section.headings:
+        yield _line([heading for heading, _ in section.headings])
+        yield _line(["---:" if numeric else ":---" for _, numeric in section.headings])
+        yield from map(_line, section.rows)
+        yield ""
     yield from (f"{note}\n" for note in section.notes)
 
 

@@ -122,7 +122,7 @@ def test_an_incomplete_run_is_named_and_in_no_row() -> None:
 def test_an_incomplete_run_alone_is_still_told() -> None:
     cut_short("runs/d")
     done = report("runs/d")
-    assert done.exit_code == 2 and "was cut short: what there is of it is in runs/d.incomplete" in done.stderr
+    assert done.exit_code == 6 and "d.incomplete is INCOMPLETE" in done.stderr
     done = report("runs/d.incomplete")
     assert done.exit_code == 6 and done.stdout == "" and "ended in the phase steady" in done.stderr
     assert json.loads(report("runs/d.incomplete", "--json").stdout)["rows"] == []
@@ -163,3 +163,16 @@ def test_a_sets_runs_stand_as_they_were_named_and_its_page_says_what_measured_th
     done = report("both")
     assert done.exit_code == 0 and "set.json" in done.stderr
     assert names(report("both/runs/a-net-run9", "--json")) == ["a-net-run9"]
+
+
+def test_a_folder_of_runs_and_campaigns_stands_for_all_of_them_and_a_typing_error_is_told() -> None:
+    shutil.copytree("runs/a", "some/one")
+    shutil.copytree("runs/a", "some/set/runs/two")
+    assert names(report("some", "--json")) == ["one", "two"]
+    done = report("some/ome")
+    assert done.exit_code == 2 and "Did you mean some/one?" in done.stderr
+
+
+def test_a_page_says_what_it_was_made_with() -> None:
+    assert report("runs/a", "--details", "--baseline", "a", "--out", "page.html").exit_code == 0
+    assert "groupnl report runs/a --baseline a --details --out report-again.html" in Path("page.html").read_text()

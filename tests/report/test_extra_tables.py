@@ -101,7 +101,8 @@ def test_networks_that_the_paper_has_not_have_their_ratio(tmp_path: Path) -> Non
     ]
     page = render(report, "html", Extras(paper=True, baseline="standard-ort"))
     assert (
-        "The paper&#x27;s Table 12" in page
+        "The paper&#x27;s Table 12" not in page
+        and "Beside the paper" in page
         and "Beside standard-ort" in page
         and "×0.823" not in page.split("<main>")[0]
     )
@@ -127,6 +128,9 @@ def test_a_baseline_is_found_for_each_row_as_it_was_measured(resnets: Report) ->
         ("r50g", "r50"),  # of two that are called so, the one with its backend
         ("r50-torch", "r50-torch"),
     ]
+    for label in ("standard", "r50-t"):  # a convolution; the beginning of a run's name
+        of_second = json.loads(render(resnets, "json", Extras(baseline=label)))["baseline"]["rows"][1]
+        assert of_second["over"] == {"standard": "r50", "r50-t": "r50-torch"}[label]
     data = json.loads(render(resnets, "json", Extras(baseline="r50")))["baseline"]
     assert [row["time_ratio"] for row in data["rows"]] == [1.0, 0.75, 2.25]
     assert all(row["emulated"] for row in data["rows"])  # no number of made-up joules goes without that word
@@ -182,3 +186,9 @@ def test_details_are_all_that_the_table_has_no_room_for(runs: None) -> None:
 def test_what_names_nothing_is_refused_with_the_nearest(runs: None, arguments: tuple[str, ...], said: str) -> None:
     done = report(*arguments)
     assert done.exit_code == 2 and done.stdout == "" and said in " ".join(done.stderr.split()), done.stderr
+
+
+def test_the_papers_tables_are_left_out_where_none_of_the_runs_is_of_a_row() -> None:
+    run = network_run("resnet50", STANDARD, "onnxruntime", 100.0, side=128)
+    text = render(Report((build_row(run, None, "small"),)), "markdown", Extras(paper=True))
+    assert "The paper's Table" not in text and "None of these runs is of a row" in text and "resnet50 (" in text

@@ -17,7 +17,7 @@ from groupnl_deploy.report.curves import histogram, latency_curve, power_curve
 from groupnl_deploy.report.html.markup import element, escaped, joined
 from groupnl_deploy.report.html.svg import Scale, powers_of_ten, ticks, wide
 from groupnl_deploy.report.html.tags import group_tags
-from groupnl_deploy.report.html.tradeoff import planes
+from groupnl_deploy.report.html.tradeoff import label_places, planes
 from groupnl_deploy.report.render import render
 from groupnl_deploy.report.repeats import groups_of
 from groupnl_deploy.report.verdict import verdict
@@ -132,9 +132,11 @@ def test_peaks_are_kept_and_joules_are_of_every_sample() -> None:
     assert curve is not None and curve.joules is not None
     assert curve.samples == 25_000 and curve.drawn < 500 and curve.power_w.max() == pytest.approx(12.0)
     assert curve.power_w.min() == trace.power_w.min()
-    whole = EnergyIndex(trace).window(1.0, float(trace.t_s[-1])).energy_j
+    whole = EnergyIndex(trace).window(float(trace.t_s[0]), float(trace.t_s[-1])).energy_j
     assert curve.joules[-1] == pytest.approx(whole, rel=1e-4) and curve.t_s[0] == pytest.approx(-1.0)
-    assert curve.joules_at_steady == pytest.approx(EnergyIndex(trace).window(1.0, 9.0).energy_j, rel=1e-3)
+    assert curve.joules_at_steady == pytest.approx(
+        EnergyIndex(trace).window(float(trace.t_s[0]), 9.0).energy_j, rel=1e-3
+    )
 
 
 def test_nothing_is_added_across_a_hole() -> None:
@@ -204,3 +206,9 @@ def test_threads_are_called_so_and_count_as_no_other_network(report: Report) -> 
     assert f"threads {first.threads}" in said[0] or "threads 9" in said[0]
     accuracy = next(text for text in said if text.startswith(("Most accurate", "Accuracy")))
     assert "threads" not in accuracy and ("1 other network" in accuracy or "2 networks" in accuracy or "%." in accuracy)
+
+
+def test_labels_of_dots_that_lie_together_do_not_cover_each_other() -> None:
+    places = label_places([(100.0, 100.0), (104.0, 101.0), (98.0, 103.0)], ["3*!", "4*!", "5*!"])
+    for place, (x, y) in enumerate(places):
+        assert all(abs(x - left) >= 24 or abs(y - low) >= 12 for left, low in places[:place])

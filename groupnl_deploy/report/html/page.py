@@ -32,12 +32,16 @@ from groupnl_deploy.words import command_line, counted
 _NO_SCRIPT = "The charts of power and latency over time need JavaScript, which is off here. Everything else is shown."
 
 
-def render_html(report: Report, extras: Sequence[Section] = (), baseline: str | None = None) -> str:
+def render_html(
+    report: Report, extras: Sequence[Section] = (), baseline: str | None = None, asked: Sequence[str] = ()
+) -> str:
     """A whole file, that ends with a newline.
 
-    `extras` are tables that stand below the comparison; the verdict is of every row beside the `baseline`.
+    `extras` are tables that stand below the comparison, which the options `asked` ask for; the verdict is of every row
+    beside the `baseline`.
     """
-    sections = [section for section in _sections(report, extras, baseline) if section[2]]
+    again = ("again", "How to make this page again", _again(report, asked))
+    sections = [section for section in (*_sections(report, extras, baseline), again) if section[2]]
     style, script, vendor_style, vendor_script = map(_file, _EMBEDDED)
     main = joined(
         element("section", element("h2", title, id=f"h-{name}"), body, id=name, aria_labelledby=f"h-{name}")
@@ -106,7 +110,6 @@ def _sections(report: Report, extras: Sequence[Section], baseline: str | None) -
             yield "chapter", chapter, joined(extra_table(extra) for extra in extras if extra.chapter == chapter)
         yield "classes", "Class by class", class_cards(report)
         yield "runs", "Every run", joined(map(run_card, of_runs, rows, report.details))
-    yield "again", "How to make this page again", _again(report)
 
 
 def _verdict(report: Report, table: Table, baseline: str | None) -> Markup:
@@ -177,8 +180,9 @@ def _drawn(tag: Tag, curve: PowerCurve) -> str | None:
     return f"{tag.text}: {'; '.join(said)}." if said else None
 
 
-def _again(report: Report) -> Markup:
-    page = command_line("report", *(report.places or ["RUN"]), "--out", "report.html")
+def _again(report: Report, asked: Sequence[str]) -> Markup:
+    # Another name than the page's own, which is there already.
+    page = command_line("report", *(report.places or ["RUN"]), *asked, "--out", "report-again.html")
     measured = ("What measured these runs:", *report.commands) if report.commands else ()
     drawn = ("This page, from the folder that the runs were read from; no board is needed:", page)
     return joined(_commands(*measured), _commands(*drawn))

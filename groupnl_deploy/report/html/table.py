@@ -91,7 +91,8 @@ def extra_table(section: Section) -> Markup:
     """A table that was asked for."""
     rows: list[list[object]] = [list(row) for row in section.rows]
     said = [element("li", text) for text in section.notes]
-    shown = joined(grid(list(section.headings), rows, section.title), element("ul", said, class_="notes"))
+    table = grid(list(section.headings), rows, section.title) if section.headings else None
+    shown = joined(table, element("ul", said, class_="notes"))
     if section.chapter is None:
         return shown
     return fold(section.title, shown, opened=not section.empty)

@@ -14,6 +14,7 @@ from groupnl_deploy.report.repeats import Group
 from groupnl_deploy.report.row import ReportRow
 
 _FRAME = Frame()
+_DOT, _LETTER, _TALL = 6.0, 8.0, 12.0  # pixels: a dot's radius, a letter of a mark and its height
 _WHISKERS = "Whiskers: of an accuracy its interval of 95 %, of repeats their range or interval."
 
 
@@ -138,11 +139,39 @@ def _drawn(plane: Plane) -> Iterator[Markup]:
     if len(best) > 1:
         corners = " L".join(f"{dot(across.at(one.x))} {dot(upward.at(one.y))}" for one in best)
         yield element("path", class_="best", d=f"M{corners}")
-    for point in plane.points:
-        yield _mark(plane, point, across, upward)
+    places = [(across.at(point.x), upward.at(point.y)) for point in plane.points]
+    corners_of = label_places(places, [_label(plane, point) for point in plane.points])
+    for point, corner in zip(plane.points, corners_of, strict=True):
+        yield _mark(plane, point, (across, upward), corner)
 
 
-def _mark(plane: Plane, point: Point, across: Scale, upward: Scale) -> Markup:
+def label_places(dots: Sequence[Ends], labels: Sequence[str]) -> list[Ends]:
+    """Where each text begins, beside its dot and off the other texts and dots where there is room; all in pixels."""
+    taken = [(x - _DOT, y - _DOT, x + _DOT, y + _DOT) for x, y in dots]
+    found: list[Ends] = []
+    for (x, y), text in zip(dots, labels, strict=True):
+        width = _LETTER * len(text)
+        beside = [(x + 9, y - 7), (x + 9, y + 17), (x - 9 - width, y - 7), (x - 9 - width, y + 17)]
+        beside += [(x - width / 2, y - 12), (x - width / 2, y + 22), (x + 9, y - 20), (x + 9, y + 30)]
+        boxes = [(left, low - _TALL, left + width, low) for left, low in beside]
+        free = [place for place, box in enumerate(boxes) if not any(_overlap(box, other) for other in taken)]
+        chosen = free[0] if free else 0
+        taken.append(boxes[chosen])
+        found.append(beside[chosen])
+    return found
+
+
+def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
+    """Of two boxes: left, top, right, bottom."""
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+
+
+def _label(plane: Plane, point: Point) -> str:
+    return f"{point.tag.text}{marks(point.row, plane.doubts)}"
+
+
+def _mark(plane: Plane, point: Point, scales: tuple[Scale, Scale], label_at: Ends) -> Markup:
+    across, upward = scales
     x, y = across.at(point.x), upward.at(point.y)
     left, right, low, high = *map(across.at, point.x_ends), *map(upward.at, point.y_ends)
     mark = marks(point.row, plane.doubts)
@@ -154,5 +183,5 @@ def _mark(plane: Plane, point: Point, across: Scale, upward: Scale) -> Markup:
         element("line", class_=whisker, x1=dot(left), x2=dot(right), y1=dot(y), y2=dot(y)) if left != right else None,
         element("title", f"{point.row.run}: {plane.x_words} {point.x:.4g}, {plane.y_words} {point.y:.4g}{mark}"),
         element("circle", class_=f"dot {point.tag.colour}{spoilt}", cx=dot(x), cy=dot(y), r=6),
-        element("text", f"{point.tag.text}{mark}", class_="mark", x=dot(x + 9), y=dot(y - 7)),
+        element("text", _label(plane, point), class_="mark", x=dot(label_at[0]), y=dot(label_at[1])),
     )
