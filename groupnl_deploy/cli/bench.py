@@ -138,11 +138,12 @@ def _benched(
         console.say(f"Kept in {folder}.")
         return [folder], [folder]
     from groupnl_deploy.bench.set_members import Wanted
+    from groupnl_deploy.cli.compare_runs import runs_in
 
     wanted = [Wanted(found, subject.backend) for found, subject in zip(artifacts, subjects, strict=True)]
     together, folders = bench_set(wanted, settings, repeats, out, manner)
     console.say(f"Kept in {together}: {len(folders)} runs.")
-    return [together], folders
+    return [together], runs_in(together)  # as they were named, and not as they were drawn
 
 
 def _show(folders: list[Path], shown: list[Path], json: bool, allow_invalid: bool, paper: bool = False) -> None:

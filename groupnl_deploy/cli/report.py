@@ -109,8 +109,9 @@ def show_report(report: "Report", format: ReportFormat, extras: "Extras | None" 
     """A report on stdout, with what is asked for beside its table."""
     from groupnl_deploy.report.extras import NONE
     from groupnl_deploy.report.extras import shown as shown_of
+    from groupnl_deploy.report.grouped_reasons import brief_notes
     from groupnl_deploy.report.render import render
-    from groupnl_deploy.report.tables import notes, table_of
+    from groupnl_deploy.report.tables import table_of
 
     if format != "table":
         show = console.show_json_text if format == "json" else console.show_text
@@ -122,7 +123,7 @@ def show_report(report: "Report", format: ReportFormat, extras: "Extras | None" 
     table = table_of(report)
     headings = [(column.heading, column.numeric) for column in table.columns]
     console.show_records(headings, [[column.cell(row) for column in table.columns] for row in table.rows])
-    for note in notes(report):
+    for note in brief_notes(report):
         console.show_prose(note)
     for section in more:
         console.show_text("")

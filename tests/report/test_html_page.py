@@ -11,9 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from groupnl_deploy.bench.check import at_most
 from groupnl_deploy.bench.run import load_run, save_run
 from groupnl_deploy.report.build import Report, build_report
 from groupnl_deploy.report.curves import histogram, latency_curve, power_curve
+from groupnl_deploy.report.grouped_reasons import brief_notes
 from groupnl_deploy.report.html.markup import element, escaped, joined
 from groupnl_deploy.report.html.svg import Scale, powers_of_ten, ticks, wide
 from groupnl_deploy.report.html.tags import group_tags
@@ -212,3 +214,14 @@ def test_labels_of_dots_that_lie_together_do_not_cover_each_other() -> None:
     places = label_places([(100.0, 100.0), (104.0, 101.0), (98.0, 103.0)], ["3*!", "4*!", "5*!"])
     for place, (x, y) in enumerate(places):
         assert all(abs(x - left) >= 24 or abs(y - low) >= 12 for left, low in places[:place])
+
+
+def test_a_rule_that_many_runs_break_is_told_once_on_a_terminal(report: Report) -> None:
+    checks = [at_most("load", "time", value, 5.0, f"load is {value}", "wait") for value in (7.0, 9.0, 8.0, 6.0, 7.5)]
+    rows = [
+        dataclasses.replace(report.rows[0], run=f"r{place}", checks=(check,), problems=(check.says,), valid=False)
+        for place, check in enumerate(checks)
+    ]
+    said = [note for note in brief_notes(Report(tuple(rows))) if "load" in note]
+    assert said == ["INVALID: load: 5 of 5 runs. The farthest off is r1: load is 9.0."]
+    assert sum("load" in note for note in brief_notes(Report(tuple(rows[:2])))) == 2
