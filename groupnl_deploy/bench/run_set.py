@@ -8,6 +8,7 @@ agent on the device.
 import random
 import re
 import secrets
+import shlex
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,7 +18,7 @@ from device_agent.settings import Settings
 from device_agent.strict import StrictError, from_json, to_json
 from groupnl_deploy.bench.incomplete import is_incomplete
 from groupnl_deploy.bench.run import now_utc
-from groupnl_deploy.errors import Stopped, VerificationFailed
+from groupnl_deploy.errors import Stopped, UsageError, VerificationFailed
 from groupnl_deploy.progress import Say
 from groupnl_deploy.words import command_line
 from groupnl_deploy.workspace import RUN_FILE, require_absent, write_atomically
@@ -95,29 +96,70 @@ def rounds(names: Sequence[str], repeats: int, seed: int) -> list[str]:
 
 
 def make_set(out: Path, wanted: RunSet, bench_one: Callable[[Member, Path], object], say: Say) -> list[Path]:
-    """Measure all of it into the folder `out`, which must not exist yet; the runs' folders, in the order made.
+    """Measure all of it into the folder `out`; the runs' folders, in the order made.
 
+    `out` must not exist yet, or hold an unfinished set of the same command, which goes on in its own order.
     `bench_one` makes one run folder. Whatever ends it early leaves the runs that were finished, and `say` is told of
     them; Ctrl-C is raised as `Stopped`, which tells it too.
     """
-    require_absent(out)
-    members = {one.name: one for one in wanted.members}
-    _write(out, wanted)
-    made = wanted
+    made = continued(out, wanted)
+    members = {one.name: one for one in made.members}
+    if made.made:
+        say(f"{len(made.made)} of {len(made.order)} runs are in {out} already; the set goes on behind them.")
+    _write(out, made)
     try:
-        for number, run in enumerate(wanted.order, start=1):
-            say(f"Run {number} of {len(wanted.order)}: {run}")
+        for number, run in enumerate(made.order, start=1):
+            if run in made.made:
+                continue
+            say(f"Run {number} of {len(made.order)}: {run}")
             bench_one(members[run.rpartition("-run")[0]], out / _RUNS / run)
             made = replace(made, made=(*made.made, run))
             _write(out, made)
     except KeyboardInterrupt as stopped:
-        said = _left(out, made)
-        other = ", with another --out if you gave one" if out.exists() else ""
-        raise Stopped(f"{said} To measure the whole set, run the command again{other}.") from stopped
+        raise Stopped(_left(out, made)) from stopped
     except Exception:
         say(_left(out, made))
         raise
     return [out / _RUNS / run for run in made.made]
+
+
+def unfinished(out: Path) -> RunSet | None:
+    """The set that lies there and has not come to its end, with all whole runs in `made`; None where there is none."""
+    if not (out / SET_FILE).is_file():
+        return None
+    kept = load_set(out)
+    made = tuple(run for run in kept.order if _is_whole(out, run))
+    return None if made == kept.order else replace(kept, made=made)
+
+
+def continued(out: Path, wanted: RunSet) -> RunSet:
+    """The unfinished set in `out`, else the one that is `wanted` there.
+
+    Raises `UsageError` where something else lies there.
+    """
+    kept = unfinished(out)
+    if kept is None:
+        require_absent(out)
+        return wanted
+    if _what(kept) != _what(wanted):
+        raise UsageError(
+            f"{out} holds an unfinished set of other things, made by: {kept.command}",
+            f"Run that command with --out {out} to go on with it, or choose another name with --out.",
+        )
+    return kept
+
+
+def _what(one: RunSet) -> tuple[object, ...]:
+    """All that decides what is measured; the folder does not."""
+    words = shlex.split(one.command)
+    places = {number for number, word in enumerate(words) if word == "--out" or word.startswith("--out=")}
+    places |= {number + 1 for number in places if words[number] == "--out"}
+    said = [word for number, word in enumerate(words) if number not in places]
+    return one.device, one.members, one.repeats, said
+
+
+def _is_whole(out: Path, run: str) -> bool:
+    return (out / _RUNS / run / RUN_FILE).is_file()
 
 
 def load_set(out: Path) -> RunSet:
@@ -135,12 +177,13 @@ def load_set(out: Path) -> RunSet:
 def _left(out: Path, there: RunSet) -> str:
     """What is kept of a set that ended early, and what can be done with it. A folder without a run is removed."""
     # One may be whole that what followed it, such as the right answers, kept from being counted.
-    count, of = sum((out / _RUNS / run / RUN_FILE).is_file() for run in there.order), len(there.order)
+    count, of = sum(_is_whole(out, run) for run in there.order), len(there.order)
+    go_on = f"To go on there, run the command again with --out {shlex.quote(str(out))}."
     if count:
         shown = command_line("report", out)
-        return f"{count} of {of} runs are finished and kept in {out}: `{shown}` shows them."
+        return f"{count} of {of} runs are finished and kept in {out}: `{shown}` shows them. {go_on}"
     if any(map(is_incomplete, (out / _RUNS).glob("*"))):
-        return f"None of {of} runs was finished; what there is of one is kept in {out / _RUNS}."
+        return f"None of {of} runs was finished; what there is of one is kept in {out / _RUNS}. {go_on}"
     (out / SET_FILE).unlink(missing_ok=True)
     for folder in (out / _RUNS, out):
         if folder.is_dir() and not any(folder.iterdir()):

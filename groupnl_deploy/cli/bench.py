@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from groupnl_deploy.cli import console
-from groupnl_deploy.cli.bench_set import Manner, bench_set
+from groupnl_deploy.cli.bench_set import Manner, bench_set, new_place
 from groupnl_deploy.cli.bench_subjects import Subject, subject_of
 from groupnl_deploy.cli.exits import guarded
 from groupnl_deploy.cli.option_groups import with_option_groups
@@ -128,12 +128,14 @@ def _benched(
     """What `report` is told for all of it, and the runs' folders."""
     from groupnl_deploy.bench.bench_device import require_possible
 
+    many = len(subjects) * len(settings) * repeats > 1
+    place = new_place(out) if many else out
     for subject in subjects:
         for one in settings:
-            require_possible(subject.backend, one, manner.plan, out, manner.profile)
+            require_possible(subject.backend, one, manner.plan, place, manner.profile)
     reporter = console.TerminalReporter()
     artifacts = [subject.artifact(reporter) for subject in subjects]
-    if len(subjects) * len(settings) * repeats == 1:
+    if not many:
         folder = manner.bench(artifacts[0], subjects[0].backend, settings[0], out)
         console.say(f"Kept in {folder}.")
         return [folder], [folder]

@@ -59,19 +59,29 @@ def bench_set(
 
     `plan` is said before the first run, when nothing is left to be refused.
     """
-    from groupnl_deploy.bench.run_set import drawn, make_set
+    from groupnl_deploy.bench.run_set import continued, drawn, make_set
     from groupnl_deploy.bench.set_members import members_of
-    from groupnl_deploy.workspace import require_absent
 
     out = out or Path("runs") / f"{datetime.now(UTC).strftime('%Y%m%d-%H%M%S')}-set"
-    require_absent(out)
+    new_place(out)
     reporter: Reporter = console.TerminalReporter()
     members = members_of(manner.device, wanted, settings, reporter, manner.retry_for_s)
 
     def bench_one(member: "Member", folder: Path) -> None:
         manner.bench(member.artifact, member.backend, member.settings, folder)
 
-    if plan:
+    drawn_now = drawn(manner.device, command_line(*sys.argv[1:]), members, repeats)
+    if plan and not continued(out, drawn_now).made:
         console.say(plan)
-    command = command_line(*sys.argv[1:])
-    return out, make_set(out, drawn(manner.device, command, members, repeats), bench_one, reporter.note)
+    return out, make_set(out, drawn_now, bench_one, reporter.note)
+
+
+def new_place(out: Path | None) -> Path | None:
+    """`out` where it is to be new, None where the unfinished set there may go on. Raises `UsageError` if it exists."""
+    from groupnl_deploy.bench.run_set import unfinished
+    from groupnl_deploy.workspace import require_absent
+
+    if out is None or unfinished(out) is not None:
+        return None
+    require_absent(out)
+    return out

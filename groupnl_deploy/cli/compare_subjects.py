@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from device_agent.manifest import MANIFEST_FILE
 from groupnl_deploy.cli import console
-from groupnl_deploy.cli.bench_set import Manner, bench_set
+from groupnl_deploy.cli.bench_set import Manner, bench_set, new_place
 from groupnl_deploy.cli.bench_subjects import subject_of
 from groupnl_deploy.errors import Stopped, UsageError, option_name
 from groupnl_deploy.words import command_line
@@ -91,7 +91,7 @@ def bench_pairs(
     subjects = [subject_of(named, backend) for named in what]
     for subject in subjects:
         for each in settings:
-            require_possible(subject.backend, each, manner.plan, out, manner.profile)
+            require_possible(subject.backend, each, manner.plan, new_place(out), manner.profile)
     if what[0] == what[1] and subjects[0].backend == subjects[1].backend:
         raise _one_thing(what, manner.device)
     reporter = console.TerminalReporter()

@@ -42,10 +42,11 @@ def _invalid(found: Comparison) -> Iterator[str]:
         return
     names = [run.run for run in found.invalid]
     of_a, of_b = (sum(name in side.runs for name in names) for side in (found.a, found.b))
-    broken = Counter(rule for run in found.invalid for rule in run.rules).most_common()
+    rules = Counter(rule for run in found.invalid for rule in run.rules).most_common()
+    broken = [(rule, counted(count, "run")) for rule, count in rules]
     yield (
         f"INVALID are {of_a} runs of A and {of_b} of B, of {found.pairs} each. Broken rules: "
-        f"{', '.join(f'{rule} ({count} runs)' for rule, count in broken)}. "
+        f"{', '.join(f'{rule} ({runs})' for rule, runs in broken)}. "
         f"The first is {names[0]}: {'; '.join(found.invalid[0].problems)}. --json has all."
     )
 

@@ -8,7 +8,7 @@ import pytest
 from device_agent.settings import Settings
 from groupnl_deploy.bench import bench_device
 from groupnl_deploy.bench.run_set import SET_FILE, Member, drawn, load_set, make_set, named, rounds, told_apart
-from groupnl_deploy.errors import DeviceUnreachable, Stopped, VerificationFailed
+from groupnl_deploy.errors import DeviceUnreachable, Stopped, UsageError, VerificationFailed
 from groupnl_deploy.progress import Silence
 from groupnl_deploy.workspace import RUN_FILE
 from tests.bench.test_board_rules import made
@@ -75,6 +75,31 @@ def test_what_was_finished_stays_and_is_told(tmp_path: Path) -> None:
     with pytest.raises(DeviceUnreachable):
         make_set(tmp_path / "lost", wanted, bench_until(4, DeviceUnreachable("Gone.", "Look.")), said.append)
     assert "3 of 4 runs are finished" in said[-1]
+
+
+def test_an_unfinished_set_of_the_same_command_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    wanted = drawn("local", "groupnl bench a b --repeats 2", [A, B], repeats=2)
+    with pytest.raises(Stopped) as stopped:
+        make_set(tmp_path / "out", wanted, bench_until(3, KeyboardInterrupt()), lambda text: None)
+    assert f"run the command again with --out {tmp_path / 'out'}" in stopped.value.remedy
+    again = drawn("local", f"groupnl bench a b --repeats 2 --out {tmp_path / 'out'}", [A, B], repeats=2)
+    said: list[str] = []
+    folders = make_set(tmp_path / "out", again, bench_until(0, KeyboardInterrupt()), said.append)
+    assert [folder.name for folder in folders] == list(wanted.order) and load_set(tmp_path / "out").seed == wanted.seed
+    assert "2 of 4 runs are in" in said[0] and said[1] == f"Run 3 of 4: {wanted.order[2]}"
+    with pytest.raises(UsageError, match="exists already"):
+        make_set(tmp_path / "out", again, bench_until(0, KeyboardInterrupt()), said.append)
+
+
+def test_an_unfinished_set_of_other_things_is_left_alone(tmp_path: Path) -> None:
+    wanted = drawn("local", "groupnl bench a b", [A, B], repeats=2)
+    with pytest.raises(Stopped):
+        make_set(tmp_path / "out", wanted, bench_until(3, KeyboardInterrupt()), lambda text: None)
+    metered = drawn("local", "groupnl bench a b --meter km003c", [A, B], repeats=2)
+    for other in (metered, drawn("local", "groupnl bench a b", [A], repeats=2)):
+        with pytest.raises(UsageError, match="unfinished set of other things, made by: groupnl bench a b"):
+            make_set(tmp_path / "out", other, bench_until(0, KeyboardInterrupt()), lambda text: None)
+    assert load_set(tmp_path / "out").made == wanted.order[:2]
 
 
 def test_a_run_that_was_kept_before_the_set_was_stopped_is_told_and_stays(tmp_path: Path) -> None:
