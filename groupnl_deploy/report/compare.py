@@ -131,7 +131,7 @@ def compare(
         b=_side(names[1], b),
         pairs=len(a),
         interleaved=interleaved,
-        within=within(a, b),
+        within=within(a, b, BY_NAME[chosen].value) if chosen else within(a, b),
         compared=compared,
         beside=beside,
         invalid=invalid,

@@ -107,6 +107,7 @@ def _notes(found: Comparison) -> Iterator[str]:
             "A and B are medians over the runs; B/A is the geometric mean of the pairs' ratios. "
             "The verdict is of the first line."
         )
+    yield from _each_setting(found)
     if found.pairs >= LEAST_PAIRS:
         yield (
             "p is of an exact sign-flip test on the log ratios; for all metrics but the verdict's it is adjusted for "
@@ -124,6 +125,16 @@ def _notes(found: Comparison) -> Iterator[str]:
     if found.invalid or found.disagree:
         yield _INVALID_NOTE
     yield from _accuracy(found)
+
+
+def _each_setting(found: Comparison) -> Iterator[str]:
+    """What the ratio is made of, which may be better with one setting and worse with another."""
+    line = None if found.metric is None else found.line(found.metric)
+    parts = [f"{one.setting}: {figures(one.ratio)}" for one in found.within if one.ratio is not None]
+    if line and parts:
+        marks = ("*" if line.emulated else "") + ("!" if line.doubtful else "")
+        said = "; ".join(f"{part}{marks}" for part in parts)
+        yield f"B/A of {BY_NAME[line.metric].title} with each setting: {said}. To judge one alone, name its runs."
 
 
 def _accuracy(found: Comparison) -> Iterator[str]:

@@ -3,9 +3,11 @@
 Pure.
 """
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import exp, log
+from statistics import fmean
+from typing import TypeVar
 
 from groupnl_deploy.report.identity import RUNTIME_SETTINGS, Identity
 from groupnl_deploy.report.traits import TRAITS, Trait, plain
@@ -14,16 +16,21 @@ _WORKLOAD = ("image_source", "images", "idle_s", "warmup_s", "cool_to_c", "min_s
 PAIRED_BY = tuple(trait for trait in TRAITS if trait.name in ("device", "threads", *RUNTIME_SETTINGS, *_WORKLOAD))
 """What a user chooses for a run of one artifact with one backend, in the order of a report."""
 
+Row = TypeVar("Row", bound=Identity)
 Setting = tuple[object, ...]
 """The values of some traits in one run."""
 
 
 @dataclass(frozen=True)
 class Within:
-    """One of several settings that the pairs are of, such as "Threads 1", and how many pairs are of it."""
+    """One of several settings that the pairs are of, such as "Threads 1", and how many pairs are of it.
+
+    `ratio` is the geometric mean of their ratios B/A in the verdict's metric; null where there is none.
+    """
 
     setting: str
     pairs: int
+    ratio: float | None
 
 
 def varied(*sides: Sequence[Identity]) -> tuple[Trait, ...]:
@@ -56,10 +63,21 @@ def equal_in_pairs(trait: Trait, a: Sequence[Identity], b: Sequence[Identity]) -
     return all(trait.value(first) == trait.value(second) for first, second in zip(a, b, strict=True))
 
 
-def within(a: Sequence[Identity], b: Sequence[Identity]) -> tuple[Within, ...]:
-    """The settings that the pairs are of; empty where all are of one."""
+def within(
+    a: Sequence[Row], b: Sequence[Row], value: Callable[[Row], float | None] = lambda row: None
+) -> tuple[Within, ...]:
+    """The settings that the pairs are of, with the ratio of this value, above zero; empty where all are of one."""
     traits = shared(a, b)
     if not traits:
         return ()
-    counts = Counter(setting_of(row, traits) for row in a)
-    return tuple(Within(in_words(one, traits), counts[one]) for one in sorted(counts, key=sorting))
+    found: dict[Setting, list[tuple[float | None, float | None]]] = {}
+    for first, second in zip(a, b, strict=True):
+        found.setdefault(setting_of(first, traits), []).append((value(first), value(second)))
+    return tuple(
+        Within(in_words(one, traits), len(found[one]), _ratio(found[one])) for one in sorted(found, key=sorting)
+    )
+
+
+def _ratio(pairs: Sequence[tuple[float | None, float | None]]) -> float | None:
+    logs = [log(second / first) for first, second in pairs if first and second]
+    return exp(fmean(logs)) if len(logs) == len(pairs) else None

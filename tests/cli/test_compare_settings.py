@@ -54,11 +54,13 @@ def test_like_is_paired_with_like_and_the_settings_are_said_before_the_numbers()
     assert pairs(done) == LIKE
     shown = json.loads(done.stdout)
     assert shown["interleaved"] and not shown["beside"]
-    assert shown["within"] == [{"setting": "Threads 1", "pairs": 2}, {"setting": "Threads 2", "pairs": 2}]
+    assert [(one["setting"], one["pairs"]) for one in shown["within"]] == [("Threads 1", 2), ("Threads 2", 2)]
+    assert [one["ratio"] for one in shown["within"]] == pytest.approx([1.1, 1.1])
     p50 = next(line for line in shown["lines"] if line["metric"] == "p50_ms")
     assert p50["found"]["low"] == pytest.approx(1.1) and p50["found"]["high"] == pytest.approx(1.1)
     said = compare("set").stdout.replace("\n", " ")
     assert "The pairs are of runs with equal settings: Threads 1 (2 pairs); Threads 2 (2 pairs)." in said
+    assert "B/A of p50 latency with each setting: Threads 1: 1.100; Threads 2: 1.100." in said
 
 
 def test_two_folders_are_paired_within_settings_too() -> None:
