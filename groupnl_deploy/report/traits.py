@@ -45,8 +45,11 @@ class Trait:
         return plain(self.value(row))[: self.shorten]
 
     def said(self, row: Identity) -> str:
-        """The value in a sentence: “threads 1”, but “standard”, which says itself what it is of."""
-        return self.text(row) if self.name in _SPEAK_FOR_THEMSELVES else f"{self.in_a_sentence} {self.text(row)}"
+        """The value in a sentence: “threads 1” and “idle 5 s”, but “standard”, which says itself what it is of."""
+        if self.name in _SPEAK_FOR_THEMSELVES:
+            return self.text(row)
+        word, _, unit = self.in_a_sentence.removesuffix(")").partition(" (")
+        return f"{word} {self.text(row)} {unit}".rstrip()
 
     @property
     def in_a_sentence(self) -> str:

@@ -91,7 +91,7 @@ def extra_table(section: Section) -> Markup:
     """A table that was asked for."""
     rows: list[list[object]] = [list(row) for row in section.rows]
     said = [element("li", text) for text in section.notes]
-    table = grid(list(section.headings), rows, section.title) if section.headings else None
+    table = grid(list(section.headings), rows, section.title, class_="labels") if section.headings else None
     shown = joined(table, element("ul", said, class_="notes"))
     if section.chapter is None:
         return shown
