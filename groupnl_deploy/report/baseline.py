@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from groupnl_deploy.bench.check import Doubts
+from groupnl_deploy.errors import UsageError
 from groupnl_deploy.report.alike import partner
 from groupnl_deploy.report.marks import marks, stamps_of
 from groupnl_deploy.report.repeats import Group
@@ -50,6 +51,11 @@ def _candidates(groups: Sequence[Group], label: str) -> list[Group]:
         return beginning
     if label and whole and len(whole) < len(groups):
         return whole
+    if label and beginning:
+        known = ", ".join(dict.fromkeys(group.row.convolution or group.row.model for group in groups))
+        raise UsageError(
+            f"The names of {len(beginning)} rows begin with “{label}”.", f"Name one run, or all of one kind: {known}."
+        )
     return named[known_word("row", label, named)]
 
 

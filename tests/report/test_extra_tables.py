@@ -13,7 +13,9 @@ from device_agent.manifest import ArtifactFile, TensorInfo
 from device_agent.strict import to_dict
 from groupnl_deploy.bench.run import BenchRun, save_run
 from groupnl_deploy.cli.main import app
+from groupnl_deploy.errors import UsageError
 from groupnl_deploy.models.spec import ConvSpec, ModelSpec
+from groupnl_deploy.report.baseline import baselines
 from groupnl_deploy.report.beside_paper import paper_sections
 from groupnl_deploy.report.build import Report, build_report
 from groupnl_deploy.report.extras import Extras
@@ -128,6 +130,9 @@ def test_a_baseline_is_found_for_each_row_as_it_was_measured(resnets: Report) ->
         ("r50g", "r50"),  # of two that are called so, the one with its backend
         ("r50-torch", "r50-torch"),
     ]
+    with pytest.raises(UsageError, match="The names of 2 rows begin with “r50-”"):
+        two = (dataclasses.replace(row, run=f"r50-{n}") for n, row in enumerate(resnets.rows[:2]))
+        baselines(groups_of(Report(tuple(two))), "r50-")
     for label in ("standard", "r50-t"):  # a convolution; the beginning of a run's name
         of_second = json.loads(render(resnets, "json", Extras(baseline=label)))["baseline"]["rows"][1]
         assert of_second["over"] == {"standard": "r50", "r50-t": "r50-torch"}[label]
