@@ -52,6 +52,7 @@ def test_the_wheel_holds_every_module_and_the_type_markers(wheel_names: list[str
     assert {f"{package}/py.typed" for package in PACKAGES} <= modules
 
 
+@pytest.mark.slow
 def test_the_test_rigs_stay_out_of_the_wheel(wheel_names: list[str]) -> None:
     assert [name for name in wheel_names if {"tests", "rigs"} & set(name.split("/"))] == []
     imports = {name: imported_names(ROOT / name) for name in wheel_names if name.endswith(".py")}

@@ -85,6 +85,7 @@ def test_what_measures_the_measuring_needs_no_library(tmp_path: Path, native_lib
     assert not library_on_the_device(native_library).exists()
 
 
+@pytest.mark.slow
 def test_a_library_that_is_missing_there_is_sent_before_a_bench(tmp_path: Path, native_library: LibraryFile) -> None:
     pushed(tmp_path / "mine")
     library_on_the_device(native_library).unlink()
@@ -142,6 +143,7 @@ def test_the_lines_that_the_command_shows_have_the_paths_of_what_was_pushed(
     assert "is no artifact" in groupnl("device", "native", "local", tmp_path).stderr
 
 
+@pytest.mark.slow
 def test_of_several_model_files_the_command_shows_the_one_of_this_device_and_what_each_is_for(
     tmp_path: Path, native_library: LibraryFile
 ) -> None:

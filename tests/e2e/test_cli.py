@@ -225,6 +225,7 @@ entry()
 """
 
 
+@pytest.mark.slow
 def test_an_export_that_fails_prints_no_document_and_no_graph(untrained, tmp_path: Path) -> None:
     words = ["export", str(untrained.checkpoint), "--out", "art", "--json"]
     code = [sys.executable, "-c", SHUFFLED, *words]

@@ -133,6 +133,7 @@ class Touch:
         return os.system, (f"touch {self.path}",)
 
 
+@pytest.mark.slow
 def test_a_malicious_file_does_not_run_in_a_process_of_its_own(tmp_path: Path) -> None:
     torch.save({"state_dict": Touch(tmp_path / "touched")}, tmp_path / "evil.pth")
     command = [GROUPNL, "models", "import", "evil.pth", "--model", "resnet50", "--out", "net"]

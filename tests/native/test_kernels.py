@@ -16,11 +16,13 @@ def checked() -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_random_layers_are_right_and_stay_within_their_tensors(checked: subprocess.CompletedProcess[str]) -> None:
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert " portable plain: " in checked.stdout
 
 
+@pytest.mark.slow
 def test_functions_are_as_exact_as_promised_and_keep_nan(checked: subprocess.CompletedProcess[str]) -> None:
     assert "WRONG" not in checked.stdout
     assert checked.stdout.count("sine: at most 1") >= 1

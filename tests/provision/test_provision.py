@@ -83,6 +83,7 @@ def test_a_package_that_never_ends_its_import_is_said_so(monkeypatch: pytest.Mon
         require_loads(Path(sys.executable), "json")
 
 
+@pytest.mark.slow
 def test_an_environment_is_made_kept_and_replaced_by_one_that_loads(
     board: LocalTransport, make_wheelhouse: MakeWheelhouse
 ) -> None:

@@ -174,6 +174,7 @@ SLOW = {
 }
 
 
+@pytest.mark.slow
 def test_what_is_deep_or_turns_in_circles_ends_at_once(tmp_path):
     """In a process of its own, which a crash or its limit of processor time would end."""
     program = HEAD + b"}(" + word("state_dict") + b"}" + word("w.weight") + tensor(storage(1), 0, (1,), (1,)) + b"s"
