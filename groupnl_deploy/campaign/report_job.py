@@ -38,7 +38,7 @@ class ReportJob(Job):
         """Derive everything anew from the runs."""
         if not self.folders():
             raise UsageError("No benchmark is there to report.", "See to what failed, then run the same command again.")
-        report = build_report(self.folders())
+        report = build_report(self.folders(), drawn="html" in self.formats)
         with atomic_directory(self.product) as folder:
             for format, name in zip(self.formats, self._files(), strict=True):
                 (folder / name).write_text(render(report, format), encoding="utf-8")

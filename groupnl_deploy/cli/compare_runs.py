@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from groupnl_deploy.cli import console
 from groupnl_deploy.cli.compare_pairs import NUMBER, FoundRun, paired, such_as
 from groupnl_deploy.errors import UsageError, VerificationFailed
-from groupnl_deploy.report.build import IncompleteRow, build_report
+from groupnl_deploy.report.build import IncompleteRow, build_report, run_names
 from groupnl_deploy.report.differences import subject_key, thing_key
 from groupnl_deploy.report.row import ReportRow
 from groupnl_deploy.words import counted
@@ -121,9 +121,8 @@ def _read(folders: Sequence[tuple[Path, Path]]) -> tuple[list[FoundRun], list[st
     from groupnl_deploy.report.tables import about_incomplete
 
     found, damaged, incomplete = [], [], []
-    names = [folder.name for folder, _ in folders]
-    for folder, named in folders:
-        name = folder.name if names.count(folder.name) == 1 else str(folder)
+    names = run_names([folder for folder, _ in folders])
+    for (folder, named), name in zip(folders, names, strict=True):
         try:
             row = _row(folder, name)
         except (VerificationFailed, PowerError) as error:

@@ -91,7 +91,7 @@ def report(
     from groupnl_deploy.cli.report_places import all_runs, runs_of
     from groupnl_deploy.report.build import build_report
 
-    built = build_report(runs_of(runs) if runs else all_runs())
+    built = build_report(runs_of(runs) if runs else all_runs(), drawn=wanted == "html")
 
     def show() -> None:
         show_report(built, wanted, extras)

@@ -1,7 +1,7 @@
 """Runs → a report. Pure: everything is derived from what the run folders hold."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -58,7 +58,7 @@ class RunDetail:
 class Report:
     """Rows, in the order of the runs, and the runs that have none: their files are damaged, or they were cut short.
 
-    `details` are the rows', in their order; there are none in a report that was not built from folders. `commands` are
+    `details` are the rows', in their order; there are none in a report that is not to be drawn. `commands` are
     those that measured whole sets of them, `places` what to name to `groupnl report` for the same runs.
     """
 
@@ -82,13 +82,16 @@ class Report:
         return any(row.emulated for row in self.rows)
 
 
-def build_report(folders: Sequence[Path]) -> Report:
+def build_report(folders: Sequence[Path], drawn: bool = False) -> Report:
     """Read and verify each run folder and make its row; a damaged or incomplete run is named and blocks no other.
+
+    A report that is `drawn` has the curves of each run, which the form "html" needs and no other: a long recording
+    takes seconds.
 
     Raises the first run's error where every run is damaged, and `UsageError` for a folder that is no run.
     """
     rows, details, damaged, incomplete, errors = [], [], [], [], []
-    for folder, name in zip(folders, _names(folders), strict=True):
+    for folder, name in zip(folders, run_names(folders), strict=True):
         try:
             if is_incomplete(folder):
                 incomplete.append(_incomplete_row(load_incomplete(folder), name))
@@ -96,7 +99,8 @@ def build_report(folders: Sequence[Path]) -> Report:
                 require_not_cut_short(folder)
                 run, trace = load_run(folder)
                 rows.append(build_row(run, trace, name))
-                details.append(RunDetail(run_curves(run, trace, name, len(folders)), bench_command(run, trace)))
+                if drawn:
+                    details.append(RunDetail(run_curves(run, trace, name, len(folders)), bench_command(run, trace)))
         except (VerificationFailed, PowerError) as error:
             damaged.append(DamagedRun(name, error.message, error.remedy))
             errors.append(error)
@@ -108,13 +112,18 @@ def build_report(folders: Sequence[Path]) -> Report:
 
 def _places(folders: Sequence[Path]) -> tuple[str, ...]:
     """The folders; one of a set or campaign stands for its runs where all of them are there."""
-    named: dict[str, None] = {}
+    beside: dict[Path, set[str]] = {}
     for folder in folders:
-        whole = folder.parent.name == "runs" and {
-            one.name for one in folder.parent.iterdir() if not one.name.startswith(".")
-        } <= {one.name for one in folders if one.parent == folder.parent}
-        named[str(folder.parent.parent if whole and folder.parent.parent.name else folder)] = None
-    return tuple(named)
+        beside.setdefault(folder.parent, set()).add(folder.name)
+    whole = {place for place, names in beside.items() if _holds_only(place, names)}
+    return tuple(dict.fromkeys(str(one.parent.parent if one.parent in whole else one) for one in folders))
+
+
+def _holds_only(place: Path, names: Collection[str]) -> bool:
+    """Whether it is the folder `runs` of a set or campaign, and has no other run than these."""
+    if place.name != "runs" or not place.parent.name:
+        return False
+    return {one.name for one in place.iterdir() if not one.name.startswith(".")} <= set(names)
 
 
 def _commands(folders: Sequence[Path]) -> tuple[str, ...]:
@@ -136,7 +145,7 @@ def _campaign_commands(place: Path) -> list[str]:
     return [command_line("run", files[0])] if len(files) == 1 else []
 
 
-def _names(folders: Sequence[Path]) -> list[str]:
+def run_names(folders: Sequence[Path]) -> list[str]:
     """What each run is called: its folder's name, or its whole path where two folders have one name."""
     names = [folder.name for folder in folders]
     return [name if names.count(name) == 1 else str(folder) for name, folder in zip(names, folders, strict=True)]

@@ -32,7 +32,7 @@ VENDOR = files("groupnl_deploy.report.html") / "vendor"
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
-    return build_report(save_samples(tmp_path_factory.mktemp("runs")))
+    return build_report(save_samples(tmp_path_factory.mktemp("runs")), drawn=True)
 
 
 @pytest.fixture(scope="module")
@@ -172,20 +172,20 @@ def test_values_that_are_far_apart_have_a_scale_of_powers() -> None:
 
 def test_runs_without_a_meter_and_of_an_emulated_board_have_a_page(tmp_path: Path) -> None:
     save_run(tmp_path / "bare", make_run(), None)
-    page = render(build_report([tmp_path / "bare"]), "html")
+    page = render(build_report([tmp_path / "bare"], drawn=True), "html")
     assert 'id="power"' not in page and 'data-chart="latency"' in page and "1 run on pi" in page
     run = make_run()
     board = dataclasses.replace(run.result.board_before, emulated=True)
     emulated = dataclasses.replace(run, result=dataclasses.replace(run.result, board_before=board))
     save_run(tmp_path / "emulated", emulated, make_trace())
-    page = render(build_report([tmp_path / "emulated"]), "html")
+    page = render(build_report([tmp_path / "emulated"], drawn=True), "html")
     assert page.count("EMULATED board") >= 4 and 'data-chart="latency"' not in page and ">VALID<" not in page
 
 
 def test_a_page_says_how_each_run_is_made_again(tmp_path: Path) -> None:
     save_run(tmp_path / "a run", sample_run(backend="pytorch"), sample_trace())
     run, trace = load_run(tmp_path / "a run")
-    (detail,) = build_report([tmp_path / "a run"]).details
+    (detail,) = build_report([tmp_path / "a run"], drawn=True).details
     assert trace is not None and run.artifact_sha256.startswith("aaaaaaaaaaaa")
     assert detail.command.startswith("groupnl bench aaaaaaaaaaaa --device pi --backend pytorch --threads 4")
     assert detail.command.endswith("--meter km003c-usb --port emulator")

@@ -124,7 +124,7 @@ def write_page(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
 
     def write(runs: list[Path], extras: Extras = NONE) -> Path:
         page = tmp_path_factory.mktemp("page") / "report.html"
-        page.write_text(render(build_report(runs), "html", extras), encoding="utf-8")
+        page.write_text(render(build_report(runs, drawn=True), "html", extras), encoding="utf-8")
         return page
 
     return write
