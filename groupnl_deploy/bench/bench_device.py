@@ -1,7 +1,6 @@
 """One benchmark of a pushed artifact, from the device's name to a run folder."""
 
 import os.path
-import re
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
@@ -22,7 +21,7 @@ from groupnl_deploy.bench.meter import MeterPlan
 from groupnl_deploy.bench.metered import require_measurable
 from groupnl_deploy.bench.reconnect import WayBack, reached
 from groupnl_deploy.bench.right_answers import Places, agreement_with_right_answers
-from groupnl_deploy.bench.run import BenchRun, amend_run, load_run, save_run
+from groupnl_deploy.bench.run import BenchRun, amend_run, load_run, run_name, save_run
 from groupnl_deploy.bench.session import Subject, run_session
 from groupnl_deploy.bench.start import Start
 from groupnl_deploy.bench.unfinished import unfinished_run
@@ -209,5 +208,4 @@ def _artifact_id(artifact: str | None) -> str | None:
 
 def _default_run_folder(label: str, backend: str) -> Path:
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")[:-3]
-    plain = re.sub(r"[^A-Za-z0-9.]+", "-", label).strip("-")
-    return Path("runs") / f"{stamp}-{plain}-{backend}"
+    return Path("runs") / f"{stamp}-{run_name(label, backend)}"

@@ -24,6 +24,7 @@ RUNS = Path("runs")
 """Where runs lie that were given no other place."""
 
 _SUFFIX = ".incomplete"
+_RUN_FILES = (RUN_FILE, POWER_FILE, INCOMPLETE_FILE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +99,18 @@ def left_behind(out: Path) -> bool:
             if load_incomplete(path.parent).left_behind:
                 return True
     return False
+
+
+def is_run(folder: Path) -> bool:
+    """Whether it holds a run, be it whole, damaged or cut short."""
+    return any((folder / file).is_file() for file in _RUN_FILES)
+
+
+def runs_below(folder: Path) -> list[Path]:
+    """The runs in a folder, by their names, also one that has lost half of its files; of those that were cut short
+    only what was not benchmarked again.
+    """
+    return sorted(path for path in folder.glob("*") if is_run(path) and not is_superseded(path))
 
 
 def is_superseded(folder: Path) -> bool:

@@ -4,6 +4,7 @@ Summaries are never stored: statistics, joules and reports are derived from thes
 """
 
 import platform
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -83,6 +84,12 @@ def host_facts() -> dict[str, str]:
 def now_utc() -> str:
     """The time of day for people; nothing is computed from it."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def run_name(label: str, backend: str) -> str:
+    """What a run's folder is called by, of a model's label and what runs it: of letters, digits, points and hyphens."""
+    plain = re.sub(r"[^A-Za-z0-9.]+", "-", label).strip("-") or "net"
+    return f"{plain}-{backend}"
 
 
 def save_run(target: Path, run: BenchRun, trace: PowerTrace | None) -> BenchRun:

@@ -6,7 +6,6 @@ agent on the device.
 """
 
 import random
-import re
 import secrets
 import shlex
 from collections import Counter
@@ -17,7 +16,7 @@ from pathlib import Path
 from device_agent.settings import Settings
 from device_agent.strict import StrictError, from_json, to_json
 from groupnl_deploy.bench.incomplete import is_incomplete
-from groupnl_deploy.bench.run import now_utc
+from groupnl_deploy.bench.run import now_utc, run_name
 from groupnl_deploy.errors import Stopped, UsageError, VerificationFailed
 from groupnl_deploy.progress import Say
 from groupnl_deploy.words import command_line
@@ -66,8 +65,7 @@ class RunSet:
 
 def named(label: str, artifact: str, artifact_sha256: str, backend: str, settings: Settings) -> Member:
     """A member whose name is made of its label and its backend."""
-    plain = re.sub(r"[^A-Za-z0-9.]+", "-", label).strip("-") or "net"
-    return Member(f"{plain}-{backend}", artifact, artifact_sha256, backend, settings)
+    return Member(run_name(label, backend), artifact, artifact_sha256, backend, settings)
 
 
 def told_apart(members: Sequence[Member]) -> tuple[Member, ...]:

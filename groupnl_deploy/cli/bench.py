@@ -11,12 +11,25 @@ from groupnl_deploy.cli.bench_set import Manner, bench_set, new_place
 from groupnl_deploy.cli.bench_subjects import Subject, subject_of
 from groupnl_deploy.cli.exits import guarded
 from groupnl_deploy.cli.option_groups import with_option_groups
-from groupnl_deploy.cli.options import AllowInvalid, Json, MeterPort, MeterRate, MeterSign, OneDevice, RetryFor, Wait
+from groupnl_deploy.cli.options import (
+    AllowInvalid,
+    BenchMeter,
+    ImagesAt,
+    Json,
+    MeterPort,
+    MeterRate,
+    MeterSign,
+    OneDevice,
+    RetryFor,
+    Wait,
+    first_but,
+    typed,
+)
 from groupnl_deploy.cli.report import require_valid, show_report
 from groupnl_deploy.cli.report_profile import show_profiles
 from groupnl_deploy.cli.setting_options import BenchSettings, Paper, Quick, Threads, asked_settings, with_workload
 from groupnl_deploy.deploy.named_devices import one_device
-from groupnl_deploy.errors import UsageError, option_name
+from groupnl_deploy.errors import UsageError
 from groupnl_deploy.remote.retry import DEFAULT_RETRY_S
 from groupnl_deploy.remote.waiting import DEFAULT_WAIT_S
 from groupnl_deploy.words import command_line
@@ -59,17 +72,12 @@ def bench(
     threads: Threads = "0",
     quick: Quick = False,
     paper: Paper = False,
-    meter: Annotated[
-        str | None, typer.Option(help="The power meter, such as km003c; `groupnl power list` shows the words.")
-    ] = None,
+    meter: BenchMeter = None,
     port: MeterPort = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="The folder of the run, or of all of several; else one under runs/.")
     ] = None,
-    data: Annotated[
-        str | None,
-        typer.Option(metavar="DIR", help="Where the images of the data set “folder” lie, if not where they were seen."),
-    ] = None,
+    data: ImagesAt = None,
     fetch: Annotated[
         bool,
         typer.Option("--fetch", help="Benchmark nothing: fetch what the device finished after its link was lost."),
@@ -104,15 +112,15 @@ def bench(
     Example: groupnl bench --device pi --fetch
     """
     name = one_device("bench", device).name
-    typed = {one for one in ctx.params if getattr(ctx.get_parameter_source(one), "name", "") == "COMMANDLINE"}
+    given = typed(ctx)
     if fetch:
-        _require_no_bench_option(typed)
+        _require_no_bench_option(given)
         folders = _fetched(name, what or [], out, wait, retry_for)
         _show(folders, folders, json, allow_invalid)
         return
     named = [*(what or []), *(artifact or [])]
     _require_once(named)
-    work = with_workload(settings, quick=quick, paper=paper, metered=meter is not None, given=typed)
+    work = with_workload(settings, quick=quick, paper=paper, metered=meter is not None, given=given)
     under = asked_settings(work, threads)
     subjects = [subject_of(one, backend) for one in named] or [subject_of(None, backend)]
     from groupnl_deploy.bench.meter import meter_plan
@@ -126,13 +134,9 @@ def _benched(
     subjects: Sequence[Subject], settings: "Sequence[Settings]", repeats: int, out: Path | None, manner: Manner
 ) -> tuple[list[Path], list[Path]]:
     """What `report` is told for all of it, and the runs' folders."""
-    from groupnl_deploy.bench.bench_device import require_possible
-
     many = len(subjects) * len(settings) * repeats > 1
     place = new_place(out) if many else out
-    for subject in subjects:
-        for one in settings:
-            require_possible(subject.backend, one, manner.plan, place, manner.profile)
+    manner.require_possible((subject.backend for subject in subjects), settings, place)
     reporter = console.TerminalReporter()
     artifacts = [subject.artifact(reporter) for subject in subjects]
     if not many:
@@ -175,11 +179,9 @@ def _show_paper(report: "Report") -> None:
     console.show_prose(PAPER_CAPTION)
 
 
-def _require_no_bench_option(typed: Collection[str]) -> None:
+def _require_no_bench_option(given: Collection[str]) -> None:
     """Raise `UsageError` for an option that --fetch does not read."""
-    useless = sorted(set(typed) - _OF_FETCH)
-    if useless:
-        option = option_name(useless[0])
+    if option := first_but(given, _OF_FETCH):
         raise UsageError(f"{option} says how to benchmark, and --fetch benchmarks nothing.", f"Leave {option} out.")
 
 

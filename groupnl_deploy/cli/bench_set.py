@@ -1,7 +1,7 @@
 """Several benchmarks of one command line: a set, measured in turns and kept in one folder."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +28,14 @@ class Manner:
     retry_for_s: float
     data: str | None = None
     profile: bool = False
+
+    def require_possible(self, backends: Iterable[str], settings: "Sequence[Settings]", out: Path | None) -> None:
+        """Refuse now, of all of it, what can be told before the device is asked; `out` must not exist."""
+        from groupnl_deploy.bench.bench_device import require_possible
+
+        for backend in backends:
+            for each in settings:
+                require_possible(backend, each, self.plan, out, self.profile)
 
     def bench(self, artifact: str | None, backend: str, settings: "Settings", out: Path | None) -> Path:
         """One of them; returns the run's folder."""

@@ -10,7 +10,18 @@ from groupnl_deploy.cli.bench_set import Manner
 from groupnl_deploy.cli.compare_subjects import bench_pairs, no_run, require_no_bench_option, require_subjects
 from groupnl_deploy.cli.exits import guarded
 from groupnl_deploy.cli.option_groups import with_option_groups
-from groupnl_deploy.cli.options import AllowInvalid, Json, MeterPort, MeterRate, MeterSign, RetryFor, Wait
+from groupnl_deploy.cli.options import (
+    AllowInvalid,
+    BenchMeter,
+    ImagesAt,
+    Json,
+    MeterPort,
+    MeterRate,
+    MeterSign,
+    RetryFor,
+    Wait,
+    typed,
+)
 from groupnl_deploy.cli.setting_options import BenchSettings, Quick, Threads, asked_settings, threads_of, with_workload
 from groupnl_deploy.errors import MeasurementInvalid, Regression, UsageError, VerificationFailed
 from groupnl_deploy.remote.retry import DEFAULT_RETRY_S
@@ -68,15 +79,10 @@ def compare(
     ] = None,
     threads: Threads = "0",
     quick: Quick = False,
-    meter: Annotated[
-        str | None, typer.Option(help="The power meter, such as km003c; `groupnl power list` shows the words.")
-    ] = None,
+    meter: BenchMeter = None,
     port: MeterPort = None,
     out: Annotated[Path | None, typer.Option("--out", help="The folder of all runs; else one under runs/.")] = None,
-    data: Annotated[
-        str | None,
-        typer.Option(metavar="DIR", help="Where the images of the data set “folder” lie, if not where they were seen."),
-    ] = None,
+    data: ImagesAt = None,
     *,
     settings: BenchSettings,
     sign: MeterSign = 1,
@@ -101,21 +107,21 @@ def compare(
 
     rules = tuple(map(parse_rule, fail_if or ()))
     meant = known_conditions([name.strip() for name in across.split(",")]) if across else frozenset()
-    typed = {one for one in ctx.params if getattr(ctx.get_parameter_source(one), "name", "") == "COMMANDLINE"}
+    given = typed(ctx)
     if device:
         _require_decidable(rules, by, pairs * len(threads_of(threads)), metered=meter is not None)
         require_subjects(what)
         from groupnl_deploy.bench.meter import meter_plan
         from groupnl_deploy.deploy.named_devices import one_device
 
-        work = with_workload(settings, quick=quick, paper=False, metered=meter is not None, given=typed)
+        work = with_workload(settings, quick=quick, paper=False, metered=meter is not None, given=given)
         manner = Manner(
             one_device("compare", device).name, meter_plan(meter, port, sign, meter_rate), wait, retry_for, data
         )
         places = [bench_pairs(what, backend, asked_settings(work, threads), pairs, out, manner)]
     else:
         places = _places(what)
-        require_no_bench_option(typed)
+        require_no_bench_option(given)
     found, sides = _compared(places, by, meant, rules)
     _show(found, sides, json)
     _require_sound(found, sides, allow_invalid)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from groupnl_deploy.bench.incomplete import is_run, runs_below
 from groupnl_deploy.cli import console
 from groupnl_deploy.cli.compare_pairs import NUMBER, FoundRun, paired, such_as
 from groupnl_deploy.errors import UsageError, VerificationFailed
@@ -13,13 +14,10 @@ from groupnl_deploy.report.build import IncompleteRow, build_report, run_names
 from groupnl_deploy.report.differences import subject_key, thing_key
 from groupnl_deploy.report.row import ReportRow
 from groupnl_deploy.words import counted
-from groupnl_deploy.workspace import INCOMPLETE_FILE, POWER_FILE, RUN_FILE
 from power.errors import PowerError
 
 if TYPE_CHECKING:
     from groupnl_deploy.bench.run_set import Member
-
-_RUN_FILES = (RUN_FILE, POWER_FILE, INCOMPLETE_FILE)
 
 
 @dataclass(frozen=True)
@@ -80,15 +78,9 @@ def naming_left_out(damaged: Sequence[str], others: Sequence[str]) -> Iterator[N
 
 def runs_in(place: Path) -> list[Path]:
     """The run itself, or the runs of a set, of a campaign or of a folder, also those that are not whole."""
-    from groupnl_deploy.bench.incomplete import is_superseded
-
-    if any((place / file).is_file() for file in _RUN_FILES):
+    if is_run(place):
         return [place]
-    for below in (place / "runs", place):
-        runs = {path.parent for file in _RUN_FILES for path in below.glob(f"*/{file}")}
-        if runs:
-            return sorted((run for run in runs if not is_superseded(run)), key=_order_of(place))
-    return []
+    return sorted(runs_below(place / "runs") or runs_below(place), key=_order_of(place))
 
 
 def _members(place: Path) -> "tuple[Member, ...]":

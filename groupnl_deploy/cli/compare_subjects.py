@@ -8,7 +8,8 @@ from device_agent.manifest import MANIFEST_FILE
 from groupnl_deploy.cli import console
 from groupnl_deploy.cli.bench_set import Manner, bench_set, new_place
 from groupnl_deploy.cli.bench_subjects import subject_of
-from groupnl_deploy.errors import Stopped, UsageError, option_name
+from groupnl_deploy.cli.options import first_but
+from groupnl_deploy.errors import Stopped, UsageError
 from groupnl_deploy.words import command_line
 from groupnl_deploy.workspace import CHECKPOINT_FILE
 
@@ -22,13 +23,12 @@ _LEAST_IN_MINUTES_S = 120.0
 _OWN = frozenset({"what", "device", "by", "across", "fail_if", "allow_invalid", "json"})
 
 
-def require_no_bench_option(typed: Collection[str]) -> None:
+def require_no_bench_option(given: Collection[str]) -> None:
     """Raise `UsageError` for an option that says how to bench, where runs are compared that were benched before."""
-    useless = sorted(set(typed) - _OWN)
-    if useless:
+    if option := first_but(given, _OWN):
         raise UsageError(
-            f"{option_name(useless[0])} says how to bench, and these runs were benched before.",
-            f"Leave {option_name(useless[0])} out, or name two artifacts and --device.",
+            f"{option} says how to bench, and these runs were benched before.",
+            f"Leave {option} out, or name two artifacts and --device.",
         )
 
 
@@ -79,7 +79,6 @@ def bench_pairs(
     What a Ctrl-C leaves can be compared, too.
     """
     from groupnl_deploy.bench import set_members
-    from groupnl_deploy.bench.bench_device import require_possible
 
     if len(what) != 2:
         raise UsageError(
@@ -89,9 +88,7 @@ def bench_pairs(
             "Name two artifacts or checkpoints: groupnl compare A B --device NAME.",
         )
     subjects = [subject_of(named, backend) for named in what]
-    for subject in subjects:
-        for each in settings:
-            require_possible(subject.backend, each, manner.plan, new_place(out), manner.profile)
+    manner.require_possible((subject.backend for subject in subjects), settings, new_place(out))
     if what[0] == what[1] and subjects[0].backend == subjects[1].backend:
         raise _one_thing(what, manner.device)
     reporter = console.TerminalReporter()

@@ -2,12 +2,13 @@
 
 import math
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from groupnl_deploy.errors import UsageError
+from groupnl_deploy.errors import UsageError, option_name
 from groupnl_deploy.images.source import shape_of
 from groupnl_deploy.remote.waiting import LONGEST_WAIT_S
 from groupnl_deploy.words import EMULATOR_PORT, misspells
@@ -52,6 +53,17 @@ def _recording(path: Path) -> Path:
     return path / POWER_FILE
 
 
+def typed(ctx: typer.Context) -> frozenset[str]:
+    """The options and arguments that stand on the command line, by the names of their parameters."""
+    sources = {name: ctx.get_parameter_source(name) for name in ctx.params}
+    return frozenset(name for name, source in sources.items() if getattr(source, "name", "") == "COMMANDLINE")
+
+
+def first_but(given: Collection[str], allowed: Collection[str]) -> str | None:
+    """The option, as it is typed, of the first of these parameters that is not allowed; None where all are."""
+    return next(map(option_name, sorted(set(given) - set(allowed))), None)
+
+
 _UNITS_S = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -83,6 +95,15 @@ RetryFor = Annotated[
     ),
 ]
 MeterName = Annotated[str, typer.Option("--meter", help="The power meter; `groupnl power list` shows the words.")]
+BenchMeter = Annotated[
+    str | None, typer.Option("--meter", help="The power meter, such as km003c; `groupnl power list` shows the words.")
+]
+ImagesAt = Annotated[
+    str | None,
+    typer.Option(
+        "--data", metavar="DIR", help="Where the images of the data set “folder” lie, if not where they were seen."
+    ),
+]
 MeterPort = Annotated[
     str | None,
     typer.Option(

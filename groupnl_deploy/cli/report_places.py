@@ -3,6 +3,7 @@
 import glob
 from pathlib import Path
 
+from groupnl_deploy.bench.incomplete import is_run, runs_below
 from groupnl_deploy.cli import console
 from groupnl_deploy.errors import UsageError, VerificationFailed
 from groupnl_deploy.words import nearest_word
@@ -25,20 +26,14 @@ def _expand(folder: Path) -> list[Path]:
     """A run stands for itself; a set, a campaign or a folder of any of them for all runs in it, in their own order."""
     if not folder.exists():
         return [_cut_short(folder)]
-    if _is_run(folder):
+    if is_run(folder):
         return [folder]
     return _of_campaign(folder) or _all_below(folder) or [folder]
 
 
-def _is_run(folder: Path) -> bool:
-    from groupnl_deploy.workspace import INCOMPLETE_FILE, POWER_FILE, RUN_FILE
-
-    return any((folder / file).is_file() for file in (RUN_FILE, POWER_FILE, INCOMPLETE_FILE))
-
-
 def _cut_short(folder: Path) -> Path:
     """What there is of a run that was cut short. Raises `UsageError`, with the nearest name, where nothing is there."""
-    left = [path for path in folder.parent.glob(f"{glob.escape(folder.name)}.incomplete*") if _is_run(path)]
+    left = [path for path in folder.parent.glob(f"{glob.escape(folder.name)}.incomplete*") if is_run(path)]
     if left:
         return max(left, key=lambda path: path.stat().st_mtime)
     beside = [path.name for path in folder.parent.glob("*") if path.is_dir()]
@@ -52,7 +47,7 @@ def _cut_short(folder: Path) -> Path:
 def _all_below(folder: Path) -> list[Path]:
     """The runs in a folder, then those of each set and campaign in it."""
     campaigns = sorted(path.parent for path in folder.glob("*/runs"))
-    return _in(folder) + [run for campaign in campaigns for run in _of_campaign(campaign)]
+    return runs_below(folder) + [run for campaign in campaigns for run in _of_campaign(campaign)]
 
 
 def _of_campaign(folder: Path) -> list[Path]:
@@ -62,7 +57,7 @@ def _of_campaign(folder: Path) -> list[Path]:
     from groupnl_deploy.bench.run_set import SET_FILE
     from groupnl_deploy.cli.compare_runs import runs_in
 
-    found = _in(folder / "runs")
+    found = runs_below(folder / "runs")
     if (folder / SET_FILE).is_file():
         try:
             return runs_in(folder)  # as its members were named, and not by the alphabet
@@ -75,13 +70,6 @@ def _of_campaign(folder: Path) -> list[Path]:
     except (OSError, ValueError, KeyError, TypeError):
         return found  # by name, where no report says better
     return sorted(found, key=lambda run: order.index(run.name) if run.name in order else len(order))
-
-
-def _in(folder: Path) -> list[Path]:
-    """The runs in a folder, also one that has lost half of its files or was cut short and not yet benchmarked again."""
-    from groupnl_deploy.bench.incomplete import is_superseded
-
-    return sorted(path for path in folder.glob("*") if _is_run(path) and not is_superseded(path))
 
 
 def _once(folders: list[Path]) -> list[Path]:
