@@ -43,6 +43,12 @@ def spread(values: Sequence[float]) -> Spread:
     return Spread(n, median(ordered), ordered[left_out], ordered[n - 1 - left_out], "interval")
 
 
+def median_of_all(values: Sequence[float | None]) -> float | None:
+    """Their median; None where one has none: a median of fewer would be of another thing."""
+    known = [value for value in values if value is not None]
+    return median(known) if known and len(known) == len(values) else None
+
+
 def _left_out(n: int) -> int:
     """How many of n ordered values may lie outside at either end of an interval of 95 %."""
     allowed, tail, count = (1 - CONFIDENCE) / 2 * 2**n, 1, 0

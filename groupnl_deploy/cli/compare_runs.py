@@ -11,7 +11,8 @@ from groupnl_deploy.cli import console
 from groupnl_deploy.cli.compare_pairs import NUMBER, FoundRun, paired, such_as
 from groupnl_deploy.errors import UsageError, VerificationFailed
 from groupnl_deploy.report.build import IncompleteRow, build_report, run_names
-from groupnl_deploy.report.differences import subject_key, thing_key
+from groupnl_deploy.report.differences import subject_key
+from groupnl_deploy.report.repeats import repeat_key
 from groupnl_deploy.report.row import ReportRow
 from groupnl_deploy.words import counted
 from power.errors import PowerError
@@ -151,9 +152,9 @@ def _by_thing(found: Sequence[FoundRun]) -> tuple[list[FoundRun], list[FoundRun]
     """A is what the first run is of, B the other thing that there are runs of."""
     things = _things(found)
     if len(things) == 1:  # of one artifact, maybe under several settings
-        exact: dict[tuple[str, ...], list[FoundRun]] = {}
+        exact: dict[str, list[FoundRun]] = {}
         for run in found:
-            exact.setdefault(thing_key(run.row), []).append(run)
+            exact.setdefault(repeat_key(run.row), []).append(run)
         things = list(exact.values())
     if len(things) != 2:
         raise UsageError(

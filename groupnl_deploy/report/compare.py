@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from statistics import median
 
 from groupnl_deploy.analysis.metrics import BY_NAME, METRICS, Metric
 from groupnl_deploy.analysis.paired import Paired, compare_pairs, holm
 from groupnl_deploy.analysis.rule import Judgement, Rule, judge, require_decidable, undecided
+from groupnl_deploy.analysis.spread import median_of_all
 from groupnl_deploy.analysis.verdict import Standing, standing, verdict_sentence
 from groupnl_deploy.bench.validity import doubted
 from groupnl_deploy.errors import UsageError
@@ -203,8 +203,8 @@ def _line(metric: Metric, a: Sequence[ReportRow], b: Sequence[ReportRow], disagr
     return Line(
         metric=metric.name,
         unit=metric.unit,
-        a=_median(first),
-        b=_median(second),
+        a=median_of_all(first),
+        b=median_of_all(second),
         found=found,
         better_in=better,
         p_adjusted=None if found is None else found.p,
@@ -213,11 +213,6 @@ def _line(metric: Metric, a: Sequence[ReportRow], b: Sequence[ReportRow], disagr
         doubtful=metric.doubts is not None and (disagree or any(doubted(row.checks, metric.doubts) for row in rows)),
         emulated=metric.energy and any(row.emulated for row in rows),
     )
-
-
-def _median(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return median(known) if len(known) == len(values) else None
 
 
 def _why_not(metric: Metric, rows: Sequence[ReportRow]) -> str | None:

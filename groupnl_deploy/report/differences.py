@@ -1,7 +1,7 @@
 """In what the runs of A differ from those of B: what is compared, and what differs beside it. Pure."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from statistics import median
 
 from groupnl_deploy.report.identity import KNOB_NAMES, RUNTIME_SETTINGS, Identity
@@ -107,13 +107,6 @@ def _measured(kind: _Measured, a: Sequence[ReportRow], b: Sequence[ReportRow]) -
 def subject_key(row: Identity) -> tuple[str, str]:
     """What a run is of: runs of one artifact with one backend are of one thing."""
     return row.artifact_sha256, row.backend
-
-
-def thing_key(row: Identity) -> tuple[str, ...]:
-    """All that a run is of but its name and its time: runs that share it are repeats."""
-    return tuple(
-        f"{field.name}={getattr(row, field.name)!r}" for field in fields(Identity) if field.name not in _ALWAYS
-    )
 
 
 def _of(trait: Trait, a: Sequence[ReportRow], b: Sequence[ReportRow]) -> tuple[Difference, ...]:

@@ -7,10 +7,9 @@ valid, so that a disturbed run moves no median; it stays in the report, with its
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from statistics import median
 from typing import Any
 
-from groupnl_deploy.analysis.spread import Spread, spread
+from groupnl_deploy.analysis.spread import Spread, median_of_all, spread
 from groupnl_deploy.bench.check import Check, at_most
 from groupnl_deploy.bench.stats import LatencyStats
 from groupnl_deploy.bench.steadiness import RESOLVED_NS
@@ -62,7 +61,7 @@ def groups_of(report: Report) -> tuple[Group, ...]:
     """One for each thing that was measured, in the order of its first run."""
     found: dict[str, list[int]] = {}
     for place, row in enumerate(report.rows):
-        found.setdefault(_key(row), []).append(place)
+        found.setdefault(repeat_key(row), []).append(place)
     return tuple(_group([report.rows[place] for place in places], tuple(places)) for places in found.values())
 
 
@@ -83,7 +82,7 @@ def disagreements(report: Report) -> Iterator[tuple[Group, Check]]:
         yield from ((group, check) for check in group.checks if check.verdict == "invalid")
 
 
-def _key(row: ReportRow) -> str:
+def repeat_key(row: ReportRow) -> str:
     """Equal for repeats. Joules that are made up are no repeats of measured ones."""
     said = {name: getattr(row, name) for name in (*_IDENTITY, "emulated") if name not in _OWN}
     return json.dumps(said, sort_keys=True, default=str)
@@ -126,7 +125,7 @@ def _spreads(rows: Sequence[ReportRow]) -> dict[str, Spread]:
 
 def _median_row(rows: Sequence[ReportRow], label: str, checks: tuple[Check, ...]) -> ReportRow:
     """Every number its median, every verdict that of all; what is no number is the first run's."""
-    numbers: dict[str, Any] = {name: _median([getattr(row, name) for row in rows]) for name in _NUMBERS}
+    numbers: dict[str, Any] = {name: median_of_all([getattr(row, name) for row in rows]) for name in _NUMBERS}
     every = (*(check for row in rows for check in row.checks), *checks)
     problems = tuple(dict.fromkeys(check.says or check.rule for check in every if check.verdict == "invalid"))
     return replace(
@@ -147,11 +146,5 @@ def _median_latency(rows: Sequence[ReportRow]) -> LatencyStats | None:
     found = [row.latency for row in rows if row.latency is not None]
     if not found:
         return None
-    medians: dict[str, Any] = {name: _median([getattr(one, name) for one in found]) for name in _LATENCIES}
+    medians: dict[str, Any] = {name: median_of_all([getattr(one, name) for one in found]) for name in _LATENCIES}
     return replace(found[0], iterations=sum(one.iterations for one in found), **medians)
-
-
-def _median(values: Sequence[float | None]) -> float | None:
-    """None where one has none: a median of fewer runs would be of another thing."""
-    known = [value for value in values if value is not None]
-    return median(known) if known and len(known) == len(values) else None
