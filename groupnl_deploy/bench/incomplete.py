@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from device_agent.file_digest import FileDigest
-from device_agent.strict import StrictError, from_json, to_json
+from device_agent.strict import to_json
 from groupnl_deploy.bench.result import Arrived
-from groupnl_deploy.bench.run import PowerRecord, RunFrame
+from groupnl_deploy.bench.run import PowerRecord, RunFrame, read_record
 from groupnl_deploy.errors import UsageError, VerificationFailed
 from groupnl_deploy.remote.client import ClockProbe
 from groupnl_deploy.words import command_line
@@ -70,12 +70,7 @@ def save_incomplete(out: Path, run: IncompleteRun, recording: Path | None) -> Pa
 def load_incomplete(folder: Path) -> IncompleteRun:
     """Read it. Raises `VerificationFailed` for a file that is damaged or of another version."""
     path = folder / INCOMPLETE_FILE
-    try:
-        return from_json(IncompleteRun, path.read_bytes(), str(path))
-    except OSError as error:
-        raise VerificationFailed(f"{path} cannot be read: {error.strerror}.", "See to the file or its disk.") from error
-    except StrictError as error:
-        raise VerificationFailed(f"{error}.", "It is damaged or of another version: remove it.") from error
+    return read_record(IncompleteRun, path, "It is damaged or of another version: remove it.")
 
 
 def is_incomplete(folder: Path) -> bool:

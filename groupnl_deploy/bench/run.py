@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 from device_agent.file_digest import FileDigest
 from device_agent.manifest import ArtifactManifest
@@ -27,6 +28,7 @@ from power.trace import MeterFacts, PowerTrace
 from power.trace_io import read_csv, write_csv
 
 SCHEMA_VERSION = 6
+Record = TypeVar("Record")
 _BENCH_AGAIN = "The folder is not as groupnl bench wrote it: bench again."
 
 
@@ -108,6 +110,16 @@ def amend_run(target: Path, run: BenchRun) -> None:
     write_atomically(target / RUN_FILE, to_json(run).encode())
 
 
+def read_record(kind: type[Record], path: Path, remedy: str) -> Record:
+    """A record from its file. Raises `VerificationFailed`; `remedy` is for a damaged one, or one of another version."""
+    try:
+        return from_json(kind, path.read_bytes(), str(path))
+    except OSError as error:
+        raise VerificationFailed(f"{path} cannot be read: {error.strerror}.", "See to the file or its disk.") from error
+    except StrictError as error:
+        raise VerificationFailed(f"{error}.", remedy) from error
+
+
 def load_run(folder: Path) -> tuple[BenchRun, PowerTrace | None]:
     """Read a run folder and verify its recording. Raises `UsageError` or `VerificationFailed`."""
     path = folder / RUN_FILE
@@ -118,12 +130,7 @@ def load_run(folder: Path) -> tuple[BenchRun, PowerTrace | None]:
             raise VerificationFailed(f"{path} is missing.", _BENCH_AGAIN)
         what = f"it has no {RUN_FILE}" if folder.exists() else "it does not exist"
         raise UsageError(f"{folder} is no run: {what}.", "Name a folder that groupnl bench wrote, or a campaign's.")
-    try:
-        run = from_json(BenchRun, path.read_bytes(), str(path))
-    except OSError as error:
-        raise VerificationFailed(f"{path} cannot be read: {error.strerror}.", "See to the file or its disk.") from error
-    except StrictError as error:
-        raise VerificationFailed(f"{error}.", "The run is damaged or of another version: bench again.") from error
+    run = read_record(BenchRun, path, "The run is damaged or of another version: bench again.")
     _require_consistent(run, path)
     return run, None if run.power is None else load_trace(folder, run.power)
 

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from device_agent.settings import Settings
-from device_agent.strict import StrictError, from_json, to_json
+from device_agent.strict import to_json
 from groupnl_deploy.bench.incomplete import is_incomplete
-from groupnl_deploy.bench.run import now_utc, run_name
-from groupnl_deploy.errors import Stopped, UsageError, VerificationFailed
+from groupnl_deploy.bench.run import now_utc, read_record, run_name
+from groupnl_deploy.errors import Stopped, UsageError
 from groupnl_deploy.progress import Say
 from groupnl_deploy.words import command_line
 from groupnl_deploy.workspace import RUN_FILE, require_absent, write_atomically
@@ -162,14 +162,8 @@ def _is_whole(out: Path, run: str) -> bool:
 
 def load_set(out: Path) -> RunSet:
     """Read a set's file. Raises `VerificationFailed` for one that is damaged or of another version."""
-    path = out / SET_FILE
-    try:
-        return from_json(RunSet, path.read_bytes(), str(path))
-    except OSError as error:
-        raise VerificationFailed(f"{path} cannot be read: {error.strerror}.", "See to the file or its disk.") from error
-    except StrictError as error:
-        remedy = "It is damaged or of another version. Remove it, and the runs beside it are taken by their own names."
-        raise VerificationFailed(f"{error}.", remedy) from error
+    remedy = "It is damaged or of another version. Remove it, and the runs beside it are taken by their own names."
+    return read_record(RunSet, out / SET_FILE, remedy)
 
 
 def _left(out: Path, there: RunSet) -> str:
