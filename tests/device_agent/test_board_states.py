@@ -65,6 +65,7 @@ def test_the_alarm_and_the_voltage_are_those_of_a_supply(tmp_path: Path) -> None
 
 
 def test_the_watcher_runs_beside_the_block_and_ends_with_it() -> None:
+    began_ns = time.perf_counter_ns()
     with watching_board() as watch:
         assert watch.has_begun
         (first,) = watch.take()
@@ -73,7 +74,10 @@ def test_the_watcher_runs_beside_the_block_and_ends_with_it() -> None:
         while not later and time.monotonic() < deadline:
             time.sleep(0.05)
             later = watch.take()
-    assert later[0].at_ns - first.at_ns > 0.9e9
+    assert first.at_ns < later[0].at_ns
+    # A line may be late on a busy machine, and is never early: the n-th comes no sooner than n seconds after the start.
+    for number, state in enumerate(later, 1):
+        assert state.at_ns - began_ns > number * 1e9
     assert later[0].busy_share is not None and 0 <= later[0].foreign_share <= later[0].busy_share
 
 
