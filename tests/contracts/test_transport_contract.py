@@ -225,7 +225,7 @@ def test_a_silent_process_times_out_and_can_go_on(transport: Transport, python: 
     started = time.monotonic()
     with pytest.raises(DeviceUnavailable, match=r"sent nothing for 0\.2 s"):
         process.read_line(0.2)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 20
     process.send_line(b"again")
     assert _read(process) == b"again"
     process.stop()
@@ -266,7 +266,7 @@ def test_stop_kills_what_ignores_the_end_of_stdin_and_its_children(
     assert process.exit_code(0) is None
     started = time.monotonic()
     process.stop()
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 20
     assert _ends(pid)
     assert _ends(child)
     process.stop()

@@ -80,8 +80,8 @@ def test_a_server_that_dies_is_noticed_at_once(sshd: Any, verb: str) -> None:
     threading.Timer(0.3, _kill, (_sessions(sshd) - before,)).start()
     started = time.monotonic()
     with pytest.raises(DeviceUnreachable, match="was lost"):
-        process.read_line(30) if verb == "read_line" else transport.run(["sleep", "6"])
-    assert time.monotonic() - started < 3
+        process.read_line(60) if verb == "read_line" else transport.run(["sleep", "60"])
+    assert time.monotonic() - started < 20
     for use in (
         lambda: process.send_line(b"more"),
         lambda: transport.run(["true"]),
