@@ -1,20 +1,12 @@
-"""The page: verdict, table, charts, every run, and the commands that make it again. Pure but for our own files.
+"""The page of a report: verdict, table, charts, every run, and the commands that make it again. Pure."""
 
-Nothing is fetched: the content security policy allows the two styles and the two scripts that are embedded, each by its
-digest, and nothing else.
-"""
-
-import base64
-import hashlib
 from collections.abc import Iterator, Sequence
-from functools import cache
-from importlib.resources import files
-from string import Template
 
 from groupnl_deploy.report.build import Report
 from groupnl_deploy.report.curves import PowerCurve
 from groupnl_deploy.report.html.data import SHOWN, chart_data
-from groupnl_deploy.report.html.markup import Markup, element, escaped, joined
+from groupnl_deploy.report.html.document import UPLOT, Chapter, commands, document
+from groupnl_deploy.report.html.markup import Markup, element, joined
 from groupnl_deploy.report.html.memory import NOTE, memory_bars
 from groupnl_deploy.report.html.run_card import run_card
 from groupnl_deploy.report.html.stamps import stamps
@@ -41,44 +33,9 @@ def render_html(
     beside the `baseline`.
     """
     again = ("again", "How to make this page again", _again(report, asked))
-    sections = [section for section in (*_sections(report, extras, baseline), again) if section[2]]
-    style, script, vendor_style, vendor_script = map(_file, _EMBEDDED)
-    main = joined(
-        element("section", element("h2", title, id=f"h-{name}"), body, id=name, aria_labelledby=f"h-{name}")
-        for name, title, body in sections
-    )
-    return Template(_file("page.html")).substitute(
-        policy=escaped(_policy((vendor_style, style), (vendor_script, script))),
-        version=escaped(__version__),
-        title=escaped(_title(report)),
-        subtitle=escaped(_subtitle(report)),
-        style=style,
-        vendor_style=vendor_style,
-        nav=joined(element("a", title, href=f"#{name}") for name, title, _ in sections),
-        main=main,
-        footer=_footer(),
-        data=chart_data(report, run_tags(groups_of(report))),
-        vendor_script=vendor_script,
-        script=script,
-    )
-
-
-_EMBEDDED = ("style.css", "charts.js", "vendor/uPlot.min.css", "vendor/uPlot.iife.min.js")
-
-
-@cache
-def _file(name: str) -> str:
-    return (files(__package__) / name).read_text(encoding="utf-8")
-
-
-def _policy(styles: tuple[str, ...], scripts: tuple[str, ...]) -> str:
-    allowed = {"style-src": styles, "script-src": scripts}
-    said = [f"{kind} {' '.join(map(_digest, texts))}" for kind, texts in allowed.items()]
-    return "; ".join(["default-src 'none'", *said, "base-uri 'none'", "form-action 'none'"])
-
-
-def _digest(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+    chapters = [Chapter(*section) for section in (*_sections(report, extras, baseline), again)]
+    data = chart_data(report, run_tags(groups_of(report)))
+    return document("groupnl report", _title(report), _subtitle(report), chapters, _footer(), data).text
 
 
 def _title(report: Report) -> str:
@@ -183,17 +140,12 @@ def _drawn(tag: Tag, curve: PowerCurve) -> str | None:
 def _again(report: Report, asked: Sequence[str]) -> Markup:
     # Another name than the page's own, which is there already.
     page = command_line("report", *(report.places or ["RUN"]), *asked, "--out", "report-again.html")
-    measured = ("What measured these runs:", *report.commands) if report.commands else ()
-    drawn = ("This page, from the folder that the runs were read from; no board is needed:", page)
-    return joined(_commands(*measured), _commands(*drawn))
-
-
-def _commands(title: str = "", *commands: str) -> Markup:
-    lines = [element("pre", element("code", command), tabindex="0") for command in commands]
-    return joined(element("p", title, class_="small"), lines) if commands else Markup("")
+    measured = commands("What measured these runs:", *report.commands)
+    return joined(
+        measured, commands("This page, from the folder that the runs were read from; no board is needed:", page)
+    )
 
 
 def _footer() -> Markup:
     said = f"Made by groupnl {__version__}. This file holds everything it shows and asks no other machine for anything."
-    uplot = "Charts over time are drawn by uPlot 1.6.32 (MIT licence)."
-    return joined(element("p", said), element("p", uplot))
+    return joined(element("p", said), element("p", UPLOT))
