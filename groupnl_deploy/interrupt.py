@@ -24,18 +24,31 @@ def forget_interrupt() -> None:
     dataclasses.make_dataclass("Forgotten", ())
 
 
+POLITE_ENDS = (signal.SIGTERM, signal.SIGHUP)
+"""A polite kill, and a terminal or SSH session that was closed."""
+
+
 @contextmanager
 def terminate_as_interrupt() -> Iterator[None]:
-    """A polite kill in the block must clean up as Ctrl-C does, or it would leave an agent running on the board."""
-
-    def interrupt(signum: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    previous = signal.signal(signal.SIGTERM, interrupt)
+    """A polite kill or a hang-up in the block must clean up as Ctrl-C does, or it would leave an agent running on the
+    board. Whoever started us with one of them ignored, as `nohup` does, is not contradicted.
+    """
+    previous = {number: signal.getsignal(number) for number in POLITE_ENDS}
+    heeded = [number for number, handler in previous.items() if handler is not signal.SIG_IGN]
+    for number in heeded:
+        signal.signal(number, _as_interrupt)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        for number in heeded:
+            signal.signal(number, previous[number])
+
+
+def _as_interrupt(number: int, frame: object) -> None:
+    if number == signal.SIGHUP:
+        # The kernel, the shell and sshd each tell of one closed session: the second must not end the cleaning up.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def hear_every_interrupt() -> None:

@@ -1,6 +1,7 @@
 """Where this machine keeps what is one user's: $GROUPNL_HOME for all of it, else the XDG folders."""
 
 import os
+import socket
 from pathlib import Path
 
 
@@ -12,6 +13,11 @@ def config_dir() -> Path:
 def data_dir() -> Path:
     """Where our data lives."""
     return _folder("XDG_DATA_HOME", ".local/share")
+
+
+def machine_dir() -> Path:
+    """Where lies what is true of this machine alone: a home may be shared by many."""
+    return data_dir() / "machines" / socket.gethostname()
 
 
 def cache_dir() -> Path:

@@ -5,9 +5,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from groupnl_deploy.bench.live_recordings import announced
 from groupnl_deploy.bench.meter import MeterPlan, meter_port
 from groupnl_deploy.progress import Say
 from groupnl_deploy.workspace import disk_errors, require_absent
+from power.marks import marks_path
 from power.meters.base import Meter
 from power.meters.reconnecting import ReconnectingMeter
 from power.patience import POLL_HZ, REPLUG_PATIENCE_S
@@ -28,17 +30,31 @@ def recording(
 ) -> Iterator[Recording]:
     """Record into `out`, which must not exist yet, until the block ends. The meter's remarks go to `say`.
 
-    Raises `UsageError` for a file that cannot be made, and the meter's `PowerError`.
+    Meanwhile others can mark it (`live_recordings`). Raises `UsageError` for a file that cannot be made, and the
+    meter's `PowerError`.
     """
     require_absent(out)
+    require_absent(marks_path(out))
     with disk_errors(out):
         out.parent.mkdir(parents=True, exist_ok=True)
     with (
         meter_port(plan) as (port, _),
         ReconnectingMeter(_opener(plan, port, say), patience_s) as source,
+        _marks_with_rows(out),
         Recorder(source, poll_hz, out, keep_rows=False) as recorder,
+        announced(out, recorder.trace_so_far().t0_s, say),
     ):
         yield Recording(recorder, source)
+
+
+@contextlib.contextmanager
+def _marks_with_rows(out: Path) -> Iterator[None]:
+    """A recording that ends without a row leaves no file, so its marks are of nothing."""
+    try:
+        yield
+    finally:
+        if not out.exists():
+            marks_path(out).unlink(missing_ok=True)
 
 
 def _opener(plan: MeterPlan, port: str | None, say: Say) -> Callable[[], Meter]:

@@ -1,6 +1,5 @@
 """`groupnl run`: a campaign's jobs, made in order, each skipped when what it would make is there already."""
 
-import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,7 @@ from groupnl_deploy.jobs.quiet import machine_for
 from groupnl_deploy.jobs.run import Ended, Rules, pending, run_jobs
 from groupnl_deploy.jobs.store import Store
 from groupnl_deploy.models.departure import Departure
-from groupnl_deploy.places import data_dir
+from groupnl_deploy.places import machine_dir
 from groupnl_deploy.progress import Reporter, Say
 from groupnl_deploy.report.build import Report, build_report
 
@@ -113,8 +112,7 @@ def _planned(campaign: Campaign, choice: Choice) -> tuple[tuple[Source, ...], Pl
 
 def _rules(campaign: Campaign, jobs: Sequence[Job], choice: Choice) -> Rules:
     again = [job.key for job in jobs if choice.again_from and place(job.kind) >= place(choice.again_from)]
-    machine = data_dir() / "machines" / socket.gethostname()  # a home may be shared by many
-    return Rules(Path(campaign.out), machine, frozenset(again), choice.workers)
+    return Rules(Path(campaign.out), machine_dir(), frozenset(again), choice.workers)
 
 
 def _require_ready(campaign: Campaign, sources: Sequence[Source], todo: Sequence[Job], reporter: Reporter) -> None:

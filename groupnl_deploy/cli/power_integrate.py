@@ -1,5 +1,6 @@
 """`groupnl power integrate`: joules of a window of a recording."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -22,6 +23,10 @@ def integrate(
     to_s: Annotated[
         float | None, typer.Option("--to", help="End; else as near to the last row as its error can be told.")
     ] = None,
+    from_mark: Annotated[
+        str | None, typer.Option("--from-mark", metavar="LABEL", help="Start at a mark of `groupnl power mark`.")
+    ] = None,
+    to_mark: Annotated[str | None, typer.Option("--to-mark", metavar="LABEL", help="End at a mark.")] = None,
     idle_from_s: Annotated[float | None, typer.Option("--idle-from", help="Start of a window without load.")] = None,
     idle_to_s: Annotated[float | None, typer.Option("--idle-to", help="Its end; net of idle is shown then.")] = None,
     method: IntegrationMethod = None,
@@ -43,15 +48,29 @@ def integrate(
     Example: groupnl power integrate trace.csv --from 10 --to 50 --idle-from 0 --idle-to 8
 
     Example: groupnl power integrate load.csv --method hold
+
+    Example: groupnl power integrate trace.csv --from-mark "camera on" --to-mark "camera off"
     """
     from groupnl_deploy.report import integrate as report
     from groupnl_deploy.words import known_word
     from power.integration import METHODS
 
     _require_sense(idle_from_s, idle_to_s, max_gap_s)
+    from_s, to_s = _instant(recording, "--from", from_s, from_mark), _instant(recording, "--to", to_s, to_mark)
     rule = None if method is None else known_word("method", method, METHODS)
     idle_s = None if idle_from_s is None or idle_to_s is None else (idle_from_s, idle_to_s)
     _show(report.integrate(recording, (from_s, to_s), idle_s, rule, max_gap_s, allow_implausible), json)
+
+
+def _instant(recording: Path, option: str, seconds: float | None, label: str | None) -> float | None:
+    """An edge of the window, which a time or a mark gives."""
+    if label is None:
+        return seconds
+    if seconds is not None:
+        raise UsageError(f"Both {option} and {option}-mark are given.", "Give one of the two.")
+    from power.marks import one_mark
+
+    return one_mark(recording, label).t_s
 
 
 def _require_sense(idle_from_s: float | None, idle_to_s: float | None, max_gap_s: float | None) -> None:

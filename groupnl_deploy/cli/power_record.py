@@ -19,7 +19,7 @@ from groupnl_deploy.cli.options import (
     MeterSign,
     require_duration,
 )
-from groupnl_deploy.errors import GroupNLError, UsageError
+from groupnl_deploy.errors import GroupNLError, MeasurementInvalid, UsageError
 from groupnl_deploy.words import command_line, counted
 from power.patience import POLL_HZ, REPLUG_PATIENCE_S
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from power.trace import MeterFacts
 
 _REFRESH_S = 0.25
+_FEW_ROWS = 20
 
 
 @guarded
@@ -53,6 +54,9 @@ def record(
     still away at the end, that is an error, and what was recorded is kept. A meter that renews its values faster than
     it is asked is marked in file and result: its joules are not to be trusted.
 
+    A recording that is too short to integrate is kept, and is an error (exit code 6). `groupnl power mark LABEL` in
+    another shell marks an instant of it.
+
     Example: groupnl power record --meter km003c --port /dev/ttyACM0 --duration 60 --out trace.csv
 
     Example: groupnl power record --meter km003c --port emulator --duration 10 --out trace.csv
@@ -65,6 +69,7 @@ def record(
     plan = MeterPlan(meter, port, sign, rate_hz=meter_rate, allow_implausible=allow_implausible)
     with recording(plan, out, console.say, poll_hz, patience) as running:
         recorder, source = running.recorder, running.source
+        _say_if_short(recorder.facts, duration)
         is_cut_short, totals = _recorded(recorder, source, out, duration)
     if source.problem is not None:
         _show_incomplete(totals, recorder.facts, out, json)
@@ -75,6 +80,49 @@ def record(
             f"Stopped before the {duration:g} s were over.",
             f"What was measured until then is in {out}; record anew with another --out.",
         )
+    _require_joules(totals, recorder.facts, out, allow_implausible)
+    if not json:
+        console.say(f"Next: {command_line('power', 'integrate', out)}")
+
+
+def _say_if_short(facts: "MeterFacts", duration_s: float | None) -> None:
+    """Before the time is spent."""
+    if duration_s is not None and duration_s < _enough_s(facts):
+        console.say(
+            f"{duration_s:g} s are short: joules whose error is known need {_enough_s(facts):g} s of this meter, "
+            f"which measures every {facts.update_period_s:g} s."
+        )
+
+
+def _enough_s(facts: "MeterFacts") -> float:
+    """How long a recording must be at least; nothing where nobody knows how often the meter measures."""
+    from groupnl_deploy.report.energy_table import ENOUGH_PERIODS
+
+    return ENOUGH_PERIODS * (facts.update_period_s or 0.0)
+
+
+def _require_joules(totals: "Totals | None", facts: "MeterFacts", out: Path, allow_implausible: bool) -> None:
+    """Raise `MeasurementInvalid` for a recording that `integrate` would refuse as too short; say where it would doubt.
+
+    Holes have been told, and long recordings are not read again.
+    """
+    from groupnl_deploy.report.integrate import integrate
+    from power.errors import PowerError, WindowNotCovered
+
+    if totals is None or totals.rows > _FEW_ROWS or totals.holes:
+        return
+    longer = f"Record for {_enough_s(facts):g} s at least" if facts.update_period_s else "Record for longer"
+    try:
+        error_j = integrate(out, (None, None), None, None, None, allow_implausible).gross.edge_error_j
+    except WindowNotCovered as error:
+        raise MeasurementInvalid(
+            f"The recording {out} is too short to integrate: it has {counted(totals.rows, 'measurement')}.",
+            f"{longer}, with another --out.",
+        ) from error
+    except PowerError:  # of another kind, which `integrate` tells
+        return
+    if error_j is None and not facts.renews_too_fast:
+        console.say(f"The recording is too short to know how wrong its joules may be. {longer}.")
 
 
 def _require_patience(seconds: float) -> None:
@@ -152,12 +200,10 @@ def _show_incomplete(totals: "Totals | None", facts: "MeterFacts", out: Path, js
 
 
 def _show(totals: "Totals | None", facts: "MeterFacts", out: Path, json: bool) -> None:
-    """What was recorded, and what can be done with it."""
+    """What was recorded."""
     if totals is None:
         raise UsageError("No measurement came before the end.", "Record for longer than the meter's update period.")
     _show_totals(totals, facts, out, json)
-    if not json:
-        console.say(f"Next: {command_line('power', 'integrate', out)}")
 
 
 def _show_totals(totals: "Totals", facts: "MeterFacts", out: Path, json: bool) -> None:

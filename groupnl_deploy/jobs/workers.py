@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from groupnl_deploy.errors import GroupNLError
-from groupnl_deploy.interrupt import end_with_parent, terminate_as_interrupt
+from groupnl_deploy.interrupt import POLITE_ENDS, end_with_parent, terminate_as_interrupt
 from groupnl_deploy.jobs.job import Job
 from groupnl_deploy.jobs.make import Done, Order, make_job
 from groupnl_deploy.progress import Reporter, Task
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
 
-_INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
+_INTERRUPTS = (signal.SIGINT, *POLITE_ENDS)
 
 
 class WorkerKilled(GroupNLError):

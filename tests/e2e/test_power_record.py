@@ -1,6 +1,7 @@
 """`groupnl power record` in a process of its own, on the emulated meter."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -104,6 +105,100 @@ def test_ctrl_c_cuts_a_duration_short_and_keeps_what_was_recorded(tmp_path: Path
     assert process.returncode == 1 and "Stopped before the 60 s were over." in stderr
     assert "is in t.csv; record anew with another --out." in stderr
     assert "measurements in" in stdout and len(read_csv(tmp_path / "t.csv").t_s) >= 2
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP])
+def test_a_polite_kill_and_a_hang_up_end_it_as_ctrl_c_does(
+    tmp_path: Path, how: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    process = started(tmp_path, "power", "record", "--meter", "km003c", "--port", "emulator", "--out", "t.csv")
+    when_it_has(tmp_path / "t.csv", 2)
+    assert [path.name.startswith("groupnl-emulator-") for path in temporary.iterdir()] == [True]
+    process.send_signal(how)
+    process.send_signal(signal.SIGHUP)  # a closed session is told of more than once
+    stdout, stderr = process.communicate(timeout=20)
+    assert process.returncode == 0 and "measurements in" in stdout, stderr
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_terminal_that_is_closed_ends_it_and_leaves_the_recording_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a lost SSH session is: the terminal is gone, and whatever is said to it is an error."""
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+    ours, theirs = os.openpty()
+    command = [*GROUPNL, "power", "record", "--meter", "km003c", "--port", "emulator", "--out", "t.csv"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", _IN_A_TERMINAL, *command],
+        cwd=tmp_path,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    when_it_has(tmp_path / "t.csv", 2)
+    os.close(ours)
+    process.wait(20)
+    text = (tmp_path / "t.csv").read_text()
+    assert text.endswith("\n") and len(read_csv(tmp_path / "t.csv").t_s) >= 2
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
+_IN_A_TERMINAL = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+def test_who_ignores_a_hang_up_is_not_ended_by_one(tmp_path: Path, emulator: Km003cEmulator) -> None:
+    command = ["nohup", *GROUPNL, "power", "record", *on(emulator), "--duration", "3", "--out", "t.csv"]
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=pipe, stderr=pipe, text=True)
+    when_it_has(tmp_path / "t.csv", 1)
+    process.send_signal(signal.SIGHUP)
+    stdout, stderr = process.communicate(timeout=30)
+    assert process.returncode == 0 and "measurements in" in stdout, stderr
+
+
+def test_a_killed_recorder_leaves_a_folder_that_goes_with_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    options = ["--meter", "km003c", "--port", "emulator"]
+    process = started(tmp_path, "power", "record", *options, "--out", "t.csv")
+    when_it_has(tmp_path / "t.csv", 1)
+    process.kill()
+    process.communicate(timeout=20)
+    assert len(list(temporary.iterdir())) == 1
+    recorded(tmp_path, *options, "--duration", "1.2", "--out", "next.csv")
+    assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize("json_option", [(), ("--json",)])
+def test_a_recording_too_short_to_integrate_says_so_at_once(tmp_path: Path, json_option: tuple[str, ...]) -> None:
+    options = ["--meter", "km003c", "--port", "emulator", "--out", "t.csv", *json_option]
+    done = recorded(tmp_path, "--duration", "0.3", *options)
+    assert done.returncode == 6 and "0.3 s are short" in done.stderr and "need 2.5 s" in done.stderr
+    assert "t.csv is too short to integrate: it has 1 measurement." in done.stderr and "Next:" not in done.stderr
+    assert len(read_csv(tmp_path / "t.csv").t_s) == 1 and bool(json_option) == done.stdout.startswith("{")
+
+
+def test_a_recording_too_short_to_know_its_error_says_so_at_once(tmp_path: Path) -> None:
+    options = ["--meter", "km003c", "--port", "emulator", "--out"]
+    done = recorded(tmp_path, "--duration", "1.2", *options, "t.csv")
+    assert done.returncode == 0 and "too short to know how wrong its joules may be" in done.stderr
+    done = recorded(tmp_path, "--duration", "2.6", *options, "enough.csv")
+    assert done.returncode == 0 and "short" not in done.stderr
+    document = CliRunner().invoke(app, ["power", "integrate", str(tmp_path / "enough.csv"), "--json"]).stdout
+    assert json.loads(document)["edge_error_j"] is not None
 
 
 def test_a_killed_recorder_loses_at_most_a_second(tmp_path: Path, emulator: Km003cEmulator) -> None:

@@ -5,8 +5,6 @@ a reader sent. A reader recognises the pseudo-terminal and marks everything it r
 """
 
 import math
-import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,9 +20,11 @@ from power.meters.km003c.emulated_adc import AdcModel, EmulatedAdc
 from power.meters.km003c.emulated_line import EmulatedLine, LineBehaviour, RequestListener
 from power.meters.km003c.emulated_load import LoadHistory, LoadPoint
 from power.meters.km003c.emulated_port import EmulatedPort
+from power.temporary import LockedFolder
 
 # As udev names a meter's port under /dev/serial/by-id; this one says what it is.
 STABLE_NAME = "usb-ChargerLAB_POWER-Z_KM003C_emulated-if01"
+_FOLDER_PREFIX = "groupnl-emulator-"
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Km003cEmulator:
         self._plug = threading.RLock()  # of the cable
         self._timers: list[threading.Timer] = []
         self._pty: EmulatedPort | None = None
-        self._folder = Path(tempfile.mkdtemp(prefix="groupnl-km003c-"))
+        self._folder = LockedFolder(_FOLDER_PREFIX)
         self._begin(time.monotonic(), awaits_first_poll=start_on_first_poll)
         self.replug()
 
@@ -93,7 +93,7 @@ class Km003cEmulator:
     @property
     def stable_port(self) -> str:
         """A path that stays the same: it leads to `port`, and to nothing while unplugged."""
-        return str(self._folder / STABLE_NAME)
+        return str(self._folder.path / STABLE_NAME)
 
     @property
     def received(self) -> bytes:
@@ -150,7 +150,7 @@ class Km003cEmulator:
     def replug(self) -> None:
         """Come back on a new pseudo-terminal behind the same stable path; harmless while plugged in or closed."""
         with self._plug:
-            if self._pty is None and self._folder.is_dir():
+            if self._pty is None and self._folder.path.is_dir():
                 self._pty = EmulatedPort(self._answer)
                 Path(self.stable_port).symlink_to(self._pty.path)
 
@@ -160,7 +160,7 @@ class Km003cEmulator:
             for timer in self._timers:
                 timer.cancel()
             self.unplug()
-            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder.close()
 
     def __enter__(self) -> Self:
         return self

@@ -1,0 +1,72 @@
+"""Temporary folders: gone with their process, and with the next one where that was killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from power.temporary import LockedFolder, remove_abandoned
+
+_HOLD = """
+import time
+from power.temporary import LockedFolder
+held = LockedFolder("held-")
+print(held.path, flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture(autouse=True)
+def usual(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
+
+
+def test_a_folder_is_private_and_goes_when_it_is_closed(usual: Path) -> None:
+    folder = LockedFolder("held-")
+    assert folder.path.parent == usual and folder.path.name.startswith("held-")
+    assert folder.path.stat().st_mode & 0o777 == 0o700
+    (folder.path / "file").write_text("x")
+    folder.close()
+    folder.close()
+    assert list(usual.iterdir()) == []
+
+
+def test_what_a_killed_process_left_goes_and_what_a_living_one_has_stays(usual: Path) -> None:
+    environment = os.environ | {"TMPDIR": str(usual)}
+    holder = subprocess.Popen([sys.executable, "-c", _HOLD], stdout=subprocess.PIPE, text=True, env=environment)
+    assert holder.stdout is not None
+    left = Path(holder.stdout.readline().strip())
+    ours = LockedFolder("held-")
+    assert left.is_dir()
+    holder.send_signal(signal.SIGKILL)
+    holder.communicate()
+    assert left.is_dir()
+    LockedFolder("held-").close()
+    assert list(usual.iterdir()) == [ours.path]
+    ours.close()
+
+
+def test_what_is_no_folder_of_ours_is_left_alone(usual: Path) -> None:
+    (usual / "held-file").write_text("x")
+    (usual / "kept").mkdir()
+    (usual / "held-link").symlink_to(usual / "kept")
+    (usual / "other").mkdir()
+    (usual / ".new-held-a").mkdir()
+    remove_abandoned("held-")
+    assert {path.name for path in usual.iterdir()} == {"held-file", "held-link", "kept", "other", ".new-held-a"}
+
+
+def test_a_folder_whose_maker_died_before_it_was_locked_goes_after_a_minute(
+    usual: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (usual / ".new-held-a").mkdir()
+    now_s = time.time()
+    monkeypatch.setattr(time, "time", lambda: now_s + 61)
+    remove_abandoned("held-")
+    assert list(usual.iterdir()) == []
