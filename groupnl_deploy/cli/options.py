@@ -125,6 +125,14 @@ Recording = Annotated[
         help="A recording, a run's folder, or any CSV with t_s, voltage_v and current_a.",
     ),
 ]
+Recordings = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="TRACE.CSV...",
+        callback=lambda paths: [_recording(path) for path in paths],
+        help="Recordings, runs' folders, or any CSVs with t_s, voltage_v and current_a.",
+    ),
+]
 IntegrationMethod = Annotated[
     str | None,
     typer.Option(

@@ -4,13 +4,16 @@ from pathlib import Path
 
 from groupnl_deploy.errors import UsageError
 
+PAGE_FORMAT = "html"
 
-def picture_format(out: Path) -> str:
-    """The picture format of a file that can be written. Raises `UsageError`."""
+
+def picture_format(out: Path, pages: bool = False) -> str:
+    """The format of a picture, or also of a page, as its file's ending says it. Raises `UsageError`."""
     from groupnl_deploy.report.pictures import PICTURE_FORMATS
     from groupnl_deploy.words import known_word
 
-    format = known_word("picture format", out.suffix.lower().removeprefix("."), PICTURE_FORMATS)
+    known = (*PICTURE_FORMATS, PAGE_FORMAT) if pages else PICTURE_FORMATS
+    format = known_word("picture format", out.suffix.lower().removeprefix("."), known)
     if out.exists():
         raise UsageError(f"{out} exists already.", "Choose another name for the picture, or remove it first.")
     if not out.parent.is_dir():

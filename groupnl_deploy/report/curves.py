@@ -25,21 +25,28 @@ _SHOWN_OF_LATENCIES = 99.5  # per cent; the bins would be too wide for the other
 
 @dataclass(frozen=True)
 class PowerCurve:
-    """Power over the seconds since the benchmark began, and the joules since the first row; NaN within each hole.
+    """Power over seconds since an instant, and the joules since the first row; NaN within each hole.
 
     `samples` were recorded, `drawn` of them are left. `steps` says how a value holds: "before" it, "after" it, or
     "line" from one to the next. `joules` is None where nobody knows them, and `joules_at_steady` is theirs
-    where the steady window begins. `holes_s` is how long nothing was measured; joules of that time are in no sum.
+    where the steady window begins. In `holes` nothing was measured; joules of that time are in no sum.
+    `voltage_v` is None where nobody measured it, or where it is not to be drawn.
     """
 
     t_s: Samples
     power_w: Samples
+    voltage_v: Samples | None
     joules: Samples | None
     joules_at_steady: float | None
     samples: int
     drawn: int
     steps: str
-    holes_s: float
+    holes: tuple[tuple[float, float], ...]
+
+    @property
+    def holes_s(self) -> float:
+        """For how many seconds nothing was measured."""
+        return sum(end - begin for begin, end in self.holes)
 
 
 @dataclass(frozen=True)
@@ -110,27 +117,48 @@ def power_curve(run: BenchRun, trace: PowerTrace, points: int) -> PowerCurve | N
         index, known = EnergyIndex(trace), True
     except PowerError:  # how its values hold is not known: lines join them, and no joules are told
         index, known = EnergyIndex(trace, method="trapezoid"), False
+    began_s, steady_s = phase_s(run, trace.t0_s, run.result.phases[0].phase)[0], phase_s(run, trace.t0_s, "steady")[0]
+    return curve_of(index, began_s, points, steady_s if known else None, known=known)
+
+
+def curve_of(
+    index: EnergyIndex,
+    zero_s: float,
+    points: int,
+    steady_s: float | None = None,
+    *,
+    known: bool = True,
+    voltage: bool = False,
+) -> PowerCurve:
+    """A recording as at most about so many points, twice as many with its `voltage`; its times count from `zero_s`.
+
+    `known` says whether it is known how its values hold, and so whether there are joules. `steady_s` is when the steady
+    window of its run began, on the recording's clock.
+    """
     trace = index.trace
     rows = rows_to_draw(trace.t_s, trace.power_w, index.holes_s, points // KEPT)
-    began_s, steady_s = phase_s(run, trace.t0_s, run.result.phases[0].phase)[0], phase_s(run, trace.t0_s, "steady")[0]
-    joules = _joules(index) if known and not index.renews_too_fast else None
-    at_steady = None if joules is None else float(np.interp(steady_s, trace.t_s, joules))
-    times, shown = broken_at_holes(
-        trace.t_s[rows], index.holes_s, trace.power_w[rows], *([] if joules is None else [joules[rows]]), at=0.5
-    )
+    if voltage:
+        rows = np.union1d(rows, rows_to_draw(trace.t_s, trace.voltage_v, index.holes_s, points // KEPT))
+    joules = joules_at_rows(index) if known and not index.renews_too_fast else None
+    columns = {"w": trace.power_w} | ({} if joules is None else {"j": joules})
+    columns |= {"v": trace.voltage_v} if voltage else {}
+    drawn = [values[rows] for values in columns.values()]
+    times, broken = broken_at_holes(trace.t_s[rows], index.holes_s, *drawn, at=0.5)
+    shown = dict(zip(columns, broken, strict=True))
     return PowerCurve(
-        t_s=times - began_s,
-        power_w=shown[0],
-        joules=None if joules is None else shown[1],
-        joules_at_steady=at_steady,
+        t_s=times - zero_s,
+        power_w=shown["w"],
+        voltage_v=shown.get("v"),
+        joules=shown.get("j"),
+        joules_at_steady=None if joules is None or steady_s is None else float(np.interp(steady_s, trace.t_s, joules)),
         samples=len(trace.t_s),
         drawn=len(rows),
-        steps=_steps(index),
-        holes_s=sum(end - begin for begin, end in index.holes_s),
+        steps=steps_of(index),
+        holes=tuple((begin - zero_s, end - zero_s) for begin, end in index.holes_s),
     )
 
 
-def _joules(index: EnergyIndex) -> Samples:
+def joules_at_rows(index: EnergyIndex) -> Samples:
     """Since the first row, at every row; nothing is added across a hole."""
     t_s = index.trace.t_s
     left_out = np.diff(t_s) <= 0  # rows of one time
@@ -143,10 +171,11 @@ def _joules(index: EnergyIndex) -> Samples:
     return np.concatenate(([0.0], np.cumsum(added)))
 
 
-def _steps(index: EnergyIndex) -> str:
+def steps_of(index: EnergyIndex) -> str:
+    """How a value holds, as `PowerCurve.steps`."""
     if index.method == "hold":
         return "after"
-    return "before" if index.trace.facts.averaging == "block" else "line"
+    return "before" if index.trace.facts.averaging != "instant" else "line"
 
 
 def board_curve(run: BenchRun) -> BoardCurve | None:

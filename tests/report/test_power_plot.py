@@ -10,9 +10,12 @@ from hypothesis import strategies as st
 from groupnl_deploy.report.downsample import rows_to_draw
 from groupnl_deploy.report.phases import PhaseTime
 from groupnl_deploy.report.pictures import PICTURE_FORMATS
-from groupnl_deploy.report.power_plot import draw_power, power_figure
+from groupnl_deploy.report.power_plot import draw_power
+from groupnl_deploy.report.power_plot import power_figure as figure_of
+from groupnl_deploy.report.recordings import DrawnRecording
 from power.energy import EnergyIndex
 from power.errors import WindowNotCovered
+from power.marks import Mark
 from power.trace import MeterFacts, PowerTrace
 
 SIGNS = {"png": b"\x89PNG", "pdf": b"%PDF", "svg": b"<svg"}
@@ -21,6 +24,14 @@ SIGNS = {"png": b"\x89PNG", "pdf": b"%PDF", "svg": b"<svg"}
 def index_of(t_s, power_w, averaging="block", emulated: bool | None = False) -> EnergyIndex:
     facts = MeterFacts("km003c", "serial", "/dev/ttyACM0", emulated, 1, "vbus/ibus", 0.5, averaging)
     return EnergyIndex(PowerTrace(facts, 0.0, None, t_s, [5.0] * len(t_s), np.asarray(power_w) / 5.0))
+
+
+def drawn(index, name, phases=(), problems=(), about="", marks=()) -> DrawnRecording:
+    return DrawnRecording(name, index, tuple(phases), tuple(marks), tuple(problems), about=about)
+
+
+def power_figure(*one, **more):
+    return figure_of([drawn(*one, **more)])
 
 
 def words(figure) -> str:
@@ -112,7 +123,7 @@ def test_a_load_that_changes_fills_the_panel() -> None:
 
 @pytest.mark.parametrize("format", PICTURE_FORMATS)
 def test_every_format_is_a_file_of_its_kind(format) -> None:
-    assert SIGNS[format] in draw_power(index_of(*HOLED), "trace.csv", format=format)[:1000]
+    assert SIGNS[format] in draw_power([drawn(index_of(*HOLED), "trace.csv")], format=format)[:1000]
 
 
 def test_one_measurement_is_no_picture() -> None:
@@ -157,3 +168,53 @@ def test_a_picture_of_a_run_says_what_ran_where_and_what_it_took() -> None:
     assert "60* mJ gross, 40* mJ net of idle; error of the edges < 0.001 J" in said
     without = run_caption(build_row(run, None, "run"))
     assert "no joules" in without and "p50/p99 10.00/10.00 ms" in without
+
+
+EPOCH_S = 1_764_249_127.25
+
+
+def test_joules_add_up_to_the_whole_and_no_joule_is_added_in_a_hole() -> None:
+    whole, holed = index_of([0.0, 0.5, 1.0], [4.0, 4.0, 4.0]), index_of(*HOLED)
+    joules = power_figure(whole, "t").axes[1].lines[0].get_ydata()
+    assert joules[0] == 0.0 and joules[-1] == pytest.approx(4.0)
+    joules = power_figure(holed, "t").axes[1].lines[0].get_ydata()
+    (at,) = np.flatnonzero(np.isnan(joules))
+    assert joules[at - 1] == joules[at + 1]
+
+
+def test_marks_are_upright_lines_with_their_labels_in_every_panel() -> None:
+    marks = (Mark(0.47, "camera on"), Mark(0.5, "a second label beside it"), Mark(99.0, "behind the end"))
+    figure = power_figure(index_of([0.0, 0.5, 1.0], [4.0, 4.0, 4.0]), "t", marks=marks)
+    for axes in figure.axes:
+        assert [line.get_xdata()[0] for line in axes.lines[1:]] == [0.47, 0.5]
+    labels = {text.get_text(): text.get_position() for text in figure.axes[0].texts}
+    assert set(labels) == {"camera on", "a second label beside it"}
+    assert labels["camera on"][1] != labels["a second label beside it"][1]  # they would cover each other
+
+
+def test_seconds_since_1970_are_called_so_and_counted_from_the_first_row() -> None:
+    figure = power_figure(index_of([EPOCH_S, EPOCH_S + 0.5, EPOCH_S + 1.0], [4.0, 4.0, 4.0]), "t")
+    assert figure.axes[-1].get_xlabel() == "Seconds since the recording's first row; 0 is 2025-11-27 13:12:07 UTC"
+    assert figure.axes[0].lines[0].get_xdata().tolist() == [0.0, 0.5, 1.0]
+    unknown = power_figure(index_of([5.0, 5.5, 6.0], [4.0, 4.0, 4.0]), "t")
+    assert unknown.axes[-1].get_xlabel() == "Seconds by the recording's own clock"
+    assert unknown.axes[0].lines[0].get_xdata()[0] == 5.0
+
+
+def test_recordings_over_one_another_have_a_colour_each_and_begin_together() -> None:
+    ours = drawn(index_of([0.0, 0.5, 1.0], [4.0, 4.0, 4.0], emulated=True), "ours.csv")
+    other = drawn(index_of([EPOCH_S, EPOCH_S + 0.5, EPOCH_S + 2.0], [2.0, 2.0, 2.0]), "other.csv")
+    figure = figure_of([ours, other])
+    for axes in figure.axes:
+        assert [line.get_xdata()[0] for line in axes.lines] == [0.0, 0.0]
+        assert len({line.get_color() for line in axes.lines}) == 2
+    shown = words(figure)
+    assert "EMULATED (1 of 2): ours.csv, other.csv" in shown and shown.count("EMULATED (1 of 2)") == 1
+    assert "EMULATED ours.csv: 4 J in 1 s" in shown and "other.csv: 0.5 s without" not in shown
+    assert figure.axes[-1].get_xlabel() == "Seconds since each recording began"
+
+
+def test_a_name_is_no_formula_and_no_control_code() -> None:
+    figure = power_figure(index_of(*HOLED), "a $x^ ${y} \x1b[31m.csv", marks=[Mark(0.5, "$ 5 _ $^")])
+    assert draw_power([drawn(index_of(*HOLED), "$x^$", marks=[Mark(0.5, "$^$")])])[:4] == SIGNS["png"]
+    assert "a $x^ ${y} \ufffd[31m.csv" in words(figure)

@@ -39,13 +39,13 @@
   };
 
   const zero = (run) => (align === "steady" ? page.runs[run].steady : 0);
-  const drawnRuns = (kind) =>
-    [...shown].sort((a, b) => a - b).filter((run) => page.runs[run].power && (kind === "power" || page.runs[run].power.j));
+  const letters = { power: "w", joules: "j", voltage: "v" };
+  const drawnRuns = (kind) => [...shown].sort((a, b) => a - b).filter((run) => page.runs[run].power && page.runs[run].power[letters[kind]]);
   const overTime = (kind) => (run) => {
     const power = page.runs[run].power;
     const lost = kind === "joules" && align === "steady" ? power.zero : 0;
     const times = column(run, "power", "t").map((t) => t - zero(run));
-    const values = column(run, "power", kind === "power" ? "w" : "j").map((value) => (value === null ? null : value - lost));
+    const values = column(run, "power", letters[kind]).map((value) => (value === null ? null : value - lost));
     return { times, values };
   };
 
@@ -61,29 +61,74 @@
     grid: { stroke: css("--grid"), width: 1 }, ticks: { stroke: css("--grid"), width: 1, size: 5 },
   });
 
-  // The phases of one run as bands behind its curve, each with its name where there is room.
-  const bands = (runs, origin = zero) => (plot) => {
-    if (!runs.length) return;
-    const { ctx, bbox } = plot, run = runs[0];
+  // Draws within the plot alone, in the small letters of a chart.
+  const within = (plot, paint) => {
+    const { ctx, bbox } = plot;
     ctx.save();
     ctx.beginPath();
     ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
     ctx.clip();
-    ctx.textAlign = "center";
     ctx.textBaseline = "top";
     ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
-    for (const [name, words, start, end] of page.runs[run].phases) {
-      const left = plot.valToPos(start - origin(run), "x", true), right = plot.valToPos(end - origin(run), "x", true);
-      ctx.globalAlpha = 0.16;
-      ctx.fillStyle = css(phaseColour[name] || "--other");
-      ctx.fillRect(left, bbox.top, right - left, bbox.height);
-      ctx.globalAlpha = 1;
-      ctx.fillStyle = css("--soft");
-      const [from, to] = [Math.max(left, bbox.left), Math.min(right, bbox.left + bbox.width)];
-      if (to - from > ctx.measureText(words).width + 8) ctx.fillText(words, (from + to) / 2, bbox.top + 4 * devicePixelRatio);
-    }
+    paint(ctx, bbox);
     ctx.restore();
   };
+  const places = (plot, start, end) => [plot.valToPos(start, "x", true), plot.valToPos(end, "x", true)];
+  const holesOf = (runs) => (runs.length === 1 && page.runs[runs[0]].power ? page.runs[runs[0]].power.holes : []);
+
+  // The phases of one run as bands behind its curve and, where it is alone, when nothing was measured.
+  const bands = (runs, origin = zero) => (plot) => within(plot, (ctx, bbox) => {
+    const fill = (start, end, colour, alpha) => {
+      const [left, right] = places(plot, start - origin(runs[0]), end - origin(runs[0]));
+      ctx.globalAlpha = alpha;
+      ctx.fillStyle = css(colour);
+      ctx.fillRect(left, bbox.top, right - left, bbox.height);
+    };
+    for (const [name, , start, end] of runs.length ? page.runs[runs[0]].phases : []) fill(start, end, phaseColour[name] || "--other", 0.16);
+    for (const [start, end] of holesOf(runs)) fill(start, end, "--line", 0.55);
+  });
+
+  // And what they are called, where there is room.
+  const names = (runs, origin = zero) => (plot) => within(plot, (ctx, bbox) => {
+    const write = (words, start, end, top) => {
+      const [left, right] = places(plot, start - origin(runs[0]), end - origin(runs[0]));
+      const [from, to] = [Math.max(left, bbox.left), Math.min(right, bbox.left + bbox.width)];
+      if (to - from > ctx.measureText(words).width + 8) ctx.fillText(words, (from + to) / 2, top);
+    };
+    ctx.fillStyle = css("--soft");
+    ctx.textAlign = "center";
+    for (const [, words, start, end] of runs.length ? page.runs[runs[0]].phases : []) write(words, start, end, bbox.top + 4 * devicePixelRatio);
+    for (const [start, end] of holesOf(runs)) write("no measurement", start, end, bbox.top + bbox.height / 2);
+  });
+
+  // What somebody marked: an upright line each, with its words beside it, below those that it would cover.
+  const flags = (runs) => (plot) => within(plot, (ctx, bbox) => {
+    const line = 14 * devicePixelRatio, pad = 4 * devicePixelRatio, ends = [];
+    ctx.textAlign = "left";
+    for (const run of runs)
+      for (const [at, words] of page.runs[run].flags) {
+        const x = Math.round(plot.valToPos(at - zero(run), "x", true)), width = ctx.measureText(words).width;
+        if (x < bbox.left - width || x > bbox.left + bbox.width) continue;
+        ctx.strokeStyle = ctx.fillStyle = css(runs.length > 1 ? `--c${page.runs[run].colour}` : "--ink");
+        ctx.lineWidth = devicePixelRatio;
+        ctx.setLineDash([4 * devicePixelRatio, 3 * devicePixelRatio]);
+        ctx.beginPath();
+        ctx.moveTo(x + 0.5, bbox.top);
+        ctx.lineTo(x + 0.5, bbox.top + bbox.height);
+        ctx.stroke();
+        const left = Math.min(x + pad, bbox.left + bbox.width - width - pad);
+        let row = ends.findIndex((end) => end < left);
+        if (row < 0) row = ends.length;
+        ends[row] = left + width + pad;
+        const ink = ctx.fillStyle, top = bbox.top + pad + (row + 1) * line;
+        ctx.globalAlpha = 0.8;
+        ctx.fillStyle = css("--page");
+        ctx.fillRect(left - 1, top - 1, width + 2, line - 1);
+        ctx.globalAlpha = 1;
+        ctx.fillStyle = ink;
+        ctx.fillText(words, left, top);
+      }
+  });
 
   // The last value at or before an instant.
   const before = (times, at) => {
@@ -96,13 +141,20 @@
     return low - 1;
   };
 
+  // A range with some room that spans at least this share of its middle: the noise of a steady supply is no event.
+  const atLeast = (low, high, share) => {
+    if (low === null) return [0, 1];
+    const middle = (low + high) / 2, half = Math.max(0.6 * (high - low), (share / 2) * Math.abs(middle), 1e-3);
+    return [middle - half, middle + half];
+  };
+
   const timeChart = (kind) => {
-    const what = kind === "power" ? ["Power (W)", "W"] : ["Energy (J)", "J"];
+    const what = { power: ["Power (W)", "W"], joules: ["Energy (J)", "J"], voltage: ["Voltage (V)", "V"] }[kind];
     const runs = drawnRuns(kind), curves = runs.map(overTime(kind));
     const data = runs.length ? uPlot.join(curves.map(({ times, values }) => [times, values]), curves.map(() => [0, 2])) : [[0, 1], [null, null]];
     const series = runs.map((run) => ({
       label: page.runs[run].name, stroke: css(`--c${page.runs[run].colour}`), width: 1.4,
-      paths: kind === "power" ? paths(run) : undefined, points: { show: false },
+      paths: kind === "joules" ? undefined : paths(run), points: { show: false },
     }));
     const readout = (at) =>
       runs.map((run, place) => {
@@ -113,8 +165,9 @@
       });
     return {
       data, series: series.length ? series : [{ label: "nothing chosen" }], readout: (at) => [`${at.toFixed(3)} s`, ...readout(at)],
-      axes: [axis(`Seconds since the ${align === "steady" ? "steady window" : "benchmark"} began`, 30), axis(what[0], 58)],
-      hooks: { drawClear: [bands(runs)] }, sync: "time",
+      axes: [axis(page.axes[align], 30), axis(what[0], 58)],
+      hooks: { drawClear: [bands(runs)], draw: [names(runs), flags(runs)] }, sync: "time",
+      scales: kind === "voltage" ? { y: { range: (_, low, high) => atLeast(low, high, 0.05) } } : {},
     };
   };
 
@@ -149,13 +202,13 @@
         const [warmth, clock] = [data[1][index], data[2][index]];
         return [`${at.toFixed(1)} s`, warmth === null ? "" : `${warmth.toFixed(1)} °C`, clock === null ? "" : `${clock.toFixed(2)} GHz`];
       },
-      axes: [axis("Seconds since the benchmark began", 30), { ...axis("Temperature (°C)", 52), scale: "c", stroke: warm, show: told(data[1]) },
+      axes: [axis(page.axes.begin, 30), { ...axis("Temperature (°C)", 52), scale: "c", stroke: warm, show: told(data[1]) },
         { ...axis("Clock (GHz)", 48), scale: "ghz", side: told(data[1]) ? 1 : 3, stroke: fast, grid: { show: !told(data[1]) }, show: told(data[2]) }],
-      hooks: { drawClear: [bands([run], () => 0)] }, scales: { ghz: { range: (_, low, high) => [Math.max(0, low - 0.15), high + 0.15] } },
+      hooks: { drawClear: [bands([run], () => 0)], draw: [names([run], () => 0)] }, scales: { ghz: { range: (_, low, high) => [Math.max(0, low - 0.15), high + 0.15] } },
     };
   };
 
-  const kinds = { power: timeChart, joules: timeChart, latency: (_, run) => latencyChart(run), board: (_, run) => boardChart(run) };
+  const kinds = { power: timeChart, joules: timeChart, voltage: timeChart, latency: (_, run) => latencyChart(run), board: (_, run) => boardChart(run) };
 
   const view = (plot, change) => {
     const { min, max } = plot.scales.x, whole = plot.data[0];
@@ -238,7 +291,7 @@
     for (const [host, { plot }] of charts) if (visible(host)) plot.setSize({ width: host.clientWidth, height: host.clientHeight });
   };
   const timeCharts = () => {
-    for (const host of charts.keys()) if (["power", "joules"].includes(host.dataset.chart)) draw(host);
+    for (const host of charts.keys()) if (host.dataset.chart in letters) draw(host);
   };
 
   for (const box of document.querySelectorAll("[data-show]")) {

@@ -6,7 +6,7 @@ so that no text can end the element that holds them.
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,10 +17,13 @@ from groupnl_deploy.report.html.markup import Markup
 from groupnl_deploy.report.html.stamps import COLOURS
 from groupnl_deploy.report.html.tags import Tag
 from groupnl_deploy.report.marks import marks
-from groupnl_deploy.report.phases import phase_words
+from groupnl_deploy.report.phases import PhaseTime, phase_words
 from groupnl_deploy.report.row import ReportRow
 from groupnl_deploy.words import harmless
 from power.trace import Samples
+
+AXES = {"begin": "Seconds since the benchmark began", "steady": "Seconds since the steady window began"}
+"""What the axis of time is called, by what it begins with."""
 
 SHOWN = 6
 """Runs whose power is drawn when the page opens; each of the others can be chosen."""
@@ -29,7 +32,11 @@ SHOWN = 6
 def chart_data(report: Report, tags: Sequence[Tag]) -> Markup:
     """Of all runs, in the rows' order."""
     runs = zip(tags, report.rows, report.details, strict=True)
-    document = {"runs": [_run(tag, row, detail) for tag, row, detail in runs]}
+    return as_data({"axes": AXES, "runs": [_run(tag, row, detail) for tag, row, detail in runs]})
+
+
+def as_data(document: object) -> Markup:
+    """A document for charts.js, as it can stand in a page."""
     text = json.dumps(document, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return Markup(text.replace("<", "\\u003c"))
 
@@ -41,21 +48,24 @@ def _run(tag: Tag, row: ReportRow, detail: RunDetail) -> dict[str, Any]:
         "colour": tag.number % COLOURS,
         "marks": {"time": marks(row, "time"), "energy": marks(row, "energy")},
         "steady": curves.steady_s,
-        "phases": [[phase.name, phase_words(phase.name), phase.start_s, phase.end_s] for phase in curves.phases],
-        "power": None if curves.power is None else _power(curves.power),
+        "phases": phases_of(curves.phases),
+        "flags": [],
+        "power": None if curves.power is None else power_of(curves.power),
         "latency": None if curves.latency is None else _latency(curves.latency, row.iterations),
         "board": None if curves.board is None else _board(curves.board),
     }
 
 
-def _power(curve: PowerCurve) -> dict[str, Any]:
-    return {
-        "t": _packed(curve.t_s),
-        "w": _packed(curve.power_w),
-        "j": None if curve.joules is None else _packed(curve.joules),
-        "zero": curve.joules_at_steady,
-        "steps": curve.steps,
-    }
+def phases_of(phases: Iterable[PhaseTime]) -> list[list[Any]]:
+    """Each phase: its name, how people read it, from when to when."""
+    return [[phase.name, phase_words(phase.name), phase.start_s, phase.end_s] for phase in phases]
+
+
+def power_of(curve: PowerCurve) -> dict[str, Any]:
+    """A recording's curves; those that nobody knows are null."""
+    columns = {"t": curve.t_s, "w": curve.power_w, "j": curve.joules, "v": curve.voltage_v}
+    packed = {name: None if values is None else _packed(values) for name, values in columns.items()}
+    return packed | {"zero": curve.joules_at_steady, "steps": curve.steps, "holes": curve.holes}
 
 
 def _latency(curve: LatencyCurve, count: int) -> dict[str, Any]:

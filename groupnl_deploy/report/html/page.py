@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 
 from groupnl_deploy.report.build import Report
-from groupnl_deploy.report.curves import PowerCurve
 from groupnl_deploy.report.html.data import SHOWN, chart_data
 from groupnl_deploy.report.html.document import UPLOT, Chapter, commands, document
 from groupnl_deploy.report.html.markup import Markup, element, joined
@@ -12,16 +11,14 @@ from groupnl_deploy.report.html.run_card import run_card
 from groupnl_deploy.report.html.stamps import stamps
 from groupnl_deploy.report.html.table import class_cards, comparison, extra_table, missing
 from groupnl_deploy.report.html.tags import Tag, group_tags, run_tags
+from groupnl_deploy.report.html.time_charts import boxes, no_script, notes, since, time_figure
 from groupnl_deploy.report.html.tradeoff import tradeoff_charts
 from groupnl_deploy.report.repeats import groups_of
-from groupnl_deploy.report.row import ReportRow
 from groupnl_deploy.report.sections import Section
 from groupnl_deploy.report.tables import Table, table_of
 from groupnl_deploy.report.verdict import verdict
 from groupnl_deploy.version import __version__
 from groupnl_deploy.words import command_line, counted
-
-_NO_SCRIPT = "The charts of power and latency over time need JavaScript, which is off here. Everything else is shown."
 
 
 def render_html(
@@ -87,54 +84,19 @@ def _power(report: Report, tags: Sequence[Tag]) -> Markup:
         return Markup("")
     first = {tag.number: tag for tag, _, _ in reversed(recorded)}  # of each row, so that repeats hide no other row
     shown = set(list(dict.fromkeys(first[number] for number in sorted(first)))[:SHOWN])
-    boxes = [_box(tag, row.run, tag in shown) for tag, row, _ in recorded]
-    choose = element("fieldset", element("legend", "Runs"), boxes, class_="choose")
     rows = [row for _, row, _ in recorded]
-    drawn = list(filter(None, (_drawn(tag, curve) for tag, _, curve in recorded))) or ["Every sample is drawn."]
+    marked = stamps(rows, "energy")
     return joined(
-        element("noscript", element("p", _NO_SCRIPT)),
-        choose,
-        _align(),
-        _time_figure("Power over time", "power", rows),
-        _time_figure("Energy as it adds up", "joules", rows),
-        element("p", " ".join(drawn), class_="small"),
-        element("p", _HOW, class_="small hint"),
+        no_script(),
+        boxes("Runs", [(tag, row.run) for tag, row, _ in recorded], shown),
+        since("the benchmark began"),
+        time_figure("Power over time", "power", "all chosen runs", marked),
+        time_figure("Energy as it adds up", "joules", "all chosen runs", marked),
+        notes([(tag, curve) for tag, _, curve in recorded], _HINT),
     )
 
 
-_HOW = (
-    "Drag over a chart to zoom in, double-click to see all. With the keyboard: arrow keys move the cursor, Shift and "
-    "an arrow key move the view, + and - zoom, 0 shows all. The bands are the phases of the first run shown. "
-    "Joules are summed from every sample, not from the drawing."
-)
-
-
-def _box(tag: Tag, name: str, checked: bool) -> Markup:
-    box = element("input", type="checkbox", checked=checked, data_show=tag.place)
-    return element("label", box, tag.swatch(), f"{tag.text} {name}")
-
-
-def _align() -> Markup:
-    options = [
-        element("label", element("input", type="radio", name="align", value=value, checked=value == "begin"), said)
-        for value, said in (("begin", "the benchmark began"), ("steady", "the steady window began"))
-    ]
-    return element("fieldset", element("legend", "Seconds since"), options, class_="choose")
-
-
-def _time_figure(title: str, kind: str, rows: list[ReportRow]) -> Markup:
-    plot = element("div", class_="plot tall", data_chart=kind, aria_label=f"{title}, all chosen runs")
-    return element("figure", element("figcaption", element("strong", title), " ", stamps(rows, "energy")), plot)
-
-
-def _drawn(tag: Tag, curve: PowerCurve) -> str | None:
-    """What of a recording is not drawn, and what it has not; None where there is nothing to tell."""
-    said = []
-    if curve.drawn < curve.samples:
-        said.append(f"{curve.samples:,} samples drawn as {curve.drawn:,}, minima and maxima kept")
-    if curve.holes_s:
-        said.append(f"nothing was measured for {curve.holes_s:.3g} s, whose joules are in no sum")
-    return f"{tag.text}: {'; '.join(said)}." if said else None
+_HINT = "The bands are the phases of the first run shown. Joules are summed from every sample, not from the drawing."
 
 
 def _again(report: Report, asked: Sequence[str]) -> Markup:
