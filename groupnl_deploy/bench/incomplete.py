@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from device_agent.file_digest import FileDigest
-from device_agent.strict import to_json
+from groupnl_deploy.bench.record import read_record, write_record
 from groupnl_deploy.bench.result import Arrived
-from groupnl_deploy.bench.run import PowerRecord, RunFrame, read_record
+from groupnl_deploy.bench.run import RUN_DIGEST, PowerRecord, RunFrame
 from groupnl_deploy.errors import UsageError, VerificationFailed
 from groupnl_deploy.remote.client import ClockProbe
 from groupnl_deploy.words import command_line
@@ -24,7 +24,7 @@ RUNS = Path("runs")
 """Where runs lie that were given no other place."""
 
 _SUFFIX = ".incomplete"
-_RUN_FILES = (RUN_FILE, POWER_FILE, INCOMPLETE_FILE)
+_RUN_FILES = (RUN_FILE, RUN_DIGEST, POWER_FILE, INCOMPLETE_FILE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +63,7 @@ def save_incomplete(out: Path, run: IncompleteRun, recording: Path | None) -> Pa
         if recording is not None:
             shutil.copyfile(recording, folder / POWER_FILE)
             power = PowerRecord(FileDigest.of(folder / POWER_FILE), read_csv(folder / POWER_FILE).facts)
-        (folder / INCOMPLETE_FILE).write_text(to_json(replace(run, power=power)), encoding="utf-8")
+        write_record(folder / INCOMPLETE_FILE, replace(run, power=power))
     return target
 
 

@@ -1,6 +1,7 @@
 """A benchmark run on disk: `run.json` with everything raw, and `power.csv` when a meter recorded.
 
-Summaries are never stored: statistics, joules and reports are derived from these files, without the board.
+`run.json` has the digest of the recording, and its own stands beside it. Summaries are never stored: statistics, joules
+and reports are derived from these files, without the board.
 """
 
 import platform
@@ -9,26 +10,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
 
 from device_agent.file_digest import FileDigest
 from device_agent.manifest import ArtifactManifest
 from device_agent.messages.bench import BenchRequest
 from device_agent.messages.profile import Profiled
-from device_agent.strict import StrictError, from_json, to_json
 from groupnl_deploy.bench.agreement import Agreement
 from groupnl_deploy.bench.clock import ClockSync
+from groupnl_deploy.bench.record import amend_record, digest_file, read_record, write_record
 from groupnl_deploy.bench.result import BenchResult, has_every_phase
 from groupnl_deploy.errors import GroupNLError, UsageError, VerificationFailed
 from groupnl_deploy.version import __version__
-from groupnl_deploy.workspace import INCOMPLETE_FILE, POWER_FILE, RUN_FILE, atomic_directory, write_atomically
+from groupnl_deploy.workspace import INCOMPLETE_FILE, POWER_FILE, RUN_FILE, atomic_directory
 from power.errors import PowerError
 from power.renewal import judged
 from power.trace import MeterFacts, PowerTrace
 from power.trace_io import read_csv, write_csv
 
 SCHEMA_VERSION = 6
-Record = TypeVar("Record")
+RUN_DIGEST = digest_file(Path(RUN_FILE)).name
 _BENCH_AGAIN = "The folder is not as groupnl bench wrote it: bench again."
 
 
@@ -95,38 +95,28 @@ def run_name(label: str, backend: str) -> str:
 
 
 def save_run(target: Path, run: BenchRun, trace: PowerTrace | None) -> BenchRun:
-    """Make the run folder, whole or not at all; returns the run with its recording's digest."""
+    """Make the run folder, whole or not at all, with the digests of all in it; returns the run as it is kept."""
     with atomic_directory(target) as folder:
         if trace is not None:
             trace = judged(trace)
             write_csv(trace, folder / POWER_FILE)
             run = replace(run, power=PowerRecord(FileDigest.of(folder / POWER_FILE), trace.facts))
-        (folder / RUN_FILE).write_text(to_json(run), encoding="utf-8")
+        write_record(folder / RUN_FILE, run)
     return run
 
 
 def amend_run(target: Path, run: BenchRun) -> None:
     """Put a run's record in the place of the one that is there. Raises `UsageError` or `DiskFull`."""
-    write_atomically(target / RUN_FILE, to_json(run).encode())
-
-
-def read_record(kind: type[Record], path: Path, remedy: str) -> Record:
-    """A record from its file. Raises `VerificationFailed`; `remedy` is for a damaged one, or one of another version."""
-    try:
-        return from_json(kind, path.read_bytes(), str(path))
-    except OSError as error:
-        raise VerificationFailed(f"{path} cannot be read: {error.strerror}.", "See to the file or its disk.") from error
-    except StrictError as error:
-        raise VerificationFailed(f"{error}.", remedy) from error
+    amend_record(target / RUN_FILE, run)
 
 
 def load_run(folder: Path) -> tuple[BenchRun, PowerTrace | None]:
-    """Read a run folder and verify its recording. Raises `UsageError` or `VerificationFailed`."""
+    """Read a run folder and verify its record and its recording. Raises `UsageError` or `VerificationFailed`."""
     path = folder / RUN_FILE
     if (folder / INCOMPLETE_FILE).is_file():
         raise VerificationFailed(f"{folder} holds an incomplete run.", "Bench again.")
     if not path.is_file():
-        if (folder / POWER_FILE).is_file():
+        if any((folder / left).is_file() for left in (POWER_FILE, RUN_DIGEST)):
             raise VerificationFailed(f"{path} is missing.", _BENCH_AGAIN)
         what = f"it has no {RUN_FILE}" if folder.exists() else "it does not exist"
         raise UsageError(f"{folder} is no run: {what}.", "Name a folder that groupnl bench wrote, or a campaign's.")
@@ -171,6 +161,11 @@ def _is_whole(profile: Profiled) -> bool:
         0 <= one.total_ns < 2**63 and one.calls > 0 and all(0 <= place < len(operators) for place in one.after)
         for one in operators
     )
+
+
+def has_digest(folder: Path) -> bool:
+    """Whether the digest of a run's record lies beside it; older versions wrote none, and then nothing verifies it."""
+    return (folder / RUN_DIGEST).is_file()
 
 
 def holds_bench(folder: Path, bench_id: str) -> bool:

@@ -155,7 +155,7 @@ def _compared(
     others = (*sides.incomplete, *sides.unpaired)
     with naming_left_out(sides.damaged, others):
         found = compare_rows(sides.a, sides.b, sides.names, by=by, meant=meant, rules=rules)
-    return replace(found, left_out=(*sides.damaged, *others)), sides
+    return replace(found, left_out=(*sides.damaged, *others), without_digest=sides.without_digest), sides
 
 
 def _places(what: list[str]) -> list[Path]:

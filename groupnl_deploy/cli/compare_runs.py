@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from groupnl_deploy.bench.incomplete import is_run, runs_below
+from groupnl_deploy.bench.run import has_digest
 from groupnl_deploy.cli import console
 from groupnl_deploy.cli.compare_pairs import NUMBER, FoundRun, paired, such_as
 from groupnl_deploy.errors import UsageError, VerificationFailed
@@ -26,6 +27,7 @@ class Sides:
     """The rows of A and of B in the order of the pairs, what both are called, and what has no part in it.
 
     `damaged` and `incomplete` say of each such run what is the matter; `unpaired` of whole runs without a partner.
+    `without_digest` are those of A and B that have none.
     """
 
     a: tuple[ReportRow, ...]
@@ -34,6 +36,7 @@ class Sides:
     damaged: tuple[str, ...]
     incomplete: tuple[str, ...]
     unpaired: tuple[str, ...]
+    without_digest: tuple[str, ...]
 
 
 def holds_runs(place: Path) -> bool:
@@ -58,6 +61,7 @@ def find_sides(places: Sequence[Path]) -> Sides:
         damaged=tuple(damaged),
         incomplete=tuple(incomplete),
         unpaired=tuple(f"{run.row.run} has no partner and is left out." for run in unpaired),
+        without_digest=tuple(run.row.run for run in (*a, *b) if not has_digest(run.folder)),
     )
 
 

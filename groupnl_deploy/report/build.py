@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from groupnl_deploy.bench.incomplete import IncompleteRun, is_incomplete, load_incomplete, require_not_cut_short
-from groupnl_deploy.bench.run import load_run
+from groupnl_deploy.bench.run import has_digest, load_run
 from groupnl_deploy.bench.run_set import SET_FILE, load_set
 from groupnl_deploy.errors import VerificationFailed
 from groupnl_deploy.report.curves import RunCurves, run_curves
@@ -60,6 +60,7 @@ class Report:
 
     `details` are the rows', in their order; there are none in a report that is not to be drawn. `commands` are
     those that measured whole sets of them, `places` what to name to `groupnl report` for the same runs.
+    `without_digest` are runs of which nothing tells whether their record was altered.
     """
 
     rows: tuple[ReportRow, ...]
@@ -68,6 +69,7 @@ class Report:
     details: tuple[RunDetail, ...] = ()
     commands: tuple[str, ...] = ()
     places: tuple[str, ...] = ()
+    without_digest: tuple[str, ...] = ()
     schema_version: int = SCHEMA_VERSION
 
     def __str__(self) -> str:
@@ -90,7 +92,7 @@ def build_report(folders: Sequence[Path], drawn: bool = False) -> Report:
 
     Raises the first run's error where every run is damaged, and `UsageError` for a folder that is no run.
     """
-    rows, details, damaged, incomplete, errors = [], [], [], [], []
+    rows, details, damaged, incomplete, unverified, errors = [], [], [], [], [], []
     for folder, name in zip(folders, run_names(folders), strict=True):
         try:
             if is_incomplete(folder):
@@ -99,6 +101,7 @@ def build_report(folders: Sequence[Path], drawn: bool = False) -> Report:
                 require_not_cut_short(folder)
                 run, trace = load_run(folder)
                 rows.append(build_row(run, trace, name))
+                unverified += [] if has_digest(folder) else [name]
                 if drawn:
                     details.append(RunDetail(run_curves(run, trace, name, len(folders)), bench_command(run, trace)))
         except (VerificationFailed, PowerError) as error:
@@ -107,7 +110,7 @@ def build_report(folders: Sequence[Path], drawn: bool = False) -> Report:
     if errors and not rows and not incomplete:
         raise errors[0]
     found = Report(tuple(rows), tuple(damaged), tuple(incomplete), tuple(details))
-    return replace(found, commands=_commands(folders), places=_places(folders))
+    return replace(found, commands=_commands(folders), places=_places(folders), without_digest=tuple(unverified))
 
 
 def _places(folders: Sequence[Path]) -> tuple[str, ...]:

@@ -71,7 +71,8 @@ class Comparison:
     `metric` is the one that the verdict is of, null where there is none. `within` says how many pairs are of which
     setting, where they are of several. `interleaved`: the two runs of each pair were made one after the other, with no
     other run of their settings between. `disagree` says of repeats of one thing that they are too far apart. `left_out`
-    says of runs that have no partner, are damaged or were cut short.
+    says of runs that have no partner, are damaged or were cut short. `without_digest` are runs of A and B of which
+    nothing tells whether their record was altered.
     """
 
     a: Side
@@ -89,6 +90,7 @@ class Comparison:
     judgements: tuple[Judgement, ...]
     emulated_board: bool
     left_out: tuple[str, ...] = ()
+    without_digest: tuple[str, ...] = ()
     schema_version: int = SCHEMA_VERSION
 
     def line(self, metric: str) -> Line:

@@ -7,7 +7,7 @@ from groupnl_deploy.analysis.metrics import BY_NAME
 from groupnl_deploy.analysis.paired import LEAST_PAIRS
 from groupnl_deploy.analysis.verdict import effect_text, figures, p_text
 from groupnl_deploy.report.compare import Comparison, Line, Side
-from groupnl_deploy.report.tables import EMULATED_BOARD_NOTE, EMULATED_NOTE
+from groupnl_deploy.report.tables import EMULATED_BOARD_NOTE, EMULATED_NOTE, without_digest_note
 from groupnl_deploy.words import counted
 
 _NONE = "–"
@@ -124,6 +124,8 @@ def _notes(found: Comparison) -> Iterator[str]:
         yield EMULATED_BOARD_NOTE
     if found.invalid or found.disagree:
         yield _INVALID_NOTE
+    if found.without_digest:
+        yield without_digest_note(found.without_digest, 2 * found.pairs)
     yield from _accuracy(found)
 
 

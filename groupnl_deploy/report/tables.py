@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from groupnl_deploy.bench.check import Doubts
 from groupnl_deploy.bench.energy import RunEnergy
 from groupnl_deploy.bench.incomplete import fetch_command
+from groupnl_deploy.bench.run import RUN_DIGEST
 from groupnl_deploy.bench.validity import doubted
 from groupnl_deploy.images.confusion import Confusion
 from groupnl_deploy.report.build import IncompleteRow, Report
@@ -32,6 +33,7 @@ INVALID_NOTE = (
     "! INVALID: something disturbed this measurement or was wrong with it, as said below. Such a number is no result."
 )
 _WITHOUT_NUMBER = (_NO_METER, _NO_JOULES, _NO_BOARD) = ("–", "invalid", "emulated")
+_MOST_NAMED = 3  # runs in one sentence
 CAPTION = "Time is for 100 images, as in the paper's Tables 11 and 12."
 METERED_CAPTION = "Time and energy are for 100 images, as in the paper's Tables 11 and 12; mJ are per inference."
 
@@ -143,7 +145,16 @@ def general_notes(report: Report) -> tuple[str, ...]:
     caption = () if _only_emulated_boards(report) else (METERED_CAPTION if metered else CAPTION,)
     boards = (EMULATED_BOARD_NOTE,) if any(row.emulated_board for row in report.rows) else ()
     same = (said,) if (said := shared(report.rows)) else ()
-    about = [_about_repeats, _about_front, _about_accuracy, _about_edges, _about_gaps, _about_links, _about_validity]
+    about = [
+        _about_repeats,
+        _about_front,
+        _about_accuracy,
+        _about_edges,
+        _about_gaps,
+        _about_links,
+        _about_digests,
+        _about_validity,
+    ]
     return (*same, *caption, *emulated, *boards, *(note for say in about for note in say(report)))
 
 
@@ -269,6 +280,18 @@ def _about_links(report: Report) -> Iterator[str]:
         if row.links_lost:
             often = "once" if row.links_lost == 1 else f"{row.links_lost} times"
             yield f"{row.run}: the link to {row.device} was lost {often} meanwhile; the device finished it by itself."
+
+
+def _about_digests(report: Report) -> Iterator[str]:
+    """Of which runs nobody would notice that a number in their record was changed."""
+    if report.without_digest:
+        yield without_digest_note(report.without_digest, len(report.rows))
+
+
+def without_digest_note(runs: Sequence[str], of: int) -> str:
+    """The same in words, for runs among so many."""
+    who = ", ".join(runs) if len(runs) <= _MOST_NAMED else f"{len(runs)} of {of} runs"
+    return f"{who}: no {RUN_DIGEST} (older versions wrote none), so that an altered number would not show."
 
 
 def _edge_share(energy: RunEnergy) -> float | None:

@@ -1,11 +1,14 @@
 """What runs that are made by hand have in common: a manifest, and the frame around a result."""
 
+from pathlib import Path
+
 from device_agent.manifest import ArtifactManifest, Parity, Preprocessing, Source, TensorInfo
 from device_agent.messages.bench import BenchRequest
 from device_agent.settings import Settings, Workload
 from groupnl_deploy.bench.clock import ClockSync
 from groupnl_deploy.bench.result import BenchResult
 from groupnl_deploy.bench.run import BenchRun, Images
+from groupnl_deploy.workspace import file_sha256
 
 DIGEST = "a" * 64
 OFFSET_S = 1000.0  # of the host's clock, when the board's reads zero
@@ -44,3 +47,9 @@ def made_run(result: BenchResult, *, trained: bool, warmup_s: float) -> BenchRun
         created_at="2026-11-21T00:00:00+00:00",
         host={},
     )
+
+
+def rewrite(path: Path, text: str) -> None:
+    """Put another record in the place of one, with the digest that it would have been written with."""
+    path.write_text(text)
+    path.with_name(f"{path.name}.sha256").write_text(f"{file_sha256(path)}  {path.name}\n")

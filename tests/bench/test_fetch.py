@@ -24,6 +24,18 @@ from tests.bench.road import Listener, Road
 pytestmark = pytest.mark.alone
 
 
+def require_guarded(folder: Path) -> None:
+    """The digests are there and right, for `sha256sum` too, and one nanosecond more is noticed."""
+    subprocess.run(["sha256sum", "--quiet", "--check", "run.json.sha256"], cwd=folder, check=True)
+    path = folder / "run.json"
+    whole = path.read_text()
+    latency = str(load_run(folder)[0].result.latencies_ns[-1])
+    path.write_text(whole.replace(latency, str(int(latency) + 1)))
+    with pytest.raises(VerificationFailed, match="another SHA-256"):
+        load_run(folder)
+    path.write_text(whole)
+
+
 def test_what_the_budget_was_too_short_for_is_fetched_later_and_accepted(road: Road) -> None:
     out = Path("runs/mine")
     road.lose_for_good(out, backend="onnxruntime")
@@ -37,6 +49,7 @@ def test_what_the_budget_was_too_short_for_is_fetched_later_and_accepted(road: R
     assert folder == out and not kept.exists()
     run, trace = load_run(folder)
     assert run.links_lost == 1 and run.clock is not None and trace is None
+    require_guarded(folder)
     ended, accepted = listener.said
     assert "onnxruntime) ended on board at 20" in ended and "accepted, and current/onnx there" in accepted
     assert (road.root / "current" / "onnx").resolve().name == road.artifact.sha256

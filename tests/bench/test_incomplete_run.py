@@ -99,7 +99,7 @@ def test_an_agent_killed_in_any_phase_leaves_what_it_had_measured(
     kept = tmp_path / "runs" / "run.incomplete"
     assert said == [f"What was measured until then is kept in {kept}."]
     assert list((tmp_path / "runs").iterdir()) == [kept]
-    assert sorted(path.name for path in kept.iterdir()) == ["incomplete.json", "power.csv"]
+    assert sorted(path.name for path in kept.iterdir()) == ["incomplete.json", "incomplete.json.sha256", "power.csv"]
     assert run.power.file.damage(kept) is None and len(read_csv(kept / "power.csv").t_s) > 0
     with pytest.raises(VerificationFailed, match="incomplete run"):
         load_run(kept)

@@ -14,6 +14,7 @@ from groupnl_deploy.bench.incomplete import IncompleteRun, save_incomplete
 from groupnl_deploy.bench.result import gather
 from groupnl_deploy.bench.run import RunFrame, save_run
 from groupnl_deploy.cli.main import app
+from tests.bench.made_runs import rewrite
 from tests.report.compared_runs import run_of, save_sides
 
 
@@ -138,16 +139,28 @@ def test_a_run_cut_short_is_shown_as_incomplete_and_the_other_pairs_are_compared
 
 def test_a_damaged_run_and_one_of_another_version_are_named() -> None:
     path = Path("slower/runs/net-b-run8/run.json")
-    path.write_text(path.read_text().replace('"schema_version": ', '"schema_version": 9'))
+    rewrite(path, path.read_text().replace('"schema_version": ', '"schema_version": 9'))
     done = compare("slower")
     assert done.exit_code == 4 and "7 pairs" in done.stdout
     assert "net-b-run8 is damaged and left out" in done.stdout and "other version" in done.stdout.replace("\n", " ")
     assert "net-b-run8 is damaged" in done.stderr and "Traceback" not in done.stderr
 
 
+def test_runs_without_a_digest_are_compared_and_counted_and_altered_ones_are_damaged() -> None:
+    for path in Path("slower/runs").glob("*/run.json.sha256"):
+        path.unlink()
+    done = compare("slower")
+    assert done.exit_code == 0 and "16 of 16 runs: no run.json.sha256" in done.stdout
+    assert len(json.loads(compare("slower", "--json").stdout)["without_digest"]) == 16
+    path = Path("equal/runs/net-b-run8/run.json")
+    path.write_text(path.read_text().replace('"device": "pi"', '"device": "pj"'))
+    done = compare("equal")
+    assert done.exit_code == 4 and "net-b-run8 is damaged and left out" in done.stdout and "7 pairs" in done.stdout
+
+
 def test_runs_of_another_version_alone_are_the_error_itself() -> None:
     for path in Path("slower/runs").glob("*/run.json"):
-        path.write_text(path.read_text().replace('"schema_version": ', '"schema_version": 9'))
+        rewrite(path, path.read_text().replace('"schema_version": ', '"schema_version": 9'))
     done = compare("slower")
     assert done.exit_code == 4 and done.stdout == ""
     assert "schema_version" in done.stderr and "there is no whole run to compare" in done.stderr

@@ -16,6 +16,7 @@ from groupnl_deploy.bench.result import Arrived
 from groupnl_deploy.bench.run import RunFrame, save_run
 from groupnl_deploy.bench.run_set import Member, RunSet
 from groupnl_deploy.cli.main import app
+from tests.bench.made_runs import rewrite
 from tests.report.test_report import make_run
 
 
@@ -57,16 +58,40 @@ def test_one_damaged_run_blocks_no_other() -> None:
     assert damaged["run"] == "b" and "run.json" in damaged["reason"] and damaged["remedy"]
 
 
-@pytest.mark.parametrize("how", ["run.json is gone", "not readable as a run", "another version"])
-def test_every_kind_of_damage_is_named(how: str) -> None:
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ("run.json is gone", "runs/b/run.json is missing"),
+        ("not readable as a run", "expected a table of keys"),
+        ("another version", "unknown key"),
+        ("one latency altered", "run.json.sha256 beside it has another SHA-256"),
+        ("the digest cut off", "run.json.sha256 beside it has another SHA-256"),
+    ],
+)
+def test_every_kind_of_damage_is_named(how: str, said: str) -> None:
     path = Path("runs/b/run.json")
+    text = path.read_text()
     if how == "run.json is gone":
-        Path("runs/b/power.csv").write_text("t_s,voltage_v,current_a\n")
         path.unlink()
+    elif how == "one latency altered":
+        path.write_text(text.replace("10000000,", "10000001,", 1))
+        assert path.read_text() != text
+    elif how == "the digest cut off":
+        path.with_name("run.json.sha256").write_text("")
     else:
-        path.write_text("[]" if how.startswith("not") else path.read_text().replace('"schema_version": ', '"x": '))
+        rewrite(path, "[]" if how.startswith("not") else text.replace('"schema_version": ', '"x": '))
     done = report("--json")
     assert done.exit_code == 4 and names(done) == ["a", "c"], done.output
+    assert said in json.loads(done.stdout)["damaged"][0]["reason"]
+
+
+def test_a_run_of_before_there_were_digests_is_read_and_that_is_said_once() -> None:
+    for name in "ab":
+        Path(f"runs/{name}/run.json.sha256").unlink()
+    done = report()
+    assert done.exit_code == 0 and done.stdout.replace("\n", " ").count("a, b: no run.json.sha256") == 1
+    assert json.loads(report("--json").stdout)["without_digest"] == ["a", "b"]
+    assert "run.json.sha256" not in report("runs/c").stdout
 
 
 def test_damaged_runs_alone_are_the_error_itself() -> None:

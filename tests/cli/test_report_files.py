@@ -9,6 +9,7 @@ from typer.testing import CliRunner, Result
 from groupnl_deploy.bench.run import save_run
 from groupnl_deploy.cli import report_file
 from groupnl_deploy.cli.main import app
+from tests.bench.made_runs import rewrite
 from tests.report.test_report import make_run
 
 
@@ -61,7 +62,7 @@ def test_a_page_is_not_poured_over_a_terminal(monkeypatch: pytest.MonkeyPatch) -
 
 def test_an_invalid_run_is_written_before_the_exit_code_says_so_and_may_be_allowed() -> None:
     path = Path("runs/a/run.json")
-    path.write_text(path.read_text().replace('"throttled": null', '"throttled": 1'))
+    rewrite(path, path.read_text().replace('"throttled": null', '"throttled": 1'))
     assert report("--out", "x.html").exit_code == 6
     assert "INVALID" in Path("x.html").read_text()
     assert report("--allow-invalid").exit_code == 0

@@ -24,6 +24,7 @@ from groupnl_deploy.report.render import render
 from groupnl_deploy.report.row import build_row
 from groupnl_deploy.report.tables import columns, notes
 from power.trace import MeterFacts, PowerTrace
+from tests.bench.made_runs import rewrite
 
 PHASES = {
     "idle_before": (0.0, 4.0),
@@ -189,7 +190,7 @@ def test_a_run_with_a_meter_as_it_is_known_says_that_and_one_of_an_older_version
     path = folder / "run.json"
     stored = json.loads(path.read_text())
     del stored["power"]["meter"]["renews_too_fast"]
-    path.write_text(json.dumps(stored))
+    rewrite(path, json.dumps(stored))
     assert build_report([folder]).rows[0].renews_too_fast is False
 
 
@@ -259,7 +260,7 @@ def test_an_altered_recording_is_refused(folder: Path) -> None:
 
 def test_a_word_changed_in_the_run_makes_no_real_meter(folder: Path) -> None:
     path = folder / "run.json"
-    path.write_text(path.read_text().replace('"emulated": true', '"emulated": false'))
+    rewrite(path, path.read_text().replace('"emulated": true', '"emulated": false'))
     with pytest.raises(VerificationFailed, match="different meters"):
         load_run(folder)
 
@@ -276,7 +277,7 @@ def test_a_word_changed_in_the_run_makes_no_real_meter(folder: Path) -> None:
 def test_a_run_that_contradicts_itself_is_refused(folder: Path, change, words: str) -> None:
     run = json.loads((folder / "run.json").read_text())
     change(run)
-    (folder / "run.json").write_text(json.dumps(run))
+    rewrite(folder / "run.json", json.dumps(run))
     with pytest.raises(VerificationFailed, match=words):
         load_run(folder)
 
@@ -323,7 +324,7 @@ def test_a_run_of_before_the_polls_were_recorded_is_read(tmp_path: Path) -> None
     )
     run = json.loads((tmp_path / "run" / "run.json").read_text())
     del run["power"]["meter"]["poll_period_s"]
-    (tmp_path / "run" / "run.json").write_text(json.dumps(run))
+    rewrite(tmp_path / "run" / "run.json", json.dumps(run))
     assert load_run(tmp_path / "run")[1].facts.poll_period_s is None
 
 
@@ -367,7 +368,7 @@ def test_the_agents_own_start_is_not_counted_as_idle() -> None:
 
 
 def test_a_damaged_run_and_a_folder_that_is_none(folder: Path, tmp_path: Path) -> None:
-    (folder / "run.json").write_text((folder / "run.json").read_text()[:-10])
+    rewrite(folder / "run.json", (folder / "run.json").read_text()[:-10])
     with pytest.raises(VerificationFailed, match=r"run\.json"):
         load_run(folder)
     with pytest.raises(UsageError, match="is no run"):
