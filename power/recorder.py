@@ -44,7 +44,8 @@ class Recorder:
     or `HostSlept`, ends the recording; `stop`, `raise_failure`, `wait` and `wait_until_covered` raise it, the rows of
     the CSV stay, and `trace_so_far` still gives those in memory. The end of a replayed recording is no failure, nor is
     a driver that has no reading for a moment (`power.patience`): it leaves a hole.
-    A recorder is used once. `watch_sleep` begins to watch whether the host sleeps.
+    A recorder is used once. `watch_sleep` begins to watch whether the host sleeps. `heard` is told the totals after
+    each measurement, on the recorder's thread: it must return at once and raise nothing.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Recorder:
         *,
         keep_rows: bool = True,
         watch_sleep: Callable[[], SleepWatch] = SleepWatch,
+        heard: Callable[[Totals], None] | None = None,
     ) -> None:
         if not SLOWEST_HZ <= poll_hz <= FASTEST_HZ:
             raise MeterSettingError(
@@ -77,6 +79,7 @@ class Recorder:
         self._latest: Measurement | None = None
         self._patience = NoReadingPatience()
         self._watch_sleep = watch_sleep
+        self._heard = heard
         self._failure: Exception | None = None
         self._ended = False
         self._halt = threading.Event()
@@ -209,6 +212,9 @@ class Recorder:
             self._latest = reply
             self._judge_renewal(row[0], reply)
             self._changed.notify_all()
+            totals = self._totals.now()
+        if self._heard is not None and totals is not None:
+            self._heard(totals)
 
     def _judge_renewal(self, t_s: float, reply: Measurement) -> None:
         if self._renewal is None or self._facts.renews_too_fast:

@@ -14,6 +14,7 @@ from power.meters.base import Meter
 from power.meters.reconnecting import ReconnectingMeter
 from power.patience import POLL_HZ, REPLUG_PATIENCE_S
 from power.recorder import Recorder
+from power.running import Totals
 
 
 @dataclass(frozen=True)
@@ -26,25 +27,37 @@ class Recording:
 
 @contextlib.contextmanager
 def recording(
-    plan: MeterPlan, out: Path, say: Say, poll_hz: float = POLL_HZ, patience_s: float = REPLUG_PATIENCE_S
+    plan: MeterPlan,
+    out: Path | None,
+    say: Say,
+    poll_hz: float = POLL_HZ,
+    patience_s: float = REPLUG_PATIENCE_S,
+    heard: Callable[[Totals], None] | None = None,
 ) -> Iterator[Recording]:
-    """Record into `out`, which must not exist yet, until the block ends. The meter's remarks go to `say`.
+    """Record into `out`, which must not exist yet, until the block ends; into no file where it is None.
 
-    Meanwhile others can mark it (`live_recordings`). Raises `UsageError` for a file that cannot be made, and the
+    The meter's remarks go to `say`, and the totals after each measurement to `heard`, on the recorder's thread.
+    Others can mark a file meanwhile (`live_recordings`). Raises `UsageError` for a file that cannot be made, and the
     meter's `PowerError`.
     """
+    if out is not None:
+        _require_place(out)
+    with contextlib.ExitStack() as stack:
+        port, _ = stack.enter_context(meter_port(plan))
+        source = stack.enter_context(ReconnectingMeter(_opener(plan, port, say), patience_s))
+        if out is not None:
+            stack.enter_context(_marks_with_rows(out))
+        recorder = stack.enter_context(Recorder(source, poll_hz, out, keep_rows=False, heard=heard))
+        if out is not None:
+            stack.enter_context(announced(out, recorder.trace_so_far().t0_s, say))
+        yield Recording(recorder, source)
+
+
+def _require_place(out: Path) -> None:
     require_absent(out)
     require_absent(marks_path(out))
     with disk_errors(out):
         out.parent.mkdir(parents=True, exist_ok=True)
-    with (
-        meter_port(plan) as (port, _),
-        ReconnectingMeter(_opener(plan, port, say), patience_s) as source,
-        _marks_with_rows(out),
-        Recorder(source, poll_hz, out, keep_rows=False) as recorder,
-        announced(out, recorder.trace_so_far().t0_s, say),
-    ):
-        yield Recording(recorder, source)
 
 
 @contextlib.contextmanager

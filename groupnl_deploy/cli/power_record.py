@@ -1,7 +1,7 @@
 """`groupnl power record`: every measurement of a meter into a file, as it comes."""
 
-import time
-from dataclasses import replace
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,17 +19,23 @@ from groupnl_deploy.cli.options import (
     MeterSign,
     require_duration,
 )
+from groupnl_deploy.cli.recording_session import (
+    View,
+    gone_words,
+    recorded,
+    require_patience,
+    say_kept,
+    totals_words,
+)
 from groupnl_deploy.errors import GroupNLError, MeasurementInvalid, UsageError
 from groupnl_deploy.words import command_line, counted
 from power.patience import POLL_HZ, REPLUG_PATIENCE_S
 
 if TYPE_CHECKING:
-    from power.meters.reconnecting import ReconnectingMeter
-    from power.recorder import Recorder
+    from groupnl_deploy.bench.recording import Recording
     from power.running import Totals
     from power.trace import MeterFacts
 
-_REFRESH_S = 0.25
 _FEW_ROWS = 20
 
 
@@ -65,12 +71,13 @@ def record(
     from groupnl_deploy.bench.recording import recording
 
     require_duration("A recording", duration)
-    _require_patience(patience)
+    require_patience(patience)
     plan = MeterPlan(meter, port, sign, rate_hz=meter_rate, allow_implausible=allow_implausible)
     with recording(plan, out, console.say, poll_hz, patience) as running:
         recorder, source = running.recorder, running.source
         _say_if_short(recorder.facts, duration)
-        is_cut_short, totals = _recorded(recorder, source, out, duration)
+        with _live_line(running, out, duration) as view:
+            is_cut_short, totals = recorded(running, out, duration, view)
     if source.problem is not None:
         _show_incomplete(totals, recorder.facts, out, json)
         raise source.problem
@@ -125,59 +132,21 @@ def _require_joules(totals: "Totals | None", facts: "MeterFacts", out: Path, all
         console.say(f"The recording is too short to know how wrong its joules may be. {longer}.")
 
 
-def _require_patience(seconds: float) -> None:
-    if not 0 <= seconds < float("inf"):
-        raise UsageError(f"A patience of {seconds} s is none.", "Give --patience in seconds, 0 or more.")
+@contextlib.contextmanager
+def _live_line(running: "Recording", out: Path, duration_s: float | None) -> Iterator[View]:
+    """The line that moves below the command."""
+    recorder, source, reporter = running.recorder, running.source, console.TerminalReporter()
+    with reporter.task(f"record to {out}") as task:
 
+        def show(elapsed_s: float) -> None:
+            task(elapsed_s, duration_s, _live(recorder.totals, source.missing_s, recorder.facts))
 
-def _recorded(
-    recorder: "Recorder", source: "ReconnectingMeter", out: Path, duration_s: float | None
-) -> tuple[bool, "Totals | None"]:
-    """Record until the end; whether Ctrl-C came before the duration was over, and what it amounts to."""
-    from power.errors import TraceLost
-
-    is_interrupted = False
-    try:
-        try:
-            _watch(recorder, source, f"record to {out}", duration_s)
-        except KeyboardInterrupt:
-            is_interrupted = True
-        ended_s = time.monotonic()
-        recorder.stop()
-    except TraceLost:
-        raise
-    except Exception:
-        _say_kept(recorder.totals, out)
-        raise
-    totals = recorder.totals
-    if totals is not None and source.problem is not None:
-        totals = _with_hole_at_the_end(totals, ended_s - recorder.trace_so_far().t0_s)
-    return is_interrupted and duration_s is not None, totals
-
-
-def _with_hole_at_the_end(totals: "Totals", end_s: float) -> "Totals":
-    """No measurement closes the stretch in which a meter is away at `end_s`, so no total has counted it."""
-    return replace(totals, holes=totals.holes + 1, hole_s=totals.hole_s + max(0.0, end_s - totals.t_s))
-
-
-def _watch(recorder: "Recorder", source: "ReconnectingMeter", name: str, duration_s: float | None) -> None:
-    """The live line, until the time is over or a replayed recording has ended."""
-    from groupnl_deploy.bench.meter import renewal_warning
-
-    began_s, reporter = time.monotonic(), console.TerminalReporter()
-    warn = renewal_warning(recorder, reporter.note)
-    with reporter.task(name) as task:
-        while (left_s := (duration_s or float("inf")) - (time.monotonic() - began_s)) > 0:
-            has_ended = recorder.wait(min(_REFRESH_S, left_s))
-            warn()
-            if has_ended:
-                return
-            task(time.monotonic() - began_s, duration_s, _live(recorder.totals, source.missing_s, recorder.facts))
+        yield View(show, reporter.note)
 
 
 def _live(totals: "Totals | None", missing_s: float, facts: "MeterFacts") -> str:
-    if missing_s > 1:
-        return f"the meter has been gone for {missing_s:.0f} s, waiting for it"
+    if gone := gone_words(missing_s):
+        return f"{gone}, waiting for it"
     if totals is None:
         return "no measurement yet"
     rate = "" if totals.rate_hz is None else f"  {totals.rate_hz:.1f}/s"
@@ -186,17 +155,11 @@ def _live(totals: "Totals | None", missing_s: float, facts: "MeterFacts") -> str
     return f"{fast}{power}  {totals.energy_j:.1f} J{rate}"
 
 
-def _say_kept(totals: "Totals | None", out: Path) -> None:
-    if totals is not None and out.is_file():
-        verb = "is" if totals.rows == 1 else "are"
-        console.say(f"{counted(totals.rows, 'measurement')} until then {verb} kept in {out}.")
-
-
 def _show_incomplete(totals: "Totals | None", facts: "MeterFacts", out: Path, json: bool) -> None:
     """What a meter gave that is away at the end."""
     if totals is not None:
         _show_totals(totals, facts, out, json)
-    _say_kept(totals, out)
+    say_kept(totals, out)
 
 
 def _show(totals: "Totals | None", facts: "MeterFacts", out: Path, json: bool) -> None:
@@ -208,21 +171,7 @@ def _show(totals: "Totals | None", facts: "MeterFacts", out: Path, json: bool) -
 
 def _show_totals(totals: "Totals", facts: "MeterFacts", out: Path, json: bool) -> None:
     """One line, or one document."""
-    from power import renewal
-
     if json:
         console.show_json({"schema_version": 1, "path": str(out), "meter": vars(facts), "recorded": vars(totals)})
         return
-    marked = ", EMULATED" if facts.emulated else ""
-    if facts.renews_too_fast:
-        marked += f", INVALID ({renewal.WHAT})"
-    console.show_text(
-        f"{out}: {counted(totals.rows, 'measurement')} in {totals.t_s:.1f} s, {totals.energy_j:.3f} J{marked}, "
-        f"{_holes(totals)}"
-    )
-
-
-def _holes(totals: "Totals") -> str:
-    if not totals.holes:
-        return "no holes"
-    return f"{counted(totals.holes, 'hole')} of {totals.hole_s:.1f} s in all, not counted"
+    console.show_text(f"{out}: {totals_words(totals, facts)}")
