@@ -14,7 +14,7 @@ from exporters.options import ExportOptions
 from groupnl_deploy.api.network import Network
 from groupnl_deploy.api.said import speaking, with_fields
 from groupnl_deploy.bench.bench_device import bench_device
-from groupnl_deploy.bench.meter import meter_plan
+from groupnl_deploy.bench.meter import meter_plan, require_answer
 from groupnl_deploy.deploy.acceptance import require_accepted
 from groupnl_deploy.deploy.push import deploy_artifact
 from groupnl_deploy.errors import UsageError
@@ -106,12 +106,14 @@ def bench_artifact(
     """
     asked, folder = settings or Settings(), None if artifact is None else _folder(artifact)
     format: Format = "onnx" if folder is None else open_artifact(folder).manifest.format
+    if (plan := meter_plan(meter, port, 1)) is not None:
+        require_answer(plan)  # before anything is done for nothing
     _, run = bench_device(
         device,
         backend or backend_for(format),
         artifact=None if folder is None else str(folder),
         settings=replace(asked, workload=with_fields(asked.workload, workload)),
-        plan=meter_plan(meter, port, 1),
+        plan=plan,
         out=None if out is None else Path(out),
         reporter=reporter or Silence(),
         wait_s=wait_s,

@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 from device_agent.strict import to_dict
 from exporters.artifact import Artifact, open_artifact
 from groupnl_deploy.campaign.cell import Cell, ExportPoint
-from groupnl_deploy.campaign.stage import Projection, Stage, keys
-from groupnl_deploy.campaign.train_job import TrainJob, load_module, train_job
+from groupnl_deploy.campaign.stage import Projection, Stage
+from groupnl_deploy.campaign.train_job import load_module, train_job
 from groupnl_deploy.jobs.job import Job
 from groupnl_deploy.progress import Reporter
 from groupnl_deploy.version import __version__
@@ -63,7 +63,7 @@ def export_job(of: Projection) -> ExportJob:
     return ExportJob(
         name=layout.artifact_name(cell),
         product=layout.artifact(cell),
-        needs=keys(TrainJob, [training.name] if training else []),
+        needs=(training.key,) if training else (),
         source=cell.source.label,
         checkpoint=layout.checkpoint(cell.source),
         export=cell.export,

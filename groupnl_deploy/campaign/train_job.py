@@ -1,4 +1,4 @@
-"""Training: a source's checkpoint. One without a training keeps the network's first random weights."""
+"""Training: the checkpoint of a source. One without a training keeps its first random weights: it is initialised."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,11 @@ class TrainJob(Job):
     kind: ClassVar[str] = "train"
     in_worker: ClassVar[bool] = True
     source: Source
+
+    @property
+    def does(self) -> str:
+        """Nobody shall read that a network is trained that is not."""
+        return "init" if self.source.training is None else self.kind
 
     def reads(self) -> dict[str, Any]:
         """What the campaign file says, and the images that it names."""

@@ -30,12 +30,18 @@ class Manner:
     profile: bool = False
 
     def require_possible(self, backends: Iterable[str], settings: "Sequence[Settings]", out: Path | None) -> None:
-        """Refuse now, of all of it, what can be told before the device is asked; `out` must not exist."""
+        """Refuse now, of all of it, what can be told before the device is asked; `out` must not exist.
+
+        The meter is asked too: what is exported, pushed and waited for would be for nothing without it.
+        """
         from groupnl_deploy.bench.bench_device import require_possible
+        from groupnl_deploy.bench.meter import require_answer
 
         for backend in backends:
             for each in settings:
                 require_possible(backend, each, self.plan, out, self.profile)
+        if self.plan is not None:
+            require_answer(self.plan)
 
     def bench(self, artifact: str | None, backend: str, settings: "Settings", out: Path | None) -> Path:
         """One of them; returns the run's folder."""

@@ -43,10 +43,10 @@ class Estimate:
 
     def _add(self, job: Job, seconds: float | None) -> None:
         if seconds is not None:
-            self._took_s.setdefault(job.kind, []).append(seconds)
+            self._took_s.setdefault(job.does, []).append(seconds)
 
     def _expected_s(self, job: Job) -> float | None:
-        took = self._took_s.get(job.kind)
+        took = self._took_s.get(job.does)
         return fmean(took) if took else job.expected_s
 
 

@@ -25,20 +25,30 @@ class Job(ABC):
     after: tuple[str, ...] = ()
 
     kind: ClassVar[str]
-    """One word for what it does, such as "train"."""
+    """One word for its stage, such as "train"."""
 
     in_worker: ClassVar[bool] = False
     """Whether a process of its own may make it, beside others."""
 
     @property
+    def does(self) -> str:
+        """One word for what it does: its stage's, unless it does something else in its place."""
+        return self.kind
+
+    @property
     def key(self) -> str:
-        """Its name among all jobs: it names its stamp, and people type it."""
-        return f"{self.kind}-{self.name}"
+        """Its name among all jobs, which people type."""
+        return f"{self.does}-{self.name}"
 
     @property
     def title(self) -> str:
         """What people read."""
-        return f"{self.kind} {self.name}"
+        return f"{self.does} {self.name}"
+
+    @property
+    def stamp_name(self) -> str:
+        """Names its stamp, whatever the job does: folders of older versions are read by it."""
+        return f"{self.kind}-{self.name}"
 
     @property
     def measures(self) -> bool:

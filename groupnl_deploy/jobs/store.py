@@ -155,7 +155,7 @@ class Store:
         return aside
 
     def _path(self, job: Job) -> Path:
-        return self.folder / "stamps" / f"{job.key}.json"
+        return self.folder / "stamps" / f"{job.stamp_name}.json"
 
     def _record(self, job: Job) -> Record:
         try:

@@ -158,6 +158,24 @@ def test_without_a_training_networks_keep_their_random_weights(tmp_path: Path) -
     assert plan.jobs[0].source.spec.input_shape == (3, 224, 224)
 
 
+def test_what_keeps_its_random_weights_is_not_called_trained_and_stays_done_in_folders_of_older_versions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(Silence, "note", lambda self, text: said.append(text))
+    campaign = load_campaign(write(tmp_path, '[[models]]\nlabel = "a"\nmodel = "resnet18_cifar"\nwidth = 0.125\n'))
+    run_campaign(campaign, Silence(), Choice(last="train"))
+    assert "step 1 of 1: init a" in said and not any("train" in text for text in said)
+    assert [path.name for path in (tmp_path / "out" / "stamps").iterdir()] == [
+        "train-a.json"
+    ]  # as it was always called
+    first, second, *_ = list_jobs(campaign)
+    assert (first.key, first.stage, first.up_to_date, second.needs) == ("init-a", "train", True, ("init-a",))
+    with pytest.raises(UsageError) as caught:
+        list_jobs(campaign, Choice(only=("train-a",)))
+    assert "Did you mean “init-a”?" in caught.value.remedy
+
+
 def test_a_plan_without_a_possible_cell_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="nothing to benchmark: pytorch does not read spinning"):
         planned(tmp_path, MINIMAL + '[export]\nformats = "torch"\n[bench]\nbackends = "pytorch"\nspinning = false\n')

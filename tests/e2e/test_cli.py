@@ -185,12 +185,18 @@ def test_likely_mistakes(arguments, code, words, untrained, tmp_path: Path, monk
     assert [path.name for path in tmp_path.iterdir() if path.name != "groupnl-home"] == []
 
 
-def test_a_missing_meter_is_exit_code_3(untrained, tmp_path: Path) -> None:
-    assert here("push", untrained.onnx.directory, "--device", "local").returncode == 0
-    options = ("--meter", "km003c", "--port", tmp_path / "ttyACM0", "--out", tmp_path / "run")
-    done = here("bench", "--device", "local", "--backend", "onnxruntime", *options)
-    assert done.returncode == 3 and "ttyACM0" in done.stderr and "Traceback" not in done.stderr
-    assert not (tmp_path / "run").exists()
+@pytest.mark.parametrize("command", [("bench", "{net}"), ("compare", "{net}", "{onnx}")])
+def test_a_missing_meter_is_exit_code_3_before_anything_is_exported_or_the_device_is_asked(
+    command: tuple[str, ...], untrained_copy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = {"{net}": untrained_copy.checkpoint, "{onnx}": untrained_copy.onnx.directory}
+    before = sorted(untrained_copy.checkpoint.parent.iterdir())
+    options = ("--device", "local", "--meter", "km003c", "--port", "ttyACM0", "--out", "run")
+    done = CliRunner().invoke(app, [*(str(names.get(word, word)) for word in command), *options])
+    assert "ttyACM0" in two_sentences(done.exit_code, done.stdout, done.stderr, 3)
+    assert not Path("run").exists() and sorted(untrained_copy.checkpoint.parent.iterdir()) == before
+    assert not list(tmp_path.rglob("local-device")), "the device was asked"
 
 
 def test_a_damaged_artifact_is_exit_code_4(untrained_copy, tmp_path: Path) -> None:
