@@ -51,7 +51,7 @@ class Timing:
             seen=seen,
             row_period_s=row_period_s(facts, seen.usual_s),
             poll_period_s=facts.poll_period_s or seen.usual_s,
-            exact_means=method == "interval" and facts.averaging == "block",
+            exact_means=method == "interval" and facts.averaging != "instant",
             of_instants=facts.averaging == "instant",
             hidden_w=float(np.max(power_w, initial=0.0) - np.min(power_w, initial=0.0)),
         )

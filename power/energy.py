@@ -5,6 +5,7 @@ chooses; the result names it. A window must lie between two measurements, and no
 longer than the limit. Nothing is rectified, bridged or made up.
 """
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -36,7 +37,8 @@ class Energy:
     `min_voltage_v` are those of the values that the energy is made of. `samples` counts the distinct measurements
     inside the window, edges included. `update_period_s` is estimated from the whole trace. `max_gap_s` is the largest
     spacing of measurements that touches the window; `gaps` of them, `gaps_s` long together, lack at least one
-    measurement. `emulated` is None where the recording does not say.
+    measurement. `emulated` is None where the recording does not say, and `min_voltage_v` where it is of watts alone.
+    `skipped_gaps` holes, `skipped_s` long together, are in no number (`power.skipped_gaps`); else there is none.
     """
 
     start_s: float
@@ -46,7 +48,7 @@ class Energy:
     edge_error_j: float | None
     mean_power_w: float
     peak_power_w: float
-    min_voltage_v: float
+    min_voltage_v: float | None
     samples: int
     update_period_s: float
     max_gap_s: float
@@ -57,6 +59,8 @@ class Energy:
     emulated: bool | None
     edge_error_assumes: str = ASSUMES
     renews_too_fast: bool = False
+    skipped_gaps: int = 0
+    skipped_s: float = 0.0
 
     @property
     def energy_wh(self) -> float:
@@ -99,7 +103,9 @@ class EnergyIndex:
         self._timing = Timing.of(trace, self._seen, self.method)
         self._limit_s = self._longest_wait_s() if max_gap_s is None else max_gap_s
         # Written so that a limit of NaN makes every spacing a hole.
-        self._holes_before = np.concatenate(([0], np.cumsum(~(np.diff(trace.t_s) <= self._limit_s))))
+        is_hole = ~(np.diff(trace.t_s) <= self._limit_s)
+        is_hole[[row - 1 for row in trace.breaks]] = True
+        self._holes_before = np.concatenate(([0], np.cumsum(is_hole)))
         self._changed = changes(trace.voltage_v, trace.current_a)
         with np.errstate(over="ignore", invalid="ignore"):
             self._sum = EnergySum.of(self.method, self._knots_s(), trace.power_w)
@@ -142,7 +148,7 @@ class EnergyIndex:
             edge_error_j=edges.bound_j,
             mean_power_w=energy_j / (end_s - start_s),
             peak_power_w=float(np.max(self._sum.at_work(self.trace.power_w, start_s, end_s))),
-            min_voltage_v=float(np.min(self._sum.at_work(self.trace.voltage_v, start_s, end_s))),
+            min_voltage_v=self._lowest_v(start_s, end_s),
             samples=_distinct(times[(times >= start_s) & (times <= end_s)]),
             update_period_s=self.update_period_s,
             max_gap_s=float(np.max(spacings)),
@@ -176,8 +182,17 @@ class EnergyIndex:
             end_s = known_s
         return start_s, end_s
 
+    def require_within(self, start_s: float, end_s: float) -> None:
+        """Raise `WindowNotCovered` unless measurements lie at or before the start and at or after the end."""
+        self._bracketing(np.array([start_s]), np.array([end_s]))
+
+    def _lowest_v(self, start_s: float, end_s: float) -> float | None:
+        if self.trace.facts.watts_alone:
+            return None
+        return float(np.min(self._sum.at_work(self.trace.voltage_v, start_s, end_s)))
+
     def _knots_s(self) -> Samples:
-        if self.method != "interval":
+        if self.method != "interval" or self.trace.facts.averaging == "row":
             return self.trace.t_s
         # A meter that another program left at a faster rate renews more often than it is known to.
         known_s = (self.trace.facts.update_period_s, self._seen.period_s if self._seen.by_changes else None)
@@ -205,6 +220,12 @@ class EnergyIndex:
         return slice(begin, end)
 
     def _enclosing(self, starts: Samples, ends: Samples) -> tuple[RowNumbers, RowNumbers]:
+        """As `_bracketing` has them, without a hole between."""
+        first, last = self._bracketing(starts, ends)
+        self._refuse_holes(first, last)
+        return first, last
+
+    def _bracketing(self, starts: Samples, ends: Samples) -> tuple[RowNumbers, RowNumbers]:
         """Rows that bracket each window: the last at or before its start, the first at or after its end."""
         times = self.trace.t_s
         backward = ~(starts < ends)
@@ -224,7 +245,6 @@ class EnergyIndex:
                 f"{times[0]:.3f} s to {times[-1]:.3f} s.",
                 "Start the recorder before the window and stop it one update period after, or choose a window inside.",
             )
-        self._refuse_holes(first, last)
         return first, last
 
     def _refuse_holes(self, first: RowNumbers, last: RowNumbers) -> None:
@@ -232,15 +252,10 @@ class EnergyIndex:
         if not np.any(broken):
             return
         at = int(np.argmax(broken))
-        times = self.trace.t_s[first[at] : last[at] + 1]
-        spacings = np.diff(times)
-        widest = int(np.argmax(spacings))
-        raise SampleGap(
-            f"No measurement for {spacings[widest]:.3f} s after {times[widest]:.3f} s; at most "
-            f"{self._limit_s:.3f} s are allowed.",
-            "Measure again with the meter answering throughout, choose a window without the hole, or allow a longer "
-            "gap.",
-        )
+        rows = slice(first[at], last[at] + 1)
+        spacings = np.diff(self.trace.t_s[rows])
+        widest = int(np.argmax(np.where(np.diff(self._holes_before[rows]) > 0, spacings, -1.0)))
+        raise _gap(float(self.trace.t_s[rows][widest]), float(spacings[widest]), self._limit_s)
 
 
 def window_energy(
@@ -306,6 +321,22 @@ def _rule_for(trace: PowerTrace) -> IntegrationMethod:
     return RULE_FOR[trace.facts.averaging]
 
 
+def _gap(at_s: float, spacing_s: float, limit_s: float) -> SampleGap:
+    choose = "Measure again with the meter answering throughout, choose a window without the hole"
+    skip = "have what lies outside it summed up (groupnl power integrate --skip-gaps)"
+    if spacing_s <= limit_s:
+        return SampleGap(
+            f"The recording itself says that measurements are missing between {at_s:.3f} s and "
+            f"{at_s + spacing_s:.3f} s.",
+            f"{choose}, or {skip}.",
+        )
+    return SampleGap(
+        f"No measurement for {spacing_s:.3f} s after {at_s:.3f} s; at most {limit_s:.3f} s are allowed.",
+        f"{choose}, {skip}, or allow so long a wait, across which power is then made up "
+        f"(--max-gap {math.ceil(spacing_s * 10) / 10:g}).",
+    )
+
+
 def _distinct(times: Samples) -> int:
     return int(np.count_nonzero(np.diff(times))) + min(len(times), 1)
 
@@ -314,9 +345,12 @@ def _each_row_once(trace: PowerTrace) -> PowerTrace:
     """Without the rows that say the same of the same instant as the row before."""
     own = changes(trace.voltage_v, trace.current_a)
     own[1:] |= np.diff(trace.t_s) > 0.0
+    own[list(trace.breaks)] = True
     if own.all():
         return trace
-    return replace(trace, t_s=trace.t_s[own], voltage_v=trace.voltage_v[own], current_a=trace.current_a[own])
+    breaks = tuple(int(own[:row].sum()) for row in trace.breaks)
+    columns = {name: getattr(trace, name)[own] for name in ("t_s", "voltage_v", "current_a")}
+    return replace(trace, **columns, breaks=breaks)
 
 
 def any_emulated(*parts: Energy | NetEnergy) -> bool | None:

@@ -26,7 +26,7 @@ METHODS: dict[IntegrationMethod, str] = {
     "interval": "each value covers the interval before it",
     "hold": "each value holds until the next row",
 }
-RULE_FOR: dict[Averaging, IntegrationMethod] = {"instant": "trapezoid", "block": "interval"}
+RULE_FOR: dict[Averaging, IntegrationMethod] = {"instant": "trapezoid", "block": "interval", "row": "interval"}
 
 
 @dataclass(frozen=True, eq=False)

@@ -166,7 +166,7 @@ def _parse(path: Path, text: str) -> Iterator[Mark]:
 def _header(path: Path, number: int, line: str) -> list[str]:
     header = [cell.strip() for cell in _cells(line)]
     if "t_s" not in header or "label" not in header:
-        raise bad_line(path, number, "the columns t_s and label are expected", _REPAIR)
+        raise bad_line(str(path), number, "the columns t_s and label are expected", _REPAIR)
     return header
 
 
@@ -174,7 +174,7 @@ def _mark(path: Path, number: int, cells: dict[str, str]) -> Mark:
     try:
         return Mark(finite(cells.get("t_s", "")), clean_label(cells.get("label", "")))
     except ValueError as error:
-        raise bad_line(path, number, f"t_s: {error}", _REPAIR) from error
+        raise bad_line(str(path), number, f"t_s: {error}", _REPAIR) from error
 
 
 def _cells(line: str) -> list[str]:
@@ -184,7 +184,7 @@ def _cells(line: str) -> list[str]:
 def _require_known(path: Path, number: int, version: str) -> None:
     if version != str(SCHEMA_VERSION):
         raise bad_line(
-            path,
+            str(path),
             number,
             f"the marks are of version {version}, and {SCHEMA_VERSION} is the one known here",
             "Update groupnl-deploy to the version that wrote them.",

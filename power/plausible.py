@@ -35,10 +35,16 @@ _VOLTAGE = _Quantity("voltage_v", "V", "volts", LARGEST_V, LIKELY_V)
 _CURRENT = _Quantity("current_a", "A", "amperes", LARGEST_A, LIKELY_A)
 
 
-def refuse_implausible(what: str, t_s: Samples, voltage_v: Samples, current_a: Samples) -> None:
-    """Raise `ImplausibleTrace` for columns, (rows,) each, that no board and no clock fills; `what` names their file."""
+def refuse_implausible(
+    what: str, t_s: Samples, voltage_v: Samples, current_a: Samples, *, watts_alone: bool = False
+) -> None:
+    """Raise `ImplausibleTrace` for columns, (rows,) each, that no board and no clock fills; `what` names their file.
+
+    Where there are `watts_alone`, the amperes are watts at 1 V.
+    """
     of_times = doubt_about_times(t_s)
-    _refuse(what, [*_doubts(voltage_v, current_a), *([] if of_times is None else [of_times])])
+    of_values = _doubt_about_watts(current_a) if watts_alone else _doubts(voltage_v, current_a)
+    _refuse(what, [*of_values, *([] if of_times is None else [of_times])])
 
 
 def refuse_impossible_values(what: str, voltage_v: Samples, current_a: Samples) -> None:
@@ -56,23 +62,31 @@ def _refuse(what: str, doubts: list[Doubt]) -> None:
     )
 
 
-def in_words(t_s: Samples, voltage_v: Samples, current_a: Samples) -> Iterator[str]:
-    """What the columns of a recording from elsewhere were taken for, as sentences for whoever must judge it."""
+def in_words(
+    t_s: Samples, voltage_v: Samples, current_a: Samples, *, watts_alone: bool = False, is_certain: bool = False
+) -> Iterator[str]:
+    """What the columns of a recording from elsewhere were taken for, as sentences for whoever must judge it.
+
+    Of a format that is known the units are certain, and no other are suggested.
+    """
     spacing_s = usual_spacing_s(t_s)
     if spacing_s is None:
         return
-    ranges = (_range(voltage_v, "V"), _range(current_a, "A"))
+    ranges = (_range(current_a, "W"),) if watts_alone else (_range(voltage_v, "V"), _range(current_a, "A"))
+    taken = "seconds and watts" if watts_alone else "seconds, volts and amperes"
     length_s = float(t_s[-1] - t_s[0])
     yield (
-        f"Its columns were taken as seconds, volts and amperes: a row every {lasting(spacing_s)} for "
+        f"Its columns were taken as {taken}: a row every {lasting(spacing_s)} for "
         f"{lasting(length_s)}, {', '.join(ranges)}."
     )
+    if is_certain:
+        return
     if may_be_milliseconds(t_s):
         yield (
             "Its times are whole numbers: if they are milliseconds, divide t_s by 1,000 "
             f"({lasting(length_s / 1000)} in all)."
         )
-    if np.max(np.abs(current_a)) > USB_A:
+    if not watts_alone and np.max(np.abs(current_a)) > USB_A:
         yield (
             f"More than {USB_A:g} A is more than a USB supply gives: if the column current_a is in milliamperes, "
             "divide it by 1,000."
@@ -113,6 +127,16 @@ def _doubt_about_power(voltage_v: Samples, current_a: Samples) -> Iterator[Doubt
             f"{voltage_v[row]:g} V times {current_a[row]:g} A are {_number(float(power_w[row]))} W, and no board takes "
             f"over {LARGEST_W:g} W: the amperes look like milliamperes",
             "divide current_a by 1,000",
+        )
+
+
+def _doubt_about_watts(power_w: Samples) -> Iterator[Doubt]:
+    largest_w = float(np.max(np.abs(power_w), initial=0.0))
+    if largest_w > LARGEST_W:
+        yield Doubt(
+            f"the watts are up to {_number(largest_w)}, and no board takes over {LARGEST_W:g} W: these look like "
+            "milliwatts",
+            "divide the watts by 1,000",
         )
 
 

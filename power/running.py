@@ -42,7 +42,7 @@ class RunningTotals:
     """
 
     def __init__(self, facts: MeterFacts) -> None:
-        self._block = facts.averaging == "block"
+        self._block = facts.averaging != "instant"
         self._facts = facts
         self._recent_s: deque[float] = deque(maxlen=RECENT)
         self._spacings_s: deque[float] = deque(maxlen=RECENT)

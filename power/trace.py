@@ -10,8 +10,9 @@ from power.errors import MeterSettingError, TraceFormatError
 
 Samples = NDArray[np.float64]
 
-# What one value stands for: the mean over the update period that ends with it, or the instant it was taken at.
-Averaging = Literal["block", "instant"]
+# What one value stands for: the mean over the update period that ends with it, the instant it was taken at, or the mean
+# over the time since the row before, exactly, as of a counter of joules that was read at each row.
+Averaging = Literal["block", "instant", "row"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class MeterFacts:
     recorded yet has none, and None in a recording says that nobody knows.
     `renews_too_fast` says that it was seen to renew its values faster than that and than it was asked
     (`power.renewal`), so that its joules are not to be trusted.
+    `watts_alone` says that nobody measured volts: the amperes are watts, at a nominal 1 V.
     Words are one printable line each: what a file's name may hold beyond that is escaped.
     """
 
@@ -39,6 +41,7 @@ class MeterFacts:
     averaging: Averaging = "instant"
     poll_period_s: float | None = None
     renews_too_fast: bool = False
+    watts_alone: bool = False
 
     def __post_init__(self) -> None:
         for name in ("meter", "transport", "port", "field"):
@@ -63,7 +66,10 @@ class PowerTrace:
     UTC (ISO 8601); 0 and None where nobody knows. Repeated polls of one measurement are no rows. The arrays are
     read-only: private copies, unless they were given as read-only float64 already.
     `remarks` are sentences for whoever judges its numbers, such as a row that was left out.
-    Raises `TraceFormatError` for unequal lengths, values or powers that are not finite, or time going backwards.
+    `breaks` are the rows, counted from 0, in front of which measurements are missing by the recording's own word,
+    however soon they come: a segment begins, or the logger says that it lost some.
+    Raises `TraceFormatError` for unequal lengths, values or powers that are not finite, time going backwards, or a
+    break that is between no two rows.
     """
 
     facts: MeterFacts
@@ -73,6 +79,7 @@ class PowerTrace:
     voltage_v: Samples
     current_a: Samples
     remarks: tuple[str, ...] = ()
+    breaks: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("t_s", "voltage_v", "current_a"):
@@ -81,6 +88,8 @@ class PowerTrace:
             raise _malformed("time, voltage and current have different lengths")
         if np.any(self.t_s[1:] < self.t_s[:-1]):
             raise _malformed("time goes backwards")
+        if any(not 0 < row < len(self.t_s) for row in self.breaks) or sorted(set(self.breaks)) != list(self.breaks):
+            raise _malformed("its breaks are not between its rows")
         self._refuse_endless_power()
 
     @property

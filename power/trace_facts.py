@@ -8,7 +8,6 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import TypeVar
 
 from power.errors import TraceFormatError
@@ -16,9 +15,10 @@ from power.trace import Averaging, MeterFacts
 
 T = TypeVar("T")
 
-SCHEMA_VERSION = 2  # 1 had no `averaging`
+SCHEMA_VERSION = 3  # 1 had no `averaging`; 2 no `watts_alone`, no column `segment` and no averages of a row
 CLOCK = "monotonic"
 UNKNOWN = "unknown"
+CELL_SHOWN = 40  # characters of a cell in an error
 REPAIR = "Repair that line or record again."
 KNOWN = (
     "schema_version",
@@ -32,6 +32,7 @@ KNOWN = (
     "averaging",
     "poll_period_s",
     "renews_too_fast",
+    "watts_alone",
     "clock",
     "t0_s",
     "started_at",
@@ -39,7 +40,7 @@ KNOWN = (
 _TRUTH = {"true": True, "false": False}
 _EMULATED: dict[str, bool | None] = {**_TRUTH}
 _SIGNS = {"+1": 1, "1": 1, "-1": -1}
-_AVERAGING: dict[str, Averaging] = {"block": "block", "instant": "instant"}
+_AVERAGING: dict[str, Averaging] = {"block": "block", "instant": "instant", "row": "row"}
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ def fact_lines(facts: MeterFacts, t0_s: float, started_at: str | None) -> Iterat
         facts.averaging,
         facts.poll_period_s,
         "true" if facts.renews_too_fast else None,
+        "true" if facts.watts_alone else None,
         CLOCK,
         t0_s,
         started_at,
@@ -73,10 +75,10 @@ def fact_lines(facts: MeterFacts, t0_s: float, started_at: str | None) -> Iterat
     yield from (f"# {key}: {value}\n" for key, value in zip(KNOWN, values, strict=True) if value is not None)
 
 
-def parse_facts(path: Path, notes: Sequence[str]) -> RecordedFacts:
-    """Read the `#` lines that a file begins with. Raises `TraceFormatError`, naming the line."""
-    given = _Given(path, notes)
-    _refuse_newer(path, given)
+def parse_facts(name: str, notes: Sequence[str], numbers: Sequence[int]) -> RecordedFacts:
+    """Read the `#` lines that a file begins with, and their numbers. Raises `TraceFormatError`, naming the line."""
+    given = _Given(name, notes, numbers)
+    _refuse_newer(name, given)
     given.read("clock", _one_of({CLOCK: CLOCK}), CLOCK)
     meter = MeterFacts(
         meter=given.read("meter", str, UNKNOWN),
@@ -89,6 +91,7 @@ def parse_facts(path: Path, notes: Sequence[str]) -> RecordedFacts:
         averaging=given.read("averaging", _one_of(_AVERAGING), "instant"),
         poll_period_s=given.read("poll_period_s", _period, None),
         renews_too_fast=given.read("renews_too_fast", _one_of(_TRUTH), False),
+        watts_alone=given.read("watts_alone", _one_of(_TRUTH), False),
     )
     return RecordedFacts(
         meter=meter,
@@ -98,9 +101,9 @@ def parse_facts(path: Path, notes: Sequence[str]) -> RecordedFacts:
     )
 
 
-def bad_line(path: Path, number: int, what: str, remedy: str = REPAIR) -> TraceFormatError:
+def bad_line(name: str, number: int, what: str, remedy: str = REPAIR) -> TraceFormatError:
     """The error for one line of a file, counted from 1."""
-    return TraceFormatError(f"{path}, line {number}: {what}.", remedy)
+    return TraceFormatError(f"{name}, line {number}: {what}.", remedy)
 
 
 def finite(text: str) -> float:
@@ -108,26 +111,34 @@ def finite(text: str) -> float:
     try:
         value = float(text)
     except ValueError as error:
-        raise ValueError(f"{text!r} is not a number") from error
+        raise ValueError(f"{shown(text)} is not a number") from error
     if not math.isfinite(value):
-        raise ValueError(f"{text!r} is not a finite number")
+        raise ValueError(f"{shown(text)} is not a finite number")
     return value
+
+
+def shown(text: str) -> str:
+    """A cell as an error shows it: what a power failure left in place of it is many characters long."""
+    zeros = text.count("\0")
+    if zeros > 1:
+        return f"a cell of {zeros:,} zero bytes, such as a power failure leaves,"
+    return ascii(text[:CELL_SHOWN]) + ("…" if len(text) > CELL_SHOWN else "")
 
 
 class _Given:
     """The known facts among some `#` lines, each with its line's number."""
 
-    def __init__(self, path: Path, notes: Sequence[str]) -> None:
-        self._path = path
+    def __init__(self, name: str, notes: Sequence[str], numbers: Sequence[int]) -> None:
+        self._name = name
         self._values: dict[str, tuple[int, str]] = {}
-        for number, note in enumerate(notes, start=1):
+        for number, note in zip(numbers, notes, strict=True):
             key, _, value = note.lstrip("#").partition(":")
             if key.strip() in KNOWN:
                 self._add(number, key.strip(), value.strip())
 
     def _add(self, number: int, key: str, value: str) -> None:
         if key in self._values:
-            raise bad_line(self._path, number, f"{key} is given twice, first in line {self._values[key][0]}")
+            raise bad_line(self._name, number, f"{key} is given twice, first in line {self._values[key][0]}")
         self._values[key] = (number, value)
 
     def line(self, key: str) -> int | None:
@@ -141,14 +152,14 @@ class _Given:
         try:
             return parse(text)
         except ValueError as error:
-            raise bad_line(self._path, number, f"{key}: {error}") from error
+            raise bad_line(self._name, number, f"{key}: {error}") from error
 
 
-def _refuse_newer(path: Path, given: _Given) -> None:
+def _refuse_newer(name: str, given: _Given) -> None:
     version, number = given.read("schema_version", _version, 1), given.line("schema_version")
     if number is not None and version > SCHEMA_VERSION:
         raise bad_line(
-            path,
+            name,
             number,
             f"the recording is of version {version}, and the newest known here is {SCHEMA_VERSION}",
             "Update groupnl-deploy to the version that recorded it, or a later one.",

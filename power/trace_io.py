@@ -2,7 +2,7 @@
 
 ::
 
-    # schema_version: 2
+    # schema_version: 3
     # meter: km003c
     # …
     # emulated: true

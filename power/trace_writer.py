@@ -4,7 +4,8 @@ import contextlib
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
@@ -14,6 +15,7 @@ from power.trace import MeterFacts, PowerTrace
 from power.trace_facts import fact_lines
 
 COLUMNS = ("t_s", "voltage_v", "current_a", "power_w")
+SEGMENT = "segment"  # counts up where measurements are missing by the recording's own word
 POWER_DIGITS = 9  # nanowatts: below the meter's steps, and half as long to write and to read as every digit
 _BLOCK_ROWS = 1 << 16
 
@@ -35,6 +37,7 @@ class TraceWriter:
         try:
             with _refusals_named(path):
                 self._file.writelines(_head(facts, t0_s, started_at))
+            self._line = _line_of(facts)
         except BaseException:
             with contextlib.suppress(TraceNotWritten):  # the first error says more
                 self.close()
@@ -43,7 +46,7 @@ class TraceWriter:
     def append(self, t_s: float, voltage_v: float, current_a: float) -> None:
         """Add one measurement; `t_s` counts from the recording's `t0_s`."""
         with _refusals_named(self._path):
-            self._file.write(_line(t_s, voltage_v, current_a))
+            self._file.write(self._line(t_s, voltage_v, current_a) + "\n")
         self._empty = False
 
     def restate(self, facts: MeterFacts) -> None:
@@ -105,7 +108,7 @@ def write_csv(trace: PowerTrace, path: Path) -> None:
     Raises `TraceNotWritten` when the system refuses.
     """
     with _whole_or_not_at_all(path) as file:
-        file.writelines(_head(trace.facts, trace.t0_s, trace.started_at))
+        file.writelines(_head(trace.facts, trace.t0_s, trace.started_at, segmented=bool(trace.breaks)))
         file.writelines(_lines(trace))
 
 
@@ -125,21 +128,34 @@ def _whole_or_not_at_all(path: Path) -> Iterator[TextIO]:
             unfinished.unlink()
 
 
-def _head(facts: MeterFacts, t0_s: float, started_at: str | None) -> Iterator[str]:
+def _head(facts: MeterFacts, t0_s: float, started_at: str | None, segmented: bool = False) -> Iterator[str]:
     yield from fact_lines(facts, t0_s, started_at)
-    yield ",".join(COLUMNS) + "\n"
+    columns = (COLUMNS[0], COLUMNS[-1]) if facts.watts_alone else COLUMNS
+    yield ",".join((*columns, SEGMENT) if segmented else columns) + "\n"
 
 
 def _lines(trace: PowerTrace) -> Iterator[str]:
     """Block by block: millions of rows as Python's numbers would take ten times the memory of the trace."""
-    columns = (trace.t_s, trace.voltage_v, trace.current_a)
-    for first in range(0, len(trace.t_s), _BLOCK_ROWS):
-        block = slice(first, first + _BLOCK_ROWS)
-        yield from (_line(*row) for row in zip(*(column[block].tolist() for column in columns), strict=True))
+    columns, line = (trace.t_s, trace.voltage_v, trace.current_a), _line_of(trace.facts)
+    for segment, (begin, end) in enumerate(pairwise((0, *trace.breaks, len(trace.t_s)))):
+        line_end = f",{segment}\n" if trace.breaks else "\n"
+        for first in range(begin, end, _BLOCK_ROWS):
+            block = slice(first, min(first + _BLOCK_ROWS, end))
+            rows = zip(*(column[block].tolist() for column in columns), strict=True)
+            yield from (line(*row) + line_end for row in rows)
 
 
-def _line(t_s: float, voltage_v: float, current_a: float) -> str:
-    return f"{t_s!r},{voltage_v!r},{current_a!r},{round(voltage_v * current_a, POWER_DIGITS)!r}\n"
+def _line_of(facts: MeterFacts) -> Callable[[float, float, float], str]:
+    """What makes a line, without its end, of a measurement."""
+    return _watts if facts.watts_alone else _volts_and_amperes
+
+
+def _volts_and_amperes(t_s: float, voltage_v: float, current_a: float) -> str:
+    return f"{t_s!r},{voltage_v!r},{current_a!r},{round(voltage_v * current_a, POWER_DIGITS)!r}"
+
+
+def _watts(t_s: float, voltage_v: float, current_a: float) -> str:
+    return f"{t_s!r},{voltage_v * current_a!r}"
 
 
 @contextlib.contextmanager

@@ -79,4 +79,4 @@ def integrate_power(
     Raises `WindowNotCovered`, `SampleGap` and the other errors of `groupnl power integrate`.
     """
     file = recorded.file if isinstance(recorded, Recorded) else Path(recorded)
-    return integrate(file, (start_s, end_s), idle_s, method, max_gap_s, allow_implausible=False)
+    return integrate(file, (start_s, end_s), idle_s, method, max_gap_s)

@@ -120,9 +120,9 @@ MeterRate = Annotated[
 Recording = Annotated[
     Path,
     typer.Argument(
-        metavar="TRACE.CSV",
+        metavar="RECORDING",
         callback=_recording,
-        help="A recording, a run's folder, or any CSV with t_s, voltage_v and current_a.",
+        help="A recording, a run's folder, a file of any format that `groupnl power formats` lists, or -.",
     ),
 ]
 Recordings = Annotated[

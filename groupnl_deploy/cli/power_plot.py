@@ -9,7 +9,9 @@ import typer
 
 from groupnl_deploy.cli import console
 from groupnl_deploy.cli.exits import guarded
-from groupnl_deploy.cli.options import AllowImplausible, IntegrationMethod, Recordings
+from groupnl_deploy.cli.file_options import FileOptions
+from groupnl_deploy.cli.option_groups import with_option_groups
+from groupnl_deploy.cli.options import IntegrationMethod, Recordings
 from groupnl_deploy.cli.picture_file import PAGE_FORMAT, picture_format
 from groupnl_deploy.errors import UsageError
 
@@ -17,11 +19,14 @@ if TYPE_CHECKING:
     from groupnl_deploy.bench.run import BenchRun
     from groupnl_deploy.report.recordings import DrawnRecording
     from power.integration import IntegrationMethod as Method
+    from power.reading.asked import Asked
     from power.trace import PowerTrace
 
 
 @guarded
+@with_option_groups
 def plot(
+    *,
     recordings: Recordings,
     out: Annotated[Path, typer.Option("--out", help="The file: .png, .svg, .pdf or .html; it must not exist yet.")],
     run: Annotated[
@@ -29,7 +34,7 @@ def plot(
         typer.Option("--run", help="The run folder whose phases to shade; else that which the recording lies in."),
     ] = None,
     method: IntegrationMethod = None,
-    allow_implausible: AllowImplausible = False,
+    file: FileOptions,
 ) -> None:
     """Draw power, joules as they add up, and voltage over time; several recordings over one another.
 
@@ -55,9 +60,10 @@ def plot(
 
     rule = None if method is None else known_word("method", method, METHODS)
     names = _names(recordings)
-    drawn = [_drawn(path, name, run, rule, allow_implausible) for path, name in zip(recordings, names, strict=True)]
+    asked = file.asked()
+    drawn = [_drawn(path, name, run, rule, asked) for path, name in zip(recordings, names, strict=True)]
     if format == PAGE_FORMAT:
-        again = _again(recordings, run, rule, allow_implausible)
+        again = _again(recordings, run, rule, file)
         data = recordings_page(drawn, command_line(*again)).encode("utf-8")
     else:
         from groupnl_deploy.report.power_plot import draw_power
@@ -86,15 +92,12 @@ def _names(recordings: Sequence[Path]) -> list[str]:
     return [name if short.count(name) == 1 else str(path) for name, path in zip(short, recordings, strict=True)]
 
 
-def _again(recordings: Sequence[Path], run: Path | None, rule: "Method | None", implausible: bool) -> list[str]:
+def _again(recordings: Sequence[Path], run: Path | None, rule: "Method | None", file: FileOptions) -> list[str]:
     options = [*(["--run", str(run)] if run else []), *(["--method", rule] if rule else [])]
-    options += ["--allow-implausible"] if implausible else []
-    return ["power", "plot", *map(str, recordings), *options, "--out", "plot-again.html"]
+    return ["power", "plot", *map(str, recordings), *options, *file.words(), "--out", "plot-again.html"]
 
 
-def _drawn(
-    recording: Path, name: str, run: Path | None, rule: "Method | None", allow_implausible: bool
-) -> "DrawnRecording":
+def _drawn(recording: Path, name: str, run: Path | None, rule: "Method | None", asked: "Asked") -> "DrawnRecording":
     """One recording with all that is drawn of it. Raises `UsageError` for a run of another time."""
     from groupnl_deploy.report.phases import run_phases
     from groupnl_deploy.report.recordings import DrawnRecording
@@ -102,7 +105,7 @@ def _drawn(
     from power.marks import read_marks
 
     folder = run or _its_own_run(recording)
-    bench_run, trace, problems = _with_run(recording, folder, run is not None, allow_implausible)
+    bench_run, trace, problems = _with_run(recording, folder, run is not None, asked)
     phases = () if bench_run is None else run_phases(bench_run, trace)
     if bench_run is not None and not phases:
         raise UsageError(
@@ -139,7 +142,7 @@ def _its_own_run(recording: Path) -> Path | None:
 
 
 def _with_run(
-    recording: Path, folder: Path | None, is_given: bool, allow_implausible: bool
+    recording: Path, folder: Path | None, is_given: bool, asked: "Asked"
 ) -> tuple["BenchRun | None", "PowerTrace", tuple[str, ...]]:
     """The recording, and the run it belongs to if there is one, with why that run is invalid."""
     from groupnl_deploy.bench.run import load_run
@@ -147,9 +150,9 @@ def _with_run(
     from power.trace_io import read_csv
 
     if folder is None:
-        return None, read_csv(recording, allow_implausible=allow_implausible), ()
+        return None, read_csv(recording, asked), ()
     bench_run, trace = load_run(folder)
     problems = build_row(bench_run, trace, folder.name).problems
     if is_given:
-        return bench_run, read_csv(recording, allow_implausible=allow_implausible), problems
+        return bench_run, read_csv(recording, asked), problems
     return (bench_run, trace, problems) if trace is not None else (None, read_csv(recording), ())

@@ -115,12 +115,15 @@ def _require_joules(totals: "Totals | None", facts: "MeterFacts", out: Path, all
     """
     from groupnl_deploy.report.integrate import integrate
     from power.errors import PowerError, WindowNotCovered
+    from power.reading.asked import Asked
 
     if totals is None or totals.rows > _FEW_ROWS or totals.holes:
         return
     longer = f"Record for {_enough_s(facts):g} s at least" if facts.update_period_s else "Record for longer"
     try:
-        error_j = integrate(out, (None, None), None, None, None, allow_implausible).gross.edge_error_j
+        error_j = integrate(
+            out, (None, None), None, None, None, Asked(allow_implausible=allow_implausible)
+        ).gross.edge_error_j
     except WindowNotCovered as error:
         raise MeasurementInvalid(
             f"The recording {out} is too short to integrate: it has {counted(totals.rows, 'measurement')}.",

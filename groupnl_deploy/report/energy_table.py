@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from device_agent.strict import to_dict
+from groupnl_deploy.words import counted
 from power import renewal
 from power.energy import JOULES_IN_WH, Energy, NetEnergy
 from power.integration import METHODS
@@ -76,7 +77,8 @@ def table(done: Integrated) -> tuple[Headings, list[list[str]]]:
 
 def _invalid(done: Integrated) -> str:
     """Beside the numbers, so that no copy of them loses it."""
-    return ", INVALID" if done.gross.renews_too_fast else ""
+    invalid = ", INVALID" if done.gross.renews_too_fast else ""
+    return f"{invalid}, GAPS SKIPPED" if done.gross.skipped_gaps else invalid
 
 
 _LABELS = (
@@ -93,12 +95,13 @@ _LABELS = (
 
 
 def _window_cells(window: Energy) -> list[str]:
-    values = (window.energy_wh, window.mean_power_w, window.peak_power_w, window.min_voltage_v)
+    values = (window.energy_wh, window.mean_power_w, window.peak_power_w)
     times = [f"{instant_s:.3f}" for instant_s in (window.start_s, window.end_s)]
     return [
         _number(window.energy_j),
         bound_text(window.edge_error_j),
         *map(_number, values),
+        "–" if window.min_voltage_v is None else _number(window.min_voltage_v),
         *times,
         str(window.samples),
     ]
@@ -161,6 +164,12 @@ def _about_rows(done: Integrated) -> Iterator[str]:
 
 def _about_edges(done: Integrated) -> Iterator[str]:
     gross = done.gross
+    if gross.skipped_gaps:
+        yield (
+            f"{counted(gross.skipped_gaps, 'gap')} of {gross.skipped_s:.3f} s in all {_were(gross.skipped_gaps)} "
+            "skipped: what flowed meanwhile is in no number, and how wrong the edges may be is not known."
+        )
+        return
     if gross.method == METHODS["hold"]:
         yield (
             f"Each value holds until the next row, and nothing is counted after the last. The joules suppose "
@@ -186,6 +195,10 @@ def _about_edges(done: Integrated) -> Iterator[str]:
         )
     supposed = gross.edge_error_assumes if done.net is None else done.net.edge_error_assumes
     yield f"The edge error supposes {supposed}. {_ripple(done)}"
+
+
+def _were(count: int) -> str:
+    return "was" if count == 1 else "were"
 
 
 def _ripple(done: Integrated) -> str:

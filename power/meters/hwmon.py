@@ -49,6 +49,7 @@ class HwmonMeter(Meter):
             sign=sign,
             field=f"{self._node.name}: {self._channels.field}",
             update_period_s=_update_period_s(self._node),
+            watts_alone=self._channels.is_power and self._channels.voltage is None,
         )
 
     @property

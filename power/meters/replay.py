@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from power.errors import EndOfRecording, MeterSettingError, MethodUnclear
+from power.errors import EndOfRecording, ImplausibleTrace, MeterSettingError, MethodUnclear, TraceFormatError
 from power.meters.base import Measurement, Meter, closed, with_sign
+from power.reading.asked import Asked
 from power.renewal import renewed_too_fast
 from power.rows_on_change import are_changes
-from power.trace import MeterFacts, Samples
+from power.trace import MeterFacts, PowerTrace, Samples
 from power.trace_io import read_csv
 
 
@@ -42,7 +43,7 @@ class ReplayMeter(Meter):
             raise MeterSettingError(
                 f"A recording cannot be played at speed {speed}.", "Choose 1 for real time, or more."
             )
-        trace = read_csv(Path(port), allow_implausible=allow_implausible)
+        trace = _recorded(Path(port), Asked(allow_implausible=allow_implausible))
         if are_changes(trace) and not allow_implausible:
             raise MethodUnclear(
                 f"The rows of {port} look like changes of a value, which holds until the next row; a meter that plays "
@@ -111,6 +112,17 @@ class ReplayMeter(Meter):
             current_a=with_sign(self._sign, float(self._trace.current_a[row])),
             identity=(row,),
         )
+
+
+def _recorded(path: Path, asked: Asked) -> PowerTrace:
+    """The recording; one that leaves a question open is to be imported first, which answers it."""
+    try:
+        return read_csv(path, asked)
+    except ImplausibleTrace:
+        raise
+    except TraceFormatError as error:
+        remedy = f"{error.remedy} Where an option answers it: groupnl power import has it, and what it writes plays."
+        raise TraceFormatError(error.message, remedy) from error
 
 
 def _usual_spacing_s(t_s: Samples) -> float | None:

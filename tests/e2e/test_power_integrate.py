@@ -165,8 +165,8 @@ def test_options_that_make_no_sense_are_usage(steady: Path, options, words: str)
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("time,volts\n0,5\n", "missing"),
-        ("t_s,voltage_v,current_a\n0,5,1\n1,5,nan\n", "line 3: 'nan'"),
+        ("time,volts\n0,5\n", "name time, voltage alone"),
+        ("t_s,voltage_v,current_a\n0,5,1\n1,5,x\n", "line 3: 'x'"),
         ("t_s,voltage_v,current_a\n1,5,1\n0,5,1\n", "line 3: time goes backwards"),
         ("# schema_version: 9\nt_s,voltage_v,current_a\n1,5,1\n", "Update"),
     ],

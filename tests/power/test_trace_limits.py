@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from power.errors import TraceFormatError
+from power.reading.text import LONGEST_LINE
 from power.trace import MeterFacts, PowerTrace
 from power.trace_io import read_csv
-from power.trace_text import LONGEST_LINE
 
 HEAD = "t_s,voltage_v,current_a\n"
 FACTS = MeterFacts("km003c", "serial", "/dev/ttyACM0", True, 1, "vbus/ibus", 0.5)
@@ -31,7 +31,7 @@ def test_a_named_pipe_is_refused_without_waiting_for_a_writer(tmp_path: Path) ->
 @pytest.mark.parametrize("path", ["/dev/zero", "/dev/null", "."])
 def test_devices_and_folders_are_refused(path: str) -> None:
     error = refusal(Path(path))
-    assert "not a regular file" in error.message and "saved to a file" in error.remedy
+    assert "not a regular file" in error.message and "read from standard input" in error.remedy
 
 
 def test_a_link_to_a_recording_is_read(tmp_path: Path) -> None:

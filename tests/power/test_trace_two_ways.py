@@ -1,6 +1,6 @@
 """The fast way and the careful way of reading give the same trace or the same refusal, whatever the bytes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from power.errors import TraceFormatError
+from power.reading.encoding import texts
 from power.trace_io import read_csv
 
 HEADERS = [
@@ -56,12 +57,17 @@ def test_both_ways_give_the_same_trace_or_the_same_refusal(tmp_path_factory, con
     path.write_bytes(content)
     with pytest.MonkeyPatch.context() as patch:
         at_a_stroke = outcome(path)
-        patch.setattr("power.trace_text._READ_CHARS", at_once)
+        patch.setattr("power.trace_reader.texts", lambda source: split(texts(source), at_once))
         fast = outcome(path)
-        patch.setattr("power.trace_rows._fast", lambda layout, piece: None)
+        patch.setattr("power.reading.rows._fast", lambda layout, piece: None)
         assert fast == outcome(path)
     # Of two faults, that a file is no text may be seen sooner or later; nothing else depends on the pieces.
     assert fast == at_a_stroke or (isinstance(fast, str) and isinstance(at_a_stroke, str))
+
+
+def split(parts: Iterable[str], at_once: int) -> Iterator[str]:
+    for part in parts:
+        yield from (part[first : first + at_once] for first in range(0, len(part), at_once))
 
 
 def outcome(path: Path) -> str | tuple[object, ...]:
@@ -89,7 +95,7 @@ def test_what_is_plain_is_read_the_fast_way(
     def careful(layout: object, piece: object) -> None:
         pytest.fail("line by line")
 
-    monkeypatch.setattr("power.trace_rows._careful", careful)
+    monkeypatch.setattr("power.reading.rows._careful", careful)
     path = tmp_path / "plain.csv"
     path.write_text(change(recording), newline="")
     assert read_csv(path).current_a.tolist() == [1.0, 1.0]

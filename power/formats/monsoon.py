@@ -1,0 +1,77 @@
+"""The CSV of PyMonsoon's sample engine: milliamperes and volts, a stamp for each USB packet of rows.
+
+The column is called `Time(ms)`; most versions write the host's seconds into it. A packet takes some milliseconds, so
+the time between two stamps tells which.
+"""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+
+from power.errors import TraceFormatError
+from power.formats.even_rows import spread
+from power.formats.format import Format
+from power.reading.asked import Asked
+from power.reading.head import Head, Header
+from power.reading.measured import Measured
+from power.reading.names import UNITS, Named
+from power.reading.plan import Plan, table_plan
+from power.reading.text import Piece
+
+_COLUMNS = {"Main(mA)": "mA", "Main Voltage(V)": "V"}
+_TIMES = ("Time(ms)", "Time(s)")
+_NUMPY = re.compile(r"np\.float64\(([^)]*)\)")  # as numpy 2 shows its numbers
+LONGEST_PACKET_S = 0.1
+
+
+def _plan(head: Head, header: Header | None, asked: Asked) -> Plan | None:
+    time = None if header is None else next((name for name in _TIMES if header.has(name)), None)
+    if header is None or time is None or not header.has(*_COLUMNS):
+        return None
+    names = {time: "s", **_COLUMNS}
+    columns = [
+        Named(place, name, UNITS[unit].quantity, UNITS[unit])
+        for name, unit in names.items()
+        if (place := header.place(name)) is not None
+    ]
+    plain = replace(head, lines=tuple(_plain(line) for line in head.lines))
+    plan = table_plan(plain, header, asked, columns, title=FORMAT.title)
+    return replace(plan, meter=FORMAT.word, finish=_even, rewrite=_without_numpy)
+
+
+def _without_numpy(piece: Piece) -> Piece:
+    if not piece.lines or "np." not in piece.lines[0]:
+        return piece
+    return replace(piece, lines=[_plain(line) for line in piece.lines])
+
+
+def _plain(line: str) -> str:
+    return _NUMPY.sub(r"\1", line)
+
+
+def _even(measured: Measured) -> Measured:
+    """Rows spread over their packets, in seconds. Raises `TraceFormatError` where there is one stamp alone."""
+    first = np.flatnonzero(np.diff(measured.t_s, prepend=-np.inf) > 0.0)
+    steps = np.diff(measured.t_s[first])
+    if not len(steps):
+        raise TraceFormatError(
+            f"{measured.name}: all its rows have one time.",
+            "Record for longer; the time between two rows is not known.",
+        )
+    usual = float(np.median(steps))
+    unit_s = 1.0 if usual <= LONGEST_PACKET_S else 1e-3
+    counts = np.diff(first, append=len(measured))
+    # The last packet has no stamp behind it: its rows take as long as the others'.
+    last = counts[-1] * float(np.median(steps / counts[:-1]))
+    remark = f"Its times were taken as {'seconds' if unit_s == 1.0 else 'milliseconds'}, as a packet takes {usual:.4g}."
+    spaced = spread(measured, first, np.append(steps, last) * unit_s)
+    return replace(spaced, remarks=(*measured.remarks, remark))
+
+
+FORMAT = Format(
+    "monsoon",
+    "a CSV of PyMonsoon",
+    "https://github.com/msoon/PyMonsoon (Monsoon/sampleEngine.py)",
+    _plan,
+)

@@ -1,0 +1,166 @@
+"""The beginning of a file: its lines, the line with the columns' names among them, and the rows to judge by. Pure."""
+
+import csv
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+from power.errors import TraceFormatError
+from power.reading.dialect import BLANKS, SEPARATORS, Dialect
+from power.reading.names import Named, quantities
+from power.reading.text import Piece
+
+LINES_TO_LOOK_AT = 1200
+LINES_FOR_NAMES = 200  # a preamble is no longer
+ROWS_TO_JUDGE_BY = 1000
+_COMMENT_MARKS = ("#", "%", "//")
+_SEP_LINE = re.compile(r'"?sep=(.)"?[,;\t ]*', re.IGNORECASE)
+_NO_CELL = re.compile(r'[\s,;|"]*')
+
+
+@dataclass(frozen=True)
+class Head:
+    """The first lines of a file called `name`, whole ones; the first has the number `first`, counted from 1."""
+
+    name: str
+    lines: tuple[str, ...]
+    first: int = 1
+
+    def line(self, number: int) -> str:
+        """The line of that number."""
+        return self.lines[number - self.first]
+
+    def rows(self, number: int, leave: "Leaving") -> Iterator[str]:
+        """The lines from that number on that are rows."""
+        return (line for line in self.lines[number - self.first :] if not leave(line))
+
+
+@dataclass(frozen=True)
+class Header:
+    """The line, counted from 1, that has the columns' names; what stands between them; which make joules."""
+
+    number: int
+    names: tuple[str, ...]
+    separator: str
+    columns: tuple[Named, ...]
+
+    def place(self, name: str) -> int | None:
+        """Where a column is that is called so, whatever its letters' case."""
+        wanted = name.lower()
+        return next((place for place, other in enumerate(self.names) if other.lower() == wanted), None)
+
+    def has(self, *names: str) -> bool:
+        """Whether there are columns of all these names."""
+        return all(self.place(name) is not None for name in names)
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """Whether a line is no row: blank, padding, a comment, or the names once more, as a logger that appends writes."""
+
+    header: str
+    separator: str
+
+    def __call__(self, line: str) -> bool:
+        return is_blank(line) or is_comment(line, self.separator) or (bool(self.header) and bare(line) == self.header)
+
+
+def notes_of(head: Head) -> tuple[list[str], list[int], int]:
+    """The `#` lines in front of all others, without a spreadsheet's padding; their numbers; that of the first other."""
+    notes, numbers = [], []
+    for number, line in enumerate(head.lines, head.first):
+        if is_comment(line):
+            notes.append(line.strip().strip('"').rstrip(",; \t"))
+            numbers.append(number)
+        elif not is_blank(line):
+            return notes, numbers, number
+    return notes, numbers, head.first + len(head.lines)
+
+
+def is_blank(line: str) -> bool:
+    """Whether nothing but separators and blanks is in a line."""
+    return _NO_CELL.fullmatch(line) is not None
+
+
+def is_comment(line: str, separator: str = ",") -> bool:
+    """Whether a line is one; where semicolons stand between cells, a line may begin with one."""
+    start = line.lstrip(' "\t')
+    return start.startswith(_COMMENT_MARKS) or (separator != ";" and start.startswith(";"))
+
+
+def bare(line: str) -> str:
+    """A line without what programs pad it with, and without a mark of comments in front."""
+    return line.strip().strip(",;\t").lstrip("#%").strip().lower()
+
+
+def looked_at(name: str, pieces: Iterator[Piece]) -> tuple[Head, Iterator[Piece]]:
+    """The beginning of a text, and all of its pieces once more."""
+    taken: list[Piece] = []
+    rest = pieces
+    try:
+        while sum(len(piece.lines) for piece in taken) < LINES_TO_LOOK_AT:
+            taken.append(next(pieces))
+    except StopIteration:
+        pass
+    except TraceFormatError as error:
+        if not any(piece.lines for piece in taken):
+            raise
+        rest = _raising(error)  # for what is wrong with the lines in front counts first
+    lines = [line for piece in taken for line in piece.lines][:LINES_TO_LOOK_AT]
+    return Head(name, tuple(lines), taken[0].number if taken else 1), chain(taken, rest)
+
+
+def _raising(error: TraceFormatError) -> Iterator[Piece]:
+    raise error
+    yield  # an iterator that is asked for its first piece
+
+
+def separator_line(head: Head) -> tuple[int, str | None]:
+    """The number of the first line behind `sep=;`, with which a spreadsheet begins a file, and what it names."""
+    found = _SEP_LINE.fullmatch(head.lines[0]) if head.lines else None
+    return (head.first, None) if found is None else (head.first + 1, found[1])
+
+
+def header_of(head: Head) -> Header | None:
+    """The line that names most quantities that make joules, two of them at least, the first of several alike.
+
+    One behind a mark of comments counts where no other does, as gnuplot's and numpy's tables have it.
+    """
+    first, separator = separator_line(head)
+    found: list[tuple[int, int, Header]] = []
+    for number, line in enumerate(head.lines[first - head.first : LINES_FOR_NAMES], first):
+        if is_blank(line):
+            continue
+        for mark in SEPARATORS if separator is None else (separator,):
+            header = _header(number, line, mark)
+            kinds = {column.quantity for column in header.columns}
+            if len(kinds) > 1:
+                found.append((int(not is_comment(line, mark)), len(kinds), header))
+    return max(found, key=lambda candidate: candidate[:2], default=(0, 0, None))[2]
+
+
+def _header(number: int, line: str, separator: str) -> Header:
+    text = line.lstrip("#% ") if is_comment(line, separator) else line
+    try:
+        cells = Dialect(separator).cells(text)
+    except csv.Error:
+        cells = []
+    names = _without_padding(cells)
+    return Header(number, tuple(names), separator, tuple(quantities(names)))
+
+
+def _without_padding(cells: Sequence[str]) -> list[str]:
+    names = [cell.strip().strip('"') for cell in cells]
+    while names and not names[-1]:
+        names.pop()
+    return names
+
+
+def separator_of_rows(lines: Sequence[str]) -> str:
+    """What stands between the cells of rows without names: that which all of them have as often, and most."""
+    counts = {mark: {line.count(mark) for line in lines} for mark in SEPARATORS if mark != BLANKS}
+    for mark in ("\t", ";", "|", ","):
+        if len(counts[mark]) == 1 and counts[mark] != {0}:
+            return mark
+    return BLANKS
