@@ -3,8 +3,10 @@
 import shutil
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from groupnl_deploy.deploy.inventory import add_device
@@ -34,4 +36,5 @@ def road(sshd, untrained, pushed: Path, tmp_path: Path, monkeypatch: pytest.Monk
         shutil.copytree(pushed, road.root)
         yield road
         for agent in road.agents():
-            agent.kill()
+            with suppress(psutil.NoSuchProcess):  # it may come to its own end meanwhile
+                agent.kill()

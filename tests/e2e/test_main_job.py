@@ -52,6 +52,7 @@ threads = 1
 images = 50
 idle_s = 5.0
 warmup_s = 1.5
+min_seconds = 10.0
 
 [bench.meter]
 meter = "km003c"
