@@ -20,6 +20,8 @@ from groupnl_deploy.models.spec import ModelSpec
 
 GPUS = 8  # of the paper's measurements (arXiv 2506.12335, "Communication Cost & Epoch Time")
 _FLOAT_BYTES = 4
+# What these write has the shape of what they read. Without values their own forward would take most of a network's time.
+_SHAPES_STAY = (nn.BatchNorm1d, nn.BatchNorm2d, nn.ReLU, nn.ReLU6, nn.SiLU, nn.Sigmoid, nn.Hardswish, nn.Hardsigmoid)
 
 
 @dataclass(frozen=True)
@@ -158,8 +160,7 @@ def _without_values(network: nn.Module) -> nn.Module:
 def _count_shapes_alone(network: nn.Module) -> None:
     network.eval()  # in training mode BatchNorm refuses a single pixel
     for module in network.modules():
-        if type(module) in (nn.BatchNorm1d, nn.BatchNorm2d):
-            # Its shape is its input's, and without values its own forward takes three quarters of a ResNet's time.
+        if type(module) in _SHAPES_STAY:
             module.forward = _hand_on
 
 
