@@ -34,8 +34,10 @@ WRONG = (
 )
 CAMPAIGN = 'out = "out"\n[[models]]\nlabel = "a"\nmodel = "{}"\n'
 CODE = """
+import functools
 import sys
 import typer
+typer.main.get_command = functools.cache(typer.main.get_command)  # as in tests/conftest.py
 from typer.testing import CliRunner
 from groupnl_deploy.cli.main import app
 slow, wrong = set(sys.argv[1].split()), sys.argv[2:]
