@@ -20,7 +20,7 @@ from groupnl_deploy.models.spec import ModelSpec
 
 GPUS = 8  # of the paper's measurements (arXiv 2506.12335, "Communication Cost & Epoch Time")
 _FLOAT_BYTES = 4
-# What these write has the shape of what they read. Without values their own forward would take most of a network's time.
+# What these write has the shape of what they read. Without values their own forward would take most of the time.
 _SHAPES_STAY = (nn.BatchNorm1d, nn.BatchNorm2d, nn.ReLU, nn.ReLU6, nn.SiLU, nn.Sigmoid, nn.Hardswish, nn.Hardsigmoid)
 
 

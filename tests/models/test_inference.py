@@ -115,7 +115,7 @@ def test_every_method_in_every_kind_of_network(name, method):
 @pytest.mark.parametrize("sparse", [True, False])
 @pytest.mark.parametrize("normalize", [True, False])
 @pytest.mark.parametrize("bn_position", ["concat", "seeds"])
-@pytest.mark.parametrize("ratio", [2, 4, 8])
+@pytest.mark.parametrize("ratio", [2, pytest.param(4, marks=pytest.mark.slow), 8])
 @pytest.mark.parametrize("nlf", NLFS)
 def test_every_knob_of_a_groupnl_layer(nlf, ratio, bn_position, normalize, sparse):
     torch.manual_seed(0)

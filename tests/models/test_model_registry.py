@@ -12,6 +12,7 @@ from groupnl_deploy.models.networks import ALIASES, NETWORKS, DuplicateModel, by
 from groupnl_deploy.models.registry import UnknownModel, create_model, list_models, model_spec
 from groupnl_deploy.models.spec import ConvSpec, InvalidSpec, ModelSpec
 
+KINDS = ["vgg11_cifar", "resnet18_cifar", "resnet50_cifar", "mobilenetv2_100"]
 NAMES = [entry.name for entry in list_models()]
 
 
@@ -40,7 +41,7 @@ def test_every_network_learns_with_the_papers_groupnl(name):
 
 
 @pytest.mark.parametrize("method", CONVOLUTIONS)
-@pytest.mark.parametrize("name", ["vgg11_cifar", "resnet18_cifar", "resnet50_cifar", "resnet50", "mobilenetv2_100"])
+@pytest.mark.parametrize("name", [*KINDS, pytest.param("resnet50", marks=pytest.mark.slow)])
 def test_every_method_has_its_place_in_every_kind_of_network(name, method):
     learns(small(name, method))
 

@@ -28,7 +28,14 @@ def label(row: dict[str, Any]) -> str:
     return f"{row['table']}: {row['row']}"
 
 
-@pytest.fixture(params=ROWS, ids=label, scope="module")
+def marked(row: dict[str, Any]) -> Any:
+    """Knobs do in the larger network of a table what they do in its smaller one: for `make test` one is enough."""
+    larger = (row["table"], row["model"]) in (("14", "resnet101_cifar"), ("15", "resnet101_cifar"))
+    larger |= row["table"] == "IV" and 1 < max(row["knobs"].values()) < 32
+    return pytest.param(row, id=label(row), marks=[pytest.mark.slow] if larger else [])
+
+
+@pytest.fixture(params=map(marked, ROWS), scope="module")
 def row(request: pytest.FixtureRequest) -> dict[str, Any]:
     return request.param
 

@@ -171,8 +171,8 @@ def test_the_inference_form_equals_the_network(method, size):
 @pytest.mark.parametrize(
     "method, size, level, dynamic",
     [
-        ("standard", (64, 64), "none", False),
         ("standard", (33, 40), "full", True),
+        pytest.param("standard", (64, 64), "none", False, marks=slow),
         pytest.param("standard", (64, 64), "full", False, marks=slow),
         pytest.param("groupnl-sparse", (33, 40), "full", True, marks=slow),
         pytest.param("groupnl-sparse", (64, 64), "standard", False, marks=slow),
