@@ -16,6 +16,7 @@ from typing import Any
 import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.live import Live
 from rich.markup import escape
 from rich.measure import Measurement
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -176,6 +177,49 @@ def show_error(message: str, remedy: str) -> None:
 def show_traceback(error: BaseException) -> None:
     """An exception in full, on stderr."""
     Console(stderr=True).print(Traceback.from_exception(type(error), error, error.__traceback__))
+
+
+_STYLES = {
+    "plain": "",
+    "strong": "bold",
+    "soft": "dim",
+    "good": "cyan",
+    "bad": "bold red",
+    "emulated": "bold yellow",
+}
+
+
+class LiveLines:
+    """Lines on a terminal that are drawn anew again and again; notes stand above and stay."""
+
+    def __init__(self, live: Live) -> None:
+        self._live = live
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Letters of a line, and lines."""
+        return self._live.console.size
+
+    def show(self, lines: Sequence[Sequence[tuple[str, str]]]) -> None:
+        """These in place of those before; each is made of texts with the word of their style."""
+        drawn = Text(no_wrap=True, overflow="crop")
+        for line in lines:
+            for text, style in line:
+                drawn.append(harmless(text), _STYLES[style])
+            drawn.append("\n")
+        drawn.rstrip()
+        self._live.update(drawn, refresh=True)
+
+    def note(self, text: str) -> None:
+        """One line that stays."""
+        self._live.console.print(escape(harmless(text)), highlight=False, soft_wrap=True)
+
+
+@contextlib.contextmanager
+def live_lines() -> Iterator[LiveLines]:
+    """On stdout, which must be a terminal; they are gone when the block ends."""
+    with Live(console=Console(), auto_refresh=False, transient=True) as live:
+        yield LiveLines(live)
 
 
 class TerminalReporter:

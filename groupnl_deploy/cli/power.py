@@ -11,11 +11,13 @@ from groupnl_deploy.cli import (
     power_mark,
     power_plot,
     power_record,
+    power_watch,
 )
 
 app = typer.Typer(no_args_is_help=True, help="Read a power meter, record it, and integrate what it recorded.")
 app.command("list")(power_list.list_meters)
 app.command("record")(power_record.record)
+app.command("watch")(power_watch.watch)
 app.command("mark")(power_mark.mark)
 app.command("import")(power_import.import_file)
 app.command("formats")(power_formats.formats)

@@ -21,11 +21,9 @@ from groupnl_deploy.cli.options import (
 )
 from groupnl_deploy.cli.recording_session import (
     View,
-    gone_words,
     recorded,
     require_patience,
     say_kept,
-    totals_words,
 )
 from groupnl_deploy.errors import GroupNLError, MeasurementInvalid, UsageError
 from groupnl_deploy.words import command_line, counted
@@ -148,6 +146,8 @@ def _live_line(running: "Recording", out: Path, duration_s: float | None) -> Ite
 
 
 def _live(totals: "Totals | None", missing_s: float, facts: "MeterFacts") -> str:
+    from groupnl_deploy.bench.recording_words import gone_words
+
     if gone := gone_words(missing_s):
         return f"{gone}, waiting for it"
     if totals is None:
@@ -177,4 +177,6 @@ def _show_totals(totals: "Totals", facts: "MeterFacts", out: Path, json: bool) -
     if json:
         console.show_json({"schema_version": 1, "path": str(out), "meter": vars(facts), "recorded": vars(totals)})
         return
+    from groupnl_deploy.bench.recording_words import totals_words
+
     console.show_text(f"{out}: {totals_words(totals, facts)}")

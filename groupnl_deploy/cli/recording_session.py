@@ -13,10 +13,8 @@ from groupnl_deploy.words import counted
 if TYPE_CHECKING:
     from groupnl_deploy.bench.recording import Recording
     from power.running import Totals
-    from power.trace import MeterFacts
 
 _REFRESH_S = 0.25
-_GONE_S = 1.0  # a shorter silence is not worth a word
 
 
 @dataclass(frozen=True)
@@ -78,29 +76,6 @@ def _look_on(running: "Recording", duration_s: float | None, view: View) -> None
 def _with_hole_at_the_end(totals: "Totals", end_s: float) -> "Totals":
     """No measurement closes the stretch in which a meter is away at `end_s`, so no total has counted it."""
     return replace(totals, holes=totals.holes + 1, hole_s=totals.hole_s + max(0.0, end_s - totals.t_s))
-
-
-def gone_words(missing_s: float) -> str:
-    """That the meter is away, and for how long; "" while it answers."""
-    return f"the meter has been gone for {missing_s:.0f} s" if missing_s > _GONE_S else ""
-
-
-def totals_words(totals: "Totals", facts: "MeterFacts") -> str:
-    """What a recording amounts to, with its marks."""
-    from power import renewal
-
-    marked = ", EMULATED" if facts.emulated else ""
-    if facts.renews_too_fast:
-        marked += f", INVALID ({renewal.WHAT})"
-    rows = counted(totals.rows, "measurement")
-    return f"{rows} in {totals.t_s:.1f} s, {totals.energy_j:.3f} J{marked}, {holes_words(totals)}"
-
-
-def holes_words(totals: "Totals") -> str:
-    """How often and for how long measurements were missing."""
-    if not totals.holes:
-        return "no holes"
-    return f"{counted(totals.holes, 'hole')} of {totals.hole_s:.1f} s in all, not counted"
 
 
 def say_kept(totals: "Totals | None", out: Path | None) -> None:

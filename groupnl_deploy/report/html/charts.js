@@ -40,7 +40,7 @@
 
   const zero = (run) => (align === "steady" ? page.runs[run].steady : 0);
   const letters = { power: "w", joules: "j", voltage: "v" };
-  const drawnRuns = (kind) => [...shown].sort((a, b) => a - b).filter((run) => page.runs[run].power && page.runs[run].power[letters[kind]]);
+  const drawnRuns = (kind) => [...shown].sort((a, b) => a - b).filter((run) => page.runs[run].power && page.runs[run].power[letters[kind]] !== null);
   const overTime = (kind) => (run) => {
     const power = page.runs[run].power;
     const lost = kind === "joules" && align === "steady" ? power.zero : 0;
@@ -151,7 +151,8 @@
   const timeChart = (kind) => {
     const what = { power: ["Power (W)", "W"], joules: ["Energy (J)", "J"], voltage: ["Voltage (V)", "V"] }[kind];
     const runs = drawnRuns(kind), curves = runs.map(overTime(kind));
-    const data = runs.length ? uPlot.join(curves.map(({ times, values }) => [times, values]), curves.map(() => [0, 2])) : [[0, 1], [null, null]];
+    const known = curves.some(({ times }) => times.length);
+    const data = known ? uPlot.join(curves.map(({ times, values }) => [times, values]), curves.map(() => [0, 2])) : [[0, 1], [null, null]];
     const series = runs.map((run) => ({
       label: page.runs[run].name, stroke: css(`--c${page.runs[run].colour}`), width: 1.4,
       paths: kind === "joules" ? undefined : paths(run), points: { show: false },
@@ -219,7 +220,17 @@
     return plot.setScale("x", { min: begin, max: begin + width });
   };
 
+  // Of a recording that goes on, the newest is at the right until somebody looks elsewhere.
+  const newest = { follow: Boolean(page.live), until: 0, window: 60 };
+  const followed = (plot) => {
+    const first = plot.data[0][0] || 0, from = newest.window === null ? first : Math.max(newest.until - newest.window, 0);
+    plot.setScale("x", { min: from, max: Math.max(newest.until, from + 1) });
+  };
+  const timed = () => [...charts.values()].filter((one) => one.sync === "time");
+
   const together = (host, change) => {
+    if (page.live) newest.follow = Boolean(change.all);
+    if (newest.follow) return timed().forEach(({ plot }) => followed(plot));
     const { plot, sync } = charts.get(host);
     for (const other of sync ? [...charts.values()].filter((one) => one.sync === sync) : [{ plot }]) view(other.plot, change);
   };
@@ -262,10 +273,11 @@
     }
     const told = (plot) => {
       const at = plot.cursor.left;
-      output.textContent = at === undefined || at < 0 ? "" : made.readout(plot.posToVal(at, "x")).filter(Boolean).join(" · ");
+      output.textContent = at === undefined || at < 0 ? "" : charts.get(host).made.readout(plot.posToVal(at, "x")).filter(Boolean).join(" · ");
     };
     const zoomed = (plot) => {
       const select = plot.select;
+      if (select.width > 2) newest.follow = false;
       if (select.width > 2 && made.sync) {
         const [min, max] = [plot.posToVal(select.left, "x"), plot.posToVal(select.left + select.width, "x")];
         for (const other of charts.values()) if (other.sync === made.sync && other.plot !== plot) other.plot.setScale("x", { min, max });
@@ -279,7 +291,8 @@
     };
     const plot = new uPlot(options, made.data, host);
     plot.over.addEventListener("dblclick", () => together(host, { all: true }));
-    charts.set(host, { plot, output, sync: made.sync });
+    charts.set(host, { plot, output, made, sync: made.sync });
+    if (newest.follow) followed(plot);
   };
 
   const visible = (host) => host.clientWidth > 0;
@@ -305,6 +318,34 @@
   document.addEventListener("toggle", () => drawAll(false), true);
   addEventListener("resize", resize);
   shade.addEventListener("change", () => drawAll(true));
+
+  // Samples of a recording that goes on, which is the page's only one; those that are too many are let go of.
+  addEventListener("samples", ({ detail }) => {
+    const power = page.runs[0].power;
+    for (const name of ["t", "w", "v", "j"]) {
+      const values = column(0, "power", name);
+      if (detail.anew) values.length = 0;
+      for (const value of detail[name]) values.push(value);
+      if (values.length > detail.most) values.splice(0, values.length - detail.most);
+    }
+    if (detail.anew) power.known = [];
+    power.known = [...(power.known || []), ...detail.holes];
+    const times = column(0, "power", "t"), last = times[times.length - 1];
+    power.holes = detail.gone && times.length ? [...power.known, [last, detail.until]] : power.known;
+    page.runs[0].flags = detail.flags;
+    Object.assign(newest, { until: detail.until, window: detail.window });
+    for (const [host, entry] of charts) {
+      entry.made = timeChart(host.dataset.chart);
+      entry.plot.setData(entry.made.data, false);
+      const { min, max } = entry.plot.scales.x;
+      if (newest.follow) followed(entry.plot);
+      else entry.plot.setScale("x", { min, max });
+    }
+  });
+  addEventListener("window", ({ detail }) => {
+    Object.assign(newest, { follow: true, window: detail });
+    for (const { plot } of timed()) followed(plot);
+  });
 
   // A link to a run opens it; paper shows all of them.
   const opened = () => {

@@ -1,0 +1,168 @@
+"""`groupnl power watch` in a process of its own: lines, a terminal, a page, a meter that goes and comes back."""
+
+import http.client
+import json
+import os
+import pty
+import re
+import select
+import signal
+import socket
+import struct
+import subprocess
+import termios
+import time
+from collections.abc import Callable, Iterator
+from fcntl import ioctl
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from power.meters.km003c.emulator import Km003cEmulator
+from power.trace_io import read_csv
+from tests.e2e.power_command import power
+from tests.e2e.test_power_record import GROUPNL, on, started, when_it_has
+
+pytestmark = pytest.mark.alone
+
+TOTALS = r"\d+ measurements in [\d.]+ s, [\d.]+ J, EMULATED"
+
+
+@pytest.fixture
+def emulator() -> Iterator[Km003cEmulator]:
+    with Km003cEmulator(5.0, 1.0) as emulator:
+        yield emulator
+
+
+def read_until(process: "subprocess.Popen[str]", word: str) -> list[str]:
+    """The lines of its stdout up to one with that word."""
+    assert process.stdout is not None
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if word in line:
+            return lines
+    pytest.fail(f"ended without {word}: {''.join(lines)}")
+
+
+def asked(address: str, path: str = "") -> bytes:
+    parts = urlsplit(address)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=20)
+    connection.request("GET", parts.path + path)
+    answer = connection.getresponse()
+    assert answer.status == 200
+    return answer.read()
+
+
+def until(true: Callable[[], bool]) -> None:
+    deadline_s = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.1)
+
+
+def test_lines_where_there_is_no_terminal_and_totals_at_ctrl_c(tmp_path: Path, emulator: Km003cEmulator) -> None:
+    process = started(tmp_path, "power", "watch", *on(emulator))
+    read_until(process, "5.000 V  1.000 A  5.000 W")
+    emulator.unplug()
+    read_until(process, "The meter has been gone for")
+    emulator.replug()
+    read_until(process, "5.000 V  1.000 A  5.000 W")
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=20)
+    assert process.returncode == 0 and stderr == "", stderr
+    assert re.search(rf"km003c: {TOTALS}, 1 hole of [\d.]+ s in all, not counted\n$", stdout)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_page_goes_on_while_the_meter_is_away_and_the_file_has_what_it_showed(
+    tmp_path: Path,
+    emulator: Km003cEmulator,
+) -> None:
+    process = started(tmp_path, "power", "watch", *on(emulator), "--web", "--out", "t.csv")
+    assert process.stderr is not None
+    (address,) = re.findall(r"http://127\.0\.0\.1:\d+/[\w-]{43}/", process.stderr.readline())
+    rows = len(when_it_has(tmp_path / "t.csv", 2).t_s)
+    emulator.unplug()
+    until(lambda: "gone for 2 s" in json.loads(asked(address, "samples?after=0"))["status"])
+    emulator.replug()
+    when_it_has(tmp_path / "t.csv", rows + 2)
+    told = json.loads(asked(address, "samples?after=0"))
+    assert len(told["holes"]) == 1 and told["w"].count(None) == 1 and not told["gone"]
+    assert "1 hole of" in told["status"]
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=20)
+    assert process.returncode == 0 and "Next: groupnl power integrate t.csv" in stderr
+    assert re.search(rf"t\.csv: {TOTALS}, 1 hole of", stdout)
+    trace = read_csv(tmp_path / "t.csv")
+    shown = [round(t, 6) for t in trace.t_s.tolist()]
+    assert [t for t, w in zip(told["t"], told["w"], strict=True) if w is not None] == shown[: len(shown)][
+        : told["next"]
+    ]
+    assert urlsplit(address).path.strip("/") not in stdout + (tmp_path / "t.csv").read_text()
+
+
+def test_ctrl_c_while_the_meter_is_away_is_an_error_for_a_file_and_none_without(
+    tmp_path: Path,
+    emulator: Km003cEmulator,
+) -> None:
+    for options, code in (((), 0), (("--out", "t.csv"), 3)):
+        process = started(tmp_path, "power", "watch", *on(emulator), *options)
+        read_until(process, "5.000 W")
+        emulator.unplug()
+        read_until(process, "has been gone for")
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=20)
+        emulator.replug()
+        assert process.returncode == code, stderr
+        assert re.search(r"1 hole of [\d.]+ s in all", stdout) and "is gone" in stderr
+
+
+@pytest.mark.parametrize("width", [32, 100])
+def test_a_terminal_of_any_width_has_lines_that_fit_and_is_left_as_it_was(
+    tmp_path: Path,
+    emulator: Km003cEmulator,
+    width: int,
+) -> None:
+    host, terminal = pty.openpty()
+    ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 20, width, 0, 0))
+    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"} | {"TERM": "xterm-256color"}
+    command = [*GROUPNL, "power", "watch", *on(emulator)]
+    process = subprocess.Popen(command, cwd=tmp_path, stdin=terminal, stdout=terminal, stderr=terminal, env=environment)
+    os.close(terminal)
+    seen, ended = b"", False
+    deadline_s = time.monotonic() + 40
+    while process.poll() is None or select.select([host], [], [], 0)[0]:
+        assert time.monotonic() < deadline_s, seen
+        if not select.select([host], [], [], 0.2)[0]:
+            continue
+        try:
+            seen += os.read(host, 65536)
+        except OSError:  # the terminal is gone, and the program with it
+            break
+        if not ended and seen.count(b"5.000 W") > 3 and "█".encode() in seen:
+            process.send_signal(signal.SIGINT)
+            ended = True
+    assert process.wait(timeout=20) == 0
+    os.close(host)
+    lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", seen.decode()).replace("\r", "\n").split("\n")
+    frames = lines[: next(place for place, line in enumerate(lines) if line.startswith("km003c: "))]
+    assert max(map(len, frames)) < width and any("EMULATED" in line for line in frames)
+    assert seen.decode().rstrip().endswith("no holes") and "\x1b[?25h" in seen.decode()  # the cursor is back
+
+
+def test_the_likeliest_mistakes_are_told_before_the_meter_is_opened(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        for options, words in (
+            (("--web-port", 8000), "--web-port is for --web"),
+            (("--web", "--web-port", port), "cannot be had"),
+            (("--patience", -1), "is none"),
+            (("--duration", 0), "is none"),
+            (("--out", tmp_path), "exists already"),
+        ):
+            done = power("watch", "--meter", "km003c", "--port", "emulator", *options)
+            assert done.exit_code == 2 and words in done.stderr and "Try:" in done.stderr, done.output
+    done = power("watch", "--meter", "km003c", "--port", tmp_path / "no-such-port")
+    assert done.exit_code == 3 and "Try:" in done.stderr
