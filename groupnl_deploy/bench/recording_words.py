@@ -13,6 +13,21 @@ def gone_words(missing_s: float) -> str:
     return f"the meter has been gone for {missing_s:.0f} s" if missing_s > _GONE_S else ""
 
 
+def figure_words(totals: Totals | None, facts: MeterFacts) -> dict[str, str]:
+    """The newest volts, amperes and watts, and the joules so far, by their names; of watts alone no volts and amperes.
+
+    A dash each before the first measurement.
+    """
+    volts_amperes = {
+        "voltage": "– V" if totals is None else f"{totals.voltage_v:.3f} V",
+        "current": "– A" if totals is None else f"{totals.current_a:.3f} A",
+    }
+    return ({} if facts.watts_alone else volts_amperes) | {
+        "power": "– W" if totals is None else f"{totals.power_w:.3f} W",
+        "energy": "– J" if totals is None else f"{totals.energy_j:.1f} J",
+    }
+
+
 def totals_words(totals: Totals, facts: MeterFacts) -> str:
     """What a recording amounts to, with its marks."""
     marked = ", EMULATED" if facts.emulated else ""

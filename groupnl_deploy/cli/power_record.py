@@ -146,7 +146,7 @@ def _live_line(running: "Recording", out: Path, duration_s: float | None) -> Ite
 
 
 def _live(totals: "Totals | None", missing_s: float, facts: "MeterFacts") -> str:
-    from groupnl_deploy.bench.recording_words import gone_words
+    from groupnl_deploy.bench.recording_words import figure_words, gone_words
 
     if gone := gone_words(missing_s):
         return f"{gone}, waiting for it"
@@ -154,8 +154,7 @@ def _live(totals: "Totals | None", missing_s: float, facts: "MeterFacts") -> str
         return "no measurement yet"
     rate = "" if totals.rate_hz is None else f"  {totals.rate_hz:.1f}/s"
     fast = "INVALID, renews too fast  " if facts.renews_too_fast else ""
-    power = f"{totals.voltage_v:.3f} V  {totals.current_a:.3f} A  {totals.power_w:.3f} W"
-    return f"{fast}{power}  {totals.energy_j:.1f} J{rate}"
+    return f"{fast}{'  '.join(figure_words(totals, facts).values())}{rate}"
 
 
 def _show_incomplete(totals: "Totals | None", facts: "MeterFacts", out: Path, json: bool) -> None:

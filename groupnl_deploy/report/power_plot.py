@@ -99,7 +99,9 @@ def _values(one: DrawnRecording, panel: str) -> Samples | None:
     trace = one.index.trace
     if panel == "joules":
         return None if one.index.renews_too_fast else joules_at_rows(one.index)
-    return trace.power_w if panel == "power" else trace.voltage_v
+    if panel == "voltage":
+        return None if trace.facts.watts_alone else trace.voltage_v
+    return trace.power_w
 
 
 def _limits(drawn: Overlaid) -> tuple[float, float]:

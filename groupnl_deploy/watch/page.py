@@ -121,7 +121,9 @@ def _charts(moment: Moment) -> Markup:
         element("fieldset", element("legend", "Shown"), options, class_="choose"),
         time_figure("Power over time", "power", "the newest at the right", marked),
         time_figure("Energy as it adds up", "joules", "the newest at the right", marked),
-        time_figure("Voltage over time", "voltage", "the newest at the right", marked),
+        None
+        if moment.facts.watts_alone
+        else time_figure("Voltage over time", "voltage", "the newest at the right", marked),
         element("p", _HINT, class_="small hint"),
     )
 

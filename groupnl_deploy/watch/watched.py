@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from groupnl_deploy.bench.recording import Recording
-from groupnl_deploy.bench.recording_words import gone_words, holes_words
+from groupnl_deploy.bench.recording_words import figure_words, gone_words, holes_words
 from groupnl_deploy.watch.points import LivePoints, Point
 from groupnl_deploy.words import counted
 from power.errors import TraceFormatError
@@ -37,16 +37,8 @@ class Moment:
 
     @property
     def figures(self) -> dict[str, str]:
-        """The four numbers with their units; a dash before the first measurement."""
-        now = self.totals
-        if now is None:
-            return {"voltage": "– V", "current": "– A", "power": "– W", "energy": "– J"}
-        return {
-            "voltage": f"{now.voltage_v:.3f} V",
-            "current": f"{now.current_a:.3f} A",
-            "power": f"{now.power_w:.3f} W",
-            "energy": f"{now.energy_j:.1f} J",
-        }
+        """The numbers with their units, by their names."""
+        return figure_words(self.totals, self.facts)
 
     @property
     def status(self) -> str:

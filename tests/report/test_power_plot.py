@@ -1,6 +1,7 @@
 """What the picture of a recording shows, and what it must never show."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -218,3 +219,10 @@ def test_a_name_is_no_formula_and_no_control_code() -> None:
     figure = power_figure(index_of(*HOLED), "a $x^ ${y} \x1b[31m.csv", marks=[Mark(0.5, "$ 5 _ $^")])
     assert draw_power([drawn(index_of(*HOLED), "$x^$", marks=[Mark(0.5, "$^$")])])[:4] == SIGNS["png"]
     assert "a $x^ ${y} \ufffd[31m.csv" in words(figure)
+
+
+def test_of_watts_alone_there_is_no_voltage() -> None:
+    index = index_of(*HOLED)
+    facts = replace(index.trace.facts, watts_alone=True)
+    figure = power_figure(EnergyIndex(replace(index.trace, facts=facts)), "t")
+    assert [axes.get_ylabel() for axes in figure.axes] == ["Power (W)", "Energy (J)"]

@@ -95,3 +95,9 @@ def test_runs_can_be_laid_over_one_another_by_their_steady_windows() -> None:
     phases = (PhaseTime("idle_before", 1.0, 5.0), PhaseTime("steady", 9.0, 19.0))
     page = recordings_page([recording("a", phases=phases), recording("b", phases=phases)], AGAIN)
     assert page.count('name="align"') == 2 and data_of(page)["runs"][0]["steady"] == 9.0
+
+
+def test_of_watts_alone_there_is_no_voltage() -> None:
+    facts = dataclasses.replace(sample_trace().facts, watts_alone=True)
+    page = recordings_page([recording(trace=dataclasses.replace(sample_trace(), facts=facts))], AGAIN)
+    assert 'data-chart="voltage"' not in page and data_of(page)["runs"][0]["power"]["v"] is None

@@ -1,7 +1,10 @@
 """The terminal's view: in every width, with its marks, and with holes that are holes."""
 
+import dataclasses
+
 import pytest
 
+from groupnl_deploy.watch.page import live_page
 from groupnl_deploy.watch.points import Point
 from groupnl_deploy.watch.terminal import levels, one_line, view_lines
 from groupnl_deploy.watch.watched import Moment
@@ -56,6 +59,16 @@ def test_what_it_says() -> None:
         "EMULATED",
     ]
     assert "gone for 7 s" in one_line(moment(missing_s=7.2)) and "No measurement yet." in one_line(moment(rows=0))
+
+
+def test_of_watts_alone_no_volt_and_no_ampere_is_made_up() -> None:
+    facts = dataclasses.replace(moment().facts, watts_alone=True)
+    now = dataclasses.replace(moment(), facts=facts)
+    assert list(now.figures) == ["power", "energy"]
+    said = " ".join(texts(now, POINTS, 60, 20))
+    assert "6.222 W   123.4 J" in said and " V" not in said and " A" not in said
+    assert 'data-live="voltage"' not in live_page(now).text and 'data-chart="voltage"' not in live_page(now).text
+    assert 'data-chart="voltage"' in live_page(moment()).text
 
 
 def test_a_column_has_its_highest_value_and_a_hole_has_none() -> None:

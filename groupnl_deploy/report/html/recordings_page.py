@@ -62,7 +62,8 @@ def word_stamps(words: Sequence[str], why: str | None = None) -> Markup:
 def _curve(one: DrawnRecording, axis: TimeAxis, count: int) -> PowerCurve:
     steady = _steady(one)
     points = max(LEAST_POINTS, MOST_POINTS // count)
-    return curve_of(one.index, axis.zero_s, points, None if steady is None else steady.start_s, voltage=True)
+    steady_s = None if steady is None else steady.start_s
+    return curve_of(one.index, axis.zero_s, points, steady_s, voltage=not one.index.trace.facts.watts_alone)
 
 
 def _steady(one: DrawnRecording) -> PhaseTime | None:
