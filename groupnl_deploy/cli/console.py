@@ -122,6 +122,12 @@ def is_terminal() -> bool:
     return _stdout().is_terminal
 
 
+def can_redraw() -> bool:
+    """Whether stdout is a terminal on which lines can be drawn anew."""
+    out = _stdout()
+    return out.is_terminal and not out.is_dumb_terminal
+
+
 def stdout_width() -> int:
     """Characters of a line on stdout."""
     return _stdout().width
@@ -217,7 +223,7 @@ class LiveLines:
 
 @contextlib.contextmanager
 def live_lines() -> Iterator[LiveLines]:
-    """On stdout, which must be a terminal; they are gone when the block ends."""
+    """On stdout, where they can be drawn anew (`can_redraw`); they are gone when the block ends."""
     with Live(console=Console(), auto_refresh=False, transient=True) as live:
         yield LiveLines(live)
 

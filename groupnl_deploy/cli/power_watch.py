@@ -125,7 +125,7 @@ def _view(watched: "Watched") -> Iterator[View]:
     """Lines that move on a terminal; elsewhere a line a second."""
     from groupnl_deploy.watch.terminal import one_line, view_lines
 
-    if not console.is_terminal():
+    if not console.can_redraw():
         printed_s = -math.inf
 
         def show_line(elapsed_s: float) -> None:

@@ -43,11 +43,15 @@ class Browser:
 
     def open(self, page: Path, *, dark: bool = False, width: int = 1280) -> None:
         """Load a page from the disk and wait until it is drawn."""
+        self.open_address(page.as_uri(), dark=dark, width=width)
+
+    def open_address(self, address: str, *, dark: bool = False, width: int = 1280) -> None:
+        """The same for any page."""
         self.cdp("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 500)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.cdp("Emulation.setEmulatedMedia", features=[scheme])
         self.logs("browser"), self.logs("performance")
-        self.driver.get(page.as_uri())
+        self.driver.get(address)
         self.run("return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
     def cdp(self, command: str, **arguments: Any) -> Any:
