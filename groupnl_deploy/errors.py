@@ -14,6 +14,7 @@
     │   └── AnswersRefused           4   the device computes other answers than the proved ones, or crashes
     ├── MeasurementInvalid           6   numbers were taken that nobody should trust
     ├── Regression                   7   a comparison shows that a rule of the user's is broken
+    ├── CommandNotRun          126, 127   `power run`: its command is no program, or is not found
     ├── DeviceFault                  1   the agent reported a failure of its own
     │   └── DeviceBusy               1 ↻ another push or benchmark has the device
     ├── NoNativeLibrary              1   no library of native operators fits, and none can be built here
@@ -133,6 +134,14 @@ class Regression(GroupNLError):
     """A comparison shows that B breaks a rule of the user's against A."""
 
     exit_code = 7
+
+
+class CommandNotRun(GroupNLError):
+    """A command that was to be measured is not there (127) or is no program (126), as a shell has it."""
+
+    def __init__(self, message: str, remedy: str, exit_code: int) -> None:
+        super().__init__(message, remedy)
+        self.exit_code = exit_code
 
 
 class DeviceFault(GroupNLError):

@@ -156,7 +156,7 @@ def start_metering(plan: MeterPlan, recording: Path | None = None) -> Iterator[M
     Raises the meter's `PowerError`, or that of what is asked of the recorder.
     """
     with _answering(plan) as (meter, emulator), Recorder(meter, csv_path=recording) as recorder:
-        yield Metering(recorder, _ignore if emulator is None else _stepper(emulator, plan.load))
+        yield Metering(recorder, phase_stepper(emulator, plan.load))
 
 
 def renewal_warning(recorder: Recorder, note: Callable[[str], None]) -> Callable[[], None]:
@@ -172,7 +172,11 @@ def renewal_warning(recorder: Recorder, note: Callable[[str], None]) -> Callable
     return warn
 
 
-def _stepper(emulator: Km003cEmulator, load: EmulatedLoad) -> Callable[[Phase], None]:
+def phase_stepper(emulator: Km003cEmulator | None, load: EmulatedLoad) -> Callable[[Phase], None]:
+    """To be told each phase as it begins: steps the emulated load, where there is one."""
+    if emulator is None:
+        return _ignore
+
     def step(phase: Phase) -> None:
         emulator.set_load(load.voltage_v, load.current_a(phase))
 

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from device_agent.messages.bench import Phase
 from groupnl_deploy.bench.live_recordings import announced
-from groupnl_deploy.bench.meter import MeterPlan, meter_port
+from groupnl_deploy.bench.meter import MeterPlan, meter_port, phase_stepper
 from groupnl_deploy.progress import Say
 from groupnl_deploy.workspace import disk_errors, require_absent
 from power.marks import marks_path
@@ -19,10 +20,14 @@ from power.running import Totals
 
 @dataclass(frozen=True)
 class Recording:
-    """A recording in progress: who writes it, and the meter that may come and go."""
+    """A recording in progress: who writes it, and the meter that may come and go.
+
+    `enter_phase` tells the emulated meter, where it is one, what its board does from now on.
+    """
 
     recorder: Recorder
     source: ReconnectingMeter
+    enter_phase: Callable[[Phase], None]
 
 
 @contextlib.contextmanager
@@ -43,14 +48,14 @@ def recording(
     if out is not None:
         _require_place(out)
     with contextlib.ExitStack() as stack:
-        port, _ = stack.enter_context(meter_port(plan))
+        port, emulator = stack.enter_context(meter_port(plan))
         source = stack.enter_context(ReconnectingMeter(_opener(plan, port, say), patience_s))
         if out is not None:
             stack.enter_context(_marks_with_rows(out))
         recorder = stack.enter_context(Recorder(source, poll_hz, out, keep_rows=False, heard=heard))
         if out is not None:
             stack.enter_context(announced(out, recorder.trace_so_far().t0_s, say))
-        yield Recording(recorder, source)
+        yield Recording(recorder, source, phase_stepper(emulator, plan.load))
 
 
 def _require_place(out: Path) -> None:

@@ -90,8 +90,12 @@ def now_utc() -> str:
 
 def run_name(label: str, backend: str) -> str:
     """What a run's folder is called by, of a model's label and what runs it: of letters, digits, points and hyphens."""
-    plain = re.sub(r"[^A-Za-z0-9.]+", "-", label).strip("-") or "net"
-    return f"{plain}-{backend}"
+    return f"{plain_name(label) or 'net'}-{backend}"
+
+
+def plain_name(text: str) -> str:
+    """What is left of a text as a part of a file's name: letters, digits, points and hyphens; it may be nothing."""
+    return re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-")
 
 
 def save_run(target: Path, run: BenchRun, trace: PowerTrace | None) -> BenchRun:

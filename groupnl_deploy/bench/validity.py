@@ -15,12 +15,12 @@ from groupnl_deploy.bench.run import BenchRun
 from groupnl_deploy.bench.steadiness import enough, steadiness
 
 # So the clocks' error moves a window's edges by at most two per cent of its length.
-_CLOCK_RATIO = 50
-_MIN_SAMPLES = 10
+CLOCK_RATIO = 50
+MIN_SAMPLES = 10
 # Of the steady window: a meter that loses more does not measure the run, however near each lost reply's neighbours are.
-_LARGEST_GAPS = 0.01
+LARGEST_GAPS = 0.01
 # Quartz and what NTP slews of it stay below 6e-4; more is a clock that stopped, as in a host that slept.
-_LARGEST_DRIFT = 1e-3
+LARGEST_DRIFT = 1e-3
 
 _EMULATED = "the board is emulated, and has no time of its own"
 
@@ -89,14 +89,14 @@ def _clocks(run: BenchRun, _: RunEnergy | None) -> Iterator[Check]:
     drift, span = abs(run.clock.drift), run.result.span("steady")
     slept = f"the clocks of host and device ran apart by {drift:.2g} of the time: one of them slept"
     awake = "Keep both machines awake"
-    yield at_most("clocks' drift", "energy", drift, _LARGEST_DRIFT, slept, awake)
+    yield at_most("clocks' drift", "energy", drift, LARGEST_DRIFT, slept, awake)
     window_s, uncertainty_s = (span.end_ns - span.start_ns) / 1e9, run.clock.uncertainty_s
     short = (
-        f"the steady window of {window_s:.3g} s is shorter than {_CLOCK_RATIO} times the clocks' uncertainty "
+        f"the steady window of {window_s:.3g} s is shorter than {CLOCK_RATIO} times the clocks' uncertainty "
         f"of {uncertainty_s:.3g} s"
     )
     longer = "Use a longer --seconds, or a network cable"
-    yield at_most("clocks' uncertainty", "energy", uncertainty_s, window_s / _CLOCK_RATIO, short, longer)
+    yield at_most("clocks' uncertainty", "energy", uncertainty_s, window_s / CLOCK_RATIO, short, longer)
 
 
 def _energy(_: BenchRun, energy: RunEnergy | None) -> Iterator[Check]:
@@ -104,13 +104,13 @@ def _energy(_: BenchRun, energy: RunEnergy | None) -> Iterator[Check]:
         return
     steady, again = energy.steady, "Use a longer --seconds, and see to the meter's cable"
     few = f"the meter gave only {steady.samples} measurements in the steady window"
-    enough = steady.samples >= _MIN_SAMPLES
-    yield judged("measurements", "energy", enough, steady.samples, _MIN_SAMPLES, few, again)
+    enough = steady.samples >= MIN_SAMPLES
+    yield judged("measurements", "energy", enough, steady.samples, MIN_SAMPLES, few, again)
     missing = (
         f"measurements are missing in {steady.gaps_s:.3g} s of the steady window's "
-        f"{steady.duration_s:.3g} s, more than {_LARGEST_GAPS:.0%} of it"
+        f"{steady.duration_s:.3g} s, more than {LARGEST_GAPS:.0%} of it"
     )
-    yield at_most("measurements missing", "energy", steady.gaps_s / steady.duration_s, _LARGEST_GAPS, missing, again)
+    yield at_most("measurements missing", "energy", steady.gaps_s / steady.duration_s, LARGEST_GAPS, missing, again)
     turned = "the meter saw no power flow to the board: if it is plugged the other way round, use --sign -1"
     flows = steady.energy_j > 0
     yield judged(

@@ -7,10 +7,14 @@ _OPTION, _VARIABLE = "--debug", "GROUPNL_DEBUG"
 
 
 def take_debug(arguments: Sequence[str]) -> list[str]:
-    """The arguments without `--debug`, which may stand anywhere among them and is remembered."""
-    if _OPTION in arguments:
+    """The arguments without `--debug`, which may stand anywhere among them and is remembered.
+
+    What stands behind “--” is somebody else's, such as the command of `power run`.
+    """
+    ours = arguments.index("--") if "--" in arguments else len(arguments)
+    if _OPTION in arguments[:ours]:
         os.environ[_VARIABLE] = "1"
-    return [argument for argument in arguments if argument != _OPTION]
+    return [*(argument for argument in arguments[:ours] if argument != _OPTION), *arguments[ours:]]
 
 
 def debugging() -> bool:

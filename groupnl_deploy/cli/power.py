@@ -11,6 +11,7 @@ from groupnl_deploy.cli import (
     power_mark,
     power_plot,
     power_record,
+    power_run,
     power_watch,
 )
 
@@ -18,6 +19,7 @@ app = typer.Typer(no_args_is_help=True, help="Read a power meter, record it, and
 app.command("list")(power_list.list_meters)
 app.command("record")(power_record.record)
 app.command("watch")(power_watch.watch)
+app.command("run", context_settings={"allow_interspersed_args": False})(power_run.run)
 app.command("mark")(power_mark.mark)
 app.command("import")(power_import.import_file)
 app.command("formats")(power_formats.formats)

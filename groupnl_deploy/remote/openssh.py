@@ -63,12 +63,8 @@ class ClientLink:
 
     def start(self, command: str) -> ClientChannel:
         """Run a command line of the remote shell in a channel of its own."""
-        if not self.alive:
-            raise self.failure()
-        # A client that the connection gives no session would connect anew by itself: by this proxy it gets nowhere.
-        options = ["-S", str(self._socket), "-o", "ControlMaster=no", "-o", "ProxyCommand=false", "-o", "BatchMode=yes"]
         child = subprocess.Popen(
-            [self._client, *options, "-T", *self._where(), command],
+            self.client_command(command),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -76,6 +72,17 @@ class ClientLink:
             bufsize=0,
         )
         return ClientChannel(child, lambda: self._ends_within(_DEATH_S))
+
+    def client_command(self, command: str) -> list[str]:
+        """The words of a client that runs a command line of the remote shell over this connection.
+
+        Raises `DeviceUnavailable` where it no longer stands.
+        """
+        if not self.alive:
+            raise self.failure()
+        # A client that the connection gives no session would connect anew by itself: by this proxy it gets nowhere.
+        options = ["-S", str(self._socket), "-o", "ControlMaster=no", "-o", "ProxyCommand=false", "-o", "BatchMode=yes"]
+        return [self._client, *options, "-T", *self._where(), command]
 
     def failure(self) -> DeviceUnreachable:
         """Why no channel could be opened."""

@@ -95,6 +95,15 @@ class Link(Protocol):
         """Disconnect."""
 
 
+def kill_target(pid: str, parent: str, group: str) -> str:
+    """What `kill` needs to end a shell that sshd started, and all that it started.
+
+    sshd gives every command a session, led by the login shell or by what it turned into. Any other group might hold
+    processes that are not ours.
+    """
+    return f"-{group}" if group in (pid, parent) else pid
+
+
 class SshProcess:
     """A remote command that we talk to. A thread drains its stderr, which shares the channel's window."""
 
@@ -192,10 +201,7 @@ class SshProcess:
         said, end = b"", Deadline.after(_START_TIMEOUT_S)
         while (line := self._start_line(end)) is not None:
             if line.startswith(_STARTED):
-                pid, parent, group = line.removeprefix(_STARTED).decode().split()
-                # sshd gives every command a session, led by the login shell or by what it turned into. Any
-                # other group might hold processes that are not ours.
-                return f"-{group}" if group in (pid, parent) else pid
+                return kill_target(*line.removeprefix(_STARTED).decode().split())
             said = said or line
         raise refusals.no_shell(self._link.target, said[:200].decode(errors="replace"))
 

@@ -1,0 +1,1 @@
+"""The joules of any command, here or on a device: `groupnl power run`."""

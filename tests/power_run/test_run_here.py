@@ -1,0 +1,211 @@
+"""`groupnl power run` on this machine, as its user meets it: real commands, real signals, a real terminal."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from groupnl_deploy.errors import VerificationFailed
+from groupnl_deploy.power_run.record import read_command
+from power.marks import Mark, read_marks
+from power.trace_io import read_csv
+from tests.e2e.power_command import integrated
+
+pytestmark = pytest.mark.alone
+
+GROUPNL = [sys.executable, "-m", "groupnl_deploy.cli.entry"]
+EMULATED = ["--port", "emulator", "--idle", "2", "--out", "done"]
+# Volts and amperes that nothing changes, 50 measurements a second: half a second is long enough.
+STEADY = ["--meter", "synthetic", "--port", "steady:5V,1A", "--idle", "2", "--out", "done"]
+Start = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    started: list[subprocess.Popen[str]] = []
+
+    def begin(*words: str, **options: Any) -> subprocess.Popen[str]:
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
+        started.append(subprocess.Popen([*GROUPNL, "power", "run", *words], text=True, **pipes))
+        return started[-1]
+
+    yield begin
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+
+
+def done(process: subprocess.Popen[str], given: str = "") -> tuple[int, str, str]:
+    stdout, stderr = process.communicate(given, timeout=90)
+    assert "Traceback" not in stderr
+    return process.returncode, stdout, stderr
+
+
+def when(there: Callable[[], object]) -> None:
+    deadline_s = time.monotonic() + 60
+    while not there():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.05)
+
+
+def document(stdout: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(stdout)
+    return found
+
+
+def test_joules_are_those_of_the_load_and_all_of_it_is_kept(start: Start) -> None:
+    line = "echo out; printf '\\377'; echo err >&2; cat; sleep 6"
+    process = start(*EMULATED, "--", "sh", "-c", line, errors="replace")
+    stdout, stderr = process.communicate("given\n", timeout=90)
+    assert process.returncode == 0, stderr
+    folder = Path("done/run-1")
+    assert (folder / "stdout").read_bytes() == b"out\n\xffgiven\n" and (folder / "stderr").read_bytes() == b"err\n"
+    assert stdout.startswith("out\n") and "err\n" in stderr and "EMULATED" in stderr
+    run = read_command(folder)
+    energy, host = run.energy, run.host
+    assert energy is not None and host is not None and run.valid and run.exit_code == 0 and run.clock is None
+    # The load steps with the command, so its joules are known: 5.1 V x 1.22 A, and 0.53 A while it idles.
+    took_s = host.end_s - host.start_s
+    assert energy.gross_j == pytest.approx(5.1 * 1.22 * took_s, abs=energy.gross_error_j)
+    assert energy.net_j == pytest.approx(5.1 * (1.22 - 0.53) * took_s, abs=energy.net_error_j)
+    assert energy.net_error_j < 0.1 * energy.net_j and energy.gross_j == pytest.approx(energy.idle_j + energy.net_j)
+    assert energy.peak_power_w == pytest.approx(5.1 * 1.22, rel=1e-3) and energy.emulated is True
+    trace = read_csv(folder / "power.csv")
+    assert host.recording_start_s == pytest.approx(host.start_s - trace.t0_s)
+    begins, ends = read_marks(folder / "power.csv")
+    assert (begins.label, ends.label) == ("command begins", "command ends")
+    assert begins == Mark(pytest.approx(host.recording_start_s, abs=1e-6), "command begins")
+    around = energy.around
+    again = integrated(folder / "power.csv", "--from", around.start_s, "--to", around.end_s)
+    assert again["energy_j"] == around.energy_j
+    (folder / "command.json").write_text(
+        (folder / "command.json").read_text().replace('"exit_code": 0', '"exit_code": 1')
+    )
+    with pytest.raises(VerificationFailed, match="not as it was written"):
+        read_command(folder)
+
+
+def test_a_command_that_is_too_short_is_invalid_and_says_how_long_it_must_be(start: Start) -> None:
+    code, stdout, stderr = done(start(*EMULATED, "--json", "--", "sleep", "1"))
+    assert code == 6 and "INVALID: the command took 1" in stderr and "measurements of the 10" in stderr
+    assert "must take 5.5 s at least" in stderr and "do COMMAND; done'" in stderr
+    found = document(stdout)
+    assert found["valid"] is False and found["net_j"] is None and found["runs"][0]["energy"]["net_j"] > 0
+
+
+def test_a_failing_command_has_its_joules_and_its_exit_code(start: Start) -> None:
+    line = "sleep 1; echo $1 >&2; exit 3"
+    words = ["--repeats", "3", "--json", "--", "sh", "-c", line, "sh", "--debug"]
+    code, stdout, stderr = done(start(*STEADY, *words))
+    found = document(stdout)
+    assert code == found["exit_code"] == 3 and "FAILED with exit code 3" in stderr and "--debug\n" in stderr
+    assert len(found["runs"]) == 1 and found["runs"][0]["energy"]["gross_j"] == pytest.approx(5.0, rel=0.5)
+    assert found["net_j"] is None
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["no-such-program", "x"], 127, "no program “no-such-program” on this machine"),
+        (["ls | wc"], 127, "run by sh -c 'LINE'"),
+        (["./data"], 126, "“./data” cannot be run: it may not be executed"),
+        (["./"], 126, "it is a folder"),
+    ],
+)
+def test_what_cannot_be_run_is_told_before_anything_is_recorded(
+    start: Start, words: list[str], code: int, said: str
+) -> None:
+    Path("data").write_text("x")
+    found, stdout, stderr = done(start(*EMULATED, "--", *words))
+    assert (found, stdout) == (code, "") and said in stderr and not Path("done").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["--idle", "1", "--", "true"], 2, "Give --idle 2 or more"),
+        (["--repeats", "0", "--", "true"], 2, "repeats"),
+        (["--meter", "replay", "--port", "x.csv", "--", "true"], 2, "plays back a recording"),
+        (["--port", "/dev/nowhere", "--", "true"], 3, "/dev/nowhere"),
+        (["--out", "there", "--port", "emulator", "--", "true"], 2, "there exists already"),
+        ([], 2, "Missing argument"),
+    ],
+)
+def test_mistakes_are_told_at_once(start: Start, words: list[str], code: int, said: str) -> None:
+    Path("there").mkdir()
+    found, stdout, stderr = done(start(*words))
+    assert (found, stdout) == (code, "") and said in stderr
+
+
+def test_repeats_have_a_range_under_six(start: Start) -> None:
+    code, stdout, stderr = done(start(*STEADY, "--repeats", "2", "--json", "--", "sleep", "1"))
+    net = document(stdout)["net_j"]
+    assert code == 0 and (net["kind"], net["n"], net["confidence"]) == ("range", 2, None), stderr
+    assert "in 2 runs" in stderr and "This is the range and no interval; from 6 runs on" in stderr
+    assert json.loads(Path("done/summary.json").read_text()) == document(stdout)
+    assert sorted(path.name for path in Path("done").iterdir()) == ["run-1", "run-2", "summary.json"]
+
+
+def test_ctrl_c_in_the_idle_window_ends_it_at_once_and_keeps_what_was_recorded(start: Start) -> None:
+    process = start("--port", "emulator", "--idle", "60", "--out", "done", "--", "touch", "ran")
+    when(lambda: Path("done/run-1/power.csv").exists() and Path("done/run-1/power.csv").read_text().count("\n") > 14)
+    process.send_signal(signal.SIGINT)
+    code, _, stderr = done(process)
+    assert code == 1 and "Stopped." in stderr and "What was recorded until then is in done" in stderr
+    assert len(read_csv(Path("done/run-1/power.csv")).t_s) >= 1 and not Path("ran").exists()
+
+
+def test_it_is_marked_from_another_shell(start: Start) -> None:
+    process = start(*STEADY, "--", "sleep", "4")
+    when(lambda: Path("done/run-1/stdout").exists())
+    marked = subprocess.run([*GROUPNL, "power", "mark", "half"], capture_output=True, text=True, check=False)
+    code, _, stderr = done(process)
+    assert marked.returncode == 0 and code == 0, stderr
+    assert [mark.label for mark in read_marks(Path("done/run-1/power.csv"))] == [
+        "command begins",
+        "half",
+        "command ends",
+    ]
+
+
+_IN_A_TERMINAL = """
+import fcntl, os, sys, termios
+os.setsid()
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+def test_in_a_terminal_the_command_has_it_and_gives_it_back(start: Start) -> None:
+    """Ctrl-C there is the command's alone, it can ask for a line, and Ctrl-Z does not stop it."""
+    ours, theirs = os.openpty()
+    line = "read -r name </dev/tty; echo hello $name; trap 'echo heard; exit 0' INT; while :; do sleep 0.1; done"
+    words = [*GROUPNL, "power", "run", *STEADY, "--", "sh", "-c", line]
+    process = subprocess.Popen(
+        [sys.executable, "-c", _IN_A_TERMINAL, *words], stdin=theirs, stdout=theirs, stderr=subprocess.PIPE, text=True
+    )
+    os.close(theirs)
+    kept = Path("done/run-1/stdout")
+    when(kept.exists)
+    os.write(ours, b"you\n")
+    when(lambda: kept.read_text() == "hello you\n")
+    os.write(ours, b"\x1a")
+    time.sleep(1.0)
+    os.write(ours, b"\x03")
+    _, stderr = process.communicate(timeout=60)
+    os.close(ours)
+    assert process.returncode == 0 and kept.read_text() == "hello you\nheard\n", stderr
+    assert "ended well" in stderr and "gross" in stderr

@@ -1,0 +1,169 @@
+"""A command on a device: a real OpenSSH server, whose login shell also greets."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from groupnl_deploy.bench.clock import ClockSync
+from groupnl_deploy.deploy.inventory import add_device
+from groupnl_deploy.errors import CommandNotRun, DeviceUnavailable
+from groupnl_deploy.power_run.child import Outputs
+from groupnl_deploy.power_run.commands import Ended
+from groupnl_deploy.power_run.on_device import commands_on
+from groupnl_deploy.remote.device import Device
+from tests.rigs.openssh_server import free_ports
+
+pytestmark = [pytest.mark.sshd, pytest.mark.alone]
+
+GROUPNL = [sys.executable, "-m", "groupnl_deploy.cli.entry"]
+Run = Callable[..., tuple[Ended, str, str]]
+
+
+@pytest.fixture
+def run(sshd, tmp_path: Path) -> Run:
+    """Run words on the device without any meter; how they ended, and what they wrote."""
+
+    def run(*words: str, signals: tuple[int, ...] = ()) -> tuple[Ended, str, str]:
+        with commands_on(sshd.device(), words) as make, make(Outputs(tmp_path, None, None)) as command:
+            command.prepare()
+            command.start()
+            for number in signals:
+                time.sleep(0.3)
+                command.send(number)
+            assert command.ended(20)
+            ended = command.settle()
+        return ended, *((tmp_path / name).read_bytes().decode() for name in ("stdout", "stderr"))
+
+    return run
+
+
+def test_every_word_arrives_as_it_is_and_the_output_is_the_commands_alone(run: Run) -> None:
+    ended, stdout, stderr = run("printf", "%s|", "a b", "$HOME", "it's", "*", "", "ü\n")
+    assert (ended.exit_code, stdout) == (0, "a b|$HOME|it's|*||ü\n|")
+    assert "Welcome" not in stdout and stderr == ""
+
+
+@pytest.mark.parametrize(("line", "exit_code"), [("exit 7", 7), ("kill -9 $$", 137), ("exit 255", 255)])
+def test_the_exit_code_is_the_commands_own(run: Run, line: str, exit_code: int) -> None:
+    ended, stdout, stderr = run("sh", "-c", f"echo out; echo err >&2; {line}")
+    assert ended.exit_code == exit_code and stdout == "out\n" and stderr.startswith("err\n")
+
+
+def test_nothing_of_ours_is_in_its_environment_and_its_stdin_is_empty(run: Run) -> None:
+    ended, stdout, _ = run("sh", "-c", "cat; env")
+    assert ended.exit_code == 0 and "SSH_CONNECTION=" in stdout and "groupnl_" not in stdout
+
+
+def test_begin_and_end_are_by_the_devices_clock_and_lie_where_it_ran(run: Run) -> None:
+    before_s = time.monotonic()
+    ended, _, _ = run("sleep", "1")
+    after_s = time.monotonic()
+    assert ended.device is not None and isinstance(ended.device.clock, ClockSync)
+    assert ended.device.end_s - ended.device.start_s == pytest.approx(1.0, abs=0.2)
+    assert ended.end_s - ended.start_s == pytest.approx(ended.device.end_s - ended.device.start_s, abs=0.05)
+    assert before_s < ended.start_s < ended.end_s < after_s
+    assert 0.01 < ended.device.clock.uncertainty_s < 1.0
+    # Server and client are one machine: their clocks differ by what it slept, and never by more than they say.
+    uptime_s = time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic()
+    assert ended.device.clock.offset_s == pytest.approx(-uptime_s, abs=ended.device.clock.uncertainty_s)
+
+
+def test_a_program_that_is_not_there_is_told_before_anything_else(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(CommandNotRun, match="no program “no-such-program” on the device “board”") as caught:
+        run("no-such-program")
+    assert caught.value.exit_code == 127 and not (tmp_path / "stdout").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "number", "exit_code", "said"),
+    [
+        ("trap 'echo heard; exit 3' INT; sleep 30 & wait", signal.SIGINT, 3, "heard\n"),
+        ("sleep 30; echo not reached", signal.SIGTERM, 143, ""),
+    ],
+)
+def test_signals_reach_the_command_and_all_that_it_started(
+    run: Run, line: str, number: int, exit_code: int, said: str
+) -> None:
+    ended, stdout, _ = run("sh", "-c", line, signals=(number,))
+    assert (ended.exit_code, stdout) == (exit_code, said) and ended.end_s - ended.start_s < 20
+
+
+def test_what_it_leaves_running_there_is_told_and_goes_on(run: Run, tmp_path: Path) -> None:
+    ended, stdout, _ = run("sh", "-c", f"sleep 30 & echo $! >{tmp_path}/pid; echo done")
+    sleeper = psutil.Process(int((tmp_path / "pid").read_text()))
+    assert (ended.exit_code, stdout, ended.left_running) == (0, "done\n", True) and ended.end_s - ended.start_s < 20
+    assert sleeper.is_running()
+    sleeper.kill()
+
+
+def test_a_command_that_nobody_waits_for_any_more_is_ended_on_the_device(sshd, tmp_path: Path) -> None:
+    mark = tmp_path / "alive"
+    line = f"echo $$ >{mark}; exec sleep 60"
+    with commands_on(sshd.device(), ["sh", "-c", line]) as make, make(Outputs(tmp_path, None, None)) as command:
+        command.prepare()
+        command.start()
+        while not mark.exists() or not mark.read_text().strip():
+            time.sleep(0.05)
+    deadline_s, pid = time.monotonic() + 20, int(mark.read_text())
+    while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline_s:
+        time.sleep(0.05)
+    assert not Path(f"/proc/{pid}").exists()
+
+
+def test_a_link_that_is_lost_is_told_and_gives_no_exit_code(sshd, tmp_path: Path) -> None:
+    with commands_on(sshd.device(), ["sleep", "30"]) as make, make(Outputs(tmp_path, None, None)) as command:
+        command.prepare()
+        command.start()
+        for client in psutil.Process(command._link._master.pid).children():
+            client.kill()
+        assert command.ended(20)
+        with pytest.raises(DeviceUnavailable, match="lost"):
+            command.settle()
+
+
+def test_an_unknown_host_key_is_refused(sshd) -> None:
+    sshd.known_hosts.write_text("")
+    with pytest.raises(Exception, match="known_hosts"), commands_on(sshd.device(), ["true"]):
+        pass
+
+
+def test_joules_of_a_command_on_a_device(sshd, tmp_path: Path) -> None:
+    add_device(sshd.device("board"))
+    (tmp_path / "work").mkdir()
+    options = ["--port", "emulator", "--idle", "2", "--out", "done", "--json"]
+    process = subprocess.run(
+        [*GROUPNL, "power", "run", "--device", "board", *options, "--", "sh", "-c", "echo it is; sleep 6"],
+        cwd=tmp_path / "work",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 0, process.stderr
+    (run,) = json.loads(process.stdout)["runs"]
+    assert (run["device"], run["exit_code"], run["valid"]) == ("board", 0, True)
+    assert run["energy"]["gross_j"] == pytest.approx(6.222 * run["energy"]["duration_s"], rel=0.05)
+    assert run["clock"]["end_s"] - run["clock"]["start_s"] == pytest.approx(6.0, abs=0.5)
+    assert (tmp_path / "work" / "done" / "run-1" / "stdout").read_bytes() == b"it is\n"
+    assert "it is" in process.stderr and "on board ended well" in process.stderr
+
+
+def test_a_device_that_is_away_and_one_that_is_unknown_are_errors_before_anything_is_recorded(tmp_path: Path) -> None:
+    add_device(Device("off", "auto", host="127.0.0.1", port=free_ports(1)[0], user=os.environ.get("USER", "root")))
+    for name, code in (("off", 3), ("nowhere", 2)):
+        done = subprocess.run(
+            [*GROUPNL, "power", "run", "--device", name, "--port", "emulator", "--", "true"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == code and "Traceback" not in done.stderr, done.stderr
+    assert not (tmp_path / "power-runs").exists()

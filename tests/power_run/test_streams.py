@@ -1,0 +1,32 @@
+"""Lines of ours taken out of a command's bytes, however these are cut."""
+
+import itertools
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from groupnl_deploy.power_run.streams import Stamps
+
+TOKEN = b"\x1eours "
+
+
+def taken(data: bytes, cuts: list[int]) -> tuple[bytes, list[bytes]]:
+    stamps, places = Stamps(TOKEN), sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
+    own = b"".join(stamps.take(data[start:end]) for start, end in itertools.pairwise(places) if start < end)
+    return own + stamps.take(b""), stamps.records
+
+
+@given(st.lists(st.integers(0, 200), max_size=8))
+def test_what_is_the_commands_comes_through_to_the_byte(cuts: list[int]) -> None:
+    data = b"hello\n" + TOKEN + b"ready 1\n" + b"a\x1e\x1eour\x1eours\n\xff" + TOKEN + b"end 2 0\n" + b"later\x1eou"
+    assert taken(data, cuts) == (b"a\x1e\x1eour\x1eours\n\xfflater\x1eou", [b"ready 1", b"end 2 0"])
+
+
+def test_a_line_of_ours_that_was_cut_is_held_until_the_end() -> None:
+    stamps = Stamps(TOKEN)
+    assert stamps.take(TOKEN + b"ready\nx" + TOKEN + b"en") == b"x"
+    assert stamps.take(b"d 1\ny") == b"y" and stamps.records == [b"ready", b"end 1"]
+
+
+def test_without_a_line_of_ours_nothing_is_the_commands() -> None:
+    assert taken(b"Welcome to the board\n", [3]) == (b"", [])
