@@ -1,7 +1,7 @@
 """How a table is written: what stands between its cells, for the decimal point, and between thousands. Pure.
 
-A comma may be a decimal point or a mark of thousands, and `5,070` may be either. The other numbers tell: `0,600` and
-`12,5` are no thousands, `1,000.5` is no decimal. Where nothing tells, nothing is guessed.
+A comma may be a decimal point or a mark of thousands, and `5,070` may be either; so may a point. The other numbers
+tell: `0,600` and `12,5` are no thousands, `1,000.5` is no decimal. Where nothing tells, nothing is guessed.
 """
 
 import csv
@@ -16,6 +16,7 @@ SEPARATORS = ("\t", ";", "|", ",", BLANKS)
 _NAMES = {"\t": "tabs", ";": "semicolons", "|": "bars", ",": "commas", BLANKS: "blanks"}
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _BLANKS_IN_NUMBERS = "\u00a0\u202f\u2009 '\u2019"  # marks of thousands that can be nothing else
+_WITHOUT_BLANKS = str.maketrans("", "", _BLANKS_IN_NUMBERS)
 
 
 class Ambiguous(ValueError):
@@ -58,7 +59,7 @@ class Dialect:
                 cell = _without(cell, mark, self.decimal)
         other = "." if self.decimal == "," else ","
         if other in cell:
-            if self.thousands != other and not (self.decimal == "," and _is_grouped(cell, ".", ",")):
+            if self.thousands != other and not _is_surely_grouped(cell, other, self.decimal):
                 raise ValueError("a comma" if other == "," else "a point")
             cell = _without(cell, other, self.decimal)
         plain = cell.replace(self.decimal, ".")
@@ -108,28 +109,46 @@ def _is_grouped(cell: str, mark: str, decimal: str) -> bool:
     return re.fullmatch(rf"{whole}{more}({re.escape(decimal)}\d*)?", cell) is not None
 
 
-def number_marks(cells: Iterable[str], separator: str) -> tuple[str, str]:
+def _is_surely_grouped(cell: str, mark: str, decimal: str) -> bool:
+    return _is_grouped(cell, mark, decimal) and (decimal in cell or cell.count(mark) > 1)
+
+
+def _is_decimal(cell: str, decimal: str, mark: str) -> bool:
+    """Whether a number has a decimal mark, and no mark of thousands that could be one."""
+    whole = rf"(\d*|[1-9]\d{{0,2}}({re.escape(mark)}\d{{3}})+)"
+    return re.fullmatch(rf"[+-]?{whole}{re.escape(decimal)}\d*([eE][+-]?\d+)?", cell) is not None
+
+
+def number_marks(cells: Iterable[str], *, doubts_points: bool = False) -> tuple[str, str]:
     """Decimal and thousands marks of a table's number cells. Raises `Ambiguous` where they tell nothing, or two things.
 
-    >>> number_marks(["0,600", "5,070"], ";"), number_marks(["1,000.5", "5"], ","), number_marks(["1.5"], ",")
+    A point is the decimal mark unless there are commas, or numbers for which it would be as odd as likely
+    (`doubts_points`).
+
+    >>> number_marks(["0,600", "5,070"]), number_marks(["1,000.5", "5"]), number_marks(["1.5"])
     ((',', ''), ('.', ','), ('.', ''))
     """
-    commas = [cell.strip() for cell in cells if "," in cell]
-    if not commas:
-        return ".", ""
-    as_thousands = [cell for cell in commas if _is_grouped(cell, ",", ".")]
-    sure_thousands = [cell for cell in as_thousands if "." in cell or cell.count(",") > 1]
-    sure_decimal = [cell for cell in commas if cell not in as_thousands and _is_decimal_comma(cell)]
-    if sure_thousands and sure_decimal:
-        raise Ambiguous(f"in {sure_decimal[0]} the comma is a decimal point, and in {sure_thousands[0]} it is none")
-    if sure_decimal:
-        return ",", ""
-    if sure_thousands:
-        return ".", ","
-    if as_thousands:
-        raise Ambiguous(f"the comma of {as_thousands[0]} may be a decimal point or stand between thousands")
-    return ".", ""
+    numbers = [cell for text in cells if "," in (cell := text.strip().translate(_WITHOUT_BLANKS)) or "." in cell]
+    proofs = {",": _proof(numbers, ",", "."), ".": _proof(numbers, ".", ",")}
+    if all(proofs.values()):
+        raise Ambiguous(f"in {proofs[',']} the comma is a decimal point, and in {proofs['.']} it is none")
+    decimal = next((mark for mark, proof in proofs.items() if proof), ".")
+    other = "." if decimal == "," else ","
+    surely = any(_is_surely_grouped(cell, other, decimal) for cell in numbers)
+    in_doubt = [cell for cell in numbers if other in cell] if not surely else []
+    if not any(proofs.values()) and doubts_points:
+        in_doubt += numbers
+    if in_doubt:
+        what = "comma" if "," in in_doubt[0] else "point"
+        raise Ambiguous(f"the {what} of {in_doubt[0]} may be a decimal point or stand between thousands")
+    return decimal, other if surely else ""
 
 
-def _is_decimal_comma(cell: str) -> bool:
-    return re.fullmatch(r"[+-]?(\d*|[1-9]\d{0,2}(\.\d{3})+),\d*([eE][+-]?\d+)?", cell) is not None
+def _proof(cells: Iterable[str], decimal: str, other: str) -> str:
+    """A cell in which that is the decimal mark, "" where none is."""
+    for cell in cells:
+        if _is_surely_grouped(cell, other, decimal) or (
+            _is_decimal(cell, decimal, other) and not _is_grouped(cell, decimal, other)
+        ):
+            return cell
+    return ""

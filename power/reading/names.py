@@ -130,7 +130,7 @@ def _split(text: str) -> tuple[str, Unit | None]:
 def _last_part(text: str) -> tuple[str, str, str]:
     """The text, split at the last mark that may stand in front of a unit."""
     place = max(text.rfind(mark) for mark in "_ /,-")
-    return (text[:place].rstrip(" ,"), text[place], text[place + 1 :]) if place > 0 else (text, "", "")
+    return (text[:place].rstrip(" ,/"), text[place], text[place + 1 :]) if place > 0 else (text, "", "")
 
 
 def quantities(names: Sequence[str]) -> list[Named]:

@@ -69,7 +69,7 @@ def _layout(head: Head, header: int, facts: RecordedFacts) -> RowLayout:
         return layout
     rows = [line for line in lines[1:ROWS_FOR_MARKS] if not is_blank(line) and not is_comment(line, dialect.separator)]
     try:
-        decimal, thousands = number_marks((cell for row in rows for cell in dialect.cells(row)), dialect.separator)
+        decimal, thousands = number_marks(cell for row in rows for cell in dialect.cells(row))
     except Ambiguous as error:
         raise TraceFormatError(f"{head.name}: {error}.", "Save it anew with decimal points.") from error
     return replace(layout, dialect=replace(dialect, decimal=decimal, thousands=thousands))

@@ -69,7 +69,7 @@ def table_plan(
     leave = Leaving(bare(head.line(header.number)), header.separator)
     places = {column.quantity: column.place for column in columns}
     others = {name: place for name, wanted in (extra or {}).items() if (place := header.place(wanted)) is not None}
-    dialect = _dialect(head, header, asked, [*places.values()], leave)
+    dialect = _dialect(head, header, asked, columns, leave)
     first = next(head.rows(header.number + 1, leave), None)
     time_form = _time_form(head, header, asked, places.get("time"), dialect, leave)
     width, padding = _widths(header, first, dialect, max([*places.values(), *others.values()], default=0))
@@ -88,16 +88,20 @@ def table_plan(
     return Plan(title, layout, header.number + 1, units, time_form, field=field, header=leave.header)
 
 
-def _dialect(head: Head, header: Header, asked: Asked, places: Sequence[int], leave: Leaving) -> Dialect:
+def _dialect(head: Head, header: Header, asked: Asked, columns: Sequence[Named], leave: Leaving) -> Dialect:
     dialect = Dialect(header.separator)
+    if asked.decimal is not None:
+        return replace(dialect, decimal=asked.decimal, thousands="." if asked.decimal == "," else ",")
     cells = []
     for line in _first_rows(head, header, leave):
         found = _cells(dialect, line)
+        places = (column.place for column in columns)
         cells += [found[place] for place in places if place < len(found) and form_of(found[place]) is None]
-    if asked.decimal is not None:
-        return replace(dialect, decimal=asked.decimal, thousands="." if asked.decimal == "," else ",")
+    # 5.070 mA may be five thousand of them; no board has as many volts, and nobody writes points between commas.
+    units = [asked.units.get(column.quantity) or column.unit for column in columns]
+    has_parts = any(unit is not None and unit.parts > 1 for unit in units)
     try:
-        decimal, thousands = number_marks(cells, header.separator)
+        decimal, thousands = number_marks(cells, doubts_points=has_parts and header.separator != ",")
     except Ambiguous as error:
         raise TraceFormatError(f"{head.name}: {error}.", "Say which: --decimal comma or --decimal point.") from error
     return replace(dialect, decimal=decimal, thousands=thousands)
