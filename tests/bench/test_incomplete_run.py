@@ -89,7 +89,11 @@ def require_consistent(run: IncompleteRun, phase: str) -> None:
     assert "was killed" in run.ended_by and len(run.clock_probes) > 0
 
 
-@pytest.mark.parametrize("phase", PHASES)
+# Each way that a phase ends: nothing was measured, answers were given, latencies arrived, all of them had.
+SOME = ("idle_before", "check", "steady", "idle_after")
+
+
+@pytest.mark.parametrize("phase", [pytest.param(p, marks=[] if p in SOME else pytest.mark.slow) for p in PHASES])
 def test_an_agent_killed_in_any_phase_leaves_what_it_had_measured(
     phase: str, local: Transport, untrained, tmp_path: Path
 ) -> None:

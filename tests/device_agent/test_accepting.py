@@ -82,7 +82,9 @@ def test_other_answers_are_refused_and_what_is_current_stays(board: Accepting, a
 DEATHS = [
     ("import os; os.kill(os.getpid(), 4)", "refused", "illegal_instruction", "instruction that its processor"),
     ("import ctypes; ctypes.string_at(0)", "refused", "crashed", "crashed inside a library"),
-    ("import os; os.abort()", "refused", "crashed", "crashed inside a library"),
+    pytest.param(
+        "import os; os.abort()", "refused", "crashed", "crashed inside a library", marks=pytest.mark.slow
+    ),  # as the one before
     ("import os; os.kill(os.getpid(), 9)", "refused", "killed", "was killed (SIGKILL)"),
     ("raise MemoryError", "refused", "out_of_memory", "ran out of memory"),
     (

@@ -120,9 +120,9 @@ def test_the_number_of_iterations_is_a_minimum_too(agent: AgentClient, untrained
     assert len(result.latencies_ns) == 5000
 
 
-@pytest.mark.parametrize(
-    ("changes", "error", "words"),
-    [
+def test_refusals_leave_the_agent_usable(agent: AgentClient, untrained) -> None:
+    """One agent says all of them."""
+    for changes, error, words in (
         ({"backend": "tensorflow"}, UsageError, ["no backend “tensorflow”", "onnxruntime"]),
         ({"backend": "pytorch"}, UsageError, ["runs artifacts of format torch, not onnx"]),
         ({"manifest_sha256": "0" * 64}, VerificationFailed, ["is not the manifest that was pushed"]),
@@ -131,14 +131,12 @@ def test_the_number_of_iterations_is_a_minimum_too(agent: AgentClient, untrained
         ({"directory": "../other"}, UsageError, ["not a path below"]),
         ({"backend": "null", "arena": False}, UsageError, ["arena would do nothing", "null does not read it"]),
         ({"threads": 1000}, UsageError, ["1000 threads", "cores"]),
-    ],
-)
-def test_refusals_leave_the_agent_usable(agent: AgentClient, untrained, changes, error, words) -> None:
-    with pytest.raises(error) as caught:
-        whole_bench(agent, request_for(untrained.onnx, **changes), IMAGES)
-    for word in words:
-        assert word in caught.value.message
-    assert agent.ask(Probe()).cores >= 1
+    ):
+        with pytest.raises(error) as caught:
+            whole_bench(agent, request_for(untrained.onnx, **changes), IMAGES)
+        for word in words:
+            assert word in caught.value.message
+        assert agent.ask(Probe()).cores >= 1
 
 
 def test_images_of_another_shape_are_refused(agent: AgentClient, untrained) -> None:

@@ -169,11 +169,11 @@ def hang_up(agent: Agent) -> None:
 @pytest.mark.parametrize(
     ("phase", "lose"),
     [
-        ("idle_before", lose_all),
+        pytest.param("idle_before", lose_all, marks=pytest.mark.slow),
         ("warmup", lose_stdin),
         ("steady", lose_all),
         ("runout", hang_up),
-        ("idle_after", lose_all),
+        pytest.param("idle_after", lose_all, marks=pytest.mark.slow),
     ],
 )
 def test_a_lost_link_ends_nothing(board: Board, phase: Phase, lose) -> None:

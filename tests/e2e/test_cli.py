@@ -87,7 +87,7 @@ def test_report_takes_campaigns_and_finds_all_runs(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert CliRunner().invoke(app, ["push", str(untrained.onnx.directory), "--device", "local"]).exit_code == 0
-    options = ["--seconds", "0.1", "--warmup", "0.1", "--idle", "0.1", "--images", "2"]
+    options = ["--seconds", "0", "--iterations", "100", "--warmup", "0", "--idle", "0", "--images", "2"]
     for out in ("runs/single", "runs/job/runs/a-null"):
         command = ["bench", "--device", "local", "--backend", "null", *options, "--out", out]
         code = CliRunner().invoke(app, command).exit_code
@@ -255,7 +255,7 @@ def test_a_time_that_nobody_can_wait_is_exit_code_2(time: str) -> None:
 
 
 def test_debug_shows_the_traceback_wherever_it_stands(tmp_path: Path) -> None:
-    for arguments in (("--debug", "report", "nothing"), ("report", "nothing", "--debug")):
+    for arguments in (("--debug", "device", "show", "nothing"), ("device", "show", "nothing", "--debug")):
         done = groupnl(*arguments, cwd=tmp_path)
         assert done.returncode == 2 and "Traceback" in done.stderr and "Error:" in done.stderr
 

@@ -18,7 +18,7 @@ from groupnl_deploy.deploy.inventory import add_device
 pytestmark = [pytest.mark.alone, pytest.mark.sshd]
 
 # A backend that computes nothing runs both formats at once; its latencies are too short to be judged.
-SHORT = ("--backend", "null", "--idle", "0", "--warmup", "0", "--seconds", "0.1", "--images", "1")
+SHORT = ("--backend", "null", "--idle", "0", "--warmup", "0", "--seconds", "0", "--iterations", "100", "--images", "1")
 
 
 @pytest.fixture(autouse=True)

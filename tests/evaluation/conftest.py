@@ -32,14 +32,23 @@ def net(tmp_path_factory) -> Net:
     return Net(pictures, out)
 
 
+class Artifacts(dict):
+    """The folder of an artifact of the network by format and batch, made when it is asked for."""
+
+    def __init__(self, net):
+        self._net = net
+
+    def __missing__(self, kind):
+        format, batch = kind
+        out = self._net.checkpoint.with_name(f"{format}-{batch}")
+        export_checkpoint(self._net.checkpoint, out, format, replace(ExportOptions(), batch=batch))
+        self[kind] = out
+        return out
+
+
 @pytest.fixture(scope="session")
 def artifacts(net):
-    made = {}
-    for format, batch in (("onnx", "1"), ("onnx", "dynamic"), ("torch", "1")):
-        out = net.checkpoint.with_name(f"{format}-{batch}")
-        export_checkpoint(net.checkpoint, out, format, replace(ExportOptions(), batch=batch))
-        made[format, batch] = out
-    return made
+    return Artifacts(net)
 
 
 @pytest.fixture

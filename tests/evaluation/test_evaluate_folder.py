@@ -53,7 +53,9 @@ def test_a_trained_network_on_its_own_test_images(net, record):
     assert (found.left_out, found.notes) == (0, ())
 
 
-@pytest.mark.parametrize("kind", [("onnx", "1"), ("onnx", "dynamic"), ("torch", "1")])
+@pytest.mark.parametrize(
+    "kind", [("onnx", "1"), pytest.param(("onnx", "dynamic"), marks=pytest.mark.slow), ("torch", "1")]
+)
 def test_an_artifact_answers_as_its_checkpoint(net, artifacts, kind):
     found, own = (evaluated(folder, path=net.pictures) for folder in (artifacts[kind], net.checkpoint))
     assert found.evaluation.confusion == own.evaluation.confusion

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import onnx
@@ -39,6 +40,10 @@ from groupnl_deploy.training.checkpoint import initialise_checkpoint, load_model
 DEFAULTS = ExportOptions()
 
 
+def slow(value: str) -> Any:
+    return pytest.param(value, marks=pytest.mark.slow)
+
+
 def saved(conv: ConvSpec, folder: Path) -> Path:
     draft, model = initialise_checkpoint(ModelSpec("vgg11_cifar", conv, width=0.125))
     randomise_batchnorm(model)
@@ -52,7 +57,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return saved(ConvSpec("standard"), tmp_path_factory.mktemp("plain") / "net")
 
 
-@pytest.fixture(scope="module", params=["standard", "released", pytest.param("paper", marks=pytest.mark.slow)])
+@pytest.fixture(scope="module", params=[slow("standard"), "released", slow("paper")])
 def checkpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     conv = ConvSpec("standard") if request.param == "standard" else ConvSpec.preset("groupnl", request.param)
     return saved(conv, tmp_path_factory.mktemp("checkpoint") / "net")
@@ -228,7 +233,7 @@ def test_a_torch_artifact_says_in_which_form_its_weights_are(exported, optimize,
     assert any("running_mean" in key for key in keys) == (form == "eager")
 
 
-@pytest.mark.parametrize("format", ["onnx", pytest.param("torch", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("format", ["onnx", slow("torch")])
 def test_exporting_twice_gives_the_same_bytes(checkpoint: Path, exported, tmp_path: Path, format) -> None:
     second = export_checkpoint(checkpoint, tmp_path / "elsewhere" / "b", format)
     assert exported(format).sha256 == second.sha256

@@ -18,7 +18,7 @@ from groupnl_deploy.remote.transfer import TellBytes
 from groupnl_deploy.remote.transport import Transport
 
 
-@pytest.fixture(params=["local", "ssh"])
+@pytest.fixture(params=["local", pytest.param("ssh", marks=pytest.mark.slow)])  # over SSH: test_resume.py
 def device(request: pytest.FixtureRequest) -> Device:
     return local_device() if request.param == "local" else request.getfixturevalue("sshd").device()
 

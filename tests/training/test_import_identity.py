@@ -390,7 +390,7 @@ def settled(name, mean, std, width=0.5):
     return spec, model.eval()
 
 
-@pytest.mark.parametrize("name", ["mobilenetv3_large_100", "resnet18"])
+@pytest.mark.parametrize("name", ["mobilenetv3_large_100", pytest.param("resnet18", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("trained", USUAL)
 def test_the_first_batchnorm_tells_the_usual_preparations_apart(name, trained):
     spec, model = settled(name, *USUAL[trained], width=0.25)

@@ -120,7 +120,11 @@ def test_the_callers_random_state_is_untouched(thin_spec, few_digits):
     assert torch.equal(before, torch.get_rng_state())
 
 
-@pytest.mark.parametrize("conv", [ConvSpec("standard"), ConvSpec("groupnl")], ids=["standard", "groupnl"])
+@pytest.mark.parametrize(
+    "conv",
+    [pytest.param(ConvSpec("standard"), marks=pytest.mark.slow), ConvSpec("groupnl")],
+    ids=["standard", "groupnl"],
+)
 def test_an_interrupted_training_ends_with_the_same_bits(conv, tmp_path, thin_spec, short_recipe, few_digits):
     spec, folder = replace(thin_spec, conv=conv), tmp_path / "resume"
     with pytest.raises(KeyboardInterrupt):

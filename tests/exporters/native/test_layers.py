@@ -84,11 +84,11 @@ def test_a_batchnorm_goes_into_the_operator_wherever_it_stands(position, normali
 @pytest.mark.parametrize(
     "activation, opset",
     [
-        ("none", 17),
+        slow("none", 17),
         slow("relu", 17),
         ("relu6", 17),
         slow("relu6", 13),
-        ("hardswish", 17),
+        slow("hardswish", 17),
         ("hardswish", 13),
         slow("silu", 17),
         ("silu", 13),
