@@ -130,9 +130,9 @@ def test_a_run_folders_recording_is_drawn_with_its_phases(tmp_path: Path) -> Non
         out = tmp_path / f"{number}.svg"
         done = CliRunner().invoke(app, ["power", "plot", *map(str, arguments), "--out", str(out)])
         assert done.exit_code == 0, done.output
-        # Of each phase shaded there is a path in either panel, and of each colour one in the legend.
+        # Of each phase shaded there is a path in each of three panels, and of each colour one in the legend.
         shades = len(set(PHASE_COLOURS.values())) + 1
-        assert out.read_text().count("opacity: 0.22") == (2 * len(PHASES) + shades if number < 2 else 0)
+        assert out.read_text().count("opacity: 0.22") == (3 * len(PHASES) + shades if number < 2 else 0)
 
 
 def test_a_folder_without_a_recording_has_nothing_to_draw_or_integrate(tmp_path: Path) -> None:
