@@ -2,15 +2,18 @@
 
 import ctypes
 import dataclasses
+import math
 import multiprocessing
 import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import ClassVar
 
+_ONE_END_S = 1.0  # within which two polite ends are of one cause
 _DROPPED_S = 0.01  # after which a Ctrl-C that was dropped is sent again
 
 
@@ -33,22 +36,32 @@ def terminate_as_interrupt() -> Iterator[None]:
     """A polite kill or a hang-up in the block must clean up as Ctrl-C does, or it would leave an agent running on the
     board. Whoever started us with one of them ignored, as `nohup` does, is not contradicted.
     """
-    previous = {number: signal.getsignal(number) for number in POLITE_ENDS}
-    heeded = [number for number, handler in previous.items() if handler is not signal.SIG_IGN]
+    heeded = {number: handler for number in POLITE_ENDS if (handler := signal.getsignal(number)) is not signal.SIG_IGN}
+    interrupt = _once_interrupting()
     for number in heeded:
-        signal.signal(number, _as_interrupt)
+        signal.signal(number, interrupt)
     try:
         yield
     finally:
-        for number in heeded:
-            signal.signal(number, previous[number])
+        for number, handler in heeded.items():
+            signal.signal(number, handler)
 
 
-def _as_interrupt(number: int, frame: object) -> None:
-    if number == signal.SIGHUP:
-        # The kernel, the shell and sshd each tell of one closed session: the second must not end the cleaning up.
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    raise KeyboardInterrupt
+def _once_interrupting() -> Callable[[int, object], None]:
+    """A handler that interrupts once for one end: the kernel, the shell, sshd and systemd each tell of a session that
+    is over, and what comes second must not end the cleaning up. A later SIGTERM is somebody's who has lost patience.
+    """
+    first_s = -math.inf
+
+    def interrupt(number: int, frame: object) -> None:
+        nonlocal first_s
+        now_s = time.monotonic()
+        if first_s > -math.inf and (number == signal.SIGHUP or now_s - first_s < _ONE_END_S):
+            return
+        first_s = now_s
+        raise KeyboardInterrupt
+
+    return interrupt
 
 
 def hear_every_interrupt() -> None:

@@ -92,18 +92,13 @@ def record(
 
 def _say_if_short(facts: "MeterFacts", duration_s: float | None) -> None:
     """Before the time is spent."""
-    if duration_s is not None and duration_s < _enough_s(facts):
+    from groupnl_deploy.report.energy_table import enough_s
+
+    if duration_s is not None and facts.update_period_s and duration_s < enough_s(facts):
         console.say(
-            f"{duration_s:g} s are short: joules whose error is known need {_enough_s(facts):g} s of this meter, "
+            f"{duration_s:g} s are short: joules whose error is known need {enough_s(facts):g} s of this meter, "
             f"which measures every {facts.update_period_s:g} s."
         )
-
-
-def _enough_s(facts: "MeterFacts") -> float:
-    """How long a recording must be at least; nothing where nobody knows how often the meter measures."""
-    from groupnl_deploy.report.energy_table import ENOUGH_PERIODS
-
-    return ENOUGH_PERIODS * (facts.update_period_s or 0.0)
 
 
 def _require_joules(totals: "Totals | None", facts: "MeterFacts", out: Path, allow_implausible: bool) -> None:
@@ -111,13 +106,14 @@ def _require_joules(totals: "Totals | None", facts: "MeterFacts", out: Path, all
 
     Holes have been told, and long recordings are not read again.
     """
+    from groupnl_deploy.report.energy_table import enough_s
     from groupnl_deploy.report.integrate import integrate
     from power.errors import PowerError, WindowNotCovered
     from power.reading.asked import Asked
 
     if totals is None or totals.rows > _FEW_ROWS or totals.holes:
         return
-    longer = f"Record for {_enough_s(facts):g} s at least" if facts.update_period_s else "Record for longer"
+    longer = f"Record for {enough_s(facts):g} s at least" if facts.update_period_s else "Record for longer"
     try:
         error_j = integrate(
             out, (None, None), None, None, None, Asked(allow_implausible=allow_implausible)

@@ -141,12 +141,12 @@ def _end(done: "Repeats", folder: Path, allow_invalid: bool, json: bool) -> None
     from groupnl_deploy.workspace import write_atomically
 
     whole = document(done)
-    write_atomically(folder / SUMMARY_FILE, to_json(whole).encode())
     if (line := repeats_line(done)) is not None:
         console.say(line)
-    console.say(f"Kept in {folder}.")
     if json:
         console.show_json(whole)
+    write_atomically(folder / SUMMARY_FILE, to_json(whole).encode())
+    console.say(f"Kept in {folder}.")
     if done.command_code:
         raise typer.Exit(done.command_code)
     if isinstance(done.error, KeyboardInterrupt):

@@ -7,10 +7,12 @@ from typing import Any
 
 from device_agent.strict import to_dict
 from groupnl_deploy.analysis.mean import Mean, mean_of
+from groupnl_deploy.errors import GroupNLError
 from groupnl_deploy.power_run.outcome import RunPlan
 from groupnl_deploy.power_run.record import CommandRecord
 from groupnl_deploy.power_run.run import Measured
 from groupnl_deploy.workspace import disk_errors
+from power.errors import PowerError
 
 SCHEMA_VERSION = 1
 SUMMARY_FILE = "summary.json"
@@ -57,7 +59,13 @@ def repeat(
         folder = out / f"run-{len(runs) + 1}"
         with disk_errors(folder):
             folder.mkdir(parents=True)
-        measured = measure(folder)
+        try:
+            measured = measure(folder)
+        except (PowerError, GroupNLError, KeyboardInterrupt) as stopped:
+            if not runs:
+                raise
+            error = stopped  # what was measured before stands
+            break
         folders.append(folder)
         runs.append(measured.record)
         show(measured.record)

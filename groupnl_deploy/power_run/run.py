@@ -17,7 +17,7 @@ from groupnl_deploy.power_run.energy import margin_s
 from groupnl_deploy.power_run.outcome import Course, RunPlan, record_of
 from groupnl_deploy.power_run.record import CommandRecord, write_command
 from groupnl_deploy.progress import Reporter
-from groupnl_deploy.report.energy_table import ENOUGH_PERIODS
+from groupnl_deploy.report.energy_table import enough_s
 from groupnl_deploy.workspace import POWER_FILE, disk_errors
 from power.errors import PowerError, WindowNotCovered
 
@@ -56,9 +56,12 @@ def measure_command(plan: RunPlan, make: MakeCommand, outputs: Outputs, reporter
         if course is None or not course.began_at:
             raise
         error = stopped
-    with disk_errors(outputs.folder):
-        record = record_of(plan, outputs.folder, course, error)
-        write_command(outputs.folder, record)
+    record = record_of(plan, outputs.folder, course, error)
+    try:
+        with disk_errors(outputs.folder):
+            write_command(outputs.folder, record)
+    except GroupNLError as refused:  # its joules are shown all the same
+        error = error or refused
     return Measured(record, error)
 
 
@@ -79,7 +82,7 @@ def _idle_after(plan: RunPlan, running: Recording, course: Course, reporter: Rep
     assert course.ended is not None
     facts = running.recorder.facts
     running.recorder.raise_failure()
-    until_s = course.ended.end_s + margin_s(facts) + plan.idle_s + ENOUGH_PERIODS * (facts.update_period_s or 0.0)
+    until_s = course.ended.end_s + margin_s(facts) + plan.idle_s + enough_s(facts)
     _wait(running, until_s, "idle after", reporter)
     if running.source.problem is not None:
         raise running.source.problem

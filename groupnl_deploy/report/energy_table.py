@@ -21,6 +21,14 @@ ENOUGH_PERIODS = 5  # two reaches, where polls as rare as measurements are late 
 Headings = tuple[tuple[str, bool], ...]
 
 
+def enough_s(facts: MeterFacts) -> float:
+    """How long rows must follow a window, or a recording be, so that its error is known; seconds.
+
+    Nothing where nobody knows how often the meter measures, or is asked.
+    """
+    return ENOUGH_PERIODS * max(facts.update_period_s or 0.0, facts.poll_period_s or 0.0)
+
+
 @dataclass(frozen=True)
 class Integrated:
     """A window of one recording and, with an idle window, what the load cost beyond idling.

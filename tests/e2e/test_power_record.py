@@ -16,8 +16,8 @@ from groupnl_deploy.cli.main import app
 from power import host_sleep
 from power.meters.km003c.emulated_adc import AdcModel
 from power.meters.km003c.emulator import Km003cEmulator
-from power.trace import PowerTrace
-from power.trace_io import read_csv
+from power.trace import MeterFacts, PowerTrace
+from power.trace_io import read_csv, write_csv
 
 pytestmark = pytest.mark.alone
 
@@ -184,7 +184,9 @@ def test_a_killed_recorder_leaves_a_folder_that_goes_with_the_next_one(
 
 @pytest.mark.parametrize("json_option", [(), ("--json",)])
 def test_a_recording_too_short_to_integrate_says_so_at_once(tmp_path: Path, json_option: tuple[str, ...]) -> None:
-    options = ["--meter", "km003c", "--port", "emulator", "--out", "t.csv", *json_option]
+    facts = MeterFacts("km003c", "serial", "/dev/ttyACM0", False, 1, "vbus/ibus", 0.5, "block", 0.05)
+    write_csv(PowerTrace(facts, 0.0, None, [0.0], [5.0], [1.0]), tmp_path / "one.csv")
+    options = ["--meter", "replay", "--port", "one.csv", "--out", "t.csv", *json_option]
     done = recorded(tmp_path, "--duration", "0.3", *options)
     assert done.returncode == 6 and "0.3 s are short" in done.stderr and "need 2.5 s" in done.stderr
     assert "t.csv is too short to integrate: it has 1 measurement." in done.stderr and "Next:" not in done.stderr
