@@ -80,7 +80,7 @@ class _Reading:
         self.plan = plan
         self.clock = None if plan.time_form is None else WallClock(plan.time_form)
         self.missing = 0
-        self._latest_s, self._hole = -math.inf, False
+        self._latest_s, self._hole, self._count = -math.inf, False, 0
 
     @property
     def remarks(self) -> Iterator[str]:
@@ -105,6 +105,10 @@ class _Reading:
         return values if unit is None or unit.times == unit.parts else values * unit.times / unit.parts
 
     def _seconds(self, rows: Rows) -> Samples:
+        if self.plan.every_s is not None:
+            self._count += len(rows)
+            places: Samples = np.arange(self._count - len(rows), self._count, dtype=np.float64)
+            return places * self.plan.every_s
         cells = rows.columns["time"]
         if self.clock is None:
             return self._in_units("time", cells)

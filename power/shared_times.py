@@ -14,8 +14,8 @@ from power.trace import Samples
 from power.update_period import changes
 
 _REMEDY = (
-    "Give each row a time of its own: where the rows were measured evenly, that is the row's number times the seconds "
-    "between two measurements."
+    "Give each row a time of its own: where the rows were measured evenly, say the seconds between two of them: "
+    "--every 0.01, here or with groupnl power import."
 )
 Places = NDArray[np.intp]
 

@@ -40,6 +40,10 @@ class FileOptions:
     decimal: Annotated[
         str | None, typer.Option(metavar="comma|point", help="What a comma in a number is, where it may be either.")
     ] = None
+    every: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", help="How far apart the rows are, whatever times the file has or lacks."),
+    ] = None
     part: Annotated[
         int | None, typer.Option(metavar="N", help="Which of several recordings in one file, counted from 1.")
     ] = None
@@ -65,6 +69,7 @@ class FileOptions:
             sign=self.sign,
             decimal=decimal,
             part=self.part,
+            every_s=self.every,
             allow_implausible=self.allow_implausible,
         )
 
@@ -74,5 +79,7 @@ def _require_sense(given: FileOptions) -> None:
         raise UsageError(f"--sign is {given.sign}.", "Give 1, or -1 where the meter was plugged the other way round.")
     if given.voltage is not None and not 0.0 < given.voltage < float("inf"):
         raise UsageError(f"--voltage is {given.voltage}.", "Give the supply's volts, above zero: --voltage 5.")
+    if given.every is not None and not 0.0 < given.every < float("inf"):
+        raise UsageError(f"--every is {given.every}.", "Give the seconds between two rows, above zero: --every 0.01.")
     if given.part is not None and given.part < 1:
         raise UsageError(f"--part is {given.part}.", "Recordings are counted from 1: --part 1.")

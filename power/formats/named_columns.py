@@ -26,7 +26,7 @@ MAKES_POWER: tuple[frozenset[Quantity], ...] = (
 
 
 def _plan(head: Head, header: Header | None, asked: Asked) -> Plan | None:
-    if header is None or not any(column.quantity == "time" for column in header.columns):
+    if header is None or not _has_times(header.columns, asked):
         return None
     return _of_columns(head, header, asked, one_a_quantity(head, header.columns))
 
@@ -56,9 +56,14 @@ def asked_plan(head: Head, header: Header | None, asked: Asked) -> Plan:
         raise _unknown(head, header)
     table = _table(head, header, asked)
     columns = [_column(head, table, quantity, wanted) for quantity, wanted in asked.columns.items()]
-    if not any(column.quantity == "time" for column in columns):
+    if not _has_times(columns, asked):
         raise TraceFormatError("--columns names no column of times.", f"Add t=NAME or t=NUMBER: {EXAMPLE}.")
     return _of_columns(head, table, asked, columns)
+
+
+def _has_times(columns: Sequence[Named], asked: Asked) -> bool:
+    """Whether there is a column of times, or a person says how far apart the rows are."""
+    return asked.every_s is not None or any(column.quantity == "time" for column in columns)
 
 
 def _table(head: Head, header: Header | None, asked: Asked) -> Header:

@@ -17,7 +17,8 @@ class Asked:
 
     `time_form` is how times are written, None to see for oneself; `voltage_v` stands for one that is not in the file;
     `sign` multiplies the current. `decimal` is a comma or a point; `part` is which of several recordings in one file,
-    counted from 1. `allow_implausible` reads what no board takes.
+    counted from 1. `every_s` is how far apart the rows are, whatever times the file has, or if it has none.
+    `allow_implausible` reads what no board takes.
     """
 
     columns: Mapping[Quantity, str] = field(default_factory=dict)
@@ -27,6 +28,7 @@ class Asked:
     sign: int = 1
     decimal: str | None = None
     part: int | None = None
+    every_s: float | None = None
     allow_implausible: bool = False
 
     @property

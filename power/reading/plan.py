@@ -35,7 +35,8 @@ class Plan:
     `layout` and `first` say where its rows are, `units` and `time_form` what their cells mean: `time_form` None stands
     for numbers. `rewrite` makes cells of lines that have none; `finish` is what the format knows beyond its columns.
     `title` is what the file is, for people, and `meter` what measured, as far as the format tells; `ordered` is False
-    where times may fall back by the program's own fault, which `finish` mends.
+    where times may fall back by the program's own fault, which `finish` mends. `every_s` is how far apart the rows are
+    where a person says so; then no time is read.
     """
 
     title: str
@@ -48,6 +49,7 @@ class Plan:
     finish: Finish = _as_it_is
     rewrite: Rewrite | None = None
     ordered: bool = True
+    every_s: float | None = None
     header: str = ""
 
 
@@ -66,7 +68,9 @@ def table_plan(
     `extra` are further columns, by the name that `finish` knows them by and their name in the file; `texts` are those
     of them that are no numbers. Raises `TraceFormatError` where a unit or a mark is not certain.
     """
-    leave = Leaving(bare(head.line(header.number)), header.separator)
+    leave = Leaving(bare(head.line(header.number)) if header.number >= head.first else "", header.separator)
+    if asked.every_s is not None:
+        columns = [column for column in columns if column.quantity != "time"]
     places = {column.quantity: column.place for column in columns}
     others = {name: place for name, wanted in (extra or {}).items() if (place := header.place(wanted)) is not None}
     dialect = _dialect(head, header, asked, columns, leave)
@@ -85,7 +89,9 @@ def table_plan(
     )
     units = {column.quantity: _unit(head, column, asked, time_form, first, dialect) for column in columns}
     field = ", ".join(column.name for column in columns)
-    return Plan(title, layout, header.number + 1, units, time_form, field=field, header=leave.header)
+    return Plan(
+        title, layout, header.number + 1, units, time_form, field=field, header=leave.header, every_s=asked.every_s
+    )
 
 
 def _dialect(head: Head, header: Header, asked: Asked, columns: Sequence[Named], leave: Leaving) -> Dialect:

@@ -239,8 +239,9 @@ def backwards_error(name: str, number: int, before_s: float, t_s: float) -> Trac
         number,
         f"time goes backwards from {before_s} s to {t_s} s{hour}",
         "Split the file there, before that line, and read both parts: a clock was set back, or a second recording "
-        "begins. Do not sort the rows, which would mix two recordings into one. Only a file that runs backwards "
-        "from its first row to its last is to be turned round.",
+        "begins. Do not sort the rows, which would mix two recordings into one. Where rows were measured evenly and "
+        "stamped unevenly, say the seconds between two of them: groupnl power import --every 0.01. Only a file that "
+        "runs backwards from its first row to its last is to be turned round.",
     )
 
 
