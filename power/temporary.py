@@ -20,12 +20,13 @@ _JUST_MADE_S = 60.0  # for which such a one is left alone
 class LockedFolder:
     """An empty folder whose name begins with `prefix`, ours alone, at `path` until `close`.
 
-    Folders of that prefix whose makers are dead are removed first.
+    It lies `among` the usual temporary files, unless another place is named. Folders of that prefix whose makers are
+    dead are removed first.
     """
 
-    def __init__(self, prefix: str) -> None:
-        remove_abandoned(prefix)
-        made = Path(tempfile.mkdtemp(prefix=f"{_UNLOCKED}{prefix}"))
+    def __init__(self, prefix: str, among: str | None = None) -> None:
+        remove_abandoned(prefix, among)
+        made = Path(tempfile.mkdtemp(prefix=f"{_UNLOCKED}{prefix}", dir=among))
         self._lock = _opened(made)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         self.path = made.rename(made.with_name(made.name.removeprefix(_UNLOCKED)))
@@ -38,11 +39,11 @@ class LockedFolder:
             self._lock = -1
 
 
-def remove_abandoned(prefix: str) -> None:
+def remove_abandoned(prefix: str, among: str | None = None) -> None:
     """Remove this user's folders of a prefix that no living process has; those that cannot be removed stay."""
-    usual = Path(tempfile.gettempdir())
-    half_made = (path for path in usual.glob(f"{_UNLOCKED}{prefix}*") if _is_old(path))
-    for folder in (*usual.glob(f"{prefix}*"), *half_made):
+    place = Path(among or tempfile.gettempdir())
+    half_made = (path for path in place.glob(f"{_UNLOCKED}{prefix}*") if _is_old(path))
+    for folder in (*place.glob(f"{prefix}*"), *half_made):
         with suppress(OSError):  # it has gone meanwhile, or somebody has it
             _remove_unless_held(folder)
 

@@ -25,9 +25,7 @@ LEAST_IDLE_S, MOST_REPEATS = 2.0, 1000  # of a meter that measures twice a secon
 
 @guarded
 def run(
-    command: Annotated[
-        list[str], typer.Argument(metavar="-- COMMAND …", help="The command and its words, behind “--”.")
-    ],
+    command: Annotated[list[str], typer.Argument(metavar="COMMAND", help="The command and its words, behind “--”.")],
     device: Annotated[
         list[str] | None,
         typer.Option("--device", metavar="NAME", help="Run it there, by your ssh; else it runs on this machine."),

@@ -9,7 +9,6 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from pathlib import Path
 
 from groupnl_deploy.errors import DeviceUnreachable, UsageError
 from groupnl_deploy.remote import ssh_refusals as refusals
@@ -17,6 +16,7 @@ from groupnl_deploy.remote.client_channel import ClientChannel
 from groupnl_deploy.remote.client_refusals import why_not_connected
 from groupnl_deploy.remote.openssh_config import device_options
 from groupnl_deploy.remote.ssh_target import SshTarget
+from power.temporary import LockedFolder
 
 _CONNECT_TIMEOUT_S = 8
 _LOG_IN_TIMEOUT_S = 45.0
@@ -24,7 +24,7 @@ _LOOK_EVERY_S = 0.01
 _ALIVE_EVERY_S, _ALIVE_MISSED = 5, 2  # it gives up when it would ask once more: behind three times so long
 _DEATH_S = 1.0  # by how much the end of a command's client may precede that of the connection's
 _LEAVE_S = 2.0
-_LONGEST_FOLDER = 60  # a socket's name has 104 letters at most, of which the client takes some for itself
+_LONGEST_FOLDER = 56  # a socket's name has 104 letters at most, of which the client takes some for itself
 
 # Runs the client and, when our end of its stdin closes, ends it: also where this process is killed.
 _GUARD = (
@@ -41,7 +41,7 @@ class ClientLink:
         if target.identity and not target.identity.exists():
             raise refusals.no_identity(target, "does not exist")
         self._folder = _private_folder()
-        self._socket, self._log = self._folder / "link", self._folder / "log"
+        self._socket, self._log = self._folder.path / "link", self._folder.path / "log"
         try:
             with self._log.open("wb") as log:
                 self._master = subprocess.Popen(
@@ -97,7 +97,7 @@ class ClientLink:
             if not self._ends_within(_LEAVE_S):
                 master.kill()
                 master.wait()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.close()
 
     def _master_options(self) -> Iterator[str]:
         yield from ("-N", "-T", "-M", "-S", str(self._socket))
@@ -128,7 +128,7 @@ class ClientLink:
         pinned = self.target.pinned
         if pinned is None:
             return ()
-        known = self._folder / "known_hosts"
+        known = self._folder.path / "known_hosts"
         known.write_text(f"pinned {pinned}\n")
         algorithms = "rsa-sha2-512,rsa-sha2-256" if pinned.type == "ssh-rsa" else pinned.type
         return (
@@ -166,7 +166,7 @@ def require_client() -> str:
     return client
 
 
-def _private_folder() -> Path:
+def _private_folder() -> LockedFolder:
     """For the socket by which commands find the connection; nobody else can look into it."""
     usual = tempfile.gettempdir()
-    return Path(tempfile.mkdtemp(prefix="groupnl-", dir=usual if len(usual) < _LONGEST_FOLDER else "/tmp"))
+    return LockedFolder("groupnl-ssh-", usual if len(usual) < _LONGEST_FOLDER else "/tmp")

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from power.meters.km003c.emulated_adc import AdcModel
 from power.meters.km003c.emulator import Km003cEmulator
 from power.trace import MeterFacts, PowerTrace
 from power.trace_io import read_csv, write_csv
+from tests.e2e.power_command import integrated, power
 
 pytestmark = pytest.mark.alone
 
@@ -178,29 +180,32 @@ def test_a_killed_recorder_leaves_a_folder_that_goes_with_the_next_one(
     process.kill()
     process.communicate(timeout=20)
     assert len(list(temporary.iterdir())) == 1
-    recorded(tmp_path, *options, "--duration", "1.2", "--out", "next.csv")
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    Km003cEmulator(5.0, 1.0).close()
     assert list(temporary.iterdir()) == []
 
 
 @pytest.mark.parametrize("json_option", [(), ("--json",)])
-def test_a_recording_too_short_to_integrate_says_so_at_once(tmp_path: Path, json_option: tuple[str, ...]) -> None:
+def test_a_recording_too_short_to_integrate_says_so_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, json_option: tuple[str, ...]
+) -> None:
     facts = MeterFacts("km003c", "serial", "/dev/ttyACM0", False, 1, "vbus/ibus", 0.5, "block", 0.05)
     write_csv(PowerTrace(facts, 0.0, None, [0.0], [5.0], [1.0]), tmp_path / "one.csv")
     options = ["--meter", "replay", "--port", "one.csv", "--out", "t.csv", *json_option]
-    done = recorded(tmp_path, "--duration", "0.3", *options)
-    assert done.returncode == 6 and "0.3 s are short" in done.stderr and "need 2.5 s" in done.stderr
+    monkeypatch.chdir(tmp_path)
+    done = power("record", "--duration", 0.3, *options)
+    assert done.exit_code == 6 and "0.3 s are short" in done.stderr and "need 2.5 s" in done.stderr
     assert "t.csv is too short to integrate: it has 1 measurement." in done.stderr and "Next:" not in done.stderr
     assert len(read_csv(tmp_path / "t.csv").t_s) == 1 and bool(json_option) == done.stdout.startswith("{")
 
 
 def test_a_recording_too_short_to_know_its_error_says_so_at_once(tmp_path: Path) -> None:
     options = ["--meter", "km003c", "--port", "emulator", "--out"]
-    done = recorded(tmp_path, "--duration", "1.2", *options, "t.csv")
-    assert done.returncode == 0 and "too short to know how wrong its joules may be" in done.stderr
-    done = recorded(tmp_path, "--duration", "2.6", *options, "enough.csv")
-    assert done.returncode == 0 and "short" not in done.stderr
-    document = CliRunner().invoke(app, ["power", "integrate", str(tmp_path / "enough.csv"), "--json"]).stdout
-    assert json.loads(document)["edge_error_j"] is not None
+    done = power("record", "--duration", 1.2, *options, tmp_path / "t.csv")
+    assert done.exit_code == 0 and "too short to know how wrong its joules may be" in done.stderr
+    done = power("record", "--duration", 2.6, *options, tmp_path / "enough.csv")
+    assert done.exit_code == 0 and "too short" not in done.stderr and " are short" not in done.stderr
+    assert integrated(tmp_path / "enough.csv")["edge_error_j"] is not None
 
 
 def test_a_killed_recorder_loses_at_most_a_second(tmp_path: Path, emulator: Km003cEmulator) -> None:

@@ -17,7 +17,6 @@ from groupnl_deploy.power_run import energy
 from groupnl_deploy.power_run.child import Outputs
 from groupnl_deploy.power_run.commands import LocalCommand
 from groupnl_deploy.power_run.outcome import RunPlan
-from groupnl_deploy.power_run.repeats import Repeats, document, repeat
 from groupnl_deploy.power_run.run import Measured, measure_command
 from groupnl_deploy.progress import Silence
 from power.errors import MeterUnreachable
@@ -142,20 +141,6 @@ def test_a_recording_that_fails_under_the_command_is_told_at_once_and_the_comman
     measured = measure(f"sleep 0.3; rm {tmp_path}/run-0/power.csv; sleep 0.3; echo end")
     assert measured.error is not None and measured.record.exit_code == 0 and "removed" in measured.record.problems[0]
     assert (tmp_path / "run-0" / "stdout").read_bytes() == b"end\n"
-
-
-def test_six_repeats_have_an_interval_and_a_failure_ends_them(measure: Measure, tmp_path: Path) -> None:
-    plan = RunPlan(("sh",), None, MeterPlan("synthetic", "steady:5V,1A"), 0.3)
-
-    def repeated(line: str, wanted: int, out: str) -> Repeats:
-        return repeat(plan, wanted, tmp_path / out, lambda folder: measure(line), lambda record: None)
-
-    six = repeated("sleep 0.3", 6, "six")
-    assert six.net is not None and (six.net.kind, six.net.n, six.net.confidence) == ("interval", 6, 0.95)
-    assert six.net.low <= six.net.mean <= six.net.high
-    failed = repeated("sleep 0.3; exit 9", 3, "failed")
-    assert len(failed.runs) == 1 and failed.command_code == 9 and failed.net is None
-    assert document(failed)["exit_code"] == 9 and document(failed)["valid"] is True
 
 
 _STOPPED = """

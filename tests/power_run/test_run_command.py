@@ -68,7 +68,7 @@ def test_a_command_that_is_too_short_is_invalid_and_says_how_long_it_must_be() -
 
 @pytest.mark.parametrize("line", ["exit 3", "sleep 0.4; exit 6"])
 def test_a_commands_own_exit_code_comes_first_and_its_joules_are_told(line: str) -> None:
-    found = run(*STEADY, "--repeats", "3", "--json", "--", "sh", "-c", line)
+    found = run(*STEADY, "--repeats", "3", "--json", "--", "sh", "-c", line, "--debug")
     document = json.loads(found.stdout)
     assert found.exit_code == document["exit_code"] == int(line[-1])
     assert f"FAILED with exit code {line[-1]}" in found.stderr and "gross" in found.stderr

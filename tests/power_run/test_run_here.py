@@ -100,16 +100,6 @@ def test_joules_are_those_of_the_load_and_all_of_it_is_kept(start: Start) -> Non
         read_command(folder)
 
 
-def test_a_failing_command_has_its_joules_and_its_exit_code(start: Start) -> None:
-    line = "sleep 1; echo $1 >&2; exit 3"
-    words = ["--repeats", "3", "--json", "--", "sh", "-c", line, "sh", "--debug"]
-    code, stdout, stderr = done(start(*STEADY, *words))
-    found = document(stdout)
-    assert code == found["exit_code"] == 3 and "FAILED with exit code 3" in stderr and "--debug\n" in stderr
-    assert len(found["runs"]) == 1 and found["runs"][0]["energy"]["gross_j"] == pytest.approx(5.0, rel=0.5)
-    assert found["net_j"] is None
-
-
 def test_ctrl_c_in_the_idle_window_ends_it_at_once_and_keeps_what_was_recorded(start: Start) -> None:
     process = start("--port", "emulator", "--idle", "60", "--out", "done", "--", "touch", "ran")
     when(lambda: Path("done/run-1/power.csv").exists() and Path("done/run-1/power.csv").read_text().count("\n") > 14)

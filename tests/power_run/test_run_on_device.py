@@ -19,6 +19,7 @@ from groupnl_deploy.power_run.child import Outputs
 from groupnl_deploy.power_run.commands import Ended
 from groupnl_deploy.power_run.on_device import commands_on
 from groupnl_deploy.remote.device import Device
+from tests.e2e.power_command import power
 from tests.rigs.openssh_server import free_ports
 
 pytestmark = [pytest.mark.sshd, pytest.mark.alone]
@@ -155,15 +156,12 @@ def test_joules_of_a_command_on_a_device(sshd, tmp_path: Path) -> None:
     assert "it is" in process.stderr and "on board ended well" in process.stderr
 
 
-def test_a_device_that_is_away_and_one_that_is_unknown_are_errors_before_anything_is_recorded(tmp_path: Path) -> None:
+def test_a_device_that_is_away_and_one_that_is_unknown_are_errors_before_anything_is_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     add_device(Device("off", "auto", host="127.0.0.1", port=free_ports(1)[0], user=os.environ.get("USER", "root")))
+    monkeypatch.chdir(tmp_path)
     for name, code in (("off", 3), ("nowhere", 2)):
-        done = subprocess.run(
-            [*GROUPNL, "power", "run", "--device", name, "--port", "emulator", "--", "true"],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == code and "Traceback" not in done.stderr, done.stderr
+        done = power("run", "--device", name, "--port", "emulator", "--", "true")
+        assert done.exit_code == code and "Traceback" not in done.output, done.output
     assert not (tmp_path / "power-runs").exists()

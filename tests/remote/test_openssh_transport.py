@@ -193,6 +193,9 @@ def test_nothing_is_left_when_the_host_is_killed(sshd: Any) -> None:
     command = int(host.stdout.readline())
     clients = _clients(host.pid)
     assert clients and psutil.pid_exists(command)
+    words = clients[0].cmdline()
+    folder = Path(words[words.index("-S") + 1]).parent
+    assert folder.is_dir()
     host.send_signal(signal.SIGKILL)
     host.wait()
     deadline = time.monotonic() + 10
@@ -202,6 +205,8 @@ def test_nothing_is_left_when_the_host_is_killed(sshd: Any) -> None:
     assert not [one for one in clients if one.is_running()]
     host.stdin.close()
     host.stdout.close()
+    connect(sshd.device(transport="openssh")).close()
+    assert not folder.exists(), "the next connection removes what a killed process left"
 
 
 def _clients(pid: int) -> list[psutil.Process]:
