@@ -1,10 +1,11 @@
 """What reading, integrating and recording power costs, beside what it may cost.
 
-    python benchmarks/power.py [--only hour windows share day] [--seconds 20] [--json]
+    python benchmarks/power.py [--only hour windows share pages day] [--seconds 20] [--json]
 
 hour     an hour at 1,000 measurements a second, 3.6 million rows, read and integrated in a fresh process
 windows  a million windows of one recording, and how the time of one grows from 10⁴ to 10⁶ rows
 share    recording the emulated KM003C at 20 polls a second: processor time over time, the emulator elsewhere
+pages    the same while 1 and 20 pages of `power watch --web` are open, each asking twice a second from another process
 day      24 hours of measurements through the recorder, its clock turned fast: memory after each quarter
 
 Targets are printed as met or MISSED; nothing here fails on them.
@@ -29,6 +30,11 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # else this very file would be the package of its name
 
+from groupnl_deploy.bench.meter import MeterPlan
+from groupnl_deploy.bench.recording import recording
+from groupnl_deploy.watch.points import LivePoints
+from groupnl_deploy.watch.server import PageServer
+from groupnl_deploy.watch.watched import Watched
 from power.energy import EnergyIndex
 from power.meters import open_meter
 from power.meters.synthetic import SyntheticMeter
@@ -42,6 +48,7 @@ HOUR_LIMIT_S, HOUR_LIMIT_MIB = 3.0, 1024.0
 WINDOWS, FEW_ROWS, MANY_ROWS = 1_000_000, 10_000, 1_000_000
 GROWTH_LIMIT = 10.0  # a hundred times the rows: a scan would take a hundred times as long, a search half as long again
 POLL_HZ, SHARE_LIMIT = 20.0, 0.03
+PAGES, PAGES_LIMIT = (1, 20), 0.1
 DAY_S, DAY_HZ, DAY_SPEED = 86_400.0, 20.0, 4_000.0
 DAY_LIMIT_MIB = 1.0
 
@@ -67,6 +74,24 @@ from power.meters.km003c.emulator import Km003cEmulator
 with Km003cEmulator(5.1, 1.0) as emulator:
     print(emulator.port, flush=True)
     sys.stdin.read()
+"""
+
+
+ASKERS = """
+import json, sys, threading, time, urllib.request
+address, count, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
+end_s, answers = time.monotonic() + seconds, []
+def page():
+    following = 0
+    while time.monotonic() < end_s:
+        with urllib.request.urlopen(f"{address}samples?after={following}", timeout=10) as answer:
+            following = json.load(answer)["next"]
+        answers.append(following)
+        time.sleep(0.5)
+threads = [threading.Thread(target=page) for _ in range(count)]
+for one in threads: one.start()
+for one in threads: one.join()
+print(len(answers))
 """
 
 
@@ -143,6 +168,29 @@ def share(arguments: argparse.Namespace) -> Iterator[Result]:
     yield Result("recording at 20 polls a second, of one core", 100 * busy_s / passed_s, "%", 100 * SHARE_LIMIT)
 
 
+def pages(arguments: argparse.Namespace) -> Iterator[Result]:
+    """What pages that look on take of one core, and of the measurements."""
+    points = LivePoints()
+    with (
+        emulator_port() as port,
+        PageServer() as server,
+        recording(MeterPlan("km003c", port), None, print, heard=points.hear) as running,
+        server.serving(Watched(running, points, None)),
+    ):
+        time.sleep(1.0)
+        for count in PAGES:
+            began_s, began_cpu_s = time.perf_counter(), time.process_time()
+            command = [sys.executable, "-c", ASKERS, server.address, str(count), str(arguments.seconds)]
+            answered = int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+            busy_s, passed_s = time.process_time() - began_cpu_s, time.perf_counter() - began_s
+            limit = 100 * PAGES_LIMIT if count == PAGES[-1] else None
+            yield Result(f"answers to {count} open pages", answered, "")
+            yield Result(f"recording and {count} open pages, of one core", 100 * busy_s / passed_s, "%", limit)
+        totals = running.recorder.totals
+    assert totals is not None
+    yield Result("holes while pages were open", totals.holes, "", 0.0)
+
+
 def day(_: argparse.Namespace) -> Iterator[Result]:
     """24 hours through the recorder's own way from meter to file, with a clock that runs 4,000 times as fast."""
     began_s = time.monotonic()
@@ -201,13 +249,13 @@ def resident_mib() -> float:
     return pages * resource.getpagesize() / 2**20
 
 
-BENCHMARKS = {"hour": hour, "windows": windows, "share": share, "day": day}
+BENCHMARKS = {"hour": hour, "windows": windows, "share": share, "pages": pages, "day": day}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Cost of reading, integrating and recording power.")
     parser.add_argument("--only", nargs="+", choices=BENCHMARKS, default=list(BENCHMARKS), help="which (default: all)")
-    parser.add_argument("--seconds", type=float, default=20.0, help="how long `share` records")
+    parser.add_argument("--seconds", type=float, default=20.0, help="how long `share` and `pages` record")
     parser.add_argument("--json", action="store_true", help="print all numbers as JSON")
     arguments = parser.parse_args()
     machine = f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, {platform.system()}"

@@ -123,7 +123,7 @@ def _served(server: "PageServer | None", watched: "Watched") -> Iterator[None]:
 @contextlib.contextmanager
 def _view(watched: "Watched") -> Iterator[View]:
     """Lines that move on a terminal; elsewhere a line a second."""
-    from groupnl_deploy.watch.terminal import one_line, view_lines
+    from groupnl_deploy.watch.terminal import LONGEST_S, one_line, view_lines
 
     if not console.can_redraw():
         printed_s = -math.inf
@@ -140,6 +140,6 @@ def _view(watched: "Watched") -> Iterator[View]:
 
         def show(elapsed_s: float) -> None:
             width, height = live.size
-            live.show(view_lines(watched.now(), watched.since(0)[1], max(10, width - 1), height))
+            live.show(view_lines(watched.now(), watched.recent(LONGEST_S), max(10, width - 1), height))
 
         yield View(show, live.note)

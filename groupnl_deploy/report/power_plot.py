@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from groupnl_deploy.report.curves import joules_at_rows, steps_of
-from groupnl_deploy.report.downsample import broken_at_holes, rows_to_draw
+from groupnl_deploy.report.downsample import KEPT, broken_at_holes, rows_to_draw
 from groupnl_deploy.report.phases import PhaseTime, phase_words
 from groupnl_deploy.report.pictures import picture_bytes
 from groupnl_deploy.report.recordings import DrawnRecording, Overlaid, overlaid
@@ -292,4 +292,7 @@ def _share(drawn: Overlaid, word: str) -> str:
 
 def _facts(one: DrawnRecording) -> str:
     unknown = "\nIt is not known whether a real meter measured this." if one.emulated is None else ""
-    return f"{one.meter}  {one.total}.{unknown}"
+    fewer = ""
+    if len(one.index.trace.t_s) > KEPT * COLUMNS:
+        fewer = "\nFewer points are drawn; the first, lowest, highest and last of each column of dots are among them."
+    return f"{one.meter}  {one.total}.{fewer}{unknown}"

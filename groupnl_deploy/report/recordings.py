@@ -10,6 +10,11 @@ from power.energy import Energy, EnergyIndex
 from power.marks import Mark
 
 
+def readable(value: float) -> str:
+    """Four digits, and no power of ten where there are more before the point."""
+    return f"{value:,.0f}" if 1e4 <= abs(value) < 1e12 else f"{value:.4g}"
+
+
 @dataclass(frozen=True)
 class DrawnRecording:
     """One recording, ready to integrate; phases and marks are on its own clock.
@@ -59,7 +64,7 @@ class DrawnRecording:
         if self.index.holes_s:
             return f"{self.holes_s:.3g} s without measurement, so no joules of the whole"
         whole = self.whole
-        return f"{whole.energy_j:.4g} J in {whole.duration_s:.4g} s, mean {whole.mean_power_w:.4g} W"
+        return f"{readable(whole.energy_j)} J in {readable(whole.duration_s)} s, mean {whole.mean_power_w:.4g} W"
 
     @property
     def whole(self) -> Energy:

@@ -91,7 +91,8 @@ def _readings(moment: Moment) -> Markup:
     return joined(
         element("p", _stamps(moment), class_="stamps"),
         element("dl", shown, class_="now", data_live="figures"),
-        element("p", f"{moment.status}.", class_="status", data_live="status", role="status"),
+        element("p", f"{moment.status}.", class_="status", data_live="status"),
+        element("p", class_="unseen", data_live="said", role="status"),
     )
 
 

@@ -28,7 +28,7 @@ class Point(NamedTuple):
 
 
 class LivePoints:
-    """Filled by the recorder's thread (`hear`), read by any other (`since`)."""
+    """Filled by the recorder's thread (`hear`), read by any other (`since`, `recent`)."""
 
     def __init__(self, most: int = MOST) -> None:
         self._kept: deque[Point] = deque(maxlen=most)
@@ -63,6 +63,16 @@ class LivePoints:
             oldest = self._count - len(self._kept)
             first = min(max(number, oldest), self._count)
             return first, list(itertools.islice(self._kept, first - oldest, None))
+
+    def recent(self, seconds: float) -> list[Point]:
+        """The points of the last so many seconds, and the one before them."""
+        with self._lock:
+            found: list[Point] = []
+            for point in reversed(self._kept):
+                found.append(point)
+                if point.t_s < found[0].t_s - seconds:
+                    break
+        return found[::-1]
 
 
 def _extremes(points: list[Point]) -> list[Point]:

@@ -70,6 +70,10 @@ class Watched:
         """As `LivePoints.since`."""
         return self._points.since(number)
 
+    def recent(self, seconds: float) -> list[Point]:
+        """As `LivePoints.recent`."""
+        return self._points.recent(seconds)
+
     def _marked(self) -> tuple[Mark, ...]:
         """The marks of the file, which is read again when it has changed; those known where it cannot be read."""
         if self._out is None:

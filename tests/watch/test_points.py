@@ -43,6 +43,15 @@ def test_what_is_old_is_let_go_of_and_whoever_comes_late_learns_that() -> None:
     assert points.since(99) == (12, [])
 
 
+def test_the_recent_ones_are_those_of_some_seconds_and_the_one_before() -> None:
+    points = LivePoints()
+    assert points.recent(60.0) == []
+    for number in range(12):
+        points.hear(totals(float(number)))
+    assert [point.t_s for point in points.recent(3.0)] == [7.0, 8.0, 9.0, 10.0, 11.0]
+    assert len(points.recent(60.0)) == 12
+
+
 def test_a_hole_is_told_with_the_measurement_that_ends_it() -> None:
     points = LivePoints()
     for one in (totals(0.0), totals(0.5), totals(4.5, holes=1, hole_s=4.0), totals(5.0, holes=1, hole_s=4.0)):

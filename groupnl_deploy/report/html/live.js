@@ -7,8 +7,10 @@
   const title = document.title;
   let next = 0, heard = performance.now(), window_s = 60, ended = false;
 
-  const status = (text, bad) => {
+  // What goes on and on is shown; what changes is said once, to those who hear the page.
+  const status = (text, bad, said) => {
     put("status", text);
+    if (bad || document.querySelector("[data-live=said]").textContent) put("said", said);
     for (const one of find("status")) one.classList.toggle("bad", bad);
     for (const one of find("figures")) one.classList.toggle("gone", bad);
   };
@@ -16,14 +18,14 @@
     next = told.next;
     for (const [name, text] of Object.entries(told.figures)) put(name, text);
     for (const one of find("invalid")) one.hidden = !told.invalid;
-    status(told.status, told.gone);
+    status(told.status, told.gone, told.gone ? "The meter is gone." : "The meter is back.");
     document.title = told.gone ? `gone – ${title}` : `${told.figures.power} – ${title}`;
     dispatchEvent(new CustomEvent("samples", { detail: { ...told, window: window_s, most: live.most } }));
   };
   const lost = () => {
     const silent = Math.round((performance.now() - heard) / 1000);
     if (silent < 2) return;
-    status(`No answer from groupnl for ${silent} s: it has ended, or this machine has slept. What came until then is shown.`, true);
+    status(`No answer from groupnl for ${silent} s: it has ended, or this machine has slept. What came until then is shown.`, true, "No answer from groupnl.");
     document.title = `ended – ${title}`;
   };
 

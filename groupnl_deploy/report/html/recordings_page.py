@@ -11,7 +11,7 @@ from groupnl_deploy.report.html.table import grid
 from groupnl_deploy.report.html.tags import Tag
 from groupnl_deploy.report.html.time_charts import boxes, no_script, notes, since, time_figure
 from groupnl_deploy.report.phases import PhaseTime
-from groupnl_deploy.report.recordings import DrawnRecording, Overlaid, overlaid
+from groupnl_deploy.report.recordings import DrawnRecording, Overlaid, overlaid, readable
 from groupnl_deploy.report.time_axis import TimeAxis
 from groupnl_deploy.version import __version__
 from groupnl_deploy.words import counted, harmless
@@ -196,11 +196,11 @@ def _of_one(one: DrawnRecording) -> Markup:
 def _cells(one: DrawnRecording, axis: TimeAxis) -> Iterator[object]:
     facts, times, signs = one.index.trace.facts, one.index.trace.t_s, _signs(one)
     yield axis.when.removesuffix(" UTC") or "not known"
-    yield f"{one.seconds:.4g}"
+    yield readable(one.seconds)
     if one.index.holes_s:
         yield from ("–", "–")
     else:
-        yield from (f"{one.whole.energy_j:.5g}{signs}", f"{one.whole.mean_power_w:.4g}{signs}")
+        yield from (f"{readable(one.whole.energy_j)}{signs}", f"{one.whole.mean_power_w:.4g}{signs}")
     yield f"{float(one.index.trace.power_w.max()):.4g}{signs}"
     yield f"{one.holes_s:.3g}" if one.index.holes_s else "none"
     yield f"{len(times):,}"

@@ -15,6 +15,7 @@ from groupnl_deploy.watch.server import PageServer
 from groupnl_deploy.watch.watched import Watched
 from power.energy import EnergyIndex
 from power.marks import Mark
+from power.meters.km003c.emulated_adc import AdcModel
 from power.meters.km003c.emulator import Km003cEmulator
 from tests.report.browser.conftest import Browser
 from tests.report.browser.test_page_in_chromium import CONTRAST
@@ -115,8 +116,10 @@ def test_a_live_page_shows_what_is_measured_a_hole_and_the_end(browser: Browser,
     until(browser, f"{text('power')} === '10.000 W'")
     live.emulator.unplug()
     until(browser, f"{text('status')}.startsWith('The meter has been gone for 3 s')")
+    assert browser.run(f"return {text('said')}") == "The meter is gone."
     live.emulator.replug()
     until(browser, f"{text('status')}.includes('1 hole of')")
+    assert browser.run(f"return {text('said')}") == "The meter is back."
     assert [entry for entry in browser.logs("browser") if "getImageData" not in entry["message"]] == []  # our own
     own = [url for url in browser.requests() if not url.startswith(("chrome:", "data:"))]
     assert own and all(url.startswith(live.address) for url in own)
@@ -169,4 +172,15 @@ def test_a_page_whose_watch_has_ended_says_so_and_keeps_what_it_has(browser: Bro
             until(browser, f"{DRAWN} > 50")
     until(browser, f"{text('status')}.startsWith('No answer from groupnl for')")
     assert browser.run(f"return {text('power')}") == "5.000 W" and browser.run(f"return {DRAWN}") > 50
+    browser.logs("browser")
+
+
+def test_a_meter_that_is_too_fast_is_stamped_as_soon_as_it_is_found(browser: Browser) -> None:
+    points, adc = LivePoints(), AdcModel(update_hz=1000.0)
+    with PageServer() as server, Km003cEmulator(5.0, 1.0, adc=adc) as emulator:
+        plan = MeterPlan("km003c", emulator.port)
+        with recording(plan, None, print, heard=points.hear) as running, server.serving(Watched(running, points, None)):
+            browser.open_address(server.address)
+            shown = "[...document.querySelectorAll('.stamp.bad')].filter((one) => one.checkVisibility()).length"
+            until(browser, f"{shown} === 4")
     browser.logs("browser")
