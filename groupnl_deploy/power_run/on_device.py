@@ -88,7 +88,7 @@ class DeviceCommand:
         """Look for the program there, compare the clocks, and open the session that the command will run in."""
         look = 'command -v "$1" >/dev/null'
         if self._transport.run(["/bin/sh", "-c", look, "sh", self._argv[0]], _ANSWER_S).exit_code:
-            raise command_not_found(self._argv[0], f"on the device “{self._transport.name}”")
+            raise command_not_found(self._argv[0], f"on the device “{self._transport.name}”, seen from its home folder")
         self._before = self._probed()
         line = shlex.join(["/bin/sh", "-c", _AROUND, "sh", self._stamps.token, *self._argv])
         self._child = Child(self._link.client_command(line), self._outputs, subprocess.PIPE, self._stamps.take)

@@ -21,6 +21,8 @@ def run_lines(run: CommandRecord, number: int, wanted: int) -> Iterator[str]:
     yield f"{which}{_command(run.command)}{where} {_end(run.exit_code)}{took}."
     if run.energy is not None:
         yield from _table(run.energy, _marks(run))
+    if run.clock is not None:
+        yield f"Begin and end are by the device's own clock, known to {run.clock.clock.uncertainty_s:.3f} s."
     for problem in run.problems:
         yield f"INVALID: {problem}."
     for check in run.checks:

@@ -5,19 +5,26 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
 
 from groupnl_deploy.bench.clock import ClockSync
+from groupnl_deploy.bench.meter import MeterPlan
 from groupnl_deploy.deploy.inventory import add_device
 from groupnl_deploy.errors import CommandNotRun, DeviceUnavailable
+from groupnl_deploy.power_run import energy
 from groupnl_deploy.power_run.child import Outputs
 from groupnl_deploy.power_run.commands import Ended
 from groupnl_deploy.power_run.on_device import commands_on
+from groupnl_deploy.power_run.outcome import RunPlan
+from groupnl_deploy.power_run.run import Measured, measure_command
+from groupnl_deploy.progress import Silence
 from groupnl_deploy.remote.device import Device
 from tests.e2e.power_command import power
 from tests.rigs.openssh_server import free_ports
@@ -44,6 +51,14 @@ def run(sshd, tmp_path: Path) -> Run:
         return ended, *((tmp_path / name).read_bytes().decode() for name in ("stdout", "stderr"))
 
     return run
+
+
+def cut_links() -> None:
+    """End the clients that keep connections of this process."""
+    for one in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            if one.name() == "ssh" and "-M" in one.cmdline():
+                one.kill()
 
 
 def test_every_word_arrives_as_it_is_and_the_output_is_the_commands_alone(run: Run) -> None:
@@ -123,11 +138,46 @@ def test_a_link_that_is_lost_is_told_and_gives_no_exit_code(sshd, tmp_path: Path
     with commands_on(sshd.device(), ["sleep", "30"]) as make, make(Outputs(tmp_path, None, None)) as command:
         command.prepare()
         command.start()
-        for client in psutil.Process(command._link._master.pid).children():
-            client.kill()
+        cut_links()
         assert command.ended(20)
         with pytest.raises(DeviceUnavailable, match="lost"):
             command.settle()
+
+
+@pytest.fixture
+def measure(sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Measured]:
+    """Measure a line of shell there, by a meter of steady joules; `happens` as soon as it has said something."""
+    monkeypatch.setattr(energy, "METERED_RUNOUT_S", 0.1)
+
+    def measure(line: str, happens: Callable[[], object]) -> Measured:
+        plan = RunPlan(("sh", "-c", line), "board", MeterPlan("synthetic", "steady:5V,1A"), 0.3)
+
+        def wait() -> None:
+            while not ((tmp_path / "stdout").exists() and (tmp_path / "stdout").read_bytes()):
+                time.sleep(0.02)
+            happens()
+
+        threading.Thread(target=wait, daemon=True).start()
+        with commands_on(sshd.device(), plan.command) as make:
+            return measure_command(plan, make, Outputs(tmp_path, None, None), Silence())
+
+    return measure
+
+
+def test_ctrl_c_here_is_the_commands_there_and_its_joules_are_told(measure: Callable[..., Measured]) -> None:
+    line = "trap 'exit 4' INT; sleep 0.4; echo on; while :; do sleep 0.1; done"
+    measured = measure(line, lambda: os.kill(os.getpid(), signal.SIGINT))
+    run = measured.record
+    assert measured.error is None and run.exit_code == 4 and run.energy is not None and run.clock is not None
+    took_s = run.clock.end_s - run.clock.start_s
+    assert run.energy.gross_j == pytest.approx(5 * took_s, abs=0.5) and run.energy.gross_error_j > 0.1
+
+
+def test_a_link_that_is_lost_leaves_the_recording_and_says_so(measure: Callable[..., Measured]) -> None:
+    measured = measure("echo on; sleep 30", cut_links)
+    assert isinstance(measured.error, DeviceUnavailable) and measured.record.exit_code is None
+    assert measured.record.energy is None and "lost" in measured.record.problems[0]
+    assert [file.name for file in measured.record.files] == ["power.csv", "stdout", "stderr"]
 
 
 def test_an_unknown_host_key_is_refused(sshd) -> None:
