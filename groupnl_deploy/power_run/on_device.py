@@ -82,7 +82,7 @@ class DeviceCommand:
         self._child: Child | None = None
         self._before: list[RoundTrip] = []
         self._sent_s = 0.0
-        self._victim = ""
+        self._victim, self._is_killed = "", False
 
     def prepare(self) -> None:
         """Look for the program there, compare the clocks, and open the session that the command will run in."""
@@ -123,6 +123,7 @@ class DeviceCommand:
 
     def send(self, number: int) -> None:
         """To its group there, over another session: the client has no way to pass one on."""
+        self._is_killed = number == signal.SIGKILL
         with suppress(DeviceUnreachable):  # then it cannot be reached, which its end will tell
             channel = self._link.start(f"kill -{signal.Signals(number).name.removeprefix('SIG')} {self._victim}")
             channel.status_event.wait(KILL_PATIENCE_S)
@@ -133,6 +134,8 @@ class DeviceCommand:
         assert self._child is not None
         told_s = time.monotonic()
         ended_output = self._child.output_ended(OUTPUT_PATIENCE_S)
+        if self._is_killed and not self._has_told("end"):  # so was the shell that would have told
+            return Ended(self._sent_s, told_s, 128 + signal.SIGKILL, None, not ended_output, self._child.problem)
         begin_s, _ = self._told("begin")
         end_s, code = self._told("end")
         times = self._times(begin_s + _TICK_S / 2, end_s + _TICK_S / 2)

@@ -2,7 +2,7 @@
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -49,9 +49,10 @@ def measure_command(plan: RunPlan, make: MakeCommand, outputs: Outputs, reporter
             make(outputs) as command,
         ):
             course = Course(running.recorder.facts, running.recorder.trace_so_far().t0_s)
-            _idle_before(plan, running, command, reporter)
-            _run(running, command, course, reporter)
-            _idle_after(plan, running, course, reporter)
+            watched = _Watched(running, reporter, renewal_warning(running.recorder, reporter.note))
+            _idle_before(plan, watched, command)
+            _run(watched, command, course)
+            _idle_after(plan, watched, course)
     except (PowerError, GroupNLError, KeyboardInterrupt) as stopped:
         if course is None or not course.began_at:
             raise
@@ -65,25 +66,34 @@ def measure_command(plan: RunPlan, make: MakeCommand, outputs: Outputs, reporter
     return Measured(record, error)
 
 
-def _idle_before(plan: RunPlan, running: Recording, command: Command, reporter: Reporter) -> None:
-    recorder, deadline_s = running.recorder, time.monotonic() + _FIRST_ROW_S
+@dataclass(frozen=True)
+class _Watched:
+    """A recording that grows, who is told of it, and what tells once of a meter that is too fast."""
+
+    running: Recording
+    reporter: Reporter
+    warn: Callable[[], None]
+
+
+def _idle_before(plan: RunPlan, watched: _Watched, command: Command) -> None:
+    recorder, deadline_s = watched.running.recorder, time.monotonic() + _FIRST_ROW_S
     while recorder.totals is None:
         recorder.wait(_LOOK_EVERY_S)
         if time.monotonic() > deadline_s:
             raise WindowNotCovered(f"The meter gave nothing for {_FIRST_ROW_S:g} s.", "See to the meter and its port.")
     command.prepare()
-    _wait(running, time.monotonic() + plan.idle_s + 2 * margin_s(recorder.facts), "idle before", reporter)
-    if running.source.problem is not None:  # its joules would be wanting
-        raise running.source.problem
+    _wait(watched, time.monotonic() + plan.idle_s + 2 * margin_s(recorder.facts), "idle before")
+    if (problem := watched.running.source.problem) is not None:  # its joules would be wanting
+        raise problem
     command.require_ready()
 
 
-def _idle_after(plan: RunPlan, running: Recording, course: Course, reporter: Reporter) -> None:
+def _idle_after(plan: RunPlan, watched: _Watched, course: Course) -> None:
     assert course.ended is not None
-    facts = running.recorder.facts
+    running, facts = watched.running, watched.running.recorder.facts
     running.recorder.raise_failure()
     until_s = course.ended.end_s + margin_s(facts) + plan.idle_s + enough_s(facts)
-    _wait(running, until_s, "idle after", reporter)
+    _wait(watched, until_s, "idle after")
     if running.source.problem is not None:
         raise running.source.problem
     running.recorder.wait_until_covered(until_s, _LAST_ROW_S)
@@ -91,22 +101,21 @@ def _idle_after(plan: RunPlan, running: Recording, course: Course, reporter: Rep
     course.facts = running.recorder.facts
 
 
-def _wait(running: Recording, until_s: float, name: str, reporter: Reporter) -> None:
+def _wait(watched: _Watched, until_s: float, name: str) -> None:
     """Let the recording go on. Raises what ends it."""
-    began_s = time.monotonic()
-    warn = renewal_warning(running.recorder, reporter.note)
-    with reporter.task(f"{name}, {until_s - began_s:.0f} s") as task:
+    began_s, recorder = time.monotonic(), watched.running.recorder
+    with watched.reporter.task(f"{name}, {until_s - began_s:.0f} s") as task:
         while (left_s := until_s - time.monotonic()) > 0:
-            running.recorder.wait(min(_REFRESH_S, left_s))
-            warn()
-            totals = running.recorder.totals
+            recorder.wait(min(_REFRESH_S, left_s))
+            watched.warn()
+            totals = recorder.totals
             task(time.monotonic() - began_s, until_s - began_s, "" if totals is None else f"{totals.power_w:.3f} W")
 
 
-def _run(running: Recording, command: Command, course: Course, reporter: Reporter) -> None:
+def _run(watched: _Watched, command: Command, course: Course) -> None:
     """From its first moment to its last, whatever the meter does meanwhile: it is the user's."""
     with _heard() as signals:
-        running.enter_phase("steady")
+        watched.running.enter_phase("steady")
         course.began_at = now_utc()
         try:
             command.start()
@@ -114,8 +123,8 @@ def _run(running: Recording, command: Command, course: Course, reporter: Reporte
             course.began_at = ""
             raise
         with command.with_terminal():
-            _follow(running, command, signals, course, reporter)
-        running.enter_phase("idle_after")
+            _follow(watched, command, signals, course)
+        watched.running.enter_phase("idle_after")
     try:
         course.ended = command.settle()
     except DeviceUnreachable as error:
@@ -125,9 +134,9 @@ def _run(running: Recording, command: Command, course: Course, reporter: Reporte
         raise KeyboardInterrupt
 
 
-def _follow(running: Recording, command: Command, signals: list[int], course: Course, reporter: Reporter) -> None:
+def _follow(watched: _Watched, command: Command, signals: list[int], course: Course) -> None:
     """Until it ends. Signals are passed on; a meter that fails is told of at once."""
-    passed_on, kill_at_s, warn = 0, float("inf"), renewal_warning(running.recorder, reporter.note)
+    passed_on, kill_at_s = 0, float("inf")
     while not command.ended(_LOOK_EVERY_S):
         while passed_on < len(signals):
             command.send(signals[passed_on])
@@ -138,17 +147,17 @@ def _follow(running: Recording, command: Command, signals: list[int], course: Co
             command.send(signal.SIGKILL)
             command.ended(KILL_PATIENCE_S)
             return
-        warn()
+        watched.warn()
         if not course.failures:
-            _note_failure(running, course, reporter)
+            _note_failure(watched, course)
 
 
-def _note_failure(running: Recording, course: Course, reporter: Reporter) -> None:
+def _note_failure(watched: _Watched, course: Course) -> None:
     try:
-        running.recorder.raise_failure()
+        watched.running.recorder.raise_failure()
     except PowerError as error:
         course.failures.append(error.message)
-        reporter.note(f"{error.message} The command goes on, without its joules.")
+        watched.reporter.note(f"{error.message} The command goes on, without its joules.")
 
 
 @contextmanager

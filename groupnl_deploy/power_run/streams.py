@@ -1,6 +1,7 @@
 """What a command writes, kept in a file as it comes and passed on at the same time, byte by byte as it was."""
 
 import os
+import select
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -85,4 +86,7 @@ class Copy:
 def _write(descriptor: int, data: bytes) -> None:
     left = memoryview(data)
     while left:
-        left = left[os.write(descriptor, left) :]
+        try:
+            left = left[os.write(descriptor, left) :]
+        except BlockingIOError:  # whoever gave us the descriptor does not want to wait
+            select.select([], [descriptor], [])

@@ -180,6 +180,20 @@ def test_a_link_that_is_lost_leaves_the_recording_and_says_so(measure: Callable[
     assert [file.name for file in measured.record.files] == ["power.csv", "stdout", "stderr"]
 
 
+def test_a_command_there_that_does_not_end_politely_is_killed(
+    measure: Callable[..., Measured], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("groupnl_deploy.power_run.run._POLITE_S", 0.3)
+    line = "trap '' TERM; echo $$; while :; do sleep 0.1; done"
+    measured = measure(line, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    assert isinstance(measured.error, KeyboardInterrupt) and measured.record.exit_code == 137
+    assert "stopped" in measured.record.problems[0]
+    pid, deadline_s = int((tmp_path / "stdout").read_text()), time.monotonic() + 20
+    while psutil.pid_exists(pid) and time.monotonic() < deadline_s:
+        time.sleep(0.05)
+    assert not psutil.pid_exists(pid)
+
+
 def test_an_unknown_host_key_is_refused(sshd) -> None:
     sshd.known_hosts.write_text("")
     with pytest.raises(Exception, match="known_hosts"), commands_on(sshd.device(), ["true"]):

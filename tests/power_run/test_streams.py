@@ -1,11 +1,14 @@
 """Lines of ours taken out of a command's bytes, however these are cut."""
 
 import itertools
+import os
+import threading
+from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from groupnl_deploy.power_run.streams import Stamps
+from groupnl_deploy.power_run.streams import Copy, Stamps
 
 TOKEN = b"\x1eours "
 
@@ -30,3 +33,26 @@ def test_a_line_of_ours_that_was_cut_is_held_until_the_end() -> None:
 
 def test_without_a_line_of_ours_nothing_is_the_commands() -> None:
     assert taken(b"Welcome to the board\n", [3]) == (b"", [])
+
+
+def test_a_reader_who_is_slow_and_does_not_let_us_wait_gets_every_byte(tmp_path: Path) -> None:
+    data = bytes(range(256)) * 4096
+    reads, writes = os.pipe()
+    os.set_blocking(writes, False)
+    source, given = os.pipe()
+    copy = Copy(os.fdopen(source, "rb", buffering=0), tmp_path / "kept", writes)
+    got = bytearray()
+
+    def read() -> None:
+        while chunk := os.read(reads, 5000):
+            got.extend(chunk)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    with os.fdopen(given, "wb") as stream:
+        stream.write(data)
+    assert copy.ended(20)
+    os.close(writes)
+    reader.join()
+    os.close(reads)
+    assert bytes(got) == data == (tmp_path / "kept").read_bytes() and copy.problem is None
