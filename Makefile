@@ -94,7 +94,7 @@ test: lint types imports native
 	$(THREE_AT_A_TIME) -m 'not slow and not alone and not pi and not browser'
 	$(FOUR_WAITING) -m 'not slow and alone'
 
-# The page of a report in Debian's Chromium (apt-get install chromium chromium-driver), driven by Selenium.
+# The pages of reports, recordings and a watched meter in Debian's Chromium (apt-get install chromium chromium-driver), driven by Selenium.
 test-browser: setup
 	$(BIN)/python -c 'import selenium' 2> /dev/null || $(BIN)/python -m pip install --quiet --editable '.[browser]'
 	$(PYTEST) -m browser tests/report/browser

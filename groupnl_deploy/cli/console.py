@@ -123,9 +123,9 @@ def is_terminal() -> bool:
 
 
 def can_redraw() -> bool:
-    """Whether stdout is a terminal on which lines can be drawn anew."""
+    """Whether stdout is a terminal on which lines can be drawn anew, in letters beyond ASCII."""
     out = _stdout()
-    return out.is_terminal and not out.is_dumb_terminal
+    return out.is_terminal and not out.is_dumb_terminal and not out.options.ascii_only
 
 
 def stdout_width() -> int:

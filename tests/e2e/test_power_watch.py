@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from groupnl_deploy.cli import console
 from power.meters.km003c.emulator import Km003cEmulator
 from power.trace_io import read_csv
 from tests.e2e.power_command import power
@@ -117,6 +118,16 @@ def test_ctrl_c_while_the_meter_is_away_is_an_error_for_a_file_and_none_without(
         emulator.replug()
         assert process.returncode == code, stderr
         assert re.search(r"1 hole of [\d.]+ s in all", stdout) and "is gone" in stderr
+
+
+@pytest.mark.parametrize("variable", ["TERM=dumb", "PYTHONIOENCODING=ascii"])
+def test_a_terminal_that_cannot_show_a_chart_has_lines(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    host, terminal = pty.openpty()
+    monkeypatch.setenv(*variable.split("="))
+    with os.fdopen(terminal, "w", encoding="ascii" if "ascii" in variable else "utf-8") as stdout:
+        monkeypatch.setattr("sys.stdout", stdout)
+        assert not console.can_redraw()
+    os.close(host)
 
 
 @pytest.mark.parametrize("width", [32, 100])
