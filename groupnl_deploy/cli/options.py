@@ -128,7 +128,7 @@ Recording = Annotated[
 Recordings = Annotated[
     list[Path],
     typer.Argument(
-        metavar="TRACE.CSV...",
+        metavar="TRACE.CSV",
         callback=lambda paths: [_recording(path) for path in paths],
         help="Recordings, runs' folders, or any CSVs with t_s, voltage_v and current_a.",
     ),

@@ -34,7 +34,13 @@ PANEL_COLOURS = {"power": "#0072B2", "joules": "#00795A", "voltage": "#D55E00"} 
 COLOURS = ("#0072B2", "#C2500A", "#00795A", "#A8447F", "#7D6300", "#5B4BC4", "#85502B", "#56606B")
 DASHES: tuple[Literal["-", "--", ":"], ...] = ("-", "--", ":")
 # Okabe and Ito's colours, made pale by `SHADE`. What is not named here is a phase that only gets the board ready.
-PHASE_COLOURS = {"idle_before": "#56B4E9", "warmup": "#F0E442", "steady": "#009E73", "runout": "#F0E442"}
+PHASE_COLOURS = {
+    "idle_before": "#56B4E9",
+    "warmup": "#F0E442",
+    "steady": "#009E73",
+    "command": "#009E73",
+    "runout": "#F0E442",
+}
 PHASE_COLOURS |= dict.fromkeys(("cooldown", "idle_after"), PHASE_COLOURS["idle_before"])
 OTHER_PHASE_COLOUR, SHADE = "#CC79A7", 0.22
 _AS_IT_IS: dict[str, Any] = {"parse_math": False}  # a dollar in a name begins no formula

@@ -70,3 +70,22 @@ def test_what_cannot_be_drawn_is_refused_and_nothing_is_written(two: tuple[Path,
     done = power("plot", a, "--out", tmp_path / "x.html")
     assert done.exit_code == 2 and "a.marks.csv" in done.stderr
     assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.alone
+def test_a_command_that_was_measured_brings_its_phases_its_joules_and_why_they_are_invalid(tmp_path: Path) -> None:
+    line = ["run", "--port", "emulator", "--idle", 2, "--out", tmp_path / "done", "--allow-invalid", "--", "sleep", 1]
+    assert power(*line).exit_code == 0
+    folder = tmp_path / "done" / "run-1"
+    done = power("plot", folder, "--out", tmp_path / "x.html")
+    assert done.exit_code == 0, done.output
+    page = (tmp_path / "x.html").read_text(encoding="utf-8")
+    (run,) = json.loads(re.search(r'id="data">(.*?)</script>', page, re.S)[1])["runs"]
+    assert [phase[0] for phase in run["phases"]] == ["idle_before", "command", "idle_after"]
+    assert [label for _, label in run["flags"]] == ["command begins", "command ends"]
+    assert "sleep 1 on this machine" in page and "J net of" in page and run["marks"]["energy"] == "*!"
+    assert "measurements of the 10 that are needed" in page and page.count(">INVALID<") >= 4
+    with (folder / "power.csv").open("a") as stream:
+        stream.write("99.0,5.1,0.5,2.55\n")
+    done = power("plot", folder, "--out", tmp_path / "y.html")
+    assert done.exit_code == 4 and "power.csv" in done.stderr and not (tmp_path / "y.html").exists()

@@ -14,7 +14,7 @@
     if (!colours.has(name)) colours.set(name, getComputedStyle(document.documentElement).getPropertyValue(name).trim());
     return colours.get(name);
   };
-  const phaseColour = { idle_before: "--idle", idle_after: "--idle", cooldown: "--idle", steady: "--work", warmup: "--ready", runout: "--ready" };
+  const phaseColour = { idle_before: "--idle", idle_after: "--idle", cooldown: "--idle", steady: "--work", command: "--work", warmup: "--ready", runout: "--ready" };
   const make = (name, attributes, text) => {
     const made = document.createElement(name);
     for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
