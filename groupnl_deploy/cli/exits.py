@@ -11,7 +11,11 @@ code   meaning
 5      parity failed: two models that must agree do not
 6      measurement invalid
 7      a comparison shows that a rule (--fail-if) is broken
+126    the command of `power run` is no program
+127    the command of `power run` is not found
 =====  ==========================================
+
+A command of `power run` that fails lends its own code, whatever that is; its document has `exit_code` and `valid`.
 
 Of several failures the gravest has the word: what must not be trusted (4, 5, 6) before a rule that is broken (7),
 before what is not reached or not ready (3), before everything else that failed (1), before a wrong word of the user's

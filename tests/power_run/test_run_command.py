@@ -10,6 +10,7 @@ from click.testing import Result
 
 from groupnl_deploy.cli import power_run
 from groupnl_deploy.power_run import energy
+from groupnl_deploy.power_run.record import read_command
 from tests.e2e.power_command import power
 
 pytestmark = pytest.mark.alone
@@ -49,9 +50,10 @@ def test_joules_of_one_run_and_where_it_is_kept() -> None:
 
 
 def test_without_a_name_a_new_folder_is_made() -> None:
-    found = run(*STEADY[:-2], "--", "/bin/sleep", "0.4")
+    found = run(*STEADY[:-2], "--device", "local", "--", "/bin/sleep", "0.4")
     (folder,) = Path("power-runs").iterdir()
     assert found.exit_code == 0 and folder.name.endswith("-sleep") and f"Kept in {folder}." in found.stderr
+    assert read_command(folder / "run-1").device is None, "the device “local” is this machine"
 
 
 def test_a_command_that_is_too_short_is_invalid_and_says_how_long_it_must_be() -> None:
