@@ -249,7 +249,7 @@ class TerminalReporter:
         """
         console = Console(stderr=True)
         if not console.is_terminal:
-            yield _Lines()
+            yield LineReporter()
             return
         columns = _progress_columns(console.width)
         with Progress(
@@ -258,14 +258,16 @@ class TerminalReporter:
             yield _Bars(progress)
 
 
-class _Lines:
-    """Where nothing moves."""
+class LineReporter:
+    """Progress on stderr where nothing moves: a line at the start of each task."""
 
     def note(self, text: str) -> None:
+        """One line that stays."""
         say(text)
 
     @contextlib.contextmanager
     def task(self, name: str) -> Iterator[Task]:
+        """A line, and no more of it."""
         say(f"{name} …")
         yield lambda done, total, detail="": None
 

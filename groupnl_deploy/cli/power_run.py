@@ -117,7 +117,9 @@ def _measured(plan: "RunPlan", repeats: int, folder: Path, make: "MakeCommand", 
 
     def measure(run_folder: Path) -> "Measured":
         stdout, stderr = (2 if json else 1), 2
-        return measure_command(plan, make, Outputs(run_folder, stdout, stderr), console.TerminalReporter())
+        # A bar that moves here would be in the idle power of this machine, and not in the command's.
+        reporter = console.LineReporter() if plan.device is None else console.TerminalReporter()
+        return measure_command(plan, make, Outputs(run_folder, stdout, stderr), reporter)
 
     def show(record: "CommandRecord") -> None:
         nonlocal number
