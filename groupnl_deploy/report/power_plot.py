@@ -26,7 +26,10 @@ LONGEST_MARK = 28  # characters of a mark's label
 LEAST_SHARE = 0.07  # of the picture's width; a narrower phase has no room for its name
 # An upright axis spans at least this share of the mean, and this much: the noise of a steady load is no event.
 LEAST_SPAN_OF_MEAN, LEAST_SPAN = 0.05, 1e-3  # the latter in W, J or V
-INCHES, LETTER_SHARE = (12.0, 8.6), 0.0062  # the width of a mark's letter, as a share of the panel's
+INCHES = (12.0, 8.6)
+# Of the upper panel: the width of a mark's letter; the height of a phase's name, and of a row of marks' labels.
+LETTER_SHARE, NAME_SHARE, ROW_SHARE = 0.0062, 0.07, 0.06
+MOST_MARK_ROWS = 6
 
 HOLE_COLOUR, BAD_COLOUR, INK = "#999999", "#CC0000", "#222222"
 PANEL_COLOURS = {"power": "#0072B2", "joules": "#00795A", "voltage": "#D55E00"}  # of a recording alone
@@ -209,19 +212,37 @@ def _flags(axes: Any, drawn: Overlaid) -> None:
 
 
 def _label_marks(axes: Any, drawn: Overlaid) -> None:
-    """Beside each line, below the names of the phases and below the labels that it would cover."""
+    """Beside each line, below the names of the phases, above the curve and below the labels that it would cover.
+
+    Labels that are too many for that are left out, and how many is said; their lines stay.
+    """
     left, right = axes.get_xlim()
+    inside = [mark for mark in _marks(drawn) if left <= mark[0] <= right]
     ends: list[float] = []  # of each row of labels, as shares of the width
-    for at_s, label, colour in _marks(drawn):
-        if not left <= at_s <= right:
-            continue
+    placed, left_out = [], 0
+    for at_s, label, colour in inside:
         words = textwrap.shorten(label, LONGEST_MARK, placeholder="…") or label[:LONGEST_MARK]
         width = LETTER_SHARE * (len(words) + 1)
         begin = min((at_s - left) / (right - left) + 0.004, 1.0 - width)
         row = next((place for place, end in enumerate(ends) if end < begin), len(ends))
+        if row == MOST_MARK_ROWS:
+            left_out += 1
+            continue
         ends[row : row + 1] = [begin + width]
-        place = {"transform": axes.transAxes, "va": "top", "fontsize": 9, "zorder": 4}
-        axes.text(begin, 0.93 - 0.06 * row, harmless(words), color=colour, bbox=_PAPER, **place, **_AS_IT_IS)
+        placed.append((begin, row, words, colour))
+    _make_room(axes, NAME_SHARE + ROW_SHARE * len(ends) if ends else 0.0)
+    style = {"transform": axes.transAxes, "va": "top", "fontsize": 9, "zorder": 4, "bbox": _PAPER} | _AS_IT_IS
+    for begin, row, words, colour in placed:
+        axes.text(begin, 1.0 - NAME_SHARE - ROW_SHARE * row, harmless(words), color=colour, **style)
+    if left_out:
+        said = f"{left_out} of {len(inside)} marks have no room for their labels"
+        axes.text(0.995, 1.0 - NAME_SHARE - ROW_SHARE * MOST_MARK_ROWS, said, color=INK, ha="right", **style)
+
+
+def _make_room(axes: Any, share: float) -> None:
+    """Let so much of the height at the top be free of curves."""
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, low + (high - low) / (1.0 - share))
 
 
 def _add_legend(figure: Figure, drawn: Overlaid) -> None:

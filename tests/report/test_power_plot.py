@@ -193,6 +193,17 @@ def test_marks_are_upright_lines_with_their_labels_in_every_panel() -> None:
     assert labels["camera on"][1] != labels["a second label beside it"][1]  # they would cover each other
 
 
+def test_labels_of_marks_hide_no_curve_and_what_has_no_room_is_counted() -> None:
+    marks = [Mark(0.4 + 1e-4 * number, f"mark {number} with a long label") for number in range(9)]
+    figure = power_figure(index_of([0.0, 0.5, 1.0], [4.0, 9.0, 9.0]), "t", marks=marks)
+    axes = figure.axes[0]
+    low, high = axes.get_ylim()
+    heights = [text.get_position()[1] for text in axes.texts]
+    assert min(heights) - 0.05 > (9.0 - low) / (high - low)
+    assert "3 of 9 marks have no room for their labels" in [text.get_text() for text in axes.texts]
+    assert len(axes.lines) == 1 + 9
+
+
 def test_seconds_since_1970_are_called_so_and_counted_from_the_first_row() -> None:
     figure = power_figure(index_of([EPOCH_S, EPOCH_S + 0.5, EPOCH_S + 1.0], [4.0, 4.0, 4.0]), "t")
     assert figure.axes[-1].get_xlabel() == "Seconds since the recording's first row; 0 is 2025-11-27 13:12:07 UTC"

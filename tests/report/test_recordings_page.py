@@ -39,7 +39,7 @@ def test_it_has_power_joules_and_voltage_each_with_the_stamps() -> None:
     kinds = [re.search('data-chart="([^"]*)"', one)[1] for one in figures]
     assert kinds == ["power", "joules", "voltage"]
     assert all("EMULATED meter" in one and "INVALID" in one for one in figures)
-    assert "a rule was broken." in page and " J in 24.98 s, mean " in page and AGAIN in page
+    assert "A rule was broken." in page and " J in 24.98 s, mean " in page and AGAIN in page
     (run,) = data_of(page)["runs"]
     assert run["marks"]["energy"] == "*!" and "Highest (W)" in page and "12*!" in page
 

@@ -101,7 +101,8 @@
     for (const [start, end] of holesOf(runs)) write("no measurement", start, end, bbox.top + bbox.height / 2);
   });
 
-  // What somebody marked: an upright line each, with its words beside it, below those that it would cover.
+  // What somebody marked: an upright line each, with its words beside it, above the curves and below those that it would cover.
+  const FLAG_ROWS = 3;
   const flags = (runs) => (plot) => within(plot, (ctx, bbox) => {
     const line = 14 * devicePixelRatio, pad = 4 * devicePixelRatio, ends = [];
     ctx.textAlign = "left";
@@ -119,6 +120,7 @@
         const left = Math.min(x + pad, bbox.left + bbox.width - width - pad);
         let row = ends.findIndex((end) => end < left);
         if (row < 0) row = ends.length;
+        if (row === FLAG_ROWS) continue; // no room; zooming makes some
         ends[row] = left + width + pad;
         const ink = ctx.fillStyle, top = bbox.top + pad + (row + 1) * line;
         ctx.globalAlpha = 0.8;
@@ -148,6 +150,15 @@
     return [middle - half, middle + half];
   };
 
+  // As uPlot's own, but for the voltage, and with room for the words of flags.
+  const upright = (kind, runs) => (plot, low, high) => {
+    const [from, to] = kind === "voltage" || low === null ? atLeast(low, high, 0.05) : uPlot.rangeNum(low, high, 0.1, true);
+    const flagged = runs.reduce((sum, run) => sum + page.runs[run].flags.length, 0);
+    if (!flagged) return [from, to];
+    const share = Math.min(0.5, (22 + 14 * Math.min(flagged, FLAG_ROWS)) / Math.max(plot.height - 60, 1));
+    return [from, from + (to - from) / (1 - share)];
+  };
+
   const timeChart = (kind) => {
     const what = { power: ["Power (W)", "W"], joules: ["Energy (J)", "J"], voltage: ["Voltage (V)", "V"] }[kind];
     const runs = drawnRuns(kind), curves = runs.map(overTime(kind));
@@ -168,7 +179,7 @@
       data, series: series.length ? series : [{ label: "nothing chosen" }], readout: (at) => [`${at.toFixed(3)} s`, ...readout(at)],
       axes: [axis(page.axes[align], 30), axis(what[0], 58)],
       hooks: { drawClear: [bands(runs)], draw: [names(runs), flags(runs)] }, sync: "time",
-      scales: kind === "voltage" ? { y: { range: (_, low, high) => atLeast(low, high, 0.05) } } : {},
+      scales: { y: { range: upright(kind, runs) } },
     };
   };
 

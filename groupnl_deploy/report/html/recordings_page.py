@@ -14,7 +14,7 @@ from groupnl_deploy.report.phases import PhaseTime
 from groupnl_deploy.report.recordings import DrawnRecording, Overlaid, overlaid, readable
 from groupnl_deploy.report.time_axis import TimeAxis
 from groupnl_deploy.version import __version__
-from groupnl_deploy.words import counted, harmless
+from groupnl_deploy.words import counted, harmless, sentence
 
 _STEADY = "Seconds since the steady window began"
 _WORDS = {
@@ -129,7 +129,7 @@ def _unknown(drawn: Overlaid) -> list[str]:
 
 def _why(drawn: Overlaid) -> Markup:
     said = [
-        element("li", f"{reason}." if drawn.alone else f"{one.name}: {reason}.")
+        element("li", f"{sentence(reason)}." if drawn.alone else f"{one.name}: {reason}.")
         for one in drawn.recordings
         for reason in one.reasons
     ]
