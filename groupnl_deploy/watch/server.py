@@ -127,6 +127,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_HEAD = do_GET
 
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """What the standard library refuses itself is refused as the rest is, and repeats nothing of the request."""
+        self._refused(HTTPStatus(code))
+
     def _refused(self, status: HTTPStatus, **headers: str) -> bool:
         self._send("text/plain", f"{status.value} {status.phrase}\n", "default-src 'none'", status, **headers)
         return False

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 
 from groupnl_deploy.bench.meter import MeterPlan
@@ -120,6 +121,23 @@ def test_a_request_by_another_name_of_the_host_is_refused(site: Site) -> None:
     twice = f"GET {site.root} HTTP/1.1\r\nHost: evil.example\r\nHost: localhost:{port}\r\n\r\n"
     assert b" 403 " in site.raw(twice.encode())
     assert site.ask(site.root, Host=f"localhost:{port}")[0] == 200
+
+
+def test_what_is_no_request_is_refused_without_an_echo_and_the_next_is_answered(site: Site) -> None:
+    odd = {
+        b"GET /" + 70_000 * b"a" + b" HTTP/1.1\r\n\r\n": b"414 ",
+        b"GET / HTTP/9.9\r\n\r\n": b"505 ",
+        b"GET <script> x y HTTP/1.1\r\n\r\n": b"400 ",
+        b"\x16\x03\x01\x02\x00\x01\xfc\x03\x03 as a browser that wants TLS\r\n\r\n": b"400 ",
+        b"GET / HTTP/1.1\r\n" + 200 * b"X: y\r\n" + b"\r\n": b"431 ",
+    }
+    for request, code in odd.items():
+        answer = site.raw(request)
+        assert code in answer[:20] and b"<" not in answer, answer[:300]
+    random = np.random.default_rng(0)
+    for size in random.integers(1, 200, 50):
+        site.raw(random.bytes(int(size)) + b"\r\n\r\n")
+    assert site.ask(site.root)[0] == 200
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "ANYTHING"])
