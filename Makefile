@@ -73,15 +73,16 @@ $(RUNTIMES)/%/.installed:
 demo: setup
 	$(BIN)/groupnl demo
 
-# Tests run three at a time, one core each: on two cores, while one waits for a process or a link, another computes.
-# Those that read clocks or meters run afterwards, four at a time: they wait
+# Tests run four at a time, one core each: on two cores, while two wait for a process or a link, two compute. Types and
+# imports are checked beside them, in what is left of the cores; what they found is shown behind the tests.
+# Tests that read clocks or meters run afterwards, four at a time: they wait
 # more than they compute, and the others' computing would disturb them. Each worker imports all files that it is given,
 # so the latter are given only the files with the mark.
 PYTEST := $(BIN)/pytest
 ALONE = $(sort $(shell grep -rl --include='test_*.py' 'mark\.alone' tests))
-THREE_AT_A_TIME := OMP_NUM_THREADS=1 $(PYTEST) -n 3 --dist worksteal
+SIDE_BY_SIDE := OMP_NUM_THREADS=1 $(PYTEST) --dist worksteal
 MORE_EXAMPLES := --hypothesis-profile=more
-FOUR_WAITING = OMP_NUM_THREADS=1 $(PYTEST) -n 4 --dist worksteal $(ALONE)
+FOUR_WAITING = $(SIDE_BY_SIDE) -n 4 $(ALONE)
 
 # The emulated Pi (tests/pi): its root file system is made once, by root, with Debian's tools.
 pi: setup
@@ -90,8 +91,11 @@ pi: setup
 test-pi: pi native
 	OMP_NUM_THREADS=1 $(PYTEST) -m pi tests/pi
 
-test: lint types imports native
-	$(THREE_AT_A_TIME) -m 'not slow and not alone and not pi and not browser'
+CHECKS := $(VENV)/.checks.log
+test: lint native
+	@nice $(MAKE) --no-print-directory --keep-going types imports > $(CHECKS) 2>&1 & checks=$$!; \
+	$(SIDE_BY_SIDE) -n 4 -m 'not slow and not alone and not pi and not browser'; tests=$$?; \
+	wait $$checks; checks=$$?; cat $(CHECKS); exit $$((tests + checks))
 	$(FOUR_WAITING) -m 'not slow and alone'
 
 # The pages of reports, recordings and a watched meter in Debian's Chromium (apt-get install chromium chromium-driver), driven by Selenium.
@@ -100,7 +104,7 @@ test-browser: setup
 	$(PYTEST) -m browser tests/report/browser
 
 test-all: lint types imports zoo native native-fuzz native-sanitize runtimes
-	$(THREE_AT_A_TIME) $(MORE_EXAMPLES) -m 'not alone and not pi and not browser'
+	$(SIDE_BY_SIDE) -n 3 $(MORE_EXAMPLES) -m 'not alone and not pi and not browser'
 	$(FOUR_WAITING) $(MORE_EXAMPLES) -m alone
 
 bench: setup

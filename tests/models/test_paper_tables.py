@@ -31,6 +31,7 @@ def label(row: dict[str, Any]) -> str:
 def marked(row: dict[str, Any]) -> Any:
     """Knobs do in the larger network of a table what they do in its smaller one: for `make test` one is enough."""
     larger = (row["table"], row["model"]) in (("14", "resnet101_cifar"), ("15", "resnet101_cifar"))
+    larger |= row["table"] == "3" and row["model"] == "resnet34_cifar"
     larger |= row["table"] == "IV" and 1 < max(row["knobs"].values()) < 32
     return pytest.param(row, id=label(row), marks=[pytest.mark.slow] if larger else [])
 
