@@ -279,7 +279,8 @@ class Drawing:
 
     def encoded(self, text: str) -> bytes:
         mark = "\ufeff" if not text.isascii() else ""
-        encoding = self.pick(*ENCODINGS)
+        has_all = text.encode("cp1252", "ignore").decode("cp1252") == text  # it has a µ, and none in capitals
+        encoding = self.pick(*(name for name in ENCODINGS if has_all or name != "cp1252"))
         if encoding in ("little endian", "big endian"):  # a mark or none
             text = self.pick(mark, "\ufeff") + text
         return text.encode(ENCODINGS[encoding])

@@ -15,7 +15,7 @@ REFUSALS = (TraceFormatError, SampleGap, MethodUnclear, WindowNotCovered)
 ROUNDED = 2e-6  # of the joules: clocks since 1970 have a quarter of a microsecond as a float
 MANY = hypothesis.settings.default.max_examples > 100  # as `make test-all` asks for
 either = settings(
-    max_examples=10_000 if MANY else 200,
+    max_examples=10_000 if MANY else 50,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 
