@@ -114,6 +114,7 @@ bench: setup
 	$(BIN)/python benchmarks/native.py --quick
 	$(BIN)/python benchmarks/own_onnx.py --quick
 	$(BIN)/python benchmarks/power.py
+	$(BIN)/python benchmarks/power_files.py
 	$(BIN)/python benchmarks/validity.py --runs 4
 	$(BIN)/python benchmarks/loader.py --quick
 

@@ -65,7 +65,8 @@ read_s = time.perf_counter() - began_s
 energy = EnergyIndex(trace).window(trace.t_s[0], trace.t_s[-1])
 all_s = time.perf_counter() - began_s
 peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-print(json.dumps({"read_s": read_s, "all_s": all_s, "peak_mib": peak_mib, "rows": len(trace.t_s)}))
+print(json.dumps({"read_s": read_s, "all_s": all_s, "peak_mib": peak_mib, "rows": len(trace.t_s),
+                  "energy_j": energy.energy_j}))
 """
 
 EMULATOR = """

@@ -14,7 +14,7 @@ from power.reading.collected import collected
 from power.reading.head import Head, bare, header_of, notes_of
 from power.reading.measured import Measured, recording
 from power.reading.names import QUANTITIES
-from power.reading.parts import Begins, several
+from power.reading.parts import Begins, refuse_mixed, several
 from power.reading.plan import Plan
 from power.reading.rows import Columns, Rows, backwards_error, endless_error, read_rows
 from power.reading.text import Piece
@@ -23,6 +23,7 @@ from power.trace import MeterFacts, PowerTrace, Samples
 from power.trace_facts import UNKNOWN, bad_line, parse_facts, shown
 
 TIME, HOLE = "t_s", "hole in front"
+CLOCK = ("time", "date")  # columns that make the times
 
 
 def begins_again(head: Head) -> Begins:
@@ -39,8 +40,10 @@ def read_foreign(head: Head, pieces: Iterator[Piece], asked: Asked) -> PowerTrac
     plan = plan_of(head, asked)
     reading = _Reading(plan)
     rows = collected(plan.layout, _rows_of(plan, pieces), reading.columns, ours=False)
-    names = [name for name in plan.layout.places if name != "time"]
+    names = [name for name in plan.layout.places if name not in CLOCK]
     columns = {name: rows.column(name, str if name in plan.layout.texts else float) for name in names}
+    if "whose" in columns:
+        refuse_mixed(plan.layout, columns["whose"])
     measured = Measured(
         name=head.name,
         t_s=rows.column(TIME),
@@ -91,7 +94,7 @@ class _Reading:
     def columns(self, piece: Piece) -> Columns:
         """The columns of the lines that are rows. Raises `TraceFormatError` for the first that is none."""
         rows, wrong = read_rows(self.plan.layout, piece)
-        columns = {name: self._in_units(name, values) for name, values in rows.columns.items() if name != "time"}
+        columns = {name: self._in_units(name, values) for name, values in rows.columns.items() if name not in CLOCK}
         columns[TIME] = self._seconds(rows)
         if self.plan.ordered:
             self._refuse_backwards(piece, rows, columns[TIME])
@@ -110,6 +113,8 @@ class _Reading:
             places: Samples = np.arange(self._count - len(rows), self._count, dtype=np.float64)
             return places * self.plan.every_s
         cells = rows.columns["time"]
+        if "date" in rows.columns:
+            cells = np.char.add(np.char.add(rows.columns["date"], " "), cells)
         if self.clock is None:
             return self._in_units("time", cells)
         try:
@@ -120,7 +125,8 @@ class _Reading:
                 self.plan.layout.name,
                 rows.numbers[error.place],
                 what,
-                "Repair that line, or say how times are written: --time-format iso, hms, or codes such as %H:%M:%S.",
+                "Repair that line, or say how times are written: --time-format iso, hms, mdy, dmy-slash for day/month, "
+                "or codes such as %H:%M:%S.",
             ) from error
 
     def _refuse_backwards(self, piece: Piece, rows: Rows, t_s: Samples) -> None:

@@ -16,6 +16,7 @@ from power.time_units import Doubt, doubt_about_times, lasting, may_be_milliseco
 from power.trace import Samples
 
 LARGEST_V, LARGEST_A, LARGEST_W = 60.0, 20.0, 500.0
+MAINS_V = (85.0, 265.0)
 LIKELY_V, LIKELY_A = (0.7, 60.0), (0.005, 10.0)  # what a board has when the right unit was found
 USB_A = 6.0  # more than any USB supply gives
 ALLOW = "--allow-implausible"
@@ -112,6 +113,9 @@ def _doubt_about(quantity: _Quantity, values: Samples) -> Doubt | None:
     seen = f"the column {quantity.column} holds up to {_number(largest)}, and {limit}"
     low, high = quantity.likely
     likely = [(parts, f"{name}{quantity.word}") for parts, name in _PARTS if low <= largest / parts <= high]
+    if quantity is _VOLTAGE and MAINS_V[0] <= largest <= MAINS_V[1]:
+        apparent = f"{seen}: that is the mains, where volts times amperes are no watts"
+        return Doubt(apparent, "read the meter's own column of watts or of energy: --columns t=NAME,p=NAME")
     if not likely:
         return Doubt(seen, f"give {quantity.column} in {quantity.word}")
     parts, word = likely[0]

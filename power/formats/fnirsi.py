@@ -18,6 +18,7 @@ from power.reading.names import UNITS, Named
 from power.reading.plan import Plan, table_plan
 
 ROW_S = 0.010
+LARGEST_A = 1000.0
 HOLE_S = 0.2  # USB is seldom as late; packets of 40 ms
 _COLUMNS = {"timestamp": "s", "voltage_V": "V", "current_A": "A"}
 _EXTRA = {"in_packet": "sample_in_packet", "counted_j": "energy_Ws"}
@@ -45,6 +46,11 @@ def _even(measured: Measured) -> Measured:
             f"{measured.name} holds several runs of the logger, for its count of joules begins again behind row "
             f"{again[0] + 1}.",
             "Cut the file into one for each run, or read one of them: --part 1, --part 2 and so on.",
+        )
+    if np.max(np.abs(measured.quantities["current"])) > LARGEST_A:
+        raise TraceFormatError(
+            f"{measured.name}: currents of thousands of amperes are negative ones, which the logger writes so.",
+            "Turn the meter round, for the logger knows one direction alone, and record again.",
         )
     first = np.flatnonzero(np.diff(measured.extra["in_packet"], prepend=np.inf) <= 0.0)
     counts = np.diff(first, append=len(measured))

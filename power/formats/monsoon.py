@@ -1,11 +1,13 @@
 """The CSV of PyMonsoon's sample engine: milliamperes and volts, a stamp for each USB packet of rows.
 
-The column is called `Time(ms)`; most versions write the host's seconds into it. A packet takes some milliseconds, so
-the time between two stamps tells which.
+The column is called `Time(ms)`; most versions write the host's seconds into it, and one calls it `Time(s)`. A packet
+takes some milliseconds, so the time between two stamps tells which; where every row has a stamp of its own, and they
+are far apart, nothing does.
 """
 
 import re
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -29,7 +31,7 @@ def _plan(head: Head, header: Header | None, asked: Asked) -> Plan | None:
     time = None if header is None else next((name for name in _TIMES if header.has(name)), None)
     if header is None or time is None or not header.has(*_COLUMNS):
         return None
-    names = {time: "s", **_COLUMNS}
+    names = {time: "s", **_COLUMNS}  # `_even` sees whether they are
     columns = [
         Named(place, name, UNITS[unit].quantity, UNITS[unit])
         for name, unit in names.items()
@@ -37,7 +39,8 @@ def _plan(head: Head, header: Header | None, asked: Asked) -> Plan | None:
     ]
     plain = replace(head, lines=tuple(_plain(line) for line in head.lines))
     plan = table_plan(plain, header, asked, columns, title=FORMAT.title)
-    return replace(plan, meter=FORMAT.word, finish=_even, rewrite=_without_numpy)
+    is_known = "time" in asked.units or time == "Time(s)"
+    return replace(plan, meter=FORMAT.word, finish=partial(_even, is_known=is_known), rewrite=_without_numpy)
 
 
 def _without_numpy(piece: Piece) -> Piece:
@@ -50,8 +53,9 @@ def _plain(line: str) -> str:
     return _NUMPY.sub(r"\1", line)
 
 
-def _even(measured: Measured) -> Measured:
-    """Rows spread over their packets, in seconds. Raises `TraceFormatError` where there is one stamp alone."""
+def _even(measured: Measured, *, is_known: bool) -> Measured:
+    """Rows spread over their packets, in seconds. Raises `TraceFormatError` where there is one stamp alone, and where
+    nothing tells the unit of the stamps, unless it `is_known`."""
     first = np.flatnonzero(np.diff(measured.t_s, prepend=-np.inf) > 0.0)
     steps = np.diff(measured.t_s[first])
     if not len(steps):
@@ -60,12 +64,20 @@ def _even(measured: Measured) -> Measured:
             "Record for longer; the time between two rows is not known.",
         )
     usual = float(np.median(steps))
-    unit_s = 1.0 if usual <= LONGEST_PACKET_S else 1e-3
     counts = np.diff(first, append=len(measured))
+    if not is_known and usual > LONGEST_PACKET_S and np.median(counts) == 1:
+        raise TraceFormatError(
+            f"{measured.name}: its rows are {usual:.4g} apart by their column Time(ms), which PyMonsoon fills with "
+            "seconds, and may as well be milliseconds.",
+            "Say which: --units s or --units ms; how long did you record?",
+        )
+    unit_s = 1.0 if is_known or usual <= LONGEST_PACKET_S else 1e-3
     # The last packet has no stamp behind it: its rows take as long as the others'.
     last = counts[-1] * float(np.median(steps / counts[:-1]))
-    remark = f"Its times were taken as {'seconds' if unit_s == 1.0 else 'milliseconds'}, as a packet takes {usual:.4g}."
     spaced = spread(measured, first, np.append(steps, last) * unit_s)
+    if is_known:
+        return spaced
+    remark = f"Its times were taken as {'seconds' if unit_s == 1.0 else 'milliseconds'}, as a packet takes {usual:.4g}."
     return replace(spaced, remarks=(*measured.remarks, remark))
 
 

@@ -10,8 +10,17 @@ from power.errors import TraceFormatError
 from power.formats.counter import joules_of_counter
 from power.formats.format import Format
 from power.reading.asked import EXAMPLE, Asked
-from power.reading.head import ROWS_TO_JUDGE_BY, Head, Header, Leaving, is_blank, is_comment, separator_of_rows
-from power.reading.names import Named, Quantity, quantities
+from power.reading.head import (
+    ROWS_TO_JUDGE_BY,
+    Head,
+    Header,
+    Leaving,
+    is_blank,
+    is_comment,
+    separator_of_rows,
+    separators,
+)
+from power.reading.names import Named, Quantity, quantities, unit_in
 from power.reading.plan import Plan, one_a_quantity, table_plan
 from power.reading.times import form_of
 from power.trace_facts import bad_line, shown
@@ -41,8 +50,10 @@ def _of_columns(head: Head, header: Header, asked: Asked, columns: Sequence[Name
     kinds = {column.quantity for column in columns}
     if not any(needed <= kinds for needed in MAKES_POWER):
         raise TraceFormatError(
-            f"{head.name}: of what makes joules its columns name {', '.join(sorted(kinds))} alone.",
-            f"Name the columns of volts and amperes, or of watts: {EXAMPLE}.",
+            f"{head.name}: of what makes joules its columns name {', '.join(sorted(kinds))} alone: "
+            f"{_listed(header.names)}.",
+            "Say which are the volts and amperes, or the watts, by name or by number from 1: --columns t=1,v=2,i=3 "
+            "--units s,V,A, or --columns t=1,p=2 --units s,W.",
         )
     counts_joules = "energy" in kinds and not kinds & {"voltage", "current", "power"}
     used = [column for column in columns if column.quantity != "energy" or counts_joules]
@@ -56,6 +67,8 @@ def asked_plan(head: Head, header: Header | None, asked: Asked) -> Plan:
         raise _unknown(head, header)
     table = _table(head, header, asked)
     columns = [_column(head, table, quantity, wanted) for quantity, wanted in asked.columns.items()]
+    if {column.quantity for column in columns} == {"time"}:  # then the others are clear by their names
+        columns += one_a_quantity(head, [column for column in table.columns if column.quantity != "time"])
     if not _has_times(columns, asked):
         raise TraceFormatError("--columns names no column of times.", f"Add t=NAME or t=NUMBER: {EXAMPLE}.")
     return _of_columns(head, table, asked, columns)
@@ -72,13 +85,21 @@ def _table(head: Head, header: Header | None, asked: Asked) -> Header:
         return _without_names(head)
     if header is not None and all(_place(header, wanted) is not None for wanted in asked.columns.values()):
         return header
-    for number, line in enumerate(head.lines, head.first):
-        for separator in ("\t", ";", "|", ",", " "):
+    numbered = [(number, line) for number, line in enumerate(head.lines, head.first) if not is_blank(line)]
+    for number, line in sorted(numbered, key=lambda one: is_comment(one[1])):
+        for separator in separators(line):
             names = tuple(cell.strip().strip('"') for cell in line.lstrip("#% ").split(separator))
             found = Header(number, names, separator, tuple(quantities(names)))
-            if len(names) > 1 and all(_place(found, wanted) is not None for wanted in asked.columns.values()):
+            has_all = all(_place(found, wanted) is not None for wanted in asked.columns.values())
+            if len(names) > 1 and has_all and _is_above_rows(head, found):
                 return found
     raise _unknown(head, header, asked)
+
+
+def _is_above_rows(head: Head, header: Header) -> bool:
+    """Whether the next line has as many cells, as that below a preamble's has not."""
+    below = next(head.rows(header.number + 1, Leaving("", header.separator)), None)
+    return below is None or below.count(header.separator) >= len(header.names) - 1
 
 
 def _place(header: Header, wanted: str) -> int | None:
@@ -91,10 +112,10 @@ def _place(header: Header, wanted: str) -> int | None:
 def _column(head: Head, table: Header, quantity: Quantity, wanted: str) -> Named:
     place = _place(table, wanted)
     assert place is not None  # `_table` has looked
-    known = next((column for column in table.columns if column.place == place), None)
     name = table.names[place] if place < len(table.names) else wanted
+    known = next((column for column in table.columns if column.place == place), None)
     unit = known.unit if known is not None and known.quantity == quantity else None
-    return Named(place, name, quantity, unit)
+    return Named(place, name, quantity, unit or unit_in(name, quantity))
 
 
 def _has_no_names(head: Head) -> bool:
@@ -144,12 +165,23 @@ def _unknown(head: Head, header: Header | None, asked: Asked | None = None) -> T
             f"no line names the columns; the first row is {shown(line)}",
             "Say what they are, if they are seconds, volts and amperes: --columns t=1,v=2,i=3 --units s,V,A.",
         )
+    likely = tuple(_likely_names(head))
+    kinds = {column.quantity for column in quantities(likely)}
+    if any(needed <= kinds for needed in MAKES_POWER):
+        return bad_line(
+            head.name,
+            lines[0][0],
+            f"none of its columns is one of times by its name: {_listed(likely)}",
+            "Say which is, with its unit: --columns t=NAME --units s; or, where rows are even, the seconds between two "
+            "of them: --every SECONDS.",
+        )
     return bad_line(
         head.name,
         lines[0][0],
-        f"its columns are not known: {_listed(tuple(_likely_names(head)))}, and none is of seconds, volts and amperes "
-        "by its name",
-        f"Say which are: {EXAMPLE}; or name them t_s, voltage_v and current_a.",
+        f"its columns are not known: {_listed(likely)}; none is of seconds, volts and amperes, or of watts, by "
+        "its name",
+        "Say which are, by name or by number from 1: --columns t=1,v=2,i=3 --units s,V,A, or --columns t=1,p=2 "
+        "--units s,W.",
     )
 
 

@@ -3,6 +3,7 @@
 The app pauses between two segments, and integrates each by itself; so do we.
 """
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -50,7 +51,7 @@ def _with_segments(measured: Measured) -> Measured:
     if segments is not None and len(segments):
         breaks = measured.breaks | np.concatenate(([False], segments[1:] != segments[:-1]))
         measured = replace(measured, breaks=breaks)
-    if since_1970 is not None and len(since_1970) and since_1970[0].isdecimal():
+    if since_1970 is not None and len(since_1970) and re.fullmatch("[0-9]{12,13}", since_1970[0]):
         started = datetime.fromtimestamp(int(since_1970[0]) / 1000, UTC)
         measured = replace(measured, started_at=started.isoformat())
     return measured

@@ -21,10 +21,11 @@ def _plan(head: Head, header: Header | None, asked: Asked) -> Plan | None:
         replace(head, lines=tuple(_FLAGS.sub("", line) if line[:1] != ";" else line for line in head.lines))
     )
     header = _named_by_units(head) or found
-    if header is None or "samples" in header.names[:1]:
+    if header is None or ("samples" in header.names[:1] and asked.every_s is None):
         raise TraceFormatError(
             f"{head.name} is {FORMAT.title}, and has no times or no units in the names of its columns.",
-            "Write it with them: sigrok-cli … -O csv:label=units, of a device that has a sample rate.",
+            "Write it with them: sigrok-cli … -O csv:label=units; or say what the columns are: --columns t=1,v=2,i=3 "
+            "--units ms,V,A; where times are lacking, --every SECONDS stands for them.",
         )
     plan = table_plan(head, header, asked, one_a_quantity(head, header.columns), title=FORMAT.title)
     return replace(plan, meter=FORMAT.word)

@@ -17,14 +17,15 @@ from power.reading.asked import Asked
 from power.reading.dialect import Dialect
 from power.reading.head import Head, Header, Leaving
 from power.reading.measured import Measured
-from power.reading.names import UNITS
+from power.reading.names import UNITS, Quantity, Unit
 from power.reading.plan import Plan
 from power.reading.rows import RowLayout
 from power.reading.text import Piece
-from power.reading.times import BY_WORD
+from power.reading.times import form_of
 
 WHOLE_MODULE = ("VDD_IN", "POM_5V_IN")
-_LINE = re.compile(r"(?:(?P<stamp>\d\d-\d\d-\d{4} \d\d:\d\d:\d\d) )?\s*RAM \d+/\d+MB ")
+_LINE = re.compile(r"(?:(?P<stamp>\S.{0,38}\S)\s+)?RAM \d+/\d+MB ")
+_MEMORY = re.compile(r"\bRAM \d+/\d+MB ")
 _RAIL = re.compile(r"\s([A-Z][A-Z0-9_]*) (\d+)(?:mW)?/\d+(?:mW)?(?=\s|$)")
 
 
@@ -34,10 +35,13 @@ def _plan(head: Head, header: Header | None, asked: Asked) -> Plan | None:
     )
     if match is None:
         return None
-    if match["stamp"] is None:
+    form = None if match["stamp"] is None else asked.time_form or form_of(match["stamp"])
+    if form is None and asked.every_s is None:
+        what = "without times" if match["stamp"] is None else f"with times that are not known: {match['stamp']}"
         raise TraceFormatError(
-            f"{head.name} is {FORMAT.title} without times.",
-            "Log with times: tegrastats | ts '%m-%d-%Y %H:%M:%S' (ts is of the package moreutils).",
+            f"{head.name} is {FORMAT.title} {what}.",
+            "Say the seconds between two lines, which tegrastats has from its --interval: --every 1. Or log with "
+            "times: tegrastats | ts '%m-%d-%Y %H:%M:%S' (ts is of the package moreutils).",
         )
     rail = _rail(head, dict(_RAIL.findall(head.line(number))), asked)
     wanted = re.compile(rf"\s{re.escape(rail)} (\d+)(?:mW)?/")
@@ -46,15 +50,17 @@ def _plan(head: Head, header: Header | None, asked: Asked) -> Plan | None:
         return replace(piece, lines=[_cells(line, wanted) for line in piece.lines], plain=True)
 
     layout = RowLayout(head.name, {"time": 0, "power": 1}, 2, dialect=Dialect(), texts=frozenset({"time"}),
-                       leave=Leaving("", ","))  # fmt: skip
-    units = {"time": UNITS["s"], "power": UNITS["mW"]}
-    return Plan(FORMAT.title, layout, head.first, units, BY_WORD["mdy"], FORMAT.word, rail, _even, cells)  # type: ignore[arg-type]
+                       leave=Leaving("", ","), row=f"line of tegrastats with {rail}")  # fmt: skip
+    units: dict[Quantity, Unit] = {"time": UNITS["s"], "power": UNITS["mW"]}
+    return Plan(FORMAT.title, layout, head.first, units, form, FORMAT.word, rail, _even, cells, every_s=asked.every_s)
 
 
 def _cells(line: str, rail: re.Pattern[str]) -> str:
     """Time and milliwatts of a line; another line as it is, which is refused by its number."""
-    match, watts = _LINE.match(line), rail.search(line)
-    return line if match is None or watts is None else f"{match['stamp']},{watts[1]}"
+    match, watts = _LINE.match(line), rail.findall(line)
+    # Where a line was cut, the next may stand behind it in the same one.
+    is_whole = match is not None and len(watts) == 1 and len(_MEMORY.findall(line)) == 1
+    return f"{match['stamp']},{watts[0]}" if match is not None and is_whole else line.replace(",", " ")
 
 
 def _rail(head: Head, rails: Mapping[str, str], asked: Asked) -> str:

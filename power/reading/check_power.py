@@ -28,6 +28,7 @@ def remarks_on_power(name: str, found: Mapping[Quantity, Samples]) -> Iterator[s
     said_w, made_w = np.abs(found["power"]), np.abs(found["voltage"] * found["current"])
     largest_w = float(np.max(made_w))
     allowed_w = ROUNDED * np.maximum(made_w, 0.05 * largest_w) + _step(found["power"])
+    allowed_w += _step(found["voltage"]) * np.abs(found["current"]) + _step(found["current"]) * np.abs(found["voltage"])
     agree = np.abs(said_w - made_w) <= allowed_w
     if np.mean(agree) < ROWS_THAT_AGREE:
         raise _refusal(name, said_w, made_w)
@@ -36,9 +37,9 @@ def remarks_on_power(name: str, found: Mapping[Quantity, Samples]) -> Iterator[s
         yield f"Its column of watts was left out: they differ from volts times amperes by up to {largest:.3g} W."
 
 
-def _step(watts: Samples) -> float:
-    """The last digit that the watts have, as far as the first of them show."""
-    digits = [f"{value:.9f}".rstrip("0").partition(".")[2] for value in watts[:1000].tolist()]
+def _step(values: Samples) -> float:
+    """The last digit that numbers have, as far as the first of them show."""
+    digits = [f"{value:.9f}".rstrip("0").partition(".")[2] for value in values[:1000].tolist()]
     return float(10.0 ** -max(map(len, digits), default=0))
 
 

@@ -16,6 +16,7 @@ SEPARATORS = ("\t", ";", "|", ",", BLANKS)
 _NAMES = {"\t": "tabs", ";": "semicolons", "|": "bars", ",": "commas", BLANKS: "blanks"}
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _BLANKS_IN_NUMBERS = "\u00a0\u202f\u2009 '\u2019"  # marks of thousands that can be nothing else
+_MARKED = re.compile(r"[+-]?\d*[.,][\d.,]*([eE][+-]?\d+)?", re.ASCII)  # a number with a point or a comma
 _WITHOUT_BLANKS = str.maketrans("", "", _BLANKS_IN_NUMBERS)
 
 
@@ -119,22 +120,23 @@ def _is_decimal(cell: str, decimal: str, mark: str) -> bool:
     return re.fullmatch(rf"[+-]?{whole}{re.escape(decimal)}\d*([eE][+-]?\d+)?", cell) is not None
 
 
-def number_marks(cells: Iterable[str], *, doubts_points: bool = False) -> tuple[str, str]:
+def number_marks(cells: Iterable[str], others: Iterable[str] = (), *, doubts_points: bool = False) -> tuple[str, str]:
     """Decimal and thousands marks of a table's number cells. Raises `Ambiguous` where they tell nothing, or two things.
 
-    A point is the decimal mark unless there are commas, or numbers for which it would be as odd as likely
-    (`doubts_points`).
+    `others` are further cells of the table, which may tell and need not be told. A point is the decimal mark unless
+    there are commas, or numbers for which it would be as odd as likely (`doubts_points`).
 
     >>> number_marks(["0,600", "5,070"]), number_marks(["1,000.5", "5"]), number_marks(["1.5"])
     ((',', ''), ('.', ','), ('.', ''))
     """
-    numbers = [cell for text in cells if "," in (cell := text.strip().translate(_WITHOUT_BLANKS)) or "." in cell]
-    proofs = {",": _proof(numbers, ",", "."), ".": _proof(numbers, ".", ",")}
+    numbers = _marked(cells)
+    all_numbers = numbers + _marked(others)
+    proofs = {",": _proof(all_numbers, ",", "."), ".": _proof(all_numbers, ".", ",")}
     if all(proofs.values()):
         raise Ambiguous(f"in {proofs[',']} the comma is a decimal point, and in {proofs['.']} it is none")
     decimal = next((mark for mark, proof in proofs.items() if proof), ".")
     other = "." if decimal == "," else ","
-    surely = any(_is_surely_grouped(cell, other, decimal) for cell in numbers)
+    surely = any(_is_surely_grouped(cell, other, decimal) for cell in all_numbers)
     in_doubt = [cell for cell in numbers if other in cell] if not surely else []
     if not any(proofs.values()) and doubts_points:
         in_doubt += numbers
@@ -142,6 +144,12 @@ def number_marks(cells: Iterable[str], *, doubts_points: bool = False) -> tuple[
         what = "comma" if "," in in_doubt[0] else "point"
         raise Ambiguous(f"the {what} of {in_doubt[0]} may be a decimal point or stand between thousands")
     return decimal, other if surely else ""
+
+
+def _marked(cells: Iterable[str]) -> list[str]:
+    """The numbers with a point or a comma, without blanks between thousands."""
+    plain = (text.strip().translate(_WITHOUT_BLANKS) for text in cells)
+    return [cell for cell in plain if _MARKED.fullmatch(cell)]
 
 
 def _proof(cells: Iterable[str], decimal: str, other: str) -> str:

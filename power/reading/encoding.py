@@ -55,7 +55,8 @@ def texts(source: Source) -> Iterator[str]:
             text = decoder.decode(block)
             yield text.removeprefix("\ufeff") if is_first else text
             is_first = is_first and not text
-        yield decoder.decode(b"", final=True)
+        if encoding == "utf-8" or not source.head.startswith(tuple(_MARKS)):
+            yield decoder.decode(b"", final=True)  # else half a letter at the end is what a cut leaves
     except UnicodeDecodeError as error:
         raise _no_text(source.name) from error
 

@@ -3,12 +3,12 @@
 import csv
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
 from power.errors import TraceFormatError
 from power.reading.dialect import BLANKS, SEPARATORS, Dialect
-from power.reading.names import Named, quantities
+from power.reading.names import Named, quantities, unit_of
 from power.reading.text import Piece
 
 LINES_TO_LOOK_AT = 1200
@@ -132,12 +132,35 @@ def header_of(head: Head) -> Header | None:
     for number, line in enumerate(head.lines[first - head.first : LINES_FOR_NAMES], first):
         if is_blank(line):
             continue
-        for mark in SEPARATORS if separator is None else (separator,):
+        for mark in separators(line) if separator is None else (separator,):
             header = _header(number, line, mark)
             kinds = {column.quantity for column in header.columns}
             if len(kinds) > 1:
                 found.append((int(not is_comment(line, mark)), len(kinds), header))
-    return max(found, key=lambda candidate: candidate[:2], default=(0, 0, None))[2]
+    best = max(found, key=lambda candidate: candidate[:2], default=None)
+    return None if best is None else _with_units(head, best[2])
+
+
+def separators(line: str) -> tuple[str, ...]:
+    """What may stand between the cells of a line: blanks where nothing else does."""
+    return SEPARATORS if not any(mark in line for mark in SEPARATORS if mark != BLANKS) else SEPARATORS[:-1]
+
+
+def _with_units(head: Head, header: Header) -> Header:
+    """With the units that stand in a line of their own below the names, as some instruments write them."""
+    below = next(iter(head.lines[header.number - head.first + 1 :]), "")
+    lacking = [column for column in header.columns if column.unit is None]
+    if not lacking or is_comment(below, header.separator):
+        return header
+    try:
+        cells = [cell.strip("()[] ") for cell in Dialect(header.separator).cells(below)]
+    except csv.Error:
+        return header
+    said = {column.place: unit_of(cell) for column in lacking for cell in cells[column.place : column.place + 1]}
+    if any((unit := said.get(column.place)) is None or unit.quantity != column.quantity for column in lacking):
+        return header
+    columns = tuple(replace(column, unit=column.unit or said[column.place]) for column in header.columns)
+    return replace(header, number=header.number + 1, columns=columns)
 
 
 def _header(number: int, line: str, separator: str) -> Header:

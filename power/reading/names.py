@@ -57,11 +57,13 @@ _SPELLED = {
 _BY_LETTERS = {symbol.lower(): symbol for symbol in UNITS} | _SPELLED
 _SPELLINGS: dict[Quantity, str] = {
     "time": "t|time|times|timestamp|timestamps|time stamp|elapsed|elapsed time|relative time|relativetime|datetime|"
-    "date time|uptime|system time",
-    "voltage": "v|u|voltage|volt|volts|vbus|bus voltage|busvoltage|supply voltage|bus|main voltage",
-    "current": "i|current|curr|amp|amps|ibus|bus current|main current|amperage",
-    "power": "p|power|watt|watts|pwr|wattage|bus power|power draw|main power",
-    "energy": "e|energy|energy consumed|total energy|cumulative energy|accumulated energy",
+    "date time|uptime|system time|zeit|zeitstempel",
+    "voltage": "v|u|voltage|volt|volts|vbus|bus voltage|busvoltage|getbusvoltage|supply voltage|bus|main voltage|"
+    "spannung",
+    "current": "i|current|curr|amp|amps|ibus|bus current|getcurrent|main current|amperage|strom|stromstärke",
+    "power": "p|power|watt|watts|pwr|wattage|bus power|getpower|power draw|power draw average|power draw instant|"
+    "main power|leistung",
+    "energy": "e|energy|energy consumed|total energy|cumulative energy|accumulated energy|energie",
 }
 _WORDS = {word: quantity for quantity, words in _SPELLINGS.items() for word in words.split("|")}
 _BRACKETED = re.compile(r"^(.*?)\s*[(\[{]\s*([^()\[\]{}]*?)\s*[)\]}]$")
@@ -84,7 +86,7 @@ def unit_of(text: str) -> Unit | None:
     ('mA', 'uV', 's', None, None)
     """
     plain = text.strip().replace("µ", "u").replace("μ", "u")
-    if plain.startswith("M"):  # mega, which no board has
+    if plain.startswith("M") and plain.lower() not in _SPELLED:  # mega, which no board has
         return None
     return UNITS.get(plain) or UNITS.get(_BY_LETTERS.get(plain.lower(), ""))
 
@@ -111,6 +113,16 @@ def named(place: int, name: str) -> Named | None:
     return Named(place, name, quantity_of_word, unit)
 
 
+def unit_in(name: str, quantity: Quantity) -> Unit | None:
+    """The unit that a name of any column ends with, None where it is none of that quantity.
+
+    >>> unit_in("ch1_bus_mv", "voltage").symbol, unit_in("ch1_bus_mv", "current")
+    ('mV', None)
+    """
+    _, unit = _split(name.strip().strip('"').lstrip("#").strip())
+    return unit if unit is not None and unit.quantity == quantity else None
+
+
 def _split(text: str) -> tuple[str, Unit | None]:
     """A name without its unit, and the unit: in brackets, or behind `_`, a blank, a slash or a comma."""
     bracketed = _BRACKETED.match(text)
@@ -118,7 +130,7 @@ def _split(text: str) -> tuple[str, Unit | None]:
         unit = unit_of(bracketed[2])
         return (bracketed[1], unit) if unit is not None else (text, None)
     whole = unit_of(text)
-    if whole is not None and (len(text) > 1 or text in "VAWJs"):
+    if whole is not None and (text in "VAWJs" if len(text) == 1 else text.lower() != "min"):  # which may be the least
         return "", whole
     if text.lower() in _WORDS:
         return text, None

@@ -2,9 +2,15 @@
 
 import re
 from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from power.errors import TraceFormatError
+from power.reading.rows import RowLayout
 from power.reading.text import Piece
+from power.trace_facts import shown
 
 _OWN = re.compile(r'"?#\s*schema_version:')
 
@@ -45,6 +51,19 @@ def part(name: str, pieces: Iterator[Piece], begins: Begins, wanted: int) -> Ite
 
 def _slice(piece: Piece, first: int, end: int) -> Piece:
     return Piece(piece.number + first, piece.lines[first:end], piece.plain, piece.whole)
+
+
+def refuse_mixed(layout: RowLayout, whose: NDArray[Any]) -> None:
+    """Raise `TraceFormatError` where a column, (rows,), says that the rows are of several things."""
+    kinds = np.unique(np.char.strip(whose))
+    if len(kinds) < 2:
+        return
+    separator, place = layout.dialect.separator, layout.places["whose"] + 1
+    listed = ", ".join(shown(str(kind)) for kind in kinds[:5]) + (", …" if len(kinds) > 5 else "")
+    raise TraceFormatError(
+        f"{layout.name} holds rows of {len(kinds)} different things by its column {place}: {listed}.",
+        f"Keep those of one: awk -F '{separator}' '${place} ~ /^ *{kinds[0]} *$/ || NR == 1' FILE > one.csv.",
+    )
 
 
 def several(name: str, number: int) -> TraceFormatError:

@@ -13,7 +13,7 @@ from power.reading.measured import Measured
 from power.reading.names import OWN_UNITS, QUANTITIES, UNITS, Named, Quantity, Unit
 from power.reading.rows import RowLayout
 from power.reading.text import Piece
-from power.reading.times import TimeForm, form_of
+from power.reading.times import TimeForm, form_of, form_of_all
 from power.time_units import RECENT_S
 from power.trace_facts import UNKNOWN, bad_line, shown
 
@@ -21,7 +21,13 @@ Finish = Callable[[Measured], Measured]
 Rewrite = Callable[[Piece], Piece]
 
 
-MISSING = frozenset({"nan", "n/a", "[n/a]", "null", "none", "--"})  # a program's own words for no measurement
+# A program's own words for no measurement.
+MISSING = frozenset({"nan", "n/a", "[n/a]", "[not supported]", "[unknown error]", "null", "none", "--"})
+DATES = ("date", "datum")
+WHOSE = ("channel", "ch", "device", "sensor", "rail", "gpu", "gpu_id", "uuid", "gpu_uuid", "entity_id", "pci.bus_id",
+         "phase", "node", "host")  # fmt: skip
+TEXTS = frozenset({"date", "whose"})
+SMALL_UNITS: dict[Quantity, str] = {"time": "ms", "voltage": "mV", "current": "mA", "power": "mW", "energy": "Wh"}
 
 
 def _as_it_is(measured: Measured) -> Measured:
@@ -62,21 +68,26 @@ def table_plan(
     title: str,
     extra: Mapping[str, str] | None = None,
     texts: Sequence[str] = (),
+    ragged: bool = False,
 ) -> Plan:
     """The plan of a table with a header. `columns` are those that make joules, one a quantity.
 
     `extra` are further columns, by the name that `finish` knows them by and their name in the file; `texts` are those
-    of them that are no numbers. Raises `TraceFormatError` where a unit or a mark is not certain.
+    of them that are no numbers; rows may be `ragged` behind them all. Raises `TraceFormatError` where a unit or a mark
+    is not certain.
     """
     leave = Leaving(bare(head.line(header.number)) if header.number >= head.first else "", header.separator)
     if asked.every_s is not None:
         columns = [column for column in columns if column.quantity != "time"]
     places = {column.quantity: column.place for column in columns}
     others = {name: place for name, wanted in (extra or {}).items() if (place := header.place(wanted)) is not None}
+    others |= _whose(header, others)
     dialect = _dialect(head, header, asked, columns, leave)
-    first = next(head.rows(header.number + 1, leave), None)
-    time_form = _time_form(head, header, asked, places.get("time"), dialect, leave)
-    width, padding = _widths(header, first, dialect, max([*places.values(), *others.values()], default=0))
+    rows = [_cells(dialect, line) for line in _first_rows(head, header, leave)]
+    time_form = _time_form(head, asked, rows, places.get("time"))
+    if "time" in places and time_form is not None and asked.time_form is None:
+        time_form, others = _with_dates(head, header, rows, places["time"], time_form, others)
+    width, padding = _widths(header, rows)
     layout = RowLayout(
         name=head.name,
         places=dict(chain(places.items(), others.items())),
@@ -84,30 +95,38 @@ def table_plan(
         padding=padding,
         dialect=dialect,
         missing=MISSING,
-        texts=frozenset([*texts, *(["time"] if time_form is not None else [])]),
+        texts=frozenset([*texts, *TEXTS.intersection(others), *(["time"] if time_form is not None else [])]),
         leave=leave,
+        ragged=ragged,
     )
-    units = {column.quantity: _unit(head, column, asked, time_form, first, dialect) for column in columns}
+    units = _units(head, columns, asked, time_form, rows[0] if rows else [], dialect)
     field = ", ".join(column.name for column in columns)
     return Plan(
         title, layout, header.number + 1, units, time_form, field=field, header=leave.header, every_s=asked.every_s
     )
 
 
+def _whose(header: Header, others: Mapping[str, int]) -> dict[str, int]:
+    """The column that says which of several things a row is of, if there is one."""
+    found = [place for name in WHOSE if (place := header.place(name)) is not None]
+    return {"whose": found[0]} if found and "whose" not in others else {}
+
+
 def _dialect(head: Head, header: Header, asked: Asked, columns: Sequence[Named], leave: Leaving) -> Dialect:
     dialect = Dialect(header.separator)
     if asked.decimal is not None:
         return replace(dialect, decimal=asked.decimal, thousands="." if asked.decimal == "," else ",")
-    cells = []
-    for line in _first_rows(head, header, leave):
-        found = _cells(dialect, line)
-        places = (column.place for column in columns)
-        cells += [found[place] for place in places if place < len(found) and form_of(found[place]) is None]
-    # 5.070 mA may be five thousand of them; no board has as many volts, and nobody writes points between commas.
+    rows = _first_rows(head, header, leave)
+    table = [_cells(dialect, line) for line in rows]
+    places = [column.place for column in columns]
+    cells = [row[place] for row in table for place in places if place < len(row) and form_of(row[place]) is None]
+    others = chain.from_iterable(table) if any(mark in cell for mark in ",." for cell in cells) else ()
+    # 5.070 mA may be five thousand of them; no board has as many volts, and nobody writes points between bare commas.
     units = [asked.units.get(column.quantity) or column.unit for column in columns]
     has_parts = any(unit is not None and unit.parts > 1 for unit in units)
+    may_group = header.separator != "," or any('"' in line for line in rows)
     try:
-        decimal, thousands = number_marks(cells, doubts_points=has_parts and header.separator != ",")
+        decimal, thousands = number_marks(cells, others, doubts_points=has_parts and may_group)
     except Ambiguous as error:
         raise TraceFormatError(f"{head.name}: {error}.", "Say which: --decimal comma or --decimal point.") from error
     return replace(dialect, decimal=decimal, thousands=thousands)
@@ -124,54 +143,93 @@ def _cells(dialect: Dialect, line: str) -> list[str]:
         return []
 
 
-def _widths(header: Header, first: str | None, dialect: Dialect, last: int) -> tuple[int, int]:
-    """How many cells a row has, and how many empty ones follow them, by the first row: as many as there are names, or
-    fewer where the wanted ones are among them."""
-    cells = [] if first is None else _cells(dialect, first)
-    named = len(header.names)
-    if len(cells) >= named and not any(cells[named:]):
-        return named, len(cells) - named
-    return (len(cells) if named > len(cells) > last else named), 0
+def _widths(header: Header, rows: Sequence[Sequence[str]]) -> tuple[int, int]:
+    """How many cells a row has, and how many empty ones follow them, by the first row."""
+    named, cells = len(header.names), rows[0] if rows else ()
+    return named, max(0, len(cells) - named) if not any(cells[named:]) else 0
 
 
-def _time_form(
-    head: Head, header: Header, asked: Asked, place: int | None, dialect: Dialect, leave: Leaving
-) -> TimeForm | None:
+def _time_form(head: Head, asked: Asked, rows: Sequence[Sequence[str]], place: int | None) -> TimeForm | None:
     """How times are written, None for numbers."""
     if asked.time_form is not None or place is None:
         return asked.time_form
-    for line in _first_rows(head, header, leave)[:1]:
-        cells = _cells(dialect, line)
-        if place < len(cells):
-            return form_of(cells[place])
-    return None
+    return _form(head, [cells[place] for cells in rows if place < len(cells)])
+
+
+def _form(head: Head, cells: Sequence[str]) -> TimeForm | None:
+    try:
+        return form_of_all([cell for cell in cells if cell.lower() not in MISSING])
+    except ValueError as error:
+        raise TraceFormatError(
+            f"{head.name}: {error}.", "Say which: --time-format dmy-slash where the day is first, or --time-format mdy."
+        ) from error
+
+
+def _with_dates(
+    head: Head, header: Header, rows: Sequence[Sequence[str]], place: int, form: TimeForm, others: dict[str, int]
+) -> tuple[TimeForm, dict[str, int]]:
+    """With the dates that stand in a column beside times of day."""
+    date = next((found for name in DATES if (found := header.place(name)) is not None), None)
+    if form.dated or date is None or date == place:
+        return form, others
+    dated = _form(head, [f"{cells[date]} {cells[place]}" for cells in rows if max(date, place) < len(cells)])
+    if dated is None:
+        raise TraceFormatError(
+            f"{head.name}: its column {shown(header.names[date])} holds no dates that are known, such as "
+            f"{shown(rows[0][date])}.",
+            "Say --time-format hms to count the times of day alone: then a wait of more than a day is not seen.",
+        )
+    return dated, {**others, "date": date}
+
+
+def _units(
+    head: Head, columns: Sequence[Named], asked: Asked, time_form: TimeForm | None, first: Sequence[str],
+    dialect: Dialect,
+) -> dict[Quantity, Unit]:  # fmt: skip
+    """Each column's unit. Raises `TraceFormatError` for those that nothing tells."""
+    units = {column: _unit(head, column, asked, time_form, first, dialect) for column in columns}
+    lacking = [column for column, unit in units.items() if unit is None]
+    if lacking:
+        one = len(lacking) == 1
+        own = ",".join(OWN_UNITS[column.quantity].symbol for column in lacking)
+        small = ",".join(SMALL_UNITS[column.quantity] for column in lacking)
+        raise TraceFormatError(
+            f"{head.name}: the column{'' if one else 's'} {', '.join(shown(column.name) for column in lacking)} "
+            f"{'does' if one else 'do'} not say {'its unit' if one else 'their units'}.",
+            f"Say {'it' if one else 'them'}: --units {own}, or --units {small}, or as it is; or name the column with "
+            "its unit.",
+        )
+    return {column.quantity: unit for column, unit in units.items() if unit is not None}
 
 
 def _unit(
-    head: Head, column: Named, asked: Asked, time_form: TimeForm | None, first: str | None, dialect: Dialect
-) -> Unit:
+    head: Head, column: Named, asked: Asked, time_form: TimeForm | None, first: Sequence[str], dialect: Dialect
+) -> Unit | None:
     unit = asked.units.get(column.quantity) or column.unit
-    if unit is not None:
+    if column.quantity != "time":
         return unit
-    if column.quantity == "time":
-        if time_form is not None:
-            return OWN_UNITS["time"]
-        since_1970 = _since_1970(column, first, dialect)
-        if since_1970 is not None:
-            return since_1970
-    letters = {"time": "s or ms", "voltage": "V or mV", "current": "A or mA", "power": "W or mW", "energy": "J or Wh"}
-    raise TraceFormatError(
-        f"{head.name}: the column {shown(column.name)} does not say its unit.",
-        f"Say it: --units with {letters[column.quantity]}, such as --units s,V,A; or name the column with its unit.",
-    )
+    if time_form is not None:
+        return OWN_UNITS["time"]
+    cell = first[column.place] if column.place < len(first) else ""
+    if ":" in cell:
+        raise TraceFormatError(
+            f"{head.name}: {shown(cell)} in the column {shown(column.name)} is no time that is known.",
+            "Say how times are written, in codes: --time-format “%I:%M:%S %p”, “%d.%m.%y %H:%M:%S” or as it is.",
+        )
+    if unit == UNITS["ms"] and "time" not in asked.units and _since_1970(cell, dialect) == OWN_UNITS["time"]:
+        raise TraceFormatError(
+            f"{head.name}: the column {shown(column.name)} holds {cell}, which is no time in milliseconds of today and "
+            "one in seconds since 1970.",
+            "Say which it is: --units s; or --units ms, if they are of a board that has been on for weeks.",
+        )
+    return unit or _since_1970(cell, dialect)
 
 
-def _since_1970(column: Named, first: str | None, dialect: Dialect) -> Unit | None:
+def _since_1970(cell: str, dialect: Dialect) -> Unit | None:
     """The unit of a clock that counts from 1970, None for another."""
-    cells = [] if first is None else _cells(dialect, first)
     try:
-        value = dialect.number(cells[column.place])
-    except (ValueError, IndexError):
+        value = dialect.number(cell)
+    except ValueError:
         return None
     low, high = RECENT_S
     return next((UNITS[unit] for unit in ("s", "ms", "us", "ns") if low <= value / UNITS[unit].parts <= high), None)

@@ -24,7 +24,9 @@ from power.trace_writer import COLUMNS, SEGMENT
 
 NEEDED = COLUMNS[:3]
 WATTS = ("t_s", "power_w")  # of a recording of watts alone
+COMMENT_OR_BLANK = "#%;/ "
 POWER_TOLERANCE = 1e-6  # relative, and in watts: room for a spreadsheet's rounding, none for another column
+REMOVE = "Remove that line (the hole will show), repair it, or record again."
 TEXT_WIDTH = 48  # characters of a cell that is kept as text, such as a time of day
 
 PLAIN = Dialect()
@@ -43,7 +45,8 @@ class RowLayout:
 
     `texts` are the columns that are kept as they are written, all others are numbers; a cell that holds a word of
     `missing` is NaN. `padding` empty cells may follow each row. `leave` says of a line that it is no row and is passed
-    over, as a comment or a blank one. A recording of ours may be of `watts_alone`.
+    over, as a comment or a blank one. Where rows are `ragged`, cells behind the last wanted one may lack. `row` is what
+    a line is, for an error, where it is no row of a table. A recording of ours may be of `watts_alone`.
     """
 
     name: str
@@ -55,11 +58,13 @@ class RowLayout:
     leave: Leave = _leave_none
     padding: int = 0
     missing: frozenset[str] = frozenset()
+    ragged: bool = False
+    row: str = ""
 
     @property
     def last(self) -> str | None:
         """Which of the wanted columns ends each line, None where another does."""
-        return next((name for name, place in self.places.items() if place == self.width - 1), None)
+        return next((name for name, place in self.places.items() if place == self.width - 1 and not self.ragged), None)
 
 
 @dataclass(frozen=True)
@@ -133,9 +138,27 @@ def _fast(layout: RowLayout, piece: Piece) -> Columns | None:
     numbers = [name for name in layout.places if name not in layout.texts]
     if any(np.any(table[f"other {n}"] != "") for n in range(layout.width, width)):
         return None
+    if _may_be_comments(table):
+        return None
     if len(table) != len(piece.lines) or not all(np.isfinite(table[name]).all() for name in numbers):
         return None
-    return {name: table[name] for name in layout.places}
+    # Copies, for a view would keep the whole table in memory.
+    return {name: _narrow(table[name]) if name in layout.texts else table[name].copy() for name in layout.places}
+
+
+def _may_be_comments(table: NDArray[Any]) -> bool:
+    """Whether a line may be a comment with as many cells as a row, whose first one is kept as it is written."""
+    first = table[table.dtype.names[0]] if table.dtype.names else table
+    if first.dtype.kind != "U" or not len(first):
+        return False
+    letters = np.ascontiguousarray(first.astype("U1")).view(np.uint32)
+    return bool(np.isin(letters, [ord(mark) for mark in COMMENT_OR_BLANK]).any())
+
+
+def _narrow(texts: NDArray[np.str_]) -> NDArray[np.str_]:
+    """The same texts, (n,), in no more letters than the longest has."""
+    letters = np.ascontiguousarray(texts).view(np.uint32).reshape(len(texts), -1)
+    return texts.astype(f"U{max(1, int(np.count_nonzero(letters.any(axis=0))))}")
 
 
 def _careful(layout: RowLayout, piece: Piece) -> tuple[Rows, TraceFormatError | None]:
@@ -161,14 +184,16 @@ def _careful(layout: RowLayout, piece: Piece) -> tuple[Rows, TraceFormatError | 
 
 def _row(layout: RowLayout, number: int, line: str) -> list[Any]:
     cells = _cells(layout.dialect, layout.name, number, line)
-    if len(cells) < layout.width or any(cells[layout.width :]):
+    least = max(layout.places.values(), default=0) + 1 if layout.ragged else layout.width
+    if len(cells) < least or any(cells[layout.width :]):
+        if layout.row:
+            raise bad_line(layout.name, number, f"it is no {layout.row}, or was cut: {shown(line)}", REMOVE)
         one = "there is 1 column" if len(cells) == 1 else f"there are {len(cells)} columns"
         raise bad_line(layout.name, number, f"{one} instead of {layout.width}")
     try:
         return [_cell(layout, name, cells[place]) for name, place in layout.places.items()]
     except ValueError as error:
-        remedy = "Remove that line (the hole will show), repair it, or record again."
-        raise bad_line(layout.name, number, str(error), remedy) from error
+        raise bad_line(layout.name, number, str(error), REMOVE) from error
 
 
 def _cell(layout: RowLayout, name: str, text: str) -> str | float:

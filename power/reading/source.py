@@ -27,6 +27,9 @@ NO_TEXT = {
     b"PAR1": ("a Parquet file", "Export it as CSV."),
     b"\x89PNG": ("a picture", "Name the recording that it was drawn from."),
     b"%PDF": ("a PDF", "Name the recording that it was made from."),
+    b"<!DOCTYPE": ("a web page", "Save the file that it links to, and name that."),
+    b"<html": ("a web page", "Save the file that it links to, and name that."),
+    b"{": ("JSON", "Write it as a table: jq -r '[.time, .volts, .amps] | @csv' FILE > table.csv, by its own names."),
     b"BZh": ("packed by bzip2", "Unpack it: bunzip2 -k FILE."),
     b"\xfd7zXZ": ("packed by xz", "Unpack it: unxz -k FILE."),
     b"\x28\xb5\x2f\xfd": ("packed by zstd", "Unpack it: unzstd FILE."),
@@ -123,4 +126,4 @@ def _members(packed: Iterator[bytes]) -> Iterator[bytes]:
 def _refuse_no_text(name: str, head: bytes) -> None:
     for magic, (what, remedy) in NO_TEXT.items():
         if head.startswith(magic):
-            raise TraceFormatError(f"{name} is {what}, and no text.", remedy)
+            raise TraceFormatError(f"{name} is {what}, and no table of text.", remedy)

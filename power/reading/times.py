@@ -23,7 +23,8 @@ _EPOCH_1900 = datetime(1900, 1, 1, tzinfo=UTC)  # which strptime takes for a tim
 HOUR_S = 3600.0
 _FRACTION = r"(?:[.,](?P<f>\d{1,9})|:(?P<ms>\d{3}))?"
 _CLOCK = rf"(?P<H>\d{{1,2}}):(?P<M>\d{{2}}):(?P<S>\d{{2}}){_FRACTION}"
-_ZONE = r"(?:\s?(?P<Z>Z|UTC)|\s?(?P<z>[+-])(?P<zh>\d{2}):?(?P<zm>\d{2}))?"
+_DAYS_CLOCK = rf"(?P<H>\d{{1,2}}):(?P<M>\d{{2}})(?::(?P<S>\d{{2}}){_FRACTION})?"  # 10:11 alone may be 10 minutes
+_ZONE = r"(?:\s?(?P<Z>Z|UTC)|\s?(?P<z>[+-])(?P<zh>\d{2})(?::?(?P<zm>\d{2}))?)?"
 
 
 @dataclass(frozen=True)
@@ -44,16 +45,17 @@ def _form(word: str, title: str, pattern: str, dated: bool = True) -> TimeForm:
 
 FORMS = (
     _form("iso", "dates and times as ISO 8601 has them",
-          rf"(?P<Y>\d{{4}})[-/](?P<m>\d{{2}})[-/](?P<d>\d{{2}})[T ]{_CLOCK}{_ZONE}"),
+          rf"(?P<Y>\d{{4}})[-/](?P<m>\d{{2}})[-/](?P<d>\d{{2}})[T ]{_DAYS_CLOCK}{_ZONE}"),
     _form("hms", "hours, minutes and seconds", rf"(?:(?P<D>\d{{1,4}})\.)?{_CLOCK}", dated=False),
     _form("dmy", "day.month.year and time",
-          rf"(?P<d>\d{{1,2}})\.(?P<m>\d{{1,2}})\.(?P<Y>\d{{4}}),?[T ]{_CLOCK}{_ZONE}"),
+          rf"(?P<d>\d{{1,2}})\.(?P<m>\d{{1,2}})\.(?P<Y>\d{{4}}),?[T ]{_DAYS_CLOCK}{_ZONE}"),
     _form("mdy", "month, day, year and time",
-          rf"(?P<m>\d{{1,2}})[-/](?P<d>\d{{1,2}})[-/](?P<Y>\d{{4}}),?[T ]{_CLOCK}{_ZONE}"),
+          rf"(?P<m>\d{{1,2}})[-/](?P<d>\d{{1,2}})[-/](?P<Y>\d{{4}}),?[T ]{_DAYS_CLOCK}{_ZONE}"),
     _form("dmy-slash", "day, month, year and time",
-          rf"(?P<d>\d{{1,2}})[-/](?P<m>\d{{1,2}})[-/](?P<Y>\d{{4}}),?[T ]{_CLOCK}{_ZONE}"),
+          rf"(?P<d>\d{{1,2}})[-/](?P<m>\d{{1,2}})[-/](?P<Y>\d{{4}}),?[T ]{_DAYS_CLOCK}{_ZONE}"),
 )  # fmt: skip
 BY_WORD = {form.word: form for form in FORMS}
+YEARS = (1970, 2200)  # of which nanoseconds fit into 64 bits
 
 
 def form_of_codes(codes: str) -> TimeForm:
@@ -65,6 +67,21 @@ def form_of_codes(codes: str) -> TimeForm:
 def form_of(cell: str) -> TimeForm | None:
     """The form of a time that is no plain number; of days and months in doubt the American order."""
     return next((form for form in FORMS if form.pattern.fullmatch(cell.strip())), None)
+
+
+def form_of_all(cells: Sequence[str]) -> TimeForm | None:
+    """The same by many cells of a column: a number over twelve is a day.
+
+    Raises `ValueError`, saying why, where that takes both orders, or where days follow one another in no certain order.
+    """
+    form = form_of(cells[0]) if cells else None
+    if form is None or form.word != "mdy":
+        return form
+    dates = {match.group("m", "d") for cell in cells if (match := form.pattern.fullmatch(cell.strip()))}
+    days = {place for date in dates for place in (0, 1) if int(date[place]) > 12}
+    if len(days) == 2 or (not days and len(dates) > 1):
+        raise ValueError(f"the first number of {cells[0].strip()} may be the day or the month")
+    return BY_WORD["dmy-slash"] if days == {0} else form
 
 
 class NoTime(ValueError):
@@ -181,7 +198,9 @@ def _sum(parts: dict[str, Nanoseconds], sign: int) -> Nanoseconds:
 
 
 def _days(years: Nanoseconds, months: Nanoseconds, days: Nanoseconds) -> Nanoseconds:
-    """Days since 1970 of a date. Raises `ValueError` where there is no such day."""
+    """Days since 1970 of a date. Raises `ValueError` where there is no such day, or where nobody measured power."""
+    if np.any((years < YEARS[0]) | (years > YEARS[1])):
+        raise ValueError("there was no such year")
     if np.any((months < 1) | (months > 12)):
         raise ValueError("there is no such month")
     first = (years - 1970).astype("datetime64[Y]").astype("datetime64[M]") + (months - 1)

@@ -86,7 +86,7 @@ class Table:
 
     def number(self, value: Decimal, digits: int) -> tuple[str, Decimal]:
         """A number with so many digits behind its point, and what it is then."""
-        plain = f"{value:.{digits + 3}e}" if self.exponent else f"{value:,.{digits}f}"
+        plain = f"{value:.{digits + 8}e}" if self.exponent else f"{value:,.{digits}f}"
         if self.strips and "." in plain and not self.exponent:
             plain = plain.rstrip("0").rstrip(".")
         known = Decimal(plain.replace(",", ""))
@@ -121,7 +121,9 @@ class Drawing:
     def _table(self) -> Table:
         separator, decimal = self.pick(",", ";", "\t", "|", " "), self.pick(".", ",")
         marks = [mark for mark in ("", "", "", ".", ",", "'", " ", "\u00a0") if mark != decimal]
-        thousands = self.pick(*(mark for mark in marks if not (mark.isspace() and separator == " ")))
+        # Points between thousands and bare commas between cells is nothing that anybody writes.
+        never = {" ": (" ", "\u00a0"), ",": (".",)}.get(separator, ())
+        thousands = self.pick(*(mark for mark in marks if mark not in never))
         exponent = not thousands and self.seldom()
         width = 0 if separator == " " else self.pick(0, 0, 0, 14)
         quotes = self.pick("", "", "all", "=") if separator != " " else self.pick("", "all")
@@ -231,7 +233,8 @@ class Drawing:
             return word, symbol
         if form == symbol:  # which its case tells from a word of one letter
             return form, ""
-        return self.pick(form, form, form.lower(), *([] if self.clear else [form.upper(), form.title()])), ""
+        others = [] if self.clear else [form.upper(), form.title()]
+        return self.pick(form, form, form.lower(), *others).replace("\u039c", "µ"), ""  # which has no capital in cp1252
 
     def extra(self) -> list[Column]:
         names = self.random.sample(EXTRA, self.random.randint(0, 3))
@@ -287,20 +290,25 @@ class Drawing:
 
 
 def joules(t_s: Sequence[Decimal], columns: Mapping[Quantity, Column], lacking: set[int]) -> tuple[float, ...]:
-    """By straight lines between the rows, or by a counter's rise; of all rows, or without those at an end that lack
-    something or may be cut."""
-    steps = _steps(t_s, columns)
+    """Of all rows, and without those at an end that lack something or may be cut."""
     kept = [row for row in range(len(t_s)) if row not in lacking]
     ends = {len(t_s) - 1, kept[-1], len(t_s) - 2, [row for row in kept if row < len(t_s) - 1][-1]}
     spans = {(first, last) for first in (0, kept[0]) for last in ends}
     whole = [(first, last) for first, last in spans if not lacking & set(range(first, last + 1))]
-    return tuple(float(sum(steps[first:last])) for first, last in whole)
+    steps = _steps(t_s, columns)
+    made = [sum(steps[first:last]) for first, last in whole]
+    if "voltage" in columns and "power" in columns:
+        # The watts count where a name such as VOLTAGE_MV says no unit, and a row that lacks volts lacks none.
+        steps = _steps(t_s, {"power": columns["power"]})
+        made += [sum(steps[:last]) for last in ends]
+    return tuple(map(float, made))
 
 
 def _steps(t_s: Sequence[Decimal], columns: Mapping[Quantity, Column]) -> list[Decimal]:
-    if "energy" in columns:
-        return [later - earlier for earlier, later in pairwise(columns["energy"].values)]
+    """Joules between neighbouring rows: a counter's rise, or by straight lines between watts."""
     values = {kind: column.values for kind, column in columns.items()}
+    if "energy" in values:
+        return [later - earlier for earlier, later in pairwise(values["energy"])]
     watts = values.get("power", ())
     if "voltage" in values:
         watts = tuple(v * a for v, a in zip(values["voltage"], values["current"], strict=True))

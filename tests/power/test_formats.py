@@ -94,7 +94,7 @@ def test_standard_input_is_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
         (b"", ("line 1: the file is empty",)),
         (b"\n\n", ("is empty",)),
         (b"\0" * 5000, ("is empty",)),
-        (b"time,current\n0,1\n1,1\n", ("'time' does not say its unit", "--units")),
+        (b"time,current\n0,1\n1,1\n", ("columns 'time', 'current' do not say their units", "--units s,A")),
         (b"hello world\nthis is a letter\n", ("columns are not known",)),
     ],
 )

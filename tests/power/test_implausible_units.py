@@ -29,7 +29,7 @@ def test_what_a_board_may_have(voltage_v: float, current_a: float) -> None:
         (60.1, 1.0, ("voltage_v holds up to 60.1", "over 60 V")),
         (-5000.0, 1.0, ("millivolts", "Divide voltage_v by 1,000")),
         (5.07e6, 1.0, ("microvolts", "by 1,000,000")),
-        (230.0, 1.0, ("voltage_v holds up to 230", "Give voltage_v in volts")),
+        (230.0, 1.0, ("voltage_v holds up to 230", "the mains", "own column of watts")),
         (5.0, 20.1, ("current_a holds up to 20.1", "over 20 A")),
         (5.0, -606.0, ("606", "milliamperes", "Divide current_a by 1,000")),
         (5.0, 606_000.0, ("current_a holds up to 606,000", "microamperes", "Divide current_a by 1,000,000")),
