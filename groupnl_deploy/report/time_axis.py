@@ -39,7 +39,9 @@ def time_axis(trace: PowerTrace, *, alone: bool = True) -> TimeAxis:
         return TimeAxis(0.0, SINCE_BEGIN, _in_utc(trace.started_at))
     if trace.t0_s:
         return TimeAxis(0.0, SINCE_BEGIN, None)
-    return TimeAxis(0.0, OWN_CLOCK, None) if alone else TimeAxis(first_s, SINCE_FIRST_ROW, None)
+    if alone and first_s:
+        return TimeAxis(0.0, OWN_CLOCK, None)
+    return TimeAxis(first_s, SINCE_FIRST_ROW, None)
 
 
 def common_label(axes: tuple[TimeAxis, ...]) -> str:

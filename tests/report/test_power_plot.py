@@ -211,6 +211,8 @@ def test_seconds_since_1970_are_called_so_and_counted_from_the_first_row() -> No
     unknown = power_figure(index_of([5.0, 5.5, 6.0], [4.0, 4.0, 4.0]), "t")
     assert unknown.axes[-1].get_xlabel() == "Seconds by the recording's own clock"
     assert unknown.axes[0].lines[0].get_xdata()[0] == 5.0
+    begun = power_figure(index_of([0.0, 0.5, 1.0], [4.0, 4.0, 4.0]), "t")
+    assert begun.axes[-1].get_xlabel() == "Seconds since the recording's first row"
 
 
 def test_recordings_over_one_another_have_a_colour_each_and_begin_together() -> None:
