@@ -81,7 +81,7 @@ def watch(
     with _page_server(web_port or 0 if web else None) as server:
         with recording(plan, out, console.say, poll_hz, waits_s, points.hear) as running:
             watched = Watched(running, points, out)
-            with _served(server, watched), _view(watched) as view:
+            with _served(server, watched), _view(watched, is_for_eyes=out is None and server is None) as view:
                 _, totals = recorded(running, out, duration, view)
         problem, facts = running.source.problem, running.recorder.facts
     if totals is None:
@@ -121,8 +121,12 @@ def _served(server: "PageServer | None", watched: "Watched") -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _view(watched: "Watched") -> Iterator[View]:
-    """Lines that move on a terminal; elsewhere a line a second."""
+def _view(watched: "Watched", is_for_eyes: bool) -> Iterator[View]:
+    """Lines that move on a terminal; elsewhere a line a second.
+
+    What `is_for_eyes` alone ends with its terminal, also where no hang-up tells of that, as in a process that has
+    another one or none.
+    """
     from groupnl_deploy.watch.terminal import LONGEST_S, one_line, view_lines
 
     if not console.can_redraw():
@@ -139,6 +143,8 @@ def _view(watched: "Watched") -> Iterator[View]:
     with console.live_lines() as live:
 
         def show(elapsed_s: float) -> None:
+            if is_for_eyes and not console.is_terminal():
+                raise BrokenPipeError
             width, height = live.size
             live.show(view_lines(watched.now(), watched.recent(LONGEST_S), max(10, width - 1), height))
 

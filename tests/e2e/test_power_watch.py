@@ -1,5 +1,6 @@
 """`groupnl power watch` in a process of its own: lines, a terminal, a page, a meter that goes and comes back."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -67,7 +68,8 @@ def test_lines_where_there_is_no_terminal_and_totals_at_ctrl_c(tmp_path: Path, e
     process = started(tmp_path, "power", "watch", *on(emulator))
     read_until(process, "5.000 V  1.000 A  5.000 W")
     emulator.unplug()
-    read_until(process, "The meter has been gone for")
+    for _ in range(2):  # a second apart, so that it has been away for long enough to be a hole
+        read_until(process, "The meter has been gone for")
     emulator.replug()
     read_until(process, "5.000 V  1.000 A  5.000 W")
     process.send_signal(signal.SIGINT)
@@ -130,37 +132,63 @@ def test_a_terminal_that_cannot_show_a_chart_has_lines(variable: str, monkeypatc
     os.close(host)
 
 
-@pytest.mark.parametrize("width", [32, 100])
-def test_a_terminal_of_any_width_has_lines_that_fit_and_is_left_as_it_was(
-    tmp_path: Path,
-    emulator: Km003cEmulator,
-    width: int,
-) -> None:
+@contextlib.contextmanager
+def on_a_terminal(folder: Path, width: int, *options: str) -> Iterator[tuple["subprocess.Popen[bytes]", int]]:
+    """A `power watch` on a terminal of that width, and the terminal's other end."""
     host, terminal = pty.openpty()
     ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 20, width, 0, 0))
     environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"} | {"TERM": "xterm-256color"}
-    command = [*GROUPNL, "power", "watch", *on(emulator)]
-    process = subprocess.Popen(command, cwd=tmp_path, stdin=terminal, stdout=terminal, stderr=terminal, env=environment)
+    command = [*GROUPNL, "power", "watch", *options]
+    process = subprocess.Popen(command, cwd=folder, stdin=terminal, stdout=terminal, stderr=terminal, env=environment)
     os.close(terminal)
-    seen, ended = b"", False
-    deadline_s = time.monotonic() + 40
-    while process.poll() is None or select.select([host], [], [], 0)[0]:
+    try:
+        yield process, host
+    finally:
+        process.kill()
+        process.wait()
+
+
+def seen_until(host: int, words: tuple[str, ...]) -> str:
+    """What the terminal shows until it has shown all of these, or its program has ended."""
+    seen, deadline_s = b"", time.monotonic() + 40
+    while not words or not all(word.encode() in seen for word in words):
         assert time.monotonic() < deadline_s, seen
-        if not select.select([host], [], [], 0.2)[0]:
-            continue
-        try:
-            seen += os.read(host, 65536)
-        except OSError:  # the terminal is gone, and the program with it
-            break
-        if not ended and seen.count(b"5.000 W") > 3 and "█".encode() in seen:
-            process.send_signal(signal.SIGINT)
-            ended = True
-    assert process.wait(timeout=20) == 0
-    os.close(host)
-    lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", seen.decode()).replace("\r", "\n").split("\n")
-    frames = lines[: next(place for place, line in enumerate(lines) if line.startswith("km003c: "))]
-    assert max(map(len, frames)) < width and any("EMULATED" in line for line in frames)
-    assert seen.decode().rstrip().endswith("no holes") and "\x1b[?25h" in seen.decode()  # the cursor is back
+        if select.select([host], [], [], 0.2)[0]:
+            try:
+                seen += os.read(host, 65536)
+            except OSError:  # nobody has the terminal any more
+                break
+    return seen.decode(errors="replace")
+
+
+@pytest.mark.parametrize("width", [32, 100])
+def test_a_terminal_of_any_width_has_lines_that_fit_and_is_left_as_it_was(
+    tmp_path: Path, emulator: Km003cEmulator, width: int
+) -> None:
+    with on_a_terminal(tmp_path, width, *on(emulator)) as (process, host):
+        shown = seen_until(host, ("5.000 W", "█"))
+        process.send_signal(signal.SIGINT)
+        end = seen_until(host, ())
+        os.close(host)
+        assert process.wait(timeout=20) == 0
+    frames = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown).replace("\r", "\n").split("\n")
+    assert [line for line in frames if len(line) >= width] == [] and any("EMULATED" in line for line in frames)
+    assert end.rstrip().endswith("no holes") and "\x1b[?25h" in end  # the cursor is back
+
+
+def test_a_terminal_that_is_gone_ends_what_nobody_sees_and_nothing_that_is_recorded(
+    tmp_path: Path, emulator: Km003cEmulator
+) -> None:
+    with on_a_terminal(tmp_path, 80, *on(emulator)) as (process, host):
+        seen_until(host, ("5.000 W",))
+        os.close(host)  # without a hang-up, for it is not this process's own terminal
+        assert process.wait(timeout=30) == 1
+    with on_a_terminal(tmp_path, 80, *on(emulator), "--out", "t.csv") as (process, host):
+        seen_until(host, ("5.000 W",))
+        os.close(host)
+        rows = len(when_it_has(tmp_path / "t.csv", 1).t_s)
+        when_it_has(tmp_path / "t.csv", rows + 3)
+        assert process.poll() is None
 
 
 def test_the_likeliest_mistakes_are_told_before_the_meter_is_opened(tmp_path: Path) -> None:
