@@ -215,7 +215,7 @@ def test_missing_readings_are_a_hole_and_no_joules(sysfs: EmulatedSysfs) -> None
             answers["curr1_input"] = answer
             time.sleep(0.4)
         totals, trace = recorder.totals, recorder.stop()
-    assert totals is not None and totals.holes == 1 and totals.hole_s > 0.35
+    assert totals is not None and totals.holes >= 1 and totals.hole_s > 0.35
     assert trace.current_a.max() == 1.2
     with pytest.raises(SampleGap):
         window_energy(trace, float(trace.t_s[0]), float(trace.t_s[-1]))
