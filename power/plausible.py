@@ -20,6 +20,7 @@ MAINS_V = (85.0, 265.0)
 LIKELY_V, LIKELY_A = (0.7, 60.0), (0.005, 10.0)  # what a board has when the right unit was found
 USB_A = 6.0  # more than any USB supply gives
 ALLOW = "--allow-implausible"
+_LETTERS = {1_000: "m", 1_000_000: "u", 1_000_000_000: "n"}
 _PARTS = ((1_000, "milli"), (1_000_000, "micro"), (1_000_000_000, "nano"))
 
 
@@ -58,17 +59,25 @@ def _refuse(what: str, doubts: list[Doubt]) -> None:
         return
     seen = "; ".join(doubt.seen for doubt in doubts)
     mend = " and ".join(doubt.mend for doubt in doubts)
+    units = [doubt.unit for doubt in doubts]
+    say = f", or say so: groupnl power import FILE --units {','.join(units)} --out ours.csv" if all(units) else ""
     raise ImplausibleTrace(
-        f"{what}: {seen}.", f"{mend[0].upper()}{mend[1:]}; if the numbers are right as they are, say {ALLOW}."
+        f"{what}: {seen}.", f"{mend[0].upper()}{mend[1:]}{say}; if the numbers are right as they are, say {ALLOW}."
     )
 
 
 def in_words(
-    t_s: Samples, voltage_v: Samples, current_a: Samples, *, watts_alone: bool = False, is_certain: bool = False
+    t_s: Samples,
+    voltage_v: Samples,
+    current_a: Samples,
+    *,
+    watts_alone: bool = False,
+    is_certain: bool = False,
+    of_clock: bool = False,
 ) -> Iterator[str]:
     """What the columns of a recording from elsewhere were taken for, as sentences for whoever must judge it.
 
-    Of a format that is known the units are certain, and no other are suggested.
+    Of a format that is known the units are certain, and no other are suggested; nor of times `of_clock`, without unit.
     """
     spacing_s = usual_spacing_s(t_s)
     if spacing_s is None:
@@ -82,7 +91,7 @@ def in_words(
     )
     if is_certain:
         return
-    if may_be_milliseconds(t_s):
+    if not of_clock and may_be_milliseconds(t_s):
         yield (
             "Its times are whole numbers: if they are milliseconds, divide t_s by 1,000 "
             f"({lasting(length_s / 1000)} in all)."
@@ -120,7 +129,8 @@ def _doubt_about(quantity: _Quantity, values: Samples) -> Doubt | None:
         return Doubt(seen, f"give {quantity.column} in {quantity.word}")
     parts, word = likely[0]
     others = "".join(f" (or {word}: by {parts:,})" for parts, word in likely[1:2])
-    return Doubt(f"{seen}: these look like {word}", f"divide {quantity.column} by {parts:,}{others}")
+    unit = f"{_LETTERS[parts]}{quantity.unit}"
+    return Doubt(f"{seen}: these look like {word}", f"divide {quantity.column} by {parts:,}{others}", unit)
 
 
 def _doubt_about_power(voltage_v: Samples, current_a: Samples) -> Iterator[Doubt]:
@@ -131,6 +141,7 @@ def _doubt_about_power(voltage_v: Samples, current_a: Samples) -> Iterator[Doubt
             f"{voltage_v[row]:g} V times {current_a[row]:g} A are {_number(float(power_w[row]))} W, and no board takes "
             f"over {LARGEST_W:g} W: the amperes look like milliamperes",
             "divide current_a by 1,000",
+            "mA",
         )
 
 
@@ -141,6 +152,7 @@ def _doubt_about_watts(power_w: Samples) -> Iterator[Doubt]:
             f"the watts are up to {_number(largest_w)}, and no board takes over {LARGEST_W:g} W: these look like "
             "milliwatts",
             "divide the watts by 1,000",
+            "mW",
         )
 
 

@@ -30,6 +30,7 @@ RARE_LOGGERS_S = (45, 90, 240)
 SLEEP_S, WHOLE_S = 0.01, 5.0
 LATE = 0.1  # share of its period by which a logger's loop is longer
 _PARTS = ((1_000, "milliseconds"), (1_000_000, "microseconds"), (1_000_000_000, "nanoseconds"))
+_SYMBOLS = {1_000: "ms", 1_000_000: "us", 1_000_000_000: "ns"}
 SLOWEST_DAYS = 0.05  # days between two rows, a little over an hour
 _ROUND_IN_HOURS_S = (0.1, 0.2, 0.5, 1, 2)
 _ROUND_IN_DAYS_S = (0.1, 0.2, 0.25, 0.5, 1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600)
@@ -37,10 +38,14 @@ _ROUND_IN_DAYS_S = (0.1, 0.2, 0.25, 0.5, 1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 6
 
 @dataclass(frozen=True)
 class Doubt:
-    """What was seen of a column, with the unit that it looks like, and how it is mended; parts of sentences."""
+    """What was seen of a column, with the unit that it looks like, and how it is mended; parts of sentences.
+
+    `unit` is that unit's symbol, "" where there is none.
+    """
 
     seen: str
     mend: str
+    unit: str = ""
 
 
 def usual_spacing_s(t_s: Samples) -> float | None:
@@ -144,7 +149,9 @@ def _of_days(t_s: Samples, spacings: Samples, usual_s: float) -> Doubt | None:
     if any(_is_of(DAY_S, _ROUND_IN_DAYS_S, period) for period in periods):
         return _days(seen, mean)
     if any(_is_of(HOUR_S, _ROUND_IN_HOURS_S, period) for period in periods):
-        return Doubt(f"{seen}: these look like hours (a row every {lasting(mean * HOUR_S)})", "multiply t_s by 3,600")
+        return Doubt(
+            f"{seen}: these look like hours (a row every {lasting(mean * HOUR_S)})", "multiply t_s by 3,600", "h"
+        )
     if len(spacings) < ENOUGH_ROWS - 1:  # of few rows an odd spacing means nothing, but no clock so late is so fast
         return _days(seen, mean) if is_serial and usual_s < 0.9e-3 else None
     is_odd = is_serial or not (_is_round(typical) or _is_round(1 / typical))
@@ -178,11 +185,11 @@ def _by_spacing(seen: str, usual_s: float, length_s: float | None = None) -> Dou
     parts, word = likely[0]
     doubt = _looking_like(seen, word if length_s is None else f"{word} ({lasting(length_s / parts)} in all)", parts)
     others = "".join(f" (or, if they are {word}, by {parts:,})" for parts, word in likely[1:2])
-    return Doubt(doubt.seen, doubt.mend + others)
+    return Doubt(doubt.seen, doubt.mend + others, doubt.unit)
 
 
 def _looking_like(seen: str, word: str, parts: int) -> Doubt:
-    return Doubt(f"{seen}: these look like {word}", f"divide t_s by {parts:,}")
+    return Doubt(f"{seen}: these look like {word}", f"divide t_s by {parts:,}", _SYMBOLS[parts])
 
 
 def _within(bounds: tuple[float, float], value: float) -> bool:

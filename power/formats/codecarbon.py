@@ -42,7 +42,7 @@ def _one_run(measured: Measured) -> Measured:
     if len(runs) > 1 or np.any(np.diff(measured.t_s) < 0.0):
         raise TraceFormatError(
             f"{measured.name} holds {max(len(runs), 2)} runs of codecarbon, which are no one curve.",
-            "Keep the rows of one run_id in the file: head -1 FILE; grep RUN_ID FILE.",
+            f"Keep the rows of one run_id: (head -1 FILE; grep {runs[0] if len(runs) else 'RUN_ID'} FILE) > one.csv.",
         )
     parts_kwh = [measured.extra[name] for name in _PARTS if name in measured.extra]
     energy_j = measured.quantities["energy"]

@@ -14,6 +14,7 @@ from power.reading.text import Piece
 LINES_TO_LOOK_AT = 1200
 LINES_FOR_NAMES = 200  # a preamble is no longer
 ROWS_TO_JUDGE_BY = 1000
+_PADS = ",; \t"
 _COMMENT_MARKS = ("#", "%", "//")
 _SEP_LINE = re.compile(r'"?sep=(.)"?[,;\t ]*', re.IGNORECASE)
 _NO_CELL = re.compile(r'[\s,;|"]*')
@@ -71,11 +72,16 @@ def notes_of(head: Head) -> tuple[list[str], list[int], int]:
     notes, numbers = [], []
     for number, line in enumerate(head.lines, head.first):
         if is_comment(line):
-            notes.append(line.strip().strip('"').rstrip(",; \t"))
+            notes.append(line.strip().strip('"'))
             numbers.append(number)
         elif not is_blank(line):
-            return notes, numbers, number
-    return notes, numbers, head.first + len(head.lines)
+            return _without_pads(notes), numbers, number
+    return _without_pads(notes), numbers, head.first + len(head.lines)
+
+
+def _without_pads(notes: list[str]) -> list[str]:
+    """Without what a spreadsheet adds to each line; no first line of ours ends so by itself."""
+    return [note.rstrip(_PADS).strip('"') for note in notes] if notes and notes[0].endswith((",", ";")) else notes
 
 
 def is_blank(line: str) -> bool:

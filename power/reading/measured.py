@@ -23,7 +23,7 @@ class Measured:
     """The rows of a file, in their order: seconds, and volts, amperes, watts or joules as far as there are any, (n,).
 
     `extra` are further columns that a format asked for. `breaks` says of each row whether measurements are missing in
-    front of it. `facts` are what is known of the meter.
+    front of it. `facts` are what is known of the meter. Times may be `of_clock`, written as dates or hours.
     """
 
     name: str
@@ -34,6 +34,7 @@ class Measured:
     facts: MeterFacts
     started_at: str | None = None
     remarks: tuple[str, ...] = ()
+    of_clock: bool = False
 
     def __len__(self) -> int:
         return len(self.t_s)
@@ -65,7 +66,8 @@ def recording(measured: Measured, asked: Asked) -> PowerTrace:
     facts = replace(measured.facts, watts_alone=watts_alone, sign=asked.sign * measured.facts.sign)
     is_certain = facts.meter != UNKNOWN  # of which units the columns are
     remarks = (*measured.remarks, *remarks_on_power(measured.name, measured.quantities))
-    remarks += tuple(in_words(t_s, voltage_v, current_a, watts_alone=watts_alone, is_certain=is_certain))
+    units = {"watts_alone": watts_alone, "is_certain": is_certain, "of_clock": measured.of_clock}
+    remarks += tuple(in_words(t_s, voltage_v, current_a, **units))
     rows = tuple(int(row) for row in np.flatnonzero(breaks) if row)
     return PowerTrace(facts, 0.0, measured.started_at, t_s, voltage_v, current_a, remarks, rows)
 

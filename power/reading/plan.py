@@ -25,7 +25,7 @@ Rewrite = Callable[[Piece], Piece]
 MISSING = frozenset({"nan", "n/a", "[n/a]", "[not supported]", "[unknown error]", "null", "none", "--"})
 DATES = ("date", "datum")
 WHOSE = ("channel", "ch", "device", "sensor", "rail", "gpu", "gpu_id", "uuid", "gpu_uuid", "entity_id", "pci.bus_id",
-         "phase", "node", "host")  # fmt: skip
+         "phase", "node", "host", "core")  # fmt: skip
 TEXTS = frozenset({"date", "whose"})
 SMALL_UNITS: dict[Quantity, str] = {"time": "ms", "voltage": "mV", "current": "mA", "power": "mW", "energy": "Wh"}
 

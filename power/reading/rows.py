@@ -123,6 +123,8 @@ def read_rows(layout: RowLayout, piece: Piece) -> tuple[Rows, TraceFormatError |
 def _fast(layout: RowLayout, piece: Piece) -> Columns | None:
     """All rows of a plain piece, or None where only a careful look can tell."""
     width = layout.width + layout.padding
+    if not piece.lines or not piece.lines[0] or not piece.lines[-1]:
+        return None
     plain = layout.dialect.plain_piece(piece)
     if plain is None or not plain.plain:
         return None
@@ -166,7 +168,7 @@ def _careful(layout: RowLayout, piece: Piece) -> tuple[Rows, TraceFormatError | 
     numbers: list[int] = []
     wrong = None
     for number, line in enumerate(piece.lines, piece.number):
-        if layout.leave(line):
+        if not line or layout.leave(line):
             continue
         try:
             rows.append(_row(layout, number, line))

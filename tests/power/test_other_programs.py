@@ -216,3 +216,17 @@ def test_text_of_two_bytes_a_letter_may_be_cut_within_one(tmp_path: Path) -> Non
 def test_a_last_row_without_measurement_takes_no_other_with_it(joules) -> None:
     content = table("t_s,current_a,voltage_v", "{t},{a:.4f},{v:.4f}") + "15.0,1.0000,NaN\n"
     assert joules(content, {}) == pytest.approx(WHOLE_J, rel=2e-6)
+
+
+def test_whole_seconds_of_a_clock_are_not_called_milliseconds(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_text(READ["minutes of the clock"][0])
+    assert not any("milliseconds" in remark for remark in read_csv(path).remarks)
+
+
+def test_the_unit_that_a_refusal_names_can_be_said(joules) -> None:
+    content = table("t_s,voltage_v,current_a", "{ms},{v},{ma}")
+    with pytest.raises(PowerError, match="look like milliamperes") as caught:
+        joules(content, {})
+    assert "--units mA,ms --out ours.csv" in caught.value.remedy
+    assert joules(content, {"units": "mA,ms"}) == pytest.approx(WHOLE_J)
