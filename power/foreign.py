@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from power.errors import TraceFormatError
 from power.formats import plan_of
 from power.reading.asked import Asked
 from power.reading.collected import collected
@@ -24,6 +25,10 @@ from power.trace_facts import UNKNOWN, bad_line, parse_facts, shown
 
 TIME, HOLE = "t_s", "hole in front"
 CLOCK = ("time", "date")  # columns that make the times
+FIRST_IS_WRONG = (
+    "That is the first row. If it alone is so, remove it. If all are, export the table again with plain numbers, as "
+    "many cells as names, and semicolons between them where commas are decimal marks."
+)
 
 
 def begins_again(head: Head) -> Begins:
@@ -84,7 +89,7 @@ class _Reading:
         self.plan = plan
         self.clock = None if plan.time_form is None else WallClock(plan.time_form)
         self.missing = 0
-        self._latest_s, self._hole, self._count = -math.inf, False, 0
+        self._latest_s, self._hole, self._count, self._has_rows = -math.inf, False, 0, False
 
     @property
     def remarks(self) -> Iterator[str]:
@@ -101,12 +106,17 @@ class _Reading:
             self._refuse_backwards(piece, rows, columns[TIME])
         self._refuse_endless(rows, columns)
         if wrong is not None:
-            raise wrong
+            raise wrong if self._has_rows or len(rows) else TraceFormatError(wrong.message, FIRST_IS_WRONG)
+        self._has_rows |= len(rows) > 0
         return self._without_missing(columns)
 
     def _in_units(self, name: str, values: NDArray[Any]) -> NDArray[Any]:
         unit = self.plan.units.get(name)  # type: ignore[call-overload]  # None for other columns
-        return values if unit is None or unit.times == unit.parts else values * unit.times / unit.parts
+        if unit is None or unit.times == unit.parts:
+            return values
+        with np.errstate(over="ignore"):  # what is endless then is refused by its line
+            in_own: NDArray[Any] = values * unit.times / unit.parts
+        return in_own
 
     def _seconds(self, rows: Rows) -> Samples:
         if self.plan.every_s is not None:
@@ -149,6 +159,11 @@ class _Reading:
                 return
 
     def _refuse_endless(self, rows: Rows, columns: Columns) -> None:
+        for name in columns.keys() - self.plan.layout.texts:
+            endless = np.flatnonzero(np.isinf(columns[name]))
+            if len(endless):
+                number = rows.numbers[int(endless[0])]
+                raise bad_line(self.plan.layout.name, number, f"its {name} in that unit is beyond all numbers")
         if not {"voltage", "current"} <= columns.keys():
             return
         with np.errstate(over="ignore"):

@@ -63,7 +63,7 @@ def _leave_out_short(layout: RowLayout, done: Collected, lines: list[str], numbe
     if not lines or layout.leave(lines[-1]) or not _last_is_number(layout):
         return
     *above, last = _last_cells(layout, lines)
-    if any(cell.strip().lower() in layout.missing for cell in lines[-1].split(layout.dialect.separator)):
+    if any(cell.lower() in layout.missing for cell in layout.dialect.cells(lines[-1])):
         return  # which is no row, so that the last one stands above
     if is_short_of_all(last, above):
         done.parts[-1] = {name: column[:-1] for name, column in done.parts[-1].items()}

@@ -172,10 +172,12 @@ REFUSED: dict[str, tuple[str, dict[str, object], tuple[str, ...]]] = {
     "seconds called milliseconds": (
         lines("Timestamp(ms),voltage_v,current_a", rows(1770113472 + T_S)), {}, ("seconds since 1970", "--units s")),
     "a column that was lost": (
-        table("t_s,voltage_v,current_a,temp_c", "{t},{v},15"), {}, ("line 2", "3 columns instead of 4")),
+        table("t_s,voltage_v,current_a,temp_c", "{t},{v},15"), {}, ("line 2", "3 columns instead of 4", "If all are")),
     "points between thousands": (
         table("t (ms);U (mV);I (mA)", "{ms};5.070;1.200"), {}, ("5.070 may be", "--decimal comma or --decimal point")),
     "megaamperes": (table("t_s,Voltage (V),Current (MA)", "{t},{v},{a}"), {}, ("name time, voltage alone", "(MA)")),
+    "a number that a unit makes endless": (
+        lines("t_s,energy_kWh", ("0,1e300", "1,1e308")), {}, ("line 3: its energy in that unit",)),
     "JSON": ('{"t": 1}\n', {}, ("is JSON", "jq")),
     "a web page": ("<!DOCTYPE html>\n", {}, ("a web page",)),
 }  # fmt: skip
@@ -216,6 +218,7 @@ def test_text_of_two_bytes_a_letter_may_be_cut_within_one(tmp_path: Path) -> Non
 def test_a_last_row_without_measurement_takes_no_other_with_it(joules) -> None:
     content = table("t_s,current_a,voltage_v", "{t},{a:.4f},{v:.4f}") + "15.0,1.0000,NaN\n"
     assert joules(content, {}) == pytest.approx(WHOLE_J, rel=2e-6)
+    assert joules(content.replace("NaN", '"NaN"'), {}) == pytest.approx(WHOLE_J, rel=2e-6)
 
 
 def test_whole_seconds_of_a_clock_are_not_called_milliseconds(tmp_path: Path) -> None:
