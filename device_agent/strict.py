@@ -5,6 +5,7 @@ Standard library only, because the smallest machine that reads these files has n
 
 import dataclasses
 import json
+import re
 import types
 import typing
 from typing import Any, TypeVar
@@ -13,6 +14,7 @@ T = TypeVar("T")
 
 # Of these a list may be long, as that of all latencies is, and is looked at as a whole.
 _PLAIN = frozenset({int, float, str, bool})
+_HALVES = re.compile("[\ud800-\udfff]")  # of characters: bytes of a path that are no UTF-8
 
 
 class StrictError(ValueError):
@@ -31,8 +33,12 @@ def to_dict(value: Any) -> Any:
 
 
 def to_json(value: Any) -> str:
-    """Canonical JSON text: sorted keys, two-space indent, a final newline; equal values give equal bytes."""
-    return json.dumps(to_dict(value), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+    """Canonical JSON text: sorted keys, two-space indent, a final newline; equal values give equal bytes.
+
+    All of it can be encoded, whatever bytes a path has, and is read back as it was.
+    """
+    text = json.dumps(to_dict(value), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    return _HALVES.sub(lambda half: f"\\u{ord(half[0]):04x}", text) + "\n"
 
 
 def from_dict(cls: type[T], data: Any, where: str = "") -> T:

@@ -158,13 +158,13 @@ def _parse(path: Path, text: str) -> Iterator[Mark]:
         elif not line.strip() or line.startswith("#"):
             continue
         elif header is None:
-            header = _header(path, number, line)
+            header = _header(path, number, _cells(path, number, line))
         else:
-            yield _mark(path, number, dict(zip(header, _cells(line), strict=False)))
+            yield _mark(path, number, dict(zip(header, _cells(path, number, line), strict=False)))
 
 
-def _header(path: Path, number: int, line: str) -> list[str]:
-    header = [cell.strip() for cell in _cells(line)]
+def _header(path: Path, number: int, cells: list[str]) -> list[str]:
+    header = [cell.strip() for cell in cells]
     if "t_s" not in header or "label" not in header:
         raise bad_line(str(path), number, "the columns t_s and label are expected", _REPAIR)
     return header
@@ -177,8 +177,11 @@ def _mark(path: Path, number: int, cells: dict[str, str]) -> Mark:
         raise bad_line(str(path), number, f"t_s: {error}", _REPAIR) from error
 
 
-def _cells(line: str) -> list[str]:
-    return next(csv.reader([line]), [])
+def _cells(path: Path, number: int, line: str) -> list[str]:
+    try:
+        return next(csv.reader([line]), [])
+    except csv.Error as error:
+        raise bad_line(str(path), number, str(error), _REPAIR) from error
 
 
 def _require_known(path: Path, number: int, version: str) -> None:

@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 _UNLOCKED = ".new-"  # before the name of a folder that its maker has not locked yet
+_RANDOM = "[a-z0-9_]" * 8  # what `mkdtemp` puts behind a prefix; a folder of another name was made by no program
 _JUST_MADE_S = 60.0  # for which such a one is left alone
 
 
@@ -42,8 +43,8 @@ class LockedFolder:
 def remove_abandoned(prefix: str, among: str | None = None) -> None:
     """Remove this user's folders of a prefix that no living process has; those that cannot be removed stay."""
     place = Path(among or tempfile.gettempdir())
-    half_made = (path for path in place.glob(f"{_UNLOCKED}{prefix}*") if _is_old(path))
-    for folder in (*place.glob(f"{prefix}*"), *half_made):
+    half_made = (path for path in place.glob(f"{_UNLOCKED}{prefix}{_RANDOM}") if _is_old(path))
+    for folder in (*place.glob(f"{prefix}{_RANDOM}"), *half_made):
         with suppress(OSError):  # it has gone meanwhile, or somebody has it
             _remove_unless_held(folder)
 

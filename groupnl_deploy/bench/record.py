@@ -27,6 +27,20 @@ def write_record(path: Path, record: object) -> None:
     digest_file(path).write_bytes(_line(sha256_hex(data), path))
 
 
+def add_record(path: Path, record: object) -> None:
+    """Write a record and its digest into a folder that people look into: both of them, whole, or none.
+
+    Raises `UsageError` or `DiskFull`.
+    """
+    data = to_json(record).encode()
+    write_atomically(digest_file(path), _line(sha256_hex(data), path))
+    try:
+        write_atomically(path, data)
+    except BaseException:
+        digest_file(path).unlink(missing_ok=True)
+        raise
+
+
 def amend_record(path: Path, record: object) -> None:
     """Put a record in the place of the one that is there. Raises `UsageError` or `DiskFull`.
 

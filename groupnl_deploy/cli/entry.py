@@ -14,6 +14,7 @@ def entry() -> None:
     # PyTorch's OpenMP threads spin while they wait. With another busy process on the machine a training then
     # takes ten times as long; waiting passively costs a quarter on an idle one. The user's own setting stands.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    _forget_no_size()
     hear_every_interrupt()
     _require_streams()
     foreign = _foreign_package()
@@ -36,6 +37,13 @@ def entry() -> None:
         )
         _give_nothing(1, "stdout")  # or what is left of it would be tried again at the end
         raise SystemExit(1) from None
+
+
+def _forget_no_size() -> None:
+    """Terminals of no known size are said to have 0 columns, and rich would write as much: nothing, not even errors."""
+    for name in ("COLUMNS", "LINES"):
+        if os.environ.get(name) == "0":
+            del os.environ[name]
 
 
 def _require_streams() -> None:

@@ -141,11 +141,13 @@ def _end(done: "Repeats", folder: Path, allow_invalid: bool, json: bool) -> None
     from groupnl_deploy.workspace import write_atomically
 
     whole = document(done)
-    if (line := repeats_line(done)) is not None:
-        console.say(line)
-    if json:
-        console.show_json(whole)
-    write_atomically(folder / SUMMARY_FILE, to_json(whole).encode())
+    try:  # it is kept though nobody reads what is said, and said though the disk is full
+        write_atomically(folder / SUMMARY_FILE, to_json(whole).encode())
+    finally:
+        if (line := repeats_line(done)) is not None:
+            console.say(line)
+        if json:
+            console.show_json(whole)
     console.say(f"Kept in {folder}.")
     if done.command_code:
         raise typer.Exit(done.command_code)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from device_agent.file_digest import FileDigest
 from groupnl_deploy.bench.check import Check
-from groupnl_deploy.bench.record import read_record, write_record
+from groupnl_deploy.bench.record import add_record, read_record
 from groupnl_deploy.power_run.child import STDERR_FILE, STDOUT_FILE
 from groupnl_deploy.power_run.commands import DeviceTimes
 from groupnl_deploy.power_run.energy import CommandEnergy
@@ -56,8 +56,8 @@ class CommandRecord:
 
 
 def write_command(folder: Path, record: CommandRecord) -> None:
-    """Keep it in the run's folder."""
-    write_record(folder / COMMAND_FILE, record)
+    """Keep it in the run's folder, whole or not at all. Raises `UsageError` or `DiskFull`."""
+    add_record(folder / COMMAND_FILE, record)
 
 
 def read_command(folder: Path) -> CommandRecord:

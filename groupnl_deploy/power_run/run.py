@@ -18,7 +18,7 @@ from groupnl_deploy.power_run.outcome import Course, RunPlan, record_of
 from groupnl_deploy.power_run.record import CommandRecord, write_command
 from groupnl_deploy.progress import Reporter
 from groupnl_deploy.report.energy_table import enough_s
-from groupnl_deploy.workspace import POWER_FILE, disk_errors
+from groupnl_deploy.workspace import POWER_FILE
 from power.errors import PowerError, WindowNotCovered
 
 _LOOK_EVERY_S = 0.1
@@ -59,8 +59,7 @@ def measure_command(plan: RunPlan, make: MakeCommand, outputs: Outputs, reporter
         error = stopped
     record = record_of(plan, outputs.folder, course, error)
     try:
-        with disk_errors(outputs.folder):
-            write_command(outputs.folder, record)
+        write_command(outputs.folder, record)
     except GroupNLError as refused:  # its joules are shown all the same
         error = error or refused
     return Measured(record, error)

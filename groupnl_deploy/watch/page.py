@@ -57,7 +57,7 @@ def answer(moment: Moment, asked: int, first: int, points: list[Point]) -> dict[
         "gone": moment.is_gone,
         "figures": moment.figures,
         "status": f"{moment.status}.",
-        "invalid": "INVALID" in moment.words,
+        "words": moment.words,
         "flags": [(round(mark.t_s, _DIGITS), mark.label) for mark in moment.marks],
     }
 

@@ -12,6 +12,7 @@ import hmac
 import json
 import re
 import secrets
+import socket
 import socketserver
 import threading
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ from groupnl_deploy.watch.page import answer, live_page
 from groupnl_deploy.watch.watched import Watched
 
 HOST = "127.0.0.1"
-MOST_AT_ONCE = 32  # requests; another one is hung up on, so that no crowd of pages takes the recorder's time
+MOST_AT_ONCE = 32  # requests, so that no crowd of pages takes the recorder's time
 _WAIT_S = 5.0  # for what a client has to say
 _LOOK_S = 0.1  # how soon the server ends when it is told to
 _SAMPLES = re.compile(r"samples\?after=([0-9]{1,15})")
@@ -39,12 +40,13 @@ class PageServer(ThreadingHTTPServer):
 
     def __init__(self, port: int = 0) -> None:
         self.token = secrets.token_urlsafe()
-        self._free = threading.BoundedSemaphore(MOST_AT_ONCE)
+        self._open: dict[Any, None] = {}  # connections that are answered, the oldest first
+        self._lock = threading.Lock()
         self.watched: Watched | None = None
         try:
             super().__init__((HOST, port), _Handler)
         except (OSError, OverflowError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
+            reason = getattr(error, "strerror", None) or "there is none of this number"
             raise UsageError(
                 f"The port {port} of {HOST} cannot be had: {reason.lower()}.",
                 "Name another one with --web-port, from 1024 to 65535, or leave it out for a free one.",
@@ -73,18 +75,26 @@ class PageServer(ThreadingHTTPServer):
         self.server_name, self.server_port = self.server_address[:2]  # type: ignore[assignment]
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """On a thread, unless too many are at work."""
-        if self._free.acquire(blocking=False):
-            super().process_request(request, client_address)
-        else:
-            self.shutdown_request(request)
+        """On a thread. Of too many the oldest is hung up on: that of a client who says nothing, or hears nothing.
+
+        Were it the newest, whoever keeps so many connections open would keep the page from all others.
+        """
+        with self._lock:
+            self._open[request] = None
+            oldest = next(iter(self._open)) if len(self._open) > MOST_AT_ONCE else None
+            self._open.pop(oldest, None)
+        if oldest is not None:
+            with contextlib.suppress(OSError):  # it has ended meanwhile
+                oldest.shutdown(socket.SHUT_RDWR)
+        super().process_request(request, client_address)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         """One connection from its begin to its end."""
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self._free.release()
+            with self._lock:
+                self._open.pop(request, None)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that left in the middle is no matter of ours, and nothing of a request is written anywhere."""

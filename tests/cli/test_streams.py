@@ -20,11 +20,12 @@ GROUPNL = Path(sys.executable).with_name("groupnl")
         ("device list", ">&-", 1, "Standard output is closed"),
         ("device list", ">/dev/full", 1, "full"),
         ("device list", "2>&- <&-", 0, ""),
+        ("power mark x", "COLUMNS=0", 2, "No recording"),
         ("--version", ">/dev/full", 1, "full"),  # not a command: another place tells it
     ],
 )
 def test_streams_that_are_closed_or_full(arguments: str, redirection: str, code: int, words: str) -> None:
-    line = f"{GROUPNL} {arguments} {redirection}"
+    line = f"{redirection} {GROUPNL} {arguments}"
     done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr and "Exception ignored" not in done.stderr

@@ -1,4 +1,5 @@
 import json
+import os
 from dataclasses import dataclass
 from typing import Literal
 
@@ -118,3 +119,8 @@ def test_whole_numbers_may_stand_for_floats_and_nan_may_not_be_written() -> None
 def test_json_is_canonical() -> None:
     assert list(json.loads(to_json({"b": 1, "a": (2,)}))) == ["a", "b"]
     assert to_dict(Inner(1, (2.0,))) == {"x": 1, "y": [2.0]}
+
+
+def test_a_path_that_is_no_utf_8_can_be_encoded_and_comes_back() -> None:
+    path = os.fsdecode(b"/tmp/\xff\xfe ok")
+    assert json.loads(to_json({"path": path}).encode()) == {"path": path}

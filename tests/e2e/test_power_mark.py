@@ -1,6 +1,7 @@
 """`groupnl power mark` in a process of its own, beside recordings that really grow."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -118,3 +119,9 @@ def test_where_nothing_can_be_announced_the_recording_goes_on(home: Path) -> Non
     home.write_text("a file in the place of the folder")
     done = power("record", "--meter", "synthetic", "--port", "steady:5V,1A", "--duration", 1, "--out", "t.csv")
     assert done.exit_code == 0 and "Nobody can mark this recording" in done.stderr
+
+
+def test_a_recording_whose_name_is_no_utf_8_is_made_and_can_be_marked(recordings: ExitStack) -> None:
+    file = record(recordings, os.fsdecode(b"odd\xff.csv"))
+    assert power("mark", "x").exit_code == 0
+    assert [one.label for one in read_marks(file)] == ["x"]

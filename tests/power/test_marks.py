@@ -113,3 +113,13 @@ def test_a_mark_is_found_by_its_label_where_there_is_one_of_it(tmp_path: Path) -
 def test_a_folder_that_is_not_there_is_an_error_with_a_remedy(tmp_path: Path) -> None:
     with pytest.raises(TraceNotWritten, match="No such file"):
         add_mark(tmp_path / "away" / "trace.csv", Mark(1.0, "x"))
+
+
+@pytest.mark.parametrize("row", ['2.0,"', "2.0,"])
+def test_a_cell_without_end_is_refused_by_its_line(tmp_path: Path, row: str) -> None:
+    recording = tmp_path / "trace.csv"
+    add_mark(recording, Mark(1.0, "first"))
+    with marks_path(recording).open("a") as file:
+        file.write(f"{row}{'x' * 200_000}\n")
+    with pytest.raises(TraceFormatError, match="line 4: field larger"):
+        read_marks(recording)

@@ -53,19 +53,21 @@ def test_what_a_killed_process_left_goes_and_what_a_living_one_has_stays(usual: 
 
 
 def test_what_is_no_folder_of_ours_is_left_alone(usual: Path) -> None:
-    (usual / "held-file").write_text("x")
+    (usual / "held-a_file__").write_text("x")
     (usual / "kept").mkdir()
-    (usual / "held-link").symlink_to(usual / "kept")
+    (usual / "held-a_link__").symlink_to(usual / "kept")
     (usual / "other").mkdir()
-    (usual / ".new-held-a").mkdir()
+    (usual / ".new-held-a_made__").mkdir()
+    (usual / "held-my-notes").mkdir()
+    there = set(usual.iterdir())
     remove_abandoned("held-")
-    assert {path.name for path in usual.iterdir()} == {"held-file", "held-link", "kept", "other", ".new-held-a"}
+    assert set(usual.iterdir()) == there
 
 
 def test_a_folder_whose_maker_died_before_it_was_locked_goes_after_a_minute(
     usual: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (usual / ".new-held-a").mkdir()
+    (usual / ".new-held-a_made__").mkdir()
     now_s = time.time()
     monkeypatch.setattr(time, "time", lambda: now_s + 61)
     remove_abandoned("held-")

@@ -1,6 +1,7 @@
 """`groupnl power run`, as it is typed: what it says, and with which exit code it ends."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -147,3 +148,20 @@ def test_a_disk_that_is_full_behind_the_command_does_not_hide_its_joules(
     document: dict[str, Any] = json.loads(found.stdout)
     assert found.exit_code == 1 and document["exit_code"] == 0 and "full" in found.stderr
     assert Path("done/run-1/stdout").stat().st_size < 1_000_000
+    assert sorted(path.name for path in Path("done/run-1").iterdir() if "command" in path.name) == []
+
+
+def test_what_nobody_reads_is_kept_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(whole: Any) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr(power_run.console, "show_json", closed)
+    assert run(*STEADY, "--json", "--", "sleep", "0.4").exit_code == 1
+    assert json.loads(Path("done/summary.json").read_text())["valid"]
+
+
+def test_words_and_folders_that_are_no_utf_8_are_kept_as_they_are() -> None:
+    odd = os.fsdecode(b"odd\xff")
+    found = run(*STEADY[:-1], odd, "--json", "--", "sh", "-c", f"sleep 0.4 # {odd}")
+    assert found.exit_code == 0 and read_command(Path(odd, "run-1")).command[-1] == f"sleep 0.4 # {odd}"
+    assert json.loads(found.stdout)["command"][-1] == f"sleep 0.4 # {odd}"

@@ -17,9 +17,9 @@
   const show = (told) => {
     next = told.next;
     for (const [name, text] of Object.entries(told.figures)) put(name, text);
-    for (const one of find("invalid")) one.hidden = !told.invalid;
+    for (const one of find("invalid")) one.hidden = !told.words.includes("INVALID");
     status(told.status, told.gone, told.gone ? "The meter is gone." : "The meter is back.");
-    document.title = told.gone ? `gone – ${title}` : `${told.figures.power} – ${title}`;
+    document.title = told.gone ? `gone – ${title}` : `${[told.figures.power, ...told.words].join(" ")} – ${title}`;
     dispatchEvent(new CustomEvent("samples", { detail: { ...told, window: window_s, most: live.most } }));
   };
   const lost = () => {

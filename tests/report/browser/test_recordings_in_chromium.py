@@ -111,7 +111,7 @@ def test_a_live_page_shows_what_is_measured_a_hole_and_the_end(browser: Browser,
     until(browser, f"{text('power')} === '5.000 W'")
     until(browser, f"{DRAWN} > 50")
     assert browser.run("return document.querySelectorAll('.stamp.emulated').length") >= 4
-    assert browser.run("return document.title").startswith("5.000 W")
+    assert browser.run("return document.title").startswith("5.000 W EMULATED – ")
     live.emulator.set_load(5.0, 2.0)
     until(browser, f"{text('power')} === '10.000 W'")
     live.emulator.unplug()
