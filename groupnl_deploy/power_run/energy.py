@@ -140,6 +140,12 @@ def _clocks(energy: CommandEnergy, device: DeviceTimes) -> Iterator[Check]:
     )
     longer = "Use a longer command, or a network cable"
     yield at_most("clocks' uncertainty", "energy", unsure_s, energy.duration_s / CLOCK_RATIO, short, longer)
+    # Beyond it, some of a long command may lie in the idle windows, and no edge would show that.
+    margin_s = (energy.around.duration_s - energy.duration_s) / 2
+    beyond = (
+        f"the clocks' uncertainty of {unsure_s:.3g} s is more than the margins of {margin_s:.3g} s around the command"
+    )
+    yield at_most("clocks' uncertainty and margins", "energy", unsure_s, margin_s, beyond, "Use a network cable")
 
 
 def energy_notes(energy: CommandEnergy) -> Iterator[str]:

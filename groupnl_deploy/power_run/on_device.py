@@ -39,12 +39,13 @@ from groupnl_deploy.remote.ssh_process import kill_target
 from groupnl_deploy.remote.ssh_target import find
 from groupnl_deploy.remote.ssh_transport import SshTransport
 from groupnl_deploy.remote.transport import Process
+from power.trace_facts import finite
 
 _ANSWER_S = 15.0
 _LOOK_EVERY_S = 0.01
 _TICK_S = 0.01  # /proc/uptime is cut to hundredths
 # All of it builtins of the shell: nothing is started on the device but the command. The words of `ready` are those of
-# `kill_target`. A signal for the group reaches the command; this shell outlives it, to tell of its end.
+# `kill_target`. A signal for the group reaches the command; this shell outlives it, to tell of its end, also where it is `exec` or `exit`.
 _AROUND = """
 groupnl_token=$1; shift
 groupnl_tell() { read -r groupnl_up _ </proc/uptime; printf '%s%s %s %s\\n' "$groupnl_token" "$1" "$groupnl_up" "$2"; }
@@ -53,7 +54,7 @@ groupnl_tell ready "$$ $PPID ${groupnl_group:-0}"
 read -r _ || exit 0
 trap : INT TERM HUP
 groupnl_tell begin
-"$@"
+("$@")
 groupnl_code=$?
 groupnl_tell end "$groupnl_code"
 exit "$groupnl_code"
@@ -223,7 +224,7 @@ def _probe(clock: Process, link: ClientLink) -> _Probe:
 
 def _seconds(text: str, device: str) -> float:
     try:
-        return float(text)
+        return finite(text)
     except ValueError as error:
         raise DeviceUnreachable(
             f"The device “{device}” does not tell its clock (/proc/uptime).",

@@ -97,6 +97,17 @@ def test_what_may_not_be_believed_is_said() -> None:
     assert not problems(command_checks(sound, DeviceTimes(0.0, 10.0, replace(clock, uncertainty_s=0.02), 0.0)))
 
 
+def test_a_long_command_that_may_lie_in_its_idle_windows_is_invalid() -> None:
+    """Clocks that are 4 s apart are less than a fiftieth of it, and more than the margins."""
+    clock = ClockSync(0.0, 0.0, 0.0, 4.1)
+    trace = recorded([(BEGIN_S, IDLE_W), (BEGIN_S + 300.0, 6.2)], 0.1, [0.02], BEGIN_S + 316.0)
+    shifted, exact = (measured(trace, BEGIN_S + late_s, BEGIN_S + late_s + 300.0) for late_s in (4.0, 0.0))
+    assert shifted.net_error_j is not None and exact.net_j - shifted.net_j > shifted.net_error_j
+    (told,) = problems(command_checks(shifted, DeviceTimes(0.0, 300.0, clock, 0.0)))
+    assert told == "the clocks' uncertainty of 4.1 s is more than the margins of 1.5 s around the command"
+    assert not problems(command_checks(exact, DeviceTimes(0.0, 300.0, replace(clock, uncertainty_s=1.4), 0.0)))
+
+
 def test_what_cannot_be_integrated_is_refused() -> None:
     trace, _ = steady()
     rows = (trace.t_s < 14.0) | (trace.t_s > 17.0)

@@ -17,8 +17,8 @@ import pytest
 from groupnl_deploy.bench.clock import ClockSync
 from groupnl_deploy.bench.meter import MeterPlan
 from groupnl_deploy.deploy.inventory import add_device
-from groupnl_deploy.errors import CommandNotRun, DeviceUnavailable
-from groupnl_deploy.power_run import energy
+from groupnl_deploy.errors import CommandNotRun, DeviceUnavailable, DeviceUnreachable
+from groupnl_deploy.power_run import energy, on_device
 from groupnl_deploy.power_run.child import Outputs
 from groupnl_deploy.power_run.commands import Ended
 from groupnl_deploy.power_run.on_device import commands_on
@@ -71,6 +71,17 @@ def test_every_word_arrives_as_it_is_and_the_output_is_the_commands_alone(run: R
 def test_the_exit_code_is_the_commands_own(run: Run, line: str, exit_code: int) -> None:
     ended, stdout, stderr = run("sh", "-c", f"echo out; echo err >&2; {line}")
     assert ended.exit_code == exit_code and stdout == "out\n" and stderr.startswith("err\n")
+
+
+@pytest.mark.parametrize("words", [["exec", "sh", "-c", "exit 3"], ["exit", "3"]])
+def test_words_of_the_shell_end_no_more_than_themselves(run: Run, words: list[str]) -> None:
+    assert run(*words)[0].exit_code == 3
+
+
+@pytest.mark.parametrize("told", ["nan", "inf", "1e999", ""])
+def test_a_clock_that_is_no_number_is_refused(told: str) -> None:
+    with pytest.raises(DeviceUnreachable, match="does not tell its clock"):
+        on_device._seconds(told, "board")
 
 
 def test_nothing_of_ours_is_in_its_environment_and_its_stdin_is_empty(run: Run) -> None:
