@@ -152,7 +152,10 @@ def _convert_tuple(args: tuple[Any, ...], value: Any, where: str) -> tuple[Any, 
 
 def _convert_scalar(hint: Any, value: Any, where: str) -> Any:
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError as error:
+            raise StrictError(f"{where}: a number of {value.bit_length()} bits is beyond all floats") from error
     if isinstance(hint, type) and isinstance(value, hint) and (hint is bool or not isinstance(value, bool)):
         return value
     raise StrictError(f"{where}: expected {getattr(hint, '__name__', hint)}, found {value!r}")

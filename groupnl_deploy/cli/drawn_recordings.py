@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from groupnl_deploy.errors import UsageError, VerificationFailed
+from groupnl_deploy.words import harmless
 
 if TYPE_CHECKING:
     from groupnl_deploy.power_run.energy import CommandEnergy
@@ -116,7 +117,7 @@ def _of_command(recording: Path, name: str, rule: "IntegrationMethod | None") ->
         phases=() if record.host is None else _command_phases(record.host.start_s, record.host.end_s, trace),
         marks=read_marks(recording),
         problems=record.problems,
-        title=f"{words} on {record.device or 'this machine'}",
+        title=harmless(f"{words} on {record.device or 'this machine'}"),
         about="" if record.energy is None else _joules(record.energy),
     )
 

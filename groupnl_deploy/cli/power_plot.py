@@ -1,5 +1,6 @@
 """`groupnl power plot`: recordings as a picture or a page."""
 
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from groupnl_deploy.cli.picture_file import PAGE_FORMAT, picture_format
 from groupnl_deploy.errors import UsageError
 
 if TYPE_CHECKING:
+    from groupnl_deploy.report.recordings import DrawnRecording
     from power.integration import IntegrationMethod as Method
 
 
@@ -63,14 +65,24 @@ def plot(
         again = _again(recordings, run, rule, file)
         data = recordings_page(drawn, command_line(*again)).encode("utf-8")
     else:
-        from groupnl_deploy.report.power_plot import draw_power
-
-        data = draw_power(drawn, format)
+        data = _picture(drawn, format)
     write_atomically(out, data)
     for name, one in zip(names, drawn, strict=True):
         for remark in one.index.trace.remarks:
             console.say(remark if len(drawn) == 1 else f"{name}: {remark}")
     console.show_text(str(out))
+
+
+def _picture(drawn: "Sequence[DrawnRecording]", format: str) -> bytes:
+    """What the font of pictures has no letters for is told in a sentence, and not by matplotlib, once a letter."""
+    from groupnl_deploy.report.power_plot import draw_power
+
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        data = draw_power(drawn, format)
+    if any("missing from font" in str(one.message) for one in warned):
+        console.say("The font of pictures lacks some letters of these names; a page shows them: --out x.html.")
+    return data
 
 
 def _require_one_run(recordings: Sequence[Path], run: Path | None) -> None:

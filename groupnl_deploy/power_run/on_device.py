@@ -45,7 +45,8 @@ _ANSWER_S = 15.0
 _LOOK_EVERY_S = 0.01
 _TICK_S = 0.01  # /proc/uptime is cut to hundredths
 # All of it builtins of the shell: nothing is started on the device but the command. The words of `ready` are those of
-# `kill_target`. A signal for the group reaches the command; this shell outlives it, to tell of its end, also where it is `exec` or `exit`.
+# `kill_target`. A signal for the group reaches the command; this shell outlives it, to tell of its end,
+# also where it is `exec` or `exit`.
 _AROUND = """
 groupnl_token=$1; shift
 groupnl_tell() { read -r groupnl_up _ </proc/uptime; printf '%s%s %s %s\\n' "$groupnl_token" "$1" "$groupnl_up" "$2"; }

@@ -124,3 +124,8 @@ def test_json_is_canonical() -> None:
 def test_a_path_that_is_no_utf_8_can_be_encoded_and_comes_back() -> None:
     path = os.fsdecode(b"/tmp/\xff\xfe ok")
     assert json.loads(to_json({"path": path}).encode()) == {"path": path}
+
+
+def test_a_whole_number_beyond_all_floats_is_a_strict_error() -> None:
+    with pytest.raises(StrictError, match=r"Inner\.y\[0\].*beyond all floats"):
+        from_dict(Inner, {"x": 1, "y": [10**400]})

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from groupnl_deploy.bench.run import save_run
+from power.marks import Mark, add_mark
 from power.trace_io import write_csv
 from tests.e2e.power_command import power
 from tests.report.sample_runs import sample_run, sample_trace
@@ -89,3 +90,11 @@ def test_a_command_that_was_measured_brings_its_phases_its_joules_and_why_they_a
         stream.write("99.0,5.1,0.5,2.55\n")
     done = power("plot", folder, "--out", tmp_path / "y.html")
     assert done.exit_code == 4 and "power.csv" in done.stderr and not (tmp_path / "y.html").exists()
+
+
+def test_letters_that_the_pictures_font_lacks_are_told_of_once(two: tuple[Path, Path], tmp_path: Path) -> None:
+    add_mark(two[0], Mark(float(sample_trace().t_s[1]), "相机开"))
+    done = power("plot", two[0], "--out", tmp_path / "letters.png")
+    assert done.exit_code == 0 and done.stderr.count("lacks some letters") == 1 and "Glyph" not in done.stderr
+    assert power("plot", two[0], "--out", tmp_path / "x.html").stderr == ""
+    assert "相机开" in (tmp_path / "x.html").read_text()
