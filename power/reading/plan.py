@@ -24,8 +24,8 @@ Rewrite = Callable[[Piece], Piece]
 # A program's own words for no measurement.
 MISSING = frozenset({"nan", "n/a", "[n/a]", "[not supported]", "[unknown error]", "null", "none", "--"})
 DATES = ("date", "datum")
-WHOSE = ("channel", "ch", "device", "sensor", "rail", "gpu", "gpu_id", "uuid", "gpu_uuid", "entity_id", "pci.bus_id",
-         "phase", "node", "host", "core")  # fmt: skip
+WHOSE = ("channel", "ch", "device", "sensor", "rail", "gpu_id", "uuid", "gpu_uuid", "entity_id", "pci.bus_id",
+         "node", "host", "core")  # fmt: skip
 TEXTS = frozenset({"date", "whose"})
 SMALL_UNITS: dict[Quantity, str] = {"time": "ms", "voltage": "mV", "current": "mA", "power": "mW", "energy": "Wh"}
 

@@ -112,6 +112,8 @@ READ: dict[str, tuple[str, dict[str, object], float]] = {
     "a line of units": (table("Time,Voltage,Current\n(s),(mV),(mA)", "{t},{mv},{ma}"), {}, WHOLE_J),
     "German words": (table("Zeit [s];Spannung [V];Strom [mA]", "{t};{v};{ma}").replace(".", ","), {}, WHOLE_J),
     "whole words": (table("Milliseconds,Volts,Milliamps", "{ms},{v},{ma}"), {}, WHOLE_J),
+    "what a column of gpu or phase holds is no device": (
+        table("t_s,voltage_v,current_a,gpu,phase", "{t},{v},{a},{k},p{k}"), {}, WHOLE_J),
     "a column called min": (table("min,max,t_s,voltage_v,current_a", "4,6,{t},{v},{a}"), {}, WHOLE_J),
     "minutes of the clock": (lines("timestamp,power_w", (f"2026-02-03 10:{row}" for row in MINUTES)), {}, MINUTES_J),
     "days before months": (lines("timestamp,voltage_v,current_a", TURN), {}, float(np.trapezoid(5 * AMPS[:100]))),
