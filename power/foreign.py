@@ -58,7 +58,7 @@ def read_foreign(head: Head, pieces: Iterator[Piece], asked: Asked) -> PowerTrac
         facts=_facts(head, plan),
         started_at=reading.clock.started_at if reading.clock is not None else None,
         of_clock=reading.clock is not None,
-        remarks=(*([f"Read as {plan.title}."] if plan.title else []), *rows.remarks, *reading.remarks),
+        remarks=(*([f"Read as {plan.title}."] if plan.title else []), *plan.remarks, *rows.remarks, *reading.remarks),
     )
     return recording(plan.finish(measured), asked)
 

@@ -66,7 +66,7 @@ def asked_plan(head: Head, header: Header | None, asked: Asked) -> Plan:
     if not asked.columns:
         raise _unknown(head, header)
     table = _table(head, header, asked)
-    columns = [_column(head, table, quantity, wanted) for quantity, wanted in asked.columns.items()]
+    columns = [_column(head, table, quantity, wanted, asked) for quantity, wanted in asked.columns.items()]
     if {column.quantity for column in columns} == {"time"}:  # then the others are clear by their names
         columns += one_a_quantity(head, [column for column in table.columns if column.quantity != "time"])
     if not _has_times(columns, asked):
@@ -109,9 +109,10 @@ def _place(header: Header, wanted: str) -> int | None:
     return place
 
 
-def _column(head: Head, table: Header, quantity: Quantity, wanted: str) -> Named:
+def _column(head: Head, table: Header, quantity: Quantity, wanted: str, asked: Asked) -> Named:
     place = _place(table, wanted)
-    assert place is not None  # `_table` has looked
+    if place is None:
+        raise _unknown(head, table, asked)
     name = table.names[place] if place < len(table.names) else wanted
     known = next((column for column in table.columns if column.place == place), None)
     unit = known.unit if known is not None and known.quantity == quantity else None

@@ -33,8 +33,9 @@ class Asked:
 
     @property
     def describes(self) -> bool:
-        """Whether anything is said of how the file is to be read."""
-        return bool(self.columns or self.units or self.time_form or self.decimal or self.voltage_v is not None)
+        """Whether anything is said of what the file's cells mean, beside which columns count."""
+        numbers = (self.voltage_v, self.every_s)
+        return bool(self.units or self.time_form or self.decimal) or any(number is not None for number in numbers)
 
 
 NOTHING = Asked()

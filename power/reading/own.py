@@ -33,6 +33,7 @@ def is_own(head: Head) -> bool:
 
 def read_own(head: Head, pieces: Iterator[Piece], asked: Asked) -> PowerTrace:
     """The recording. Raises `TraceFormatError`, naming the line, where it contradicts itself or another begins."""
+    _refuse_contradiction(head.name, asked)
     notes, numbers, header = notes_of(head)
     facts = parse_facts(head.name, notes, numbers)
     layout = _layout(head, header, facts)
@@ -57,6 +58,15 @@ def read_own(head: Head, pieces: Iterator[Piece], asked: Asked) -> PowerTrace:
     meter = replace(facts.meter, sign=asked.sign * facts.meter.sign)
     current_a = current_a if asked.sign == 1 else asked.sign * current_a
     return PowerTrace(meter, facts.t0_s, facts.started_at, t_s, voltage_v, current_a, breaks=breaks)
+
+
+def _refuse_contradiction(name: str, asked: Asked) -> None:
+    """Raise `TraceFormatError` where a person says what a recording of ours says itself."""
+    if asked.describes:
+        raise TraceFormatError(
+            f"{name} is a recording of groupnl, which says itself what its columns are and when each row was measured.",
+            "Leave out --units, --time-format, --voltage, --decimal and --every, which are for other programs' files.",
+        )
 
 
 def _layout(head: Head, header: int, facts: RecordedFacts) -> RowLayout:

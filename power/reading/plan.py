@@ -1,7 +1,7 @@
 """How the rows of a file become measurements: where its columns stand, what they mean, and what is done with them."""
 
 import csv
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 
@@ -57,6 +57,7 @@ class Plan:
     ordered: bool = True
     every_s: float | None = None
     header: str = ""
+    remarks: tuple[str, ...] = ()
 
 
 def table_plan(
@@ -101,9 +102,9 @@ def table_plan(
     )
     units = _units(head, columns, asked, time_form, rows[0] if rows else [], dialect)
     field = ", ".join(column.name for column in columns)
-    return Plan(
-        title, layout, header.number + 1, units, time_form, field=field, header=leave.header, every_s=asked.every_s
-    )
+    remarks = tuple(_contradictions(columns, units))
+    plan = Plan(title, layout, header.number + 1, units, time_form, field=field, header=leave.header, remarks=remarks)
+    return replace(plan, every_s=asked.every_s)
 
 
 def _whose(header: Header, others: Mapping[str, int]) -> dict[str, int]:
@@ -200,6 +201,17 @@ def _units(
             "its unit.",
         )
     return {column.quantity: unit for column, unit in units.items() if unit is not None}
+
+
+def _contradictions(columns: Sequence[Named], units: Mapping[Quantity, Unit]) -> Iterator[str]:
+    """What to say of a unit that a person gave and that the column's name contradicts."""
+    for column in columns:
+        taken = units[column.quantity]
+        if column.unit is not None and column.unit != taken:
+            yield (
+                f"The column {shown(column.name)} was taken in {taken.symbol}, as --units says, though its name says "
+                f"{column.unit.symbol}."
+            )
 
 
 def _unit(

@@ -12,7 +12,7 @@ import pytest
 
 from groupnl_deploy.cli.exits import explain
 from power.energy import EnergyIndex
-from power.errors import PowerError
+from power.errors import PowerError, TraceFormatError
 from power.reading.asked import Asked, columns_of, units_of
 from power.trace import PowerTrace
 from power.trace_io import read_csv
@@ -310,3 +310,16 @@ def each_unit() -> Iterator[tuple[str, str]]:
 def test_every_unit_that_cannot_be_is_named(file, content: str, word: str) -> None:
     assert word in refusal(file(content), 2)
     assert whole_j(read_csv(file(content), Asked(allow_implausible=True))) > 0.0
+
+
+def test_what_a_person_says_against_a_file_is_told_or_refused(file) -> None:
+    named = file(BASE.replace(HEAD, "Time (s),Voltage (V),Current (A)\n"))
+    said = read_csv(named, Asked(units=units_of("mV"))).remarks[0]
+    assert said == "The column 'Voltage (V)' was taken in mV, as --units says, though its name says V."
+    bare = file(BASE.replace(HEAD, ""))
+    with pytest.raises(TraceFormatError, match=r"has no columns 1, 2, 9; it has 1, 2, 3"):
+        read_csv(bare, Asked(columns=columns_of("t=1,v=2,i=9"), units=units_of("s,V,A")))
+    own = file(OWN + text(*OWN_ROWS, head=OWN_HEAD))
+    for asked in (Asked(every_s=0.1), Asked(voltage_v=5.0), Asked(units=units_of("mA")), Asked(decimal=",")):
+        with pytest.raises(TraceFormatError, match="is a recording of groupnl, which says itself"):
+            read_csv(own, asked)
