@@ -43,14 +43,20 @@ def _port(port: str | None) -> str | None:
 
 
 def _recording(path: Path) -> Path:
-    """The recording of a run for the run's folder, and every other path as it is."""
+    """The recording of a run for its folder, of the only run of a `power run` for its; every other path as it is."""
     from groupnl_deploy.workspace import POWER_FILE
 
     if not path.is_dir():
         return path
-    if not (path / POWER_FILE).is_file():
-        raise typer.BadParameter(f"{path} is a folder without a {POWER_FILE}. Name a file, or a run with a meter.")
-    return path / POWER_FILE
+    if (path / POWER_FILE).is_file():
+        return path / POWER_FILE
+    # `power run` says that all was kept in the folder, and each of its runs lies in one of its own there.
+    within = sorted(path.glob(f"run-*/{POWER_FILE}"))
+    if len(within) == 1:
+        return within[0]
+    if within:
+        raise typer.BadParameter(f"{path} holds {len(within)} recordings. Name one, such as {within[0].parent}.")
+    raise typer.BadParameter(f"{path} is a folder without a {POWER_FILE}. Name a file, or a run with a meter.")
 
 
 def typed(ctx: typer.Context) -> frozenset[str]:

@@ -55,16 +55,17 @@ def emulate(
         start_on_first_poll=start_on_first_poll,
     ) as emulator:
         with contextlib.suppress(KeyboardInterrupt):  # which is how one ends it
-            _announce(emulator.stable_port, print_port)
+            _announce(emulator.stable_port, duration, print_port)
             threading.Event().wait(min(duration or math.inf, threading.TIMEOUT_MAX))  # which is a lifetime at least
         _sum_up(emulator)
 
 
-def _announce(port: str, print_port: bool) -> None:
+def _announce(port: str, duration_s: float | None, print_port: bool) -> None:
     if print_port:
         console.show_text(port)
         return
-    console.say(f"An emulated KM003C is at {port} until Ctrl-C. Record from it in another terminal:")
+    length = "until Ctrl-C" if duration_s is None else f"for {duration_s:g} s"
+    console.say(f"An emulated KM003C is at {port} {length}. Record from it in another terminal:")
     console.say(f"groupnl power record --meter km003c --port {port} --duration 10 --out trace.csv")
 
 

@@ -73,7 +73,7 @@ def integrate(
     units than their names say are refused (exit code 2), and rows that look like changes of a value are asked about:
     --method hold lets each value hold until the next row, with nothing after the last.
 
-    Example: groupnl power integrate trace.csv --from 10 --to 50 --idle-from 0 --idle-to 8
+    Example: groupnl power integrate trace.csv --from 10 --to 50 --idle-from 1 --idle-to 8
 
     Example: groupnl power integrate load.csv --method hold
 

@@ -34,7 +34,9 @@ def run(
     port: MeterPort = None,
     sign: MeterSign = 1,
     meter_rate: MeterRate = None,
-    idle: Annotated[float, typer.Option(help="Seconds of idling that are measured before and after.")] = 10.0,
+    idle: Annotated[
+        float, typer.Option(help="Seconds of idling, 2 at least, that are measured before and after.")
+    ] = 10.0,
     repeats: Annotated[int, typer.Option(min=1, max=MOST_REPEATS, help="How often it is run and measured.")] = 1,
     out: Annotated[
         Path | None, typer.Option("--out", help="The folder to write; else a new one below power-runs.")

@@ -171,9 +171,10 @@ def require_program(name: str) -> None:
 
 def command_not_found(name: str, where: str) -> CommandNotRun:
     """The error of a shell for an unknown program."""
-    line = " A whole line for a shell is run by sh -c 'LINE'." if any(mark in name for mark in " |;&<>") else ""
     return CommandNotRun(
-        f"There is no program “{name}” {where}.", f"Check its name, or give its whole path.{line}", 127
+        f"There is no program “{name}” {where}.",
+        "Check its name, or give its whole path. A line or a word of the shell (cd, a pipe) is run by sh -c 'LINE'.",
+        127,
     )
 
 

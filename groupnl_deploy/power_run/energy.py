@@ -26,6 +26,7 @@ from power.trace import MeterFacts
 
 _DOUBTFUL = 0.05  # of the net
 _UNEVEN_IDLE = 0.1  # of the idle power
+_ABOVE_PEAK = 0.001  # of the peak: less does not show
 
 
 @dataclass(frozen=True)
@@ -156,6 +157,11 @@ def energy_notes(energy: CommandEnergy) -> Iterator[str]:
         yield "The net is smaller than its error: it cannot be told from nothing."
     elif energy.net_error_j > _DOUBTFUL * abs(energy.net_j):
         yield f"The net may be wrong by more than {100 * _DOUBTFUL:g} %: a longer command, or one in a loop, is surer."
+    if energy.mean_power_w > (1 + _ABOVE_PEAK) * energy.peak_power_w:
+        yield (
+            "The mean is above the peak, which is the largest measurement while the command ran: what flowed just "
+            "before and after it counts as its own, too."
+        )
     before_w, after_w = energy.idle_before.mean_power_w, energy.idle_after.mean_power_w
     if abs(after_w - before_w) > _UNEVEN_IDLE * abs(energy.idle_power_w):
         yield (

@@ -133,12 +133,19 @@ def notes(done: Integrated) -> Iterator[str]:
     yield from done.remarks
     yield from _about_rows(done)
     if gross.energy_j < 0:
-        yield "The energy is negative: if the meter was plugged in the other way round, record with --sign -1."
+        yield f"The energy is negative: {_other_way_round(done)}"
     if not gross.renews_too_fast:
         yield from _about_edges(done)
     yield from _about_time(done)
     if done.idle is not None and done.idle.start_s < gross.end_s and gross.start_s < done.idle.end_s:
         yield "The idle window overlaps the load window: what they share counts as load and as idle."
+
+
+def _other_way_round(done: Integrated) -> str:
+    """What makes a negative energy positive, where it should be."""
+    if done.facts.sign < 0:
+        return "--sign -1 turned it, here or when recording; if that was wrong, leave it out, or turn it back by it."
+    return "if the meter was plugged in the other way round, give --sign -1, here and when recording."
 
 
 def net_of_what(net: NetEnergy, gross: Energy) -> str:
@@ -156,7 +163,7 @@ def provenance(done: Integrated) -> str:
     return (
         f"Meter {facts.meter} over {facts.transport}, {facts.field}, sign {facts.sign:+d}. "
         f"Rule: {gross.method}. A measurement every {gross.update_period_s:.4g} s ({nominal}), "
-        f"the longest wait {gross.max_gap_s:.4g} s."
+        f"the longest wait between two rows {gross.max_gap_s:.4g} s."
     )
 
 
@@ -231,7 +238,8 @@ def _about_time(done: Integrated) -> Iterator[str]:
                 "takes for granted."
             )
     if gross.gaps:
-        yield f"{gross.gaps} waits, {gross.gaps_s:.4g} s in all, lack at least one measurement each."
+        lack = "lacks at least one measurement" if gross.gaps == 1 else "lack at least one measurement each"
+        yield f"{counted(gross.gaps, 'wait')}, {gross.gaps_s:.4g} s in all, {lack}."
 
 
 def bound_text(value_j: float | None) -> str:

@@ -48,7 +48,7 @@ class PageServer(ThreadingHTTPServer):
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or "there is none of this number"
             raise UsageError(
-                f"The port {port} of {HOST} cannot be had: {reason.lower()}.",
+                f"The port {port} of {HOST} cannot be had: {reason.lower().rstrip('.')}.",
                 "Name another one with --web-port, from 1024 to 65535, or leave it out for a free one.",
             ) from error
 

@@ -136,6 +136,20 @@ def test_what_a_doubter_should_know_is_said(tmp_path: Path) -> None:
     found = integrated(backward)
     assert found["energy_j"] == pytest.approx(-13.0)
     assert any("--sign -1" in note for note in found["notes"])
+    assert integrated(backward, "--sign", -1)["energy_j"] == pytest.approx(13.0)
+    forward = plain(tmp_path / "forward.csv", TEN_HZ, [5.0] * 31)
+    assert any("leave it out" in note for note in integrated(forward, "--sign", -1)["notes"])
+
+
+def test_the_folder_of_a_power_run_is_its_only_run(tmp_path: Path) -> None:
+    (tmp_path / "kept" / "run-1").mkdir(parents=True)
+    recorded(tmp_path / "kept" / "run-1" / "power.csv", TEN_HZ, [5.0] * 31)
+    assert integrated(tmp_path / "kept") == integrated(tmp_path / "kept" / "run-1")
+    (tmp_path / "kept" / "run-2").mkdir()
+    recorded(tmp_path / "kept" / "run-2" / "power.csv", TEN_HZ, [5.0] * 31)
+    several = power("integrate", tmp_path / "kept")
+    assert several.exit_code == 2 and "2 recordings" in several.stderr and "run-1" in several.stderr
+    assert power("plot", tmp_path / "kept", "--out", tmp_path / "x.png").exit_code == 2
 
 
 def test_a_window_that_is_not_covered_and_a_hole_are_invalid_measurements(steady: Path, tmp_path: Path) -> None:

@@ -137,6 +137,9 @@ def test_notes_for_who_reads_the_numbers() -> None:
     went_on = recorded([(BEGIN_S, IDLE_W), (22.0, 6.2), (40.0, 3.4)], 0.1, [0.02], 36.0)
     (note,) = energy_notes(measured(went_on, BEGIN_S, 22.0))
     assert note.startswith("Idling took 2.700 W before and 3.400 W after")
+    flushed = recorded([(BEGIN_S, IDLE_W), (22.5, 6.2), (40.0, IDLE_W)], 0.1, [0.02], 36.0)
+    (note,) = energy_notes(energy := measured(flushed, BEGIN_S, 22.0))
+    assert energy.mean_power_w > 6.3 > energy.peak_power_w and note.startswith("The mean is above the peak")
 
 
 def test_the_margin_is_three_periods_of_the_meter_and_never_shorter_than_those_of_a_km003c() -> None:

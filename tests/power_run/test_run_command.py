@@ -106,6 +106,7 @@ def test_what_was_measured_stands_where_a_later_run_cannot_begin(monkeypatch: py
     [
         (["no-such-program", "x"], 127, "no program “no-such-program” on this machine"),
         (["ls | wc"], 127, "run by sh -c 'LINE'"),
+        (["export", "X=1"], 127, "run by sh -c 'LINE'"),
         (["./data"], 126, "“./data” cannot be run: it may not be executed"),
         (["./"], 126, "it is a folder"),
         (["./broken"], 126, "“./broken” cannot be run: exec format error"),
