@@ -11,7 +11,7 @@ import os
 import sys
 import textwrap
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, TextIO
 
 import typer
 from rich.box import SIMPLE_HEAD
@@ -166,6 +166,32 @@ def _least_width(console: Console, table: Table) -> int:
 def say(text: str) -> None:
     """A line for people, on stderr."""
     Console(stderr=True, soft_wrap=True).print(escape(harmless(text)), highlight=False)
+
+
+class _Unread:
+    """A stream from which a reader may turn away; then what is written is lost."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(BrokenPipeError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(BrokenPipeError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+@contextlib.contextmanager
+def talk_may_be_lost() -> Iterator[None]:
+    """In the block a reader of stderr that leaves (`2>&1 | head`) ends nothing: what is made is worth more."""
+    with contextlib.redirect_stderr(_Unread(sys.stderr)):
+        yield
 
 
 def confirm(question: str) -> bool:

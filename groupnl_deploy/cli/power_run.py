@@ -68,9 +68,10 @@ def run(
     plan.meter.require_live()
     folder = out or _new_folder(command[0])
     require_absent(folder)
-    with _commands(board, plan, repeats) as make:
-        done = _measured(plan, repeats, folder, make, json)
-    _end(done, folder, allow_invalid, json)
+    with console.talk_may_be_lost():
+        with _commands(board, plan, repeats) as make:
+            done = _measured(plan, repeats, folder, make, json)
+        _end(done, folder, allow_invalid, json)
 
 
 def _require_idle(seconds: float) -> None:

@@ -1,7 +1,10 @@
 """What is shown on terminals of all widths: nothing is cut, and numbers and their marks stay whole."""
 
+import contextlib
 import json
+import os
 import re
+import sys
 
 import pytest
 
@@ -14,6 +17,7 @@ from groupnl_deploy.cli.console import (
     show_records,
     show_table,
     show_text,
+    talk_may_be_lost,
 )
 
 HEADINGS = [("Model", False), ("Device", False), ("Time (s)", True), ("Gross/net (mJ)", True), ("Meter", True)]
@@ -147,3 +151,16 @@ def test_json_keeps_such_a_name_and_escapes_it(capsys) -> None:
     out = capsys.readouterr().out
     assert json.loads(out) == {"label": EVIL, "class": "Käse 猫"} and "Käse 猫" in out
     assert not re.search(r"[\x1b\x9b\u202e\udcff]", out)
+
+
+def test_talk_may_be_lost_where_its_reader_has_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    gone = os.fdopen(writer, "w")
+    monkeypatch.setattr(sys, "stderr", gone)
+    with talk_may_be_lost():
+        say("is lost")
+        with TerminalReporter().task("goes on") as task:
+            task(1.0, 2.0)
+    with contextlib.suppress(BrokenPipeError):
+        gone.close()
