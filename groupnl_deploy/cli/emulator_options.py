@@ -45,7 +45,7 @@ class LoadOptions:
             return LoadHistory([point])
         if self.load is None or (self.volts, self.amps) != (None, None):
             raise UsageError(
-                "--interpolate is for --load, and --volts and --amps are in place of it.",
+                "--interpolate is for --load, and --volts and --amps are not.",
                 "Give a load file, or a steady load.",
             )
         return read_load_script(self.load, self.interpolate, self.allow_implausible)
