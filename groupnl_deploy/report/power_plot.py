@@ -322,4 +322,4 @@ def _facts(one: DrawnRecording) -> str:
     fewer = ""
     if len(one.index.trace.t_s) > KEPT * COLUMNS:
         fewer = "\nFewer points are drawn; the first, lowest, highest and last of each column of dots are among them."
-    return f"{one.meter}  {one.total}.{fewer}{unknown}"
+    return f"{one.meter}  {one.total_sentence}{fewer}{unknown}"

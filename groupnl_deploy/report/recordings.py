@@ -67,6 +67,11 @@ class DrawnRecording:
         return f"{readable(whole.energy_j)} J in {readable(whole.duration_s)} s, mean {whole.mean_power_w:.4g} W"
 
     @property
+    def total_sentence(self) -> str:
+        """The total by itself; of a run it must not be taken for the joules of its work, as idling is in it too."""
+        return f"The whole recording: {self.total}." if self.phases else f"{self.total}."
+
+    @property
     def whole(self) -> Energy:
         """All of it, as one window. Raises `SampleGap` where it has a hole."""
         return self.index.window(float(self.index.trace.t_s[0]), float(self.index.trace.t_s[-1]))

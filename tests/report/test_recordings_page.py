@@ -40,6 +40,8 @@ def test_it_has_power_joules_and_voltage_each_with_the_stamps() -> None:
     assert kinds == ["power", "joules", "voltage"]
     assert all("EMULATED meter" in one and "INVALID" in one for one in figures)
     assert "A rule was broken." in page and " J in 24.98 s, mean " in page and AGAIN in page
+    of_a_run = recordings_page([recording(phases=(PhaseTime("command", 5.0, 15.0),))], AGAIN)
+    assert "The whole recording: " in of_a_run and "The whole recording" not in page
     (run,) = data_of(page)["runs"]
     assert run["marks"]["energy"] == "*!" and "Highest (W)" in page and "12*!" in page
 

@@ -101,7 +101,7 @@ def _when(drawn: Overlaid) -> str:
 
 def _summary(drawn: Overlaid) -> Markup:
     one = drawn.alone
-    said = f"{one.total}." if one else _apart(drawn)
+    said = one.total_sentence if one else _apart(drawn)
     return joined(
         element("p", said[:1].upper() + said[1:], class_="first"),
         [element("p", line) for line in (*one.about.splitlines(), one.meter)] if one else None,
