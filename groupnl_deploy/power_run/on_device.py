@@ -141,9 +141,11 @@ class DeviceCommand:
         begin_s, _ = self._told("begin")
         end_s, code = self._told("end")
         times = self._times(begin_s + _TICK_S / 2, end_s + _TICK_S / 2)
+        start_s = max(times.clock.host_s(round(times.start_s * 1e9)), self._sent_s)
         return Ended(
-            max(times.clock.host_s(round(times.start_s * 1e9)), self._sent_s),
-            min(times.clock.host_s(round(times.end_s * 1e9)), told_s),
+            start_s,
+            # Within one tick nothing tells how long it took, and the two bounds here may even cross.
+            max(min(times.clock.host_s(round(times.end_s * 1e9)), told_s), start_s + _TICK_S),
             int(code),
             times,
             left_running=not ended_output,

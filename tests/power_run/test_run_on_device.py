@@ -103,6 +103,11 @@ def test_begin_and_end_are_by_the_devices_clock_and_lie_where_it_ran(run: Run) -
     assert ended.device.clock.offset_s == pytest.approx(-uptime_s, abs=ended.device.clock.uncertainty_s)
 
 
+def test_a_command_within_one_tick_of_the_devices_clock_counts_as_one_tick(run: Run) -> None:
+    ended, _, _ = run("cd", "/")
+    assert ended.end_s - ended.start_s >= 0.0099
+
+
 def test_a_program_that_is_not_there_is_told_before_anything_else(run: Run, tmp_path: Path) -> None:
     with pytest.raises(CommandNotRun, match="no program “no-such-program” on the device “board”") as caught:
         run("no-such-program")
