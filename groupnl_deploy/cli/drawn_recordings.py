@@ -3,6 +3,7 @@
 import shlex
 import textwrap
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,7 +45,7 @@ def drawn_recording(
     if run is not None or _lies_beside(recording, RUN_FILE):
         return _of_bench(recording, name, run, rule, asked)
     if _lies_beside(recording, COMMAND_FILE):
-        return _of_command(recording, name, rule)
+        return _of_command(recording, name, rule, asked)
     return DrawnRecording(name, EnergyIndex(read_csv(recording, asked), method=rule), marks=marks)
 
 
@@ -77,7 +78,11 @@ def _of_bench(
     bench_run, its_own = load_run(folder)
     if run is None and its_own is None:  # it was measured without a meter, and the recording is another's
         return DrawnRecording(name, EnergyIndex(read_csv(recording, asked), method=rule), marks=read_marks(recording))
-    trace = its_own if run is None and its_own is not None else read_csv(recording, asked)
+    if run is None and its_own is not None:
+        _require_nothing_asked(recording, asked)
+        trace = its_own
+    else:
+        trace = read_csv(recording, asked)
     problems = build_row(bench_run, its_own, folder.name).problems
     phases = run_phases(bench_run, trace)
     if not phases:
@@ -97,7 +102,18 @@ def _of_bench(
     )
 
 
-def _of_command(recording: Path, name: str, rule: "IntegrationMethod | None") -> "DrawnRecording":
+def _require_nothing_asked(recording: Path, asked: "Asked") -> None:
+    """A run's record has joules of the recording as it is, and stands on the same picture."""
+    from power.reading.asked import NOTHING
+
+    if replace(asked, allow_implausible=False) != NOTHING:
+        raise UsageError(
+            f"{recording} is of a run, whose record says how it was measured.",
+            "Leave out what you say of the file, or copy it out of the run's folder, and draw the copy.",
+        )
+
+
+def _of_command(recording: Path, name: str, rule: "IntegrationMethod | None", asked: "Asked") -> "DrawnRecording":
     """That of `power run`: why it is invalid goes with it, into every picture."""
     from groupnl_deploy.power_run.record import read_command
     from groupnl_deploy.report.recordings import DrawnRecording
@@ -105,6 +121,7 @@ def _of_command(recording: Path, name: str, rule: "IntegrationMethod | None") ->
     from power.marks import read_marks
     from power.trace_io import read_csv
 
+    _require_nothing_asked(recording, asked)
     record = read_command(recording.parent)
     for file in record.files:
         if file.name == recording.name and (damage := file.damage(recording.parent)) is not None:

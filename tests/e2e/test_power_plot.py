@@ -53,6 +53,9 @@ def test_runs_are_named_by_their_folders_and_bring_their_phases(tmp_path: Path) 
     runs = json.loads(re.search(r'id="data">(.*?)</script>', (tmp_path / "x.html").read_text(), re.S)[1])["runs"]
     assert [run["name"] for run in runs] == ["1 first", "2 second"]
     assert [phase[0] for phase in runs[1]["phases"]][:2] == ["idle_before", "import"]
+    done = power("plot", tmp_path / "first", "--sign", -1, "--out", tmp_path / "y.html")
+    assert done.exit_code == 2 and "whose record says how it was measured" in done.stderr
+    assert not (tmp_path / "y.html").exists()
 
 
 def test_what_cannot_be_drawn_is_refused_and_nothing_is_written(two: tuple[Path, Path], tmp_path: Path) -> None:
@@ -86,6 +89,7 @@ def test_a_command_that_was_measured_brings_its_phases_its_joules_and_why_they_a
     assert [label for _, label in run["flags"]] == ["command begins", "command ends"]
     assert "sleep 1 on this machine" in page and "J net of" in page and run["marks"]["energy"] == "*!"
     assert "measurements of the 10 that are needed" in page and page.count(">INVALID<") >= 4
+    assert power("plot", folder, "--every", 1, "--out", tmp_path / "y.html").exit_code == 2
     with (folder / "power.csv").open("a") as stream:
         stream.write("99.0,5.1,0.5,2.55\n")
     done = power("plot", folder, "--out", tmp_path / "y.html")
