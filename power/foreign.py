@@ -16,7 +16,7 @@ from power.reading.head import Head, bare, header_of, notes_of
 from power.reading.measured import Measured, recording
 from power.reading.names import QUANTITIES
 from power.reading.parts import Begins, refuse_mixed, several
-from power.reading.plan import Plan
+from power.reading.plan import Plan, no_rows
 from power.reading.rows import Columns, Rows, backwards_error, endless_error, read_rows
 from power.reading.text import Piece
 from power.reading.times import NoTime, WallClock
@@ -60,6 +60,8 @@ def read_foreign(head: Head, pieces: Iterator[Piece], asked: Asked) -> PowerTrac
         of_clock=reading.clock is not None,
         remarks=(*([f"Read as {plan.title}."] if plan.title else []), *plan.remarks, *rows.remarks, *reading.remarks),
     )
+    if not len(measured) and plan.meter != UNKNOWN:
+        raise no_rows(head, plan.first)
     return recording(plan.finish(measured), asked)
 
 

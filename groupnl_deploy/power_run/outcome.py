@@ -59,7 +59,7 @@ def record_of(plan: RunPlan, folder: Path, course: Course, error: BaseException 
             energy = _energy(plan, folder, times, ended)
             checks = tuple(command_checks(energy, ended.device))
         except PowerError as refusal:
-            problems.append(refusal.message)
+            problems.append(f"{refusal.message} {refusal.remedy}")
     problems += [*broken_rules(checks)]
     return CommandRecord(
         command=plan.command,

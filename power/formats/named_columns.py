@@ -154,8 +154,9 @@ def _unknown(head: Head, header: Header | None, asked: Asked | None = None) -> T
         return bad_line(head.name, 1, "the file is empty", "Record again, or copy the file anew.")
     if asked is not None and asked.columns:
         names = header.names if header is not None else tuple(_likely_names(head))
+        lacking = [wanted for wanted in asked.columns.values() if not _is_among(names, wanted)]
         return TraceFormatError(
-            f"{head.name} has no columns {', '.join(asked.columns.values())}; it has {_listed(names)}.",
+            f"{head.name} has no column {', '.join(lacking or asked.columns.values())}; it has {_listed(names)}.",
             "Give names as they stand there, or numbers counted from 1.",
         )
     if _has_no_names(head):
@@ -184,6 +185,12 @@ def _unknown(head: Head, header: Header | None, asked: Asked | None = None) -> T
         "Say which are, by name or by number from 1: --columns t=1,v=2,i=3 --units s,V,A, or --columns t=1,p=2 "
         "--units s,W.",
     )
+
+
+def _is_among(names: Sequence[str], wanted: str) -> bool:
+    """Whether a column is called so, or has that number, counted from 1."""
+    by_number = wanted.isdecimal() and 0 < int(wanted) <= len(names)
+    return by_number or wanted.lower() in (name.lower() for name in names)
 
 
 def _likely_names(head: Head) -> list[str]:

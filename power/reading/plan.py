@@ -81,6 +81,11 @@ def table_plan(
     if asked.every_s is not None:
         columns = [column for column in columns if column.quantity != "time"]
     places = {column.quantity: column.place for column in columns}
+    if "time" not in places and asked.every_s is None:
+        raise TraceFormatError(
+            f"{head.name}: none of its columns is known to hold times.",
+            "Name it (--columns t=NAME,v=NAME,i=NAME), or say how far apart the rows are: --every 0.1.",
+        )
     others = {name: place for name, wanted in (extra or {}).items() if (place := header.place(wanted)) is not None}
     others |= _whose(header, others)
     dialect = _dialect(head, header, asked, columns, leave)
@@ -197,8 +202,8 @@ def _units(
         raise TraceFormatError(
             f"{head.name}: the column{'' if one else 's'} {', '.join(shown(column.name) for column in lacking)} "
             f"{'does' if one else 'do'} not say {'its unit' if one else 'their units'}.",
-            f"Say {'it' if one else 'them'}: --units {own}, or --units {small}, or as it is; or name the column with "
-            "its unit.",
+            f"Say {'it' if one else 'them'}: --units {own}, or --units {small}, or what else they are; or name the "
+            "column with its unit.",
         )
     return {column.quantity: unit for column, unit in units.items() if unit is not None}
 
@@ -226,7 +231,7 @@ def _unit(
     if ":" in cell:
         raise TraceFormatError(
             f"{head.name}: {shown(cell)} in the column {shown(column.name)} is no time that is known.",
-            "Say how times are written, in codes: --time-format “%I:%M:%S %p”, “%d.%m.%y %H:%M:%S” or as it is.",
+            "Say how times are written, in codes: --time-format “%I:%M:%S %p”, “%d.%m.%y %H:%M:%S” or whatever fits.",
         )
     if unit == UNITS["ms"] and "time" not in asked.units and _since_1970(cell, dialect) == OWN_UNITS["time"]:
         raise TraceFormatError(

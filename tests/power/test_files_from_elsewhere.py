@@ -317,7 +317,7 @@ def test_what_a_person_says_against_a_file_is_told_or_refused(file) -> None:
     said = read_csv(named, Asked(units=units_of("mV"))).remarks[0]
     assert said == "The column 'Voltage (V)' was taken in mV, as --units says, though its name says V."
     bare = file(BASE.replace(HEAD, ""))
-    with pytest.raises(TraceFormatError, match=r"has no columns 1, 2, 9; it has 1, 2, 3"):
+    with pytest.raises(TraceFormatError, match=r"has no column 9; it has 1, 2, 3"):
         read_csv(bare, Asked(columns=columns_of("t=1,v=2,i=9"), units=units_of("s,V,A")))
     own = file(OWN + text(*OWN_ROWS, head=OWN_HEAD))
     for asked in (Asked(every_s=0.1), Asked(voltage_v=5.0), Asked(units=units_of("mA")), Asked(decimal=",")):
