@@ -75,14 +75,14 @@ demo: setup
 
 # Tests run four at a time, one core each: on two cores, while two wait for a process or a link, two compute. Types and
 # imports are checked beside them, in what is left of the cores; what they found is shown behind the tests.
-# Tests that read clocks or meters run afterwards, four at a time: they wait
+# Tests that read clocks or meters run afterwards, six at a time: they wait
 # more than they compute, and the others' computing would disturb them. Each worker imports all files that it is given,
 # so the latter are given only the files with the mark.
 PYTEST := $(BIN)/pytest
 ALONE = $(sort $(shell grep -rl --include='test_*.py' 'mark\.alone' tests))
 SIDE_BY_SIDE := OMP_NUM_THREADS=1 $(PYTEST) --dist worksteal
 MORE_EXAMPLES := --hypothesis-profile=more
-FOUR_WAITING = $(SIDE_BY_SIDE) -n 4 $(ALONE)
+SIX_WAITING = $(SIDE_BY_SIDE) -n 6 $(ALONE)
 
 # The emulated Pi (tests/pi): its root file system is made once, by root, with Debian's tools.
 pi: setup
@@ -96,7 +96,7 @@ test: lint native
 	@nice $(MAKE) --no-print-directory --keep-going types imports > $(CHECKS) 2>&1 & checks=$$!; \
 	$(SIDE_BY_SIDE) -n 4 -m 'not slow and not alone and not pi and not browser'; tests=$$?; \
 	wait $$checks; checks=$$?; cat $(CHECKS); exit $$((tests + checks))
-	$(FOUR_WAITING) -m 'not slow and alone'
+	$(SIX_WAITING) -m 'not slow and alone'
 
 # The pages of reports, recordings and a watched meter in Debian's Chromium (apt-get install chromium chromium-driver), driven by Selenium.
 test-browser: setup
@@ -105,7 +105,7 @@ test-browser: setup
 
 test-all: lint types imports zoo native native-fuzz native-sanitize runtimes
 	$(SIDE_BY_SIDE) -n 3 $(MORE_EXAMPLES) -m 'not alone and not pi and not browser'
-	$(FOUR_WAITING) $(MORE_EXAMPLES) -m alone
+	$(SIX_WAITING) $(MORE_EXAMPLES) -m alone
 
 bench: setup
 	$(BIN)/python benchmarks/layers.py --quick
