@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -259,12 +259,19 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20.0, help="how long `share` and `pages` record")
     parser.add_argument("--json", action="store_true", help="print all numbers as JSON")
     arguments = parser.parse_args()
+    show(BENCHMARKS, arguments)
+
+
+def show(
+    benchmarks: Mapping[str, Callable[[argparse.Namespace], Iterator[Result]]], arguments: argparse.Namespace
+) -> None:
+    """Print the results of those that `arguments.only` names, each as it comes, or all as JSON."""
     machine = f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, {platform.system()}"
     if not arguments.json:
         print(f"{machine}; Python {platform.python_version()}, numpy {np.__version__}")
     results = []
     for name in arguments.only:
-        for result in BENCHMARKS[name](arguments):
+        for result in benchmarks[name](arguments):
             results.append(result)
             if not arguments.json:
                 print(result, flush=True)

@@ -13,22 +13,19 @@ import argparse
 import codecs
 import json
 import math
-import os
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.power import READER, ROOT, Result, noisy_trace
+from benchmarks.power import READER, ROOT, Result, noisy_trace, show
 from power.reading.head import Head, notes_of
 from power.reading.rows import Columns, RowLayout, read_own_rows
 from power.reading.source import BLOCK_BYTES
@@ -134,15 +131,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=4_000_000, help="of a foreign table")
     parser.add_argument("--json", action="store_true", help="print all numbers as JSON")
     arguments = parser.parse_args()
-    machine = f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, {platform.system()}"
-    results = []
-    for name in arguments.only:
-        for result in BENCHMARKS[name](arguments):
-            results.append(result)
-            if not arguments.json:
-                print(result, flush=True)
-    if arguments.json:
-        print(json.dumps({"machine": machine, "results": [asdict(result) for result in results]}))
+    show(BENCHMARKS, arguments)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ from power.formats.format import Format
 from power.reading.asked import Asked
 from power.reading.head import Head, Header
 from power.reading.measured import Measured
-from power.reading.names import UNITS, Named
 from power.reading.plan import Plan, table_plan
 
 _COLUMNS = {"duration": "s", "energy_consumed": "kWh"}
@@ -21,14 +20,16 @@ _PARTS = {name: name for name in ("cpu_energy", "gpu_energy", "ram_energy")}  # 
 def _plan(head: Head, header: Header | None, asked: Asked) -> Plan | None:
     if header is None or not header.has(*_COLUMNS, "emissions"):
         return None
-    columns = [
-        Named(place, name, UNITS[unit].quantity, UNITS[unit])
-        for name, unit in _COLUMNS.items()
-        if (place := header.place(name)) is not None
-    ]
     # Rows that were appended lack the columns that were empty then, behind those that count.
     plan = table_plan(
-        head, header, asked, columns, title=FORMAT.title, extra=_RUN | _PARTS, texts=tuple(_RUN), ragged=True
+        head,
+        header,
+        asked,
+        header.in_units(_COLUMNS),
+        title=FORMAT.title,
+        extra=_RUN | _PARTS,
+        texts=tuple(_RUN),
+        ragged=True,
     )
     return replace(plan, meter=FORMAT.word, finish=_one_run, ordered=False)
 

@@ -14,7 +14,6 @@ from power.formats.format import Format
 from power.reading.asked import Asked
 from power.reading.head import Head, Header
 from power.reading.measured import Measured
-from power.reading.names import UNITS, Named
 from power.reading.plan import Plan, table_plan
 
 ROW_S = 0.010
@@ -27,12 +26,7 @@ _EXTRA = {"in_packet": "sample_in_packet", "counted_j": "energy_Ws"}
 def _plan(head: Head, header: Header | None, asked: Asked) -> Plan | None:
     if header is None or not header.has(*_COLUMNS, *_EXTRA.values()):
         return None
-    columns = [
-        Named(place, name, UNITS[unit].quantity, UNITS[unit])
-        for name, unit in _COLUMNS.items()
-        if (place := header.place(name)) is not None
-    ]
-    plan = table_plan(head, header, asked, columns, title=FORMAT.title, extra=_EXTRA)
+    plan = table_plan(head, header, asked, header.in_units(_COLUMNS), title=FORMAT.title, extra=_EXTRA)
     return replace(plan, meter=FORMAT.word, finish=_even, ordered=False)
 
 

@@ -9,7 +9,6 @@ from power.formats.format import Format
 from power.reading.asked import Asked
 from power.reading.head import Head, Header
 from power.reading.measured import Measured
-from power.reading.names import UNITS, Named
 from power.reading.plan import Plan, table_plan
 
 _NAMES = ("time", "current", "voltage", "power", "charge", "energy")
@@ -18,10 +17,7 @@ _NAMES = ("time", "current", "voltage", "power", "charge", "energy")
 def _plan(head: Head, header: Header | None, asked: Asked) -> Plan | None:
     if header is None or tuple(name.lower() for name in header.names) != _NAMES:
         return None
-    columns = [
-        Named(_NAMES.index(name), name, UNITS[unit].quantity, UNITS[unit])
-        for name, unit in (("time", "s"), ("power", "W"))
-    ]
+    columns = header.in_units({"time": "s", "power": "W"})
     plan = table_plan(head, header, asked, columns, title=FORMAT.title)
     return replace(plan, meter=FORMAT.word, finish=Measured.of_means)
 

@@ -8,7 +8,6 @@ from power.formats.format import Format
 from power.reading.asked import Asked
 from power.reading.head import Head, Header
 from power.reading.measured import Measured
-from power.reading.names import UNITS, Named
 from power.reading.plan import Plan, table_plan
 
 _COLUMNS = {"elapsed_us": "us", "vbus_uv": "uV", "ibus_ua": "uA", "power_uw": "uW"}
@@ -18,12 +17,9 @@ _LOST = {"lost": "missing_samples"}
 def _plan(head: Head, header: Header | None, asked: Asked) -> Plan | None:
     if header is None or not header.has(*_COLUMNS):
         return None
-    columns = [
-        Named(place, name, UNITS[unit].quantity, UNITS[unit])
-        for name, unit in _COLUMNS.items()
-        if (place := header.place(name)) is not None
-    ]
-    plan = table_plan(head, header, asked, columns, title=FORMAT.title, extra=_LOST, texts=tuple(_LOST))
+    plan = table_plan(
+        head, header, asked, header.in_units(_COLUMNS), title=FORMAT.title, extra=_LOST, texts=tuple(_LOST)
+    )
     return replace(plan, meter=FORMAT.word, finish=_with_holes)
 
 

@@ -17,7 +17,6 @@ from power.formats.format import Format
 from power.reading.asked import Asked
 from power.reading.head import Head, Header
 from power.reading.measured import Measured
-from power.reading.names import UNITS, Named
 from power.reading.plan import Plan, table_plan
 from power.reading.text import Piece
 
@@ -32,13 +31,8 @@ def _plan(head: Head, header: Header | None, asked: Asked) -> Plan | None:
     if header is None or time is None or not header.has(*_COLUMNS):
         return None
     names = {time: "s", **_COLUMNS}  # `_even` sees whether they are
-    columns = [
-        Named(place, name, UNITS[unit].quantity, UNITS[unit])
-        for name, unit in names.items()
-        if (place := header.place(name)) is not None
-    ]
     plain = replace(head, lines=tuple(_plain(line) for line in head.lines))
-    plan = table_plan(plain, header, asked, columns, title=FORMAT.title)
+    plan = table_plan(plain, header, asked, header.in_units(names), title=FORMAT.title)
     is_known = "time" in asked.units or time == "Time(s)"
     return replace(plan, meter=FORMAT.word, finish=partial(_even, is_known=is_known), rewrite=_without_numpy)
 

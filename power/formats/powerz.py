@@ -13,7 +13,6 @@ from power.formats.format import Format
 from power.reading.asked import Asked
 from power.reading.head import Head, Header
 from power.reading.measured import Measured
-from power.reading.names import UNITS, Named
 from power.reading.plan import Plan, table_plan
 
 _TIMES = ("RelativeTime(s)", "Time(D.hh:mm:ss.ms)", "Time(hh:mm:ss:ms)")  # the first has most digits
@@ -26,24 +25,11 @@ def _plan(head: Head, header: Header | None, asked: Asked) -> Plan | None:
     time = next((name for name in _TIMES if header.has(name)), None)
     if time is None or not header.has("Voltage(V)", "Current(A)"):
         return None
-    columns = [_named(header, time, "s"), *(_named(header, *column) for column in _COLUMNS.items())]
     extra = {"segment": "RecordingSegment", "unix_ms": "Timestamp(ms)"}
-    plan = table_plan(
-        head,
-        header,
-        asked,
-        [column for column in columns if column is not None],
-        title=FORMAT.title,
-        extra=extra,
-        texts=tuple(extra),
-    )
+    columns = header.in_units({time: "s", **_COLUMNS})
+    plan = table_plan(head, header, asked, columns, title=FORMAT.title, extra=extra, texts=tuple(extra))
     layout = replace(plan.layout, missing=plan.layout.missing | {""})
     return replace(plan, layout=layout, meter=FORMAT.word, finish=_with_segments)
-
-
-def _named(header: Header, name: str, unit: str) -> Named | None:
-    place = header.place(name)
-    return None if place is None else Named(place, name, UNITS[unit].quantity, UNITS[unit])
 
 
 def _with_segments(measured: Measured) -> Measured:

@@ -2,13 +2,13 @@
 
 import csv
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
 from power.errors import TraceFormatError
 from power.reading.dialect import BLANKS, SEPARATORS, Dialect
-from power.reading.names import Named, quantities, unit_of
+from power.reading.names import UNITS, Named, quantities, unit_of
 from power.reading.text import Piece
 
 LINES_TO_LOOK_AT = 1200
@@ -50,6 +50,11 @@ class Header:
         """Where a column is that is called so, whatever its letters' case."""
         wanted = name.lower()
         return next((place for place, other in enumerate(self.names) if other.lower() == wanted), None)
+
+    def in_units(self, units: Mapping[str, str]) -> list[Named]:
+        """The columns of these names, as far as they are there, in the units that a format has them in."""
+        found = ((self.place(name), name, UNITS[unit]) for name, unit in units.items())
+        return [Named(place, name, unit.quantity, unit) for place, name, unit in found if place is not None]
 
     def has(self, *names: str) -> bool:
         """Whether there are columns of all these names."""
