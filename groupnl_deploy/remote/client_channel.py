@@ -1,8 +1,11 @@
 """A command on an SSH device through OpenSSH's own client: a child of ours, whose pipes are the channel."""
 
+import fcntl
 import os
 import select
+import struct
 import subprocess
+import termios
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -24,6 +27,7 @@ class ClientChannel:
         self._stdin, self._stdout, self._stderr = child.stdin, child.stdout, child.stderr
         self._timeout_s: float | None = None
         self._heard, self._has_begun, self._output_ended = b"", False, False
+        self._reading = threading.Lock()
         self.exit_status, self.status_event = -1, threading.Event()
         os.set_blocking(self._stdin.fileno(), False)
         self._reaper = threading.Thread(target=self._reap, daemon=True)
@@ -85,19 +89,33 @@ class ClientChannel:
         self._child.wait()
 
     def _hear(self, most_bytes: int = 1 << 16) -> None:
-        self._heard = os.read(self._stdout.fileno(), most_bytes)
+        with self._reading:
+            self._heard = os.read(self._stdout.fileno(), most_bytes)
+            self._has_begun = self._has_begun or bool(self._heard)
         if self._heard:
-            self._has_begun = True
             return
         self._output_ended = True
         self._reaper.join()
 
     def _reap(self) -> None:
-        """Tells a command's end from a client that gave up, because of the link or because it was given no session."""
+        """Tells a command's end from a client that gave up, because of the link or because it was given no session.
+
+        A command that is over at once may have begun though nobody has read its first output yet.
+        """
         code = self._child.wait()
-        if code >= 0 and (code != CLIENT_FAILED or (self._has_begun and not self._is_cut())):
+        with self._reading:
+            has_begun = self._has_begun or _unread_bytes(self._stdout) > 0
+        if code >= 0 and (code != CLIENT_FAILED or (has_begun and not self._is_cut())):
             self.exit_status = code
         self.status_event.set()
+
+
+def _unread_bytes(stream: IO[bytes]) -> int:
+    """How much a pipe holds that nobody has read; nothing of one that is closed."""
+    with suppress(OSError, ValueError):
+        found: tuple[int] = struct.unpack("i", fcntl.ioctl(stream.fileno(), termios.FIONREAD, bytes(4)))
+        return found[0]
+    return 0
 
 
 def _is_ready(stream: IO[bytes], event: int, timeout_s: float | None) -> bool:
