@@ -14,6 +14,7 @@ from device_agent.deaths import exit_code_of
 from groupnl_deploy.power_run.streams import Copy
 
 STDOUT_FILE, STDERR_FILE = "stdout", "stderr"
+_AGAIN_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -87,10 +88,21 @@ class Child:
     def _reap(self) -> None:
         while self._is_stopped():
             if self.has_terminal:  # a meter does not stop with it, and nobody else could wake it
-                self.send(signal.SIGCONT)
+                self._wake()
         self.ended_s = time.monotonic()
         self._process.wait()
         self._over.set()
+
+    def _wake(self) -> None:
+        """Now, and once more: what it started may get the stop behind our answer, and would stay stopped for ever."""
+        self.send(signal.SIGCONT)
+        again = threading.Timer(_AGAIN_S, self._wake_again)
+        again.daemon = True
+        again.start()
+
+    def _wake_again(self) -> None:
+        if not self._over.is_set():
+            self.send(signal.SIGCONT)
 
     def _is_stopped(self) -> bool:
         """Wait until it ends or stops; whether it stopped. Where the system tells of no stop, until it ends."""

@@ -15,7 +15,7 @@ import pytest
 
 from groupnl_deploy.bench.meter import MeterPlan
 from groupnl_deploy.power_run import energy
-from groupnl_deploy.power_run.child import Outputs
+from groupnl_deploy.power_run.child import Child, Outputs
 from groupnl_deploy.power_run.commands import LocalCommand
 from groupnl_deploy.power_run.outcome import RunPlan
 from groupnl_deploy.power_run.run import Measured, measure_command
@@ -166,3 +166,13 @@ assert child.ended(20) and child.exit_code == 0
 def test_a_command_that_stops_itself_has_not_ended(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", _STOPPED, str(tmp_path)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_what_stops_a_moment_behind_the_command_is_woken_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-Z reaches a group one by one: our answer to the first may come before it reaches the last."""
+    monkeypatch.setattr("groupnl_deploy.power_run.child._AGAIN_S", 2.0)
+    late = "sh -c 'kill -STOP $$; echo woken' & kill -STOP $$; wait"
+    child = Child(["sh", "-c", f"sleep 0.5; {late}"], Outputs(tmp_path, None, None), None)
+    child.has_terminal = True
+    assert child.ended(60) and child.exit_code == 0
+    assert child.output_ended(60) and (tmp_path / "stdout").read_text() == "woken\n"
