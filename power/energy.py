@@ -17,7 +17,7 @@ from power.holes import longest_wait_s
 from power.integration import METHODS, RULE_FOR, EnergySum, IntegrationMethod, block_ends
 from power.renewal import renewed_too_fast
 from power.rows_on_change import are_changes
-from power.trace import PowerTrace, Samples
+from power.trace import MeterFacts, PowerTrace, Samples
 from power.update_period import changes, estimate_update_period
 
 JOULES_IN_WH = 3600.0
@@ -353,7 +353,7 @@ def _each_row_once(trace: PowerTrace) -> PowerTrace:
     return replace(trace, **columns, breaks=breaks)
 
 
-def any_emulated(*parts: Energy | NetEnergy) -> bool | None:
+def any_emulated(*parts: Energy | NetEnergy | MeterFacts) -> bool | None:
     """True if any part is, None if that is unknown of any and none is, False when a real meter measured all."""
     said = {part.emulated for part in parts}
     return True if True in said else None if None in said else False

@@ -1,6 +1,6 @@
 """Repeats of one command, and what they say together."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from groupnl_deploy.power_run.outcome import RunPlan
 from groupnl_deploy.power_run.record import CommandRecord
 from groupnl_deploy.power_run.run import Measured
 from groupnl_deploy.workspace import disk_errors
+from power.energy import any_emulated
 from power.errors import PowerError
 
 SCHEMA_VERSION = 1
@@ -84,15 +85,10 @@ def document(repeats: Repeats) -> dict[str, Any]:
         "exit_code": repeats.command_code if all(run.exit_code is not None for run in repeats.runs) else None,
         "valid": bool(repeats.runs) and all(run.valid for run in repeats.runs),
         "problems": list(repeats.problems),
-        "emulated": _emulated(repeats.runs),
+        "emulated": any_emulated(*(run.meter for run in repeats.runs)),
         "net_j": None if net is None else to_dict(net),
         "runs": [
             {"folder": str(folder), "valid": run.valid, **to_dict(run)}
             for folder, run in zip(repeats.folders, repeats.runs, strict=True)
         ],
     }
-
-
-def _emulated(runs: Sequence[CommandRecord]) -> bool | None:
-    said = {run.meter.emulated for run in runs}
-    return True if True in said else None if None in said else False

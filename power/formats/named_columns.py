@@ -17,6 +17,7 @@ from power.reading.head import (
     Leaving,
     is_blank,
     is_comment,
+    place_of,
     separator_of_rows,
     separators,
 )
@@ -83,14 +84,14 @@ def _table(head: Head, header: Header | None, asked: Asked) -> Header:
     """The table's header, or the line that has all names that were asked for; where all are numbers, perhaps none."""
     if all(wanted.isdecimal() for wanted in asked.columns.values()) and _has_no_names(head):
         return _without_names(head)
-    if header is not None and all(_place(header, wanted) is not None for wanted in asked.columns.values()):
+    if header is not None and all(_place(header.names, wanted) is not None for wanted in asked.columns.values()):
         return header
     numbered = [(number, line) for number, line in enumerate(head.lines, head.first) if not is_blank(line)]
     for number, line in sorted(numbered, key=lambda one: is_comment(one[1])):
         for separator in separators(line):
             names = tuple(cell.strip().strip('"') for cell in line.lstrip("#% ").split(separator))
             found = Header(number, names, separator, tuple(quantities(names)))
-            has_all = all(_place(found, wanted) is not None for wanted in asked.columns.values())
+            has_all = all(_place(names, wanted) is not None for wanted in asked.columns.values())
             if len(names) > 1 and has_all and _is_above_rows(head, found):
                 return found
     raise _unknown(head, header, asked)
@@ -102,15 +103,16 @@ def _is_above_rows(head: Head, header: Header) -> bool:
     return below is None or below.count(header.separator) >= len(header.names) - 1
 
 
-def _place(header: Header, wanted: str) -> int | None:
-    place = header.place(wanted)
-    if place is None and wanted.isdecimal() and 0 < int(wanted) <= len(header.names):
+def _place(names: Sequence[str], wanted: str) -> int | None:
+    """Of the column that is called so, or has that number, counted from 1."""
+    place = place_of(names, wanted)
+    if place is None and wanted.isdecimal() and 0 < int(wanted) <= len(names):
         return int(wanted) - 1
     return place
 
 
 def _column(head: Head, table: Header, quantity: Quantity, wanted: str, asked: Asked) -> Named:
-    place = _place(table, wanted)
+    place = _place(table.names, wanted)
     if place is None:
         raise _unknown(head, table, asked)
     name = table.names[place] if place < len(table.names) else wanted
@@ -154,7 +156,7 @@ def _unknown(head: Head, header: Header | None, asked: Asked | None = None) -> T
         return bad_line(head.name, 1, "the file is empty", "Record again, or copy the file anew.")
     if asked is not None and asked.columns:
         names = header.names if header is not None else tuple(_likely_names(head))
-        lacking = [wanted for wanted in asked.columns.values() if not _is_among(names, wanted)]
+        lacking = [wanted for wanted in asked.columns.values() if _place(names, wanted) is None]
         return TraceFormatError(
             f"{head.name} has no column {', '.join(lacking or asked.columns.values())}; it has {_listed(names)}.",
             "Give names as they stand there, or numbers counted from 1.",
@@ -185,12 +187,6 @@ def _unknown(head: Head, header: Header | None, asked: Asked | None = None) -> T
         "Say which are, by name or by number from 1: --columns t=1,v=2,i=3 --units s,V,A, or --columns t=1,p=2 "
         "--units s,W.",
     )
-
-
-def _is_among(names: Sequence[str], wanted: str) -> bool:
-    """Whether a column is called so, or has that number, counted from 1."""
-    by_number = wanted.isdecimal() and 0 < int(wanted) <= len(names)
-    return by_number or wanted.lower() in (name.lower() for name in names)
 
 
 def _likely_names(head: Head) -> list[str]:

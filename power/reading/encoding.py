@@ -61,13 +61,6 @@ def texts(source: Source) -> Iterator[str]:
         raise _no_text(source.name) from error
 
 
-def head_text(source: Source) -> str:
-    """The head as text, as `texts` would begin."""
-    encoding = encoding_of(source.head)
-    decoder = codecs.getincrementaldecoder(encoding)(_FALLBACK if encoding == "utf-8" else "replace")
-    return decoder.decode(source.head).removeprefix("\ufeff")
-
-
 def _refuse_binary(source: Source) -> None:
     """Zero bytes may be what a power failure left; other control bytes in number are no text."""
     if encoding_of(source.head) != "utf-8":

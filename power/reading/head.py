@@ -1,6 +1,5 @@
 """The beginning of a file: its lines, the line with the columns' names among them, and the rows to judge by. Pure."""
 
-import csv
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -47,9 +46,8 @@ class Header:
     columns: tuple[Named, ...]
 
     def place(self, name: str) -> int | None:
-        """Where a column is that is called so, whatever its letters' case."""
-        wanted = name.lower()
-        return next((place for place, other in enumerate(self.names) if other.lower() == wanted), None)
+        """Where a column is that is called so."""
+        return place_of(self.names, name)
 
     def in_units(self, units: Mapping[str, str]) -> list[Named]:
         """The columns of these names, as far as they are there, in the units that a format has them in."""
@@ -70,6 +68,11 @@ class Leaving:
 
     def __call__(self, line: str) -> bool:
         return is_blank(line) or is_comment(line, self.separator) or (bool(self.header) and bare(line) == self.header)
+
+
+def place_of(names: Sequence[str], wanted: str) -> int | None:
+    """Where a name is among the names of columns, whatever its letters' case; None where it is not."""
+    return next((place for place, name in enumerate(names) if name.lower() == wanted.lower()), None)
 
 
 def notes_of(head: Head) -> tuple[list[str], list[int], int]:
@@ -163,10 +166,7 @@ def _with_units(head: Head, header: Header) -> Header:
     lacking = [column for column in header.columns if column.unit is None]
     if not lacking or is_comment(below, header.separator):
         return header
-    try:
-        cells = [cell.strip("()[] ") for cell in Dialect(header.separator).cells(below)]
-    except csv.Error:
-        return header
+    cells = [cell.strip("()[] ") for cell in Dialect(header.separator).cells_if_whole(below)]
     said = {column.place: unit_of(cell) for column in lacking for cell in cells[column.place : column.place + 1]}
     if any((unit := said.get(column.place)) is None or unit.quantity != column.quantity for column in lacking):
         return header
@@ -176,11 +176,7 @@ def _with_units(head: Head, header: Header) -> Header:
 
 def _header(number: int, line: str, separator: str) -> Header:
     text = line.lstrip("#% ") if is_comment(line, separator) else line
-    try:
-        cells = Dialect(separator).cells(text)
-    except csv.Error:
-        cells = []
-    names = _without_padding(cells)
+    names = _without_padding(Dialect(separator).cells_if_whole(text))
     return Header(number, tuple(names), separator, tuple(quantities(names)))
 
 
@@ -194,7 +190,4 @@ def _without_padding(cells: Sequence[str]) -> list[str]:
 def separator_of_rows(lines: Sequence[str]) -> str:
     """What stands between the cells of rows without names: that which all of them have as often, and most."""
     counts = {mark: {line.count(mark) for line in lines} for mark in SEPARATORS if mark != BLANKS}
-    for mark in ("\t", ";", "|", ","):
-        if len(counts[mark]) == 1 and counts[mark] != {0}:
-            return mark
-    return BLANKS
+    return next((mark for mark, found in counts.items() if len(found) == 1 and found != {0}), BLANKS)

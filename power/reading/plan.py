@@ -1,6 +1,5 @@
 """How the rows of a file become measurements: where its columns stand, what they mean, and what is done with them."""
 
-import csv
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
@@ -89,7 +88,7 @@ def table_plan(
     others = {name: place for name, wanted in (extra or {}).items() if (place := header.place(wanted)) is not None}
     others |= _whose(header, others)
     dialect = _dialect(head, header, asked, columns, leave)
-    rows = [_cells(dialect, line) for line in _first_rows(head, header, leave)]
+    rows = [dialect.cells_if_whole(line) for line in _first_rows(head, header, leave)]
     time_form = _time_form(head, asked, rows, places.get("time"))
     if "time" in places and time_form is not None and asked.time_form is None:
         time_form, others = _with_dates(head, header, rows, places["time"], time_form, others)
@@ -123,7 +122,7 @@ def _dialect(head: Head, header: Header, asked: Asked, columns: Sequence[Named],
     if asked.decimal is not None:
         return replace(dialect, decimal=asked.decimal, thousands="." if asked.decimal == "," else ",")
     rows = _first_rows(head, header, leave)
-    table = [_cells(dialect, line) for line in rows]
+    table = [dialect.cells_if_whole(line) for line in rows]
     places = [column.place for column in columns]
     cells = [row[place] for row in table for place in places if place < len(row) and form_of(row[place]) is None]
     others = chain.from_iterable(table) if any(mark in cell for mark in ",." for cell in cells) else ()
@@ -140,13 +139,6 @@ def _dialect(head: Head, header: Header, asked: Asked, columns: Sequence[Named],
 
 def _first_rows(head: Head, header: Header, leave: Leaving) -> list[str]:
     return list(islice(head.rows(header.number + 1, leave), ROWS_TO_JUDGE_BY))
-
-
-def _cells(dialect: Dialect, line: str) -> list[str]:
-    try:
-        return dialect.cells(line)
-    except csv.Error:
-        return []
 
 
 def _widths(header: Header, rows: Sequence[Sequence[str]]) -> tuple[int, int]:

@@ -43,7 +43,6 @@ class Source:
     name: str
     head: bytes
     blocks: Iterator[bytes]
-    ends_in_head: bool
 
 
 @contextmanager
@@ -63,7 +62,7 @@ def opened(path: Path) -> Iterator[Source]:
             first = next(blocks, b"")
             blocks = chain([first], blocks)
         _refuse_no_text(name, first)
-        yield Source(name, first[:HEAD_BYTES], blocks, len(first) < HEAD_BYTES)
+        yield Source(name, first[:HEAD_BYTES], blocks)
 
 
 def _stdin() -> BinaryIO:
