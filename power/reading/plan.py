@@ -10,7 +10,7 @@ from power.reading.dialect import Ambiguous, Dialect, number_marks
 from power.reading.head import ROWS_TO_JUDGE_BY, Head, Header, Leaving, bare
 from power.reading.measured import Measured
 from power.reading.names import OWN_UNITS, QUANTITIES, UNITS, Named, Quantity, Unit
-from power.reading.rows import RowLayout
+from power.reading.rows import PLAIN, RowLayout
 from power.reading.text import Piece
 from power.reading.times import TimeForm, form_of, form_of_all
 from power.time_units import RECENT_S
@@ -106,7 +106,7 @@ def table_plan(
     )
     units = _units(head, columns, asked, time_form, rows[0] if rows else [], dialect)
     field = ", ".join(column.name for column in columns)
-    remarks = tuple(_contradictions(columns, units))
+    remarks = (*_about_dialect(dialect), *_contradictions(columns, units))
     plan = Plan(title, layout, header.number + 1, units, time_form, field=field, header=leave.header, remarks=remarks)
     return replace(plan, every_s=asked.every_s)
 
@@ -198,6 +198,12 @@ def _units(
             "column with its unit.",
         )
     return {column.quantity: unit for column, unit in units.items() if unit is not None}
+
+
+def _about_dialect(dialect: Dialect) -> Iterator[str]:
+    """How the table is written, where it is otherwise than ours."""
+    if dialect != PLAIN:
+        yield f"It is written with {dialect}."
 
 
 def _contradictions(columns: Sequence[Named], units: Mapping[Quantity, Unit]) -> Iterator[str]:

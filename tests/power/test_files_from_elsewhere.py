@@ -323,3 +323,12 @@ def test_what_a_person_says_against_a_file_is_told_or_refused(file) -> None:
     for asked in (Asked(every_s=0.1), Asked(voltage_v=5.0), Asked(units=units_of("mA")), Asked(decimal=",")):
         with pytest.raises(TraceFormatError, match="is a recording of groupnl, which says itself"):
             read_csv(own, asked)
+
+
+def test_what_a_file_is_is_said(file) -> None:
+    german = read_csv(file(GERMAN)).remarks[0]
+    assert german == "It is written with semicolons between cells, decimal commas, as a German spreadsheet writes."
+    assert (
+        read_csv(file(BASE.replace(",", "\t"))).remarks[0] == "It is written with tabs between cells, decimal points."
+    )
+    assert not any("written with" in remark for remark in read_csv(file(BASE)).remarks)
