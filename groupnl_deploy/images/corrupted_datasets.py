@@ -1,0 +1,24 @@
+"""Published corrupted data sets by name. Imports nothing slow: a data set's module comes with its images."""
+
+import importlib
+from typing import TYPE_CHECKING
+
+from groupnl_deploy.images.source import DataSource
+from groupnl_deploy.progress import Reporter
+from groupnl_deploy.words import known_word
+
+if TYPE_CHECKING:
+    from groupnl_deploy.images.corrupted import CorruptedDataset
+
+CORRUPTED_DATASETS: dict[str, str] = {}
+"""The module of each, whose `load_corrupted` makes a `CorruptedDataset` of a `DataSource` and a `Reporter`.
+
+To add one: its line here.
+"""
+
+
+def load_corrupted(source: DataSource, reporter: Reporter) -> "CorruptedDataset":
+    """The corrupted data set of this source. Raises `UsageError` for an unknown name, and for missing files."""
+    module = importlib.import_module(CORRUPTED_DATASETS[known_word("dataset", source.name, CORRUPTED_DATASETS)])
+    found: CorruptedDataset = module.load_corrupted(source, reporter)
+    return found
