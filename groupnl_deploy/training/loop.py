@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
+from torch.amp.grad_scaler import GradScaler
 
 from groupnl_deploy.errors import TrainingDiverged
 from groupnl_deploy.images.dataset import Dataset, Statistics
@@ -17,7 +17,14 @@ from groupnl_deploy.models.registry import create_model
 from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.training.evaluate import Evaluation, EvaluationImages, evaluate, reading
 from groupnl_deploy.training.initial import Initial, begin_with
-from groupnl_deploy.training.method import augmentation_of, optimiser_of, schedule_of
+from groupnl_deploy.training.method import (
+    augmentation_of,
+    images_of_epoch,
+    loss_of,
+    mixing_of,
+    optimiser_of,
+    schedule_of,
+)
 from groupnl_deploy.training.preflight import require_trainable, untested
 from groupnl_deploy.training.recipe import Recipe
 from groupnl_deploy.training.resume import difference, require_same_data
@@ -139,6 +146,7 @@ class _Run:
         self.optimiser = optimiser_of(job.recipe, learnable, factors)
         self.rate = schedule_of(job.recipe, self.steps)
         self.augment = augmentation_of(job.recipe, dataset.input_shape)
+        self.mix, self.loss = mixing_of(job.recipe, dataset.num_classes), loss_of(job.recipe)
         # The generator that layers draw from as well, so that one state is all there is to save.
         self.random = torch.default_generator.manual_seed(job.recipe.seed)
 
@@ -153,7 +161,9 @@ class _Run:
         self._set_modes()
         shuffled = torch.randperm(len(self.labels), generator=self.random)
         chosen = [part.tolist() for part in torch.split(shuffled, recipe.batch_size)[: self.steps]]
-        with reading(batches(self.dataset.train, chosen, self.dataset.train_shape, self.workers)) as read:
+        shape = self.dataset.train_shape
+        images_now = images_of_epoch(recipe, self.dataset.train, shape, self.epoch)
+        with reading(batches(images_now, chosen, shape, self.workers)) as read:
             for step, (indices, images) in enumerate(zip(chosen, read, strict=True), start=1):
                 loss = self._step(images, self.labels[indices], self.epoch * self.steps + step - 1)
                 place = (self.epoch + 1, recipe.epochs, step, self.steps)
@@ -169,10 +179,11 @@ class _Run:
             module.training = False
 
     def _step(self, images: Tensor, labels: Tensor, step: int) -> float:
-        logits = self.model(as_input(self.augment(images, self.random), *self.statistics))
-        loss = functional.cross_entropy(logits, labels, label_smoothing=self.job.recipe.label_smoothing)
+        inputs = as_input(self.augment(images, self.random), *self.statistics)
+        inputs, targets = self.mix(inputs, labels, self.random)
+        loss = self.loss(self.model(inputs), targets)
         torch.autograd.backward(loss)
-        self.optimiser.step(self.rate(step))
+        self.optimiser.step(self.rate(step), GradScaler(enabled=False))
         return loss.item()
 
     def evaluate(self) -> Evaluation:

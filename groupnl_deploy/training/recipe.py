@@ -8,6 +8,8 @@ from groupnl_deploy.errors import InvalidSetting
 
 AugmentationWord = Literal["none", "shift", "crop_flip_jitter"]
 AUGMENTATIONS: tuple[AugmentationWord, ...] = get_args(AugmentationWord)
+Precision = Literal["fp32", "bf16", "fp16"]
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 MOST_THREADS = 1024
 MOST_JITTER = 0.9
 
@@ -48,6 +50,15 @@ class Recipe:
         label_smoothing: the share of the loss that asks for all classes alike.
         lr_decay_by_depth: the head learns at `lr`, the stage before it at this times that, and so on down to the stem.
         freeze: the stage, or any module by its dotted name, up to which nothing is learned.
+        accumulate: the number of parts in which a batch is computed, one after the other: the same step in less
+            memory, but each part has batch statistics of its own.
+        precision: of the convolutions and matrix products: "fp32", or mixed with "bf16", or with "fp16" whose loss is
+            scaled.
+        ema_decay: of the moving average of weights and batch statistics that is tested and kept in place of the raw
+            ones; None keeps the raw ones.
+        channels_last: the memory format on a GPU. It is left out of account on a CPU, where PyTorch 2.13 computes
+            wrongly in it.
+        compile: whether the network is compiled by `torch.compile`.
     """
 
     epochs: int = 5
@@ -67,6 +78,11 @@ class Recipe:
     label_smoothing: float = 0.0
     lr_decay_by_depth: float = 1.0
     freeze: str | None = None
+    accumulate: int = 1
+    precision: Precision = "fp32"
+    ema_decay: float | None = None
+    channels_last: bool = False
+    compile: bool = False
 
     def __post_init__(self) -> None:
         _require(self.epochs >= 1, "epochs", self.epochs, "at least 1")
@@ -83,6 +99,11 @@ class Recipe:
         _require(0 <= self.jitter <= MOST_JITTER, "jitter", self.jitter, f"between 0 and {MOST_JITTER}")
         _require(0 <= self.label_smoothing < 1, "label_smoothing", self.label_smoothing, "at least 0 and below 1")
         _require(0 < self.lr_decay_by_depth <= 1, "lr_decay_by_depth", self.lr_decay_by_depth, "above 0 and at most 1")
+        parted = self.accumulate >= 1 and 2 * self.accumulate <= self.batch_size
+        _require(parted, "accumulate", self.accumulate, f"from 1 to {self.batch_size // 2}, half the batch size")
+        _require(self.precision in PRECISIONS, "precision", self.precision, f"one of {', '.join(PRECISIONS)}")
+        averaged = self.ema_decay is None or 0 < self.ema_decay < 1
+        _require(averaged, "ema_decay", self.ema_decay, "above 0 and below 1")
 
 
 def _positive(value: float) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
+from torch.amp.grad_scaler import GradScaler
 
 from groupnl_deploy.training.recipe import Recipe
 
@@ -30,13 +31,15 @@ class Sgd:
         grouped = [{"params": params, "weight_decay": decay} for (_, decay), params in groups.items()]
         self._sgd = torch.optim.SGD(grouped, recipe.lr, recipe.momentum)
 
-    def step(self, rate: float) -> None:
-        """Follow the gradients at this learning rate, then forget them."""
+    def step(self, rate: float, scaler: GradScaler) -> None:
+        """Follow the gradients of a loss that was scaled by `scaler` at this learning rate, then forget them."""
+        scaler.unscale_(self._sgd)
         if self._clip_norm is not None:
             nn.utils.clip_grad_norm_(self._parameters.values(), self._clip_norm)
         for group, factor in zip(self._sgd.param_groups, self._factors, strict=True):
             group["lr"] = rate * factor
-        self._sgd.step()
+        scaler.step(self._sgd)
+        scaler.update()
         self._sgd.zero_grad()
 
     def state(self) -> dict[str, Tensor]:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import nn
+from torch.amp.grad_scaler import GradScaler
 
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.models.registry import create_model, model_spec
@@ -61,7 +62,7 @@ def test_an_optimiser_step_follows_the_factors_and_leaves_vectors_without_decay(
     recipe = Recipe(momentum=0, weight_decay=0.5, clip_norm=None, decay_vectors=False)
     optimiser = Sgd({"weight": weight, "vector": vector}, recipe, {"weight": 0.1, "vector": 0.5})
     weight.grad, vector.grad = torch.ones(2, 2), torch.ones(2)
-    optimiser.step(0.2)
+    optimiser.step(0.2, GradScaler(enabled=False))
     assert torch.allclose(weight, torch.tensor(1 - 0.2 * 0.1 * 1.5))
     assert torch.allclose(vector, torch.tensor(1 - 0.2 * 0.5))
 
