@@ -1,11 +1,16 @@
-"""Test images under the common corruptions of Hendrycks and Dietterich (arXiv 1903.12261): names, and such a set."""
+"""Test images under the common corruptions of Hendrycks and Dietterich (arXiv 1903.12261): names, and such a set.
+
+Imports no PyTorch, so that a wrong word shows at once.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
-from groupnl_deploy.images.dataset import LabelledImages
 from groupnl_deploy.images.source import Shape
+
+if TYPE_CHECKING:
+    from groupnl_deploy.images.dataset import LabelledImages
 
 Category = Literal["noise", "blur", "weather", "digital"]
 CATEGORIES: tuple[Category, ...] = get_args(Category)
@@ -58,5 +63,5 @@ class CorruptedDataset:
     class_names: tuple[str, ...]
     input_shape: Shape
     corruptions: tuple[str, ...]
-    part: Callable[[str, int], LabelledImages]
+    part: "Callable[[str, int], LabelledImages]"
     notes: tuple[str, ...] = ()
