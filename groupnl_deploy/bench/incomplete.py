@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from device_agent.file_digest import FileDigest
-from groupnl_deploy.bench.record import read_record, write_record
 from groupnl_deploy.bench.result import Arrived
 from groupnl_deploy.bench.run import RUN_DIGEST, PowerRecord, RunFrame
 from groupnl_deploy.errors import UsageError, VerificationFailed
+from groupnl_deploy.record import read_record, write_record
 from groupnl_deploy.remote.client import ClockProbe
 from groupnl_deploy.words import command_line
 from groupnl_deploy.workspace import INCOMPLETE_FILE, POWER_FILE, RUN_FILE, atomic_directory, free_name

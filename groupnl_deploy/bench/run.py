@@ -17,9 +17,9 @@ from device_agent.messages.bench import BenchRequest
 from device_agent.messages.profile import Profiled
 from groupnl_deploy.bench.agreement import Agreement
 from groupnl_deploy.bench.clock import ClockSync
-from groupnl_deploy.bench.record import amend_record, digest_file, read_record, write_record
 from groupnl_deploy.bench.result import BenchResult, has_every_phase
 from groupnl_deploy.errors import GroupNLError, UsageError, VerificationFailed
+from groupnl_deploy.record import amend_record, digest_file, read_record, write_record
 from groupnl_deploy.version import __version__
 from groupnl_deploy.workspace import INCOMPLETE_FILE, POWER_FILE, RUN_FILE, atomic_directory
 from power.errors import PowerError

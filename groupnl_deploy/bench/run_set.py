@@ -16,10 +16,10 @@ from pathlib import Path
 from device_agent.settings import Settings
 from device_agent.strict import to_json
 from groupnl_deploy.bench.incomplete import is_incomplete
-from groupnl_deploy.bench.record import read_record
 from groupnl_deploy.bench.run import now_utc, run_name
 from groupnl_deploy.errors import Stopped, UsageError
 from groupnl_deploy.progress import Say
+from groupnl_deploy.record import read_record
 from groupnl_deploy.words import command_line
 from groupnl_deploy.workspace import RUN_FILE, require_absent, write_atomically
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from device_agent.file_digest import FileDigest
 from groupnl_deploy.bench.check import Check
-from groupnl_deploy.bench.record import add_record, read_record
 from groupnl_deploy.power_run.child import STDERR_FILE, STDOUT_FILE
 from groupnl_deploy.power_run.commands import DeviceTimes
 from groupnl_deploy.power_run.energy import CommandEnergy
+from groupnl_deploy.record import add_record, read_record
 from groupnl_deploy.workspace import POWER_FILE
 from power.trace import MeterFacts
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from device_agent.settings import Settings
-from groupnl_deploy.bench import record
-from groupnl_deploy.bench.record import amend_record, read_record, write_record
+from groupnl_deploy import record
 from groupnl_deploy.errors import DiskFull, VerificationFailed
+from groupnl_deploy.record import amend_record, read_record, write_record
 from groupnl_deploy.workspace import write_atomically
 
 OLD, NEW = Settings(threads=1), Settings(threads=2)

@@ -1,4 +1,4 @@
-"""A record of a benchmark on disk: JSON, and beside it the file's SHA-256 as `sha256sum` writes it.
+"""A record of something measured on disk: JSON, and beside it the file's SHA-256 as `sha256sum` writes it.
 
 The digest finds damage and careless edits. It is no seal: who alters a record on purpose can make its digest again.
 """
@@ -12,7 +12,7 @@ from groupnl_deploy.workspace import file_sha256, sha256_hex, write_atomically
 
 Record = TypeVar("Record")
 DIGEST = ".sha256"
-_COPY = "Take both files from a copy of the folder that is whole; where there is none, bench again."
+_COPY = "Take both files from a copy of the folder that is whole; where there is none, measure again."
 
 
 def digest_file(path: Path) -> Path:
