@@ -1,12 +1,9 @@
 """How a benchmark's request is answered: its images taken, all of it checked, then carried out under the lock."""
 
-import sys
-from types import ModuleType
 from typing import TYPE_CHECKING
 
-from device_agent.errors import MissingLibrary
 from device_agent.messages.bench import BenchDone, BenchFrame, BenchRequest, ImagePayload
-from device_agent.packages import IN_ENVIRONMENT, install_remedy
+from device_agent.packages import imported
 from device_agent.spool import sweep_spool
 
 if TYPE_CHECKING:
@@ -20,7 +17,8 @@ def answer_bench(request: BenchRequest, session: "Session") -> BenchDone:
     # All that follows is taken from the line first: a refusal must not leave it to be read as requests.
     frame = session.receive(BenchFrame)
     payloads = [session.receive(ImagePayload) for _ in range(request.images_sent)]
-    runner = _import_runner(request.backend)
+    # It needs numpy, which pushing does not.
+    runner = imported("device_agent.runner", request.backend)
     subject = runner.check_request(request, session.root)
     inputs = _inputs(subject, payloads)
     payloads.clear()
@@ -36,15 +34,3 @@ def _inputs(subject: "Subject", payloads: list[ImagePayload]) -> "BenchInputs":
     from device_agent.inputs import bench_inputs
 
     return bench_inputs(subject.directory, payloads, subject.manifest)
-
-
-def _import_runner(backend: str) -> ModuleType:
-    """The runner needs numpy, which pushing does not: import it late and name what is missing."""
-    try:
-        from device_agent import runner
-    except ImportError as error:
-        raise MissingLibrary(
-            f"The device's Python cannot import “{error.name}” ({error}).",
-            install_remedy(sys.executable, backend, IN_ENVIRONMENT),
-        ) from error
-    return runner

@@ -33,7 +33,7 @@ def check_all(
         begin = time.perf_counter_ns()
         prepared = backend.prepare(inputs.make(number))
         ready = time.perf_counter_ns()
-        result = _run_once(backend, prepared)
+        result = run_once(backend, prepared)
         ran = time.perf_counter_ns()
         outputs = backend.outputs(result)
         if manifest.classes is not None:
@@ -43,19 +43,21 @@ def check_all(
         first_ns = first_ns or ran - ready
         room -= sum(array.nbytes for array in outputs.values())
         if room >= 0:
-            emit(Outputs(tuple(_values(name, array) for name, array in outputs.items())))
+            emit(Outputs(tuple(output_values(name, array) for name, array in outputs.items())))
         if time.monotonic() - said > _PROGRESS_EVERY_S:
             said = time.monotonic()
             emit(Progress(number + 1, inputs.count))
     return Checked(first_ns, tuple(predictions), tuple(before_ns), tuple(behind_ns))
 
 
-def _values(name: str, array: Array) -> OutputValues:
+def output_values(name: str, array: Array) -> OutputValues:
+    """An output as it travels."""
     little = array.astype(array.dtype.newbyteorder("<"), copy=False) if sys.byteorder == "big" else array
     return OutputValues(name, array.dtype.name, array.shape, base64.b64encode(little.tobytes()).decode())
 
 
-def _run_once(backend: Backend, image: Any) -> Any:
+def run_once(backend: Backend, image: Any) -> Any:
+    """One inference. Raises `BackendFailed` for whatever the runtime raises."""
     try:
         return backend.run(image)
     except AgentError:

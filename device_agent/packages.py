@@ -1,8 +1,11 @@
 """How a package that is missing on the device gets there: a remedy that works on today's Raspberry Pi OS too."""
 
+import importlib
 import sys
+from types import ModuleType
 
 from device_agent.backend_table import BACKENDS
+from device_agent.errors import MissingLibrary
 
 IN_ENVIRONMENT = sys.prefix != sys.base_prefix
 """Whether this Python is a virtual environment's; pip refuses to install into Debian's own (PEP 668)."""
@@ -19,3 +22,14 @@ def install_remedy(python: str, backend: str, in_environment: bool) -> str:
         return f"Here, run, with your NAME for the device: {provision}"
     packages = BACKENDS[backend].packages if backend in BACKENDS else "numpy"
     return f"Here, run {provision}, or on the device: {python} -m pip install {packages}"
+
+
+def imported(module: str, backend: str) -> ModuleType:
+    """A module of ours that needs packages, numpy at least. Raises `MissingLibrary` for the one that is not there."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise MissingLibrary(
+            f"The device's Python cannot import “{error.name}” ({error}).",
+            install_remedy(sys.executable, backend, IN_ENVIRONMENT),
+        ) from error

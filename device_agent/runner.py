@@ -17,15 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from device_agent.acceptance import require_golden
-from device_agent.artifact import open_artifact
-from device_agent.backend_table import BACKENDS, require_read
+from device_agent.backend_table import BACKENDS
 from device_agent.backends import Backend, Subject, open_backend, require_libraries
 from device_agent.board_states import BoardWatch, watching_board
 from device_agent.errors import AgentError, BadRequest
 from device_agent.image_check import check_all
 from device_agent.inputs import BenchInputs
-from device_agent.machine import installed_runtime
-from device_agent.manifest import ArtifactManifest
 from device_agent.memory import memory_use, reset_peak, swapped_bytes
 from device_agent.messages.bench import (
     BenchBegun,
@@ -40,11 +37,10 @@ from device_agent.messages.bench import (
     PhaseSpan,
 )
 from device_agent.messages.profile import Profiled
-from device_agent.native_store import choose_here, folder_of, require_whole
-from device_agent.places import below
 from device_agent.probe import board_facts, temperature_c, usable_cores
 from device_agent.processor import read_processor, use_between
-from device_agent.settings import SettingError, Settings, Workload
+from device_agent.requested import requested_subject
+from device_agent.settings import Settings, Workload
 
 Emit = Callable[[BenchNews], None]
 _LEAST_WARMUP = 3
@@ -191,27 +187,8 @@ def _measure(
 def check_request(request: BenchRequest, root: Path) -> Subject:
     """Refuse what this device cannot do; return the verified artifact, which lies below the root."""
     require_libraries(request.backend)
-    _require_settings(request.backend, request.settings)
     _require_temperature(request.settings.workload)
-    directory, libraries = below(root, request.directory), folder_of(root)
-    manifest = open_artifact(directory, request.manifest_sha256)
-    _require_format(request.backend, manifest)
-    if manifest.native is not None and BACKENDS[request.backend].computes:
-        choice = choose_here(manifest.native, installed_runtime(), request.settings.threads or usable_cores())
-        require_whole(libraries, choice.library)
-    return Subject(directory, manifest, libraries)
-
-
-def _require_settings(backend: str, settings: Settings) -> None:
-    try:
-        require_read(backend, settings)
-    except SettingError as error:
-        raise BadRequest(error.problem, error.remedy) from error
-    if settings.threads > usable_cores():
-        raise BadRequest(
-            f"{settings.threads} threads were asked for, but this process may use {usable_cores()} cores.",
-            "Ask for as many threads as the device has cores, or 0 for all of them.",
-        )
+    return requested_subject(root, request.directory, request.manifest_sha256, request.backend, request.settings)
 
 
 def _require_temperature(workload: Workload) -> None:
@@ -219,15 +196,6 @@ def _require_temperature(workload: Workload) -> None:
         raise BadRequest(
             "The device does not tell its temperature, so nobody knows when it has cooled down.",
             "Leave the temperature out, and use a longer idle phase.",
-        )
-
-
-def _require_format(backend: str, manifest: ArtifactManifest) -> None:
-    entry = BACKENDS.get(backend)
-    if entry is not None and manifest.format not in entry.formats:
-        raise BadRequest(
-            f"The backend {backend} runs artifacts of format {' or '.join(entry.formats)}, not {manifest.format}.",
-            f"Export with --format {entry.formats[0]} and push that.",
         )
 
 

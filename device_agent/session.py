@@ -33,6 +33,7 @@ from device_agent.wire import WIRE_VERSION, Message, Request, decode, encode
 
 if TYPE_CHECKING:
     from device_agent.accepting import Accepting
+    from device_agent.answering import Answering
     from device_agent.benches import Benches
     from device_agent.detached import DetachableBench
     from device_agent.doctor import Doctor
@@ -182,6 +183,13 @@ class Session:
         self._bench = DetachableBench(self.root, request, label, frame, self._stdout.fileno())
         signal.signal(signal.SIGHUP, self._hang_up)
         return self._bench
+
+    @functools.cached_property
+    def answering(self) -> "Answering":
+        """Who shows images to a model, one request after the other."""
+        from device_agent.answering import Answering
+
+        return Answering(self.root, self.lock)
 
     @functools.cached_property
     def benches(self) -> "Benches":

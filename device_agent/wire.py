@@ -17,7 +17,7 @@ from device_agent.strict import StrictError, from_dict, to_dict
 if TYPE_CHECKING:
     from device_agent.session import Session
 
-WIRE_VERSION = 7
+WIRE_VERSION = 8
 ANSWER_S = 30.0
 DISK_S = 300.0
 """To read an artifact back from a slow SD card, and to flush it."""
@@ -38,6 +38,7 @@ MESSAGE_FILES = (
     "device_agent.messages.provision",
     "device_agent.messages.bench",
     "device_agent.messages.profile",
+    "device_agent.messages.answers",
     "device_agent.messages.spool",
 )
 

@@ -4,7 +4,6 @@ The right ones are the network's, or the graph's, own in double precision. What 
 its golden pair: processors sum in another order, and none of them rounds more than that.
 """
 
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf, isfinite
@@ -14,8 +13,9 @@ import numpy as np
 
 from device_agent.closeness import error_of, same_answer
 from device_agent.manifest import ArtifactManifest, Golden, TensorInfo
-from device_agent.messages.bench import Outputs, OutputValues
-from exporters.right_answers import Array, Tensors
+from device_agent.messages.bench import Outputs
+from exporters.right_answers import Tensors
+from groupnl_deploy.remote.outputs import array_of
 
 
 @dataclass(frozen=True)
@@ -70,12 +70,7 @@ def _badness(one: Agreement) -> float:
 
 
 def _arrays(told: Outputs) -> Tensors:
-    return {values.name: _array(values) for values in told.values}
-
-
-def _array(values: OutputValues) -> Array:
-    data = np.frombuffer(base64.b64decode(values.data), dtype=np.dtype(values.dtype).newbyteorder("<"))
-    return data.reshape(values.shape)
+    return {values.name: array_of(values) for values in told.values}
 
 
 def _same_shapes(ours: Tensors, right: Tensors) -> bool:

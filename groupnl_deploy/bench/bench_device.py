@@ -19,7 +19,7 @@ from groupnl_deploy.bench.kept import Kept, take_kept
 from groupnl_deploy.bench.live import LiveBar
 from groupnl_deploy.bench.meter import MeterPlan
 from groupnl_deploy.bench.metered import require_measurable
-from groupnl_deploy.bench.reconnect import WayBack, reached
+from groupnl_deploy.bench.reconnect import WayBack
 from groupnl_deploy.bench.right_answers import Places, agreement_with_right_answers
 from groupnl_deploy.bench.run import BenchRun, amend_run, load_run, run_name, save_run
 from groupnl_deploy.bench.session import Subject, run_session
@@ -32,6 +32,7 @@ from groupnl_deploy.deploy.push import deploy_artifact
 from groupnl_deploy.errors import NotBegun, Stopped, UsageError
 from groupnl_deploy.mistaken import refusal
 from groupnl_deploy.progress import Reporter
+from groupnl_deploy.remote.agent import reached
 from groupnl_deploy.remote.client import AgentClient
 from groupnl_deploy.remote.deadline import Deadline
 from groupnl_deploy.remote.retry import DEFAULT_RETRY_S, Budget

@@ -10,11 +10,11 @@ from device_agent.backend_table import BACKENDS
 from device_agent.messages.spool import AskBench, BenchState, ForgetBench, ListBenches
 from groupnl_deploy.bench.fetched import incomplete_of, keep_fetched
 from groupnl_deploy.bench.frame import read_frame
-from groupnl_deploy.bench.reconnect import reached
 from groupnl_deploy.deploy.acceptance import accept_pending
 from groupnl_deploy.deploy.inventory import get_device
 from groupnl_deploy.errors import DeviceFault, DeviceUnreachable, GroupNLError, UsageError
 from groupnl_deploy.progress import Reporter
+from groupnl_deploy.remote.agent import reached
 from groupnl_deploy.remote.client import AgentClient, fault_error
 from groupnl_deploy.remote.retry import DEFAULT_RETRY_S, Budget, retrying
 from groupnl_deploy.remote.waiting import DEFAULT_WAIT_S

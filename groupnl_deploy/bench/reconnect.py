@@ -4,8 +4,8 @@ Not before: a login on the board in the middle of the window would be measured w
 """
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -15,10 +15,7 @@ from device_agent.messages.bench import BenchRequest, Phase, PhaseMark
 from device_agent.messages.spool import AskBench, ForgetBench, StopBench
 from groupnl_deploy.errors import DeviceFault, DeviceUnreachable, GroupNLError, NotBegun
 from groupnl_deploy.progress import Say
-from groupnl_deploy.remote.agent import open_agent
 from groupnl_deploy.remote.client import AgentClient, ClockProbe, FetchedBench, fault_error
-from groupnl_deploy.remote.connect import connect
-from groupnl_deploy.remote.device import Device
 from groupnl_deploy.remote.retry import Budget, retrying
 
 CLOCK_PROBES = 20
@@ -31,13 +28,6 @@ Reach = Callable[[], AbstractContextManager[AgentClient]]
 
 Pause = Callable[[float], object]
 """Lets so many seconds pass. Raises what makes waiting useless, such as a meter that is gone."""
-
-
-@contextmanager
-def reached(device: Device, backend: str | None = None, say: Say = lambda text: None) -> Iterator[AgentClient]:
-    """An agent on the device, over a link of its own, by the Python that was provisioned for `backend`."""
-    with connect(device, say) as transport, open_agent(transport, backend=backend) as agent:
-        yield agent
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,13 @@ from device_agent.manifest import MANIFEST_FILE
 from device_agent.messages.ledger import ReadLedger, Standing
 from device_agent.settings import Settings
 from exporters.artifact import open_artifact
-from groupnl_deploy.bench.reconnect import reached
 from groupnl_deploy.bench.run_set import Member, named, told_apart
 from groupnl_deploy.deploy.doctor import require_fit
 from groupnl_deploy.deploy.inventory import get_device
 from groupnl_deploy.deploy.ledger import find_deployment
 from groupnl_deploy.errors import InvalidSetting, UsageError
 from groupnl_deploy.progress import Reporter, Unrepeated
+from groupnl_deploy.remote.agent import reached
 from groupnl_deploy.remote.device import Device
 from groupnl_deploy.remote.retry import Budget, retrying
 

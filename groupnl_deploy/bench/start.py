@@ -8,7 +8,6 @@ from typing import TypeVar
 from device_agent.backend_table import BACKENDS
 from device_agent.messages.ledger import Deployment, ReadLedger
 from device_agent.settings import Settings
-from groupnl_deploy.bench.reconnect import reached
 from groupnl_deploy.bench.run import Images
 from groupnl_deploy.bench.session import Subject
 from groupnl_deploy.deploy.doctor import require_fit
@@ -16,6 +15,7 @@ from groupnl_deploy.deploy.ledger import find_deployment, remote_manifest
 from groupnl_deploy.deploy.native import send_library
 from groupnl_deploy.errors import GroupNLError
 from groupnl_deploy.progress import Reporter, Unrepeated
+from groupnl_deploy.remote.agent import reached
 from groupnl_deploy.remote.client import AgentClient
 from groupnl_deploy.remote.device import Device
 from groupnl_deploy.remote.retry import Budget, retrying

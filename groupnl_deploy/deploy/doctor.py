@@ -23,7 +23,7 @@ from groupnl_deploy.remote.client import AgentClient
 from groupnl_deploy.remote.connect import connect
 from groupnl_deploy.remote.device import Device
 
-Purpose = Literal["push", "bench", "campaign"]
+Purpose = Literal["push", "bench", "campaign", "evaluate"]
 Note = Callable[[str], None]
 
 
@@ -46,19 +46,20 @@ class Check:
 
 
 _MEASURED: tuple[Purpose, ...] = ("bench", "campaign")
-_ALL: tuple[Purpose, ...] = ("push", *_MEASURED)
+_COMPUTED: tuple[Purpose, ...] = (*_MEASURED, "evaluate")
+_ALL: tuple[Purpose, ...] = ("push", *_COMPUTED)
 
 # The registry of checks: a new one is a function of what was examined and a line here.
 CHECKS: tuple[Check, ...] = (
     Check("system", runtime.userland),
     Check("space", storage.space, stops=_MEASURED, error=DiskFull),
-    Check("access", storage.access, stops=_MEASURED),
+    Check("access", storage.access, stops=_COMPUTED),
     Check("memory", board.memory),
-    Check("clock", board.clock, warns=_ALL),
+    Check("clock", board.clock, warns=("push", *_MEASURED)),
     Check("power", board.power, warns=_MEASURED),
     Check("temperature", board.temperature, warns=_MEASURED),
     Check("governor", board.governor),
-    Check("packages", runtime.packages, stops=_MEASURED, warns=("push",), error=DeviceUnreachable),
+    Check("packages", runtime.packages, stops=_COMPUTED, warns=("push",), error=DeviceUnreachable),
     Check("certified", certificates, warns=_ALL),
     Check("loading", runtime.loading),
     Check("agents", left.agents),

@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from device_agent.manifest import ArtifactManifest
+from device_agent.manifest import ArtifactManifest, Preprocessing
 from device_agent.strict import StrictError, from_dict
 from exporters.artifact import Artifact, open_artifact
 from exporters.errors import ArtifactDamaged
@@ -22,6 +22,7 @@ from groupnl_deploy.evaluation.checkpoint import answering
 from groupnl_deploy.evaluation.subject import Subject
 from groupnl_deploy.images.dataset import Statistics
 from groupnl_deploy.images.preprocessing import as_input, typed
+from groupnl_deploy.images.source import Shape
 from groupnl_deploy.images.split import Split
 from groupnl_deploy.models.inference import inference_form
 from groupnl_deploy.models.registry import create_model
@@ -43,7 +44,46 @@ def artifact_subject(folder: Path, reporter: Reporter) -> Subject:
     is damaged.
     """
     artifact = open_artifact(folder)
+    _, how, _ = require_evaluable(artifact)
+    by = _ANSWERING[artifact.manifest.format]
+    return described(artifact, "artifact", "", by(artifact, Statistics(how.mean, how.std), reporter))
+
+
+def described(artifact: Artifact, kind: Literal["artifact", "device"], where: str, answering: Answering) -> Subject:
+    """What is known of an artifact's network, whatever answers for it.
+
+    Args:
+        artifact: whose digests were checked.
+        kind: of what answers.
+        where: that is, for the label.
+        answering: what answers.
+
+    Raises `UsageError` as `require_evaluable` does.
+    """
     manifest = artifact.manifest
+    shape, how, classes = require_evaluable(artifact)
+    split, init = _of_checkpoint(artifact)
+    return Subject(
+        artifact.directory,
+        kind,
+        artifact.sha256,
+        f"{manifest.label}, {manifest.format}{where}",
+        manifest.data,
+        split,
+        shape,
+        classes,
+        Statistics(how.mean, how.std),
+        init,
+        answering,
+    )
+
+
+def require_evaluable(artifact: Artifact) -> tuple[Shape, Preprocessing, int]:
+    """The shape of its images, how they are prepared, and its classes.
+
+    Raises `UsageError` for random weights and for what takes no image or tells no classes.
+    """
+    manifest, folder = artifact.manifest, artifact.directory
     if manifest.trained is False:
         raise UsageError(
             f"{folder} is untrained: its accuracy would describe nothing.",
@@ -56,20 +96,7 @@ def artifact_subject(folder: Path, reporter: Reporter) -> Subject:
             f"{folder} {does}, so images cannot say how good it is.",
             "groupnl bench measures its speed, and its proof how near it is to the file that it was made from.",
         )
-    split, init = _of_checkpoint(artifact)
-    return Subject(
-        folder,
-        "artifact",
-        artifact.sha256,
-        f"{manifest.label}, {manifest.format}",
-        manifest.data,
-        split,
-        shape,
-        classes,
-        Statistics(how.mean, how.std),
-        init,
-        _ANSWERING[manifest.format](artifact, Statistics(how.mean, how.std), reporter),
-    )
+    return shape, how, classes
 
 
 def _of_checkpoint(artifact: Artifact) -> tuple[Split | None, str | None]:

@@ -19,7 +19,7 @@ class Subject:
 
     Args:
         folder: of it.
-        kind: what the folder is.
+        kind: what the folder is, or "device" where an artifact is answered for by a device.
         sha256: its id.
         label: short text for people.
         data: what it was trained on, where that is known.
@@ -32,7 +32,7 @@ class Subject:
     """
 
     folder: Path
-    kind: Literal["checkpoint", "artifact"]
+    kind: Literal["checkpoint", "artifact", "device"]
     sha256: str
     label: str
     data: DataRecord | None

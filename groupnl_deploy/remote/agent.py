@@ -9,9 +9,12 @@ from device_agent import oom
 from device_agent.messages.greeting import Hello
 from device_agent.wire import WIRE_VERSION, Request, encode
 from groupnl_deploy.errors import DeviceUnreachable, GroupNLError, VerificationFailed
+from groupnl_deploy.progress import Say
 from groupnl_deploy.remote import boot
 from groupnl_deploy.remote.bundle import AgentBundle, build_bundle
 from groupnl_deploy.remote.client import AgentClient
+from groupnl_deploy.remote.connect import connect
+from groupnl_deploy.remote.device import Device
 from groupnl_deploy.remote.python import environments_of, no_python
 from groupnl_deploy.remote.transport import SILENCE_S, Process, Transport
 
@@ -41,6 +44,13 @@ def open_agent(
             yield client
     finally:
         process.stop()
+
+
+@contextlib.contextmanager
+def reached(device: Device, backend: str | None = None, say: Say = lambda text: None) -> Iterator[AgentClient]:
+    """An agent on the device, over a link of its own, by the Python that was provisioned for `backend`."""
+    with connect(device, say) as transport, open_agent(transport, backend=backend) as agent:
+        yield agent
 
 
 def greet(client: AgentClient, hello: Hello, sha256: str, device_name: str) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +21,19 @@ _BATCH_PIXELS = _LARGEST_BATCH * 32 * 32  # more of larger images at once need g
 
 Answer = Callable[[Tensor], Tensor]
 """From a batch of pixels, uint8 (N, C, H, W), to its logits, float (N, classes)."""
+
+
+@runtime_checkable
+class StreamedAnswer(Protocol):
+    """An `Answer` that is far away: it reads ahead, so that batches are on their way while others are computed."""
+
+    def __call__(self, pixels: Tensor, /) -> Tensor:
+        """Of one batch."""
+
+    def of_each(self, batches: Iterator[Tensor]) -> Iterator[Tensor]:
+        """The logits of all images, in their order; in batches of any size, not those that were given."""
+
+
 Told = Callable[[int, int], None]
 """Told after a batch how many images are done, and of how many."""
 
@@ -110,9 +124,8 @@ def ask(
     answers: list[int] = []
     loss = 0.0
     with reading(batches(test.images, parts, test.shape, workers)) as read:
-        for pixels in read:
-            labels = torch.tensor(test.labels[len(answers) : len(answers) + len(pixels)])
-            logits = answer(pixels)
+        for logits in answer.of_each(read) if isinstance(answer, StreamedAnswer) else map(answer, read):
+            labels = torch.tensor(test.labels[len(answers) : len(answers) + len(logits)])
             answers += logits.argmax(dim=1).tolist()
             loss += functional.cross_entropy(logits.double(), labels, reduction="sum").item()
             tell(len(answers), total)

@@ -21,6 +21,7 @@ from device_agent.manifest import (
 )
 from device_agent.messages.accept import Accept, Acceptance, Rollback
 from device_agent.messages.alive import Abort, Alive
+from device_agent.messages.answers import AnswerImages, AnsweringOpened, ImagesAnswered, OpenAnswering
 from device_agent.messages.artifacts import Prune, Pruned
 from device_agent.messages.bench import (
     BenchBegun,
@@ -154,6 +155,10 @@ MESSAGES: list[wire.Message] = [
     BoardStates((BoardState(5, (1.5e9, 1.5e9), "ondemand", 48.3, 0, False, 5.1, 0.25, 0.01),)),
     Profiled((5, 6), (OperatorTime("/conv1/Conv_nchwc", "Conv", 2, 9, ("/conv1/Conv",), (0,)),), "“none”"),
     BenchDone(3, BOARD),
+    OpenAnswering("artifacts/x", "a" * 64, "onnxruntime", 0),
+    AnsweringOpened({"onnxruntime": "1.15.1"}, 4, NativeRan("model.onnx", 16, "d" * 64, "neon")),
+    AnswerImages(32),
+    ImagesAnswered(OutputValues("logits", "float32", (1, 2), "AAAAAAAAgD8=")),
     AskReadiness(("onnxruntime", "null")),
     Readiness(MACHINE, BOARD, VOLUME, (FOUND,), "/usr/bin/python3", False, True, 1.7e9),
     TryPackage("onnxruntime", "numpy"),
@@ -193,6 +198,9 @@ def test_the_cases_above_are_all_messages() -> None:
         b'{"type":"send_library","sha256":"../agents/x"}',
         b'{"type":"fetch_bench","bench_id":"../agents/x"}',
         b'{"type":"forget_bench","bench_id":""}',
+        b'{"type":"open_answering","directory":"x","manifest_sha256":"../x","backend":"null","threads":1}',
+        b'{"type":"answer_images","count":0}',
+        b'{"type":"answer_images","count":-1}',
         b"",
         b"hello pi",
         b"[]",
