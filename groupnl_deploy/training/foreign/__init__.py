@@ -16,13 +16,13 @@ import safetensors.torch
 from torch import Tensor
 
 from groupnl_deploy.errors import UsageError, VerificationFailed
+from groupnl_deploy.pickles.inert import NumberArray, OddTensor, TensorView, as_mapping
+from groupnl_deploy.pickles.machine import LONGEST_WORD
 from groupnl_deploy.training.checkpoint import ImportedFrom
 from groupnl_deploy.training.foreign.choice import Chosen, Wish, choose
 from groupnl_deploy.training.foreign.content import Content, read_legacy, read_zip
 from groupnl_deploy.training.foreign.extras import AVERAGED, require_plain_weights, require_whole, without_counters
-from groupnl_deploy.training.foreign.inert import NumberArray, OddTensor, TensorView, as_mapping
 from groupnl_deploy.training.foreign.kinds import FORMATS, WeightsKind, kind_of
-from groupnl_deploy.training.foreign.machine import LONGEST_WORD
 from groupnl_deploy.training.foreign.prefixes import Ways, without_prefix
 from groupnl_deploy.training.foreign.refusals import DAMAGED, refusal
 from groupnl_deploy.training.foreign.said import plain_values

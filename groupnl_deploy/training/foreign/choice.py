@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from groupnl_deploy.errors import UsageError
-from groupnl_deploy.training.foreign.inert import NumberArray, OddTensor, TensorView, as_mapping
+from groupnl_deploy.pickles.inert import NumberArray, OddTensor, TensorView, as_mapping
 from groupnl_deploy.training.foreign.prefixes import Ways, is_average, places_of
 from groupnl_deploy.training.foreign.words import listed
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from groupnl_deploy.training.foreign.inert import as_mapping
+from groupnl_deploy.pickles.inert import as_mapping
+from groupnl_deploy.pickles.machine import Malformed, OtherForm, read_pickle
 from groupnl_deploy.training.foreign.kinds import PICKLE
-from groupnl_deploy.training.foreign.machine import Malformed, OtherForm, read_pickle
-from groupnl_deploy.training.foreign.names import STORAGES
+from groupnl_deploy.training.foreign.names import ALLOWED, STORAGES
 
 MAGIC = 0x1950A86A20F9469CFC6C  # what a file of torch.save before PyTorch 1.6 begins with
 _LOCAL_HEADER, _NAME_AT = 30, 26  # of a zip's entry: bytes before its name, and where the name's length stands
@@ -49,7 +49,7 @@ def read_zip(path: Path) -> Content:
     order = entries.get(f"{root}byteorder")
     if order is not None:
         _require_our_order(bytes(_piece(data, *_place(data, order))))
-    value = read_pickle(_piece(data, start, length)).value
+    value = read_pickle(_piece(data, start, length), ALLOWED).value
     folder = f"{root}data/"
     stored = {name.removeprefix(folder): entry for name, entry in entries.items() if name.startswith(folder)}
     return Content(value, data, {key: _place(data, entry) for key, entry in stored.items()})
@@ -58,17 +58,17 @@ def read_zip(path: Path) -> Content:
 def read_legacy(path: Path) -> Content:
     """What PyTorch before 1.6 wrote: pickles one behind the other, then every storage. Raises as `read_zip`."""
     data = mapped(path)
-    magic = read_pickle(data)
+    magic = read_pickle(data, ALLOWED)
     if as_mapping(magic.value) is not None:  # a dictionary of arrays that pickle itself wrote
         return Content(magic.value, data, {})
     if magic.value != MAGIC:
         raise Malformed("it does not begin as torch.save's files do")
-    version = read_pickle(data, magic.end)
-    system = read_pickle(data, version.end)
+    version = read_pickle(data, ALLOWED, magic.end)
+    system = read_pickle(data, ALLOWED, version.end)
     if isinstance(system.value, dict):
         _require_our_order(b"little" if system.value.get("little_endian", True) else b"big")
-    pickled = read_pickle(data, system.end)
-    keys = read_pickle(data, pickled.end)
+    pickled = read_pickle(data, ALLOWED, system.end)
+    keys = read_pickle(data, ALLOWED, pickled.end)
     # How many bytes a number of a storage has, this form says nowhere else.
     sizes = {storage.key: STORAGES[storage.kind][1] for storage in pickled.storages}
     return Content(pickled.value, data, dict(_behind(data, keys.end, keys.value, sizes)))

@@ -5,69 +5,13 @@ arguments that the file gives and returns a value of `inert` or a plain one. It 
 for with as many bytes: what it goes over it tells to `spend`.
 """
 
-import struct
 from collections.abc import Callable
 from typing import Any
 
-from groupnl_deploy.training.foreign.inert import (
-    Name,
-    NumberArray,
-    NumberType,
-    OddTensor,
-    Storage,
-    TensorView,
-    Thing,
-    Words,
-)
+from groupnl_deploy.pickles.inert import Name, OddTensor, Storage, TensorView, Thing
+from groupnl_deploy.pickles.names import ARRAYS, BYTES, SCALARS, Builder, Spend, shape_in, values
 
-Spend = Callable[[int], None]
-Builder = Callable[[tuple[Any, ...], Spend], Any]
-
-MOST_AXES = 64
 LONGEST_PATH = 4096
-# Python 2's modules, and those that Python and NumPy have renamed since.
-_RENAMED = {
-    "__builtin__": "builtins",
-    "copy_reg": "copyreg",
-    "pathlib._local": "pathlib",
-    "numpy._core.multiarray": "numpy.core.multiarray",
-}
-_PYTHON_2 = {
-    "builtins.long": "builtins.int",
-    "builtins.unicode": "builtins.str",
-    "builtins.xrange": "builtins.range",
-}
-_NUMBERS = {"f8": "d", "f4": "f", "f2": "e", "i8": "q", "i4": "i", "i2": "h", "i1": "b"}
-_NUMBERS |= {"u8": "Q", "u4": "I", "u2": "H", "u1": "B", "b1": "?"}
-
-
-def modern(module: str, name: str) -> str:
-    """The one spelling of a name, whichever version of Python or NumPy wrote it."""
-    dotted = f"{_RENAMED.get(module, module)}.{name}"
-    return _PYTHON_2.get(dotted, dotted)
-
-
-def filled(made: Any, state: Any) -> None:
-    """Put the state of an object into its record. Raises `ValueError` or `TypeError` for one that has none."""
-    if isinstance(made, NumberArray):
-        _, shape, kind, by_columns, raw = state
-        if not isinstance(kind, NumberType):
-            raise ValueError("an array of no type")
-        made.shape, made.type, made.by_columns, made.raw = _sizes(shape), kind, bool(by_columns), raw
-    elif isinstance(made, NumberType):
-        made.order = state[1] if isinstance(state, tuple) and state[1] in ("<", ">", "=", "|") else "?"
-    elif isinstance(made, Thing):
-        made.state = state
-    else:
-        raise ValueError("it gives a state to what has none")
-
-
-def _sizes(value: Any) -> tuple[int, ...]:
-    """A shape or a stride as it stands in a file."""
-    plain = isinstance(value, tuple | list) and len(value) <= MOST_AXES
-    if not plain or not all(type(size) is int and 0 <= size < 1 << 62 for size in value):
-        raise ValueError("a tensor of no shape")
-    return tuple(value)
 
 
 def _tensor(arguments: tuple[Any, ...], spend: Spend) -> TensorView:
@@ -75,7 +19,7 @@ def _tensor(arguments: tuple[Any, ...], spend: Spend) -> TensorView:
     if not isinstance(storage, Storage) or type(offset) is not int or offset < 0:
         raise ValueError("a tensor of no storage")
     dtype = rest[2].text.rpartition(".")[2] if len(rest) > 2 and isinstance(rest[2], Name) else None
-    sizes, strides = _sizes(shape), _sizes(stride)
+    sizes, strides = shape_in(shape), shape_in(stride)
     spend(len(sizes) + len(strides))
     if len(sizes) != len(strides):
         raise ValueError("a tensor whose stride is not that of its shape")
@@ -121,33 +65,11 @@ def _first(kind: type, empty: Callable[[], Any]) -> Builder:
     return lambda arguments, spend: arguments[0] if arguments and isinstance(arguments[0], kind) else empty()
 
 
-def _encoded(arguments: tuple[Any, ...], spend: Spend) -> Words:
-    text, codec = arguments
-    if not isinstance(text, str) or codec not in ("latin1", "latin-1"):
-        raise ValueError("text in a code that no pickle uses for bytes")
-    return Words(text)
-
-
 def _path(arguments: tuple[Any, ...], spend: Spend) -> Any:
     spend(len(arguments))
     if not all(isinstance(part, str) for part in arguments) or sum(map(len, arguments)) > LONGEST_PATH:
         raise ValueError("a path that is none")
     return "/".join(arguments)
-
-
-def _number_type(arguments: tuple[Any, ...], spend: Spend) -> NumberType:
-    word = arguments[0] if arguments else ""
-    return NumberType(word if isinstance(word, str) else "")
-
-
-def _number(arguments: tuple[Any, ...], spend: Spend) -> Any:
-    """A NumPy number: a plain one where it is one, else None."""
-    kind, raw = (*arguments, None)[:2]
-    code = _NUMBERS.get(kind.word.lstrip("<>=|")) if isinstance(kind, NumberType) else None
-    data = raw.data if isinstance(raw, Words) and len(raw.text) <= 8 else raw
-    if code is None or not isinstance(data, bytes | bytearray) or len(data) != struct.calcsize(f"={code}"):
-        return None
-    return struct.unpack(f"{'>' if kind.order == '>' else '<'}{code}", data)[0]
 
 
 def _thing(name: str) -> Builder:
@@ -156,11 +78,6 @@ def _thing(name: str) -> Builder:
 
 def _things(module: str, *names: str) -> dict[str, Builder | None]:
     return {f"{module}.{name}": _thing(f"{module}.{name}") for name in names}
-
-
-def _values(module: str, *names: str) -> dict[str, Builder | None]:
-    """Names that stand for themselves and are called by nobody."""
-    return {f"{module}.{name}": None for name in names}
 
 
 STORAGES: dict[str, tuple[str, int]] = {
@@ -230,33 +147,31 @@ ALLOWED: dict[str, Builder | None] = {
     "torch.Size": _first(tuple, tuple),
     "torch.device": _first(str, str),
     "torch.serialization._get_layout": _first(str, str),
-    **_values("torch", "Tensor", *STORAGES, *_DTYPES),
-    **_values("torch.storage", "UntypedStorage"),
-    **_values("torch.nn.parameter", "Parameter", "Buffer"),
+    **values("torch", "Tensor", *STORAGES, *_DTYPES),
+    **values("torch.storage", "UntypedStorage"),
+    **values("torch.nn.parameter", "Parameter", "Buffer"),
     **{f"torch.optim.{name.lower()}.{name}": _thing(f"torch.optim.{name}") for name in _OPTIMIZERS},
     **_things("torch.optim.lr_scheduler", *_SCHEDULES),
     "collections.OrderedDict": _dictionary,
     "collections.Counter": _first(dict, dict),
     "collections.defaultdict": lambda arguments, spend: {},
     "collections.deque": _first(list, list),
-    **_values("builtins", "dict", "list", "int", "float", "str", "bool", "tuple", "object"),
+    **values("builtins", "dict", "list", "int", "float", "str", "bool", "tuple", "object"),
     "builtins.set": _first(list, list),
     "builtins.frozenset": _first(list, list),
     "builtins.bytearray": lambda arguments, spend: None,
     "builtins.bytes": lambda arguments, spend: b"",
     **_things("builtins", "complex", "slice", "range"),
-    "_codecs.encode": _encoded,
+    **BYTES,
     **_things("argparse", "Namespace"),
     **_things("types", "SimpleNamespace"),
     **{f"pathlib.{name}": _path for name in ("Path", "PosixPath", "WindowsPath", "PurePath", "PurePosixPath")},
     "pathlib.PureWindowsPath": _path,
     **_things("datetime", "date", "datetime", "time", "timedelta", "timezone"),
-    "numpy.dtype": _number_type,
-    "numpy.core.multiarray.scalar": _number,
-    "numpy.core.multiarray._reconstruct": lambda arguments, spend: NumberArray(),
-    **_values("numpy", "ndarray"),
+    **ARRAYS,
+    **SCALARS,
     **{name: builder for module, names in _OMEGACONF.items() for name, builder in _things(module, *names).items()},
-    **_values("typing", "Any"),
+    **values("typing", "Any"),
     **{f"{module}.AttributeDict": _thing("AttributeDict") for module in _ATTRIBUTE_DICTS},
     **_things("yacs.config", "CfgNode"),
     **_things("easydict", "EasyDict"),

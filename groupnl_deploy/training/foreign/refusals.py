@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from groupnl_deploy.errors import GroupNLError, UsageError, VerificationFailed
+from groupnl_deploy.pickles.machine import LaterProtocol, OtherForm, TooMuch, UnknownName
+from groupnl_deploy.pickles.names import modern
 from groupnl_deploy.training.foreign.content import mapped
 from groupnl_deploy.training.foreign.kinds import PICKLE, WeightsKind
-from groupnl_deploy.training.foreign.machine import LaterProtocol, OtherForm, TooMuch, UnknownName
-from groupnl_deploy.training.foreign.names import ALLOWED, modern
+from groupnl_deploy.training.foreign.names import ALLOWED
 from groupnl_deploy.training.foreign.words import listed
 
 DAMAGED = "Copy the file again from where it was whole."

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from groupnl_deploy.training.foreign.inert import Thing, as_mapping
+from groupnl_deploy.pickles.inert import Thing, as_mapping
 
 LONGEST_TABLE, DEEPEST = 1000, 3
 

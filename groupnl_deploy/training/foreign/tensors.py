@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from groupnl_deploy.pickles.inert import NumberArray, TensorView, Words
+from groupnl_deploy.pickles.machine import Malformed
 from groupnl_deploy.training.foreign.content import Content
-from groupnl_deploy.training.foreign.inert import NumberArray, TensorView, Words
-from groupnl_deploy.training.foreign.machine import Malformed
 from groupnl_deploy.training.foreign.names import STORAGES
 
 _ARRAYS = re.compile(r"f[248]|[iu][1248]|b1|c8|c16")

@@ -3,7 +3,8 @@
 PyTorch's own reader (`weights_only`) also runs no code that a file brings, but it calls constructors of its list with
 whatever a file gives them: `bytearray(1 << 40)`, an encoding that doubles its text forty times, a dictionary whose key
 takes years to hash. Here a name stays a name, objects are records of ours (`inert`), and what is built is counted: time
-and memory are bounded by the file's size. Protocols 2 and 3, which torch.save writes.
+and memory are bounded by the file's size. Protocols 2 and 3, which torch.save and
+NumPy of old write.
 """
 
 import struct
@@ -11,8 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from groupnl_deploy.training.foreign.inert import Name, NumberArray, OddTensor, Storage, TensorView, Thing
-from groupnl_deploy.training.foreign.names import ALLOWED, Builder, filled, modern
+from groupnl_deploy.pickles.inert import Name, NumberArray, OddTensor, Storage, TensorView, Thing
+from groupnl_deploy.pickles.names import Builder, Names, filled, modern
 
 MOST_INSTRUCTIONS = 1_000_000  # a ResNet-101 with its optimizer needs a tenth
 LARGEST_KEY = 1 << 60  # whole numbers below hash to themselves, so none can be made to collide
@@ -29,7 +30,7 @@ class Malformed(ValueError):
 
 
 class LaterProtocol(ValueError):
-    """A pickle of a protocol that torch.save does not write by itself."""
+    """A pickle of a protocol that is not read."""
 
     def __init__(self, protocol: int) -> None:
         super().__init__(f"pickle protocol {protocol}")
@@ -65,18 +66,19 @@ class Pickled:
     storages: tuple[Storage, ...]
 
 
-def read_pickle(data: memoryview, start: int = 0) -> Pickled:
-    """The pickle that begins there.
+def read_pickle(data: memoryview, allowed: Names, start: int = 0) -> Pickled:
+    """The pickle that begins there, which may use the allowed names alone.
 
     Raises `UnknownName`, `LaterProtocol`, `TooMuch`, and `Malformed` or any error of Python's for what is no pickle.
     """
-    machine = _Machine(data, start)
+    machine = _Machine(data, allowed, start)
     value = machine.run()
     return Pickled(value, machine.at, tuple(machine.storages))
 
 
 class _Machine:
-    def __init__(self, data: memoryview, start: int) -> None:
+    def __init__(self, data: memoryview, allowed: Names, start: int) -> None:
+        self.allowed = allowed
         self.data, self.at, self.left = data, start, MOST_INSTRUCTIONS
         self.stack: list[Any] = []
         self.marks: list[list[Any]] = []
@@ -91,7 +93,7 @@ class _Machine:
                 return self.stack.pop()
             instruction = _INSTRUCTIONS.get(code)
             if instruction is None:
-                raise Malformed(f"instruction {code:#04x} is none that torch.save writes")
+                raise Malformed(f"instruction {code:#04x} is none that builds a value")
             instruction(self)
 
     def spend(self, count: int) -> None:
@@ -127,7 +129,7 @@ class _Machine:
 
     def global_(self) -> None:
         name = modern(self.line(), self.line())
-        if name not in ALLOWED:
+        if name not in self.allowed:
             raise UnknownName(name)
         self.push(Name(name))
 
@@ -139,7 +141,7 @@ class _Machine:
         self.push(self.builder(called)(arguments, self.spend))
 
     def builder(self, called: Name) -> Builder:
-        builder = ALLOWED[called.text]
+        builder = self.allowed[called.text]
         if builder is None:
             raise Malformed(f"it calls {called.text}, which is a value")
         return builder
