@@ -28,7 +28,8 @@ OneDevice = Annotated[
 
 
 DataFolder = Annotated[
-    str | None, typer.Option("--data", metavar="DIR", help="Where the images of the data set “folder” lie.")
+    str | None,
+    typer.Option("--data", metavar="DIR", help="Where the images lie: a folder, or an archive as it was published."),
 ]
 ImageShape = Annotated[
     str | None, typer.Option("--input", metavar="C,H,W", help="What each image becomes; else the data set's own shape.")
@@ -107,7 +108,7 @@ BenchMeter = Annotated[
 ImagesAt = Annotated[
     str | None,
     typer.Option(
-        "--data", metavar="DIR", help="Where the images of the data set “folder” lie, if not where they were seen."
+        "--data", metavar="DIR", help="Where the images lie that it was trained on, if not where they were seen."
     ),
 ]
 MeterPort = Annotated[

@@ -42,7 +42,11 @@ def train(
         typer.Option("--init", metavar="CHECKPOINT", help="Begin with these weights in place of random ones."),
     ] = None,
     dataset: Annotated[
-        str, typer.Option(help="digits, which comes with scikit-learn, or folder for images of your own.")
+        str,
+        typer.Option(
+            help="digits, which comes with scikit-learn; folder for images of your own; or a published one that "
+            f"lies at --data: {', '.join(name for name in DATASETS if name not in ('digits', 'folder'))}."
+        ),
     ] = "digits",
     data: DataFolder = None,
     input_: ImageShape = None,

@@ -12,7 +12,7 @@ from groupnl_deploy.evaluation.folders import open_subject
 from groupnl_deploy.evaluation.subject import Subject
 from groupnl_deploy.images.at_hand import dataset_at_hand
 from groupnl_deploy.images.dataset import Dataset
-from groupnl_deploy.images.datasets import load_dataset
+from groupnl_deploy.images.datasets import RESIZED, load_dataset
 from groupnl_deploy.images.folder import NAME as FOLDER
 from groupnl_deploy.images.source import DataSource
 from groupnl_deploy.progress import Reporter
@@ -83,7 +83,7 @@ def _images(subject: Subject, name: str | None, path: str | None, reporter: Repo
             )
         return found
     chosen = name or FOLDER
-    shape = None if path is None else subject.input_shape
+    shape = subject.input_shape if chosen in RESIZED else None
     data = load_dataset(DataSource(chosen, path, shape), (own and own.split_seed) or 0, reporter)
     if data.input_shape != subject.input_shape:
         raise UsageError(

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from device_agent.manifest import DataRecord
-from groupnl_deploy.errors import UsageError
+from groupnl_deploy.errors import UsageError, VerificationFailed
 from groupnl_deploy.images.dataset import Dataset
 from groupnl_deploy.images.datasets import load_dataset
 from groupnl_deploy.images.folder import NAME as FOLDER
@@ -37,18 +37,29 @@ def dataset_at_hand(
     Raises `UsageError` where none of the images lie at `path`.
     """
     told = reporter or Silence()
-    if record.name != FOLDER:
+    if record.sha256 is None and record.name != FOLDER:  # it comes with the program
         return load_dataset(DataSource(record.name, path, shape), record.split_seed or 0, told)
     place = Path(path).expanduser() if path else remembered_place(record.sha256 or "")
     if place is None or (path is None and not place.exists()):
         return None
     try:
-        return _in_folder(record, shape, place, split, told)
-    except UsageError as error:
+        if record.name == FOLDER:
+            return _in_folder(record, shape, place, split, told)
+        return _published(record, DataSource(record.name, str(place), shape), told, is_said=path is not None)
+    except (UsageError, VerificationFailed) as error:
         if path is not None:
             raise
         told.note(f"The images are not at hand: {error.message}")
         return None
+
+
+def _published(record: DataRecord, source: DataSource, reporter: Reporter, is_said: bool) -> Dataset | None:
+    """A published data set, whose parts are its own whatever became of it."""
+    data = load_dataset(source, reporter=reporter)
+    if data.sha256 == record.sha256:
+        return data
+    reporter.note(f"{source.path} does not hold the images that the network was trained on: some are others.")
+    return data if is_said else None
 
 
 def _in_folder(record: DataRecord, shape: Shape, place: Path, split: Split | None, reporter: Reporter) -> Dataset:

@@ -15,11 +15,16 @@ if TYPE_CHECKING:
 DATASETS = {
     "digits": "groupnl_deploy.images.digits",
     "folder": "groupnl_deploy.images.folder",
+    "cifar10": "groupnl_deploy.images.published.cifar",
+    "cifar100": "groupnl_deploy.images.published.cifar",
 }
 """The module of each, whose `load` makes a `Dataset` of a `DataSource`, the seed of its split and a `Reporter`.
 
 To add one: its line here.
 """
+
+RESIZED = frozenset(("folder",))
+"""Those whose images become any shape that is asked for; the others have one of their own."""
 
 _loaded: "dict[tuple[DataSource, int], Dataset]" = {}
 

@@ -1,6 +1,7 @@
 """Which images, as users say it."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from groupnl_deploy.errors import UsageError
 
@@ -15,7 +16,7 @@ class DataSource:
 
     Args:
         name: a key of `datasets.DATASETS`.
-        path: where it lies, for those that lie in a folder of the user's.
+        path: where it lies, for those that lie in a folder or an archive of the user's.
         shape: what each image becomes; None is the data set's own.
     """
 
@@ -31,11 +32,25 @@ class DataSource:
                 f"{self.path}.",
                 "For images of your own name the data set “folder”; for this one leave the folder out.",
             )
+        self.require_shape(shape)
+
+    def require_shape(self, shape: Shape) -> None:
+        """Raise `UsageError` where another shape than `shape` was asked for, the only one that the data set has."""
         if self.shape not in (None, shape):
             raise UsageError(
                 f"The images of “{self.name}” have the shape {shape}, and {self.shape} was asked for.",
                 "Leave the shape out.",
             )
+
+    def require_place(self) -> Path:
+        """Where its files lie, which do not come with the program. Raises `UsageError` where nobody said it."""
+        if self.path is None:
+            raise UsageError(
+                f"The files of “{self.name}” do not come with the program, and nobody said where they lie.",
+                'Name their folder or archive: --data DIR, or in a campaign data = "DIR"; docs/datasets.md tells where '
+                "to get them.",
+            )
+        return Path(self.path).expanduser()
 
 
 def shape_of(what: str, text: str) -> Shape:

@@ -15,7 +15,9 @@ from groupnl_deploy.images.datasets import DATASETS, load_dataset
 from groupnl_deploy.images.in_memory import InMemoryImages
 from groupnl_deploy.images.photographs import photographs
 from groupnl_deploy.images.preprocessing import IMAGENET_MEAN, as_input, preprocessing
+from groupnl_deploy.images.published.cifar_tables import CIFAR
 from groupnl_deploy.images.source import DataSource
+from tests.images.cifar_files import write_folder
 
 
 def drawn_folder(root: Path) -> Path:
@@ -28,13 +30,20 @@ def drawn_folder(root: Path) -> Path:
     return root
 
 
+def source_of(name: str, root: Path) -> DataSource:
+    """A small one of each, in the form in which it is published."""
+    if name == "folder":
+        return DataSource(name, str(drawn_folder(root)), (3, 14, 21))
+    return DataSource(name, str(write_folder(root, name, "binary")) if name in CIFAR else None)
+
+
 def pixels_of(part) -> np.ndarray:
     return gather(part, range(len(part))).numpy()
 
 
 @pytest.mark.parametrize("name", DATASETS)
 def test_every_data_set_is_what_it_says(name, tmp_path):
-    data = load_dataset(DataSource(name, *([str(drawn_folder(tmp_path)), (3, 14, 21)] if name == "folder" else [])))
+    data = load_dataset(source_of(name, tmp_path))
     assert data.name == name
     assert len(data.class_names) == len(set(data.class_names)) == data.num_classes
     for part in (data.train, data.test):

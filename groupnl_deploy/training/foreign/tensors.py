@@ -1,18 +1,13 @@
 """Records of tensors → tensors: views of the mapped file, once what they say lies within it."""
 
-import math
-import re
-
-import numpy as np
 import torch
 from torch import Tensor
 
-from groupnl_deploy.pickles.inert import NumberArray, TensorView, Words
+from groupnl_deploy.pickles import arrays
+from groupnl_deploy.pickles.inert import NumberArray, TensorView
 from groupnl_deploy.pickles.machine import Malformed
 from groupnl_deploy.training.foreign.content import Content
 from groupnl_deploy.training.foreign.names import STORAGES
-
-_ARRAYS = re.compile(r"f[248]|[iu][1248]|b1|c8|c16")
 
 
 def tensor_of(view: TensorView, content: Content) -> Tensor:
@@ -40,14 +35,7 @@ def _numbers(data: memoryview, start: int, count: int, dtype: torch.dtype) -> Te
 
 
 def array_of(array: NumberArray) -> Tensor:
-    """NumPy's array as a tensor: of numbers alone, and of as many bytes as its shape says. Raises `Malformed`."""
-    word = array.type.word.lstrip("<>=|") if array.type else ""
-    if array.type is None or not _ARRAYS.fullmatch(word) or array.type.order not in "<>=|":
-        raise Malformed(f"an array of {word or 'nothing'}, which is no number")
-    raw = array.raw.data if isinstance(array.raw, Words) else array.raw
-    if not isinstance(raw, bytes | bytearray) or len(raw) != math.prod(array.shape) * int(word[1:]):
-        raise Malformed("an array with other bytes than its shape says")
-    kind = np.dtype(f"{array.type.order}{word}")
-    numbers = np.frombuffer(raw if isinstance(raw, bytearray) else bytearray(raw), kind)
-    shaped = numbers.reshape(array.shape, order="F" if array.by_columns else "C")
-    return torch.from_numpy(shaped.astype(kind.newbyteorder("="), copy=False))
+    """NumPy's array as a tensor. Raises `Malformed`."""
+    numbers = arrays.array_of(array)
+    own = numbers if numbers.flags.writeable else numbers.copy()
+    return torch.from_numpy(own.astype(own.dtype.newbyteorder("="), copy=False))
