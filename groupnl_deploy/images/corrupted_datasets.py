@@ -10,7 +10,10 @@ from groupnl_deploy.words import known_word
 if TYPE_CHECKING:
     from groupnl_deploy.images.corrupted import CorruptedDataset
 
-CORRUPTED_DATASETS: dict[str, str] = {}
+CORRUPTED_DATASETS: dict[str, str] = {
+    "cifar10c": "groupnl_deploy.images.published.cifar_c",
+    "cifar100c": "groupnl_deploy.images.published.cifar_c",
+}
 """The module of each, whose `load_corrupted` makes a `CorruptedDataset` of a `DataSource` and a `Reporter`.
 
 To add one: its line here.
