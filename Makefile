@@ -20,13 +20,13 @@ $(STAMP): pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
 	touch $(STAMP)
 
-# timm's networks, for tests and benchmarks alone. Without what they depend on: torchvision asks for one version of
-# PyTorch, and its compiled part, which no build for the CPU loads, is never used.
+# The extra `train`: what some recipes train by, and timm's networks, for tests and benchmarks. Without what they depend
+# on: torchvision asks for one version of PyTorch, and its compiled part, which no build for the CPU loads, is never used.
 zoo: $(ZOO)
 
 $(ZOO): $(STAMP)
 	$(BIN)/python -m pip install --quiet --no-deps \
-		$$($(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["zoo"])')
+		$$($(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["train"])')
 	touch $(ZOO)
 
 # The library of native operators for this machine and the programs that check its kernels, built unless they are kept

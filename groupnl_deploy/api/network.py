@@ -24,7 +24,7 @@ from groupnl_deploy.training.checkpoint import CheckpointDraft, ImportedFrom, in
 from groupnl_deploy.training.checkpoint import load_model as load_checkpoint_model
 from groupnl_deploy.training.files import tensor_bytes
 from groupnl_deploy.training.recipe import Recipe
-from groupnl_deploy.training.recipes import RecipeChanges, recipe_for
+from groupnl_deploy.training.recipe_changes import RecipeChanges, recipe_for
 from groupnl_deploy.training.train import train_checkpoint
 from groupnl_deploy.workspace import sha256_hex
 
@@ -160,9 +160,11 @@ def train_network(
         reporter: told of the progress.
     """
     data = source_of(data)
-    chosen = recipe or recipe_for(data.name, RecipeChanges(), network.spec.seed, init is not None)
+    spec = network.spec
+    registered = None if spec.code else spec.name
+    chosen = recipe or recipe_for(data.name, RecipeChanges(), spec.seed, init is not None, registered)
     begin = None if init is None else Path(init)
-    train_checkpoint(network.spec, chosen, data, Path(out), reporter or Silence(), init=begin)
+    train_checkpoint(spec, chosen, data, Path(out), reporter or Silence(), init=begin)
     return load_network(out)
 
 

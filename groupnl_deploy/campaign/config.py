@@ -11,7 +11,7 @@ from groupnl_deploy.images.source import DataSource, shape_of
 from groupnl_deploy.models.knobs import turned, with_knobs
 from groupnl_deploy.models.spec import Padding, Semantics
 from groupnl_deploy.report.formats import FileFormat
-from groupnl_deploy.training.recipes import RecipeChanges
+from groupnl_deploy.training.recipe_changes import RecipeChanges
 
 MOST_REPEATS = 1000
 

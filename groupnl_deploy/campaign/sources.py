@@ -22,7 +22,7 @@ from groupnl_deploy.own_code.spec import OwnNetwork, own_network, sketched
 from groupnl_deploy.progress import Reporter
 from groupnl_deploy.training.checkpoint import checkpoint_id, load_checkpoint, load_model
 from groupnl_deploy.training.recipe import Recipe
-from groupnl_deploy.training.recipes import recipe_for
+from groupnl_deploy.training.recipe_changes import recipe_for
 
 
 def sources_of(campaign: Campaign) -> tuple[Source, ...]:
@@ -111,7 +111,7 @@ def _of_model(campaign: Campaign, model: NamedModel, load: Callable[[str], OwnCo
         for point, label in zip(campaign.trainings, _labels(campaign, model), strict=False):
             init = None if config.init is None else Path(config.init)
             source, spec = on_images(_spec(config, point), point.value.source)
-            training = Training(_recipe(point.value, init is not None), source, init)
+            training = Training(_recipe(point.value, init is not None, spec.name), source, init)
             yield Source(label, spec, training, module=config.module, table=model.table)
 
 
@@ -130,9 +130,9 @@ def _of_code(campaign: Campaign, model: NamedModel, code: OwnCode) -> Iterator[S
             yield Source(label, own.spec, training, module=config.module, table=model.table)
 
 
-def _recipe(training: TrainConfig, init: bool) -> Recipe:
+def _recipe(training: TrainConfig, init: bool, network: str | None = None) -> Recipe:
     with at("train"):
-        return recipe_for(training.dataset, training, training.seed, init)
+        return recipe_for(training.dataset, training, training.seed, init, network)
 
 
 def _spec(config: ModelConfig, point: Point[TrainConfig] | None) -> ModelSpec:

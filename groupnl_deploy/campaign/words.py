@@ -7,6 +7,7 @@ they become the file's words.
 import contextlib
 import re
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import exporters.errors as export_errors
@@ -16,6 +17,7 @@ from device_agent.strict import StrictError
 from groupnl_deploy.errors import GroupNLError, InvalidSetting, UsageError
 from groupnl_deploy.models.own import CodeChanged, CodeNotLoaded
 from groupnl_deploy.models.refusal import InvalidSpec
+from groupnl_deploy.training.recipe_changes import RecipeChanges
 from groupnl_deploy.words import EMULATOR_PORT, sentence
 
 Place = tuple[str | int, ...]
@@ -30,7 +32,7 @@ _SPELLINGS: dict[Place, tuple[Place, ...]] = {
     ("bench", "backend"): (("bench", "backends"), ("bench", "backend")),
     ("bench", "threads"): ((*_WORKLOAD, "threads"), ("bench", "threads")),
 }
-_OF_RECIPES = ("recipe", "epochs", "batch_size", "lr", "augmentation", "flip", "lr_decay_by_depth", "freeze")
+_OF_RECIPES = tuple(field.name for field in fields(RecipeChanges) if field.name != "threads")  # which bench has, too
 # Where fields of deeper layers stand in the file, where that is not in the table that was being read.
 _PLACES: dict[str, Place] = {
     **{name: (*_WORKLOAD, name) for name in ("images", "idle_s", "warmup_s", "cool_to_c", "cool_within_s")},

@@ -16,6 +16,7 @@ from groupnl_deploy.cli import (
     models,
     power,
     push,
+    recipes,
     report,
     run,
     train,
@@ -35,6 +36,7 @@ app.command("run")(run.run)
 app.add_typer(models.app, name="models")
 app.add_typer(data.app, name="data")
 app.command("train")(train.train)
+app.command("recipes")(recipes.recipes)
 app.command("evaluate")(evaluate.evaluate)
 app.command("export")(export.export)
 app.command("push")(push.push)

@@ -12,13 +12,14 @@ from groupnl_deploy.cli.conv_options import ConvOptions, tell_departure, with_co
 from groupnl_deploy.cli.exits import resuming
 from groupnl_deploy.cli.options import DataFolder, ImageShape, Json, OutFolder, shape
 from groupnl_deploy.cli.own_options import Module, again, load_named, require_one_network, tell_own
-from groupnl_deploy.cli.training_options import TrainingOptions
+from groupnl_deploy.cli.training_options import RecipeSettings, TrainingOptions
 from groupnl_deploy.errors import Stopped, UsageError
 from groupnl_deploy.images.datasets import DATASETS
 from groupnl_deploy.images.source import DataSource
 from groupnl_deploy.mistaken import require_is
 from groupnl_deploy.models.spec import ModelSpec
-from groupnl_deploy.training.recipes import recipe_for
+from groupnl_deploy.training.from_timm import require_timm
+from groupnl_deploy.training.recipe_changes import recipe_for, with_settings
 from groupnl_deploy.words import command_line, known_word
 from groupnl_deploy.workspace import require_absent
 
@@ -54,6 +55,7 @@ def train(
     options: ConvOptions,
     width: Annotated[float | None, typer.Option(help="Factor on every channel count (1).")] = None,
     changes: TrainingOptions,
+    settings: RecipeSettings = None,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
     json: Json = False,
 ) -> None:
@@ -70,13 +72,16 @@ def train(
     """
     # Before PyTorch and the images, so that a wrong word shows at once.
     known_word("dataset", dataset, DATASETS)
-    recipe = recipe_for(dataset, changes, seed, init is not None)
+    changes = with_settings(changes, settings or ())
+    recipe_for(dataset, changes, seed, init is not None)
     _require_one_network(init, model, width, options)
     named = _USUAL_MODEL if (init, model, module) == (None, None, None) else model
     if init is None:
         require_one_network(named, module)
     about = {"width": 1.0 if width is None else width, "seed": seed}
     network = None if named is None else options.spec(named, otherwise="groupnl", **about)
+    recipe = recipe_for(dataset, changes, seed, init is not None, None if network is None else network.name)
+    require_timm(recipe)
     require_absent(out)
     from groupnl_deploy.campaign.cell import Cell, Source, Training
     from groupnl_deploy.campaign.sources import on_images

@@ -4,7 +4,7 @@ import functools
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +25,8 @@ PerChannel = tuple[float, ...]
 class LabelledImages(Protocol):
     """Images of one shape, each read when it is asked for, and the class of each, known without reading any.
 
-    The same index gives the same pixels every time, in every process: whatever is random happens to a batch.
+    The same index gives the same pixels every time, in every process: what is random happens to a batch, or follows
+    from the index.
     """
 
     @property
@@ -36,6 +37,14 @@ class LabelledImages(Protocol):
 
     def __getitem__(self, index: int) -> Pixels:
         """uint8 (C, H, W), for an index from 0 to N - 1."""
+
+
+@runtime_checkable
+class OriginalImages(LabelledImages, Protocol):
+    """Images that can also be read as large as they were kept, for an augmentation that cuts windows from them."""
+
+    def original(self, index: int) -> Pixels:
+        """uint8 (C, H', W'): all of an image, of a size of its own."""
 
 
 class Statistics(NamedTuple):

@@ -103,7 +103,12 @@ def decoded(data: bytes, path: Path, shape: Shape, exact: bool = False) -> Image
 
 def fitted(image: Image.Image, shape: Shape) -> "Pixels":
     """uint8 (C, H, W): `framed`, as numbers."""
-    pixels = np.asarray(framed(image, shape))
+    return as_pixels(framed(image, shape))
+
+
+def as_pixels(image: Image.Image) -> "Pixels":
+    """uint8 (C, H, W) of an image of one or three channels."""
+    pixels = np.asarray(image)
     return np.ascontiguousarray(pixels[None] if pixels.ndim == 2 else np.moveaxis(pixels, 2, 0))
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from groupnl_deploy.errors import UsageError, VerificationFailed
 from groupnl_deploy.images.dataset import Dataset, Labels, Pixels
-from groupnl_deploy.images.decode import DECODER, decoded, fitted, usual_shape
+from groupnl_deploy.images.decode import DECODER, as_pixels, decoded, fitted, usual_shape
 from groupnl_deploy.images.listing import refusals, shown
 from groupnl_deploy.images.measured import remembered_statistics
 from groupnl_deploy.images.own_files import OwnFiles, list_images, read_files
@@ -58,6 +58,13 @@ class FolderImages:
         return f"FolderImages({len(self)} of {self.root}, {self.shape})"
 
     def __getitem__(self, index: int) -> Pixels:
+        return fitted(decoded(*self._read(index), self.shape), self.shape)
+
+    def original(self, index: int) -> Pixels:
+        """uint8 (C, H', W'): the whole image, at its own size."""
+        return as_pixels(decoded(*self._read(index), self.shape, exact=True))
+
+    def _read(self, index: int) -> tuple[bytes, Path]:
         path = self.root / self.names[index]
         data = path.read_bytes()
         if sha256_hex(data) != self.digests[index]:
@@ -65,7 +72,7 @@ class FolderImages:
                 f"{shown(str(path))} has changed since this began.",
                 "Run the command again; the changed folder is another data set.",
             )
-        return fitted(decoded(data, path, self.shape), self.shape)
+        return data, path
 
     @functools.cached_property
     def identity(self) -> str:

@@ -28,6 +28,7 @@ class Network:
         summary: one line for the list of models.
         build: `module:function` in `models`, a `ModelSpec` → the network of standard convolutions.
         placement: a function in `placement`: which of them a convolution stands for, as the papers have it.
+        kind: of network, which says by what recipe it is trained; "" for what is not trained.
         input_shape: (channels, height, width) its papers count it at.
         num_classes: of the data set it is made for.
         initialise: `module:function` in `models`, draws the weights of the finished network; "" for PyTorch's own.
@@ -46,6 +47,7 @@ class Network:
     placement: str
     input_shape: tuple[int, int, int]
     num_classes: int
+    kind: str = ""
     initialise: str = ""
     bn_over_seeds: tuple[str, ...] = ()
     groupnl: str = "groupnl-sparse"
@@ -87,10 +89,14 @@ IMAGENET: dict[str, Any] = {"input_shape": (3, 224, 224), "num_classes": 1000}
 
 _BASIC: dict[str, Any] = {"placement": "basic_blocks", "groupnl": "groupnl"}
 # Table 14 (arXiv 2506.12335): in CIFAR ResNet-101 the counts of sparse GroupNL demand the BatchNorm over the seeds.
-_SMALL_BOTTLENECKS: dict[str, Any] = {"placement": "bottlenecks", "bn_over_seeds": ("groupnl-sparse",)} | CIFAR
-_RESNET: dict[str, Any] = {"initialise": "resnet:initialise_resnet"} | IMAGENET
+_SMALL_BOTTLENECKS: dict[str, Any] = {
+    "kind": "resnet",
+    "placement": "bottlenecks",
+    "bn_over_seeds": ("groupnl-sparse",),
+} | CIFAR
+_RESNET: dict[str, Any] = {"kind": "resnet", "initialise": "resnet:initialise_resnet"} | IMAGENET
 _BOTTLENECKS: dict[str, Any] = {"placement": "stride_one_bottlenecks"} | _RESNET
-_VGG: dict[str, Any] = {"placement": "everywhere", "groupnl": "groupnl"} | CIFAR
+_VGG: dict[str, Any] = {"kind": "vgg", "placement": "everywhere", "groupnl": "groupnl"} | CIFAR
 _MOBILE: dict[str, Any] = {"placement": "depthwise_convs", "paddings": get_args(Padding)}
 _IMAGENET_MOBILE: dict[str, Any] = {"initialise": "inverted_residual:initialise_efficientnet"} | _MOBILE | IMAGENET
 # What timm calls `tf_`: weights that were trained in TensorFlow, with its padding, its ε and pixels from -1 to 1.
@@ -100,24 +106,28 @@ _MOBILENETV3 = Network(
     "mobilenetv3_large_100",
     "MobileNetV3 large for ImageNet (GroupNL Table 4)",
     "mobilenet:mobilenetv3_large_100",
+    kind="mobilenetv3",
     **_IMAGENET_MOBILE,
 )
 _LITE0 = Network(
     "efficientnet_lite0",
     "EfficientNet-Lite0 for ImageNet (GroupNL Table 4)",
     "efficientnet:efficientnet_lite0",
+    kind="efficientnet-lite",
     **_IMAGENET_MOBILE,
 )
 _EDGE_TPU_S = Network(
     "efficientnet_es",
     "EfficientNet-EdgeTPU-S for ImageNet (GroupNL Table 4)",
     "efficientnet:efficientnet_es",
+    kind="efficientnet-edgetpu",
     **_IMAGENET_MOBILE,
 )
 _V2_S = Network(
     "efficientnetv2_s",
     "EfficientNetV2-S for ImageNet (GroupNL Table 4)",
     "efficientnet:efficientnetv2_s",
+    kind="efficientnetv2",
     **_IMAGENET_MOBILE,
 )
 
@@ -159,11 +169,17 @@ NETWORKS: Mapping[str, Network] = by_name(
             "resnet18_cifar",
             "ResNet-18 for 32x32 images (GroupNL Tables 3, 14, 15)",
             "resnet:resnet18_cifar",
+            kind="resnet",
             **_BASIC,
             **CIFAR,
         ),
         Network(
-            "resnet34_cifar", "ResNet-34 for 32x32 images (GroupNL Table 3)", "resnet:resnet34_cifar", **_BASIC, **CIFAR
+            "resnet34_cifar",
+            "ResNet-34 for 32x32 images (GroupNL Table 3)",
+            "resnet:resnet34_cifar",
+            kind="resnet",
+            **_BASIC,
+            **CIFAR,
         ),
         Network("resnet50_cifar", "ResNet-50 for 32x32 images", "resnet:resnet50_cifar", **_SMALL_BOTTLENECKS),
         Network(
@@ -185,12 +201,14 @@ NETWORKS: Mapping[str, Network] = by_name(
             "mobilenetv1_100",
             "MobileNetV1 for ImageNet (E2GC Table III)",
             "mobilenet:mobilenetv1_100",
+            kind="mobilenetv1",
             **_IMAGENET_MOBILE,
         ),
         Network(
             "mobilenetv1_cifar",
             "MobileNetV1 with a stem for 32x32 images",
             "mobilenet:mobilenetv1_cifar",
+            kind="mobilenetv1",
             **_MOBILE,
             **CIFAR,
         ),
@@ -198,6 +216,7 @@ NETWORKS: Mapping[str, Network] = by_name(
             "mobilenetv2_100",
             "MobileNetV2 for ImageNet (GroupNL Table 4)",
             "mobilenet:mobilenetv2_100",
+            kind="mobilenetv2",
             **_IMAGENET_MOBILE,
         ),
         _MOBILENETV3,

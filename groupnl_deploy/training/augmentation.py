@@ -37,6 +37,14 @@ def shift_randomly(images: Tensor, generator: Generator, max_shift_pixels: int) 
     return torch.stack(windows)
 
 
+def flip_randomly(images: Tensor, generator: Generator) -> Tensor:
+    """(N, C, H, W), half of them mirrored left to right."""
+    mirrored = (torch.rand(len(images), generator=generator) < 0.5).nonzero().flatten()
+    flipped = images.clone()
+    flipped[mirrored] = images[mirrored].flip(-1)
+    return flipped
+
+
 def crop_flip_jitter(
     images: Tensor, generator: Generator, size: tuple[int, int], flip: bool = True, jitter: float = 0.3
 ) -> Tensor:

@@ -15,6 +15,8 @@ from groupnl_deploy.images.loader import batches
 from groupnl_deploy.images.preprocessing import as_input
 from groupnl_deploy.models.registry import create_model
 from groupnl_deploy.models.spec import ModelSpec
+from groupnl_deploy.training.altered import shape_read
+from groupnl_deploy.training.dropping import drop_in_training
 from groupnl_deploy.training.evaluate import Evaluation, EvaluationImages, evaluate, reading
 from groupnl_deploy.training.initial import Initial, begin_with
 from groupnl_deploy.training.method import (
@@ -138,6 +140,7 @@ class _Run:
         self.frozen = freeze_up_to(self.model, job.recipe.freeze) if job.recipe.freeze is not None else ()
         if job.recipe.freeze is not None:
             self.begun = f"{self.begun}; {_of_frozen(self.model, job.recipe.freeze)}"
+        drop_in_training(self.model, job.recipe, job.spec.num_classes)
         self.labels = torch.tensor(dataset.train.labels)
         # A last batch of one image has no batch statistics in a layer of one pixel, so it joins no step.
         self.steps = math.ceil((len(self.labels) - 1) / job.recipe.batch_size)
@@ -161,8 +164,8 @@ class _Run:
         self._set_modes()
         shuffled = torch.randperm(len(self.labels), generator=self.random)
         chosen = [part.tolist() for part in torch.split(shuffled, recipe.batch_size)[: self.steps]]
-        shape = self.dataset.train_shape
-        images_now = images_of_epoch(recipe, self.dataset.train, shape, self.epoch)
+        shape = shape_read(recipe, self.dataset)
+        images_now = images_of_epoch(recipe, self.dataset, self.epoch)
         with reading(batches(images_now, chosen, shape, self.workers)) as read:
             for step, (indices, images) in enumerate(zip(chosen, read, strict=True), start=1):
                 loss = self._step(images, self.labels[indices], self.epoch * self.steps + step - 1)

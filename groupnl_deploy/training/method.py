@@ -11,11 +11,15 @@ from torch import Generator, Tensor, nn
 from torch.amp.grad_scaler import GradScaler
 from torch.nn import functional
 
-from groupnl_deploy.images.dataset import LabelledImages
+from groupnl_deploy.images.dataset import Dataset, LabelledImages
 from groupnl_deploy.images.source import Shape
-from groupnl_deploy.training.augmentation import crop_flip_jitter, shift_randomly, whole
-from groupnl_deploy.training.recipe import AugmentationWord, Recipe
-from groupnl_deploy.training.schedule import warm_cosine
+from groupnl_deploy.training.adamw import AdamW
+from groupnl_deploy.training.altered import altered
+from groupnl_deploy.training.augmentation import crop_flip_jitter, flip_randomly, shift_randomly, whole
+from groupnl_deploy.training.mixing import Mixing, mixing_by
+from groupnl_deploy.training.recipe import AugmentationWord, OptimiserWord, Recipe
+from groupnl_deploy.training.rmsprop import RmspropTf
+from groupnl_deploy.training.schedule import Schedule, schedule_by
 from groupnl_deploy.training.sgd import Sgd
 
 
@@ -32,12 +36,8 @@ class Optimiser(Protocol):
         """Become the optimiser that gave this state; keys of others are left out of account."""
 
 
-Schedule = Callable[[int], float]
-"""From an optimiser step, counted from 0 over the whole training, to its learning rate."""
 Augmentation = Callable[[Tensor, Generator], Tensor]
 """From a batch, uint8 (N, C, H', W'), and the source of everything random to uint8 (N, C, H, W) for the network."""
-Mixing = Callable[[Tensor, Tensor, Generator], tuple[Tensor, Tensor]]
-"""From inputs, float (N, C, H, W), and labels, int64 (N,), to inputs and targets: labels, or float (N, classes)."""
 Loss = Callable[[Tensor, Tensor], Tensor]
 """From logits (N, classes) and targets to one number, the mean over the batch."""
 
@@ -46,12 +46,12 @@ def optimiser_of(
     recipe: Recipe, parameters: Mapping[str, nn.Parameter], factors: Mapping[str, float] | None = None
 ) -> Optimiser:
     """What updates these parameters, by name; each at so many times the learning rate."""
-    return Sgd(parameters, recipe, factors)
+    return _OPTIMISERS[recipe.optimiser](parameters, recipe, factors)
 
 
 def schedule_of(recipe: Recipe, steps_per_epoch: int) -> Schedule:
-    """The learning rate of every step."""
-    return partial(warm_cosine, recipe, steps_per_epoch)
+    """The learning rate of every step of one process, over all epochs of `Recipe.all_epochs`."""
+    return schedule_by(recipe, steps_per_epoch)
 
 
 def augmentation_of(recipe: Recipe, shape: Shape) -> Augmentation:
@@ -60,22 +60,23 @@ def augmentation_of(recipe: Recipe, shape: Shape) -> Augmentation:
     return lambda images, generator: alter(images, generator, recipe, shape[1:])
 
 
-def images_of_epoch(recipe: Recipe, images: LabelledImages, shape: Shape, epoch: int) -> LabelledImages:
+def images_of_epoch(recipe: Recipe, dataset: Dataset, epoch: int) -> LabelledImages:
     """The training images of an epoch, counted from 0, as processes of their own read them.
 
-    What is done to single images is done there; the same epoch and index give the same pixels.
+    What is done to single images is done there; the same epoch and index give the same pixels. Their shape is
+    `altered.shape_read`'s.
     """
-    return images
+    return altered(recipe, dataset, epoch)
 
 
 def mixing_of(recipe: Recipe, num_classes: int) -> Mixing:
     """What is done to every batch of inputs together with its labels."""
-    return lambda inputs, labels, generator: (inputs, labels)
+    return mixing_by(recipe, num_classes)
 
 
 def loss_of(recipe: Recipe) -> Loss:
-    """What a step makes smaller."""
-    return partial(functional.cross_entropy, label_smoothing=recipe.label_smoothing)
+    """What a step makes smaller. Targets that were mixed have been smoothed with it."""
+    return partial(functional.cross_entropy, label_smoothing=0.0 if recipe.mixes else recipe.label_smoothing)
 
 
 def _none(images: Tensor, generator: Generator, recipe: Recipe, size: tuple[int, int]) -> Tensor:
@@ -86,6 +87,11 @@ def _shift(images: Tensor, generator: Generator, recipe: Recipe, size: tuple[int
     return shift_randomly(whole(images, size), generator, recipe.max_shift_pixels)
 
 
+def _shift_flip(images: Tensor, generator: Generator, recipe: Recipe, size: tuple[int, int]) -> Tensor:
+    shifted = _shift(images, generator, recipe, size)
+    return flip_randomly(shifted, generator) if recipe.flip else shifted
+
+
 def _crop_flip_jitter(images: Tensor, generator: Generator, recipe: Recipe, size: tuple[int, int]) -> Tensor:
     return crop_flip_jitter(images, generator, size, recipe.flip, recipe.jitter)
 
@@ -93,5 +99,9 @@ def _crop_flip_jitter(images: Tensor, generator: Generator, recipe: Recipe, size
 _AUGMENTATIONS: dict[AugmentationWord, Callable[[Tensor, Generator, Recipe, tuple[int, int]], Tensor]] = {
     "none": _none,
     "shift": _shift,
+    "shift_flip": _shift_flip,
     "crop_flip_jitter": _crop_flip_jitter,
+    "random_resized_crop": _none,  # each image was cut where it was read
 }
+_OPTIMISERS: dict[OptimiserWord, Callable[[Mapping[str, nn.Parameter], Recipe, Mapping[str, float] | None], Optimiser]]
+_OPTIMISERS = {"sgd": Sgd, "adamw": AdamW, "rmsproptf": RmspropTf}

@@ -5,13 +5,15 @@ import numpy as np
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.images.dataset import Dataset, gather
 from groupnl_deploy.models.spec import ModelSpec
+from groupnl_deploy.training.from_timm import require_timm
 from groupnl_deploy.training.recipe import Recipe
 
 _MOST_NAMES = 5
 
 
 def require_trainable(spec: ModelSpec, recipe: Recipe, dataset: Dataset) -> None:
-    """Raise `UsageError` where network, recipe and images do not go together."""
+    """Raise `UsageError` where network, recipe and images do not go together, and where the recipe needs timm."""
+    require_timm(recipe)
     if spec.input_shape != dataset.input_shape or spec.num_classes != dataset.num_classes:
         raise UsageError(
             f"The network takes {spec.input_shape} and has {spec.num_classes} classes, but “{dataset.name}” has "

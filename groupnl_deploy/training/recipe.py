@@ -6,8 +6,12 @@ from typing import Literal, get_args
 
 from groupnl_deploy.errors import InvalidSetting
 
-AugmentationWord = Literal["none", "shift", "crop_flip_jitter"]
+AugmentationWord = Literal["none", "shift", "shift_flip", "crop_flip_jitter", "random_resized_crop"]
 AUGMENTATIONS: tuple[AugmentationWord, ...] = get_args(AugmentationWord)
+OptimiserWord = Literal["sgd", "adamw", "rmsproptf"]
+OPTIMISERS: tuple[OptimiserWord, ...] = get_args(OptimiserWord)
+ScheduleWord = Literal["cosine", "epoch_cosine", "epoch_step"]
+SCHEDULES: tuple[ScheduleWord, ...] = get_args(ScheduleWord)
 Precision = Literal["fp32", "bf16", "fp16"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 MOST_THREADS = 1024
@@ -20,31 +24,33 @@ class InvalidRecipe(InvalidSetting, ValueError):
 
 @dataclass(frozen=True)
 class Recipe:
-    """SGD with momentum, a linear warm-up, then a cosine to zero; gradients clipped; images altered at random.
+    """An optimiser, a schedule of its learning rate, and what happens to images, weights and gradients meanwhile.
 
-    With the defaults ResNet-18 at width 0.25 read 98.3 to 99.7 % of the test digits, over three seeds of the
-    standard net and of GroupNL's two semantics. The batch is small because steps, not images, are what so
-    short a training lacks. `recipes.RECIPES` has this one and others by name.
+    With the defaults (SGD with momentum, a linear warm-up, then a cosine to zero, gradients clipped) ResNet-18 at
+    width 0.25 read 98.3 to 99.7 % of the test digits, over three seeds of the standard net and of GroupNL's two
+    semantics. The batch is small because steps, not images, are what so short a training lacks. `recipes.RECIPES` has
+    this one and others by name.
 
     Args:
         epochs: passes over the training images.
         batch_size: images a step.
         lr: the learning rate after the warm-up.
-        momentum: of SGD.
-        weight_decay: L2 penalty of SGD, on every learnable parameter; see `decay_vectors`.
+        momentum: of SGD and RMSprop; β₁ of AdamW.
+        weight_decay: L2 penalty on every learnable parameter, see `decay_vectors`; of AdamW, apart from the gradient.
         clip_norm: largest L2 norm of the whole gradient, None for no limit. Without a limit GroupNL nets of
             the paper's semantics (seed maps not normalised) diverge to NaN.
         warmup_epochs: the learning rate rises linearly over this many epochs.
-        max_shift_pixels: with the augmentation "shift" each training image moves by up to this many pixels in both
-            directions.
+        max_shift_pixels: with "shift" and "shift_flip" each training image moves by up to this many pixels in both
+            directions; what comes in is black. 4 is the usual padding by 4 pixels and random crop.
         seed: of shuffling and altering. The network's own seed is in its spec.
         threads: that PyTorch computes with. Their number decides the order in which sums are added up, and so the last
             bits of every weight. As a part of the recipe it keeps the weights from depending on how many cores there
             are and what else they compute. 0 is as many as PyTorch takes by itself; then they do depend on it.
         augmentation: what happens to training images: "none"; "shift", without mirroring, for a mirrored digit is no
-            digit; "crop_flip_jitter": a random window, mirrored or not, in other light.
-        flip: whether the last of these mirrors half of the images, left to right.
-        jitter: by how much, as a share, it changes brightness, contrast and saturation at most.
+            digit; "shift_flip", mirrored or not; "crop_flip_jitter": a random window, mirrored or not, in other light;
+            "random_resized_crop": a window of random size and aspect, by timm (arXiv 1409.4842), mirrored or not.
+        flip: whether these mirror half of the images, left to right.
+        jitter: by how much, as a share, "crop_flip_jitter" changes brightness, contrast and saturation at most.
         decay_vectors: whether the weight decay is on biases and normalisations as well; if not, on the weights of
             convolutions and linear layers alone.
         label_smoothing: the share of the loss that asks for all classes alike.
@@ -59,6 +65,31 @@ class Recipe:
         channels_last: the memory format on a GPU. It is left out of account on a CPU, where PyTorch 2.13 computes
             wrongly in it.
         compile: whether the network is compiled by `torch.compile`.
+        optimiser: "sgd"; "adamw" (arXiv 1711.05101); "rmsproptf": RMSprop as TensorFlow has it, by timm.
+        nesterov: whether the momentum of SGD is Nesterov's.
+        square_decay: of the running mean of squared gradients: β₂ of AdamW, α of RMSprop.
+        optimiser_eps: what is added to the root of that mean (AdamW) or to the mean itself (RMSprop).
+        lr_batch: the images of a step that `lr` is meant for; the rate is scaled in proportion where a step has
+            another number. None is as many as `batch_size`.
+        schedule: "cosine": from step to step, behind the warm-up, down to `min_lr`; "epoch_cosine" and "epoch_step":
+            timm's, from epoch to epoch, which count the epochs of the warm-up.
+        min_lr: where a cosine ends.
+        warmup_lr: where the warm-up begins.
+        cooldown_epochs: trained at `min_lr` behind the `epochs` of "epoch_cosine".
+        decay_rate: what "epoch_step" multiplies the rate by,
+        decay_epochs: each time that so many epochs are over.
+        lr_noise: from and up to which share of `epochs` timm's schedules multiply the rate by 1 + a normal number of
+            standard deviation 1 between -0.67 and 0.67, which the seed and the epoch decide; None for no noise.
+        drop_path: the share of images for which the last residual block is left out in a step (arXiv 1603.09382); it
+            falls linearly to 0 at the first block.
+        dropout: the share of the head's inputs that are 0 in a step.
+        crop_scale: the least and the largest share of an image that "random_resized_crop" shows, of aspect 3:4 to 4:3.
+        rand_augment: timm's words for the operations that change each image, such as "rand-m9-mstd0.5-inc1"
+            (arXiv 1909.13719); None for none.
+        erasing: the share of images in which a rectangle becomes noise, by timm (arXiv 1708.04896).
+        mixup: α of the Beta distribution of how two images are blended, by timm (arXiv 1710.09412); 0 for never.
+        cutmix: α of that of how large a part of one image stands in another, by timm (arXiv 1905.04899); 0 for never.
+            Of both, every batch takes one, each as often.
     """
 
     epochs: int = 5
@@ -83,6 +114,25 @@ class Recipe:
     ema_decay: float | None = None
     channels_last: bool = False
     compile: bool = False
+    optimiser: OptimiserWord = "sgd"
+    nesterov: bool = False
+    square_decay: float = 0.999
+    optimiser_eps: float = 1e-8
+    lr_batch: int | None = None
+    schedule: ScheduleWord = "cosine"
+    min_lr: float = 0.0
+    warmup_lr: float = 0.0
+    cooldown_epochs: int = 0
+    decay_rate: float = 0.1
+    decay_epochs: float = 30.0
+    lr_noise: tuple[float, float] | None = None
+    drop_path: float = 0.0
+    dropout: float = 0.0
+    crop_scale: tuple[float, float] = (0.08, 1.0)
+    rand_augment: str | None = None
+    erasing: float = 0.0
+    mixup: float = 0.0
+    cutmix: float = 0.0
 
     def __post_init__(self) -> None:
         _require(self.epochs >= 1, "epochs", self.epochs, "at least 1")
@@ -94,16 +144,57 @@ class Recipe:
         _require(_zero_or_more(self.warmup_epochs), "warmup_epochs", self.warmup_epochs, "at least 0")
         _require(self.max_shift_pixels >= 0, "max_shift_pixels", self.max_shift_pixels, "at least 0")
         _require(0 <= self.threads <= MOST_THREADS, "threads", self.threads, f"between 0 and {MOST_THREADS:,}")
-        known = self.augmentation in AUGMENTATIONS
-        _require(known, "augmentation", self.augmentation, f"one of {', '.join(AUGMENTATIONS)}")
+        _require_word("augmentation", self.augmentation, AUGMENTATIONS)
         _require(0 <= self.jitter <= MOST_JITTER, "jitter", self.jitter, f"between 0 and {MOST_JITTER}")
         _require(0 <= self.label_smoothing < 1, "label_smoothing", self.label_smoothing, "at least 0 and below 1")
         _require(0 < self.lr_decay_by_depth <= 1, "lr_decay_by_depth", self.lr_decay_by_depth, "above 0 and at most 1")
         parted = self.accumulate >= 1 and 2 * self.accumulate <= self.batch_size
         _require(parted, "accumulate", self.accumulate, f"from 1 to {self.batch_size // 2}, half the batch size")
-        _require(self.precision in PRECISIONS, "precision", self.precision, f"one of {', '.join(PRECISIONS)}")
+        _require_word("precision", self.precision, PRECISIONS)
         averaged = self.ema_decay is None or 0 < self.ema_decay < 1
         _require(averaged, "ema_decay", self.ema_decay, "above 0 and below 1")
+        self._require_descent()
+        self._require_regularisation()
+
+    def _require_descent(self) -> None:
+        """Of optimiser and schedule."""
+        _require_word("optimiser", self.optimiser, OPTIMISERS)
+        _require(self.momentum > 0 or not self.nesterov, "momentum", self.momentum, "above 0 for Nesterov's")
+        _require(0 <= self.square_decay < 1, "square_decay", self.square_decay, "at least 0 and below 1")
+        _require(_positive(self.optimiser_eps), "optimiser_eps", self.optimiser_eps, "a positive number")
+        _require(self.lr_batch is None or self.lr_batch >= 1, "lr_batch", self.lr_batch, "at least 1")
+        _require_word("schedule", self.schedule, SCHEDULES)
+        _require(_zero_or_more(self.min_lr) and self.min_lr <= self.lr, "min_lr", self.min_lr, "from 0 to lr")
+        _require(
+            _zero_or_more(self.warmup_lr) and self.warmup_lr <= self.lr, "warmup_lr", self.warmup_lr, "from 0 to lr"
+        )
+        _require(self.cooldown_epochs >= 0, "cooldown_epochs", self.cooldown_epochs, "at least 0")
+        _require(0 < self.decay_rate <= 1, "decay_rate", self.decay_rate, "above 0 and at most 1")
+        _require(_positive(self.decay_epochs), "decay_epochs", self.decay_epochs, "a positive number")
+        if self.lr_noise is not None:
+            _require_shares("lr_noise", self.lr_noise)
+
+    def _require_regularisation(self) -> None:
+        """Of what keeps a network from learning by heart."""
+        for name in ("drop_path", "dropout"):
+            _require(0 <= getattr(self, name) < 1, name, getattr(self, name), "at least 0 and below 1")
+        _require(0 <= self.erasing <= 1, "erasing", self.erasing, "between 0 and 1")
+        for name in ("mixup", "cutmix"):
+            _require(_zero_or_more(getattr(self, name)), name, getattr(self, name), "at least 0")
+        _require_shares("crop_scale", self.crop_scale)
+        _require(self.crop_scale[1] > 0, "crop_scale", _listed(self.crop_scale), "two shares, the second above 0")
+        said = self.rand_augment
+        _require(said is None or said.startswith("rand-"), "rand_augment", said, "timm's, such as rand-m9-mstd0.5-inc1")
+
+    @property
+    def all_epochs(self) -> int:
+        """Passes over the training images in all: those of the schedule, and of its cool-down behind them."""
+        return self.epochs + (self.cooldown_epochs if self.schedule == "epoch_cosine" else 0)
+
+    @property
+    def mixes(self) -> bool:
+        """Whether images are mixed with one another, and their labels with them."""
+        return self.mixup > 0 or self.cutmix > 0
 
 
 def _positive(value: float) -> bool:
@@ -112,6 +203,19 @@ def _positive(value: float) -> bool:
 
 def _zero_or_more(value: float) -> bool:
     return math.isfinite(value) and value >= 0
+
+
+def _require_word(name: str, word: str, known: tuple[str, ...]) -> None:
+    _require(word in known, name, word, f"one of {', '.join(known)}")
+
+
+def _require_shares(name: str, pair: tuple[float, float]) -> None:
+    low, high = pair
+    _require(0 <= low <= high <= 1, name, _listed(pair), "two shares from 0 to 1, the smaller one first")
+
+
+def _listed(pair: tuple[float, float]) -> str:
+    return ",".join(f"{share:g}" for share in pair)
 
 
 def _require(holds: bool, name: str, value: float | str | None, wanted: str) -> None:

@@ -1,8 +1,4 @@
-"""timm's networks as ONNX files: random seeded weights, statistics settled on photographs, exported by torch.
-
-timm imports torchvision, whose compiled part no build of PyTorch for the CPU loads. Two of its operators are declared
-here, and never called.
-"""
+"""timm's networks as ONNX files: random seeded weights, statistics settled on photographs, exported by torch."""
 
 import importlib.util
 from pathlib import Path
@@ -12,9 +8,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from groupnl_deploy.training.from_timm import timm_module
+
 WHY_NOT = "needs timm: make zoo installs it"
-_OPERATORS = ("nms", "qnms")
-_declared: list[Any] = []  # a library's operators last as long as the object does
 
 
 def has_timm() -> bool:
@@ -23,13 +19,8 @@ def has_timm() -> bool:
 
 
 def import_timm() -> ModuleType:
-    """timm, with the operators declared that its import looks for."""
-    if not _declared:
-        library: Any = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
-        for name in _OPERATORS:
-            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        _declared.append(library)
-    return importlib.import_module("timm")
+    """timm, by the only door to it."""
+    return timm_module("timm")
 
 
 def settled(name: str, images: torch.Tensor, **options: Any) -> nn.Module:

@@ -12,7 +12,7 @@ from groupnl_deploy.images.datasets import load_dataset
 from groupnl_deploy.images.source import DataSource
 from groupnl_deploy.models.spec import ConvSpec, ModelSpec
 from groupnl_deploy.progress import Silence
-from groupnl_deploy.training.recipes import RecipeChanges, recipe_for
+from groupnl_deploy.training.recipe_changes import RecipeChanges, recipe_for
 from groupnl_deploy.training.train import train_checkpoint
 
 SPEC = ModelSpec("resnet18_cifar", ConvSpec("standard"), width=0.125)

@@ -1,0 +1,147 @@
+"""What a user changes of a recipe, as options, campaign keys or `--set name=value`, and the recipe that this makes."""
+
+import typing
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal, TypeVar
+
+from device_agent.strict import StrictError, from_dict
+from groupnl_deploy.errors import InvalidSetting, UsageError
+from groupnl_deploy.training.recipe import Recipe
+from groupnl_deploy.training.recipes import FINETUNE, RECIPES, default_recipe, of_dataset
+from groupnl_deploy.training.unread import unread_fields
+from groupnl_deploy.words import known_word
+
+NOTHING = "none"
+"""What stands for None, where a field of a recipe may be that: None itself leaves the recipe as it is."""
+WITH_OPTION = ("epochs", "batch_size", "lr", "augmentation", "flip", "lr_decay_by_depth", "freeze", "threads")
+"""Fields that have an option of their own; all can be set by `--set`."""
+
+T = TypeVar("T")
+_WORDS = {"true": True, "false": False}
+
+
+def _with_recipe_fields(cls: type[T]) -> type[T]:
+    """Give a class that is going to be a dataclass every field of `Recipe` but the seed, None where nothing is said."""
+    hints = typing.get_type_hints(Recipe)
+    names = [field.name for field in fields(Recipe) if field.name != "seed"]
+    cls.__annotations__ = cls.__annotations__ | {name: _sayable(hints[name]) for name in names}
+    for name in names:
+        setattr(cls, name, None)
+    return cls
+
+
+def _sayable(hint: Any) -> Any:
+    """The type of a field of which something may be said. Unknown words are the recipe's to refuse."""
+    if typing.get_origin(hint) is Literal:
+        return str | None
+    if type(None) not in typing.get_args(hint):
+        return hint | None
+    return hint if str in typing.get_args(hint) else hint | Literal["none"]
+
+
+@dataclass(frozen=True, kw_only=True)
+@_with_recipe_fields
+class RecipeChanges:
+    """What a user says of a training: all fields of `Recipe` but the seed. None is what was left unsaid, and stays.
+
+    `NOTHING` is None, where a recipe may have that.
+
+    Args:
+        recipe: a key of `RECIPES`; left out, "finetune" where a training begins with a checkpoint, else that of the
+            data set and the network.
+    """
+
+    recipe: str | None = None
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """The fields of `Recipe` that something is said of."""
+        names = [field.name for field in fields(RecipeChanges) if field.name != "recipe"]
+        values = {name: getattr(self, name) for name in names}
+        return {name: None if value == NOTHING else value for name, value in values.items() if value is not None}
+
+
+def with_settings(changes: RecipeChanges, settings: Sequence[str]) -> RecipeChanges:
+    """Add what `--set` says, such as "mixup=0", "clip_norm=none" or "lr_noise=0.42,0.9".
+
+    Raises `UsageError` for an unknown field, one that is said twice, and a value of another type.
+    """
+    known = [field.name for field in fields(RecipeChanges) if field.name != "recipe"]
+    for setting in settings:
+        name, mark, text = setting.partition("=")
+        if not mark or not text:
+            raise UsageError(f"--set {setting} names no value.", "Write --set NAME=VALUE, as --set lr=0.05.")
+        if name == "seed":
+            raise UsageError("The seed is no field that --set changes.", f"Write --seed {text}.")
+        known_word("field of a recipe", name, known)
+        if getattr(changes, name) is not None:
+            raise UsageError(f"{name} is said twice.", f"Say it once; --set {setting} is the second.")
+        try:
+            said = from_dict(RecipeChanges, {name: _value(text)}, "--set")
+        except StrictError as error:
+            raise UsageError(f"{error}.", f"groupnl recipes shows what {name} looks like.") from error
+        changes = replace(changes, **{name: getattr(said, name)})
+    return changes
+
+
+def recipe_for(
+    dataset: str, changes: RecipeChanges, seed: int = 0, init: bool = False, network: str | None = None
+) -> Recipe:
+    """The recipe of a training.
+
+    Args:
+        dataset: the name of the data set.
+        changes: what the user said.
+        seed: of everything random.
+        init: whether the training begins with a checkpoint.
+        network: the registered name of the network; None for one of the user's own.
+
+    Raises `UsageError` for an unknown recipe, `InvalidSetting` for a change that would do nothing and `InvalidRecipe`
+    for one that trains nothing.
+    """
+    word = changes.recipe or (FINETUNE if init else default_recipe(dataset, network))
+    base = RECIPES[known_word("recipe", word, RECIPES)]
+    if word == FINETUNE:  # what may happen to an image depends on the images: a mirrored digit is no digit
+        own = of_dataset(dataset)
+        base = replace(base, augmentation=own.augmentation, max_shift_pixels=own.max_shift_pixels)
+    made = replace(base, seed=seed, **changes.said)
+    made = replace(made, warmup_epochs=min(made.warmup_epochs, made.epochs / 2))  # short trainings need their rate, too
+    _require_use(changes, base, made, init)
+    if changes.recipe == FINETUNE and not init:
+        raise InvalidSetting(
+            "The {recipe} finetune goes on from a trained network, and none was named.",
+            "Name its folder as {init}, or choose another recipe.",
+            "recipe",
+            "init",
+        )
+    return made
+
+
+def _require_use(changes: RecipeChanges, base: Recipe, made: Recipe, init: bool) -> None:
+    unread = unread_fields(made)
+    for name, value in changes.said.items():
+        if name in unread and value != getattr(base, name):
+            called = f"{{{name}}}" if name in WITH_OPTION else name
+            raise InvalidSetting(f"{called} would do nothing {unread[name]}.", f"Leave {called} out.", name)
+    if "freeze" in changes.said and not init:
+        raise InvalidSetting(
+            "{freeze} would keep random weights as they are: this training begins with no checkpoint.",
+            "Leave {freeze} out, or name a trained network as {init}.",
+            "freeze",
+            "init",
+        )
+
+
+def _value(text: str) -> Any:
+    """What a text on the command line means: a truth, a number, numbers, else a word."""
+    if text in _WORDS:
+        return _WORDS[text]
+    if "," in text:
+        return [_value(part) for part in text.split(",")]
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
