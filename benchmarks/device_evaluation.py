@@ -1,13 +1,14 @@
 """What does it cost to send images to a device, one evaluation after the other, against the same backend's own rate?
 
     python benchmarks/device_evaluation.py [--pairs 5] [--seconds 5] [--threads 1] [--backend onnxruntime] [--json]
+    python benchmarks/device_evaluation.py --link "40 Mbit/s, 5 ms" [--nets "resnet18_cifar x0.25"]
 
 In pairs, side by side, on the device `local`: a benchmark, whose rate is that of inferences alone, on images that were
 prepared before; and an evaluation, whose images come through the stream, are prepared, computed, and answered, for
 about as long. The ratio of the rates is what the stream, the preparing and the answers leave; host and device share the
 cores here, so a board loses less. Beside it stands the processor time that the agent alone takes for an image, which a
 machine that others use tells as well. A thin network of 32 px shows the most that can be lost, one of 224 px what is
-usual.
+usual. With --link the device is behind a real one, as in `push.py`: a real OpenSSH server, with round trips and losses.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import contextlib
 import json
 import os
 import platform
+import subprocess
 import sys
 import tempfile
 import time
@@ -30,17 +32,20 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import psutil
 import torch
 
+from benchmarks.network_link import why_not
+from benchmarks.push import LINKS, LOOPBACK, board
 from device_agent.backend_table import BACKENDS
 from device_agent.settings import Settings, Workload
 from exporters.artifact import Artifact
 from groupnl_deploy.bench.bench_device import bench_device
-from groupnl_deploy.deploy.inventory import get_device
+from groupnl_deploy.deploy.inventory import add_device, get_device
 from groupnl_deploy.deploy.push import deploy_artifact
 from groupnl_deploy.evaluation.device_answers import Asked, DeviceAnswers
 from groupnl_deploy.export import export_checkpoint
 from groupnl_deploy.models.registry import model_spec
 from groupnl_deploy.models.spec import ConvSpec, ModelSpec
 from groupnl_deploy.progress import Silence
+from groupnl_deploy.remote.device import Device
 from groupnl_deploy.training.checkpoint import initialise_checkpoint, save_checkpoint
 from groupnl_deploy.training.evaluate import batch_size_for
 
@@ -86,31 +91,44 @@ def own_place() -> Iterator[Path]:
         yield Path(name)
 
 
-def pushed(folder: Path, spec: ModelSpec, format: str) -> Artifact:
+@contextlib.contextmanager
+def device_behind(link: str | None, folder: Path) -> Iterator[Device]:
+    """This machine, reached at once, or over a link; known by its name while the block runs."""
+    if link is None:
+        yield get_device("local")
+        return
+    for key in ("host_key", "identity"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / key)], check=True)
+    with board(next(one for one in LINKS if one.name == link), folder) as there:
+        add_device(there.device)
+        yield there.device
+
+
+def pushed(folder: Path, spec: ModelSpec, format: str, device: Device) -> Artifact:
     """An untrained network: its answers mean nothing, and take as long."""
     save_checkpoint(folder / "net", *initialise_checkpoint(spec))
     artifact = export_checkpoint(folder / "net", folder / "artifact", format)
-    deploy_artifact(artifact.directory, "local", Silence())
+    deploy_artifact(artifact.directory, device.name, Silence())
     return artifact
 
 
-def bench_rate(artifact: Artifact, backend: str, settings: Settings, out: Path) -> Rate:
+def bench_rate(artifact: Artifact, device: Device, backend: str, settings: Settings, out: Path) -> Rate:
     """Of the steady window."""
     run, _ = bench_device(
-        "local", backend, artifact=artifact.sha256, settings=settings, plan=None, out=out, reporter=Silence()
+        device.name, backend, artifact=artifact.sha256, settings=settings, plan=None, out=out, reporter=Silence()
     )
     steady, count = run.result.span("steady"), len(run.result.latencies_ns)
     assert steady.cpu is not None, "agents of this version tell it"
     return Rate(count / ((steady.end_ns - steady.start_ns) / 1e9), 1e3 * steady.cpu.own_s / count)
 
 
-def evaluation_rate(artifact: Artifact, backend: str, threads: int, count: int) -> Rate:
+def evaluation_rate(artifact: Artifact, device: Device, backend: str, threads: int, count: int) -> Rate:
     """From the first request to the last answer, in batches as `groupnl evaluate` makes them."""
     shape = artifact.manifest.image_shape
     assert shape is not None, "the networks take images"
     size = batch_size_for(shape)
     batch = torch.randint(0, 256, (size, *shape), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    asked = Asked(get_device("local"), artifact, shape, backend, threads, 600.0, 0.0, print)
+    asked = Asked(device, artifact, shape, backend, threads, 600.0, 0.0, print)
     with DeviceAnswers(asked) as answers:
         answers(batch)
         begun_s, own_s, done = time.monotonic(), agent_s(), 0
@@ -127,19 +145,21 @@ def agent_s() -> float:
     return times.user + times.system
 
 
-def measured(name: str, artifact: Artifact, folder: Path, arguments: argparse.Namespace) -> Iterator[Pair]:
+def measured(
+    name: str, artifact: Artifact, device: Device, folder: Path, arguments: argparse.Namespace
+) -> Iterator[Pair]:
     """Pairs whose order changes."""
     work = Workload(images=16, idle_s=0.2, warmup_s=1.0, min_seconds=arguments.seconds)
     settings, known = Settings(arguments.threads, workload=work), 0.0
 
     def benched(number: int) -> Rate:
-        return bench_rate(artifact, arguments.backend, settings, folder / f"run-{number}")
+        return bench_rate(artifact, device, arguments.backend, settings, folder / f"run-{number}")
 
     for number in range(arguments.pairs):
         bench = benched(number) if number % 2 == 0 else None
         known = known or (bench.per_s if bench else 0.0)
         count = max(1, int(known * arguments.seconds))
-        evaluation = evaluation_rate(artifact, arguments.backend, arguments.threads, count)
+        evaluation = evaluation_rate(artifact, device, arguments.backend, arguments.threads, count)
         yield Pair(name, bench or benched(number), evaluation, count)
 
 
@@ -151,23 +171,26 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--backend", choices=[name for name, one in BACKENDS.items() if one.computes])
     parser.add_argument("--nets", nargs="+", choices=list(NETS), default=list(NETS))
+    parser.add_argument("--link", choices=[link.name for link in LINKS])
     parser.add_argument("--json", action="store_true")
     parser.set_defaults(backend="onnxruntime")
     arguments = parser.parse_args()
+    if arguments.link not in (None, LOOPBACK.name) and (lacking := why_not()):
+        raise SystemExit(f"{arguments.link}: not measured, as it needs {lacking}")
     found: list[Pair] = []
     for name in arguments.nets:
-        with own_place() as folder:
-            artifact = pushed(folder, NETS[name], BACKENDS[arguments.backend].formats[0])
-            found += measured(name, artifact, folder, arguments)
+        with own_place() as folder, device_behind(arguments.link, folder) as device:
+            artifact = pushed(folder, NETS[name], BACKENDS[arguments.backend].formats[0], device)
+            found += measured(name, artifact, device, folder, arguments)
     if arguments.json:
         print(json.dumps([{**asdict(pair), "ratio": pair.ratio, "own_ratio": pair.own_ratio} for pair in found]))
         return
-    print(f"{platform.machine()}, {os.cpu_count()} cores, threads {arguments.threads}, {arguments.backend}")
+    where = f"{platform.machine()}, {os.cpu_count()} cores, threads {arguments.threads}"
+    print(f"{where}, {arguments.backend}, {arguments.link or 'the device local'}")
     for name in arguments.nets:
         pairs = [pair for pair in found if pair.net == name]
-        bench, evaluation = (
-            median(one.per_s for one in side) for side in zip(*((p.bench, p.evaluation) for p in pairs))
-        )
+        bench = median(pair.bench.per_s for pair in pairs)
+        evaluation = median(pair.evaluation.per_s for pair in pairs)
         print(f"{name:28} bench {bench:8.1f} images/s, evaluation {evaluation:8.1f}")
         print(f"{'':28} rate {spread([pair.ratio for pair in pairs])}")
         print(f"{'':28} processor time {spread([pair.own_ratio for pair in pairs])}")

@@ -1,4 +1,4 @@
-"""One push or benchmark at a time: each would disturb the other, and nothing in the numbers would say so."""
+"""One push, benchmark or evaluation at a time: they would disturb each other, and no number would say so."""
 
 import fcntl
 import time
@@ -42,8 +42,8 @@ class DeviceLock:
                 raise DeviceBusy(
                     f"The device is busy with {holder.holder}, for {holder.since_s:.0f} s already; "
                     f"{'nothing was waited' if wait_s == 0 else f'{wait_s:g} s were waited'}.",
-                    "Run it again when that has ended; push and bench wait longer with --wait SECONDS. If who began "
-                    "it is gone, end the process groupnl-agent there.",
+                    "Run it again when that has ended; push, bench and evaluate wait longer with --wait SECONDS. If "
+                    "who began it is gone, end the process groupnl-agent there.",
                 )
             if holder.holder != told:
                 told = holder.holder
