@@ -1,8 +1,9 @@
 """What a data set is: labelled images that are read one at a time, in a part to train on and a part to test on."""
 
+import contextlib
 import functools
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -45,6 +46,13 @@ class OriginalImages(LabelledImages, Protocol):
 
     def original(self, index: int) -> Pixels:
         """uint8 (C, H', W'): all of an image, of a size of its own."""
+
+
+class ImagesInBatches(LabelledImages, Protocol):
+    """`LabelledImages` of which many cost less at once than one by one. Which are asked for together changes no bit."""
+
+    def read_batch(self, indices: Sequence[int]) -> Pixels:
+        """uint8 (N, C, H, W), for indices from 0 to N - 1."""
 
 
 class Statistics(NamedTuple):
@@ -126,10 +134,12 @@ class Dataset:
 
 
 def gather(images: LabelledImages, indices: Iterable[int], shape: Shape | None = None) -> Tensor:
-    """uint8 (N, C, H, W): the images of these indices, read one by one in this order.
+    """uint8 (N, C, H, W): the images of these indices in this order, read one by one unless they come as a batch.
 
     Raises `UsageError` for an image that cannot be read, is not uint8 (C, H, W), or has another shape than `shape`.
     """
+    if (together := getattr(images, "read_batch", None)) is not None:
+        return torch.from_numpy(_read_batch(together, list(indices), shape))
     return torch.from_numpy(np.stack([_read(images, index, shape) for index in indices]))
 
 
@@ -153,26 +163,47 @@ def statistics_of(batches: Iterable[Pixels], channels: int) -> Statistics:
 
 def _read(images: LabelledImages, index: int, shape: tuple[int | None, ...] | None = None) -> Pixels:
     """An image, for certain. Pixels from 0 to 1 would become zeros without a word."""
+    with _told_with(f"Image {index}", "that image"):
+        pixels = images[index]
+    _require_pixels(pixels, shape, f"Image {index} of a data set is")
+    return pixels
+
+
+def _read_batch(
+    read: Callable[[Sequence[int]], Pixels], indices: list[int], shape: tuple[int | None, ...] | None
+) -> Pixels:
+    """Images, for certain, and as many as were asked for."""
+    with _told_with(f"A batch of {len(indices)} images", "those images"):
+        pixels = read(indices)
+    if len(pixels) != len(indices):
+        raise UsageError(
+            f"A data set gave {len(pixels)} images where {len(indices)} were asked for.",
+            "See to the code that reads them.",
+        )
+    _require_pixels(pixels[0], shape, "Images of a data set are")
+    return pixels
+
+
+def _require_pixels(pixels: Pixels, shape: tuple[int | None, ...] | None, found: str) -> None:
     wanted = shape or (None, None, None)
-    pixels = _item(images, index)
     fits = pixels.ndim == 3 and all(size in (None, found) for size, found in zip(wanted, pixels.shape, strict=True))
     if pixels.dtype != np.uint8 or not fits:
         axes = ", ".join(name if size is None else str(size) for name, size in zip("CHW", wanted, strict=True))
         raise UsageError(
-            f"Image {index} of a data set is {pixels.dtype} {pixels.shape}, and should be uint8 ({axes}).",
+            f"{found} {pixels.dtype} {pixels.shape}, and should be uint8 ({axes}).",
             "Give pixels from 0 to 255, the channels first, and all images of the data set's shape.",
         )
-    return pixels
 
 
-def _item(images: LabelledImages, index: int) -> Pixels:
-    """What a data set's own code gives; what goes wrong in it is told with the image."""
+@contextlib.contextmanager
+def _told_with(what: str, which: str) -> Iterator[None]:
+    """What goes wrong in a data set's own code is told with the image."""
     try:
-        return images[index]
+        yield
     except Exception as error:
         if isinstance(error, GroupNLError | MemoryError) or getattr(error, "filename", None):  # says enough by itself
             raise
         raise UsageError(
-            f"Image {index} of a data set cannot be read: {type(error).__name__}: {error}.",
-            "See to that image, or to the code that reads it.",
+            f"{what} of a data set cannot be read: {type(error).__name__}: {error}.",
+            f"See to {which}, or to the code that reads.",
         ) from error

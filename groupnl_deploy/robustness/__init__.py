@@ -1,0 +1,1 @@
+"""The nineteen common corruptions of test images (arXiv 1903.12261), made from their published definitions."""
