@@ -10,9 +10,12 @@ Say = Callable[[str], None]
 
 
 class Task(Protocol):
-    """One piece of work. `done` of `total` in any unit, None for work without end; `detail` says what happens."""
+    """One piece of work. `done` of `total` in any unit, None for work without end; `detail` says what happens.
 
-    def __call__(self, done: float, total: float | None, detail: str = "") -> None: ...
+    One that is a `milestone` is worth a line that stays, where no bar shows how far the work is.
+    """
+
+    def __call__(self, done: float, total: float | None, detail: str = "", milestone: bool = False) -> None: ...
 
 
 class Reporter(Protocol):
@@ -51,4 +54,4 @@ class Silence:
     @contextlib.contextmanager
     def task(self, name: str) -> Iterator[Task]:
         """Draw nothing."""
-        yield lambda done, total, detail="": None
+        yield lambda done, total, detail="", milestone=False: None

@@ -80,6 +80,14 @@ def counted(number: int, thing: str, several: str | None = None) -> str:
     return f"{number} {thing if number == 1 else several or f'{thing}s'}"
 
 
+def duration_text(seconds: float) -> str:
+    """Such as "40 s", "12 min" or "3 h 5 min"."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
 def command_line(*words: object) -> str:
     """A `groupnl` command that can be copied into a shell, whatever characters its paths have."""
     return shlex.join(["groupnl", *map(str, words)])

@@ -49,8 +49,11 @@ class TrainJob(Job):
         train_cell(Cell(self.source), self.product, reporter)
 
 
-def train_cell(cell: Cell, out: Path, reporter: Reporter) -> "Trained | None":
-    """Make the checkpoint of a cell's source in `out`: of its training, or, None, with random weights without one."""
+def train_cell(cell: Cell, out: Path, reporter: Reporter, tensorboard: Path | None = None) -> "Trained | None":
+    """Make the checkpoint of a cell's source in `out`: of its training, or, None, with random weights without one.
+
+    `tensorboard` is the folder for its curves.
+    """
     from groupnl_deploy.training.checkpoint import initialise_checkpoint, save_checkpoint
     from groupnl_deploy.training.train import train_checkpoint
 
@@ -60,7 +63,8 @@ def train_cell(cell: Cell, out: Path, reporter: Reporter) -> "Trained | None":
     load_module(source.module)
     if source.training is not None:
         training = source.training
-        return train_checkpoint(source.spec, training.recipe, training.data, out, reporter, init=training.init)
+        how: dict[str, Any] = {"init": training.init, "tensorboard": tensorboard}
+        return train_checkpoint(source.spec, training.recipe, training.data, out, reporter, **how)
     reporter.note(f"{source.label} keeps random weights, for nothing says how to train it.")
     save_checkpoint(out, *initialise_checkpoint(source.spec))
     return None

@@ -255,7 +255,7 @@ def live_lines() -> Iterator[LiveLines]:
 
 
 class TerminalReporter:
-    """Progress on stderr: a bar that moves on a terminal; elsewhere a line at the start of each task."""
+    """Progress on stderr: a bar that moves on a terminal; elsewhere a line at the start of each task and milestone."""
 
     def note(self, text: str) -> None:
         """One line that stays."""
@@ -285,7 +285,7 @@ class TerminalReporter:
 
 
 class LineReporter:
-    """Progress on stderr where nothing moves: a line at the start of each task."""
+    """Progress on stderr where nothing moves: a line at the start of each task, and one for each milestone."""
 
     def note(self, text: str) -> None:
         """One line that stays."""
@@ -293,9 +293,14 @@ class LineReporter:
 
     @contextlib.contextmanager
     def task(self, name: str) -> Iterator[Task]:
-        """A line, and no more of it."""
+        """A line, and one for each of its milestones."""
         say(f"{name} …")
-        yield lambda done, total, detail="": None
+
+        def tell(done: float, total: float | None, detail: str = "", milestone: bool = False) -> None:
+            if milestone:
+                say(f"{name}: {detail}")
+
+        yield tell
 
 
 class _Bars:
@@ -312,7 +317,7 @@ class _Bars:
         bars = self._progress
         bar = bars.add_task(escape(harmless(name)), total=None, detail="")
         try:
-            yield lambda done, total, detail="": bars.update(
+            yield lambda done, total, detail="", milestone=False: bars.update(
                 bar, completed=done, total=total, detail=escape(harmless(detail))
             )
         finally:

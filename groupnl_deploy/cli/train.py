@@ -57,6 +57,10 @@ def train(
     changes: TrainingOptions,
     settings: RecipeSettings = None,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    tensorboard: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Curves for TensorBoard too, in DIR/OUT; needs its package."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Train a network to a checkpoint folder. An interrupted training goes on where it stopped.
@@ -97,7 +101,7 @@ def train(
         source, spec, told = _of_checkpoint_or_code(init, module, options, wanted, reporter, about)
     try:
         cell = Cell(Source(out.name, spec, Training(recipe, source, init)))
-        trained = train_cell(cell, out, reporter)
+        trained = train_cell(cell, out, reporter, tensorboard)
     except KeyboardInterrupt as error:
         raise Stopped(_how_it_goes_on(finished_epochs(spec, recipe, source, out, init))) from error
     assert trained is not None

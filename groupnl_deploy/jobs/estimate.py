@@ -5,6 +5,7 @@ from statistics import fmean
 
 from groupnl_deploy.jobs.job import Job
 from groupnl_deploy.jobs.make import Done
+from groupnl_deploy.words import duration_text
 
 
 class Estimate:
@@ -48,11 +49,3 @@ class Estimate:
     def _expected_s(self, job: Job) -> float | None:
         took = self._took_s.get(job.does)
         return fmean(took) if took else job.expected_s
-
-
-def duration_text(seconds: float) -> str:
-    """Such as "40 s", "12 min" or "3 h 5 min"."""
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"

@@ -233,4 +233,4 @@ class _InOneBar:
     @contextlib.contextmanager
     def task(self, name: str) -> Iterator[Task]:
         """The bar stays where it is; the detail is told."""
-        yield lambda done, total, detail="": self._show(f"{name} {detail}".rstrip())
+        yield lambda done, total, detail="", milestone=False: self._show(f"{name} {detail}".rstrip())

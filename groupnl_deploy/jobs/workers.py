@@ -174,7 +174,7 @@ class _Relay:
         """Tell each change of the share or the detail; how often numbers alone change is nobody's business there."""
         last = ""
 
-        def tell(done: float, total: float | None, detail: str = "") -> None:
+        def tell(done: float, total: float | None, detail: str = "", milestone: bool = False) -> None:
             nonlocal last
             share = f"{100 * done / total:.0f} %" if total else ""
             said = ", ".join(part for part in (share, detail) if part)

@@ -1,11 +1,13 @@
-"""Checkpoint folders: `checkpoint.json`, `model.safetensors`, and two files that never travel, `training.safetensors`
-and, for images in files, `split.json`.
+"""Checkpoint folders: `checkpoint.json`, `model.safetensors`, and what never travels: `training.safetensors`, the log
+of the training, and for images in files `split.json`.
 
-The JSON records the digest of each other file, so its own digest identifies the checkpoint. Nothing is
+The JSON records the digest of each other file but the log's, so its own digest identifies the checkpoint: equal
+trainings have equal ones, and never take the same time. The log has its digests in a file of its own. Nothing is
 unpickled, here or anywhere.
 """
 
 import platform
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
@@ -28,6 +30,7 @@ from groupnl_deploy.models.registry import create_model
 from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.older_records import SCHEMA_VERSION, as_of_today
 from groupnl_deploy.training.files import read_verified, read_whole, write_tensors
+from groupnl_deploy.training.log_files import LogFiles
 from groupnl_deploy.training.loop import TrainResult
 from groupnl_deploy.training.recipe import Recipe
 from groupnl_deploy.training.state import SPLIT_FILE, TrainingState, discard_state
@@ -132,11 +135,14 @@ def trained_checkpoint(result: TrainResult) -> CheckpointDraft:
     )
 
 
-def save_trained(directory: Path, result: TrainResult) -> Checkpoint:
-    """Save a training's outcome; its resume state has done its duty then and is removed."""
+def save_trained(directory: Path, result: TrainResult, log: LogFiles | None = None) -> Checkpoint:
+    """Save a training's outcome with its log; its resume state has done its duty then and is removed."""
+    files = {} if log is None else log.finished()
     checkpoint = save_checkpoint(
-        directory, trained_checkpoint(result), result.model, result.state, result.dataset.split
+        directory, trained_checkpoint(result), result.model, result.state, result.dataset.split, files
     )
+    if log is not None:
+        log.discard()
     if result.resume_dir is not None:
         discard_state(result.resume_dir)
     return checkpoint
@@ -148,9 +154,15 @@ def save_checkpoint(
     model: nn.Module,
     training_state: TrainingState | None = None,
     split: Split | None = None,
+    log: Mapping[str, bytes] | None = None,
 ) -> Checkpoint:
-    """Write a new checkpoint folder, whole or not at all. Raises `UsageError` where `directory` exists."""
+    """Write a new checkpoint folder, whole or not at all, with the files of the training's `log` by their names.
+
+    Raises `UsageError` where `directory` exists.
+    """
     with atomic_directory(directory) as folder:
+        for name, data in (log or {}).items():
+            (folder / name).write_bytes(data)
         known = {field.name: getattr(draft, field.name) for field in fields(CheckpointDraft)}
         state = write_tensors(folder / TRAINING_FILE, training_state.tensors) if training_state else None
         weights = write_tensors(folder / WEIGHTS_FILE, model.state_dict())

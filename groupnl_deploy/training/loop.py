@@ -40,8 +40,9 @@ _MODEL, _RANDOM = "model.", "random.torch"
 
 @dataclass(frozen=True)
 class TrainProgress:
-    """After a step: epoch and step counted from 1, the step's loss; accuracy on the test images ends an epoch.
+    """After a step: epoch and step counted from 1, the step's loss; loss and accuracy on the test images end an epoch.
 
+    `rate` is the learning rate of the step, `images` how many of the epoch have been trained on so far.
     `note` says, once, what became of an earlier state in the resume folder.
     """
 
@@ -50,7 +51,10 @@ class TrainProgress:
     step: int
     steps: int
     loss: float
+    rate: float
+    images: int
     accuracy: float | None = None
+    test_loss: float | None = None
     note: str | None = None
 
 
@@ -164,15 +168,18 @@ class _Run:
         self._set_modes()
         shuffled = torch.randperm(len(self.labels), generator=self.random)
         chosen = [part.tolist() for part in torch.split(shuffled, recipe.batch_size)[: self.steps]]
-        shape = shape_read(recipe, self.dataset)
+        shape, seen = shape_read(recipe, self.dataset), 0
         images_now = images_of_epoch(recipe, self.dataset, self.epoch)
         with reading(batches(images_now, chosen, shape, self.workers)) as read:
             for step, (indices, images) in enumerate(zip(chosen, read, strict=True), start=1):
-                loss = self._step(images, self.labels[indices], self.epoch * self.steps + step - 1)
+                done = self.epoch * self.steps + step - 1
+                loss = self._step(images, self.labels[indices], done)
                 place = (self.epoch + 1, recipe.epochs, step, self.steps)
                 self._require_finite(loss, f"in epoch {place[0]} of {place[1]}, step {step} of {self.steps}")
-                accuracy = self.evaluate().accuracy if step == self.steps else None
-                progress(TrainProgress(*place, loss, accuracy, note if step == 1 else None))
+                test = self.evaluate() if step == self.steps else None
+                ended = (None, None) if test is None else (test.accuracy, test.loss)
+                seen += len(indices)
+                progress(TrainProgress(*place, loss, self.rate(done), seen, *ended, note if step == 1 else None))
         self.epoch += 1
 
     def _set_modes(self) -> None:

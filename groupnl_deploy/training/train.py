@@ -11,7 +11,7 @@ from groupnl_deploy.images.decoded import decoded_once
 from groupnl_deploy.images.source import DataSource
 from groupnl_deploy.images.split import Split
 from groupnl_deploy.models.spec import ModelSpec
-from groupnl_deploy.progress import Reporter, Task
+from groupnl_deploy.progress import Reporter
 from groupnl_deploy.training.checkpoint import (
     Checkpoint,
     checkpoint_id,
@@ -22,9 +22,11 @@ from groupnl_deploy.training.checkpoint import (
 )
 from groupnl_deploy.training.evaluate import Evaluation
 from groupnl_deploy.training.initial import Initial
-from groupnl_deploy.training.loop import TrainProgress, train
+from groupnl_deploy.training.loop import train
 from groupnl_deploy.training.recipe import Recipe
 from groupnl_deploy.training.state import TrainingJob, load_state
+from groupnl_deploy.training.telling import told
+from groupnl_deploy.training.tensorboard import TensorBoard
 from groupnl_deploy.workspace import require_absent
 
 
@@ -45,6 +47,7 @@ def train_checkpoint(
     *,
     init: Path | None = None,
     workers: int | None = None,
+    tensorboard: Path | None = None,
 ) -> Trained:
     """Train a net and write its checkpoint folder; an interrupted training goes on where it stopped.
 
@@ -56,16 +59,19 @@ def train_checkpoint(
         reporter: told how far it is.
         init: the folder of a checkpoint to begin with.
         workers: processes that read images; None is as many as pay.
+        tensorboard: the folder whose folder `out.name` gets the curves for TensorBoard.
     """
     require_absent(out)
+    boards = [] if tensorboard is None else [TensorBoard(tensorboard / out.name, reporter.note)]
     data, resume_dir = load_dataset(source, reporter=reporter), _resume_folder(out)
     begin = None if init is None else initial_of(init)
     if init is not None:
         _tell_seen(data, load_split(init, load_checkpoint(init)), reporter)
-    with reporter.task(f"train {spec.label}") as task:
-        show, prepare = partial(_show_epoch, task, reporter), partial(decoded_once, reporter=reporter)
-        result = train(spec, recipe, data, show, resume_dir, init=begin, workers=workers, prepare=prepare)
-        return Trained(save_trained(out, result), result.evaluation)
+    job = TrainingJob(spec, recipe, data.record, None if begin is None else begin.sha256)
+    with reporter.task(f"train {spec.label}") as task, told(task, reporter, job, resume_dir, boards) as telling:
+        prepare = partial(decoded_once, reporter=reporter)
+        result = train(spec, recipe, data, telling, resume_dir, init=begin, workers=workers, prepare=prepare)
+        return Trained(save_trained(out, result, telling.log), result.evaluation)
 
 
 def initial_of(folder: Path) -> Initial:
@@ -103,11 +109,3 @@ def finished_epochs(spec: ModelSpec, recipe: Recipe, source: DataSource, out: Pa
 
 def _resume_folder(out: Path) -> Path:
     return out.with_name(f"{out.name}.resume")
-
-
-def _show_epoch(task: Task, reporter: Reporter, progress: TrainProgress) -> None:
-    if progress.note:
-        reporter.note(progress.note)
-    accuracy = "" if progress.accuracy is None else f", accuracy {100 * progress.accuracy:.1f} %"
-    detail = f"epoch {progress.epoch}/{progress.epochs}, loss {progress.loss:.3f}{accuracy}"
-    task((progress.epoch - 1) * progress.steps + progress.step, progress.epochs * progress.steps, detail)

@@ -69,6 +69,12 @@ def test_fine_tuning_and_its_evaluation(folder, monkeypatch) -> None:
     code, out, said = run("train", *tuning, "--epochs", 2, "--batch-size", 8, "--out", "tuned")
     assert code == 0, said
     assert "a new head, classifier, for 3 classes" in said
+    told = [line for line in said.splitlines() if "images/s" in line]  # no terminal: a line an epoch, and no bar
+    assert [("epoch 1/2" in line, "epoch 2/2" in line, "test loss" in line) for line in told] == [
+        (True, False, True),
+        (False, True, True),
+    ]
+    assert [len(row.split(",")) for row in Path("tuned/log.csv").read_text().splitlines()] == [7] * 3
     assert all(name in out for name in ("blue", "green", "red", "95 % interval"))
     tuned = load_checkpoint(Path("tuned"))
     assert (tuned.recipe.freeze, tuned.recipe.flip, tuned.recipe.epochs) == ("features.4", False, 2)

@@ -15,7 +15,7 @@ from groupnl_deploy.cli.main import app
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.models.methods import CONVOLUTIONS
 from groupnl_deploy.models.registry import UnknownModel, model_spec
-from groupnl_deploy.words import command_line, known_word, nearest_word
+from groupnl_deploy.words import command_line, duration_text, known_word, nearest_word
 
 CAMPAIGN = (
     'out = "out"\n[train]\ndataset = "digits"\n[[models]]\nlabel = "a"\nmodel = "resnet18_cifar"\nconv = "{conv}"\n'
@@ -112,3 +112,10 @@ def test_an_export_names_the_options_that_torch_has_no_use_for() -> None:
 def test_the_opsets_are_in_the_help() -> None:
     said = " ".join(CliRunner().invoke(app, ["export", "--help"]).stdout.split())
     assert "13 to 20 for generic, 13 to 18 for rpi4" in said
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.2, "1 s"), (89, "89 s"), (120, "2 min"), (5_400, "1 h 30 min"), (36_000, "10 h 0 min")]
+)
+def test_times_are_as_long_as_people_need(seconds: float, text: str) -> None:
+    assert duration_text(seconds) == text

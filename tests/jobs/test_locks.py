@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from groupnl_deploy.jobs.estimate import duration_text
 from groupnl_deploy.jobs.lock import Busy, RecordLock
 from groupnl_deploy.jobs.mounts import local_option
 from groupnl_deploy.jobs.quiet import machine_for
@@ -107,10 +106,3 @@ def test_those_who_only_work_do_not_wait_for_each_other(tmp_path: Path) -> None:
     measurer.stdin.close()
     for process in waiting:
         assert process.communicate()[0] == b"held\n" and process.returncode == 0
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(0.2, "1 s"), (89, "89 s"), (120, "2 min"), (5_400, "1 h 30 min"), (36_000, "10 h 0 min")]
-)
-def test_times_are_as_long_as_people_need(seconds: float, text: str) -> None:
-    assert duration_text(seconds) == text
