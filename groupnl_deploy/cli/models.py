@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from groupnl_deploy.cli import console, model_import, model_plot, model_show
+from groupnl_deploy.cli import console, model_curves, model_import, model_plot, model_show
 from groupnl_deploy.cli.checkpoint_json import checkpoint_json
 from groupnl_deploy.cli.conv_options import ConvOptions, with_conv_options
 from groupnl_deploy.cli.exits import guarded
@@ -18,7 +18,7 @@ from groupnl_deploy.workspace import require_absent
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Networks: list them, count their parameters and FLOPs, import or make checkpoints, draw pictures.",
+    help="Networks: list them, count their parameters and FLOPs, import or make checkpoints, draw them and trainings.",
 )
 
 Width = Annotated[float, typer.Option(help="Factor on every channel count.")]
@@ -99,3 +99,4 @@ def init(
 app.command("show")(model_show.show)
 app.command("import")(model_import.import_)
 app.command("plot")(model_plot.plot)
+app.command("curves")(model_curves.curves)

@@ -12,6 +12,7 @@ from groupnl_deploy.errors import VerificationFailed
 from groupnl_deploy.report.curves import RunCurves, run_curves
 from groupnl_deploy.report.reproduce import bench_command
 from groupnl_deploy.report.row import ReportRow, build_row
+from groupnl_deploy.report.trainings import RunTraining, Trainings
 from groupnl_deploy.words import command_line
 from power.errors import PowerError
 
@@ -48,10 +49,14 @@ class IncompleteRow:
 
 @dataclass(frozen=True)
 class RunDetail:
-    """What of a run is drawn, and the command that makes it again; JSON and CSV have neither."""
+    """What of a run is drawn, and the command that makes it again; JSON and CSV have neither.
+
+    `training` is that of its network, where its checkpoint is at hand.
+    """
 
     curves: RunCurves
     command: str
+    training: RunTraining | None = None
 
 
 @dataclass(frozen=True)
@@ -93,6 +98,7 @@ def build_report(folders: Sequence[Path], drawn: bool = False) -> Report:
     Raises the first run's error where every run is damaged, and `UsageError` for a folder that is no run.
     """
     rows, details, damaged, incomplete, unverified, errors = [], [], [], [], [], []
+    trainings = Trainings()
     for folder, name in zip(folders, run_names(folders), strict=True):
         try:
             if is_incomplete(folder):
@@ -103,7 +109,8 @@ def build_report(folders: Sequence[Path], drawn: bool = False) -> Report:
                 rows.append(build_row(run, trace, name))
                 unverified += [] if has_digest(folder) else [name]
                 if drawn:
-                    details.append(RunDetail(run_curves(run, trace, name, len(folders)), bench_command(run, trace)))
+                    curves, training = run_curves(run, trace, name, len(folders)), trainings.of(folder, run.manifest)
+                    details.append(RunDetail(curves, bench_command(run, trace), training))
         except (VerificationFailed, PowerError) as error:
             damaged.append(DamagedRun(name, error.message, error.remedy))
             errors.append(error)

@@ -177,9 +177,10 @@ class _Run:
                 place = (self.epoch + 1, recipe.epochs, step, self.steps)
                 self._require_finite(loss, f"in epoch {place[0]} of {place[1]}, step {step} of {self.steps}")
                 test = self.evaluate() if step == self.steps else None
-                ended = (None, None) if test is None else (test.accuracy, test.loss)
+                accuracy, test_loss = (None, None) if test is None else (test.accuracy, test.loss)
                 seen += len(indices)
-                progress(TrainProgress(*place, loss, self.rate(done), seen, *ended, note if step == 1 else None))
+                said = note if step == 1 else None
+                progress(TrainProgress(*place, loss, self.rate(done), seen, accuracy, test_loss, said))
         self.epoch += 1
 
     def _set_modes(self) -> None:

@@ -13,6 +13,7 @@ from groupnl_deploy.report.html.table import class_cards, comparison, extra_tabl
 from groupnl_deploy.report.html.tags import Tag, group_tags, run_tags
 from groupnl_deploy.report.html.time_charts import boxes, no_script, notes, since, time_figure
 from groupnl_deploy.report.html.tradeoff import tradeoff_charts
+from groupnl_deploy.report.html.trainings import training_charts
 from groupnl_deploy.report.repeats import groups_of
 from groupnl_deploy.report.sections import Section
 from groupnl_deploy.report.tables import Table, table_of
@@ -60,6 +61,7 @@ def _sections(report: Report, extras: Sequence[Section], baseline: str | None) -
         yield "tradeoff", "Trade-off", tradeoff_charts(table.groups, tags)
         yield "power", "Power and energy", _power(report, of_runs)
         yield "memory", "Memory", _memory(table, tags)
+        yield "training", "Training", training_charts(report, of_runs)
         for chapter in dict.fromkeys(extra.chapter for extra in extras if extra.chapter):
             yield "chapter", chapter, joined(extra_table(extra) for extra in extras if extra.chapter == chapter)
         yield "classes", "Class by class", class_cards(report)

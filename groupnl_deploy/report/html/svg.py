@@ -14,7 +14,7 @@ _FAR = 15.0  # times the least; on a plain scale all but the largest would lie i
 class Scale:
     """From values to dots along one side of a chart; `least` and `most` lie at `begin` and `end`.
 
-    `powers`: equal ratios are equally far apart; all values are above zero then.
+    `powers`: equal ratios are equally far apart; all values are above zero then. `whole`: only whole numbers are ticks.
     """
 
     least: float
@@ -22,6 +22,7 @@ class Scale:
     begin: float
     end: float
     powers: bool = False
+    whole: bool = False
 
     def at(self, value: float) -> float:
         """Where a value lies, in dots."""
@@ -41,9 +42,9 @@ class Frame:
     top: float = 16
     bottom: float = 46
 
-    def across(self, least: float, most: float, powers: bool = False) -> Scale:
+    def across(self, least: float, most: float, powers: bool = False, whole: bool = False) -> Scale:
         """The scale from left to right."""
-        return Scale(least, most, self.left, self.width - self.right, powers)
+        return Scale(least, most, self.left, self.width - self.right, powers, whole)
 
     def upward(self, least: float, most: float, powers: bool = False) -> Scale:
         """The scale from the bottom to the top."""
@@ -120,7 +121,8 @@ def _levels(frame: Frame, upward: Scale) -> Iterator[Markup]:
 
 def _within(scale: Scale) -> list[float]:
     found = powers_of_ten(scale.least, scale.most) if scale.powers else ticks(scale.least, scale.most)
-    return [value for value in found if scale.least <= value <= scale.most]
+    inside = [value for value in found if scale.least <= value <= scale.most]
+    return [value for value in inside if value.is_integer()] if scale.whole else inside
 
 
 def picture(frame: Frame, title: str, *children: object) -> Markup:
