@@ -1,5 +1,7 @@
 """Images answered by an artifact on a device, over a link that may break: what was not answered yet is sent again."""
 
+import hashlib
+import json
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -12,10 +14,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from device_agent.messages.answers import AnswerImages, OpenAnswering, images_at_once
+from device_agent.messages.answers import AnswerImages, AnsweringOpened, OpenAnswering, images_at_once
+from device_agent.messages.bench import OutputValues
+from device_agent.strict import to_dict
 from exporters.artifact import Artifact
 from groupnl_deploy.deploy.native import send_library
 from groupnl_deploy.errors import DeviceFault, DeviceUnavailable, GroupNLError
+from groupnl_deploy.evaluation.kept_answers import KeptAnswers
 from groupnl_deploy.images.source import Shape
 from groupnl_deploy.progress import Say
 from groupnl_deploy.remote.agent import reached
@@ -58,6 +63,15 @@ class Asked:
     say: Say
 
 
+@dataclass(frozen=True)
+class _Part:
+    """The images of one request, and their answer where it is kept."""
+
+    count: int
+    pixels: bytes
+    kept: OutputValues | None
+
+
 class DeviceAnswers:
     """A `StreamedAnswer`. A context manager that holds the device's lock from its beginning to its end.
 
@@ -68,6 +82,7 @@ class DeviceAnswers:
     def __init__(self, asked: Asked) -> None:
         self._asked, self._running = asked, ExitStack()
         self._agent: AgentClient | None = None
+        self._kept: KeptAnswers | None = None
         self._wait_s = asked.wait_s
         self._sent = 0  # of the requests that wait for an answer, over the link that there is now
         self.answered = 0
@@ -80,6 +95,10 @@ class DeviceAnswers:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._kept is not None:
+            if kind is None:
+                self._kept.forget()
+            self._kept.close()
         self._running.__exit__(kind, error, trace)
 
     def __call__(self, pixels: Tensor, /) -> Tensor:
@@ -88,8 +107,10 @@ class DeviceAnswers:
 
     def of_each(self, batches: Iterator[Tensor]) -> Iterator[Tensor]:
         """The logits of all images, in their order, some at a time. Batches are taken while the device computes."""
-        parts = (part for batch in batches for part in torch.split(batch, images_at_once(self._asked.shape)))
-        waiting: deque[Tensor] = deque()
+        parts = (
+            self._part(part) for batch in batches for part in torch.split(batch, images_at_once(self._asked.shape))
+        )
+        waiting: deque[_Part] = deque()
         try:
             while True:
                 waiting.extend(islice(parts, _ON_THE_WAY - len(waiting)))
@@ -103,20 +124,27 @@ class DeviceAnswers:
             if self._sent:  # whoever asks next must not get the answers to these
                 self._leave()
 
-    def _first_of(self, waiting: deque[Tensor]) -> Tensor:
+    def _part(self, images: Tensor) -> _Part:
+        pixels = np.ascontiguousarray(images).tobytes()
+        return _Part(len(images), pixels, None if self._kept is None else self._kept.get(pixels))
+
+    def _first_of(self, waiting: deque[_Part]) -> Tensor:
         """Send what was not sent yet over this link, and wait for the answer to the first."""
-        agent = self._reached()
-        for pixels in islice(waiting, self._sent, None):
-            agent.send(AnswerImages(len(pixels)))
-            agent.send_bytes([np.ascontiguousarray(pixels).tobytes()])
+        agent, first = self._reached(), waiting[0]
+        for part in islice(waiting, self._sent, None):
+            if part.kept is None:
+                agent.send(AnswerImages(part.count))
+                agent.send_bytes([part.pixels])
             self._sent += 1
-        count = len(waiting[0])
-        values = array_of(agent.answer_to(AnswerImages(count)).logits)
+        answer = first.kept or agent.answer_to(AnswerImages(first.count)).logits
         self._sent -= 1
-        if values.ndim != 2 or len(values) != count:
+        values = array_of(answer)
+        if values.ndim != 2 or len(values) != first.count:
             raise DeviceFault(
-                f"{self._asked.device.name} answered {values.shape} to {count} images.", "Export and push again."
+                f"{self._asked.device.name} answered {values.shape} to {first.count} images.", "Export and push again."
             )
+        if first.kept is None and self._kept is not None:
+            self._kept.put(first.pixels, first.count, answer)
         return torch.from_numpy(values.astype(values.dtype.newbyteorder("=")))
 
     def _reached(self) -> AgentClient:
@@ -128,9 +156,23 @@ class DeviceAnswers:
             take_lock(agent, name, f"an evaluation of {manifest.label}", self._wait_s, asked.say)
             if manifest.native is not None:
                 send_library(agent, manifest.native, asked.threads, mend=False)
-            agent.ask(OpenAnswering(f"artifacts/{sha256}", sha256, asked.backend, asked.threads))
+            opened = agent.ask(OpenAnswering(f"artifacts/{sha256}", sha256, asked.backend, asked.threads))
+            self._keep_for(sha256, opened)
             self._agent = agent
         return self._agent
+
+    def _keep_for(self, sha256: str, opened: AnsweringOpened) -> None:
+        """What computes decides whose answers are taken: another version there may answer otherwise."""
+        whose = json.dumps([sha256, self._asked.device.name, self._asked.backend, to_dict(opened)], sort_keys=True)
+        key = hashlib.sha256(whose.encode()).hexdigest()
+        if self._kept is not None and self._kept.key == key:
+            return
+        self._kept = KeptAnswers(key)
+        if self._kept.images:
+            self._asked.say(
+                f"{self._asked.device.name} has answered {self._kept.images:,} images before its evaluation was cut "
+                "short: it is not asked for these again."
+            )
 
     def _retried(self, act: Callable[[], T]) -> T:
         def once() -> T:
@@ -147,7 +189,8 @@ class DeviceAnswers:
             if not self.answered:
                 raise
             raise DeviceUnavailable(
-                f"{lost.message} {self.answered:,} images had been answered by then.", lost.remedy
+                f"{lost.message} {self.answered:,} images had been answered by then.",
+                f"{lost.remedy} Within a week the same command goes on from there.",
             ) from lost
 
     @property

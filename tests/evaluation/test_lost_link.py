@@ -9,7 +9,7 @@ import psutil
 import pytest
 import torch
 
-from device_agent.messages.answers import images_at_once
+from device_agent.messages.answers import AnswerImages, images_at_once
 from exporters.artifact import open_artifact
 from groupnl_deploy.deploy.inventory import add_device
 from groupnl_deploy.deploy.push import push_and_accept
@@ -17,6 +17,7 @@ from groupnl_deploy.errors import DeviceFault, DeviceUnavailable
 from groupnl_deploy.evaluation.artifact import artifact_subject
 from groupnl_deploy.evaluation.on_device import device_subject
 from groupnl_deploy.progress import Silence
+from groupnl_deploy.remote.client import AgentClient
 from groupnl_deploy.remote.local import LocalTransport
 from tests.remote.weak_link import weak_link
 
@@ -100,13 +101,28 @@ def test_a_cut_in_the_middle_costs_a_note(board, artifacts, pixels, transport, h
     assert sum("trying again" in one for one in board.said) >= 1
 
 
-def test_a_link_that_does_not_come_back_says_how_far_it_was(board, artifacts, pixels):
-    board.mends = False
-    subject = device_subject(artifacts["onnx", "1"], "board", board, retry_for_s=0.5)
+def test_a_link_that_does_not_come_back_says_how_far_it_was_and_the_next_command_goes_on(
+    board, artifacts, pixels, monkeypatch
+):
+    board.mends, folder = False, artifacts["onnx", "1"]
+    subject = device_subject(folder, "board", board, retry_for_s=0.5)
     with pytest.raises(DeviceUnavailable) as caught, subject.answering() as answer:
-        cut_after(answer.of_each(iter([pixels])), 3, lambda: board.link.cut("reset"))
-    assert f"{3 * AT_ONCE} images had been answered" in caught.value.message
+        cut_after(answer.of_each(iter([pixels])), 15, lambda: board.link.cut("reset"))
+    assert f"{15 * AT_ONCE} images had been answered" in caught.value.message
+    assert "goes on from there" in caught.value.remedy
     board.link.mend()
+    sent, send = [], AgentClient.send
+    monkeypatch.setattr(AgentClient, "send", lambda self, *messages: (sent.extend(messages), send(self, *messages)))
+    with device_subject(folder, "board", board).answering() as answer:
+        found = answer(pixels)
+    assert sum(isinstance(one, AnswerImages) for one in sent) == 5
+    assert sum(f"has answered {15 * AT_ONCE} images before" in one for one in board.said) == 1
+    with artifact_subject(folder, Silence()).answering() as answer:
+        assert torch.equal(found, answer(pixels))
+    sent.clear()
+    with device_subject(folder, "board", board).answering() as answer:
+        answer(pixels)
+    assert sum(isinstance(one, AnswerImages) for one in sent) == 20, "what came to its end is asked anew"
 
 
 @SLOW
