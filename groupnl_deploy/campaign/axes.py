@@ -61,7 +61,7 @@ def slug(key: str, value: Any) -> str:
     if isinstance(value, bool):
         return name if value else f"no-{name}"
     if isinstance(value, str):
-        return value
+        return value.replace(":", "-")
     if isinstance(value, list | tuple):
         return name + "-".join(f"{part:g}" for part in value)
     return f"{name}{value:g}" if isinstance(value, int | float) else f"{name}-{value}"

@@ -40,7 +40,7 @@ def sources_of(campaign: Campaign) -> tuple[Source, ...]:
 
 def on_images(network: ModelSpec, source: DataSource, reporter: Reporter | None = None) -> tuple[DataSource, ModelSpec]:
     """Images without a size of their own at the network's, unless another was asked for, and the network for them."""
-    if source.name in RESIZED and source.shape is None:
+    if source.base in RESIZED and source.shape is None:
         source = replace(source, shape=network.input_shape)
     data = load_dataset(source, reporter=reporter)
     return source, replace(network, num_classes=data.num_classes, input_shape=data.input_shape)

@@ -11,14 +11,13 @@ from groupnl_deploy.cli.exits import guarded
 from groupnl_deploy.cli.options import Json
 from groupnl_deploy.cli.training_options import RecipeSettings
 from groupnl_deploy.errors import UsageError
-from groupnl_deploy.images.datasets import DATASETS
+from groupnl_deploy.images.datasets import module_of
 from groupnl_deploy.models.registry import model_spec
 from groupnl_deploy.training.from_timm import needs_timm
 from groupnl_deploy.training.recipe import Recipe
 from groupnl_deploy.training.recipe_changes import NOTHING, RecipeChanges, recipe_for, with_settings
 from groupnl_deploy.training.recipes import ABOUT, FINETUNE, RECIPES, default_recipe
 from groupnl_deploy.training.unread import unread_fields
-from groupnl_deploy.words import known_word
 
 
 @guarded
@@ -47,7 +46,8 @@ def recipes(
         raise UsageError("Both name a recipe: NAME and --dataset.", "Leave one of them out.")
     if dataset is not None:
         network = None if model is None else model_spec(model).name
-        name = default_recipe(known_word("dataset", dataset, DATASETS), network)
+        module_of(dataset)
+        name = default_recipe(dataset, network)
     else:
         _require_alone(model, None)
     made = recipe_for("", with_settings(RecipeChanges(recipe=name), settings or ()), init=name == FINETUNE)

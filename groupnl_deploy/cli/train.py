@@ -14,19 +14,20 @@ from groupnl_deploy.cli.options import DataFolder, ImageShape, Json, OutFolder, 
 from groupnl_deploy.cli.own_options import Module, again, load_named, require_one_network, tell_own
 from groupnl_deploy.cli.training_options import RecipeSettings, TrainingOptions
 from groupnl_deploy.errors import Stopped, UsageError
-from groupnl_deploy.images.datasets import DATASETS
+from groupnl_deploy.images.datasets import DATASETS, VARIED, module_of
 from groupnl_deploy.images.source import DataSource
 from groupnl_deploy.mistaken import require_is
 from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.training.from_timm import require_timm
 from groupnl_deploy.training.recipe_changes import recipe_for, with_settings
-from groupnl_deploy.words import command_line, known_word
+from groupnl_deploy.words import command_line
 from groupnl_deploy.workspace import require_absent
 
 if TYPE_CHECKING:
     from groupnl_deploy.training.train import Trained
 
 _USUAL_MODEL = "resnet18_cifar"
+_PUBLISHED = [f"{name}:COMPANY" if name in VARIED else name for name in DATASETS if name not in ("digits", "folder")]
 
 
 @resuming
@@ -46,7 +47,7 @@ def train(
         str,
         typer.Option(
             help="digits, which comes with scikit-learn; folder for images of your own; or a published one that "
-            f"lies at --data: {', '.join(name for name in DATASETS if name not in ('digits', 'folder'))}."
+            f"lies at --data: {', '.join(_PUBLISHED)}."
         ),
     ] = "digits",
     data: DataFolder = None,
@@ -75,7 +76,7 @@ def train(
     Example: groupnl train --init net --dataset folder --data photographs --freeze layer2 --out mine
     """
     # Before PyTorch and the images, so that a wrong word shows at once.
-    known_word("dataset", dataset, DATASETS)
+    module_of(dataset)
     changes = with_settings(changes, settings or ())
     recipe_for(dataset, changes, seed, init is not None)
     _require_one_network(init, model, width, options)

@@ -14,7 +14,7 @@ from groupnl_deploy.images.at_hand import dataset_at_hand
 from groupnl_deploy.images.dataset import Dataset
 from groupnl_deploy.images.datasets import RESIZED, load_dataset
 from groupnl_deploy.images.folder import NAME as FOLDER
-from groupnl_deploy.images.source import DataSource
+from groupnl_deploy.images.source import DataSource, base_name
 from groupnl_deploy.progress import Reporter
 from groupnl_deploy.training.evaluate import Evaluation, EvaluationImages, ask
 
@@ -83,7 +83,12 @@ def _images(subject: Subject, name: str | None, path: str | None, reporter: Repo
             )
         return found
     chosen = name or FOLDER
-    shape = subject.input_shape if chosen in RESIZED else None
+    shape = subject.input_shape if base_name(chosen) in RESIZED else None
+    if own is not None and base_name(own.name) == base_name(chosen) and own.name != chosen:
+        raise UsageError(
+            f"The network was trained on “{own.name}”, and so on images that “{chosen}” tests.",
+            f"Leave --dataset out to test it on the images of “{own.name}” that it has not seen.",
+        )
     data = load_dataset(DataSource(chosen, path, shape), (own and own.split_seed) or 0, reporter)
     if data.input_shape != subject.input_shape:
         raise UsageError(

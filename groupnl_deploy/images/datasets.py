@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from groupnl_deploy.errors import UsageError
-from groupnl_deploy.images.source import DataSource
+from groupnl_deploy.images.source import DataSource, base_name
 from groupnl_deploy.progress import Reporter, Silence
 from groupnl_deploy.words import known_word
 
@@ -17,6 +17,7 @@ DATASETS = {
     "folder": "groupnl_deploy.images.folder",
     "cifar10": "groupnl_deploy.images.published.cifar",
     "cifar100": "groupnl_deploy.images.published.cifar",
+    "icons50": "groupnl_deploy.images.published.icons",
 }
 """The module of each, whose `load` makes a `Dataset` of a `DataSource`, the seed of its split and a `Reporter`.
 
@@ -25,6 +26,9 @@ To add one: its line here.
 
 RESIZED = frozenset(("folder",))
 """Those whose images become any shape that is asked for; the others have one of their own."""
+
+VARIED = frozenset(("icons50",))
+"""Those that are used in several ways, one of which is named behind a colon."""
 
 _loaded: "dict[tuple[DataSource, int], Dataset]" = {}
 
@@ -36,11 +40,20 @@ def load_dataset(source: DataSource, seed: int = 0, reporter: Reporter | None = 
     """
     key = source, seed
     if source.path is not None or key not in _loaded:
-        if source.name not in DATASETS and Path(source.name).exists():
-            raise UsageError(
-                f"“{source.name}” is a folder or a file, and a data set's name was asked for.",
-                f"Name both: --dataset folder --data {source.name}.",
-            )
-        module = importlib.import_module(DATASETS[known_word("dataset", source.name, DATASETS)])
+        module = importlib.import_module(module_of(source.name))
         _loaded[key] = module.load(source, seed, reporter or Silence())
     return _loaded[key]
+
+
+def module_of(name: str) -> str:
+    """The module of a data set. Raises `UsageError` for a name that is none."""
+    base = base_name(name)
+    if base not in DATASETS and Path(name).exists():
+        raise UsageError(
+            f"“{name}” is a folder or a file, and a data set's name was asked for.",
+            f"Name both: --dataset folder --data {name}.",
+        )
+    module = DATASETS[known_word("dataset", base, DATASETS)]
+    if base != name and base not in VARIED:
+        raise UsageError(f"“{name}” has something behind a colon, and {base} is used in one way alone.", f"Say {base}.")
+    return module

@@ -15,7 +15,7 @@ class DataSource:
     """A data set by its name, and what a user may say beside it.
 
     Args:
-        name: a key of `datasets.DATASETS`.
+        name: a key of `datasets.DATASETS`; behind a colon what of it, where it can be used in several ways.
         path: where it lies, for those that lie in a folder or an archive of the user's.
         shape: what each image becomes; None is the data set's own.
     """
@@ -23,6 +23,16 @@ class DataSource:
     name: str
     path: str | None = None
     shape: Shape | None = None
+
+    @property
+    def base(self) -> str:
+        """The name without what stands behind a colon."""
+        return base_name(self.name)
+
+    @property
+    def variant(self) -> str | None:
+        """What stands behind the colon."""
+        return self.name.partition(":")[2].strip().lower() or None
 
     def require_plain(self, shape: Shape) -> None:
         """Raise `UsageError` for a path, or for another shape than `shape`: this data set has one of its own."""
@@ -51,6 +61,11 @@ class DataSource:
                 "to get them.",
             )
         return Path(self.path).expanduser()
+
+
+def base_name(name: str) -> str:
+    """Of a data set, whichever way it is used: "icons50" of "icons50:apple"."""
+    return name.partition(":")[0]
 
 
 def shape_of(what: str, text: str) -> Shape:

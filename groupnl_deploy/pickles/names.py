@@ -17,6 +17,7 @@ Names = Mapping[str, Builder | None]
 """The names that a pickle may use, and the record of ours that each becomes when it is called; None: by nobody."""
 
 MOST_AXES = 64
+LONGEST_SCALAR = 1024  # bytes
 # Python 2's modules, and those that Python and NumPy have renamed since.
 _RENAMED = {
     "__builtin__": "builtins",
@@ -75,10 +76,13 @@ def _number_type(arguments: tuple[Any, ...], spend: Spend) -> NumberType:
 
 
 def _number(arguments: tuple[Any, ...], spend: Spend) -> Any:
-    """A NumPy number: a plain one where it is one, else None."""
+    """A NumPy number or text: a plain one where it is one, else None."""
     kind, raw = (*arguments, None)[:2]
     code = _NUMBERS.get(kind.word.lstrip("<>=|")) if isinstance(kind, NumberType) else None
-    data = raw.data if isinstance(raw, Words) and len(raw.text) <= 8 else raw
+    data = raw.data if isinstance(raw, Words) and len(raw.text) <= LONGEST_SCALAR else raw
+    if isinstance(kind, NumberType) and kind.word.startswith("U") and isinstance(data, bytes | bytearray):
+        spend(len(data) // 4)
+        return data.decode("utf-32-be" if kind.order == ">" else "utf-32-le").rstrip("\0")
     if code is None or not isinstance(data, bytes | bytearray) or len(data) != struct.calcsize(f"={code}"):
         return None
     return struct.unpack(f"{'>' if kind.order == '>' else '<'}{code}", data)[0]

@@ -6,6 +6,7 @@
 from dataclasses import replace
 from typing import Any
 
+from groupnl_deploy.images.source import base_name
 from groupnl_deploy.models.networks import NETWORKS
 from groupnl_deploy.training.recipe import Recipe
 
@@ -128,11 +129,11 @@ def default_recipe(dataset: str, network: str | None) -> str:
         network: the registered name of the network; None for one of the user's own.
     """
     kind = NETWORKS[network].kind if network is not None and network in NETWORKS else ""
-    if dataset == "imagenet":
+    if base_name(dataset) == "imagenet":
         return _OF_KINDS.get(kind, _IMAGES)
-    return _OF_DATASETS.get(dataset, _IMAGES)
+    return _OF_DATASETS.get(base_name(dataset), _IMAGES)
 
 
 def of_dataset(dataset: str) -> Recipe:
     """The recipe that says what may happen to the images of a data set, and needs nothing but them."""
-    return RECIPES[_OF_DATASETS.get(dataset, _IMAGES)]
+    return RECIPES[_OF_DATASETS.get(base_name(dataset), _IMAGES)]

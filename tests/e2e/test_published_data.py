@@ -2,12 +2,17 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
 
+from device_agent.manifest import DataRecord
 from groupnl_deploy.cli.main import app
+from groupnl_deploy.errors import UsageError
+from groupnl_deploy.evaluation.evaluate import _images
 from groupnl_deploy.images.published.joined import JoinedImages
+from groupnl_deploy.progress import Silence
 from tests.images.cifar_files import binary_file, drawn, write_archive, write_folder
 
 SMALL = ["--model", "resnet18_cifar", "--conv", "standard", "--width", "0.125", "--epochs", "1", "--batch-size", "8"]
@@ -58,3 +63,10 @@ def test_a_training_goes_on_with_the_same_images_alone(tmp_path: Path, monkeypat
     assert "was on other images: “cifar10” has changed since" in groupnl(*words, code=2)
     test.write_bytes(before)
     groupnl(*words)
+
+
+def test_a_network_is_not_tested_on_a_company_that_it_was_trained_on(tmp_path: Path):
+    own = DataRecord("icons50:apple", "0" * 64, (), None)
+    subject = SimpleNamespace(folder=tmp_path, data=own, input_shape=(3, 32, 32), split=None)
+    with pytest.raises(UsageError, match="trained on “icons50:apple”, and so on images that “icons50:lg” tests"):
+        _images(subject, "icons50:lg", str(tmp_path), Silence())

@@ -17,6 +17,7 @@ from groupnl_deploy.images.photographs import photographs
 from groupnl_deploy.images.preprocessing import IMAGENET_MEAN, as_input, preprocessing
 from groupnl_deploy.images.published.cifar_tables import CIFAR
 from groupnl_deploy.images.source import DataSource
+from tests.images import icons_files
 from tests.images.cifar_files import write_folder
 
 
@@ -34,6 +35,8 @@ def source_of(name: str, root: Path) -> DataSource:
     """A small one of each, in the form in which it is published."""
     if name == "folder":
         return DataSource(name, str(drawn_folder(root)), (3, 14, 21))
+    if name == "icons50":
+        return DataSource("icons50:lg", str(icons_files.write_folder(root)))
     return DataSource(name, str(write_folder(root, name, "binary")) if name in CIFAR else None)
 
 
@@ -44,7 +47,7 @@ def pixels_of(part) -> np.ndarray:
 @pytest.mark.parametrize("name", DATASETS)
 def test_every_data_set_is_what_it_says(name, tmp_path):
     data = load_dataset(source_of(name, tmp_path))
-    assert data.name == name
+    assert data.name.partition(":")[0] == name
     assert len(data.class_names) == len(set(data.class_names)) == data.num_classes
     for part in (data.train, data.test):
         assert part.labels.dtype == np.int64
