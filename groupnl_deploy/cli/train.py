@@ -156,7 +156,8 @@ def _show(trained: "Trained", what: str, dataset: str) -> None:
 def _test(trained: "Trained") -> dict[str, Any]:
     from device_agent.strict import to_dict
 
-    return {"test": to_dict(trained.evaluation.confusion)}
+    confusion = trained.evaluation.confusion
+    return {"test": to_dict(confusion), "above_chance": confusion.above_chance}
 
 
 def _how_it_goes_on(epochs: int) -> str:

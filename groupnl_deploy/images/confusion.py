@@ -70,6 +70,16 @@ class Confusion:
         return wilson_interval(self.right, self.images)
 
     @property
+    def chance(self) -> float:
+        """The accuracy, from 0 to 1, of always naming the class that most images are of."""
+        return max(map(sum, self.matrix)) / self.images
+
+    @property
+    def above_chance(self) -> bool:
+        """Whether all of the accuracy's interval lies above `chance`."""
+        return self.interval[0] > self.chance
+
+    @property
     def per_class(self) -> tuple[ClassAccuracy, ...]:
         """Every class, by label."""
         rows = enumerate(zip(self.class_names, self.matrix, strict=True))

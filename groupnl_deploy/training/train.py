@@ -12,6 +12,7 @@ from groupnl_deploy.images.source import DataSource
 from groupnl_deploy.images.split import Split
 from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.progress import Reporter
+from groupnl_deploy.training.altered import cuts_each
 from groupnl_deploy.training.checkpoint import (
     Checkpoint,
     checkpoint_id,
@@ -23,6 +24,7 @@ from groupnl_deploy.training.checkpoint import (
 from groupnl_deploy.training.evaluate import Evaluation
 from groupnl_deploy.training.initial import Initial
 from groupnl_deploy.training.loop import train
+from groupnl_deploy.training.near_chance import near_chance
 from groupnl_deploy.training.recipe import Recipe
 from groupnl_deploy.training.state import TrainingJob, load_state
 from groupnl_deploy.training.telling import told
@@ -69,9 +71,18 @@ def train_checkpoint(
         _tell_seen(data, load_split(init, load_checkpoint(init)), reporter)
     job = TrainingJob(spec, recipe, data.record, None if begin is None else begin.sha256)
     with reporter.task(f"train {spec.label}") as task, told(task, reporter, job, resume_dir, boards) as telling:
-        prepare = partial(decoded_once, reporter=reporter)
+        prepare = partial(_prepared, recipe, reporter)
         result = train(spec, recipe, data, telling, resume_dir, init=begin, workers=workers, prepare=prepare)
-        return Trained(save_trained(out, result, telling.log), result.evaluation)
+        trained = Trained(save_trained(out, result, telling.log), result.evaluation)
+    guesses = near_chance(trained.evaluation.confusion)
+    if guesses:
+        reporter.note(guesses)
+    return trained
+
+
+def _prepared(recipe: Recipe, reporter: Reporter, data: Dataset) -> Dataset:
+    """Decoded once, unless windows are cut from the images as they were kept."""
+    return data if cuts_each(recipe) else decoded_once(data, reporter)
 
 
 def initial_of(folder: Path) -> Initial:

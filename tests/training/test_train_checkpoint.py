@@ -26,3 +26,23 @@ def test_a_spawned_process_makes_the_same_checkpoint_as_this_one_beside_it(tmp_p
         assert train_checkpoint(spec, recipe, images, here, Silence()) == spawned.result()
     assert checkpoint_id(here) == checkpoint_id(there)
     assert {path.name for path in tmp_path.iterdir()} == {"groupnl-home", "here", "images", "there"}
+
+
+class Notes(Silence):
+    """Keeps what is said."""
+
+    def __init__(self):
+        self.said = []
+
+    def note(self, text):
+        self.said.append(text)
+
+
+def test_a_training_that_ends_near_chance_says_so(tmp_path):
+    shape, notes = (3, 32, 32), Notes()
+    images = DataSource("folder", str(class_folders(tmp_path / "images")), shape)
+    spec = ModelSpec("vgg11_cifar", ConvSpec("standard"), num_classes=2, input_shape=shape, width=0.125)
+    trained = train_checkpoint(spec, Recipe(epochs=1, batch_size=4, lr=1e-9), images, tmp_path / "net", notes)
+    assert not trained.evaluation.confusion.above_chance
+    assert "no better than chance" in notes.said[-1]
+    assert trained.checkpoint.trained
