@@ -1,20 +1,22 @@
-"""`groupnl data`: own images, before a network is trained on them."""
+"""`groupnl data`: own images before a network is trained on them, and test images corrupted."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from groupnl_deploy.cli import console
+from groupnl_deploy.cli import console, data_corrupt
 from groupnl_deploy.cli.exits import guarded
 from groupnl_deploy.cli.options import ImageShape, Json, shape
-from groupnl_deploy.errors import UsageError, VerificationFailed
-from groupnl_deploy.words import command_line, counted, known_word
+from groupnl_deploy.cli.picture_file import require_sheet
+from groupnl_deploy.errors import VerificationFailed
+from groupnl_deploy.words import command_line, counted
 
 if TYPE_CHECKING:
     from groupnl_deploy.images.check import FolderCheck
 
-app = typer.Typer(no_args_is_help=True, help="Own images: what lies in a folder, and whether it can be trained on.")
+app = typer.Typer(no_args_is_help=True, help="Images: whether own ones can be trained on; test images corrupted.")
+app.command("corrupt")(data_corrupt.corrupt)
 
 _TITLES = {
     "stops": "Keeps a network from being trained",
@@ -40,7 +42,7 @@ def check(
     Example: groupnl data check photos --sheet photos.png
     """
     wanted = shape("--input", input_)
-    _require_sheet(sheet)
+    require_sheet(sheet)
     from groupnl_deploy.images.check import check_of, parts_of
     from groupnl_deploy.images.decode import usual_shape
     from groupnl_deploy.images.inspected import images_among, inspect_files
@@ -63,19 +65,6 @@ def check(
         if sheet is not None:
             console.say(f"{sheet}: a row for each class.")
     _conclude(folder, found, input_)
-
-
-def _require_sheet(sheet: Path | None) -> None:
-    """Before every image is read: a name that says what it will be, and a place that is free."""
-    from groupnl_deploy.workspace import disk_errors
-
-    if sheet is None:
-        return
-    known_word("picture format", sheet.suffix.lower().removeprefix("."), ["png"])
-    with disk_errors(sheet):
-        exists = sheet.exists()
-    if exists:
-        raise UsageError(f"{sheet} exists already.", "Choose another file with --sheet, or remove it first.")
 
 
 def _conclude(folder: str, found: "FolderCheck", size: str | None) -> None:

@@ -19,3 +19,17 @@ def picture_format(out: Path, pages: bool = False) -> str:
     if not out.parent.is_dir():
         raise UsageError(f"The folder {out.parent} does not exist.", "Make it first, or choose another name.")
     return format
+
+
+def require_sheet(sheet: Path | None) -> None:
+    """Of --sheet, before every image is read: a name that says what it will be, and a place that is free."""
+    from groupnl_deploy.words import known_word
+    from groupnl_deploy.workspace import disk_errors
+
+    if sheet is None:
+        return
+    known_word("picture format", sheet.suffix.lower().removeprefix("."), ["png"])
+    with disk_errors(sheet):
+        exists = sheet.exists()
+    if exists:
+        raise UsageError(f"{sheet} exists already.", "Choose another file with --sheet, or remove it first.")
