@@ -44,11 +44,7 @@ def relative_to_alexnet(errors: Errors, dataset: str, origin: str) -> NamedMean:
     Raises `UsageError` for other images than those of ImageNet-C, and where one of the fifteen or a severity is
     missing.
     """
-    if (dataset, origin) != (IMAGENET_C, "published"):
-        raise UsageError(
-            f"AlexNet's errors are of ImageNet-C as it was published, and these images are of {dataset}, {origin}.",
-            "Take the plain mean, which every evaluation has, or name the published images: --dataset imagenetc.",
-        )
+    require_imagenet_c(dataset, origin)
     missing = [name for name in USUAL if set(errors.get(name, ())) != set(SEVERITIES)]
     if missing:
         raise UsageError(
@@ -58,3 +54,12 @@ def relative_to_alexnet(errors: Errors, dataset: str, origin: str) -> NamedMean:
         )
     each = (sum(errors[name].values()) / sum(ALEXNET_ERRORS[name]) for name in USUAL)
     return NamedMean("mCE of 15 relative to AlexNet", fmean(each), True)
+
+
+def require_imagenet_c(dataset: str, origin: str) -> None:
+    """Raise `UsageError` for other images than those of ImageNet-C."""
+    if (dataset, origin) != (IMAGENET_C, "published"):
+        raise UsageError(
+            f"AlexNet's errors are of ImageNet-C as it was published, and these images are of {dataset}, {origin}.",
+            "Take the plain mean, which every evaluation has, or name the published images: --dataset imagenetc.",
+        )

@@ -91,20 +91,26 @@ def robustness_of(errors: Errors) -> Robustness | None:
         each,
         tuple(name for name in errors if name not in whole),
         mean_error(each, severities),
-        mean_error({name: each[name] for name in usual}, severities) if usual and extra else None,
-        mean_error({name: each[name] for name in extra}, severities) if usual and extra else None,
+        mean_error({name: each[name] for name in usual}, severities, "usual ") if usual and extra else None,
+        mean_error({name: each[name] for name in extra}, severities, "extra ") if usual and extra else None,
         categories,
         category_mean({one.category: one.accuracy for one in categories}, each, severities),
     )
 
 
-def mean_error(each: Mapping[str, float], severities: Collection[int] = SEVERITIES) -> NamedMean:
-    """The plain mean of corruption errors, by corruption, each of which is the mean over these severities."""
+def mean_error(each: Mapping[str, float], severities: Collection[int] = SEVERITIES, kind: str = "") -> NamedMean:
+    """The plain mean of corruption errors.
+
+    Args:
+        each: by corruption.
+        severities: over which each of them is a mean.
+        kind: a word for corruptions that are not all that were measured, such as “usual”.
+    """
     known = {"mCE of 19": ALL, "mCE of 15": USUAL, "error of the extra 4": EXTRA}
     name = next((name for name, among in known.items() if set(among) == set(each)), None)
     if name is not None and set(severities) == set(SEVERITIES):
         return NamedMean(name, fmean(each.values()), True)
-    return NamedMean(f"mean error of {measured(each, severities)}", fmean(each.values()), False)
+    return NamedMean(f"mean error of {_briefly(each, severities, kind)}", fmean(each.values()), False)
 
 
 def category_mean(
@@ -122,7 +128,7 @@ def category_mean(
     value = fmean(accuracies[category] for category in CATEGORIES)
     if set(severities) == set(SEVERITIES) and set(corruptions) in (set(ALL), set(USUAL)):
         return NamedMean("mAcc" if len(corruptions) == len(ALL) else "mAcc of 15", value, True)
-    return NamedMean(f"mean of the four categories, of {measured(corruptions, severities)}", value, False)
+    return NamedMean(f"mean of the four categories, of {_briefly(corruptions, severities)}", value, False)
 
 
 def held_out_mean(accuracies: Mapping[str, float]) -> NamedMean:
@@ -134,6 +140,12 @@ def held_out_mean(accuracies: Mapping[str, float]) -> NamedMean:
 def measured(corruptions: Collection[str], severities: Collection[int]) -> str:
     """Such as “3 corruptions at severities 1 to 5”, “1 corruption at severity 3”."""
     return f"{counted(len(corruptions), 'corruption')} at {severities_text(severities)}"
+
+
+def _briefly(corruptions: Collection[str], severities: Collection[int], kind: str = "") -> str:
+    """The same without severities where all of them were measured."""
+    what = counted(len(corruptions), f"{kind}corruption")
+    return what if set(severities) == set(SEVERITIES) else f"{what} at {severities_text(severities)}"
 
 
 def severities_text(severities: Iterable[int]) -> str:

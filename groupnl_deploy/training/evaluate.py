@@ -17,6 +17,7 @@ from groupnl_deploy.images.preprocessing import as_input
 from groupnl_deploy.images.source import Shape
 
 _LARGEST_BATCH, _LEAST_BATCH = 256, 8
+_FEW = 5  # answers of which one may be right: top-5
 _BATCH_PIXELS = _LARGEST_BATCH * 32 * 32  # more of larger images at once need gigabytes
 
 Answer = Callable[[Tensor], Tensor]
@@ -40,10 +41,15 @@ Told = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Which class was taken for which, and the mean cross-entropy in nats."""
+    """Which class was taken for which, and the mean cross-entropy in nats.
+
+    `right_in_five` counts images whose class is among the network's first five answers; None where it has no more
+    classes than these, so that the count would say nothing.
+    """
 
     confusion: Confusion
     loss: float
+    right_in_five: int | None = None
 
     @property
     def accuracy(self) -> float:
@@ -122,14 +128,16 @@ def ask(
     size = batch_size or batch_size_for(test.shape)
     parts = [list(test.chosen[start : start + size]) for start in range(0, total, size)]
     answers: list[int] = []
-    loss = 0.0
+    loss, in_five = 0.0, 0
     with reading(batches(test.images, parts, test.shape, workers)) as read:
         for logits in answer.of_each(read) if isinstance(answer, StreamedAnswer) else map(answer, read):
             labels = torch.tensor(test.labels[len(answers) : len(answers) + len(logits)])
             answers += logits.argmax(dim=1).tolist()
             loss += functional.cross_entropy(logits.double(), labels, reduction="sum").item()
+            in_five += int((logits.topk(min(_FEW, logits.shape[1]), dim=1).indices == labels[:, None]).sum())
             tell(len(answers), total)
-    return Evaluation(count_confusion(test.labels, answers, test.class_names), loss / total)
+    confusion = count_confusion(test.labels, answers, test.class_names)
+    return Evaluation(confusion, loss / total, in_five if len(test.class_names) > _FEW else None)
 
 
 @contextlib.contextmanager

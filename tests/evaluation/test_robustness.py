@@ -87,8 +87,8 @@ def test_the_extra_four_are_filed_with_their_kind_and_told_apart():
 def test_a_part_of_the_set_never_passes_for_the_whole():
     three = {name: dict.fromkeys(SEVERITIES, 0.5) for name in ("gaussian_noise", "fog", "saturate")}
     found = robustness_of(three)
-    assert found.mean_error.name == "mean error of 3 corruptions at severities 1 to 5"
-    assert found.usual_error.name == "mean error of 2 corruptions at severities 1 to 5"
+    assert found.mean_error.name == "mean error of 3 corruptions"
+    assert found.usual_error.name == "mean error of 2 usual corruptions"
     assert (found.category_mean, found.mean_error.whole) == (None, False)
     usual = robustness_of({name: dict.fromkeys(SEVERITIES, 0.5) for name in USUAL})
     assert (usual.mean_error.name, usual.usual_error, usual.category_mean.name) == ("mCE of 15", None, "mAcc of 15")

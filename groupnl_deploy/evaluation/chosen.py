@@ -1,0 +1,197 @@
+"""The images that several networks are asked alike: clean ones, and corrupted ones, published or generated."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from groupnl_deploy.errors import UsageError
+from groupnl_deploy.evaluation.asked import Asked
+from groupnl_deploy.evaluation.classes import match_classes
+from groupnl_deploy.evaluation.own_images import images_for, unseen_by
+from groupnl_deploy.evaluation.record import ImagesRecord
+from groupnl_deploy.evaluation.subject import Subject
+from groupnl_deploy.images.corrupted import CorruptedDataset
+from groupnl_deploy.images.corrupted_datasets import load_corrupted
+from groupnl_deploy.images.dataset import Dataset, LabelledImages
+from groupnl_deploy.images.datasets import load_dataset
+from groupnl_deploy.images.source import DataSource, Shape
+from groupnl_deploy.progress import Reporter
+from groupnl_deploy.training.evaluate import EvaluationImages
+
+CLEAN = {"cifar10c": "cifar10", "cifar100c": "cifar100", "imagenetc": "imagenet"}
+"""The data set whose test images were corrupted, of each published one."""
+
+Generate = Callable[[Dataset, Asked], CorruptedDataset]
+
+
+def by_definition(data: Dataset, asked: Asked) -> CorruptedDataset:
+    """The test images of a data set, corrupted here by the published definitions."""
+    from groupnl_deploy.robustness.generated import Draw, generated
+
+    return generated(data, asked.corruptions or (), asked.severities, Draw(asked.seed, asked.frost))
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Some images that every network is asked; `corruption` is None for clean ones."""
+
+    images: LabelledImages
+    chosen: Sequence[int]
+    class_names: tuple[str, ...]
+    shape: Shape
+    corruption: str | None = None
+    severity: int = 0
+
+    def for_subject(self, subject: Subject) -> tuple[EvaluationImages, str | None]:
+        """With the outputs of a network that are right, and what was taken for granted of its classes."""
+        known = () if subject.data is None else subject.data.class_names
+        matched = match_classes(known, subject.num_classes, self.class_names)
+        labels = np.array(matched.outputs)[np.asarray(self.images.labels)[self.chosen]].tolist()
+        return EvaluationImages(self.images, self.chosen, labels, matched.class_names, self.shape), matched.note
+
+    def __str__(self) -> str:
+        return "clean images" if self.corruption is None else f"{self.corruption} {self.severity}"
+
+
+@dataclass(frozen=True, eq=False)
+class ChosenImages:
+    """All parts, each opened when its turn comes, and what a record says of them."""
+
+    parts: tuple[Callable[[], Part], ...]
+    record: ImagesRecord
+    total: int
+
+
+def choose(
+    subjects: Sequence[Subject], asked: Asked, reporter: Reporter, generate: Generate = by_definition
+) -> ChosenImages:
+    """Which images these networks are asked: the same ones, corrupted by the same draws.
+
+    Args:
+        subjects: the networks.
+        asked: what is asked for.
+        reporter: told of images that are loaded.
+        generate: makes the corrupted images of a data set that has none.
+
+    Raises `UsageError` where they take images of different shapes, their classes do not match, and where images or
+    corruptions are not at hand.
+    """
+    if len({subject.input_shape for subject in subjects}) > 1:
+        shapes = ", ".join(f"{subject.label} {subject.input_shape}" for subject in subjects)
+        raise UsageError(
+            f"These networks take images of different shapes ({shapes}), and all are shown the same images.",
+            "Evaluate them by one command for each shape.",
+        )
+    chosen = (
+        _published(subjects, asked, reporter) if asked.published else _generated(subjects, asked, generate, reporter)
+    )
+    first = chosen.parts[-1]()
+    for subject in subjects:
+        first.for_subject(subject)  # refuses classes that do not match, before the hours
+    return chosen
+
+
+def _published(subjects: Sequence[Subject], asked: Asked, reporter: Reporter) -> ChosenImages:
+    shape = subjects[0].input_shape
+    corrupted = load_corrupted(DataSource(asked.dataset or "", asked.data), reporter)
+    if corrupted.input_shape != shape:
+        raise UsageError(
+            f"The images of “{corrupted.name}” have the shape {corrupted.input_shape}, and the network takes {shape}.",
+            "Name a network that was trained for such images.",
+        )
+    first = corrupted.part(corrupted.corruptions[0], asked.severities[0])
+    chosen, notes = _some(range(len(first)), asked), list(corrupted.notes)
+    clean = None
+    if asked.clean is None:
+        notes.append("the clean accuracy is not known: --clean DIR names the ordinary test images")
+    else:
+        data = load_dataset(DataSource(_clean_of(corrupted.name), asked.clean), 0, reporter)
+        clean = Part(data.test, _some(range(len(data.test)), asked), data.class_names, shape)
+    return _parts(clean, corrupted, chosen, len(first), asked, None, notes)
+
+
+def _clean_of(name: str) -> str:
+    if name not in CLEAN:
+        raise UsageError(f"Nothing says which data set was corrupted to “{name}”.", "Leave --clean out.")
+    return CLEAN[name]
+
+
+def _generated(subjects: Sequence[Subject], asked: Asked, generate: Generate, reporter: Reporter) -> ChosenImages:
+    data = images_for(subjects[0], asked.dataset, asked.data, reporter)
+    for subject in subjects[1:]:
+        _require_same_split(subject, data)
+    unseen = sorted(set.intersection(*(set(unseen_by(subject, data)) for subject in subjects)))
+    if not unseen:
+        raise UsageError(f"No test image of “{data.name}” is new to all of these networks.", "Name other images.")
+    chosen = _some(unseen, asked)
+    corrupted = generate(data, asked)
+    notes = list(corrupted.notes)
+    if len(unseen) < len(data.test):
+        notes.append(f"{len(data.test) - len(unseen):,} images were left out: one of the networks was trained on them")
+    clean = Part(data.test, chosen, data.class_names, data.input_shape)
+    return _parts(clean, corrupted, chosen, len(data.test), asked, data.sha256, notes)
+
+
+def _require_same_split(subject: Subject, data: Dataset) -> None:
+    own = subject.data
+    if own is not None and own.name == data.name and own.split_seed != data.split_seed:
+        raise UsageError(
+            f"{subject.label} was trained on another split of “{data.name}” (seed {own.split_seed}, not "
+            f"{data.split_seed}), and has seen some of these test images.",
+            "Evaluate it by a command of its own.",
+        )
+
+
+def _parts(
+    clean: Part | None,
+    corrupted: CorruptedDataset,
+    chosen: Sequence[int],
+    of: int,
+    asked: Asked,
+    sha256: str | None,
+    notes: Sequence[str],
+) -> ChosenImages:
+    names = asked.corruptions or corrupted.corruptions
+    missing = [name for name in names if name not in corrupted.corruptions]
+    if missing:
+        raise UsageError(
+            f"“{corrupted.name}” has no {missing[0]} here; it has {', '.join(corrupted.corruptions)}.",
+            "Name those with --corruptions, or bring the missing files.",
+        )
+
+    def opened(name: str, severity: int) -> Callable[[], Part]:
+        about = corrupted.class_names, corrupted.input_shape, name, severity
+        return lambda: Part(corrupted.part(name, severity), chosen, *about)
+
+    parts = [opened(name, severity) for name in names for severity in asked.severities]
+    total = len(chosen) * len(parts)
+    if clean is not None:
+        total += len(clean.chosen)
+        parts = [lambda: clean, *parts]
+    drawn = corrupted.origin == "generated" or asked.images is not None
+    record = ImagesRecord(
+        corrupted.name,
+        sha256,
+        corrupted.origin,
+        len(chosen),
+        of,
+        asked.seed if drawn else None,
+        tuple(names),
+        asked.severities,
+        tuple(notes),
+    )
+    return ChosenImages(tuple(parts), record, total)
+
+
+def with_notes(record: ImagesRecord, notes: Sequence[str | None]) -> ImagesRecord:
+    """With what has to be said of one network."""
+    return replace(record, notes=tuple(dict.fromkeys([*record.notes, *filter(None, notes)])))
+
+
+def _some(all_of_them: Sequence[int], asked: Asked) -> list[int]:
+    """As many as are asked for, drawn by the seed, in their order."""
+    if asked.images is None or asked.images >= len(all_of_them):
+        return list(all_of_them)
+    drawn = np.random.default_rng(asked.seed).choice(len(all_of_them), asked.images, replace=False)
+    return [all_of_them[int(place)] for place in sorted(drawn)]

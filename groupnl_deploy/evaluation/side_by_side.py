@@ -1,0 +1,129 @@
+"""Several networks under corruptions, each asked the same images, and what is kept of it when it ends early."""
+
+import contextlib
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from groupnl_deploy.evaluation.chosen import ChosenImages, Part, with_notes
+from groupnl_deploy.evaluation.contender import Contender, created_now, score_of
+from groupnl_deploy.evaluation.record import CorruptedScore, EvaluationRecord, Score
+from groupnl_deploy.evaluation.subject import Subject
+from groupnl_deploy.jobs.estimate import duration_text
+from groupnl_deploy.progress import Reporter, Task
+from groupnl_deploy.training.evaluate import Answer, Evaluation, Told, ask
+from groupnl_deploy.version import __version__
+
+_KNOWN_AFTER_S = 5.0  # before that, what is left is a guess that jumps
+
+
+@dataclass
+class _Answered:
+    """What a network has answered so far."""
+
+    clean: Score | None = None
+    corrupted: list[CorruptedScore] = field(default_factory=list)
+    notes: list[str | None] = field(default_factory=list)
+
+    def add(self, part: Part, evaluation: Evaluation, note: str | None) -> None:
+        score = score_of(evaluation)
+        self.notes.append(note)
+        if part.corruption is None:
+            self.clean = score
+        else:
+            self.corrupted.append(CorruptedScore(part.corruption, part.severity, score))
+
+
+class EndedEarly(KeyboardInterrupt):
+    """Ctrl-C, with the records of what had come to its end by then; none where nothing had."""
+
+    def __init__(self, records: tuple[EvaluationRecord, ...]) -> None:
+        super().__init__()
+        self.records = records
+
+
+def evaluate_side_by_side(
+    contenders: Sequence[Contender], images: ChosenImages, reporter: Reporter, batch_size: int | None = None
+) -> tuple[EvaluationRecord, ...]:
+    """Ask every network all parts, part by part, so that an end at any time leaves what can be compared.
+
+    Raises `EndedEarly` at Ctrl-C, and what answering raises.
+    """
+    answered = [_Answered() for _ in contenders]
+    alone = _devices_of_one(contenders)
+    try:
+        with contextlib.ExitStack() as devices, reporter.task(f"evaluate {_named(contenders)}") as task:
+            held = [
+                devices.enter_context(one.subject.answering()) if one.record.device in alone else None
+                for one in contenders
+            ]
+            told = _Told(task, images.total * len(contenders))
+            for opened in images.parts:
+                part = opened()
+                found = [
+                    _asked(one.subject, answer, part, told, batch_size)
+                    for one, answer in zip(contenders, held, strict=True)
+                ]
+                for one, (evaluation, note) in zip(answered, found, strict=True):
+                    one.add(part, evaluation, note)
+    except KeyboardInterrupt as error:
+        raise EndedEarly(_records(contenders, images, answered)) from error
+    return _records(contenders, images, answered)
+
+
+def _devices_of_one(contenders: Sequence[Contender]) -> set[str]:
+    """Devices that answer for one network alone, which they need not load again for each part.
+
+    Who answers holds the device's lock, so of several on one device each has it in its turn.
+    """
+    named = [one.record.device for one in contenders if one.record.device is not None]
+    return {name for name in named if named.count(name) == 1}
+
+
+def _asked(
+    subject: Subject, held: Answer | None, part: Part, told: "_Told", batch_size: int | None
+) -> tuple[Evaluation, str | None]:
+    images, note = part.for_subject(subject)
+    with contextlib.nullcontext(held) if held is not None else subject.answering() as answer:
+        evaluation = ask(answer, images, batch_size=batch_size, tell=told.of(f"{part}, {subject.label}"))
+    told.ended(len(images.chosen))
+    return evaluation, note
+
+
+def _records(
+    contenders: Sequence[Contender], images: ChosenImages, answered: Sequence[_Answered]
+) -> tuple[EvaluationRecord, ...]:
+    now = created_now()
+    return tuple(
+        EvaluationRecord(
+            one.record, with_notes(images.record, found.notes), found.clean, tuple(found.corrupted), now, __version__
+        )
+        for one, found in zip(contenders, answered, strict=True)
+        if found.clean is not None or found.corrupted
+    )
+
+
+def _named(contenders: Sequence[Contender]) -> str:
+    return contenders[0].subject.label if len(contenders) == 1 else f"{len(contenders)} networks"
+
+
+class _Told:
+    """Progress over all parts and networks, with the time that is left."""
+
+    def __init__(self, task: Task, total: int) -> None:
+        self._task, self._total, self._before = task, total, 0
+        self._began_s = time.monotonic()
+
+    def of(self, what: str) -> Told:
+        """What a part of it is told by, which counts its own images."""
+        return lambda done, total: self._tell(done, what)
+
+    def ended(self, images: int) -> None:
+        """A part of so many images came to its end."""
+        self._before += images
+
+    def _tell(self, done_of_part: int, what: str) -> None:
+        done, passed_s = self._before + done_of_part, time.monotonic() - self._began_s
+        left_s = passed_s / done * (self._total - done)
+        left = f", about {duration_text(left_s)} left" if passed_s > _KNOWN_AFTER_S else ""
+        self._task(done, self._total, f"{what}: {done:,}/{self._total:,} images{left}")

@@ -1,0 +1,189 @@
+"""Several networks under corruptions: the same images, the same draws, and what an early end leaves."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from groupnl_deploy.errors import UsageError
+from groupnl_deploy.evaluation import side_by_side
+from groupnl_deploy.evaluation.asked import Asked, corruptions_of, severities_of
+from groupnl_deploy.evaluation.chosen import choose
+from groupnl_deploy.evaluation.contender import contender, created_now, of_subject
+from groupnl_deploy.evaluation.robustness import ALL, USUAL
+from groupnl_deploy.evaluation.side_by_side import EndedEarly, evaluate_side_by_side
+from groupnl_deploy.images.confusion import count_confusion
+from groupnl_deploy.images.in_memory import InMemoryImages
+from groupnl_deploy.progress import Silence
+from groupnl_deploy.training.evaluate import EvaluationImages, ask
+from tests.evaluation.toy_corruptions import TOYS, generated
+
+THREE = ("gaussian_noise", "fog", "contrast")
+
+
+@pytest.fixture
+def asked(net):
+    return Asked(data=str(net.pictures), corruptions=THREE, severities=(1, 5))
+
+
+def evaluated(contenders, asked, reporter=None):
+    images = choose([one.subject for one in contenders], asked, reporter or Silence(), generated)
+    return evaluate_side_by_side(contenders, images, reporter or Silence(), asked.batch_size)
+
+
+def test_a_checkpoint_and_its_artifact_answer_alike_to_the_same_corrupted_images(net, artifacts, asked):
+    folders = (net.checkpoint, artifacts["onnx", "1"])
+    of_checkpoint, of_artifact = evaluated([contender(folder, Silence()) for folder in folders], asked)
+    assert of_checkpoint.errors == of_artifact.errors
+    assert list(of_checkpoint.errors) == list(THREE)
+    assert of_checkpoint.clean.accuracy > 0.9 > 1 - of_checkpoint.errors["contrast"][5]
+    assert of_artifact.subject.checkpoint_sha256 == of_checkpoint.subject.checkpoint_sha256
+    assert (of_checkpoint.subject.kind, of_artifact.subject.kind) == ("checkpoint", "artifact")
+    assert of_checkpoint.finished
+    assert of_checkpoint.measured == "folder, generated, 3 corruptions at severities 1, 5"
+    assert of_checkpoint.clean.right_in_five is None  # it has three classes
+
+
+def test_alone_or_together_and_in_any_batches_the_numbers_are_the_same(net, artifacts, asked):
+    one = contender(net.checkpoint, Silence())
+    together = evaluated([one, contender(artifacts["onnx", "1"], Silence())], asked)[0]
+    alone = evaluated([one], replace(asked, batch_size=5))[0]
+    assert replace(alone, created_at=together.created_at) == together
+    other = evaluated([one], replace(asked, seed=7))[0]
+    assert (other.images.seed, other.images.origin) == (7, "generated")
+
+
+def test_some_of_the_images_are_the_same_ones_clean_and_corrupted(net, asked):
+    one = contender(net.checkpoint, Silence())
+    first, again = (choose([one.subject], replace(asked, images=5), Silence(), generated) for _ in range(2))
+    chosen = [part().chosen for part in first.parts]
+    assert all(part == chosen[0] for part in chosen)
+    assert chosen[0] == again.parts[0]().chosen
+    assert (first.record.count, first.record.of, first.total) == (5, 12, 5 * 7)
+    record = evaluate_side_by_side([one], first, Silence())[0]
+    assert "5 of 12 images" in record.measured
+    assert record.robustness.mean_error.whole is False
+
+
+def test_ctrl_c_leaves_the_parts_that_came_to_their_end_for_every_network(net, artifacts, asked, monkeypatch):
+    count = 0
+
+    def interrupted(*args, **kwargs):
+        nonlocal count
+        count += 1
+        if count == 8:  # the fourth part's second network
+            raise KeyboardInterrupt
+        return ask(*args, **kwargs)
+
+    monkeypatch.setattr(side_by_side, "ask", interrupted)
+    two = [contender(folder, Silence()) for folder in (net.checkpoint, artifacts["onnx", "1"])]
+    with pytest.raises(EndedEarly) as caught:
+        evaluated(two, asked)
+    for record in caught.value.records:
+        assert [(one.corruption, one.severity) for one in record.corrupted] == [
+            *(("gaussian_noise", 1), ("gaussian_noise", 5)),
+        ]
+        assert (record.finished, record.clean.images) == (False, 12)
+        assert record.robustness.mean_error.name == "mean error of 1 corruption at severities 1, 5"
+
+
+def test_progress_is_of_all_parts_and_says_what_is_left(net, asked, monkeypatch):
+    told: list = []
+    monkeypatch.setattr(side_by_side, "_KNOWN_AFTER_S", -1.0)
+
+    class Listening(Silence):
+        def task(self, name):
+            return _Recorded(told if name.startswith("evaluate") else [])
+
+    evaluated([contender(net.checkpoint, Silence())], asked, Listening())
+    assert [done for done, _, _ in told] == [12, 24, 36, 48, 60, 72, 84]
+    assert {total for _, total, _ in told} == {84}
+    assert re.match(r"clean images, vgg11_cifar x0.125 standard: 12/84 images, about \d+ s left", told[0][2])
+    assert told[-1][2].startswith("contrast 5, ")
+
+
+class _Recorded:
+    def __init__(self, told):
+        self._told = told
+
+    def __enter__(self):
+        return lambda done, total, detail="": self._told.append((done, total, detail))
+
+    def __exit__(self, *error):
+        return None
+
+
+def test_what_cannot_be_shown_the_same_images_is_refused(net, asked):
+    one = contender(net.checkpoint, Silence())
+    large = of_subject(replace(one.subject, input_shape=(3, 64, 64)))
+    with pytest.raises(UsageError, match="images of different shapes"):
+        evaluated([one, large], asked)
+    with pytest.raises(UsageError, match=r"“folder” has no snow here; it has gaussian_noise"):
+        evaluated([one], replace(asked, corruptions=("gaussian_noise", "snow")))
+    fewer = of_subject(replace(one.subject, num_classes=2, data=None))
+    with pytest.raises(UsageError, match="answers with 2 classes"):
+        evaluated([one, fewer], asked)
+    other = of_subject(replace(one.subject, data=replace(one.subject.data, split_seed=5)))
+    with pytest.raises(UsageError, match=r"was trained on another split .* has seen some"):
+        evaluated([one, other], asked)
+
+
+def test_top_five_counts_where_a_network_has_more_classes():
+    labels = [0, 4, 5, 9]
+    images = InMemoryImages(np.zeros((4, 1, 2, 2), np.uint8), np.array(labels))
+    names = tuple(map(str, range(10)))
+    falling = -torch.arange(10.0)  # the first five answers are always 0 to 4
+    found = ask(lambda pixels: falling.repeat(len(pixels), 1), EvaluationImages.of_all(images, names, (1, 2, 2)))
+    assert (found.right_in_five, found.confusion) == (2, count_confusion(labels, [0] * 4, names))
+    few = EvaluationImages(images, [0], [0], names[:5], (1, 2, 2))
+    assert ask(lambda pixels: falling[:5].repeat(len(pixels), 1), few).right_in_five is None
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("all", ALL),
+        ("usual", USUAL),
+        ("noise", ("gaussian_noise", "shot_noise", "impulse_noise", "speckle_noise")),
+        ("fog, gaussian-noise", ("gaussian_noise", "fog")),
+        ("extra,snow", ("snow", "speckle_noise", "gaussian_blur", "spatter", "saturate")),
+    ],
+)
+def test_words_for_corruptions(text, found):
+    assert corruptions_of(text) == found
+
+
+@pytest.mark.parametrize(
+    ("read", "text", "says", "remedy"),
+    [
+        (corruptions_of, "gausian_noise", "no corruption “gausian_noise”", "Did you mean “gaussian_noise”"),
+        (corruptions_of, " , ", "No corruption is named", "Write all"),
+        (severities_of, "6", "“6” are no severities", "such as 1-5"),
+        (severities_of, "0-3", "“0-3” are no severities", "such as 1-5"),
+        (severities_of, "4-2", "“4-2” are no severities", "such as 1-5"),
+        (severities_of, "low", "“low” are no severities", "such as 1-5"),
+    ],
+)
+def test_words_that_are_none_name_the_nearest(read, text, says, remedy):
+    with pytest.raises(UsageError, match=says) as caught:
+        read(text)
+    assert remedy in caught.value.remedy
+
+
+def test_severities_one_by_one_and_in_rows():
+    assert [severities_of(text) for text in ("3", "1-5", "5,1", "1-2,4")] == [
+        *((3,), (1, 2, 3, 4, 5), (1, 5), (1, 2, 4)),
+    ]
+
+
+@pytest.mark.parametrize("wrong", [{"images": 0}, {"batch_size": 0}, {"seed": -1}, {"clean": "cifar"}])
+def test_numbers_and_places_that_mean_nothing_are_refused(wrong):
+    with pytest.raises(UsageError, match=f"--{next(iter(wrong)).replace('_', '-')}"):
+        Asked(**wrong)
+
+
+def test_toys_are_what_they_are_called():
+    assert set(TOYS) < set(ALL)
+    assert created_now().endswith("+00:00")
