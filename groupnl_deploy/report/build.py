@@ -9,14 +9,17 @@ from groupnl_deploy.bench.incomplete import IncompleteRun, is_incomplete, load_i
 from groupnl_deploy.bench.run import has_digest, load_run
 from groupnl_deploy.bench.run_set import SET_FILE, load_set
 from groupnl_deploy.errors import VerificationFailed
+from groupnl_deploy.evaluation.record import FOLDER as EVALUATIONS
+from groupnl_deploy.evaluation.record import EvaluationRecord, evaluations_in, load_evaluation
 from groupnl_deploy.report.curves import RunCurves, run_curves
 from groupnl_deploy.report.reproduce import bench_command
+from groupnl_deploy.report.robustness import with_robustness
 from groupnl_deploy.report.row import ReportRow, build_row
 from groupnl_deploy.report.trainings import RunTraining, Trainings
 from groupnl_deploy.words import command_line
 from power.errors import PowerError
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 
 
 @dataclass(frozen=True)
@@ -116,8 +119,22 @@ def build_report(folders: Sequence[Path], drawn: bool = False) -> Report:
             errors.append(error)
     if errors and not rows and not incomplete:
         raise errors[0]
+    evaluations = _evaluations(folders, damaged)
+    rows = [with_robustness(row, evaluations) for row in rows]
     found = Report(tuple(rows), tuple(damaged), tuple(incomplete), tuple(details))
     return replace(found, commands=_commands(folders), places=_places(folders), without_digest=tuple(unverified))
+
+
+def _evaluations(folders: Sequence[Path], damaged: list[DamagedRun]) -> list[EvaluationRecord]:
+    """Those kept beside these runs, and beside the folders `runs` that they lie in; a damaged one is told."""
+    places = dict.fromkeys(above / EVALUATIONS for folder in folders for above in folder.absolute().parents[:3])
+    found = []
+    for folder in evaluations_in(places):
+        try:
+            found.append(load_evaluation(folder))
+        except VerificationFailed as error:
+            damaged.append(DamagedRun(f"{folder.parent.name}/{folder.name}", error.message, error.remedy))
+    return found
 
 
 def _places(folders: Sequence[Path]) -> tuple[str, ...]:

@@ -13,6 +13,8 @@ _NAMES = (
     *("pss_after_load_mb", "pss_steady_mb", "power_w", "idle_power_w", "energy_j", "net_energy_j"),
     *("energy_wh", "energy_with_start_wh", "idle_before_j", "import_j", "load_j", "check_j", "warmup_j", "steady_j"),
     *("runout_j", "idle_after_j", "start_c", "hottest_c", "clock_hz"),
+    *("clean_accuracy", "clean_accuracy_in_five", "corrupted_accuracy", "corruption_error", "category_accuracy"),
+    "corrupted_points_per_j",
     *("agreement_images", "agreement_error", "agreement_allowed", "agreement_same_answers"),
 )
 _NOTE = "The names are those of CSV and JSON, and end in their units; docs/reports.md says what each of them is."

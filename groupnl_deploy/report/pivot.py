@@ -17,11 +17,19 @@ _MIXED = "A cell with several numbers has rows that differ in {}: their median, 
 
 @dataclass(frozen=True)
 class Pivot:
-    """What is asked for: names of CSV columns. `columns` is None for a table of one column."""
+    """What is asked for: names of CSV columns. `columns` is None for a table of one column a number.
+
+    `value` has the names of several numbers with commas between.
+    """
 
     rows: str
     columns: str | None
     value: str
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """The names of the numbers."""
+        return tuple(name.strip() for name in self.value.split(","))
 
 
 def parse_pivot(text: str, value: str | None) -> Pivot:
@@ -33,41 +41,52 @@ def parse_pivot(text: str, value: str | None) -> Pivot:
         raise UsageError(
             f"--pivot {text} is not ROWS or ROWS,COLUMNS.", "Name one or two columns, such as network,backend."
         )
-    return Pivot(names[0], names[1] if len(names) > 1 else None, value)
+    asked = Pivot(names[0], names[1] if len(names) > 1 else None, value)
+    if not all(asked.values) or len(set(asked.values)) < len(asked.values):
+        raise UsageError(f"--value {value} is not NAME or NAME,NAME.", "Name each number once: p50_ms,energy_j.")
+    return asked
 
 
 def pivot_section(groups: Sequence[Group], asked: Pivot) -> Section:
     """The table. Raises `UsageError` for a name that is no column, or a value that is no number."""
     names = flat_names([group.row for group in groups])
-    for name in filter(None, (asked.rows, asked.columns, asked.value)):
+    for name in filter(None, (asked.rows, asked.columns, *asked.values)):
         known_word("column", name, names)
-    _require_number(groups, asked.value)
+    for name in asked.values:
+        _require_number(groups, name)
     cells = _cells(groups, asked)
-    across = tuple(dict.fromkeys(column for _, column in cells))
+    places = [(column, name) for column in dict.fromkeys(column for _, column in cells) for name in asked.values]
     down = tuple(dict.fromkeys(row for row, _ in cells))
     corner = asked.rows if asked.columns is None else f"{asked.rows} / {asked.columns}"
     found = [cells[place] for place in cells if len(cells[place]) > 1]
     return Section(
         name="pivot",
-        title=f"{asked.value} by {asked.rows}" + (f" and {asked.columns}" if asked.columns else ""),
-        headings=((corner, False), *((column, True) for column in across)),
-        rows=tuple((row, *(_text(cells.get((row, column), []), asked.value) for column in across)) for row in down),
+        title=f"{', '.join(asked.values)} by {asked.rows}" + (f" and {asked.columns}" if asked.columns else ""),
+        headings=((corner, False), *((_heading(asked, *place), True) for place in places)),
+        rows=tuple((row, *(_text(cells.get((row, column), []), name) for column, name in places)) for row in down),
         notes=tuple(_MIXED.format(_mixture(mixed)) for mixed in found[:1]),
         data={
             "rows": asked.rows,
             "columns": asked.columns,
             "value": asked.value,
             "cells": [
-                {
-                    "row": row,
-                    "column": column,
-                    "values": [_value(group, asked.value) for group in cell],
-                    **stamps_of(*(group.row for group in cell)),
-                }
+                _cell(row, name if asked.columns is None else column, cell, name)
                 for (row, column), cell in cells.items()
+                for name in asked.values
             ],
         },
     )
+
+
+def _heading(asked: Pivot, column: str, name: str) -> str:
+    if asked.columns is None:
+        return name
+    return column if len(asked.values) == 1 else f"{column}, {name}"
+
+
+def _cell(row: str, column: str, cell: Sequence[Group], name: str) -> dict[str, object]:
+    values = [_value(group, name) for group in cell]
+    return {"row": row, "column": column, "value": name, "values": values, **stamps_of(*(one.row for one in cell))}
 
 
 def _require_number(groups: Sequence[Group], name: str) -> None:
@@ -90,7 +109,7 @@ def _cells(groups: Sequence[Group], asked: Pivot) -> dict[tuple[str, str], list[
     for group in groups:
         flat = group_values(group)
         down = _word(flat.get(asked.rows))
-        across = asked.value if asked.columns is None else _word(flat.get(asked.columns))
+        across = "" if asked.columns is None else _word(flat.get(asked.columns))
         found.setdefault((down, across), []).append(group)
     return found
 

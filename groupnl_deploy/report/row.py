@@ -51,6 +51,12 @@ class ReportRow(Identity):
     `links_lost` is how often the host lost the device meanwhile, which then finished without it.
     Accuracies are fractions, each with its interval of 95 %. Where the images have labels, `per_class` has the
     accuracy of each class and `confusion` which of them was taken for which (`groupnl_deploy.images.confusion`).
+
+    What follows is of a kept evaluation of the same network (`groupnl_deploy.report.robustness`), null without one:
+    `evaluated` is what answered there (checkpoint, artifact or device), `evaluated_images` which images;
+    `corrupted_accuracy` is the mean over corruptions and severities, `corruption_error` what is left of it to 1, a mean
+    whose name is `corruption_error_is`; `category_accuracy` is the mean of the four categories.
+    `corrupted_points_per_j` is the corrupted accuracy in per cent, by the gross joules of one inference.
     """
 
     iterations: int
@@ -95,6 +101,15 @@ class ReportRow(Identity):
     links_lost: int = 0
     profile: RunProfile | None = None
     agreement: Agreement | None = None
+    evaluated: str | None = None
+    evaluated_images: str | None = None
+    clean_accuracy: float | None = None
+    clean_accuracy_in_five: float | None = None
+    corrupted_accuracy: float | None = None
+    corruption_error: float | None = None
+    corruption_error_is: str | None = None
+    category_accuracy: float | None = None
+    corrupted_points_per_j: float | None = None
 
     def __str__(self) -> str:
         emulated = " EMULATED" if self.emulated else ""

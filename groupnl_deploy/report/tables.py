@@ -17,6 +17,7 @@ from groupnl_deploy.report.build import IncompleteRow, Report
 from groupnl_deploy.report.classes import class_sections
 from groupnl_deploy.report.front import FRONT_NOTE, front_cells, has_front
 from groupnl_deploy.report.repeats import Group, disagreements, folded, groups_of
+from groupnl_deploy.report.robustness import asked_of, robustness_notes
 from groupnl_deploy.report.row import ReportRow
 from groupnl_deploy.report.traits import differing, shared
 from power.edge_error import ASSUMES
@@ -93,7 +94,7 @@ def columns(report: Report, groups: Sequence[Group] = ()) -> tuple[Column, ...]:
     ranges = _ranges({group.row.run: group for group in groups}, bool(speed), metered)
     energy = _ENERGY if metered else ()
     valid = _VALID if invalid else ()
-    return (*identity, *named, *valid, *ranges, *speed, *energy, *_front(report), *_ACCURACY)
+    return (*identity, *named, *valid, *ranges, *speed, *energy, *_front(report), *_ACCURACY, *_robustness(report))
 
 
 def _ranges(groups: Mapping[str, Group], speed: bool, metered: bool) -> tuple[Column, ...]:
@@ -115,6 +116,20 @@ def _ranges(groups: Mapping[str, Group], speed: bool, metered: bool) -> tuple[Co
     emulated = between("energy_j", 1e3, lambda row: "*" if row.emulated else "")
     joules = Column("Gross of runs (mJ)", emulated, doubts="energy")
     return (counted, *([p50] if speed else []), *([joules] if metered else []))
+
+
+def _robustness(report: Report) -> tuple[Column, ...]:
+    """What evaluations say of these networks; nothing where none was kept of any."""
+    rows = report.rows
+    if all(row.evaluated is None for row in rows):
+        return ()
+    clean = (_CLEAN,) if any(row.clean_accuracy is not None for row in rows) else ()
+    if all(row.corrupted_accuracy is None for row in rows):
+        return clean
+    of = {asked_of(row) for row in rows if row.corrupted_accuracy is not None}
+    named = (_CORRUPTED_IMAGES,) if len(of) > 1 else ()
+    per_joule = (_PER_JOULE,) if any(row.corrupted_points_per_j is not None for row in rows) else ()
+    return (*clean, _CORRUPTED, *per_joule, *named)
 
 
 def _of_runs(group: Group) -> str:
@@ -149,6 +164,7 @@ def general_notes(report: Report) -> tuple[str, ...]:
         _about_repeats,
         _about_front,
         _about_accuracy,
+        lambda report: robustness_notes(report.rows),
         _about_edges,
         _about_gaps,
         _about_links,
@@ -342,6 +358,17 @@ def _meter(row: ReportRow) -> str:
     return ("EMULATED" if row.emulated else "measured") + (", too fast" if row.renews_too_fast else "")
 
 
+def _percents(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.1f}"
+
+
+def _points_per_j(row: ReportRow) -> str:
+    if row.corrupted_accuracy is None:
+        return "–"
+    value = row.corrupted_points_per_j
+    return _joules(None, 0, row) if value is None else f"{value:.4g}" + ("*" if row.emulated else "")
+
+
 _MODEL = Column("Model", _model, numeric=False, names=True)
 _RUN = (Column("Run", lambda row: row.run, numeric=False, names=True),)
 _VALID = (Column("Valid", lambda row: "yes" if row.valid else "INVALID", numeric=False),)
@@ -358,3 +385,9 @@ _ENERGY = (
     Column("Meter", _meter),
 )
 _ACCURACY = (Column("Acc. (%)", lambda row: "–" if row.accuracy is None else f"{100 * row.accuracy:.1f}"),)
+_CLEAN = Column("Clean (%)", lambda row: _percents(row.clean_accuracy))
+_CORRUPTED = Column("Corrupted (%)", lambda row: _percents(row.corrupted_accuracy))
+_PER_JOULE = Column("Corr. points/J", _points_per_j, doubts="energy")
+_CORRUPTED_IMAGES = Column(
+    "Corrupted images", lambda row: "–" if row.corrupted_accuracy is None else asked_of(row), numeric=False
+)

@@ -39,7 +39,7 @@ def rows(done: "subprocess.CompletedProcess[str]") -> list[dict]:
     """The runs of a report on stdout; the exit code is 6 where one of them is invalid, and 0 where none is."""
     data = json.loads(done.stdout)
     assert done.returncode == (0 if all(row["valid"] for row in data["rows"]) else 6), done.stderr
-    assert data["schema_version"] == 7
+    assert data["schema_version"] == 8
     return data["rows"]
 
 

@@ -126,7 +126,7 @@ def test_emulated_energy_is_marked_everywhere(folder: Path) -> None:
     energy = row.energy
     assert energy.emulated and energy.steady.emulated and energy.idle_before.emulated and energy.net.emulated
     data = json.loads(render(report, "json"))
-    assert data["emulated"] is True and data["rows"][0]["emulated"] is True and data["schema_version"] == 7
+    assert data["emulated"] is True and data["rows"][0]["emulated"] is True and data["schema_version"] == 8
     assert data["rows"][0]["energy"]["steady"]["emulated"] is True
     assert next(csv.DictReader(io.StringIO(render(report, "csv"))))["emulated"] == "true"
     markdown = render(report, "markdown")
