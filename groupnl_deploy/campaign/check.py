@@ -10,6 +10,7 @@ from exporters.choices import DEFAULT_OPSET
 from exporters.targets import TARGETS
 from groupnl_deploy.bench.metered import require_measurable
 from groupnl_deploy.campaign.cell import ExportPoint
+from groupnl_deploy.campaign.check_evaluation import check_evaluation
 from groupnl_deploy.campaign.config import Campaign, MeterConfig, ModelConfig, NamedModel
 from groupnl_deploy.campaign.words import CampaignMistake, at
 from groupnl_deploy.errors import UsageError
@@ -45,6 +46,7 @@ def check_campaign(campaign: Campaign) -> None:
             _require_format(backend, [export.format for export in campaign.exports])
     for device, meter in campaign.meters.items():
         _check_meter(campaign, device, meter)
+    check_evaluation(campaign)
 
 
 def _check_labels(models: Sequence[NamedModel]) -> None:

@@ -1,7 +1,7 @@
 """What a campaign file says: its tables, one value for each key, and the campaign that they make together."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from device_agent.settings import GraphLevel, SettingError, Settings, Workload
 from groupnl_deploy.bench.meter import EmulatedLoad, MeterPlan
@@ -128,6 +128,29 @@ class BenchConfig:
         return Settings(self.threads, self.spinning, self.arena, self.graph_level, self.workload)
 
 
+On = Literal["checkpoint", "artifact", "device"]
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """Which corrupted images every network is asked, as `groupnl evaluate` does, and what answers.
+
+    `corruptions` and `severities` are words as on the command line, or lists. Without `dataset` the images are those
+    that the network was trained on. `on` is what answers: each checkpoint here, each artifact here, each artifact on
+    each device by each backend.
+    """
+
+    corruptions: str | tuple[str, ...] = "all"
+    severities: str | int | tuple[int, ...] = "1-5"
+    dataset: str | None = None
+    data: str | None = None
+    clean: str | None = None
+    frost: str | None = None
+    seed: int = 0
+    images: int | None = None
+    on: tuple[On, ...] = ("checkpoint",)
+
+
 @dataclass(frozen=True)
 class ReportConfig:
     """Files the report is written to, besides the table on the terminal."""
@@ -167,3 +190,4 @@ class Campaign:
     profile: bool
     meters: dict[str, MeterConfig]
     report_formats: tuple[FileFormat, ...]
+    evaluate: EvaluateConfig | None = None

@@ -13,6 +13,7 @@ from device_agent.backend_table import BACKENDS
 from device_agent.settings import Settings
 from groupnl_deploy.campaign.axes import slug
 from groupnl_deploy.campaign.cell import Cell, ExportPoint, Source
+from groupnl_deploy.evaluation.record import FOLDER as EVALUATIONS
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,18 @@ class Layout:
     def run(self, cell: Cell) -> Path:
         """The folder of a benchmark's run."""
         return self.out / "runs" / self.run_name(cell)
+
+    def evaluation_name(self, cell: Cell) -> str:
+        """Of what the cell knows: a source's checkpoint, an artifact of it, or that on a device by a backend."""
+        if cell.export is None:
+            return f"{_known(cell.source).label}-checkpoint"
+        if cell.device is None:
+            return self.artifact_name(cell)
+        return f"{self.artifact_name(cell)}-{_known(cell.backend)}-on-{cell.device}"
+
+    def evaluation(self, cell: Cell) -> Path:
+        """The folder of an evaluation."""
+        return self.out / EVALUATIONS / self.evaluation_name(cell)
 
     @property
     def report(self) -> Path:

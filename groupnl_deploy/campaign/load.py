@@ -20,6 +20,7 @@ from groupnl_deploy.campaign.check import check_campaign
 from groupnl_deploy.campaign.config import (
     BenchConfig,
     Campaign,
+    EvaluateConfig,
     MeterConfig,
     ModelConfig,
     NamedModel,
@@ -43,6 +44,7 @@ class _File:
     train: dict[str, Any] | None = None
     export: dict[str, Any] = field(default_factory=dict)
     push: dict[str, Any] = field(default_factory=dict)
+    evaluate: EvaluateConfig | None = None
     bench: dict[str, Any] = field(default_factory=dict)
     report: ReportConfig = field(default_factory=ReportConfig)
     schema_version: int = 1
@@ -111,6 +113,7 @@ def _campaign(table: dict[str, Any], name: str) -> Campaign:
         profile=benches[0].profile,
         meters=_meters(benches[0], devices),
         report_formats=file.report.formats,
+        evaluate=file.evaluate,
     )
 
 

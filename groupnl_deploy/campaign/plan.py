@@ -23,12 +23,21 @@ _FILES = (
     "train_job",
     "export_job",
     "push_job",
+    "evaluate_job",
     "bench_job",
     "report_job",
 )
-STAGES: tuple[Stage, ...] = tuple(import_module(f"groupnl_deploy.campaign.{file}").STAGE for file in _FILES)
+
+
+def _stages_of(file: str) -> tuple[Stage, ...]:
+    """One, or several of one name, whose products depend on different axes."""
+    module = import_module(f"groupnl_deploy.campaign.{file}")
+    return getattr(module, "STAGES", None) or (module.STAGE,)
+
+
+STAGES: tuple[Stage, ...] = tuple(stage for file in _FILES for stage in _stages_of(file))
 _LONGEST_NAME = 200  # bytes; files are called so, with up to 55 bytes more
-STAGE_NAMES = tuple(stage.name for stage in STAGES)
+STAGE_NAMES = tuple(dict.fromkeys(stage.name for stage in STAGES))
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from groupnl_deploy.campaign.bench_job import BenchJob, run_identity
+from groupnl_deploy.campaign.evaluate_job import evaluation_folders, evaluation_keys
 from groupnl_deploy.campaign.stage import Projection, Stage, keys
 from groupnl_deploy.errors import UsageError
+from groupnl_deploy.evaluation.record import FILE, is_evaluation
 from groupnl_deploy.jobs.job import Job
 from groupnl_deploy.progress import Reporter
 from groupnl_deploy.report.build import build_report
@@ -24,11 +26,14 @@ class ReportJob(Job):
     expected_s: ClassVar[float] = 2.0
     runs: tuple[Path, ...]
     formats: tuple[FileFormat, ...]
+    evaluations: tuple[Path, ...] = ()
 
     def reads(self) -> dict[str, Any]:
-        """The runs, the files that are asked for, and the version of this program, which derives them."""
+        """Runs and evaluations, the files that are asked for, and the version of this program, which derives them."""
         runs = [run_identity(folder) for folder in self.folders()]
-        return {"runs": runs, "files": self._files(), "groupnl": __version__}
+        read = {"runs": runs, "files": self._files(), "groupnl": __version__}
+        evaluated = [file_sha256(folder / FILE) for folder in self.evaluations if is_evaluation(folder)]
+        return {**read, "evaluations": evaluated} if evaluated else read
 
     def identity(self) -> str:
         """The digest of all its files."""
@@ -52,15 +57,19 @@ class ReportJob(Job):
 
 
 def report_job(of: Projection) -> ReportJob:
-    """After all benchmarks; a failed one does not keep the others from being reported."""
+    """After all benchmarks and evaluations; a failed one does not keep the others from being reported."""
     backends = of.campaign.backends
     cells = sorted(of.cells, key=lambda cell: backends.index(cell.backend or ""))
     return ReportJob(
         name="all",
         product=of.layout.report,
-        after=keys(BenchJob, [of.layout.run_name(cell) for cell in cells]),
+        after=(
+            *keys(BenchJob, [of.layout.run_name(cell) for cell in cells]),
+            *evaluation_keys(of.campaign, cells, of.layout),
+        ),
         runs=tuple(of.layout.run(cell) for cell in cells),
         formats=of.campaign.report_formats,
+        evaluations=evaluation_folders(of.campaign, cells, of.layout),
     )
 
 

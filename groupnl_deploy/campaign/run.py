@@ -8,6 +8,7 @@ from groupnl_deploy.campaign.bench_job import BenchJob
 from groupnl_deploy.campaign.cell import Source
 from groupnl_deploy.campaign.choice import ALL, Choice, chosen, place, require_allowed
 from groupnl_deploy.campaign.config import Campaign
+from groupnl_deploy.campaign.evaluate_job import EvaluateJob, require_images
 from groupnl_deploy.campaign.export_job import ExportJob
 from groupnl_deploy.campaign.plan import Plan, plan_of
 from groupnl_deploy.campaign.push_job import PushJob
@@ -106,6 +107,7 @@ def _planned(campaign: Campaign, choice: Choice) -> tuple[tuple[Source, ...], Pl
     with at("push", "device"):
         for device in campaign.devices:
             get_device(device)
+    require_images(campaign)
     sources = sources_of(campaign)
     return sources, plan_of(campaign, sources)
 
@@ -152,6 +154,9 @@ def _needs(campaign: Campaign, weights: dict[str, int], todo: Sequence[Job]) -> 
     """What these jobs ask of disks, devices and meters; `weights` has sizes by label."""
     benches = [job for job in todo if isinstance(job, BenchJob)]
     pushes = [job for job in todo if isinstance(job, PushJob)]
+    asked = [(job.device, job.backend) for job in todo if isinstance(job, EvaluateJob) and job.device]
+    there = [*(job.device for job in pushes), *(job.device for job in benches), *(device for device, _ in asked)]
+    backends = [*((job.device, job.backend) for job in benches), *((device, name) for device, name in asked if name)]
     return Needs(
         out=Path(campaign.out),
         trained=tuple(weights[job.source.label] for job in todo if isinstance(job, TrainJob)),
@@ -161,12 +166,12 @@ def _needs(campaign: Campaign, weights: dict[str, int], todo: Sequence[Job]) -> 
             DeviceNeeds(
                 get_device(device),
                 tuple(weights[job.source] for job in pushes if job.device == device),
-                tuple(dict.fromkeys(job.backend for job in benches if job.device == device)),
+                tuple(dict.fromkeys(name for where, name in backends if where == device)),
                 max((job.settings.threads for job in benches if job.device == device), default=0),
                 next((job.plan for job in benches if job.device == device), None),
                 tuple({job.native_target for job in pushes if job.device == device and job.native_target}),
             )
-            for device in dict.fromkeys([*(job.device for job in pushes), *(job.device for job in benches)])
+            for device in dict.fromkeys(there)
         ),
     )
 

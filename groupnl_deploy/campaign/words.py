@@ -44,6 +44,7 @@ _PLACES: dict[str, Place] = {
     **{name: ("export", name) for name in ("format", "optimize", "target", "opset", "batch")},
     **{name: ("bench", name) for name in ("backend", "threads", "spinning", "arena", "graph_level", "repeats")},
     **{name: ("bench", name) for name in ("order_seed", "profile")},
+    **{name: ("evaluate", name) for name in ("corruptions", "severities", "clean", "frost", "on")},
     "device": ("push", "device"),
     **{name: ("models", name) for name in ("init", "module")},
 }
@@ -64,6 +65,7 @@ _OPTIONS: dict[str, str] = {
         f"--{name}": name
         for name in ("threads", "images", "meter", "port", "sign", "epochs", "seed", "dataset", "recipe", "lr")
     },
+    **{f"--{name}": name for name in ("corruptions", "severities", "clean", "frost")},
     **{"--batch-size": "batch_size", "--init": "init", "--module": "module", "--no-flip": "flip"},
     **{f"--{name}": name for name in ("format", "optimize", "target", "opset", "batch", "backend", "device")},
 }

@@ -11,6 +11,7 @@ from groupnl_deploy.bench.meter import EmulatedLoad
 from groupnl_deploy.campaign.cell import ExportPoint
 from groupnl_deploy.campaign.config import (
     BenchConfig,
+    EvaluateConfig,
     MeterConfig,
     ModelConfig,
     PushConfig,
@@ -27,6 +28,7 @@ TABLES = {
     "[[models]]": ModelConfig,
     "[export]": ExportPoint,
     "[push]": PushConfig,
+    "[evaluate]": EvaluateConfig,
     "[bench]": BenchConfig,
     "[bench.workload]": Workload,
     "[bench.meter]": MeterConfig,
@@ -36,7 +38,18 @@ TABLES = {
 NAMED = {"": 'out = "out"', "[train]": 'dataset = "digits"', "[bench.meter]": 'meter = "km003c"\nport = "emulator"'}
 NAMED["[[models]]"] = 'label = "a"\nmodel = "resnet18_cifar"'
 SINGULAR = {"formats": "format", "backends": "backend"}
-INNER = {"train", "models", "export", "push", "bench", "report", "workload", "meters", "emulator"}  # tables themselves
+INNER = {
+    "train",
+    "models",
+    "export",
+    "push",
+    "evaluate",
+    "bench",
+    "report",
+    "workload",
+    "meters",
+    "emulator",
+}  # tables themselves
 
 
 def keys_of_the_page() -> dict[str, dict[str, str]]:

@@ -47,7 +47,7 @@ def test_the_checked_in_example_is_valid_and_names_every_stage() -> None:
     assert campaign.devices == ("local",) and campaign.meters["local"].port == "emulator"
     assert [model.config.conv for model in campaign.models] == ["standard", "groupnl"]
     steps = list_jobs(campaign)
-    assert list(dict.fromkeys(step.stage for step in steps)) == list(STAGE_NAMES)
+    assert list(dict.fromkeys(step.stage for step in steps)) == [name for name in STAGE_NAMES if name != "evaluate"]
     *benches, report = [step.key for step in steps][-5:]
     assert sorted(benches) == [
         "bench-groupnl-onnxruntime",
