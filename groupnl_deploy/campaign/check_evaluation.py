@@ -6,8 +6,7 @@ from groupnl_deploy.campaign.config import Campaign, EvaluateConfig
 from groupnl_deploy.campaign.words import CampaignMistake, at
 from groupnl_deploy.evaluation.asked import Asked, corruptions_of, severities_of
 from groupnl_deploy.images.corrupted_datasets import CORRUPTED_DATASETS
-from groupnl_deploy.images.datasets import DATASETS
-from groupnl_deploy.words import known_word
+from groupnl_deploy.images.datasets import module_of
 
 
 def check_evaluation(campaign: Campaign) -> None:
@@ -23,7 +22,8 @@ def check_evaluation(campaign: Campaign) -> None:
         )
     if config.dataset is not None:
         with at("evaluate", "dataset"):
-            known_word("dataset", config.dataset, (*DATASETS, *CORRUPTED_DATASETS))
+            if config.dataset not in CORRUPTED_DATASETS:
+                module_of(config.dataset)
     asked_of(config)
     for model in campaign.models:
         if not campaign.trainings and model.config.checkpoint is None:

@@ -146,8 +146,9 @@ def _show(records: Sequence[EvaluationRecord], many: Many) -> None:
 
 
 def _show_document(records: Sequence[EvaluationRecord], many: Many, files: Sequence[Path]) -> None:
-    from groupnl_deploy.report.evaluations import evaluation_document
+    from groupnl_deploy.report.evaluations import evaluation_document, held_out_section
 
+    held_out = held_out_section(records)
     places = [*map(str, files), *[None] * (len(records) - len(files) - len(many.kept)), *map(str, many.kept)]
     console.show_json(
         {
@@ -156,5 +157,6 @@ def _show_document(records: Sequence[EvaluationRecord], many: Many, files: Seque
                 {"file": place, **evaluation_document(record, many.alexnet)}
                 for place, record in zip(places, records, strict=True)
             ],
+            "held_out": None if held_out is None else held_out.data,
         }
     )

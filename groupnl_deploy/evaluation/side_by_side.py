@@ -9,10 +9,10 @@ from groupnl_deploy.evaluation.chosen import ChosenImages, Part, with_notes
 from groupnl_deploy.evaluation.contender import Contender, created_now, score_of
 from groupnl_deploy.evaluation.record import CorruptedScore, EvaluationRecord, Score
 from groupnl_deploy.evaluation.subject import Subject
-from groupnl_deploy.jobs.estimate import duration_text
 from groupnl_deploy.progress import Reporter, Task
 from groupnl_deploy.training.evaluate import Answer, Evaluation, Told, ask
 from groupnl_deploy.version import __version__
+from groupnl_deploy.words import duration_text
 
 _KNOWN_AFTER_S = 5.0  # before that, what is left is a guess that jumps
 

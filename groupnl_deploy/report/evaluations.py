@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from device_agent.strict import to_dict
-from groupnl_deploy.errors import UsageError
 from groupnl_deploy.evaluation.alexnet import relative_to_alexnet
 from groupnl_deploy.evaluation.record import EvaluationRecord
 from groupnl_deploy.evaluation.robustness import CategoryAccuracy, NamedMean, Robustness, held_out_mean
@@ -39,40 +38,39 @@ def evaluation_sections(records: Sequence[EvaluationRecord], alexnet: bool = Fal
         tables.append(_by_severity(corrupted[0]))
     elif corrupted:
         tables.append(_by_corruption(corrupted))
-    return tuple(tables)
+    held_out = held_out_section(records)
+    return (*tables, held_out) if held_out else tuple(tables)
 
 
-def held_out_section(records: Sequence[EvaluationRecord], held_out: Mapping[str, str]) -> Section:
+def held_out_section(records: Sequence[EvaluationRecord]) -> Section | None:
     """The paper's Table 7: a line a network, a column for each thing that was held out of a training, their mean.
 
-    Args:
-        records: one for each network and thing.
-        held_out: by the name of a data set, what its test images were held out for, such as a company.
-
-    Raises `UsageError` where a network has the same thing twice.
+    What was held out stands behind the colon of a data set's name. None where fewer than two such things are there, or
+    a network was evaluated twice on one of them.
     """
     rows: dict[str, dict[str, float]] = {}
     for record in records:
-        name = held_out[record.images.dataset]
-        row = rows.setdefault(record.subject.label, {})
-        if name in row:
-            raise UsageError(
-                f"{record.subject.label} has two evaluations with {name} held out.", "Name one of each training."
-            )
-        row[name] = _clean(record)
-    across = tuple(dict.fromkeys(name for row in rows.values() for name in row))
+        data, _, thing = record.images.dataset.partition(":")
+        if not thing or record.clean is None:
+            continue
+        row = rows.setdefault(f"{record.subject.label}, {data}", {})
+        if thing in row:
+            return None
+        row[thing] = record.clean.accuracy
+    across = tuple(dict.fromkeys(thing for row in rows.values() for thing in row))
+    if len(across) < 2:
+        return None
     means = {label: held_out_mean(row) for label, row in rows.items()}
-    cells = [
-        (label, *(_percent(row.get(name)) for name in across), _percent(means[label].value))
-        for label, row in rows.items()
-    ]
-    gaps = [label for label, row in rows.items() if len(row) < len(across)]
+    short = [label for label, row in rows.items() if len(row) < len(across)]
     return Section(
         name="held_out",
         title="Accuracy (%) on what was held out of the training",
-        headings=(("Network", False), *((name, True) for name in across), ("Mean", True)),
-        rows=tuple(cells),
-        notes=tuple(f"The mean of {label} is of {len(rows[label])} of {len(across)}." for label in gaps),
+        headings=(("Network", False), *((thing, True) for thing in across), ("Mean", True)),
+        rows=tuple(
+            (label, *(_percent(row.get(thing)) for thing in across), _percent(means[label].value))
+            for label, row in rows.items()
+        ),
+        notes=tuple(f"The mean of {label} is of {len(rows[label])} of {len(across)}." for label in short),
         data={label: {"accuracies": row, "mean": to_dict(means[label])} for label, row in rows.items()},
     )
 
@@ -217,12 +215,6 @@ def _extra_note(names: Sequence[str] | Mapping[str, object]) -> tuple[str, ...]:
     if not set(names) & set(EXTRA):
         return ()
     return ("+ is one of the extra four, which the usual fifteen leave out and the paper counts in.",)
-
-
-def _clean(record: EvaluationRecord) -> float:
-    if record.clean is None:
-        raise UsageError(f"{record.subject.label} was not evaluated on clean images.", "Evaluate it on them.")
-    return record.clean.accuracy
 
 
 def _percent(value: float | None) -> str:
