@@ -1,6 +1,7 @@
 """Training: the checkpoint of a source. One without a training keeps its first random weights: it is initialised."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -11,6 +12,8 @@ from groupnl_deploy.jobs.job import Job
 from groupnl_deploy.progress import Reporter
 
 if TYPE_CHECKING:
+    from groupnl_deploy.training.ranks import Ranks
+    from groupnl_deploy.training.running import Running
     from groupnl_deploy.training.train import Trained
 
 
@@ -49,10 +52,12 @@ class TrainJob(Job):
         train_cell(Cell(self.source), self.product, reporter)
 
 
-def train_cell(cell: Cell, out: Path, reporter: Reporter, tensorboard: Path | None = None) -> "Trained | None":
+def train_cell(
+    cell: Cell, out: Path, reporter: Reporter, running: "Running | None" = None, ranks: "Ranks | None" = None
+) -> "Trained | None":
     """Make the checkpoint of a cell's source in `out`: of its training, or, None, with random weights without one.
 
-    `tensorboard` is the folder for its curves.
+    A campaign runs a training as is usual; a command may say `running`, and with which processes (`ranks`).
     """
     from groupnl_deploy.training.checkpoint import initialise_checkpoint, save_checkpoint
     from groupnl_deploy.training.train import train_checkpoint
@@ -63,8 +68,8 @@ def train_cell(cell: Cell, out: Path, reporter: Reporter, tensorboard: Path | No
     load_module(source.module)
     if source.training is not None:
         training = source.training
-        how: dict[str, Any] = {"init": training.init, "tensorboard": tensorboard}
-        return train_checkpoint(source.spec, training.recipe, training.data, out, reporter, **how)
+        how = partial(train_checkpoint, init=training.init, running=running, ranks=ranks)
+        return how(source.spec, training.recipe, training.data, out, reporter)
     reporter.note(f"{source.label} keeps random weights, for nothing says how to train it.")
     save_checkpoint(out, *initialise_checkpoint(source.spec))
     return None

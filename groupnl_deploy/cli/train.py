@@ -1,5 +1,6 @@
 """`groupnl train`."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,8 @@ from groupnl_deploy.cli.conv_options import ConvOptions, tell_departure, with_co
 from groupnl_deploy.cli.exits import resuming
 from groupnl_deploy.cli.options import DataFolder, ImageShape, Json, OutFolder, shape
 from groupnl_deploy.cli.own_options import Module, again, load_named, require_one_network, tell_own
+from groupnl_deploy.cli.running_options import RunningOptions
+from groupnl_deploy.cli.train_together import training_together, without_option
 from groupnl_deploy.cli.training_options import RecipeSettings, TrainingOptions
 from groupnl_deploy.errors import Stopped, UsageError
 from groupnl_deploy.images.datasets import DATASETS, VARIED, module_of
@@ -19,6 +22,7 @@ from groupnl_deploy.images.source import DataSource
 from groupnl_deploy.mistaken import require_is
 from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.training.from_timm import require_timm
+from groupnl_deploy.training.launch import is_launched, launch
 from groupnl_deploy.training.recipe_changes import recipe_for, with_settings
 from groupnl_deploy.words import command_line
 from groupnl_deploy.workspace import require_absent
@@ -58,10 +62,13 @@ def train(
     changes: TrainingOptions,
     settings: RecipeSettings = None,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
-    tensorboard: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Curves for TensorBoard too, in DIR/OUT; needs its package."),
-    ] = None,
+    running: RunningOptions,
+    nproc: Annotated[
+        int, typer.Option(min=1, help="Train in so many processes on this machine, one a GPU where there are GPUs.")
+    ] = 1,
+    restarts: Annotated[
+        int, typer.Option(min=0, help="With --nproc: start all again so often where one is killed; they go on.")
+    ] = 3,
     json: Json = False,
 ) -> None:
     """Train a network to a checkpoint folder. An interrupted training goes on where it stopped.
@@ -74,6 +81,8 @@ def train(
     Example: groupnl train --module net.py:net --conv groupnl --dataset digits --out net
 
     Example: groupnl train --init net --dataset folder --data photographs --freeze layer2 --out mine
+
+    Example: groupnl train --model resnet18_cifar --dataset digits --nproc 2 --out net
     """
     # Before PyTorch and the images, so that a wrong word shows at once.
     module_of(dataset)
@@ -88,23 +97,32 @@ def train(
     recipe = recipe_for(dataset, changes, seed, init is not None, None if network is None else network.name)
     require_timm(recipe)
     require_absent(out)
-    from groupnl_deploy.campaign.cell import Cell, Source, Training
-    from groupnl_deploy.campaign.sources import on_images
-    from groupnl_deploy.campaign.train_job import train_cell
-    from groupnl_deploy.training.checkpoint import checkpoint_id
-    from groupnl_deploy.training.train import finished_epochs
+    if nproc > 1 and not is_launched():
+        raise typer.Exit(launch(nproc, without_option(sys.argv[1:], "--nproc"), restarts))
+    wanted = DataSource(dataset, data, shape("--input", input_))
+    with training_together(running) as ranks:
+        from groupnl_deploy.campaign.cell import Cell, Source, Training
+        from groupnl_deploy.campaign.sources import on_images
+        from groupnl_deploy.campaign.train_job import train_cell
+        from groupnl_deploy.training.checkpoint import checkpoint_id
+        from groupnl_deploy.training.train import kept_place
 
-    reporter, wanted = console.TerminalReporter(), DataSource(dataset, data, shape("--input", input_))
-    if network is not None and named is not None:
-        source, spec = on_images(network, wanted, reporter)
-        told = tell_departure(named, spec)
-    else:
-        source, spec, told = _of_checkpoint_or_code(init, module, options, wanted, reporter, about)
-    try:
-        cell = Cell(Source(out.name, spec, Training(recipe, source, init)))
-        trained = train_cell(cell, out, reporter, tensorboard)
-    except KeyboardInterrupt as error:
-        raise Stopped(_how_it_goes_on(finished_epochs(spec, recipe, source, out, init))) from error
+        reporter = console.TerminalReporter()
+
+        def network_and_images() -> tuple[DataSource, ModelSpec, dict[str, Any]]:
+            if network is None or named is None:
+                return _of_checkpoint_or_code(init, module, options, wanted, reporter, about)
+            source, spec = on_images(network, wanted, reporter)
+            return source, spec, tell_departure(named, spec)
+
+        source, spec, told = ranks.all_do(network_and_images)
+        try:
+            cell = Cell(Source(out.name, spec, Training(recipe, source, init)))
+            trained = train_cell(cell, out, reporter, running, ranks)
+        except KeyboardInterrupt as error:
+            raise Stopped(_how_it_goes_on(kept_place(spec, recipe, source, out, init))) from error
+        if not ranks.first:
+            return
     assert trained is not None
     if json:
         console.show_json(checkpoint_json(out, checkpoint_id(out)) | told | _test(trained))
@@ -160,7 +178,7 @@ def _test(trained: "Trained") -> dict[str, Any]:
     return {"test": to_dict(confusion), "above_chance": confusion.above_chance}
 
 
-def _how_it_goes_on(epochs: int) -> str:
-    if epochs:
-        return f"Nothing half-written was left; the same command goes on after epoch {epochs}."
-    return "Nothing half-written was left. No epoch was whole, so the same command goes on from the very beginning."
+def _how_it_goes_on(place: str | None) -> str:
+    if place is not None:
+        return f"Nothing half-written was left; the same command goes on after {place}."
+    return "Nothing half-written was left. No step was saved, so the same command goes on from the very beginning."

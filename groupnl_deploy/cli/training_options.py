@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from groupnl_deploy.training.recipe import AUGMENTATIONS
+from groupnl_deploy.training.recipe import AUGMENTATIONS, PRECISIONS
 from groupnl_deploy.training.recipe_changes import RecipeChanges
 
 _OWN: dict[str, Any] = {
@@ -27,6 +27,10 @@ _OWN: dict[str, Any] = {
     "threads": typer.Option(
         help="Threads of PyTorch, which the last bits depend on. 0 is every core; then they depend on the machine."
     ),
+    "accumulate": typer.Option(help="Compute each batch in so many parts, one after the other: less memory."),
+    "precision": typer.Option(help=f"{', '.join(PRECISIONS)}: of convolutions and matrix products."),
+    "ema_decay": typer.Option(metavar="DECAY", help="Test and keep the moving average of the weights with this decay."),
+    "compile": typer.Option("--compile/--no-compile", help="Compile the network by torch.compile."),
 }
 TrainingOptions = Annotated[RecipeChanges, {field.name: _OWN.get(field.name) for field in fields(RecipeChanges)}]
 """A parameter of a command that `with_option_groups` spreads."""

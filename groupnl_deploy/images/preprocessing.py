@@ -25,7 +25,7 @@ def preprocessing(dataset: Dataset | None, channels: int) -> Statistics:
 
 def as_input(images: Tensor, mean: PerChannel, std: PerChannel) -> Tensor:
     """uint8 (N, C, H, W) → float32 (x / 255 − mean) / std."""
-    per_channel = (torch.tensor(values).view(-1, 1, 1) for values in (mean, std))
+    per_channel = (torch.tensor(values, device=images.device).view(-1, 1, 1) for values in (mean, std))
     # In place: of large images each copy costs as much as the sums.
     return images.float().div_(255).sub_(next(per_channel)).div_(next(per_channel))
 

@@ -6,9 +6,10 @@ trainings have equal ones, and never take the same time. The log has its digests
 unpickled, here or anywhere.
 """
 
+import copy
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Literal
 
@@ -33,7 +34,7 @@ from groupnl_deploy.training.files import read_verified, read_whole, write_tenso
 from groupnl_deploy.training.log_files import LogFiles
 from groupnl_deploy.training.loop import TrainResult
 from groupnl_deploy.training.recipe import Recipe
-from groupnl_deploy.training.state import SPLIT_FILE, TrainingState, discard_state
+from groupnl_deploy.training.state import SPLIT_FILE, Best, TrainingState, discard_state
 from groupnl_deploy.version import __version__
 from groupnl_deploy.workspace import CHECKPOINT_FILE, atomic_directory, sha256_hex
 
@@ -77,7 +78,8 @@ class CheckpointDraft:
     random weights. Images become inputs by (x / 255 − mean) / std, per channel. `init` is the id of the checkpoint
     that the training began with, None where it began with random weights. `imported` says where weights
     come from that were trained elsewhere: on what images is not known, so `data` and `accuracy` are None, and
-    `assumed` has a sentence for everything that nobody said and that could not be found out.
+    `assumed` has a sentence for everything that nobody said and that could not be found out. `picked` says that the
+    epoch was chosen by its accuracy on the test images, which is a little too good then.
     """
 
     spec: ModelSpec
@@ -92,6 +94,7 @@ class CheckpointDraft:
     init: str | None = None
     imported: ImportedFrom | None = None
     assumed: tuple[str, ...] = ()
+    picked: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +132,7 @@ def trained_checkpoint(result: TrainResult) -> CheckpointDraft:
         std=result.statistics.std,
         accuracy=result.evaluation.accuracy,
         epoch=result.state.epoch,
-        epochs=job.recipe.epochs,
+        epochs=job.recipe.all_epochs,
         recipe=job.recipe,
         init=job.init,
     )
@@ -146,6 +149,14 @@ def save_trained(directory: Path, result: TrainResult, log: LogFiles | None = No
     if result.resume_dir is not None:
         discard_state(result.resume_dir)
     return checkpoint
+
+
+def save_best(directory: Path, result: TrainResult, best: Best) -> Checkpoint:
+    """The checkpoint of the weights that were best on the test images; no training goes on from it."""
+    draft = replace(trained_checkpoint(result), accuracy=best.accuracy, epoch=best.epoch, picked=True)
+    model = copy.deepcopy(result.model)
+    model.load_state_dict(best.weights)
+    return save_checkpoint(directory, draft, model, split=result.dataset.split)
 
 
 def save_checkpoint(

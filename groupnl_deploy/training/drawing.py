@@ -1,6 +1,7 @@
 """Libraries that draw from generators of the whole process, made to draw from one seed, and nothing left of it."""
 
 import contextlib
+import hashlib
 import random
 from collections.abc import Iterator
 
@@ -9,11 +10,12 @@ import torch
 from torch import Generator
 
 _SEEDS = 2**32  # NumPy takes no larger ones
+_SEED_BYTES = 8
 
 
 @contextlib.contextmanager
 def drawing_from(seed: int, device: torch.device | None = None) -> Iterator[None]:
-    """Inside, Python, NumPy and PyTorch draw as after this seed, from 0 to 2³² - 1; afterwards they go on as before.
+    """Inside, Python, NumPy and PyTorch draw as after this seed; afterwards they go on as before.
 
     timm's RandAugment draws from Python and NumPy, its mixup from NumPy, its erasing from Python and PyTorch.
 
@@ -26,7 +28,7 @@ def drawing_from(seed: int, device: torch.device | None = None) -> Iterator[None
     with torch.random.fork_rng(devices=cards):
         try:
             random.seed(seed)
-            np.random.seed(seed)
+            np.random.seed(seed % _SEEDS)
             torch.default_generator.manual_seed(seed)
             for card in cards:
                 with torch.cuda.device(card):
@@ -43,5 +45,10 @@ def drawn_seed(generator: Generator) -> int:
 
 
 def seed_of(*parts: int) -> int:
-    """A seed for `drawing_from` that follows from several numbers from 0 on, and is another one for any others."""
-    return int(np.random.SeedSequence(parts).generate_state(1)[0])
+    """A seed of what is random at one place of a training, such as an epoch, a step and a part of its batch.
+
+    So a training that goes on needs no generator's state, and no process has to know what another one has drawn. The
+    same numbers, from 0 on, give the same seed; others, or more of them, another one.
+    """
+    text = " ".join(map(str, parts))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:_SEED_BYTES]) >> 1  # PyTorch takes 63 bits

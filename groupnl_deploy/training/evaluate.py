@@ -99,7 +99,7 @@ def evaluate(
 
     Raises `UsageError` where there are no images.
     """
-    with _in_eval_mode(model), torch.inference_mode():
+    with testing(model):
         return ask(lambda pixels: model(as_input(pixels, mean, std)), test, batch_size=batch_size, workers=workers)
 
 
@@ -156,12 +156,16 @@ def batch_size_for(shape: Shape) -> int:
 
 
 @contextlib.contextmanager
-def _in_eval_mode(model: nn.Module) -> Iterator[None]:
-    """Each module's mode is its own: frozen ones are in evaluation mode inside a network that is not."""
+def testing(model: nn.Module) -> Iterator[None]:
+    """The network in evaluation mode, and nothing kept for gradients.
+
+    Each module's mode is put back: frozen ones are in evaluation mode inside a network that is not.
+    """
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
-        yield
+        with torch.inference_mode():
+            yield
     finally:
         for module, training in modes:
             module.training = training

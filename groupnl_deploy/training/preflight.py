@@ -11,8 +11,11 @@ from groupnl_deploy.training.recipe import Recipe
 _MOST_NAMES = 5
 
 
-def require_trainable(spec: ModelSpec, recipe: Recipe, dataset: Dataset) -> None:
-    """Raise `UsageError` where network, recipe and images do not go together, and where the recipe needs timm."""
+def require_trainable(spec: ModelSpec, recipe: Recipe, dataset: Dataset, processes: int = 1) -> None:
+    """Raise `UsageError` where network, recipe, images and the number of processes do not go together.
+
+    So it does where the recipe needs timm and there is none.
+    """
     require_timm(recipe)
     if spec.input_shape != dataset.input_shape or spec.num_classes != dataset.num_classes:
         raise UsageError(
@@ -22,7 +25,7 @@ def require_trainable(spec: ModelSpec, recipe: Recipe, dataset: Dataset) -> None
         )
     if dataset.num_classes < 2:
         raise UsageError(f"“{dataset.name}” has one class: every answer would be right.", "Two classes are the least.")
-    _require_images(recipe, dataset)
+    _require_images(recipe, dataset, processes)
     gather(dataset.test, [0], dataset.input_shape)  # before hours are spent on what cannot be evaluated
 
 
@@ -34,7 +37,7 @@ def untested(dataset: Dataset) -> str | None:
     return f"the test part has no image of {_listed(missing)}: how well they are recognised will not be known"
 
 
-def _require_images(recipe: Recipe, dataset: Dataset) -> None:
+def _require_images(recipe: Recipe, dataset: Dataset, processes: int) -> None:
     count = len(dataset.train)
     if count < 2:
         raise UsageError(f"“{dataset.name}” has {count} training images.", "Two are the least.")
@@ -45,6 +48,17 @@ def _require_images(recipe: Recipe, dataset: Dataset) -> None:
         raise UsageError(
             f"“{dataset.name}” has no training image of {_listed(missing)}: the network could never learn them.",
             "Add images of them to the training part, or take these classes out.",
+        )
+    if count < 2 * processes:
+        raise UsageError(
+            f"“{dataset.name}” has {count} training images, too few for {processes} processes with two each.",
+            f"Start {max(1, count // 2)} processes at the most.",
+        )
+    if count < recipe.batch_size * processes and processes > 1:
+        raise UsageError(
+            f"“{dataset.name}” has {count} training images, fewer than one batch of {recipe.batch_size} for each of "
+            f"{processes} processes.",
+            f"Take smaller batches, --batch-size {max(2, min(16, count // (4 * processes)))}, or fewer processes.",
         )
     if count < recipe.batch_size:
         raise UsageError(

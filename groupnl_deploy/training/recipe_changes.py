@@ -14,7 +14,20 @@ from groupnl_deploy.words import known_word
 
 NOTHING = "none"
 """What stands for None, where a field of a recipe may be that: None itself leaves the recipe as it is."""
-WITH_OPTION = ("epochs", "batch_size", "lr", "augmentation", "flip", "lr_decay_by_depth", "freeze", "threads")
+WITH_OPTION = (
+    "epochs",
+    "batch_size",
+    "lr",
+    "augmentation",
+    "flip",
+    "lr_decay_by_depth",
+    "freeze",
+    "threads",
+    "accumulate",
+    "precision",
+    "ema_decay",
+    "compile",
+)
 """Fields that have an option of their own; all can be set by `--set`."""
 
 T = TypeVar("T")

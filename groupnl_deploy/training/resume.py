@@ -1,12 +1,14 @@
 """Whether a saved state is of the training that is asked for, and in what they differ."""
 
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
-from device_agent.strict import to_dict
+from device_agent.strict import from_json, to_dict, to_json
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.images.split import Split
-from groupnl_deploy.training.state import TrainingJob
+from groupnl_deploy.training.ranks import Ranks
+from groupnl_deploy.training.state import TrainingJob, TrainingState
 from groupnl_deploy.words import first_few
 
 
@@ -28,6 +30,53 @@ def require_same_data(
         f"The interrupted training in {folder} was on other images: {_changed(found, wanted, before, now)}.",
         f"Put the images back as they were to go on, or remove {folder} to begin again.",
     )
+
+
+def require_same_job(found: TrainingJob, wanted: TrainingJob, folder: Path | None) -> None:
+    """Raise `UsageError` where a state that shall be gone on from is of another network, beginning or recipe."""
+    if found != wanted:
+        raise UsageError(
+            f"The state in {folder} is of another {difference(found, wanted)}.",
+            "Give the options that it was begun with, name another --out, or leave out --resume to begin anew.",
+        )
+
+
+def of_first(ranks: Ranks, job: TrainingJob, found: TrainingState | None) -> TrainingState | None:
+    """The state that the first process has found, on all processes.
+
+    Raises `UsageError` where the processes were not started for one and the same training.
+    """
+    if ranks.size == 1:
+        return found
+    jobs = [from_json(_Place, text) for text in ranks.texts(to_json(_Place.of(job, found)))]
+    for rank, other in enumerate(jobs):
+        if other.job != jobs[0].job:
+            differs = "images" if other.job.data != jobs[0].job.data else difference(jobs[0].job, other.job)
+            raise UsageError(
+                f"Process {rank} was started for another training than process 0: their {differs} differ.",
+                "Start all processes with the same command, on the same images.",
+            )
+    first = jobs[0]
+    if first.found is None:
+        return None
+    tensors = ranks.from_first({} if found is None else found.tensors)
+    best = None if found is None else found.best
+    return TrainingState(first.found, first.epoch, tensors, first.images, first.processes, best)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """What a process is to train, and how far the state is that it has found."""
+
+    job: TrainingJob
+    found: TrainingJob | None = None
+    epoch: int = 0
+    images: int = 0
+    processes: int = 1
+
+    @classmethod
+    def of(cls, job: TrainingJob, found: TrainingState | None) -> "_Place":
+        return cls(job) if found is None else cls(job, found.job, found.epoch, found.images, found.processes)
 
 
 def difference(found: TrainingJob, wanted: TrainingJob) -> str:

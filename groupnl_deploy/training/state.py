@@ -1,7 +1,8 @@
 """What an interrupted training needs to go on with the very same bits: a folder of JSON and safetensors.
 
-The tensors are the weights and batch statistics, SGD's momentum and the random generator. The schedule needs
-none: it follows from the recipe and the epoch.
+The tensors are the weights and batch statistics, what the optimiser keeps, the average of the weights and the scale of
+the loss. Schedule and random draws need none: they follow from the recipe and the place. Beside them lie the weights
+that were best on the test images.
 """
 
 import contextlib
@@ -25,7 +26,7 @@ from groupnl_deploy.workspace import remove_unfinished, sha256_hex, write_atomic
 
 STATE_FILE = "training.json"
 SPLIT_FILE = "split.json"
-_TENSORS_PREFIX = "training-"
+_TENSORS_PREFIX, _BEST_PREFIX = "training-", "best-"
 
 
 @dataclass(frozen=True)
@@ -42,12 +43,43 @@ class TrainingJob:
 
 
 @dataclass(frozen=True, eq=False)
+class Best:
+    """The weights that answered most test images rightly: those after `epoch` epochs, and the share, from 0 to 1.
+
+    They were picked by the test images, so the share is a little too good.
+    """
+
+    epoch: int
+    accuracy: float
+    weights: dict[str, Tensor]
+
+
+@dataclass(frozen=True, eq=False)
 class TrainingState:
-    """A training after `epoch` whole epochs, with every tensor that the next one depends on."""
+    """A training after `epoch` whole epochs and so many images of the next, with every tensor that what follows
+    depends on.
+
+    `processes` computed the last step together.
+    """
 
     job: TrainingJob
     epoch: int
     tensors: dict[str, Tensor]
+    images: int = 0
+    processes: int = 1
+    best: Best | None = None
+
+    @property
+    def place(self) -> str:
+        """For a sentence."""
+        return f"epoch {self.epoch}" if not self.images else f"{self.images:,} images of epoch {self.epoch + 1}"
+
+
+@dataclass(frozen=True)
+class _BestRecord:
+    epoch: int
+    accuracy: float
+    weights: FileDigest
 
 
 @dataclass(frozen=True)
@@ -55,25 +87,48 @@ class _StateRecord:
     job: TrainingJob
     epoch: int
     tensors: FileDigest
+    images: int = 0
+    processes: int = 1
+    best: _BestRecord | None = None
     schema_version: int = SCHEMA_VERSION
 
 
 def save_state(directory: Path, state: TrainingState) -> None:
     """Put the state in the place of the one the folder held; an interruption leaves the old or the new one.
 
-    The record, replaced in one step, says which tensors count. Their file has a name that no other process gives one,
-    and only the file that the replaced record names is removed: another training in this folder never loses what its
-    record names.
+    The record, replaced in one step, says which tensors count. Their files have names that no other process gives one,
+    and only files that the replaced record names are removed: another training in this folder never loses what its
+    record names. Best weights that the folder holds already are not written again.
     """
-    data = tensor_bytes(state.tensors)
-    name = f"{_TENSORS_PREFIX}{state.epoch}-{secrets.token_hex(8)}.safetensors"
-    write_atomically(directory / name, data)
-    replaced = _recorded_tensors(directory)
-    record = _StateRecord(state.job, state.epoch, FileDigest(name, sha256_hex(data), len(data)))
+    replaced = _recorded(directory)
+    tensors = _write(directory, f"{_TENSORS_PREFIX}{state.epoch}", state.tensors)
+    best = None if state.best is None else _write_best(directory, state.best, replaced)
+    record = _StateRecord(state.job, state.epoch, tensors, state.images, state.processes, best)
     write_atomically(directory / STATE_FILE, to_json(record).encode())
-    for older in directory.glob(f"{_TENSORS_PREFIX}*.safetensors"):
-        if older.name == replaced:
-            older.unlink(missing_ok=True)
+    for older in _files_of(replaced) - _files_of(record):
+        (directory / older).unlink(missing_ok=True)
+
+
+def _write(directory: Path, name: str, tensors: dict[str, Tensor]) -> FileDigest:
+    data = tensor_bytes(tensors)
+    file = FileDigest(f"{name}-{secrets.token_hex(8)}.safetensors", sha256_hex(data), len(data))
+    write_atomically(directory / file.name, data)
+    return file
+
+
+def _write_best(directory: Path, best: Best, there: _StateRecord | None) -> _BestRecord:
+    kept = None if there is None else there.best
+    same = kept is not None and (kept.epoch, kept.accuracy) == (best.epoch, best.accuracy)
+    if kept is not None and same and (directory / kept.weights.name).exists():
+        return kept
+    return _BestRecord(best.epoch, best.accuracy, _write(directory, f"{_BEST_PREFIX}{best.epoch}", best.weights))
+
+
+def _files_of(record: _StateRecord | None) -> set[str]:
+    if record is None:
+        return set()
+    files = [record.tensors] + ([record.best.weights] if record.best else [])
+    return {file.name for file in files if file.is_plain}
 
 
 def keep_split(directory: Path, split: Split | None) -> None:
@@ -103,13 +158,17 @@ def load_state(directory: Path) -> TrainingState | None:
     except StrictError as error:
         raise VerificationFailed(f"{directory / STATE_FILE} is no training state: {error}.", remedy) from error
     tensors = safetensors.torch.load(read_verified(directory, record.tensors, remedy))
-    return TrainingState(record.job, record.epoch, tensors)
+    best = None
+    if record.best is not None:
+        weights = safetensors.torch.load(read_verified(directory, record.best.weights, remedy))
+        best = Best(record.best.epoch, record.best.accuracy, weights)
+    return TrainingState(record.job, record.epoch, tensors, record.images, record.processes, best)
 
 
-def _recorded_tensors(directory: Path) -> str | None:
-    """The name of the file that the record in a folder says counts; None where there is no such record."""
+def _recorded(directory: Path) -> _StateRecord | None:
+    """The record in a folder; None where there is no such record."""
     try:
-        return from_json(_StateRecord, as_of_today((directory / STATE_FILE).read_bytes())).tensors.name
+        return from_json(_StateRecord, as_of_today((directory / STATE_FILE).read_bytes()))
     except (OSError, StrictError):
         return None
 
@@ -119,8 +178,9 @@ def discard_state(directory: Path) -> None:
     for file in (STATE_FILE, SPLIT_FILE):
         (directory / file).unlink(missing_ok=True)
     remove_unfinished(directory / STATE_FILE)
-    for pattern in (f"{_TENSORS_PREFIX}*.safetensors", f".{_TENSORS_PREFIX}*.new-*"):  # the latter of a killed training
-        for tensors in directory.glob(pattern):
-            tensors.unlink(missing_ok=True)
+    for prefix in (_TENSORS_PREFIX, _BEST_PREFIX):
+        for pattern in (f"{prefix}*.safetensors", f".{prefix}*.new-*"):  # the latter of a killed training
+            for tensors in directory.glob(pattern):
+                tensors.unlink(missing_ok=True)
     with contextlib.suppress(OSError):  # something else is in it, or has just come
         directory.rmdir()

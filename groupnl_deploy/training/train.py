@@ -1,17 +1,19 @@
 """Training a network to a checkpoint folder, going on where an interrupted training stopped."""
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from groupnl_deploy.errors import VerificationFailed
+from groupnl_deploy.errors import UsageError, VerificationFailed
 from groupnl_deploy.images.dataset import Dataset, Statistics
 from groupnl_deploy.images.datasets import load_dataset
 from groupnl_deploy.images.decoded import decoded_once
 from groupnl_deploy.images.source import DataSource
 from groupnl_deploy.images.split import Split
 from groupnl_deploy.models.spec import ModelSpec
-from groupnl_deploy.progress import Reporter
+from groupnl_deploy.progress import Reporter, Silence, Task
 from groupnl_deploy.training.altered import cuts_each
 from groupnl_deploy.training.checkpoint import (
     Checkpoint,
@@ -19,24 +21,33 @@ from groupnl_deploy.training.checkpoint import (
     load_checkpoint,
     load_model,
     load_split,
+    save_best,
     save_trained,
 )
 from groupnl_deploy.training.evaluate import Evaluation
 from groupnl_deploy.training.initial import Initial
-from groupnl_deploy.training.loop import train
+from groupnl_deploy.training.log_files import LogFiles
+from groupnl_deploy.training.loop import TrainResult, train
 from groupnl_deploy.training.near_chance import near_chance
+from groupnl_deploy.training.ranks import Ranks, ranks_of
 from groupnl_deploy.training.recipe import Recipe
+from groupnl_deploy.training.run import Saving, TrainProgress
+from groupnl_deploy.training.running import Running
 from groupnl_deploy.training.state import TrainingJob, load_state
-from groupnl_deploy.training.telling import told
+from groupnl_deploy.training.telling import Telling, told
 from groupnl_deploy.training.tensorboard import TensorBoard
-from groupnl_deploy.workspace import require_absent
+from groupnl_deploy.workspace import free_name, require_absent
+
+_FLOAT_BYTES = 4
+BEST_ENDING = ".best"
+"""Of the folder beside a checkpoint with the weights that were best on the test images."""
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A checkpoint that was written, and how its network answered on the test images."""
+    """A checkpoint that was written, by the first process alone, and how its network answered on the test images."""
 
-    checkpoint: Checkpoint
+    checkpoint: Checkpoint | None
     evaluation: Evaluation
 
 
@@ -49,7 +60,8 @@ def train_checkpoint(
     *,
     init: Path | None = None,
     workers: int | None = None,
-    tensorboard: Path | None = None,
+    running: Running | None = None,
+    ranks: Ranks | None = None,
 ) -> Trained:
     """Train a net and write its checkpoint folder; an interrupted training goes on where it stopped.
 
@@ -61,28 +73,101 @@ def train_checkpoint(
         reporter: told how far it is.
         init: the folder of a checkpoint to begin with.
         workers: processes that read images; None is as many as pay.
-        tensorboard: the folder whose folder `out.name` gets the curves for TensorBoard.
+        running: where and how it is run.
+        ranks: the processes that train together, within `joined`; the first of them alone writes and tells.
+
+    Raises as `train` does; `UsageError` where `running` asks for a state to go on from and there is none.
     """
-    require_absent(out)
-    boards = [] if tensorboard is None else [TensorBoard(tensorboard / out.name, reporter.note)]
-    data, resume_dir = load_dataset(source, reporter=reporter), _resume_folder(out)
-    begin = None if init is None else initial_of(init)
+    running = running or Running()
+    ranks = ranks or ranks_of(running.compute)
+    reporter = reporter if ranks.first else Silence()
+    resume_dir = _resume_folder(out)
+
+    def prepared() -> tuple[Dataset, Initial | None]:
+        require_absent(out)
+        if running.resume and ranks.first:
+            _require_state(resume_dir)
+        return load_dataset(source, reporter=reporter), None if init is None else initial_of(init)
+
+    data, begin = ranks.all_do(prepared)
     if init is not None:
         _tell_seen(data, load_split(init, load_checkpoint(init)), reporter)
     job = TrainingJob(spec, recipe, data.record, None if begin is None else begin.sha256)
-    with reporter.task(f"train {spec.label}") as task, told(task, reporter, job, resume_dir, boards) as telling:
-        prepare = partial(_prepared, recipe, reporter)
-        result = train(spec, recipe, data, telling, resume_dir, init=begin, workers=workers, prepare=prepare)
-        trained = Trained(save_trained(out, result, telling.log), result.evaluation)
-    guesses = near_chance(trained.evaluation.confusion)
+    boards = [TensorBoard(running.tensorboard / out.name, reporter.note)] if running.tensorboard and ranks.first else []
+    with reporter.task(f"train {spec.label}") as task, _heard(ranks, task, reporter, job, resume_dir, boards) as heard:
+        result = train(
+            spec,
+            recipe,
+            data,
+            heard or _deaf,
+            resume_dir,
+            init=begin,
+            workers=workers,
+            prepare=partial(_prepared, recipe, reporter),
+            ranks=ranks,
+            saving=Saving(seconds=running.save_seconds, steps=running.save_steps),
+            data_parallel=running.data_parallel,
+            must_resume=running.resume,
+        )
+        if result.sent_bytes is not None:
+            reporter.note(_of_traffic(result, ranks.size))
+        log = None if heard is None else heard.log
+        saved = ranks.all_do(lambda: _saved(out, result, running, reporter, log) if ranks.first else None)
+    guesses = near_chance(result.evaluation.confusion)
     if guesses:
         reporter.note(guesses)
-    return trained
+    return Trained(saved, result.evaluation)
+
+
+@contextlib.contextmanager
+def _heard(
+    ranks: Ranks, task: Task, reporter: Reporter, job: TrainingJob, folder: Path, boards: list[TensorBoard]
+) -> Iterator[Telling | None]:
+    """What hears of every step: on the first process alone."""
+    if not ranks.first:
+        yield None
+        return
+    with told(task, reporter, job, folder, boards) as telling:
+        yield telling
+
+
+def _deaf(now: TrainProgress) -> None:
+    """Of a process that tells nothing."""
 
 
 def _prepared(recipe: Recipe, reporter: Reporter, data: Dataset) -> Dataset:
     """Decoded once, unless windows are cut from the images as they were kept."""
     return data if cuts_each(recipe) else decoded_once(data, reporter)
+
+
+def _saved(out: Path, result: TrainResult, running: Running, reporter: Reporter, log: LogFiles | None) -> Checkpoint:
+    best = result.state.best
+    if running.best and best is not None and best.accuracy > result.evaluation.accuracy:
+        folder = free_name(out, BEST_ENDING)
+        save_best(folder, result, best)
+        reporter.note(
+            f"After epoch {best.epoch} it answered more test images rightly ({100 * best.accuracy:.1f} %); those "
+            f"weights are in {folder}."
+        )
+    return save_trained(out, result, log)
+
+
+def _of_traffic(result: TrainResult, processes: int) -> str:
+    """Measured beside the formula of ring all-reduce (arXiv 2506.12335, section 4.3)."""
+    gradients = sum(value.numel() for value in result.model.parameters() if value.requires_grad)
+    ring = 2 * (processes - 1) / processes * gradients * _FLOAT_BYTES
+    return (
+        f"each step this process sent {(result.sent_bytes or 0) / 1e6:.3f} MB to others; 2 (N - 1) / N times the "
+        f"{gradients:,} gradients, of 4 bytes and N = {processes}, is {ring / 1e6:.3f} MB."
+    )
+
+
+def _require_state(folder: Path) -> None:
+    if load_state(folder) is None:
+        raise UsageError(
+            f"There is nothing to resume: {folder} holds no saved state.",
+            "Leave out --resume to begin, or name the --out of the training that was interrupted.",
+        )
 
 
 def initial_of(folder: Path) -> Initial:
@@ -107,15 +192,15 @@ def _tell_seen(data: Dataset, split: Split | None, reporter: Reporter) -> None:
         )
 
 
-def finished_epochs(spec: ModelSpec, recipe: Recipe, source: DataSource, out: Path, init: Path | None = None) -> int:
-    """How many epochs of this very training are kept, for `train_checkpoint` to go on from."""
+def kept_place(spec: ModelSpec, recipe: Recipe, source: DataSource, out: Path, init: Path | None = None) -> str | None:
+    """After what of this very training a state is kept, for `train_checkpoint` to go on from; None for nothing."""
     data = load_dataset(source)
     try:
         found = load_state(_resume_folder(out))
         job = TrainingJob(spec, recipe, data.record, None if init is None else checkpoint_id(init))
     except VerificationFailed:
-        return 0
-    return found.epoch if found and found.job == job else 0
+        return None
+    return found.place if found and found.job == job else None
 
 
 def _resume_folder(out: Path) -> Path:

@@ -13,6 +13,7 @@ from groupnl_deploy.progress import Silence
 from groupnl_deploy.training import tensorboard
 from groupnl_deploy.training.history import EpochLine, StepLine
 from groupnl_deploy.training.recipe import Recipe
+from groupnl_deploy.training.running import Running
 from groupnl_deploy.training.tensorboard import TensorBoard
 from groupnl_deploy.training.train import train_checkpoint
 
@@ -76,5 +77,7 @@ def test_without_the_package_nothing_is_read_or_written(tmp_path: Path, monkeypa
     nowhere = DataSource("folder", str(tmp_path / "nowhere"))
     spec = ModelSpec("vgg11_cifar", ConvSpec("standard"))
     with pytest.raises(UsageError, match="needs the package tensorboard") as caught:
-        train_checkpoint(spec, Recipe(), nowhere, tmp_path / "net", Silence(), tensorboard=tmp_path / "curves")
+        train_checkpoint(
+            spec, Recipe(), nowhere, tmp_path / "net", Silence(), running=Running(tensorboard=tmp_path / "curves")
+        )
     assert "pip install 'tensorboard>=2.16'" in caught.value.remedy and not list(tmp_path.glob("[cn]*"))

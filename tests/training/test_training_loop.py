@@ -156,7 +156,7 @@ def test_the_state_of_another_recipe_is_left_out_of_account(tmp_path, thin_spec,
     result = train(thin_spec, replace(short_recipe, epochs=2), few_digits, seen.append, tmp_path / "resume")
     assert result.resumed_from_epoch == 0
     assert "another recipe (epochs 1 instead of 2, seed 0 instead of 4)" in seen[0].note
-    assert "it is kept until the first epoch is done" in seen[0].note
+    assert "it is kept until this training is first saved" in seen[0].note
     assert load_state(tmp_path / "resume").job.recipe.epochs == 2
 
 

@@ -1,0 +1,75 @@
+"""What ends a training in the middle, told so that somebody can mend it: a loss that is no number, and no memory."""
+
+from collections.abc import Sequence
+
+import torch
+
+from groupnl_deploy.errors import GroupNLError, TrainingDiverged
+from groupnl_deploy.images.dataset import LabelledImages
+from groupnl_deploy.training.plan import Plan
+from groupnl_deploy.training.state import TrainingJob
+from groupnl_deploy.words import first_few
+
+_NAMED = 8  # images
+_NO_MEMORY = "can't allocate memory"  # of PyTorch's allocator for the CPU, in a RuntimeError
+
+
+class OutOfMemory(GroupNLError):
+    """A step needs more memory than there is."""
+
+
+def batch_names(images: LabelledImages, indices: Sequence[int]) -> str:
+    """The files of a batch, or the numbers of its images where they lie in none; "" for no images."""
+    if not indices:
+        return ""
+    names = getattr(images, "names", None)
+    named = [str(index) if names is None else str(names[index]) for index in indices]
+    return f"{'images' if names is None else 'files'} {first_few(named, _NAMED)}"
+
+
+def diverged(job: TrainingJob, loss: float, where: str, batch: str, kept: str | None) -> TrainingDiverged:
+    """Of a loss that is no number.
+
+    Args:
+        job: the training.
+        loss: what it became.
+        where: in which step.
+        batch: on which images, where that is known, else "".
+        kept: where the last good state lies and of what it is, where one is kept.
+    """
+    clip = job.recipe.clip_norm
+    remedy = (
+        "Clip the gradient norm (clip_norm = 1), which the paper's semantics need."
+        if clip is None
+        else "Try another seed, or GroupNL as released; in Python, a Recipe with a smaller learning rate than "
+        f"{job.recipe.lr:g} or clip_norm below {clip:g}."
+    )
+    on = f", on {batch}" if batch else ""
+    return TrainingDiverged(
+        f"The training of {job.spec.label} diverged: the loss became {loss} {where}{on}.",
+        remedy + (f" The last good state, after {kept}, is kept." if kept else ""),
+    )
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that there is no memory, of the CPU or a GPU."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or _NO_MEMORY in str(error)
+
+
+def out_of_memory(job: TrainingJob, plan: Plan, fits: int | None) -> OutOfMemory:
+    """Of a step for which there is no memory.
+
+    Args:
+        job: the training.
+        plan: of its steps.
+        fits: images at once for which there was enough when that was tried; None for none.
+    """
+    at_once = -(-plan.batch_size // plan.parts)
+    message = f"There is no memory for {at_once} images of {job.spec.label} at once."
+    if fits is None:
+        return OutOfMemory(message, "Not even two images fit: take a narrower network or smaller images.")
+    parts = -(-plan.batch_size // fits)
+    return OutOfMemory(
+        message,
+        f"{fits} were tried and fit: --batch-size {fits}, or the same steps in parts, --accumulate {parts}.",
+    )

@@ -1,0 +1,76 @@
+"""Starting the processes of one training on this machine, by torchrun's own launcher, and starting them again.
+
+One that is killed takes the others with it; all are started again and go on from the last saved state. One that ends
+with an error of ours would meet the same again, so it leaves its exit code in a folder and ends quietly.
+"""
+
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from groupnl_deploy.errors import GroupNLError
+
+ENDED = "GROUPNL_ENDED"
+"""The environment variable with the folder in which a started process leaves its exit code."""
+_MODULE = "groupnl_deploy.cli.train_rank"
+
+
+class ProcessesLost(GroupNLError):
+    """The processes of a training were killed more often than they are started again."""
+
+
+def is_launched(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether this process is one of several that torchrun started."""
+    return int(environment.get("WORLD_SIZE", "1")) > 1
+
+
+def launch(processes: int, arguments: Sequence[str], restarts: int) -> int:
+    """Run `groupnl` with these arguments in so many processes. Returns the exit code of the first that had one.
+
+    Args:
+        processes: on this machine.
+        arguments: of the command line.
+        restarts: how often all are started again where one is killed.
+
+    Raises `ProcessesLost` where that was not enough, `KeyboardInterrupt` where this one was asked to stop.
+    """
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # what it says, we say shorter
+    with tempfile.TemporaryDirectory(prefix="groupnl-train-") as folder:
+        os.environ[ENDED] = folder
+        config = LaunchConfig(
+            min_nodes=1,
+            max_nodes=1,
+            nproc_per_node=processes,
+            rdzv_backend="c10d",
+            rdzv_endpoint="localhost:0",
+            run_id=Path(folder).name,
+            max_restarts=restarts,
+        )
+        try:
+            elastic_launch(config, sys.executable)("-m", _MODULE, *arguments)
+        except SignalException as error:
+            raise KeyboardInterrupt from error
+        except ChildFailedError as error:
+            code = next(iter(error.failures.values())).exitcode
+            how = f"signal {-code}" if code < 0 else f"exit code {code}"
+            raise ProcessesLost(
+                f"A process of this training ended with {how}, and so it did after {restarts} new starts."
+                if restarts
+                else f"A process of this training ended with {how}.",
+                "Most often memory ran out: take smaller batches, or fewer processes. The same command goes on from "
+                "the last saved state.",
+            ) from error
+        return _code(Path(folder))
+
+
+def _code(folder: Path) -> int:
+    """The gravest is what the first process says; the others only follow."""
+    codes = [int(file.read_text()) for file in sorted(folder.iterdir(), key=lambda file: int(file.name))]
+    return next((code for code in codes if code), 0)

@@ -1,0 +1,122 @@
+"""Several processes train one network, as torchrun starts them: they compute what one would, and survive a kill."""
+
+import itertools
+import json
+import multiprocessing
+import os
+import socket
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from groupnl_deploy.models.registry import create_model
+from groupnl_deploy.training.learner import Learner
+from groupnl_deploy.training.loop import train
+from groupnl_deploy.training.plan import Plan, order_of
+from groupnl_deploy.training.state import load_state
+from tests.rigs import train_together as rig
+
+RIG = Path(rig.__file__)
+
+
+@given(st.integers(2, 500), st.integers(2, 64), st.integers(1, 4), st.integers(1, 5), st.integers(0, 9))
+def test_every_image_of_an_epoch_is_in_one_part_of_one_step(images, batch, parts, processes, seed):
+    parts = min(parts, batch // 2)
+    plan, alone = Plan(images, batch, parts, processes), Plan(images, batch * processes, parts * processes)
+    order = order_of(seed, 0, images)
+    assert plan.steps == alone.steps
+    seen = []
+    for step in range(plan.steps):
+        by_part = [plan.indices(order, step, part) for part in range(plan.all_parts)]
+        assert by_part == [alone.indices(order, step, part) for part in alone.of_process(0)]
+        of_ranks = [part for rank in range(processes) for part in plan.of_process(rank)]
+        assert sorted(of_ranks) == list(range(plan.all_parts))
+        assert min(map(len, by_part)) >= 2
+        seen += itertools.chain.from_iterable(by_part)
+        assert plan.steps_done(plan.images_done(step + 1)) == step + 1
+    assert len(set(seen)) == len(seen)
+    assert images - len(seen) < 2 * plan.all_parts  # what is left has not two for each part
+
+
+def started_by_torchrun(out, killed="-", restarts=0):
+    """Two processes by torch's own launcher."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command += ["--max-restarts", str(restarts), str(RIG), str(out), killed]
+    environment = os.environ | {"PYTHONPATH": str(RIG.parents[2]), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return left_by(out)
+
+
+def left_by(out):
+    told = [json.loads((out.with_name(f"{out.name}.ranks") / f"{rank}.json").read_text()) for rank in (0, 1)]
+    return load_state(out), told
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
+    """Two processes with the variables that torchrun sets; forked, which spares them PyTorch's import."""
+    out = tmp_path_factory.mktemp("together") / "net.resume"
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    fork = multiprocessing.get_context("fork")
+    processes = [fork.Process(target=one_of_two, args=(rank, port, out)) for rank in (0, 1)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(300)
+    assert [process.exitcode for process in processes] == [0, 0]
+    return left_by(out)
+
+
+def one_of_two(rank, port, out):
+    torch.set_num_threads(1)
+    os.environ.update(
+        RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE="2", MASTER_ADDR="localhost", MASTER_PORT=str(port)
+    )
+    rig.main(out, "-")
+
+
+def test_two_processes_compute_what_one_does_with_both_halves(unbroken, few_digits, monkeypatch):
+    state, (first, second) = unbroken
+    backward, calls = Learner._backward, []
+
+    def without_statistics_of_the_second_half(learner, *args):
+        """The running statistics are those of the first process."""
+        norms = [module for module in learner.model.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+        for norm in norms:
+            norm.momentum = 0.0 if len(calls) % 2 else 0.1
+        calls.append(None)
+        return backward(learner, *args)
+
+    monkeypatch.setattr(Learner, "_backward", without_statistics_of_the_second_half)
+    recipe = replace(rig.RECIPE, batch_size=32, lr=2 * rig.RECIPE.lr, accumulate=2)
+    alone = train(rig.SPEC, recipe, few_digits, lambda now: None)
+    keys = [key for key in alone.state.tensors if not key.endswith("num_batches_tracked")]
+    assert keys and alone.state.tensors.keys() == state.tensors.keys()
+    for key in keys:
+        assert torch.allclose(alone.state.tensors[key], state.tensors[key], rtol=1e-4, atol=1e-4), key
+    assert first["learned"] == second["learned"] and first["frozen"] == second["frozen"]
+    assert first["accuracy"] == second["accuracy"] and first["images"] == 41
+
+
+def test_gradients_travel_as_the_ring_formula_says(unbroken):
+    _, told = unbroken
+    gradients = sum(value.numel() for value in create_model(rig.SPEC).parameters() if value.requires_grad)
+    ring = 2 * (2 - 1) / 2 * gradients * 4
+    for one in told:
+        assert ring <= one["sent_bytes"] <= 1.02 * ring + 2048  # and gloo's own few words
+
+
+@pytest.mark.parametrize("rank", [0, pytest.param(1, marks=pytest.mark.slow)])
+def test_a_killed_process_is_started_again_with_the_others_and_all_go_on_to_the_same_bits(rank, unbroken, tmp_path):
+    state, told = started_by_torchrun(tmp_path / "net.resume", f"{rank}:2", restarts=1)
+    assert "going on after" in told[0]["resumed"]
+    for key, tensor in unbroken[0].tensors.items():
+        assert torch.equal(tensor, state.tensors[key]), key
