@@ -29,7 +29,6 @@ _OWN: dict[str, Any] = {
     ),
     "accumulate": typer.Option(help="Compute each batch in so many parts, one after the other: less memory."),
     "precision": typer.Option(help=f"{', '.join(PRECISIONS)}: of convolutions and matrix products."),
-    "ema_decay": typer.Option(metavar="DECAY", help="Test and keep the moving average of the weights with this decay."),
     "compile": typer.Option("--compile/--no-compile", help="Compile the network by torch.compile."),
 }
 TrainingOptions = Annotated[RecipeChanges, {field.name: _OWN.get(field.name) for field in fields(RecipeChanges)}]

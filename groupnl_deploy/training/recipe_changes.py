@@ -25,7 +25,6 @@ WITH_OPTION = (
     "threads",
     "accumulate",
     "precision",
-    "ema_decay",
     "compile",
 )
 """Fields that have an option of their own; all can be set by `--set`."""

@@ -137,7 +137,7 @@ def test_a_recipe_that_needs_timm_says_how_it_is_installed(monkeypatch):
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "timm" else find(name))
     require_timm(RECIPES["cifar"])
-    with pytest.raises(UsageError, match="mixup, cutmix are by timm, and timm is not there") as caught:
+    with pytest.raises(UsageError, match="mixup, cutmix are by timm, and timm and torchvision are not there") as caught:
         require_timm(RECIPES["imagenet-resnet"])
     assert "groupnl-deploy[train]" in caught.value.remedy
 
