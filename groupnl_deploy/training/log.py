@@ -8,7 +8,7 @@ from groupnl_deploy.training.log_files import LogFiles
 from groupnl_deploy.training.pace import Pace
 
 if TYPE_CHECKING:
-    from groupnl_deploy.training.loop import TrainProgress
+    from groupnl_deploy.training.run import TrainProgress
 
 
 class Listener(Protocol):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from groupnl_deploy.training.loop import TrainProgress
+    from groupnl_deploy.training.run import TrainProgress
 
 _RECENT = 100  # steps; fewer would follow every hiccup, more would not see that another program has begun
 

@@ -52,8 +52,9 @@ class Saving:
 class TrainProgress:
     """After a step: epoch and step counted from 1, the step's loss; the accuracy on the test images ends an epoch.
 
-    `rate` is the learning rate of the step; `images` are those of the epoch so far, on all processes; `test_loss` is the mean cross-entropy on the test images, in nats. `note` says, once, what became of an earlier
-    state in the resume folder.
+    `rate` is the learning rate of the step; `images` are those of the epoch so far, on all processes; `test_loss` is
+    the mean cross-entropy on the test images, in nats. `note` says, once, what became of an earlier state in the resume
+    folder.
     """
 
     epoch: int

@@ -10,8 +10,8 @@ from groupnl_deploy.progress import Reporter, Task
 from groupnl_deploy.training.history import EpochLine, Head
 from groupnl_deploy.training.log import TrainingLog
 from groupnl_deploy.training.log_files import LogFiles
-from groupnl_deploy.training.loop import TrainProgress
 from groupnl_deploy.training.pace import Pace
+from groupnl_deploy.training.run import TrainProgress
 from groupnl_deploy.training.state import TrainingJob
 from groupnl_deploy.training.tensorboard import TensorBoard
 from groupnl_deploy.words import duration_text

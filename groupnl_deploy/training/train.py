@@ -83,17 +83,18 @@ def train_checkpoint(
     reporter = reporter if ranks.first else Silence()
     resume_dir = _resume_folder(out)
 
-    def prepared() -> tuple[Dataset, Initial | None]:
+    def prepared() -> tuple[list[TensorBoard], Dataset, Initial | None]:
         require_absent(out)
+        boards = running.tensorboard if ranks.first else None
+        listening = [] if boards is None else [TensorBoard(boards / out.name, reporter.note)]
         if running.resume and ranks.first:
             _require_state(resume_dir)
-        return load_dataset(source, reporter=reporter), None if init is None else initial_of(init)
+        return listening, load_dataset(source, reporter=reporter), None if init is None else initial_of(init)
 
-    data, begin = ranks.all_do(prepared)
+    boards, data, begin = ranks.all_do(prepared)
     if init is not None:
         _tell_seen(data, load_split(init, load_checkpoint(init)), reporter)
     job = TrainingJob(spec, recipe, data.record, None if begin is None else begin.sha256)
-    boards = [TensorBoard(running.tensorboard / out.name, reporter.note)] if running.tensorboard and ranks.first else []
     with reporter.task(f"train {spec.label}") as task, _heard(ranks, task, reporter, job, resume_dir, boards) as heard:
         result = train(
             spec,

@@ -18,9 +18,10 @@ from groupnl_deploy.training.checkpoint import save_trained
 from groupnl_deploy.training.history import EpochLine, Head, Line, StepLine, epochs_of, lines_of
 from groupnl_deploy.training.log import TrainingLog
 from groupnl_deploy.training.log_files import LogFiles
-from groupnl_deploy.training.loop import TrainProgress, train
+from groupnl_deploy.training.loop import train
 from groupnl_deploy.training.pace import Pace
 from groupnl_deploy.training.recipe import Recipe
+from groupnl_deploy.training.run import TrainProgress
 from groupnl_deploy.training.state import TrainingJob
 from groupnl_deploy.training.telling import Telling, told
 

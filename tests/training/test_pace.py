@@ -2,8 +2,8 @@
 
 import pytest
 
-from groupnl_deploy.training.loop import TrainProgress
 from groupnl_deploy.training.pace import Pace
+from groupnl_deploy.training.run import TrainProgress
 
 
 def run(epochs: int, steps: int, until: int, compile_s: float = 0.0, evaluate_s: float = 0.0) -> Pace:
