@@ -117,6 +117,7 @@ bench: setup
 	$(BIN)/python benchmarks/power_files.py
 	$(BIN)/python benchmarks/validity.py --runs 4
 	$(BIN)/python benchmarks/loader.py --quick
+	$(BIN)/python benchmarks/corruptions.py --quick
 
 lint: setup
 	$(BIN)/ruff check .

@@ -23,10 +23,8 @@ import os
 import statistics
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -34,7 +32,6 @@ from pathlib import Path
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np
-import psutil
 import torch
 from PIL import Image
 from sklearn.datasets import load_sample_images
@@ -44,6 +41,7 @@ from torch.utils.data import DataLoader, Dataset
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.peak_memory import peak_pss_mb
 from groupnl_deploy.images.datasets import load_dataset
 from groupnl_deploy.images.decode import decoded, fitted
 from groupnl_deploy.images.decoded import decoded_once
@@ -207,31 +205,6 @@ def waiting(loader: str, read: Iterator[Tensor], model_name: str, side: int, mos
         count += len(images)
     took = time.perf_counter() - begun
     return Waiting(loader, model_name, waited / took, count / took)
-
-
-@contextmanager
-def peak_pss_mb() -> Iterator[Callable[[], float]]:
-    """Watch this process and its children ten times a second; the function tells the most there was."""
-    peak, ended, this = 0.0, threading.Event(), psutil.Process()
-
-    def watch() -> None:
-        nonlocal peak
-        while not ended.wait(0.1):
-            total = 0
-            for process in (this, *this.children(recursive=True)):
-                try:
-                    total += process.memory_full_info().pss
-                except psutil.Error:  # it has just ended
-                    continue
-            peak = max(peak, total / 2**20)
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
-        yield lambda: peak
-    finally:
-        ended.set()
-        watcher.join()
 
 
 def memory(folder: Path, count: int) -> list[Memory]:

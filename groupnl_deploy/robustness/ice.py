@@ -48,7 +48,7 @@ def ice(kind: Kind, height: int, width: int) -> Pixels:
     """uint8 (height, width, 3): clouds, needles in all directions, and grain."""
     random = np.random.Generator(np.random.PCG64(kind.seed))
     coarse = random.standard_normal((height // _CLOUD + 1, width // _CLOUD + 1))
-    clouds = ndimage.zoom(coarse, (height / coarse.shape[0], width / coarse.shape[1]), order=2)
+    clouds = ndimage.zoom(ndimage.zoom(coarse, 8), (height / coarse.shape[0] / 8, width / coarse.shape[1] / 8), order=1)
     needles = _needles(random, height, width)
     grain = random.standard_normal((height, width))
     shares = (kind.clouds, 1 - kind.clouds - kind.grain, kind.grain)

@@ -18,9 +18,8 @@ def shot_noise(images: Pixels, draws: Generators, photons: float) -> Pixels:
 
 def impulse_noise(images: Pixels, draws: Generators, share: float) -> Pixels:
     """This share of the values becomes 0 or 255, either as likely."""
-    uniform = np.stack([draw.random((2, *images.shape[1:])) for draw in draws])
-    hit, white = uniform[:, 0] <= share, uniform[:, 1] <= 0.5
-    return np.where(hit, white * np.uint8(255), images)
+    uniform = np.stack([draw.random(images.shape[1:]) for draw in draws])
+    return np.where(uniform < share, np.where(uniform < share / 2, np.uint8(255), np.uint8(0)), images)
 
 
 def speckle_noise(images: Pixels, draws: Generators, std: float) -> Pixels:
