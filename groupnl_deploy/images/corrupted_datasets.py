@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 CORRUPTED_DATASETS: dict[str, str] = {
     "cifar10c": "groupnl_deploy.images.published.cifar_c",
     "cifar100c": "groupnl_deploy.images.published.cifar_c",
+    "imagenetc": "groupnl_deploy.images.published.imagenet_c",
 }
 """The module of each, whose `load_corrupted` makes a `CorruptedDataset` of a `DataSource` and a `Reporter`.
 

@@ -18,13 +18,14 @@ DATASETS = {
     "cifar10": "groupnl_deploy.images.published.cifar",
     "cifar100": "groupnl_deploy.images.published.cifar",
     "icons50": "groupnl_deploy.images.published.icons",
+    "imagenet": "groupnl_deploy.images.published.imagenet",
 }
 """The module of each, whose `load` makes a `Dataset` of a `DataSource`, the seed of its split and a `Reporter`.
 
 To add one: its line here.
 """
 
-RESIZED = frozenset(("folder",))
+RESIZED = frozenset(("folder", "imagenet"))
 """Those whose images become any shape that is asked for; the others have one of their own."""
 
 VARIED = frozenset(("icons50",))

@@ -101,9 +101,9 @@ def decoded(data: bytes, path: Path, shape: Shape, exact: bool = False) -> Image
         raise _damaged(data, path, error) from error
 
 
-def fitted(image: Image.Image, shape: Shape) -> "Pixels":
+def fitted(image: Image.Image, shape: Shape, share: float = 1.0) -> "Pixels":
     """uint8 (C, H, W): `framed`, as numbers."""
-    return as_pixels(framed(image, shape))
+    return as_pixels(framed(image, shape, share))
 
 
 def as_pixels(image: Image.Image) -> "Pixels":
@@ -112,10 +112,16 @@ def as_pixels(image: Image.Image) -> "Pixels":
     return np.ascontiguousarray(pixels[None] if pixels.ndim == 2 else np.moveaxis(pixels, 2, 0))
 
 
-def framed(image: Image.Image, shape: Shape) -> Image.Image:
-    """The largest window of this aspect in the middle, resized with antialiasing."""
+def framed(image: Image.Image, shape: Shape, share: float = 1.0) -> Image.Image:
+    """The largest window of this aspect in the middle, or a share of its sides, resized with antialiasing.
+
+    A share of 7/8 gives what a resize of the shorter side to 256 and a crop of 224 does.
+    """
     _, height, width = shape
-    return image.resize((width, height), Image.Resampling.BILINEAR, box=middle(image.size, width, height))
+    left, top, right, bottom = middle(image.size, width, height)
+    across, down = (1 - share) / 2 * (right - left), (1 - share) / 2 * (bottom - top)
+    box = (left + across, top + down, right - across, bottom - down)
+    return image.resize((width, height), Image.Resampling.BILINEAR, box=box)
 
 
 def middle(size: tuple[int, int], width: int, height: int) -> tuple[float, float, float, float]:

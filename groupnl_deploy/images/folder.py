@@ -117,7 +117,7 @@ def dataset_of(rows: Iterable[Row], files: OwnFiles, class_names: tuple[str, ...
     ordered = sorted(rows)
     root = files.listing.root
     train, test = ([row for row in ordered if row.part == part] for part in ("train", "test"))
-    margin = (shape[0], _larger(shape[1]), _larger(shape[2]))
+    margin = (shape[0], larger(shape[1]), larger(shape[2]))
     to_train = _images(root, train, margin)
     return Dataset(
         NAME,
@@ -166,7 +166,8 @@ def _images(root: Path, rows: list[Row], shape: Shape) -> FolderImages:
     return FolderImages(root, tuple(row.name for row in rows), tuple(row.sha256 for row in rows), labels, shape)
 
 
-def _larger(side: int) -> int:
+def larger(side: int) -> int:
+    """A side of a training image, for an augmentation to cut from."""
     return round(side * _MARGIN)
 
 

@@ -17,7 +17,7 @@ from groupnl_deploy.images.photographs import photographs
 from groupnl_deploy.images.preprocessing import IMAGENET_MEAN, as_input, preprocessing
 from groupnl_deploy.images.published.cifar_tables import CIFAR
 from groupnl_deploy.images.source import DataSource
-from tests.images import icons_files
+from tests.images import icons_files, imagenet_files
 from tests.images.cifar_files import write_folder
 
 
@@ -35,6 +35,8 @@ def source_of(name: str, root: Path) -> DataSource:
     """A small one of each, in the form in which it is published."""
     if name == "folder":
         return DataSource(name, str(drawn_folder(root)), (3, 14, 21))
+    if name == "imagenet":
+        return DataSource(name, str(imagenet_files.write_torchvision(root)), (3, 14, 21))
     if name == "icons50":
         return DataSource("icons50:lg", str(icons_files.write_folder(root)))
     return DataSource(name, str(write_folder(root, name, "binary")) if name in CIFAR else None)
