@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from groupnl_deploy.cli import console, data_corrupt
+from groupnl_deploy.cli import console, data_corrupt, data_verify
 from groupnl_deploy.cli.exits import guarded
 from groupnl_deploy.cli.options import ImageShape, Json, shape
 from groupnl_deploy.cli.picture_file import require_sheet
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Images: whether own ones can be trained on; test images corrupted.")
 app.command("corrupt")(data_corrupt.corrupt)
+app.command("verify")(data_verify.verify)
 
 _TITLES = {
     "stops": "Keeps a network from being trained",

@@ -226,6 +226,9 @@ def test_a_whole_form_is_preferred_to_half_of_another(tmp_path):
     write_folder(tmp_path, "cifar10", "python")
     (write_folder(tmp_path, "cifar10", "binary") / "test_batch.bin").unlink()
     assert len(loaded(tmp_path).test) == 12
+    cut(write_archive(tmp_path, "cifar10", "binary"))
+    (tmp_path / "cifar-10-batches-py" / "test_batch").touch()
+    assert len(loaded(tmp_path).test) == 12
 
 
 class Evil:

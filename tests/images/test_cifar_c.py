@@ -4,18 +4,22 @@ import contextlib
 import gzip
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from groupnl_deploy.cli.main import app
 from groupnl_deploy.errors import GroupNLError, UsageError, VerificationFailed
 from groupnl_deploy.images.corrupted import CORRUPTIONS
 from groupnl_deploy.images.corrupted_datasets import CORRUPTED_DATASETS, load_corrupted
 from groupnl_deploy.images.dataset import gather
 from groupnl_deploy.images.published.cifar_c_tables import CIFAR_C
+from groupnl_deploy.images.published.known import md5_of
 from groupnl_deploy.images.published.npy import mapped
 from groupnl_deploy.images.published.pieces import Piece
 from groupnl_deploy.images.source import DataSource
@@ -175,3 +179,17 @@ def test_bytes_of_any_kind_are_an_array_or_an_error(tmp_path_factory, data, is_m
     path.write_bytes((b"\x93NUMPY\x01\x00" if is_magic else b"") + data)
     with contextlib.suppress(GroupNLError):
         mapped(Piece("a", path, 0, path.stat().st_size), "remedy.")
+
+
+def test_files_are_compared_with_the_published_ones_where_somebody_asks(tmp_path, monkeypatch):
+    folder = write_folder(tmp_path)
+    md5 = {word: md5_of((folder / f"{word}.npy").read_bytes()) for word in ("fog", "glass_blur", "labels")}
+    monkeypatch.setitem(CIFAR_C, "cifar10c", replace(CIFAR_C["cifar10c"], md5=CIFAR_C["cifar10c"].md5 | md5))
+    for place in (folder, write_tar(folder)):
+        done = CliRunner().invoke(app, ["data", "verify", str(place), "--dataset", "cifar10c"])
+        assert done.exit_code == 0 and "All 3 files are as they were published" in done.output, done.output
+    np.save(folder / "fog.npy", np.zeros((30, 32, 32, 3), np.uint8))
+    done = CliRunner().invoke(app, ["data", "verify", str(folder), "--dataset", "cifar10c"])
+    assert done.exit_code == 4 and "1 file of 3 are not the published ones: fog.npy has the MD5" in done.output
+    done = CliRunner().invoke(app, ["data", "verify", str(folder), "--dataset", "cifar10"])
+    assert done.exit_code == 2 and "Did you mean" in done.output

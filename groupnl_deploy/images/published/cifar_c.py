@@ -76,19 +76,18 @@ def load_corrupted(source: DataSource, reporter: Reporter) -> CorruptedDataset:
     """
     source.require_shape(SHAPE)
     about, path = CIFAR_C[source.name], source.require_place()
-    where, pieces = _found(about, path)
+    where, pieces = find_cifar_c(about, path)
     labels = _labels(source.name, pieces[f"{LABELS}.npy"])
     names = [name for name in CORRUPTIONS if f"{name}.npy" in pieces]
     arrays = {name: _images(about, pieces[f"{name}.npy"], len(labels)) for name in names}
     origin, notes = _origin(source.name, about, pieces.get(GENERATED), len(labels))
-    for note in notes:
-        reporter.note(f"{shown(str(where))}: {note}.")
     class_names = CIFAR[about.clean].class_names
     parts = _Parts(about, where, arrays, labels)
     return CorruptedDataset(source.name, origin, class_names, SHAPE, tuple(names), parts, notes)
 
 
-def _found(about: CifarC, path: Path) -> tuple[Path, dict[str, Piece]]:
+def find_cifar_c(about: CifarC, path: Path) -> tuple[Path, dict[str, Piece]]:
+    """The folder or archive that its files are in, and these by name. Raises as `load_corrupted`."""
     if not path.exists():
         raise UsageError(
             f"{shown(str(path))} does not exist.", f"Name the folder or the archive of {about.title}. {about.remedy}"

@@ -1,9 +1,10 @@
 """Where under a path of the user's CIFAR lies, and in which form; what there is in its place."""
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from groupnl_deploy.errors import UsageError, VerificationFailed
+from groupnl_deploy.errors import GroupNLError, UsageError, VerificationFailed
 from groupnl_deploy.images.listing import named, shown
 from groupnl_deploy.images.published.cifar_tables import CIFAR, Cifar, Form
 from groupnl_deploy.images.published.files import ARCHIVES, Files, in_archive, in_folder, is_archive
@@ -19,11 +20,19 @@ def find_cifar(cifar: Cifar, path: Path) -> tuple[Form, Files]:
     remedy = cifar.forms[0].remedy
     if not path.exists():
         raise UsageError(f"{shown(str(path))} does not exist.", f"Name the folder or the archive. {remedy}")
-    found = list(_candidates(cifar, path))
-    for form, files in found:
+    halves, damaged = [], None
+    for form, opened in _candidates(cifar, path):
+        try:
+            files = opened()
+        except GroupNLError as error:  # what lies beside it may be whole
+            damaged = damaged or error
+            continue
         if all(known.name in files.sizes for known in form.files):
             return form, files
-    for form, files in found:
+        halves.append((form, files))
+    if damaged:
+        raise damaged
+    for form, files in halves:
         missing = [known for known in form.files if known.name not in files.sizes]
         if len(missing) < len(form.files):
             raise VerificationFailed(
@@ -32,21 +41,22 @@ def find_cifar(cifar: Cifar, path: Path) -> tuple[Form, Files]:
     raise _not_there(cifar, path)
 
 
-def _candidates(cifar: Cifar, path: Path) -> Iterator[tuple[Form, Files]]:
+def _candidates(cifar: Cifar, path: Path) -> Iterator[tuple[Form, Callable[[], Files]]]:
+    """Where each form may lie, the preferred one first; an archive is read when it is asked for."""
     if not path.is_dir():
         if not any(path.name in _names(form) for form in cifar.forms):
             everything = {name for form in cifar.forms for name in _names(form)}
             archives = [form.archive for form in cifar.forms]
-            files = in_archive(path, everything, archives, cifar.forms[0].remedy)
-            yield from ((form, files) for form in cifar.forms)
+            opened = functools.cache(lambda: in_archive(path, everything, archives, cifar.forms[0].remedy))
+            yield from ((form, opened) for form in cifar.forms)
         return
     for form in cifar.forms:
-        yield form, in_folder(path, _names(form))
-        yield form, in_folder(path / form.folder, _names(form))
+        for folder in (path, path / form.folder):
+            yield form, functools.partial(in_folder, folder, _names(form))
         stem = form.archive.name.removesuffix(".tar.gz")
         for archive in (path / f"{stem}{ending}" for ending in ARCHIVES):
             if archive.is_file():
-                yield form, in_archive(archive, _names(form), [form.archive], form.remedy)
+                yield form, functools.partial(in_archive, archive, _names(form), [form.archive], form.remedy)
 
 
 def _names(form: Form) -> set[str]:

@@ -109,8 +109,6 @@ def load_corrupted(source: DataSource, reporter: Reporter) -> CorruptedDataset:
     first = _photos(root, classes)
     generated = pieces_of_folder(path, [GENERATED]).get(GENERATED)
     notes = read_generated(generated, (source.name, "imagenet")) if generated else _odd(len(first))
-    for note in notes:
-        reporter.note(f"{shown(str(path))}: {note}.")
     parts = _Parts(places, classes, (f"{word}/{severity}", first))
     origin: Literal["published", "generated"] = "generated" if generated else "published"
     return CorruptedDataset(source.name, origin, classes, SHAPE, tuple(places), parts, notes)
