@@ -37,7 +37,10 @@ from benchmarks.push import LINKS, LOOPBACK, board
 from device_agent.backend_table import BACKENDS
 from device_agent.settings import Settings, Workload
 from exporters.artifact import Artifact
+from exporters.choices import Batch
+from exporters.options import ExportOptions
 from groupnl_deploy.bench.bench_device import bench_device
+from groupnl_deploy.bench.memory import memory_need
 from groupnl_deploy.deploy.inventory import add_device, get_device
 from groupnl_deploy.deploy.push import deploy_artifact
 from groupnl_deploy.evaluation.device_answers import Asked, DeviceAnswers
@@ -57,10 +60,11 @@ NETS = {
 
 @dataclass(frozen=True)
 class Rate:
-    """Images per second by the clock, and the processor time of the agent for one, in milliseconds."""
+    """Images per second by the clock; of the agent the processor time for one, in milliseconds, and its most memory."""
 
     per_s: float
     own_ms: float
+    peak_mb: float
 
 
 @dataclass(frozen=True)
@@ -104,10 +108,10 @@ def device_behind(link: str | None, folder: Path) -> Iterator[Device]:
         yield there.device
 
 
-def pushed(folder: Path, spec: ModelSpec, format: str, device: Device) -> Artifact:
+def pushed(folder: Path, spec: ModelSpec, format: str, batch: Batch, device: Device) -> Artifact:
     """An untrained network: its answers mean nothing, and take as long."""
     save_checkpoint(folder / "net", *initialise_checkpoint(spec))
-    artifact = export_checkpoint(folder / "net", folder / "artifact", format)
+    artifact = export_checkpoint(folder / "net", folder / "artifact", format, ExportOptions(batch=batch))
     deploy_artifact(artifact.directory, device.name, Silence())
     return artifact
 
@@ -119,7 +123,11 @@ def bench_rate(artifact: Artifact, device: Device, backend: str, settings: Setti
     )
     steady, count = run.result.span("steady"), len(run.result.latencies_ns)
     assert steady.cpu is not None, "agents of this version tell it"
-    return Rate(count / ((steady.end_ns - steady.start_ns) / 1e9), 1e3 * steady.cpu.own_s / count)
+    return Rate(
+        count / ((steady.end_ns - steady.start_ns) / 1e9),
+        1e3 * steady.cpu.own_s / count,
+        (memory_need(run.result).peak or 0) / 1e6,
+    )
 
 
 def evaluation_rate(artifact: Artifact, device: Device, backend: str, threads: int, count: int) -> Rate:
@@ -131,18 +139,30 @@ def evaluation_rate(artifact: Artifact, device: Device, backend: str, threads: i
     asked = Asked(device, artifact, shape, backend, threads, 600.0, 0.0, print)
     with DeviceAnswers(asked) as answers:
         answers(batch)
-        begun_s, own_s, done = time.monotonic(), agent_s(), 0
+        agent = its_agent()
+        begun_s, own_s, done = time.monotonic(), own(agent), 0
         for logits in answers.of_each(batch for _ in range(max(1, count // size))):
             done += len(logits)
-        return Rate(done / (time.monotonic() - begun_s), 1e3 * (agent_s() - own_s) / done)
+        return Rate(done / (time.monotonic() - begun_s), 1e3 * (own(agent) - own_s) / done, peak_mb(agent))
 
 
-def agent_s() -> float:
-    """The processor time of the agent that runs now."""
+def its_agent() -> psutil.Process:
+    """The agent that runs now; shells that it was started by do not have it as their program."""
     started = psutil.Process().children(recursive=True)
     (agent,) = (one for one in started if one.cmdline() and one.cmdline()[-1].endswith(".pyz"))
+    return agent
+
+
+def own(agent: psutil.Process) -> float:
+    """Its processor time in seconds."""
     times = agent.cpu_times()
     return times.user + times.system
+
+
+def peak_mb(agent: psutil.Process) -> float:
+    """The most of its memory that was resident at once, since it began."""
+    (line,) = (one for one in Path(f"/proc/{agent.pid}/status").read_text().splitlines() if one.startswith("VmHWM"))
+    return int(line.split()[1]) * 1024 / 1e6
 
 
 def measured(
@@ -171,6 +191,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--backend", choices=[name for name, one in BACKENDS.items() if one.computes])
     parser.add_argument("--nets", nargs="+", choices=list(NETS), default=list(NETS))
+    parser.add_argument("--batch", choices=["1", "dynamic"], default="1", help="that the ONNX file is exported for")
     parser.add_argument("--link", choices=[link.name for link in LINKS])
     parser.add_argument("--json", action="store_true")
     parser.set_defaults(backend="onnxruntime")
@@ -180,7 +201,7 @@ def main() -> None:
     found: list[Pair] = []
     for name in arguments.nets:
         with own_place() as folder, device_behind(arguments.link, folder) as device:
-            artifact = pushed(folder, NETS[name], BACKENDS[arguments.backend].formats[0], device)
+            artifact = pushed(folder, NETS[name], BACKENDS[arguments.backend].formats[0], arguments.batch, device)
             found += measured(name, artifact, device, folder, arguments)
     if arguments.json:
         print(json.dumps([{**asdict(pair), "ratio": pair.ratio, "own_ratio": pair.own_ratio} for pair in found]))
@@ -194,6 +215,8 @@ def main() -> None:
         print(f"{name:28} bench {bench:8.1f} images/s, evaluation {evaluation:8.1f}")
         print(f"{'':28} rate {spread([pair.ratio for pair in pairs])}")
         print(f"{'':28} processor time {spread([pair.own_ratio for pair in pairs])}")
+        most = [max(one.peak_mb for one in side) for side in ([p.bench for p in pairs], [p.evaluation for p in pairs])]
+        print(f"{'':28} memory of the agent at most {most[0]:.0f} MB, and {most[1]:.0f} MB")
 
 
 def spread(ratios: list[float]) -> str:

@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+import venv
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,9 @@ import torch
 
 from device_agent.messages.answers import images_at_once
 from exporters.artifact import open_artifact
-from groupnl_deploy.deploy.inventory import get_device
+from groupnl_deploy.deploy.inventory import add_device, get_device
 from groupnl_deploy.deploy.push import push_and_accept
-from groupnl_deploy.errors import DeviceBusy, UsageError
+from groupnl_deploy.errors import DeviceBusy, DeviceUnreachable, UsageError
 from groupnl_deploy.evaluation.artifact import artifact_subject
 from groupnl_deploy.evaluation.on_device import device_subject
 from groupnl_deploy.images.datasets import load_dataset
@@ -142,3 +143,14 @@ def test_more_threads_than_cores_are_refused(artifacts):
     subject = device_subject(artifacts["onnx", "1"], "local", Silence(), threads=1000)
     with pytest.raises(UsageError, match="1000 threads were asked for"), subject.answering():
         pass
+
+
+@pytest.mark.sshd
+def test_what_is_missing_on_a_device_is_said_before_anything_is_sent(sshd, artifacts, tmp_path):
+    venv.create(tmp_path / "bare", with_pip=False)
+    board = sshd.device(python=str(tmp_path / "bare" / "bin" / "python"))
+    add_device(board)
+    with pytest.raises(DeviceUnreachable, match="lacks numpy, onnxruntime") as caught:
+        device_subject(artifacts["onnx", "1"], "board", Silence())
+    assert "groupnl device provision board --backend onnxruntime" in caught.value.remedy
+    assert not (Path(board.root) / "artifacts").exists()
