@@ -77,7 +77,7 @@ def _evaluated(many: Many) -> tuple[EvaluationRecord, ...]:
         return tuple(
             clean_record(one, evaluate_subject(one.subject, asked.dataset, asked.data, reporter)) for one in contenders
         )
-    return _under_corruptions(contenders, many.asked)
+    return _under_corruptions(contenders, many)
 
 
 def _contenders(many: Many, reporter: Reporter) -> "Iterator[Contender]":
@@ -96,14 +96,19 @@ def _contenders(many: Many, reporter: Reporter) -> "Iterator[Contender]":
         yield from (on_device(folder, device, reporter, many.wait_s) for folder in artifacts)
 
 
-def _under_corruptions(contenders: "Sequence[Contender]", asked: Asked) -> tuple[EvaluationRecord, ...]:
+def _under_corruptions(contenders: "Sequence[Contender]", many: Many) -> tuple[EvaluationRecord, ...]:
+    """What cuts it short, such as a device that is lost for good, costs the part that it was at."""
     from groupnl_deploy.evaluation.chosen import choose
     from groupnl_deploy.evaluation.side_by_side import evaluate_side_by_side
 
+    def cut_short(records: tuple[EvaluationRecord, ...]) -> None:
+        for path in _keep(records, many):
+            console.say(f"Kept, as far as it came: {path}")
+
     reporter = console.TerminalReporter()
-    images = choose([one.subject for one in contenders], asked, reporter)
+    images = choose([one.subject for one in contenders], many.asked, reporter)
     console.say(f"{len(contenders)} × {len(images.parts)} parts: {images.record}.")
-    return evaluate_side_by_side(contenders, images, reporter, asked.batch_size)
+    return evaluate_side_by_side(contenders, images, reporter, many.asked.batch_size, cut_short)
 
 
 def _keep(records: Sequence[EvaluationRecord], many: Many) -> tuple[Path, ...]:

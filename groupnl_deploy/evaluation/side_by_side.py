@@ -2,9 +2,10 @@
 
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from groupnl_deploy.errors import GroupNLError
 from groupnl_deploy.evaluation.chosen import ChosenImages, Part, with_notes
 from groupnl_deploy.evaluation.contender import Contender, created_now, score_of
 from groupnl_deploy.evaluation.record import CorruptedScore, EvaluationRecord, Score
@@ -15,6 +16,10 @@ from groupnl_deploy.version import __version__
 from groupnl_deploy.words import duration_text
 
 _KNOWN_AFTER_S = 5.0  # before that, what is left is a guess that jumps
+
+
+CutShort = Callable[[tuple[EvaluationRecord, ...]], None]
+"""Given the records of what had come to its end, one at least."""
 
 
 @dataclass
@@ -43,11 +48,16 @@ class EndedEarly(KeyboardInterrupt):
 
 
 def evaluate_side_by_side(
-    contenders: Sequence[Contender], images: ChosenImages, reporter: Reporter, batch_size: int | None = None
+    contenders: Sequence[Contender],
+    images: ChosenImages,
+    reporter: Reporter,
+    batch_size: int | None = None,
+    cut_short: CutShort = lambda records: None,
 ) -> tuple[EvaluationRecord, ...]:
     """Ask every network all parts, part by part, so that an end at any time leaves what can be compared.
 
-    Raises `EndedEarly` at Ctrl-C, and what answering raises.
+    Raises `EndedEarly` at Ctrl-C, and what answering raises, such as a device that is not reached any more; `cut_short`
+    is given what had come to its end by then, before that is raised.
     """
     answered = [_Answered() for _ in contenders]
     alone = _devices_of_one(contenders)
@@ -68,6 +78,10 @@ def evaluate_side_by_side(
                     one.add(part, evaluation, note)
     except KeyboardInterrupt as error:
         raise EndedEarly(_records(contenders, images, answered)) from error
+    except GroupNLError:
+        if records := _records(contenders, images, answered):
+            cut_short(records)
+        raise
     return _records(contenders, images, answered)
 
 

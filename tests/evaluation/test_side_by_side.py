@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from groupnl_deploy.errors import UsageError
+from groupnl_deploy.errors import DeviceUnavailable, UsageError
 from groupnl_deploy.evaluation import side_by_side
 from groupnl_deploy.evaluation.asked import Asked, corruptions_of, severities_of
 from groupnl_deploy.evaluation.chosen import choose
@@ -87,6 +87,25 @@ def test_ctrl_c_leaves_the_parts_that_came_to_their_end_for_every_network(net, a
         ]
         assert (record.finished, record.clean.images) == (False, 12)
         assert record.robustness.mean_error.name == "mean error of 1 corruption at severities 1, 5"
+
+
+def test_a_device_that_is_lost_for_good_costs_the_part_that_it_was_at(net, artifacts, asked, monkeypatch):
+    count, kept = 0, []
+
+    def lost(*args, **kwargs):
+        nonlocal count
+        count += 1
+        if count == 4:
+            raise DeviceUnavailable("The connection to pi broke.", "Check it.")
+        return ask(*args, **kwargs)
+
+    monkeypatch.setattr(side_by_side, "ask", lost)
+    one = [contender(net.checkpoint, Silence())]
+    images = choose([one[0].subject], asked, Silence(), generated)
+    with pytest.raises(DeviceUnavailable):
+        evaluate_side_by_side(one, images, Silence(), cut_short=kept.extend)
+    (record,) = kept
+    assert (len(record.corrupted), record.finished, record.clean.images) == (2, False, 12)
 
 
 def test_progress_is_of_all_parts_and_says_what_is_left(net, asked, monkeypatch):
