@@ -32,8 +32,8 @@ def sources_of(campaign: Campaign) -> tuple[Source, ...]:
             source = point.value.source
         with at("train", "dataset"):
             load_dataset(source)
-        with at("train"):
-            _recipe(point.value, any(model.config.init for model in campaign.models))
+        if all(model.config.checkpoint is not None for model in campaign.models):  # of others the network is asked, too
+            _recipe(point.value, False)
     load = functools.cache(load_code)  # once, however many networks it makes
     return tuple(source for model in campaign.models for source in _of_model(campaign, model, load))
 

@@ -87,7 +87,6 @@ def train(
     # Before PyTorch and the images, so that a wrong word shows at once.
     module_of(dataset)
     changes = with_settings(changes, settings or ())
-    recipe_for(dataset, changes, seed, init is not None)
     _require_one_network(init, model, width, options)
     named = _USUAL_MODEL if (init, model, module) == (None, None, None) else model
     if init is None:

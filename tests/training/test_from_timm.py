@@ -169,7 +169,7 @@ def test_a_training_by_all_of_it_goes_on_to_the_same_bits(tmp_path, few_digits):
     recipe = replace(
         RECIPES["imagenet-mobilenetv3"], epochs=2, warmup_epochs=1, batch_size=32, lr_noise=(0.0, 1.0), seed=4
     )
-    recipe = replace(recipe, precision="fp32", ema_decay=None)
+    recipe = replace(recipe, precision="fp32", ema_decay=0.9)
     spec = replace(model_spec("mobilenetv2_100", "groupnl-sparse"), width=0.25, input_shape=(3, 32, 32), num_classes=10)
 
     def stop(now):

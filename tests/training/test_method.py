@@ -19,6 +19,7 @@ from groupnl_deploy.training.recipe import Recipe
 from groupnl_deploy.training.recipes import RECIPES
 from tests.rigs.timm_nets import WHY_NOT, has_timm
 
+GONE = ("timm", "torchvision")
 NEEDS_TIMM = pytest.mark.skipif(not has_timm(), reason=WHY_NOT)
 OPTIMISERS = [
     pytest.param(Recipe(), id="sgd"),
@@ -135,7 +136,7 @@ def test_a_network_without_known_blocks_cannot_leave_any_out(thin_spec, few_digi
 
 def test_a_recipe_that_needs_timm_says_how_it_is_installed(monkeypatch):
     find = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "timm" else find(name))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name in GONE else find(name))
     require_timm(RECIPES["cifar"])
     with pytest.raises(UsageError, match="mixup, cutmix are by timm, and timm and torchvision are not there") as caught:
         require_timm(RECIPES["imagenet-resnet"])
