@@ -1,14 +1,10 @@
-"""What a training image costs before the network sees it, and how fast a training is by threads and readers.
+"""The part --images of benchmarks/train.py: what a training image costs before the network sees it, and how fast a
+training is by threads and by processes that read.
 
-    python benchmarks/training.py [--model mobilenetv3_large_100] [--side 224] [--steps 12] [--costs]
-
-With --costs only the first: the processor time of decoding and of crop_flip_jitter, which other work on the machine
-changes little. The images are JPEGs of 500x375 cut from scikit-learn's two photographs. Every setting runs three times
-in turn, and the fastest is shown, as others use the machine, too. What must hold is printed last: equal threads, equal
-bits.
+The images are JPEGs of 500x375 cut from scikit-learn's two photographs. Every setting runs three times in turn, and the
+fastest is shown, as others use the machine, too. What must hold is printed last: equal threads, equal bits.
 """
 
-import argparse
 import hashlib
 import itertools
 import tempfile
@@ -34,21 +30,15 @@ from groupnl_deploy.training.recipes import RECIPES
 BATCH, TURNS = 32, 3
 
 
-def main() -> None:
-    """Print images a second for each setting."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", default="mobilenetv3_large_100")
-    parser.add_argument("--side", type=int, default=224)
-    parser.add_argument("--steps", type=int, default=12)
-    parser.add_argument("--costs", action="store_true")
-    arguments = parser.parse_args()
+def measure_images(model: str, side: int, steps: int, costs_alone: bool) -> None:
+    """Print what an image costs and, unless the costs alone are asked for, images a second for each setting."""
     with tempfile.TemporaryDirectory() as folder:
-        _write(Path(folder), BATCH * arguments.steps)
-        data = load_dataset(DataSource("folder", folder, (3, arguments.side, arguments.side)))
+        _write(Path(folder), BATCH * steps)
+        data = load_dataset(DataSource("folder", folder, (3, side, side)))
         _print_costs(data)
-        if arguments.costs:
+        if costs_alone:
             return
-        spec = model_spec(arguments.model, "standard", num_classes=2, input_shape=data.input_shape)
+        spec = model_spec(model, "standard", num_classes=2, input_shape=data.input_shape)
         best: dict[tuple[int, int], float] = {}
         bits: dict[int, set[str]] = {}
         settings = list(itertools.product((1, 2), (0, 1, 2)))
@@ -100,7 +90,3 @@ def _run(spec, data, threads, workers):
     result = train(spec, recipe, data, lambda progress: begun.append(time.perf_counter()), workers=workers)
     digest = hashlib.sha256(b"".join(tensor.numpy().tobytes() for tensor in result.state.tensors.values())).hexdigest()
     return BATCH * (len(begun) - 2) / (begun[-2] - begun[0]), digest  # without the first step, and the evaluation
-
-
-if __name__ == "__main__":
-    main()
