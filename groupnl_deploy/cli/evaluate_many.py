@@ -2,14 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from groupnl_deploy.cli import console
 from groupnl_deploy.errors import Stopped, UsageError
-from groupnl_deploy.evaluation.alexnet import require_imagenet_c
+from groupnl_deploy.evaluation.alexnet import require_imagenet_c, require_usual
 from groupnl_deploy.evaluation.asked import Asked
 from groupnl_deploy.evaluation.record import FOLDER, EvaluationRecord, keep, load_evaluation, new_name
+from groupnl_deploy.evaluation.robustness import USUAL
 from groupnl_deploy.progress import Reporter
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ def evaluate_many(many: Many) -> None:
     """Evaluate, keep, draw, show. At Ctrl-C what came to its end is kept and shown all the same."""
     if many.alexnet and many.folders:
         require_imagenet_c(many.asked.dataset or "the networks' own images", "published")
+        require_usual(many.asked.corruptions or USUAL, many.asked.severities)
     if many.folders and many.heatmap is not None and not many.asked.corrupted:
         raise UsageError("A heat map is of corrupted images, and none are asked for.", "Add --corruptions all.")
     kept = [load_evaluation(path) for path in many.kept]
@@ -143,7 +146,8 @@ def _show(records: Sequence[EvaluationRecord], many: Many) -> None:
 
     for section in evaluation_sections(records, many.alexnet):
         console.show_prose(section.title)
-        console.show_records(section.headings, section.rows)
+        show = console.show_records if section.name == "evaluations" else partial(console.show_table, wraps=True)
+        show(section.headings, section.rows)
         for note in section.notes:
             console.show_prose(note)
     for note in evaluation_notes(records):

@@ -5,6 +5,7 @@ Hendrycks and Dietterich, "Benchmarking neural network robustness to common corr
 AlexNet's; then the mean. It means nothing for other images than those of ImageNet-C.
 """
 
+from collections.abc import Collection
 from statistics import fmean
 
 from groupnl_deploy.errors import UsageError
@@ -45,13 +46,8 @@ def relative_to_alexnet(errors: Errors, dataset: str, origin: str) -> NamedMean:
     missing.
     """
     require_imagenet_c(dataset, origin)
-    missing = [name for name in USUAL if set(errors.get(name, ())) != set(SEVERITIES)]
-    if missing:
-        raise UsageError(
-            f"A mean relative to AlexNet is of the usual fifteen corruptions at all severities, and {missing[0]} is "
-            "not there at all of them.",
-            "Evaluate with --corruptions all and without --severities.",
-        )
+    whole = [name for name in USUAL if set(errors.get(name, ())) == set(SEVERITIES)]
+    require_usual(whole, SEVERITIES)
     each = (sum(errors[name].values()) / sum(ALEXNET_ERRORS[name]) for name in USUAL)
     return NamedMean("mCE of 15 relative to AlexNet", fmean(each), True)
 
@@ -62,4 +58,15 @@ def require_imagenet_c(dataset: str, origin: str) -> None:
         raise UsageError(
             f"AlexNet's errors are of ImageNet-C as it was published, and these images are of {dataset}, {origin}.",
             "Take the plain mean, which every evaluation has, or name the published images: --dataset imagenetc.",
+        )
+
+
+def require_usual(corruptions: Collection[str], severities: Collection[int]) -> None:
+    """Raise `UsageError` unless the usual fifteen are among these, and all severities."""
+    missing = [name for name in USUAL if name not in corruptions or set(severities) != set(SEVERITIES)]
+    if missing:
+        raise UsageError(
+            f"A mean relative to AlexNet is of the usual fifteen corruptions at all severities, and {missing[0]} is "
+            "not there at all of them.",
+            "Evaluate with --corruptions all and without --severities.",
         )

@@ -149,7 +149,7 @@ def _errors(found: Robustness) -> list[NamedMean]:
 
 
 def _relative(record: EvaluationRecord) -> NamedMean | None:
-    if record.images.origin is None:
+    if record.images.origin is None or not record.finished:
         return None
     return relative_to_alexnet(record.errors, record.images.dataset, record.images.origin)
 

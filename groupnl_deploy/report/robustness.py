@@ -18,13 +18,19 @@ _NEAREST: tuple[Kind, ...] = ("checkpoint", "artifact", "device")
 def with_robustness(row: ReportRow, evaluations: Sequence[EvaluationRecord]) -> ReportRow:
     """The row with what the best of these evaluations says of its network; as it is where none is of it.
 
-    One with corrupted images is better than one without, then the nearest to the device, then the newest.
+    One with corrupted images is better than one without, one that came to its end better than one that did not; then
+    the nearest to the device, then the newest.
     """
     found = [one for one in evaluations if _is_of(one, row)]
     if not found:
         return row
-    best = max(found, key=lambda one: (one.robustness is not None, _NEAREST.index(one.subject.kind), one.created_at))
+    best = max(found, key=_worth)
     return replace(row, **_fields(best, row.energy_j))
+
+
+def _worth(one: EvaluationRecord) -> tuple[bool, bool, int, str]:
+    """The more, the better for a report."""
+    return one.robustness is not None, one.finished, _NEAREST.index(one.subject.kind), one.created_at
 
 
 def _is_of(one: EvaluationRecord, row: ReportRow) -> bool:

@@ -1,11 +1,13 @@
 """Several networks under corruptions: the same images, the same draws, and what an early end leaves."""
 
+import contextlib
 import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from torch.nn.functional import one_hot
 
 from groupnl_deploy.errors import DeviceUnavailable, UsageError
 from groupnl_deploy.evaluation import side_by_side
@@ -19,6 +21,7 @@ from groupnl_deploy.images.in_memory import InMemoryImages
 from groupnl_deploy.progress import Silence
 from groupnl_deploy.training.evaluate import EvaluationImages, ask
 from tests.evaluation.toy_corruptions import TOYS, generated
+from tests.images.cifar_c_files import write_folder
 
 THREE = ("gaussian_noise", "fog", "contrast")
 
@@ -147,6 +150,25 @@ def test_what_cannot_be_shown_the_same_images_is_refused(net, asked):
     other = of_subject(replace(one.subject, data=replace(one.subject.data, split_seed=5)))
     with pytest.raises(UsageError, match=r"was trained on another split .* has seen some"):
         evaluated([one, other], asked)
+
+
+def test_a_published_set_is_asked_image_by_image_and_says_that_it_is_one(net, tmp_path):
+    folder, count = write_folder(tmp_path, words=("fog", "glass_blur"), count=12), 12
+
+    @contextlib.contextmanager
+    def answering():
+        yield lambda pixels: one_hot(pixels[:, 1, 0, 0].long() % count % 10, 10).float()  # the image's number
+
+    subject = contender(net.checkpoint, Silence()).subject
+    knows = of_subject(replace(subject, num_classes=10, data=None, answering=answering))
+    asked = Asked("cifar10c", str(folder), severities=(2, 5), images=7)
+    images = choose([knows.subject], asked, Silence())
+    record = evaluate_side_by_side([knows], images, Silence())[0]
+    assert record.errors == {"glass_blur": {2: 0.0, 5: 0.0}, "fog": {2: 0.0, 5: 0.0}}
+    assert (record.images.origin, record.clean, record.images.count, record.images.of) == ("published", None, 7, 12)
+    assert "the clean accuracy is not known: --clean DIR names the ordinary test images" in record.images.notes
+    with pytest.raises(UsageError, match=r"“cifar10c” has no snow here; it has glass_blur, fog"):
+        choose([knows.subject], replace(asked, corruptions=("snow",)), Silence())
 
 
 def test_top_five_counts_where_a_network_has_more_classes():

@@ -44,6 +44,7 @@ OF_ANOTHER = record(SubjectRecord("checkpoint", "other", "d" * 64), right=80)
 CLEAN = dataclasses.replace(
     record(SubjectRecord("device", "net", CHECKPOINT, ARTIFACT, "pi")), corrupted=(), created_at="2026-02-01T00:00:00"
 )
+CUT_SHORT = dataclasses.replace(ON_DEVICE, corrupted=ON_DEVICE.corrupted[:2], created_at="2026-03-01T00:00:00")
 
 
 @pytest.fixture
@@ -72,6 +73,7 @@ def report(*arguments: str) -> Result:
         ((OF_CHECKPOINT, OF_ANOTHER), "checkpoint", 0.4),
         ((OF_CHECKPOINT, OF_ARTIFACT, ON_ANOTHER), "artifact", 0.5),
         ((ON_DEVICE, OF_ARTIFACT, OF_CHECKPOINT), "device", 0.6),
+        ((OF_CHECKPOINT, CUT_SHORT), "checkpoint", 0.4),
         ((CLEAN, OF_CHECKPOINT), "checkpoint", 0.4),  # the clean one says nothing of corruptions
         (
             (OF_CHECKPOINT, dataclasses.replace(OF_CHECKPOINT, created_at="2025-01-01T00:00:00", corrupted=())),
