@@ -49,7 +49,7 @@ _PLACES: dict[str, Place] = {
     **{name: ("models", name) for name in ("init", "module")},
 }
 # A key of two tables is that of the one that was being read.
-_OF_TWO_TABLES: frozenset[Place] = frozenset({("train", "threads")})
+_OF_TWO_TABLES: frozenset[Place] = frozenset({("train", "threads"), ("evaluate", "images"), ("evaluate", "seed")})
 _KEYS = {"method": "conv", "name": "model"}
 _OPTIONS: dict[str, str] = {
     "--duration": "min_seconds",

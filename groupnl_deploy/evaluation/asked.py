@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from groupnl_deploy.errors import UsageError
+from groupnl_deploy.errors import InvalidSetting, UsageError
 from groupnl_deploy.evaluation.robustness import ALL, USUAL
 from groupnl_deploy.images.corrupted import CATEGORIES, CORRUPTIONS, EXTRA, SEVERITIES
 from groupnl_deploy.images.corrupted_datasets import CORRUPTED_DATASETS
@@ -47,8 +47,11 @@ class Asked:
         for name, least in (("images", 1), ("batch_size", 1), ("seed", 0)):
             value = getattr(self, name)
             if value is not None and value < least:
-                option = f"--{name.replace('_', '-')}"
-                raise UsageError(f"{option} is {value}, and at least {least} is possible.", f"Give {option} {least}.")
+                raise InvalidSetting(
+                    f"{{{name}}} is {value}, which is less than {least}.",
+                    f"Give at least {least}, or leave it out.",
+                    name,
+                )
         if self.clean is not None and not self.published:
             raise UsageError(
                 "--clean is where the ordinary test images of a published corrupted data set lie, and "
