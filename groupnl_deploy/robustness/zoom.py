@@ -9,6 +9,7 @@ from scipy import sparse
 
 from groupnl_deploy.robustness.values import Generators, Pixels, Values, unit
 
+_LARGEST_MATRIX = 256 * 256  # pixels: beyond, the matrix would take more memory than all images
 _CARE = 1e-6  # of a grey level: an image of one colour keeps it, though its sums are rounded
 
 
@@ -47,17 +48,32 @@ def _between(low: Values, high: Values, beyond: Values) -> Values:
 
 def zoom_blur(images: Pixels, draws: Generators, step: float, count: int) -> Pixels:
     """The mean of an image and all its enlargements, of which the first, by 1, is the image again."""
-    height, width, channels = images.shape[1:]
-    mean = mean_of_zooms(height, width, step, count)
-    planes = np.ascontiguousarray(np.moveaxis(unit(images), 0, 2)).reshape(height * width, -1)
-    blurred = (mean @ planes).reshape(height, width, len(images), channels)
-    pixels: Pixels = np.moveaxis(np.clip(blurred, 0, 1) * 255 + _CARE, 2, 0).astype(np.uint8)
+    height, width = images.shape[1:3]
+    mean = one_by_one if height * width > _LARGEST_MATRIX else all_at_once
+    blurred = mean(np.moveaxis(unit(images), 3, 1).reshape(-1, height, width), step, count)
+    blurred = np.moveaxis(blurred.reshape(len(images), -1, height, width), 1, 3)
+    pixels: Pixels = (np.clip(blurred, 0, 1) * 255 + _CARE).astype(np.uint8)
     return pixels
 
 
-@functools.lru_cache(maxsize=10)
+def one_by_one(planes: Values, step: float, count: int) -> Values:
+    """float64 (M, H, W) of as many: each enlargement is made and added."""
+    total = planes.copy()
+    for index in range(count):
+        total += enlarged(planes, 1 + step * index) if index else planes
+    return total / (count + 1)
+
+
+def all_at_once(planes: Values, step: float, count: int) -> Values:
+    """float64 (M, H, W) of as many: by a matrix, which is kept. Its sums have one order, however many planes."""
+    height, width = planes.shape[1:]
+    summed = mean_of_zooms(height, width, step, count) @ np.ascontiguousarray(planes.reshape(len(planes), -1).T)
+    return np.asarray(summed).T.reshape(planes.shape)
+
+
+@functools.lru_cache(maxsize=2)  # 40 MB each for 224x224; severities follow one another
 def mean_of_zooms(height: int, width: int, step: float, count: int) -> sparse.csr_array:
-    """(H * W, H * W): a pixel of the blurred image in each row. Its sums have one order, however many images."""
+    """(H * W, H * W): a pixel of the blurred image in each row."""
     total = sparse.eye_array(height * width, format="csr")
     for factor in 1 + step * np.arange(count):
         total = total + sparse.kron(*(_matrix(enlarged_line(side, factor)) for side in (height, width)), format="csr")
