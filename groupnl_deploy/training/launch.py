@@ -15,6 +15,8 @@ from groupnl_deploy.errors import GroupNLError
 
 ENDED = "GROUPNL_ENDED"
 """The environment variable with the folder in which a started process leaves its exit code."""
+FIRST = "0"
+"""The rank of the process that talks."""
 _MODULE = "groupnl_deploy.cli.train_rank"
 
 
@@ -25,6 +27,11 @@ class ProcessesLost(GroupNLError):
 def is_launched(environment: Mapping[str, str] = os.environ) -> bool:
     """Whether this process is one of several that torchrun started."""
     return int(environment.get("WORLD_SIZE", "1")) > 1
+
+
+def follows(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether this process trains with a first one, which tells for both that they were stopped."""
+    return environment.get("RANK", FIRST) != FIRST and is_launched(environment)
 
 
 def launch(processes: int, arguments: Sequence[str], restarts: int) -> int:
@@ -41,7 +48,7 @@ def launch(processes: int, arguments: Sequence[str], restarts: int) -> int:
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # what it says, we say shorter
+    _silence_torchrun()
     with tempfile.TemporaryDirectory(prefix="groupnl-train-") as folder:
         os.environ[ENDED] = folder
         config = LaunchConfig(
@@ -56,7 +63,8 @@ def launch(processes: int, arguments: Sequence[str], restarts: int) -> int:
         try:
             elastic_launch(config, sys.executable)("-m", _MODULE, *arguments)
         except SignalException as error:
-            raise KeyboardInterrupt from error
+            if not (Path(folder) / FIRST).exists():
+                raise KeyboardInterrupt from error
         except ChildFailedError as error:
             code = next(iter(error.failures.values())).exitcode
             how = f"signal {-code}" if code < 0 else f"exit code {code}"
@@ -68,6 +76,13 @@ def launch(processes: int, arguments: Sequence[str], restarts: int) -> int:
                 "the last saved state.",
             ) from error
         return _code(Path(folder))
+
+
+def _silence_torchrun() -> None:
+    """What it says of processes that end, we say shorter. Each of its loggers has a level of its own."""
+    for name in list(logging.root.manager.loggerDict):
+        if name.startswith("torch.distributed.elastic"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _code(folder: Path) -> int:
