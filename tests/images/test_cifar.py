@@ -213,6 +213,14 @@ def test_the_other_cifar_is_called_by_its_name(tmp_path, kind):
     archive.unlink()
 
 
+def test_what_is_odd_is_told_once_to_the_first_who_listens(tmp_path):
+    folder, told = write_folder(tmp_path, "cifar10", "binary"), Told()
+    data = loaded(folder)  # in silence, as a campaign is read
+    assert loaded(folder, told=told) is loaded(folder, told=told) is data
+    assert [note for note in told.notes if "is not CIFAR-10 as it was published" in note] == told.notes
+    assert len(told.notes) == 1
+
+
 def test_names_of_other_classes_are_refused(tmp_path):
     folder = write_folder(tmp_path, "cifar10", "binary")
     (folder / "batches.meta.txt").write_text("cat\ndog\n")

@@ -36,7 +36,7 @@ def load(source: DataSource, seed: int, reporter: Reporter) -> Dataset:
     """
     source.require_shape((3, SIDE, SIDE))
     cifar, path = CIFAR[source.name], source.require_place()
-    return kept((source.name, str(path.absolute())), lambda: _read(source.name, cifar, path, reporter))
+    return kept((source.name, str(path.absolute())), lambda told: _read(source.name, cifar, path, told), reporter)
 
 
 def _read(name: str, cifar: Cifar, path: Path, reporter: Reporter) -> tuple[Dataset, Iterable[Path]]:

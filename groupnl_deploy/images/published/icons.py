@@ -38,7 +38,7 @@ def load(source: DataSource, seed: int, reporter: Reporter) -> Dataset:
         )
     path = source.require_place()
     key = (source.name, str(path.absolute()))
-    return kept(key, lambda: _read(source.name, source.variant or "", path, reporter))
+    return kept(key, lambda told: _read(source.name, source.variant or "", path, told), reporter)
 
 
 def _read(name: str, company: str, path: Path, reporter: Reporter) -> tuple[Dataset, list[Path]]:

@@ -43,7 +43,7 @@ def load(source: DataSource, seed: int, reporter: Reporter) -> Dataset:
     """
     path, shape = source.require_place(), usual_shape(source.shape)
     key = (NAME, str(path.absolute()), str(shape))
-    return kept(key, lambda: _read(path, shape, reporter))
+    return kept(key, lambda told: _read(path, shape, told), reporter)
 
 
 def _read(path: Path, shape: Shape, reporter: Reporter) -> tuple[Dataset, list[Path]]:
