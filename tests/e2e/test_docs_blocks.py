@@ -262,7 +262,11 @@ def why_not_run(arguments: list[str], folder: Path) -> str | None:
     if arguments[0] == "report" and not (folder / "runs").exists():
         return "a run"
     given = [word for before, word in itertools.pairwise(["", *arguments]) if before != "--out"]
-    made = any(word.endswith(".csv") or word.startswith("runs/") for word in given if not (folder / word).exists())
+    lacking = [word for word in given if not (folder / word).exists()]
+    if any(word.endswith((".tar", ".tar.gz")) for word in lacking):
+        return "a data set that somebody fetched"
+    made = any(word.endswith(".csv") or word.startswith("runs/") for word in lacking)
+    made = made or (arguments[:2] == ["models", "curves"] and not (folder / arguments[2]).exists())
     if made or (arguments[0] == "export" and arguments[1] != "--module" and not (folder / arguments[1]).exists()):
         return "what a command made that was not run"
     return None

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from device_agent.manifest import DataRecord
 from groupnl_deploy.cli.main import app
 from groupnl_deploy.errors import UsageError
-from groupnl_deploy.evaluation.evaluate import _images
+from groupnl_deploy.evaluation.own_images import images_for
 from groupnl_deploy.images.published.joined import JoinedImages
 from groupnl_deploy.progress import Silence
 from tests.images.cifar_files import binary_file, drawn, write_archive, write_folder
@@ -69,4 +69,4 @@ def test_a_network_is_not_tested_on_a_company_that_it_was_trained_on(tmp_path: P
     own = DataRecord("icons50:apple", "0" * 64, (), None)
     subject = SimpleNamespace(folder=tmp_path, data=own, input_shape=(3, 32, 32), split=None)
     with pytest.raises(UsageError, match="trained on “icons50:apple”, and so on images that “icons50:lg” tests"):
-        _images(subject, "icons50:lg", str(tmp_path), Silence())
+        images_for(subject, "icons50:lg", str(tmp_path), Silence())
