@@ -5,9 +5,19 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 
 from exporters.options import ExportOptions
+from groupnl_deploy.evaluation.artifact import artifact_subject
+from groupnl_deploy.evaluation.on_device import device_subject
 from groupnl_deploy.export import export_checkpoint
+from groupnl_deploy.images.datasets import load_dataset
+from groupnl_deploy.images.loader import batches
+from groupnl_deploy.images.source import DataSource
+from groupnl_deploy.models.spec import ConvSpec, ModelSpec
+from groupnl_deploy.progress import Silence
+from groupnl_deploy.training.recipe import Recipe
+from groupnl_deploy.training.train import train_checkpoint
 from tests.conftest import Exported
 from tests.pi.machine import USER, EmulatedPi
 from tests.pi.person import Groupnl, current, flat
@@ -96,3 +106,25 @@ def test_a_rollback_goes_back(pi: EmulatedPi, groupnl: Groupnl, untrained: Expor
     groupnl("device", "rollback", "pi")
     assert current(pi) == untrained.onnx.sha256
     assert "accepted current" in flat(groupnl("device", "artifacts", "pi"))
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An artifact of a thin network that has seen the digits once."""
+    folder = tmp_path_factory.mktemp("trained")
+    spec = ModelSpec("vgg11_cifar", ConvSpec.preset("groupnl"), width=0.125)
+    train_checkpoint(spec, Recipe(epochs=1), DataSource("digits"), folder / "net", Silence(), workers=0)
+    export_checkpoint(folder / "net", folder / "net-onnx", "onnx")
+    return folder / "net-onnx"
+
+
+@pytest.mark.usefixtures("groupnl")
+def test_an_evaluation_there_gives_the_answers_of_this_machine(trained: Path) -> None:
+    test = load_dataset(DataSource("digits")).test
+    pixels = next(iter(batches(test, [list(range(70))], (3, 32, 32), 0)))
+    subject = device_subject(trained, "pi", Silence(), threads=1)
+    assert subject.label.endswith("device pi, EMULATED")
+    with subject.answering() as answer, artifact_subject(trained, Silence()).answering() as here:
+        found, own = answer(pixels), here(pixels)
+    assert torch.equal(found.argmax(1), own.argmax(1))
+    torch.testing.assert_close(found, own, atol=1e-4, rtol=1e-4)
