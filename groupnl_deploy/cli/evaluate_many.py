@@ -10,7 +10,7 @@ from groupnl_deploy.cli import console
 from groupnl_deploy.errors import Stopped, UsageError
 from groupnl_deploy.evaluation.alexnet import require_imagenet_c, require_usual
 from groupnl_deploy.evaluation.asked import Asked
-from groupnl_deploy.evaluation.record import FOLDER, EvaluationRecord, keep, load_evaluation, new_name
+from groupnl_deploy.evaluation.record import FOLDER, EvaluationRecord, SubjectRecord, keep, load_evaluation, new_name
 from groupnl_deploy.evaluation.robustness import USUAL
 from groupnl_deploy.progress import Reporter
 
@@ -73,6 +73,7 @@ def _evaluated(many: Many) -> tuple[EvaluationRecord, ...]:
 
     reporter = console.TerminalReporter()
     contenders = list(_contenders(many, reporter))
+    _require_once(contenders)
     if not many.asked.corrupted:
         from groupnl_deploy.evaluation.evaluate import evaluate_subject
 
@@ -97,6 +98,17 @@ def _contenders(many: Many, reporter: Reporter) -> "Iterator[Contender]":
     yield from here
     for device in many.devices:
         yield from (on_device(folder, device, reporter, many.wait_s) for folder in artifacts)
+
+
+def _require_once(contenders: "Sequence[Contender]") -> None:
+    """Raise `UsageError` for two folders that hold one thing."""
+    seen: dict[SubjectRecord, Path] = {}
+    for one in contenders:
+        other = seen.setdefault(one.record, one.subject.folder)
+        if other is not one.subject.folder:
+            raise UsageError(
+                f"{other} and {one.subject.folder} are the same {one.subject.kind}.", "Name each network once."
+            )
 
 
 def _under_corruptions(contenders: "Sequence[Contender]", many: Many) -> tuple[EvaluationRecord, ...]:

@@ -35,6 +35,11 @@ conv = ["standard", "groupnl"]
 formats = "onnx"
 optimize = ["none", "full"]
 
+[evaluate]
+corruptions = "contrast"
+severities = 3
+images = 20
+
 [bench]
 backends = "onnxruntime"
 threads = [1, 2]

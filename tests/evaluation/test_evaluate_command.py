@@ -86,6 +86,7 @@ def test_ctrl_c_shows_and_keeps_what_came_to_its_end(net, here, monkeypatch) -> 
         (("net", "--corruptions", "fog", "--device", "local"), "local can answer for artifacts, and none is named"),
         (("net", "--corruptions", "fog", "--images", "0"), "--images is 0"),
         (("nowhere", "--corruptions", "fog"), "nowhere does not exist"),
+        (("net", "net", "--corruptions", "fog"), "net and net are the same checkpoint"),
     ],
 )
 def test_what_cannot_be_is_refused_and_nothing_is_kept(net, here, arguments, says) -> None:
