@@ -10,7 +10,7 @@ import pytest
 from groupnl_deploy.errors import UsageError, VerificationFailed
 from groupnl_deploy.images import decoded as decoded_module
 from groupnl_deploy.images.at_hand import dataset_at_hand
-from groupnl_deploy.images.dataset import Dataset, gather, measure_statistics
+from groupnl_deploy.images.dataset import Dataset, OriginalImages, gather, measure_statistics
 from groupnl_deploy.images.datasets import load_dataset
 from groupnl_deploy.images.decode import DamagedImage
 from groupnl_deploy.images.decoded import decoded_once
@@ -54,6 +54,16 @@ def test_a_folder_is_split_and_its_training_images_have_a_margin(tmp_path):
     assert data.train_shape == data.train[0].shape == (3, 16, 24) and data.test[0].shape == SHAPE
     assert data.split_seed == 0 and {file.part for file in data.split.files} == {"train", "test"}
     assert load_dataset(DataSource("folder", str(root))).train_shape == (3, 256, 256)
+
+
+def test_an_image_is_read_as_it_was_kept_too(tmp_path):
+    root = tmp_path / "a"
+    for name in ("cat", "dog"):
+        for seed in range(5):
+            write(root / name / f"{seed}.png", seed + 10 * (name == "dog"), (40, 30))
+    train = load(root).train
+    assert isinstance(train, OriginalImages) and not isinstance(decoded_once(load(root), Told()).train, OriginalImages)
+    assert train[0].shape == (3, 16, 24) and train.original(0).shape == (3, 30, 40)
 
 
 def test_names_dates_and_order_change_nothing(tmp_path):
