@@ -21,10 +21,8 @@ ROWS = [
     ("vgg11_cifar", 0.25, "groupnl", "paper"),
     ("resnet50_cifar", 0.25, "standard", "released"),
     ("mobilenetv1_cifar", 0.5, "standard", "released"),
-    ("mobilenetv1_cifar", 0.5, "groupnl", "released"),
     ("mobilenetv1_cifar", 0.5, "groupnl-sparse", "released"),
     ("mobilenetv1_cifar", 0.5, "groupnl-sparse", "paper"),
-    ("mobilenetv3_large_100", 0.5, "standard", "released"),
 ]
 """Network, width, convolution and semantics."""
 LEAST = 0.95
