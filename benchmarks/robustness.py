@@ -51,10 +51,11 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     asked = parser.parse_args()
     campaign = write_campaign(asked.out, asked.seeds, asked.width, asked.quick)
-    command = [sys.executable, "-m", "groupnl_deploy.cli.entry", "run", str(campaign), "--to", "evaluate"]
-    done = subprocess.run([*command, "--workers", str(asked.workers)], stdout=sys.stderr, check=False)
-    if done.returncode:
-        sys.exit(done.returncode)
+    for stages in ("--to", "train"), ("--from", "evaluate", "--to", "evaluate"):
+        command = [sys.executable, "-m", "groupnl_deploy.cli.entry", "run", str(campaign), *stages]
+        done = subprocess.run([*command, "--workers", str(asked.workers)], stdout=sys.stderr, check=False)
+        if done.returncode:
+            sys.exit(done.returncode)
     outcomes = outcomes_of(asked.out, asked.seeds)
     if asked.json:
         print(json.dumps([asdict(one) for one in outcomes], indent=2))
@@ -78,7 +79,9 @@ def write_campaign(out: Path, seeds: Sequence[int], width: float, quick: bool) -
 
 def outcomes_of(out: Path, seeds: Sequence[int]) -> list[Outcome]:
     """What was kept, by convolution, of the seeds that were asked for."""
-    records = {one.subject.checkpoint_sha256: one for one in map(load_evaluation, evaluations_in([out]))}
+    records = {
+        one.subject.checkpoint_sha256: one for one in map(load_evaluation, evaluations_in([out / "evaluations"]))
+    }
     found: dict[tuple[str, int], EvaluationRecord] = {}
     for file in sorted(out.rglob(CHECKPOINT_FILE)):
         checkpoint = load_checkpoint(file.parent)
