@@ -5,7 +5,7 @@ read, and a training that goes on sees the same pixels.
 """
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -82,15 +82,26 @@ def steps_of(recipe: Recipe, shape: Shape) -> tuple[Any, ...]:
 
 def operations_of(words: str, side: int) -> Any:
     """timm's RandAugment for pictures of this side. Raises `UsageError` for words that it does not know."""
-    make = timm_module("timm.data.auto_augment").rand_augment_transform
+    operations = timm_module("timm.data.auto_augment")
     mean = timm_module("timm.data").IMAGENET_DEFAULT_MEAN
     behind = tuple(min(255, round(255 * share)) for share in mean)  # what stands beside a picture that was moved
     try:
-        return make(words, {"translate_const": int(side * _TRANSLATION), "img_mean": behind})
+        made = operations.rand_augment_transform(
+            words, {"translate_const": int(side * _TRANSLATION), "img_mean": behind}
+        )
     except (AssertionError, ValueError, KeyError) as error:
         raise UsageError(
             f"timm takes no RandAugment “{words}”: {error}.", "Write it as rand-m9-mstd0.5-inc1, or leave it out."
         ) from error
+    for operation in made.ops:
+        if operation.aug_fn is operations.posterize:
+            operation.aug_fn = partial(_posterized, operations.posterize)
+    return made
+
+
+def _posterized(posterize: Any, picture: Image.Image, bits: int, **rest: Any) -> Image.Image:
+    """Of no bits nothing is left; Pillow refuses them by now, where it once made the picture black."""
+    return posterize(picture, bits, **rest) if bits >= 1 else Image.new(picture.mode, picture.size)
 
 
 def cuts_each(recipe: Recipe) -> bool:

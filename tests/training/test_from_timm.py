@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 from torch.amp.grad_scaler import GradScaler
 
@@ -14,7 +15,7 @@ from groupnl_deploy.images.dataset import gather
 from groupnl_deploy.images.in_memory import InMemoryImages
 from groupnl_deploy.images.loader import batches
 from groupnl_deploy.models.registry import create_model, model_spec
-from groupnl_deploy.training.altered import shape_read
+from groupnl_deploy.training.altered import operations_of, shape_read
 from groupnl_deploy.training.dropping import drop_shares
 from groupnl_deploy.training.from_timm import timm_module
 from groupnl_deploy.training.loop import train
@@ -144,6 +145,13 @@ def test_windows_are_cut_from_images_as_they_were_kept(few_digits):
     small, large = (images_of_epoch(plain, data, 0)[3] for data in (few_digits, kept))
     assert small.shape == large.shape == (3, 32, 32)
     assert small.tolist() != large.tolist()
+
+
+def test_a_picture_of_which_no_bit_is_kept_is_black():
+    made = operations_of("rand-m10-inc1", 32)
+    (operation,) = [one for one in made.ops if one.name == "PosterizeIncreasing"]
+    operation.prob = 1.0
+    assert np.asarray(operation(Image.new("RGB", (4, 4), (200, 100, 50)))).max() == 0
 
 
 def test_unknown_operations_are_refused_before_anything_is_read(few_digits):
