@@ -25,7 +25,8 @@ set -euo pipefail
 export TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1
 head_node=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
 
-exec srun --kill-on-bad-exit=0 torchrun \
+# srun does not take over --cpus-per-task from sbatch (since Slurm 22.05).
+exec srun --kill-on-bad-exit=0 --cpus-per-task="${SLURM_CPUS_PER_TASK:-16}" torchrun \
     --nnodes "$SLURM_NNODES" \
     --nproc-per-node "${SLURM_GPUS_ON_NODE:-4}" \
     --max-restarts 3 \

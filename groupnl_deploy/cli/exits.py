@@ -41,7 +41,7 @@ from groupnl_deploy.errors import GroupNLError, Stopped, option_name
 from groupnl_deploy.interrupt import forget_interrupt, terminate_as_interrupt
 from groupnl_deploy.models.own import CodeChanged
 from groupnl_deploy.models.refusal import InvalidSpec
-from groupnl_deploy.training.launch import follows
+from groupnl_deploy.training.launch import follows, tells
 from groupnl_deploy.words import naming, sentence
 
 P = ParamSpec("P")
@@ -162,7 +162,7 @@ def _guarded(command: Callable[P, R], when_stopped: str) -> Callable[P, R]:
             explanation = explain(error, when_stopped)
             if debugging():
                 console.show_traceback(error)
-            if not (isinstance(error, KeyboardInterrupt) and follows()):
+            if not (isinstance(error, KeyboardInterrupt) and follows()) and tells():
                 console.show_error(explanation.message, explanation.remedy)
             forget_interrupt()
             raise typer.Exit(explanation.exit_code) from error

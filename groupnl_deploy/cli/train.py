@@ -96,9 +96,9 @@ def train(
     recipe = recipe_for(dataset, changes, seed, init is not None, None if network is None else network.name)
     require_timm(recipe)
     require_absent(out)
+    wanted = DataSource(dataset, data, shape("--input", input_))
     if nproc > 1 and not is_launched():
         raise typer.Exit(launch(nproc, without_option(sys.argv[1:], "--nproc"), restarts))
-    wanted = DataSource(dataset, data, shape("--input", input_))
     with training_together(running) as ranks:
         from groupnl_deploy.campaign.cell import Cell, Source, Training
         from groupnl_deploy.campaign.sources import on_images

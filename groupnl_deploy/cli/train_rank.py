@@ -7,19 +7,26 @@ import os
 from pathlib import Path
 
 from groupnl_deploy.cli.entry import entry
-from groupnl_deploy.training.launch import ENDED
+from groupnl_deploy.training.launch import ENDED, other_has_ended
 from groupnl_deploy.training.peers import LOST_CODE
+
+_PATIENCE_S = 5.0  # with one that is telling its error
 
 
 def run() -> None:
-    """Run `groupnl`; end well unless another process was lost, after which all are started again."""
+    """Run `groupnl`; end well unless another process was lost, after which all are started again.
+
+    One that ended with an error of its own is as if lost, too, and then no new start would help.
+    """
     try:
         entry()
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
-        if code == LOST_CODE:
+        folder = Path(os.environ[ENDED])
+        if code != LOST_CODE:
+            (folder / os.environ["RANK"]).write_text(str(code))
+        elif not other_has_ended(folder, _PATIENCE_S):
             raise
-        (Path(os.environ[ENDED]) / os.environ["RANK"]).write_text(str(code))
 
 
 if __name__ == "__main__":

@@ -64,8 +64,7 @@ def out_of_memory(job: TrainingJob, plan: Plan, fits: int | None) -> OutOfMemory
         plan: of its steps.
         fits: images at once for which there was enough when that was tried; None for none.
     """
-    at_once = -(-plan.batch_size // plan.parts)
-    message = f"There is no memory for {at_once} images of {job.spec.label} at once."
+    message = _no_memory(job, plan)
     if fits is None:
         return OutOfMemory(message, "Not even two images fit: take a narrower network or smaller images.")
     parts = -(-plan.batch_size // fits)
@@ -73,3 +72,16 @@ def out_of_memory(job: TrainingJob, plan: Plan, fits: int | None) -> OutOfMemory
         message,
         f"{fits} were tried and fit: --batch-size {fits}, or the same steps in parts, --accumulate {parts}.",
     )
+
+
+def out_of_memory_together(job: TrainingJob, plan: Plan) -> OutOfMemory:
+    """Of a step of several processes, in which no process can try alone what fits."""
+    return OutOfMemory(
+        _no_memory(job, plan),
+        f"Take smaller batches, the same in parts (--accumulate {2 * plan.parts}), or fewer processes on a machine.",
+    )
+
+
+def _no_memory(job: TrainingJob, plan: Plan) -> str:
+    at_once = -(-plan.batch_size // plan.parts)
+    return f"There is no memory for {at_once} images of {job.spec.label} at once."

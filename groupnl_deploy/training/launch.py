@@ -6,10 +6,13 @@ with an error of ours would meet the same again, so it leaves its exit code in a
 
 import logging
 import os
+import signal
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from groupnl_deploy.errors import GroupNLError
 
@@ -17,6 +20,9 @@ ENDED = "GROUPNL_ENDED"
 """The environment variable with the folder in which a started process leaves its exit code."""
 FIRST = "0"
 """The rank of the process that talks."""
+_TOLD = "told"
+_LOOK_S = 0.1
+_SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT")  # torchrun's own list
 _MODULE = "groupnl_deploy.cli.train_rank"
 
 
@@ -32,6 +38,30 @@ def is_launched(environment: Mapping[str, str] = os.environ) -> bool:
 def follows(environment: Mapping[str, str] = os.environ) -> bool:
     """Whether this process trains with a first one, which tells for both that they were stopped."""
     return environment.get("RANK", FIRST) != FIRST and is_launched(environment)
+
+
+def tells(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether this process shall tell why it ends: of those that `launch` started, the first one that asks."""
+    folder = environment.get(ENDED)
+    if folder is None:
+        return True
+    try:
+        (Path(folder) / _TOLD).touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    except OSError:  # better twice than not at all
+        return True
+    return True
+
+
+def other_has_ended(folder: Path, seconds: float) -> bool:
+    """Whether within so many seconds another process of this training has left the code of an error of its own."""
+    end_s = time.monotonic() + seconds
+    while not any(_codes(folder)):
+        if time.monotonic() > end_s:
+            return False
+        time.sleep(_LOOK_S)
+    return True
 
 
 def launch(processes: int, arguments: Sequence[str], restarts: int) -> int:
@@ -59,6 +89,7 @@ def launch(processes: int, arguments: Sequence[str], restarts: int) -> int:
             rdzv_endpoint="localhost:0",
             run_id=Path(folder).name,
             max_restarts=restarts,
+            **_heeded_signals(LaunchConfig),
         )
         try:
             elastic_launch(config, sys.executable)("-m", _MODULE, *arguments)
@@ -85,7 +116,20 @@ def _silence_torchrun() -> None:
             logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
+def _heeded_signals(config: type) -> dict[str, Any]:
+    """Whoever started us with a signal ignored, as `nohup` does, is not contradicted, where this PyTorch has a say."""
+    if "signals_to_handle" not in config.__dataclass_fields__:  # type: ignore[attr-defined]  # it is a dataclass
+        return {}
+    heeded = (name for name in _SIGNALS if signal.getsignal(getattr(signal, name)) is not signal.SIG_IGN)
+    return {"signals_to_handle": ",".join(heeded)}
+
+
 def _code(folder: Path) -> int:
     """The gravest is what the first process says; the others only follow."""
-    codes = [int(file.read_text()) for file in sorted(folder.iterdir(), key=lambda file: int(file.name))]
-    return next((code for code in codes if code), 0)
+    return next((code for code in _codes(folder) if code), 0)
+
+
+def _codes(folder: Path) -> Iterator[int]:
+    """What the processes have left, by rank."""
+    for rank in sorted(int(file.name) for file in folder.iterdir() if file.name.isdecimal()):
+        yield int((folder / str(rank)).read_text() or "0")  # empty while it is written

@@ -22,6 +22,7 @@ from groupnl_deploy.training.stages import learning_factors
 Part = Callable[[], tuple[Tensor, Tensor]]
 """Gives pixels, uint8 (N, C, H', W'), and labels, int64 (N,), of a part of a batch when its turn comes."""
 
+_Tensors = tuple[Tensor, ...] | list[Tensor]
 _DISTRIBUTED = inspect.signature(nn.parallel.DistributedDataParallel).parameters
 _BUFFERS_TRAVEL = "forward_sync_buffers" if "forward_sync_buffers" in _DISTRIBUTED else "broadcast_buffers"
 _MODEL, _AVERAGE, _SCALE = "model.", "average.", "scale."
@@ -38,6 +39,7 @@ class Learner:
         shape: (C, H, W) that it takes.
         ranks: the processes that compute a step together.
         data_parallel: let this one process compute on all GPUs (`torch.nn.DataParallel`), as the paper compares.
+        own: the network is the user's own code, and may have parameters that no output depends on.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class Learner:
         shape: Shape,
         ranks: Ranks,
         data_parallel: bool = False,
+        own: bool = False,
     ) -> None:
         self._ranks, self._recipe = ranks, recipe
         # Not on a CPU, though it trains a fifth faster there: PyTorch 2.13's backward writes past its buffers in that
@@ -63,7 +66,7 @@ class Learner:
         self._mix, self._loss = mixing_of(recipe, num_classes), loss_of(recipe)
         self._scaler = GradScaler(ranks.device.type, enabled=recipe.precision == "fp16")
         self._average = None if recipe.ema_decay is None else _average_of(model, recipe.ema_decay)
-        self._forward = _wrapped(model, recipe, ranks, data_parallel)
+        self._forward = _wrapped(model, recipe, ranks, data_parallel, own)
 
     @property
     def tested(self) -> nn.Module:
@@ -163,12 +166,23 @@ def _below(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _average_of(model: nn.Module, decay: float) -> AveragedModel:
-    """The first step's weights, then `decay` of what it was and the rest of what the weights are; so of statistics."""
-    averaging = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+    """The first step's weights, then `decay` of what it was and the rest of what the weights are; so of statistics.
+
+    Whole numbers, such as counts and indices, are as they are now.
+    """
+    average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+
+    def averaging(averages: _Tensors, now: _Tensors, updates: Tensor | int) -> None:
+        if averages[0].is_floating_point():  # those of one call are of one type
+            average(averages, now, updates)
+        else:
+            for kept, value in zip(averages, now, strict=True):
+                kept.copy_(value)
+
     return AveragedModel(model, multi_avg_fn=averaging, use_buffers=True)
 
 
-def _wrapped(model: nn.Module, recipe: Recipe, ranks: Ranks, data_parallel: bool) -> nn.Module:
+def _wrapped(model: nn.Module, recipe: Recipe, ranks: Ranks, data_parallel: bool, own: bool) -> nn.Module:
     """What a step calls in place of the network; its parameters are the network's own.
 
     Statistics of batches do not travel: those of the first process are kept.
@@ -180,5 +194,6 @@ def _wrapped(model: nn.Module, recipe: Recipe, ranks: Ranks, data_parallel: bool
         return network
     places = [ranks.device.index] if ranks.device.type == "cuda" else None
     model.load_state_dict(ranks.from_first(model.state_dict()))
-    still: dict[str, Any] = {_BUFFERS_TRAVEL: False}
-    return nn.parallel.DistributedDataParallel(network, device_ids=places, **still)
+    # They have the first one's state already, and DDP's own sending knows no buffers of some types.
+    options: dict[str, Any] = {_BUFFERS_TRAVEL: False, "init_sync": False, "find_unused_parameters": own}
+    return nn.parallel.DistributedDataParallel(network, device_ids=places, **options)

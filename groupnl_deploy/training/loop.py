@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from groupnl_deploy.errors import UsageError
 from groupnl_deploy.images.dataset import Dataset, Statistics
 from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.training.evaluate import Evaluation
@@ -92,6 +93,7 @@ def train(
     found = of_first(ranks, job, ranks.all_do(lambda: _found(job, dataset, resume_dir, ranks)))
     if must_resume and found is not None:
         require_same_job(found.job, job, resume_dir)
+        _require_todays(found, resume_dir)
     devices = [ranks.device] if ranks.device.type == "cuda" else []
     with computing_threads(recipe.threads), torch.random.fork_rng(devices=devices):
         run = ranks.all_do(lambda: Run(job, dataset, init, workers, ranks, saving, data_parallel))
@@ -124,6 +126,14 @@ def _train_epochs(run: Run, progress: Callable[[TrainProgress], None], note: str
                 run.save()
             if run.stopped and run.epoch < run.job.recipe.all_epochs:
                 raise KeyboardInterrupt
+
+
+def _require_todays(found: TrainingState, folder: Path | None) -> None:
+    if _OLDER & found.tensors.keys():
+        raise UsageError(
+            f"The state in {folder} is of an older version, which drew other images.",
+            "Use that version to go on, or leave out --resume to begin anew.",
+        )
 
 
 def _resume(run: Run, found: TrainingState | None) -> str | None:

@@ -53,15 +53,17 @@ class Ranks:
         """What each process says, by rank."""
         if self.size == 1:
             return [text]
-        said = torch.frombuffer(bytearray(text.encode() or b"\0"), dtype=torch.uint8)
+        data = text.encode(errors="surrogateescape")  # names of files may be no text
+        said = torch.frombuffer(bytearray(data or b"\0"), dtype=torch.uint8)
         lengths = [torch.zeros(1, dtype=torch.int64) for _ in range(self.size)]
-        dist.all_gather(lengths, torch.tensor([len(text.encode())]))
+        dist.all_gather(lengths, torch.tensor([len(data)]))
         room = max(1, *(int(length) for length in lengths))
         padded = torch.zeros(room, dtype=torch.uint8)
         padded[: len(said)] = said
         heard = [torch.zeros(room, dtype=torch.uint8) for _ in range(self.size)]
         dist.all_gather(heard, padded)
-        return [bytes(one[: int(length)].tolist()).decode() for one, length in zip(heard, lengths, strict=True)]
+        parts = (bytes(one[: int(length)].tolist()) for one, length in zip(heard, lengths, strict=True))
+        return [part.decode(errors="surrogateescape") for part in parts]
 
     def from_first(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The first process' tensors, on all of them; what the others give is left out of account."""
@@ -74,7 +76,8 @@ class Ranks:
         got = {}
         for name, kind, shape in heard:
             got[name] = tensors[name].to("cpu", copy=True).contiguous() if self.first else _empty(kind, shape)
-            dist.broadcast(got[name], 0)
+            if got[name].numel():
+                dist.broadcast(got[name].reshape(-1).view(torch.uint8), 0)  # gloo does not know every type
         return got
 
     def all_do(self, work: Callable[[], T]) -> T:

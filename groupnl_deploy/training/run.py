@@ -3,6 +3,7 @@
 import itertools
 import math
 import time
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -21,7 +22,13 @@ from groupnl_deploy.training.altered import shape_read
 from groupnl_deploy.training.drawing import seed_of
 from groupnl_deploy.training.dropping import drop_in_training
 from groupnl_deploy.training.evaluate import Evaluation, EvaluationImages, ask, reading, testing
-from groupnl_deploy.training.failures import batch_names, diverged, is_out_of_memory, out_of_memory
+from groupnl_deploy.training.failures import (
+    batch_names,
+    diverged,
+    is_out_of_memory,
+    out_of_memory,
+    out_of_memory_together,
+)
 from groupnl_deploy.training.initial import Initial, begin_with
 from groupnl_deploy.training.learner import Learner, Part, copied
 from groupnl_deploy.training.method import images_of_epoch, schedule_of
@@ -109,7 +116,8 @@ class Run:
         self.labels = torch.tensor(dataset.train.labels)
         self.plan = Plan(len(self.labels), recipe.batch_size, recipe.accumulate, ranks.size)
         self._rate = schedule_of(recipe, self.plan.steps)
-        self.learner = Learner(model, recipe, dataset.num_classes, dataset.input_shape, ranks, data_parallel)
+        own = job.spec.code is not None
+        self.learner = Learner(model, recipe, dataset.num_classes, dataset.input_shape, ranks, data_parallel, own)
         self._named, self._saved_s, self._kept = dataset.train, time.monotonic(), ""
 
     @property
@@ -138,7 +146,9 @@ class Run:
     def _steps(self, asked: Callable[[], bool]) -> Iterator[TrainProgress]:
         """The steps that are left of this epoch."""
         recipe, plan = self.job.recipe, self.plan
-        order, begin = order_of(recipe.seed, self.epoch, plan.images), plan.steps_done(self.images)
+        # Of the steps that another number of processes has done, the last is done again: an epoch ends with a step.
+        begin = min(plan.steps_done(self.images), plan.steps - 1)
+        order = order_of(recipe.seed, self.epoch, plan.images)
         parts = tuple(plan.of_process(self.ranks.rank))
         chosen = [plan.indices(order, step, part) for step in range(begin, plan.steps) for part in parts]
         images, shape = images_of_epoch(recipe, self.dataset, self.epoch), shape_read(recipe, self.dataset)
@@ -188,8 +198,10 @@ class Run:
         except Exception as error:
             if not is_out_of_memory(error) or not taken:
                 raise
-            fits = self.learner.most_that_fit(*taken[0], self.statistics) if self.ranks.size == 1 else None
-            raise out_of_memory(self.job, self.plan, fits) from error
+            if self.ranks.size > 1:  # the others do not try with it
+                raise out_of_memory_together(self.job, self.plan) from error
+            traceback.clear_frames(error.__traceback__)  # they hold what the step has computed
+            raise out_of_memory(self.job, self.plan, self.learner.most_that_fit(*taken[0], self.statistics)) from error
 
     def _diverged(self, loss: float, where: str, indices: Iterable[int]) -> TrainingDiverged:
         """All processes know of it; one that met it knows its images."""

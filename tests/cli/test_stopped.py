@@ -87,6 +87,7 @@ def test_a_training_says_after_which_epoch_it_goes_on_and_whether_any_was_whole(
     from groupnl_deploy.images.in_memory import InMemoryImages
     from groupnl_deploy.images.source import DataSource
     from groupnl_deploy.training import train
+    from groupnl_deploy.training.telling import Telling
 
     whole = load_dataset(DataSource("digits"))
     train_part, test_part = (
@@ -98,12 +99,12 @@ def test_a_training_says_after_which_epoch_it_goes_on_and_whether_any_was_whole(
     monkeypatch.chdir(tmp_path)
     seen = []
 
-    def stop_at_the_second(task: object, reporter: object, progress: object) -> None:
-        seen.append(progress.epoch)
-        if progress.epoch == 2:
+    def stop_at_the_second(telling: Telling, now: object) -> None:
+        seen.append(now.epoch)
+        if now.epoch == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(train, "_show_epoch", stop_at_the_second)
+    monkeypatch.setattr(Telling, "__call__", stop_at_the_second)
     command = (
         "train",
         "--model",
@@ -118,10 +119,10 @@ def test_a_training_says_after_which_epoch_it_goes_on_and_whether_any_was_whole(
         "x",
     )
     assert "goes on after epoch 1." in CliRunner().invoke(app, command).stderr
-    monkeypatch.setattr(train, "_show_epoch", interrupt)
-    assert "No epoch was whole" in CliRunner().invoke(app, (*command, "--seed", "1")).stderr
+    monkeypatch.setattr(Telling, "__call__", interrupt)
+    assert "No step was saved" in CliRunner().invoke(app, (*command, "--seed", "1")).stderr
     seen.clear()
-    monkeypatch.setattr(train, "_show_epoch", lambda task, reporter, progress: seen.append(progress.epoch))
+    monkeypatch.setattr(Telling, "__call__", lambda telling, now: seen.append(now.epoch))
     assert CliRunner().invoke(app, command).exit_code == 0 and set(seen) == {2}  # it was true
 
 

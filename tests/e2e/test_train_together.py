@@ -60,6 +60,7 @@ def test_stopped_and_killed_it_goes_on_to_one_document(tmp_path):
     [
         ("--batch-size 1024", 2, "fewer than one batch of 1024 for each of 2 processes"),
         ("--resume", 2, "nothing to resume"),
+        ("--input 3,x", 2, "--input is “3,x”"),
         ("--lr 1e30 --set warmup_epochs=0", 1, "diverged: the loss became"),
     ],
 )

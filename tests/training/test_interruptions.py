@@ -161,3 +161,15 @@ def test_the_average_of_the_weights_is_what_is_tested_and_kept(thin_spec, few_di
         for now in seen[1:]:
             average = decay * average + (1 - decay) * now[key]
         assert torch.allclose(value.double(), average, rtol=1e-5, atol=1e-6), key
+
+
+def test_whole_numbers_are_not_averaged():
+    """An index of 5 would become 0.9 * 5 + 0.1 * 5, which is a little less than 5, and then 4."""
+    from groupnl_deploy.training.learner import _average_of
+
+    network = torch.nn.Module()
+    network.register_buffer("order", torch.tensor([7, 5, 3, 1]))
+    average = _average_of(network, 0.9)
+    for _ in range(9):
+        average.update_parameters(network)
+    assert average.module.order.tolist() == [7, 5, 3, 1]
