@@ -208,7 +208,12 @@ def on_this_machine(page: Path) -> bool:
     return page.name not in ON_A_DEVICE and any(block.page == page for block in of("python"))
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if on_this_machine(page)], ids=str)
+def tried_always(page: Path) -> object:
+    """The page of the Python API trains, exports, pushes and benches: half of what all pages together take."""
+    return pytest.param(page, marks=pytest.mark.slow) if page.name == "api.md" else page
+
+
+@pytest.mark.parametrize("page", [tried_always(page) for page in PAGES if on_this_machine(page)], ids=str)
 def test_python_runs(page, monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(tmp_path)
     run_python(page, monkeypatch)

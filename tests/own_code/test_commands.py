@@ -127,7 +127,8 @@ def test_code_of_users_is_run_in_one_room() -> None:
         for path in (ROOT / package).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text())):
                 name = getattr(node, "id", getattr(node, "attr", None))  # quick, of half a million
-                if name in last and ast.unparse(node) in running:
+                used = isinstance(getattr(node, "ctx", None), ast.Load)  # and not a field of that name
+                if name in last and used and ast.unparse(node) in running:
                     found.add(path.relative_to(ROOT).as_posix())
     found.remove("groupnl_deploy/native/build_script.py")  # takes a checkout's own native/build.py
     assert found == {"groupnl_deploy/own_code/load.py", "groupnl_deploy/own_code/neighbours.py"}

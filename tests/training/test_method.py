@@ -107,7 +107,9 @@ def test_mixed_targets_are_smoothed_once():
     assert by_targets.item() == pytest.approx(by_labels.item(), rel=1e-6)
 
 
-@pytest.mark.parametrize("name", ["resnet18_cifar", "mobilenetv3_large_100", "efficientnetv2_s"])
+@pytest.mark.parametrize(
+    "name", ["resnet18_cifar", "mobilenetv3_large_100", pytest.param("efficientnetv2_s", marks=pytest.mark.slow)]
+)
 def test_what_is_dropped_is_dropped_in_training_alone(name):
     spec = replace(model_spec(name, "groupnl"), width=0.25, input_shape=(3, 32, 32), num_classes=10)
     plain, dropping = create_model(spec), create_model(spec)

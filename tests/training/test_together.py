@@ -124,7 +124,8 @@ def test_gradients_travel_as_the_ring_formula_says(unbroken):
         assert ring <= one["sent_bytes"] <= 1.02 * ring + 2048  # and gloo's own few words
 
 
-@pytest.mark.parametrize("rank", [0, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("rank", [0, 1])
 def test_a_killed_process_is_started_again_with_the_others_and_all_go_on_to_the_same_bits(rank, unbroken, tmp_path):
     state, told = started_by_torchrun(tmp_path / "net.resume", f"{rank}:2", restarts=1)
     assert "going on after" in told[0]["resumed"]
