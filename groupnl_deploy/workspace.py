@@ -45,6 +45,21 @@ def require_absent(target: Path) -> None:
         raise UsageError(f"{target} exists already.", "Choose another name with --out, or remove it first.")
 
 
+def require_writable(folder: Path) -> None:
+    """Raise `UsageError` or `DiskFull` where nothing can be put into a folder, which need not be there yet.
+
+    For work that would be lost by it. The folder is as it was afterwards.
+    """
+    with disk_errors(folder):
+        there = folder.exists()
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+        if not there:
+            with contextlib.suppress(OSError):  # somebody else uses it by now
+                folder.rmdir()
+
+
 def free_name(target: Path, ending: str = "") -> Path:
     """`target` with this ending, and a number between the two where something, be it a dead link, has that name."""
     names = chain([f"{target.name}{ending}"], (f"{target.name}-{number}{ending}" for number in count(2)))

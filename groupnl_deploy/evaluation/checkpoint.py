@@ -38,6 +38,7 @@ def checkpoint_subject(folder: Path) -> Subject:
         statistics,
         checkpoint.init,
         partial(answering, model, statistics, threads),
+        checkpoint.picked,
     )
 
 

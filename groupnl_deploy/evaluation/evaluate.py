@@ -13,6 +13,8 @@ from groupnl_deploy.evaluation.subject import Subject
 from groupnl_deploy.progress import Reporter
 from groupnl_deploy.training.evaluate import Evaluation, EvaluationImages, ask
 
+_PICKED = "the epoch of these weights was picked by these very images, so the accuracy is a little too good"
+
 
 @dataclass(frozen=True)
 class Evaluated:
@@ -61,7 +63,8 @@ def evaluate_subject(subject: Subject, name: str | None, path: str | None, repor
     images = EvaluationImages(data.test, chosen, labels, matched.class_names, data.input_shape)
     with reporter.task(f"evaluate {subject.label}") as task, subject.answering() as answer:
         evaluation = ask(answer, images, tell=lambda done, total: task(done, total, f"{done:,}/{total:,} images"))
-    notes = [note for note in (matched.note, _of_left_out(left_out)) if note]
+    picked = _PICKED if subject.picked and subject.data == data.record else None
+    notes = [note for note in (matched.note, _of_left_out(left_out), picked) if note]
     return Evaluated(subject, data.record, evaluation, left_out, tuple(notes))
 
 

@@ -29,6 +29,7 @@ class Subject:
         statistics: how its images are prepared.
         init: the id of the checkpoint that its training began with.
         answering: gives what answers to batches of pixels, for as long as its context is open.
+        picked: its epoch was picked by the test images of `data`.
     """
 
     folder: Path
@@ -42,3 +43,4 @@ class Subject:
     statistics: Statistics
     init: str | None
     answering: Callable[[], AbstractContextManager[Answer]]
+    picked: bool = False

@@ -36,7 +36,7 @@ from groupnl_deploy.training.running import Running
 from groupnl_deploy.training.state import TrainingJob, load_state
 from groupnl_deploy.training.telling import Telling, told
 from groupnl_deploy.training.tensorboard import TensorBoard
-from groupnl_deploy.workspace import free_name, require_absent
+from groupnl_deploy.workspace import free_name, require_absent, require_writable
 
 _FLOAT_BYTES = 4
 BEST_ENDING = ".best"
@@ -85,6 +85,8 @@ def train_checkpoint(
 
     def prepared() -> tuple[list[TensorBoard], Dataset, Initial | None]:
         require_absent(out)
+        if ranks.first:
+            require_writable(resume_dir)
         boards = running.tensorboard if ranks.first else None
         listening = [] if boards is None else [TensorBoard(boards / out.name, reporter.note)]
         if running.resume and ranks.first:
@@ -195,13 +197,15 @@ def _tell_seen(data: Dataset, split: Split | None, reporter: Reporter) -> None:
 
 def kept_place(spec: ModelSpec, recipe: Recipe, source: DataSource, out: Path, init: Path | None = None) -> str | None:
     """After what of this very training a state is kept, for `train_checkpoint` to go on from; None for nothing."""
-    data = load_dataset(source)
     try:
         found = load_state(_resume_folder(out))
+        if found is None:  # so that who stops a training waits for no images
+            return None
+        data = load_dataset(source)
         job = TrainingJob(spec, recipe, data.record, None if init is None else checkpoint_id(init))
     except VerificationFailed:
         return None
-    return found.place if found and found.job == job else None
+    return found.place if found.job == job else None
 
 
 def _resume_folder(out: Path) -> Path:

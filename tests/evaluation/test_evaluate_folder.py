@@ -158,6 +158,16 @@ def test_a_training_says_that_its_beginning_has_seen_images_to_test_on(net, reco
     assert "1 of 4 images to test on were trained on by the checkpoint" in " ".join(said)
 
 
+def test_weights_whose_epoch_the_test_images_picked_say_so_of_these_images_alone(net, record, tmp_path):
+    _, model = load_model(net.checkpoint)
+    picked = tmp_path / "net.best"
+    save_checkpoint(picked, draft_of(record, picked=True), model, split=load_split(net.checkpoint, record))
+    (note,) = evaluated(picked, path=net.pictures).notes
+    assert "picked by these very images" in note
+    assert not evaluated(picked, "folder", draw(tmp_path / "others", 10, seed=1)).notes
+    assert not evaluated(net.checkpoint, path=net.pictures).notes
+
+
 def test_a_network_that_has_seen_every_image_is_refused(net, record, tmp_path):
     seen = [file for file in load_split(net.checkpoint, record).files if file.part == "train"]
     draw(tmp_path / "all" / "train", 2, seed=1)

@@ -5,6 +5,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 
+from groupnl_deploy.errors import UsageError
 from groupnl_deploy.images.source import DataSource
 from groupnl_deploy.models.spec import ConvSpec, ModelSpec
 from groupnl_deploy.progress import Silence
@@ -46,3 +47,14 @@ def test_a_training_that_ends_near_chance_says_so(tmp_path):
     assert not trained.evaluation.confusion.above_chance
     assert "no better than chance" in notes.said[-1]
     assert trained.checkpoint.trained
+
+
+def test_a_place_where_nothing_can_be_written_is_told_before_anything_is_read(tmp_path):
+    spec = ModelSpec("vgg11_cifar", ConvSpec("standard"))
+    (tmp_path / "file").touch()
+    images = DataSource("folder", str(tmp_path / "no images"))
+    with pytest.raises(UsageError, match=r"file.*not a directory"):
+        train_checkpoint(spec, Recipe(epochs=1), images, tmp_path / "file" / "net", Silence())
+    with pytest.raises(UsageError, match="no images"):
+        train_checkpoint(spec, Recipe(epochs=1), images, tmp_path / "net", Silence())
+    assert not (tmp_path / "net.resume").exists()
