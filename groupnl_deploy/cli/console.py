@@ -61,6 +61,8 @@ def show_table(headings: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str
     number is ever cut or broken. `wraps`: not before its texts are wrapped as much as they can be.
     """
     out = _stdout()
+    if wraps and _width(out, _table(headings, rows, range(len(headings)))) > out.width:
+        headings = [_broken(heading, [row[index] for row in rows]) for index, heading in enumerate(headings)]
     width = _least_width if wraps else _width
     keys = next((index for index, (_, numeric) in enumerate(headings) if numeric), len(headings))
     left = list(range(keys, len(headings)))
@@ -68,11 +70,18 @@ def show_table(headings: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str
         part = list(range(keys))
         while left and (len(part) == keys or width(out, _table(headings, rows, [*part, left[0]])) <= out.width):
             part.append(left.pop(0))
-        out.print(_table(headings, rows, part))
+        out.print(_fitted(out, headings, rows, part))
         if not left:
             break
     if len(part) < len(headings):
         _say_narrow(out, headings, rows, "the table goes on below, each row's first words repeated")
+
+
+def _broken(heading: tuple[str, bool], cells: Sequence[str]) -> tuple[str, bool]:
+    """A number's heading on several lines, such as the name of a network, no wider than a name needs to be."""
+    text, numeric = heading
+    width = max(_NARROW, *map(len, cells)) if cells else _NARROW
+    return ("\n".join(textwrap.wrap(text, width, break_long_words=False)) if numeric else text), numeric
 
 
 def show_records(headings: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str]]) -> None:
@@ -134,6 +143,7 @@ def stdout_width() -> int:
 
 
 _PIPE_WIDTH = 1000
+_NARROW = 16  # letters of a heading's line, where a table has to be narrow
 _GAP, _EDGES = 3, 2  # of a table in `SIMPLE_HEAD`: spaces between two columns, and those left and right of all
 
 
@@ -144,15 +154,38 @@ def _stdout() -> Console:
     return out
 
 
-def _table(headings: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str]], columns: Sequence[int]) -> Table:
+def _fitted(
+    console: Console, headings: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str]], columns: Sequence[int]
+) -> Table:
+    """The table with all words and numbers whole; where they have no room, words are folded."""
+    whole = _table(headings, rows, columns)
+    return whole if _least_width(console, whole) <= console.width else _table(headings, rows, columns, whole=False)
+
+
+def _table(
+    headings: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str]], columns: Sequence[int], whole: bool = True
+) -> Table:
+    """`whole`: no column is narrower than its words and numbers, which rich would not see to by itself."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for index in columns:
         heading, numeric = headings[index]
-        unit_below = harmless(heading).replace(" (", "\n(")
-        table.add_column(unit_below, justify="right" if numeric else "left", no_wrap=numeric, overflow="fold")
+        unit_below = "\n".join(harmless(line).replace(" (", "\n(") for line in heading.split("\n"))
+        cells = [unit_below, *(harmless(row[index]) for row in rows)]
+        table.add_column(
+            unit_below,
+            justify="right" if numeric else "left",
+            no_wrap=numeric,
+            overflow="fold",
+            min_width=_longest(cells, numeric) if whole else None,
+        )
     for row in rows:
         table.add_row(*(Text(harmless(row[index])) for index in columns))
     return table
+
+
+def _longest(cells: Sequence[str], numeric: bool) -> int:
+    """Letters of what stays on one line: a word of a text, a line of a numeric column."""
+    return max((len(part) for cell in cells for part in (cell.split("\n") if numeric else cell.split())), default=0)
 
 
 def _width(console: Console, table: Table) -> int:

@@ -83,6 +83,20 @@ def test_a_path_is_broken_only_where_it_has_no_room_at_all(terminal, capsys) -> 
         assert PATH in re.sub(r"\s|Python", "", "".join(lines))
 
 
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_a_table_beside_long_headings_keeps_the_words_that_its_rows_begin_with(width, terminal, capsys) -> None:
+    terminal(width)
+    networks = [f"resnet18_cifar x0.125 groupnl (released){told}" for told in ("", ", onnx", ", onnx, device local")]
+    headings = [("Corruption", False), ("Category", False), *((name, True) for name in networks)]
+    rows = [("elastic_transform", "digital", "24.00", "25.00", "26.00"), ("spatter +", "weather", *["100.00"] * 3)]
+    show_table(headings, rows, wraps=True)
+    lines = shown(capsys, width)
+    parts = [line.split() for line in lines if "elastic_transform" in line]
+    assert all(part[:2] == ["elastic_transform", "digital"] for part in parts)
+    assert [number for part in parts for number in part[2:]] == ["24.00", "25.00", "26.00"]
+    assert " ".join(lines).count("groupnl") == len(networks)
+
+
 def test_nothing_to_show_is_an_empty_table(terminal, capsys) -> None:
     terminal(20)
     show_records(HEADINGS, [])
