@@ -43,6 +43,12 @@ def _with_recipe_fields(cls: type[T]) -> type[T]:
     return cls
 
 
+def _may_be_none() -> frozenset[str]:
+    """The fields of `Recipe` that can be None, where `NOTHING` is no word of their own."""
+    hints = typing.get_type_hints(Recipe)
+    return frozenset(name for name, hint in hints.items() if type(None) in typing.get_args(hint))
+
+
 def _sayable(hint: Any) -> Any:
     """The type of a field of which something may be said. Unknown words are the recipe's to refuse."""
     if typing.get_origin(hint) is Literal:
@@ -71,7 +77,8 @@ class RecipeChanges:
         """The fields of `Recipe` that something is said of."""
         names = [field.name for field in fields(RecipeChanges) if field.name != "recipe"]
         values = {name: getattr(self, name) for name in names}
-        return {name: None if value == NOTHING else value for name, value in values.items() if value is not None}
+        emptied = {name for name in _may_be_none() if values.get(name) == NOTHING}
+        return {name: None if name in emptied else value for name, value in values.items() if value is not None}
 
 
 def with_settings(changes: RecipeChanges, settings: Sequence[str]) -> RecipeChanges:

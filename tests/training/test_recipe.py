@@ -36,6 +36,12 @@ def test_single_numbers_of_a_recipe_are_changed():
     assert recipe_for("folder", RecipeChanges(augmentation="shift")).augmentation == "shift"
 
 
+def test_none_is_a_word_of_the_augmentation_and_nothing_where_a_field_may_be_empty():
+    made = recipe_for("cifar10", with_settings(RecipeChanges(augmentation="none"), ["clip_norm=none"]))
+    assert (made.augmentation, made.clip_norm) == ("none", None)
+    assert recipe_for("cifar10", with_settings(RecipeChanges(), ["augmentation=none"])).augmentation == "none"
+
+
 @pytest.mark.parametrize(
     ("dataset", "changes", "text", "remedy"),
     [
