@@ -7,10 +7,11 @@ classes, `resnet50` the standard network. Options, a data set or a command's def
 from dataclasses import dataclass, replace
 
 from groupnl_deploy.models.profile import Counts, profile
-from groupnl_deploy.models.registry import entry_of, model_spec
+from groupnl_deploy.models.registry import entry_of, list_models, model_spec
 from groupnl_deploy.models.spec import ModelSpec, widths_label
 
 # What makes another network of a name. Its width is a factor that the user gives and the label shows.
+_SMALL = 64  # pixels of a side: CIFAR has 32
 _FIELDS = ("conv", "num_classes", "input_shape", "padding", "bn_eps", "widths")
 
 
@@ -51,7 +52,7 @@ def departure(name: str, spec: ModelSpec) -> Departure | None:
     words, its_own = _described(spec, shown), _described(own, shown)
     first = f"{name} as {words}: {_size(built)}; the name alone is {its_own}: {_size(usual)}"
     advice = _advice(spec, built, usual) if own.conv.method == "standard" else None
-    sentences = tuple(f"{sentence}." for sentence in (first, advice) if sentence)
+    sentences = tuple(f"{sentence}." for sentence in (first, advice, _smaller(spec, own)) if sentence)
     return Departure(name, different, built.params, built.flops, usual.params, usual.flops, sentences)
 
 
@@ -78,6 +79,18 @@ def _advice(spec: ModelSpec, built: Counts, usual: Counts) -> str | None:
         return None
     sparse = profile(replace(spec, conv=replace(spec.conv, method="groupnl-sparse"))).total
     return f"groupnl-sparse, the paper's for this network, has {_millions(sparse.params)} parameters"
+
+
+def _smaller(spec: ModelSpec, own: ModelSpec) -> str | None:
+    """A network for photographs reduces small images to a point long before its end; others are made for them."""
+    small = f"{spec.name}_cifar"
+    if small not in {network.name for network in list_models()} or _side(spec) > _SMALL or _side(own) <= _SMALL:
+        return None
+    return f"{small} is this network for small images, as in the papers' tables of CIFAR"
+
+
+def _side(spec: ModelSpec) -> int:
+    return max(spec.input_shape[1:])
 
 
 def _millions(count: int) -> str:

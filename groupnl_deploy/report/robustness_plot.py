@@ -85,7 +85,8 @@ def _panel(
 
 def _title(record: EvaluationRecord, name: str, letters: int) -> list[str]:
     found = record.robustness
-    said = "nothing whole" if found is None else f"{found.mean_error.name} {100 * found.mean_error.value:.1f} %"
+    said = "nothing whole" if found is None else f"{found.mean_error.name}: {100 * found.mean_error.value:.1f} %"
     clean = "" if record.clean is None else f", clean error {100 * (1 - record.clean.accuracy):.1f} %"
-    images = f"{record.images.dataset}, {record.images.origin}"
+    seen, of = record.images.count, record.images.of
+    images = f"{record.images.dataset}, {record.images.origin}{'' if seen == of else f', {seen:,} of {of:,} images'}"
     return [line for text in (name, f"{said}{clean}", images) for line in textwrap.wrap(text, letters)]

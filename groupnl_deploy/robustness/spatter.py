@@ -66,8 +66,8 @@ def opencv() -> ModuleType:
         import cv2
     except ImportError as error:
         raise UsageError(
-            "Water on images, which is spatter at its three mildest severities, needs OpenCV, and it is not installed.",
-            "Install it with `pip install opencv-python-headless`, or leave spatter out.",
+            "Water on images, which is spatter at its three mildest severities, needs OpenCV, which is not installed.",
+            "Install it: `pip install opencv-python-headless`, or leave spatter out, as `--corruptions usual` does.",
         ) from error
     module: ModuleType = cv2
     return module

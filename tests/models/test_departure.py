@@ -47,6 +47,7 @@ SMALL = {"num_classes": 10, "input_shape": (3, 32, 32)}
             ("padding",),
             ["symmetric padding", "alone is same padding"],
         ),
+        ("resnet18", "groupnl", SMALL, ("conv", "num_classes", "input_shape"), ["resnet18_cifar is this network for"]),
         ("resnet18", None, {"bn_eps": 1e-3}, ("bn_eps",), ["BN eps 0.001", "alone is BN eps 1e-05"]),
         ("resnet18_cifar", "ghost", {"width": 0.25}, ("conv",), ["as x0.25, ghost", "alone is x1, standard: 11.17 M"]),
     ],
