@@ -4,13 +4,29 @@ A code of ours in place of the process' own tells the launcher that starting it 
 """
 
 import os
+import signal
+import threading
+import time
 from pathlib import Path
 
 from groupnl_deploy.cli.entry import entry
 from groupnl_deploy.training.launch import ENDED, other_has_ended
 from groupnl_deploy.training.peers import LOST_CODE
 
+_LOOK_S = 0.5
 _PATIENCE_S = 5.0  # with one that is telling its error
+
+
+def _end_with_launcher() -> None:
+    """Be told to stop as soon as the launcher is gone: nobody would start the others again, or tell how it ends."""
+    launcher = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == launcher:
+            time.sleep(_LOOK_S)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def run() -> None:
@@ -18,6 +34,7 @@ def run() -> None:
 
     One that ended with an error of its own is as if lost, too, and then no new start would help.
     """
+    _end_with_launcher()
     try:
         entry()
     except SystemExit as ended:

@@ -79,7 +79,8 @@ class CheckpointDraft:
     that the training began with, None where it began with random weights. `imported` says where weights
     come from that were trained elsewhere: on what images is not known, so `data` and `accuracy` are None, and
     `assumed` has a sentence for everything that nobody said and that could not be found out. `picked` says that the
-    epoch was chosen by its accuracy on the test images, which is a little too good then.
+    epoch was chosen by its accuracy on the test images, which is a little too good then. `processes` computed each step
+    together, the last one at least: that many batches of the recipe's, at that many times its rate.
     """
 
     spec: ModelSpec
@@ -95,6 +96,7 @@ class CheckpointDraft:
     imported: ImportedFrom | None = None
     assumed: tuple[str, ...] = ()
     picked: bool = False
+    processes: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,6 +137,7 @@ def trained_checkpoint(result: TrainResult) -> CheckpointDraft:
         epochs=job.recipe.all_epochs,
         recipe=job.recipe,
         init=job.init,
+        processes=result.state.processes,
     )
 
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -51,7 +52,8 @@ def test_stopped_and_killed_it_goes_on_to_one_document(tmp_path):
     os.kill(children(second)[0], signal.SIGKILL)
     out, err = second.communicate(timeout=300)
     assert second.returncode == 0, err
-    assert "test" in json.loads(out) and load_checkpoint(tmp_path / "net").epoch == 2
+    made = load_checkpoint(tmp_path / "net")
+    assert "test" in json.loads(out) and (made.epoch, made.processes) == (2, 2)
     assert "going on after" in err and "Error" not in err and "torch" not in err
 
 
@@ -68,3 +70,14 @@ def test_what_cannot_be_is_told_once(options, code, text, tmp_path):
     process = groupnl(tmp_path, *TRAIN, *options.split())
     _, err = process.communicate(timeout=300)
     assert process.returncode == code and err.count("Error:") == 1 and text in err
+
+
+def test_without_their_launcher_the_processes_save_and_end(tmp_path):
+    state = tmp_path / "net.resume" / STATE_FILE
+    launcher = groupnl(tmp_path, *TRAIN, "--epochs", "200")
+    wait_for(state.exists)
+    processes = children(launcher)
+    launcher.kill()
+    assert "goes on after" in launcher.communicate(timeout=240)[1]  # stderr is closed by the last of them
+    wait_for(lambda: not any(Path(f"/proc/{process}").exists() for process in processes))
+    assert state.exists() and not (tmp_path / "net").exists()

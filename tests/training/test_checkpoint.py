@@ -37,7 +37,7 @@ def test_round_trip_of_a_trained_network(folder, trained, thin_spec, short_recip
     assert checkpoint == load_checkpoint(folder)
     assert (checkpoint.spec, checkpoint.recipe) == (thin_spec, short_recipe)
     assert (checkpoint.trained, checkpoint.data) == (True, few_digits.record)
-    assert (checkpoint.epoch, checkpoint.epochs) == (3, 3)
+    assert (checkpoint.epoch, checkpoint.epochs, checkpoint.processes) == (3, 3, 1)
     assert not model.training
     state = trained.model.state_dict()
     assert all(torch.equal(tensor, state[key]) for key, tensor in model.state_dict().items())
