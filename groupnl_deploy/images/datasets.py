@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from groupnl_deploy.errors import UsageError
+from groupnl_deploy.images.corrupted_datasets import CORRUPTED_DATASETS
 from groupnl_deploy.images.source import DataSource, base_name
 from groupnl_deploy.progress import Reporter, Silence
 from groupnl_deploy.words import known_word
@@ -54,7 +55,12 @@ def module_of(name: str) -> str:
             f"“{name}” is a folder or a file, and a data set's name was asked for.",
             f"Name both: --dataset folder --data {name}.",
         )
-    module = DATASETS[known_word("dataset", base, DATASETS)]
+    if base in CORRUPTED_DATASETS:
+        raise UsageError(
+            f"“{name}” are corrupted images, to evaluate on and never to train on.",
+            f"Train on others, then groupnl evaluate CHECKPOINT --dataset {name} --data DIR.",
+        )
+    module = DATASETS[known_word("dataset", base, [*DATASETS, *CORRUPTED_DATASETS])]
     if base != name and base not in VARIED:
         raise UsageError(f"“{name}” has something behind a colon, and {base} is used in one way alone.", f"Say {base}.")
     return module

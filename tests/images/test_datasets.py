@@ -269,3 +269,17 @@ def test_a_data_set_with_its_own_images_takes_no_folder_and_no_other_shape(sourc
 def test_the_photographs_are_scikit_learns():
     for ours, theirs in zip(photographs(), load_sample_images().images, strict=True):
         assert np.array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "remedy"),
+    [
+        ("cifar10c", "corrupted images, to evaluate on", "groupnl evaluate CHECKPOINT --dataset cifar10c --data DIR"),
+        ("cifar10-c", "no dataset “cifar10-c”", "Did you mean “cifar10c”?"),
+        ("cifar-10", "no dataset “cifar-10”", "Did you mean “cifar10”?"),
+    ],
+)
+def test_corrupted_images_are_known_where_ordinary_ones_are_asked_for(name, text, remedy):
+    with pytest.raises(UsageError, match=text) as caught:
+        load_dataset(DataSource(name, "DIR"))
+    assert remedy in caught.value.remedy
