@@ -122,6 +122,7 @@ def test_phases_lie_on_the_recordings_clock() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_run_folders_recording_is_drawn_with_its_phases(tmp_path: Path) -> None:
     save_run(tmp_path / "run", make_run(), block_means())
     recording, copy = tmp_path / "run" / "power.csv", tmp_path / "copy.csv"

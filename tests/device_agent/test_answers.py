@@ -68,7 +68,8 @@ def test_what_was_sent_ahead_of_a_refusal_is_answered_in_its_order(agent: AgentC
     opened(agent, untrained.onnx)
     for count, pixels in ((1, IMAGE), (1, IMAGE[1:]), (2, 2 * IMAGE)):
         agent.send(AnswerImages(count))
-        agent.send_bytes([pixels])
+        # Not by `send_bytes`, which may meet the refusal while it still sends.
+        agent.process.send(b"#%d\n%s#0\n" % (len(pixels), pixels))
     assert array_of(agent.answer_to(AnswerImages(1)).logits).shape == (1, 10)
     with pytest.raises(UsageError, match="3,071 were sent"):
         agent.answer_to(AnswerImages(1))

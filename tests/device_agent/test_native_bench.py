@@ -129,6 +129,7 @@ def test_what_cannot_run_there_is_refused_before_it_is_sent(
     assert not (Path(local_device().root) / "artifacts" / artifact.sha256).exists()
 
 
+@pytest.mark.slow
 def test_the_lines_that_the_command_shows_have_the_paths_of_what_was_pushed(
     tmp_path: Path, native_library: LibraryFile
 ) -> None:

@@ -260,6 +260,7 @@ def test_debug_shows_the_traceback_wherever_it_stands(tmp_path: Path) -> None:
         assert done.returncode == 2 and "Traceback" in done.stderr and "Error:" in done.stderr
 
 
+@pytest.mark.slow
 def test_colours_obey_no_color_and_a_pipe(tmp_path: Path) -> None:
     assert "\x1b[" not in groupnl("device", "list", cwd=tmp_path).stdout
     coloured = groupnl("device", "list", cwd=tmp_path, FORCE_COLOR="1").stdout

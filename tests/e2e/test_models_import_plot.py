@@ -103,6 +103,7 @@ def test_an_imported_network_answers_as_the_authors_code_does(tmp_path: Path, sy
     assert logits.argmax() == expected["argmax"]
 
 
+@pytest.mark.slow
 def test_a_thin_network_of_other_classes_from_safetensors_goes_on_to_export(tmp_path: Path) -> None:
     spec = model_spec(
         "resnet18_cifar", "groupnl-sparse", "paper", width=0.25, num_classes=7, knobs={"ratio": 4, "nl_groups": 2}
@@ -210,12 +211,14 @@ def test_maps_of_every_kind_of_picture(tmp_path: Path, mode: str) -> None:
     assert np.isfinite(image.pixels).all()
 
 
+@pytest.mark.slow
 def test_a_picture_of_one_colour_is_drawn(tmp_path: Path) -> None:
     Image.new("RGB", (40, 3), "red").save(tmp_path / "red.png")
     done = models("plot", "--nlf", "laplace-literal", tmp_path / "red.png", "--out", tmp_path / "maps.svg")
     assert done.exit_code == 0 and b"<svg" in (tmp_path / "maps.svg").read_bytes(), done.output
 
 
+@pytest.mark.slow
 def test_costs_of_a_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     done = models("plot", "vgg11_cifar")

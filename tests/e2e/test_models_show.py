@@ -178,6 +178,7 @@ def test_refusals_name_the_mistake_and_the_option(arguments: list[object], words
     assert not any(field in message for field in FIELDS), message
 
 
+@pytest.mark.slow
 def test_what_the_name_alone_does_not_mean_is_said_with_both_sizes() -> None:
     told = show("resnet18_cifar", "--conv", "groupnl")
     assert "5.60 M" in told.stderr and "11.17 M" in told.stderr

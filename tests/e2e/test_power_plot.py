@@ -23,6 +23,7 @@ def two(tmp_path: Path) -> tuple[Path, Path]:
     return tmp_path / "a.csv", tmp_path / "b.csv"
 
 
+@pytest.mark.slow
 def test_two_recordings_as_a_page_and_as_pictures(two: tuple[Path, Path], tmp_path: Path) -> None:
     out = tmp_path / "both.html"
     done = power("plot", *two, "--out", out)

@@ -29,6 +29,7 @@ def home(tmp_path, monkeypatch):
     monkeypatch.setenv("GROUPNL_HOME", str(tmp_path / "home"))
 
 
+@pytest.mark.slow
 def test_a_network_is_trained_on_cifar_and_evaluated_where_it_was_seen(tmp_path: Path):
     net, archive = tmp_path / "net", write_archive(tmp_path, "cifar10", "python")
     assert "is not CIFAR-10 as it was published: 20 images" in groupnl(

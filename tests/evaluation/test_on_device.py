@@ -75,6 +75,7 @@ def test_each_logit_is_the_one_of_this_machine(artifacts, pixels):
 
 
 @pytest.mark.parametrize("kind", [("onnx", "dynamic"), pytest.param(("torch", "1"), marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_what_computes_several_images_at_once_answers_alike(artifacts, pixels, kind):
     with device_subject(artifacts[kind], "local", Silence(), threads=1).answering() as answer:
         found = answer(pixels)
@@ -95,6 +96,7 @@ def test_an_evaluation_there_is_the_one_of_here(net, artifacts):
 
 
 @pytest.mark.usefixtures("has_it")
+@pytest.mark.slow
 def test_more_is_on_its_way_while_the_device_computes(artifacts, pixels):
     """With nothing ahead the device would wait for the link behind each batch."""
     at_once, taken = images_at_once((3, 32, 32)), []

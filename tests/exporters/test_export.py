@@ -314,6 +314,7 @@ def test_a_result_that_the_checker_refuses_is_an_export_error(plain, tmp_path: P
     assert not (tmp_path / "artifact").exists()
 
 
+@pytest.mark.slow
 def test_bisect_names_the_firing_that_broke_parity(tmp_path: Path, monkeypatch) -> None:
     draft, model = initialise_checkpoint(ModelSpec("vgg11_cifar", ConvSpec("groupnl"), width=0.125))
     randomise_batchnorm(model)

@@ -143,6 +143,7 @@ print(*(name for name in sys.modules if name.startswith(("groupnl_deploy.", "dev
 """
 
 
+@pytest.mark.slow
 def test_a_network_is_known_without_pytorch_and_built_without_the_rest_of_the_host():
     loaded = subprocess.run([sys.executable, "-c", _BUILD], capture_output=True, text=True, check=True).stdout.split()
     assert "groupnl_deploy.models.efficientnet" in loaded

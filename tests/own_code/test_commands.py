@@ -56,6 +56,7 @@ def ran() -> bool:
     return was
 
 
+@pytest.mark.slow
 def test_a_network_in_a_file_is_benched_by_two_commands() -> None:
     groupnl("export --module net.py:net --input 3,32,32 --out art")
     model = json.loads(Path("art/manifest.json").read_text())["model"]

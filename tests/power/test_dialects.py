@@ -45,5 +45,6 @@ def test_never_another_number(tmp_path: Path, file: Written) -> None:
 
 @either
 @given(file=recordings(clear=True))
+@pytest.mark.slow
 def test_what_can_be_nothing_else_is_read(tmp_path: Path, file: Written) -> None:
     assert is_right(whole_j(tmp_path / "x", file), file)

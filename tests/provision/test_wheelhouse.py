@@ -19,6 +19,7 @@ RPI4 = TARGETS["rpi4"]
 ARM, X86 = "cp311-cp311-manylinux_2_28_aarch64", "cp311-cp311-manylinux_2_28_x86_64"
 
 
+@pytest.mark.slow
 def test_dependencies_are_those_of_the_board_and_not_of_this_machine(index: Path) -> None:
     runtime = ["helper<2", "numpy>=1", 'x86only; platform_machine == "x86_64"', 'extra1; extra == "more"']
     make_wheel(index, "onnxruntime", "1.0", tag=X86)

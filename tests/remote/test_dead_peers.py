@@ -147,6 +147,7 @@ def dying(sshd: Any, tmp_path: Path) -> Iterator[Callable[[str, Death, str], Dyi
                     os.kill(pid, signal.SIGKILL)
 
 
+@pytest.mark.alone
 def test_every_dead_peer_is_noticed_clean_up_included(
     untrained, dying: Callable[[str, Death, str], Dying], tmp_path: Path
 ) -> None:

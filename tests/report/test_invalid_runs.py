@@ -153,6 +153,7 @@ def test_report_shows_everything_and_ends_with_exit_code_6(runs: Path, format: s
     assert "top" in done.stderr and "bench again" in done.stderr
 
 
+@pytest.mark.slow
 def test_the_picture_says_it_with_the_reasons(runs: Path) -> None:
     for name, invalid in (("noisy", True), ("sound", False)):
         done = groupnl("power", "plot", f"{name}/power.csv", "--out", f"{name}.svg")

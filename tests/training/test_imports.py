@@ -189,6 +189,7 @@ def test_a_harmless_object_that_is_not_on_the_list_is_refused_too(tmp_path, spec
     assert "torch.nn.modules.linear.Linear" in refusal(tmp_path / "a.pth", spec).message
 
 
+@pytest.mark.slow
 def test_every_kind_of_wrong_key_is_listed_at_once(tmp_path, spec, state):
     wrong = {key: tensor for key, tensor in state.items() if not key.startswith("layer1.0.conv1.")}
     wrong |= {"head.weight": torch.zeros(2), "layer2.0.bn1.bias": torch.zeros(7), "bn1.weight": torch.zeros(())}

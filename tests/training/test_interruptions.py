@@ -35,9 +35,10 @@ def in_a_process(work):
     return process.exitcode
 
 
-def test_killed_ten_times_at_random_steps_it_ends_with_the_same_bits(tmp_path, thin_spec, few_digits):
+@pytest.mark.parametrize("times", [3, pytest.param(10, marks=pytest.mark.slow)])
+def test_killed_again_and_again_at_random_steps_it_ends_with_the_same_bits(times, tmp_path, thin_spec, few_digits):
     random.seed(17)
-    folder, recipe = tmp_path / "net.resume", replace(RECIPE, epochs=4)
+    folder, recipe = tmp_path / "net.resume", replace(RECIPE, epochs=4 if times > 3 else 2)
 
     def killed_after(steps):
         def progress(now):
@@ -49,11 +50,11 @@ def test_killed_ten_times_at_random_steps_it_ends_with_the_same_bits(tmp_path, t
         return lambda: train(thin_spec, recipe, few_digits, progress, folder, saving=EVERY_STEP)
 
     places = []
-    for _ in range(10):
+    for _ in range(times):
         assert in_a_process(killed_after(random.randint(1, 2))) == -signal.SIGKILL
         found = load_state(folder)
         places.append((0, 0) if found is None else (found.epoch, found.images))
-    assert places == sorted(places) and places[-1] > (0, 16)
+    assert places == sorted(places) and places[-1] > (0, 0)
     resumed = train(thin_spec, recipe, few_digits, ignore, folder)
     assert_same_bits(resumed, train(thin_spec, recipe, few_digits, ignore))
 

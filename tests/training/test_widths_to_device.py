@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from device_agent.backends import Subject
@@ -19,6 +20,7 @@ from groupnl_deploy.training.loop import train
 from groupnl_deploy.training.recipe import Recipe
 
 
+@pytest.mark.slow
 def test_a_pruned_network_gives_the_same_answers_on_a_device(few_digits: Dataset, tmp_path: Path) -> None:
     widths = {"features.0": 16, "features.22": 24}
     spec = ModelSpec("vgg11_cifar", ConvSpec("groupnl"), width=0.125, widths=widths)  # type: ignore[arg-type]

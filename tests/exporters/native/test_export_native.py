@@ -33,6 +33,7 @@ def checkpoint(tmp_path_factory):
 
 
 @pytest.mark.usefixtures("native_cache")
+@pytest.mark.slow
 def test_the_manifest_names_the_operators_and_where_each_file_runs(checkpoint, tmp_path):
     artifact = export_checkpoint(checkpoint, tmp_path / "one", "onnx", NATIVE)
     native = artifact.manifest.native
