@@ -31,6 +31,8 @@ Every error is one sentence of what happened (`message`) and one of what to do (
 
 from device_agent.settings import SettingError
 
+_TORCH_HAS_NONE = "can't allocate memory"  # in place of a MemoryError
+
 
 class GroupNLError(Exception):
     """Base of the host's errors. `exit_code` is what the command line returns; `transient`: trying again may help."""
@@ -160,6 +162,11 @@ class NoNativeLibrary(GroupNLError):
 
 class DiskFull(GroupNLError):
     """No space left, here or on the device."""
+
+
+def says_no_memory(error: BaseException) -> bool:
+    """Whether an error is that of memory that ran out, in Python or in PyTorch's allocator for the CPU."""
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and _TORCH_HAS_NONE in str(error))
 
 
 class TrainingDiverged(GroupNLError):

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import ClassVar
 
-_ONE_END_S = 1.0  # within which two polite ends are of one cause
+ONE_END_S = 1.0
+"""Within so many seconds two polite ends are of one cause."""
 _DROPPED_S = 0.01  # after which a Ctrl-C that was dropped is sent again
 
 
@@ -56,7 +57,7 @@ def _once_interrupting() -> Callable[[int, object], None]:
     def interrupt(number: int, frame: object) -> None:
         nonlocal first_s
         now_s = time.monotonic()
-        if first_s > -math.inf and (number == signal.SIGHUP or now_s - first_s < _ONE_END_S):
+        if first_s > -math.inf and (number == signal.SIGHUP or now_s - first_s < ONE_END_S):
             return
         first_s = now_s
         raise KeyboardInterrupt

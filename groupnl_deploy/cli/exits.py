@@ -37,7 +37,7 @@ import power.errors as power_errors
 from device_agent.settings import SettingError
 from groupnl_deploy.cli import console
 from groupnl_deploy.cli.debug import debugging
-from groupnl_deploy.errors import GroupNLError, Stopped, option_name
+from groupnl_deploy.errors import GroupNLError, Stopped, option_name, says_no_memory
 from groupnl_deploy.interrupt import forget_interrupt, terminate_as_interrupt
 from groupnl_deploy.models.own import CodeChanged
 from groupnl_deploy.models.refusal import InvalidSpec
@@ -64,7 +64,6 @@ _CODES: dict[type[Exception], int] = {
     export_errors.NotAnArtifact: 2,
     export_errors.ExportError: 1,
 }
-_TORCH_HAS_NONE = "can't allocate memory"  # in place of a MemoryError
 _STARTS_OVER = "Run the command again; it starts over. Nothing half-written was left."
 _SENDS_THE_REST = "Run the command again: it sends only what has not arrived."
 _GOES_ON = "Nothing half-written was left; the same command goes on with what was finished."
@@ -110,7 +109,7 @@ def explain(error: BaseException, when_stopped: str = _STARTS_OVER) -> Explanati
         return Explanation(
             f"The disk that holds {holds} is full.", "Free some space there, then run the command again.", 1
         )
-    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and _TORCH_HAS_NONE in str(error)):
+    if says_no_memory(error):
         return Explanation("Memory ran out.", "Close other programs, or use a smaller network or recording.", 1)
     if isinstance(error, OSError) and error.filename is not None and error.errno in _YOURS_TO_MEND:
         said = (error.strerror or str(error)).lower()

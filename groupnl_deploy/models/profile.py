@@ -19,7 +19,7 @@ from groupnl_deploy.models.sketch import sketch
 from groupnl_deploy.models.spec import ModelSpec
 
 GPUS = 8  # of the paper's measurements (arXiv 2506.12335, "Communication Cost & Epoch Time")
-_FLOAT_BYTES = 4
+FLOAT_BYTES = 4
 # What these write has the shape of what they read. Without values their own forward would take most of the time.
 _SHAPES_STAY = (nn.BatchNorm1d, nn.BatchNorm2d, nn.ReLU, nn.ReLU6, nn.SiLU, nn.Sigmoid, nn.Hardswish, nn.Hardsigmoid)
 
@@ -222,12 +222,17 @@ def _new_parameters(layer: nn.Module, counted: set[int]) -> list[nn.Parameter]:
     return new
 
 
+def ring_traffic(gradients: int, gpus: int) -> int:
+    """Numbers that all GPUs together send in one data-parallel step, by ring all-reduce (arXiv 2506.12335, 4.2.4)."""
+    return 2 * (gpus - 1) * gradients
+
+
 def _counts(layer: nn.Module, shapes: list[Shape], parameters: list[nn.Parameter], gpus: int) -> Counts:
     rule = rule_for(layer)
     calls: list[Operations] = [rule(layer, shape) for shape in shapes] if rule else []
     gradients = sum(parameter.numel() for parameter in parameters if parameter.requires_grad)
     weights = weights_of(layer)
-    traffic = 2 * (gpus - 1) * gradients
+    traffic = ring_traffic(gradients, gpus)
     return Counts(
         params=sum(parameter.numel() for parameter in parameters),
         learnable_params=gradients,
@@ -235,8 +240,8 @@ def _counts(layer: nn.Module, shapes: list[Shape], parameters: list[nn.Parameter
         flops=sum(call.flops for call in calls),
         macs=sum(call.macs for call in calls),
         gradient_count=gradients,
-        gradient_bytes=_FLOAT_BYTES * gradients,
+        gradient_bytes=FLOAT_BYTES * gradients,
         traffic_count=traffic,
-        traffic_bytes=_FLOAT_BYTES * traffic,
-        activation_bytes=_FLOAT_BYTES * sum(torch.Size(shape).numel() for shape in shapes),
+        traffic_bytes=FLOAT_BYTES * traffic,
+        activation_bytes=FLOAT_BYTES * sum(torch.Size(shape).numel() for shape in shapes),
     )

@@ -4,14 +4,13 @@ from collections.abc import Sequence
 
 import torch
 
-from groupnl_deploy.errors import GroupNLError, TrainingDiverged
+from groupnl_deploy.errors import GroupNLError, TrainingDiverged, says_no_memory
 from groupnl_deploy.images.dataset import LabelledImages
 from groupnl_deploy.training.plan import Plan
 from groupnl_deploy.training.state import TrainingJob
 from groupnl_deploy.words import first_few
 
 _NAMED = 8  # images
-_NO_MEMORY = "can't allocate memory"  # of PyTorch's allocator for the CPU, in a RuntimeError
 
 
 class OutOfMemory(GroupNLError):
@@ -53,7 +52,7 @@ def diverged(job: TrainingJob, loss: float, where: str, batch: str, kept: str | 
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that there is no memory, of the CPU or a GPU."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or _NO_MEMORY in str(error)
+    return says_no_memory(error) or isinstance(error, torch.OutOfMemoryError)
 
 
 def out_of_memory(job: TrainingJob, plan: Plan, fits: int | None) -> OutOfMemory:

@@ -8,7 +8,6 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from groupnl_deploy.errors import UsageError
 from groupnl_deploy.images.dataset import Dataset, Statistics
 from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.training.evaluate import Evaluation
@@ -16,13 +15,12 @@ from groupnl_deploy.training.initial import Initial
 from groupnl_deploy.training.preflight import require_trainable, untested
 from groupnl_deploy.training.ranks import Ranks
 from groupnl_deploy.training.recipe import Recipe
-from groupnl_deploy.training.resume import difference, of_first, require_same_data, require_same_job
-from groupnl_deploy.training.run import Run, Saving, TrainProgress
+from groupnl_deploy.training.resume import difference, of_first, require_same_data, require_same_training
+from groupnl_deploy.training.run import Run, TrainProgress
+from groupnl_deploy.training.running import Running
 from groupnl_deploy.training.state import TrainingJob, TrainingState, kept_split, load_state
 from groupnl_deploy.training.stopping import waiting_for_a_step
 from groupnl_deploy.training.threads import computing_threads
-
-_OLDER = {"random.torch"}  # tensors of states from before each step had a seed of its own
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,16 +54,14 @@ def train(
     workers: int | None = None,
     prepare: Callable[[Dataset], Dataset] = lambda dataset: dataset,
     ranks: Ranks | None = None,
-    saving: Saving | None = None,
-    data_parallel: bool = False,
-    must_resume: bool = False,
+    running: Running | None = None,
 ) -> TrainResult:
     """Train the network of a spec by a recipe; equal arguments give equal weights on one machine.
 
-    With `resume_dir` the state is saved there after every epoch, and within one as `saving` says; a training that finds
-    the state of the same job goes on from it, to the same bits as if it had never stopped. The state of another job on
-    the same images is left out of account and overwritten. The weights are those after the last epoch: none is picked
-    by accuracy; those that were best lie in the state.
+    With `resume_dir` the state is saved there after every epoch, and within one as `running` says; a training that
+    finds the state of the same job goes on from it, to the same bits as if it had never stopped. The state of another
+    job on the same images is left out of account and overwritten. The weights are those after the last epoch: none is
+    picked by accuracy; those that were best lie in the state.
 
     Where a process is asked to stop (Ctrl-C, SIGTERM), the step is finished and saved before `KeyboardInterrupt`.
 
@@ -80,23 +76,20 @@ def train(
         workers: processes that read images; None is as many as pay. No bit depends on them.
         prepare: makes the same images faster to read, once everything else was found right.
         ranks: the processes that train together, within `joined`; None is this one alone.
-        saving: how often the middle of an epoch is saved; its folder is `resume_dir`.
-        data_parallel: this one process computes on all GPUs.
-        must_resume: refuse a state of another training, in place of beginning anew.
+        running: how often the middle of an epoch is saved, whether this one process computes on all GPUs, and whether a
+            state of another training is refused in place of beginning anew.
 
     Raises `TrainingDiverged`, `OutOfMemory`, `UsageError` where spec, recipe, data and checkpoint do not fit or a state
     is of other images, `VerificationFailed` for a damaged state, `OtherRankFailed`.
     """
-    ranks, often = ranks or Ranks(), saving or Saving()
-    saving = Saving(resume_dir, often.seconds, often.steps)
+    ranks, running = ranks or Ranks(), running or Running()
     job = TrainingJob(spec, recipe, dataset.record, None if init is None else init.sha256)
     found = of_first(ranks, job, ranks.all_do(lambda: _found(job, dataset, resume_dir, ranks)))
-    if must_resume and found is not None:
-        require_same_job(found.job, job, resume_dir)
-        _require_todays(found, resume_dir)
+    if running.resume and found is not None:
+        require_same_training(found, job, resume_dir)
     devices = [ranks.device] if ranks.device.type == "cuda" else []
     with computing_threads(recipe.threads), torch.random.fork_rng(devices=devices):
-        run = ranks.all_do(lambda: Run(job, dataset, init, workers, ranks, saving, data_parallel))
+        run = ranks.all_do(lambda: Run(job, dataset, init, workers, ranks, running, resume_dir))
         note = "; ".join(one for one in (_resume(run, found) or run.begun, untested(dataset)) if one) or None
         started = run.epoch
         run.dataset = ranks.all_do(lambda: prepare(dataset))
@@ -128,14 +121,6 @@ def _train_epochs(run: Run, progress: Callable[[TrainProgress], None], note: str
                 raise KeyboardInterrupt
 
 
-def _require_todays(found: TrainingState, folder: Path | None) -> None:
-    if _OLDER & found.tensors.keys():
-        raise UsageError(
-            f"The state in {folder} is of an older version, which drew other images.",
-            "Use that version to go on, or leave out --resume to begin anew.",
-        )
-
-
 def _resume(run: Run, found: TrainingState | None) -> str | None:
     if found is None:
         return None
@@ -144,7 +129,7 @@ def _resume(run: Run, found: TrainingState | None) -> str | None:
             f"the saved state is of another {difference(found.job, run.job)}: starting from the beginning; "
             "it is kept until this training is first saved"
         )
-    if _OLDER & found.tensors.keys():
+    if found.is_older:
         return "the saved state is of an older version, which drew other images: starting from the beginning"
     run.restore(found)
     others = found.processes != run.ranks.size

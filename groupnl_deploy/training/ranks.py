@@ -100,11 +100,6 @@ class Ranks:
             raise OtherRankFailed(*failed[0], self.size)  # it says so itself
         return made  # type: ignore[return-value]  # None only where `work` gives None
 
-    def wait(self) -> None:
-        """Until all processes are here."""
-        if self.size > 1:
-            dist.barrier()
-
 
 def _empty(kind: str, shape: list[int]) -> Tensor:
     dtype: torch.dtype = getattr(torch, kind)

@@ -32,12 +32,17 @@ def require_same_data(
     )
 
 
-def require_same_job(found: TrainingJob, wanted: TrainingJob, folder: Path | None) -> None:
-    """Raise `UsageError` where a state that shall be gone on from is of another network, beginning or recipe."""
-    if found != wanted:
+def require_same_training(found: TrainingState, wanted: TrainingJob, folder: Path | None) -> None:
+    """Raise `UsageError` for a state of another network, beginning, recipe or version, which cannot be gone on from."""
+    if found.job != wanted:
         raise UsageError(
-            f"The state in {folder} is of another {difference(found, wanted)}.",
+            f"The state in {folder} is of another {difference(found.job, wanted)}.",
             "Give the options that it was begun with, name another --out, or leave out --resume to begin anew.",
+        )
+    if found.is_older:
+        raise UsageError(
+            f"The state in {folder} is of an older version, which drew other images.",
+            "Use that version to go on, or leave out --resume to begin anew.",
         )
 
 

@@ -34,25 +34,10 @@ from groupnl_deploy.training.learner import Learner, Part, copied
 from groupnl_deploy.training.method import images_of_epoch, schedule_of
 from groupnl_deploy.training.plan import Plan, order_of
 from groupnl_deploy.training.ranks import Ranks
-from groupnl_deploy.training.running import USUAL_SECONDS
+from groupnl_deploy.training.running import Running
 from groupnl_deploy.training.stages import freeze_up_to
 from groupnl_deploy.training.state import Best, TrainingJob, TrainingState, keep_split, save_state
 from groupnl_deploy.training.traffic import bytes_sent
-
-
-@dataclass(frozen=True)
-class Saving:
-    """Where and how often the state is saved, beside the end of every epoch.
-
-    Args:
-        folder: where; None saves nothing.
-        seconds: after so many a step is saved.
-        steps: after so many a step is saved as well; None leaves that to the seconds.
-    """
-
-    folder: Path | None = None
-    seconds: float = USUAL_SECONDS
-    steps: int | None = None
 
 
 @dataclass(frozen=True)
@@ -85,8 +70,8 @@ class Run:
         init: the checkpoint to begin with.
         workers: processes that read images.
         ranks: the processes that compute a step together.
-        saving: where and how often.
-        data_parallel: one process computes on all GPUs.
+        running: how often it is saved beside the end of every epoch, and how it is computed.
+        folder: of the state; None saves nothing.
     """
 
     def __init__(
@@ -96,10 +81,11 @@ class Run:
         init: Initial | None,
         workers: int | None,
         ranks: Ranks,
-        saving: Saving,
-        data_parallel: bool,
+        running: Running,
+        folder: Path | None,
     ) -> None:
-        self.job, self.dataset, self.ranks, self._workers, self.saving = job, dataset, ranks, workers, saving
+        self.job, self.dataset, self.ranks, self._workers = job, dataset, ranks, workers
+        self._running, self._folder = running, folder
         self.epoch = self.images = 0
         self.stopped = False
         self.sent: list[int] = []  # bytes of each step
@@ -116,8 +102,8 @@ class Run:
         self.labels = torch.tensor(dataset.train.labels)
         self.plan = Plan(len(self.labels), recipe.batch_size, recipe.accumulate, ranks.size)
         self._rate = schedule_of(recipe, self.plan.steps)
-        own = job.spec.code is not None
-        self.learner = Learner(model, recipe, dataset.num_classes, dataset.input_shape, ranks, data_parallel, own)
+        own, parallel = job.spec.code is not None, running.data_parallel
+        self.learner = Learner(model, recipe, dataset.num_classes, dataset.input_shape, ranks, parallel, own)
         self._named, self._saved_s, self._kept = dataset.train, time.monotonic(), ""
 
     @property
@@ -217,16 +203,17 @@ class Run:
 
     def _due(self, step: int) -> bool:
         """Whether the middle of an epoch is saved: what that costs is a small share of so long a time."""
-        by_steps = self.saving.steps is not None and step % self.saving.steps == 0
-        return by_steps or time.monotonic() - self._saved_s > self.saving.seconds
+        running = self._running
+        by_steps = running.save_steps is not None and step % running.save_steps == 0
+        return by_steps or time.monotonic() - self._saved_s > running.save_seconds
 
     def save(self) -> None:
         """The state, by the first process."""
-        if self.saving.folder is not None and self.ranks.first:
+        if self._folder is not None and self.ranks.first:
             state = self.state()
-            save_state(self.saving.folder, state)
+            save_state(self._folder, state)
             if not self._kept:
-                keep_split(self.saving.folder, self.dataset.split)
+                keep_split(self._folder, self.dataset.split)
             self._kept = state.place
         self._saved_s = time.monotonic()
 

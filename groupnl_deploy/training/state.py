@@ -27,6 +27,7 @@ from groupnl_deploy.workspace import remove_unfinished, sha256_hex, write_atomic
 STATE_FILE = "training.json"
 SPLIT_FILE = "split.json"
 _TENSORS_PREFIX, _BEST_PREFIX = "training-", "best-"
+_GENERATOR = "random.torch"  # of older versions, which saved it
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,11 @@ class TrainingState:
     images: int = 0
     processes: int = 1
     best: Best | None = None
+
+    @property
+    def is_older(self) -> bool:
+        """Whether it is from before each step had a seed of its own: then nothing goes on from it to the same bits."""
+        return _GENERATOR in self.tensors
 
     @property
     def place(self) -> str:

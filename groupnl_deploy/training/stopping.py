@@ -7,9 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from types import FrameType
 
-from groupnl_deploy.interrupt import POLITE_ENDS
-
-_ONE_END_S = 1.0  # the kernel, the shell and a scheduler may each tell of one end
+from groupnl_deploy.interrupt import ONE_END_S, POLITE_ENDS
 
 
 @contextlib.contextmanager
@@ -23,7 +21,7 @@ def waiting_for_a_step() -> Iterator[Callable[[], bool]]:
 
     def noted(number: int, frame: FrameType | None) -> None:
         now_s = time.monotonic()
-        one_end = bool(asked_s) and number != signal.SIGINT and now_s - asked_s[-1] < _ONE_END_S
+        one_end = bool(asked_s) and number != signal.SIGINT and now_s - asked_s[-1] < ONE_END_S
         if asked_s and not one_end:
             raise KeyboardInterrupt
         asked_s.append(now_s)

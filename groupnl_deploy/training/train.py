@@ -12,6 +12,7 @@ from groupnl_deploy.images.datasets import load_dataset
 from groupnl_deploy.images.decoded import decoded_once
 from groupnl_deploy.images.source import DataSource
 from groupnl_deploy.images.split import Split
+from groupnl_deploy.models.profile import FLOAT_BYTES, ring_traffic
 from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.progress import Reporter, Silence, Task
 from groupnl_deploy.training.altered import cuts_each
@@ -31,14 +32,13 @@ from groupnl_deploy.training.loop import TrainResult, train
 from groupnl_deploy.training.near_chance import near_chance
 from groupnl_deploy.training.ranks import Ranks, ranks_of
 from groupnl_deploy.training.recipe import Recipe
-from groupnl_deploy.training.run import Saving, TrainProgress
+from groupnl_deploy.training.run import TrainProgress
 from groupnl_deploy.training.running import Running
 from groupnl_deploy.training.state import TrainingJob, load_state
 from groupnl_deploy.training.telling import Telling, told
 from groupnl_deploy.training.tensorboard import TensorBoard
 from groupnl_deploy.workspace import free_name, require_absent, require_writable
 
-_FLOAT_BYTES = 4
 BEST_ENDING = ".best"
 """Of the folder beside a checkpoint with the weights that were best on the test images."""
 
@@ -108,9 +108,7 @@ def train_checkpoint(
             workers=workers,
             prepare=partial(_prepared, recipe, reporter),
             ranks=ranks,
-            saving=Saving(seconds=running.save_seconds, steps=running.save_steps),
-            data_parallel=running.data_parallel,
-            must_resume=running.resume,
+            running=running,
         )
         if result.sent_bytes is not None:
             reporter.note(_of_traffic(result, ranks.size))
@@ -158,7 +156,7 @@ def _saved(out: Path, result: TrainResult, running: Running, reporter: Reporter,
 def _of_traffic(result: TrainResult, processes: int) -> str:
     """Measured beside the formula of ring all-reduce (arXiv 2506.12335, section 4.3)."""
     gradients = sum(value.numel() for value in result.model.parameters() if value.requires_grad)
-    ring = 2 * (processes - 1) / processes * gradients * _FLOAT_BYTES
+    ring = ring_traffic(gradients, processes) / processes * FLOAT_BYTES
     return (
         f"each step this process sent {(result.sent_bytes or 0) / 1e6:.3f} MB to others; 2 (N - 1) / N times the "
         f"{gradients:,} gradients, of 4 bytes and N = {processes}, is {ring / 1e6:.3f} MB."

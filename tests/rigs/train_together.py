@@ -23,7 +23,8 @@ from groupnl_deploy.models.spec import ConvSpec, ModelSpec
 from groupnl_deploy.training.loop import train
 from groupnl_deploy.training.ranks import joined, ranks_of
 from groupnl_deploy.training.recipe import Recipe
-from groupnl_deploy.training.run import Saving, TrainProgress
+from groupnl_deploy.training.run import TrainProgress
+from groupnl_deploy.training.running import Running
 
 RECIPE = Recipe(epochs=2, batch_size=16, lr=0.02, clip_norm=None)
 SPEC = ModelSpec("vgg11_cifar", ConvSpec("groupnl"), width=0.125, seed=3)
@@ -45,7 +46,7 @@ def main(out: Path, killed: str) -> None:
             if killed == f"{ranks.rank}:{now.step}" and now.epoch == 1 and _first_time(out):
                 os.kill(os.getpid(), signal.SIGKILL)
 
-        result = train(SPEC, RECIPE, few, progress, out, ranks=ranks, saving=Saving(steps=1))
+        result = train(SPEC, RECIPE, few, progress, out, ranks=ranks, running=Running(save_steps=1))
         state = result.model.state_dict()
         told = {
             "frozen": _digest({key: state[key] for key in state if key.endswith(("periods", "shifts"))}),

@@ -14,11 +14,11 @@ from groupnl_deploy.errors import DiskFull
 from groupnl_deploy.training import state as state_module
 from groupnl_deploy.training.loop import train
 from groupnl_deploy.training.recipe import Recipe
-from groupnl_deploy.training.run import Saving
+from groupnl_deploy.training.running import Running
 from groupnl_deploy.training.state import load_state
 from tests.training.test_training_loop import assert_same_bits, ignore
 
-EVERY_STEP = Saving(steps=1)
+EVERY_STEP = Running(save_steps=1)
 RECIPE = Recipe(epochs=2, batch_size=16, seed=4)  # six steps an epoch
 
 
@@ -47,7 +47,7 @@ def test_killed_again_and_again_at_random_steps_it_ends_with_the_same_bits(times
             if steps == 0:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-        return lambda: train(thin_spec, recipe, few_digits, progress, folder, saving=EVERY_STEP)
+        return lambda: train(thin_spec, recipe, few_digits, progress, folder, running=EVERY_STEP)
 
     places = []
     for _ in range(times):
@@ -133,7 +133,7 @@ def test_every_way_to_compute_goes_on_in_the_middle_of_an_epoch_to_the_same_bits
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train(thin_spec, recipe, few_digits, progress, folder, saving=EVERY_STEP)
+        train(thin_spec, recipe, few_digits, progress, folder, running=EVERY_STEP)
     assert load_state(folder).images == 4 * 16
     assert_same_bits(train(thin_spec, recipe, few_digits, ignore, folder), whole)
     weights = [

@@ -9,6 +9,7 @@ from groupnl_deploy.errors import UsageError
 from groupnl_deploy.images.split import Split, SplitFile
 from groupnl_deploy.training.loop import train
 from groupnl_deploy.training.recipe import Recipe
+from groupnl_deploy.training.running import Running
 from groupnl_deploy.training.state import load_state, save_state
 
 
@@ -69,7 +70,7 @@ def test_a_state_of_an_older_version_is_left_out_of_account_and_with_resume_refu
     state = load_state(folder)
     save_state(folder, replace(state, tensors=state.tensors | {"random.torch": torch.zeros(1)}))
     with pytest.raises(UsageError, match="older version"):
-        train(thin_spec, Recipe(epochs=2), data, lambda progress: None, folder, must_resume=True)
+        train(thin_spec, Recipe(epochs=2), data, lambda progress: None, folder, running=Running(resume=True))
     assert "random.torch" in load_state(folder).tensors
     result = train(thin_spec, Recipe(epochs=2), data, lambda progress: None, folder)
     assert result.resumed_from_epoch == 0 and "starting from the beginning" in result.note

@@ -24,7 +24,7 @@ from groupnl_deploy.training.loop import train
 from groupnl_deploy.training.peers import OtherRankFailed
 from groupnl_deploy.training.plan import Plan, order_of
 from groupnl_deploy.training.ranks import joined, ranks_of
-from groupnl_deploy.training.run import Saving
+from groupnl_deploy.training.running import Running
 from groupnl_deploy.training.state import load_state, save_state
 from tests.rigs import train_together as rig
 
@@ -212,7 +212,7 @@ def test_fewer_steps_than_were_done_by_another_number_of_processes_end_an_epoch(
     """Of 99 images in batches of 16 one process makes 7 steps and two make 3: done when the one has made 6."""
     recipe = replace(rig.RECIPE, epochs=1)
     with pytest.raises(KeyboardInterrupt):
-        train(rig.SPEC, recipe, few_digits, stop, tmp_path, saving=Saving(steps=1))
+        train(rig.SPEC, recipe, few_digits, stop, tmp_path, running=Running(save_steps=1))
     save_state(tmp_path, replace(load_state(tmp_path), images=96, processes=3))
     seen = []
     result = train(rig.SPEC, recipe, few_digits, seen.append, tmp_path)
