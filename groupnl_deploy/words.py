@@ -75,6 +75,11 @@ def first_few(names: Sequence[str], most: int) -> str:
     return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
+def first_line(error: BaseException, most: int = 200) -> str:
+    """What an error of somebody else's says first, for the middle of a sentence; its kind where it says nothing."""
+    return str(error).partition("\n")[0].rstrip(".")[:most] or type(error).__name__
+
+
 def counted(number: int, thing: str, several: str | None = None) -> str:
     """So many things; `several` is their plural where it is not with an s."""
     return f"{number} {thing if number == 1 else several or f'{thing}s'}"

@@ -182,16 +182,16 @@ def _disk_full(path: Path, error: OSError) -> DiskFull:
 def _is_fuller(one: Path, other: Path) -> bool:
     """Whether `one` lies on another disk than `other`, with less room. A failed write does not say whose it was."""
     try:
-        if one.stat().st_dev == _existing(other).stat().st_dev:
+        if one.stat().st_dev == existing(other).stat().st_dev:
             return False
-        return shutil.disk_usage(one).free < shutil.disk_usage(_existing(other)).free
+        return shutil.disk_usage(one).free < shutil.disk_usage(existing(other)).free
     except OSError:
         return False
 
 
-def _existing(folder: Path) -> Path:
+def existing(folder: Path) -> Path:
     """The folder, or the nearest above it that is there."""
-    return next((place for place in (folder, *folder.absolute().parents) if place.exists()), Path("/"))
+    return next(place for place in (folder.absolute(), *folder.absolute().parents) if place.is_dir())
 
 
 def _flush(folder: Path) -> None:

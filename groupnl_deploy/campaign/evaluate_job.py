@@ -21,14 +21,12 @@ from groupnl_deploy.evaluation.asked import Asked
 from groupnl_deploy.evaluation.record import FILE, keep, load_evaluation
 from groupnl_deploy.images.corrupted_datasets import load_corrupted
 from groupnl_deploy.images.datasets import load_dataset
-from groupnl_deploy.images.source import DataSource
+from groupnl_deploy.images.source import FOLDER, DataSource
 from groupnl_deploy.jobs.job import Job
 from groupnl_deploy.progress import Reporter, Silence
 from groupnl_deploy.remote.bundle import build_bundle
 from groupnl_deploy.version import __version__
 from groupnl_deploy.workspace import file_sha256
-
-FOLDER = "folder"
 
 if TYPE_CHECKING:
     from groupnl_deploy.evaluation.contender import Contender

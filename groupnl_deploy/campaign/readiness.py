@@ -27,6 +27,7 @@ from groupnl_deploy.remote.connect import connect
 from groupnl_deploy.remote.device import Device
 from groupnl_deploy.remote.retry import DEFAULT_RETRY_S, Budget, retrying
 from groupnl_deploy.remote.transport import Transport
+from groupnl_deploy.workspace import existing
 
 _FLOAT_BYTES = 4
 # In copies of the weights: a checkpoint has them once and twice again in the training's state, which lies there twice
@@ -93,7 +94,7 @@ def require_ready(needs: Needs, reporter: Reporter) -> None:
     Libraries of native operators that are missing are built now.
     """
     _require_writable(needs.out)
-    _require_room(shutil.disk_usage(_existing(needs.out)).free, needs.host_bytes, f"The disk that holds {needs.out}")
+    _require_room(shutil.disk_usage(existing(needs.out)).free, needs.host_bytes, f"The disk that holds {needs.out}")
     if needs.native:
         host_library(reporter)
     for each in needs.devices:
@@ -135,8 +136,8 @@ def _require_writable(out: Path) -> None:
     blocked = next((place for place in (out, *out.parents) if place.exists() and not place.is_dir()), None)
     if blocked is not None:
         raise UsageError(f"Cannot write {out}: {blocked} is a file.", "Choose another folder as out.")
-    if not os.access(_existing(out), os.W_OK | os.X_OK):  # also on a disk that is read-only
-        raise UsageError(f"Cannot write {out}: {_existing(out)} refuses it.", "Choose a folder as out that is yours.")
+    if not os.access(existing(out), os.W_OK | os.X_OK):  # also on a disk that is read-only
+        raise UsageError(f"Cannot write {out}: {existing(out)} refuses it.", "Choose a folder as out that is yours.")
 
 
 def _require_room(free_bytes: int, needed_bytes: int, whose: str) -> None:
@@ -145,8 +146,3 @@ def _require_room(free_bytes: int, needed_bytes: int, whose: str) -> None:
             f"{whose} has {size_text(free_bytes)} free, and this campaign needs about {size_text(needed_bytes)}.",
             "Free some space there, then run the command again; nothing was begun.",
         )
-
-
-def _existing(folder: Path) -> Path:
-    """The folder, or the nearest above it that is there."""
-    return next(place for place in (folder.absolute(), *folder.absolute().parents) if place.is_dir())

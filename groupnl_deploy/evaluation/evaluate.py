@@ -3,15 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from device_agent.manifest import DataRecord
-from groupnl_deploy.evaluation.classes import match_classes
+from groupnl_deploy.evaluation.chosen import Part
 from groupnl_deploy.evaluation.folders import open_subject
 from groupnl_deploy.evaluation.own_images import images_for, unseen_by
 from groupnl_deploy.evaluation.subject import Subject
 from groupnl_deploy.progress import Reporter
-from groupnl_deploy.training.evaluate import Evaluation, EvaluationImages, ask
+from groupnl_deploy.training.evaluate import Evaluation, ask
 
 _PICKED = "the epoch of these weights was picked by these very images, so the accuracy is a little too good"
 
@@ -55,16 +53,13 @@ def evaluate_subject(subject: Subject, name: str | None, path: str | None, repor
     Raises `UsageError` for random weights, where no images are at hand or left, and where the classes do not match.
     """
     data = images_for(subject, name, path, reporter)
-    known = () if subject.data is None else subject.data.class_names
-    matched = match_classes(known, subject.num_classes, data.class_names)
     chosen = unseen_by(subject, data)
     left_out = len(data.test) - len(chosen)
-    labels = np.array(matched.outputs)[np.asarray(data.test.labels)[chosen]].tolist()
-    images = EvaluationImages(data.test, chosen, labels, matched.class_names, data.input_shape)
+    images, matched = Part(data.test, chosen, data.class_names, data.input_shape).for_subject(subject)
     with reporter.task(f"evaluate {subject.label}") as task, subject.answering() as answer:
         evaluation = ask(answer, images, tell=lambda done, total: task(done, total, f"{done:,}/{total:,} images"))
     picked = _PICKED if subject.picked and subject.data == data.record else None
-    notes = [note for note in (matched.note, _of_left_out(left_out), picked) if note]
+    notes = [note for note in (matched, _of_left_out(left_out), picked) if note]
     return Evaluated(subject, data.record, evaluation, left_out, tuple(notes))
 
 

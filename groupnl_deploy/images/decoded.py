@@ -21,6 +21,7 @@ from groupnl_deploy.images.folder import FolderImages
 from groupnl_deploy.images.in_memory import InMemoryImages
 from groupnl_deploy.images.loader import batches
 from groupnl_deploy.images.measured import remembered_statistics
+from groupnl_deploy.images.pixel_file import begin_pixels
 from groupnl_deploy.places import cache_dir
 from groupnl_deploy.progress import Reporter
 from groupnl_deploy.workspace import atomic_file, disk_errors
@@ -96,8 +97,7 @@ def _write(place: Path, images: FolderImages, reporter: Reporter) -> None:
     chosen = (range(start, min(start + _AT_ONCE, len(images))) for start in range(0, len(images), _AT_ONCE))
     with atomic_file(place) as stream, reporter.task(f"decode {len(images)} images once") as task:
         with disk_errors(place):
-            header = {"descr": "|u1", "fortran_order": False, "shape": (len(images), *images.shape)}
-            np.lib.format.write_array_header_1_0(stream, header)
+            begin_pixels(stream, (len(images), *images.shape))
         for done, batch in enumerate(batches(images, chosen, images.shape), start=1):
             with disk_errors(place):
                 stream.write(batch.numpy().tobytes())

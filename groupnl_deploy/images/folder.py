@@ -19,12 +19,12 @@ from groupnl_deploy.images.listing import refusals, shown
 from groupnl_deploy.images.measured import remembered_statistics
 from groupnl_deploy.images.own_files import OwnFiles, list_images, read_files
 from groupnl_deploy.images.seen import remember_place
-from groupnl_deploy.images.source import DataSource, Shape
+from groupnl_deploy.images.source import FOLDER, DataSource, Shape
 from groupnl_deploy.images.split import Part, Split, SplitFile, draw_split
 from groupnl_deploy.progress import Reporter
 from groupnl_deploy.workspace import sha256_hex
 
-NAME = "folder"
+NAME = FOLDER
 _MARGIN = 8 / 7  # of training images, for an augmentation to cut from; 256 for 224, as is usual
 
 _Times = dict[str, int]

@@ -7,6 +7,8 @@ from groupnl_deploy.errors import UsageError
 
 Shape = tuple[int, int, int]
 """(C, H, W) of one image."""
+FOLDER = "folder"
+"""The data set of images of one's own."""
 LONGEST_SIDE = 1 << 16  # of an image, in pixels
 
 

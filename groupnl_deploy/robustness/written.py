@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
@@ -15,13 +15,14 @@ from groupnl_deploy.errors import DiskFull, UsageError
 from groupnl_deploy.images.corrupted import SEVERITIES, CorruptedDataset
 from groupnl_deploy.images.dataset import Dataset, LabelledImages, Labels, Pixels, gather
 from groupnl_deploy.images.loader import batches
+from groupnl_deploy.images.pixel_file import begin_pixels
+from groupnl_deploy.images.published.generated import GENERATED
 from groupnl_deploy.progress import Reporter
 from groupnl_deploy.robustness.corruptions import table_of
 from groupnl_deploy.robustness.generated import Draw, generated
 from groupnl_deploy.robustness.versions import versions
-from groupnl_deploy.workspace import atomic_directory, disk_errors, require_absent
+from groupnl_deploy.workspace import atomic_directory, disk_errors, existing, require_absent
 
-GENERATED = "generated.json"
 _PIXELS_AT_ONCE = 1 << 19  # of a batch: 512 images of 32x32
 _SPARE = 1 << 20  # bytes, for what is not pixels
 
@@ -131,15 +132,11 @@ def _write_pixels(folder: Path, variants: _Variants, reporter: Reporter, workers
         for name in made.corruptions:
             path = folder / f"{name}.npy"
             with disk_errors(path), path.open("xb") as stream:
-                _begin(stream, (each, height, width, channels))
+                begin_pixels(stream, (each, height, width, channels))
                 for batch in itertools.islice(pixels, len(chosen) // len(made.corruptions)):
                     stream.write(np.ascontiguousarray(np.moveaxis(batch.numpy(), 1, 3)).data)
                     done += len(batch)
                     task(done, len(variants), f"{name}, {done:,}/{len(variants):,} images")
-
-
-def _begin(stream: IO[bytes], shape: tuple[int, int, int, int]) -> None:
-    np.lib.format.write_array_header_1_0(stream, {"descr": "|u1", "fortran_order": False, "shape": shape})
 
 
 def _record(dataset: Dataset, made: CorruptedDataset, draw: Draw) -> dict[str, Any]:
@@ -164,7 +161,7 @@ def _record(dataset: Dataset, made: CorruptedDataset, draw: Draw) -> dict[str, A
 
 def _require_room(out: Path, needed: int) -> None:
     with disk_errors(out):
-        place = next(place for place in out.absolute().parents if place.exists())
+        place = existing(out.absolute().parent)
         free = shutil.disk_usage(place).free
     if free < needed:
         raise DiskFull(

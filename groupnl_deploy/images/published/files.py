@@ -11,6 +11,7 @@ from groupnl_deploy.errors import UsageError, VerificationFailed
 from groupnl_deploy.images.listing import shown
 from groupnl_deploy.images.published.known import KnownFile, file_md5, require_md5
 from groupnl_deploy.images.published.stray import stray
+from groupnl_deploy.words import first_line
 
 ARCHIVES = (".tar.gz", ".tgz", ".tar")
 MOST_BYTES = 1 << 30
@@ -77,7 +78,7 @@ def in_archive(path: Path, wanted: Collection[str], known: Collection[KnownFile]
             raise
         published = "; ".join(map(str, known))
         raise VerificationFailed(
-            f"{shown(str(path))} is cut short or damaged: {_one_line(error)}. It has {size:,} bytes; published are "
+            f"{shown(str(path))} is cut short or damaged: {first_line(error)}. It has {size:,} bytes; published are "
             f"{published}.",
             remedy,
         ) from error
@@ -117,8 +118,3 @@ def _require_whole(archive: tarfile.TarFile) -> None:
         left -= len(chunk)
         if left < 0:
             raise ValueError(f"over {MOST_BYTES:,} bytes follow the end of the archive")
-
-
-def _one_line(error: Exception) -> str:
-    text = str(error).partition("\n")[0].rstrip(".")
-    return text[:200] or type(error).__name__

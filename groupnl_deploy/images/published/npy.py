@@ -10,6 +10,7 @@ import numpy.typing as npt
 from groupnl_deploy.errors import UsageError, VerificationFailed
 from groupnl_deploy.images.published.pieces import Piece
 from groupnl_deploy.images.published.stray import stray
+from groupnl_deploy.words import first_line
 
 _LONGEST_HEADER = 10_000  # bytes; NumPy's own limit
 _READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
@@ -44,8 +45,8 @@ def header_of(piece: Piece, remedy: str) -> tuple[tuple[int, ...], np.dtype[Any]
         version = np.lib.format.read_magic(head)
         shape, by_columns, dtype = _READERS[version](head)
     except Exception as error:  # NumPy's parser raises whatever its parts do
-        text = str(error).partition("\n")[0].rstrip(".")
-        raise VerificationFailed(f"{piece.name} is no array of NumPy's, or is damaged: {text}.", remedy) from error
+        said = first_line(error)
+        raise VerificationFailed(f"{piece.name} is no array of NumPy's, or is damaged: {said}.", remedy) from error
     if by_columns:
         raise UsageError(f"{piece.name} has its numbers column by column, which the published one has not.", remedy)
     return shape, dtype, head.tell()

@@ -14,6 +14,7 @@ from groupnl_deploy.pickles.arrays import array_of
 from groupnl_deploy.pickles.inert import NumberArray
 from groupnl_deploy.pickles.machine import LaterProtocol, TooMuch, UnknownName, read_pickle
 from groupnl_deploy.pickles.names import ARRAYS
+from groupnl_deploy.words import first_line
 
 SIDE = 32
 PIXEL_BYTES = 3 * SIDE * SIDE  # red, green and blue planes behind one another, each row by row
@@ -77,8 +78,7 @@ def unreadable(what: str, error: Exception, remedy: str) -> GroupNLError:
             "another program, or made to harm; nothing in it was executed.",
             remedy,
         )
-    text = str(error).partition("\n")[0].rstrip(".")[:200] or type(error).__name__
-    return VerificationFailed(f"{what} is cut short or damaged: {text}.", remedy)
+    return VerificationFailed(f"{what} is cut short or damaged: {first_line(error)}.", remedy)
 
 
 def _as_images(rows: Pixels) -> Pixels:
