@@ -13,7 +13,7 @@ from groupnl_deploy.images.decode import usual_shape
 from groupnl_deploy.images.folder import larger
 from groupnl_deploy.images.listing import shown
 from groupnl_deploy.images.preprocessing import preprocessing
-from groupnl_deploy.images.published.imagenet_classes import CLASSES, is_wnid, known_classes, require_classes
+from groupnl_deploy.images.published.imagenet_classes import CLASSES, class_folders_of, known_classes, require_classes
 from groupnl_deploy.images.published.imagenet_found import ImageNetPlace, find_imagenet
 from groupnl_deploy.images.published.imagenet_val import flat_labels
 from groupnl_deploy.images.published.kept import kept
@@ -49,8 +49,8 @@ def load(source: DataSource, seed: int, reporter: Reporter) -> Dataset:
 def _read(path: Path, shape: Shape, reporter: Reporter) -> tuple[Dataset, list[Path]]:
     place = find_imagenet(path)
     with reporter.task("list ImageNet's files"):
-        in_val = _class_folders(place.val)
-        folders = in_val if place.train is None else _class_folders(place.train)
+        in_val = class_folders_of(place.val)
+        folders = in_val if place.train is None else class_folders_of(place.train)
         classes = known_classes(place.beside, folders or in_val, place.train or place.val)
         if in_val:
             require_classes(in_val, classes, place.val)
@@ -66,10 +66,6 @@ def _read(path: Path, shape: Shape, reporter: Reporter) -> tuple[Dataset, list[P
     data = Dataset(NAME, classes, shape, train, test, None, declared=statistics, sha256=digest, margin=margin)
     parts = [place.val, *([] if place.train is None else [place.train])]
     return data, [*place.beside, *parts, *(part / name for part in parts for name in classes)]
-
-
-def _class_folders(root: Path) -> list[str]:
-    return sorted(entry.name for entry in root.iterdir() if is_wnid(entry.name) and entry.is_dir())
 
 
 def _train(place: ImageNetPlace, classes: tuple[str, ...], shape: Shape) -> Photos:

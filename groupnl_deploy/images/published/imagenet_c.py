@@ -12,7 +12,7 @@ from groupnl_deploy.images.dataset import Labels, Pixels
 from groupnl_deploy.images.decode import decoded
 from groupnl_deploy.images.listing import shown
 from groupnl_deploy.images.published.generated import GENERATED, read_generated
-from groupnl_deploy.images.published.imagenet_classes import is_wnid, known_classes
+from groupnl_deploy.images.published.imagenet_classes import class_folders_of, known_classes
 from groupnl_deploy.images.published.known import KnownFile
 from groupnl_deploy.images.published.photo_folders import Photos, in_class_folders
 from groupnl_deploy.images.published.pieces import pieces_of_folder
@@ -104,8 +104,7 @@ def load_corrupted(source: DataSource, reporter: Reporter) -> CorruptedDataset:
     if severity is None:
         raise VerificationFailed(f"{shown(str(place))} has no folders 1 to 5 of its severities.", _REMEDY)
     root = place / severity
-    folders = sorted(entry.name for entry in root.iterdir() if is_wnid(entry.name) and entry.is_dir())
-    classes = known_classes((path, path.absolute().parent), folders, root)
+    classes = known_classes((path, path.absolute().parent), class_folders_of(root), root)
     first = _photos(root, classes)
     generated = pieces_of_folder(path, [GENERATED]).get(GENERATED)
     notes = read_generated(generated, (source.name, "imagenet")) if generated else _odd(len(first))

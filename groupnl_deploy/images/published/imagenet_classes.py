@@ -46,6 +46,11 @@ def is_wnid(name: str) -> bool:
     return _WNID.fullmatch(name) is not None
 
 
+def class_folders_of(root: Path) -> list[str]:
+    """The sorted names of those folders in a folder that are called as synsets are."""
+    return sorted(entry.name for entry in root.iterdir() if is_wnid(entry.name) and entry.is_dir())
+
+
 def known_classes(places: Iterable[Path], folders: Collection[str], where: Path) -> tuple[str, ...]:
     """The sorted wnids of all classes.
 
