@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from groupnl_deploy.models import placement
+from groupnl_deploy.models.layers.own import OwnConv2d
 from groupnl_deploy.models.networks import Network
 from groupnl_deploy.models.own import NetworkBuilder, builder_of
 from groupnl_deploy.models.refusal import InvalidSpec
@@ -33,6 +34,7 @@ def construct_telling(entry: Network, spec: ModelSpec) -> tuple[nn.Module, Outco
             outcomes = _place(network, entry, spec.conv)
         if entry.initialise:
             entry.load(entry.initialise)(network)
+    _settle(network)
     _set_eps(network, spec.bn_eps or entry.bn_eps)
     return network, outcomes
 
@@ -64,6 +66,12 @@ def _place(network: nn.Module, entry: Network, conv: ConvSpec) -> Outcomes:
             "method",
         )
     return outcomes
+
+
+def _settle(network: nn.Module) -> None:
+    for module in network.modules():
+        if isinstance(module, OwnConv2d):
+            module.settle()
 
 
 def _set_eps(network: nn.Module, eps: float | None) -> None:

@@ -70,7 +70,9 @@ _LIGHT = replace(
 
 # At its first step the gradient of MobileNetV1 at width 0.5 is 70 to 140 long, that of ResNet-18 at 0.25 from 8 to 23:
 # limited to 1 it moves next to nothing in so few steps. AdamW moves every weight as far, however long its gradient is.
-_LIGHT_DIGITS = Recipe(epochs=8, optimiser="adamw", lr=0.003, weight_decay=0.01, clip_norm=None)
+# Networks for 224x224 end in maps of one pixel on the digits and want the epochs: MobileNetV2 at width 0.5 with GroupNL
+# as released reads 85 % after 8 and 96 % after 16.
+_LIGHT_DIGITS = Recipe(epochs=20, optimiser="adamw", lr=0.006, weight_decay=0.01, clip_norm=None)
 
 RECIPES: dict[str, Recipe] = {
     "digits": Recipe(),

@@ -228,6 +228,22 @@ def test_bn_on_the_seeds_is_the_layers_own_and_comes_before_generation():
     assert groupnl(3, 16, 3).bn is None
 
 
+@pytest.mark.parametrize(("knobs", "seeds"), [({}, 8), ({"ratio": 4}, 4), ({"nlf": "gaussian"}, 8)])
+def test_seeds_that_nothing_normalises_begin_as_wide_as_normalised_ones(knobs, seeds):
+    layer = groupnl(3, 16, 3, normalize=False, **knobs)
+    drawn = layer.conv1.weight.detach().clone()
+    layer.settle()
+    torch.testing.assert_close(layer.conv1.weight.detach(), drawn / math.sqrt(seeds))
+
+
+@pytest.mark.parametrize("knobs", [{"normalize": True}, {"normalize": False, "bn_position": "seeds"}, {"ratio": 1}])
+def test_seeds_that_something_normalises_or_nothing_is_made_of_stay_as_drawn(knobs):
+    layer = groupnl(3, 16, 3, **{"normalize": False} | knobs)
+    drawn = layer.conv1.weight.detach().clone()
+    layer.settle()
+    assert torch.equal(layer.conv1.weight.detach(), drawn)
+
+
 @pytest.mark.parametrize(("ratio", "hyper_parameters"), [(2, 8), (4, 24), (8, 56)])
 @pytest.mark.parametrize("method", ["groupnl", "groupnl-sparse"])
 def test_parameters_are_those_of_table_16(ratio, hyper_parameters, method):

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 from groupnl_deploy.models import efficientnet, mobilenet
 from groupnl_deploy.models.inverted_residual import initialise_efficientnet, round_channels
-from groupnl_deploy.models.registry import create_model
+from groupnl_deploy.models.registry import create_model, model_spec
 from groupnl_deploy.models.spec import ConvSpec, ModelSpec
 
 DATA = Path(__file__).parents[1] / "data"
@@ -171,6 +172,22 @@ def test_initialisation_has_the_stated_spread():
     biases = [value for key, value in model.named_parameters() if key.endswith("bias")]
     assert all(not bias.any() for bias in biases)
     assert all((part.weight == 1).all() for part in model.modules() if isinstance(part, nn.BatchNorm2d))
+
+
+@pytest.mark.parametrize("semantics", ["released", "paper"])
+def test_a_deep_network_for_few_classes_begins_near_even_odds_and_with_a_gradient_of_bounds(semantics):
+    """Drawn as for ImageNet, and unsettled, it began with logits that spread by 2.3 and a gradient 780 long."""
+    net = create_model(
+        model_spec(
+            "mobilenetv3_large_100", "groupnl-sparse", semantics, width=0.25, num_classes=10, input_shape=(3, 32, 32)
+        )
+    )
+    torch.manual_seed(0)
+    logits = net.train()(torch.randn(32, 3, 32, 32))
+    assert logits.std() < 0.5
+    functional.cross_entropy(logits, torch.arange(32) % 10).backward()
+    squares = [parameter.grad.square().sum() for parameter in net.parameters() if parameter.grad is not None]
+    assert torch.stack(squares).sum().sqrt() < 100
 
 
 def test_initialisation_leaves_frozen_parameters_alone():

@@ -72,6 +72,18 @@ class GroupNLConv2d(OwnConv2d):
             values = drawn(chosen.get(name, default), self.copies * conv.nl_groups)
             self.register_parameter(name, nn.Parameter(values, requires_grad=False))
 
+    def settle(self) -> None:
+        """Divide the drawn seed weights by √c_seed where nothing normalises the seed maps.
+
+        They are then as wide at first as those that the released code divides by their norm over channels, and sine is
+        almost a line. As wide as usual draws make them, sines of sines are chaos: the gradient grows from layer to
+        layer, and deep networks of depthwise convolutions (MobileNetV2, V3) stay at chance. The paper says nothing of
+        how its weights are drawn.
+        """
+        if not self.normalize and self.bn is None and self.copies:
+            with torch.no_grad():
+                self.conv1.weight.div_(math.sqrt(self.seed_channels))
+
     def forward(self, x: Tensor) -> Tensor:
         """(N, c_in, H, W) → (N, c_out, H', W')."""
         maps: Tensor = self.conv1(x)

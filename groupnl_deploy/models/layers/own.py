@@ -15,6 +15,9 @@ class OwnConv2d(Counted):
 
     out_channels: int
 
+    def settle(self) -> None:
+        """Change weights in place, once, when those of the whole network were drawn."""
+
     @abc.abstractmethod
     def to_inference(self, norm: nn.BatchNorm2d | None) -> nn.Module:
         """The layer of the inference form that computes what this one and a BatchNorm behind it do, see `inference`."""
