@@ -13,7 +13,7 @@ from power.formats import plan_of
 from power.reading.asked import Asked
 from power.reading.collected import collected
 from power.reading.head import Head, bare, header_of, notes_of
-from power.reading.measured import Measured, recording
+from power.reading.measured import Measured, beside_joules, recording
 from power.reading.names import QUANTITIES
 from power.reading.parts import Begins, refuse_mixed, several
 from power.reading.plan import Plan, no_rows
@@ -43,7 +43,7 @@ def begins_again(head: Head) -> Begins:
 def read_foreign(head: Head, pieces: Iterator[Piece], asked: Asked) -> PowerTrace:
     """The recording. Raises `TraceFormatError`, naming the line, for what is none."""
     plan = plan_of(head, asked)
-    reading = _Reading(plan)
+    reading = _Reading(plan, asked)
     rows = collected(plan.layout, _rows_of(plan, pieces), reading.columns, ours=False)
     names = [name for name in plan.layout.places if name not in CLOCK]
     columns = {name: rows.column(name, str if name in plan.layout.texts else float) for name in names}
@@ -87,8 +87,10 @@ def _rows_of(plan: Plan, pieces: Iterator[Piece]) -> Iterator[Piece]:
 class _Reading:
     """Rows of one file, piece by piece: times in seconds, other quantities in their units, and what came before."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, asked: Asked) -> None:
         self.plan = plan
+        quantities = [name for name in QUANTITIES if name in plan.layout.places]
+        self.may_lack = plan.layout.texts | beside_joules(quantities, asked)
         self.clock = None if plan.time_form is None else WallClock(plan.time_form)
         self.missing = 0
         self._latest_s, self._hole, self._count, self._has_rows = -math.inf, False, 0, False
@@ -176,10 +178,9 @@ class _Reading:
             raise endless_error(self.plan.layout.name, rows.numbers[row], *values)
 
     def _without_missing(self, columns: Columns) -> Columns:
-        """Without the rows that hold no measurement, and with a mark where one of them was."""
-        numeric = [name for name in columns if name not in self.plan.layout.texts]
+        """Without the rows that lack what the joules are made of, and with a mark where one of them was."""
         lacking = np.zeros(len(columns[TIME]), dtype=bool)
-        for name in numeric:
+        for name in columns.keys() - self.may_lack:
             lacking |= np.isnan(columns[name])
         hole = np.zeros(len(lacking), dtype=bool)
         if self._hole or lacking.any():

@@ -19,12 +19,14 @@ EXACT = 1e-6  # share of the largest power; what differs by less is not worth a 
 
 
 def remarks_on_power(name: str, found: Mapping[Quantity, Samples]) -> Iterator[str]:
-    """What to say of the watts of a file, (n,), beside its volts and amperes.
+    """What to say of the watts of a file, (n,), beside its volts and amperes; a row may have none (NaN).
 
     Raises `TraceFormatError` where they contradict each other.
     """
-    if not {"voltage", "current", "power"} <= found.keys() or not len(found["power"]):
+    if not {"voltage", "current", "power"} <= found.keys() or np.isnan(found["power"]).all():
         return
+    has_watts = ~np.isnan(found["power"])
+    found = {kind: values[has_watts] for kind, values in found.items()}
     said_w, made_w = np.abs(found["power"]), np.abs(found["voltage"] * found["current"])
     largest_w = float(np.max(made_w))
     allowed_w = ROUNDED * np.maximum(made_w, 0.05 * largest_w) + _step(found["power"])

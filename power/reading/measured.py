@@ -1,6 +1,6 @@
 """Columns of any file → a recording: what was measured, in which order, and what may be said of it. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -52,6 +52,14 @@ class Measured:
             extra={name: values[keep] for name, values in self.extra.items()},
             breaks=self.breaks[keep],
         )
+
+
+def beside_joules(found: Collection[Quantity], asked: Asked) -> set[Quantity]:
+    """Those of a file's quantities that its joules are not made of: a row that lacks one of them is a row."""
+    has_volts = "voltage" in found or asked.voltage_v is not None
+    if has_volts and "current" in found:
+        return {"power"}
+    return {"voltage", "current"} if "power" in found else set()
 
 
 def recording(measured: Measured, asked: Asked) -> PowerTrace:

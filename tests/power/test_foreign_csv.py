@@ -65,6 +65,21 @@ def test_harmless_ways_of_writing_the_same(read, text: str) -> None:
     assert columns(read(text)) == columns(read(PLAIN))
 
 
+@pytest.mark.parametrize(
+    ("text", "t_s", "breaks"),
+    [
+        ("t_s,voltage_v,power_w\n0,nan,5\n1,5,6\n2,nan,7\n", [0, 1, 2], ()),  # the watts alone count
+        ("t_s,current_a,power_w\n0,nan,5\n1,1,6\n2,nan,7\n", [0, 1, 2], ()),
+        ("t_s,voltage_v,current_a,power_w\n0,5,1,nan\n1,5,1,5\n2,5,1,nan\n", [0, 1, 2], ()),  # they are a check
+        ("t_s,voltage_v,current_a,power_w\n0,5,1,5\n1,nan,1,5\n2,5,1,5\n", [0, 2], (1,)),
+        ("t_s,voltage_v,power_w\n0,5,5\n1,5,nan\n2,5,7\n", [0, 2], (1,)),
+    ],
+)
+def test_a_row_that_lacks_what_makes_no_joules_is_a_row(read, text: str, t_s: list[float], breaks) -> None:
+    trace = read(text)
+    assert (trace.t_s.tolist(), trace.breaks) == (t_s, breaks)
+
+
 @pytest.mark.parametrize("end", ["1", "1,5", "1,5.0,", "1,5.0,-", "0.4,5.0,1.0", "1,5.0,-0.4,9"])
 def test_a_last_line_cut_short_is_left_out(read, end: str) -> None:
     assert len(read("t_s,voltage_v,current_a\n0,5.0,1.0\n0.5,5.0,1.2\n" + end).t_s) == 2
