@@ -4,7 +4,6 @@ import dataclasses
 import functools
 import hashlib
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 from groupnl_deploy.errors import UsageError, VerificationFailed
 from groupnl_deploy.images.dataset import Dataset, Labels, Pixels
 from groupnl_deploy.images.decode import DECODER, as_pixels, decoded, fitted, usual_shape
+from groupnl_deploy.images.kept import Watch, kept
 from groupnl_deploy.images.listing import refusals, shown
 from groupnl_deploy.images.measured import remembered_statistics
 from groupnl_deploy.images.own_files import OwnFiles, list_images, read_files
@@ -26,9 +26,6 @@ from groupnl_deploy.workspace import sha256_hex
 
 NAME = FOLDER
 _MARGIN = 8 / 7  # of training images, for an augmentation to cut from; 256 for 224, as is usual
-
-_Times = dict[str, int]
-_loaded: dict[tuple[str, Shape, int], tuple[_Times, Dataset]] = {}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -98,17 +95,18 @@ def load(source: DataSource, seed: int, reporter: Reporter) -> Dataset:
     Raises `UsageError` for what no network can be trained on.
     """
     path, shape = _path(source), usual_shape(source.shape)
-    key = (str(path.absolute()), shape, seed)
-    times, dataset = _loaded.get(key, ({}, None))
-    if dataset is None or _times(times) != times:
-        listing = list_images(path)
-        for refusal in refusals(listing):
-            raise refusal
-        times = _times([*map(str, listing.watched), *(f"{listing.root}/{file.name}" for file in listing.files)])
-        files = read_files(listing, reporter)
-        dataset = _dataset(files, shape, seed, reporter)
-        remember_place(files.sha256, path)
-        _loaded[key] = times, dataset
+    key = (NAME, str(path.absolute()), str(shape), str(seed))
+    return kept(key, lambda told, watch: _read(path, shape, seed, told, watch), reporter)
+
+
+def _read(path: Path, shape: Shape, seed: int, reporter: Reporter, watch: Watch) -> Dataset:
+    listing = list_images(path)
+    for refusal in refusals(listing):
+        raise refusal
+    watch([*listing.watched, *(f"{listing.root}/{file.name}" for file in listing.files)])
+    files = read_files(listing, reporter)
+    dataset = _dataset(files, shape, seed, reporter)
+    remember_place(files.sha256, path)
     return dataset
 
 
@@ -169,18 +167,6 @@ def _images(root: Path, rows: list[Row], shape: Shape) -> FolderImages:
 def larger(side: int) -> int:
     """A side of a training image, for an augmentation to cut from."""
     return round(side * _MARGIN)
-
-
-def _times(paths: Iterable[str]) -> _Times:
-    """When each file or folder last changed in any way; -1 where it is gone."""
-    return {path: _changed_ns(path) for path in paths}
-
-
-def _changed_ns(path: str) -> int:
-    try:
-        return os.stat(path).st_ctime_ns  # noqa: PTH116 - of a Path it takes four times as long, for each of many files
-    except OSError:
-        return -1
 
 
 def _path(source: DataSource) -> Path:

@@ -97,8 +97,8 @@ def test_a_folders_own_parts_stay_and_what_leaks_is_told(tmp_path):
     class_folders(tmp_path / "train", each=4)
     class_folders(tmp_path / "val", each=3, first=50)
     shutil.copyfile(tmp_path / "train" / "cat" / "0.png", tmp_path / "val" / "cat" / "again.png")
-    data = load(tmp_path, told := Told())
-    data = load(tmp_path, 0, told) if not told.notes else data
+    load(tmp_path)
+    data = load(tmp_path, 0, told := Told())  # who was silent before has not told it
     assert (len(data.train), len(data.test), data.split_seed) == (8, 7, None)
     assert "1 of 7 images to test on are trained on too" in told.notes[0]
 

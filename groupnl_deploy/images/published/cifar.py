@@ -13,12 +13,12 @@ import numpy as np
 from groupnl_deploy.errors import GroupNLError, VerificationFailed
 from groupnl_deploy.images.dataset import Dataset
 from groupnl_deploy.images.in_memory import InMemoryImages
+from groupnl_deploy.images.kept import Watch, kept
 from groupnl_deploy.images.listing import shown
 from groupnl_deploy.images.published.cifar_found import find_cifar
 from groupnl_deploy.images.published.cifar_tables import CIFAR, Cifar, Form
 from groupnl_deploy.images.published.files import Files
 from groupnl_deploy.images.published.joined import JoinedImages
-from groupnl_deploy.images.published.kept import kept
 from groupnl_deploy.images.published.known import KnownFile, md5_of, require_md5
 from groupnl_deploy.images.published.records import SIDE, Records, of_bytes, of_pickle, table_of, unreadable
 from groupnl_deploy.images.published.stray import stray
@@ -36,13 +36,14 @@ def load(source: DataSource, seed: int, reporter: Reporter) -> Dataset:
     """
     source.require_shape((3, SIDE, SIDE))
     cifar, path = CIFAR[source.name], source.require_place()
-    return kept((source.name, str(path.absolute())), lambda told: _read(source.name, cifar, path, told), reporter)
+    key = (source.name, str(path.absolute()))
+    return kept(key, lambda told, watch: _read(source.name, cifar, path, told, watch), reporter)
 
 
-def _read(name: str, cifar: Cifar, path: Path, reporter: Reporter) -> tuple[Dataset, Iterable[Path]]:
+def _read(name: str, cifar: Cifar, path: Path, reporter: Reporter, watch: Watch) -> Dataset:
     with reporter.task(f"read {cifar.title}"):
         form, files = find_cifar(cifar, path)
-        watched = [files.where, *(files.where / known.name for known in form.files if files.held is None)]
+        watch([files.where, *(files.where / known.name for known in form.files if files.held is None)])
         _require_sizes(cifar, form, files)
         _require_names(cifar, form, files)
         parts = [_part(cifar, form, files, some) for some in (form.train, (form.test,))]
@@ -55,8 +56,7 @@ def _read(name: str, cifar: Cifar, path: Path, reporter: Reporter) -> tuple[Data
     digest = _digest(name, cifar.class_names, parts)
     remember_place(digest, path)
     shape = (3, SIDE, SIDE)
-    found = Dataset(name, cifar.class_names, shape, train, test, None, declared=cifar.statistics, sha256=digest)
-    return found, watched
+    return Dataset(name, cifar.class_names, shape, train, test, None, declared=cifar.statistics, sha256=digest)
 
 
 def _require_sizes(cifar: Cifar, form: Form, files: Files) -> None:

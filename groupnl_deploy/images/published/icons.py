@@ -12,12 +12,12 @@ from pathlib import Path
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.images.dataset import Dataset
 from groupnl_deploy.images.in_memory import InMemoryImages
+from groupnl_deploy.images.kept import Watch, kept
 from groupnl_deploy.images.listing import named, shown
 from groupnl_deploy.images.measured import remembered_statistics
 from groupnl_deploy.images.published.icons_folder import icons_root, read_icons
 from groupnl_deploy.images.published.icons_npy import SHAPE, read_icon_file
 from groupnl_deploy.images.published.icons_tables import CLASSES, FILE, FOLDER, IMAGES, IN_THE_TABLES, REMEDY
-from groupnl_deploy.images.published.kept import kept
 from groupnl_deploy.images.seen import remember_place
 from groupnl_deploy.images.source import DataSource
 from groupnl_deploy.progress import Reporter
@@ -38,10 +38,10 @@ def load(source: DataSource, seed: int, reporter: Reporter) -> Dataset:
         )
     path = source.require_place()
     key = (source.name, str(path.absolute()))
-    return kept(key, lambda told: _read(source.name, source.variant or "", path, told), reporter)
+    return kept(key, lambda told, watch: _read(source.name, source.variant or "", path, told, watch), reporter)
 
 
-def _read(name: str, company: str, path: Path, reporter: Reporter) -> tuple[Dataset, list[Path]]:
+def _read(name: str, company: str, path: Path, reporter: Reporter, watch: Watch) -> Dataset:
     root, file = icons_root(path), _file(path)
     if root is not None:
         icons = read_icons(root, reporter)
@@ -52,17 +52,18 @@ def _read(name: str, company: str, path: Path, reporter: Reporter) -> tuple[Data
         train, test = icons.part(to_train, SHAPE), icons.part(to_test, SHAPE)
         declared = functools.partial(remembered_statistics, train, train.identity, SHAPE)
         data = Dataset(name, CLASSES, SHAPE, train, test, None, declared=declared, sha256=icons.sha256)
-        watched = [root, *{(root / icon.name).parent for icon in icons.icons}, *(root / i.name for i in icons.icons)]
+        watch([root, *{(root / icon.name).parent for icon in icons.icons}, *(root / i.name for i in icons.icons)])
     elif file is not None:
+        watch([file])
         arrays = read_icon_file(file)
         parts = _split(arrays.companies, company, reporter)
         to, on = (InMemoryImages(arrays.pixels[part], arrays.labels[part]) for part in map(list, parts))
-        data, watched = Dataset(name, CLASSES, SHAPE, to, on, None, sha256=arrays.sha256), [file]
+        data = Dataset(name, CLASSES, SHAPE, to, on, None, sha256=arrays.sha256)
     else:
         raise _not_there(path)
     if data.sha256 is not None:
         remember_place(data.sha256, path)
-    return data, watched
+    return data
 
 
 def _file(path: Path) -> Path | None:

@@ -11,12 +11,12 @@ import numpy as np
 from groupnl_deploy.images.dataset import Dataset
 from groupnl_deploy.images.decode import usual_shape
 from groupnl_deploy.images.folder import larger
+from groupnl_deploy.images.kept import Watch, kept
 from groupnl_deploy.images.listing import shown
 from groupnl_deploy.images.preprocessing import preprocessing
 from groupnl_deploy.images.published.imagenet_classes import CLASSES, class_folders_of, known_classes, require_classes
 from groupnl_deploy.images.published.imagenet_found import ImageNetPlace, find_imagenet
 from groupnl_deploy.images.published.imagenet_val import flat_labels
-from groupnl_deploy.images.published.kept import kept
 from groupnl_deploy.images.published.photo_folders import (
     Photos,
     as_names,
@@ -43,10 +43,10 @@ def load(source: DataSource, seed: int, reporter: Reporter) -> Dataset:
     """
     path, shape = source.require_place(), usual_shape(source.shape)
     key = (NAME, str(path.absolute()), str(shape))
-    return kept(key, lambda told: _read(path, shape, told), reporter)
+    return kept(key, lambda told, watch: _read(path, shape, told, watch), reporter)
 
 
-def _read(path: Path, shape: Shape, reporter: Reporter) -> tuple[Dataset, list[Path]]:
+def _read(path: Path, shape: Shape, reporter: Reporter, watch: Watch) -> Dataset:
     place = find_imagenet(path)
     with reporter.task("list ImageNet's files"):
         in_val = class_folders_of(place.val)
@@ -54,6 +54,8 @@ def _read(path: Path, shape: Shape, reporter: Reporter) -> tuple[Dataset, list[P
         classes = known_classes(place.beside, folders or in_val, place.train or place.val)
         if in_val:
             require_classes(in_val, classes, place.val)
+        parts = [place.val, *([] if place.train is None else [place.train])]
+        watch([*place.beside, *parts, *(part / name for part in parts for name in classes)])
         test = _test(place, classes, is_flat=not in_val, shape=shape)
         margin = (shape[0], larger(shape[1]), larger(shape[2]))
         train = _train(place, classes, margin)
@@ -63,9 +65,7 @@ def _read(path: Path, shape: Shape, reporter: Reporter) -> tuple[Dataset, list[P
     digest = sha256_hex(json.dumps([classes, digests, test.labels.tolist() if not in_val else None]).encode())
     remember_place(digest, path)
     statistics = preprocessing(None, shape[0])
-    data = Dataset(NAME, classes, shape, train, test, None, declared=statistics, sha256=digest, margin=margin)
-    parts = [place.val, *([] if place.train is None else [place.train])]
-    return data, [*place.beside, *parts, *(part / name for part in parts for name in classes)]
+    return Dataset(NAME, classes, shape, train, test, None, declared=statistics, sha256=digest, margin=margin)
 
 
 def _train(place: ImageNetPlace, classes: tuple[str, ...], shape: Shape) -> Photos:

@@ -118,7 +118,7 @@ def folders_digest(root: Path, folders: Sequence[str]) -> str:
 def _digest(folder: Path) -> str:
     found, within = hashlib.sha256(), os.fsencode(folder)
     for name in names_in(folder):
-        size = os.stat(os.path.join(within, name)).st_size  # noqa: PTH116, PTH118 - as in folder.py
+        size = os.stat(os.path.join(within, name)).st_size  # noqa: PTH116, PTH118 - as in kept.py
         found.update(b"%s\0%d\0" % (name, size))
     return found.hexdigest()
 

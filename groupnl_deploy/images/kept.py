@@ -10,25 +10,28 @@ from groupnl_deploy.progress import Reporter, Silence, Task
 
 Read = TypeVar("Read")
 
-_Stamps = tuple[tuple[str, int, int], ...]
+Watch = Callable[[Iterable[str | Path]], None]
+"""Told which files and folders something is made of, best before they are read."""
+
+_Stamps = dict[str, tuple[int, int]]
 _kept: dict[tuple[str, ...], tuple[_Stamps, object, list[str]]] = {}
 
 
-def kept(key: tuple[str, ...], read: Callable[[Reporter], tuple[Read, Iterable[Path]]], reporter: Reporter) -> Read:
-    """What `read` gave before under this key, else now.
+def kept(key: tuple[str, ...], read: Callable[[Reporter, Watch], Read], reporter: Reporter) -> Read:
+    """What `read` gave before under this key, while nothing that it named has changed; else what it gives now.
 
     Args:
         key: what is read, and where.
-        read: gives it, and the files and folders that it was made of.
+        read: gives it, and names what it is made of.
         reporter: told once what `read` notes, also where nobody listened when it did.
     """
-    stamps, found, untold = _kept.get(key, ((), None, []))
-    if found is None or stamps != _stamps(path for path, _, _ in stamps):
-        noting = _Noting(reporter)
-        found, watched = read(noting)
+    stamps, found, untold = _kept.get(key, ({}, None, []))
+    if found is None or stamps != _stamps(stamps):
+        noting, watched = _Noting(reporter), _Stamps()
+        found = read(noting, lambda paths: watched.update(_stamps(paths)))
         untold = noting.notes
-        _kept[key] = _stamps(map(str, watched)), found, untold
-    if not isinstance(reporter, Silence):
+        _kept[key] = watched, found, untold
+    if type(reporter) is not Silence:
         for note in untold:
             reporter.note(note)
         untold.clear()
@@ -50,14 +53,14 @@ class _Noting:
         return self._reporter.task(name)
 
 
-def _stamps(paths: Iterable[str]) -> _Stamps:
+def _stamps(paths: Iterable[str | Path]) -> _Stamps:
     """Of each: when it last changed in any way, and its size; -1 where it is gone."""
-    return tuple((path, *_stamp(path)) for path in paths)
+    return {str(path): _stamp(path) for path in paths}
 
 
-def _stamp(path: str) -> tuple[int, int]:
+def _stamp(path: str | Path) -> tuple[int, int]:
     try:
-        found = os.stat(path)  # noqa: PTH116 - as in folder.py
+        found = os.stat(path)  # noqa: PTH116 - of a Path it takes four times as long, for each of many files
     except OSError:
         return -1, -1
     return found.st_ctime_ns, found.st_size
