@@ -19,6 +19,7 @@ class Metric:
         better: whether less or more of it is better.
         doubts: what must be believed for it to be a result; None where nothing spoils it.
         energy: whether a meter is needed, and an emulated one makes it up.
+        evaluated: whether an evaluation under corruptions is needed, of the same images for all.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Metric:
     better: Literal["lower", "higher"] = "lower"
     doubts: Doubts | None = "time"
     energy: bool = False
+    evaluated: bool = False
     shown_in: str = ""
     scale: float = 1.0
     path: str = ""
@@ -48,6 +50,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("memory_mb", "peak memory", "MB", doubts=None),
     Metric("energy_j", "gross energy", "J", doubts="energy", energy=True, shown_in="mJ", scale=1e3),
     Metric("net_energy_j", "net energy", "J", doubts="energy", energy=True, shown_in="mJ", scale=1e3),
+    Metric("corrupted_points_per_j", "robustness per joule", "points/J", "higher", "energy", True, evaluated=True),
 )
 """All that is compared, in the order of the table. The verdict is of the first, or of `energy_j` (`verdict.py`)."""
 

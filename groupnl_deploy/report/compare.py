@@ -13,6 +13,7 @@ from groupnl_deploy.errors import UsageError
 from groupnl_deploy.report.build import Report
 from groupnl_deploy.report.differences import Difference, differences, subject_key
 from groupnl_deploy.report.repeats import groups_of
+from groupnl_deploy.report.robustness import asked_of
 from groupnl_deploy.report.row import ReportRow
 from groupnl_deploy.report.settings_pairs import Setting, Within, setting_of, shared, within
 from groupnl_deploy.words import known_word
@@ -224,10 +225,21 @@ def _why_not(metric: Metric, rows: Sequence[ReportRow]) -> str | None:
         return "an emulated board has none"
     if lacking and metric.energy and all(row.emulated is None for row in lacking):
         return "no meter recorded" if len(lacking) == len(rows) else f"no meter recorded {lacking[0].run}"
+    if metric.evaluated and (unlike := _evaluated_otherwise(rows)):
+        return unlike
     if lacking:
         return f"{lacking[0].run} has none"
     below = next((row for row in rows if (metric.value(row) or 0.0) <= 0), None)
     return f"it is zero or less in {below.run}" if below else None
+
+
+def _evaluated_otherwise(rows: Sequence[ReportRow]) -> str | None:
+    """Why no evaluation under corruptions is one of all these networks alike; None where it is."""
+    without = [row for row in rows if row.corrupted_accuracy is None]
+    if without:
+        of = "" if len(without) == len(rows) else f" of {without[0].run}"
+        return f"no evaluation under corruptions is kept{of}"
+    return None if len(set(map(asked_of, rows))) == 1 else "the networks were asked different corrupted images"
 
 
 def _verdict_metric(lines: Sequence[Line], by: str | None) -> str | None:

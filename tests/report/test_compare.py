@@ -9,6 +9,7 @@ from groupnl_deploy.bench.check import Check
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.report.compare import compare
 from groupnl_deploy.report.comparison_text import answer, notes, preface, table
+from groupnl_deploy.report.robustness import points_per_j
 from tests.report.compared_runs import P50_MS, rows_of
 
 NAMES = ("net-a", "net-b")
@@ -211,6 +212,33 @@ def test_net_energy_that_is_not_above_zero_is_not_compared():
 def test_a_meter_that_recorded_one_side_alone_is_told():
     found = compare(METERED[0], B, NAMES)
     assert found.metric == "p50_ms" and found.line("energy_j").why == "no meter recorded net-b-run1"
+
+
+def test_robustness_per_joule_is_compared_where_a_meter_recorded_and_the_images_were_the_same():
+    def evaluated(rows, accuracy, images="digits"):
+        return [
+            dataclasses.replace(
+                row,
+                evaluated="checkpoint",
+                evaluated_images=images,
+                corrupted_accuracy=accuracy,
+                corrupted_points_per_j=points_per_j(accuracy, row.energy_j),
+            )
+            for row in rows
+        ]
+
+    a, b = METERED
+    found = compare(evaluated(a, 0.5), evaluated(b, 0.6), NAMES)
+    line = found.line("corrupted_points_per_j")
+    assert line.found.ratio == pytest.approx(1.2 / found.line("energy_j").found.ratio) and line.better_in == found.pairs
+    assert any(row[0] == "robustness per joule (points/J)" for row in table(found)[1])
+    for first, second, why in (
+        (evaluated(a, 0.5), evaluated(b, 0.6, "other"), "the networks were asked different corrupted images"),
+        (evaluated(a, 0.5), b, "no evaluation under corruptions is kept of net-b-run1"),
+        (a, b, "no evaluation under corruptions is kept"),
+        (evaluated(A, 0.5), evaluated(B, 0.6), "no meter recorded"),
+    ):
+        assert compare(first, second, NAMES).line("corrupted_points_per_j").why == why
 
 
 @pytest.mark.parametrize(
