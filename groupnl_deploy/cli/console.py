@@ -10,7 +10,8 @@ import contextlib
 import os
 import sys
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from typing import Any, TextIO
 
 import typer
@@ -103,10 +104,36 @@ def show_records(headings: Sequence[tuple[str, bool]], rows: Sequence[Sequence[s
     _say_narrow(out, headings, rows, f"each row is a column{folded}")
 
 
+@contextlib.contextmanager
+def narrowness_told_once() -> Iterator[None]:
+    """However many tables the block shows in a narrow terminal, why they look so is said once, at its end."""
+    narrow: dict[str, int] = {}
+    token = _NARROW_TABLES.set(narrow)
+    try:
+        yield
+    finally:
+        _NARROW_TABLES.reset(token)
+        if narrow:
+            _tell_narrow(narrow)
+
+
+_NARROW_TABLES: ContextVar[dict[str, int] | None] = ContextVar("narrow tables", default=None)
+"""The columns that the widest needs, by how they are shown instead; None where each is told of at once."""
+
+
 def _say_narrow(out: Console, headings: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str]], how: str) -> None:
     """Why a table looks otherwise than in a wide terminal, and how it is had in one piece."""
-    needed = _width(out, _table(headings, rows, range(len(headings))))
-    say(f"The terminal is {out.width} columns wide, so {how}; {needed} columns show it in one piece, --json all of it.")
+    needed, narrow = _width(out, _table(headings, rows, range(len(headings)))), _NARROW_TABLES.get()
+    if narrow is None:
+        _tell_narrow({how: needed})
+    else:
+        narrow[how] = max(needed, narrow.get(how, 0))
+
+
+def _tell_narrow(narrow: Mapping[str, int]) -> None:
+    how = "; or ".join(narrow)
+    show = f"{max(narrow.values())} columns show {'it' if len(narrow) == 1 else 'all'} in one piece"
+    say(f"The terminal is {_stdout().width} columns wide, so {how}; {show}, --json all of it.")
 
 
 def _unbroken(headings: Sequence[tuple[str, bool]], row: Sequence[str]) -> Iterator[str]:

@@ -149,7 +149,7 @@ def _guarded(command: Callable[P, R], when_stopped: str) -> Callable[P, R]:
     @functools.wraps(command)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            with terminate_as_interrupt():
+            with terminate_as_interrupt(), console.narrowness_told_once():
                 return command(*args, **kwargs)
         except typer.Exit:
             raise

@@ -14,10 +14,11 @@ from groupnl_deploy.report.classes import READ_IT, class_sections, class_tables
 from groupnl_deploy.report.extras import NONE, Extras, sections, shown
 from groupnl_deploy.report.flat import csv_cell, flat_names, flat_values
 from groupnl_deploy.report.formats import FileFormat
+from groupnl_deploy.report.grouped_reasons import brief_notes
 from groupnl_deploy.report.html.page import render_html
 from groupnl_deploy.report.repeats import Group, groups_of
 from groupnl_deploy.report.sections import Section
-from groupnl_deploy.report.tables import left_out, notes, table_of
+from groupnl_deploy.report.tables import left_out, table_of
 from groupnl_deploy.words import known_word
 
 _LARGEST_MATRIX = 100  # classes; a larger matrix is left out of JSON, and its pairs are all there
@@ -105,7 +106,7 @@ def _markdown(report: Report, extras: Extras) -> str:
         _line(["---:" if column.numeric else ":---" for column in table.columns]),
         *(_line([column.cell(row) for column in table.columns]) for row in table.rows),
         "",
-        *(f"{note}\n" for note in (*notes(report), *left_out(report))),
+        *(f"{note}\n" for note in (*brief_notes(report), *left_out(report))),
         *(line for section in shown(report, extras) for line in _section(section)),
         *_classes(report),
     ]

@@ -10,6 +10,7 @@ import pytest
 
 from groupnl_deploy.cli.console import (
     TerminalReporter,
+    narrowness_told_once,
     say,
     show_error,
     show_json,
@@ -127,6 +128,19 @@ def test_the_clock_of_the_progress_line_is_never_cut_and_the_name_is_first(
         tell(1.0, 2.0, "check, image 1000 of 1000")
     said = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", capsys.readouterr().err)
     assert re.search(rf" \d:\d\d:\d\d .* b.*… {detail}", said)
+
+
+def test_of_several_tables_in_a_narrow_terminal_that_is_said_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    with narrowness_told_once():
+        show_records(HEADINGS, ROWS)
+        show_records(HEADINGS, ROWS)
+        show_table([("Layer", False), *((f"Number no. {n}", True) for n in range(9))], [["conv1", *"123456789"]])
+        assert "60 columns wide" not in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert said.count("60 columns wide") == 1 and "each row is a column" in said and "goes on below" in said
 
 
 @pytest.mark.parametrize("columns", [60, 80])
