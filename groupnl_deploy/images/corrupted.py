@@ -3,10 +3,11 @@
 Imports no PyTorch, so that a wrong word shows at once.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
+from groupnl_deploy.errors import UsageError
 from groupnl_deploy.images.source import Shape
 
 if TYPE_CHECKING:
@@ -41,7 +42,15 @@ CORRUPTIONS: dict[str, Category] = {
 EXTRA = ("speckle_noise", "gaussian_blur", "spatter", "saturate")
 """The four that were made for validation and are left out of the usual fifteen; the GroupNL paper counts them in."""
 
+BY_CATEGORY = tuple(name for category in CATEGORIES for name, kind in CORRUPTIONS.items() if kind == category)
+"""All nineteen, those of a category together, the extra ones last in each."""
+
 SEVERITIES = (1, 2, 3, 4, 5)
+
+
+def corruption_words(name: str) -> str:
+    """Such as “fog”, “speckle noise +”: + marks the extra four."""
+    return f"{name.replace('_', ' ')}{' +' if name in EXTRA else ''}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,3 +74,12 @@ class CorruptedDataset:
     corruptions: tuple[str, ...]
     part: "Callable[[str, int], LabelledImages]"
     notes: tuple[str, ...] = ()
+
+    def require(self, corruptions: Iterable[str]) -> None:
+        """Raise `UsageError` for one that is not at hand."""
+        missing = [name for name in corruptions if name not in self.corruptions]
+        if missing:
+            raise UsageError(
+                f"“{self.name}” has no {missing[0]} here; it has {', '.join(self.corruptions)}.",
+                "Bring the missing files, or name other corruptions; where you name none, what is there is taken.",
+            )

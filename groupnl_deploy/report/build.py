@@ -13,7 +13,7 @@ from groupnl_deploy.evaluation.record import FOLDER as EVALUATIONS
 from groupnl_deploy.evaluation.record import EvaluationRecord, evaluations_in, load_evaluation
 from groupnl_deploy.report.curves import RunCurves, run_curves
 from groupnl_deploy.report.reproduce import bench_command
-from groupnl_deploy.report.robustness import with_robustness
+from groupnl_deploy.report.robustness import evaluation_of, with_robustness
 from groupnl_deploy.report.row import ReportRow, build_row
 from groupnl_deploy.report.trainings import RunTraining, Trainings
 from groupnl_deploy.words import command_line
@@ -54,12 +54,13 @@ class IncompleteRow:
 class RunDetail:
     """What of a run is drawn, and the command that makes it again; JSON and CSV have neither.
 
-    `training` is that of its network, where its checkpoint is at hand.
+    `training` is that of its network, where its checkpoint is at hand, `evaluation` the one that its row is of.
     """
 
     curves: RunCurves
     command: str
     training: RunTraining | None = None
+    evaluation: EvaluationRecord | None = None
 
 
 @dataclass(frozen=True)
@@ -119,8 +120,10 @@ def build_report(folders: Sequence[Path], drawn: bool = False) -> Report:
             errors.append(error)
     if errors and not rows and not incomplete:
         raise errors[0]
-    evaluations = _evaluations(folders, damaged)
-    rows = [with_robustness(row, evaluations) for row in rows]
+    known = _evaluations(folders, damaged)
+    evaluations = [evaluation_of(row, known) for row in rows]
+    rows = [with_robustness(row, one) for row, one in zip(rows, evaluations, strict=True)]
+    details = [replace(detail, evaluation=one) for detail, one in zip(details, evaluations, strict=False)]
     found = Report(tuple(rows), tuple(damaged), tuple(incomplete), tuple(details))
     return replace(found, commands=_commands(folders), places=_places(folders), without_digest=tuple(unverified))
 

@@ -15,17 +15,18 @@ from groupnl_deploy.report.row import ReportRow
 _NEAREST: tuple[Kind, ...] = ("checkpoint", "artifact", "device")
 
 
-def with_robustness(row: ReportRow, evaluations: Sequence[EvaluationRecord]) -> ReportRow:
-    """The row with what the best of these evaluations says of its network; as it is where none is of it.
+def evaluation_of(row: ReportRow, evaluations: Sequence[EvaluationRecord]) -> EvaluationRecord | None:
+    """The best of these evaluations that is of the row's network; None where none is.
 
     One with corrupted images is better than one without, one that came to its end better than one that did not; then
     the nearest to the device, then the newest.
     """
-    found = [one for one in evaluations if _is_of(one, row)]
-    if not found:
-        return row
-    best = max(found, key=_worth)
-    return replace(row, **_fields(best, row.energy_j))
+    return max((one for one in evaluations if _is_of(one, row)), key=_worth, default=None)
+
+
+def with_robustness(row: ReportRow, evaluation: EvaluationRecord | None) -> ReportRow:
+    """The row with what an evaluation says of its network."""
+    return row if evaluation is None else replace(row, **_fields(evaluation, row.energy_j))
 
 
 def _worth(one: EvaluationRecord) -> tuple[bool, bool, int, str]:

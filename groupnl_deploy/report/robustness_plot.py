@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.evaluation.record import EvaluationRecord
-from groupnl_deploy.images.corrupted import CATEGORIES, CORRUPTIONS, EXTRA
-from groupnl_deploy.report.evaluations import names_of
+from groupnl_deploy.images.corrupted import BY_CATEGORY, CORRUPTIONS, corruption_words
+from groupnl_deploy.report.evaluations import headlines, names_of
 from groupnl_deploy.report.pictures import picture_bytes
 
 MOST_NETWORKS = 6
@@ -33,7 +33,7 @@ def draw_robustness(records: Sequence[EvaluationRecord], format: str = "png") ->
             f"A picture shows 1 to {MOST_NETWORKS} networks under corruptions, and there are {len(records)}.",
             "Name those that are to be drawn, and --corruptions where none was evaluated.",
         )
-    corruptions = [name for name in _by_category() if any(name in record.errors for record in records)]
+    corruptions = [name for name in BY_CATEGORY if any(name in record.errors for record in records)]
     levels = sorted({level for record in records for row in record.errors.values() for level in row})
     columns = min(len(records), 3)
     rows = math.ceil(len(records) / columns)
@@ -47,11 +47,6 @@ def draw_robustness(records: Sequence[EvaluationRecord], format: str = "png") ->
         axes.set_axis_off()
     figure.colorbar(image, ax=panels, label="top-1 error", shrink=0.6, format="{x:.0%}")
     return picture_bytes(figure, format)
-
-
-def _by_category() -> list[str]:
-    """The categories stand together, the extra ones last in each."""
-    return [name for category in CATEGORIES for name, kind in CORRUPTIONS.items() if kind == category]
 
 
 def _panel(
@@ -73,20 +68,11 @@ def _panel(
         axes.text(column, row, f"{100 * value:.0f}", ha="center", va="center", color=colour, fontsize=8)
     axes.set_xticks(range(len(levels) + 1), [*map(str, levels), "mean"], fontsize=8)
     axes.set_xlabel("severity", fontsize=8)
-    words = [f"{row.replace('_', ' ')}{' +' if row in EXTRA else ''}" for row in corruptions]
-    axes.set_yticks(range(len(words)), words, fontsize=8)
+    axes.set_yticks(range(len(corruptions)), list(map(corruption_words, corruptions)), fontsize=8)
     axes.axvline(len(levels) - 0.5, color="white", linewidth=2)
     for place in range(1, len(corruptions)):
         if CORRUPTIONS[corruptions[place]] != CORRUPTIONS[corruptions[place - 1]]:
             axes.axhline(place - 0.5, color="black", linewidth=0.8)
-    axes.set_title("\n".join(_title(record, name, letters)), fontsize=9, parse_math=False)
+    title = [line for text in (name, *headlines(record)) for line in textwrap.wrap(text, letters)]
+    axes.set_title("\n".join(title), fontsize=9, parse_math=False)
     return image
-
-
-def _title(record: EvaluationRecord, name: str, letters: int) -> list[str]:
-    found = record.robustness
-    said = "nothing whole" if found is None else f"{found.mean_error.name}: {100 * found.mean_error.value:.1f} %"
-    clean = "" if record.clean is None else f", clean error {100 * (1 - record.clean.accuracy):.1f} %"
-    seen, of = record.images.count, record.images.of
-    images = f"{record.images.dataset}, {record.images.origin}{'' if seen == of else f', {seen:,} of {of:,} images'}"
-    return [line for text in (name, f"{said}{clean}", images) for line in textwrap.wrap(text, letters)]

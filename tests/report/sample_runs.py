@@ -9,6 +9,15 @@ from device_agent.messages.bench import MemoryUse, PhaseSpan
 from device_agent.messages.board import BoardState
 from device_agent.strict import to_dict
 from groupnl_deploy.bench.run import BenchRun, save_run
+from groupnl_deploy.evaluation.record import (
+    CorruptedScore,
+    EvaluationRecord,
+    ImagesRecord,
+    Score,
+    SubjectRecord,
+    keep,
+)
+from groupnl_deploy.images.corrupted import CORRUPTIONS, SEVERITIES
 from groupnl_deploy.models.spec import ConvSpec, ModelSpec
 from power.trace import MeterFacts, PowerTrace
 from tests.report.test_report import MANIFEST, OFFSET_S, PHASES, make_run
@@ -77,6 +86,21 @@ def save_samples(folder: Path) -> list[Path]:
     for name, (run, trace) in made.items():
         save_run(folder / name, run, trace)
     return [folder / name for name in made]
+
+
+def save_evaluation(folder: Path, missing: int = 0) -> EvaluationRecord:
+    """What the networks of sample runs in `folder` answered to corrupted images; the last parts may be missing."""
+    scores = [
+        CorruptedScore(name, level, Score(1000, 900 - 40 * level - 20 * place))
+        for place, name in enumerate(CORRUPTIONS)
+        for level in SEVERITIES
+    ]
+    images = ImagesRecord("cifar10c", None, "published", 1000, 10_000, 0, tuple(CORRUPTIONS), SEVERITIES)
+    subject = SubjectRecord("artifact", HOSTILE, None, make_run().artifact_sha256)
+    corrupted = tuple(scores[: len(scores) - missing])
+    record = EvaluationRecord(subject, images, Score(1000, 950), corrupted, "2026-11-21T00:00:00+00:00", "1")
+    keep(record, folder / "evaluations" / "sample")
+    return record
 
 
 def _with_hole(trace: PowerTrace) -> PowerTrace:

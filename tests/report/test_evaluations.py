@@ -4,7 +4,7 @@ import dataclasses
 
 from groupnl_deploy.evaluation.record import EvaluationRecord, ImagesRecord, Score, SubjectRecord
 from groupnl_deploy.report.evaluations import evaluation_notes, evaluation_sections, held_out_section, names_of
-from tests.report.test_robustness_columns import IMAGES, OF_ARTIFACT, OF_CHECKPOINT
+from tests.report.test_robustness_columns import IMAGES, OF_ARTIFACT, OF_CHECKPOINT, TWO
 
 HELD_OUT = {"apple": 94, "facebook": 91, "google": 86, "samsung": 84}
 
@@ -32,11 +32,11 @@ def test_means_of_different_things_have_columns_of_their_own() -> None:
     other = dataclasses.replace(OF_ARTIFACT, images=fewer, corrupted=ones)
     means, errors = evaluation_sections([OF_CHECKPOINT, other])
     headings = [heading for heading, _ in means.headings]
-    assert headings[3:5] == ["Mean error of 2 corruptions at severities 1, 2", "Weather (2 of 5)"]
-    assert "Mean error of 1 corruption at severities 1, 2" in headings
+    assert headings[3:5] == ["Mean error of 2 corruptions (snow, fog) at severities 1, 2", "Weather (2 of 5)"]
+    assert "Mean error of 1 corruption (fog) at severities 1, 2" in headings
     assert [row[headings.index("Weather (1 of 5)")] for row in means.rows] == ["–", "50.00"]
     assert [row[0] for row in errors.rows] == ["snow", "fog"]
-    assert evaluation_notes([OF_CHECKPOINT, other])[0].startswith("net: digits, generated, 2 corruptions at")
+    assert evaluation_notes([OF_CHECKPOINT, other])[0].startswith(f"net: digits, generated, {TWO} at")
 
 
 def test_equal_labels_are_told_apart_by_their_ids() -> None:

@@ -22,9 +22,10 @@ from groupnl_deploy.report.html.tags import group_tags
 from groupnl_deploy.report.html.tradeoff import label_places, planes
 from groupnl_deploy.report.render import render
 from groupnl_deploy.report.repeats import groups_of
+from groupnl_deploy.report.row import ReportRow
 from groupnl_deploy.report.verdict import verdict
 from power.energy import EnergyIndex
-from tests.report.sample_runs import HOSTILE, sample_run, sample_trace, save_samples
+from tests.report.sample_runs import HOSTILE, sample_run, sample_trace, save_evaluation, save_samples
 from tests.report.test_report import make_run, make_trace
 
 VENDOR = files("groupnl_deploy.report.html") / "vendor"
@@ -191,6 +192,20 @@ def test_a_page_says_how_each_run_is_made_again(tmp_path: Path) -> None:
     assert detail.command.endswith("--meter km003c-usb --port emulator")
 
 
+def test_errors_under_corruptions_are_a_map_of_their_network(tmp_path: Path) -> None:
+    runs = [tmp_path / name for name in ("one", "two")]
+    for run, conv in zip(runs, ("standard", "groupnl"), strict=True):
+        save_run(run, sample_run(conv), sample_trace())
+    record = save_evaluation(tmp_path, missing=2)
+    page = render(build_report(runs, drawn=True), "html")
+    (chapter,) = re.findall(r'<section id="robustness".*?</section>', page, re.S)
+    assert chapter.count("<svg") == 1 == chapter.count("<strong>1, 2: &lt;/script&gt;")  # both are of one artifact
+    assert chapter.count("<rect") == len(record.corrupted) + 18 and "mean error of 18 corruptions" in chapter
+    assert "<title>fog, severity 3: 40.00 % wrong</title>" in chapter and "speckle noise +" in chapter
+    without = build_report(runs)
+    assert without.rows[0].corrupted_accuracy is not None and not without.details
+
+
 def test_what_a_row_is_of_is_one_cell_and_each_number_has_its_name(report: Report, page: str) -> None:
     table = re.search(r'<table class="cards">(.*?)</table>', page, re.S)[1]
     headings = re.findall(r'<th scope="col"[^>]*>(.*?)</th>', table)
@@ -225,3 +240,15 @@ def test_a_rule_that_many_runs_break_is_told_once_on_a_terminal(report: Report) 
     said = [note for note in brief_notes(Report(tuple(rows))) if "load" in note]
     assert said == ["INVALID: load: 5 of 5 runs. The farthest off is r1: load is 9.0."]
     assert sum("load" in note for note in brief_notes(Report(tuple(rows[:2])))) == 2
+
+
+def test_rows_whose_repeats_disagree_are_told_once(report: Report) -> None:
+    def repeats(model: str, p50_ms: float) -> list[ReportRow]:
+        row = dataclasses.replace(report.rows[0], model=model, checks=(), problems=(), not_judged=())
+        latency = dataclasses.replace(row.latency, p50_ms=p50_ms)
+        return [row, dataclasses.replace(row, run=f"{model}-run2", latency=latency)]
+
+    rows = [row for place in range(6) for row in repeats(f"net{place}", 20.0 + place)]
+    document = render(Report(tuple(rows)), "markdown")
+    assert document.count("the repeats disagree") == 1
+    assert "INVALID: repeats disagree: 6 of 6 rows of repeats. The farthest off is" in document

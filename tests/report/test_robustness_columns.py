@@ -28,6 +28,7 @@ from tests.report.test_report import make_run, make_trace
 
 CHECKPOINT, ARTIFACT = "c" * 64, make_run().artifact_sha256
 IMAGES = ImagesRecord("digits", None, "generated", 100, 100, 0, ("fog", "snow"), (1, 2))
+TWO = "2 corruptions (snow, fog)"
 
 
 def record(subject: SubjectRecord, right: int = 50, when: str = "2026-01-01T00:00:00+00:00") -> EvaluationRecord:
@@ -87,7 +88,7 @@ def test_the_nearest_to_the_device_with_corrupted_images_is_taken(runs, records,
     for row in build_report([runs / "metered", runs / "plain"]).rows:
         assert row.evaluated == (kind or "checkpoint")
         assert (row.corrupted_accuracy, row.clean_accuracy) == (pytest.approx(accuracy), 0.95)
-        assert row.corruption_error_is == "mean error of 2 corruptions at severities 1, 2"
+        assert row.corruption_error_is == f"mean error of {TWO} at severities 1, 2"
 
 
 def test_no_evaluation_of_this_network_leaves_every_column_out(runs) -> None:
@@ -111,7 +112,7 @@ def test_robustness_per_joule_carries_the_marks_of_its_energy(runs) -> None:
     shown = report("--format", "markdown").stdout
     assert f"{metered.corrupted_points_per_j:.4g}*" in shown
     assert "Corr. points/J is the mean corrupted accuracy in per cent, by the gross joules of one inference." in shown
-    assert "means over digits, generated, 2 corruptions at severities 1, 2, answered by the artifact" in shown
+    assert f"means over digits, generated, {TWO} at severities 1, 2, answered by the artifact" in shown
 
 
 def test_a_pivot_shows_several_numbers_of_the_same_networks(runs) -> None:
@@ -139,7 +140,7 @@ def test_csv_and_json_have_all_of_it(runs) -> None:
     kept(runs / "evaluations", ON_DEVICE)
     (line, _) = csv.DictReader(io.StringIO(report("--format", "csv").stdout))
     assert (line["evaluated"], line["corrupted_accuracy"]) == ("device", "0.6")
-    assert line["evaluated_images"] == "digits, generated, 2 corruptions at severities 1, 2"
+    assert line["evaluated_images"] == f"digits, generated, {TWO} at severities 1, 2"
     assert json.loads(report("--json").stdout)["rows"][0]["corruption_error"] == pytest.approx(0.4)
 
 
@@ -153,7 +154,7 @@ def test_different_images_are_told_apart_and_never_share_a_sentence(runs) -> Non
     kept(runs / "evaluations", OF_ARTIFACT, dataclasses.replace(of_other, images=fewer, corrupted=ones))
     shown = report("--format", "markdown").stdout
     assert "are of different images, as their column says" in shown
-    assert "2 corruptions at severity 1, answered by the artifact |" in shown
+    assert f"{TWO} at severity 1, answered by the artifact |" in shown
 
 
 def test_a_damaged_evaluation_is_named_and_its_numbers_are_not_shown(runs) -> None:

@@ -7,6 +7,7 @@ from groupnl_deploy.report.html.data import SHOWN, chart_data
 from groupnl_deploy.report.html.document import UPLOT, Chapter, commands, document
 from groupnl_deploy.report.html.markup import Markup, element, joined
 from groupnl_deploy.report.html.memory import NOTE, memory_bars
+from groupnl_deploy.report.html.robustness_maps import robustness_maps
 from groupnl_deploy.report.html.run_card import run_card
 from groupnl_deploy.report.html.stamps import stamps
 from groupnl_deploy.report.html.table import class_cards, comparison, extra_table, missing
@@ -62,6 +63,7 @@ def _sections(report: Report, extras: Sequence[Section], baseline: str | None) -
         yield "power", "Power and energy", _power(report, of_runs)
         yield "memory", "Memory", _memory(table, tags)
         yield "training", "Training", training_charts(report, of_runs)
+        yield "robustness", "Robustness", robustness_maps(report, of_runs)
         for chapter in dict.fromkeys(extra.chapter for extra in extras if extra.chapter):
             yield "chapter", chapter, joined(extra_table(extra) for extra in extras if extra.chapter == chapter)
         yield "classes", "Class by class", class_cards(report)

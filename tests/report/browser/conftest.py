@@ -17,7 +17,7 @@ from groupnl_deploy.report.build import build_report
 from groupnl_deploy.report.extras import NONE, Extras
 from groupnl_deploy.report.pivot import Pivot
 from groupnl_deploy.report.render import render
-from tests.report.sample_runs import sample_run, sample_trace, save_samples
+from tests.report.sample_runs import sample_run, sample_trace, save_evaluation, save_samples
 
 if TYPE_CHECKING:  # make test collects these tests without it
     from selenium.webdriver import Chrome
@@ -142,8 +142,9 @@ def page(tmp_path_factory: pytest.TempPathFactory, write_page: Callable[..., Pat
 
 @pytest.fixture(scope="session")
 def full_page(tmp_path_factory: pytest.TempPathFactory, write_page: Callable[..., Path]) -> Path:
-    """Two things that were repeated, with every table that can be asked for."""
+    """Two things that were repeated and evaluated, with every table that can be asked for."""
     folder = tmp_path_factory.mktemp("repeats")
+    save_evaluation(folder, missing=3)
     runs = []
     for number in range(3):
         for conv, p50_ms in (("standard", 10.0), ("groupnl", 8.0)):

@@ -39,6 +39,11 @@ for (const name of ["--idle", "--work", "--ready", "--other", "--page"]) {
   seen.least = Math.min(seen.least, value);
   if (value < 4.5) found.push([value.toFixed(2), "--soft", name, "on a canvas"]);
 }
+{ // The numbers of a heat map on its darkest square.
+  const value = ratio(css("--ink").slice(0, 3), over([...css("--c1").slice(0, 3), 0.5], paper));
+  seen.least = Math.min(seen.least, value);
+  if (value < 4.5) found.push([value.toFixed(2), "--ink", "--c1", "in a heat map"]);
+}
 for (let index = 0; index < 8; index += 1) {
   const value = ratio(css(`--c${index}`).slice(0, 3), paper);
   if (value < 3) found.push([value.toFixed(2), `--c${index}`, "--page", "a curve"]);

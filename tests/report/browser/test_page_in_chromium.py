@@ -94,6 +94,20 @@ def test_every_text_can_be_read(browser: Browser, either_page: Path, dark: bool,
     tell(f"{'dark' if dark else 'light'}: {seen['count']} texts, the least contrast {seen['least']:.2f}")
 
 
+@pytest.mark.parametrize("width", [320, 1280])
+def test_the_numbers_of_a_heat_map_stand_in_their_squares(browser: Browser, full_page: Path, width: int) -> None:
+    browser.open(full_page, width=width)
+    numbers, outside, shades = browser.run("""
+        const map = document.querySelector("#robustness svg");
+        const squares = [...map.querySelectorAll("rect")].map((one) => one.getBoundingClientRect());
+        const numbers = [...map.querySelectorAll(".value")].map((one) => one.getBoundingClientRect());
+        const outside = numbers.filter((one, at) => one.left < squares[at].left || one.right > squares[at].right);
+        return [numbers.length, outside.length, new Set([...map.querySelectorAll("rect")].map((one) =>
+            getComputedStyle(one).fillOpacity)).size];
+    """)
+    assert (numbers, outside) == (18 * 6 + 2, 0) and shades > 20
+
+
 @pytest.mark.parametrize("width", [320, 390, 768])
 def test_a_phone_has_nothing_to_scroll_sideways(browser: Browser, either_page: Path, width: int) -> None:
     browser.open(either_page, width=width)
