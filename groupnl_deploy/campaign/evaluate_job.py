@@ -15,11 +15,11 @@ from groupnl_deploy.campaign.layout import Layout
 from groupnl_deploy.campaign.push_job import PushJob
 from groupnl_deploy.campaign.stage import Projection, Stage, keys
 from groupnl_deploy.campaign.train_job import load_module, train_job
-from groupnl_deploy.campaign.words import at
+from groupnl_deploy.campaign.words import at, at_images
 from groupnl_deploy.deploy.inventory import get_device
 from groupnl_deploy.evaluation.asked import Asked
 from groupnl_deploy.evaluation.record import FILE, keep, load_evaluation
-from groupnl_deploy.images.corrupted_datasets import load_corrupted
+from groupnl_deploy.images.corrupted_datasets import CLEAN, load_corrupted
 from groupnl_deploy.images.datasets import load_dataset
 from groupnl_deploy.images.source import FOLDER, DataSource
 from groupnl_deploy.jobs.job import Job
@@ -105,11 +105,18 @@ def require_images(campaign: Campaign) -> None:
     if config is None:
         return
     asked = asked_of(config)
-    with at("evaluate", "data" if config.data else "dataset"):
-        if asked.published:
-            load_corrupted(DataSource(config.dataset or "", config.data), Silence())
-        elif config.dataset is not None or config.data is not None:
-            load_dataset(DataSource(config.dataset or FOLDER, config.data))
+    if not asked.published:
+        with at_images("evaluate", config.data):
+            if config.dataset is not None or config.data is not None:
+                load_dataset(DataSource(config.dataset or FOLDER, config.data))
+        return
+    with at_images("evaluate", config.data):
+        corrupted = load_corrupted(DataSource(config.dataset or "", config.data), Silence())
+    with at("evaluate", "corruptions"):
+        corrupted.require(asked.corruptions or ())
+    with at("evaluate", "clean"):
+        if config.clean is not None:
+            load_dataset(DataSource(CLEAN[corrupted.name], config.clean))
 
 
 def evaluation_keys(campaign: Campaign, cells: Iterable[Cell], layout: Layout) -> tuple[str, ...]:

@@ -11,8 +11,8 @@ from torch import nn
 from groupnl_deploy.campaign.axes import Point
 from groupnl_deploy.campaign.cell import Source, Training
 from groupnl_deploy.campaign.config import Campaign, ModelConfig, NamedModel, TrainConfig
-from groupnl_deploy.campaign.words import at
-from groupnl_deploy.images.datasets import RESIZED, load_dataset
+from groupnl_deploy.campaign.words import at, at_images
+from groupnl_deploy.images.datasets import RESIZED, load_dataset, module_of
 from groupnl_deploy.images.source import DataSource
 from groupnl_deploy.models.departure import Departure, departure
 from groupnl_deploy.models.registry import create_model, model_spec
@@ -31,6 +31,8 @@ def sources_of(campaign: Campaign) -> tuple[Source, ...]:
         with at("train", "input"):
             source = point.value.source
         with at("train", "dataset"):
+            module_of(source.name)
+        with at_images("train", source.path):
             load_dataset(source)
         if all(model.config.checkpoint is not None for model in campaign.models):  # of others the network is asked, too
             _recipe(point.value, False)

@@ -114,6 +114,11 @@ def at(*place: str | int) -> Iterator[None]:
         raise CampaignMistake(_without_options(error.message), _without_options(error.remedy), place) from error
 
 
+def at_images(table: str, data: str | None) -> contextlib.AbstractContextManager[None]:
+    """`at` the key that says where a table's images lie, else the one that names them."""
+    return at(table, "dataset" if data is None else "data")
+
+
 def _mistaken_setting(error: InvalidSetting | SettingError, place: Place) -> CampaignMistake:
     message, remedy = error.worded(lambda field: key_name(_place_of(field, place)))
     return CampaignMistake(message, remedy, _first(error.fields, place))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from groupnl_deploy.cli import console
+from groupnl_deploy.deploy.named_devices import named_devices
 from groupnl_deploy.errors import Stopped, UsageError
 from groupnl_deploy.evaluation.alexnet import require_imagenet_c, require_usual
 from groupnl_deploy.evaluation.asked import Asked
@@ -48,6 +49,8 @@ class Many:
 
 def evaluate_many(many: Many) -> None:
     """Evaluate, keep, draw, show. At Ctrl-C what came to its end is kept and shown all the same."""
+    if many.devices:
+        named_devices(many.devices, ())  # refuses unknown ones before anything is loaded
     if many.alexnet and many.folders:
         require_imagenet_c(many.asked.dataset or "the networks' own images", "published")
         require_usual(many.asked.corruptions or USUAL, many.asked.severities)

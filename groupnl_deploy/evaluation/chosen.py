@@ -1,6 +1,6 @@
 """The images that several networks are asked alike: clean ones, and corrupted ones, published or generated."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,16 +11,13 @@ from groupnl_deploy.evaluation.classes import match_classes
 from groupnl_deploy.evaluation.own_images import images_for, unseen_by
 from groupnl_deploy.evaluation.record import ImagesRecord
 from groupnl_deploy.evaluation.subject import Subject
-from groupnl_deploy.images.corrupted import CorruptedDataset
-from groupnl_deploy.images.corrupted_datasets import load_corrupted
+from groupnl_deploy.images.corrupted import CORRUPTIONS, CorruptedDataset
+from groupnl_deploy.images.corrupted_datasets import CLEAN, load_corrupted
 from groupnl_deploy.images.dataset import Dataset, LabelledImages
 from groupnl_deploy.images.datasets import load_dataset
 from groupnl_deploy.images.source import DataSource, Shape
 from groupnl_deploy.progress import Reporter
 from groupnl_deploy.training.evaluate import EvaluationImages
-
-CLEAN = {"cifar10c": "cifar10", "cifar100c": "cifar100", "imagenetc": "imagenet"}
-"""The data set whose test images were corrupted, of each published one."""
 
 Generate = Callable[[Dataset, Asked], CorruptedDataset]
 
@@ -101,20 +98,25 @@ def _published(subjects: Sequence[Subject], asked: Asked, reporter: Reporter) ->
             "Name a network that was trained for such images.",
         )
     first = corrupted.part(corrupted.corruptions[0], asked.severities[0])
-    chosen, notes = _some(range(len(first)), asked), list(corrupted.notes)
+    chosen, notes = _some(range(len(first)), asked), [*corrupted.notes, *_missing(corrupted, asked, reporter)]
     clean = None
     if asked.clean is None:
         notes.append("the clean accuracy is not known: --clean DIR names the ordinary test images")
     else:
-        data = load_dataset(DataSource(_clean_of(corrupted.name), asked.clean), 0, reporter)
+        data = load_dataset(DataSource(CLEAN[corrupted.name], asked.clean), 0, reporter)
         clean = Part(data.test, _some(range(len(data.test)), asked), data.class_names, shape)
     return _parts(clean, corrupted, chosen, len(first), asked, None, notes)
 
 
-def _clean_of(name: str) -> str:
-    if name not in CLEAN:
-        raise UsageError(f"Nothing says which data set was corrupted to “{name}”.", "Leave --clean out.")
-    return CLEAN[name]
+def _missing(corrupted: CorruptedDataset, asked: Asked, reporter: Reporter) -> Iterator[str]:
+    """That not all nineteen are there, where nobody chose some; told before the hours, too."""
+    missing = [name for name in CORRUPTIONS if name not in corrupted.corruptions]
+    if asked.corruptions is not None or not missing:
+        return
+    there = len(corrupted.corruptions)
+    note = f"“{corrupted.name}” lacks {', '.join(missing)} here, so its means are of {there} corruptions and not of 19"
+    reporter.note(f"Note: {note}.")
+    yield note
 
 
 def _generated(subjects: Sequence[Subject], asked: Asked, generate: Generate, reporter: Reporter) -> ChosenImages:
@@ -153,12 +155,7 @@ def _parts(
     notes: Sequence[str],
 ) -> ChosenImages:
     names = asked.corruptions or corrupted.corruptions
-    missing = [name for name in names if name not in corrupted.corruptions]
-    if missing:
-        raise UsageError(
-            f"“{corrupted.name}” has no {missing[0]} here; it has {', '.join(corrupted.corruptions)}.",
-            "Name those with --corruptions, or bring the missing files.",
-        )
+    corrupted.require(names)
 
     def opened(name: str, severity: int) -> Callable[[], Part]:
         about = corrupted.class_names, corrupted.input_shape, name, severity

@@ -21,6 +21,9 @@ ALL = tuple(CORRUPTIONS)
 USUAL = tuple(name for name in CORRUPTIONS if name not in EXTRA)
 """The fifteen that most publications mean."""
 
+_KINDS = {"": ALL, "usual ": USUAL, "extra ": EXTRA}
+_FEW = 4  # that are missing; more are not said, but what is there
+
 
 @dataclass(frozen=True)
 class NamedMean:
@@ -104,7 +107,7 @@ def mean_error(each: Mapping[str, float], severities: Collection[int] = SEVERITI
     Args:
         each: by corruption.
         severities: over which each of them is a mean.
-        kind: a word for corruptions that are not all that were measured, such as “usual”.
+        kind: “usual ” or “extra ” for those that are not all that were measured.
     """
     known = {"mCE of 19": ALL, "mCE of 15": USUAL, "error of the extra 4": EXTRA}
     name = next((name for name, among in known.items() if set(among) == set(each)), None)
@@ -138,13 +141,39 @@ def held_out_mean(accuracies: Mapping[str, float]) -> NamedMean:
 
 
 def measured(corruptions: Collection[str], severities: Collection[int]) -> str:
-    """Such as “3 corruptions at severities 1 to 5”, “1 corruption at severity 3”."""
-    return f"{counted(len(corruptions), 'corruption')} at {severities_text(severities)}"
+    """Such as “18 corruptions (all but fog) at severities 1 to 5”: equal for what can be compared, and only then."""
+    return f"{which(corruptions)} at {severities_text(severities)}"
+
+
+def which(corruptions: Collection[str], kind: str = "") -> str:
+    """Such as “19 corruptions”, “18 corruptions (all but fog)”, “5 corruptions (noise, fog)”: equal for equal ones.
+
+    Args:
+        corruptions: some of the nineteen.
+        kind: “usual ” or “extra ” where they are some of those.
+    """
+    chosen, among = set(corruptions), _KINDS[kind]
+    what = counted(len(chosen), f"{kind}corruption")
+    missing = [name for name in among if name not in chosen]
+    if not missing:
+        return what
+    if chosen == set(USUAL):
+        return f"{what} (the usual)"
+    if len(missing) <= _FEW < len(chosen):
+        return f"{what} (all but {', '.join(missing)})"
+    return f"{what} ({', '.join(_in_short(chosen))})"
+
+
+def _in_short(chosen: Collection[str]) -> Iterable[str]:
+    """The categories that are there as a whole, then the other names."""
+    whole = [one for one in CATEGORIES if all(name in chosen for name in ALL if CORRUPTIONS[name] == one)]
+    yield from whole
+    yield from (name for name in ALL if name in chosen and CORRUPTIONS[name] not in whole)
 
 
 def _briefly(corruptions: Collection[str], severities: Collection[int], kind: str = "") -> str:
     """The same without severities where all of them were measured."""
-    what = counted(len(corruptions), f"{kind}corruption")
+    what = which(corruptions, kind)
     return what if set(severities) == set(SEVERITIES) else f"{what} at {severities_text(severities)}"
 
 

@@ -17,8 +17,11 @@ CORRUPTED_DATASETS: dict[str, str] = {
 }
 """The module of each, whose `load_corrupted` makes a `CorruptedDataset` of a `DataSource` and a `Reporter`.
 
-To add one: its line here.
+To add one: its line here, and below.
 """
+
+CLEAN = {"cifar10c": "cifar10", "cifar100c": "cifar100", "imagenetc": "imagenet"}
+"""The data set whose test images were corrupted, of each."""
 
 
 def load_corrupted(source: DataSource, reporter: Reporter) -> "CorruptedDataset":

@@ -303,6 +303,23 @@ def test_a_wrong_word_shows_before_anything_is_made(tmp_path: Path, text: str, w
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        (MINIMAL.replace('"digits"', '"cifar99"\ndata = "nowhere"'), ("train", "dataset")),
+        (MINIMAL.replace('"digits"', '"cifar10"\ndata = "nowhere"'), ("train", "data")),
+        (MINIMAL.replace('"digits"', '"cifar10"'), ("train", "dataset")),
+        (MINIMAL + '[evaluate]\ndataset = "cifar10c"\ndata = "nowhere"\n', ("evaluate", "data")),
+    ],
+)
+def test_images_that_are_not_at_hand_are_told_at_the_key_that_says_where_they_lie(
+    tmp_path: Path, text: str, place: tuple[str, str]
+) -> None:
+    with pytest.raises(CampaignMistake) as caught:
+        run_campaign(load_campaign(write(tmp_path, text)), Silence())
+    assert caught.value.place == place
+
+
 def bench_of(tmp_path: Path, text: str, artifact: str = "a" * 64) -> bench_job.BenchJob:
     """The first benchmark, with a deployment as the push would have left it."""
     job = next(job for job in planned(tmp_path, text).jobs if isinstance(job, bench_job.BenchJob))

@@ -14,6 +14,7 @@ from groupnl_deploy.training.evaluate import ask
 from tests.evaluation.conftest import Net
 
 THREE = ("--corruptions", "gaussian_noise,brightness,contrast", "--severities", "1,5", "--images", "6")
+SAID = "3 corruptions (gaussian_noise, brightness, contrast)"
 
 
 @pytest.fixture
@@ -35,8 +36,8 @@ def test_a_checkpoint_and_its_artifact_side_by_side_are_shown_drawn_and_kept(net
     assert [line.split("standard")[1].split()[:1] for line in lines[:1]] != [[",", "onnx"]]
     assert lines[1].replace(", onnx", "").split() == lines[0].split()  # the same numbers
     text = " ".join(done.stdout.split())
-    assert "folder, generated, 3 corruptions at severities 1, 5, seed 0, 6 of 12 images." in text
-    assert "Mean error of 3 corruptions at severities 1, 5" in text and "mCE" not in text
+    assert f"folder, generated, {SAID} at severities 1, 5, seed 0, 6 of 12 images." in text
+    assert f"Mean error of {SAID} at severities 1, 5" in text and "mCE" not in text
     assert (here / "map.png").read_bytes()[:4] == b"\x89PNG"
     kept = [load_evaluation(path) for path in sorted((here / "runs" / "evaluations").iterdir())]
     assert [(one.subject.kind, len(one.corrupted), one.finished) for one in kept] == [
@@ -48,7 +49,7 @@ def test_kept_ones_stand_beside_others_and_are_not_made_again(net, here) -> None
     first = json.loads(run(net, "net", *THREE, "--out", "kept", "--json").stdout)["evaluations"][0]
     again = json.loads(CliRunner().invoke(app, ["evaluate", first["file"], "--json"]).stdout)["evaluations"][0]
     assert again == first
-    assert first["robustness"]["mean_error"]["name"] == "mean error of 3 corruptions at severities 1, 5"
+    assert first["robustness"]["mean_error"]["name"] == f"mean error of {SAID} at severities 1, 5"
     assert first["errors"]["contrast"].keys() == {"1", "5"}
     assert (Path(first["file"]) / f"{FILE}.sha256").is_file() and Path(first["file"]).parent == Path("kept")
     shown = CliRunner().invoke(app, ["evaluate", first["file"]])
@@ -69,7 +70,8 @@ def test_ctrl_c_shows_and_keeps_what_came_to_its_end(net, here, monkeypatch) -> 
     done = run(net, "net", *THREE)
     said = " ".join(done.output.split())
     assert done.exit_code == 1 and "Stopped." in said and "What came to its end is in runs/evaluations/" in said
-    assert "ENDED EARLY: 2 of 6 parts" in said and "Mean error of 1 corruption at severities 1, 5" in said
+    assert "ENDED EARLY: 2 of 6 parts" in said
+    assert "Mean error of 1 corruption (gaussian_noise) at severities 1, 5" in said
     (path,) = (here / "runs" / "evaluations").iterdir()
     assert not load_evaluation(path).finished
 
@@ -84,6 +86,7 @@ def test_ctrl_c_shows_and_keeps_what_came_to_its_end(net, here, monkeypatch) -> 
         (("net", "--corruptions", "fog", "--alexnet"), "AlexNet's errors are of ImageNet-C"),
         (("net", "--corruptions", "fog", "--confusion", "c.png"), "--confusion is of one network on clean images"),
         (("net", "--corruptions", "fog", "--device", "local"), "local can answer for artifacts, and none is named"),
+        (("net", "--device", "lokal"), "no device “lokal” (did you mean “local”?); known are local"),
         (("net", "--corruptions", "fog", "--images", "0"), "--images is 0"),
         (("nowhere", "--corruptions", "fog"), "nowhere does not exist"),
         (("net", "net", "--corruptions", "fog"), "net and net are the same checkpoint"),

@@ -16,6 +16,7 @@ from groupnl_deploy.evaluation.robustness import (
     mean_error,
     robustness_of,
     severities_text,
+    which,
 )
 from groupnl_deploy.images.corrupted import CATEGORIES, CORRUPTIONS, EXTRA, SEVERITIES
 from tests.evaluation.printed import TABLE_5, TABLE_6, TABLE_7, TABLE_17_GROUPNL, TABLE_17_VANILLA
@@ -87,17 +88,40 @@ def test_the_extra_four_are_filed_with_their_kind_and_told_apart():
 def test_a_part_of_the_set_never_passes_for_the_whole():
     three = {name: dict.fromkeys(SEVERITIES, 0.5) for name in ("gaussian_noise", "fog", "saturate")}
     found = robustness_of(three)
-    assert found.mean_error.name == "mean error of 3 corruptions"
-    assert found.usual_error.name == "mean error of 2 usual corruptions"
+    assert found.mean_error.name == "mean error of 3 corruptions (gaussian_noise, fog, saturate)"
+    assert found.usual_error.name == "mean error of 2 usual corruptions (gaussian_noise, fog)"
     assert (found.category_mean, found.mean_error.whole) == (None, False)
     usual = robustness_of({name: dict.fromkeys(SEVERITIES, 0.5) for name in USUAL})
     assert (usual.mean_error.name, usual.usual_error, usual.category_mean.name) == ("mCE of 15", None, "mAcc of 15")
 
 
+@pytest.mark.parametrize(
+    ("without", "said"),
+    [
+        (("saturate",), "18 corruptions (all but saturate)"),
+        (("fog", "saturate"), "17 corruptions (all but fog, saturate)"),
+        (EXTRA, "15 corruptions (the usual)"),
+        ([name for name in ALL if CORRUPTIONS[name] != "noise" and name != "fog"], "5 corruptions (noise, fog)"),
+        ((), "19 corruptions"),
+    ],
+)
+def test_which_corruptions_a_mean_is_of_is_said_so_that_equal_words_are_equal_sets(without, said):
+    assert which([name for name in ALL if name not in without]) == said
+
+
+def test_eighteen_of_nineteen_are_never_called_mce():
+    lacking = robustness_of({name: dict.fromkeys(SEVERITIES, 0.5) for name in ALL if name != "fog"})
+    assert lacking.mean_error.name == "mean error of 18 corruptions (all but fog)"
+    assert lacking.usual_error.name == "mean error of 14 usual corruptions (all but fog)"
+    assert lacking.category_mean.name == "mean of the four categories, of 18 corruptions (all but fog)"
+    assert not lacking.category_mean.whole
+
+
 def test_a_corruption_that_was_cut_short_is_in_no_mean():
     found = robustness_of({"fog": {1: 0.2, 2: 0.4}, "snow": {1: 1.0}})
     assert found.corruption_errors == {"fog": pytest.approx(0.3)}
-    assert (found.unfinished, found.mean_error.name) == (("snow",), "mean error of 1 corruption at severities 1, 2")
+    assert found.unfinished == ("snow",)
+    assert found.mean_error.name == "mean error of 1 corruption (fog) at severities 1, 2"
     assert robustness_of({"fog": {1: 0.2}, "snow": {2: 0.4}}) is None is robustness_of({})
 
 

@@ -45,7 +45,7 @@ def test_a_checkpoint_and_its_artifact_answer_alike_to_the_same_corrupted_images
     assert of_artifact.subject.checkpoint_sha256 == of_checkpoint.subject.checkpoint_sha256
     assert (of_checkpoint.subject.kind, of_artifact.subject.kind) == ("checkpoint", "artifact")
     assert of_checkpoint.finished
-    assert of_checkpoint.measured == "folder, generated, 3 corruptions at severities 1, 5"
+    assert of_checkpoint.measured == f"folder, generated, 3 corruptions ({', '.join(THREE)}) at severities 1, 5"
     assert of_checkpoint.clean.right_in_five is None  # it has three classes
 
 
@@ -89,7 +89,7 @@ def test_ctrl_c_leaves_the_parts_that_came_to_their_end_for_every_network(net, a
             *(("gaussian_noise", 1), ("gaussian_noise", 5)),
         ]
         assert (record.finished, record.clean.images) == (False, 12)
-        assert record.robustness.mean_error.name == "mean error of 1 corruption at severities 1, 5"
+        assert record.robustness.mean_error.name == "mean error of 1 corruption (gaussian_noise) at severities 1, 5"
 
 
 def test_a_device_that_is_lost_for_good_costs_the_part_that_it_was_at(net, artifacts, asked, monkeypatch):
@@ -167,6 +167,12 @@ def test_a_published_set_is_asked_image_by_image_and_says_that_it_is_one(net, tm
     assert record.errors == {"glass_blur": {2: 0.0, 5: 0.0}, "fog": {2: 0.0, 5: 0.0}}
     assert (record.images.origin, record.clean, record.images.count, record.images.of) == ("published", None, 7, 12)
     assert "the clean accuracy is not known: --clean DIR names the ordinary test images" in record.images.notes
+    (lacking,) = [note for note in record.images.notes if "lacks" in note]
+    assert lacking.startswith("“cifar10c” lacks gaussian_noise, ") and lacking.endswith(
+        "saturate here, so its means are of 2 corruptions and not of 19"
+    )
+    chosen = choose([knows.subject], replace(asked, corruptions=("fog",)), Silence()).record
+    assert not any("lacks" in note for note in chosen.notes)  # who chose some knows which
     with pytest.raises(UsageError, match=r"“cifar10c” has no snow here; it has glass_blur, fog"):
         choose([knows.subject], replace(asked, corruptions=("snow",)), Silence())
 
