@@ -73,7 +73,7 @@ def _map(record: EvaluationRecord) -> Markup:
         rows.append(_words(corruption_words(name), frame.left - 7, y + _BASE, "end"))
         rows += _squares(name, heads, [*map(errors[name].get, levels), means.get(name)], ends, y)
         if place and CORRUPTIONS[name] != CORRUPTIONS[names[place - 1]]:
-            lines.append(element("line", class_="rule", x1="0", x2=dot(frame.width), y1=dot(y), y2=dot(y)))
+            lines.append(element("line", class_="split", x1="0", x2=dot(frame.width), y1=dot(y), y2=dot(y)))
     title = f"Errors of {record.subject.label} by corruption and severity. {'; '.join(headlines(record))}"
     return picture(frame, title, above, rows, lines)
 
