@@ -46,6 +46,11 @@ class Many:
     drawn_as: str | None
     json: bool
 
+    @property
+    def keeps(self) -> Path:
+        """The folder of records, where any are kept."""
+        return self.out or Path("runs") / FOLDER
+
 
 def evaluate_many(many: Many) -> None:
     """Evaluate, keep, draw, show. At Ctrl-C what came to its end is kept and shown all the same."""
@@ -65,8 +70,8 @@ def evaluate_many(many: Many) -> None:
             raise
         files = _keep(found, many)
         _deliver([*found, *kept], many, files)
-        where = f"What came to its end is in {', '.join(map(str, files))}" if files else "What came to its end is shown"
-        raise Stopped(f"{where}; its means say what they are of. The same command begins anew.") from error
+        where = f"What came to its end is in {', '.join(map(str, files))}"
+        raise Stopped(f"{where}; its means say what they are of. The same command goes on behind it.") from error
     files = _keep(found, many)
     _deliver([*found, *kept], many, files)
 
@@ -117,26 +122,31 @@ def _require_once(contenders: "Sequence[Contender]") -> None:
 def _under_corruptions(contenders: "Sequence[Contender]", many: Many) -> tuple[EvaluationRecord, ...]:
     """What cuts it short, such as a device that is lost for good, costs the part that it was at."""
     from groupnl_deploy.evaluation.chosen import choose
+    from groupnl_deploy.evaluation.going_on import kept_of
     from groupnl_deploy.evaluation.side_by_side import evaluate_side_by_side
 
     def cut_short(records: tuple[EvaluationRecord, ...]) -> None:
         for path in _keep(records, many):
-            console.say(f"Kept, as far as it came: {path}")
+            console.say(f"Kept, as far as it came, and the same command goes on behind it: {path}")
 
     reporter = console.TerminalReporter()
     images = choose([one.subject for one in contenders], many.asked, reporter)
     console.say(f"{len(contenders)} × {len(images.parts)} parts: {images.record}.")
-    return evaluate_side_by_side(contenders, images, reporter, many.asked.batch_size, cut_short)
+    before = [kept_of(one.record, images.record, many.keeps) for one in contenders]
+    for path, record in filter(None, before):
+        done = f"{len(record.corrupted)} of {record.asked} corrupted parts"
+        console.say(f"Going on behind {done} that are kept in {path}.")
+    records = [one and one[1] for one in before]
+    return evaluate_side_by_side(contenders, images, reporter, many.asked.batch_size, cut_short, records)
 
 
 def _keep(records: Sequence[EvaluationRecord], many: Many) -> tuple[Path, ...]:
     """Where they lie now."""
-    folder = many.out or (Path("runs") / FOLDER if many.asked.corrupted else None)
-    if folder is None:
+    if many.out is None and not many.asked.corrupted:
         return ()
     places = []
     for record in records:
-        places.append(new_name(record, folder))
+        places.append(new_name(record, many.keeps))
         keep(record, places[-1])
     return tuple(places)
 

@@ -156,7 +156,12 @@ class EvaluationRecord:
     @property
     def finished(self) -> bool:
         """Whether all that was asked for came to its end."""
-        return len(self.corrupted) == len(self.images.corruptions) * len(self.images.severities)
+        return len(self.corrupted) == self.asked
+
+    @property
+    def asked(self) -> int:
+        """How many corrupted parts were asked for."""
+        return len(self.images.corruptions) * len(self.images.severities)
 
     @property
     def measured(self) -> str:

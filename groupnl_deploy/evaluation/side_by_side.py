@@ -30,6 +30,22 @@ class _Answered:
     corrupted: list[CorruptedScore] = field(default_factory=list)
     notes: list[str | None] = field(default_factory=list)
 
+    @classmethod
+    def behind(cls, record: EvaluationRecord | None) -> "_Answered":
+        """What it had answered when it ended early."""
+        return cls() if record is None else cls(record.clean, list(record.corrupted), list(record.images.notes))
+
+    @property
+    def images(self) -> int:
+        """Of all that it has answered."""
+        return sum(one.score.images for one in self.corrupted) + (self.clean.images if self.clean else 0)
+
+    def has(self, part: Part) -> bool:
+        """Whether it has answered it."""
+        if part.corruption is None:
+            return self.clean is not None
+        return any((one.corruption, one.severity) == (part.corruption, part.severity) for one in self.corrupted)
+
     def add(self, part: Part, evaluation: Evaluation, note: str | None) -> None:
         score = score_of(evaluation)
         self.notes.append(note)
@@ -53,13 +69,16 @@ def evaluate_side_by_side(
     reporter: Reporter,
     batch_size: int | None = None,
     cut_short: CutShort = lambda records: None,
+    before: Sequence[EvaluationRecord | None] = (),
 ) -> tuple[EvaluationRecord, ...]:
     """Ask every network all parts, part by part, so that an end at any time leaves what can be compared.
+
+    `before` are what the networks answered before the same evaluation ended early; they are not asked that again.
 
     Raises `EndedEarly` at Ctrl-C, and what answering raises, such as a device that is not reached any more; `cut_short`
     is given what had come to its end by then, before that is raised.
     """
-    answered = [_Answered() for _ in contenders]
+    answered = [_Answered.behind(one) for one in before or [None] * len(contenders)]
     alone = _devices_of_one(contenders)
     try:
         with contextlib.ExitStack() as devices, reporter.task(f"evaluate {_named(contenders)}") as task:
@@ -67,15 +86,16 @@ def evaluate_side_by_side(
                 devices.enter_context(one.subject.answering()) if one.record.device in alone else None
                 for one in contenders
             ]
-            told = _Told(task, images.total * len(contenders))
+            told = _Told(task, images.total * len(contenders) - sum(one.images for one in answered))
             for opened in images.parts:
                 part = opened()
                 found = [
-                    _asked(one.subject, answer, part, told, batch_size)
-                    for one, answer in zip(contenders, held, strict=True)
+                    (of, *_asked(one.subject, answer, part, told, batch_size))
+                    for one, answer, of in zip(contenders, held, answered, strict=True)
+                    if not of.has(part)
                 ]
-                for one, (evaluation, note) in zip(answered, found, strict=True):
-                    one.add(part, evaluation, note)
+                for of, evaluation, note in found:
+                    of.add(part, evaluation, note)
     except KeyboardInterrupt as error:
         raise EndedEarly(_records(contenders, images, answered)) from error
     except GroupNLError:

@@ -112,8 +112,7 @@ def _notes(records: Sequence[EvaluationRecord]) -> Iterator[str]:
         yield f"{f'{name}: ' if several else ''}{record.images}."
         yield from (f"Note: {note}." for note in record.images.notes)
         if not record.finished:
-            asked = len(record.images.corruptions) * len(record.images.severities)
-            yield f"{name} ENDED EARLY: {len(record.corrupted)} of {asked} parts came to their end."
+            yield f"{name} ENDED EARLY: {len(record.corrupted)} of {record.asked} parts came to their end."
         found = record.robustness
         if found is not None and found.unfinished:
             yield f"{name}: in no mean, for not all severities are there: {first_few(found.unfinished, _MOST_NAMED)}."

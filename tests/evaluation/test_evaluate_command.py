@@ -37,7 +37,7 @@ def test_a_checkpoint_and_its_artifact_side_by_side_are_shown_drawn_and_kept(net
     assert lines[1].replace(", onnx", "").split() == lines[0].split()  # the same numbers
     text = " ".join(done.stdout.split())
     assert f"folder, generated, {SAID} at severities 1, 5, seed 0, 6 of 12 images." in text
-    assert f"Mean error of {SAID} at severities 1, 5" in text and "mCE" not in text
+    assert "Mean error of 3 corruptions" in text and "mCE" not in text
     assert (here / "map.png").read_bytes()[:4] == b"\x89PNG"
     kept = [load_evaluation(path) for path in sorted((here / "runs" / "evaluations").iterdir())]
     assert [(one.subject.kind, len(one.corrupted), one.finished) for one in kept] == [
@@ -56,6 +56,16 @@ def test_kept_ones_stand_beside_others_and_are_not_made_again(net, here) -> None
     assert "Error (%) of vgg11_cifar x0.125 standard by corruption and severity" in shown.stdout
 
 
+class Counting:
+    """Asks a network, and counts how often."""
+
+    count = 0
+
+    def __call__(self, *arguments: object, **options: object) -> object:
+        self.count += 1
+        return ask(*arguments, **options)
+
+
 def test_ctrl_c_shows_and_keeps_what_came_to_its_end(net, here, monkeypatch) -> None:
     count = 0
 
@@ -70,10 +80,16 @@ def test_ctrl_c_shows_and_keeps_what_came_to_its_end(net, here, monkeypatch) -> 
     done = run(net, "net", *THREE)
     said = " ".join(done.output.split())
     assert done.exit_code == 1 and "Stopped." in said and "What came to its end is in runs/evaluations/" in said
-    assert "ENDED EARLY: 2 of 6 parts" in said
-    assert "Mean error of 1 corruption (gaussian_noise) at severities 1, 5" in said
+    assert "ENDED EARLY: 2 of 6 parts" in said and "Mean error of 1 corruption" in said
+    assert "The same command goes on behind it." in said
     (path,) = (here / "runs" / "evaluations").iterdir()
     assert not load_evaluation(path).finished
+    monkeypatch.setattr(side_by_side, "ask", counting := Counting())
+    again = run(net, "net", *THREE)
+    assert f"Going on behind 2 of 6 corrupted parts that are kept in {path}." in " ".join(again.output.split())
+    whole = next(load_evaluation(one) for one in path.parent.iterdir() if one != path)
+    assert (again.exit_code, counting.count, whole.finished) == (0, 4, True)
+    assert whole.corrupted[:2] == load_evaluation(path).corrupted
 
 
 @pytest.mark.parametrize(
@@ -86,7 +102,7 @@ def test_ctrl_c_shows_and_keeps_what_came_to_its_end(net, here, monkeypatch) -> 
         (("net", "--corruptions", "fog", "--alexnet"), "AlexNet's errors are of ImageNet-C"),
         (("net", "--corruptions", "fog", "--confusion", "c.png"), "--confusion is of one network on clean images"),
         (("net", "--corruptions", "fog", "--device", "local"), "local can answer for artifacts, and none is named"),
-        (("net", "--device", "lokal"), "no device “lokal” (did you mean “local”?); known are local"),
+        (("net", "--device", "lokal"), "no device “lokal”; the known ones are local. Did you mean “local”?"),
         (("net", "--corruptions", "fog", "--images", "0"), "--images is 0"),
         (("nowhere", "--corruptions", "fog"), "nowhere does not exist"),
         (("net", "net", "--corruptions", "fog"), "net and net are the same checkpoint"),
