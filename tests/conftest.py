@@ -1,8 +1,10 @@
 """Fixtures for every test: settings of its own, a small net, and a real OpenSSH server on a loopback port."""
 
+import atexit
 import functools
 import gc
 import importlib.util
+import itertools
 import os
 import pwd
 import shutil
@@ -25,6 +27,7 @@ import hypothesis
 import pytest
 import typer.main
 from filelock import FileLock
+from hypothesis.internal.conjecture import providers
 
 from exporters.artifact import Artifact, open_artifact
 from groupnl_deploy.models.spec import ConvSpec, ModelSpec
@@ -47,6 +50,16 @@ typer.main.get_command = functools.cache(typer.main.get_command)
 hypothesis.settings.register_profile("here", deadline=None, max_examples=10)
 hypothesis.settings.register_profile("more", deadline=None, max_examples=200)
 hypothesis.settings.load_profile("here")
+
+
+@pytest.hookimpl(trylast=True)  # behind the choice of a profile
+def pytest_configure() -> None:
+    """Hypothesis tries what stands in our sources, too, and reads all of them: five seconds of each worker.
+
+    That is worth it where it draws many examples.
+    """
+    if hypothesis.settings.default.max_examples < 100:
+        providers._get_local_constants = lambda: providers._local_constants
 
 
 @pytest.hookimpl(wrapper=True)
@@ -82,8 +95,8 @@ def _share_rewriting(config: pytest.Config) -> None:
             hook.exec_module(module)
 
 
-def pytest_unconfigure() -> None:
-    gc.unfreeze()  # for libraries that look for what is left at the end
+# For libraries that look for what is left at the very end. Pytest, too, looks over all for garbage at its own, twice.
+atexit.register(gc.unfreeze)
 
 
 _SSHD_CONFIG = f"""\
@@ -151,14 +164,45 @@ class Exported:
     torch: Artifact
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest tests first: begun last, they would be waited for alone. The Makefile finds files by "mark.alone"."""
-    longest = ("test_the_main_job_over_ssh", "test_every_dead_peer_is_noticed_clean_up_included")
-    items.sort(key=lambda item: item.name not in longest)
+# Begun last, they would be waited for alone.
+LONGEST = (
+    "test_the_main_job_over_ssh",
+    "test_two_artifacts_are_benched_in_pairs_and_compared",
+    "test_every_dead_peer_is_noticed_clean_up_included",
+    "test_a_killed_host_is_a_lost_link",
+    "test_a_push_that_is_killed[host]",
+    "test_a_meter_that_is_pulled_keeps_the_measurements",
+    "test_joules_are_those_of_the_load_and_all_of_it_is_kept",
+    "test_ctrl_c_keeps_the_measurements_and_stops_the_agent",
+    "test_joules_of_a_command_on_a_device",
+    "test_a_meter_records_on_while_the_link_is_lost",
+    "test_ctrl_c_while_the_meter_is_away_is_an_error_for_a_file_and_none_without",
+    "test_ctrl_c_stops_the_device_and_leaves_nothing_half_written",
+)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, object, object]:
+    """The Makefile finds files by "mark.alone". What is left of the tests is dealt to the workers."""
     alone = {item.path for item in items if item.get_closest_marker("alone")}
     unfound = sorted(str(path) for path in alone if "mark.alone" not in path.read_text())
     if unfound:
         raise pytest.UsageError(f"make test would leave these out; write pytest.mark.alone in them: {unfound}")
+    try:
+        return (yield)
+    finally:
+        items[:] = dealt(items, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+
+
+def dealt(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
+    """The longest at the heads of the workers' shares, which are as many consecutive tests each."""
+    longest = sorted((item for item in items if item.name in LONGEST), key=lambda item: LONGEST.index(item.name))
+    others, hands = iter([item for item in items if item.name not in LONGEST]), list[pytest.Item]()
+    for worker in range(workers):
+        share = (len(items) - len(hands)) // (workers - worker)
+        hands += longest[worker::workers]
+        hands += itertools.islice(others, max(0, share - len(longest[worker::workers])))
+    return [*hands, *others]
 
 
 @pytest.fixture(scope="session")

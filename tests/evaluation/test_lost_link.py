@@ -21,7 +21,7 @@ from groupnl_deploy.remote.client import AgentClient
 from groupnl_deploy.remote.local import LocalTransport
 from tests.remote.weak_link import weak_link
 
-pytestmark = [pytest.mark.sshd, pytest.mark.alone]
+pytestmark = pytest.mark.sshd
 
 SLOW = pytest.mark.slow
 AT_ONCE = images_at_once((3, 32, 32))
