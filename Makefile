@@ -73,7 +73,7 @@ $(RUNTIMES)/%/.installed:
 demo: setup
 	$(BIN)/groupnl demo
 
-# Tests run four at a time, one core each: on two cores, while two wait for a process or a link, two compute. Types and
+# Tests run three at a time, one core each: on two cores, while one waits for a process or a link, two compute. Types and
 # imports are checked beside them, in what is left of the cores; what they found is shown behind the tests.
 # Tests that read clocks or meters run afterwards, six at a time: they wait
 # more than they compute, and the others' computing would disturb them. Each worker imports all files that it is given,
@@ -94,7 +94,7 @@ test-pi: pi native
 CHECKS := $(VENV)/.checks.log
 test: lint native
 	@nice $(MAKE) --no-print-directory --keep-going types imports > $(CHECKS) 2>&1 & checks=$$!; \
-	$(SIDE_BY_SIDE) -n 4 -m 'not slow and not alone and not pi and not browser'; tests=$$?; \
+	$(SIDE_BY_SIDE) -n 3 -m 'not slow and not alone and not pi and not browser'; tests=$$?; \
 	wait $$checks; checks=$$?; cat $(CHECKS); exit $$((tests + checks))
 	$(SIX_WAITING) -m 'not slow and alone'
 
