@@ -1,5 +1,6 @@
 """The registry: every entry builds, equal specs give equal bits, wrong names are explained."""
 
+import itertools
 import subprocess
 import sys
 from dataclasses import replace
@@ -35,13 +36,22 @@ def learns(spec):
         assert fixed or torch.isfinite(parameter.grad).all(), name
 
 
-@pytest.mark.parametrize("name", NAMES)
+# Those with TensorFlow's padding differ from their families in that alone: test_same_padding.py.
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name.startswith("tf_") else []) for name in NAMES]
+)
 def test_every_network_learns_with_the_papers_groupnl(name):
     learns(small(name, "groupnl" if name in ("resnet18_cifar", "vgg11_cifar") else "groupnl-sparse"))
 
 
-@pytest.mark.parametrize("method", CONVOLUTIONS)
-@pytest.mark.parametrize("name", [*KINDS, pytest.param("resnet50", marks=pytest.mark.slow)])
+def places():
+    """In `make test` each method is in two kinds of networks."""
+    for (row, name), (column, method) in itertools.product(enumerate([*KINDS, "resnet50"]), enumerate(CONVOLUTIONS)):
+        quick = name in KINDS and (row + column) % 2 == 0
+        yield pytest.param(name, method, marks=[] if quick else pytest.mark.slow)
+
+
+@pytest.mark.parametrize(("name", "method"), list(places()))
 def test_every_method_has_its_place_in_every_kind_of_network(name, method):
     learns(small(name, method))
 

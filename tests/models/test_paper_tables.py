@@ -29,11 +29,14 @@ def label(row: dict[str, Any]) -> str:
 
 
 def marked(row: dict[str, Any]) -> Any:
-    """Knobs do in the larger network of a table what they do in its smaller one: for `make test` one is enough."""
+    """Knobs do in the larger network of a table what they do in its smaller one, and between what they do at the ends:
+    for `make test` the ends of the smaller one are enough."""
     larger = (row["table"], row["model"]) in (("14", "resnet101_cifar"), ("15", "resnet101_cifar"))
     larger |= row["table"] == "3" and row["model"] == "resnet34_cifar"
-    larger |= row["table"] == "IV" and 1 < max(row["knobs"].values()) < 32
-    return pytest.param(row, id=label(row), marks=[pytest.mark.slow] if larger else [])
+    between = row["table"] in ("III", "IV") and 1 < max(row["knobs"].values()) < 32
+    between |= row["table"] in ("14", "15", "16") and row["knobs"].get("ratio") == 4
+    between |= row["table"] == "15" and row["knobs"]["nl_groups"] == 8
+    return pytest.param(row, id=label(row), marks=[pytest.mark.slow] if larger or between else [])
 
 
 @pytest.fixture(params=map(marked, ROWS), scope="module")

@@ -1,6 +1,7 @@
 """The counting rules one by one, by hand, and what a profile promises of any network."""
 
 from dataclasses import fields
+from typing import Any
 
 import pytest
 import torch
@@ -18,12 +19,13 @@ C_IN, C_OUT, K, SIDE, OUT_SIDE = 16, 32, 3, 10, 5
 PIXELS = OUT_SIDE**2
 SHAPE = ConvShape(C_IN, C_OUT, K, stride=2, padding=1)
 
-NETWORKS: list[tuple[str, str]] = [
+NETWORKS: list[Any] = [
     ("resnet18_cifar", "standard"),
     ("resnet18_cifar", "groupnl"),
-    ("resnet18_cifar", "groupnl-sparse"),
-    ("resnet50_cifar", "groupnl-sparse"),
-    ("resnet50_cifar", "sinefm"),
+    pytest.param("resnet18_cifar", "groupnl-sparse", marks=pytest.mark.slow),
+    pytest.param("resnet50_cifar", "groupnl-sparse", marks=pytest.mark.slow),
+    pytest.param("resnet50_cifar", "sinefm", marks=pytest.mark.slow),
+    ("vgg11_cifar", "sinefm"),
     ("vgg11_cifar", "ghost"),
     ("vgg11_cifar", "mono"),
     ("mobilenetv3_large_100", "groupnl-sparse"),

@@ -71,6 +71,7 @@ def test_a_width_that_leaves_no_channel_is_refused():
         resnet(ConvSpec("standard"), width=0.001)
 
 
+@pytest.mark.slow
 def test_a_ratio_whose_last_maps_are_cut_exports_to_onnx_and_agrees():
     """Ratios that divide the channels are exported in tests/exporters/test_compiler_zoo.py."""
     model = resnet(ConvSpec("groupnl", ratio=3, nl_groups=1), width=0.25).eval()

@@ -152,7 +152,7 @@ def test_every_batchnorm_has_the_eps_also_inside_a_layer():
 @pytest.mark.parametrize(
     "method, size",
     [
-        ("standard", (64, 64)),
+        pytest.param("standard", (64, 64), marks=slow),
         ("groupnl-sparse", (75, 61)),
         pytest.param("groupnl", (64, 64), marks=slow),
         pytest.param("ghost", (75, 61), marks=slow),
@@ -171,7 +171,7 @@ def test_the_inference_form_equals_the_network(method, size):
 @pytest.mark.parametrize(
     "method, size, level, dynamic",
     [
-        ("standard", (33, 40), "full", True),
+        pytest.param("standard", (33, 40), "full", True, marks=slow),
         pytest.param("standard", (64, 64), "none", False, marks=slow),
         pytest.param("standard", (64, 64), "full", False, marks=slow),
         pytest.param("groupnl-sparse", (33, 40), "full", True, marks=slow),
@@ -198,6 +198,17 @@ def test_an_export_has_constant_pads(method, size, level, dynamic):
         assert once(strided_pads(best, "Conv")) == once(wanted)
     if level == "full":
         assert not {"Shape", "ConstantOfShape", "Slice"} & {node.op_type for node in best.graph.node}
+
+
+def test_the_zeros_of_a_block_go_into_its_convolution():
+    """One of those that the networks above have five of."""
+    block, maps = settled(small(VARIANTS[0], size=(33, 40)), torch.float32).blocks[1][0], (1, 8, 17, 20)
+    assert block.conv_pw.in_channels == maps[1] and isinstance(block.pad, SamePad2d)
+    inputs = torch.randn(maps, generator=torch.Generator().manual_seed(5)).numpy()
+    raw, expected = export_onnx(block, maps), torch_logits(block, inputs)
+    best = optimize(raw, lambda proto: compare(expected, onnx_logits(proto, inputs)), "full").model
+    assert strided_pads(raw, "Pad") == ["Pad"] and strided_pads(best, "Pad") == []
+    assert strided_pads(best, "Conv") == [zeros(maps[2:], block.conv_dw.kernel_size[0])]
 
 
 def strided_pads(model, kind):
@@ -282,10 +293,10 @@ def as_timm_answers(name, size, synth):
 @pytest.mark.parametrize(
     "name, size",
     [
-        *((name, SIZES[1]) for name in VARIANTS[:3]),
+        *((name, SIZES[1]) for name in VARIANTS[:2]),
         *(pytest.param(name, SIZES[0], marks=slow) for name in VARIANTS),
         *(pytest.param(name, (224, 224), marks=slow) for name in VARIANTS),
-        pytest.param(VARIANTS[3], SIZES[1], marks=slow),
+        *(pytest.param(name, SIZES[1], marks=slow) for name in VARIANTS[2:]),
     ],
     ids=str,
 )

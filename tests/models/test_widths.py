@@ -13,7 +13,7 @@ from groupnl_deploy.models.registry import create_model, list_models, model_spec
 from groupnl_deploy.models.spec import ConvSpec, InvalidSpec, ModelSpec
 
 NAMES = [entry.name for entry in list_models()]
-ONE_A_FAMILY = ("resnet18_cifar", "vgg11_cifar", "mobilenetv3_large_100", "efficientnet_es")
+ONE_A_KIND = ("resnet18_cifar", "vgg11_cifar", "mobilenetv3_large_100")
 # One block of each family grown and one pruned; what is not named follows or stays.
 OWN = {
     "resnet": {"layer1.0.conv1": 48, "layer3.1.conv1": 24},
@@ -40,7 +40,7 @@ def own(name: str) -> dict[str, int]:
     return next(widths for family, widths in OWN.items() if name.removeprefix("tf_").startswith(family))
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=[] if n in ONE_A_FAMILY else pytest.mark.slow) for n in NAMES])
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[] if n in ONE_A_KIND else pytest.mark.slow) for n in NAMES])
 def test_a_network_of_every_family_learns_is_counted_and_has_an_inference_form(name: str) -> None:
     plain = small(name, "groupnl-sparse")
     spec = replace(plain, widths=own(name))
@@ -56,7 +56,7 @@ def test_a_network_of_every_family_learns_is_counted_and_has_an_inference_form(n
         torch.testing.assert_close(form(image), network(image), rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=[] if n in ONE_A_FAMILY else pytest.mark.slow) for n in NAMES])
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[] if n in ONE_A_KIND else pytest.mark.slow) for n in NAMES])
 def test_with_the_widths_of_a_larger_network_it_has_its_shapes(name: str) -> None:
     if name == "mobilenetv2_100":
         pytest.skip("at a quarter of its width the first block has a shortcut, and at half of it none")
