@@ -164,7 +164,10 @@ def test_a_batchnorm_over_the_seeds_is_right(position):
     require_right(model, inputs, "groupnl-sparse")
 
 
-@pytest.mark.parametrize("name, method", [slow("mobilenetv3_large_100", "standard"), ("resnet18_cifar", "ghost")])
+@pytest.mark.parametrize(
+    "name, method",
+    [slow("mobilenetv3_large_100", "standard"), slow("resnet18_cifar", "ghost"), ("vgg11_cifar", "ghost")],
+)
 def test_a_net_without_groupnl_has_no_more_nodes_than_onnxsim_leaves(name, method):
     require_right(*built(name, method), method)
 

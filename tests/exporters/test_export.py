@@ -233,6 +233,7 @@ def test_a_torch_artifact_says_in_which_form_its_weights_are(exported, optimize,
     assert any("running_mean" in key for key in keys) == (form == "eager")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", ["onnx", slow("torch")])
 def test_exporting_twice_gives_the_same_bytes(checkpoint: Path, exported, tmp_path: Path, format) -> None:
     second = export_checkpoint(checkpoint, tmp_path / "elsewhere" / "b", format)

@@ -116,7 +116,7 @@ def denormals(model: onnx.ModelProto) -> int:
     return sum(int(((np.abs(tensor) < tiny) & (tensor != 0)).sum()) for tensor in floats)
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_full_leaves_what_it_would_leave_again(seed):
     require_fixed_point(seed)
 

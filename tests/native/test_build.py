@@ -118,6 +118,7 @@ def test_a_cache_folder_that_cannot_be_made_is_said_before_anything_is_compiled(
     assert happened.startswith(f"Cannot write {tmp_path / 'file'}") and "GROUPNL_HOME" in remedy
 
 
+@pytest.mark.slow
 def test_the_key_changes_with_each_source_and_each_target(small_checkout: Path) -> None:
     before = build(small_checkout, "--keys", "--target", "all").stdout.split()
     assert len(set(before)) == len(TARGETS)

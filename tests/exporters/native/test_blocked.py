@@ -84,7 +84,7 @@ def test_random_graphs_in_this_machines_blocks_compute_the_same(seeds):
     assert ran
 
 
-@pytest.mark.parametrize("block", [16, 8])
+@pytest.mark.parametrize("block", [pytest.param(16, marks=pytest.mark.slow), 8])
 @pytest.mark.parametrize("seeds", TENS, ids=str)
 def test_read_back_from_either_block_random_graphs_compute_the_same(block, seeds):
     ran = 0
@@ -98,7 +98,7 @@ def test_read_back_from_either_block_random_graphs_compute_the_same(block, seeds
     assert ran
 
 
-@pytest.mark.parametrize("block", [16, 8])
+@pytest.mark.parametrize("block", [16, pytest.param(8, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("seeds", TENS, ids=str)
 def test_read_back_from_either_block_native_layers_compute_the_same_in_double_precision(block, seeds):
     apart = 0

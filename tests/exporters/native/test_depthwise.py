@@ -28,12 +28,12 @@ def refusals(best):
     "name, activation",
     [
         ("none", nn.Identity),
-        ("relu", nn.ReLU),
+        pytest.param("relu", nn.ReLU, marks=pytest.mark.slow),
         ("relu6", nn.ReLU6),
         ("hardswish", nn.Hardswish),
         ("silu", nn.SiLU),
-        ("hardsigmoid", nn.Hardsigmoid),
-        ("sigmoid", nn.Sigmoid),
+        pytest.param("hardsigmoid", nn.Hardsigmoid, marks=pytest.mark.slow),
+        pytest.param("sigmoid", nn.Sigmoid, marks=pytest.mark.slow),
     ],
 )
 @pytest.mark.parametrize("norm", [True, pytest.param(False, marks=pytest.mark.slow)])
@@ -84,7 +84,7 @@ def graph(*nodes, weight=(8, 1, 3, 3), outputs=("y",), size=SIZE):
 
 
 @pytest.mark.parametrize("how", ["SAME_UPPER", "SAME_LOWER", "VALID"])
-@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("stride", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_pads_that_the_graph_leaves_to_the_runtime_are_worked_out(how, stride):
     conv = helper.make_node("Conv", ["x", "w", "b"], ["y"], group=8, auto_pad=how, strides=[stride] * 2)
     best = graph_made_native(graph(conv))

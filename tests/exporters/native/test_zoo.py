@@ -82,7 +82,7 @@ def test_a_small_network_is_proved_with_the_library(operators, method, semantics
 
 
 def test_where_the_runtimes_maps_are_in_blocks_and_ours_are_not_its_depthwise_convolutions_stay(operators):
-    model, inputs = network("mobilenetv3_large_100", "standard", "released", 0.25, 64)
+    model, inputs = network("mobilenetv1_cifar", "standard", "released", 0.25, 32)
     assert exported(model, inputs[:2], operators, "generic") == ({}, 0)
 
 

@@ -93,6 +93,7 @@ def test_softmax_before_opset_13_works_on_all_axes_behind_its_own() -> None:
     assert found.sum() == pytest.approx(1) and np.allclose(found, answers(model, {"x": x})[0], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_whole_network_is_that_of_pytorch_in_double_precision() -> None:
     spec = model_spec(
         "mobilenetv3_large_100", "groupnl", "released", width=0.25, input_shape=(3, 64, 64), num_classes=5

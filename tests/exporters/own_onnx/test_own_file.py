@@ -160,7 +160,7 @@ OLD = """net (float[1,3,8,8] x, float[4,3,1,1] w, float[4] s) => (float[1,192] y
       f = Flatten<axis=1>(l) y = Dropout<ratio=0.5>(f) }"""
 
 
-@pytest.mark.parametrize(("opset", "ir"), [(7, 3), (8, 3)])
+@pytest.mark.parametrize(("opset", "ir"), [(7, 3), pytest.param(8, 3, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("level", ["none", "standard", "full"])
 def test_old_files_whose_weights_are_inputs(exported, opset: int, ir: int, level: str) -> None:
     source = model_of(OLD, opset, ir, w=noise(4, 3, 1, 1), s=np.abs(noise(4)) + 0.5)
@@ -170,7 +170,7 @@ def test_old_files_whose_weights_are_inputs(exported, opset: int, ir: int, level
     assert [info.name for info in artifact.manifest.inputs] == ["x"]
 
 
-@pytest.mark.parametrize("opset", [7, 10, 12, 18, 20, 21])
+@pytest.mark.parametrize("opset", [7, 21, *(pytest.param(opset, marks=pytest.mark.slow) for opset in (10, 12, 18, 20))])
 def test_every_operator_set_of_today_comes_in(exported, opset: int) -> None:
     text = """net (float[N,4,6,6] x) => (float[N,4] y)
         { m = Conv<kernel_shape=[1,1]>(x, w) n = Add(m, x) a = Relu(n) p = GlobalAveragePool(a) y = Flatten(p) }"""

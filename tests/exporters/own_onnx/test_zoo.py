@@ -54,6 +54,7 @@ def test_timms_networks_answer_as_before(tmp_path: Path, name: str) -> None:
         require_equal(path, tmp_path / "dynamic", "full", unseen, "dynamic")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("ratio", "groups", "normalize"), [(2, 1, True), pytest.param(4, 4, False, marks=pytest.mark.slow)]
 )
