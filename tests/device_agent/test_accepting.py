@@ -81,12 +81,14 @@ def test_other_answers_are_refused_and_what_is_current_stays(board: Accepting, a
 
 DEATHS = [
     ("import os; os.kill(os.getpid(), 4)", "refused", "illegal_instruction", "instruction that its processor"),
-    ("import ctypes; ctypes.string_at(0)", "refused", "crashed", "crashed inside a library"),
+    pytest.param(
+        "import ctypes; ctypes.string_at(0)", "refused", "crashed", "crashed inside a library", marks=pytest.mark.slow
+    ),
     pytest.param(
         "import os; os.abort()", "refused", "crashed", "crashed inside a library", marks=pytest.mark.slow
     ),  # as the one before
     ("import os; os.kill(os.getpid(), 9)", "refused", "killed", "was killed (SIGKILL)"),
-    ("raise MemoryError", "refused", "out_of_memory", "ran out of memory"),
+    pytest.param("raise MemoryError", "refused", "out_of_memory", "ran out of memory", marks=pytest.mark.slow),
     (
         "import os; print('so long', flush=True); os._exit(7)",
         "refused",
@@ -99,7 +101,9 @@ DEATHS = [
         "missing_library",
         "libatomic",
     ),
-    ("raise RuntimeError('no such device')", "refused", "backend_failed", "no such device"),
+    pytest.param(
+        "raise RuntimeError('no such device')", "refused", "backend_failed", "no such device", marks=pytest.mark.slow
+    ),
 ]
 
 

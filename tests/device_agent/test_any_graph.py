@@ -60,7 +60,13 @@ def text_artifact(folder: Path, **changes: Any) -> Artifact:
             "5 seeded crops",
             marks=pytest.mark.slow,
         ),
-        (lambda folder: graph_artifact(folder, two_outputs(), box_samples()), 0, 0, "3 samples"),
+        pytest.param(
+            lambda folder: graph_artifact(folder, two_outputs(), box_samples()),
+            0,
+            0,
+            "3 samples",
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=["ids and mask", "uint8 NHWC", "two outputs"],
 )

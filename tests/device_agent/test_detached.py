@@ -170,7 +170,7 @@ def hang_up(agent: Agent) -> None:
     ("phase", "lose"),
     [
         pytest.param("idle_before", lose_all, marks=pytest.mark.slow),
-        ("warmup", lose_stdin),
+        pytest.param("warmup", lose_stdin, marks=pytest.mark.slow),
         ("steady", lose_all),
         ("runout", hang_up),
         pytest.param("idle_after", lose_all, marks=pytest.mark.slow),
@@ -228,7 +228,9 @@ def test_a_host_that_leaves_behind_the_last_message_has_a_result_in_the_spool(bo
     board.require_spooled()
 
 
-@pytest.mark.parametrize("phase", ["idle_before", "steady", "idle_after", None])
+@pytest.mark.parametrize(
+    "phase", ["steady", None, *(pytest.param(p, marks=pytest.mark.slow) for p in ("idle_before", "idle_after"))]
+)
 def test_abort_leaves_nothing(board: Board, phase: Phase | None) -> None:
     agent = board.begin(
         SHORT

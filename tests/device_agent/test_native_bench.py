@@ -76,6 +76,7 @@ def test_it_is_pushed_with_its_library_and_runs_and_the_report_says_what_ran(
     assert row["instructions"] == ran.instructions in ("avx512", "avx2", "neon", "portable")
 
 
+@pytest.mark.slow
 def test_what_measures_the_measuring_needs_no_library(tmp_path: Path, native_library: LibraryFile) -> None:
     pushed(tmp_path / "mine")
     library_on_the_device(native_library).unlink()
@@ -109,10 +110,16 @@ def test_a_library_that_was_altered_there_is_refused_until_the_next_push(
     assert bench(tmp_path / "run").exit_code in (0, 6)
 
 
-REFUSED: list[tuple[tuple[NativeModel, ...], int, int, str]] = [
+REFUSED: list[Any] = [
     ((OTHER,), 1, 2, "The model is laid out in blocks|The model needs a processor"),
     ((replace(PLAIN, oldest_runtime="99.0"),), 1, 1, r"runs in ONNX Runtime 99.0 or newer, and the device has \d"),
-    ((replace(PLAIN, newest_runtime="1.17"),), 1, 1, r"ONNX Runtime 1.17 to 1.17, and the device has \d"),
+    pytest.param(
+        (replace(PLAIN, newest_runtime="1.17"),),
+        1,
+        1,
+        r"ONNX Runtime 1.17 to 1.17, and the device has \d",
+        marks=pytest.mark.slow,
+    ),
     ((PLAIN,), 2, 2, "are of version 2 of groupnl.native, and the library has version 1"),
 ]
 

@@ -146,6 +146,7 @@ def test_a_benchmark_without_its_library_ends_before_its_first_phase(
     assert seen == []
 
 
+@pytest.mark.slow
 @pytest.mark.sshd
 @pytest.mark.usefixtures("native_cache")
 def test_over_ssh_the_library_is_sent_once_and_runs(

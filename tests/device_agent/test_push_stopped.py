@@ -51,7 +51,7 @@ def listed(root: Path) -> set[str]:
         "sound",
         pytest.param("ledger cut", marks=pytest.mark.slow),
         pytest.param("ledger of another version", marks=pytest.mark.slow),
-        "artifact in use damaged",
+        pytest.param("artifact in use damaged", marks=pytest.mark.slow),
         pytest.param("artifact gone", marks=pytest.mark.slow),
     ],
 )

@@ -75,6 +75,7 @@ def test_the_ten_lines_of_the_docs_run_what_is_current(old: Artifact, tmp_path: 
     assert done.returncode == 0 and done.stdout == "[(1, 3)]\n", done.stderr
 
 
+@pytest.mark.slow
 def test_a_missing_runtime_leaves_what_is_current_and_a_benchmark_accepts_it_later(
     untrained, old: Artifact, tmp_path: Path
 ) -> None:

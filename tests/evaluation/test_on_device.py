@@ -84,6 +84,7 @@ def test_what_computes_several_images_at_once_answers_alike(artifacts, pixels, k
     assert torch.equal(found.argmax(1), own.argmax(1))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("has_it")
 def test_an_evaluation_there_is_the_one_of_here(net, artifacts):
     data = load_dataset(DataSource("folder", str(net.pictures), (3, 32, 32)), 0, Silence())
@@ -114,6 +115,7 @@ def test_more_is_on_its_way_while_the_device_computes(artifacts, pixels):
         assert torch.equal(answer(pixels[-3:]), here(artifacts["onnx", "1"], pixels[-3:]))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("has_it")
 def test_others_wait_for_it_and_are_told_for_what(artifacts, pixels):
     with device_subject(artifacts["onnx", "1"], "local", Silence()).answering():
@@ -140,6 +142,7 @@ def test_what_cannot_be_evaluated_there_is_refused_before_anything_is_sent(artif
     assert not Path(get_device("local").root).exists()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("has_it")
 def test_more_threads_than_cores_are_refused(artifacts):
     subject = device_subject(artifacts["onnx", "1"], "local", Silence(), threads=1000)

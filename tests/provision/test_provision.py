@@ -169,9 +169,14 @@ def test_a_board_with_an_index_downloads_by_itself(board: LocalTransport, index:
     [
         ({}, {"uncertified": False}, "Nobody has run the wheels in"),
         ({"python": "3.99"}, {}, f"is for Python 3.99, and board has to have {PYTHON}"),
-        ({"target": "rpi4"}, {}, "is for the target rpi4, and board has to have x86"),
-        ({}, {"version": "1.24"}, "has onnxruntime 1.0, not 1.24"),
-        ({}, {"backend": "pytorch"}, "is for the backend onnxruntime, and board has to have pytorch"),
+        *(
+            pytest.param(*case, marks=pytest.mark.slow)
+            for case in (
+                ({"target": "rpi4"}, {}, "is for the target rpi4, and board has to have x86"),
+                ({}, {"version": "1.24"}, "has onnxruntime 1.0, not 1.24"),
+                ({}, {"backend": "pytorch"}, "is for the backend onnxruntime, and board has to have pytorch"),
+            )
+        ),
     ],
 )
 def test_a_wheelhouse_for_something_else_is_refused(

@@ -5,6 +5,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -47,14 +48,32 @@ _NOT_KNOWN = {  # and those by which it is not
 }
 
 
-@pytest.mark.parametrize("case", _KNOWN)
+# What a line of a file means is held by test_known_hosts.py; OpenSSH is asked for all of them by `make test-all`.
+_QUICK = (
+    "plain",
+    "authority-of-another",
+    "old-beside-new",
+    "rsa-alone",
+    "ecdsa-and-rsa",
+    "nothing",
+    "changed",
+    "revoked",
+)
+
+
+def cases(table: Iterable[str]) -> Any:
+    marked = [pytest.param(case, marks=[] if case in _QUICK else pytest.mark.slow) for case in table]
+    return pytest.mark.parametrize("case", marked)
+
+
+@cases(_KNOWN)
 def test_a_server_that_is_known_is_connected_to(board: Board, case: str) -> None:
     board.setup(_KEY, _KNOWN[case])
     assert board.ssh_connects()
     assert board.refusal(board.device()) is None
 
 
-@pytest.mark.parametrize("case", _NOT_KNOWN)
+@cases(_NOT_KNOWN)
 def test_a_server_that_is_not_known_is_refused(board: Board, case: str) -> None:
     known_hosts, words = _NOT_KNOWN[case]
     board.setup(_KEY, known_hosts)
@@ -109,7 +128,13 @@ _KEYS_SHOWN = {  # with the full agent in $SSH_AUTH_SOCK
 }
 
 
-@pytest.mark.parametrize("case", _KEYS_SHOWN)
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, marks=pytest.mark.slow if case in ("encrypted-first", "certificate-file") else [])
+        for case in _KEYS_SHOWN
+    ],
+)
 def test_a_key_that_openssh_finds_is_found(
     board: Board, full_agent: Path, monkeypatch: pytest.MonkeyPatch, case: str
 ) -> None:

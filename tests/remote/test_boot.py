@@ -26,7 +26,8 @@ from groupnl_deploy.remote.transport import SILENCE_S
 from tests.remote.weak_link import weak_link
 
 
-@pytest.fixture(params=["local", pytest.param("ssh", marks=pytest.mark.sshd)])
+# Every other test over SSH boots an agent so, too.
+@pytest.fixture(params=["local", pytest.param("ssh", marks=[pytest.mark.sshd, pytest.mark.slow])])
 def device(request: pytest.FixtureRequest, tmp_path: Path) -> Device:
     if request.param == "local":
         return Device("local", "local", python=sys.executable, root=str(tmp_path / "a root"))

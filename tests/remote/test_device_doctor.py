@@ -29,6 +29,7 @@ def bare_python(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(folder / "bin" / "python")
 
 
+@pytest.mark.slow
 def test_this_machine_runs_every_backend_and_each_package_is_loaded() -> None:
     done = doctor("local")
     loaded = [line for line in done.stdout.splitlines() if line.startswith("ok      loading: ")]

@@ -89,6 +89,7 @@ def test_what_would_be_sent_is_what_is_sent_whatever_is_there(device: Device, un
     assert (mended.word, sum(mended.missing), mended.agent_bytes) == ("would be sent", in_all, first.agent_bytes)
 
 
+@pytest.mark.slow
 def test_a_link_that_is_lost_on_the_way_is_sought_again(
     device: Device, untrained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -114,6 +115,7 @@ def bare_python(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(folder / "bin" / "python")
 
 
+@pytest.mark.slow
 def test_a_missing_runtime_is_told_with_the_agent_there_and_not(device: Device, untrained, bare_python: str) -> None:
     device = Device("board", "local", python=bare_python, root=device.root)
     for _ in range(2):
@@ -124,7 +126,9 @@ def test_a_missing_runtime_is_told_with_the_agent_there_and_not(device: Device, 
         assert exit_code(push(device, untrained.onnx)) == 3
 
 
-@pytest.mark.parametrize("obstacle", ["link to nowhere", "file", "file in a folder's place"])
+@pytest.mark.parametrize(
+    "obstacle", [pytest.param("link to nowhere", marks=pytest.mark.slow), "file", "file in a folder's place"]
+)
 def test_a_root_that_takes_nothing_is_told(device: Device, untrained, obstacle: str) -> None:
     root = Path(device.root)
     if obstacle == "link to nowhere":
@@ -139,7 +143,13 @@ def test_a_root_that_takes_nothing_is_told(device: Device, untrained, obstacle: 
     assert str(root) in explain(said.error).message  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("options", "word"), [("size=600k", "no room"), ("nr_inodes=6", "no room"), ("ro", "failed")])
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        ("size=600k", "no room"),
+        *(pytest.param(*c, marks=pytest.mark.slow) for c in (("nr_inodes=6", "no room"), ("ro", "failed"))),
+    ],
+)
 def test_a_disk_that_takes_nothing_is_told(mounted: Any, untrained, options: str, word: str) -> None:
     device = Device("board", "local", python=sys.executable, root=str(mounted(options) / "root"))
     said = dry_run(device, untrained.onnx)

@@ -32,7 +32,11 @@ def longest(there: Board, source: Artifact, tmp_path_factory: pytest.TempPathFac
     return longest_s(there, source, tmp_path_factory.mktemp("first"))
 
 
-@pytest.mark.parametrize("seed", range(len(QUICK)), ids=QUICK)
+# An agent that is killed and a link that is reset: test_resume.py, test_retried_push.py.
+SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))]
+
+
+@pytest.mark.parametrize("seed", SEEDS, ids=QUICK)
 def test_a_push_that_is_killed(there: Board, source: Artifact, longest: float, tmp_path: Path, seed: int) -> None:
     after_s = random.Random(seed).uniform(0, longest)
     play(there, source, tmp_path / "artifacts", Moment(seed, (0,), (0.0,), QUICK[seed], after_s))

@@ -152,7 +152,7 @@ def test_a_server_that_gives_no_more_sessions(board: Board) -> None:
         assert caught.value.transient
 
 
-@pytest.mark.parametrize("verb", ["read_line", "run"])
+@pytest.mark.parametrize("verb", ["read_line", pytest.param("run", marks=pytest.mark.slow)])
 def test_a_client_that_dies_is_noticed_at_once(sshd: Any, verb: str, temporary: Path) -> None:
     with connect(sshd.device(transport="openssh")) as transport:
         process = transport.spawn(["cat"])

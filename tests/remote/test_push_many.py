@@ -86,6 +86,7 @@ def test_one_that_is_off_fails_alone_and_each_has_a_line(
     assert "raspi-config" in told["devices"][2]["error"]["remedy"]
 
 
+@pytest.mark.slow
 def test_the_exit_code_is_that_of_the_gravest_and_two_names_of_one_board_take_turns(
     pis: tuple[Device, ...], sshd: Any, untrained, tmp_path: Path
 ) -> None:

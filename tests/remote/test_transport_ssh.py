@@ -129,7 +129,16 @@ def test_a_login_shell_that_runs_nothing(sshd: Any, bashrc: Path) -> None:
     assert not caught.value.transient
 
 
-@pytest.mark.parametrize("line", ["exec sh", "read answer", "while :; do echo busy; sleep 0.2; done"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "exec sh",
+        *(
+            pytest.param(line, marks=pytest.mark.slow)
+            for line in ("read answer", "while :; do echo busy; sleep 0.2; done")
+        ),
+    ],
+)
 def test_a_start_up_file_that_keeps_the_command_from_starting(
     sshd: Any, bashrc: Path, line: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
