@@ -27,7 +27,7 @@ SLOW = pytest.mark.slow
     ("phase", "transport"),
     [
         ("steady", "ssh"),
-        ("idle after", "ssh"),
+        pytest.param("idle after", "ssh", marks=SLOW),
         pytest.param("idle before", "ssh", marks=SLOW),
         pytest.param("runout", "ssh", marks=SLOW),
         pytest.param("steady", "openssh", marks=SLOW),
@@ -188,7 +188,7 @@ def test_an_agent_that_is_frozen_is_ended_and_told_of(road: Road, tmp_path: Path
     road.require_nothing_left()
 
 
-@pytest.mark.parametrize("phase", ["idle before", "steady", "idle after"])
+@pytest.mark.parametrize("phase", ["steady", *(pytest.param(p, marks=SLOW) for p in ("idle before", "idle after"))])
 def test_ctrl_c_leaves_nothing_there(road: Road, tmp_path: Path, phase: str) -> None:
     def stop() -> None:
         raise KeyboardInterrupt

@@ -18,9 +18,9 @@ GROUPNL = Path(sys.executable).with_name("groupnl")
     ("arguments", "redirection", "code", "words"),
     [
         ("device list", ">&-", 1, "Standard output is closed"),
-        ("device list", ">/dev/full", 1, "full"),
+        pytest.param("device list", ">/dev/full", 1, "full", marks=pytest.mark.slow),
         ("device list", "2>&- <&-", 0, ""),
-        ("power mark x", "COLUMNS=0", 2, "No recording"),
+        pytest.param("power mark x", "COLUMNS=0", 2, "No recording", marks=pytest.mark.slow),
         ("--version", ">/dev/full", 1, "full"),  # not a command: another place tells it
     ],
 )

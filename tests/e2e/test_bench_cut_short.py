@@ -86,6 +86,7 @@ def test_a_meter_that_is_pulled_keeps_the_measurements(untrained, tmp_path: Path
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_host_that_is_killed_loses_nothing(bench: Bench, tmp_path: Path) -> None:
     (agent,) = psutil.Process(bench.pid).children()
     bench.kill()

@@ -56,7 +56,7 @@ def end(process: Emulation, how: signal.Signals | None = signal.SIGINT) -> tuple
     return int(found[1]), int(found[2]), float(found[3]), float(found[4])
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("how", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_the_port_is_the_first_line_and_ctrl_c_ends_well(start: Start, how: signal.Signals) -> None:
     process, port = start("--volts", 5, "--amps", 1.5, "--noise-ua", 0)
     with open_meter("km003c", port) as meter:
@@ -97,6 +97,7 @@ def test_every_switch_reaches_the_meter(start: Start) -> None:
     assert requests == 7 and other_bytes == 0  # the fifth was answered with garbage and asked again
 
 
+@pytest.mark.slow
 def test_silence_makes_the_reader_ask_again(start: Start) -> None:
     process, port = start("--silent-every", 2)
     with open_meter("km003c", port) as meter:
@@ -108,6 +109,7 @@ def test_silence_makes_the_reader_ask_again(start: Start) -> None:
         meter.read()
 
 
+@pytest.mark.slow
 def test_the_cable_is_pulled_and_comes_back_under_the_same_path(start: Start) -> None:
     process, port = start("--start-on-first-poll", "--unplug-at", 0.2, "--replug-at", 0.6)
     with open_meter("km003c", port) as meter, pytest.raises(MeterUnreachable):

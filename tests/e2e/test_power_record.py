@@ -109,7 +109,7 @@ def test_ctrl_c_cuts_a_duration_short_and_keeps_what_was_recorded(tmp_path: Path
     assert "measurements in" in stdout and len(read_csv(tmp_path / "t.csv").t_s) >= 2
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("how", [signal.SIGTERM, pytest.param(signal.SIGHUP, marks=pytest.mark.slow)])
 def test_a_polite_kill_and_a_hang_up_end_it_as_ctrl_c_does(
     tmp_path: Path, how: signal.Signals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -248,6 +248,7 @@ def test_a_meter_that_is_away_when_the_time_is_over_is_an_error_and_its_absence_
     assert recorded["t_s"] + recorded["hole_s"] == pytest.approx(5.0, abs=0.5)
 
 
+@pytest.mark.slow
 def test_ctrl_c_while_the_meter_is_away_is_the_same_error(tmp_path: Path, emulator: Km003cEmulator) -> None:
     process = started(tmp_path, "power", "record", *on(emulator), "--out", "t.csv")
     when_it_has(tmp_path / "t.csv", 1)

@@ -45,6 +45,7 @@ def test_a_network_is_trained_on_cifar_and_evaluated_where_it_was_seen(tmp_path:
     )
 
 
+@pytest.mark.slow
 def test_a_training_goes_on_with_the_same_images_alone(tmp_path: Path, monkeypatch):
     folder = write_folder(tmp_path, "cifar10", "binary")
     words = ["train", "--dataset", "cifar10", "--data", folder, *SMALL, "--epochs", "2", "--out", tmp_path / "net"]

@@ -331,7 +331,7 @@ def test_who_makes_a_product_is_told_and_waited_for(tmp_path: Path) -> None:
     assert log(tmp_path, "end") == ["a", "b"]
 
 
-@pytest.mark.parametrize("after", [0, pytest.param(1, marks=pytest.mark.slow), 2])
+@pytest.mark.parametrize("after", [*(pytest.param(count, marks=pytest.mark.slow) for count in (0, 1)), 2])
 def test_ctrl_c_stops_the_workers_and_leaves_nothing_half_made(tmp_path: Path, after: int) -> None:
     """As a terminal sends it, to all processes; also to those that are only starting."""
     code = RUNNER.replace("many(folder)", '[chain(folder, names=n, seconds=60)[0] for n in "ab"]').replace(

@@ -15,7 +15,7 @@ REFUSALS = (TraceFormatError, SampleGap, MethodUnclear, WindowNotCovered)
 ROUNDED, EDGE_J = 2e-6, 5e-6  # of the joules; and what a quarter of a microsecond is, the step of a clock since 1970
 MANY = hypothesis.settings.default.max_examples > 100  # as `make test-all` asks for
 either = settings(
-    max_examples=10_000 if MANY else 150,
+    max_examples=10_000 if MANY else 50,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 

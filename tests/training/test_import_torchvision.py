@@ -27,7 +27,11 @@ def weights(shapes: dict[str, list[int]]) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize(
-    "name", ["mobilenetv2_100", "mobilenetv3_large_100", pytest.param("efficientnetv2_s", marks=pytest.mark.slow)]
+    "name",
+    [
+        "mobilenetv3_large_100",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("mobilenetv2_100", "efficientnetv2_s")),
+    ],
 )
 def test_an_imported_network_answers_as_torchvisions_own(tmp_path, name):
     expected = REFERENCE["networks"][name]

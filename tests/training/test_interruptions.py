@@ -59,7 +59,7 @@ def test_killed_again_and_again_at_random_steps_it_ends_with_the_same_bits(times
     assert_same_bits(resumed, train(thin_spec, recipe, few_digits, ignore))
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_who_is_asked_to_stop_finishes_the_step_and_saves_it(number, tmp_path, thin_spec, few_digits, whole):
     folder = tmp_path / "net.resume"
 
