@@ -12,7 +12,7 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain, count
 from pathlib import Path
 from typing import IO
@@ -48,16 +48,26 @@ def require_absent(target: Path) -> None:
 def require_writable(folder: Path) -> None:
     """Raise `UsageError` or `DiskFull` where nothing can be put into a folder, which need not be there yet.
 
-    For work that would be lost by it. The folder is as it was afterwards.
+    For work that would be lost by it. The folder, and those above it, are as they were afterwards.
     """
     with disk_errors(folder):
-        there = folder.exists()
+        missing = not_there(folder)
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
-        if not there:
-            with contextlib.suppress(OSError):  # somebody else uses it by now
-                folder.rmdir()
+        remove_empty(missing)
+
+
+def not_there(folder: Path) -> tuple[Path, ...]:
+    """The folder, and those above it, that would have to be made."""
+    return tuple(place for place in (folder, *folder.parents) if not place.exists())
+
+
+def remove_empty(folders: Iterable[Path]) -> None:
+    """Remove folders, each within the next, up to one that something is in by now."""
+    with contextlib.suppress(OSError):
+        for folder in folders:
+            folder.rmdir()
 
 
 def free_name(target: Path, ending: str = "") -> Path:

@@ -3,7 +3,6 @@
 The device is reached over its real transport with the real agent, and the meter is opened as a benchmark opens it.
 """
 
-import os
 import shutil
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from groupnl_deploy.bench.meter import MeterPlan, require_answer
 from groupnl_deploy.bench.set_members import require_cores
 from groupnl_deploy.deploy.doctor import require_fit
 from groupnl_deploy.deploy.native import agent_with_library
-from groupnl_deploy.errors import DiskFull, UsageError
+from groupnl_deploy.errors import DiskFull
 from groupnl_deploy.native.libraries import host_library
 from groupnl_deploy.progress import Reporter, Unrepeated
 from groupnl_deploy.remote.agent import open_agent
@@ -27,7 +26,7 @@ from groupnl_deploy.remote.connect import connect
 from groupnl_deploy.remote.device import Device
 from groupnl_deploy.remote.retry import DEFAULT_RETRY_S, Budget, retrying
 from groupnl_deploy.remote.transport import Transport
-from groupnl_deploy.workspace import existing
+from groupnl_deploy.workspace import existing, require_writable
 
 _FLOAT_BYTES = 4
 # In copies of the weights: a checkpoint has them once and twice again in the training's state, which lies there twice
@@ -93,7 +92,7 @@ def require_ready(needs: Needs, reporter: Reporter) -> None:
 
     Libraries of native operators that are missing are built now.
     """
-    _require_writable(needs.out)
+    require_writable(needs.out)
     _require_room(shutil.disk_usage(existing(needs.out)).free, needs.host_bytes, f"The disk that holds {needs.out}")
     if needs.native:
         host_library(reporter)
@@ -130,14 +129,6 @@ def _native_for(target: Target) -> NativeOperators:
     """What an export for a target asks of a device, as far as it is known before the export."""
     models = tuple(NativeModel(f"{block}", block, target.oldest_runtime) for block in target.native_blocks)
     return NativeOperators(DOMAIN, VERSION, {}, models)
-
-
-def _require_writable(out: Path) -> None:
-    blocked = next((place for place in (out, *out.parents) if place.exists() and not place.is_dir()), None)
-    if blocked is not None:
-        raise UsageError(f"Cannot write {out}: {blocked} is a file.", "Choose another folder as out.")
-    if not os.access(existing(out), os.W_OK | os.X_OK):  # also on a disk that is read-only
-        raise UsageError(f"Cannot write {out}: {existing(out)} refuses it.", "Choose a folder as out that is yours.")
 
 
 def _require_room(free_bytes: int, needed_bytes: int, whose: str) -> None:

@@ -194,3 +194,11 @@ def test_a_folder_that_cannot_be_written_shows_too(tmp_path: Path) -> None:
     for out in (tmp_path / "file", tmp_path / "file" / "job", Path("/proc/1/job")):
         with pytest.raises(UsageError, match="Cannot write"):
             require_ready(Needs(out), Silence())
+
+
+def test_a_place_that_takes_nothing_is_told_and_left_as_it_was(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match=r"Cannot write .*: not a directory"):
+        require_ready(Needs(tmp_path / "file" / "out"), Silence())
+    require_ready(Needs(tmp_path / "new" / "out"), Silence())
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
