@@ -73,6 +73,7 @@ _TYPES = {"int": "an integer", "float": "a float", "str": "a string", "bool": "a
 _TYPES |= {"list": "a list", "dict": "a table"}
 _NOT_OF_A_CAMPAIGN = ", or wait longer with --wait SECONDS"  # it waits as long as push and bench do by default
 _VALUE = re.compile(rf"(--[a-z][a-z-]*)(?:[ =](-?\d[\w.]*|/[\w/.-]+|{EMULATOR_PORT}\b|km003c[\w-]*|onnx\b|torch\b))?")
+_SET = re.compile(r"--set ([a-z]\w*)=([\w.,-]*\w)")
 _COMMAND = re.compile(r"`?groupnl [a-z]+[^.;,`]*`?")
 
 
@@ -248,13 +249,21 @@ def _with_keys(text: str, fields: tuple[str, ...], table: Place) -> str:
 
 def _without_options(text: str) -> str:
     """With the file's keys for options, and without those that a campaign has no word for."""
-    text = text.replace(_NOT_OF_A_CAMPAIGN, "")
+    text = _SET.sub(_as_key, text.replace(_NOT_OF_A_CAMPAIGN, ""))
     for option, value in _options_in(text):
         key = key_name(_PLACES[_OPTIONS[option]])
-        written = value if re.fullmatch(r"-?\d[\d.]*", value) else f"“{value}”"
         found = re.compile(rf"{option}[ =]{re.escape(value)}" if value else rf"{option}(?![\w-])")
-        text = found.sub(f"{key} = {written}" if value else key, text, count=1)
+        text = found.sub(f"{key} = {_written(value)}" if value else key, text, count=1)
     return text
+
+
+def _as_key(said: re.Match[str]) -> str:
+    """What `--set` says of a recipe, as the file's key."""
+    return f"{key_name(('train', said[1]))} = {_written(said[2])}"
+
+
+def _written(value: str) -> str:
+    return value if re.fullmatch(r"-?\d[\d.e+-]*", value) else f"“{value}”"
 
 
 def _options_in(text: str) -> list[tuple[str, str]]:

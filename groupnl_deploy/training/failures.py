@@ -36,17 +36,22 @@ def diverged(job: TrainingJob, loss: float, where: str, batch: str, kept: str | 
         batch: on which images, where that is known, else "".
         kept: where the last good state lies and of what it is, where one is kept.
     """
-    clip = job.recipe.clip_norm
-    remedy = (
-        "Clip the gradient norm (clip_norm = 1), which the paper's semantics need."
-        if clip is None
-        else "Try another seed, or GroupNL as released; in Python, a Recipe with a smaller learning rate than "
-        f"{job.recipe.lr:g} or clip_norm below {clip:g}."
-    )
     on = f", on {batch}" if batch else ""
     return TrainingDiverged(
         f"The training of {job.spec.label} diverged: the loss became {loss} {where}{on}.",
-        remedy + (f" The last good state, after {kept}, is kept." if kept else ""),
+        _gentler(job) + (f" The last good state, after {kept}, is kept." if kept else ""),
+    )
+
+
+def _gentler(job: TrainingJob) -> str:
+    """What to change of a training that diverged."""
+    recipe = job.recipe
+    if recipe.clip_norm is None:
+        return f"Limit the gradient, --set clip_norm=1, or learn more slowly, such as --lr {recipe.lr / 10:g}."
+    released = ", or take GroupNL as released" if job.spec.conv.semantics == "paper" else ""
+    return (
+        f"Learn more slowly, such as --lr {recipe.lr / 10:g}, or limit the gradient more, such as "
+        f"--set clip_norm={recipe.clip_norm / 10:g}{released}."
     )
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from groupnl_deploy.campaign.words import key_name, line_of
+from groupnl_deploy.campaign.words import key_name, line_of, speaking_of
 from groupnl_deploy.cli.main import app
+from groupnl_deploy.errors import TrainingDiverged
 
 CAMPAIGN = """\
 schema_version = 1
@@ -172,3 +173,12 @@ def test_lines_are_found_under_every_kind_of_header() -> None:
     assert line_of(text, ("one", "two", "f")) == 11 and line_of(text, ("one", "absent")) == 3
     assert line_of(text, ("none",)) is None
     assert key_name(("one", "two", "f")) == "[one.two] f" and key_name(("a",)) == "a"
+
+
+def test_what_the_command_line_sets_is_a_key_in_the_file(tmp_path: Path) -> None:
+    (tmp_path / "job.toml").write_text(CAMPAIGN)
+    with pytest.raises(TrainingDiverged) as caught, speaking_of(tmp_path / "job.toml"):
+        raise TrainingDiverged(
+            "The loss became nan.", "Such as --lr 1e-05, or --set clip_norm=0.1, or --set freeze=fc."
+        )
+    assert caught.value.remedy == "Such as [train] lr = 1e-05, or [train] clip_norm = 0.1, or [train] freeze = “fc”."

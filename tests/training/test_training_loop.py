@@ -160,7 +160,7 @@ def test_the_state_of_another_recipe_is_left_out_of_account(tmp_path, thin_spec,
     assert load_state(tmp_path / "resume").job.recipe.epochs == 2
 
 
-@pytest.mark.parametrize(("clip", "remedy"), [(None, "clip_norm = 1"), (1e30, "smaller learning rate")])
+@pytest.mark.parametrize(("clip", "remedy"), [(None, "--set clip_norm=1,"), (1e30, "--lr 1e+29, or limit")])
 def test_a_loss_that_is_no_number_stops_the_training(clip, remedy, thin_spec, few_digits):
     recipe = Recipe(epochs=3, lr=1e30, clip_norm=clip, warmup_epochs=0)
     with pytest.raises(TrainingDiverged, match=r"diverged: the loss became (nan|inf)") as caught:
