@@ -57,12 +57,23 @@ def test_what_has_no_curves_says_why(tmp_path: Path) -> None:
     with pytest.raises(VerificationFailed, match=r"log\.sha256 cannot be read"):
         training_curves(altered)
     (altered / "log.jsonl").unlink()
-    with pytest.raises(UsageError, match="has no log of its training"):
+    a_checkpoint(tmp_path / "net", *EPOCHS)
+    with pytest.raises(UsageError, match="has no log of its training") as caught:
         training_curves(altered)
+    assert f"There is one in {tmp_path / 'net'}." in caught.value.remedy
     with pytest.raises(UsageError, match="no whole epoch yet"):
         training_curves(a_checkpoint(tmp_path / "early"))
     with pytest.raises(UsageError, match="does not exist"):
         training_curves(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize(("best", "last"), [("net.best", "net"), ("net-2.best", "net"), ("on.best", "on.resume")])
+def test_the_best_weights_say_which_folder_has_the_log(best: str, last: str, tmp_path: Path) -> None:
+    (a_checkpoint(tmp_path / best, *EPOCHS) / "log.jsonl").unlink()
+    a_checkpoint(tmp_path / last, *EPOCHS)
+    with pytest.raises(UsageError) as caught:
+        training_curves(tmp_path / best)
+    assert f"is in {tmp_path / last}: name that" in caught.value.remedy
 
 
 def test_a_line_is_broken_where_an_epoch_is_missing_or_has_no_number() -> None:
