@@ -41,7 +41,7 @@ from exporters.right_answers import Reference
 from exporters.targets import target_named
 from exporters.tolerances import PROVED_AT
 from groupnl_deploy.errors import UsageError
-from groupnl_deploy.images.at_hand import dataset_at_hand
+from groupnl_deploy.images.at_hand import dataset_at_hand, where_sought
 from groupnl_deploy.images.bench_images import bench_images
 from groupnl_deploy.images.dataset import Dataset, Pixels
 from groupnl_deploy.images.preprocessing import as_input
@@ -177,7 +177,10 @@ def data_of(folder: Path, checkpoint: Checkpoint, reporter: Reporter) -> Dataset
     split = load_split(folder, checkpoint)
     data = dataset_at_hand(checkpoint.data, checkpoint.spec.input_shape, split=split, reporter=reporter)
     if data is None:
-        reporter.note("The images that the network was trained on are not at hand: it is proved on photographs.")
+        reporter.note(
+            "The images that the network was trained on are not at hand, and it is proved on photographs: "
+            f"{where_sought(checkpoint.data)}."
+        )
     return data
 
 

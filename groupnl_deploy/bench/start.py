@@ -114,7 +114,7 @@ class Start:
 
 def gathered(agent: AgentClient, deployment: Deployment, most: int, place: str | None, reporter: Reporter) -> Subject:
     """A deployment with its manifest, read back from the device and verified, and the images that the model takes."""
-    from groupnl_deploy.images.at_hand import dataset_at_hand
+    from groupnl_deploy.images.at_hand import dataset_at_hand, where_sought
     from groupnl_deploy.images.bench_images import bench_images
 
     manifest = remote_manifest(agent, deployment)
@@ -124,8 +124,8 @@ def gathered(agent: AgentClient, deployment: Deployment, most: int, place: str |
     data = None if manifest.data is None else dataset_at_hand(manifest.data, shape, place, reporter=reporter)
     if manifest.data is not None and data is None:
         reporter.note(
-            f"The images of {manifest.label} are not at hand: it is shown photographs, and has no accuracy. "
-            "--data DIR says where they lie."
+            f"The images of {manifest.label} are not at hand, so it is shown photographs, and has no accuracy: "
+            f"{where_sought(manifest.data)}. --data DIR says where they lie."
         )
     chosen = bench_images(data, shape, most or None)
     return Subject(deployment, manifest, chosen.images, Images(chosen.source, chosen.labels))

@@ -2,7 +2,7 @@
 
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.evaluation.subject import Subject
-from groupnl_deploy.images.at_hand import dataset_at_hand
+from groupnl_deploy.images.at_hand import dataset_at_hand, where_sought
 from groupnl_deploy.images.dataset import Dataset
 from groupnl_deploy.images.datasets import RESIZED, load_dataset
 from groupnl_deploy.images.folder import NAME as FOLDER
@@ -32,7 +32,7 @@ def images_for(subject: Subject, name: str | None, path: str | None, reporter: R
         found = dataset_at_hand(own, subject.input_shape, path, subject.split, reporter)
         if found is None:
             raise UsageError(
-                f"The images that {subject.folder} was trained on are not at hand.",
+                f"The images that {subject.folder} was trained on are not at hand: {where_sought(own)}.",
                 "Say where they lie, --data DIR, or name others: --dataset folder --data DIR.",
             )
         return found

@@ -53,6 +53,14 @@ def dataset_at_hand(
         return None
 
 
+def where_sought(record: DataRecord) -> str:
+    """Where `dataset_at_hand` has looked for a data set that it has not found, for the middle of a sentence."""
+    place = remembered_place(record.sha256 or "")
+    if place is None:
+        return "nothing on this machine has read them yet"
+    return f"they were last seen in {place}, which {'has others now' if place.exists() else 'is not there any more'}"
+
+
 def _published(record: DataRecord, source: DataSource, reporter: Reporter, is_said: bool) -> Dataset | None:
     """A published data set, whose parts are its own whatever became of it."""
     data = load_dataset(source, reporter=reporter)

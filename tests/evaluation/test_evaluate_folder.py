@@ -1,5 +1,6 @@
 """Any network on its own images or others: which images, with whose mean and std, and what is said of it."""
 
+import re
 import shutil
 from dataclasses import fields, replace
 
@@ -41,9 +42,12 @@ def draft_of(record, **changes):
 
 
 def test_a_trained_network_on_its_own_test_images(net, record):
-    with pytest.raises(UsageError, match="not at hand") as caught:
+    with pytest.raises(UsageError, match="not at hand: nothing on this machine has read them yet") as caught:
         evaluated(net.checkpoint)
     assert "--data DIR" in caught.value.remedy
+    remember_place(record.data.sha256, gone := net.pictures.with_name("gone"))
+    with pytest.raises(UsageError, match=f"last seen in {re.escape(str(gone))}, which is not there any more"):
+        evaluated(net.checkpoint)
     remember_place(record.data.sha256, net.pictures)
     found = evaluated(net.checkpoint)
     assert found.evaluation == evaluated(net.checkpoint, path=net.pictures).evaluation
