@@ -1,7 +1,7 @@
 """`groupnl recipes`: how networks are trained, by name."""
 
 from dataclasses import fields
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -15,7 +15,7 @@ from groupnl_deploy.images.datasets import module_of
 from groupnl_deploy.models.registry import model_spec
 from groupnl_deploy.training.from_timm import needs_timm
 from groupnl_deploy.training.recipe import Recipe
-from groupnl_deploy.training.recipe_changes import NOTHING, RecipeChanges, recipe_for, with_settings
+from groupnl_deploy.training.recipe_changes import RecipeChanges, recipe_for, text_of, with_settings
 from groupnl_deploy.training.recipes import ABOUT, FINETUNE, RECIPES, default_recipe
 from groupnl_deploy.training.unread import unread_fields
 
@@ -63,15 +63,6 @@ def shown(recipe: Recipe) -> dict[str, str]:
     unread = unread_fields(recipe)
     names = [field.name for field in fields(recipe) if field.name not in unread]
     return {name: text_of(getattr(recipe, name)) for name in names}
-
-
-def text_of(value: Any) -> str:
-    """A value of a field as `--set` takes it."""
-    if value is None:
-        return NOTHING
-    if isinstance(value, tuple):
-        return ",".join(text_of(part) for part in value)
-    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _show_all(json: bool) -> None:

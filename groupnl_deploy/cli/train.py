@@ -23,7 +23,7 @@ from groupnl_deploy.mistaken import require_is
 from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.training.from_timm import require_timm
 from groupnl_deploy.training.launch import is_launched, launch
-from groupnl_deploy.training.recipe_changes import recipe_for, with_settings
+from groupnl_deploy.training.recipe_changes import ChosenRecipe, choose_recipe, with_settings
 from groupnl_deploy.words import command_line
 from groupnl_deploy.workspace import require_absent
 
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 _USUAL_MODEL = "resnet18_cifar"
 _PUBLISHED = [f"{name}:COMPANY" if name in VARIED else name for name in DATASETS if name not in ("digits", "folder")]
+
+_NEXT = (("export", "--format", "onnx", "--out", "ARTIFACT"), ("evaluate", "--corruptions", "all"))
 
 
 @resuming
@@ -93,7 +95,8 @@ def train(
         require_one_network(named, module)
     about = {"width": 1.0 if width is None else width, "seed": seed}
     network = None if named is None else options.spec(named, otherwise="groupnl", **about)
-    recipe = recipe_for(dataset, changes, seed, init is not None, None if network is None else network.name)
+    chosen = choose_recipe(dataset, changes, seed, init is not None, None if network is None else network.name)
+    recipe = chosen.recipe
     require_timm(recipe)
     require_absent(out)
     wanted = DataSource(dataset, data, shape("--input", input_))
@@ -115,6 +118,7 @@ def train(
             return source, spec, tell_departure(named, spec)
 
         source, spec, told = ranks.all_do(network_and_images)
+        reporter.note(f"Recipe: {chosen}. All of it: {command_line('recipes', chosen.name)}")
         try:
             cell = Cell(Source(out.name, spec, Training(recipe, source, init)))
             trained = train_cell(cell, out, reporter, running, ranks)
@@ -124,10 +128,11 @@ def train(
             return
     assert trained is not None
     if json:
-        console.show_json(checkpoint_json(out, checkpoint_id(out)) | told | _test(trained))
+        console.show_json(checkpoint_json(out, checkpoint_id(out)) | told | _of_recipe(chosen) | _test(trained))
         return
     _show(trained, f"{out}: {spec.label}", dataset)
-    console.say(f"Next: {command_line('export', out, *again(module), '--format', 'onnx', '--out', 'ARTIFACT')}")
+    for command, *words in _NEXT:
+        console.say(f"Next: {command_line(command, out, *again(module), *words)}")
 
 
 def _of_checkpoint_or_code(
@@ -168,6 +173,12 @@ def _show(trained: "Trained", what: str, dataset: str) -> None:
     confusion = trained.evaluation.confusion
     console.show_text(f"{what}, accuracy {headline(confusion)} on the held-out part of {dataset}")
     show_classes(confusion)
+
+
+def _of_recipe(chosen: ChosenRecipe) -> dict[str, Any]:
+    from device_agent.strict import to_dict
+
+    return {"recipe": {"name": chosen.name, "changed": to_dict(chosen.changed)}}
 
 
 def _test(trained: "Trained") -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import typing
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar
 
 from device_agent.strict import StrictError, from_dict
@@ -31,6 +32,14 @@ WITH_OPTION = (
 
 T = TypeVar("T")
 _WORDS = {"true": True, "false": False}
+_KINDS: dict[Any, str] = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "a word",
+    tuple: "two numbers with a comma between them",
+    NoneType: NOTHING,
+}
 
 
 def _with_recipe_fields(cls: type[T]) -> type[T]:
@@ -99,15 +108,41 @@ def with_settings(changes: RecipeChanges, settings: Sequence[str]) -> RecipeChan
         try:
             said = from_dict(RecipeChanges, {name: _value(text)}, "--set")
         except StrictError as error:
-            raise UsageError(f"{error}.", f"groupnl recipes shows what {name} looks like.") from error
+            raise UsageError(f"{name} is “{text}”, and must be {_wanted(name)}.", _such_as(name)) from error
         changes = replace(changes, **{name: getattr(said, name)})
     return changes
+
+
+@dataclass(frozen=True)
+class ChosenRecipe:
+    """The recipe of a training, and the name of the one that it was made from."""
+
+    name: str
+    recipe: Recipe
+
+    @property
+    def changed(self) -> dict[str, Any]:
+        """The fields that are not as the name means them, the seed aside."""
+        known = replace(RECIPES[self.name], seed=self.recipe.seed)
+        values = ((field.name, getattr(self.recipe, field.name)) for field in fields(Recipe))
+        return {name: value for name, value in values if value != getattr(known, name)}
+
+    def __str__(self) -> str:
+        changes = ", ".join(f"{name} {text_of(value)}" for name, value in self.changed.items())
+        return f"{self.name} with {changes}" if changes else self.name
 
 
 def recipe_for(
     dataset: str, changes: RecipeChanges, seed: int = 0, init: bool = False, network: str | None = None
 ) -> Recipe:
-    """The recipe of a training.
+    """The recipe of a training; see `choose_recipe`."""
+    return choose_recipe(dataset, changes, seed, init, network).recipe
+
+
+def choose_recipe(
+    dataset: str, changes: RecipeChanges, seed: int = 0, init: bool = False, network: str | None = None
+) -> ChosenRecipe:
+    """The recipe of a training, with its name.
 
     Args:
         dataset: the name of the data set.
@@ -119,8 +154,8 @@ def recipe_for(
     Raises `UsageError` for an unknown recipe, `InvalidSetting` for a change that would do nothing and `InvalidRecipe`
     for one that trains nothing.
     """
-    word = changes.recipe or (FINETUNE if init else default_recipe(dataset, network))
-    base = RECIPES[known_word("recipe", word, RECIPES)]
+    word = known_word("recipe", changes.recipe or (FINETUNE if init else default_recipe(dataset, network)), RECIPES)
+    base = RECIPES[word]
     if word == FINETUNE:  # what may happen to an image depends on the images: a mirrored digit is no digit
         own = of_dataset(dataset)
         base = replace(base, augmentation=own.augmentation, max_shift_pixels=own.max_shift_pixels)
@@ -134,7 +169,7 @@ def recipe_for(
             "recipe",
             "init",
         )
-    return made
+    return ChosenRecipe(word, made)
 
 
 def _require_use(changes: RecipeChanges, base: Recipe, made: Recipe, init: bool) -> None:
@@ -150,6 +185,34 @@ def _require_use(changes: RecipeChanges, base: Recipe, made: Recipe, init: bool)
             "freeze",
             "init",
         )
+
+
+def text_of(value: Any) -> str:
+    """A value of a field as `--set` takes it."""
+    if value is None:
+        return NOTHING
+    if isinstance(value, tuple):
+        return ",".join(text_of(part) for part in value)
+    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _wanted(name: str) -> str:
+    """What a field can be, for people."""
+    hint = typing.get_type_hints(Recipe)[name]
+    return " or ".join(map(_called, typing.get_args(hint) if isinstance(hint, UnionType) else (hint,)))
+
+
+def _called(hint: Any) -> str:
+    if typing.get_origin(hint) is Literal:
+        return f"one of {', '.join(typing.get_args(hint))}"
+    return _KINDS[typing.get_origin(hint) or hint]
+
+
+def _such_as(name: str) -> str:
+    """How to say a value of a field: as the first recipe that has one."""
+    values = (getattr(recipe, name) for recipe in RECIPES.values())
+    found = next((value for value in values if value is not None), None)
+    return f"Write such as --set {name}={text_of(found)}."
 
 
 def _value(text: str) -> Any:

@@ -9,12 +9,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device_agent.strict import StrictError, from_json, to_json
-from groupnl_deploy.cli.recipes import shown, text_of
+from groupnl_deploy.cli.recipes import shown
 from groupnl_deploy.cli.training_options import TrainingOptions
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.training.from_timm import needs_timm
 from groupnl_deploy.training.recipe import Recipe
-from groupnl_deploy.training.recipe_changes import WITH_OPTION, RecipeChanges, recipe_for, with_settings
+from groupnl_deploy.training.recipe_changes import (
+    NOTHING,
+    WITH_OPTION,
+    RecipeChanges,
+    choose_recipe,
+    recipe_for,
+    text_of,
+    with_settings,
+)
 from groupnl_deploy.training.recipes import ABOUT, RECIPES
 from groupnl_deploy.training.unread import unread_fields
 
@@ -197,8 +205,12 @@ def test_any_field_is_set_by_its_name(settings, said):
         (["lr="], "names no value", "NAME=VALUE"),
         (["mixp=1"], "no field of a recipe “mixp”", "Did you mean “mixup”"),
         (["seed=3"], "no field that --set changes", "--seed 3"),
-        (["lr=fast"], "expected float", "groupnl recipes"),
-        (["batch_size=1.5"], "expected int", "groupnl recipes"),
+        (["lr=fast"], "lr is “fast”, and must be a number", "--set lr=0.05"),
+        (["batch_size=1.5"], "batch_size is “1.5”, and must be a whole number", "--set batch_size=32"),
+        (["nesterov=1"], "must be true or false", "--set nesterov=false"),
+        (["clip_norm=high"], "must be a number or none", "--set clip_norm=1"),
+        (["lr_noise=0.4"], "must be two numbers with a comma between them or none", "--set lr_noise=0.42,0.9"),
+        (["augmentation=2"], "must be one of none, shift, shift_flip", "--set augmentation=shift"),
         (["lr=1", "lr=2"], "lr is said twice", "--set lr=2"),
         (["epochs=2"], "epochs is said twice", "--set epochs=2"),
     ],
@@ -243,6 +255,14 @@ def test_every_recipe_is_what_its_printed_form_says(name):
 )
 def test_data_set_and_network_choose_the_recipe(dataset, network, name):
     assert recipe_for(dataset, RecipeChanges(), network=network) == RECIPES[name]
+
+
+def test_a_recipe_says_its_name_and_what_was_changed_of_it():
+    changes = RecipeChanges(epochs=1, lr=0.05)  # which is the rate of `images` itself
+    assert str(choose_recipe("folder", changes, seed=3)) == "images with epochs 1, warmup_epochs 0.5"
+    assert str(choose_recipe("digits", RecipeChanges(), seed=3, network="mobilenetv1_cifar")) == "digits-light"
+    tuned = choose_recipe("digits", RecipeChanges(clip_norm=NOTHING), init=True)
+    assert (tuned.name, tuned.changed) == ("finetune", {"clip_norm": None, "augmentation": "shift"})
 
 
 def test_three_hundred_epochs_run_310_as_timm_counts_them():
