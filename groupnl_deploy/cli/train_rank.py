@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from groupnl_deploy.cli.entry import entry
-from groupnl_deploy.training.launch import ENDED, other_has_ended
+from groupnl_deploy.training.launch import ENDED, leave_code, other_has_ended
 from groupnl_deploy.training.peers import LOST_CODE
 
 _LOOK_S = 0.5
@@ -41,7 +41,7 @@ def run() -> None:
         code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
         folder = Path(os.environ[ENDED])
         if code != LOST_CODE:
-            (folder / os.environ["RANK"]).write_text(str(code))
+            leave_code(folder, os.environ["RANK"], code)
         elif not other_has_ended(folder, _PATIENCE_S):
             raise
 

@@ -4,17 +4,18 @@ One that is killed takes the others with it; all are started again and go on fro
 with an error of ours would meet the same again, so it leaves its exit code in a folder and ends quietly.
 """
 
+import contextlib
 import logging
 import os
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from groupnl_deploy.errors import GroupNLError
+from power.temporary import LockedFolder
 
 ENDED = "GROUPNL_ENDED"
 """The environment variable with the folder in which a started process leaves its exit code."""
@@ -74,39 +75,44 @@ def launch(processes: int, arguments: Sequence[str], restarts: int) -> int:
 
     Raises `ProcessesLost` where that was not enough, `KeyboardInterrupt` where this one was asked to stop.
     """
+    from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
     _silence_torchrun()
-    with tempfile.TemporaryDirectory(prefix="groupnl-train-") as folder:
-        os.environ[ENDED] = folder
+    with contextlib.closing(LockedFolder("groupnl-train-")) as kept:
+        os.environ[ENDED] = str(kept.path)
         config = LaunchConfig(
             min_nodes=1,
             max_nodes=1,
             nproc_per_node=processes,
             rdzv_backend="c10d",
             rdzv_endpoint="localhost:0",
-            run_id=Path(folder).name,
+            run_id=kept.path.name,
             max_restarts=restarts,
+            logs_specs=DefaultLogsSpecs(str(kept.path / "torchrun")),  # it would leave a folder of its own
             **_heeded_signals(LaunchConfig),
         )
         try:
             elastic_launch(config, sys.executable)("-m", _MODULE, *arguments)
         except SignalException as error:
-            if not (Path(folder) / FIRST).exists():
+            if not (kept.path / FIRST).exists():
                 raise KeyboardInterrupt from error
         except ChildFailedError as error:
-            code = next(iter(error.failures.values())).exitcode
-            how = f"signal {-code}" if code < 0 else f"exit code {code}"
-            raise ProcessesLost(
-                f"A process of this training ended with {how}, and so it did after {restarts} new starts."
-                if restarts
-                else f"A process of this training ended with {how}.",
-                "Most often memory ran out: take smaller batches, or fewer processes. The same command goes on from "
-                "the last saved state.",
-            ) from error
-        return _code(Path(folder))
+            raise _lost(next(iter(error.failures.values())).exitcode, restarts) from error
+        return _code(kept.path)
+
+
+def _lost(code: int, restarts: int) -> ProcessesLost:
+    """Of a process that ended with a code, negative for a signal."""
+    how = f"signal {-code}" if code < 0 else f"exit code {code}"
+    again = f", and so it did after {restarts} new starts" if restarts else ""
+    return ProcessesLost(
+        f"A process of this training ended with {how}{again}.",
+        "Most often memory ran out: take smaller batches, or fewer processes. The same command goes on from the last "
+        "saved state.",
+    )
 
 
 def _silence_torchrun() -> None:
@@ -130,6 +136,16 @@ def _code(folder: Path) -> int:
 
 
 def _codes(folder: Path) -> Iterator[int]:
-    """What the processes have left, by rank."""
-    for rank in sorted(int(file.name) for file in folder.iterdir() if file.name.isdecimal()):
+    """What the processes have left, by rank; nothing where the folder has gone with a launcher that was killed."""
+    try:
+        ranks = sorted(int(file.name) for file in folder.iterdir() if file.name.isdecimal())
+    except FileNotFoundError:
+        return
+    for rank in ranks:
         yield int((folder / str(rank)).read_text() or "0")  # empty while it is written
+
+
+def leave_code(folder: Path, rank: str, code: int) -> None:
+    """Have the launcher know with what a process ended, unless it was killed and its folder is gone."""
+    with contextlib.suppress(FileNotFoundError):
+        (folder / rank).write_text(str(code))
