@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from groupnl_deploy.cli import console
+from groupnl_deploy.cli.debug import debugging
 from groupnl_deploy.errors import TrainingDiverged
 from groupnl_deploy.training.launch import ENDED
-from groupnl_deploy.training.peers import OtherRankFailed, PeerLost
+from groupnl_deploy.training.peers import OtherRankFailed, PeerLost, ToldByFirst
 from groupnl_deploy.training.running import Running
 
 if TYPE_CHECKING:
     from groupnl_deploy.training.ranks import Ranks
 
-_TOLD_BY_OTHERS = (OtherRankFailed, PeerLost, TrainingDiverged)
+_TOLD_BY_OTHERS = (OtherRankFailed, PeerLost, ToldByFirst, TrainingDiverged)
 
 
 @contextlib.contextmanager
@@ -32,6 +34,8 @@ def training_together(running: Running) -> Iterator["Ranks"]:
         started_again = isinstance(error, PeerLost) and ENDED in os.environ
         if ranks.first and not started_again:
             raise
+        if isinstance(error, ToldByFirst) and debugging():
+            console.show_traceback(error)
         raise typer.Exit(error.exit_code) from error
     except KeyboardInterrupt as error:
         if ranks.first:

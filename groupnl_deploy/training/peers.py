@@ -1,5 +1,7 @@
 """Errors of a process that has lost the others. Imports nothing slow."""
 
+from dataclasses import dataclass
+
 from groupnl_deploy.errors import GroupNLError
 
 LOST_CODE = 75
@@ -7,14 +9,40 @@ LOST_CODE = 75
 _SAID = ("Connection closed by peer", "Connection reset by peer", "Connection refused", "Broken pipe", "NCCL", "gloo")
 
 
+@dataclass(frozen=True)
+class Failed:
+    """What a process that cannot go on tells the others; `said` is empty where it can."""
+
+    said: str = ""
+    remedy: str = ""
+    exit_code: int = 1
+
+    @classmethod
+    def of(cls, error: Exception) -> "Failed":
+        """What is told of an error."""
+        if isinstance(error, GroupNLError):
+            return cls(error.message, error.remedy, error.exit_code)
+        return cls(str(error) or type(error).__name__, "See to that.")
+
+
 class OtherRankFailed(GroupNLError):
     """Another process of this training cannot go on, and has said why."""
 
-    def __init__(self, rank: int, said: str, size: int) -> None:
+    def __init__(self, rank: int, size: int, failed: Failed) -> None:
         super().__init__(
-            f"Process {rank} of {size} cannot train: {said}",
-            "See to that on its machine, and start the training again on all; it goes on from the last saved state.",
+            f"Process {rank} of {size} cannot train: {failed.said}",
+            f"On its machine: {failed.remedy} Then start the training again on all; it goes on from the last saved "
+            "state.",
         )
+        self.exit_code = failed.exit_code
+
+
+class ToldByFirst(GroupNLError):
+    """An error of this process, which the first one tells the user as `OtherRankFailed`."""
+
+    def __init__(self, failed: Failed) -> None:
+        super().__init__(failed.said, failed.remedy)
+        self.exit_code = failed.exit_code
 
 
 class PeerLost(GroupNLError):

@@ -14,8 +14,9 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from device_agent.strict import from_json, to_json
 from groupnl_deploy.errors import UsageError
-from groupnl_deploy.training.peers import OtherRankFailed, PeerLost, is_lost_peer
+from groupnl_deploy.training.peers import Failed, OtherRankFailed, PeerLost, ToldByFirst, is_lost_peer
 from groupnl_deploy.training.running import ComputeWord
 
 _CPU = torch.device("cpu")
@@ -85,19 +86,23 @@ class Ranks:
 
         Where it fails on any process it fails on all, and none is left waiting for another.
 
-        Raises what it raises here, else `OtherRankFailed` with what was said there.
+        Raises what it raises here; on another process than the first `ToldByFirst` from that; where it failed only
+        elsewhere `OtherRankFailed`.
         """
         try:
             made: T | None = work()
             mine: Exception | None = None
         except Exception as error:
             made, mine = None, error
-        told = self.texts("" if mine is None else str(mine) or type(mine).__name__)
-        failed = [(rank, text) for rank, text in enumerate(told) if text]
-        if mine is not None and told.index(told[self.rank]) == self.rank:
-            raise mine
-        if failed:
-            raise OtherRankFailed(*failed[0], self.size)  # it says so itself
+        failed = Failed() if mine is None else Failed.of(mine)
+        told = [from_json(Failed, text) for text in self.texts(to_json(failed))]
+        if mine is not None:
+            if self.first:
+                raise mine
+            raise ToldByFirst(failed) from mine
+        for rank, other in enumerate(told):
+            if other.said:
+                raise OtherRankFailed(rank, self.size, other)
         return made  # type: ignore[return-value]  # None only where `work` gives None
 
 

@@ -21,7 +21,7 @@ from groupnl_deploy.models.registry import create_model
 from groupnl_deploy.training.failures import OutOfMemory
 from groupnl_deploy.training.learner import Learner
 from groupnl_deploy.training.loop import train
-from groupnl_deploy.training.peers import OtherRankFailed
+from groupnl_deploy.training.peers import OtherRankFailed, ToldByFirst
 from groupnl_deploy.training.plan import Plan, order_of
 from groupnl_deploy.training.ranks import joined, ranks_of
 from groupnl_deploy.training.running import Running
@@ -183,8 +183,9 @@ def test_what_processes_tell_each_other(tmp_path):
             heard = [ranks.texts(text) for text in mine]
             assert heard == [[one, other] for one, other in zip(texts, texts[::-1], strict=True)]
             assert ranks.all_do(lambda: None) is None
-            with pytest.raises(UsageError if ranks.rank else OtherRankFailed, match="no images here"):
+            with pytest.raises(ToldByFirst if ranks.rank else OtherRankFailed, match="no images here") as caught:
                 ranks.all_do(lambda: here_alone(ranks.rank))
+            assert caught.value.exit_code == 2 and "Put some there." in caught.value.remedy
             assert ranks.all_do(lambda: ranks.rank) == ranks.rank  # and nobody waits for anybody
 
     in_two_processes(work)
