@@ -66,7 +66,7 @@ def of_first(ranks: Ranks, job: TrainingJob, found: TrainingState | None) -> Tra
         return None
     tensors = ranks.from_first({} if found is None else found.tensors)
     best = None if found is None else found.best
-    return TrainingState(first.found, first.epoch, tensors, first.images, first.processes, best)
+    return TrainingState(first.found, first.epoch, tensors, first.images, first.processes, best, first.loss)
 
 
 @dataclass(frozen=True)
@@ -78,10 +78,13 @@ class _Place:
     epoch: int = 0
     images: int = 0
     processes: int = 1
+    loss: float | None = None
 
     @classmethod
     def of(cls, job: TrainingJob, found: TrainingState | None) -> "_Place":
-        return cls(job) if found is None else cls(job, found.job, found.epoch, found.images, found.processes)
+        if found is None:
+            return cls(job)
+        return cls(job, found.job, found.epoch, found.images, found.processes, found.loss)
 
 
 def difference(found: TrainingJob, wanted: TrainingJob) -> str:

@@ -21,7 +21,7 @@ from groupnl_deploy.models.registry import create_model
 from groupnl_deploy.training.altered import shape_read
 from groupnl_deploy.training.drawing import seed_of
 from groupnl_deploy.training.dropping import drop_in_training
-from groupnl_deploy.training.evaluate import Evaluation, EvaluationImages, ask, reading, testing
+from groupnl_deploy.training.evaluate import Evaluation, EvaluationImages, Told, ask, reading, testing
 from groupnl_deploy.training.failures import (
     batch_names,
     diverged,
@@ -61,6 +61,10 @@ class TrainProgress:
     note: str | None = None
 
 
+class _Asked(Exception):
+    """This process was asked to stop in the middle of an evaluation."""
+
+
 class Run:
     """A training on the way.
 
@@ -88,6 +92,7 @@ class Run:
         self._running, self._folder = running, folder
         self.epoch = self.images = 0
         self.stopped = False
+        self._untested: float | None = None  # the loss of the epoch's last step, until it is evaluated
         self.sent: list[int] = []  # bytes of each step
         self.evaluated: Evaluation | None = None
         self.best: Best | None = None
@@ -116,22 +121,28 @@ class Run:
     ) -> None:
         """What is left of an epoch; the last step is reported with the accuracy.
 
-        Where any process was asked to stop before that, the step is finished and the state saved, and `stopped` is set.
+        Where any process was asked to stop before that, the step is finished or the evaluation left, the state saved,
+        and `stopped` set.
         """
         self._set_modes()
         for now in self._steps(asked):
-            ended = now.step == now.steps
-            told = self._end_epoch(now) if ended else now
-            if not ended and (self.stopped or self._due(now.step)):
+            last = now.step == now.steps
+            told = self._end_epoch(now, asked) if last and not self.stopped else now
+            untested = told.accuracy is None
+            if untested and (self.stopped or self._due(now.step)):
                 self.save()
-            progress(replace(told, note=note))
-            note = None
-            if self.stopped and not ended:
+            if not (last and untested):  # else whoever goes on makes the epoch's end, and tells it
+                progress(replace(told, note=note))
+                note = None
+            if self.stopped:
                 return
 
     def _steps(self, asked: Callable[[], bool]) -> Iterator[TrainProgress]:
-        """The steps that are left of this epoch."""
+        """The steps that are left of this epoch; its last one again where nothing but the evaluation is."""
         recipe, plan = self.job.recipe, self.plan
+        if self._untested is not None:
+            yield self._told(plan.steps - 1, self._untested)
+            return
         # Of the steps that another number of processes has done, the last is done again: an epoch ends with a step.
         begin = min(plan.steps_done(self.images), plan.steps - 1)
         order = order_of(recipe.seed, self.epoch, plan.images)
@@ -153,11 +164,9 @@ class Run:
     ) -> TrainProgress:
         recipe, plan = self.job.recipe, self.plan
         seeds = [seed_of(recipe.seed, self.epoch, step, part) for part in parts]
-        # A batch of N processes is N times as large, and so is the step (P. Goyal et al., arXiv 1706.02677).
-        rate = self.ranks.size * self._rate(self.epoch * plan.steps + step)
         given = [partial(self._take, read, chosen) for chosen in indices]
         before = bytes_sent() if self.ranks.size > 1 else None
-        mine = self._learned(given, seeds, rate)
+        mine = self._learned(given, seeds, self._rate_of(step))
         if before is not None:
             self.sent.append((bytes_sent() or 0) - before)
         heard = self.ranks.summed(torch.tensor([mine, float(asked())], dtype=torch.float64))
@@ -166,8 +175,16 @@ class Run:
             place = f"in epoch {self.epoch + 1} of {recipe.all_epochs}, step {step + 1} of {plan.steps}"
             raise self._diverged(loss, place, [] if math.isfinite(mine) else itertools.chain.from_iterable(indices))
         self.images = plan.images_done(step + 1)
-        place_now = (self.epoch + 1, recipe.all_epochs, step + 1, plan.steps)
-        return TrainProgress(*place_now, loss, rate, self.images)
+        self._untested = loss if step + 1 == plan.steps else None
+        return self._told(step, loss)
+
+    def _rate_of(self, step: int) -> float:
+        """A batch of N processes is N times as large, and so is the step (P. Goyal et al., arXiv 1706.02677)."""
+        return self.ranks.size * self._rate(self.epoch * self.plan.steps + step)
+
+    def _told(self, step: int, loss: float) -> TrainProgress:
+        place = (self.epoch + 1, self.job.recipe.all_epochs, step + 1, self.plan.steps)
+        return TrainProgress(*place, loss, self._rate_of(step), self.images)
 
     def _take(self, read: Iterator[Tensor], indices: list[int]) -> tuple[Tensor, Tensor]:
         return next(read), self.labels[indices]
@@ -194,9 +211,12 @@ class Run:
         named = [text for text in self.ranks.texts(batch_names(self._named, list(indices))) if text]
         return diverged(self.job, loss, where, named[0] if named else "", self._kept)
 
-    def _end_epoch(self, now: TrainProgress) -> TrainProgress:
-        tested = self.evaluate()
-        self.epoch, self.images = self.epoch + 1, 0
+    def _end_epoch(self, now: TrainProgress, asked: Callable[[], bool]) -> TrainProgress:
+        try:
+            tested = self.evaluate(asked)
+        except _Asked:
+            return now
+        self.epoch, self.images, self._untested = self.epoch + 1, 0, None
         if self.best is None or tested.accuracy > self.best.accuracy:
             self.best = Best(self.epoch, tested.accuracy, copied(self.learner.tested.state_dict()))
         return replace(now, accuracy=tested.accuracy, test_loss=tested.loss)
@@ -223,10 +243,12 @@ class Run:
         for module in self._frozen:
             module.training = False
 
-    def evaluate(self) -> Evaluation:
+    def evaluate(self, asked: Callable[[], bool] = lambda: False) -> Evaluation:
         """On the test images, a share of them on each process. A last step that broke the weights shows only here.
 
         The batch statistics are those of the first process, as everywhere.
+
+        Raises `_Asked` where a process was asked to stop before it had answered its share; `stopped` is set then.
         """
         data, ranks = self.dataset, self.ranks
         model = self.learner.tested
@@ -235,8 +257,16 @@ class Run:
         own = range(ranks.rank, len(data.test), ranks.size)
         labels = [int(label) for label in data.test.labels[own.start :: own.step]]
         images = EvaluationImages(data.test, own, labels, data.class_names, data.input_shape)
-        with testing(model):
-            mine = ask(self._answer, images, workers=self._workers) if own else None
+        mine, left = None, False
+        try:
+            with testing(model):
+                mine = ask(self._answer, images, workers=self._workers, tell=_leaving(asked)) if own else None
+        except _Asked:
+            left = True
+        heard = ranks.summed(torch.tensor([float(asked()), float(left)]))
+        self.stopped = bool(heard[0] > 0)
+        if heard[1] > 0:
+            raise _Asked
         self.evaluated = _of_all(mine, data.class_names, ranks)
         if not math.isfinite(self.evaluated.loss):
             raise self._diverged(self.evaluated.loss, "on the test images", [])
@@ -248,12 +278,24 @@ class Run:
 
     def state(self) -> TrainingState:
         """Copies of all that what follows depends on."""
-        return TrainingState(self.job, self.epoch, self.learner.state(), self.images, self.ranks.size, self.best)
+        where = self.images, self.ranks.size, self.best, self._untested
+        return TrainingState(self.job, self.epoch, self.learner.state(), *where)
 
     def restore(self, state: TrainingState) -> None:
         """Become the run that made this state, on however many processes."""
         self.epoch, self.images, self.best, self._kept = state.epoch, state.images, state.best, state.place
+        self._untested = state.loss
         self.learner.restore(state.tensors)
+
+
+def _leaving(asked: Callable[[], bool]) -> Told:
+    """Raises `_Asked` between two batches of an evaluation."""
+
+    def told(done: int, total: int) -> None:
+        if done < total and asked():
+            raise _Asked
+
+    return told
 
 
 def _of_all(mine: Evaluation | None, class_names: tuple[str, ...], ranks: Ranks) -> Evaluation:

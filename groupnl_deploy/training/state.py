@@ -60,7 +60,8 @@ class TrainingState:
     """A training after `epoch` whole epochs and so many images of the next, with every tensor that what follows
     depends on.
 
-    `processes` computed the last step together.
+    `processes` computed the last step together. `loss` is that of the next epoch's last step, where all its steps are
+    done and nothing but its evaluation is left; None before.
     """
 
     job: TrainingJob
@@ -69,6 +70,7 @@ class TrainingState:
     images: int = 0
     processes: int = 1
     best: Best | None = None
+    loss: float | None = None
 
     @property
     def is_older(self) -> bool:
@@ -96,6 +98,7 @@ class _StateRecord:
     images: int = 0
     processes: int = 1
     best: _BestRecord | None = None
+    loss: float | None = None
     schema_version: int = SCHEMA_VERSION
 
 
@@ -109,7 +112,7 @@ def save_state(directory: Path, state: TrainingState) -> None:
     replaced = _recorded(directory)
     tensors = _write(directory, f"{_TENSORS_PREFIX}{state.epoch}", state.tensors)
     best = None if state.best is None else _write_best(directory, state.best, replaced)
-    record = _StateRecord(state.job, state.epoch, tensors, state.images, state.processes, best)
+    record = _StateRecord(state.job, state.epoch, tensors, state.images, state.processes, best, state.loss)
     write_atomically(directory / STATE_FILE, to_json(record).encode())
     for older in _files_of(replaced) - _files_of(record):
         (directory / older).unlink(missing_ok=True)
@@ -168,7 +171,7 @@ def load_state(directory: Path) -> TrainingState | None:
     if record.best is not None:
         weights = safetensors.torch.load(read_verified(directory, record.best.weights, remedy))
         best = Best(record.best.epoch, record.best.accuracy, weights)
-    return TrainingState(record.job, record.epoch, tensors, record.images, record.processes, best)
+    return TrainingState(record.job, record.epoch, tensors, record.images, record.processes, best, record.loss)
 
 
 def _recorded(directory: Path) -> _StateRecord | None:

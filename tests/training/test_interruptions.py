@@ -11,9 +11,11 @@ import pytest
 import torch
 
 from groupnl_deploy.errors import DiskFull
+from groupnl_deploy.training import evaluate as evaluate_module
 from groupnl_deploy.training import state as state_module
 from groupnl_deploy.training.loop import train
 from groupnl_deploy.training.recipe import Recipe
+from groupnl_deploy.training.run import Run
 from groupnl_deploy.training.running import Running
 from groupnl_deploy.training.state import load_state
 from tests.training.test_training_loop import assert_same_bits, ignore
@@ -75,6 +77,33 @@ def test_who_is_asked_to_stop_finishes_the_step_and_saves_it(number, tmp_path, t
     assert_same_bits(train(thin_spec, RECIPE, few_digits, seen.append, folder), whole)
     assert (seen[0].epoch, seen[0].step) == (2, 4)
     assert "going on after 48 images of epoch 2 of 2" in seen[0].note
+
+
+@pytest.mark.parametrize("epoch", [1, 2])
+def test_who_is_asked_to_stop_in_an_evaluation_leaves_it_and_trains_no_step_again(
+    epoch, tmp_path, thin_spec, few_digits, whole, monkeypatch
+):
+    folder, batches = tmp_path / "net.resume", []
+    answer = Run._answer
+
+    def asked_in_the_middle(run, pixels):
+        batches.append(run.epoch + 1)
+        if batches.count(epoch) == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return answer(run, pixels)
+
+    monkeypatch.setattr(Run, "_answer", asked_in_the_middle)
+    monkeypatch.setattr(evaluate_module, "batch_size_for", lambda shape: 8)  # of 41 test images
+    told = []
+    with pytest.raises(KeyboardInterrupt):
+        train(thin_spec, RECIPE, few_digits, told.append, folder)
+    assert batches.count(epoch) == 1 and (told[-1].epoch, told[-1].step) == (epoch, 5)
+    found = load_state(folder)
+    assert (found.epoch, found.images) == (epoch - 1, 6 * 16)
+    monkeypatch.undo()
+    seen = []
+    assert_same_bits(train(thin_spec, RECIPE, few_digits, seen.append, folder), whole)
+    assert (seen[0].epoch, seen[0].step, seen[0].loss) == (epoch, 6, found.loss) and seen[0].accuracy is not None
 
 
 def test_the_second_time_it_is_asked_it_waits_for_nothing(tmp_path, thin_spec, few_digits):
