@@ -17,6 +17,9 @@ MANIFEST_SCHEMA_VERSION = 6
 
 ROUNDING = 2.0**-24  # of one number in float32, relative
 
+PICKED = "the epoch of these weights was picked by these very test images, so the accuracy is a little too good"
+"""Of an accuracy that flatters its network, for a sentence."""
+
 Format = Literal["onnx", "torch"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
@@ -269,7 +272,8 @@ class ArtifactManifest:
 
     `model` is the specification that `groupnl_deploy.models` rebuilds an eager net from, empty for a graph of
     somebody else's, and `form` says whether as it trains or as it runs fastest; `accuracy` is what the host measured on
-    the data set's test images, null for an untrained net. Whether a graph of somebody else's is `trained` nobody knows:
+    the data set's test images, null for an untrained net, and `picked` says that these images picked the epoch of the
+    weights: then it is a little too good. Whether a graph of somebody else's is `trained` nobody knows:
     null. Inputs and outputs are those of one image; with a dynamic `batch` their first axis may be of any size.
 
     With `preprocessing` the only input is an image. Without, the artifact carries so many `samples` of its inputs.
@@ -301,6 +305,7 @@ class ArtifactManifest:
     quantized: bool = False
     samples: int = 0
     native: NativeOperators | None = None
+    picked: bool = False
     schema_version: int = MANIFEST_SCHEMA_VERSION
 
     def __post_init__(self) -> None:

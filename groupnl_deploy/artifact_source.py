@@ -30,6 +30,10 @@ class ExportedFrom:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     weights: FileDigest
+    picked: bool = False
+
+
+_TAKEN = tuple(field.name for field in fields(ExportedFrom))
 
 
 def given_source(manifest: ArtifactManifest, folder: Path) -> ExportedFrom:
@@ -86,6 +90,6 @@ def _source(record: Path, data: bytes) -> ExportedFrom:
     """Its part of a checkpoint's record, without what reads the rest, which imports PyTorch."""
     try:
         table = json.loads(as_of_today(data))
-        return from_dict(ExportedFrom, {field.name: table[field.name] for field in fields(ExportedFrom)}, record.name)
+        return from_dict(ExportedFrom, {name: table[name] for name in _TAKEN if name in table}, record.name)
     except (ValueError, LookupError, TypeError) as error:
         raise VerificationFailed(f"{record} is damaged or of another version: {error}.", REMEDY) from error

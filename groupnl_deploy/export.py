@@ -269,6 +269,7 @@ def _manifest(job: _Job, checkpoint_sha256: str, exported: _Exported, golden: Go
         target=job.options.target,
         batch=job.options.batch,
         native=exported.native,
+        picked=checkpoint.picked,
     )
 
 

@@ -236,6 +236,7 @@ def of_record(manifest: ArtifactManifest, checkpoint: ExportedFrom) -> Iterator[
     pairs = (
         ("trained", manifest.trained, checkpoint.trained),
         ("accuracy", manifest.accuracy, checkpoint.accuracy),
+        ("picked", manifest.picked, checkpoint.picked),
         ("data set", manifest.data, checkpoint.data),
         ("mean", about and about.mean, checkpoint.mean),
         ("std", about and about.std, checkpoint.std),

@@ -64,6 +64,7 @@ class Network:
         count = sum(parameter.numel() for parameter in self.module.parameters())
         shape = "x".join(map(str, self.spec.input_shape))
         accuracy = "" if self.about.accuracy is None else f" to {100 * self.about.accuracy:.2f} %"
+        accuracy += " on the test images that picked its epoch" if self.about.picked else ""
         state = f"trained{accuracy}" if self.about.trained else "untrained"
         return f"{self.spec.label}, {shape} to {self.spec.num_classes} classes, {count:,} parameters, {state}"
 

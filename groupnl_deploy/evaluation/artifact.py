@@ -62,7 +62,7 @@ def described(artifact: Artifact, kind: Literal["artifact", "device"], where: st
     """
     manifest = artifact.manifest
     shape, how, classes = require_evaluable(artifact)
-    split, init, picked = _of_checkpoint(artifact)
+    split, init = _of_checkpoint(artifact)
     return Subject(
         artifact.directory,
         kind,
@@ -75,7 +75,7 @@ def described(artifact: Artifact, kind: Literal["artifact", "device"], where: st
         Statistics(how.mean, how.std),
         init,
         answering,
-        picked,
+        manifest.picked,
     )
 
 
@@ -100,13 +100,13 @@ def require_evaluable(artifact: Artifact) -> tuple[Shape, Preprocessing, int]:
     return shape, how, classes
 
 
-def _of_checkpoint(artifact: Artifact) -> tuple[Split | None, str | None, bool]:
+def _of_checkpoint(artifact: Artifact) -> tuple[Split | None, str | None]:
     """What only the checkpoint knows that it was exported from, where that is at hand."""
     folder = checkpoint_at_hand(artifact)
     if folder is None:
-        return None, None, False
+        return None, None
     checkpoint = load_checkpoint(folder)
-    return load_split(folder, checkpoint), checkpoint.init, checkpoint.picked
+    return load_split(folder, checkpoint), checkpoint.init
 
 
 def _by_torch(artifact: Artifact, statistics: Statistics, reporter: Reporter) -> Answering:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from device_agent.manifest import PICKED, DataRecord
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.evaluation.asked import Asked
 from groupnl_deploy.evaluation.classes import match_classes
@@ -31,21 +32,24 @@ def by_definition(data: Dataset, asked: Asked) -> CorruptedDataset:
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """Some images that every network is asked; `corruption` is None for clean ones."""
+    """Some images that every network is asked: of the test part of `data`, `corruption` None for clean ones."""
 
     images: LabelledImages
     chosen: Sequence[int]
     class_names: tuple[str, ...]
     shape: Shape
+    data: DataRecord
     corruption: str | None = None
     severity: int = 0
 
-    def for_subject(self, subject: Subject) -> tuple[EvaluationImages, str | None]:
-        """With the outputs of a network that are right, and what was taken for granted of its classes."""
+    def for_subject(self, subject: Subject) -> tuple[EvaluationImages, tuple[str, ...]]:
+        """With the outputs of a network that are right, and what a reader of its answers must know."""
         known = () if subject.data is None else subject.data.class_names
         matched = match_classes(known, subject.num_classes, self.class_names)
         labels = np.array(matched.outputs)[np.asarray(self.images.labels)[self.chosen]].tolist()
-        return EvaluationImages(self.images, self.chosen, labels, matched.class_names, self.shape), matched.note
+        images = EvaluationImages(self.images, self.chosen, labels, matched.class_names, self.shape)
+        picked = PICKED if subject.picked and _is_same(subject.data, self.data) else None
+        return images, tuple(filter(None, (matched.note, picked)))
 
     def __str__(self) -> str:
         return "clean images" if self.corruption is None else f"{self.corruption} {self.severity}"
@@ -104,8 +108,9 @@ def _published(subjects: Sequence[Subject], asked: Asked, reporter: Reporter) ->
         notes.append("the clean accuracy is not known: --clean DIR names the ordinary test images")
     else:
         data = load_dataset(DataSource(CLEAN[corrupted.name], asked.clean), 0, reporter)
-        clean = Part(data.test, _some(range(len(data.test)), asked), data.class_names, shape)
-    return _parts(clean, corrupted, chosen, len(first), asked, None, notes)
+        clean = Part(data.test, _some(range(len(data.test)), asked), data.class_names, shape, data.record)
+    ordinary = DataRecord(CLEAN[corrupted.name], None, corrupted.class_names, None)
+    return _parts(clean, corrupted, chosen, len(first), asked, ordinary, notes)
 
 
 def _missing(corrupted: CorruptedDataset, asked: Asked, reporter: Reporter) -> Iterator[str]:
@@ -131,8 +136,8 @@ def _generated(subjects: Sequence[Subject], asked: Asked, generate: Generate, re
     notes = list(corrupted.notes)
     if len(unseen) < len(data.test):
         notes.append(f"{len(data.test) - len(unseen):,} images were left out: one of the networks was trained on them")
-    clean = Part(data.test, chosen, data.class_names, data.input_shape)
-    return _parts(clean, corrupted, chosen, len(data.test), asked, data.sha256, notes)
+    clean = Part(data.test, chosen, data.class_names, data.input_shape, data.record)
+    return _parts(clean, corrupted, chosen, len(data.test), asked, data.record, notes)
 
 
 def _require_same_split(subject: Subject, data: Dataset) -> None:
@@ -151,14 +156,14 @@ def _parts(
     chosen: Sequence[int],
     of: int,
     asked: Asked,
-    sha256: str | None,
+    data: DataRecord,
     notes: Sequence[str],
 ) -> ChosenImages:
     names = asked.corruptions or corrupted.corruptions
     corrupted.require(names)
 
     def opened(name: str, severity: int) -> Callable[[], Part]:
-        about = corrupted.class_names, corrupted.input_shape, name, severity
+        about = corrupted.class_names, corrupted.input_shape, data, name, severity
         return lambda: Part(corrupted.part(name, severity), chosen, *about)
 
     parts = [opened(name, severity) for name in names for severity in asked.severities]
@@ -169,7 +174,7 @@ def _parts(
     drawn = corrupted.origin == "generated" or asked.images is not None
     record = ImagesRecord(
         corrupted.name,
-        sha256,
+        data.sha256,
         corrupted.origin,
         len(chosen),
         of,
@@ -181,9 +186,16 @@ def _parts(
     return ChosenImages(tuple(parts), record, total)
 
 
-def with_notes(record: ImagesRecord, notes: Sequence[str | None]) -> ImagesRecord:
+def _is_same(one: DataRecord | None, other: DataRecord) -> bool:
+    """Whether they are one data set and one split of it, as far as the two say."""
+    if one is None or (one.name, one.split_seed) != (other.name, other.split_seed):
+        return False
+    return one.sha256 == other.sha256 or None in (one.sha256, other.sha256)
+
+
+def with_notes(record: ImagesRecord, notes: Sequence[str]) -> ImagesRecord:
     """With what has to be said of one network."""
-    return replace(record, notes=tuple(dict.fromkeys([*record.notes, *filter(None, notes)])))
+    return replace(record, notes=tuple(dict.fromkeys([*record.notes, *notes])))
 
 
 def _some(all_of_them: Sequence[int], asked: Asked) -> list[int]:

@@ -11,8 +11,6 @@ from groupnl_deploy.evaluation.subject import Subject
 from groupnl_deploy.progress import Reporter
 from groupnl_deploy.training.evaluate import Evaluation, ask
 
-_PICKED = "the epoch of these weights was picked by these very images, so the accuracy is a little too good"
-
 
 @dataclass(frozen=True)
 class Evaluated:
@@ -55,15 +53,13 @@ def evaluate_subject(subject: Subject, name: str | None, path: str | None, repor
     data = images_for(subject, name, path, reporter)
     chosen = unseen_by(subject, data)
     left_out = len(data.test) - len(chosen)
-    images, matched = Part(data.test, chosen, data.class_names, data.input_shape).for_subject(subject)
+    images, notes = Part(data.test, chosen, data.class_names, data.input_shape, data.record).for_subject(subject)
     with reporter.task(f"evaluate {subject.label}") as task, subject.answering() as answer:
         evaluation = ask(answer, images, tell=lambda done, total: task(done, total, f"{done:,}/{total:,} images"))
-    picked = _PICKED if subject.picked and subject.data == data.record else None
-    notes = [note for note in (matched, _of_left_out(left_out), picked) if note]
-    return Evaluated(subject, data.record, evaluation, left_out, tuple(notes))
+    return Evaluated(subject, data.record, evaluation, left_out, (*notes, *_of_left_out(left_out)))
 
 
-def _of_left_out(count: int) -> str | None:
+def _of_left_out(count: int) -> tuple[str, ...]:
     if not count:
-        return None
-    return f"{count:,} image{' was' if count == 1 else 's were'} left out: the network was trained on them"
+        return ()
+    return (f"{count:,} image{' was' if count == 1 else 's were'} left out: the network was trained on them",)

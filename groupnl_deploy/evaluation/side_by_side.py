@@ -28,7 +28,7 @@ class _Answered:
 
     clean: Score | None = None
     corrupted: list[CorruptedScore] = field(default_factory=list)
-    notes: list[str | None] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @classmethod
     def behind(cls, record: EvaluationRecord | None) -> "_Answered":
@@ -46,9 +46,9 @@ class _Answered:
             return self.clean is not None
         return any((one.corruption, one.severity) == (part.corruption, part.severity) for one in self.corrupted)
 
-    def add(self, part: Part, evaluation: Evaluation, note: str | None) -> None:
+    def add(self, part: Part, evaluation: Evaluation, notes: tuple[str, ...]) -> None:
         score = score_of(evaluation)
-        self.notes.append(note)
+        self.notes += notes
         if part.corruption is None:
             self.clean = score
         else:
@@ -94,8 +94,8 @@ def evaluate_side_by_side(
                     for one, answer, of in zip(contenders, held, answered, strict=True)
                     if not of.has(part)
                 ]
-                for of, evaluation, note in found:
-                    of.add(part, evaluation, note)
+                for of, evaluation, notes in found:
+                    of.add(part, evaluation, notes)
     except KeyboardInterrupt as error:
         raise EndedEarly(_records(contenders, images, answered)) from error
     except GroupNLError:
@@ -116,12 +116,12 @@ def _devices_of_one(contenders: Sequence[Contender]) -> set[str]:
 
 def _asked(
     subject: Subject, held: Answer | None, part: Part, told: "_Told", batch_size: int | None
-) -> tuple[Evaluation, str | None]:
-    images, note = part.for_subject(subject)
+) -> tuple[Evaluation, tuple[str, ...]]:
+    images, notes = part.for_subject(subject)
     with contextlib.nullcontext(held) if held is not None else subject.answering() as answer:
         evaluation = ask(answer, images, batch_size=batch_size, tell=told.of(f"{part}, {subject.label}"))
     told.ended(len(images.chosen))
-    return evaluation, note
+    return evaluation, notes
 
 
 def _records(

@@ -24,13 +24,17 @@ NO_METRIC = "No verdict: there is no time and no energy that all these runs have
 
 @dataclass(frozen=True)
 class Side:
-    """A or B: what it is called, its runs in the order of the pairs, and its accuracy where it was measured."""
+    """A or B: what it is called, its runs in the order of the pairs, and its accuracy where it was measured.
+
+    `picked` is true where that is a little too good: the images picked the epoch of the weights.
+    """
 
     name: str
     runs: tuple[str, ...]
     first: str
     last: str
     accuracy: float | None
+    picked: bool = False
 
 
 @dataclass(frozen=True)
@@ -167,7 +171,8 @@ def _require_two_sides(a: Sequence[ReportRow], b: Sequence[ReportRow]) -> None:
 def _side(name: str, rows: Sequence[ReportRow]) -> Side:
     times = [row.created_at for row in rows]
     untrained = " [untrained]" if rows[0].trained is False else ""
-    return Side(f"{name}{untrained}", tuple(row.run for row in rows), min(times), max(times), rows[0].accuracy)
+    runs, first = tuple(row.run for row in rows), rows[0]
+    return Side(f"{name}{untrained}", runs, min(times), max(times), first.accuracy, first.picked)
 
 
 def _invalid(row: ReportRow) -> InvalidRun:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
+from device_agent.manifest import PICKED
 from groupnl_deploy.analysis.metrics import BY_NAME
 from groupnl_deploy.analysis.paired import LEAST_PAIRS
 from groupnl_deploy.analysis.verdict import effect_text, figures, p_text
@@ -145,3 +146,6 @@ def _accuracy(found: Comparison) -> Iterator[str]:
             f"Accuracy on the images shown: A {100 * found.a.accuracy:.1f} %, B {100 * found.b.accuracy:.1f} %. "
             "No verdict is made of it."
         )
+        picked = [name for name, side in (("A", found.a), ("B", found.b)) if side.picked]
+        if picked:
+            yield f"Of {' and '.join(picked)} {PICKED}."

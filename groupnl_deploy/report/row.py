@@ -51,6 +51,7 @@ class ReportRow(Identity):
     `links_lost` is how often the host lost the device meanwhile, which then finished without it.
     Accuracies are fractions, each with its interval of 95 %. Where the images have labels, `per_class` has the
     accuracy of each class and `confusion` which of them was taken for which (`groupnl_deploy.images.confusion`).
+    `picked` is true where these images picked the epoch of the weights, so that the accuracy is a little too good.
 
     What follows is of a kept evaluation of the same network (`groupnl_deploy.report.robustness`), null without one:
     `evaluated` is what answered there (checkpoint, artifact or device), `evaluated_images` which images;
@@ -96,6 +97,7 @@ class ReportRow(Identity):
     accuracy_high: float | None = None
     per_class: tuple[ClassAccuracy, ...] | None = None
     confusion: Confusion | None = None
+    picked: bool = False
     renews_too_fast: bool | None = None
     emulated_board: bool = False
     links_lost: int = 0
@@ -153,6 +155,7 @@ def build_row(run: BenchRun, trace: PowerTrace | None, name: str) -> ReportRow:
         energy=energy,
         emulated=trace.facts.emulated if trace else None,
         **_accuracies(confusion_of(run)),
+        picked=run.manifest.picked,
         valid=not problems(found),
         problems=problems(found),
         not_judged=not_judged(found),

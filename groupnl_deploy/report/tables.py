@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from device_agent.manifest import PICKED
 from groupnl_deploy.bench.check import Doubts
 from groupnl_deploy.bench.energy import RunEnergy
 from groupnl_deploy.bench.incomplete import fetch_command
@@ -20,6 +21,7 @@ from groupnl_deploy.report.repeats import Group, disagreements, folded, groups_o
 from groupnl_deploy.report.robustness import asked_of, robustness_notes
 from groupnl_deploy.report.row import ReportRow
 from groupnl_deploy.report.traits import differing, shared
+from groupnl_deploy.words import first_few
 from power.edge_error import ASSUMES
 
 EMULATED_NOTE = (
@@ -222,6 +224,13 @@ def _about_accuracy(report: Report) -> Iterator[str]:
         images = _from(section.confusion.images for section in sections)
         widest = max(_points(section.confusion) for section in sections)
         yield (f"Accuracies are of {images} images: their 95 % intervals are up to {widest:.1f} points wide.")
+    yield from picked_notes(report.rows)
+
+
+def picked_notes(rows: Sequence[ReportRow]) -> tuple[str, ...]:
+    """Of which runs the accuracy flatters the network."""
+    runs = [row.run for row in rows if row.picked and (row.accuracy, row.clean_accuracy) != (None, None)]
+    return (f"{first_few(runs, _MOST_NAMED)}: {PICKED}.",) if runs else ()
 
 
 def _from(counts: Iterable[int]) -> str:

@@ -167,7 +167,7 @@ def test_weights_whose_epoch_the_test_images_picked_say_so_of_these_images_alone
     picked = tmp_path / "net.best"
     save_checkpoint(picked, draft_of(record, picked=True), model, split=load_split(net.checkpoint, record))
     (note,) = evaluated(picked, path=net.pictures).notes
-    assert "picked by these very images" in note
+    assert "picked by these very test images" in note
     assert not evaluated(picked, "folder", draw(tmp_path / "others", 10, seed=1)).notes
     assert not evaluated(net.checkpoint, path=net.pictures).notes
 

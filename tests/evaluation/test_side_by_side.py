@@ -9,10 +9,11 @@ import pytest
 import torch
 from torch.nn.functional import one_hot
 
+from device_agent.manifest import PICKED
 from groupnl_deploy.errors import DeviceUnavailable, UsageError
 from groupnl_deploy.evaluation import side_by_side
 from groupnl_deploy.evaluation.asked import Asked, corruptions_of, severities_of
-from groupnl_deploy.evaluation.chosen import choose
+from groupnl_deploy.evaluation.chosen import Part, choose
 from groupnl_deploy.evaluation.contender import contender, created_now, of_subject
 from groupnl_deploy.evaluation.robustness import ALL, USUAL
 from groupnl_deploy.evaluation.side_by_side import EndedEarly, evaluate_side_by_side
@@ -47,6 +48,15 @@ def test_a_checkpoint_and_its_artifact_answer_alike_to_the_same_corrupted_images
     assert of_checkpoint.finished
     assert of_checkpoint.measured == f"folder, generated, 3 corruptions ({', '.join(THREE)}) at severities 1, 5"
     assert of_checkpoint.clean.right_in_five is None  # it has three classes
+
+
+def test_of_images_that_picked_the_epoch_each_network_says_so(net, artifacts, asked):
+    last = contender(net.checkpoint, Silence())
+    best = replace(last, subject=replace(last.subject, picked=True))
+    records = evaluated([last, best], replace(asked, severities=(1,), images=3))
+    assert [PICKED in record.images.notes for record in records] == [False, True]
+    others = Part(None, (), ("blue", "green", "red"), (3, 32, 32), replace(last.subject.data, sha256="0" * 64))
+    assert not others.for_subject(best.subject)[1]
 
 
 def test_alone_or_together_and_in_any_batches_the_numbers_are_the_same(net, artifacts, asked):

@@ -4,12 +4,14 @@ import dataclasses
 
 import pytest
 
+from device_agent.manifest import PICKED
 from groupnl_deploy.analysis.rule import parse_rule
 from groupnl_deploy.bench.check import Check
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.report.compare import compare
 from groupnl_deploy.report.comparison_text import answer, notes, preface, table
 from groupnl_deploy.report.robustness import points_per_j
+from groupnl_deploy.report.tables import picked_notes
 from tests.report.compared_runs import P50_MS, rows_of
 
 NAMES = ("net-a", "net-b")
@@ -181,6 +183,13 @@ def test_with_seven_pairs_the_other_numbers_are_unsure():
 
 def test_untrained_networks_are_called_so():
     assert preface(compare(A, changed(B, trained=False), NAMES))[0].startswith("A is net-a, B is net-b [untrained].")
+
+
+def test_an_accuracy_on_images_that_picked_the_epoch_says_so():
+    best = changed(B, accuracy=0.9, picked=True)
+    assert f"Of B {PICKED}." in notes(compare(changed(A, accuracy=0.8), best, NAMES))
+    assert not any(PICKED in note for note in notes(compare(changed(A, accuracy=0.8), changed(B, accuracy=0.9), NAMES)))
+    assert picked_notes(best)[0].endswith(f" more: {PICKED}.") and not picked_notes(changed(best, accuracy=None))
 
 
 def test_runs_that_are_no_interleaved_pairs_say_so():
