@@ -22,7 +22,8 @@ from groupnl_deploy.images.source import DataSource
 from groupnl_deploy.mistaken import require_is
 from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.training.from_timm import require_timm
-from groupnl_deploy.training.launch import is_launched, launch
+from groupnl_deploy.training.launch import follows, is_launched, launch
+from groupnl_deploy.training.one_training import require_no_training
 from groupnl_deploy.training.recipe_changes import ChosenRecipe, choose_recipe, with_settings
 from groupnl_deploy.words import command_line
 from groupnl_deploy.workspace import require_absent
@@ -99,6 +100,8 @@ def train(
     recipe = chosen.recipe
     require_timm(recipe)
     require_absent(out)
+    if not follows():
+        require_no_training(out)
     wanted = DataSource(dataset, data, shape("--input", input_))
     if nproc > 1 and not is_launched():
         raise typer.Exit(launch(nproc, without_option(sys.argv[1:], "--nproc"), restarts))

@@ -13,12 +13,12 @@ from pathlib import Path
 
 from groupnl_deploy.jobs.estimate import Estimate
 from groupnl_deploy.jobs.job import Job
-from groupnl_deploy.jobs.lock import Busy
 from groupnl_deploy.jobs.make import Done, Order, make_job
 from groupnl_deploy.jobs.store import Store, holder_in
 from groupnl_deploy.jobs.workers import Workers
 from groupnl_deploy.progress import Reporter, Task
 from groupnl_deploy.raised import Raised
+from groupnl_deploy.record_lock import Busy
 
 _LOOK_AGAIN_S = 1.0
 

@@ -6,7 +6,6 @@ A product is up to date when the digest of everything its job reads is the one i
 import contextlib
 import os
 import shutil
-import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -15,8 +14,8 @@ from pathlib import Path
 
 from device_agent.strict import StrictError, from_json, to_json
 from groupnl_deploy.jobs.job import Job
-from groupnl_deploy.jobs.lock import RecordLock
 from groupnl_deploy.progress import Reporter
+from groupnl_deploy.record_lock import RecordLock, this_runner
 from groupnl_deploy.workspace import disk_errors, remove_unfinished, sha256_hex
 
 
@@ -182,11 +181,6 @@ def is_current(job: Job, record: Record) -> bool:
 def key_of(job: Job) -> str:
     """The digest of all that the job reads."""
     return sha256_hex(to_json(job.reads()).encode())
-
-
-def this_runner() -> str:
-    """Who we are, for those who wait for us."""
-    return f"process {os.getpid()} on {socket.gethostname()} since {datetime.now(UTC).isoformat(timespec='seconds')}"
 
 
 def holder_in(content: bytes) -> str:

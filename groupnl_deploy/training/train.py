@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from device_agent.manifest import PICKED
 from groupnl_deploy.errors import UsageError, VerificationFailed
 from groupnl_deploy.images.dataset import Dataset, Statistics
 from groupnl_deploy.images.datasets import load_dataset
@@ -16,6 +17,7 @@ from groupnl_deploy.models.profile import FLOAT_BYTES, ring_traffic
 from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.progress import Reporter, Silence, Task
 from groupnl_deploy.training.altered import cuts_each
+from groupnl_deploy.training.beside import BEST_ENDING, resume_folder
 from groupnl_deploy.training.checkpoint import (
     Checkpoint,
     checkpoint_id,
@@ -30,6 +32,7 @@ from groupnl_deploy.training.initial import Initial
 from groupnl_deploy.training.log_files import LogFiles
 from groupnl_deploy.training.loop import TrainResult, train
 from groupnl_deploy.training.near_chance import near_chance
+from groupnl_deploy.training.one_training import only_training
 from groupnl_deploy.training.ranks import Ranks, ranks_of
 from groupnl_deploy.training.recipe import Recipe
 from groupnl_deploy.training.run import TrainProgress
@@ -38,9 +41,6 @@ from groupnl_deploy.training.state import TrainingJob, load_state
 from groupnl_deploy.training.telling import Telling, told
 from groupnl_deploy.training.tensorboard import TensorBoard
 from groupnl_deploy.workspace import free_name, require_absent, require_writable
-
-BEST_ENDING = ".best"
-"""Of the folder beside a checkpoint with the weights that were best on the test images."""
 
 
 @dataclass(frozen=True)
@@ -76,21 +76,44 @@ def train_checkpoint(
         running: where and how it is run.
         ranks: the processes that train together, within `joined`; the first of them alone writes and tells.
 
-    Raises as `train` does; `UsageError` where `running` asks for a state to go on from and there is none.
+    Raises as `train` does; `UsageError` where `running` asks for a state to go on from and there is none, and where
+    another training writes `out`.
     """
     running = running or Running()
     ranks = ranks or ranks_of(running.compute)
     reporter = reporter if ranks.first else Silence()
-    resume_dir = _resume_folder(out)
+    with contextlib.ExitStack() as held:
+        ranks.all_do(lambda: held.enter_context(_place_for(out, running, reporter)) if ranks.first else None)
+        return _trained(spec, recipe, source, out, reporter, init, workers, running, ranks)
+
+
+@contextlib.contextmanager
+def _place_for(out: Path, running: Running, reporter: Reporter) -> Iterator[None]:
+    """In the block the checkpoint and the state can be written, by this training alone."""
+    require_absent(out)
+    require_writable(resume_folder(out))
+    with only_training(out, reporter.note):
+        if running.resume:
+            _require_state(resume_folder(out))
+        yield
+
+
+def _trained(
+    spec: ModelSpec,
+    recipe: Recipe,
+    source: DataSource,
+    out: Path,
+    reporter: Reporter,
+    init: Path | None,
+    workers: int | None,
+    running: Running,
+    ranks: Ranks,
+) -> Trained:
+    resume_dir = resume_folder(out)
 
     def prepared() -> tuple[list[TensorBoard], Dataset, Initial | None]:
-        require_absent(out)
-        if ranks.first:
-            require_writable(resume_dir)
         boards = running.tensorboard if ranks.first else None
         listening = [] if boards is None else [TensorBoard(boards / out.name, reporter.note)]
-        if running.resume and ranks.first:
-            _require_state(resume_dir)
         return listening, load_dataset(source, reporter=reporter), None if init is None else initial_of(init)
 
     boards, data, begin = ranks.all_do(prepared)
@@ -148,7 +171,7 @@ def _saved(out: Path, result: TrainResult, running: Running, reporter: Reporter,
         save_best(folder, result, best)
         reporter.note(
             f"After epoch {best.epoch} it answered more test images rightly ({100 * best.accuracy:.1f} %); those "
-            f"weights are in {folder}."
+            f"weights are in {folder}: {PICKED}."
         )
     return save_trained(out, result, log)
 
@@ -196,7 +219,7 @@ def _tell_seen(data: Dataset, split: Split | None, reporter: Reporter) -> None:
 def kept_place(spec: ModelSpec, recipe: Recipe, source: DataSource, out: Path, init: Path | None = None) -> str | None:
     """After what of this very training a state is kept, for `train_checkpoint` to go on from; None for nothing."""
     try:
-        found = load_state(_resume_folder(out))
+        found = load_state(resume_folder(out))
         if found is None:  # so that who stops a training waits for no images
             return None
         data = load_dataset(source)
@@ -204,7 +227,3 @@ def kept_place(spec: ModelSpec, recipe: Recipe, source: DataSource, out: Path, i
     except VerificationFailed:
         return None
     return found.place if found.job == job else None
-
-
-def _resume_folder(out: Path) -> Path:
-    return out.with_name(f"{out.name}.resume")

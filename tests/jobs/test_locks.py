@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from groupnl_deploy.jobs.lock import Busy, RecordLock
-from groupnl_deploy.jobs.mounts import local_option
 from groupnl_deploy.jobs.quiet import machine_for
+from groupnl_deploy.mounts import local_option
+from groupnl_deploy.record_lock import Busy, RecordLock
 
 ROOT = Path(__file__).parents[2]
 HOLDER = """
 import sys, time
 from pathlib import Path
-from groupnl_deploy.jobs.lock import RecordLock
+from groupnl_deploy.record_lock import RecordLock
 with RecordLock.take(Path(sys.argv[1])) as lock:
     lock.write(b"me")
     print("held", flush=True)

@@ -1,6 +1,8 @@
 """A training to a checkpoint folder, in this process and in one of its own."""
 
 import multiprocessing
+import os
+import re
 from concurrent.futures import ProcessPoolExecutor
 
 import pytest
@@ -10,6 +12,7 @@ from groupnl_deploy.images.source import DataSource
 from groupnl_deploy.models.spec import ConvSpec, ModelSpec
 from groupnl_deploy.progress import Silence
 from groupnl_deploy.training.checkpoint import checkpoint_id
+from groupnl_deploy.training.one_training import only_training, require_no_training
 from groupnl_deploy.training.recipe import Recipe
 from groupnl_deploy.training.train import train_checkpoint
 from tests.images.pictures import class_folders
@@ -58,3 +61,27 @@ def test_a_place_where_nothing_can_be_written_is_told_before_anything_is_read(tm
     with pytest.raises(UsageError, match="no images"):
         train_checkpoint(spec, Recipe(epochs=1), images, tmp_path / "net", Silence())
     assert not (tmp_path / "net.resume").exists()
+
+
+def test_of_two_trainings_in_one_place_the_second_is_told_before_it_reads_anything(tmp_path):
+    out, images = tmp_path / "nets" / "net", DataSource("folder", str(tmp_path / "no images"))
+
+    def second():
+        with pytest.raises(
+            UsageError, match=f"Another training writes {re.escape(str(out))}: process {os.getppid()} on"
+        ):
+            train_checkpoint(ModelSpec("vgg11_cifar", ConvSpec("standard")), Recipe(), images, out, Silence())
+        with pytest.raises(UsageError, match="Another training"):
+            require_no_training(out)
+
+    with only_training(out, pytest.fail):
+        process = multiprocessing.get_context("fork").Process(target=second)
+        process.start()
+        process.join(60)
+        assert process.exitcode == 0
+    assert not (tmp_path / "nets").exists()
+    left = tmp_path / "killed.resume" / "lock"
+    left.parent.mkdir()
+    left.write_text("process 1 on a machine")
+    require_no_training(tmp_path / "killed")
+    assert not left.exists()

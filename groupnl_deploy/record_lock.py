@@ -1,4 +1,4 @@
-"""One maker for each product, also where several machines share the folder.
+"""One maker for each product, and one training for each place, also where several machines share the folder.
 
 The lock is a POSIX record lock (`fcntl.lockf`). Over NFS the server keeps it for all clients. The kernel frees it when
 its holder dies, however it dies, and an NFS server does so when a dead client's lease ends. A lock file that is
@@ -11,12 +11,14 @@ read the file anew, which no other file's cache is promised.
 import errno
 import fcntl
 import os
+import socket
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from groupnl_deploy.errors import UsageError
-from groupnl_deploy.jobs.mounts import locks_stay_local
+from groupnl_deploy.mounts import locks_stay_local
 from groupnl_deploy.workspace import disk_errors
 
 
@@ -26,6 +28,17 @@ class Busy(Exception):
     def __init__(self, said: bytes) -> None:
         super().__init__(said)
         self.said = said
+
+
+class NoLocks(UsageError):
+    """A file system has no locks, or none that other machines know of."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(
+            f"{path.parent} lies on a file system without locks between machines: {why}.",
+            "Choose another folder as out, or have that file system mounted with locks "
+            "(NFS without nolock and local_lock, Lustre with flock).",
+        )
 
 
 class RecordLock:
@@ -39,7 +52,7 @@ class RecordLock:
 
     @classmethod
     def take(cls, path: Path) -> "RecordLock":
-        """Take the lock at once. Raises `Busy`, and `UsageError` where the file system has no such locks."""
+        """Take the lock at once. Raises `Busy`, and `NoLocks` where the file system has no such locks."""
         lock = cls(path)
         try:
             fcntl.lockf(lock._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -48,10 +61,13 @@ class RecordLock:
             lock.close()
             if error.errno in (errno.EACCES, errno.EAGAIN):
                 raise Busy(said) from None
-            raise _no_locks(path, error.strerror or str(error)) from error
+            raise NoLocks(path, error.strerror or str(error)) from error
         if (why := locks_stay_local(path)) is not None:
             lock.close()
-            raise _no_locks(path, why)
+            raise NoLocks(path, why)
+        if os.fstat(lock._file).st_nlink == 0:  # who held it has just removed it, and another may have made it anew
+            lock.close()
+            return cls.take(path)
         return lock
 
     def read(self) -> bytes:
@@ -83,9 +99,6 @@ class RecordLock:
         self.close()
 
 
-def _no_locks(path: Path, why: str) -> UsageError:
-    return UsageError(
-        f"{path.parent} lies on a file system without locks between machines: {why}.",
-        "Choose another folder as out, or have that file system mounted with locks "
-        "(NFS without nolock and local_lock, Lustre with flock).",
-    )
+def this_runner() -> str:
+    """Who we are, for those who wait for us."""
+    return f"process {os.getpid()} on {socket.gethostname()} since {datetime.now(UTC).isoformat(timespec='seconds')}"
