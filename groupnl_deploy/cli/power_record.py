@@ -73,9 +73,7 @@ def record(
     plan = MeterPlan(meter, port, sign, rate_hz=meter_rate, allow_implausible=allow_implausible)
     with recording(plan, out, console.say, poll_hz, patience) as running:
         recorder, source = running.recorder, running.source
-        _say_if_short(recorder.facts, duration)
-        with _live_line(running, out, duration) as view:
-            is_cut_short, totals = recorded(running, out, duration, view)
+        is_cut_short, totals = recorded(running, out, duration, _live_line(running, out, duration))
     if source.problem is not None:
         _show_incomplete(totals, recorder.facts, out, json)
         raise source.problem
@@ -91,7 +89,6 @@ def record(
 
 
 def _say_if_short(facts: "MeterFacts", duration_s: float | None) -> None:
-    """Before the time is spent."""
     from groupnl_deploy.report.energy_table import enough_s
 
     if duration_s is not None and facts.update_period_s and duration_s < enough_s(facts):
@@ -131,7 +128,8 @@ def _require_joules(totals: "Totals | None", facts: "MeterFacts", out: Path, all
 
 @contextlib.contextmanager
 def _live_line(running: "Recording", out: Path, duration_s: float | None) -> Iterator[View]:
-    """The line that moves below the command."""
+    """The line that moves below the command, behind what is to be said before the time is spent."""
+    _say_if_short(running.recorder.facts, duration_s)
     recorder, source, reporter = running.recorder, running.source, console.TerminalReporter()
     with reporter.task(f"record to {out}") as task:
 

@@ -81,7 +81,8 @@ def watch(
     with _page_server(web_port or 0 if web else None) as server:
         with recording(plan, out, console.say, poll_hz, waits_s, points.hear) as running:
             watched = Watched(running, points, out)
-            with _served(server, watched), _view(watched, is_for_eyes=out is None and server is None) as view:
+            view = _view(watched, is_for_eyes=out is None and server is None)
+            with _served(server, watched):
                 _, totals = recorded(running, out, duration, view)
         problem, facts = running.source.problem, running.recorder.facts
     if totals is None:

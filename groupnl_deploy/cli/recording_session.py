@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,18 +33,20 @@ def require_patience(seconds: float) -> None:
 
 
 def recorded(
-    running: "Recording", out: Path | None, duration_s: float | None, view: View
+    running: "Recording", out: Path | None, duration_s: float | None, view: AbstractContextManager[View]
 ) -> tuple[bool, "Totals | None"]:
     """Go on until the end; whether Ctrl-C came before the duration was over, and what it amounts to.
 
-    Where the meter is away at the end, its absence is a hole of the totals. Raises what ended the recording.
+    The view is opened here: the recording has begun by then, and Ctrl-C ends it with what there is. Where the meter is
+    away at the end, its absence is a hole of the totals. Raises what ended the recording.
     """
     from power.errors import TraceLost
 
     recorder, is_interrupted = running.recorder, False
     try:
         try:
-            _look_on(running, duration_s, view)
+            with view as shown:
+                _look_on(running, duration_s, shown)
         except KeyboardInterrupt:
             is_interrupted = True
         ended_s = time.monotonic()
