@@ -26,7 +26,7 @@ GROUPNL = Path(sys.executable).with_name("groupnl")
 )
 def test_streams_that_are_closed_or_full(arguments: str, redirection: str, code: int, words: str) -> None:
     line = f"{redirection} {GROUPNL} {arguments}"
-    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr and "Exception ignored" not in done.stderr
     assert (not code) == bool(done.stdout)

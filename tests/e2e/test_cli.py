@@ -17,7 +17,7 @@ GROUPNL = Path(sys.executable).with_name("groupnl")
 def groupnl(*arguments: object, cwd: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
     command = [str(GROUPNL), *map(str, arguments)]
     return subprocess.run(
-        command, cwd=cwd, env=os.environ | environment, capture_output=True, text=True, check=False, timeout=120
+        command, cwd=cwd, env=os.environ | environment, capture_output=True, text=True, check=False, timeout=300
     )
 
 

@@ -59,7 +59,7 @@ def test_ctrl_c_keeps_the_runs_that_are_finished(untrained) -> None:
             while process.poll() is None and len(list(Path("set/runs").glob("*-run1/run.json"))) < 2:
                 time.sleep(0.05)
             process.send_signal(signal.SIGINT)
-            stderr = process.communicate(timeout=60)[1]
+            stderr = process.communicate(timeout=300)[1]
         finally:
             process.kill()
     assert process.returncode == 1 and "Traceback" not in stderr, stderr

@@ -13,7 +13,7 @@ import struct
 import subprocess
 import termios
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from fcntl import ioctl
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -24,11 +24,12 @@ from groupnl_deploy.cli import console
 from power.meters.km003c.emulator import Km003cEmulator
 from power.trace_io import read_csv
 from tests.e2e.power_command import power
-from tests.e2e.test_power_record import GROUPNL, on, started, when_it_has
+from tests.e2e.test_power_record import GROUPNL, on, started, until, when_it_has
 
 pytestmark = pytest.mark.alone
 
 TOTALS = r"\d+ measurements in [\d.]+ s, [\d.]+ J, EMULATED"
+HOLES = r"(\d+) holes? of [\d.]+ s in all"  # the cable's, and those that a busy machine makes
 
 
 @pytest.fixture
@@ -50,18 +51,16 @@ def read_until(process: "subprocess.Popen[str]", word: str) -> list[str]:
 
 def asked(address: str, path: str = "") -> bytes:
     parts = urlsplit(address)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=20)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)
     connection.request("GET", parts.path + path)
     answer = connection.getresponse()
     assert answer.status == 200
     return answer.read()
 
 
-def until(true: Callable[[], bool]) -> None:
-    deadline_s = time.monotonic() + 30
-    while not true():
-        assert time.monotonic() < deadline_s
-        time.sleep(0.1)
+def gone_for_s(status: str) -> int:
+    """As a page says it; 0 where it does not."""
+    return max(map(int, re.findall(r"gone for (\d+) s", status)), default=0)
 
 
 def test_lines_where_there_is_no_terminal_and_totals_at_ctrl_c(tmp_path: Path, emulator: Km003cEmulator) -> None:
@@ -73,9 +72,9 @@ def test_lines_where_there_is_no_terminal_and_totals_at_ctrl_c(tmp_path: Path, e
     emulator.replug()
     read_until(process, "5.000 V  1.000 A  5.000 W")
     process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=20)
+    stdout, stderr = process.communicate(timeout=300)
     assert process.returncode == 0 and stderr == "", stderr
-    assert re.search(rf"km003c: {TOTALS}, 1 hole of [\d.]+ s in all, not counted\n$", stdout)
+    assert re.search(rf"km003c: {TOTALS}, {HOLES}, not counted\n$", stdout)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -88,16 +87,16 @@ def test_the_page_goes_on_while_the_meter_is_away_and_the_file_has_what_it_showe
     (address,) = re.findall(r"http://127\.0\.0\.1:\d+/[\w-]{43}/", process.stderr.readline())
     rows = len(when_it_has(tmp_path / "t.csv", 2).t_s)
     emulator.unplug()
-    until(lambda: "gone for 2 s" in json.loads(asked(address, "samples?after=0"))["status"])
+    until(lambda: gone_for_s(json.loads(asked(address, "samples?after=0"))["status"]) >= 2)
     emulator.replug()
     when_it_has(tmp_path / "t.csv", rows + 2)
     told = json.loads(asked(address, "samples?after=0"))
-    assert len(told["holes"]) == 1 and told["w"].count(None) == 1 and not told["gone"]
-    assert "1 hole of" in told["status"]
+    assert len(told["holes"]) == told["w"].count(None) >= 1 and not told["gone"]
+    assert re.findall(HOLES, told["status"]) == [str(len(told["holes"]))]
     process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=20)
+    stdout, stderr = process.communicate(timeout=300)
     assert process.returncode == 0 and "Next: groupnl power integrate t.csv" in stderr
-    assert re.search(rf"t\.csv: {TOTALS}, 1 hole of", stdout)
+    assert re.search(rf"t\.csv: {TOTALS}, {HOLES}", stdout)
     trace = read_csv(tmp_path / "t.csv")
     shown = [round(t, 6) for t in trace.t_s.tolist()]
     assert [t for t, w in zip(told["t"], told["w"], strict=True) if w is not None] == shown[: len(shown)][
@@ -116,10 +115,10 @@ def test_ctrl_c_while_the_meter_is_away_is_an_error_for_a_file_and_none_without(
         emulator.unplug()
         read_until(process, "has been gone for")
         process.send_signal(signal.SIGINT)
-        stdout, stderr = process.communicate(timeout=20)
+        stdout, stderr = process.communicate(timeout=300)
         emulator.replug()
         assert process.returncode == code, stderr
-        assert re.search(r"1 hole of [\d.]+ s in all", stdout) and "is gone" in stderr
+        assert re.search(HOLES, stdout) and "is gone" in stderr
 
 
 @pytest.mark.parametrize("variable", ["TERM=dumb", "PYTHONIOENCODING=ascii"])
@@ -150,7 +149,7 @@ def on_a_terminal(folder: Path, width: int, *options: str) -> Iterator[tuple["su
 
 def seen_until(host: int, words: tuple[str, ...]) -> str:
     """What the terminal shows until it has shown all of these, or its program has ended."""
-    seen, deadline_s = b"", time.monotonic() + 40
+    seen, deadline_s = b"", time.monotonic() + 60
     while not words or not all(word.encode() in seen for word in words):
         assert time.monotonic() < deadline_s, seen
         if select.select([host], [], [], 0.2)[0]:
@@ -170,10 +169,10 @@ def test_a_terminal_of_any_width_has_lines_that_fit_and_is_left_as_it_was(
         process.send_signal(signal.SIGINT)
         end = seen_until(host, ())
         os.close(host)
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=300) == 0
     frames = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown).replace("\r", "\n").split("\n")
     assert [line for line in frames if len(line) >= width] == [] and any("EMULATED" in line for line in frames)
-    assert end.rstrip().endswith("no holes") and "\x1b[?25h" in end  # the cursor is back
+    assert re.search(rf"(no holes|{HOLES}, not counted)$", end.rstrip()) and "\x1b[?25h" in end  # the cursor is back
 
 
 def test_a_terminal_that_is_gone_ends_what_nobody_sees_and_nothing_that_is_recorded(
@@ -182,7 +181,7 @@ def test_a_terminal_that_is_gone_ends_what_nobody_sees_and_nothing_that_is_recor
     with on_a_terminal(tmp_path, 80, *on(emulator)) as (process, host):
         seen_until(host, ("5.000 W",))
         os.close(host)  # without a hang-up, for it is not this process's own terminal
-        assert process.wait(timeout=30) == 1
+        assert process.wait(timeout=300) == 1
     with on_a_terminal(tmp_path, 80, *on(emulator), "--out", "t.csv") as (process, host):
         seen_until(host, ("5.000 W",))
         os.close(host)

@@ -1,6 +1,7 @@
 """Load script, emulator, pseudo-terminal, pyserial, recorder, CSV, joules: the whole way, against an exact answer."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,11 +19,13 @@ from power.meters.reconnecting import ReconnectingMeter
 from power.recorder import Recorder
 from power.trace import PowerTrace
 from power.trace_io import read_csv
+from tests.rigs.undisturbed import in_time
 
 pytestmark = pytest.mark.alone
 
 POLL_HZ = 20.0
-LATEST_ROW_S = 5.0  # how long to wait for a measurement on a machine that is busy with other things
+HELD_UP_S = 0.3  # a poll that comes later misses a measurement, as two come a second
+LATEST_ROW_S = 60.0  # how long to wait for a measurement on a machine that is busy with other things
 IDLE_W, BUSY_W = 2.04, 7.14
 STEPS = "t_s,voltage_v,current_a\n0,5.1,0.4\n1.6,5.1,1.4\n"
 LINES = "t_s,voltage_v,current_a\n0,5.2,0.9\n0.6,5.2,0.9\n1.0,5.1,1.4\n1.6,5.1,1.2\n1.6,5.2,0.9\n2.2,5.2,0.95\n"
@@ -43,11 +46,24 @@ class Run:
         return self.emulator.true_energy_j(self.emulator.began_s + start_s, self.emulator.began_s + end_s)
 
 
-def record(emulator: Km003cEmulator, until_s: float, poll_hz: float, path: Path | None = None, *, sign: int = 1) -> Run:
-    """From before the script begins until a measurement at or after `until_s` of it."""
-    with open_meter("km003c", emulator.stable_port, sign) as meter, Recorder(meter, poll_hz, path) as recorder:
-        recorder.wait_until_covered(emulator.began_s + until_s, until_s + LATEST_ROW_S)
-        return Run(emulator, recorder.stop())
+def record(
+    make: Callable[[], Km003cEmulator], until_s: float, poll_hz: float, path: Path | None = None, *, sign: int = 1
+) -> Run:
+    """From the script's beginning until a measurement at or after `until_s` of it, by a process that gets to run."""
+
+    def once() -> Run:
+        if path is not None:
+            path.unlink(missing_ok=True)
+        with (
+            make() as emulator,
+            open_meter("km003c", emulator.stable_port, sign) as meter,
+            Recorder(meter, poll_hz, path) as recorder,
+        ):
+            recorder.wait_until_covered(0.0, LATEST_ROW_S)  # the script begins with the first poll
+            recorder.wait_until_covered(emulator.began_s + until_s, until_s + LATEST_ROW_S)
+            return Run(emulator, recorder.stop())
+
+    return in_time(once, HELD_UP_S)
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +73,10 @@ def steps(tmp_path_factory) -> tuple[Run, Path]:
     script, path = folder / "load.csv", folder / "trace.csv"
     script.write_text(STEPS)
     line = LineBehaviour(split=True, stale_every=3, garbage_every=17)
-    with Km003cEmulator(script=read_load_script(script), line=line) as emulator:
-        return record(emulator, 5.4, POLL_HZ, path), path  # the rows behind a window bound what it can be wrong by
+    run = record(
+        lambda: Km003cEmulator(script=read_load_script(script), line=line, start_on_first_poll=True), 5.4, POLL_HZ, path
+    )
+    return run, path  # the rows behind a window bound what it can be wrong by
 
 
 def test_steady_windows_agree_within_a_thousandth(steps: tuple[Run, Path]) -> None:
@@ -114,46 +132,52 @@ def test_at_fifty_a_second_the_joules_are_those_of_lines_and_steps_within_half_a
     script = tmp_path / "load.csv"
     script.write_text(LINES)
     adc = AdcModel(update_hz=50.0, reversed=True)
-    with Km003cEmulator(script=read_load_script(script, interpolate=True), adc=adc) as emulator:
-        run = record(emulator, 2.4, 200.0, sign=-1)
-        for window in ((0.3, 2.2), (0.3, 1.3), (0.8, 2.0)):
-            measured, true_j = run.measured(*window), run.true_j(*window)
-            assert measured.edge_error_j is not None
-            # A machine that is busy with other things asks late. Then it is right to what the product itself says.
-            allowed_j = 5e-3 * true_j if measured.max_gap_s < 1.5 * 0.02 else measured.edge_error_j
-            assert abs(measured.energy_j - true_j) <= allowed_j
-        assert run.trace.facts.sign == -1
-        assert run.measured(0.3, 2.2).update_period_s == pytest.approx(0.02, abs=0.005)
+    load = read_load_script(script, interpolate=True)
+    run = record(lambda: Km003cEmulator(script=load, adc=adc, start_on_first_poll=True), 2.4, 200.0, sign=-1)
+    for window in ((0.3, 2.2), (0.3, 1.3), (0.8, 2.0)):
+        measured, true_j = run.measured(*window), run.true_j(*window)
+        if measured.renews_too_fast:  # a machine so busy that each of its polls finds a new value knows of no bound
+            assert measured.edge_error_j is None
+            continue
+        assert measured.edge_error_j is not None
+        # A machine that is busy with other things asks late. Then it is right to what the product itself says.
+        allowed_j = 5e-3 * true_j if measured.max_gap_s < 1.5 * 0.02 else measured.edge_error_j
+        assert abs(measured.energy_j - true_j) <= allowed_j
+    assert run.trace.facts.sign == -1
+    assert measured.renews_too_fast or run.measured(0.3, 2.2).update_period_s == pytest.approx(0.02, abs=0.005)
 
 
 def test_a_load_that_repeats_exactly_is_no_hole() -> None:
     adc = AdcModel(noise_ua=0.0, flicker=False)
-    with Km003cEmulator(5.0, 1.0, adc=adc) as emulator:
-        run = record(emulator, 2.2, POLL_HZ)
-        energy = run.measured(0.2, 2.2)
-        assert energy.energy_j == pytest.approx(10.0, rel=1e-9)
-        assert energy.max_gap_s < 1.0
+    run = record(lambda: Km003cEmulator(5.0, 1.0, adc=adc, start_on_first_poll=True), 2.2, POLL_HZ)
+    energy = run.measured(0.2, 2.2)
+    assert energy.energy_j == pytest.approx(10.0, rel=1e-9)
+    assert energy.max_gap_s < 1.0
 
 
 def test_a_replugged_meter_goes_on_recording_and_the_hole_shows(tmp_path: Path) -> None:
     path = tmp_path / "trace.csv"
-    with (
-        Km003cEmulator(5.0, 1.0, adc=AdcModel(update_hz=50.0)) as emulator,
-        ReconnectingMeter(lambda: open_meter("km003c", emulator.stable_port)) as meter,
-        Recorder(meter, 100.0, path) as recorder,
-    ):
-        recorder.wait_until_covered(time.monotonic() + 0.4, LATEST_ROW_S)
-        emulator.unplug()
-        gone_s = time.monotonic()
-        time.sleep(0.6)
-        emulator.replug()
-        back_s = time.monotonic()
-        recorder.wait_until_covered(back_s + 0.4, 2 * LATEST_ROW_S)
-        trace = recorder.stop()
-        assert emulator.other_bytes == 0
+
+    def once() -> tuple[PowerTrace, float]:
+        path.unlink(missing_ok=True)
+        with (
+            Km003cEmulator(5.0, 1.0, adc=AdcModel(update_hz=50.0)) as emulator,
+            ReconnectingMeter(lambda: open_meter("km003c", emulator.stable_port)) as meter,
+            Recorder(meter, 100.0, path) as recorder,
+        ):
+            recorder.wait_until_covered(time.monotonic() + 0.4, LATEST_ROW_S)
+            emulator.unplug()
+            gone_s = time.monotonic()
+            time.sleep(0.6)
+            emulator.replug()
+            back_s = time.monotonic()
+            recorder.wait_until_covered(back_s + 0.4, LATEST_ROW_S)
+            assert emulator.other_bytes == 0
+            return recorder.stop(), back_s - gone_s
+
+    trace, away_s = in_time(once, HELD_UP_S)
     begin_s, end_s = trace.t_s[0], trace.t_s[-1]
-    hole_s = np.max(np.diff(trace.t_s))
-    assert hole_s >= back_s - gone_s
+    assert np.max(np.diff(trace.t_s)) >= away_s
     with pytest.raises(SampleGap, match="No measurement for"):
         window_energy(trace, begin_s, end_s, max_gap_s=0.5)
     before = window_energy(trace, begin_s, begin_s + 0.3, max_gap_s=0.5)
@@ -167,9 +191,10 @@ def test_unplugging_for_good_ends_the_recording_and_keeps_the_rows(tmp_path: Pat
     with Km003cEmulator(5.1, 0.4) as emulator, open_meter("km003c", emulator.port) as meter:
         recorder = Recorder(meter, POLL_HZ, path)
         with pytest.raises(MeterUnreachable, match="is gone"), recorder:
-            recorder.wait_until_covered(time.monotonic() + 0.6, LATEST_ROW_S)
+            recorder.wait_until_covered(0.0, LATEST_ROW_S)
+            recorder.wait_until_covered(recorder.trace_so_far().t0_s + recorder.totals.t_s + 0.1, LATEST_ROW_S)
             emulator.unplug()
-            recorder.wait_until_covered(time.monotonic() + 60.0, LATEST_ROW_S)
+            recorder.wait_until_covered(time.monotonic() + 3600.0, LATEST_ROW_S)
         with pytest.raises(MeterUnreachable):
             recorder.stop()
     stored = read_csv(path)

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.alone
 def test_a_recording_says_how_often_the_meter_was_asked(tmp_path: Path) -> None:
     path = tmp_path / "power.csv"
     with SyntheticMeter("steady:5V,1A") as meter, Recorder(meter, 40.0, path) as recorder:
-        recorder.wait_until_covered(time.monotonic(), 5.0)
+        recorder.wait_until_covered(time.monotonic(), 60.0)
         trace = recorder.stop()
     assert meter.facts.poll_period_s is None
     assert recorder.facts == trace.facts == replace(meter.facts, poll_period_s=0.025)

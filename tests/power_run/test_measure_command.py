@@ -137,7 +137,7 @@ def test_an_output_that_nobody_reads_any_more_is_kept_all_the_same(measure: Meas
 def test_a_meter_that_goes_while_the_command_runs_leaves_it_alone(measure: Measure, tmp_path: Path) -> None:
     with Km003cEmulator(5.0, 1.0) as emulator:
         soon(emulator.unplug, tmp_path / "run-0" / "stdout")
-        line = "echo on; sleep 1; echo to the end"
+        line = f"echo on; while [ -e {emulator.stable_port} ]; do sleep 0.1; done; sleep 0.5; echo to the end"
         measured = measure(line, meter=MeterPlan("km003c", emulator.stable_port))
     assert isinstance(measured.error, MeterUnreachable) and measured.record.exit_code == 0
     assert (tmp_path / "run-0" / "stdout").read_bytes() == b"on\nto the end\n"
@@ -157,9 +157,11 @@ import os, signal, sys
 from pathlib import Path
 from groupnl_deploy.power_run.child import Child, Outputs
 child = Child(["sh", "-c", "kill -STOP $$; echo on"], Outputs(Path(sys.argv[1]), None, None), None)
-assert not child.ended(1.0)
+while Path(f"/proc/{child.group}/stat").read_text().rpartition(")")[2].split()[0] != "T":
+    assert not child.ended(0.05)
+assert not child.ended(0.5)
 child.send(signal.SIGCONT)
-assert child.ended(20) and child.exit_code == 0
+assert child.ended(60) and child.exit_code == 0
 """
 
 
@@ -170,7 +172,7 @@ def test_a_command_that_stops_itself_has_not_ended(tmp_path: Path) -> None:
 
 def test_what_stops_a_moment_behind_the_command_is_woken_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-Z reaches a group one by one: our answer to the first may come before it reaches the last."""
-    monkeypatch.setattr("groupnl_deploy.power_run.child._AGAIN_S", 2.0)
+    monkeypatch.setattr("groupnl_deploy.power_run.child._AGAIN_S", 5.0)
     late = "sh -c 'kill -STOP $$; echo woken' & kill -STOP $$; wait"
     child = Child(["sh", "-c", f"sleep 0.5; {late}"], Outputs(tmp_path, None, None), None)
     child.has_terminal = True

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from groupnl_deploy.power_run.record import read_command
 from power.marks import Mark, read_marks
 from power.trace_io import read_csv
 from tests.e2e.power_command import integrated
+from tests.rigs.undisturbed import again_where, has_hole
 
 pytestmark = pytest.mark.alone
 
@@ -49,7 +51,7 @@ def start() -> Iterator[Start]:
 
 
 def done(process: subprocess.Popen[str], given: str = "") -> tuple[int, str, str]:
-    stdout, stderr = process.communicate(given, timeout=90)
+    stdout, stderr = process.communicate(given, timeout=300)
     assert "Traceback" not in stderr
     return process.returncode, stdout, stderr
 
@@ -68,13 +70,27 @@ def document(stdout: str) -> dict[str, Any]:
 
 def test_joules_are_those_of_the_load_and_all_of_it_is_kept(start: Start) -> None:
     line = "echo out; printf '\\377'; echo err >&2; cat; sleep 6"
-    process = start(*EMULATED, "--", "sh", "-c", line, errors="replace")
-    when(Path("done/run-1/stdout").exists)
-    time.sleep(0.05)  # the instant of a mark is cut to hundredths of a second
-    marked = subprocess.run([*GROUPNL, "power", "mark", "half"], capture_output=True, text=True, check=False)
-    stdout, stderr = process.communicate("given\n", timeout=90)
-    assert process.returncode == 0, stderr
     folder = Path("done/run-1")
+
+    def once() -> tuple[int, str, str, int]:
+        shutil.rmtree("done", ignore_errors=True)
+        process = start(*EMULATED, "--", "sh", "-c", line, errors="replace")
+        when((folder / "stdout").exists)
+        time.sleep(0.05)  # the instant of a mark is cut to hundredths of a second
+        marked = subprocess.run([*GROUPNL, "power", "mark", "half"], capture_output=True, text=True, check=False)
+        stdout, stderr = process.communicate("given\n", timeout=300)
+        return process.returncode, stdout, stderr, marked.returncode
+
+    def is_disturbed(_: object) -> bool:
+        """There is a hole, or the load, which the same process steps, was on for longer than the command ran."""
+        if has_hole(read_csv(folder / "power.csv")):
+            return True
+        run = read_command(folder)
+        assert run.energy is not None and run.host is not None
+        return run.energy.gross_j > 5.1 * 1.22 * (run.host.end_s - run.host.start_s) + run.energy.gross_error_j
+
+    code, stdout, stderr, marked = again_where(is_disturbed, once)
+    assert code == 0, stderr
     assert (folder / "stdout").read_bytes() == b"out\n\xffgiven\n" and (folder / "stderr").read_bytes() == b"err\n"
     assert stdout.startswith("out\n") and "err\n" in stderr and "EMULATED" in stderr
     run = read_command(folder)
@@ -89,7 +105,7 @@ def test_joules_are_those_of_the_load_and_all_of_it_is_kept(start: Start) -> Non
     trace = read_csv(folder / "power.csv")
     assert host.recording_start_s == pytest.approx(host.start_s - trace.t0_s)
     begins, half, ends = read_marks(folder / "power.csv")
-    assert marked.returncode == 0 and (half.label, ends.label) == ("half", "command ends")
+    assert marked == 0 and (half.label, ends.label) == ("half", "command ends")
     assert begins == Mark(pytest.approx(host.recording_start_s, abs=1e-6), "command begins")
     around = energy.around
     again = integrated(folder / "power.csv", "--from", around.start_s, "--to", around.end_s)
@@ -134,7 +150,7 @@ def test_in_a_terminal_the_command_has_it_and_gives_it_back(start: Start) -> Non
     os.write(ours, b"\x1a")
     time.sleep(1.0)
     os.write(ours, b"\x03")
-    _, stderr = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=300)
     os.close(ours)
     assert process.returncode == 0 and kept.read_text() == "hello you\nheard\n", stderr
     assert "ended well" in stderr and "gross" in stderr

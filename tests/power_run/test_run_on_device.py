@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,13 +27,22 @@ from groupnl_deploy.power_run.outcome import RunPlan
 from groupnl_deploy.power_run.run import Measured, measure_command
 from groupnl_deploy.progress import Silence
 from groupnl_deploy.remote.device import Device
+from power.trace_io import read_csv
 from tests.e2e.power_command import power
 from tests.rigs.openssh_server import free_ports
+from tests.rigs.undisturbed import again_where, has_hole
 
 pytestmark = [pytest.mark.sshd, pytest.mark.alone]
 
 GROUPNL = [sys.executable, "-m", "groupnl_deploy.cli.entry"]
 Run = Callable[..., tuple[Ended, str, str]]
+
+
+def when(true: Callable[[], object]) -> None:
+    end_s = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < end_s, "it never came"
+        time.sleep(0.02)
 
 
 @pytest.fixture
@@ -44,9 +54,9 @@ def run(sshd, tmp_path: Path) -> Run:
             command.prepare()
             command.start()
             for number in signals:
-                time.sleep(0.3)
+                when((tmp_path / "stdout").read_bytes)  # it has said that it is ready
                 command.send(number)
-            assert command.ended(20)
+            assert command.ended(60)
             ended = command.settle()
         return ended, *((tmp_path / name).read_bytes().decode() for name in ("stdout", "stderr"))
 
@@ -94,13 +104,24 @@ def test_begin_and_end_are_by_the_devices_clock_and_lie_where_it_ran(run: Run) -
     ended, _, _ = run("sleep", "1")
     after_s = time.monotonic()
     assert ended.device is not None and isinstance(ended.device.clock, ClockSync)
-    assert ended.device.end_s - ended.device.start_s == pytest.approx(1.0, abs=0.2)
-    assert ended.end_s - ended.start_s == pytest.approx(ended.device.end_s - ended.device.start_s, abs=0.05)
+    took_s, unsure_s = ended.device.end_s - ended.device.start_s, ended.device.clock.uncertainty_s
+    assert 1.0 - 2 * on_device._TICK_S <= took_s < after_s - before_s
+    assert ended.end_s - ended.start_s == pytest.approx(took_s, abs=2 * unsure_s + 0.02)
     assert before_s < ended.start_s < ended.end_s < after_s
     assert 0.01 < ended.device.clock.uncertainty_s < 1.0
     # Server and client are one machine: their clocks differ by what it slept, and never by more than they say.
-    uptime_s = time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic()
-    assert ended.device.clock.offset_s == pytest.approx(-uptime_s, abs=ended.device.clock.uncertainty_s)
+    slept_s, looking_s = slept()
+    assert ended.device.clock.offset_s == pytest.approx(-slept_s, abs=unsure_s + looking_s)
+
+
+def slept() -> tuple[float, float]:
+    """How long this machine has slept since it booted, and by how much that may be wrong: the best of many looks."""
+    looks = []
+    for _ in range(100):
+        before_s, booted_s, after_s = time.monotonic(), time.clock_gettime(time.CLOCK_BOOTTIME), time.monotonic()
+        looks.append((after_s - before_s, booted_s - after_s))
+    looking_s, slept_s = min(looks)
+    return slept_s, looking_s
 
 
 def test_a_command_within_one_tick_of_the_devices_clock_counts_as_one_tick(run: Run) -> None:
@@ -117,45 +138,42 @@ def test_a_program_that_is_not_there_is_told_before_anything_else(run: Run, tmp_
 @pytest.mark.parametrize(
     ("line", "number", "exit_code", "said"),
     [
-        ("trap 'echo heard; exit 3' INT; sleep 30 & wait", signal.SIGINT, 3, "heard\n"),
-        ("sleep 30; echo not reached", signal.SIGTERM, 143, ""),
+        ("trap 'echo heard; exit 3' INT; echo ready; sleep 60 & wait", signal.SIGINT, 3, "ready\nheard\n"),
+        ("echo ready; sleep 60; echo not reached", signal.SIGTERM, 143, "ready\n"),
     ],
 )
 def test_signals_reach_the_command_and_all_that_it_started(
     run: Run, line: str, number: int, exit_code: int, said: str
 ) -> None:
     ended, stdout, _ = run("sh", "-c", line, signals=(number,))
-    assert (ended.exit_code, stdout) == (exit_code, said) and ended.end_s - ended.start_s < 20
+    assert (ended.exit_code, stdout) == (exit_code, said) and ended.end_s - ended.start_s < 60
 
 
 def test_what_it_leaves_running_there_is_told_and_goes_on(run: Run, tmp_path: Path) -> None:
-    ended, stdout, _ = run("sh", "-c", f"sleep 30 & echo $! >{tmp_path}/pid; echo done")
+    ended, stdout, _ = run("sh", "-c", f"sleep 60 & echo $! >{tmp_path}/pid; echo done")
     sleeper = psutil.Process(int((tmp_path / "pid").read_text()))
-    assert (ended.exit_code, stdout, ended.left_running) == (0, "done\n", True) and ended.end_s - ended.start_s < 20
+    assert (ended.exit_code, stdout, ended.left_running) == (0, "done\n", True) and ended.end_s - ended.start_s < 60
     assert sleeper.is_running()
     sleeper.kill()
 
 
 def test_a_command_that_nobody_waits_for_any_more_is_ended_on_the_device(sshd, tmp_path: Path) -> None:
     mark = tmp_path / "alive"
-    line = f"echo $$ >{mark}; exec sleep 60"
+    line = f"echo $$ >{mark}; exec sleep 600"
     with commands_on(sshd.device(), ["sh", "-c", line]) as make, make(Outputs(tmp_path, None, None)) as command:
         command.prepare()
         command.start()
-        while not mark.exists() or not mark.read_text().strip():
-            time.sleep(0.05)
-    deadline_s, pid = time.monotonic() + 20, int(mark.read_text())
-    while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline_s:
-        time.sleep(0.05)
-    assert not Path(f"/proc/{pid}").exists()
+        when(lambda: mark.exists() and mark.read_text().strip())
+    pid = int(mark.read_text())
+    when(lambda: not Path(f"/proc/{pid}").exists())
 
 
 def test_a_link_that_is_lost_is_told_and_gives_no_exit_code(sshd, tmp_path: Path) -> None:
-    with commands_on(sshd.device(), ["sleep", "30"]) as make, make(Outputs(tmp_path, None, None)) as command:
+    with commands_on(sshd.device(), ["sleep", "60"]) as make, make(Outputs(tmp_path, None, None)) as command:
         command.prepare()
         command.start()
         cut_links()
-        assert command.ended(20)
+        assert command.ended(60)
         with pytest.raises(DeviceUnavailable, match="lost"):
             command.settle()
 
@@ -186,11 +204,13 @@ def test_ctrl_c_here_is_the_commands_there_and_its_joules_are_told(measure: Call
     run = measured.record
     assert measured.error is None and run.exit_code == 4 and run.energy is not None and run.clock is not None
     took_s = run.clock.end_s - run.clock.start_s
-    assert run.energy.gross_j == pytest.approx(5 * took_s, abs=0.5) and run.energy.gross_error_j > 0.1
+    assert (
+        run.energy.gross_j == pytest.approx(5 * took_s, abs=run.energy.gross_error_j) and run.energy.gross_error_j > 0.1
+    )
 
 
 def test_a_link_that_is_lost_leaves_the_recording_and_says_so(measure: Callable[..., Measured]) -> None:
-    measured = measure("echo on; sleep 30", cut_links)
+    measured = measure("echo on; sleep 60", cut_links)
     assert isinstance(measured.error, DeviceUnavailable) and measured.record.exit_code is None
     assert measured.record.energy is None and "lost" in measured.record.problems[0]
     assert [file.name for file in measured.record.files] == ["power.csv", "stdout", "stderr"]
@@ -204,10 +224,8 @@ def test_a_command_there_that_does_not_end_politely_is_killed(
     measured = measure(line, lambda: os.kill(os.getpid(), signal.SIGTERM))
     assert isinstance(measured.error, KeyboardInterrupt) and measured.record.exit_code == 137
     assert "stopped" in measured.record.problems[0]
-    pid, deadline_s = int((tmp_path / "stdout").read_text()), time.monotonic() + 20
-    while psutil.pid_exists(pid) and time.monotonic() < deadline_s:
-        time.sleep(0.05)
-    assert not psutil.pid_exists(pid)
+    pid = int((tmp_path / "stdout").read_text())
+    when(lambda: not psutil.pid_exists(pid))
 
 
 def test_an_unknown_host_key_is_refused(sshd) -> None:
@@ -220,18 +238,21 @@ def test_joules_of_a_command_on_a_device(sshd, tmp_path: Path) -> None:
     add_device(sshd.device("board"))
     (tmp_path / "work").mkdir()
     options = ["--port", "emulator", "--idle", "2", "--out", "done", "--json"]
-    process = subprocess.run(
-        [*GROUPNL, "power", "run", "--device", "board", *options, "--", "sh", "-c", "echo it is; sleep 6"],
-        cwd=tmp_path / "work",
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = [*GROUPNL, "power", "run", "--device", "board", *options, "--", "sh", "-c", "echo it is; sleep 6"]
+
+    def once() -> "subprocess.CompletedProcess[str]":
+        shutil.rmtree(tmp_path / "work" / "done", ignore_errors=True)
+        return subprocess.run(command, cwd=tmp_path / "work", capture_output=True, text=True, check=False)
+
+    recorded = tmp_path / "work" / "done" / "run-1" / "power.csv"
+    before_s = time.monotonic()
+    process = again_where(lambda done: recorded.exists() and has_hole(read_csv(recorded)), once)
+    after_s = time.monotonic()
     assert process.returncode == 0, process.stderr
     (run,) = json.loads(process.stdout)["runs"]
     assert (run["device"], run["exit_code"], run["valid"]) == ("board", 0, True)
     assert run["energy"]["gross_j"] == pytest.approx(6.222 * run["energy"]["duration_s"], rel=0.05)
-    assert run["clock"]["end_s"] - run["clock"]["start_s"] == pytest.approx(6.0, abs=0.5)
+    assert 6.0 - 2 * on_device._TICK_S <= run["clock"]["end_s"] - run["clock"]["start_s"] < after_s - before_s
     assert (tmp_path / "work" / "done" / "run-1" / "stdout").read_bytes() == b"it is\n"
     assert "it is" in process.stderr and "on board ended well" in process.stderr
 
