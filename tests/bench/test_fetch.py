@@ -89,7 +89,7 @@ def test_two_fetches_at_once_make_one_run(road: Road, tmp_path: Path) -> None:
 def test_a_damaged_result_is_refused_and_the_others_come(road: Road, tmp_path: Path) -> None:
     for name in ("one", "two"):
         road.lose_for_good(tmp_path / "runs" / name)
-        psutil.wait_procs(road.agents(), timeout=20)
+        psutil.wait_procs(road.agents(), timeout=60)
     first = load_incomplete(tmp_path / "runs" / "one.incomplete").request.bench_id
     with (road.root / "spool" / first / "messages.jsonl").open("r+b") as stream:
         stream.write(b"x")
@@ -124,15 +124,28 @@ def test_what_the_boards_disk_refused_is_told_once(road: Road) -> None:
     road.require_nothing_left()
 
 
+_KILLED_AT_THE_FIRST_PHASE = """
+import os, signal
+from device_agent.messages.bench import PhaseMark
+from groupnl_deploy.cli.entry import entry
+from groupnl_deploy.remote.client import AgentClient
+bench = AgentClient.bench
+def killed(*arguments):
+    for message in bench(*arguments):
+        if isinstance(message, PhaseMark):
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield message
+AgentClient.bench = killed
+entry()
+"""
+
+
 def test_a_killed_host_is_a_lost_link(road: Road, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "groupnl_deploy.cli.entry", "bench", "--device", "board", "--backend", "null"]
-    command += ["--idle", "0.4", "--seconds", "0.3", "--warmup", "0", "--images", "2", "--out", "runs/mine"]
-    host = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while not running.running(road.root):
-        assert host.poll() is None
-        time.sleep(0.05)
-    host.send_signal(signal.SIGKILL)
-    host.wait()
+    words = ["bench", "--device", "board", "--backend", "null"]
+    words += ["--idle", "0.4", "--seconds", "0.3", "--warmup", "0", "--images", "2", "--out", "runs/mine"]
+    command = [sys.executable, "-c", _KILLED_AT_THE_FIRST_PHASE, *words]
+    host = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+    assert host.returncode == -signal.SIGKILL
     end_s = time.monotonic() + 60.0
     while any(one.attached for one in running.running(road.root)):  # it may have come to its end by now
         assert time.monotonic() < end_s, "its agent still takes it for there"

@@ -13,8 +13,10 @@ import pytest
 
 from groupnl_deploy.errors import DeviceUnavailable, DeviceUnreachable
 from groupnl_deploy.interrupt import interrupt_thread, interrupting_threads
+from groupnl_deploy.remote import local
 from groupnl_deploy.remote.connect import connect
 from groupnl_deploy.remote.device import Device
+from groupnl_deploy.remote.ssh_process import SshProcess
 from groupnl_deploy.remote.transport import Process, Transport
 
 pytestmark = pytest.mark.alone
@@ -57,7 +59,7 @@ def _is_running(pid: int) -> bool:
         return False
 
 
-def _ends(pid: int, within_s: float = 5.0) -> bool:
+def _ends(pid: int, within_s: float = 60.0) -> bool:
     deadline = time.monotonic() + within_s
     while _is_running(pid) and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -65,7 +67,7 @@ def _ends(pid: int, within_s: float = 5.0) -> bool:
 
 
 def _read(process: Process) -> bytes:
-    line = process.read_line(20)
+    line = process.read_line(60)
     assert line is not None, process.stderr_tail()
     return line
 
@@ -119,18 +121,29 @@ def test_a_time_out_raises_and_the_process_is_gone(
 ) -> None:
     pid = tmp_path / "pid"
     code = f"import os, time; open({str(pid)!r}, 'w').write(str(os.getpid())); time.sleep(300)"
-    with pytest.raises(DeviceUnavailable, match=r"did not finish within 1\.5 s"):
-        transport.run(python(code), timeout_s=1.5)
+    for timeout_s in (1.5, 10.0, 60.0):  # until it had begun by then
+        with pytest.raises(DeviceUnavailable, match=f"did not finish within {timeout_s:g} s"):
+            transport.run(python(code), timeout_s=timeout_s)
+        if pid.exists() and pid.read_text():
+            break
     assert _ends(int(pid.read_text()))
 
 
+@pytest.fixture
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is stopped has a minute to end by itself, as a busy machine may hold it up."""
+    monkeypatch.setattr(local, "STOP_GRACE_S", 60.0)
+    monkeypatch.setattr(SshProcess.stop, "__defaults__", (60.0,))
+
+
+@pytest.mark.usefixtures("unhurried")
 def test_lines_are_answered(transport: Transport, python: Callable[[str], list[str]]) -> None:
     process = transport.spawn(python(_ECHO))
     for line in (b"short", b"", b"x" * 400_000, b"after"):
         process.send_line(line)
         assert _read(process) == line
     process.stop()
-    assert process.exit_code(0) == 0
+    assert process.exit_code(60) == 0
 
 
 def test_bytes_arrive_as_they_are(transport: Transport, python: Callable[[str], list[str]]) -> None:
@@ -173,31 +186,31 @@ def test_a_thread_that_waits_for_a_process_meets_ctrl_c(
     thread = threading.Thread(target=work, daemon=True)
     with interrupting_threads():
         thread.start()
-        assert begun.wait(10)
+        assert begun.wait(60)
         time.sleep(0.3)  # most of the time it waits by now; before that, it meets it all the same
         interrupt_thread(thread)
         assert met.wait(60)
 
 
 def test_bytes_that_are_not_taken_in_time_are_waited_with_where_that_is_wanted(
-    transport: Transport, python: Callable[[str], list[str]]
+    transport: Transport, python: Callable[[str], list[str]], tmp_path: Path
 ) -> None:
-    size_bytes = 12_000_000
+    """Nothing is taken until the host has been asked whether it goes on."""
+    size_bytes, asked = 12_000_000, tmp_path / "asked"
     code = (
-        "import sys\nprint('ready', flush=True)\nsys.stdin.buffer.read(1)\n"
-        "import time; time.sleep(1)\n"
+        "import os, sys, time\nprint('ready', flush=True)\nsys.stdin.buffer.read(1)\n"
+        f"while not os.path.exists({str(asked)!r}): time.sleep(0.02)\n"
         f"print(len(sys.stdin.buffer.read({size_bytes - 1})), flush=True)"
     )
-    asked: list[None] = []
 
     def go_on() -> bool:
-        asked.append(None)
+        asked.touch()
         return True
 
     process = transport.spawn(python(code))
     assert _read(process) == b"ready"
     process.send(bytes(size_bytes), timeout_s=0.1, go_on=go_on)
-    assert asked and int(_read(process)) == size_bytes - 1
+    assert asked.exists() and int(_read(process)) == size_bytes - 1
 
 
 def test_a_line_that_is_there_is_told_of_and_none_is_waited_for(
@@ -222,10 +235,8 @@ def test_a_silent_process_times_out_and_can_go_on(transport: Transport, python: 
     process = transport.spawn(python(_ECHO))
     process.send_line(b"ready")
     assert _read(process) == b"ready"
-    started = time.monotonic()
     with pytest.raises(DeviceUnavailable, match=r"sent nothing for 0\.2 s"):
         process.read_line(0.2)
-    assert time.monotonic() - started < 20
     process.send_line(b"again")
     assert _read(process) == b"again"
     process.stop()
@@ -237,9 +248,9 @@ def test_a_process_that_ends(transport: Transport, python: Callable[[str], list[
     )
     process = transport.spawn(python(code))
     assert _read(process) == b"last"
-    assert process.read_line(20) is None
-    assert process.read_line(20) is None
-    assert process.exit_code(5) == 4
+    assert process.read_line(60) is None
+    assert process.read_line(60) is None
+    assert process.exit_code(60) == 4
     assert len(process.stderr_tail()) == 8192
     assert process.stderr_tail().endswith("xwhy")
     with pytest.raises(DeviceUnreachable, match="has ended") as caught:
@@ -252,8 +263,8 @@ def test_a_process_that_ends(transport: Transport, python: Callable[[str], list[
 
 def test_a_spawned_program_that_is_missing(transport: Transport) -> None:
     process = transport.spawn(["/no/such/python"])
-    assert process.read_line(20) is None
-    assert process.exit_code(5) == 127
+    assert process.read_line(60) is None
+    assert process.exit_code(60) == 127
     assert "not found" in process.stderr_tail()
     process.stop()
 
@@ -266,7 +277,7 @@ def test_stop_kills_what_ignores_the_end_of_stdin_and_its_children(
     assert process.exit_code(0) is None
     started = time.monotonic()
     process.stop()
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 200, "it waited for the 300 s that this sleeps"
     assert _ends(pid)
     assert _ends(child)
     process.stop()

@@ -174,20 +174,16 @@ def test_a_line_that_is_no_message_is_answered_by_a_fault(agent: AgentClient) ->
 
 def test_two_benchmarks_at_once_on_one_device_are_refused(agent: AgentClient, transport, untrained) -> None:
     """The second would measure the first, and the first the second."""
-    refused: list[DeviceFault] = []
 
-    def start_another(message: object) -> None:
-        if isinstance(message, PhaseMark) and message.phase == "check":
-            with open_agent(transport) as other:
-                try:
-                    whole_bench(other, request_for(untrained.onnx), IMAGES)
-                except DeviceFault as error:
-                    refused.append(error)
+    def is_refused(message: object) -> None:
+        if isinstance(message, PhaseMark) and message.phase == "steady":
+            with open_agent(transport) as other, pytest.raises(DeviceBusy, match="busy with a benchmark") as caught:
+                whole_bench(other, request_for(untrained.onnx), IMAGES)
+            assert caught.value.transient and caught.value.exit_code == 1
+            raise KeyboardInterrupt  # the first would go on for ten minutes: nothing that is refused comes too late
 
-    result = whole_bench(agent, request_for(untrained.onnx, min_seconds=3.0), IMAGES, start_another)
-    assert len(result.latencies_ns) >= 20
-    assert "busy with a benchmark" in refused[0].message
-    assert isinstance(refused[0], DeviceBusy) and refused[0].transient and refused[0].exit_code == 1
+    with pytest.raises(KeyboardInterrupt), open_agent(transport) as first:
+        whole_bench(first, request_for(untrained.onnx, min_seconds=600.0), IMAGES, is_refused)
     whole_bench(agent, request_for(untrained.onnx), IMAGES)
 
 
@@ -211,7 +207,7 @@ def test_it_ends_when_a_killed_server_resets_its_socket(tmp_path: Path, read: bo
     theirs.close()
     assert ours.recv(1 << 16, 0 if read else socket.MSG_PEEK)
     ours.close()
-    assert child.wait(20) == 0
+    assert child.wait(60) == 0
 
 
 def test_chatter_of_libraries_goes_to_stderr(tmp_path: Path) -> None:
@@ -222,7 +218,7 @@ def test_chatter_of_libraries_goes_to_stderr(tmp_path: Path) -> None:
     one, two = (Path(f"/proc/{process.pid}/fd/{number}").readlink() for number in (1, 2))
     process.stdin.close()
     assert one == two
-    assert process.wait(5) == 0
+    assert process.wait(60) == 0
 
 
 @pytest.mark.parametrize(

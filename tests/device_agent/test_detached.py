@@ -121,7 +121,7 @@ class Board:
         return agent
 
     def require_nothing_runs(self, agent: Agent) -> None:
-        assert agent.process.wait(20) == 0
+        assert agent.process.wait(60) == 0
         assert running.running(self.root) == [] and running.pids_of(self.id) == []
         lock = DeviceLock(self.root / "agents" / "bench.lock")
         lock.take("a test", 0)
@@ -193,13 +193,29 @@ def test_a_broken_stdout_is_a_lost_link_too(board: Board) -> None:
     board.require_spooled()
 
 
+_TELLS_WHO_WAITED = """
+import device_agent.detached as detached
+write = detached._write
+def told(descriptor, data, stuck_s):
+    try:
+        write(descriptor, data, 0.3)
+    except TimeoutError:
+        with open({told!r}, "a") as file:
+            file.write("waited\\n")
+        raise
+detached._write = told
+"""
+
+
 def test_a_stdout_that_nobody_drains_holds_nothing_up_for_ever(board: Board) -> None:
     """A frozen link: the first message that does not fit waits a moment, and no other does."""
-    agent = board.begin(patch="import device_agent.detached as d; d._STUCK_S = 0.3", pipe_bytes=4096)
+    told = board.root / "told"
+    patch = board.root / "patch.py"
+    patch.write_text(_TELLS_WHO_WAITED.format(told=str(told)))
+    agent = board.begin(patch=f"exec(open({str(patch)!r}).read())", pipe_bytes=4096)
     board.require_nothing_runs(agent)
-    messages = board.require_spooled()
-    spans = [one for one in messages if isinstance(one, PhaseSpan)]
-    assert all(span.cpu.elapsed_s < 0.3 + (span.end_ns - span.start_ns) / 1e9 for span in spans)
+    board.require_spooled()
+    assert told.read_text() == "waited\n"
 
 
 def test_a_result_without_a_receipt_is_spooled(board: Board) -> None:
@@ -249,17 +265,20 @@ def test_abort_leaves_nothing(board: Board, phase: Phase | None) -> None:
 
 
 def test_a_later_agent_tells_of_it_fetches_and_forgets_it(board: Board) -> None:
-    other = board.agent()
+    other, began_s = board.agent(), time.monotonic()
     agent = board.begin(Workload(idle_s=1.0, warmup_s=0.0, min_iterations=20, min_seconds=0.1))
     agent.read_until(PhaseMark, "idle_before")
     (state,) = other.ask(ListBenches()).benches
-    assert (state.state, state.attached, state.phase) == ("running", True, "idle_before")
-    assert 1.0 < state.left_s < 6.0 and state.label == board.artifact.manifest.label
+    since_s = time.monotonic() - began_s
+    assert (state.state, state.attached) == ("running", True) and state.label == board.artifact.manifest.label
+    assert state.phase == "idle_before" or since_s > 1.0
+    # Two idle windows, a second for each of import, load and check, the window, the run-out.
+    assert 5.15 - since_s < state.left_s <= 5.15
     other.ask(AskBench(board.id, reclaim=True))
     while (state := other.ask(AskBench(board.id))).state == "running":
         assert not state.attached
         time.sleep(0.1)
-    assert state.state == "finished" and state.ended_s < 20
+    assert state.state == "finished" and state.ended_s < time.monotonic() - began_s
     board.require_nothing_runs(agent)
     messages = board.require_spooled()
     other.send(FetchBench(board.id))
@@ -277,17 +296,20 @@ def test_a_later_agent_can_end_it(board: Board) -> None:
     agent.read_until(PhaseMark, "idle_before")
     lose_all(agent)
     assert board.agent().ask(StopBench(board.id)) == BenchStopped()
-    assert agent.process.wait(5) == -signal.SIGKILL
+    assert agent.process.wait(60) == -signal.SIGKILL
     assert running.running(board.root) == []
     board.require_no_spool()
 
 
+# Whoever is not through with the warm-up after four seconds hangs; before it nobody does, on a busy machine either.
+_SOON_IN_WARMUP = (
+    "import device_agent.detached as d, device_agent.messages.bench as b, device_agent.runner as r; d._ALARM_S = 0.5; "
+    "b.PhaseMark.patience_s = property(lambda mark: 3.5 if mark.phase == 'warmup' else 300.0)"
+)
+
+
 def test_what_hangs_is_ended_by_the_kernel(board: Board) -> None:
-    never = (
-        "import time, device_agent.detached as d, device_agent.runner as r; d._ALARM_S = -14.7; "
-        "r._keep_busy = lambda *_: time.sleep(1000)"
-    )
-    agent = board.begin(patch=never)
+    agent = board.begin(patch=f"import time; {_SOON_IN_WARMUP}; r._keep_busy = lambda *_: time.sleep(1000)")
     agent.read_until(PhaseMark, "warmup")
     lose_all(agent)
     assert agent.process.wait(60) == -signal.SIGALRM
@@ -295,13 +317,13 @@ def test_what_hangs_is_ended_by_the_kernel(board: Board) -> None:
 
 
 def test_what_is_frozen_is_ended_by_who_asks_for_it_later(board: Board) -> None:
-    """The kernel's alarm does not reach a process that is stopped."""
-    soon = "import device_agent.detached as d, device_agent.messages.bench as b; d._ALARM_S = 0.6; b.MARGIN_S = 0.6"
-    agent = board.begin(Workload(idle_s=0.1, warmup_s=0.0, min_seconds=0.5, min_iterations=1), patch=soon)
-    agent.read_until(PhaseMark, "steady")
-    agent.process.send_signal(signal.SIGSTOP)
-    other, end_s = board.agent(), time.monotonic() + 60.0
-    assert other.ask(AskBench(board.id, reclaim=True)).state == "running"
+    """The kernel's alarm does not reach a process that is stopped; here it stops itself."""
+    stops = "import os, signal; r._keep_busy = lambda *_: os.kill(os.getpid(), signal.SIGSTOP)"
+    other = board.agent()
+    agent = board.begin(patch=f"{_SOON_IN_WARMUP}; {stops}")
+    agent.read_until(PhaseMark, "warmup")
+    end_s = time.monotonic() + 60.0
+    other.ask(AskBench(board.id, reclaim=True))
     while other.ask(AskBench(board.id)).state == "running":
         assert time.monotonic() < end_s, "it is never ended"
         time.sleep(0.1)

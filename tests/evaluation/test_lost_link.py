@@ -61,7 +61,7 @@ def board(sshd, pushed):
     with weak_link(sshd.port) as link:
         board = Board(sshd, link, pushed)
         yield board
-        assert psutil.wait_procs(board.agents(), timeout=25)[1] == [], "agents whose host is gone"
+        assert psutil.wait_procs(board.agents(), timeout=60)[1] == [], "agents whose host is gone"
 
 
 @pytest.fixture(scope="module")

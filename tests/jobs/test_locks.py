@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -79,15 +79,18 @@ def test_a_mount_whose_locks_stay_on_one_machine_is_known(line: str, said: str |
 
 def test_who_measures_has_the_machine_alone(tmp_path: Path) -> None:
     said: list[str] = []
+
+    def ends(other: "subprocess.Popen[str]") -> Callable[[str], None]:
+        """Once it is waited for."""
+        return lambda text: (said.append(text), other.stdin.close())[0]
+
     measurer = start(MEASURER, tmp_path, "measures")
-    threading.Timer(0.5, measurer.stdin.close).start()  # so that it ends while we wait
-    with machine_for(False, tmp_path, said.append):
+    with machine_for(False, tmp_path, ends(measurer)):
         assert measurer.wait() == 0
     worker = start(MEASURER, tmp_path, "works")
     with machine_for(False, tmp_path, said.append):
         pass  # work is shared
-    threading.Timer(0.5, worker.stdin.close).start()
-    with machine_for(True, tmp_path, said.append):
+    with machine_for(True, tmp_path, ends(worker)):
         assert worker.wait() == 0
     assert said == [
         "Another runner measures on this machine; work waits.",

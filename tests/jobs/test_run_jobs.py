@@ -309,12 +309,13 @@ def test_eight_runners_on_one_folder_of_which_two_are_killed_make_each_product_o
 
 
 def test_who_makes_a_product_is_told_and_waited_for(tmp_path: Path) -> None:
-    jobs = chain(tmp_path, names="ab", seconds=1.5)
+    told = tmp_path / "told"  # the other has not made the first before we have heard of it
+    jobs = chain(tmp_path, names="ab", until=told)
     other = subprocess.Popen(
         [
             sys.executable,
             "-c",
-            RUNNER.replace("many(folder)", 'chain(folder, names="ab", seconds=1.5)').replace(
+            RUNNER.replace("many(folder)", 'chain(folder, names="ab", until=folder / "told")').replace(
                 "import many", "import chain"
             ),
             str(tmp_path),
@@ -323,7 +324,13 @@ def test_who_makes_a_product_is_told_and_waited_for(tmp_path: Path) -> None:
     )
     while "a" not in log(tmp_path, "begin"):
         time.sleep(0.01)
-    notes = Notes()
+
+    class Telling(Notes):
+        def note(self, text: str) -> None:
+            super().note(text)
+            told.touch()
+
+    notes = Telling()
     assert made(run_jobs(jobs, rules(tmp_path), notes)) in ([], ["b"])
     assert other.wait() == 0
     (said,) = [said for said in notes.said if said.startswith("toy a: is being made by")]
@@ -334,7 +341,7 @@ def test_who_makes_a_product_is_told_and_waited_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize("after", [*(pytest.param(count, marks=pytest.mark.slow) for count in (0, 1)), 2])
 def test_ctrl_c_stops_the_workers_and_leaves_nothing_half_made(tmp_path: Path, after: int) -> None:
     """As a terminal sends it, to all processes; also to those that are only starting."""
-    code = RUNNER.replace("many(folder)", '[chain(folder, names=n, seconds=60)[0] for n in "ab"]').replace(
+    code = RUNNER.replace("many(folder)", '[chain(folder, names=n, seconds=600)[0] for n in "ab"]').replace(
         "import many", "import chain"
     )
     code = code.replace("rules(folder)", "rules(folder, workers=2)").replace("ended =", "print('began')\nended =")
@@ -350,7 +357,7 @@ def test_ctrl_c_stops_the_workers_and_leaves_nothing_half_made(tmp_path: Path, a
     while len(log(tmp_path, "begin")) < after:
         time.sleep(0.01)
     os.killpg(runner.pid, signal.SIGINT)
-    said = runner.communicate(timeout=20)[1]
+    said = runner.communicate(timeout=300)[1]
     # The runner's own, be it in the middle of handling something else; the workers print none.
     assert said.count("KeyboardInterrupt") == 1 and said.endswith("KeyboardInterrupt\n")
     pids = {int(line.split()[2]) for line in (tmp_path / "log").read_text().splitlines()} if after else set()
@@ -359,7 +366,7 @@ def test_ctrl_c_stops_the_workers_and_leaves_nothing_half_made(tmp_path: Path, a
 
 def test_workers_end_with_a_runner_that_is_killed(tmp_path: Path) -> None:
     code = (
-        RUNNER.replace("many(folder)", '[chain(folder, names=n, seconds=60)[0] for n in "ab"]')
+        RUNNER.replace("many(folder)", '[chain(folder, names=n, seconds=600)[0] for n in "ab"]')
         .replace("import many", "import chain")
         .replace("rules(folder)", "rules(folder, workers=2)")
     )
@@ -369,7 +376,7 @@ def test_workers_end_with_a_runner_that_is_killed(tmp_path: Path) -> None:
     pids = {int(line.split()[2]) for line in (tmp_path / "log").read_text().splitlines()}
     runner.kill()
     runner.wait()
-    until_s = time.monotonic() + 10
+    until_s = time.monotonic() + 60
     while any(_lives(pid) for pid in pids) and time.monotonic() < until_s:
         time.sleep(0.05)
     assert not any(_lives(pid) for pid in pids)

@@ -27,6 +27,7 @@ class Toy(Job):
         sources: files that it reads.
         log: a file that all makers append to.
         seconds: how long it takes.
+        until: a file that it waits for.
         breaks: whether it fails.
         with_error: what is raised then, a key of `ERRORS`; "killed" has the system end the process instead.
     """
@@ -37,6 +38,7 @@ class Toy(Job):
     log: Path
     sources: tuple[Path, ...] = ()
     seconds: float = 0.0
+    until: Path | None = None
     breaks: bool = False
     with_error: str = "toy"
     alone: bool = False
@@ -57,6 +59,8 @@ class Toy(Job):
             for part in range(10):
                 time.sleep(self.seconds / 10)
                 tell(part, 10)
+        while self.until is not None and not self.until.exists():
+            time.sleep(0.01)
         if self.breaks:
             if self.with_error == "killed":
                 os.kill(os.getpid(), signal.SIGKILL)

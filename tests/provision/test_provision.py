@@ -144,7 +144,7 @@ def _opening(wheelhouse: Wheelhouse) -> OpenEnvironment:
 
 
 def _await_end(pid: int) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
             os.kill(pid, 0)

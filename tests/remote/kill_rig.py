@@ -47,7 +47,7 @@ _DELAY_S = 0.01
 _SPARE_BYTES = 100_000  # what a session says beside an artifact's bytes: keys, requests, SSH's own
 _ENDS_WITHIN_S = 150.0
 _SEEN_WITHIN_S = 15.0
-_LEAVES_WITHIN_S = 5.0  # agents of one cut link take their host for gone one behind the other
+_LEAVES_WITHIN_S = 60.0  # agents of one cut link take their host for gone one behind the other
 _MOST_ARTIFACTS = 8  # as many again come in one moment; the small disk of kill_limits.py holds 24
 _COMMITTED = 0.4
 """How many of the moments lie in the last third of a push: commit, acceptance and switch are in it."""

@@ -144,7 +144,7 @@ def test_ctrl_c_ends_every_agent_and_leaves_nothing(pis: tuple[Device, ...], unt
             assert line, said
             said, busy = said + line, busy + ("busy with a benchmark from laptop" in line)
         child.send_signal(signal.SIGINT)
-        out, err = child.communicate(timeout=30)
+        out, err = child.communicate(timeout=300)
         assert child.returncode == 1, err
         assert out.count("stopped") == 3 and "Error: Stopped." in err and "nothing of the artifact had been sent" in err
         assert "Traceback" not in err

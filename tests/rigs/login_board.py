@@ -86,7 +86,7 @@ class LoginBoard:
     def ssh_connects(self, *options: str) -> bool:
         """Whether OpenSSH's client connects to the host `board`."""
         command = ["ssh", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", *options, "board", "true"]
-        return subprocess.run(command, capture_output=True, check=False, timeout=20).returncode == 0
+        return subprocess.run(command, capture_output=True, check=False, timeout=60).returncode == 0
 
 
 @contextlib.contextmanager
