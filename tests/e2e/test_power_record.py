@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,15 @@ def until(true: Callable[[], bool]) -> None:
     while not true():
         assert time.monotonic() < deadline_s
         time.sleep(0.05)
+
+
+def open_in(process: subprocess.Popen[str]) -> set[str]:
+    """What it has open."""
+    found = set()
+    for file in Path(f"/proc/{process.pid}/fd").iterdir():
+        with suppress(OSError):  # just closed
+            found.add(str(file.readlink()).partition(" ")[0])
+    return found
 
 
 @pytest.fixture
@@ -288,8 +298,9 @@ def test_a_meter_that_is_away_when_the_time_is_over_is_an_error_and_its_absence_
 def test_ctrl_c_while_the_meter_is_away_is_the_same_error(tmp_path: Path, emulator: Km003cEmulator) -> None:
     process = started(tmp_path, "power", "record", *on(emulator), "--out", "t.csv")
     when_it_has(tmp_path / "t.csv", 1)
+    port = emulator.port
     emulator.unplug()
-    time.sleep(1.0)
+    until(lambda: port not in open_in(process))
     process.send_signal(signal.SIGINT)
     stdout, stderr = process.communicate(timeout=300)
     assert process.returncode == 3, stderr
