@@ -13,7 +13,7 @@ from device_agent.manifest import PICKED
 from groupnl_deploy.errors import DeviceUnavailable, UsageError
 from groupnl_deploy.evaluation import side_by_side
 from groupnl_deploy.evaluation.asked import Asked, corruptions_of, severities_of
-from groupnl_deploy.evaluation.chosen import Part, choose
+from groupnl_deploy.evaluation.chosen import choose
 from groupnl_deploy.evaluation.contender import contender, created_now, of_subject
 from groupnl_deploy.evaluation.robustness import ALL, USUAL
 from groupnl_deploy.evaluation.side_by_side import EndedEarly, evaluate_side_by_side
@@ -55,8 +55,9 @@ def test_of_images_that_picked_the_epoch_each_network_says_so(net, artifacts, as
     best = replace(last, subject=replace(last.subject, picked=True))
     records = evaluated([last, best], replace(asked, severities=(1,), images=3))
     assert [PICKED in record.images.notes for record in records] == [False, True]
-    others = Part(None, (), ("blue", "green", "red"), (3, 32, 32), replace(last.subject.data, sha256="0" * 64))
-    assert not others.for_subject(best.subject)[1]
+    part = choose([last.subject], asked, Silence(), generated).parts[0]()
+    others = replace(part, data=replace(part.data, sha256="0" * 64))
+    assert part.for_subject(best.subject)[1] == (PICKED,) and not others.for_subject(best.subject)[1]
 
 
 def test_alone_or_together_and_in_any_batches_the_numbers_are_the_same(net, artifacts, asked):
