@@ -86,7 +86,7 @@ def test_ctrl_c_shows_and_keeps_what_came_to_its_end(net, here, monkeypatch) -> 
     assert not load_evaluation(path).finished
     monkeypatch.setattr(side_by_side, "ask", counting := Counting())
     again = run(net, "net", *THREE)
-    assert f"Going on behind 2 of 6 corrupted parts that are kept in {path}." in " ".join(again.output.split())
+    assert f"Going on behind 2 of 6 corrupted parts that are kept in runs/evaluations/{path.name}." in again.output
     whole = next(load_evaluation(one) for one in path.parent.iterdir() if one != path)
     assert (again.exit_code, counting.count, whole.finished) == (0, 4, True)
     assert whole.corrupted[:2] == load_evaluation(path).corrupted
