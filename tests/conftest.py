@@ -61,7 +61,7 @@ def pytest_configure() -> None:
 
     That is worth it where it draws many examples.
     """
-    if hypothesis.settings.default.max_examples < 100:
+    if hypothesis.settings().max_examples < 100:
         providers._get_local_constants = lambda: providers._local_constants
 
 
