@@ -39,9 +39,10 @@ from groupnl_deploy.report.build import build_report
 from groupnl_deploy.report.row import ReportRow
 from tests.rigs.openssh_server import KEYS_ALONE, find_sshd, isolate_client, start_sshd
 
-# A shell starts its background jobs with Ctrl-C ignored, and `nohup` what it starts with hang-ups, and so would they
-# start ours; this suite may be one.
+# A shell starts its background jobs with Ctrl-C and Ctrl-\ ignored, and `nohup` what it starts with hang-ups, and so
+# would they start ours; this suite may be one.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, lambda number, frame: None)  # ends nothing here, and what we start has the default
 

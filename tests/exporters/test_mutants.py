@@ -22,6 +22,7 @@ from exporters.tolerances import TOLERANCE
 from groupnl_deploy.export import parity_inputs, wider_inputs
 from groupnl_deploy.images.bench_images import bench_images
 from groupnl_deploy.images.preprocessing import as_input, preprocessing
+from groupnl_deploy.models.layers.groupnl import GroupNLConv2d
 from groupnl_deploy.models.registry import model_spec
 from groupnl_deploy.training.checkpoint import initialise_checkpoint
 
@@ -103,6 +104,8 @@ def rewritten(name, method, semantics, knobs, width, level="full", register=None
     draft, model = initialise_checkpoint(model_spec(name, method, semantics, knobs=knobs, **size))
     random = torch.Generator().manual_seed(0)
     for module in model.modules():
+        if isinstance(module, GroupNLConv2d) and not module.normalize:
+            module.conv1.weight.data.mul_(module.seed_channels**0.5)  # wide, as training makes them
         if isinstance(module, torch.nn.BatchNorm2d):
             for tensor, low, high in (
                 (module.running_mean, -0.2, 0.2),
