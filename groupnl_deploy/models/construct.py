@@ -1,5 +1,6 @@
 """A spec → the network: built plain, its convolutions replaced, its weights drawn. Needs PyTorch."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import torch
@@ -30,11 +31,12 @@ def construct_telling(entry: Network, spec: ModelSpec) -> tuple[nn.Module, Outco
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(spec.seed)
         network = _plain(entry, spec)
+        given = set(network.modules())
         if spec.conv.method != "standard":
             outcomes = _place(network, entry, spec.conv)
         if entry.initialise:
             entry.load(entry.initialise)(network)
-    _settle(network)
+    _settle(module for module in network.modules() if module not in given)
     _set_eps(network, spec.bn_eps or entry.bn_eps)
     return network, outcomes
 
@@ -68,8 +70,8 @@ def _place(network: nn.Module, entry: Network, conv: ConvSpec) -> Outcomes:
     return outcomes
 
 
-def _settle(network: nn.Module) -> None:
-    for module in network.modules():
+def _settle(drawn: Iterable[nn.Module]) -> None:
+    for module in drawn:
         if isinstance(module, OwnConv2d):
             module.settle()
 

@@ -79,6 +79,15 @@ def test_a_module_of_ones_own_is_wrapped_kept_and_loaded_with_its_code_alone(tmp
     own._builders.update(provided)
 
 
+def test_a_wrapped_network_with_layers_of_ours_keeps_their_weights() -> None:
+    net = gnl.build_network(
+        "vgg11_cifar", "groupnl", semantics="paper", width=0.125, num_classes=3, input_shape=(3, 32, 32)
+    )
+    again = gnl.wrap_network(net.module, input_shape=(3, 32, 32), trained=True)
+    weights = again.module.state_dict()
+    assert all(torch.equal(weights[name], value) for name, value in net.module.state_dict().items())
+
+
 def test_a_network_that_did_not_change_is_kept_as_what_it_was(tmp_path: Path) -> None:
     photos = gnl.DataSource("folder", str(class_folders(tmp_path / "photos")), (3, 32, 32))
     network = gnl.build_network("vgg11_cifar", "standard", width=0.125, data=photos)
