@@ -1,5 +1,6 @@
 """The images that several networks are asked alike: clean ones, and corrupted ones, published or generated."""
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -19,6 +20,7 @@ from groupnl_deploy.images.datasets import load_dataset
 from groupnl_deploy.images.source import DataSource, Shape
 from groupnl_deploy.progress import Reporter
 from groupnl_deploy.training.evaluate import EvaluationImages
+from groupnl_deploy.workspace import sha256_hex
 
 Generate = Callable[[Dataset, Asked], CorruptedDataset]
 
@@ -62,6 +64,7 @@ class ChosenImages:
     parts: tuple[Callable[[], Part], ...]
     record: ImagesRecord
     total: int
+    has_clean: bool
 
 
 def choose(
@@ -182,8 +185,19 @@ def _parts(
         tuple(names),
         asked.severities,
         tuple(notes),
+        _digest_of(corrupted, data, chosen, asked, getattr(clean and clean.images, "digests", ())),
     )
-    return ChosenImages(tuple(parts), record, total)
+    return ChosenImages(tuple(parts), record, total, clean is not None)
+
+
+def _digest_of(
+    corrupted: CorruptedDataset, data: DataRecord, chosen: Sequence[int], asked: Asked, digests: Sequence[str]
+) -> str:
+    """Of what decides the corrupted images: equal for equal ones alone. `digests` are those of ordinary ones' files."""
+    files = [digests[place] for place in chosen] if corrupted.origin == "generated" and digests else []
+    drawn = [asked.seed, corrupted.notes] if corrupted.origin == "generated" else corrupted.notes
+    decides = [corrupted.name, data.sha256, data.split_seed, corrupted.origin, drawn, list(chosen), files]
+    return sha256_hex(json.dumps(decides).encode())
 
 
 def _is_same(one: DataRecord | None, other: DataRecord) -> bool:

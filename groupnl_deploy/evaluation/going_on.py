@@ -1,28 +1,24 @@
 """What is kept of an evaluation that ended early, so that the same one goes on behind it."""
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from groupnl_deploy.errors import VerificationFailed
-from groupnl_deploy.evaluation.record import (
-    EvaluationRecord,
-    ImagesRecord,
-    SubjectRecord,
-    evaluations_in,
-    load_evaluation,
-)
+from groupnl_deploy.evaluation.chosen import ChosenImages
+from groupnl_deploy.evaluation.record import EvaluationRecord, SubjectRecord, evaluations_in, load_evaluation
 from groupnl_deploy.version import __version__
 
 
-def kept_of(subject: SubjectRecord, images: ImagesRecord, folder: Path) -> tuple[Path, EvaluationRecord] | None:
-    """The kept evaluation of this network on these images, by this version, that came farthest without coming to its
-    end; and where it lies. None where there is none.
+def kept_of(subject: SubjectRecord, images: ChosenImages, folder: Path) -> tuple[Path, EvaluationRecord] | None:
+    """The newest kept evaluation of this network on these images, by this version, and where it lies. None where there
+    is none, and where it came to its end: whoever asks again then wants all of it anew.
     """
     of_it = ((path, record) for path, record in _whole(folder) if record.subject == subject)
-    found = [(path, record) for path, record in of_it if _goes_on(record, images)]
-    return max(found, key=lambda one: len(one[1].corrupted), default=None)
+    found = [(path, record) for path, record in of_it if _is_same(record, images)]
+    newest = max(found, key=lambda one: (one[1].created_at, len(one[1].corrupted)), default=None)
+    return None if newest is None or newest[1].finished else newest
 
 
 def _whole(folder: Path) -> Iterator[tuple[Path, EvaluationRecord]]:
@@ -31,11 +27,7 @@ def _whole(folder: Path) -> Iterator[tuple[Path, EvaluationRecord]]:
             yield path, load_evaluation(path)
 
 
-def _goes_on(record: EvaluationRecord, images: ImagesRecord) -> bool:
+def _is_same(record: EvaluationRecord, images: ChosenImages) -> bool:
     """Whether its parts are some of what is asked now: equal images, corrupted by equal draws of equal versions."""
-    same = replace(record.images, notes=()) == replace(images, notes=())
-    return same and _has(record.images.notes, images.notes) and record.groupnl == __version__ and not record.finished
-
-
-def _has(notes: Iterable[str], wanted: Iterable[str]) -> bool:
-    return set(wanted) <= set(notes)
+    same = replace(record.images, notes=()) == replace(images.record, notes=())
+    return same and (record.clean is not None) == images.has_clean and record.groupnl == __version__

@@ -89,6 +89,8 @@ class ImagesRecord:
         corruptions: that were asked for.
         severities: likewise.
         notes: what a reader of the numbers must know, sentences without a full stop.
+        which: a digest of all that decides the corrupted ones but `corruptions` and `severities`: the data set, its
+            split, which of its test images, and what drew them. None without any, and in records of before.
     """
 
     dataset: str
@@ -100,6 +102,7 @@ class ImagesRecord:
     corruptions: tuple[str, ...] = ()
     severities: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
+    which: str | None = None
 
     def __str__(self) -> str:
         some = "" if self.count == self.of else f" of {self.of:,}"
@@ -170,8 +173,10 @@ class EvaluationRecord:
         if found is None:
             return "nothing corrupted"
         what = measured(found.corruption_errors, found.severities)
-        some = "" if self.images.count == self.images.of else f", {self.images.count:,} of {self.images.of:,} images"
-        return f"{self.images.dataset}, {self.images.origin}, {what}{some}"
+        images = self.images
+        some = "" if images.count == images.of else f", {images.count:,} of {images.of:,} images"
+        which = "" if images.which is None else f", images {images.which[:8]}"
+        return f"{images.dataset}, {images.origin}, {what}{some}{which}"
 
 
 def keep(record: EvaluationRecord, target: Path) -> None:

@@ -15,6 +15,8 @@ from groupnl_deploy.evaluation import side_by_side
 from groupnl_deploy.evaluation.asked import Asked, corruptions_of, severities_of
 from groupnl_deploy.evaluation.chosen import choose
 from groupnl_deploy.evaluation.contender import contender, created_now, of_subject
+from groupnl_deploy.evaluation.going_on import kept_of
+from groupnl_deploy.evaluation.record import keep
 from groupnl_deploy.evaluation.robustness import ALL, USUAL
 from groupnl_deploy.evaluation.side_by_side import EndedEarly, evaluate_side_by_side
 from groupnl_deploy.images.confusion import count_confusion
@@ -46,7 +48,9 @@ def test_a_checkpoint_and_its_artifact_answer_alike_to_the_same_corrupted_images
     assert of_artifact.subject.checkpoint_sha256 == of_checkpoint.subject.checkpoint_sha256
     assert (of_checkpoint.subject.kind, of_artifact.subject.kind) == ("checkpoint", "artifact")
     assert of_checkpoint.finished
-    assert of_checkpoint.measured == f"folder, generated, 3 corruptions ({', '.join(THREE)}) at severities 1, 5"
+    which = of_checkpoint.images.which[:8]
+    said = f"folder, generated, 3 corruptions ({', '.join(THREE)}) at severities 1, 5, images {which}"
+    assert of_checkpoint.measured == said
     assert of_checkpoint.clean.right_in_five is None  # it has three classes
 
 
@@ -101,6 +105,28 @@ def test_ctrl_c_leaves_the_parts_that_came_to_their_end_for_every_network(net, a
         ]
         assert (record.finished, record.clean.images) == (False, 12)
         assert record.robustness.mean_error.name == "mean error of 1 corruption (gaussian_noise) at severities 1, 5"
+
+
+def test_an_evaluation_goes_on_behind_what_is_kept_of_the_same_images_alone(net, asked, tmp_path):
+    one, some = contender(net.checkpoint, Silence()), replace(asked, images=5)
+    split = one.subject.split
+    first = next(file for file in split.files if file.part == "test")
+    seen = tuple(replace(file, part="train") if file == first else file for file in split.files)
+    other = replace(one.subject, split=replace(split, files=seen))
+
+    def chosen(subjects, wanted):
+        return choose(subjects, wanted, Silence(), generated)
+
+    together = chosen([one.subject, other], some)  # without the image that the other has seen
+    early = evaluate_side_by_side([one], replace(together, parts=together.parts[:3]), Silence())[0]
+    keep(early, tmp_path / "early")
+    assert kept_of(one.record, together, tmp_path) == (tmp_path / "early", early) and not early.finished
+    alone = chosen([one.subject], some)
+    assert (alone.record.count, alone.record.of) == (together.record.count, together.record.of)
+    for images in (alone, chosen([one.subject, other], replace(some, seed=1)), replace(together, has_clean=False)):
+        assert kept_of(one.record, images, tmp_path) is None
+    keep(evaluate_side_by_side([one], together, Silence(), before=[early])[0], tmp_path / "whole")
+    assert kept_of(one.record, together, tmp_path) is None  # who asks again wants all of it anew
 
 
 def test_a_device_that_is_lost_for_good_costs_the_part_that_it_was_at(net, artifacts, asked, monkeypatch):
