@@ -270,11 +270,12 @@ class PassReport:
 class ArtifactManifest:
     """All that a device and a report need to know of an exported model. Its id is the SHA-256 of its bytes.
 
-    `model` is the specification that `groupnl_deploy.models` rebuilds an eager net from, empty for a graph of
-    somebody else's, and `form` says whether as it trains or as it runs fastest; `accuracy` is what the host measured on
-    the data set's test images, null for an untrained net, and `picked` says that these images picked the epoch of the
-    weights: then it is a little too good. Whether a graph of somebody else's is `trained` nobody knows:
-    null. Inputs and outputs are those of one image; with a dynamic `batch` their first axis may be of any size.
+    `model` is the specification that `groupnl_deploy.models` rebuilds an eager net from, empty for a graph of somebody
+    else's, and `form` says whether as it trains or as it runs fastest; `accuracy` is what the host measured on the data
+    set's test images, null for an untrained net, and `picked` says that these images picked the epoch of the weights:
+    then it is a little too good. Whether a graph of somebody else's is `trained` nobody knows: null. So it is with
+    `picked`, also in manifests that were written before there was that field. Inputs and outputs are those of one
+    image; with a dynamic `batch` their first axis may be of any size.
 
     With `preprocessing` the only input is an image. Without, the artifact carries so many `samples` of its inputs.
 
@@ -305,7 +306,7 @@ class ArtifactManifest:
     quantized: bool = False
     samples: int = 0
     native: NativeOperators | None = None
-    picked: bool = False
+    picked: bool | None = None
     schema_version: int = MANIFEST_SCHEMA_VERSION
 
     def __post_init__(self) -> None:

@@ -98,7 +98,7 @@ def of_specification(manifest: ArtifactManifest, spec: ModelSpec) -> Iterator[st
 
 def of_file(manifest: ArtifactManifest) -> Iterator[str]:
     """What nobody can know of a file of somebody else's, and what an image needs."""
-    if manifest.trained is not None or manifest.data is not None or manifest.accuracy is not None:
+    if any(said is not None for said in (manifest.trained, manifest.data, manifest.accuracy, manifest.picked)):
         yield "it was made from an ONNX file, and says how that was trained"
     if Path(manifest.source.file or "").name != (manifest.source.file or ""):
         yield f"its file is {manifest.source.file!r}, which is no plain name"
@@ -236,7 +236,7 @@ def of_record(manifest: ArtifactManifest, checkpoint: ExportedFrom) -> Iterator[
     pairs = (
         ("trained", manifest.trained, checkpoint.trained),
         ("accuracy", manifest.accuracy, checkpoint.accuracy),
-        ("picked", manifest.picked, checkpoint.picked),
+        ("picked", manifest.picked, None if manifest.picked is None else checkpoint.picked),  # it may be older
         ("data set", manifest.data, checkpoint.data),
         ("mean", about and about.mean, checkpoint.mean),
         ("std", about and about.std, checkpoint.std),

@@ -62,7 +62,7 @@ def described(artifact: Artifact, kind: Literal["artifact", "device"], where: st
     """
     manifest = artifact.manifest
     shape, how, classes = require_evaluable(artifact)
-    split, init = _of_checkpoint(artifact)
+    split, init, picked = _of_checkpoint(artifact)
     return Subject(
         artifact.directory,
         kind,
@@ -75,7 +75,7 @@ def described(artifact: Artifact, kind: Literal["artifact", "device"], where: st
         Statistics(how.mean, how.std),
         init,
         answering,
-        manifest.picked,
+        picked if manifest.picked is None else manifest.picked,
     )
 
 
@@ -100,13 +100,13 @@ def require_evaluable(artifact: Artifact) -> tuple[Shape, Preprocessing, int]:
     return shape, how, classes
 
 
-def _of_checkpoint(artifact: Artifact) -> tuple[Split | None, str | None]:
+def _of_checkpoint(artifact: Artifact) -> tuple[Split | None, str | None, bool]:
     """What only the checkpoint knows that it was exported from, where that is at hand."""
     folder = checkpoint_at_hand(artifact)
     if folder is None:
-        return None, None
+        return None, None, False
     checkpoint = load_checkpoint(folder)
-    return load_split(folder, checkpoint), checkpoint.init
+    return load_split(folder, checkpoint), checkpoint.init, checkpoint.picked
 
 
 def _by_torch(artifact: Artifact, statistics: Statistics, reporter: Reporter) -> Answering:

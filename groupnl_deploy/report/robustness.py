@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from device_agent.manifest import PICKED
 from groupnl_deploy.evaluation.record import EvaluationRecord, Kind
 from groupnl_deploy.report.row import ReportRow
 
@@ -26,7 +27,9 @@ def evaluation_of(row: ReportRow, evaluations: Sequence[EvaluationRecord]) -> Ev
 
 def with_robustness(row: ReportRow, evaluation: EvaluationRecord | None) -> ReportRow:
     """The row with what an evaluation says of its network."""
-    return row if evaluation is None else replace(row, **_fields(evaluation, row.energy_j))
+    if evaluation is None:
+        return row
+    return replace(row, picked=row.picked or PICKED in evaluation.images.notes, **_fields(evaluation, row.energy_j))
 
 
 def _worth(one: EvaluationRecord) -> tuple[bool, bool, int, str]:

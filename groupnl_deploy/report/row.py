@@ -51,7 +51,8 @@ class ReportRow(Identity):
     `links_lost` is how often the host lost the device meanwhile, which then finished without it.
     Accuracies are fractions, each with its interval of 95 %. Where the images have labels, `per_class` has the
     accuracy of each class and `confusion` which of them was taken for which (`groupnl_deploy.images.confusion`).
-    `picked` is true where these images picked the epoch of the weights, so that the accuracy is a little too good.
+    `picked` is true where these images, or those of the evaluation, picked the epoch of the weights, so that the
+    accuracy is a little too good.
 
     What follows is of a kept evaluation of the same network (`groupnl_deploy.report.robustness`), null without one:
     `evaluated` is what answered there (checkpoint, artifact or device), `evaluated_images` which images;
@@ -140,6 +141,7 @@ def build_row(run: BenchRun, trace: PowerTrace | None, name: str) -> ReportRow:
     span = run.result.span("steady")
     stats = latency_stats(run.result.latencies_ns, (span.end_ns - span.start_ns) / 1e9)
     found = (*refusal, *checks(run, energy))
+    shown = confusion_of(run)
     row = ReportRow(
         **vars(identify(run, trace, name)),
         iterations=stats.iterations,
@@ -154,8 +156,8 @@ def build_row(run: BenchRun, trace: PowerTrace | None, name: str) -> ReportRow:
         **_joules(energy, stats.iterations),
         energy=energy,
         emulated=trace.facts.emulated if trace else None,
-        **_accuracies(confusion_of(run)),
-        picked=run.manifest.picked,
+        **_accuracies(shown),
+        picked=shown is not None and run.manifest.picked is True,
         valid=not problems(found),
         problems=problems(found),
         not_judged=not_judged(found),

@@ -229,7 +229,7 @@ def _about_accuracy(report: Report) -> Iterator[str]:
 
 def picked_notes(rows: Sequence[ReportRow]) -> tuple[str, ...]:
     """Of which runs the accuracy flatters the network."""
-    runs = [row.run for row in rows if row.picked and (row.accuracy, row.clean_accuracy) != (None, None)]
+    runs = [row.run for row in rows if row.picked]
     return (f"{first_few(runs, _MOST_NAMED)}: {PICKED}.",) if runs else ()
 
 

@@ -1,5 +1,6 @@
 """Any network on its own images or others: which images, with whose mean and std, and what is said of it."""
 
+import json
 import re
 import shutil
 from dataclasses import fields, replace
@@ -9,12 +10,13 @@ import onnx
 import pytest
 from PIL import Image
 
-from device_agent.manifest import ArtifactFile
+from device_agent.manifest import MANIFEST_FILE, ArtifactFile
 from exporters.artifact import open_artifact, write_manifest
 from exporters.errors import ArtifactDamaged
 from exporters.native.operators import VERSION
 from groupnl_deploy.errors import UsageError, VerificationFailed
 from groupnl_deploy.evaluation.evaluate import evaluate_folder
+from groupnl_deploy.export import export_checkpoint
 from groupnl_deploy.images.seen import remember_place
 from groupnl_deploy.images.source import DataSource
 from groupnl_deploy.progress import Silence
@@ -169,6 +171,10 @@ def test_weights_whose_epoch_the_test_images_picked_say_so_of_these_images_alone
     (note,) = evaluated(picked, path=net.pictures).notes
     assert "picked by these very test images" in note
     assert not evaluated(picked, "folder", draw(tmp_path / "others", 10, seed=1)).notes
+    manifest = export_checkpoint(picked, tmp_path / "best", "torch").directory / MANIFEST_FILE
+    assert evaluated(tmp_path / "best", path=net.pictures).notes == (note,)
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"picked": None}))  # as of before that field
+    assert evaluated(tmp_path / "best", path=net.pictures).notes == (note,)
     assert not evaluated(net.checkpoint, path=net.pictures).notes
 
 

@@ -71,6 +71,11 @@ def test_what_was_exported_passes_and_nothing_is_left_unchecked(untrained) -> No
     assert require_artifact(untrained.onnx, untrained.checkpoint) == ()
 
 
+def test_a_manifest_from_before_a_field_says_nothing_of_it_and_passes(untrained_copy) -> None:
+    folder = edited(untrained_copy.onnx.directory, lambda table: table.pop("picked"))
+    assert require_artifact(open_artifact(folder)) == () and open_artifact(folder).manifest.picked is None
+
+
 @pytest.mark.parametrize("name", ["../../etc/passwd", "/etc/passwd", "a/b", "", ".", "..", "a\nb", "\x1b[2J"])
 def test_a_file_of_a_manifest_lies_in_its_folder(untrained, tmp_path: Path, name: str) -> None:
     folder = edited(shutil.copytree(untrained.onnx.directory, tmp_path / "a"), put("files", 0, "name", value=name))
@@ -83,6 +88,7 @@ BOTH = [
     (put("trained", value=True), "its trained is True, and its checkpoint's False"),
     (put("accuracy", value=0.99), "it has an accuracy and is untrained"),
     (put("accuracy", value=1.5), "its accuracy is 1.5"),
+    (put("picked", value=True), "its picked is True, and its checkpoint's False"),
     (put("data", value=DIGITS), "its data set is digits, 10 classes, and its checkpoint's None"),
     (put("label", value="resnet50 x1 standard"), "its label is 'resnet50 x1 standard'"),
     (put("model", "width", value=0.25), "its label is"),

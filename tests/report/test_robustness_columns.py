@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from device_agent.manifest import PICKED
 from groupnl_deploy.bench.run import save_run
 from groupnl_deploy.cli.main import app
 from groupnl_deploy.evaluation.record import (
@@ -23,8 +24,10 @@ from groupnl_deploy.evaluation.record import (
     new_name,
 )
 from groupnl_deploy.report.build import build_report
-from groupnl_deploy.report.robustness import points_per_j
-from tests.report.test_report import make_run, make_trace
+from groupnl_deploy.report.robustness import points_per_j, with_robustness
+from groupnl_deploy.report.row import build_row
+from groupnl_deploy.report.tables import picked_notes
+from tests.report.test_report import MANIFEST, make_run, make_trace
 
 CHECKPOINT, ARTIFACT = "c" * 64, make_run().artifact_sha256
 IMAGES = ImagesRecord("digits", None, "generated", 100, 100, 0, ("fog", "snow"), (1, 2))
@@ -89,6 +92,19 @@ def test_the_nearest_to_the_device_with_corrupted_images_is_taken(runs, records,
         assert row.evaluated == (kind or "checkpoint")
         assert (row.corrupted_accuracy, row.clean_accuracy) == (pytest.approx(accuracy), 0.95)
         assert row.corruption_error_is == f"mean error of {TWO} at severities 1, 2"
+
+
+@pytest.mark.parametrize("picked", [False, True])
+def test_that_images_picked_the_epoch_is_said_of_those_images_alone(runs, picked) -> None:
+    run = make_run(manifest=dataclasses.replace(MANIFEST, picked=True))
+    unlabelled = dataclasses.replace(run, images=dataclasses.replace(run.images, labels=None))
+    notes = (PICKED,) if picked else ()
+    found = dataclasses.replace(OF_ARTIFACT, images=dataclasses.replace(IMAGES, notes=notes))
+    row = with_robustness(build_row(unlabelled, None, "one"), found)
+    assert (row.accuracy, row.clean_accuracy, row.picked) == (None, 0.95, picked)
+    assert with_robustness(build_row(run, None, "one"), found).picked and picked_notes([row]) == (
+        (f"one: {PICKED}.",) if picked else ()
+    )
 
 
 def test_no_evaluation_of_this_network_leaves_every_column_out(runs) -> None:
