@@ -8,6 +8,7 @@ What the holder writes, and what the last one left, stands in the locked file it
 read the file anew, which no other file's cache is promised.
 """
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -57,18 +58,24 @@ class RecordLock:
         try:
             fcntl.lockf(lock._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            said = lock.read()
-            lock.close()
-            if error.errno in (errno.EACCES, errno.EAGAIN):
-                raise Busy(said) from None
+            with contextlib.closing(lock):
+                if error.errno in (errno.EACCES, errno.EAGAIN):
+                    raise Busy(lock.read()) from None
             raise NoLocks(path, error.strerror or str(error)) from error
         if (why := locks_stay_local(path)) is not None:
             lock.close()
             raise NoLocks(path, why)
-        if os.fstat(lock._file).st_nlink == 0:  # who held it has just removed it, and another may have made it anew
+        if lock._is_removed():
             lock.close()
             return cls.take(path)
         return lock
+
+    def _is_removed(self) -> bool:
+        """Whether who held it has just removed it, so that another may have made it anew; NFS leaves it some name."""
+        try:
+            return not os.path.samestat(os.fstat(self._file), self._path.stat())
+        except FileNotFoundError:
+            return True
 
     def read(self) -> bytes:
         """The file's content."""

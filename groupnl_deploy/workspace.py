@@ -52,10 +52,12 @@ def require_writable(folder: Path) -> None:
     """
     with disk_errors(folder):
         missing = not_there(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-        remove_empty(missing)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        finally:
+            remove_empty(missing)
 
 
 def not_there(folder: Path) -> tuple[Path, ...]:
@@ -64,9 +66,9 @@ def not_there(folder: Path) -> tuple[Path, ...]:
 
 
 def remove_empty(folders: Iterable[Path]) -> None:
-    """Remove folders, each within the next, up to one that something is in by now."""
+    """Remove folders that are there, each within the next, up to one that something is in by now."""
     with contextlib.suppress(OSError):
-        for folder in folders:
+        for folder in filter(Path.exists, folders):
             folder.rmdir()
 
 

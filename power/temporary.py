@@ -1,7 +1,8 @@
 """A folder among the system's temporary files that goes with its process, or with the next one that makes its like.
 
 Its maker keeps it locked (`flock`), which the kernel undoes however a process ends. So a folder that nobody has locked
-is what a killed process left. `tempfile.TemporaryDirectory` leaves it for ever.
+is what a killed process left. `tempfile.TemporaryDirectory` leaves it for ever. Where the file system has no such
+locks, as NFS has none of folders, nobody removes another's.
 """
 
 import fcntl
@@ -29,7 +30,8 @@ class LockedFolder:
         remove_abandoned(prefix, among)
         made = Path(tempfile.mkdtemp(prefix=f"{_UNLOCKED}{prefix}", dir=among))
         self._lock = _opened(made)
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        with suppress(OSError):
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
         self.path = made.rename(made.with_name(made.name.removeprefix(_UNLOCKED)))
 
     def close(self) -> None:

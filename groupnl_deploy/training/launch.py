@@ -7,7 +7,9 @@ with an error of ours would meet the same again, so it leaves its exit code in a
 import contextlib
 import logging
 import os
+import re
 import signal
+import socket
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +27,7 @@ _TOLD = "told"
 _LOOK_S = 0.1
 _SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT")  # torchrun's own list
 _MODULE = "groupnl_deploy.cli.train_rank"
+_FOLDER = "groupnl-train-"
 
 
 class ProcessesLost(GroupNLError):
@@ -81,7 +84,7 @@ def launch(processes: int, arguments: Sequence[str], restarts: int) -> int:
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
     _silence_torchrun()
-    with contextlib.closing(LockedFolder("groupnl-train-")) as kept:
+    with contextlib.closing(LockedFolder(_of_this_machine(_FOLDER))) as kept:
         os.environ[ENDED] = str(kept.path)
         config = LaunchConfig(
             min_nodes=1,
@@ -102,6 +105,11 @@ def launch(processes: int, arguments: Sequence[str], restarts: int) -> int:
         except ChildFailedError as error:
             raise _lost(next(iter(error.failures.values())).exitcode, restarts) from error
         return _code(kept.path)
+
+
+def _of_this_machine(prefix: str) -> str:
+    """Of a folder's name: where machines share their temporary files, some do not see each other's locks."""
+    return f"{prefix}{re.sub('[^A-Za-z0-9_-]', '-', socket.gethostname())}-"
 
 
 def _lost(code: int, restarts: int) -> ProcessesLost:
@@ -131,8 +139,15 @@ def _heeded_signals(config: type) -> dict[str, Any]:
 
 
 def _code(folder: Path) -> int:
-    """The gravest is what the first process says; the others only follow."""
-    return next((code for code in _codes(folder) if code), 0)
+    """What the first process says, whom the others only follow. Raises `ProcessesLost` where none says any."""
+    left = list(_codes(folder))
+    if not left:
+        raise ProcessesLost(
+            f"How this training ended is not known: no process has left its exit code in {folder}.",
+            "See whether the checkpoint is there; if not, the same command goes on from the last saved state. What "
+            "cleans that disk must leave it alone, or name another in the variable TMPDIR.",
+        )
+    return next((code for code in left if code), 0)
 
 
 def _codes(folder: Path) -> Iterator[int]:

@@ -1,7 +1,9 @@
 """A campaign asks for device, meter and disk before it trains, and for nothing that its stages do not need."""
 
+import errno
 import functools
 import socket
+import tempfile
 import venv
 from pathlib import Path
 from types import SimpleNamespace
@@ -202,3 +204,13 @@ def test_a_place_that_takes_nothing_is_told_and_left_as_it_was(tmp_path: Path) -
         require_ready(Needs(tmp_path / "file" / "out"), Silence())
     require_ready(Needs(tmp_path / "new" / "out"), Silence())
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_disk_that_has_no_room_is_left_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(**_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
+    with pytest.raises(DiskFull):
+        require_ready(Needs(tmp_path / "new" / "out"), Silence())
+    assert list(tmp_path.iterdir()) == []

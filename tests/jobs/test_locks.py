@@ -1,5 +1,6 @@
 """Locks between runners: who holds one, what the death of its holder means, mounts whose locks stay on one machine."""
 
+import fcntl
 import subprocess
 import sys
 from collections.abc import Callable
@@ -75,6 +76,20 @@ NFS = "36 35 0:52 / /scratch rw,relatime shared:1 - nfs4 server:/scratch rw,vers
 )
 def test_a_mount_whose_locks_stay_on_one_machine_is_known(line: str, said: str | None) -> None:
     assert local_option(f"22 1 8:1 / / rw - ext4 /dev/sda rw\n{line}\n", "0:52") == said
+
+
+def test_a_file_that_its_holder_has_just_removed_is_no_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, lockf, removed = tmp_path / "lock", fcntl.lockf, list[Path]()
+
+    def late(file: int, how: int) -> None:
+        if not removed:
+            removed.append(path.rename(tmp_path / ".nfs0001"))  # as NFS removes what somebody has open
+        lockf(file, how)
+
+    monkeypatch.setattr("groupnl_deploy.record_lock.fcntl.lockf", late)
+    with RecordLock.take(path) as lock:
+        lock.write(b"me")
+        assert path.read_bytes() == b"me" and removed[0].read_bytes() == b""
 
 
 def test_who_measures_has_the_machine_alone(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Temporary folders: gone with their process, and with the next one where that was killed."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -50,6 +51,20 @@ def test_what_a_killed_process_left_goes_and_what_a_living_one_has_stays(usual: 
     LockedFolder("held-").close()
     assert list(usual.iterdir()) == [ours.path]
     ours.close()
+
+
+def test_where_the_disk_has_no_locks_folders_are_made_and_nobody_removes_anothers(
+    usual: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(descriptor: int, how: int) -> None:
+        raise OSError(errno.EBADF, "Bad file descriptor")  # as NFS says of folders
+
+    monkeypatch.setattr("power.temporary.fcntl.flock", none)
+    one, other = LockedFolder("held-"), LockedFolder("held-")
+    assert sorted(usual.iterdir()) == sorted((one.path, other.path))
+    one.close()
+    assert list(usual.iterdir()) == [other.path]
+    other.close()
 
 
 def test_what_is_no_folder_of_ours_is_left_alone(usual: Path) -> None:

@@ -1,21 +1,33 @@
 """What the processes that `--nproc` starts tell the user and each other, without starting any."""
 
 import signal
+import socket
 from dataclasses import make_dataclass
 
 import pytest
 
-from groupnl_deploy.training.launch import ENDED, _code, _heeded_signals, leave_code, other_has_ended, tells
+from groupnl_deploy.training.launch import (
+    ENDED,
+    ProcessesLost,
+    _code,
+    _heeded_signals,
+    _of_this_machine,
+    leave_code,
+    other_has_ended,
+    tells,
+)
+from power.temporary import remove_abandoned
 
 
 def test_of_several_processes_the_first_that_asks_tells_why_they_end(tmp_path):
     environment = {ENDED: str(tmp_path)}
     assert [tells(environment) for _ in range(3)] == [True, False, False]
     assert tells({}) and tells({ENDED: str(tmp_path / "gone")})
-    assert _code(tmp_path) == 0
+    with pytest.raises(ProcessesLost, match="How this training ended is not known"):
+        _code(tmp_path)  # that one has told something is no code
 
 
-@pytest.mark.parametrize(("left", "code"), [({}, 0), ({"0": "0", "1": "0"}, 0), ({"10": "4", "2": "1", "0": "0"}, 1)])
+@pytest.mark.parametrize(("left", "code"), [({"0": "0", "1": "0"}, 0), ({"10": "4", "2": "1", "0": "0"}, 1)])
 def test_who_lost_the_others_learns_whether_one_had_an_error_of_its_own(left, code, tmp_path):
     for rank, text in left.items():
         leave_code(tmp_path, rank, int(text))
@@ -33,7 +45,18 @@ def test_a_signal_that_is_ignored_stays_so():
         signal.signal(signal.SIGHUP, before)
 
 
+def test_what_another_machine_has_among_shared_temporary_files_is_not_taken_for_abandoned(tmp_path, monkeypatch):
+    monkeypatch.setattr(socket, "gethostname", lambda: "node-2.cluster")
+    theirs = tmp_path / f"{_of_this_machine('run-')}abcd1234"
+    theirs.mkdir()
+    monkeypatch.undo()
+    remove_abandoned(_of_this_machine("run-"), str(tmp_path))
+    assert theirs.is_dir() and theirs.name == "run-node-2-cluster-abcd1234"
+
+
 def test_whose_launcher_was_killed_ends_as_well_without_its_folder(tmp_path):
     gone = tmp_path / "removed by the next training"
     leave_code(gone, "1", 2)
-    assert not gone.exists() and not other_has_ended(gone, 0) and _code(gone) == 0
+    assert not gone.exists() and not other_has_ended(gone, 0)
+    with pytest.raises(ProcessesLost, match="How this training ended is not known"):
+        _code(gone)

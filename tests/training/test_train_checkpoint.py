@@ -7,6 +7,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 
+from groupnl_deploy import record_lock
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.images.source import DataSource
 from groupnl_deploy.models.spec import ConvSpec, ModelSpec
@@ -85,3 +86,18 @@ def test_of_two_trainings_in_one_place_the_second_is_told_before_it_reads_anythi
     left.write_text("process 1 on a machine")
     require_no_training(tmp_path / "killed")
     assert not left.exists()
+
+
+def test_where_the_disk_has_no_locks_that_is_said_and_nothing_is_left(tmp_path, monkeypatch):
+    monkeypatch.setattr(record_lock, "locks_stay_local", lambda path: "it was mounted with nolock")
+    said = []
+    with only_training(tmp_path / "nets" / "net", said.append):
+        assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == []
+    assert len(said) == 1 and said[0].endswith("Another training with this --out would not be noticed.")
+
+
+def test_a_name_that_no_disk_takes_is_told_with_a_remedy(tmp_path):
+    with pytest.raises(UsageError, match="file name too long") as caught:
+        require_no_training(tmp_path / ("a" * 250))
+    assert caught.value.remedy == "Choose a shorter name."
