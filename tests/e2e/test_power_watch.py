@@ -24,7 +24,8 @@ from groupnl_deploy.cli import console
 from power.meters.km003c.emulator import Km003cEmulator
 from power.trace_io import read_csv
 from tests.e2e.power_command import power
-from tests.e2e.test_power_record import GROUPNL, on, started, until, when_it_has
+from tests.e2e.test_power_record import GROUPNL, on, started, when_it_has
+from tests.rigs.waiting import until
 
 pytestmark = pytest.mark.alone
 

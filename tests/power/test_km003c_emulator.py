@@ -3,7 +3,6 @@
 import math
 import termios
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,16 +14,10 @@ from power.meters.km003c.emulated_adc import AdcModel
 from power.meters.km003c.emulated_line import EmulatedLine, LineBehaviour, RequestListener
 from power.meters.km003c.emulated_load import LoadHistory, LoadPoint
 from power.meters.km003c.emulator import CableTimes, Km003cEmulator
+from tests.rigs.waiting import until
 
 DISCONNECT_BYTES, REPLY_BYTES = 4, 52
 PATIENCE_S = 60.0
-
-
-def wait_until(happened: Callable[[], bool]) -> None:
-    deadline_s = time.monotonic() + PATIENCE_S
-    while not happened():
-        assert time.monotonic() < deadline_s, "it did not happen"
-        time.sleep(0.01)
 
 
 def sent(behaviour: LineBehaviour, requests: int, since_began_s: float = 0.0) -> list[bytes]:
@@ -139,7 +132,7 @@ def test_a_script_counts_from_the_emulators_beginning() -> None:
 def test_a_script_can_begin_with_the_first_poll() -> None:
     with Km003cEmulator(start_on_first_poll=True) as emulator, serial.Serial(emulator.port, timeout=PATIENCE_S) as line:
         line.write(b"no request")
-        wait_until(lambda: emulator.other_bytes == 10)
+        until(lambda: emulator.other_bytes == 10)
         asked_s = time.monotonic()
         assert emulator.began_s < asked_s
         for number in range(2):
@@ -177,7 +170,7 @@ def test_the_cable_is_pulled_and_put_back_at_its_times() -> None:
         line.write(protocol.get_data(1))
         with pytest.raises((OSError, termios.error)):  # hung up, which can be seen however late one looks
             line.read(REPLY_BYTES + 1)
-        wait_until(lambda: emulator.port != "")
+        until(lambda: emulator.port != "")
         assert emulator.port.startswith("/dev/pts/")
 
 

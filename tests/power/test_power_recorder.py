@@ -3,7 +3,6 @@
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -24,6 +23,7 @@ from power.meters.base import Measurement
 from power.recorder import Recorder
 from power.trace import MeterFacts
 from power.trace_io import read_csv
+from tests.rigs.waiting import until
 
 pytestmark = pytest.mark.alone
 
@@ -67,15 +67,8 @@ class ScriptedMeter:
         self.close()
 
 
-def when(true: Callable[[], bool]) -> None:
-    end_s = time.monotonic() + PATIENCE_S
-    while not true():
-        assert time.monotonic() < end_s, "it never came"
-        time.sleep(0.005)
-
-
 def when_it_has(recorder: Recorder, rows: int) -> None:
-    when(lambda: recorder.totals is not None and recorder.totals.rows >= rows)
+    until(lambda: recorder.totals is not None and recorder.totals.rows >= rows)
 
 
 def test_records_each_measurement_once_and_a_steady_load_on_and_on(tmp_path) -> None:
@@ -110,13 +103,13 @@ def test_a_failing_meter_is_raised_everywhere_and_its_rows_stay(tmp_path) -> Non
 def test_a_failure_nobody_asked_about_is_raised_at_the_end() -> None:
     meter = ScriptedMeter([], MeterUnreachable("Gone.", "Plug it in."))
     with pytest.raises(MeterUnreachable), Recorder(meter):
-        when(lambda: meter.reads > 0)
+        until(lambda: meter.reads > 0)
 
 
 def test_an_error_in_the_block_is_not_replaced() -> None:
     meter = ScriptedMeter([], MeterUnreachable("Gone.", "Plug it in."))
     with pytest.raises(KeyError), Recorder(meter):
-        when(lambda: meter.reads > 0)
+        until(lambda: meter.reads > 0)
         raise KeyError("mine")
 
 
@@ -255,7 +248,7 @@ def test_a_driver_that_has_no_reading_for_a_moment_leaves_a_hole(monkeypatch) ->
     monkeypatch.setattr(patience, "NO_READING_PATIENCE_S", PATIENCE_S)
     meter = StammeringMeter([1.0], range(20, 100))
     with Recorder(meter, poll_hz=200.0) as recorder:
-        when(lambda: meter.reads > 120)
+        until(lambda: meter.reads > 120)
         totals, trace = recorder.totals, recorder.stop()
     assert totals is not None and totals.holes == 1 and totals.hole_s > 0.5
     assert np.max(np.diff(trace.t_s)) > 0.5

@@ -19,6 +19,7 @@ from power.marks import Mark, read_marks
 from power.trace_io import read_csv
 from tests.e2e.power_command import integrated
 from tests.rigs.undisturbed import again_where, has_hole
+from tests.rigs.waiting import until
 
 pytestmark = pytest.mark.alone
 
@@ -56,13 +57,6 @@ def done(process: subprocess.Popen[str], given: str = "") -> tuple[int, str, str
     return process.returncode, stdout, stderr
 
 
-def when(there: Callable[[], object]) -> None:
-    deadline_s = time.monotonic() + 60
-    while not there():
-        assert time.monotonic() < deadline_s
-        time.sleep(0.05)
-
-
 def document(stdout: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(stdout)
     return found
@@ -75,7 +69,7 @@ def test_joules_are_those_of_the_load_and_all_of_it_is_kept(start: Start) -> Non
     def once() -> tuple[int, str, str, int]:
         shutil.rmtree("done", ignore_errors=True)
         process = start(*EMULATED, "--", "sh", "-c", line, errors="replace")
-        when((folder / "stdout").exists)
+        until((folder / "stdout").exists)
         time.sleep(0.05)  # the instant of a mark is cut to hundredths of a second
         marked = subprocess.run([*GROUPNL, "power", "mark", "half"], capture_output=True, text=True, check=False)
         stdout, stderr = process.communicate("given\n", timeout=300)
@@ -119,7 +113,7 @@ def test_joules_are_those_of_the_load_and_all_of_it_is_kept(start: Start) -> Non
 
 def test_ctrl_c_in_the_idle_window_ends_it_at_once_and_keeps_what_was_recorded(start: Start) -> None:
     process = start("--port", "emulator", "--idle", "60", "--out", "done", "--", "touch", "ran")
-    when(lambda: Path("done/run-1/power.csv").exists() and Path("done/run-1/power.csv").read_text().count("\n") > 14)
+    until(lambda: Path("done/run-1/power.csv").exists() and Path("done/run-1/power.csv").read_text().count("\n") > 14)
     process.send_signal(signal.SIGINT)
     code, _, stderr = done(process)
     assert code == 1 and "Stopped." in stderr and "What was recorded until then is in done" in stderr
@@ -144,9 +138,9 @@ def test_in_a_terminal_the_command_has_it_and_gives_it_back(start: Start) -> Non
     )
     os.close(theirs)
     kept = Path("done/run-1/stdout")
-    when(kept.exists)
+    until(kept.exists)
     os.write(ours, b"you\n")
-    when(lambda: kept.read_text() == "hello you\n")
+    until(lambda: kept.read_text() == "hello you\n")
     os.write(ours, b"\x1a")
     time.sleep(1.0)
     os.write(ours, b"\x03")

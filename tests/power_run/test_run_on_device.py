@@ -31,18 +31,12 @@ from power.trace_io import read_csv
 from tests.e2e.power_command import power
 from tests.rigs.openssh_server import free_ports
 from tests.rigs.undisturbed import again_where, has_hole
+from tests.rigs.waiting import until
 
 pytestmark = [pytest.mark.sshd, pytest.mark.alone]
 
 GROUPNL = [sys.executable, "-m", "groupnl_deploy.cli.entry"]
 Run = Callable[..., tuple[Ended, str, str]]
-
-
-def when(true: Callable[[], object]) -> None:
-    end_s = time.monotonic() + 60
-    while not true():
-        assert time.monotonic() < end_s, "it never came"
-        time.sleep(0.02)
 
 
 @pytest.fixture
@@ -54,7 +48,7 @@ def run(sshd, tmp_path: Path) -> Run:
             command.prepare()
             command.start()
             for number in signals:
-                when((tmp_path / "stdout").read_bytes)  # it has said that it is ready
+                until((tmp_path / "stdout").read_bytes)  # it has said that it is ready
                 command.send(number)
             assert command.ended(60)
             ended = command.settle()
@@ -163,9 +157,9 @@ def test_a_command_that_nobody_waits_for_any_more_is_ended_on_the_device(sshd, t
     with commands_on(sshd.device(), ["sh", "-c", line]) as make, make(Outputs(tmp_path, None, None)) as command:
         command.prepare()
         command.start()
-        when(lambda: mark.exists() and mark.read_text().strip())
+        until(lambda: mark.exists() and mark.read_text().strip())
     pid = int(mark.read_text())
-    when(lambda: not Path(f"/proc/{pid}").exists())
+    until(lambda: not Path(f"/proc/{pid}").exists())
 
 
 def test_a_link_that_is_lost_is_told_and_gives_no_exit_code(sshd, tmp_path: Path) -> None:
@@ -225,7 +219,7 @@ def test_a_command_there_that_does_not_end_politely_is_killed(
     assert isinstance(measured.error, KeyboardInterrupt) and measured.record.exit_code == 137
     assert "stopped" in measured.record.problems[0]
     pid = int((tmp_path / "stdout").read_text())
-    when(lambda: not psutil.pid_exists(pid))
+    until(lambda: not psutil.pid_exists(pid))
 
 
 def test_an_unknown_host_key_is_refused(sshd) -> None:
