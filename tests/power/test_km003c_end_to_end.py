@@ -17,6 +17,7 @@ from power.meters.km003c.emulator import Km003cEmulator
 from power.meters.km003c.load_script import read_load_script
 from power.meters.reconnecting import ReconnectingMeter
 from power.recorder import Recorder
+from power.renewal import renewed_too_fast
 from power.trace import PowerTrace
 from power.trace_io import read_csv
 from tests.rigs.undisturbed import in_time
@@ -135,17 +136,16 @@ def test_at_fifty_a_second_the_joules_are_those_of_lines_and_steps_within_half_a
     load = read_load_script(script, interpolate=True)
     until_s = 2.2 + 3.0 * HELD_UP_S  # the rows behind a window bound what it can be wrong by
     run = record(lambda: Km003cEmulator(script=load, adc=adc, start_on_first_poll=True), until_s, 200.0, sign=-1)
+    if renewed_too_fast(run.trace):
+        pytest.skip("this machine is so busy that each of its polls found a new value, of which no bound is known")
     for window in ((0.3, 2.2), (0.3, 1.3), (0.8, 2.0)):
         measured, true_j = run.measured(*window), run.true_j(*window)
-        if measured.renews_too_fast:  # a machine so busy that each of its polls finds a new value knows of no bound
-            assert measured.edge_error_j is None
-            continue
         assert measured.edge_error_j is not None
         # A machine that is busy with other things asks late. Then it is right to what the product itself says.
         allowed_j = 5e-3 * true_j if measured.max_gap_s < 1.5 * 0.02 else measured.edge_error_j
         assert abs(measured.energy_j - true_j) <= allowed_j
     assert run.trace.facts.sign == -1
-    assert measured.renews_too_fast or run.measured(0.3, 2.2).update_period_s == pytest.approx(0.02, abs=0.005)
+    assert run.measured(0.3, 2.2).update_period_s == pytest.approx(0.02, abs=0.005)
 
 
 def test_a_load_that_repeats_exactly_is_no_hole() -> None:
