@@ -36,7 +36,7 @@ def construct_telling(entry: Network, spec: ModelSpec) -> tuple[nn.Module, Outco
             outcomes = _place(network, entry, spec.conv)
         if entry.initialise:
             entry.load(entry.initialise)(network)
-    _settle(module for module in network.modules() if module not in given)
+        _settle(module for module in network.modules() if module not in given)
     _set_eps(network, spec.bn_eps or entry.bn_eps)
     return network, outcomes
 

@@ -11,6 +11,7 @@ from groupnl_deploy.models.layers.build import build_conv
 from groupnl_deploy.models.layers.seeds import generated_copies
 from groupnl_deploy.models.layers.shape import ConvShape
 from groupnl_deploy.models.layers.sinefm import SineFMConv2d
+from groupnl_deploy.models.registry import create_model, model_spec
 from groupnl_deploy.models.spec import ConvSpec, InvalidSpec
 
 shapes = st.fixed_dictionaries(
@@ -164,3 +165,20 @@ def test_depthwise_has_as_many_groups_as_both_widths_allow():
     assert build_conv(depthwise, ConvShape(24, 16, 3)).groups == 8
     # Table 16 counts a bias.
     assert parameters(build_conv(depthwise, ConvShape(512, 512, 3, 2, padding=1, bias=True))) == 5_120
+
+
+def test_maps_of_ghost_without_batchnorm_stay_as_wide_from_layer_to_layer():
+    """Drawn as PyTorch does, the last of ResNet-18 were a fourth as wide as the first, and nothing was learned."""
+    net = create_model(model_spec("resnet18_cifar", "ghost", width=0.25)).train()
+    widths = {}
+    for name in ("layer1", "layer4"):
+        net.get_submodule(name).register_forward_hook(lambda _, __, maps, name=name: widths.update({name: maps.std()}))
+    torch.manual_seed(0)
+    net(torch.randn(16, 3, 32, 32))
+    assert widths["layer4"] > widths["layer1"]
+    assert net(torch.randn(16, 3, 32, 32)).std() < 10
+
+
+def test_ghosts_are_drawn_from_the_seed_of_the_network_alone():
+    first, second = (create_model(model_spec("resnet18_cifar", "ghost", width=0.25)).state_dict() for _ in range(2))
+    assert all(torch.equal(value, second[name]) for name, value in first.items())

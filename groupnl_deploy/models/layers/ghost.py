@@ -47,6 +47,16 @@ class GhostConv2d(OwnConv2d):
             padding = cheap_kernel // 2
             self.cheap_conv = nn.Conv2d(seeds, copies * seeds, cheap_kernel, padding=padding, groups=seeds, bias=bias)
 
+    def settle(self) -> None:
+        """Draw the weights so that maps stay as wide from layer to layer, as He et al. (arXiv 1502.01852) derive it.
+
+        The GroupNL paper has no BatchNorm behind Ghost convolutions in basic blocks. Drawn as PyTorch does by itself,
+        each layer's maps are then narrower than those of the one before, and ResNet-18 stays at chance.
+        """
+        nn.init.kaiming_normal_(self.primary_conv.weight, nonlinearity="relu")
+        if self.cheap_conv is not None:
+            nn.init.kaiming_normal_(self.cheap_conv.weight, nonlinearity="linear")
+
     def forward(self, x: Tensor) -> Tensor:
         """(N, c_in, H, W) → (N, c_out, H', W')."""
         seed_maps: Tensor = self.primary_conv(x)

@@ -16,7 +16,7 @@ class OwnConv2d(Counted):
     out_channels: int
 
     def settle(self) -> None:
-        """Change weights in place, once, when those of the whole network were drawn."""
+        """Change weights in place, or draw them anew, once those of the whole network were drawn."""
 
     @abc.abstractmethod
     def to_inference(self, norm: nn.BatchNorm2d | None) -> nn.Module:
