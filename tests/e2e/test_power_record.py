@@ -92,7 +92,7 @@ def test_one_document_and_a_file_that_agree(tmp_path: Path) -> None:
     document, trace = json.loads(done.stdout), read_csv(tmp_path / "new" / "t.csv")
     assert document["schema_version"] == 1 and document["meter"]["emulated"] is True
     assert document["recorded"]["rows"] == len(trace.t_s) and len(trace.t_s) >= 5
-    assert len(trace.t_s) <= 2 * (trace.t_s[-1] - trace.t_s[0]) + 2  # two a second, however late it was ended
+    assert np.median(np.diff(trace.t_s)) > 0.25  # two a second; a reply that was held up may be a row more
     assert document["recorded"]["energy_j"] == pytest.approx(5.1 * 0.53 * (trace.t_s[-1] - trace.t_s[0]), rel=1e-3)
     assert document["recorded"]["holes"] == 0
     assert document["meter"] == vars(trace.facts)
