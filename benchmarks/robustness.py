@@ -51,11 +51,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     asked = parser.parse_args()
     campaign = write_campaign(asked.out, asked.seeds, asked.width, asked.quick)
-    for stages in ("--to", "train"), ("--from", "evaluate", "--to", "evaluate"):
-        command = [sys.executable, "-m", "groupnl_deploy.cli.entry", "run", str(campaign), *stages]
-        done = subprocess.run([*command, "--workers", str(asked.workers)], stdout=sys.stderr, check=False)
-        if done.returncode:
-            sys.exit(done.returncode)
+    make(campaign, asked.workers)
     outcomes = outcomes_of(asked.out, asked.seeds)
     if asked.json:
         print(json.dumps([asdict(one) for one in outcomes], indent=2))
@@ -75,6 +71,17 @@ def write_campaign(out: Path, seeds: Sequence[int], width: float, quick: bool) -
         encoding="utf-8",
     )
     return path
+
+
+def make(campaign: Path, workers: int) -> None:
+    """Train, then evaluate each by its name: `--to evaluate` would export and push first, which nothing here asks."""
+    run = [sys.executable, "-m", "groupnl_deploy.cli.entry", "run", str(campaign)]
+    listed = subprocess.run([*run, "--list", "--json"], stdout=subprocess.PIPE, check=True)
+    evaluations = [job["key"] for job in json.loads(listed.stdout)["jobs"] if job["stage"] == "evaluate"]
+    for chosen in ["--to", "train"], [word for key in evaluations for word in ("--only", key)]:
+        done = subprocess.run([*run, *chosen, "--workers", str(workers)], stdout=sys.stderr, check=False)
+        if done.returncode:
+            sys.exit(done.returncode)
 
 
 def outcomes_of(out: Path, seeds: Sequence[int]) -> list[Outcome]:
