@@ -132,7 +132,7 @@ def _under_corruptions(contenders: "Sequence[Contender]", many: Many) -> tuple[E
     reporter = console.TerminalReporter()
     images = choose([one.subject for one in contenders], many.asked, reporter)
     console.say(f"{len(contenders)} × {len(images.parts)} parts: {images.record}.")
-    before = [kept_of(one.record, images, many.keeps) for one in contenders]
+    before = kept_of([one.record for one in contenders], images, many.keeps)
     for path, record in filter(None, before):
         done = f"{len(record.corrupted)} of {record.asked} corrupted parts"
         console.say(f"Going on behind {done} that are kept in {path}.")

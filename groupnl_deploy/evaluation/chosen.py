@@ -17,6 +17,7 @@ from groupnl_deploy.images.corrupted import CORRUPTIONS, CorruptedDataset
 from groupnl_deploy.images.corrupted_datasets import CLEAN, load_corrupted
 from groupnl_deploy.images.dataset import Dataset, LabelledImages
 from groupnl_deploy.images.datasets import load_dataset
+from groupnl_deploy.images.folder import FolderImages
 from groupnl_deploy.images.source import DataSource, Shape
 from groupnl_deploy.progress import Reporter
 from groupnl_deploy.training.evaluate import EvaluationImages
@@ -185,17 +186,21 @@ def _parts(
         tuple(names),
         asked.severities,
         tuple(notes),
-        _digest_of(corrupted, data, chosen, asked, getattr(clean and clean.images, "digests", ())),
+        _digest_of(corrupted, data, chosen, asked, clean),
     )
     return ChosenImages(tuple(parts), record, total, clean is not None)
 
 
 def _digest_of(
-    corrupted: CorruptedDataset, data: DataRecord, chosen: Sequence[int], asked: Asked, digests: Sequence[str]
+    corrupted: CorruptedDataset, data: DataRecord, chosen: Sequence[int], asked: Asked, clean: Part | None
 ) -> str:
-    """Of what decides the corrupted images: equal for equal ones alone. `digests` are those of ordinary ones' files."""
-    files = [digests[place] for place in chosen] if corrupted.origin == "generated" and digests else []
-    drawn = [asked.seed, corrupted.notes] if corrupted.origin == "generated" else corrupted.notes
+    """Of what decides the corrupted images: equal for equal ones alone. A split that is kept with a network stands in
+    no record, so ordinary images that are files, `clean`, are told by what the files hold.
+    """
+    is_made = corrupted.origin == "generated"
+    own = clean.images if is_made and clean is not None else None
+    files = [own.digests[place] for place in chosen] if isinstance(own, FolderImages) else []
+    drawn = [asked.seed, corrupted.notes] if is_made else corrupted.notes
     decides = [corrupted.name, data.sha256, data.split_seed, corrupted.origin, drawn, list(chosen), files]
     return sha256_hex(json.dumps(decides).encode())
 

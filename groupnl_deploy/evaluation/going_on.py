@@ -1,7 +1,7 @@
 """What is kept of an evaluation that ended early, so that the same one goes on behind it."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,18 +10,25 @@ from groupnl_deploy.evaluation.chosen import ChosenImages
 from groupnl_deploy.evaluation.record import EvaluationRecord, SubjectRecord, evaluations_in, load_evaluation
 from groupnl_deploy.version import __version__
 
+Kept = tuple[Path, EvaluationRecord]
+"""A record, and the folder that it lies in."""
 
-def kept_of(subject: SubjectRecord, images: ChosenImages, folder: Path) -> tuple[Path, EvaluationRecord] | None:
-    """The newest kept evaluation of this network on these images, by this version, and where it lies. None where there
-    is none, and where it came to its end: whoever asks again then wants all of it anew.
+
+def kept_of(subjects: Sequence[SubjectRecord], images: ChosenImages, folder: Path) -> tuple[Kept | None, ...]:
+    """Of each network the newest kept evaluation on these images, by this version.
+
+    None where there is none, and where it came to its end: whoever asks again then wants all of it anew.
     """
-    of_it = ((path, record) for path, record in _whole(folder) if record.subject == subject)
-    found = [(path, record) for path, record in of_it if _is_same(record, images)]
+    found = [(path, record) for path, record in _whole(folder) if _is_same(record, images)]
+    return tuple(_unfinished([one for one in found if one[1].subject == subject]) for subject in subjects)
+
+
+def _unfinished(found: Sequence[Kept]) -> Kept | None:
     newest = max(found, key=lambda one: (one[1].created_at, len(one[1].corrupted)), default=None)
     return None if newest is None or newest[1].finished else newest
 
 
-def _whole(folder: Path) -> Iterator[tuple[Path, EvaluationRecord]]:
+def _whole(folder: Path) -> Iterator[Kept]:
     for path in evaluations_in([folder]):
         with contextlib.suppress(VerificationFailed):
             yield path, load_evaluation(path)

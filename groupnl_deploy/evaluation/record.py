@@ -104,6 +104,11 @@ class ImagesRecord:
     notes: tuple[str, ...] = ()
     which: str | None = None
 
+    @property
+    def share(self) -> str:
+        """Such as “, 50 of 360 images”; empty where all were asked."""
+        return "" if self.count == self.of else f", {self.count:,} of {self.of:,} images"
+
     def __str__(self) -> str:
         some = "" if self.count == self.of else f" of {self.of:,}"
         seed = "" if self.seed is None else f", seed {self.seed}"
@@ -174,9 +179,8 @@ class EvaluationRecord:
             return "nothing corrupted"
         what = measured(found.corruption_errors, found.severities)
         images = self.images
-        some = "" if images.count == images.of else f", {images.count:,} of {images.of:,} images"
         which = "" if images.which is None else f", images {images.which[:8]}"
-        return f"{images.dataset}, {images.origin}, {what}{some}{which}"
+        return f"{images.dataset}, {images.origin}, {what}{images.share}{which}"
 
 
 def keep(record: EvaluationRecord, target: Path) -> None:

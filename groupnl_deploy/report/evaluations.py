@@ -32,9 +32,7 @@ def headlines(record: EvaluationRecord) -> tuple[str, str]:
     found = record.robustness
     said = "nothing whole" if found is None else f"{found.mean_error.name}: {100 * found.mean_error.value:.1f} %"
     clean = "" if record.clean is None else f", clean error {100 * (1 - record.clean.accuracy):.1f} %"
-    seen, of = record.images.count, record.images.of
-    some = "" if seen == of else f", {seen:,} of {of:,} images"
-    return f"{said}{clean}", f"{record.images.dataset}, {record.images.origin}{some}"
+    return f"{said}{clean}", f"{record.images.dataset}, {record.images.origin}{record.images.share}"
 
 
 def evaluation_sections(records: Sequence[EvaluationRecord], alexnet: bool = False) -> tuple[Section, ...]:

@@ -120,13 +120,13 @@ def test_an_evaluation_goes_on_behind_what_is_kept_of_the_same_images_alone(net,
     together = chosen([one.subject, other], some)  # without the image that the other has seen
     early = evaluate_side_by_side([one], replace(together, parts=together.parts[:3]), Silence())[0]
     keep(early, tmp_path / "early")
-    assert kept_of(one.record, together, tmp_path) == (tmp_path / "early", early) and not early.finished
+    assert kept_of([one.record], together, tmp_path) == ((tmp_path / "early", early),) and not early.finished
     alone = chosen([one.subject], some)
     assert (alone.record.count, alone.record.of) == (together.record.count, together.record.of)
     for images in (alone, chosen([one.subject, other], replace(some, seed=1)), replace(together, has_clean=False)):
-        assert kept_of(one.record, images, tmp_path) is None
+        assert kept_of([one.record], images, tmp_path) == (None,)
     keep(evaluate_side_by_side([one], together, Silence(), before=[early])[0], tmp_path / "whole")
-    assert kept_of(one.record, together, tmp_path) is None  # who asks again wants all of it anew
+    assert kept_of([one.record], together, tmp_path) == (None,)  # who asks again wants all of it anew
 
 
 def test_a_device_that_is_lost_for_good_costs_the_part_that_it_was_at(net, artifacts, asked, monkeypatch):

@@ -30,17 +30,11 @@ _MOST_TAGS = 6
 
 def robustness_maps(report: Report, tags: Sequence[Tag]) -> Markup:
     """A map for each evaluation that a run's network has; empty where none has any with corrupted images."""
-    found: list[tuple[EvaluationRecord, list[Tag]]] = []
+    found: dict[EvaluationRecord, list[Tag]] = {}
     for tag, detail in zip(tags, report.details, strict=True):
-        record = detail.evaluation
-        if record is None or not record.errors:
-            continue
-        of = next((of for other, of in found if other is record), None)
-        if of is None:
-            found.append((record, [tag]))
-        else:
-            of.append(tag)
-    maps = [_figure(record, of) for record, of in found]
+        if detail.evaluation is not None and detail.evaluation.errors:
+            found.setdefault(detail.evaluation, []).append(tag)
+    maps = [_figure(record, of) for record, of in found.items()]
     if not maps:
         return Markup("")
     more = maps[_OPEN:]
