@@ -81,6 +81,27 @@ class TensorInfo:
 
 
 Layout = Literal["nchw", "nhwc"]
+Interpolation = Literal["bilinear", "bicubic"]
+INTERPOLATIONS: tuple[Interpolation, ...] = get_args(Interpolation)
+
+
+@dataclass(frozen=True)
+class View:
+    """What of a photograph a network is shown when it is tested, as timm and torchvision have it: the image is resized,
+    with antialiasing, until its shorter side is that of the input over `crop`, and the middle of it is cut out.
+
+    Raises `ValueError` for a crop that is no share, and for an interpolation of another name.
+    """
+
+    crop: float
+    interpolation: Interpolation = "bilinear"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.crop <= 1 or self.interpolation not in INTERPOLATIONS:
+            raise ValueError(f"{self} shows nothing: it needs a share above 0, at most 1, and {INTERPOLATIONS}")
+
+    def __str__(self) -> str:
+        return f"crop {self.crop:g}, {self.interpolation}"
 
 
 @dataclass(frozen=True)
@@ -88,12 +109,14 @@ class Preprocessing:
     """How 8-bit pixels become the net's input: `(pixel / 255 - mean) / std`, per channel, then its axes in the layout.
 
     Where the input has whole numbers the result is rounded to them, and cut off at their range: a mean of 0 and a std
-    of 1/255 leave the pixels as they are.
+    of 1/255 leave the pixels as they are. `view` says how a photograph becomes these pixels; null is as its data set
+    has it.
     """
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
     layout: Layout = "nchw"
+    view: View | None = None
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from device_agent.file_digest import FileDigest
-from device_agent.manifest import ArtifactManifest, DataRecord
+from device_agent.manifest import ArtifactManifest, DataRecord, View
 from device_agent.strict import from_dict
 from exporters.artifact import Artifact
 from groupnl_deploy.errors import UsageError, VerificationFailed
@@ -31,6 +31,7 @@ class ExportedFrom:
     std: tuple[float, ...]
     weights: FileDigest
     picked: bool = False
+    view: View | None = None
 
 
 _TAKEN = tuple(field.name for field in fields(ExportedFrom))

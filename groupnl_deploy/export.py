@@ -175,7 +175,8 @@ def data_of(folder: Path, checkpoint: Checkpoint, reporter: Reporter) -> Dataset
     if checkpoint.data is None:
         return None
     split = load_split(folder, checkpoint)
-    data = dataset_at_hand(checkpoint.data, checkpoint.spec.input_shape, split=split, reporter=reporter)
+    about = checkpoint.data, checkpoint.spec.input_shape
+    data = dataset_at_hand(*about, view=checkpoint.view, split=split, reporter=reporter)
     if data is None:
         reporter.note(
             "The images that the network was trained on are not at hand, and it is proved on photographs: "
@@ -257,7 +258,7 @@ def _manifest(job: _Job, checkpoint_sha256: str, exported: _Exported, golden: Go
         files=(*exported.files, *(ArtifactFile.in_role(role, path) for role, path in job.golden_files.items())),
         inputs=(TensorInfo(INPUT_NAME, (1, *spec.input_shape)),),
         outputs=(TensorInfo(OUTPUT_NAME, (1, spec.num_classes)),),
-        preprocessing=Preprocessing(checkpoint.mean, checkpoint.std),
+        preprocessing=Preprocessing(checkpoint.mean, checkpoint.std, view=checkpoint.view),
         producer=producer(job.format),
         parity=exported.parity,
         passes=exported.passes,

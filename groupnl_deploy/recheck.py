@@ -240,6 +240,7 @@ def of_record(manifest: ArtifactManifest, checkpoint: ExportedFrom) -> Iterator[
         ("data set", manifest.data, checkpoint.data),
         ("mean", about and about.mean, checkpoint.mean),
         ("std", about and about.std, checkpoint.std),
+        ("view", about and about.view, checkpoint.view),
         ("model", _spec(manifest), checkpoint.spec),
     )
     for what, said, right in pairs:

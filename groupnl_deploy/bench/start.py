@@ -121,7 +121,8 @@ def gathered(agent: AgentClient, deployment: Deployment, most: int, place: str |
     shape = manifest.image_shape
     if shape is None:
         return Subject(deployment, manifest, None, Images(f"{manifest.samples} samples of the artifact's own", None))
-    data = None if manifest.data is None else dataset_at_hand(manifest.data, shape, place, reporter=reporter)
+    view = None if manifest.preprocessing is None else manifest.preprocessing.view
+    data = None if manifest.data is None else dataset_at_hand(manifest.data, shape, place, reporter=reporter, view=view)
     if manifest.data is not None and data is None:
         reporter.note(
             f"The images of {manifest.label} are not at hand, so it is shown photographs, and has no accuracy: "

@@ -76,6 +76,7 @@ def described(artifact: Artifact, kind: Literal["artifact", "device"], where: st
         init,
         answering,
         picked if manifest.picked is None else manifest.picked,
+        how.view,
     )
 
 

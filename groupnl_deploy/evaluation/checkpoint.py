@@ -39,6 +39,7 @@ def checkpoint_subject(folder: Path) -> Subject:
         checkpoint.init,
         partial(answering, model, statistics, threads),
         checkpoint.picked,
+        checkpoint.view,
     )
 
 

@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 
 import numpy as np
 
-from device_agent.manifest import PICKED, DataRecord
+from device_agent.manifest import PICKED, DataRecord, View
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.evaluation.asked import Asked
 from groupnl_deploy.evaluation.classes import match_classes
@@ -14,11 +14,12 @@ from groupnl_deploy.evaluation.own_images import images_for, unseen_by
 from groupnl_deploy.evaluation.record import ImagesRecord
 from groupnl_deploy.evaluation.subject import Subject
 from groupnl_deploy.images.corrupted import CORRUPTIONS, CorruptedDataset
-from groupnl_deploy.images.corrupted_datasets import CLEAN, load_corrupted
+from groupnl_deploy.images.corrupted_datasets import CLEAN, RESIZED_CORRUPTED, load_corrupted
 from groupnl_deploy.images.dataset import Dataset, LabelledImages
 from groupnl_deploy.images.datasets import load_dataset
 from groupnl_deploy.images.folder import FolderImages
 from groupnl_deploy.images.source import DataSource, Shape
+from groupnl_deploy.images.view import viewed
 from groupnl_deploy.progress import Reporter
 from groupnl_deploy.training.evaluate import EvaluationImages
 from groupnl_deploy.workspace import sha256_hex
@@ -99,7 +100,8 @@ def choose(
 
 def _published(subjects: Sequence[Subject], asked: Asked, reporter: Reporter) -> ChosenImages:
     shape = subjects[0].input_shape
-    corrupted = load_corrupted(DataSource(asked.dataset or "", asked.data), reporter)
+    resized = shape if asked.dataset in RESIZED_CORRUPTED else None
+    corrupted = load_corrupted(DataSource(asked.dataset or "", asked.data, resized), reporter)
     if corrupted.input_shape != shape:
         raise UsageError(
             f"The images of “{corrupted.name}” have the shape {corrupted.input_shape}, and the network takes {shape}.",
@@ -111,7 +113,7 @@ def _published(subjects: Sequence[Subject], asked: Asked, reporter: Reporter) ->
     if asked.clean is None:
         notes.append("the clean accuracy is not known: --clean DIR names the ordinary test images")
     else:
-        data = load_dataset(DataSource(CLEAN[corrupted.name], asked.clean), 0, reporter)
+        data = load_dataset(DataSource(CLEAN[corrupted.name], asked.clean, resized), 0, reporter)
         clean = Part(data.test, _some(range(len(data.test)), asked), data.class_names, shape, data.record)
     ordinary = DataRecord(CLEAN[corrupted.name], None, corrupted.class_names, None)
     return _parts(clean, corrupted, chosen, len(first), asked, ordinary, notes)
@@ -132,6 +134,7 @@ def _generated(subjects: Sequence[Subject], asked: Asked, generate: Generate, re
     data = images_for(subjects[0], asked.dataset, asked.data, reporter)
     for subject in subjects[1:]:
         _require_same_split(subject, data)
+        _require_same_view(subject, data)
     unseen = sorted(set.intersection(*(set(unseen_by(subject, data)) for subject in subjects)))
     if not unseen:
         raise UsageError(f"No test image of “{data.name}” is new to all of these networks.", "Name other images.")
@@ -141,7 +144,7 @@ def _generated(subjects: Sequence[Subject], asked: Asked, generate: Generate, re
     if len(unseen) < len(data.test):
         notes.append(f"{len(data.test) - len(unseen):,} images were left out: one of the networks was trained on them")
     clean = Part(data.test, chosen, data.class_names, data.input_shape, data.record)
-    return _parts(clean, corrupted, chosen, len(data.test), asked, data.record, notes)
+    return _parts(clean, corrupted, chosen, len(data.test), asked, data.record, notes, data.view)
 
 
 def _require_same_split(subject: Subject, data: Dataset) -> None:
@@ -154,6 +157,16 @@ def _require_same_split(subject: Subject, data: Dataset) -> None:
         )
 
 
+def _require_same_view(subject: Subject, data: Dataset) -> None:
+    own = viewed(data, subject.view).view
+    if own != data.view:
+        raise UsageError(
+            f"{subject.label} is shown another part of a photograph ({own}) than the first of these networks "
+            f"({data.view}), and all are shown the same images.",
+            "Evaluate it by a command of its own.",
+        )
+
+
 def _parts(
     clean: Part | None,
     corrupted: CorruptedDataset,
@@ -162,6 +175,7 @@ def _parts(
     asked: Asked,
     data: DataRecord,
     notes: Sequence[str],
+    view: View | None = None,
 ) -> ChosenImages:
     names = asked.corruptions or corrupted.corruptions
     corrupted.require(names)
@@ -186,13 +200,19 @@ def _parts(
         tuple(names),
         asked.severities,
         tuple(notes),
-        _digest_of(corrupted, data, chosen, asked, clean),
+        _digest_of(corrupted, data, chosen, asked, clean, view),
+        view,
     )
     return ChosenImages(tuple(parts), record, total, clean is not None)
 
 
 def _digest_of(
-    corrupted: CorruptedDataset, data: DataRecord, chosen: Sequence[int], asked: Asked, clean: Part | None
+    corrupted: CorruptedDataset,
+    data: DataRecord,
+    chosen: Sequence[int],
+    asked: Asked,
+    clean: Part | None,
+    view: View | None,
 ) -> str:
     """Of what decides the corrupted images: equal for equal ones alone. A split that is kept with a network stands in
     no record, so ordinary images that are files, `clean`, are told by what the files hold.
@@ -202,6 +222,7 @@ def _digest_of(
     files = [own.digests[place] for place in chosen] if isinstance(own, FolderImages) else []
     drawn = [asked.seed, corrupted.notes] if is_made else corrupted.notes
     decides = [corrupted.name, data.sha256, data.split_seed, corrupted.origin, drawn, list(chosen), files]
+    decides += [] if view is None else [astuple(view)]
     return sha256_hex(json.dumps(decides).encode())
 
 

@@ -57,6 +57,7 @@ def clean_record(of: Contender, found: Evaluated) -> EvaluationRecord:
         found.evaluation.count,
         found.evaluation.count + found.left_out,
         notes=found.notes,
+        view=found.view,
     )
     return EvaluationRecord(of.record, images, score_of(found.evaluation), (), created_now(), __version__)
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from device_agent.manifest import DataRecord
+from device_agent.manifest import DataRecord, View
 from groupnl_deploy.evaluation.chosen import Part
 from groupnl_deploy.evaluation.folders import open_subject
 from groupnl_deploy.evaluation.own_images import images_for, unseen_by
@@ -22,6 +22,7 @@ class Evaluated:
         evaluation: how it answered.
         left_out: images that the network was trained on.
         notes: what a reader of the numbers must know.
+        view: what of each photograph was shown, where that can be said.
     """
 
     subject: Subject
@@ -29,6 +30,7 @@ class Evaluated:
     evaluation: Evaluation
     left_out: int
     notes: tuple[str, ...]
+    view: View | None = None
 
     def __str__(self) -> str:
         return f"{self.subject.label} on {self.data.name}: {self.evaluation.confusion}"
@@ -56,7 +58,8 @@ def evaluate_subject(subject: Subject, name: str | None, path: str | None, repor
     images, notes = Part(data.test, chosen, data.class_names, data.input_shape, data.record).for_subject(subject)
     with reporter.task(f"evaluate {subject.label}") as task, subject.answering() as answer:
         evaluation = ask(answer, images, tell=lambda done, total: task(done, total, f"{done:,}/{total:,} images"))
-    return Evaluated(subject, data.record, evaluation, left_out, (*notes, *_of_left_out(left_out)))
+    told = (*notes, *_of_left_out(left_out))
+    return Evaluated(subject, data.record, evaluation, left_out, told, data.view)
 
 
 def _of_left_out(count: int) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from groupnl_deploy.images.dataset import Dataset
 from groupnl_deploy.images.datasets import RESIZED, load_dataset
 from groupnl_deploy.images.folder import NAME as FOLDER
 from groupnl_deploy.images.source import DataSource, base_name
+from groupnl_deploy.images.view import viewed
 from groupnl_deploy.progress import Reporter
 
 
@@ -29,7 +30,7 @@ def images_for(subject: Subject, name: str | None, path: str | None, reporter: R
             "folder has one, are used.",
         )
     if own is not None and (name is None or (name == own.name and path is None)):
-        found = dataset_at_hand(own, subject.input_shape, path, subject.split, reporter)
+        found = dataset_at_hand(own, subject.input_shape, path, subject.split, reporter, subject.view)
         if found is None:
             raise UsageError(
                 f"The images that {subject.folder} was trained on are not at hand: {where_sought(own)}.",
@@ -49,7 +50,7 @@ def images_for(subject: Subject, name: str | None, path: str | None, reporter: R
             f"The images of “{chosen}” have the shape {data.input_shape}, and the network takes {subject.input_shape}.",
             "Name images of your own, --dataset folder --data DIR: those are resized.",
         )
-    return data
+    return viewed(data, subject.view)
 
 
 def unseen_by(subject: Subject, data: Dataset) -> list[int]:

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from device_agent.manifest import View
 from groupnl_deploy.evaluation.robustness import Robustness, measured, robustness_of
 from groupnl_deploy.images.corrupted import CORRUPTIONS
 from groupnl_deploy.record import read_record, write_record
@@ -91,6 +92,7 @@ class ImagesRecord:
         notes: what a reader of the numbers must know, sentences without a full stop.
         which: a digest of all that decides the corrupted ones but `corruptions` and `severities`: the data set, its
             split, which of its test images, and what drew them. None without any, and in records of before.
+        view: what of each photograph was shown; None where they have one size, or lay there ready.
     """
 
     dataset: str
@@ -103,6 +105,7 @@ class ImagesRecord:
     severities: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
     which: str | None = None
+    view: View | None = None
 
     @property
     def share(self) -> str:
@@ -114,7 +117,8 @@ class ImagesRecord:
         seed = "" if self.seed is None else f", seed {self.seed}"
         asked = f", {measured(self.corruptions, self.severities)}" if self.corruptions else ""
         origin = "" if self.origin is None else f", {self.origin}"
-        return f"{self.dataset}{origin}{asked}{seed}, {self.count:,}{some} images"
+        view = "" if self.view is None else f" ({self.view})"
+        return f"{self.dataset}{origin}{asked}{seed}, {self.count:,}{some} images{view}"
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from device_agent.manifest import DataRecord
+from device_agent.manifest import DataRecord, View
 from groupnl_deploy.images.dataset import Statistics
 from groupnl_deploy.images.source import Shape
 from groupnl_deploy.images.split import Split
@@ -30,6 +30,7 @@ class Subject:
         init: the id of the checkpoint that its training began with.
         answering: gives what answers to batches of pixels, for as long as its context is open.
         picked: its epoch was picked by the test images of `data`.
+        view: what of a photograph it is shown; None is as the data set has it.
     """
 
     folder: Path
@@ -44,3 +45,4 @@ class Subject:
     init: str | None
     answering: Callable[[], AbstractContextManager[Answer]]
     picked: bool = False
+    view: View | None = None

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from device_agent.manifest import DataRecord
+from device_agent.manifest import DataRecord, View
 from groupnl_deploy.errors import UsageError, VerificationFailed
 from groupnl_deploy.images.dataset import Dataset
 from groupnl_deploy.images.datasets import load_dataset
@@ -12,6 +12,7 @@ from groupnl_deploy.images.own_files import OwnFiles, list_images, read_files
 from groupnl_deploy.images.seen import remembered_place
 from groupnl_deploy.images.source import DataSource, Shape
 from groupnl_deploy.images.split import Split
+from groupnl_deploy.images.view import viewed
 from groupnl_deploy.progress import Reporter, Silence
 
 
@@ -21,6 +22,7 @@ def dataset_at_hand(
     path: str | None = None,
     split: Split | None = None,
     reporter: Reporter | None = None,
+    view: View | None = None,
 ) -> Dataset | None:
     """The data set that a record tells of; None where it is not on this machine, or not any more what it was.
 
@@ -33,10 +35,15 @@ def dataset_at_hand(
         path: where the user says that it lies.
         split: what the checkpoint kept of it; without it, a folder that has changed cannot be tested on.
         reporter: is told what is not as it was.
+        view: what of each test image the network is shown.
 
     Raises `UsageError` where none of the images lie at `path`.
     """
-    told = reporter or Silence()
+    found = _found(record, shape, path, split, reporter or Silence())
+    return None if found is None else viewed(found, view)
+
+
+def _found(record: DataRecord, shape: Shape, path: str | None, split: Split | None, told: Reporter) -> Dataset | None:
     if record.sha256 is None and record.name != FOLDER:  # it comes with the program
         return load_dataset(DataSource(record.name, path, shape), record.split_seed or 0, told)
     place = Path(path).expanduser() if path else remembered_place(record.sha256 or "")

@@ -23,6 +23,9 @@ To add one: its line here, and below.
 CLEAN = {"cifar10c": "cifar10", "cifar100c": "cifar100", "imagenetc": "imagenet"}
 """The data set whose test images were corrupted, of each."""
 
+RESIZED_CORRUPTED = frozenset(("imagenetc",))
+"""Those whose images become the size that a network takes; the others have one of their own."""
+
 
 def load_corrupted(source: DataSource, reporter: Reporter) -> "CorruptedDataset":
     """The corrupted data set of this source. Raises `UsageError` for an unknown name, and for missing files."""

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from device_agent.manifest import DataRecord
+from device_agent.manifest import DataRecord, View
 from groupnl_deploy.errors import GroupNLError, UsageError
 from groupnl_deploy.images.source import Shape
 from groupnl_deploy.images.split import Split
@@ -79,6 +79,8 @@ class Dataset:
         split: which file is in which part, for images that lie in files.
         margin: (C, H, W) of the training images, where they are larger than `input_shape` for an augmentation to cut
             from.
+        view: what of a photograph a test image shows; None where images have one size, or are shown as large as they
+            fit in.
 
     Raises `UsageError` for a part whose labels are not one class of these for each image.
     """
@@ -93,6 +95,7 @@ class Dataset:
     sha256: str | None = None
     split: Split | None = None
     margin: Shape | None = None
+    view: View | None = None
 
     def __post_init__(self) -> None:
         for part in (self.train, self.test):

@@ -2,6 +2,7 @@
 
 import functools
 import io
+import math
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ import numpy as np
 import PIL
 from PIL import Image, ImageChops, UnidentifiedImageError
 
+from device_agent.manifest import Interpolation, View
 from groupnl_deploy.errors import UsageError, VerificationFailed
 from groupnl_deploy.images.listing import UNREADABLE_SUFFIXES, shown, suffix_of
 from groupnl_deploy.images.source import Shape
@@ -33,6 +35,10 @@ _FORMATS = frozenset(
     ("JPEG", "MPO", "PNG", "GIF", "WEBP", "AVIF", "TIFF", "BMP", "DIB", "ICO", "JPEG2000", "PPM", "TGA", "PCX", "QOI")
 )
 _WHITE = (255, 255, 255, 255)
+_FILTERS: dict[Interpolation, Image.Resampling] = {
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+}
 _SPARE = 2  # times the wanted size: what a JPEG's own reduction leaves for the antialiasing to do
 _ORIENTATION = 0x0112  # EXIF's tag
 _TURNS = {
@@ -101,9 +107,9 @@ def decoded(data: bytes, path: Path, shape: Shape, exact: bool = False) -> Image
         raise _damaged(data, path, error) from error
 
 
-def fitted(image: Image.Image, shape: Shape, share: float = 1.0) -> "Pixels":
+def fitted(image: Image.Image, shape: Shape, view: View | None = None) -> "Pixels":
     """uint8 (C, H, W): `framed`, as numbers."""
-    return as_pixels(framed(image, shape, share))
+    return as_pixels(framed(image, shape, view))
 
 
 def as_pixels(image: Image.Image) -> "Pixels":
@@ -112,16 +118,29 @@ def as_pixels(image: Image.Image) -> "Pixels":
     return np.ascontiguousarray(pixels[None] if pixels.ndim == 2 else np.moveaxis(pixels, 2, 0))
 
 
-def framed(image: Image.Image, shape: Shape, share: float = 1.0) -> Image.Image:
-    """The largest window of this aspect in the middle, or a share of its sides, resized with antialiasing.
-
-    A share of 7/8 gives what a resize of the shorter side to 256 and a crop of 224 does.
-    """
+def framed(image: Image.Image, shape: Shape, view: View | None = None) -> Image.Image:
+    """What a view shows, else the largest window of this aspect in the middle; resized with antialiasing."""
     _, height, width = shape
-    left, top, right, bottom = middle(image.size, width, height)
-    across, down = (1 - share) / 2 * (right - left), (1 - share) / 2 * (bottom - top)
-    box = (left + across, top + down, right - across, bottom - down)
-    return image.resize((width, height), Image.Resampling.BILINEAR, box=box)
+    if view is None:
+        return image.resize((width, height), Image.Resampling.BILINEAR, box=middle(image.size, width, height))
+    box = _seen(image.size, width, height, view.crop)
+    return image.resize((width, height), _FILTERS[view.interpolation], box=box)
+
+
+def _seen(size: tuple[int, int], width: int, height: int, crop: float) -> tuple[float, float, float, float]:
+    """What the middle of the resized image was before it was resized, with torchvision's rounding: a side is a whole
+    number of pixels, the other one follows and is cut off, and what is left over halves to a whole number.
+    """
+    if width * size[1] >= height * size[0]:  # the width is what the image has least of
+        across = math.floor(width / crop)
+        down = max(height, int(across * size[1] / size[0]))
+    else:
+        down = math.floor(height / crop)
+        across = max(width, int(down * size[0] / size[1]))
+    left, top = round((across - width) / 2), round((down - height) / 2)
+    x, y = size[0] / across, size[1] / down
+    # Rounding may leave a hair more than there is, and Pillow refuses that.
+    return left * x, top * y, min(size[0], (left + width) * x), min(size[1], (top + height) * y)
 
 
 def middle(size: tuple[int, int], width: int, height: int) -> tuple[float, float, float, float]:

@@ -11,6 +11,7 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
+from device_agent.manifest import View
 from groupnl_deploy.errors import UsageError, VerificationFailed
 from groupnl_deploy.images.dataset import Dataset, Labels, Pixels
 from groupnl_deploy.images.decode import DECODER, as_pixels, decoded, fitted, usual_shape
@@ -38,6 +39,7 @@ class FolderImages:
         digests: the hex SHA-256 of each.
         labels: int64 (N,).
         shape: (C, H, W) that each becomes.
+        view: what of it is shown; None is the largest window in the middle, which a JPEG may be decoded smaller for.
     """
 
     root: Path
@@ -45,6 +47,7 @@ class FolderImages:
     digests: tuple[str, ...]
     labels: Labels
     shape: Shape
+    view: View | None = None
 
     costly: ClassVar[bool] = True
 
@@ -55,7 +58,11 @@ class FolderImages:
         return f"FolderImages({len(self)} of {self.root}, {self.shape})"
 
     def __getitem__(self, index: int) -> Pixels:
-        return fitted(decoded(*self._read(index), self.shape), self.shape)
+        return fitted(decoded(*self._read(index), self.shape, self.view is not None), self.shape, self.view)
+
+    def viewed(self, view: View) -> "FolderImages":
+        """The same ones in this view."""
+        return dataclasses.replace(self, view=view)
 
     def original(self, index: int) -> Pixels:
         """uint8 (C, H', W'): the whole image, at its own size."""
@@ -73,8 +80,9 @@ class FolderImages:
 
     @functools.cached_property
     def identity(self) -> str:
-        """Of all pixels, in their order: of the files, the shape and whoever decodes."""
-        return hashlib.sha256(json.dumps([DECODER, self.shape, self.digests]).encode()).hexdigest()
+        """Of all pixels, in their order: of the files, the shape, the view and whoever decodes."""
+        seen = [] if self.view is None else [dataclasses.astuple(self.view)]
+        return hashlib.sha256(json.dumps([DECODER, self.shape, self.digests, *seen]).encode()).hexdigest()
 
 
 class Row(NamedTuple):

@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from device_agent.file_digest import FileDigest
-from device_agent.manifest import DataRecord
+from device_agent.manifest import DataRecord, View
 from device_agent.strict import StrictError, from_json, to_json
 from groupnl_deploy.errors import VerificationFailed
 from groupnl_deploy.images.dataset import Dataset
@@ -80,7 +80,8 @@ class CheckpointDraft:
     come from that were trained elsewhere: on what images is not known, so `data` and `accuracy` are None, and
     `assumed` has a sentence for everything that nobody said and that could not be found out. `picked` says that the
     epoch was chosen by its accuracy on the test images, which is a little too good then. `processes` computed each step
-    together, the last one at least: that many batches of the recipe's, at that many times its rate.
+    together, the last one at least: that many batches of the recipe's, at that many times its rate. `view` is what of a
+    photograph the network is shown when it is tested; None where nobody says so, or its images have one size.
     """
 
     spec: ModelSpec
@@ -97,6 +98,7 @@ class CheckpointDraft:
     assumed: tuple[str, ...] = ()
     picked: bool = False
     processes: int = 1
+    view: View | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,8 +121,9 @@ def initialise_checkpoint(spec: ModelSpec, dataset: Dataset | None = None) -> tu
             crops of photographs.
     """
     mean, std = preprocessing(dataset, spec.input_shape[0])
-    data = None if dataset is None else dataset.record
-    return CheckpointDraft(spec=spec, data=data, trained=False, mean=mean, std=std), create_model(spec).eval()
+    data, view = (None, None) if dataset is None else (dataset.record, dataset.view)
+    draft = CheckpointDraft(spec=spec, data=data, trained=False, mean=mean, std=std, view=view)
+    return draft, create_model(spec).eval()
 
 
 def trained_checkpoint(result: TrainResult) -> CheckpointDraft:
@@ -138,6 +141,7 @@ def trained_checkpoint(result: TrainResult) -> CheckpointDraft:
         recipe=job.recipe,
         init=job.init,
         processes=result.state.processes,
+        view=result.dataset.view,
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from device_agent.manifest import View
 from groupnl_deploy.training.twins import Published, is_digest_of, is_name, network_in, published_as
 
 CONFIG_FILE = "config.json"
@@ -61,6 +62,7 @@ class Claims:
         std: likewise.
         input_shape: (C, H, W).
         preparation: how images are cropped and resized before, for people.
+        view: the same, where it is a `View`.
     """
 
     names: tuple[Claim, ...] = ()
@@ -69,6 +71,7 @@ class Claims:
     std: ImageFact | None = None
     input_shape: ImageFact | None = None
     preparation: ImageFact | None = None
+    view: ImageFact | None = None
 
     @property
     def network(self) -> Claim | None:
@@ -107,14 +110,16 @@ def gather(path: Path, said: Mapping[str, Any], sha256: str) -> Claims:
         mean=_first(sources, "mean", _statistics),
         std=_first(sources, "std", _deviations),
         input_shape=_first(sources, "input_size", _shape),
-        preparation=_first(sources, "preparation", _preparation),
+        preparation=_first(sources, "crop_pct", _preparation),
+        view=_first(sources, "crop_pct", _view),
     )
 
 
 def _as_published(row: Published, sha256: str) -> _Source:
     exact = is_digest_of(sha256, row)
     who = f"its digest, which is that of timm's {row.name}" if exact else f"timm's list of {row.name}"
-    images = {"mean": row.mean, "std": row.std, "input_size": row.input_shape, "preparation": row.preparation}
+    images: dict[str, Any] = {"mean": row.mean, "std": row.std, "input_size": row.input_shape}
+    images |= {"crop_pct": row.crop_pct, "interpolation": row.interpolation}
     return _Source(who, (row.network,) if exact else (), images=images)
 
 
@@ -219,11 +224,19 @@ def _shape(value: Any, table: Mapping[str, Any]) -> tuple[int, int, int] | None:
 
 
 def _preparation(value: Any, table: Mapping[str, Any]) -> str | None:
-    if isinstance(value, str):
-        return value
     known = {key: table.get(key) for key in ("crop_pct", "interpolation", "crop_mode")}
     said = [f"{key} {known[key]}" for key in known if isinstance(known[key], str | float | int) and known[key] != ""]
     return ", ".join(said) if any(known[key] for key in ("crop_pct", "interpolation")) else None
+
+
+def _view(value: Any, table: Mapping[str, Any]) -> View | None:
+    """Of a crop in the middle, by an interpolation that is known here."""
+    if type(value) not in (int, float) or table.get("crop_mode") not in (None, "", "center"):
+        return None
+    try:
+        return View(float(value), table.get("interpolation"))  # type: ignore[arg-type]  # it refuses other words
+    except ValueError:
+        return None
 
 
 def _from_text(value: Any) -> Any:

@@ -82,6 +82,7 @@ def import_weights(
         std=prepared.std,
         imported=replace(weights.origin, images=prepared.notes),
         assumed=tuple(_assumed(model, weights, prepared, claims)),
+        view=prepared.view,
     )
     notes = (*weights.notes, *_arch_note(weights, spec), *_dtype_note(weights.tensors), *_counter_note(model, weights))
     return Imported(save_checkpoint(out, draft, model), (*notes, *prepared.notes))

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from groupnl_deploy.images.dataset import Dataset, Statistics
+from groupnl_deploy.images.view import viewed
 from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.training.evaluate import Evaluation
 from groupnl_deploy.training.initial import Initial
@@ -82,7 +83,7 @@ def train(
     Raises `TrainingDiverged`, `OutOfMemory`, `UsageError` where spec, recipe, data and checkpoint do not fit or a state
     is of other images, `VerificationFailed` for a damaged state, `OtherRankFailed`.
     """
-    ranks, running = ranks or Ranks(), running or Running()
+    ranks, running, dataset = ranks or Ranks(), running or Running(), viewed(dataset, recipe.view)
     job = TrainingJob(spec, recipe, dataset.record, None if init is None else init.sha256)
     found = of_first(ranks, job, ranks.all_do(lambda: _found(job, dataset, resume_dir, ranks)))
     if running.resume and found is not None:

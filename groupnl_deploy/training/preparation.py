@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from device_agent.manifest import View
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.images.dataset import PerChannel
 from groupnl_deploy.images.preprocessing import preprocessing
@@ -40,6 +41,7 @@ class Preparation:
         notes: where what the user did not say comes from.
         assumed: what nobody said.
         assumed_statistics: whether mean and std are of that kind.
+        view: what of a photograph the network is shown; None where nobody says so.
     """
 
     mean: PerChannel
@@ -48,6 +50,7 @@ class Preparation:
     notes: tuple[str, ...]
     assumed: tuple[str, ...]
     assumed_statistics: bool
+    view: View | None
 
 
 def prepare(spec: ModelSpec, options: ImageOptions, claims: Claims, channels_taken: int | None = None) -> Preparation:
@@ -77,6 +80,7 @@ def prepare(spec: ModelSpec, options: ImageOptions, claims: Claims, channels_tak
         tuple(_found(facts, claims)),
         (_sentence(unsaid),) if unsaid else (),
         not mean.who and not std.who,
+        None if claims.view is None else claims.view.value,
     )
 
 
@@ -138,7 +142,12 @@ def _found(facts: dict[str, ImageFact], claims: Claims) -> list[str]:
         notes.append(f"{', '.join(said)}: so {who} says")
     if claims.preparation is not None:
         done = f"{claims.preparation.who} also says {claims.preparation.value}"
-        notes.append(f"{done}: images are to be cropped and resized so before they come here")
+        by = (
+            "photographs of a data set are shown so here"
+            if claims.view
+            else "crop and resize images so before they come"
+        )
+        notes.append(f"{done}: {by}")
     return notes
 
 

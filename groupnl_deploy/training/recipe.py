@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from device_agent.manifest import INTERPOLATIONS, Interpolation, View
 from groupnl_deploy.errors import InvalidSetting
 
 AugmentationWord = Literal["none", "shift", "shift_flip", "crop_flip_jitter", "random_resized_crop"]
@@ -90,6 +91,9 @@ class Recipe:
         mixup: α of the Beta distribution of how two images are blended, by timm (arXiv 1710.09412); 0 for never.
         cutmix: α of that of how large a part of one image stands in another, by timm (arXiv 1905.04899); 0 for never.
             Of both, every batch takes one, each as often.
+        test_crop: the share of the shorter side of a photograph that the network is shown when it is tested, see
+            `device_agent.manifest.View`; None is as the data set has it. The images of some data sets are shown whole.
+        test_interpolation: how the photograph is resized for that, "bilinear" or "bicubic".
     """
 
     epochs: int = 5
@@ -133,6 +137,8 @@ class Recipe:
     erasing: float = 0.0
     mixup: float = 0.0
     cutmix: float = 0.0
+    test_crop: float | None = None
+    test_interpolation: Interpolation = "bilinear"
 
     def __post_init__(self) -> None:
         _require(self.epochs >= 1, "epochs", self.epochs, "at least 1")
@@ -155,6 +161,7 @@ class Recipe:
         _require(averaged, "ema_decay", self.ema_decay, "above 0 and below 1")
         self._require_descent()
         self._require_regularisation()
+        self._require_view()
 
     def _require_descent(self) -> None:
         """Of optimiser and schedule."""
@@ -185,6 +192,16 @@ class Recipe:
         _require(self.crop_scale[1] > 0, "crop_scale", _listed(self.crop_scale), "two shares, the second above 0")
         said = self.rand_augment
         _require(said is None or said.startswith("rand-"), "rand_augment", said, "timm's, such as rand-m9-mstd0.5-inc1")
+
+    def _require_view(self) -> None:
+        shown = self.test_crop is None or 0 < self.test_crop <= 1
+        _require(shown, "test_crop", self.test_crop, "above 0 and at most 1")
+        _require_word("test_interpolation", self.test_interpolation, INTERPOLATIONS)
+
+    @property
+    def view(self) -> View | None:
+        """What of a photograph the network is shown when it is tested; None is as the data set has it."""
+        return None if self.test_crop is None else View(self.test_crop, self.test_interpolation)
 
     @property
     def all_epochs(self) -> int:

@@ -38,14 +38,15 @@ class Twin:
 
 @dataclass(frozen=True)
 class Published:
-    """A file that timm names: its network with a tag such as "resnet50.a1_in1k", and how its images were prepared."""
+    """A file that timm names: its network with a tag such as "resnet50.a1_in1k", and how its images are prepared."""
 
     name: str
     file: str
     mean: tuple[float, ...]
     std: tuple[float, ...]
     input_shape: tuple[int, ...]
-    preparation: str
+    crop_pct: float
+    interpolation: str
 
     @property
     def network(self) -> str:
@@ -157,7 +158,8 @@ def _published() -> tuple[Published, ...]:
             tuple(row.get("mean", IMAGENET_MEAN)),
             tuple(row.get("std", IMAGENET_STD)),
             tuple(row.get("input", IMAGENET["input_shape"])),
-            f"crop_pct {row['crop_pct']}, {row['interpolation']} interpolation",
+            row["crop_pct"],
+            row["interpolation"],
         )
         for row in _table()["published"]
     )

@@ -34,6 +34,10 @@ def _of_warmup(recipe: Recipe) -> str | None:
     return None if recipe.warmup_epochs else "without a warm-up"
 
 
+def _of_view(recipe: Recipe) -> str | None:
+    return None if recipe.test_crop is not None else "without a test_crop"
+
+
 _REASONS: tuple[tuple[tuple[str, ...], _Why], ...] = (
     (("nesterov",), _of_sgd),
     (("square_decay", "optimiser_eps"), _of_squares),
@@ -45,5 +49,6 @@ _REASONS: tuple[tuple[tuple[str, ...], _Why], ...] = (
     (("max_shift_pixels",), _unless_augmented_by("shift", "shift_flip")),
     (("jitter",), _unless_augmented_by("crop_flip_jitter")),
     (("crop_scale",), _unless_augmented_by("random_resized_crop")),
+    (("test_interpolation",), _of_view),
     (("flip",), _unless_augmented_by(*_MIRRORING)),
 )

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from device_agent.manifest import View
 from groupnl_deploy.errors import GroupNLError, UsageError, VerificationFailed
 from groupnl_deploy.images.corrupted_datasets import load_corrupted
 from groupnl_deploy.images.dataset import gather
@@ -115,8 +116,8 @@ def test_odd_files_become_rgb_and_a_test_image_shows_the_usual_middle(tmp_path):
     # The usual way: the shorter side to 256/224 of what is wanted, then the middle.
     resized = Image.open(path).resize((512, 384), Image.Resampling.BILINEAR)
     usual = np.asarray(resized.crop((88, 24, 424, 360)), int)
-    ours = np.asarray(framed(Image.open(path), (3, 336, 336), 7 / 8), int)
-    assert np.abs(ours - usual).mean() < 0.3
+    ours = np.asarray(framed(Image.open(path), (3, 336, 336), View(7 / 8)), int)
+    assert np.abs(ours - usual).max() <= 1
     several = list(batches(data.test, [range(8)], SHAPE, workers=2))
     assert np.array_equal(several[0], gather(data.test, range(8), SHAPE))
 
@@ -224,3 +225,14 @@ def test_imagenet_c_of_other_sizes_or_places(tmp_path):
     (tmp_path / "a" / "LOC_synset_mapping.txt").unlink()
     with pytest.raises(UsageError, match="has folders of 4 classes"):
         corrupted(tmp_path / "a")
+
+
+def test_imagenet_c_for_networks_of_another_size_is_resized_and_says_so(tmp_path):
+    root = write_imagenet_c(tmp_path)
+    data = load_corrupted(DataSource("imagenetc", str(root), (3, 288, 288)), Silence())
+    assert data.input_shape == (3, 288, 288)
+    assert "its images of 224x224 were resized to 288x288 (bicubic)" in data.notes
+    image = Image.open((part := data.part("fog", 1)).photos.path(2))
+    assert np.array_equal(part[2], np.moveaxis(np.asarray(image.resize((288, 288), Image.Resampling.BICUBIC)), 2, 0))
+    with pytest.raises(UsageError, match=r"have the shape \(3, 224, 224\), and \(1, 28, 28\) was asked for"):
+        load_corrupted(DataSource("imagenetc", str(root), (1, 28, 28)), Silence())

@@ -10,6 +10,7 @@ import pytest
 import safetensors.torch
 import torch
 
+from device_agent.manifest import View
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.images.bench_images import bench_images
 from groupnl_deploy.images.preprocessing import as_input
@@ -322,10 +323,13 @@ def test_a_folder_of_the_hub_is_read_whole_and_kept(tmp_path):
     assert (kept.mean, kept.std, kept.spec.input_shape) == (HALF, (0.25,) * 3, (3, 96, 80))
     assert "crop_pct 0.9, interpolation bicubic" in " ".join(imported.notes)
     assert kept.assumed == imported.checkpoint.assumed and "never saw an image" in kept.assumed[0]
-    assert kept.imported.images == imported.notes
+    assert kept.imported.images == imported.notes and kept.view == View(0.9, "bicubic")
     with pytest.raises(UsageError, match=r"config.json beside it says “tf_mobilenetv3_large_100”"):
         import_weights(tmp_path / "model.safetensors", thin("mobilenetv3_large_100")[0], tmp_path / "other")
     assert not (tmp_path / "other").exists()
+    (tmp_path / "config.json").write_text(json.dumps(config | {"pretrained_cfg": card | {"crop_mode": "squash"}}))
+    squashed = import_weights(tmp_path / "model.safetensors", spec, tmp_path / "squashed")
+    assert squashed.checkpoint.view is None and "crop and resize images so before" in " ".join(squashed.notes)
     (tmp_path / "config.json").write_text("{not json")
     assert "could also be" in import_weights(tmp_path / "model.safetensors", spec, tmp_path / "b").checkpoint.assumed[0]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from device_agent.manifest import View
 from groupnl_deploy.images.dataset import Dataset
 from groupnl_deploy.images.decode import usual_shape
 from groupnl_deploy.images.folder import larger
@@ -32,8 +33,8 @@ from groupnl_deploy.workspace import sha256_hex
 
 NAME = "imagenet"
 IMAGES = (1_281_167, 50_000)
-SHARE = 7 / 8
-"""Of the shorter side that a test image shows: 224 of 256, as is usual."""
+VIEW = View(7 / 8)
+"""Of a test image, unless a network was trained for another: the shorter side to 256, then 224 of it, as is usual."""
 
 
 def load(source: DataSource, seed: int, reporter: Reporter) -> Dataset:
@@ -65,7 +66,9 @@ def _read(path: Path, shape: Shape, reporter: Reporter, watch: Watch) -> Dataset
     digest = sha256_hex(json.dumps([classes, digests, test.labels.tolist() if not in_val else None]).encode())
     remember_place(digest, path)
     statistics = preprocessing(None, shape[0])
-    return Dataset(NAME, classes, shape, train, test, None, declared=statistics, sha256=digest, margin=margin)
+    return Dataset(
+        NAME, classes, shape, train, test, None, declared=statistics, sha256=digest, margin=margin, view=VIEW
+    )
 
 
 def _train(place: ImageNetPlace, classes: tuple[str, ...], shape: Shape) -> Photos:
@@ -76,11 +79,11 @@ def _train(place: ImageNetPlace, classes: tuple[str, ...], shape: Shape) -> Phot
 
 def _test(place: ImageNetPlace, classes: tuple[str, ...], is_flat: bool, shape: Shape) -> Photos:
     if not is_flat:
-        return Photos(place.val, classes, *in_class_folders(place.val, classes), shape, SHARE, exact=True)
+        return Photos(place.val, classes, *in_class_folders(place.val, classes), shape, VIEW)
     names = names_in(place.val)
     labels = flat_labels([name.decode("utf-8", "replace") for name in names], place.beside, classes, place.val)
     flat = ("",) * len(classes)
-    return Photos(place.val, flat, as_names(names), frozen(np.array(labels)), shape, SHARE, exact=True)
+    return Photos(place.val, flat, as_names(names), frozen(np.array(labels)), shape, VIEW)
 
 
 def _tell(place: ImageNetPlace, classes: tuple[str, ...], images: tuple[int, int], reporter: Reporter) -> None:

@@ -6,21 +6,24 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
+from device_agent.manifest import View
 from groupnl_deploy.errors import UsageError, VerificationFailed
 from groupnl_deploy.images.corrupted import CORRUPTIONS, EXTRA, SEVERITIES, CorruptedDataset
 from groupnl_deploy.images.dataset import Labels, Pixels
-from groupnl_deploy.images.decode import decoded
+from groupnl_deploy.images.decode import as_pixels, decoded, fitted
 from groupnl_deploy.images.listing import shown
 from groupnl_deploy.images.published.generated import GENERATED, read_generated
 from groupnl_deploy.images.published.imagenet_classes import class_folders_of, known_classes
 from groupnl_deploy.images.published.known import KnownFile
 from groupnl_deploy.images.published.photo_folders import Photos, in_class_folders
 from groupnl_deploy.images.published.pieces import pieces_of_folder
-from groupnl_deploy.images.source import DataSource
+from groupnl_deploy.images.source import DataSource, Shape
 from groupnl_deploy.progress import Reporter
 from groupnl_deploy.words import known_word
 
 SHAPE = (3, 224, 224)
+RESIZED = View(1.0, "bicubic")
+"""For a network that takes another size: what timm's script for validation shows it of ready images."""
 IMAGES = 50_000
 """At each severity."""
 ADDRESS = "https://zenodo.org/records/2235448"
@@ -36,9 +39,10 @@ _REMEDY = f"Get noise.tar, blur.tar, weather.tar, digital.tar or extra.tar from 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Cropped:
-    """`LabelledImages` of files, of which the middle is cut out and nothing is resized."""
+    """`LabelledImages` of files, of which the middle is cut out; for networks that take another size it is resized."""
 
     photos: Photos
+    shape: Shape = SHAPE
 
     costly: ClassVar[bool] = True
 
@@ -52,15 +56,16 @@ class Cropped:
 
     def __getitem__(self, index: int) -> Pixels:
         path = self.photos.path(index)
-        pixels = np.asarray(decoded(path.read_bytes(), path, SHAPE, exact=True))
-        top, left = ((size - side) // 2 for size, side in zip(pixels.shape[:2], SHAPE[1:], strict=True))
+        image = decoded(path.read_bytes(), path, SHAPE, exact=True)
+        _, height, width = SHAPE
+        left, top = (image.width - width) // 2, (image.height - height) // 2
         if top < 0 or left < 0:
             raise VerificationFailed(
-                f"{shown(str(path))} is {pixels.shape[1]}x{pixels.shape[0]}; ImageNet-C's images are 224x224.",
+                f"{shown(str(path))} is {image.width}x{image.height}; ImageNet-C's images are 224x224.",
                 _REMEDY,
             )
-        window = pixels[top : top + SHAPE[1], left : left + SHAPE[2]]
-        return np.ascontiguousarray(np.moveaxis(window, 2, 0))
+        window = image.crop((left, top, left + width, top + height))
+        return as_pixels(window) if self.shape == SHAPE else fitted(window, self.shape, RESIZED)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +75,7 @@ class _Parts:
     places: dict[str, Path]
     classes: tuple[str, ...]
     first: tuple[str, Photos]
+    shape: Shape
 
     def __call__(self, corruption: str, severity: int) -> Cropped:
         known_word("corruption", corruption, CORRUPTIONS)
@@ -88,15 +94,17 @@ class _Parts:
                 f"{shown(str(photos.root))} has {len(photos):,} images, other ones than {name} ({len(first):,}).",
                 _REMEDY,
             )
-        return Cropped(photos)
+        return Cropped(photos, self.shape)
 
 
 def load_corrupted(source: DataSource, reporter: Reporter) -> CorruptedDataset:
     """What lies at `source.path`: folders of corruptions, also in folders of their categories.
 
-    Raises `UsageError` where none is there and where nothing says the classes.
+    Raises `UsageError` where none is there, where nothing says the classes, and for images without colours.
     """
-    source.require_shape(SHAPE)
+    shape = source.shape or SHAPE
+    if shape[0] != SHAPE[0]:
+        source.require_shape(SHAPE)
     path = source.require_place()
     places = _places(path)
     word, place = next(iter(places.items()))
@@ -108,9 +116,11 @@ def load_corrupted(source: DataSource, reporter: Reporter) -> CorruptedDataset:
     first = _photos(root, classes)
     generated = pieces_of_folder(path, [GENERATED]).get(GENERATED)
     notes = read_generated(generated, (source.name, "imagenet")) if generated else _odd(len(first))
-    parts = _Parts(places, classes, (f"{word}/{severity}", first))
+    if shape != SHAPE:
+        notes += (f"its images of {_size(SHAPE)} were resized to {_size(shape)} ({RESIZED.interpolation})",)
+    parts = _Parts(places, classes, (f"{word}/{severity}", first), shape)
     origin: Literal["published", "generated"] = "generated" if generated else "published"
-    return CorruptedDataset(source.name, origin, classes, SHAPE, tuple(places), parts, notes)
+    return CorruptedDataset(source.name, origin, classes, shape, tuple(places), parts, notes)
 
 
 def _places(path: Path) -> dict[str, Path]:
@@ -134,7 +144,11 @@ def _places(path: Path) -> dict[str, Path]:
 def _photos(root: Path, classes: tuple[str, ...]) -> Photos:
     if not root.is_dir():
         raise UsageError(f"{shown(str(root))} is not there.", f"Choose other severities. {_REMEDY}")
-    return Photos(root, classes, *in_class_folders(root, classes), SHAPE, exact=True)
+    return Photos(root, classes, *in_class_folders(root, classes), SHAPE)
+
+
+def _size(shape: Shape) -> str:
+    return f"{shape[1]}x{shape[2]}"
 
 
 def _odd(count: int) -> tuple[str, ...]:

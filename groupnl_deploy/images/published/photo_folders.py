@@ -6,13 +6,14 @@ import json
 import os
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
+from device_agent.manifest import View
 from groupnl_deploy.errors import GroupNLError
 from groupnl_deploy.images.dataset import Labels, Pixels
 from groupnl_deploy.images.decode import as_pixels, decoded, fitted
@@ -35,8 +36,7 @@ class Photos:
         names: bytes (N,), the names of the files.
         labels: int64 (N,).
         shape: (C, H, W) that each becomes.
-        share: of the largest window in the middle that is taken; 7/8 is a resize to 256 and a crop of 224.
-        exact: decode all of a JPEG, however large it is.
+        view: what of it is shown; None is the largest window in the middle, which a JPEG may be decoded smaller for.
     """
 
     root: Path
@@ -44,8 +44,7 @@ class Photos:
     names: npt.NDArray[np.bytes_]
     labels: Labels
     shape: Shape
-    share: float = 1.0
-    exact: bool = False
+    view: View | None = None
 
     costly: ClassVar[bool] = True
 
@@ -62,7 +61,11 @@ class Photos:
 
     def __getitem__(self, index: int) -> Pixels:
         path = self.path(index)
-        return fitted(decoded(path.read_bytes(), path, self.shape, self.exact), self.shape, self.share)
+        return fitted(decoded(path.read_bytes(), path, self.shape, self.view is not None), self.shape, self.view)
+
+    def viewed(self, view: View) -> "Photos":
+        """The same ones in this view."""
+        return replace(self, view=view)
 
     def original(self, index: int) -> Pixels:
         """uint8 (C, H', W'): the whole image, at its own size."""
