@@ -38,6 +38,9 @@ _AXES: dict[On, tuple[Axis, ...]] = {
 }
 """What the evaluation of each depends on."""
 
+_UNFINISHED = ".unfinished"
+"""The folder beside the evaluations that keeps those which ended early. No report looks into it."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateJob(Job):
@@ -75,14 +78,16 @@ class EvaluateJob(Job):
         return file_sha256(self.product / FILE)
 
     def make(self, reporter: Reporter) -> None:
-        """Evaluate, and keep what was counted."""
+        """Evaluate, and keep what was counted. One that ended early is gone on with."""
         from groupnl_deploy.evaluation.chosen import choose
-        from groupnl_deploy.evaluation.side_by_side import evaluate_side_by_side
+        from groupnl_deploy.evaluation.going_on import evaluate_behind, forget
 
         load_module(self.module)
         one = self._contender(reporter)
         images = choose([one.subject], self.asked, reporter)
-        keep(evaluate_side_by_side([one], images, reporter)[0], self.product)
+        unfinished = self.product.parent / _UNFINISHED
+        keep(evaluate_behind(one, images, reporter, unfinished), self.product)
+        forget(one.record, images, unfinished)
 
     def _contender(self, reporter: Reporter) -> "Contender":
         from groupnl_deploy.evaluation.contender import contender, on_device

@@ -11,7 +11,7 @@ from groupnl_deploy.deploy.named_devices import named_devices
 from groupnl_deploy.errors import Stopped, UsageError
 from groupnl_deploy.evaluation.alexnet import require_imagenet_c, require_usual
 from groupnl_deploy.evaluation.asked import Asked
-from groupnl_deploy.evaluation.record import FOLDER, EvaluationRecord, SubjectRecord, keep, load_evaluation, new_name
+from groupnl_deploy.evaluation.record import FOLDER, EvaluationRecord, SubjectRecord, keep_new, load_evaluation
 from groupnl_deploy.evaluation.robustness import USUAL
 from groupnl_deploy.progress import Reporter
 
@@ -144,11 +144,7 @@ def _keep(records: Sequence[EvaluationRecord], many: Many) -> tuple[Path, ...]:
     """Where they lie now."""
     if many.out is None and not many.asked.corrupted:
         return ()
-    places = []
-    for record in records:
-        places.append(new_name(record, many.keeps))
-        keep(record, places[-1])
-    return tuple(places)
+    return tuple(keep_new(record, many.keeps) for record in records)
 
 
 def _deliver(records: Sequence[EvaluationRecord], many: Many, files: Sequence[Path]) -> None:

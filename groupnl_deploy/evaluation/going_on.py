@@ -1,13 +1,23 @@
 """What is kept of an evaluation that ended early, so that the same one goes on behind it."""
 
 import contextlib
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from groupnl_deploy.errors import VerificationFailed
 from groupnl_deploy.evaluation.chosen import ChosenImages
-from groupnl_deploy.evaluation.record import EvaluationRecord, SubjectRecord, evaluations_in, load_evaluation
+from groupnl_deploy.evaluation.contender import Contender
+from groupnl_deploy.evaluation.record import (
+    EvaluationRecord,
+    SubjectRecord,
+    evaluations_in,
+    keep_new,
+    load_evaluation,
+)
+from groupnl_deploy.evaluation.side_by_side import EndedEarly, evaluate_side_by_side
+from groupnl_deploy.progress import Reporter
 from groupnl_deploy.version import __version__
 
 Kept = tuple[Path, EvaluationRecord]
@@ -21,6 +31,34 @@ def kept_of(subjects: Sequence[SubjectRecord], images: ChosenImages, folder: Pat
     """
     found = [(path, record) for path, record in _whole(folder) if _is_same(record, images)]
     return tuple(_unfinished([one for one in found if one[1].subject == subject]) for subject in subjects)
+
+
+def evaluate_behind(one: Contender, images: ChosenImages, reporter: Reporter, folder: Path) -> EvaluationRecord:
+    """One network's evaluation, behind what `folder` keeps of it; where it ends early, as far as it came it is there.
+
+    Raises as `evaluate_side_by_side` does.
+    """
+    before = kept_of([one.record], images, folder)
+
+    def cut_short(records: Sequence[EvaluationRecord]) -> None:
+        for record in records:
+            reporter.note(f"Kept as far as it came, and gone on with next time: {keep_new(record, folder)}.")
+
+    for path, record in filter(None, before):
+        reporter.note(f"Going on behind {len(record.corrupted)} of {record.asked} corrupted parts, kept in {path}.")
+    records = [found and found[1] for found in before]
+    try:
+        return evaluate_side_by_side([one], images, reporter, cut_short=cut_short, before=records)[0]
+    except EndedEarly as early:
+        cut_short(early.records)
+        raise
+
+
+def forget(subject: SubjectRecord, images: ChosenImages, folder: Path) -> None:
+    """Remove what is kept of this evaluation, which has come to its end."""
+    for path, record in _whole(folder):
+        if record.subject == subject and _is_same(record, images):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _unfinished(found: Sequence[Kept]) -> Kept | None:

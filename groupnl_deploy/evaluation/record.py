@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from device_agent.manifest import View
+from groupnl_deploy.errors import UsageError
 from groupnl_deploy.evaluation.robustness import Robustness, measured, robustness_of
 from groupnl_deploy.images.corrupted import CORRUPTIONS
 from groupnl_deploy.record import read_record, write_record
@@ -193,10 +194,21 @@ def keep(record: EvaluationRecord, target: Path) -> None:
         write_record(folder / FILE, record)
 
 
-def new_name(record: EvaluationRecord, folder: Path) -> Path:
-    """A free place in this folder, named by what was evaluated and when."""
+def keep_new(record: EvaluationRecord, folder: Path) -> Path:
+    """Write a record into a place in this folder that is free, named by what was evaluated and when.
+
+    Raises `UsageError` or `DiskFull`.
+    """
     when = datetime.fromisoformat(record.created_at).strftime("%Y%m%d-%H%M%S")
-    return free_name(folder / f"{_plain(record.subject.label)}-{when}")
+    while True:
+        target = free_name(folder / f"{_plain(record.subject.label)}-{when}")
+        try:
+            keep(record, target)
+        except UsageError:
+            if target.exists():  # another evaluation was given the same name in this moment
+                continue
+            raise
+        return target
 
 
 def is_evaluation(folder: Path) -> bool:

@@ -9,10 +9,12 @@ from groupnl_deploy.campaign.plan import plan_of
 from groupnl_deploy.campaign.report_job import ReportJob
 from groupnl_deploy.campaign.run import Choice, list_jobs, run_campaign
 from groupnl_deploy.campaign.sources import sources_of
-from groupnl_deploy.errors import UsageError
-from groupnl_deploy.evaluation.record import load_evaluation
+from groupnl_deploy.errors import DeviceUnreachable, UsageError
+from groupnl_deploy.evaluation import side_by_side
+from groupnl_deploy.evaluation.record import evaluations_in, load_evaluation
 from groupnl_deploy.progress import Silence
 from tests.evaluation.conftest import Net
+from tests.images.test_cifar import Told
 
 MODELS = '[train]\ndataset = "digits"\n[[models]]\nlabel = "a"\nmodel = "resnet18_cifar"\nratio = [2, 4]\n'
 ALL = 'on = ["checkpoint", "artifact", "device"]\n'
@@ -61,6 +63,37 @@ def test_an_evaluation_is_made_once_and_again_where_what_is_asked_for_changed(ne
     assert [step.up_to_date for step in run_campaign(again, Silence(), only).steps] == [True]
     (other,) = list_jobs(load_campaign(config('"contrast"')), only)
     assert not other.up_to_date
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt, DeviceUnreachable("The link is gone.", "Plug it in.")])
+def test_an_evaluation_that_ended_early_is_gone_on_with(net: Net, tmp_path: Path, monkeypatch, end) -> None:
+    asked = f'data = "{net.pictures}"\ncorruptions = ["brightness", "contrast"]\nseverities = [1, 3]\nimages = 5\n'
+    model = f'[[models]]\nlabel = "net"\ncheckpoint = "{net.checkpoint}"\n'
+    campaign = load_campaign(write(tmp_path, f'{model}[export]\nformats = "onnx"\n[evaluate]\n{asked}'))
+    only = Choice(only=("evaluate-net-checkpoint",))
+    real, count = side_by_side.ask, 0
+
+    def ending(*arguments: object, **options: object) -> object:
+        nonlocal count
+        count += 1
+        if count == 4:
+            raise end
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(side_by_side, "ask", ending)
+    with pytest.raises((KeyboardInterrupt, DeviceUnreachable)):
+        run_campaign(campaign, told := Told(), only)
+    assert any("Kept as far as it came" in note for note in told.notes)
+    evaluations = tmp_path / "out" / "evaluations"
+    (kept,) = (evaluations / ".unfinished").iterdir()
+    before = load_evaluation(kept)
+    assert len(before.corrupted) == 2 and list(evaluations_in([evaluations])) == []
+    count = 100
+    (step,) = run_campaign(campaign, told, only).steps
+    assert any("Going on behind 2 of 4 corrupted parts" in note for note in told.notes)
+    record = load_evaluation(Path(step.product))
+    assert (count, record.finished, record.corrupted[:2]) == (102, True, before.corrupted)
+    assert list((evaluations / ".unfinished").iterdir()) == []
 
 
 @pytest.mark.parametrize(
