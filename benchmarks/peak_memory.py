@@ -8,13 +8,16 @@ import psutil
 
 
 @contextmanager
-def peak_pss_mb() -> Iterator[Callable[[], float]]:
-    """Watch this process and its children ten times a second; the function tells the most there was."""
+def peak_pss_mb(every_s: float = 0.1) -> Iterator[Callable[[], float]]:
+    """Watch this process and its children, a look every so often; the function tells the most there was.
+
+    A look at a process that has PyTorch costs some milliseconds: beside what is timed there should be few.
+    """
     peak, ended, this = 0.0, threading.Event(), psutil.Process()
 
     def watch() -> None:
         nonlocal peak
-        while not ended.wait(0.1):
+        while not ended.wait(every_s):
             total = 0
             for process in (this, *this.children(recursive=True)):
                 try:
