@@ -10,6 +10,7 @@ from groupnl_deploy.cli.exits import guarded
 from groupnl_deploy.cli.options import AllowInvalid, Json
 from groupnl_deploy.cli.report_classes import class_shower
 from groupnl_deploy.cli.report_file import deliver, require_place, wanted_extras, wanted_format
+from groupnl_deploy.cli.report_pivot import pivot_drawer
 from groupnl_deploy.cli.report_profile import profile_shower
 from groupnl_deploy.errors import MeasurementInvalid, VerificationFailed
 from groupnl_deploy.report.formats import ReportFormat
@@ -58,6 +59,10 @@ def report(
     value: Annotated[
         str | None, typer.Option("--value", metavar="NAME", help="The number of --pivot, such as p50_ms.")
     ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option("--plot", help="Draw the pivot, with its spread: a .png, .pdf or .svg to make; needs --pivot."),
+    ] = None,
     allow_invalid: AllowInvalid = False,
     json: Json = False,
 ) -> None:
@@ -79,6 +84,8 @@ def report(
 
     Example: groupnl report runs/digits --pivot convolution,backend --value p50_ms
 
+    Example: groupnl report runs/ablations --pivot ratio,convolution --value accuracy --plot ratio.png
+
     Example: groupnl report runs/digits --classes --confusion confusion.png
     """
     wanted = wanted_format(format, json, out)
@@ -88,6 +95,7 @@ def report(
     from groupnl_deploy.report.extras import Extras
 
     extras = wanted_extras(wanted, Extras(baseline, paper, details=details), pivot, value)
+    draw = pivot_drawer(extras.pivot, plot)
     from groupnl_deploy.cli.report_places import all_runs, runs_of
     from groupnl_deploy.report.build import build_report
 
@@ -97,6 +105,7 @@ def report(
         show_report(built, wanted, extras)
         show_classes(built)
         show_profile(built)
+        draw(built)
 
     deliver(show, out)
     require_whole(built)

@@ -10,7 +10,7 @@ from groupnl_deploy.report.marks import doubts_of, marks, stamps_of
 from groupnl_deploy.report.repeats import Group, group_values
 from groupnl_deploy.report.sections import Section
 from groupnl_deploy.report.traits import differing, plain
-from groupnl_deploy.words import known_word
+from groupnl_deploy.words import first_few, known_word
 
 _MIXED = "A cell with several numbers has rows that differ in {}: their median, and the lowest and highest of them."
 
@@ -48,13 +48,8 @@ def parse_pivot(text: str, value: str | None) -> Pivot:
 
 
 def pivot_section(groups: Sequence[Group], asked: Pivot) -> Section:
-    """The table. Raises `UsageError` for a name that is no column, or a value that is no number."""
-    names = flat_names([group.row for group in groups])
-    for name in filter(None, (asked.rows, asked.columns, *asked.values)):
-        known_word("column", name, names)
-    for name in asked.values:
-        _require_number(groups, name)
-    cells = _cells(groups, asked)
+    """The table. Raises `UsageError` as `pivot_cells` does."""
+    cells = pivot_cells(groups, asked)
     places = [(column, name) for column in dict.fromkeys(column for _, column in cells) for name in asked.values]
     down = tuple(dict.fromkeys(row for row, _ in cells))
     corner = asked.rows if asked.columns is None else f"{asked.rows} / {asked.columns}"
@@ -78,6 +73,39 @@ def pivot_section(groups: Sequence[Group], asked: Pivot) -> Section:
     )
 
 
+Cells = dict[tuple[str, str], list[Group]]
+"""What stands in each cell, by the words of its row and its column, in the order in which they first stand."""
+
+
+def pivot_cells(groups: Sequence[Group], asked: Pivot) -> Cells:
+    """The groups of each cell.
+
+    Raises `UsageError` for a name that is no column, a value that is no number, and a trait that all rows share.
+    """
+    names = flat_names([group.row for group in groups])
+    for name in filter(None, (asked.rows, asked.columns, *asked.values)):
+        known_word("column", name, names)
+    for name in asked.values:
+        _require_number(groups, name)
+    cells = _cells(groups, asked)
+    _require_several(groups, asked.rows, {row for row, _ in cells})
+    if asked.columns is not None:
+        _require_several(groups, asked.columns, {column for _, column in cells})
+    return cells
+
+
+def _require_several(groups: Sequence[Group], name: str, words: set[str]) -> None:
+    if len(words) > 1 or not groups:
+        return
+    others = [trait.name for trait in differing([group.row for group in groups])]
+    raise UsageError(
+        f"{name} is {words.pop()} in every row here, so nothing can be compared by it.",
+        f"Name what they differ in: {first_few(others, 6)}."
+        if others
+        else "Name runs of several networks or settings.",
+    )
+
+
 def _heading(asked: Pivot, column: str, name: str) -> str:
     if asked.columns is None:
         return name
@@ -85,7 +113,7 @@ def _heading(asked: Pivot, column: str, name: str) -> str:
 
 
 def _cell(row: str, column: str, cell: Sequence[Group], name: str) -> dict[str, object]:
-    values = [_value(group, name) for group in cell]
+    values = [number_of(group, name) for group in cell]
     return {"row": row, "column": column, "value": name, "values": values, **stamps_of(*(one.row for one in cell))}
 
 
@@ -103,9 +131,8 @@ def _require_number(groups: Sequence[Group], name: str) -> None:
         )
 
 
-def _cells(groups: Sequence[Group], asked: Pivot) -> dict[tuple[str, str], list[Group]]:
-    """The groups of each cell, rows and columns in the order in which they first stand."""
-    found: dict[tuple[str, str], list[Group]] = {}
+def _cells(groups: Sequence[Group], asked: Pivot) -> Cells:
+    found: Cells = {}
     for group in groups:
         flat = group_values(group)
         down = _word(flat.get(asked.rows))
@@ -118,13 +145,14 @@ def _word(value: object) -> str:
     return plain(value) if isinstance(value, float) else plain(csv_cell(value))
 
 
-def _value(group: Group, name: str) -> float | None:
+def number_of(group: Group, name: str) -> float | None:
+    """One of its numbers by its name in CSV; None where it has none."""
     found = group_values(group).get(name)
     return float(found) if isinstance(found, int | float) else None
 
 
 def _text(cell: Sequence[Group], name: str) -> str:
-    found = [(value, group) for group in cell if (value := _value(group, name)) is not None]
+    found = [(value, group) for group in cell if (value := number_of(group, name)) is not None]
     if not found:
         return "–"
     doubts = doubts_of(name)

@@ -19,6 +19,8 @@ from groupnl_deploy.report.baseline import baselines
 from groupnl_deploy.report.beside_paper import paper_sections
 from groupnl_deploy.report.build import Report, build_report
 from groupnl_deploy.report.extras import Extras
+from groupnl_deploy.report.pivot import Pivot
+from groupnl_deploy.report.pivot_plot import pivot_figure
 from groupnl_deploy.report.printed import printed_tables
 from groupnl_deploy.report.render import render
 from groupnl_deploy.report.repeats import groups_of
@@ -168,6 +170,19 @@ def test_a_pivot_has_one_number_by_two_traits(runs: None) -> None:
     assert "15 (10 to 20)" in done.stdout and "has rows that differ in Conv" in done.stdout
 
 
+def test_a_pivot_is_drawn_with_the_median_and_the_spread_of_each_cell(runs: None) -> None:
+    done = report("--pivot", "backend", "--value", "p50_ms", "--plot", "spread.svg")
+    assert done.exit_code == 0 and "Drawn: spread.svg" in done.stderr
+    assert b"<svg" in Path("spread.svg").read_bytes()
+    again = report("--pivot", "backend", "--value", "p50_ms", "--plot", "spread.svg")
+    assert again.exit_code == 2 and "exists already" in again.stderr
+    groups = groups_of(build_report([Path(name) for name in "abc"]))
+    (panel, other) = pivot_figure(groups, Pivot("backend", "convolution", "p50_ms,fps")).axes
+    assert (panel.get_ylabel(), other.get_ylabel()) == ("p50_ms", "fps")
+    assert [label.get_text() for label in other.get_xticklabels()] == ["onnxruntime", "pytorch"]
+    assert [text.get_text() for text in panel.get_legend().get_texts()] == ["standard", "groupnl-sparse"]
+
+
 def test_details_are_all_that_the_table_has_no_room_for(runs: None) -> None:
     done = report("--details", "--format", "markdown")
     assert "### Details" in done.stdout and "| p95_ms | 10 | 20 | 20 |" in done.stdout
@@ -185,6 +200,13 @@ def test_details_are_all_that_the_table_has_no_room_for(runs: None) -> None:
         (("--pivot", "backend"), "--pivot backend --value p50_ms"),
         (("--pivot", "backend,", "--value", "fps"), "is not ROWS or ROWS,COLUMNS"),
         (("--value", "fps"), "--value fps is for --pivot"),
+        (
+            ("--pivot", "width,backend", "--value", "fps"),
+            "width is 1 in every row here, so nothing can be compared by it",
+        ),
+        (("--pivot", "backend,network", "--value", "fps"), "Name what they differ in: convolution"),
+        (("--plot", "x.png"), "--plot x.png draws a pivot, and none is asked for"),
+        (("--pivot", "backend", "--value", "fps", "--plot", "x.gif"), "no picture format “gif”"),
         (("--paper", "--format", "csv"), "Ask for --format json or markdown"),
     ],
 )

@@ -19,9 +19,8 @@ from groupnl_deploy.evaluation.record import (
     ImagesRecord,
     Score,
     SubjectRecord,
-    keep,
+    keep_new,
     load_evaluation,
-    new_name,
 )
 from groupnl_deploy.report.build import build_report
 from groupnl_deploy.report.robustness import points_per_j, with_robustness
@@ -60,11 +59,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def kept(folder: Path, *records: EvaluationRecord) -> list[Path]:
-    places = []
-    for one in records:
-        places.append(new_name(one, folder))
-        keep(one, places[-1])
-    return places
+    return [keep_new(one, folder) for one in records]
 
 
 def report(*arguments: str) -> Result:
@@ -142,8 +137,8 @@ def test_a_pivot_shows_several_numbers_of_the_same_networks(runs) -> None:
     assert [(cell["column"], cell["emulated"]) for cell in cells[:2]] == [
         *(("clean_accuracy", True), ("corrupted_accuracy", True)),
     ]
-    crossed = report("--pivot", "network,run", "--value", "fps,energy_j", "--format", "csv").stdout.splitlines()[0]
-    assert crossed == 'network / run,"metered, fps","metered, energy_j","plain, fps","plain, energy_j"'
+    crossed = report("--pivot", "meter,run", "--value", "fps,energy_j", "--format", "csv").stdout.splitlines()[0]
+    assert crossed == 'meter / run,"metered, fps","metered, energy_j","plain, fps","plain, energy_j"'
 
 
 @pytest.mark.parametrize("value", ["p50_ms,", "fps,fps"])
