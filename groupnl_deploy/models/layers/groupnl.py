@@ -115,6 +115,12 @@ class GroupNLConv2d(OwnConv2d):
         generate_into(output, each, self.nlf, self.phi_sign)
         return output
 
+    def generated(self, seed_maps: Tensor) -> Tensor:
+        """cat(s, y_gen) of any multiple of g seed maps, (N, c, H, W) → (N, r·c, H, W), with gradients for these."""
+        if self.copies == 0:
+            return seed_maps
+        return learnably_joined(seed_maps, self._hyper_parameters(), self.nlf, self.phi_sign)
+
     def _as_published(self, seed_maps: Tensor) -> Tensor:
         """Algorithm 1 step by step, with its axes put right: split, repeat, repeat_interleave, cat.
 
