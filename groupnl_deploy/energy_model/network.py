@@ -46,4 +46,5 @@ def _convolutions(spec: ModelSpec) -> dict[str, nn.Conv2d]:
 def _shape(name: str, conv: nn.Conv2d, output: tuple[int, ...]) -> LayerShape:
     if len({*conv.kernel_size}) > 1 or len({*conv.stride}) > 1:
         raise InvalidSpec(f"{name} is no square convolution", "Choose another network.")
-    return LayerShape(conv.in_channels, conv.out_channels, conv.kernel_size[0], *output[-2:], conv.stride[0])
+    _, height, width = output
+    return LayerShape(conv.in_channels, conv.out_channels, conv.kernel_size[0], height, width, conv.stride[0])
