@@ -11,6 +11,7 @@ from groupnl_deploy.cli import (
     data,
     demo,
     device,
+    energy_model,
     evaluate,
     export,
     models,
@@ -45,6 +46,7 @@ app.command("compare")(compare.compare)
 app.command("report")(report.report)
 app.add_typer(power.app, name="power")
 app.add_typer(device.app, name="device")
+app.add_typer(energy_model.app, name="energy-model")
 
 
 def _version(wanted: bool) -> None:

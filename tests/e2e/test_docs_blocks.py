@@ -271,7 +271,9 @@ def why_not_run(arguments: list[str], folder: Path) -> str | None:
     if any(word.endswith((".tar", ".tar.gz")) for word in lacking):
         return "a data set that somebody fetched"
     made = any(word.endswith(".csv") or word.startswith("runs/") for word in lacking)
-    made = made or (arguments[:2] == ["models", "curves"] and not (folder / arguments[2]).exists())
+    made = made or (
+        arguments[:2] in (["models", "curves"], ["energy-model", "predict"]) and not (folder / arguments[2]).exists()
+    )
     if made or (arguments[0] == "export" and arguments[1] != "--module" and not (folder / arguments[1]).exists()):
         return "what a command made that was not run"
     return None
