@@ -144,5 +144,7 @@ def save_model(path: Path, model: EnergyModel) -> None:
 
 
 def load_model(path: Path) -> EnergyModel:
-    """Read it. Raises `VerificationFailed` where it is damaged or no energy model."""
+    """Read it. Raises `VerificationFailed` where it is damaged or no energy model, `UsageError` where nothing is."""
+    if not path.is_file():
+        raise UsageError(f"{path} is no file.", "Fit a model first: groupnl energy-model fit SWEEP --out model.json")
     return read_record(EnergyModel, path, "Name a file that groupnl energy-model fit wrote; or fit again.")

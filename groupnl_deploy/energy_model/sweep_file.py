@@ -31,6 +31,8 @@ _LOOK = "docs/e2gc.md has the columns and an example."
 
 def read_sweep(path: Path) -> Sweep:
     """A CSV by its ending, else JSON. Raises `UsageError` or `VerificationFailed`."""
+    if not path.is_file():
+        raise UsageError(f"{path} is no file.", f"Name a table of measured layers. {_LOOK}")
     if path.suffix.lower() == ".csv":
         return _sweep_of(path, _rows(path))
     return read_record(Sweep, path, "Name a sweep as JSON or a CSV of measured layers; docs/e2gc.md describes both.")

@@ -12,7 +12,7 @@ from groupnl_deploy.energy_model.additive_law import AdditiveLaw
 from groupnl_deploy.energy_model.layer import LayerShape
 from groupnl_deploy.energy_model.model import EnergyModel, TooFewLayers, fit, load_model, save_model
 from groupnl_deploy.energy_model.sweep import Sweep
-from groupnl_deploy.errors import VerificationFailed
+from groupnl_deploy.errors import UsageError, VerificationFailed
 from tests.energy_model.synthetic import SHAPES, sweep_of
 
 LAW = AdditiveLaw(base=2e-4, per_mac=3e-11, per_narrow_activation=4e-8, per_group=5e-7)
@@ -122,6 +122,8 @@ def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model.json").write_text("{}")
     with pytest.raises(VerificationFailed, match="missing key"):
         load_model(tmp_path / "model.json")
+    with pytest.raises(UsageError, match="is no file"):
+        load_model(tmp_path / "none.json")
 
 
 def few(sweep: Sweep, keep) -> Sweep:

@@ -73,7 +73,7 @@ def test_what_is_no_sweep_is_refused(tmp_path: Path) -> None:
     (tmp_path / "sweep.json").write_text('{"schema_version": 1, "points": []}')
     with pytest.raises(VerificationFailed, match="missing key"):
         read_sweep(tmp_path / "sweep.json")
-    with pytest.raises(UsageError, match="cannot be read"):
+    with pytest.raises(UsageError, match="is no file"):
         read_sweep(tmp_path / "none.csv")
 
 
