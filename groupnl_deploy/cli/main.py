@@ -14,6 +14,7 @@ from groupnl_deploy.cli import (
     energy_model,
     evaluate,
     export,
+    grow,
     models,
     power,
     push,
@@ -38,6 +39,7 @@ app.add_typer(models.app, name="models")
 app.add_typer(data.app, name="data")
 app.command("train")(train.train)
 app.command("recipes")(recipes.recipes)
+app.command("grow")(grow.grow)
 app.command("evaluate")(evaluate.evaluate)
 app.command("export")(export.export)
 app.command("push")(push.push)

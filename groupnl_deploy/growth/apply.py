@@ -71,8 +71,8 @@ class _Grower:
         rows = len(weight)
         if self._writes is not None:
             assert self._own.split is not None and self._own.new is not None
-            split = self._own.split * _mask(self._writes, self._written, rows).view(-1, *(1,) * (weight.dim() - 1))
-            weight = torch.cat((weight + split, weight - self._own.split, self._own.new))
+            chosen = _mask(self._writes, self._written, rows).to(weight).view(-1, *(1,) * (weight.dim() - 1))
+            weight = torch.cat((weight + chosen * self._own.split, weight - self._own.split, self._own.new))
         if self._reads is not None:
             assert self._own.read is not None
             zero = zero_read and isinstance(layer, nn.Linear)
