@@ -76,7 +76,7 @@ class CheckpointDraft:
 
     `accuracy` is top-1 on the data set's test images, between 0 and 1; it is None and `trained` is False for
     random weights. Images become inputs by (x / 255 − mean) / std, per channel. `init` is the id of the checkpoint
-    that the training began with, None where it began with random weights. `imported` says where weights
+    that training or growth began with, None where it began with random weights. `imported` says where weights
     come from that were trained elsewhere: on what images is not known, so `data` and `accuracy` are None, and
     `assumed` has a sentence for everything that nobody said and that could not be found out. `picked` says that the
     epoch was chosen by its accuracy on the test images, which is a little too good then. `processes` computed each step
@@ -174,7 +174,7 @@ def save_checkpoint(
     split: Split | None = None,
     log: Mapping[str, bytes] | None = None,
 ) -> Checkpoint:
-    """Write a new checkpoint folder, whole or not at all, with the files of the training's `log` by their names.
+    """Write a new checkpoint folder, whole or not at all, with the files of a `log` (of a training, a growth) by name.
 
     Raises `UsageError` where `directory` exists.
     """

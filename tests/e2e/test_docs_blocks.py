@@ -250,7 +250,8 @@ def command(arguments: list[str], folder: Path, **environment: str) -> str:
 def why_not_run(arguments: list[str], folder: Path) -> str | None:
     """What a command would need that a test has not."""
     line = " ".join(arguments)
-    if arguments[0] in ("run", "train", "evaluate", "bench") or line.startswith(("power emulate", "power watch")):
+    long = ("run", "train", "grow", "evaluate", "bench")
+    if arguments[0] in long or line.startswith(("power emulate", "power watch")):
         return "minutes"
     if line.startswith("power mark"):
         return "a recording that grows"
