@@ -179,7 +179,8 @@ class _Wirer:
             return self._join(*read)
         if (node.target in _FUNCTIONS or node.target in _METHODS) and len(read) == 1:
             return read[0]
-        reason = "it is what the network answers" if node.op == "output" else f"{node.target} reads it"
+        called = getattr(node.target, "__name__", node.target)
+        reason = "it is what the network answers" if node.op == "output" else f"{called} reads it"
         return self._unknown(read, reason)
 
     def _module(self, name: str, layer: nn.Module, node: fx.Node) -> int | None:

@@ -130,6 +130,21 @@ def test_a_network_that_cannot_grow_at_all_is_refused_with_the_first_reason() ->
         growing_bundles(wire(network.eval()), 8, "inner")
 
 
+class _Joined(nn.Module):
+    """Two convolutions whose maps stand side by side."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.other = nn.Conv2d(3, 4, 3), nn.Conv2d(3, 4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat((self.one(x), self.other(x)), dim=1).mean((2, 3))
+
+
+def test_what_is_not_known_is_called_by_its_name() -> None:
+    assert [bundle.fixed for bundle in wire(_Joined().eval()).bundles if bundle.writers] == ["cat reads it"] * 2
+
+
 def test_room_for_less_than_a_unit_is_refused() -> None:
     spec = model_spec("vgg11_cifar", "groupnl", width=0.125)
 
