@@ -11,6 +11,7 @@ from device_agent.strict import StrictError, from_dict, to_dict
 from groupnl_deploy.cli import console
 from groupnl_deploy.cli.conv_options import ConvOptions, tell_departure, with_conv_options
 from groupnl_deploy.cli.exits import guarded
+from groupnl_deploy.cli.model_mixing import checked_picture, draw, mixing_document, show_mixing
 from groupnl_deploy.cli.options import Json, shape
 from groupnl_deploy.cli.own_options import Asked, Module, OwnImage, load_named, needing_module, require_one_network
 from groupnl_deploy.errors import UsageError
@@ -56,6 +57,12 @@ def show(
     *,
     options: ConvOptions,
     gpus: Gpus = 8,
+    mixing: Annotated[
+        bool, typer.Option("--mixing", help="In place of costs: which channels sparse GroupNL layers mix, and how far.")
+    ] = False,
+    mixing_plot: Annotated[
+        Path | None, typer.Option(help="Draw that: a .png, .pdf or .svg to make; --mixing goes without saying.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Count parameters, FLOPs, gradients, traffic and activations of a network and of each of its layers.
@@ -68,11 +75,17 @@ def show(
     Example: groupnl models show resnet18_cifar --conv groupnl --ratio 4 --json
 
     Example: groupnl models show --module net.py:net --input 3,32,32 --conv groupnl
+
+    Example: groupnl models show resnet18_cifar --conv groupnl-sparse --mixing-plot mixing.png
     """
     options.check()
+    drawn_as = checked_picture(mixing_plot)
     asked = {"width": width, "num_classes": classes, "size": size, "input_shape": shape("--input", input_)}
     asked = {field: value for field, value in asked.items() if value is not None}
     spec, told = _network(name, module, options, asked, json)
+    if mixing or mixing_plot is not None:
+        _mixing(spec, told, mixing_plot, drawn_as, json)
+        return
     from groupnl_deploy.models.profile import profile
 
     with needing_module("models", "show", name):
@@ -87,6 +100,20 @@ def show(
     console.show_text(_summary(counted.total, gpus))
     if counted.uncounted:
         console.say(f"Note: no rule counts the operations of {', '.join(counted.uncounted)}; their parameters are in.")
+
+
+def _mixing(spec: ModelSpec, told: dict[str, Any], picture: Path | None, drawn_as: str | None, json: bool) -> None:
+    from groupnl_deploy.models.mixing import mixing_of
+
+    found = mixing_of(spec)
+    if json:
+        about = {"schema_version": 1, "model": to_dict(spec), "label": spec.label}
+        console.show_json(about | mixing_document(found) | told)
+    else:
+        console.show_text(f"{spec.label}, one image of {_by(spec.input_shape)}")
+        show_mixing(found)
+    if picture is not None and drawn_as is not None:
+        draw(found, picture, drawn_as)
 
 
 def _network(
