@@ -93,6 +93,7 @@ _SMALL_BOTTLENECKS: dict[str, Any] = {
     "kind": "resnet",
     "placement": "bottlenecks",
     "bn_over_seeds": ("groupnl-sparse",),
+    "initialise": "resnet:begin_as_shortcuts",
 } | CIFAR
 _RESNET: dict[str, Any] = {"kind": "resnet", "initialise": "resnet:initialise_resnet"} | IMAGENET
 _BOTTLENECKS: dict[str, Any] = {"placement": "stride_one_bottlenecks"} | _RESNET

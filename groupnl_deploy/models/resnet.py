@@ -123,14 +123,19 @@ class ResNet(nn.Module):
 
 
 def initialise_resnet(network: nn.Module) -> None:
-    """timm's start for ImageNet: He-normal by fan-out, and γ = 0 in the last BatchNorm of every block.
-
-    With γ = 0 every block begins as its shortcut alone (arXiv 1706.02677, section 5.1). The networks for small
-    images keep PyTorch's own start: from this one GroupNL with the paper's semantics did not learn on digits.
-    """
+    """timm's start for ImageNet: He-normal by fan-out, and every block begins as its shortcut."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+    begin_as_shortcuts(network)
+
+
+def begin_as_shortcuts(network: nn.Module) -> None:
+    """γ = 0 in the last BatchNorm of every block, which begins as its shortcut alone (arXiv 1706.02677, section 5.1).
+
+    Otherwise the gradient of the first step grows with every block: ResNet-101 at width 0.25 has one 570 long with
+    standard convolutions, and one of 145,000 with sparse GroupNL, which then stays at chance.
+    """
     for module in network.modules():
         last = {BasicBlock: "bn2", Bottleneck: "bn3"}.get(type(module))
         norm = getattr(module, last) if last else None
