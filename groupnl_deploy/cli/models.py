@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from groupnl_deploy.cli import console, model_curves, model_import, model_plot, model_show
+from groupnl_deploy.cli import console, model_curves, model_diversity, model_import, model_plot, model_show
 from groupnl_deploy.cli.checkpoint_json import checkpoint_json
 from groupnl_deploy.cli.conv_options import ConvOptions, with_conv_options
 from groupnl_deploy.cli.exits import guarded
@@ -100,3 +100,4 @@ app.command("show")(model_show.show)
 app.command("import")(model_import.import_)
 app.command("plot")(model_plot.plot)
 app.command("curves")(model_curves.curves)
+app.command("diversity")(model_diversity.diversity)
