@@ -90,13 +90,13 @@ IMAGENET: dict[str, Any] = {"input_shape": (3, 224, 224), "num_classes": 1000}
 _BASIC: dict[str, Any] = {"placement": "basic_blocks", "groupnl": "groupnl"}
 # Table 14 (arXiv 2506.12335): in CIFAR ResNet-101 the counts of sparse GroupNL demand the BatchNorm over the seeds.
 _SMALL_BOTTLENECKS: dict[str, Any] = {
-    "kind": "resnet",
+    "kind": "bottlenecks",
     "placement": "bottlenecks",
     "bn_over_seeds": ("groupnl-sparse",),
     "initialise": "resnet:begin_as_shortcuts",
 } | CIFAR
 _RESNET: dict[str, Any] = {"kind": "resnet", "initialise": "resnet:initialise_resnet"} | IMAGENET
-_BOTTLENECKS: dict[str, Any] = {"placement": "stride_one_bottlenecks"} | _RESNET
+_BOTTLENECKS: dict[str, Any] = _RESNET | {"placement": "stride_one_bottlenecks", "kind": "bottlenecks"}
 _VGG: dict[str, Any] = {"kind": "vgg", "placement": "everywhere", "groupnl": "groupnl"} | CIFAR
 _MOBILE: dict[str, Any] = {"placement": "depthwise_convs", "paddings": get_args(Padding)}
 _IMAGENET_MOBILE: dict[str, Any] = {"initialise": "inverted_residual:initialise_efficientnet"} | _MOBILE | IMAGENET
@@ -178,7 +178,7 @@ NETWORKS: Mapping[str, Network] = by_name(
             "resnet34_cifar",
             "ResNet-34 for 32x32 images (GroupNL Table 3)",
             "resnet:resnet34_cifar",
-            kind="resnet",
+            kind="resnet34",
             **_BASIC,
             **CIFAR,
         ),

@@ -235,7 +235,9 @@ def test_every_recipe_is_what_its_printed_form_says(name):
     ("dataset", "network", "name"),
     [
         ("digits", "resnet18_cifar", "digits"),
-        ("digits", "resnet50", "digits"),
+        ("digits", "resnet50", "digits-bottlenecks"),
+        ("digits", "resnet101_cifar", "digits-bottlenecks"),
+        ("digits", "resnet34_cifar", "digits-resnet34"),
         ("digits", None, "digits"),
         ("digits", "mobilenetv1_cifar", "digits-light"),
         ("digits", "tf_efficientnet_lite0", "digits-light"),
