@@ -36,7 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("--dataset digits --no-flip", "--no-flip would do nothing", "Leave --no-flip out"),
         ("--freeze layer1", "--freeze would keep random weights", "as --init"),
         ("--recipe finetune", "goes on from a trained network", "as --init"),
-        ("--recipe photos", "no recipe “photos”", "cifar, digits, digits-light"),
+        ("--recipe photos", "no recipe “photos”", "cifar, digits, digits-bottlenecks, digits-light"),
         ("--augment mirror", "augmentation is mirror", "none, shift, shift_flip, crop_flip_jitter"),
         ("--batch-size 1", "batch_size is 1", "at least 2"),
         ("--lr-decay-by-depth 2", "lr_decay_by_depth is 2.0", "at most 1"),

@@ -1,6 +1,7 @@
 """What of a photograph a network is shown when it is tested: the pixels, and who carries it to whom."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -92,10 +93,12 @@ def test_a_view_that_shows_nothing_is_none(crop):
         View(crop)
 
 
-@pytest.fixture
-def imagenet(tmp_path, monkeypatch):
-    monkeypatch.setenv("GROUPNL_HOME", str(tmp_path / "home"))
-    return write_torchvision(tmp_path / "imagenet")
+@pytest.fixture(scope="module")
+def imagenet(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("view")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("GROUPNL_HOME", str(folder / "home"))
+        yield write_torchvision(folder / "imagenet")
 
 
 def loaded(root):
@@ -125,13 +128,14 @@ def test_images_of_ones_own_in_a_view_are_others(imagenet):
 RECIPE = Recipe(epochs=1, batch_size=6, test_crop=0.5, test_interpolation="bicubic")
 
 
-@pytest.fixture
-def trained(imagenet, tmp_path):
+@pytest.fixture(scope="module")
+def trained(imagenet, tmp_path_factory):
     """A network that was tested in another view than ImageNet's usual one, and its artifact."""
+    folder = tmp_path_factory.mktemp("trained")
     spec = model_spec("resnet18_cifar", "groupnl", width=0.125, input_shape=SHAPE, num_classes=4)
-    train_checkpoint(spec, RECIPE, DataSource("imagenet", str(imagenet), SHAPE), tmp_path / "net", Silence())
-    export_checkpoint(tmp_path / "net", tmp_path / "artifact", "onnx")
-    return tmp_path / "net", tmp_path / "artifact"
+    train_checkpoint(spec, RECIPE, DataSource("imagenet", str(imagenet), SHAPE), folder / "net", Silence())
+    export_checkpoint(folder / "net", folder / "artifact", "onnx")
+    return folder / "net", folder / "artifact"
 
 
 def test_the_view_goes_with_the_network_wherever_it_goes(trained, imagenet):
@@ -149,13 +153,14 @@ def test_the_view_goes_with_the_network_wherever_it_goes(trained, imagenet):
     assert np.array_equal(gather(data.test, range(8), SHAPE), gather(expected.test, range(8), SHAPE))
 
 
-def test_an_edited_view_is_found(trained):
-    path = trained[1] / MANIFEST_FILE
+def test_an_edited_view_is_found(trained, tmp_path):
+    artifact = shutil.copytree(trained[1], tmp_path / "artifact")
+    path = artifact / MANIFEST_FILE
     record = json.loads(path.read_text())
     record["preprocessing"]["view"]["crop"] = 0.9
     path.write_text(json.dumps(record))
     with pytest.raises(VerificationFailed, match=r"its view is crop 0\.9, bicubic, and its checkpoint's crop 0\.5"):
-        require_artifact(open_artifact(trained[1]), trained[0])
+        require_artifact(open_artifact(artifact), trained[0])
 
 
 def test_an_untrained_network_for_a_data_set_has_its_view(imagenet, tmp_path):

@@ -48,14 +48,12 @@ class GhostConv2d(OwnConv2d):
             self.cheap_conv = nn.Conv2d(seeds, copies * seeds, cheap_kernel, padding=padding, groups=seeds, bias=bias)
 
     def settle(self) -> None:
-        """Draw the weights with a variance of one over their inputs (LeCun et al., Efficient BackProp, 1998).
+        """Draw the weights so that maps stay as wide from layer to layer, as He et al. (arXiv 1502.01852) derive it.
 
         The GroupNL paper has no BatchNorm behind Ghost convolutions in basic blocks. Drawn as PyTorch does by itself,
-        each layer's maps are then narrower than those of the one before, and ResNet-18 stays at chance; twice as wide,
-        as He et al. draw for chains without shortcuts, each block's sum is wider, and ResNet-34 begins with a loss of
-        100.
+        each layer's maps are then narrower than those of the one before, and ResNet-18 stays at chance.
         """
-        nn.init.kaiming_normal_(self.primary_conv.weight, nonlinearity="linear")
+        nn.init.kaiming_normal_(self.primary_conv.weight, nonlinearity="relu")
         if self.cheap_conv is not None:
             nn.init.kaiming_normal_(self.cheap_conv.weight, nonlinearity="linear")
 
