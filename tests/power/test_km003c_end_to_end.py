@@ -20,7 +20,7 @@ from power.recorder import Recorder
 from power.renewal import renewed_too_fast
 from power.trace import PowerTrace
 from power.trace_io import read_csv
-from tests.rigs.undisturbed import in_time
+from tests.rigs.undisturbed import again_where, in_time
 
 pytestmark = pytest.mark.alone
 
@@ -29,6 +29,7 @@ HELD_UP_S = 0.3  # a poll that comes later misses a measurement, as two come a s
 LATEST_ROW_S = 60.0  # how long to wait for a measurement on a machine that is busy with other things
 IDLE_W, BUSY_W = 2.04, 7.14
 STEPS = "t_s,voltage_v,current_a\n0,5.1,0.4\n1.6,5.1,1.4\n"
+WINDOWS = ((0.6, 3.6), (1.0, 2.5), (1.6, 3.6), (0.6, 1.7))  # seconds of these steps
 LINES = "t_s,voltage_v,current_a\n0,5.2,0.9\n0.6,5.2,0.9\n1.0,5.1,1.4\n1.6,5.1,1.2\n1.6,5.2,0.9\n2.2,5.2,0.95\n"
 
 
@@ -69,14 +70,23 @@ def record(
 
 @pytest.fixture(scope="module")
 def steps(tmp_path_factory) -> tuple[Run, Path]:
-    """2 measurements a second of 1.6 s idle and then busy, with every trouble a good line survives."""
+    """2 measurements a second of 1.6 s idle and then busy, with every trouble a good line survives.
+
+    Made again where polls came so late that no bound is known of a window: that is the machine, not the line.
+    """
     folder = tmp_path_factory.mktemp("steps")
     script, path = folder / "load.csv", folder / "trace.csv"
     script.write_text(STEPS)
     line = LineBehaviour(split=True, stale_every=3, garbage_every=17)
-    run = record(
-        lambda: Km003cEmulator(script=read_load_script(script), line=line, start_on_first_poll=True), 5.4, POLL_HZ, path
-    )
+
+    def emulator() -> Km003cEmulator:
+        return Km003cEmulator(script=read_load_script(script), line=line, start_on_first_poll=True)
+
+    def once() -> Run:
+        path.unlink(missing_ok=True)
+        return record(emulator, 5.4, POLL_HZ, path)
+
+    run = again_where(lambda run: any(run.measured(*one).edge_error_j is None for one in WINDOWS), once)
     return run, path  # the rows behind a window bound what it can be wrong by
 
 
@@ -91,7 +101,7 @@ def test_steady_windows_agree_within_a_thousandth(steps: tuple[Run, Path]) -> No
     assert busy.emulated and net.emulated
 
 
-@pytest.mark.parametrize("window", [(0.6, 3.6), (1.0, 2.5), (1.6, 3.6), (0.6, 1.7)])
+@pytest.mark.parametrize("window", WINDOWS)
 def test_at_two_a_second_the_joules_are_those_of_the_script_within_the_stated_edge_error(
     steps: tuple[Run, Path], window: tuple[float, float]
 ) -> None:
