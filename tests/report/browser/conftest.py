@@ -150,4 +150,4 @@ def full_page(tmp_path_factory: pytest.TempPathFactory, write_page: Callable[...
         for conv, p50_ms in (("standard", 10.0), ("groupnl", 8.0)):
             runs.append(folder / f"{conv}-run{number + 1}")
             save_run(runs[-1], sample_run(conv, p50_ms=p50_ms, seed=number), sample_trace(emulated=False))
-    return write_page(runs, Extras("standard-run1", True, Pivot("convolution", "backend", "p50_ms"), details=True))
+    return write_page(runs, Extras("standard-run1", True, Pivot("convolution", None, "p50_ms,fps"), details=True))
