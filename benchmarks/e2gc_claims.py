@@ -10,7 +10,7 @@ import argparse
 import itertools
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,37 +85,59 @@ def claims() -> Iterator[Claim]:
 def _headlines() -> Iterator[Claim]:
     mobile, resnext, baseline, other = PAIRS[:4]
     p4000 = resnext.percent(Case("P4000", 1))
+    found = _where(mobile, 10.8), _where(resnext, 4.73, 2)
     yield Claim(
         "Abstract: on P100, E2GC saves 10.8 % of MobileNet-V1's energy and 4.73 % of ResNeXt-50's",
-        f"G=8 for g=32 at {_where(mobile, 10.8)}, and G=32 for g=8 at {_where(resnext, 4.73, 2)}; "
+        f"G=8 for g=32 at {_listed(found[0])}, and G=32 for g=8 at {_listed(found[1])}; "
         f"the latter at P4000 B=1: {p4000:.1f} %",
-        "holds for these pairs, at B=1",
+        _on_boards(found, ("P100", "P100"), " for these pairs"),
     )
+    found = _where(baseline, 55.4), _where(baseline, 65.4)
     yield Claim(
         "IV: G=32 saves 55.4 % (P100) and 65.4 % (P4000) of MobileNet-V1's baseline",
-        f"at {_where(baseline, 55.4)} and {_where(baseline, 65.4)}",
-        "holds, at B=4",
+        f"at {_listed(found[0])} and {_listed(found[1])}",
+        _on_boards(found, ("P100", "P4000")),
     )
-    found = ", ".join(f"{other.percent(case):.1f}" for case in CASES if case.board == "P4000")
+    found = _where(other, 9.4), _where(other, 13.1)
+    there = ", ".join(f"{other.percent(case):.1f}" for case in CASES if case.board == "P4000")
     yield Claim(
         "IV: G=32 saves 9.4 % (P100) and 13.1 % (P4000) of ResNeXt-50's baseline",
-        f"at {_where(other, 9.4)} and {_where(other, 13.1)}; P4000 has {found} %",
-        "misprint: both are P100's",
+        f"at {_listed(found[0])} and {_listed(found[1])}; P4000 has {there} %",
+        _on_boards(found, ("P100", "P4000")),
     )
 
 
-def _where(pair: Saving, percent: float, digits: int = 1) -> str:
+def _where(pair: Saving, percent: float, digits: int = 1) -> list[Case]:
     """The cases in which the saving is what is printed."""
-    return " and ".join(str(case) for case in CASES if round(pair.percent(case), digits) == percent)
+    return [case for case in CASES if round(pair.percent(case), digits) == percent]
+
+
+def _listed(cases: Sequence[Case]) -> str:
+    return " and ".join(map(str, cases))
+
+
+def _on_boards(found: tuple[list[Case], list[Case]], said: tuple[str, str], what: str = "") -> str:
+    """Whether two savings are found on the boards that are printed beside them."""
+    boards = [{case.board for case in cases} for cases in found]
+    if all(board in there for board, there in zip(said, boards, strict=True)):
+        return f"holds{what}, at {_batches(case for cases in found for case in cases)}"
+    both = set.intersection(*boards)
+    return f"misprint: both are {both.pop()}'s" if both else "fails"
+
+
+def _batches(cases: Iterable[Case]) -> str:
+    return " and ".join(f"B={batch}" for batch in sorted({case.batch for case in cases}))
 
 
 def _ties() -> Claim:
     pair = saving(RESNEXT, "G=16", "g=16")
     found = ", ".join(f"{case} {pair.percent(case):+.1f} %" for case in CASES)
+    largest = max(case.batch for case in CASES)
+    wrong = [case for case in CASES if (pair.percent(case) > 0) != (case.batch == largest)]
     return Claim(
         "Observation 3: ResNeXt-50 with G=16 takes more than with g=16 at small B, and less at B=16",
         found,
-        "fails at B=4",
+        f"fails at {_batches(wrong)}" if wrong else "holds",
     )
 
 
