@@ -41,7 +41,7 @@ from exporters.right_answers import Reference
 from exporters.targets import target_named
 from exporters.tolerances import PROVED_AT
 from groupnl_deploy.errors import UsageError
-from groupnl_deploy.images.at_hand import dataset_at_hand, where_sought
+from groupnl_deploy.images.at_hand import where_sought
 from groupnl_deploy.images.bench_images import bench_images
 from groupnl_deploy.images.dataset import Dataset, Pixels
 from groupnl_deploy.images.preprocessing import as_input
@@ -50,9 +50,10 @@ from groupnl_deploy.models.registry import create_model
 from groupnl_deploy.native.session import registration
 from groupnl_deploy.progress import Reporter, Silence, Task
 from groupnl_deploy.recheck import require_record
-from groupnl_deploy.training.checkpoint import Checkpoint, checkpoint_id, load_model, load_split
+from groupnl_deploy.training.checkpoint import Checkpoint, checkpoint_id, load_model
 from groupnl_deploy.training.files import write_tensors
 from groupnl_deploy.training.impossible import require_possible
+from groupnl_deploy.training.own_images import find_own_images
 from groupnl_deploy.version import __version__
 from groupnl_deploy.workspace import atomic_directory
 
@@ -172,12 +173,8 @@ def _images(checkpoint: Checkpoint, data: Dataset | None, count: int) -> Pixels:
 
 def data_of(folder: Path, checkpoint: Checkpoint, reporter: Reporter) -> Dataset | None:
     """The data set that the network in a checkpoint folder was trained on, where it is at hand."""
-    if checkpoint.data is None:
-        return None
-    split = load_split(folder, checkpoint)
-    about = checkpoint.data, checkpoint.spec.input_shape
-    data = dataset_at_hand(*about, view=checkpoint.view, split=split, reporter=reporter)
-    if data is None:
+    data = find_own_images(folder, checkpoint, reporter)
+    if data is None and checkpoint.data is not None:
         reporter.note(
             "The images that the network was trained on are not at hand, and it is proved on photographs: "
             f"{where_sought(checkpoint.data)}."

@@ -227,8 +227,7 @@ def load_network(folder: Path | str, code: str | nn.Module | None = None) -> Net
             f"{folder} holds a network of your own, {error.origin}, and its code is not what was given.",
             'Give it as it was: load_network(folder, code="net.py:net"), or a module like the one that was wrapped.',
         ) from error
-    known = {name: getattr(checkpoint, name) for name in CheckpointDraft.__dataclass_fields__}
-    return Network.as_it_is(module, CheckpointDraft(**known))
+    return Network.as_it_is(module, checkpoint.draft)
 
 
 def _digest(module: nn.Module) -> str:

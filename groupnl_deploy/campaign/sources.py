@@ -12,7 +12,7 @@ from groupnl_deploy.campaign.axes import Point
 from groupnl_deploy.campaign.cell import Source, Training
 from groupnl_deploy.campaign.config import Campaign, ModelConfig, NamedModel, TrainConfig
 from groupnl_deploy.campaign.words import at, at_images
-from groupnl_deploy.images.datasets import RESIZED, load_dataset, module_of
+from groupnl_deploy.images.datasets import at_size, load_dataset, module_of
 from groupnl_deploy.images.source import DataSource
 from groupnl_deploy.models.departure import Departure, departure
 from groupnl_deploy.models.registry import create_model, model_spec
@@ -42,8 +42,7 @@ def sources_of(campaign: Campaign) -> tuple[Source, ...]:
 
 def on_images(network: ModelSpec, source: DataSource, reporter: Reporter | None = None) -> tuple[DataSource, ModelSpec]:
     """Images without a size of their own at the network's, unless another was asked for, and the network for them."""
-    if source.base in RESIZED and source.shape is None:
-        source = replace(source, shape=network.input_shape)
+    source = at_size(source, network.input_shape)
     data = load_dataset(source, reporter=reporter)
     return source, replace(network, num_classes=data.num_classes, input_shape=data.input_shape)
 

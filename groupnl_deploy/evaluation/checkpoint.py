@@ -12,18 +12,14 @@ from groupnl_deploy.errors import UsageError
 from groupnl_deploy.evaluation.subject import Subject
 from groupnl_deploy.images.dataset import Statistics
 from groupnl_deploy.images.preprocessing import as_input
-from groupnl_deploy.training.checkpoint import checkpoint_id, load_model, load_split
+from groupnl_deploy.training.checkpoint import Checkpoint, checkpoint_id, load_model, load_split
 from groupnl_deploy.training.evaluate import Answer
 from groupnl_deploy.training.threads import EVERY_CORE, computing_threads
 
 
 def checkpoint_subject(folder: Path) -> Subject:
     """The network of a checkpoint folder. Raises `UsageError` for random weights, `VerificationFailed` for damage."""
-    checkpoint, model = load_model(folder)
-    if not checkpoint.trained:
-        raise UsageError(
-            f"{folder} is untrained: its accuracy would describe nothing.", "Train one: groupnl train --help"
-        )
+    checkpoint, model = load_trained(folder)
     statistics = Statistics(checkpoint.mean, checkpoint.std)
     threads = EVERY_CORE if checkpoint.recipe is None else checkpoint.recipe.threads
     return Subject(
@@ -41,6 +37,16 @@ def checkpoint_subject(folder: Path) -> Subject:
         checkpoint.picked,
         checkpoint.view,
     )
+
+
+def load_trained(folder: Path) -> tuple[Checkpoint, nn.Module]:
+    """A checkpoint and its network. Raises `UsageError` for random weights, `VerificationFailed` for damage."""
+    checkpoint, model = load_model(folder)
+    if not checkpoint.trained:
+        raise UsageError(
+            f"{folder} is untrained: its accuracy would describe nothing.", "Train one: groupnl train --help"
+        )
+    return checkpoint, model
 
 
 @contextlib.contextmanager

@@ -12,14 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from groupnl_deploy.errors import UsageError
-from groupnl_deploy.evaluation.checkpoint import checkpoint_subject
-from groupnl_deploy.evaluation.own_images import images_for
+from groupnl_deploy.evaluation.checkpoint import load_trained
 from groupnl_deploy.images.bench_images import spread
 from groupnl_deploy.images.dataset import gather
 from groupnl_deploy.images.preprocessing import as_input
 from groupnl_deploy.models.layers.groupnl import GroupNLConv2d
 from groupnl_deploy.progress import Reporter
-from groupnl_deploy.training.checkpoint import load_model
+from groupnl_deploy.training.own_images import own_images
 
 Covariance = npt.NDArray[np.float64]
 IMAGES = 64
@@ -86,13 +85,12 @@ def diversity_of(folder: Path, path: str | None, images: int, reporter: Reporter
 
     Raises `UsageError` for random weights, a network without GroupNL, and images that are not at hand.
     """
-    subject = checkpoint_subject(folder)
-    checkpoint, model = load_model(folder)
+    checkpoint, model = load_trained(folder)
     if not any(isinstance(layer, GroupNLConv2d) for layer in model.modules()):
         raise UsageError(
             f"{folder} is {checkpoint.spec.label}, which has no GroupNL layer.", "Name a checkpoint of GroupNL."
         )
-    data = images_for(subject, None, path, reporter)
+    data = own_images(folder, checkpoint, reporter, path)
     chosen = spread(len(data.test), images)
     pixels = gather(data.test, chosen, data.input_shape)
     with reporter.task(f"look at {checkpoint.spec.label}"):

@@ -4,7 +4,7 @@ from groupnl_deploy.errors import UsageError
 from groupnl_deploy.evaluation.subject import Subject
 from groupnl_deploy.images.at_hand import dataset_at_hand, where_sought
 from groupnl_deploy.images.dataset import Dataset
-from groupnl_deploy.images.datasets import RESIZED, load_dataset
+from groupnl_deploy.images.datasets import at_size, load_dataset
 from groupnl_deploy.images.folder import NAME as FOLDER
 from groupnl_deploy.images.source import DataSource, base_name
 from groupnl_deploy.images.view import viewed
@@ -38,13 +38,13 @@ def images_for(subject: Subject, name: str | None, path: str | None, reporter: R
             )
         return found
     chosen = name or FOLDER
-    shape = subject.input_shape if base_name(chosen) in RESIZED else None
     if own is not None and base_name(own.name) == base_name(chosen) and own.name != chosen:
         raise UsageError(
             f"The network was trained on “{own.name}”, and so on images that “{chosen}” tests.",
             f"Leave --dataset out to test it on the images of “{own.name}” that it has not seen.",
         )
-    data = load_dataset(DataSource(chosen, path, shape), (own and own.split_seed) or 0, reporter)
+    source = at_size(DataSource(chosen, path), subject.input_shape)
+    data = load_dataset(source, (own and own.split_seed) or 0, reporter)
     if data.input_shape != subject.input_shape:
         raise UsageError(
             f"The images of “{chosen}” have the shape {data.input_shape}, and the network takes {subject.input_shape}.",

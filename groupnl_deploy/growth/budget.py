@@ -8,6 +8,7 @@ from typing import Literal
 from groupnl_deploy.growth.candidates import Growing
 from groupnl_deploy.growth.refusal import CannotGrow
 from groupnl_deploy.growth.wiring import Bundle, Wiring
+from groupnl_deploy.models.conv_site import in_shortcut
 
 Residual = Literal["inner", "tied"]
 # MobileNetV1 has two budgets in Firefly's released code: stem and first three pointwise convolutions, and the others.
@@ -105,7 +106,7 @@ def _width(wiring: Wiring, numbers: set[int], residual: Residual) -> int:
     """What γ is a share of."""
     counted = 0
     for bundle in (wiring.bundles[number] for number in numbers if not wiring.bundles[number].fixed):
-        writers = [name for name in bundle.writers if residual == "tied" or "downsample" not in name]
+        writers = [name for name in bundle.writers if residual == "tied" or not in_shortcut(name)]
         counted += len(writers) * bundle.layout.channels
     return counted
 

@@ -17,12 +17,12 @@ from torch.nn import functional
 
 from groupnl_deploy.growth.layout import Layout
 from groupnl_deploy.growth.refusal import CannotGrow
+from groupnl_deploy.models.conv_site import has_own_filters
 from groupnl_deploy.models.layers.groupnl import GroupNLConv2d
 from groupnl_deploy.models.layers.own import OwnConv2d
 from groupnl_deploy.models.padding import SamePad2d
-from groupnl_deploy.models.widths import Gate
+from groupnl_deploy.models.tracing import Untraceable, layer_graph
 
-_LEAVES = (nn.Conv2d, OwnConv2d, Gate, SamePad2d)
 _ACTIVATIONS = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.SiLU, nn.GELU, nn.Hardswish, nn.Hardsigmoid, nn.Sigmoid, nn.Tanh)
 _POOLS = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)
 # Modules and functions that treat each channel by itself, and all alike.
@@ -80,7 +80,7 @@ class Wiring:
 
 def is_depthwise(layer: nn.Module) -> bool:
     """Whether it has one filter for each channel."""
-    return _is_plain(layer) and 1 < layer.groups == layer.in_channels == layer.out_channels
+    return _is_plain(layer) and has_own_filters(layer)
 
 
 def is_dense(layer: nn.Module) -> bool:
@@ -105,19 +105,13 @@ def wire(network: nn.Module, sparse: bool = False) -> Wiring:
     Raises `CannotGrow` for code that cannot be traced.
     """
     try:
-        graph = _Tracer().trace(network)
-    except Exception as error:  # a stranger's code meets stand-ins for tensors, and may raise anything
-        reason = str(error).strip().partition("\n")[0].rstrip(".")
+        graph = layer_graph(network)
+    except Untraceable as error:
         raise CannotGrow(
-            f"What this network computes cannot be followed: {reason}.",
+            f"What this network computes cannot be followed: {error}.",
             "Write its forward function without conditions on values, or grow a network of the zoo.",
         ) from error
     return _Wirer(network, graph, sparse).wiring()
-
-
-class _Tracer(fx.Tracer):
-    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return isinstance(m, _LEAVES) or super().is_leaf_module(m, module_qualified_name)
 
 
 @dataclass

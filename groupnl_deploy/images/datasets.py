@@ -1,12 +1,13 @@
 """Data sets by name. Imports nothing slow: a data set's module comes with its images."""
 
 import importlib
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.images.corrupted_datasets import CORRUPTED_DATASETS
-from groupnl_deploy.images.source import DataSource, base_name
+from groupnl_deploy.images.source import DataSource, Shape, base_name
 from groupnl_deploy.progress import Reporter, Silence
 from groupnl_deploy.words import known_word
 
@@ -31,6 +32,12 @@ RESIZED = frozenset(("folder", "imagenet"))
 
 VARIED = frozenset(("icons50",))
 """Those that are used in several ways, one of which is named behind a colon."""
+
+
+def at_size(source: DataSource, shape: Shape) -> DataSource:
+    """With images of this shape, where they have none of their own and no other was asked for."""
+    return replace(source, shape=shape) if source.base in RESIZED and source.shape is None else source
+
 
 _loaded: "dict[tuple[DataSource, int], Dataset]" = {}
 

@@ -35,12 +35,22 @@ class ConvSite:
     @property
     def depthwise(self) -> bool:
         """One filter for each channel."""
-        return 1 < self.conv.groups == self.conv.in_channels == self.conv.out_channels
+        return has_own_filters(self.conv)
 
     @property
     def shortcut(self) -> bool:
-        """In the shortcut of a residual block, as torchvision and timm call it."""
-        return "downsample" in self.name
+        """In the shortcut of a residual block."""
+        return in_shortcut(self.name)
+
+
+def has_own_filters(conv: nn.Conv2d) -> bool:
+    """Whether it is depthwise, with one filter for each channel."""
+    return 1 < conv.groups == conv.in_channels == conv.out_channels
+
+
+def in_shortcut(name: str) -> bool:
+    """Whether a module of this dotted name is in the shortcut of a residual block, as torchvision and timm call it."""
+    return "downsample" in name
 
 
 @dataclass(frozen=True)

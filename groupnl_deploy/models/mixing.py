@@ -16,6 +16,7 @@ from groupnl_deploy.models.layers.own import OwnConv2d
 from groupnl_deploy.models.refusal import InvalidSpec
 from groupnl_deploy.models.sketch import sketch
 from groupnl_deploy.models.spec import ModelSpec
+from groupnl_deploy.models.tracing import Untraceable, layer_graph
 
 Reach = Tensor
 """bool (outputs, inputs): whether a path leads there."""
@@ -65,8 +66,8 @@ def mixing_of(spec: ModelSpec) -> tuple[Mixing, ...]:
     """
     network = sketch(spec)
     try:
-        graph = _Tracer().trace(network)
-    except Exception as error:  # whatever a stranger's code does with a proxy
+        graph = layer_graph(network)
+    except Untraceable as error:
         raise InvalidSpec(
             f"the way through the layers of {spec.name} cannot be followed: {error}",
             "Its forward pass must not depend on the images.",
@@ -77,15 +78,6 @@ def mixing_of(spec: ModelSpec) -> tuple[Mixing, ...]:
             f"{spec.label} has no sparse GroupNL layer", "Show one that has: conv groupnl-sparse.", "conv"
         )
     return found
-
-
-class _Tracer(fx.Tracer):
-    """Sees into modules that have convolutions inside, and not into those of our own."""
-
-    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        if isinstance(m, OwnConv2d | nn.Conv2d | nn.Linear):
-            return True
-        return not any(isinstance(inner, OwnConv2d | nn.Conv2d | nn.Linear) for inner in m.modules())
 
 
 def _mixings(network: nn.Module, graph: fx.Graph) -> Iterator[Mixing]:

@@ -111,6 +111,11 @@ class Checkpoint(CheckpointDraft):
     producer: dict[str, str]
     schema_version: int = SCHEMA_VERSION
 
+    @property
+    def draft(self) -> CheckpointDraft:
+        """What it says of the network, without its files."""
+        return CheckpointDraft(**{field.name: getattr(self, field.name) for field in fields(CheckpointDraft)})
+
 
 def initialise_checkpoint(spec: ModelSpec, dataset: Dataset | None = None) -> tuple[CheckpointDraft, nn.Module]:
     """A network with random weights from its spec's seed, marked untrained wherever it goes.
@@ -172,14 +177,14 @@ def save_checkpoint(
     model: nn.Module,
     training_state: TrainingState | None = None,
     split: Split | None = None,
-    log: Mapping[str, bytes] | None = None,
+    files: Mapping[str, bytes] | None = None,
 ) -> Checkpoint:
-    """Write a new checkpoint folder, whole or not at all, with the files of a `log` (of a training, a growth) by name.
+    """Write a new checkpoint folder, whole or not at all, with other `files` by name, as those of a training's log.
 
     Raises `UsageError` where `directory` exists.
     """
     with atomic_directory(directory) as folder:
-        for name, data in (log or {}).items():
+        for name, data in (files or {}).items():
             (folder / name).write_bytes(data)
         known = {field.name: getattr(draft, field.name) for field in fields(CheckpointDraft)}
         state = write_tensors(folder / TRAINING_FILE, training_state.tensors) if training_state else None

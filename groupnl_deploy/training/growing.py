@@ -12,9 +12,8 @@ from device_agent.strict import to_json
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.growth.search import Batch
 from groupnl_deploy.growth.step import Grown, GrowthSettings, GrowthStep, LayerGrowth
-from groupnl_deploy.images.at_hand import dataset_at_hand, where_sought
 from groupnl_deploy.images.dataset import Dataset, Statistics
-from groupnl_deploy.images.datasets import load_dataset
+from groupnl_deploy.images.datasets import at_size, load_dataset
 from groupnl_deploy.images.loader import batches
 from groupnl_deploy.images.preprocessing import as_input
 from groupnl_deploy.images.source import DataSource
@@ -25,7 +24,6 @@ from groupnl_deploy.progress import Reporter, Task
 from groupnl_deploy.training.altered import shape_read
 from groupnl_deploy.training.checkpoint import (
     Checkpoint,
-    CheckpointDraft,
     checkpoint_id,
     load_model,
     load_split,
@@ -34,6 +32,7 @@ from groupnl_deploy.training.checkpoint import (
 from groupnl_deploy.training.drawing import seed_of
 from groupnl_deploy.training.evaluate import EvaluationImages, evaluate, reading
 from groupnl_deploy.training.method import augmentation_of, images_of_epoch
+from groupnl_deploy.training.own_images import own_images
 from groupnl_deploy.training.plan import order_of
 from groupnl_deploy.training.recipe import Recipe
 from groupnl_deploy.training.threads import computing_threads
@@ -133,13 +132,13 @@ def grow_checkpoint(
     told = {"source": checkpoint_id(source), "dataset": images.name, "settings": settings, "batch_size": batch_size}
     record = _record(told, checkpoint.spec, grown, (before, after))
     draft = replace(
-        CheckpointDraft(**{field.name: getattr(checkpoint, field.name) for field in fields(CheckpointDraft)}),
+        checkpoint.draft,
         spec=grown.spec,
         accuracy=after if checkpoint.trained and images.record == checkpoint.data else None,
         init=record.source,
     )
     split, files = load_split(source, checkpoint), {GROWTH_FILE: to_json(record).encode()}
-    return save_checkpoint(out, draft, grown.network, split=split, log=files), record
+    return save_checkpoint(out, draft, grown.network, split=split, files=files), record
 
 
 def _images_of(source: Path, checkpoint: Checkpoint, name: str | None, path: str | None, reporter: Reporter) -> Dataset:
@@ -151,16 +150,10 @@ def _images_of(source: Path, checkpoint: Checkpoint, name: str | None, path: str
             "Name images of its classes: --dataset folder --data DIR, or --dataset digits.",
         )
     if own is not None and name in (None, own.name):
-        split = load_split(source, checkpoint)
-        found = dataset_at_hand(own, spec.input_shape, path, split, reporter, checkpoint.view)
-        if found is None:
-            raise UsageError(
-                f"The images that {source} was trained on are not at hand: {where_sought(own)}.",
-                "Say where they lie: --data DIR.",
-            )
-        return found
+        return own_images(source, checkpoint, reporter, path)
     assert name is not None
-    data = viewed(load_dataset(DataSource(name, path, spec.input_shape), reporter=reporter), checkpoint.view)
+    data = load_dataset(at_size(DataSource(name, path), spec.input_shape), reporter=reporter)
+    data = viewed(data, checkpoint.view)
     if (data.num_classes, data.input_shape) != (spec.num_classes, spec.input_shape):
         raise UsageError(
             f"“{name}” has {data.num_classes} classes and images of {data.input_shape}, and the network "

@@ -1,7 +1,7 @@
 """How diverse maps are: the effective rank against its definition, and a trained network's layers."""
 
 import json
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from groupnl_deploy.cli.main import app
 from groupnl_deploy.evaluation.diversity import covariance_of, effective_rank, layers_of
 from groupnl_deploy.models.registry import create_model, model_spec
-from groupnl_deploy.training.checkpoint import CheckpointDraft, save_checkpoint
+from groupnl_deploy.training.checkpoint import save_checkpoint
 
 
 def test_the_effective_rank_is_that_of_its_definition():
@@ -39,8 +39,7 @@ def test_layers_stand_in_the_order_of_computation_with_ranks_within_their_maps(n
 def groupnl(net, record, tmp_path):
     """A checkpoint of GroupNL, whose weights nobody trained, for the same pictures."""
     spec = model_spec("vgg11_cifar", "groupnl", width=0.125, num_classes=3, input_shape=record.spec.input_shape)
-    draft = CheckpointDraft(**{field.name: getattr(record, field.name) for field in fields(CheckpointDraft)})
-    save_checkpoint(tmp_path / "groupnl", replace(draft, spec=spec), create_model(spec))
+    save_checkpoint(tmp_path / "groupnl", replace(record.draft, spec=spec), create_model(spec))
     return tmp_path / "groupnl"
 
 

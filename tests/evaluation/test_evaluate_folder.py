@@ -3,7 +3,7 @@
 import json
 import re
 import shutil
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -21,7 +21,6 @@ from groupnl_deploy.images.seen import remember_place
 from groupnl_deploy.images.source import DataSource
 from groupnl_deploy.progress import Silence
 from groupnl_deploy.training.checkpoint import (
-    CheckpointDraft,
     initialise_checkpoint,
     load_model,
     load_split,
@@ -38,9 +37,7 @@ def evaluated(folder, name=None, path=None):
 
 
 def draft_of(record, **changes):
-    return replace(
-        CheckpointDraft(**{field.name: getattr(record, field.name) for field in fields(CheckpointDraft)}), **changes
-    )
+    return replace(record.draft, **changes)
 
 
 def test_a_trained_network_on_its_own_test_images(net, record):

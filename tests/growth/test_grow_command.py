@@ -34,7 +34,7 @@ def few() -> Dataset:
 
 @pytest.fixture
 def at_hand(monkeypatch: pytest.MonkeyPatch, few: Dataset) -> None:
-    monkeypatch.setattr(growing, "dataset_at_hand", lambda *said, **more: few)
+    monkeypatch.setattr(growing, "own_images", lambda *said, **more: few)
 
 
 @pytest.fixture
