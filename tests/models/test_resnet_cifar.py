@@ -8,8 +8,10 @@ import torch
 from torch import nn
 
 from groupnl_deploy.models.layers.groupnl import GroupNLConv2d
-from groupnl_deploy.models.registry import create_model
+from groupnl_deploy.models.registry import create_model, model_spec
+from groupnl_deploy.models.resnet import Bottleneck
 from groupnl_deploy.models.spec import ConvSpec, InvalidSpec, ModelSpec
+from tests.models.first_gradient import first_step
 
 
 def resnet(conv: ConvSpec, width: float = 1.0) -> nn.Module:
@@ -89,3 +91,16 @@ def test_a_ratio_whose_last_maps_are_cut_exports_to_onnx_and_agrees():
         expected = model(images)
     spread = (expected.max() - expected.min()).item()
     torch.testing.assert_close(torch.from_numpy(logits) / spread, expected / spread, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(("method", "otherwise"), [("standard", 100), ("groupnl-sparse", 50_000)])
+def test_deep_networks_begin_as_their_shortcuts_and_so_with_a_gradient_of_bounds(method, otherwise):
+    def made() -> nn.Module:
+        return create_model(model_spec("resnet101_cifar", method, width=0.125))
+
+    assert first_step(made())[1] < 10
+    usual = made()
+    for block in usual.modules():
+        if isinstance(block, Bottleneck):
+            nn.init.ones_(block.bn3.weight)
+    assert first_step(usual)[1] > otherwise
