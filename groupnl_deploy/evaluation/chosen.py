@@ -14,9 +14,9 @@ from groupnl_deploy.evaluation.own_images import images_for, unseen_by
 from groupnl_deploy.evaluation.record import ImagesRecord
 from groupnl_deploy.evaluation.subject import Subject
 from groupnl_deploy.images.corrupted import CORRUPTIONS, CorruptedDataset
-from groupnl_deploy.images.corrupted_datasets import CLEAN, RESIZED_CORRUPTED, load_corrupted
+from groupnl_deploy.images.corrupted_datasets import CLEAN, corrupted_at_size, load_corrupted
 from groupnl_deploy.images.dataset import Dataset, LabelledImages
-from groupnl_deploy.images.datasets import load_dataset
+from groupnl_deploy.images.datasets import at_size, load_dataset
 from groupnl_deploy.images.folder import FolderImages
 from groupnl_deploy.images.source import DataSource, Shape
 from groupnl_deploy.images.view import viewed
@@ -100,8 +100,7 @@ def choose(
 
 def _published(subjects: Sequence[Subject], asked: Asked, reporter: Reporter) -> ChosenImages:
     shape = subjects[0].input_shape
-    resized = shape if asked.dataset in RESIZED_CORRUPTED else None
-    corrupted = load_corrupted(DataSource(asked.dataset or "", asked.data, resized), reporter)
+    corrupted = load_corrupted(corrupted_at_size(DataSource(asked.dataset or "", asked.data), shape), reporter)
     if corrupted.input_shape != shape:
         raise UsageError(
             f"The images of “{corrupted.name}” have the shape {corrupted.input_shape}, and the network takes {shape}.",
@@ -113,7 +112,7 @@ def _published(subjects: Sequence[Subject], asked: Asked, reporter: Reporter) ->
     if asked.clean is None:
         notes.append("the clean accuracy is not known: --clean DIR names the ordinary test images")
     else:
-        data = load_dataset(DataSource(CLEAN[corrupted.name], asked.clean, resized), 0, reporter)
+        data = load_dataset(at_size(DataSource(CLEAN[corrupted.name], asked.clean), shape), 0, reporter)
         clean = Part(data.test, _some(range(len(data.test)), asked), data.class_names, shape, data.record)
     ordinary = DataRecord(CLEAN[corrupted.name], None, corrupted.class_names, None)
     return _parts(clean, corrupted, chosen, len(first), asked, ordinary, notes)

@@ -21,7 +21,6 @@ from groupnl_deploy.progress import Reporter
 from groupnl_deploy.training.own_images import own_images
 
 Covariance = npt.NDArray[np.float64]
-IMAGES = 64
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,10 @@
 """Published corrupted data sets by name. Imports nothing slow: a data set's module comes with its images."""
 
 import importlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from groupnl_deploy.images.source import DataSource
+from groupnl_deploy.images.source import DataSource, Shape
 from groupnl_deploy.progress import Reporter
 from groupnl_deploy.words import known_word
 
@@ -23,8 +24,13 @@ To add one: its line here, and below.
 CLEAN = {"cifar10c": "cifar10", "cifar100c": "cifar100", "imagenetc": "imagenet"}
 """The data set whose test images were corrupted, of each."""
 
-RESIZED_CORRUPTED = frozenset(("imagenetc",))
-"""Those whose images become the size that a network takes; the others have one of their own."""
+_RESIZED = frozenset(("imagenetc",))  # photographs; the others have a size of their own
+_COLOURS = 3
+
+
+def corrupted_at_size(source: DataSource, shape: Shape) -> DataSource:
+    """With images of this size, where they can have any: in colours, as they are."""
+    return replace(source, shape=shape) if source.name in _RESIZED and shape[0] == _COLOURS else source
 
 
 def load_corrupted(source: DataSource, reporter: Reporter) -> "CorruptedDataset":

@@ -31,7 +31,7 @@ from groupnl_deploy.training.checkpoint import initialise_checkpoint, load_check
 from groupnl_deploy.training.from_timm import timm_module
 from groupnl_deploy.training.recipe import Recipe
 from groupnl_deploy.training.train import train_checkpoint
-from tests.images.imagenet_files import write_torchvision
+from tests.images.imagenet_files import write_imagenet_c, write_torchvision
 from tests.rigs.timm_nets import WHY_NOT, has_timm
 
 FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
@@ -179,3 +179,13 @@ def test_two_views_are_not_asked_together(trained, imagenet):
         choose([subjects[0], other], asked, Silence())
     assert "by a command of its own" in caught.value.remedy
     assert choose([other], asked, Silence()).record.which != chosen.record.which
+
+
+def test_imagenet_c_is_shown_at_the_networks_size_and_refused_to_a_network_of_greys(trained, tmp_path):
+    subject = open_subject(trained[0], Silence())
+    asked = Asked(dataset="imagenetc", data=str(write_imagenet_c(tmp_path / "c")), severities=(1, 5))
+    (note,) = [note for note in choose([subject], asked, Silence()).record.notes if "resized" in note]
+    assert note == "its images of 224x224 were resized to 24x24 (bicubic)"
+    with pytest.raises(UsageError, match=r"and the network takes \(1, 24, 24\)") as caught:
+        choose([replace(subject, input_shape=(1, 24, 24))], asked, Silence())
+    assert "Name a network that was trained for such images" in caught.value.remedy
