@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
+from groupnl_deploy.models.layers import generation
 from groupnl_deploy.models.layers.groupnl import GroupNLConv2d
 from groupnl_deploy.models.layers.nlf import NLFS
 from groupnl_deploy.models.layers.shape import ConvShape
@@ -201,15 +202,68 @@ def test_half_precision_follows_single_precision_and_keeps_zeros_finite(nlf, dty
     torch.testing.assert_close(narrow.float(), expected, rtol=0.1, atol=0.1)
 
 
-def test_mixed_precision_gives_single_precision_maps_and_finite_gradients():
-    layer = groupnl(3, 16, 3, padding=1, ratio=4)
-    with torch.autocast("cpu", torch.bfloat16):
-        output = layer(torch.zeros(1, 3, 6, 6))
+@pytest.mark.parametrize(("kind", "kept"), [(torch.bfloat16, torch.float32), (torch.float16, torch.float16)])
+def test_mixed_precision_keeps_maps_of_fp16_and_widens_those_of_bf16(kind, kept):
+    layer, traced = (groupnl(3, 16, 3, padding=1, ratio=4) for _ in range(2))
+    x = torch.randn(2, 3, 6, 6)
+    with torch.autocast("cpu", kind):
+        output = layer(x)
         with torch.no_grad():
-            inferred = layer(torch.zeros(1, 3, 6, 6))
-    output.sum().backward()
-    assert output.dtype is inferred.dtype is torch.float32
-    assert torch.isfinite(output).all() and torch.isfinite(layer.conv1.weight.grad).all()
+            inferred = layer(x)
+        compiled = torch.compile(traced, backend="eager")(x)
+    assert output.dtype is inferred.dtype is compiled.dtype is kept
+    torch.testing.assert_close(output, inferred, rtol=0, atol=0.01)
+    torch.testing.assert_close(output.float(), layer(x), rtol=0, atol=0.02)
+
+
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16])
+def test_mixed_precision_follows_the_gradients_of_single_precision(kind):
+    layer = groupnl(3, 32, 3, padding=1, ratio=4)
+    x, weight = torch.randn(4, 3, 8, 8), torch.randn(4, 32, 8, 8)
+    (layer(x) * weight).sum().backward()
+    exact = layer.conv1.weight.grad.clone()
+    layer.zero_grad()
+    with torch.autocast("cpu", kind):
+        output = layer(x)
+    (output * weight).sum().backward()
+    assert (layer.conv1.weight.grad - exact).norm() < 0.01 * exact.norm()
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16])
+def test_pixels_without_a_norm_leave_gradients_of_mixed_precision_finite(kind, compiled):
+    """The gradient of a scaled loss would be infinite there, and a training in fp16 make no step any more."""
+    layer = groupnl(3, 16, 3, padding=1, ratio=4)
+    forward = torch.compile(layer, backend="aot_eager") if compiled else layer
+    x = torch.randn(1, 3, 6, 6)
+    x[..., 3:] = 0
+    x.requires_grad_()
+    with torch.autocast("cpu", kind):
+        output = forward(x)
+    (output.float().sum() * 2**10).backward()
+    assert torch.isfinite(output).all() and torch.isfinite(x.grad).all()
+    assert torch.isfinite(layer.conv1.weight.grad).all() and layer.conv1.weight.grad.abs().max() > 0
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.float16])
+def test_with_channels_last_a_layer_computes_the_same(kind, monkeypatch):
+    """As on a card, where the output keeps that layout."""
+    layer = groupnl(8, 32, 3, padding=1, ratio=2, nl_groups=2)
+    x, weight = torch.randn(2, 8, 5, 7), torch.randn(2, 32, 5, 7)
+
+    def computed(images):
+        layer.zero_grad()
+        with torch.autocast("cpu", kind, enabled=kind is not torch.float32):
+            output = layer(images)
+        (output * weight).sum().backward()
+        return output, layer.conv1.weight.grad
+
+    expected, gradient = computed(x)
+    monkeypatch.setattr(generation, "_layout_behind", lambda maps: torch.channels_last)
+    output, same = computed(x.contiguous(memory_format=torch.channels_last))
+    assert output.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(output, expected, rtol=0, atol=1e-6 if kind is torch.float32 else 2e-3)
+    assert (same - gradient).norm() < (1e-5 if kind is torch.float32 else 1e-2) * gradient.norm()
 
 
 def test_hyper_parameters_made_learnable_get_gradients():

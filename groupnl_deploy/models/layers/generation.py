@@ -14,7 +14,7 @@ def joined(seed_maps: Tensor, hyper_parameters: Sequence[Tensor], nlf: NLF, phi_
     """cat(s, y_gen) of (N, c_seed, H, W), in operations that any tracer or gradient follows.
 
     The generated maps stand by group, then copy, then channel in the block (arXiv 2506.12335, Eq. 10 and 11).
-    Returns (N, (1 + γ)·c_seed, H, W).
+    Returns (N, (1 + γ)·c_seed, H, W), of the type that `_kept_type` says.
 
     Args:
         seed_maps: s.
@@ -23,6 +23,9 @@ def joined(seed_maps: Tensor, hyper_parameters: Sequence[Tensor], nlf: NLF, phi_
         phi_sign: 1 or −1.
     """
     generated = nlf(in_blocks(seed_maps, hyper_parameters[0].shape[1]), *hyper_parameters, phi_sign=phi_sign)
+    kept = _kept_type(seed_maps, hyper_parameters)
+    if generated.dtype is not kept:  # asked, so that no trace has a node for nothing
+        generated = generated.to(kept)
     return torch.cat((seed_maps, generated.flatten(1, 3)), dim=1)
 
 
@@ -35,18 +38,40 @@ def learnably_joined(seed_maps: Tensor, hyper_parameters: Sequence[Tensor], nlf:
 def output_buffer(seed_maps: Tensor, hyper_parameters: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     """An output with nothing in it yet, and the view of it that the seed maps belong in."""
     batch, channels, height, width = seed_maps.shape
-    copies = hyper_parameters[0].shape[2]
-    dtype = torch.promote_types(seed_maps.dtype, hyper_parameters[0].dtype)
-    output = seed_maps.new_empty((batch, (1 + copies) * channels, height, width), dtype=dtype)
+    shape = batch, (1 + hyper_parameters[0].shape[2]) * channels, height, width
+    kept, layout = _kept_type(seed_maps, hyper_parameters), _layout_behind(seed_maps)
+    output = torch.empty(shape, dtype=kept, device=seed_maps.device, memory_format=layout)
     return output, output[:, :channels]
+
+
+def _kept_type(seed_maps: Tensor, hyper_parameters: Sequence[Tensor]) -> torch.dtype:
+    """Of the output. Under autocast the seed maps are of half precision and the hyper-parameters of single precision.
+
+    Maps of fp16 stay so: in single precision all that follows would take twice the memory. Those of bf16 do not: most
+    generated maps are a large constant and a small rest, which is what BatchNorm leaves of them, and with eight bits
+    that rest is rounded to a few steps. The function itself is computed in single precision either way.
+    """
+    if seed_maps.dtype is torch.float16:
+        return seed_maps.dtype
+    return torch.promote_types(seed_maps.dtype, hyper_parameters[0].dtype)
+
+
+def _layout_behind(seed_maps: Tensor) -> torch.memory_format:
+    """Channels last on a card, where the seed maps are. On a CPU backward passes go wrong in it (`Learner`)."""
+    last = seed_maps.device.type == "cuda" and seed_maps.is_contiguous(memory_format=torch.channels_last)
+    return torch.channels_last if last else torch.contiguous_format
 
 
 def generate_into(output: Tensor, hyper_parameters: Sequence[Tensor], nlf: NLF, phi_sign: int) -> None:
     """Fill in the generated maps of an output whose seed maps are there. Without gradients."""
     groups, copies = hyper_parameters[0].shape[1:3]
     channels = output.shape[1] // (1 + copies)
-    generated = in_copies(output[:, channels:], groups, copies)
-    nlf(in_blocks(output[:, :channels], groups), *hyper_parameters, phi_sign=phi_sign, out=generated)
+    generated, seed_maps = in_copies(output[:, channels:], groups, copies), in_blocks(output[:, :channels], groups)
+    if output.dtype is hyper_parameters[0].dtype:
+        nlf(seed_maps, *hyper_parameters, phi_sign=phi_sign, out=generated)
+        return
+    wide = torch.empty_like(generated, dtype=hyper_parameters[0].dtype)
+    generated.copy_(nlf(seed_maps, *hyper_parameters, phi_sign=phi_sign, out=wide))
 
 
 class _Joined(torch.autograd.Function):

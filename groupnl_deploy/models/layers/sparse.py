@@ -6,6 +6,9 @@ from torch.nn import functional
 
 from groupnl_deploy.models.neighbours import sum_of_neighbours
 
+_WITH_DEPTHWISE = ("cpu", "cuda")
+"""Devices whose kernels for depthwise convolutions are the faster ones; others were not tried."""
+
 
 class SparseConv2d(nn.Conv2d):
     """A grouped convolution that is fast where every group has one output channel.
@@ -17,9 +20,9 @@ class SparseConv2d(nn.Conv2d):
         conv(x)[n, o] = Σ_j w[o, j] * x[n, o·m + j]           (N, c_in, H, W) → (N, c_out, H', W')
 
     CPU libraries have a special kernel for depthwise convolutions, but run the grouped one as many tiny
-    matrix products. Weight, parameters and state dict are those of `nn.Conv2d` with the same arguments, and
-    so is the result. Where the identity does not apply, on other devices and in an ONNX export, whose
-    readers want one node, it is `nn.Conv2d` in speed also.
+    matrix products; cuDNN's kernels for it take longer as well, most of all with channels last. Weight, parameters and
+    state dict are those of `nn.Conv2d` with the same arguments, and so is the result. Where the identity does not
+    apply, and in an ONNX export, whose readers want one node, it is `nn.Conv2d` in speed also.
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -37,7 +40,7 @@ class SparseConv2d(nn.Conv2d):
 
     def _depthwise_is_faster(self, input: Tensor) -> bool:
         one_filter_a_group = self.groups == self.out_channels < self.in_channels
-        plain = self.padding_mode == "zeros" and input.device.type == "cpu" and input.dim() == 4
+        plain = self.padding_mode == "zeros" and input.device.type in _WITH_DEPTHWISE and input.dim() == 4
         return one_filter_a_group and plain and not exporting_to_onnx()
 
 
