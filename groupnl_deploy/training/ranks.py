@@ -18,6 +18,7 @@ from device_agent.strict import from_json, to_json
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.training.peers import Failed, OtherRankFailed, PeerLost, ToldByFirst, is_lost_peer
 from groupnl_deploy.training.running import ComputeWord
+from groupnl_deploy.words import counted
 
 _CPU = torch.device("cpu")
 T = TypeVar("T")
@@ -138,23 +139,33 @@ def ranks_of(compute: ComputeWord, environment: Mapping[str, str] = os.environ) 
     Args:
         compute: "cuda" is a GPU, of which each process takes the one of its number on its machine; "auto" is that
             where there is one.
-        environment: RANK, WORLD_SIZE and LOCAL_RANK.
+        environment: RANK, WORLD_SIZE, LOCAL_RANK and LOCAL_WORLD_SIZE.
 
-    Raises `UsageError` where there is no such GPU.
+    Raises `UsageError` where the machine has not as many GPUs as processes.
     """
     rank, size, local = (int(environment.get(name, default)) for name, default in _TORCHRUN)
     there = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if compute == "cpu" or (compute == "auto" and there == 0):
         return Ranks(rank, size)
-    if local >= there:
-        raise UsageError(
-            f"Process {rank} wants GPU {local} of its machine, which has {there}.",
-            f"Start {there} processes a machine." if there else "Compute on the CPU: --compute cpu.",
-        )
+    # All are refused, those too for which there is a card: they would wait for the others until they give up.
+    _require_cards(max(local + 1, int(environment.get("LOCAL_WORLD_SIZE", "1"))), there)
     return Ranks(rank, size, torch.device("cuda", local))
 
 
 _TORCHRUN = (("RANK", "0"), ("WORLD_SIZE", "1"), ("LOCAL_RANK", "0"))
+
+
+def _require_cards(wanted: int, there: int) -> None:
+    if there == 0:
+        raise UsageError(
+            f"PyTorch {torch.__version__} finds no GPU here.",
+            "Compute on the CPU: --compute cpu. On a machine that has one, install a PyTorch for its CUDA (README).",
+        )
+    if wanted > there:
+        raise UsageError(
+            f"{counted(wanted, 'process', 'processes')} of this machine want a GPU each, and it has {there}.",
+            f"Start {counted(there, 'process', 'processes')} a machine, or compute on the CPU: --compute cpu.",
+        )
 
 
 @contextlib.contextmanager
