@@ -8,6 +8,8 @@ from typing import Any, Literal, TypeVar
 
 from device_agent.strict import StrictError, from_dict
 from groupnl_deploy.errors import InvalidSetting, UsageError
+from groupnl_deploy.images.datasets import RESIZED
+from groupnl_deploy.images.source import base_name
 from groupnl_deploy.training.recipe import Recipe
 from groupnl_deploy.training.recipes import FINETUNE, RECIPES, default_recipe, of_dataset
 from groupnl_deploy.training.unread import unread_fields
@@ -161,7 +163,7 @@ def choose_recipe(
         base = replace(base, augmentation=own.augmentation, max_shift_pixels=own.max_shift_pixels)
     made = replace(base, seed=seed, **changes.said)
     made = replace(made, warmup_epochs=min(made.warmup_epochs, made.epochs / 2))  # short trainings need their rate, too
-    _require_use(changes, base, made, init)
+    _require_use(changes, base, made, init, dataset)
     if changes.recipe == FINETUNE and not init:
         raise InvalidSetting(
             "The {recipe} finetune goes on from a trained network, and none was named.",
@@ -172,8 +174,10 @@ def choose_recipe(
     return ChosenRecipe(word, made)
 
 
-def _require_use(changes: RecipeChanges, base: Recipe, made: Recipe, init: bool) -> None:
+def _require_use(changes: RecipeChanges, base: Recipe, made: Recipe, init: bool, dataset: str) -> None:
     unread = unread_fields(made)
+    if base_name(dataset) not in RESIZED:
+        unread |= dict.fromkeys(("test_crop", "test_interpolation"), f"with {dataset}, whose images are shown whole")
     for name, value in changes.said.items():
         if name in unread and value != getattr(base, name):
             called = f"{{{name}}}" if name in WITH_OPTION else name

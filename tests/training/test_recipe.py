@@ -61,6 +61,13 @@ def test_none_is_a_word_of_the_augmentation_and_nothing_where_a_field_may_be_emp
             "decay_rate out",
         ),
         ("digits", RecipeChanges(optimiser="adamw", nesterov=True), "nesterov would do nothing with adamw", "out"),
+        ("digits", RecipeChanges(test_crop=0.9), "nothing with digits, whose images are shown whole", "test_crop out"),
+        (
+            "cifar10",
+            RecipeChanges(recipe="imagenet-resnet", test_interpolation="bilinear"),
+            "nothing with cifar10, whose images are shown whole",
+            "test_interpolation out",
+        ),
         ("folder", RecipeChanges(freeze="layer1"), "keep random weights", "--init"),
         ("folder", RecipeChanges(recipe="finetune"), "goes on from a trained network", "--init"),
         ("folder", RecipeChanges(recipe="image"), "no recipe “image”", "Did you mean “images”"),
