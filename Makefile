@@ -8,7 +8,7 @@ ZOO := $(VENV)/.zoo
 # Kept bytecode spares the hundreds of processes that the tests start from compiling the project each for itself.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup zoo demo test test-all test-browser bench lint types imports format clean
+.PHONY: setup zoo demo test test-all test-browser test-gpu bench lint types imports format clean
 .PHONY: pi test-pi native wheel runtimes native-fuzz native-sanitize test-neon
 
 setup: $(STAMP)
@@ -94,9 +94,13 @@ test-pi: pi native
 CHECKS := $(VENV)/.checks.log
 test: lint native
 	@nice $(MAKE) --no-print-directory --keep-going types imports > $(CHECKS) 2>&1 & checks=$$!; \
-	$(SIDE_BY_SIDE) -n 3 -m 'not slow and not alone and not pi and not browser'; tests=$$?; \
+	$(SIDE_BY_SIDE) -n 3 -m 'not slow and not alone and not pi and not gpu and not browser'; tests=$$?; \
 	wait $$checks; checks=$$?; cat $(CHECKS); exit $$((tests + checks))
 	$(SIX_WAITING) -m 'not slow and alone'
+
+# What computes on a CUDA card, where there is one. `make setup` installs a PyTorch for CPUs: put one for CUDA over it.
+test-gpu: setup
+	$(PYTEST) -m gpu tests/training
 
 # The pages of reports, recordings and a watched meter in Debian's Chromium (apt-get install chromium chromium-driver), driven by Selenium.
 test-browser: setup
@@ -104,7 +108,7 @@ test-browser: setup
 	$(PYTEST) -m browser tests/report/browser
 
 test-all: lint types imports zoo native native-fuzz native-sanitize runtimes
-	$(SIDE_BY_SIDE) -n 3 $(MORE_EXAMPLES) -m 'not alone and not pi and not browser'
+	$(SIDE_BY_SIDE) -n 3 $(MORE_EXAMPLES) -m 'not alone and not pi and not gpu and not browser'
 	$(SIX_WAITING) $(MORE_EXAMPLES) -m alone
 
 bench: setup
