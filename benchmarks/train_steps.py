@@ -43,6 +43,7 @@ class Contestant:
     device: str = "cpu"
     half: bool = False
     compiled: bool = False
+    channels_last: bool = False
     changes: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -52,25 +53,27 @@ class Contestant:
 
     def __str__(self) -> str:
         method = self.method or self.spec.conv.method
-        sense = f" ({self.semantics})" if method.startswith("groupnl") else ""
-        return f"{method}{sense}{', compiled' if self.compiled else ''}"
+        return f"{method} ({self.semantics})" if method.startswith("groupnl") else method
 
 
 def step_of(one: Contestant) -> Callable[[], None]:
     """A function that makes one step. Random images: what they show makes no step longer or shorter."""
     torch.manual_seed(0)
     spec, device = one.spec, torch.device(one.device)
+    layout = torch.channels_last if one.channels_last else torch.contiguous_format
     net = create_model(spec).to(device).train()
+    net.to(memory_format=layout)  # type: ignore[call-overload]  # which torch documents
     optimiser = optimiser_of(RECIPE, {name: p for name, p in net.named_parameters() if p.requires_grad})
-    images = torch.randn(one.batch, *spec.input_shape, device=device)
+    images = torch.randn(one.batch, *spec.input_shape, device=device).contiguous(memory_format=layout)
     labels = torch.randint(spec.num_classes, (one.batch,), device=device)
     run: nn.Module | Callable[..., torch.Tensor] = _compiled(net, one.device) if one.compiled else net
-    scaler = GradScaler(enabled=False)
+    kind = torch.float16 if one.device == "cuda" else torch.bfloat16  # a CPU is slow with the former
+    scaler = GradScaler(device.type, enabled=one.half and kind is torch.float16)
 
     def step() -> None:
-        with torch.autocast(device.type, torch.bfloat16) if one.half else nullcontext():
+        with torch.autocast(device.type, kind) if one.half else nullcontext():
             loss = functional.cross_entropy(run(images), labels)
-        torch.autograd.backward(loss)
+        torch.autograd.backward(scaler.scale(loss))
         optimiser.step(RECIPE.lr, scaler)
 
     return step
@@ -93,15 +96,21 @@ def seconds(step: Callable[[], None], clock: Clock, device: str) -> float:
 
 def in_turns(contestants: Sequence[Contestant], rounds: int, clock: Clock, warm: int = 2) -> list[list[float]]:
     """Seconds of each contestant in every round; each round makes one step of each, and the order rotates."""
-    steps = [step_of(one) for one in contestants]
-    for step, one in zip(steps, contestants, strict=True):
+    return taking_turns([step_of(one) for one in contestants], contestants[0].device, rounds, clock, warm)
+
+
+def taking_turns(
+    steps: Sequence[Callable[[], None]], device: str, rounds: int, clock: Clock, warm: int = 2
+) -> list[list[float]]:
+    """The same of steps that are there."""
+    for step in steps:
         for _ in range(warm):
-            seconds(step, clock, one.device)
-    taken: list[list[float]] = [[] for _ in contestants]
+            seconds(step, clock, device)
+    taken: list[list[float]] = [[] for _ in steps]
     for turn in range(rounds):
         for place in range(len(steps)):
             index = (place + turn) % len(steps)
-            taken[index].append(seconds(steps[index], clock, contestants[index].device))
+            taken[index].append(seconds(steps[index], clock, device))
     return taken
 
 
@@ -134,16 +143,33 @@ def peak_bytes(one: Contestant, threads: int = 1) -> int:
 
 def _own_peak(one: Contestant) -> int:
     step = step_of(one)
-    if one.device == "cuda":
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
-    else:
-        before = psutil.Process().memory_info().rss
-        with suppress(OSError):
-            Path("/proc/self/clear_refs").write_text("5")  # Linux: the peak is counted from here on
+    before = psutil.Process().memory_info().rss
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")  # Linux: the peak is counted from here on
     for _ in range(STEPS_FOR_MEMORY):
         step()
-    return (torch.cuda.max_memory_allocated() if one.device == "cuda" else _peak_rss()) - before
+    return _peak_rss() - before
+
+
+def card_peak(step: Callable[[], None]) -> int:
+    """What first steps hold at the most on a card; in this process, since its memory is counted to the byte."""
+    torch.cuda.synchronize()
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    for _ in range(STEPS_FOR_MEMORY):
+        step()
+    torch.cuda.synchronize()
+    return torch.cuda.max_memory_allocated() - before
+
+
+def kernel_seconds(step: Callable[[], None]) -> float:
+    """How long a card computes in one step, without the time in which it waits for the processor."""
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
+        step()
+        torch.cuda.synchronize()
+    cuda = torch.autograd.DeviceType.CUDA
+    kernels = (one for one in profile.key_averages() if one.device_type == cuda and not one.is_user_annotation)
+    return sum(one.self_device_time_total for one in kernels) / 1e6
 
 
 def _peak_rss() -> int:
