@@ -1,7 +1,7 @@
 """`groupnl grow`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -9,14 +9,12 @@ from groupnl_deploy.cli import console
 from groupnl_deploy.cli.checkpoint_json import checkpoint_json
 from groupnl_deploy.cli.evaluate_options import DatasetName
 from groupnl_deploy.cli.exits import guarded
+from groupnl_deploy.cli.growth_text import show_growth
 from groupnl_deploy.cli.options import DataFolder, Json, OutFolder
 from groupnl_deploy.cli.own_options import ModuleAgain, again, load_named, needing_module
 from groupnl_deploy.mistaken import require_is
 from groupnl_deploy.words import command_line
 from groupnl_deploy.workspace import require_absent
-
-if TYPE_CHECKING:
-    from groupnl_deploy.training.growing import GrowthRecord
 
 
 @guarded
@@ -41,7 +39,9 @@ def grow(
         typer.Option(help="Do as Firefly's released code where it departs from its paper (docs/growth.md)."),
     ] = None,
     epochs: Annotated[int, typer.Option(help="Passes over the images in which candidates are optimised.")] = 1,
-    batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Images at once.")] = 128,
+    batch_size: Annotated[
+        int | None, typer.Option("--batch-size", min=1, help="Images at once; as in its training if left out.")
+    ] = None,
     dataset: DatasetName = None,
     data: DataFolder = None,
     module: ModuleAgain = None,
@@ -75,23 +75,9 @@ def grow(
 
         console.show_json(checkpoint_json(out, checkpoint_id(out)) | {"growth": to_dict(record)})
         return
-    _show(record)
+    show_growth(record)
     lies = () if data is None else ("--data", data)
     following = command_line(
         "train", "--init", out, *again(module), "--dataset", record.dataset, *lies, "--out", f"{out}-trained"
     )
     console.say(f"{out}: {record.label}. Growth does not keep the function; train it on: {following}")
-
-
-def _show(record: "GrowthRecord") -> None:
-    for reason in record.stays:
-        console.say(f"Stays as it is: {reason}.")
-    headings = [("Convolution", False), *((name, True) for name in ("old", "split", "new", "now"))]
-    rows = [(", ".join(one.convolutions), *map(str, (one.old, one.split, one.new, one.final))) for one in record.layers]
-    console.show_table(headings, rows)
-    console.show_text(
-        f"{record.added} of {record.budget} channels added; parameters {record.parameters_before:,} → "
-        f"{record.parameters_after:,}, MACs {record.macs_before:,} → {record.macs_after:,}; accuracy "
-        f"{100 * record.accuracy_before:.2f} % → {100 * record.accuracy_after:.2f} % before any training; "
-        f"{record.optimise_s:.0f} s to optimise candidates, {record.score_s:.0f} s to score them."
-    )

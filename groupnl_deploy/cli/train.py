@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from device_agent.strict import to_dict
 from groupnl_deploy.cli import console
 from groupnl_deploy.cli.checkpoint_json import checkpoint_json
 from groupnl_deploy.cli.confusion_text import headline, show_classes
 from groupnl_deploy.cli.conv_options import ConvOptions, tell_departure, with_conv_options
 from groupnl_deploy.cli.exits import resuming
+from groupnl_deploy.cli.gearnn_options import GearnnOptions
+from groupnl_deploy.cli.growth_text import show_growth
 from groupnl_deploy.cli.options import DataFolder, ImageShape, Json, OutFolder, shape
 from groupnl_deploy.cli.own_options import Module, again, load_named, require_one_network, tell_own
 from groupnl_deploy.cli.running_options import RunningOptions
@@ -24,11 +27,15 @@ from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.training.from_timm import require_timm
 from groupnl_deploy.training.launch import follows, is_launched, launch
 from groupnl_deploy.training.one_training import require_no_training
+from groupnl_deploy.training.recipe import Recipe
 from groupnl_deploy.training.recipe_changes import ChosenRecipe, choose_recipe, with_settings
+from groupnl_deploy.training.running import Running
 from groupnl_deploy.words import command_line
 from groupnl_deploy.workspace import require_absent
 
 if TYPE_CHECKING:
+    from groupnl_deploy.training.growing import GrowthRecord
+    from groupnl_deploy.training.ranks import Ranks
     from groupnl_deploy.training.train import Trained
 
 _USUAL_MODEL = "resnet18_cifar"
@@ -64,6 +71,7 @@ def train(
     width: Annotated[float | None, typer.Option(help="Factor on every channel count (1).")] = None,
     changes: TrainingOptions,
     settings: RecipeSettings = None,
+    gearnn: GearnnOptions,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
     running: RunningOptions,
     nproc: Annotated[
@@ -86,16 +94,19 @@ def train(
     Example: groupnl train --init net --dataset folder --data photographs --freeze layer2 --out mine
 
     Example: groupnl train --model resnet18_cifar --dataset digits --nproc 2 --out net
+
+    Example: groupnl train --method gearnn --model vgg11_cifar --conv standard --w0 8 --gamma 0.9 --er 0 --out grown
     """
     # Before PyTorch and the images, so that a wrong word shows at once.
     module_of(dataset)
-    changes = with_settings(changes, settings or ())
+    changes = gearnn.changes(with_settings(changes, settings or ()), dataset, init, nproc)
     _require_one_network(init, model, width, options)
     named = _USUAL_MODEL if (init, model, module) == (None, None, None) else model
     if init is None:
         require_one_network(named, module)
     about = {"width": 1.0 if width is None else width, "seed": seed}
     network = None if named is None else options.spec(named, otherwise="groupnl", **about)
+    network = network and gearnn.backbone(network)
     chosen = choose_recipe(dataset, changes, seed, init is not None, None if network is None else network.name)
     recipe = chosen.recipe
     require_timm(recipe)
@@ -106,11 +117,8 @@ def train(
     if nproc > 1 and not is_launched():
         raise typer.Exit(launch(nproc, without_option(sys.argv[1:], "--nproc"), restarts))
     with training_together(running) as ranks:
-        from groupnl_deploy.campaign.cell import Cell, Source, Training
         from groupnl_deploy.campaign.sources import on_images
-        from groupnl_deploy.campaign.train_job import train_cell
         from groupnl_deploy.training.checkpoint import checkpoint_id
-        from groupnl_deploy.training.train import kept_place
 
         reporter = console.TerminalReporter()
 
@@ -122,18 +130,19 @@ def train(
 
         source, spec, told = ranks.all_do(network_and_images)
         reporter.note(f"Recipe: {chosen}. All of it: {command_line('recipes', chosen.name)}")
-        try:
-            cell = Cell(Source(out.name, spec, Training(recipe, source, init)))
-            trained = train_cell(cell, out, reporter, running, ranks)
-        except KeyboardInterrupt as error:
-            raise Stopped(_how_it_goes_on(kept_place(spec, recipe, source, out, init))) from error
+        trained = _trained(out, spec, recipe, source, init, gearnn, reporter, running, ranks)
         if not ranks.first:
             return
     assert trained is not None
+    grew = _growth(out, gearnn)
     if json:
-        console.show_json(checkpoint_json(out, checkpoint_id(out)) | told | _of_recipe(chosen) | _test(trained))
+        found = checkpoint_json(out, checkpoint_id(out)) | told | _of_recipe(chosen) | _test(trained)
+        console.show_json(found | ({"growth": to_dict(grew)} if grew else {}))
         return
-    _show(trained, f"{out}: {spec.label}", dataset)
+    if grew:
+        show_growth(grew)
+    made = trained.checkpoint.spec if trained.checkpoint else spec
+    _show(trained, f"{out}: {made.label}", dataset)
     for command, *words in _NEXT:
         console.say(f"Next: {command_line(command, out, *again(module), *words)}")
 
@@ -159,6 +168,34 @@ def _of_checkpoint_or_code(
     return source, own.spec, tell_own(own)
 
 
+def _trained(
+    out: Path,
+    spec: ModelSpec,
+    recipe: Recipe,
+    source: DataSource,
+    init: Path | None,
+    gearnn: GearnnOptions,
+    reporter: console.TerminalReporter,
+    running: Running,
+    ranks: "Ranks",
+) -> "Trained | None":
+    """By the method. Raises `Stopped` with how it goes on where somebody asked for that."""
+    from groupnl_deploy.campaign.cell import Cell, Source, Training
+    from groupnl_deploy.campaign.train_job import train_cell
+    from groupnl_deploy.training.train import kept_place
+
+    try:
+        if gearnn.method is not None:
+            from groupnl_deploy.training.gearnn import train_gearnn
+
+            return train_gearnn(spec, recipe, source, out, gearnn.settings(recipe), reporter, running=running)
+        return train_cell(Cell(Source(out.name, spec, Training(recipe, source, init))), out, reporter, running, ranks)
+    except KeyboardInterrupt as error:
+        if gearnn.method is not None:
+            raise Stopped("Nothing half-written was left; the same command goes on in the phase it was in.") from error
+        raise Stopped(_how_it_goes_on(kept_place(spec, recipe, source, out, init))) from error
+
+
 def _require_one_network(init: Path | None, model: str | None, width: float | None, options: ConvOptions) -> None:
     """Raise `UsageError` where a checkpoint says the network and options do too."""
     if init is None:
@@ -178,15 +215,19 @@ def _show(trained: "Trained", what: str, dataset: str) -> None:
     show_classes(confusion)
 
 
-def _of_recipe(chosen: ChosenRecipe) -> dict[str, Any]:
-    from device_agent.strict import to_dict
+def _growth(out: Path, gearnn: GearnnOptions) -> "GrowthRecord | None":
+    if gearnn.method is None:
+        return None
+    from groupnl_deploy.training.gearnn import growth_of
 
+    return growth_of(out)
+
+
+def _of_recipe(chosen: ChosenRecipe) -> dict[str, Any]:
     return {"recipe": {"name": chosen.name, "changed": to_dict(chosen.changed)}}
 
 
 def _test(trained: "Trained") -> dict[str, Any]:
-    from device_agent.strict import to_dict
-
     confusion = trained.evaluation.confusion
     return {"test": to_dict(confusion), "above_chance": confusion.above_chance}
 

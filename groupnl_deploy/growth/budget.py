@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from groupnl_deploy.growth.candidates import Growing
 from groupnl_deploy.growth.refusal import CannotGrow
@@ -11,6 +11,7 @@ from groupnl_deploy.growth.wiring import Bundle, Wiring
 from groupnl_deploy.models.conv_site import in_shortcut
 
 Residual = Literal["inner", "tied"]
+RESIDUALS: tuple[Residual, ...] = get_args(Residual)
 # MobileNetV1 has two budgets in Firefly's released code: stem and first three pointwise convolutions, and the others.
 _FIRST_POOL = {"mobilenetv1_100": 4, "mobilenetv1_cifar": 4}
 

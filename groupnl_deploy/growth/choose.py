@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 
@@ -12,6 +12,7 @@ from groupnl_deploy.growth.layout import Growth
 from groupnl_deploy.growth.search import Scores
 
 Select = Literal["score", "random", "uniform"]
+SELECTS: tuple[Select, ...] = get_args(Select)
 
 
 @dataclass(frozen=True)

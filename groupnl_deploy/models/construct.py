@@ -47,6 +47,13 @@ def widths_of(entry: Network, spec: ModelSpec) -> dict[str, int]:
         return conv_widths(_plain(entry, spec))
 
 
+def dense_convs(entry: Network, spec: ModelSpec) -> list[str]:
+    """The convolutions whose channels are a choice, by dotted name: neither depthwise ones nor others in groups."""
+    with torch.device("meta"):
+        modules = _plain(entry, replace(spec, widths=())).named_modules()
+        return [name for name, module in modules if isinstance(module, nn.Conv2d) and module.groups == 1]
+
+
 def _plain(entry: Network, spec: ModelSpec) -> nn.Module:
     """The network of ordinary convolutions, in its own widths."""
     build: NetworkBuilder = builder_of(spec.code) if spec.code else entry.load(entry.build)

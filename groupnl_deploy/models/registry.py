@@ -100,6 +100,17 @@ def create_model(spec: ModelSpec) -> "nn.Module":
     return construct(entry, spec)
 
 
+def with_one_width(spec: ModelSpec, channels: int) -> ModelSpec:
+    """The network with so many channels in every convolution of its plain form; depthwise ones follow.
+
+    Raises `InvalidSpec` where that is no number of channels, and where the network cannot be built.
+    """
+    entry = network_of(spec)
+    from groupnl_deploy.models.construct import dense_convs
+
+    return replace(spec, widths=tuple((name, channels) for name in dense_convs(entry, spec)))
+
+
 def plain_widths(spec: ModelSpec) -> dict[str, int]:
     """The output channels of every convolution before any is replaced: the names and numbers of `ModelSpec.widths`.
 

@@ -150,11 +150,13 @@ def trained_checkpoint(result: TrainResult) -> CheckpointDraft:
     )
 
 
-def save_trained(directory: Path, result: TrainResult, log: LogFiles | None = None) -> Checkpoint:
-    """Save a training's outcome with its log; its resume state has done its duty then and is removed."""
-    files = {} if log is None else log.finished()
+def save_trained(
+    directory: Path, result: TrainResult, log: LogFiles | None = None, files: Mapping[str, bytes] | None = None
+) -> Checkpoint:
+    """Save a training's outcome with its log and other files; its resume state has done its duty and is removed."""
+    beside = ({} if log is None else log.finished()) | dict(files or {})
     checkpoint = save_checkpoint(
-        directory, trained_checkpoint(result), result.model, result.state, result.dataset.split, files
+        directory, trained_checkpoint(result), result.model, result.state, result.dataset.split, beside
     )
     if log is not None:
         log.discard()

@@ -52,6 +52,10 @@ def import_torchvision() -> ModuleType:
     return importlib.import_module("torchvision")
 
 
+_WITHOUT = "choose a recipe that needs none: digits, images, cifar, icons50, finetune"
+_WITHOUT_VIEWS = "train on no views: leave augmix out, and with --method gearnn give --er 0"
+
+
 def require_timm(recipe: Recipe) -> None:
     """Raise `UsageError` where a recipe needs timm and it is not there; nothing is imported."""
     missing = [name for name in ("timm", "torchvision") if importlib.util.find_spec(name) is None]
@@ -59,7 +63,7 @@ def require_timm(recipe: Recipe) -> None:
         raise UsageError(
             f"The recipe's {', '.join(asked)} are by timm, and {' and '.join(missing)} "
             f"{'are' if len(missing) > 1 else 'is'} not there.",
-            f"{INSTALL} Or choose a recipe that needs none: digits, images, cifar, icons50, finetune.",
+            f"{INSTALL} Or {_WITHOUT_VIEWS if asked == ('augmix',) else _WITHOUT}.",
         )
 
 
@@ -67,11 +71,12 @@ def needs_timm(recipe: Recipe) -> tuple[str, ...]:
     """The fields of a recipe that ask for something of timm's."""
     asked = {
         "optimiser": recipe.optimiser == "rmsproptf",
-        "schedule": recipe.schedule != "cosine",
+        "schedule": recipe.schedule not in ("cosine", "multistep"),
         "augmentation": recipe.augmentation == "random_resized_crop",
         "rand_augment": recipe.rand_augment is not None,
         "erasing": recipe.erasing > 0,
         "mixup": recipe.mixup > 0,
         "cutmix": recipe.cutmix > 0,
+        "augmix": recipe.augmix is not None,
     }
     return tuple(name for name, needed in asked.items() if needed)

@@ -31,7 +31,7 @@ from groupnl_deploy.training.checkpoint import (
 )
 from groupnl_deploy.training.drawing import seed_of
 from groupnl_deploy.training.evaluate import EvaluationImages, evaluate, reading
-from groupnl_deploy.training.method import augmentation_of, images_of_epoch
+from groupnl_deploy.training.method import augmentation_of, images_of_epoch, loss_of
 from groupnl_deploy.training.own_images import own_images
 from groupnl_deploy.training.plan import order_of
 from groupnl_deploy.training.recipe import Recipe
@@ -39,7 +39,17 @@ from groupnl_deploy.training.threads import computing_threads
 from groupnl_deploy.workspace import require_absent
 
 GROWTH_FILE = "growth.json"
-BATCH_SIZE = 128  # GEARnn's
+_BATCH_SIZE = 128  # GEARnn's, which is that of its trainings
+
+
+@dataclass(frozen=True)
+class PhaseRecord:
+    """A phase of a training that grows: its name, epochs, seconds, and top-1 on the test images after it, 0 to 1."""
+
+    name: str
+    epochs: int
+    seconds: float
+    accuracy: float
 
 
 @dataclass(frozen=True)
@@ -69,6 +79,7 @@ class GrowthRecord:
         score_s: seconds of step B, which scores them; 0 where none is.
         accuracy_before: top-1 on the test images, between 0 and 1.
         accuracy_after: right after growth, which does not keep the function; a training follows.
+        phases: of the training that the growth was a part of; none of a growth by itself.
     """
 
     source: str
@@ -93,6 +104,7 @@ class GrowthRecord:
     score_s: float
     accuracy_before: float
     accuracy_after: float
+    phases: tuple[PhaseRecord, ...] = ()
     schema_version: int = 1
 
 
@@ -104,7 +116,7 @@ def grow_checkpoint(
     *,
     dataset: str | None = None,
     data: str | None = None,
-    batch_size: int = BATCH_SIZE,
+    batch_size: int | None = None,
 ) -> tuple[Checkpoint, GrowthRecord]:
     """Let the network of a checkpoint grow, and write the wider one's folder, whole or not at all.
 
@@ -115,7 +127,7 @@ def grow_checkpoint(
         reporter: told how far it is.
         dataset: images by name; None is the checkpoint's own.
         data: where they lie, for those that lie in a folder.
-        batch_size: images at once.
+        batch_size: images at once; None is as many as it was trained on, and 128 where it was not.
 
     Raises `CannotGrow`, `UsageError` where the images are not at hand or are others, `TrainingDiverged`.
     """
@@ -123,11 +135,12 @@ def grow_checkpoint(
     checkpoint, network = load_model(source)
     step = GrowthStep(checkpoint.spec, network, settings)  # before images are read
     images = _images_of(source, checkpoint, dataset, data, reporter)
+    batch_size = batch_size or (checkpoint.recipe.batch_size if checkpoint.recipe else _BATCH_SIZE)
     feed = _Feed(checkpoint, images, settings, batch_size)
     with computing_threads(feed.recipe.threads), torch.random.fork_rng(devices=[]):
         before = feed.accuracy(network)
         with reporter.task(f"grow {checkpoint.spec.label}") as task:
-            grown = step.run(lambda number: feed.batches(number, task))
+            grown = step.run(lambda number: feed.batches(number, task), loss_of(feed.recipe))
         after = feed.accuracy(grown.network)
     told = {"source": checkpoint_id(source), "dataset": images.name, "settings": settings, "batch_size": batch_size}
     record = _record(told, checkpoint.spec, grown, (before, after))
@@ -164,7 +177,10 @@ def _images_of(source: Path, checkpoint: Checkpoint, name: str | None, path: str
 
 
 class _Feed:
-    """Images as the network's recipe alters them in training, batch by batch; without a recipe as they are."""
+    """Images as the network's recipe alters them in training, batch by batch; without a recipe as they are.
+
+    They are not mixed with one another.
+    """
 
     def __init__(self, checkpoint: Checkpoint, data: Dataset, settings: GrowthSettings, batch_size: int) -> None:
         self.recipe = checkpoint.recipe or Recipe(augmentation="none")

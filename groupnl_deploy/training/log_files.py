@@ -65,6 +65,11 @@ class LogFiles:
         self._lines.append(line)
         self._write()
 
+    @property
+    def epochs(self) -> tuple[EpochLine, ...]:
+        """The whole epochs so far."""
+        return epochs_of(self._lines)
+
     def finished(self) -> dict[str, bytes]:
         """What belongs into the checkpoint's folder, by the names of the files."""
         return log_files(self._lines) if self._lines else {}

@@ -30,7 +30,8 @@ class TrainResult:
     ended in.
 
     `resumed_from_epoch` is 0 unless an interrupted training went on; `resume_dir` still holds the last state.
-    `sent_bytes` is what this process has sent to others in the middle one of its steps, where that can be known.
+    `sent_bytes` is what this process has sent to others in the middle one of its steps, where that can be known;
+    `waited` the share of the steps' time, 0 to 1, in which it waited for images.
     """
 
     model: nn.Module
@@ -42,6 +43,7 @@ class TrainResult:
     note: str | None
     resume_dir: Path | None
     sent_bytes: float | None = None
+    waited: float = 0.0
 
 
 def train(
@@ -98,7 +100,8 @@ def train(
         evaluation = run.evaluated or run.evaluate()
         state = run.state()
     model, sent = run.learner.tested.cpu().eval(), statistics.median(run.sent) if any(run.sent) else None
-    return TrainResult(model, dataset, run.statistics, evaluation, state, started, note, resume_dir, sent)
+    waited = run.waited_s / run.steps_s if run.steps_s else 0.0
+    return TrainResult(model, dataset, run.statistics, evaluation, state, started, note, resume_dir, sent, waited)
 
 
 def _found(job: TrainingJob, dataset: Dataset, folder: Path | None, ranks: Ranks) -> TrainingState | None:

@@ -21,6 +21,7 @@ from groupnl_deploy.training.recipe import AugmentationWord, OptimiserWord, Reci
 from groupnl_deploy.training.rmsprop import RmspropTf
 from groupnl_deploy.training.schedule import Schedule, schedule_by
 from groupnl_deploy.training.sgd import Sgd
+from groupnl_deploy.training.views import as_images, consistent_loss, views_in
 
 
 class Optimiser(Protocol):
@@ -55,9 +56,18 @@ def schedule_of(recipe: Recipe, steps_per_epoch: int) -> Schedule:
 
 
 def augmentation_of(recipe: Recipe, shape: Shape) -> Augmentation:
-    """What is done to every batch of training images to become (N, *shape)."""
-    alter = _AUGMENTATIONS[recipe.augmentation]
-    return lambda images, generator: alter(images, generator, recipe, shape[1:])
+    """What is done to every batch of training images to become (N, *shape); (J·N, *shape) of J views of each."""
+    if recipe.augmix is not None:  # each image was altered where it was read
+        return lambda images, generator: as_images(images, recipe)
+    return _by_recipe(recipe, shape)
+
+
+def _by_recipe(recipe: Recipe, shape: Shape) -> Augmentation:
+    return partial(_alter, recipe=recipe, size=shape[1:])  # which travels to processes that read; a lambda would not
+
+
+def _alter(images: Tensor, generator: Generator, recipe: Recipe, size: tuple[int, int]) -> Tensor:
+    return _AUGMENTATIONS[recipe.augmentation](images, generator, recipe, size)
 
 
 def images_of_epoch(recipe: Recipe, dataset: Dataset, epoch: int) -> LabelledImages:
@@ -66,7 +76,7 @@ def images_of_epoch(recipe: Recipe, dataset: Dataset, epoch: int) -> LabelledIma
     What is done to single images is done there; the same epoch and index give the same pixels. Their shape is
     `altered.shape_read`'s.
     """
-    return altered(recipe, dataset, epoch)
+    return altered(recipe, dataset, epoch, _by_recipe(recipe, dataset.input_shape))
 
 
 def mixing_of(recipe: Recipe, num_classes: int) -> Mixing:
@@ -76,6 +86,8 @@ def mixing_of(recipe: Recipe, num_classes: int) -> Mixing:
 
 def loss_of(recipe: Recipe) -> Loss:
     """What a step makes smaller. Targets that were mixed have been smoothed with it."""
+    if views_in(recipe) > 1:
+        return consistent_loss(recipe)
     return partial(functional.cross_entropy, label_smoothing=0.0 if recipe.mixes else recipe.label_smoothing)
 
 

@@ -11,12 +11,16 @@ AugmentationWord = Literal["none", "shift", "shift_flip", "crop_flip_jitter", "r
 AUGMENTATIONS: tuple[AugmentationWord, ...] = get_args(AugmentationWord)
 OptimiserWord = Literal["sgd", "adamw", "rmsproptf"]
 OPTIMISERS: tuple[OptimiserWord, ...] = get_args(OptimiserWord)
-ScheduleWord = Literal["cosine", "epoch_cosine", "epoch_step"]
+ScheduleWord = Literal["cosine", "multistep", "epoch_cosine", "epoch_step"]
 SCHEDULES: tuple[ScheduleWord, ...] = get_args(ScheduleWord)
 Precision = Literal["fp32", "bf16", "fp16"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 MOST_THREADS = 1024
 MOST_JITTER = 0.9
+MOST_VIEWS = 8
+ANY_DEPTH = 3
+"""A depth of AugMix: one, two or three operations a chain, each as often."""
+AUGMIX_DEPTHS = (1, ANY_DEPTH)
 
 
 class InvalidRecipe(InvalidSetting, ValueError):
@@ -72,13 +76,14 @@ class Recipe:
         optimiser_eps: what is added to the root of that mean (AdamW) or to the mean itself (RMSprop).
         lr_batch: the images of a step that `lr` is meant for; the rate is scaled in proportion where a step has
             another number. None is as many as `batch_size`.
-        schedule: "cosine": from step to step, behind the warm-up, down to `min_lr`; "epoch_cosine" and "epoch_step":
+        schedule: "cosine": from step to step, behind the warm-up, down to `min_lr`; "multistep": times `decay_rate`
+            at half and at three quarters of the epochs; "epoch_cosine" and "epoch_step":
             timm's, from epoch to epoch, which count the epochs of the warm-up.
         min_lr: where a cosine ends.
         warmup_lr: where the warm-up begins.
         cooldown_epochs: trained at `min_lr` behind the `epochs` of "epoch_cosine".
-        decay_rate: what "epoch_step" multiplies the rate by,
-        decay_epochs: each time that so many epochs are over.
+        decay_rate: what "multistep" and "epoch_step" multiply the rate by,
+        decay_epochs: the latter each time that so many epochs are over.
         lr_noise: from and up to which share of `epochs` timm's schedules multiply the rate by 1 + a normal number of
             standard deviation 1 between -0.67 and 0.67, which the seed and the epoch decide; None for no noise.
         drop_path: the share of images for which the last residual block is left out in a step (arXiv 1603.09382); it
@@ -91,6 +96,10 @@ class Recipe:
         mixup: α of the Beta distribution of how two images are blended, by timm (arXiv 1710.09412); 0 for never.
         cutmix: α of that of how large a part of one image stands in another, by timm (arXiv 1905.04899); 0 for never.
             Of both, every batch takes one, each as often.
+        augmix: W, D and J of AugMix (arXiv 1912.02781), by timm: J views of each image go through the network at once,
+            itself and J - 1 that are blended with W chains of up to D operations; 1,3,4 is ERA (arXiv 2410.07691). J of
+            0 is one blended view alone. None for none.
+        jsd: what the Jensen-Shannon divergence of the views' answers counts beside the cross-entropy of the image.
         test_crop: the share of the shorter side of a photograph that the network is shown when it is tested, see
             `device_agent.manifest.View`; None is as the data set has it. The images of some data sets are shown whole.
         test_interpolation: how the photograph is resized for that, "bilinear" or "bicubic".
@@ -137,6 +146,8 @@ class Recipe:
     erasing: float = 0.0
     mixup: float = 0.0
     cutmix: float = 0.0
+    augmix: tuple[int, int, int] | None = None
+    jsd: float = 12.0
     test_crop: float | None = None
     test_interpolation: Interpolation = "bilinear"
 
@@ -190,8 +201,20 @@ class Recipe:
             _require(_zero_or_more(getattr(self, name)), name, getattr(self, name), "at least 0")
         _require_shares("crop_scale", self.crop_scale)
         _require(self.crop_scale[1] > 0, "crop_scale", _listed(self.crop_scale), "two shares, the second above 0")
+        _require(_zero_or_more(self.jsd), "jsd", self.jsd, "at least 0")
+        self._require_augmix()
         said = self.rand_augment
         _require(said is None or said.startswith("rand-"), "rand_augment", said, "timm's, such as rand-m9-mstd0.5-inc1")
+
+    def _require_augmix(self) -> None:
+        if self.augmix is None:
+            return
+        width, depth, views = self.augmix
+        fits = width >= 1 and depth in AUGMIX_DEPTHS and (views == 0 or 2 <= views <= MOST_VIEWS)
+        form = f"a width from 1, a depth of 1 or 3, and 0 or 2 to {MOST_VIEWS} views, such as 1,3,4"
+        _require(fits, "augmix", _listed(self.augmix), form)
+        others = [name for name in ("mixup", "cutmix", "erasing", "rand_augment") if getattr(self, name)]
+        _require(not others, "augmix", _listed(self.augmix), f"none beside {', '.join(others)}")
 
     def _require_view(self) -> None:
         shown = self.test_crop is None or 0 < self.test_crop <= 1
@@ -231,7 +254,7 @@ def _require_shares(name: str, pair: tuple[float, float]) -> None:
     _require(0 <= low <= high <= 1, name, _listed(pair), "two shares from 0 to 1, the smaller one first")
 
 
-def _listed(pair: tuple[float, float]) -> str:
+def _listed(pair: tuple[float, ...]) -> str:
     return ",".join(f"{share:g}" for share in pair)
 
 

@@ -34,12 +34,12 @@ WITH_OPTION = (
 
 T = TypeVar("T")
 _WORDS = {"true": True, "false": False}
+_NUMBERS = {2: "two numbers with a comma", 3: "three numbers with commas"}
 _KINDS: dict[Any, str] = {
     bool: "true or false",
     int: "a whole number",
     float: "a number",
     str: "a word",
-    tuple: "two numbers with a comma between them",
     NoneType: NOTHING,
 }
 
@@ -209,7 +209,9 @@ def _wanted(name: str) -> str:
 def _called(hint: Any) -> str:
     if typing.get_origin(hint) is Literal:
         return f"one of {', '.join(typing.get_args(hint))}"
-    return _KINDS[typing.get_origin(hint) or hint]
+    if typing.get_origin(hint) is tuple:
+        return f"{_NUMBERS[len(typing.get_args(hint))]} between them"
+    return _KINDS[hint]
 
 
 def _such_as(name: str) -> str:

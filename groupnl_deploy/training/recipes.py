@@ -25,6 +25,9 @@ _CIFAR = Recipe(
     max_shift_pixels=4,
 )
 
+# GEARnn (arXiv 2410.07691, appendix B). Crop, flip and the warm-up that there is none of are those of CIFAR.
+_GEARNN = replace(_CIFAR, epochs=40, weight_decay=1e-4, clip_norm=None, schedule="multistep", decay_rate=0.1)
+
 # The authors' script for ImageNet: timm's, with the defaults of DeiT (arXiv 2012.12877), on eight GPUs of 128 images.
 # What it shows of a test image is what timm's table of networks says of each.
 _IMAGENET = Recipe(
@@ -86,6 +89,9 @@ RECIPES: dict[str, Recipe] = {
     "digits-bottlenecks": replace(_LIGHT_DIGITS, epochs=10),
     "digits-resnet34": Recipe(epochs=8),
     "images": Recipe(epochs=30, lr=0.05, warmup_epochs=2, **_PHOTOGRAPHS),
+    "images-light": Recipe(
+        epochs=30, optimiser="adamw", lr=0.003, weight_decay=0.01, clip_norm=None, warmup_epochs=2, **_PHOTOGRAPHS
+    ),
     "finetune": Recipe(
         epochs=8,
         batch_size=16,
@@ -97,6 +103,7 @@ RECIPES: dict[str, Recipe] = {
         **_PHOTOGRAPHS,
     ),
     "cifar": _CIFAR,
+    "gearnn": _GEARNN,
     "icons50": replace(_CIFAR, epochs=50, nesterov=True, weight_decay=1e-4, min_lr=1e-6),
     "imagenet-resnet": _IMAGENET,
     "imagenet-mobilenetv2": _LIGHT,
@@ -113,8 +120,10 @@ ABOUT: dict[str, str] = {
     "digits-bottlenecks": "few small drawings, with ResNet-50 and ResNet-101",
     "digits-resnet34": "few small drawings, with ResNet-34",
     "images": "photographs, from random weights",
+    "images-light": "photographs, with MobileNets and EfficientNets",
     "finetune": "images, from a trained network",
     "cifar": "CIFAR-10 and CIFAR-100",
+    "gearnn": "CIFAR-10 and CIFAR-100 with --method gearnn",
     "icons50": "Icons-50",
     "imagenet-resnet": "ImageNet with ResNets",
     "imagenet-mobilenetv2": "ImageNet with MobileNetV1 and V2",
@@ -128,17 +137,19 @@ ABOUT: dict[str, str] = {
 FINETUNE = "finetune"
 _IMAGES = "images"
 _OF_DATASETS = {"digits": "digits", "cifar10": "cifar", "cifar100": "cifar", "icons50": "icons50"}
-# By the kind of network (`Network.kind`), where that matters: its recipe for the digits and its recipe for ImageNet.
+# By the kind of network (`Network.kind`), where that matters: its recipe by the data set.
+_RESNET = {"imagenet": "imagenet-resnet"}
+_OF_LIGHT = {"digits": "digits-light", "folder": "images-light"}
 _OF_KINDS: dict[str, dict[str, str]] = {
-    "resnet": {"imagenet": "imagenet-resnet"},
-    "resnet34": {"digits": "digits-resnet34", "imagenet": "imagenet-resnet"},
-    "bottlenecks": {"digits": "digits-bottlenecks", "imagenet": "imagenet-resnet"},
-    "mobilenetv1": {"digits": "digits-light", "imagenet": "imagenet-mobilenetv2"},
-    "mobilenetv2": {"digits": "digits-light", "imagenet": "imagenet-mobilenetv2"},
-    "mobilenetv3": {"digits": "digits-light", "imagenet": "imagenet-mobilenetv3"},
-    "efficientnet-lite": {"digits": "digits-light", "imagenet": "imagenet-efficientnet-lite0"},
-    "efficientnet-edgetpu": {"digits": "digits-light", "imagenet": "imagenet-efficientnet-es"},
-    "efficientnetv2": {"digits": "digits-light", "imagenet": "imagenet-efficientnetv2-s"},
+    "resnet": _RESNET,
+    "resnet34": {"digits": "digits-resnet34", **_RESNET},
+    "bottlenecks": {"digits": "digits-bottlenecks", **_RESNET},
+    "mobilenetv1": {**_OF_LIGHT, "imagenet": "imagenet-mobilenetv2"},
+    "mobilenetv2": {**_OF_LIGHT, "imagenet": "imagenet-mobilenetv2"},
+    "mobilenetv3": {**_OF_LIGHT, "imagenet": "imagenet-mobilenetv3"},
+    "efficientnet-lite": {**_OF_LIGHT, "imagenet": "imagenet-efficientnet-lite0"},
+    "efficientnet-edgetpu": {**_OF_LIGHT, "imagenet": "imagenet-efficientnet-es"},
+    "efficientnetv2": {**_OF_LIGHT, "imagenet": "imagenet-efficientnetv2-s"},
 }
 
 

@@ -94,6 +94,7 @@ class Run:
         self.stopped = False
         self._untested: float | None = None  # the loss of the epoch's last step, until it is evaluated
         self.sent: list[int] = []  # bytes of each step
+        self.steps_s = self.waited_s = 0.0  # seconds of all steps, and those of them in which images were waited for
         self.evaluated: Evaluation | None = None
         self.best: Best | None = None
         recipe = job.recipe
@@ -166,9 +167,11 @@ class Run:
         seeds = [seed_of(recipe.seed, self.epoch, step, part) for part in parts]
         given = [partial(self._take, read, chosen) for chosen in indices]
         before = bytes_sent() if self.ranks.size > 1 else None
+        begun_s = time.monotonic()
         mine = self._learned(given, seeds, self._rate_of(step))
         if before is not None:
             self.sent.append((bytes_sent() or 0) - before)
+        self.steps_s += time.monotonic() - begun_s
         heard = self.ranks.summed(torch.tensor([mine, float(asked())], dtype=torch.float64))
         loss, self.stopped = float(heard[0]) / self.ranks.size, bool(heard[1] > 0)
         if not math.isfinite(loss):
@@ -187,7 +190,10 @@ class Run:
         return TrainProgress(*place, loss, self._rate_of(step), self.images)
 
     def _take(self, read: Iterator[Tensor], indices: list[int]) -> tuple[Tensor, Tensor]:
-        return next(read), self.labels[indices]
+        begun_s = time.monotonic()
+        pixels = next(read)
+        self.waited_s += time.monotonic() - begun_s
+        return pixels, self.labels[indices]
 
     def _learned(self, parts: Sequence[Part], seeds: Sequence[int], rate: float) -> float:
         taken: list[tuple[Tensor, Tensor]] = []

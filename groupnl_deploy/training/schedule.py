@@ -41,6 +41,19 @@ def _cosine(recipe: Recipe, steps_per_epoch: int) -> Schedule:
     return lambda step: warm_cosine(recipe, steps_per_epoch, step)
 
 
+def _multistep(recipe: Recipe, steps_per_epoch: int) -> Schedule:
+    return lambda step: _warm_multistep(recipe, steps_per_epoch, step)
+
+
+def _warm_multistep(recipe: Recipe, steps_per_epoch: int, step: int) -> float:
+    """A linear warm-up, then the rate, and a share of it from half and again from three quarters of the steps."""
+    warmup, steps = round(recipe.warmup_epochs * steps_per_epoch), recipe.epochs * steps_per_epoch
+    if step < warmup:
+        return recipe.warmup_lr + (recipe.lr - recipe.warmup_lr) * (step + 1) / warmup
+    passed = (2 * step >= steps) + (4 * step >= 3 * steps)
+    return recipe.lr * recipe.decay_rate**passed
+
+
 def _epoch_cosine(recipe: Recipe, steps_per_epoch: int) -> Schedule:
     return _from_epoch_to_epoch(
         recipe, steps_per_epoch, "CosineLRScheduler", t_initial=recipe.epochs, lr_min=recipe.min_lr
@@ -77,6 +90,7 @@ def _from_epoch_to_epoch(recipe: Recipe, steps_per_epoch: int, kind: str, **how:
 
 _SCHEDULES: dict[ScheduleWord, Callable[[Recipe, int], Schedule]] = {
     "cosine": _cosine,
+    "multistep": _multistep,
     "epoch_cosine": _epoch_cosine,
     "epoch_step": _epoch_step,
 }

@@ -1,7 +1,7 @@
 """Training a network to a checkpoint folder, going on where an interrupted training stopped."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -28,6 +28,7 @@ from groupnl_deploy.training.checkpoint import (
     save_trained,
 )
 from groupnl_deploy.training.evaluate import Evaluation
+from groupnl_deploy.training.history import EpochLine
 from groupnl_deploy.training.initial import Initial
 from groupnl_deploy.training.log_files import LogFiles
 from groupnl_deploy.training.loop import TrainResult, train
@@ -40,7 +41,11 @@ from groupnl_deploy.training.running import Running
 from groupnl_deploy.training.state import TrainingJob, load_state
 from groupnl_deploy.training.telling import Telling, told
 from groupnl_deploy.training.tensorboard import TensorBoard
+from groupnl_deploy.training.views import views_in
 from groupnl_deploy.workspace import free_name, require_absent, require_writable
+
+Beside = Callable[[TrainResult, Sequence[EpochLine]], Mapping[str, bytes]]
+"""From the outcome of a training and its epochs to files for the checkpoint's folder, by name."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,7 @@ def train_checkpoint(
     workers: int | None = None,
     running: Running | None = None,
     ranks: Ranks | None = None,
+    beside: Beside | None = None,
 ) -> Trained:
     """Train a net and write its checkpoint folder; an interrupted training goes on where it stopped.
 
@@ -75,6 +81,7 @@ def train_checkpoint(
         workers: processes that read images; None is as many as pay.
         running: where and how it is run.
         ranks: the processes that train together, within `joined`; the first of them alone writes and tells.
+        beside: gives further files for the folder.
 
     Raises as `train` does; `UsageError` where `running` asks for a state to go on from and there is none, and where
     another training writes `out`.
@@ -84,7 +91,7 @@ def train_checkpoint(
     reporter = reporter if ranks.first else Silence()
     with contextlib.ExitStack() as held:
         ranks.all_do(lambda: held.enter_context(_place_for(out, running, reporter)) if ranks.first else None)
-        return _trained(spec, recipe, source, out, reporter, init, workers, running, ranks)
+        return _trained(spec, recipe, source, out, reporter, init, workers, running, ranks, beside)
 
 
 @contextlib.contextmanager
@@ -108,6 +115,7 @@ def _trained(
     workers: int | None,
     running: Running,
     ranks: Ranks,
+    beside: Beside | None,
 ) -> Trained:
     resume_dir = resume_folder(out)
 
@@ -135,8 +143,10 @@ def _trained(
         )
         if result.sent_bytes is not None:
             reporter.note(_of_traffic(result, ranks.size))
+        if views_in(recipe) > 1:
+            reporter.note(_of_views(result, recipe))
         log = None if heard is None else heard.log
-        saved = ranks.all_do(lambda: _saved(out, result, running, reporter, log) if ranks.first else None)
+        saved = ranks.all_do(lambda: _saved(out, result, running, reporter, log, beside) if ranks.first else None)
     guesses = near_chance(result.evaluation.confusion)
     if guesses:
         reporter.note(guesses)
@@ -164,7 +174,14 @@ def _prepared(recipe: Recipe, reporter: Reporter, data: Dataset) -> Dataset:
     return data if cuts_each(recipe) else decoded_once(data, reporter)
 
 
-def _saved(out: Path, result: TrainResult, running: Running, reporter: Reporter, log: LogFiles | None) -> Checkpoint:
+def _saved(
+    out: Path,
+    result: TrainResult,
+    running: Running,
+    reporter: Reporter,
+    log: LogFiles | None,
+    beside: Beside | None,
+) -> Checkpoint:
     best = result.state.best
     if running.best and best is not None and best.accuracy > result.evaluation.accuracy:
         folder = free_name(out, BEST_ENDING)
@@ -173,7 +190,14 @@ def _saved(out: Path, result: TrainResult, running: Running, reporter: Reporter,
             f"After epoch {best.epoch} it answered more test images rightly ({100 * best.accuracy:.1f} %); those "
             f"weights are in {folder}: {PICKED}."
         )
-    return save_trained(out, result, log)
+    return save_trained(out, result, log, {} if beside is None or log is None else beside(result, log.epochs))
+
+
+def _of_views(result: TrainResult, recipe: Recipe) -> str:
+    return (
+        f"each step had {views_in(recipe)} views of each image; {100 * result.waited:.0f} % of the steps' time went by "
+        "waiting for them."
+    )
 
 
 def _of_traffic(result: TrainResult, processes: int) -> str:

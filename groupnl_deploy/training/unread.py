@@ -34,6 +34,10 @@ def _of_warmup(recipe: Recipe) -> str | None:
     return None if recipe.warmup_epochs else "without a warm-up"
 
 
+def _of_views(recipe: Recipe) -> str | None:
+    return None if recipe.augmix is not None and recipe.augmix[2] else "without several views (augmix)"
+
+
 def _of_view(recipe: Recipe) -> str | None:
     return None if recipe.test_crop is not None else "without a test_crop"
 
@@ -44,11 +48,13 @@ _REASONS: tuple[tuple[tuple[str, ...], _Why], ...] = (
     (("warmup_lr",), _of_warmup),
     (("min_lr",), _unless_scheduled_by("cosine", "epoch_cosine")),
     (("cooldown_epochs",), _unless_scheduled_by("epoch_cosine")),
-    (("decay_rate", "decay_epochs"), _unless_scheduled_by("epoch_step")),
+    (("decay_rate",), _unless_scheduled_by("multistep", "epoch_step")),
+    (("decay_epochs",), _unless_scheduled_by("epoch_step")),
     (("lr_noise",), _unless_scheduled_by("epoch_cosine", "epoch_step")),
     (("max_shift_pixels",), _unless_augmented_by("shift", "shift_flip")),
     (("jitter",), _unless_augmented_by("crop_flip_jitter")),
     (("crop_scale",), _unless_augmented_by("random_resized_crop")),
+    (("jsd",), _of_views),
     (("test_interpolation",), _of_view),
     (("flip",), _unless_augmented_by(*_MIRRORING)),
 )

@@ -6,6 +6,7 @@
 import os
 import socket
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from groupnl_deploy.training.learner import Learner
 from groupnl_deploy.training.loop import train
 from groupnl_deploy.training.ranks import Ranks
 from groupnl_deploy.training.recipe import Recipe
+from groupnl_deploy.training.recipes import RECIPES
 from groupnl_deploy.training.running import Running
 from tests.training.test_training_loop import ignore
 
@@ -107,11 +109,9 @@ def test_a_network_learns_on_the_card_and_is_as_good_on_the_cpu(way, digits):
     assert abs(right - result.evaluation.accuracy * result.evaluation.count) <= 2
 
 
+@pytest.mark.skipif(find_spec("timm") is None, reason="the extra `train` is not installed: make zoo")
 def test_the_recipe_for_imagenet_runs_on_the_card(digits):
     """RandAugment, erasing, mixup, cutmix, stochastic depth and the scale of fp16, as timm has them."""
-    pytest.importorskip("timm")
-    from groupnl_deploy.training.recipes import RECIPES
-
     recipe = replace(RECIPES["imagenet-resnet"], epochs=1, cooldown_epochs=0, warmup_epochs=0, batch_size=64)
     result = train(SPEC, recipe, digits, ignore, ranks=ON_CARD)
     assert all(torch.isfinite(tensor).all() for tensor in result.model.state_dict().values())

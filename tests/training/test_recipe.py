@@ -259,7 +259,8 @@ def test_every_recipe_is_what_its_printed_form_says(name):
         ("imagenet", "efficientnetv2_s", "imagenet-efficientnetv2-s"),
         ("imagenet", "mobilenetv2_100", "imagenet-mobilenetv2"),
         ("imagenet", None, "images"),
-        ("folder", "mobilenetv2_100", "images"),
+        ("folder", "mobilenetv2_100", "images-light"),
+        ("folder", "resnet18_cifar", "images"),
     ],
 )
 def test_data_set_and_network_choose_the_recipe(dataset, network, name):
