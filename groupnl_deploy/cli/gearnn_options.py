@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -48,6 +48,10 @@ class GearnnOptions:
     residual: Annotated[str | None, typer.Option(help="inner (usual) or tied, see groupnl grow.")] = None
     multiple_of: Annotated[
         int | None, typer.Option("--multiple-of", metavar="4|8", help="Grown layers have a multiple of so many.")
+    ] = None
+
+    compat: Annotated[
+        Literal["firefly"] | None, typer.Option(help="Grow as Firefly's released code does, see groupnl grow.")
     ] = None
 
     def _require_none(self) -> None:
@@ -101,7 +105,12 @@ class GearnnOptions:
             )
         if self.eg is not None and self.eg < 1:
             raise UsageError(f"--eg is {self.eg}.", "Give 1 or more passes, such as --eg 1.")
-        said: dict[str, Any] = {"k_new": self.k_new, "epochs": self.eg, "multiple_of": self.multiple_of}
+        said: dict[str, Any] = {
+            "k_new": self.k_new,
+            "epochs": self.eg,
+            "multiple_of": self.multiple_of,
+            "compat": self.compat,
+        }
         said |= {"select": self.select and known_word("--select", self.select, SELECTS)}
         said |= {"residual": self.residual and known_word("--residual", self.residual, RESIDUALS)}
         growth = GrowthSettings(self.gamma, seed=recipe.seed, **_said(said))

@@ -17,6 +17,7 @@ from groupnl_deploy.images.source import DataSource
 from groupnl_deploy.models.registry import create_model
 from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.progress import Reporter
+from groupnl_deploy.training.beside import resume_folder
 from groupnl_deploy.training.checkpoint import checkpoint_id, load_checkpoint
 from groupnl_deploy.training.from_timm import require_timm
 from groupnl_deploy.training.growing import GROWTH_FILE, GrowthRecord, PhaseRecord, grow_checkpoint
@@ -122,7 +123,11 @@ class _Work:
     settings: Gearnn
     reporter: Reporter
     workers: int | None
-    running: Running | None
+    running: Running
+
+    def running_of(self, phase: Phase) -> Running:
+        """A phase that was not begun has nothing to go on from, whatever is asked of the whole."""
+        return replace(self.running, resume=self.running.resume and resume_folder(phase.out).exists())
 
 
 def train_gearnn(
@@ -154,8 +159,10 @@ def train_gearnn(
     """
     require_absent(out)
     GrowthStep(spec, create_model(spec), settings.growth)  # what cannot grow is told before the hours of a training
-    work = _Work(source, settings, reporter, workers, running)
+    work = _Work(source, settings, reporter, workers, running or Running())
     way = phases_of(settings, recipe, out)
+    if work.running.resume:
+        _require_begun(way)
     for phase in way:
         if phase.recipe is not None:
             require_timm(phase.recipe)
@@ -186,7 +193,7 @@ def _train(work: _Work, phase: Phase, spec: ModelSpec, before: Path | None) -> P
             work.reporter,
             init=before,
             workers=work.workers,
-            running=work.running,
+            running=work.running_of(phase),
         )
     accuracy = load_checkpoint(phase.out).accuracy
     return _of_training(phase.name, accuracy or 0.0, training_curves(phase.out).lines)
@@ -223,7 +230,7 @@ def _finish(work: _Work, way: Sequence[Phase], done: Sequence[PhaseRecord]) -> T
         work.reporter,
         init=before,
         workers=work.workers,
-        running=work.running,
+        running=work.running_of(last),
         beside=with_growth,
     )
 
@@ -255,6 +262,14 @@ def _require_same(phase: Phase, spec: ModelSpec, source: DataSource, before: Pat
         raise _is_other(phase.out, "data set")
     if there != wanted:
         raise _is_other(phase.out, difference(there, wanted))
+
+
+def _require_begun(way: Sequence[Phase]) -> None:
+    if not any(phase.out.exists() or resume_folder(phase.out).exists() for phase in way):
+        raise UsageError(
+            f"There is nothing to resume: no phase of {way[-1].out} was begun.",
+            "Leave --resume out to begin, or name the --out of the training that was interrupted.",
+        )
 
 
 def _is_other(folder: Path, what: str) -> UsageError:

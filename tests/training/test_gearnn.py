@@ -18,6 +18,7 @@ from groupnl_deploy.training import gearnn
 from groupnl_deploy.training.checkpoint import checkpoint_id, load_checkpoint, load_model
 from groupnl_deploy.training.gearnn import Gearnn, growth_of, phases_of, train_gearnn
 from groupnl_deploy.training.recipe import Recipe
+from groupnl_deploy.training.running import Running
 
 SPEC = with_one_width(model_spec("vgg11_cifar", num_classes=10, input_shape=(3, 32, 32)), 4)
 RECIPE = Recipe(batch_size=64)
@@ -117,6 +118,16 @@ def test_a_record_of_growth_that_is_damaged_says_what_to_remove(grown, tmp_path)
     with pytest.raises(gearnn.VerificationFailed, match="cannot be read") as caught:
         growth_of(tmp_path)
     assert f"Remove {tmp_path}" in caught.value.remedy
+
+
+def test_resume_goes_on_and_refuses_to_begin(grown, tmp_path):
+    out, how = tmp_path / "net", {"running": Running(resume=True)}
+    with pytest.raises(UsageError, match="nothing to resume: no phase"):
+        train_gearnn(SPEC, RECIPE, DIGITS, out, SHORT, Silence(), **how)
+    for end in (".first", ".grow"):
+        (tmp_path / f"net{end}").symlink_to(grown.with_name(f"{grown.name}{end}"))
+    train_gearnn(SPEC, RECIPE, DIGITS, out, SHORT, Silence(), **how)
+    assert growth_of(out).phases[-1].name == "second"
 
 
 @NEEDS_TIMM
