@@ -105,7 +105,7 @@ def make_set(out: Path, wanted: RunSet, bench_one: Callable[[Member, Path], obje
     members = {one.name: one for one in made.members}
     if made.made:
         say(f"{len(made.made)} of {len(made.order)} runs are in {out} already; the set goes on behind them.")
-    _write(out, made)
+    write_set(out, made)
     try:
         for number, run in enumerate(made.order, start=1):
             if run in made.made:
@@ -113,7 +113,7 @@ def make_set(out: Path, wanted: RunSet, bench_one: Callable[[Member, Path], obje
             say(f"Run {number} of {len(made.order)}: {run}")
             bench_one(members[run.rpartition("-run")[0]], out / _RUNS / run)
             made = replace(made, made=(*made.made, run))
-            _write(out, made)
+            write_set(out, made)
     except KeyboardInterrupt as stopped:
         raise Stopped(_left(out, made)) from stopped
     except Exception:
@@ -184,5 +184,6 @@ def _left(out: Path, there: RunSet) -> str:
     return f"None of {of} runs was finished, and nothing is kept."
 
 
-def _write(out: Path, state: RunSet) -> None:
+def write_set(out: Path, state: RunSet) -> None:
+    """Keep where a set stands. One that is there before `make_set` is taken for unfinished, and goes on."""
     write_atomically(out / SET_FILE, to_json(state).encode())

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from groupnl_deploy.cli import console
+from groupnl_deploy.cli.energy_model_sweep import sweep as measured
 from groupnl_deploy.cli.exits import guarded
 from groupnl_deploy.cli.options import Json, shape
 
@@ -18,6 +19,8 @@ app = typer.Typer(
     help="What group convolutions cost on one board, and how many groups cost least there (E2GC, docs/e2gc.md).",
 )
 
+app.command("sweep")(measured)
+
 PASSES = ("forward", "forward+backward")
 
 Image = Annotated[
@@ -28,9 +31,7 @@ Image = Annotated[
 @app.command("fit")
 @guarded
 def fit(
-    sweep: Annotated[
-        Path, typer.Argument(metavar="SWEEP", help="Measured layers: a CSV (its columns: docs/e2gc.md), or JSON.")
-    ],
+    sweep: Annotated[Path, typer.Argument(metavar="SWEEP", help="sweep.json of `sweep`, or a CSV (docs/e2gc.md).")],
     out: Annotated[Path, typer.Option("--out", help="The file to write; it must not exist yet.")],
     json: Json = False,
 ) -> None:

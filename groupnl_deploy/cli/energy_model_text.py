@@ -7,7 +7,7 @@ from groupnl_deploy.cli import console
 from groupnl_deploy.energy_model.model import EnergyModel
 from groupnl_deploy.energy_model.predict import Prediction, Variant
 from groupnl_deploy.energy_model.rules import RuleName
-from groupnl_deploy.energy_model.sweep import UNITS
+from groupnl_deploy.energy_model.sweep import UNITS, Quantity
 from groupnl_deploy.words import counted
 
 _CALLED: dict[RuleName, str] = {
@@ -34,7 +34,7 @@ def show_model(model: EnergyModel) -> None:
         f"{model.quantity.capitalize()} of {counted(layers, 'layer')}, {counted(model.windows, 'window')} each, on "
         f"{model.key}."
     )
-    _say_what_it_is_of(model)
+    say_what_it_is_of(model.quantity, model.emulated)
     headings = [("Fit", False), ("Parameters, 95 %", False), ("Regret, mean %", True), ("worst %", True)]
     rows = [
         (_CALLED[one.rule], _parameters(model, one.rule), f"{100 * one.mean:.1f}", f"{100 * max(one.each):.1f}")
@@ -61,10 +61,11 @@ def _of_the_paper(model: EnergyModel) -> str:
     return f"A constant group size {right} as good here as the two laws; {of_beta}."
 
 
-def _say_what_it_is_of(model: EnergyModel) -> None:
-    if model.quantity == "time":
+def say_what_it_is_of(quantity: Quantity, emulated: bool) -> None:
+    """What keeps the costs from being a board's energy, where something does."""
+    if quantity == "time":
         console.say("Note: no energy was measured here. Time stands in for it, and every cost is a time.")
-    if model.emulated:
+    if emulated:
         console.say("Note: EMULATED: the meter was, so this tests the pipeline and is no measurement of any board.")
 
 
@@ -81,7 +82,7 @@ def show_prediction(network: str, model: EnergyModel, asked: Prediction) -> None
     """Layer by layer, then the variants, the cheapest first."""
     unit = f"m{UNITS[model.quantity]}"
     console.show_prose(f"{network} on {model.key}: {model.quantity} of one frame, of its group convolutions alone.")
-    _say_what_it_is_of(model)
+    say_what_it_is_of(model.quantity, model.emulated)
     headings = [("Layer", False), ("Channels, kernel, maps", False), ("Known", False)]
     headings += [(text, True) for text in ("Best g", "G", unit, f"Depthwise, {unit}")]
     rows = [
@@ -91,14 +92,14 @@ def show_prediction(network: str, model: EnergyModel, asked: Prediction) -> None
             "measured" if one.measured else "estimated",
             str(one.groups),
             str(one.group_size),
-            _milli(one.cost),
-            "–" if one.depthwise_cost is None else _milli(one.depthwise_cost),
+            milli(one.cost),
+            "–" if one.depthwise_cost is None else milli(one.depthwise_cost),
         )
         for one in asked.layers
     ]
     console.show_table(headings, rows)
     best = asked.variants[0].cost
-    shown = [(*_named(one), _milli(one.cost), f"{one.cost / best:.2f}") for one in asked.variants]
+    shown = [(*_named(one), milli(one.cost), f"{one.cost / best:.2f}") for one in asked.variants]
     console.show_table([("Variant", False), ("Groups", False), (f"{unit}/frame", True), ("Times", True)], shown)
     console.show_prose(_verdict(asked))
 
@@ -108,7 +109,8 @@ def _named(variant: Variant) -> tuple[str, str]:
     return variant.kind, f"{letter}={variant.number}" if letter else "–"
 
 
-def _milli(cost: float) -> str:
+def milli(cost: float) -> str:
+    """In thousandths, with four digits."""
     return f"{1e3 * cost:.4g}"
 
 

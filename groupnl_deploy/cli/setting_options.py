@@ -39,6 +39,10 @@ BenchSettings = Annotated[
 ]
 """A parameter of a command that `with_option_groups` spreads."""
 
+_WORKLOAD_ALONE = dict.fromkeys(("spinning", "arena", "graph_level", "images"))
+SweepSettings = Annotated[Settings, {**BenchSettings.__metadata__[0], **_WORKLOAD_ALONE}]
+"""Likewise, of a command whose results hold for the runtime as it is set up by itself."""
+
 Threads = Annotated[
     str,
     typer.Option(

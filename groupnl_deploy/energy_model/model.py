@@ -12,7 +12,7 @@ from groupnl_deploy.energy_model.held_out import LawError, Regret, held_out
 from groupnl_deploy.energy_model.layer import LayerShape
 from groupnl_deploy.energy_model.paper_law import PaperLaw
 from groupnl_deploy.energy_model.rules import FITS, LawName, RuleName
-from groupnl_deploy.energy_model.sweep import Key, Quantity, Sweep, grouped
+from groupnl_deploy.energy_model.sweep import Curves, Key, Quantity, Sweep, grouped
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.record import add_record, read_record
 from groupnl_deploy.words import counted
@@ -98,8 +98,8 @@ class EnergyModel:
 
 def fit(sweep: Sweep) -> EnergyModel:
     """Fit all four to a sweep. Raises `TooFewLayers`."""
-    _require_enough(sweep)
     curves = sweep.curves
+    require_enough(curves)
     regrets, errors = held_out(curves)
     return EnergyModel(
         key=sweep.key,
@@ -114,8 +114,8 @@ def fit(sweep: Sweep) -> EnergyModel:
     )
 
 
-def _require_enough(sweep: Sweep) -> None:
-    curves = sweep.curves
+def require_enough(curves: Curves) -> None:
+    """Raise `TooFewLayers` where these layers and numbers of groups are too few, whatever they cost."""
     if len(curves) < LEAST_LAYERS:
         raise TooFewLayers(
             f"The sweep has {counted(len(curves), 'layer')}, and a fit wants {LEAST_LAYERS} or more: each is left "

@@ -9,6 +9,7 @@ from typing import Any
 
 from device_agent.backend_table import BACKENDS
 from device_agent.manifest import ArtifactManifest
+from device_agent.messages.board import BoardFacts
 from device_agent.settings import Settings
 from device_agent.strict import StrictError, from_dict
 from groupnl_deploy.bench.run import BenchRun
@@ -108,7 +109,7 @@ def identify(run: BenchRun, trace: PowerTrace | None, name: str) -> Identity:
         arena=_if_read(run, "arena"),
         graph_level=_if_read(run, "graph_level"),
         device=run.device,
-        board=f"{board.model or f'{board.machine}, {board.cores} cores'}{' [emulated]' if board.emulated else ''}",
+        board=board_name(board),
         system=f"{board.system}, kernel {board.kernel}, Python {board.python}, {board.machine}",
         governor=board.governor,
         versions=", ".join(f"{library} {version}" for library, version in sorted(run.result.versions.items())),
@@ -129,6 +130,11 @@ def identify(run: BenchRun, trace: PowerTrace | None, name: str) -> Identity:
         run=name,
         created_at=run.created_at,
     )
+
+
+def board_name(board: BoardFacts) -> str:
+    """What a board is called: its model where it tells it. An emulator never passes for a board."""
+    return f"{board.model or f'{board.machine}, {board.cores} cores'}{' [emulated]' if board.emulated else ''}"
 
 
 def _if_read(run: BenchRun, setting: str) -> Any:
