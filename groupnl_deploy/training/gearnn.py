@@ -6,6 +6,7 @@ command goes on in the phase, and at the step, in which it was left.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -28,7 +29,7 @@ from groupnl_deploy.training.recipe import Recipe
 from groupnl_deploy.training.resume import difference
 from groupnl_deploy.training.running import Running
 from groupnl_deploy.training.state import TrainingJob
-from groupnl_deploy.training.train import Trained, train_checkpoint
+from groupnl_deploy.training.train import Beside, Trained, train_checkpoint
 from groupnl_deploy.words import counted, first_line
 from groupnl_deploy.workspace import require_absent
 
@@ -125,9 +126,13 @@ class _Work:
     workers: int | None
     running: Running
 
-    def running_of(self, phase: Phase) -> Running:
-        """A phase that was not begun has nothing to go on from, whatever is asked of the whole."""
-        return replace(self.running, resume=self.running.resume and resume_folder(phase.out).exists())
+    def train(self, phase: Phase, spec: ModelSpec, before: Path | None, beside: Beside | None = None) -> Trained:
+        """The checkpoint of a phase that is a training, with further files."""
+        assert phase.recipe is not None
+        # A phase that was not begun has nothing to go on from, whatever is asked of the whole.
+        running = replace(self.running, resume=self.running.resume and resume_folder(phase.out).exists())
+        made = partial(train_checkpoint, init=before, workers=self.workers, running=running, beside=beside)
+        return made(spec, phase.recipe, self.source, phase.out, self.reporter)
 
 
 def train_gearnn(
@@ -178,23 +183,13 @@ def train_gearnn(
 
 def _train(work: _Work, phase: Phase, spec: ModelSpec, before: Path | None) -> PhaseRecord:
     """The checkpoint of a phase, unless it is there."""
-    assert phase.recipe is not None
     if before is not None:
         spec = load_checkpoint(before).spec
     if phase.out.exists():
         _require_same(phase, spec, work.source, before)
         work.reporter.note(f"{phase.out} is there and is kept.")
     else:
-        train_checkpoint(
-            spec,
-            phase.recipe,
-            work.source,
-            phase.out,
-            work.reporter,
-            init=before,
-            workers=work.workers,
-            running=work.running_of(phase),
-        )
+        work.train(phase, spec, before)
     accuracy = load_checkpoint(phase.out).accuracy
     return _of_training(phase.name, accuracy or 0.0, training_curves(phase.out).lines)
 
@@ -216,23 +211,12 @@ def _finish(work: _Work, way: Sequence[Phase], done: Sequence[PhaseRecord]) -> T
     """The last phase, whose checkpoint has the record of all."""
     last, before = way[-1], way[-2].out
     grown = growth_of(next(phase.out for phase in way if phase.recipe is None))
-    assert last.recipe is not None
 
     def with_growth(result: TrainResult, epochs: Sequence[EpochLine]) -> Mapping[str, bytes]:
         mine = _of_training(last.name, result.evaluation.accuracy, epochs)
         return {GROWTH_FILE: to_json(replace(grown, phases=(*done, mine))).encode()}
 
-    return train_checkpoint(
-        load_checkpoint(before).spec,
-        last.recipe,
-        work.source,
-        last.out,
-        work.reporter,
-        init=before,
-        workers=work.workers,
-        running=work.running_of(last),
-        beside=with_growth,
-    )
+    return work.train(last, load_checkpoint(before).spec, before, with_growth)
 
 
 def _of_training(name: PhaseWord, accuracy: float, epochs: Sequence[EpochLine]) -> PhaseRecord:
