@@ -52,13 +52,19 @@ class RecordLock:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
 
     @classmethod
-    def take(cls, path: Path) -> "RecordLock":
-        """Take the lock at once. Raises `Busy`, and `NoLocks` where the file system has no such locks."""
+    def take(cls, path: Path, again: bool = True) -> "RecordLock":
+        """Take the lock at once. Raises `Busy`, and `NoLocks` where the file system has no such locks.
+
+        Over NFS a file that was removed between being opened and being locked is said to be stale: it is opened
+        `again`, once.
+        """
         lock = cls(path)
         try:
             fcntl.lockf(lock._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             with contextlib.closing(lock):
+                if error.errno == errno.ESTALE and again:
+                    return cls.take(path, again=False)
                 if error.errno in (errno.EACCES, errno.EAGAIN):
                     raise Busy(lock.read()) from None
             raise NoLocks(path, error.strerror or str(error)) from error

@@ -1,6 +1,8 @@
 """Locks between runners: who holds one, what the death of its holder means, mounts whose locks stay on one machine."""
 
+import errno
 import fcntl
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,7 +12,7 @@ import pytest
 
 from groupnl_deploy.jobs.quiet import machine_for
 from groupnl_deploy.mounts import local_option
-from groupnl_deploy.record_lock import Busy, RecordLock
+from groupnl_deploy.record_lock import Busy, NoLocks, RecordLock
 
 ROOT = Path(__file__).parents[2]
 HOLDER = """
@@ -90,6 +92,27 @@ def test_a_file_that_its_holder_has_just_removed_is_no_lock(tmp_path: Path, monk
     with RecordLock.take(path) as lock:
         lock.write(b"me")
         assert path.read_bytes() == b"me" and removed[0].read_bytes() == b""
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_file_that_the_server_calls_stale_is_opened_once_more(
+    times: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lockf, calls = fcntl.lockf, []
+
+    def stale(file: int, how: int) -> None:
+        calls.append(file)
+        if len(calls) <= times:
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+        lockf(file, how)
+
+    monkeypatch.setattr(fcntl, "lockf", stale)
+    if times == 1:
+        RecordLock.take(tmp_path / "lock").close()
+    else:
+        with pytest.raises(NoLocks, match="Stale file handle"):
+            RecordLock.take(tmp_path / "lock")
+    assert len(calls) == 2
 
 
 def test_who_measures_has_the_machine_alone(tmp_path: Path) -> None:
