@@ -60,8 +60,8 @@ class Key:
                 raise OtherKey(
                     f"This energy model is of the {word} “{_shown(mine)}”, and “{_shown(value)}” is asked for. What "
                     "a convolution costs there it does not know.",
-                    f"Measure layers there and fit them: groupnl energy-model fit. Or leave --{_option(word)} out, and "
-                    "see what is predicted for the model's own.",
+                    "Measure layers there and fit them: groupnl energy-model sweep, then groupnl energy-model fit. Or "
+                    f"leave --{_option(word)} out, and see what is predicted for the model's own.",
                 )
 
     def __str__(self) -> str:
