@@ -14,7 +14,6 @@ It needs the extra `train` (make zoo). 360 small drawings are no photographs: wh
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -28,6 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from groupnl_deploy.analysis.mean import mean_of
 from groupnl_deploy.growth.step import GrowthSettings
 from groupnl_deploy.images.source import DataSource
+from groupnl_deploy.models.profile import profile
 from groupnl_deploy.models.registry import model_spec, with_one_width
 from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.progress import Silence
@@ -170,11 +170,6 @@ def made_in(name: str, setting: Setting, folder: Path, epochs: int) -> float:
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(f"{name} ended with exit code {process.returncode}")
-    return seconds_of(used)
-
-
-def seconds_of(used: resource.struct_rusage) -> float:
-    """Of a process and of those that it has waited for."""
     return used.ru_utime + used.ru_stime
 
 
@@ -186,8 +181,6 @@ def outcome_of(folder: Path, cpu_s: float) -> Outcome:
     done = subprocess.run(line, stdout=subprocess.PIPE, check=True, env=environment)
     (told,) = json.loads(done.stdout)["evaluations"]
     errors = [error for severities in told["errors"].values() for error in severities.values()]
-    from groupnl_deploy.models.profile import profile
-
     parameters = profile(load_checkpoint(folder).spec).total.params
     return Outcome(told["clean_accuracy"], 1 - sum(errors) / len(errors), cpu_s, parameters)
 

@@ -49,7 +49,6 @@ class GearnnOptions:
     multiple_of: Annotated[
         int | None, typer.Option("--multiple-of", metavar="4|8", help="Grown layers have a multiple of so many.")
     ] = None
-
     compat: Annotated[
         Literal["firefly"] | None, typer.Option(help="Grow as Firefly's released code does, see groupnl grow.")
     ] = None

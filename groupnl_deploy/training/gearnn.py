@@ -102,18 +102,14 @@ def phases_of(settings: Gearnn, recipe: Recipe, out: Path) -> tuple[Phase, ...]:
     on_views = replace(recipe, augmix=settings.views, jsd=settings.jsd)
     plain = on_views if settings.variant == 1 else recipe
     way: list[tuple[PhaseWord, Recipe | None]] = [
-        ("first", _of_epochs(plain, settings.e1)),
+        ("first", plain.of_epochs(settings.e1)),
         ("grow", None),
-        ("second", _of_epochs(plain, settings.e2)),
+        ("second", plain.of_epochs(settings.e2)),
     ]
     if settings.variant == 2 and settings.er:
-        way.append(("robust", _of_epochs(on_views, settings.er)))
+        way.append(("robust", on_views.of_epochs(settings.er)))
     places = [out.with_name(f"{out.name}.{name}") for name, _ in way[:-1]] + [out]
     return tuple(Phase(name, place, one) for (name, one), place in zip(way, places, strict=True))
-
-
-def _of_epochs(recipe: Recipe, epochs: int) -> Recipe:
-    return replace(recipe, epochs=epochs, warmup_epochs=min(recipe.warmup_epochs, epochs / 2))
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """How a network is trained, as plain data."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from device_agent.manifest import INTERPOLATIONS, Interpolation, View
@@ -225,6 +225,10 @@ class Recipe:
     def view(self) -> View | None:
         """What of a photograph the network is shown when it is tested; None is as the data set has it."""
         return None if self.test_crop is None else View(self.test_crop, self.test_interpolation)
+
+    def of_epochs(self, epochs: int) -> "Recipe":
+        """The same for so many epochs, of which a warm-up takes half at the most: short trainings need their rate."""
+        return replace(self, epochs=epochs, warmup_epochs=min(self.warmup_epochs, epochs / 2))
 
     @property
     def all_epochs(self) -> int:

@@ -162,7 +162,7 @@ def choose_recipe(
         own = of_dataset(dataset)
         base = replace(base, augmentation=own.augmentation, max_shift_pixels=own.max_shift_pixels)
     made = replace(base, seed=seed, **changes.said)
-    made = replace(made, warmup_epochs=min(made.warmup_epochs, made.epochs / 2))  # short trainings need their rate, too
+    made = made.of_epochs(made.epochs)
     _require_use(changes, base, made, init, dataset)
     if changes.recipe == FINETUNE and not init:
         raise InvalidSetting(

@@ -12,6 +12,17 @@ from groupnl_deploy.workspace import file_sha256
 
 DIGEST = "a" * 64
 OFFSET_S = 1000.0  # of the host's clock, when the board's reads zero
+# Of a run with a meter, on the board's clock; the load is on from the import to the run-out.
+PHASES = {
+    "idle_before": (0.0, 5.0),
+    "import": (5.0, 5.5),
+    "load": (5.5, 6.0),
+    "check": (6.0, 7.5),
+    "warmup": (7.5, 9.0),
+    "steady": (9.0, 19.0),
+    "runout": (19.0, 20.5),
+    "idle_after": (20.5, 25.5),
+}
 
 
 def made_manifest(trained: bool) -> ArtifactManifest:

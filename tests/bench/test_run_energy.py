@@ -18,20 +18,9 @@ from groupnl_deploy.report.phases import run_phases
 from groupnl_deploy.report.power_plot import PHASE_COLOURS
 from power.errors import SampleGap, WindowNotCovered
 from power.trace import MeterFacts, PowerTrace
-from tests.bench.made_runs import DIGEST, OFFSET_S, made_run
+from tests.bench.made_runs import DIGEST, OFFSET_S, PHASES, made_run
 
-# On the board's clock; the recording begins a second before it reads zero.
-PHASES = {
-    "idle_before": (0.0, 5.0),
-    "import": (5.0, 5.5),
-    "load": (5.5, 6.0),
-    "check": (6.0, 7.5),
-    "warmup": (7.5, 9.0),
-    "steady": (9.0, 19.0),
-    "runout": (19.0, 20.5),
-    "idle_after": (20.5, 25.5),
-}
-BEGAN_S = -1.0
+BEGAN_S = -1.0  # the recording, on the board's clock, which `PHASES` are on
 IDLE_W, BUSY_W = 2.0, 6.0
 POLL_S = 0.05
 BOARD = BoardFacts("Raspberry Pi 4 Model B", "aarch64", "Debian", "6", "3.11", 4, 1, 1, 1, None, None, None, None)

@@ -18,22 +18,11 @@ from groupnl_deploy.energy_model.layer import LayerShape
 from groupnl_deploy.energy_model.sweep import Key
 from groupnl_deploy.energy_sweep.plan import SweepPlan
 from power.trace import MeterFacts, PowerTrace
-from tests.bench.made_runs import DIGEST, OFFSET_S, made_run
+from tests.bench.made_runs import DIGEST, OFFSET_S, PHASES, made_run
 
 KEY = Key("Raspberry Pi 4 Model B Rev 1.4", 1500.0, 4, "onnxruntime 1.22.0")
 BOARD = BoardFacts(KEY.board, "aarch64", "Debian", "6", "3.11", 4, 1, 1, 1, "performance", 1.5e9, 50.0, 0)
 ITERATIONS, IDLE_W = 1000, 2.0
-# On the board's clock; the load is on from the import to the run-out.
-PHASES = {
-    "idle_before": (0.0, 5.0),
-    "import": (5.0, 5.5),
-    "load": (5.5, 6.0),
-    "check": (6.0, 7.5),
-    "warmup": (7.5, 9.0),
-    "steady": (9.0, 19.0),
-    "runout": (19.0, 20.5),
-    "idle_after": (20.5, 25.5),
-}
 STEADY_S = 10.0
 
 Law = Callable[[LayerShape, int], float]

@@ -11,7 +11,7 @@ from groupnl_deploy.growth.candidates import Growing
 from groupnl_deploy.growth.choose import choose
 from groupnl_deploy.growth.probe import Probe
 from groupnl_deploy.growth.wiring import Wiring, wire
-from groupnl_deploy.models.registry import model_spec, plain_widths
+from groupnl_deploy.models.registry import model_spec, with_one_width
 from groupnl_deploy.models.sketch import sketch
 from groupnl_deploy.models.spec import ModelSpec
 
@@ -23,9 +23,7 @@ def _parameters(spec: ModelSpec) -> int:
 
 
 def _backbone(name: str, classes: int) -> ModelSpec:
-    spec = model_spec(name, num_classes=classes)
-    widths = {conv: _WIDTH for conv in plain_widths(spec) if "conv_dw" not in conv}
-    return replace(spec, widths=tuple(widths.items()))
+    return with_one_width(model_spec(name, num_classes=classes), _WIDTH)
 
 
 def _grown(spec: ModelSpec, gamma: float) -> tuple[int, ModelSpec]:
