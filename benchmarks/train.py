@@ -48,13 +48,14 @@ from train_steps import (
 
 GPU_ROUNDS = 30
 ON_CARD = [
-    ("resnet101", "groupnl-sparse", 64, {}),
-    ("resnet101", "groupnl-sparse", 64, {"channels_last": True}),
-    ("mobilenetv3_large_100", "groupnl-sparse", 256, {}),
-    ("mobilenetv3_large_100", "groupnl-sparse", 256, {"channels_last": True}),
-    ("resnet101", "groupnl-sparse", 64, {"compiled": True}),
+    ("resnet101", ("groupnl-sparse",), 64, {}),
+    ("resnet101", ("groupnl-sparse",), 64, {"channels_last": True}),
+    ("mobilenetv3_large_100", ("groupnl-sparse", "ghost", "sinefm"), 256, {}),
+    ("mobilenetv3_large_100", ("groupnl-sparse",), 256, {"channels_last": True}),
+    ("resnet101", ("groupnl-sparse",), 64, {"compiled": True}),
 ]
-"""Network, word of GroupNL, batch, and how it is computed; what is compiled takes minutes and comes last."""
+"""Network, what is held against its standard form, batch, and how it is computed; what is compiled takes minutes and
+comes last."""
 # Of a network its batch, side and the word of GroupNL; the quick one is smaller in all.
 NETWORKS = {"resnet18_cifar": (32, 32, "groupnl"), "mobilenetv3_large_100": (8, 224, "groupnl-sparse")}
 QUICK = {"resnet18_cifar": (8, 32, "groupnl"), "mobilenetv3_large_100": (2, 96, "groupnl-sparse")}
@@ -159,10 +160,10 @@ def told(measure: Callable[..., list[dict[str, Any]]], *what: Any) -> list[dict[
         return []
 
 
-def card_rows(network: str, groupnl: str, batch: int, how: dict[str, bool]) -> list[dict[str, Any]]:
-    """The standard network and GroupNL on a card, in turns."""
+def card_rows(network: str, others: tuple[str, ...], batch: int, how: dict[str, bool]) -> list[dict[str, Any]]:
+    """The standard network and others on a card, in turns."""
     one = Contestant(network, "standard", "released", batch, 224, "cuda", half=True)
-    these = [sized(each, **how) for each in (one, sized(one, method=groupnl))]
+    these = [sized(each, **how) for each in (one, *(sized(one, method=other) for other in others))]
     steps = [step_of(each) for each in these]
     peaks = [card_peak(step) for step in steps]
     kernels = [kernel_seconds(step) for step in steps]
