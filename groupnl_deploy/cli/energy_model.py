@@ -9,7 +9,9 @@ import typer
 from groupnl_deploy.cli import console
 from groupnl_deploy.cli.energy_model_sweep import sweep as measured
 from groupnl_deploy.cli.exits import guarded
-from groupnl_deploy.cli.options import Json, shape
+from groupnl_deploy.cli.options import Json, RetryFor, shape
+from groupnl_deploy.deploy.named_devices import one_device
+from groupnl_deploy.remote.retry import DEFAULT_RETRY_S
 
 if TYPE_CHECKING:
     from groupnl_deploy.energy_model.layer import LayerShape
@@ -65,13 +67,20 @@ def predict(
     network: Annotated[str, typer.Option("--model", metavar="NET", help="A name from `groupnl models list`.")],
     width: Annotated[float, typer.Option(help="Factor on every channel count.")] = 1.0,
     input_: Image = None,
+    device: Annotated[
+        list[str] | None,
+        typer.Option("--device", metavar="NAME", help="Ask this device what it is now, and refuse a model of another."),
+    ] = None,
     board: Annotated[str | None, typer.Option(help="Refuse a model of another board than this.")] = None,
     clock: Annotated[float | None, typer.Option(help="Refuse one of another clock, in MHz.")] = None,
-    threads: Annotated[int | None, typer.Option(help="Refuse one of another number of threads.")] = None,
+    threads: Annotated[
+        int | None, typer.Option(help="Refuse one of another number; with --device, 0 is every core.")
+    ] = None,
     runtime: Annotated[str | None, typer.Option(help='Refuse one of another, such as "onnxruntime 1.22.0".')] = None,
     precision: Annotated[str | None, typer.Option(help="Refuse one of another, such as float32.")] = None,
     pass_: Annotated[str | None, typer.Option("--pass", help=f"Refuse one of another: {' or '.join(PASSES)}.")] = None,
     batch: Annotated[int | None, typer.Option(help="Refuse one of another batch.")] = None,
+    retry_for: RetryFor = DEFAULT_RETRY_S,
     json: Json = False,
 ) -> None:
     """Say how many groups cost least in each convolution of a network, and what its variants cost.
@@ -80,6 +89,8 @@ def predict(
     those of the convolutions whose groups are chosen, together; the rest of the network is the same in all of them.
 
     Example: groupnl energy-model predict pi4.json --model mobilenetv1_100
+
+    Example: groupnl energy-model predict pi4.json --model mobilenetv1_100 --device pi
 
     Example: groupnl energy-model predict pi4.json --model resnext50_32x4d --threads 4 --json
     """
@@ -90,17 +101,23 @@ def predict(
 
     if pass_ is not None:
         known_word("pass", pass_, PASSES)
+    name = one_device("energy-model predict", device).name if device else None
     found = load_model(model)
     found.key.require(
         board=board,
         clock_mhz=clock,
-        threads=threads,
+        threads=None if name and threads == 0 else threads,
         runtime=runtime,
         precision=precision,
         passes=pass_,
         batch=batch,
     )
-    asked = predicted(found, _layers(network, width, input_))
+    layers = _layers(network, width, input_)
+    if name is not None:
+        from groupnl_deploy.energy_sweep.key import require_of_device
+
+        require_of_device(found.key, name, threads, console.TerminalReporter(), retry_for)
+    asked = predicted(found, layers)
     if json:
         console.show_json(prediction_json(network, found, asked))
         return

@@ -29,7 +29,7 @@ def one_device(command: str, names: Sequence[str]) -> Device:
     if len(several) > 1:
         raise UsageError(
             f"{command} takes one device, and {len(several)} were named: {', '.join(several)}.",
-            f"Run it once for each: {command_line(command, '--device', several[0])}",
+            f"Run it once for each: {command_line(*command.split(), '--device', several[0])}",
         )
     return get_device(several[0])
 

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Literal
 
@@ -52,17 +52,28 @@ class Key:
             raise ValueError(f"threads is {self.threads} and batch {self.batch}; both are 1 or more")
 
     def require(self, **asked: object) -> None:
-        """Raise `OtherKey` unless every field that is asked for is this one's; None asks for nothing."""
-        for name, value in asked.items():
-            mine = getattr(self, name)
-            if value is not None and value != mine:
-                word = name.replace("_mhz", "")
-                raise OtherKey(
-                    f"This energy model is of the {word} “{_shown(mine)}”, and “{_shown(value)}” is asked for. What "
-                    "a convolution costs there it does not know.",
-                    "Measure layers there and fit them: groupnl energy-model sweep, then groupnl energy-model fit. Or "
-                    f"leave --{_option(word)} out, and see what is predicted for the model's own.",
-                )
+        """Raise `OtherKey` with every field that is asked for and is not this one's; None asks for nothing."""
+        others = {name: value for name, value in asked.items() if value is not None}
+        if found := self.differences(others, lambda value: f"{value} is asked for"):
+            options = " and ".join(
+                f"--{_option(name)}" for name, value in others.items() if value != getattr(self, name)
+            )
+            raise OtherKey(
+                f"This energy model is {found}. What a convolution costs there it does not know.",
+                "Measure layers there and fit them: groupnl energy-model sweep, then groupnl energy-model fit. Or "
+                f"leave {options} out, and see what is predicted for the model's own.",
+            )
+
+    def differences(self, others: Mapping[str, object], said: Callable[[str], str]) -> str:
+        """Every field of `others`, by its name, that is not this one's: "of the board “A”, and pi has “B”; of …".
+
+        Empty where all are. `said` makes the half about the other value.
+        """
+        return "; ".join(
+            f"of the {_WORDS.get(name, name)} {_shown(name, mine)}, and {said(_shown(name, other))}"
+            for name, other in others.items()
+            if other != (mine := getattr(self, name))
+        )
 
     def __str__(self) -> str:
         clock = "a clock that is not fixed" if self.clock_mhz is None else f"{self.clock_mhz:g} MHz"
@@ -143,12 +154,17 @@ def grouped(shape: LayerShape, curve: Mapping[int, float]) -> dict[int, float]:
     return {groups: cost for groups, cost in curve.items() if not shape.is_depthwise(groups)}
 
 
-def _shown(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else "not fixed" if value is None else str(value)
+_WORDS = {"clock_mhz": "clock", "threads": "number of threads", "passes": "pass"}
 
 
-def _option(word: str) -> str:
-    return {"passes": "pass"}.get(word, word)
+def _shown(name: str, value: object) -> str:
+    if name == "clock_mhz":
+        return "“not fixed”" if value is None else f"“{value:g} MHz”"
+    return f"“{value}”"
+
+
+def _option(name: str) -> str:
+    return {"clock_mhz": "clock", "passes": "pass"}.get(name, name)
 
 
 KEY_FIELDS: tuple[str, ...] = tuple(field.name for field in fields(Key))

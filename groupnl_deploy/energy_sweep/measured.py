@@ -8,7 +8,7 @@ from device_agent.messages.board import throttled_by
 from groupnl_deploy.bench.run import BenchRun, load_run
 from groupnl_deploy.energy_model.layer import LayerShape
 from groupnl_deploy.energy_model.sweep import Point, Sweep
-from groupnl_deploy.energy_sweep.key import key_of_run
+from groupnl_deploy.energy_sweep.key import EMULATED_BOARD, key_of_run
 from groupnl_deploy.energy_sweep.plan import SweepPlan
 from groupnl_deploy.errors import VerificationFailed
 from groupnl_deploy.report.row import ReportRow, build_row
@@ -97,7 +97,7 @@ def _cost(row: ReportRow, plan: SweepPlan) -> float | None:
 
 def _why_no_cost(row: ReportRow, plan: SweepPlan) -> str:
     if row.emulated_board:
-        return "an emulated board has neither time nor energy"
+        return EMULATED_BOARD
     if plan.quantity == "energy":
         return "its energy net of idle is not above zero"
     return "its median latency is not above zero"

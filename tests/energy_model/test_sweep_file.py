@@ -84,3 +84,8 @@ def test_another_key_is_refused_with_what_to_do() -> None:
         with pytest.raises(OtherKey, match="is asked for") as caught:
             key.require(**asked)
         assert "energy-model fit" in caught.value.remedy
+    with pytest.raises(
+        OtherKey, match="of the board “Board 1”, and “Pi 5” is asked for; of the clock “1500 MHz”"
+    ) as caught:
+        key.require(board="Pi 5", clock_mhz=600.0, threads=4)
+    assert "leave --board and --clock out" in caught.value.remedy

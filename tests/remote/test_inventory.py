@@ -260,3 +260,6 @@ def test_a_command_for_one_device_refuses_several() -> None:
     with pytest.raises(UsageError, match="takes one device, and 2 were named: local, pi") as caught:
         one_device("bench", ["local", "pi"])
     assert "groupnl bench --device local" in caught.value.remedy
+    with pytest.raises(UsageError) as caught:
+        one_device("power run", ["local", "pi"])
+    assert "groupnl power run --device local" in caught.value.remedy, "each word is one of the shell's"
