@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 
 from device_agent.file_digest import FileDigest
 from device_agent.strict import from_json, to_json
+from device_agent.training_step import TrainingStep
 
 MANIFEST_FILE = "manifest.json"
 MANIFEST_SCHEMA_VERSION = 6
@@ -121,9 +122,11 @@ class Preprocessing:
 
 @dataclass(frozen=True)
 class Source:
-    """What a model was exported from: a checkpoint (the digest of its record) or an ONNX file (its digest and name)."""
+    """What a model was exported from: a checkpoint (the digest of its record), an ONNX file (its digest and name), or a
+    specification alone (its digest), whose weights are random.
+    """
 
-    kind: Literal["checkpoint", "onnx"]
+    kind: Literal["checkpoint", "onnx", "specification"]
     sha256: str
     file: str | None = None
 
@@ -294,10 +297,11 @@ class ArtifactManifest:
     """All that a device and a report need to know of an exported model. Its id is the SHA-256 of its bytes.
 
     `model` is the specification that `groupnl_deploy.models` rebuilds an eager net from, empty for a graph of somebody
-    else's, and `form` says whether as it trains or as it runs fastest; `accuracy` is what the host measured on the data
-    set's test images, null for an untrained net, and `picked` says that these images picked the epoch of the weights:
-    then it is a little too good. Whether a graph of somebody else's is `trained` nobody knows: null. So it is with
-    `picked`, also in manifests that were written before there was that field. Inputs and outputs are those of one
+    else's, and `form` says whether as it trains or as it runs fastest; the form "step" is no network to be asked but a
+    `step` of a training to be measured, on a batch of images and labels. `accuracy` is what the host measured on the
+    data set's test images, null for an untrained net, and `picked` says that these images picked the epoch of the
+    weights: then it is a little too good. Whether a graph of somebody else's is `trained` nobody knows: null. So it is
+    with `picked`, also in manifests that were written before there was that field. Inputs and outputs are those of one
     image; with a dynamic `batch` their first axis may be of any size.
 
     With `preprocessing` the only input is an image. Without, the artifact carries so many `samples` of its inputs.
@@ -321,7 +325,7 @@ class ArtifactManifest:
     passes: tuple[PassReport, ...] = ()
     opset: int | None = None
     ir_version: int | None = None
-    form: Literal["eager", "inference"] = "eager"
+    form: Literal["eager", "inference", "step"] = "eager"
     golden: Golden | None = None
     optimize: str | None = None
     target: str | None = None
@@ -330,6 +334,7 @@ class ArtifactManifest:
     samples: int = 0
     native: NativeOperators | None = None
     picked: bool | None = None
+    step: TrainingStep | None = None
     schema_version: int = MANIFEST_SCHEMA_VERSION
 
     def __post_init__(self) -> None:
@@ -349,6 +354,10 @@ class ArtifactManifest:
             yield f"it has {len(self.outputs)} outputs, and its golden pair {len(self.golden.tolerances)} tolerances"
         if self.source.kind == "onnx" and (self.model or self.format != "onnx"):
             yield f"it was made from an ONNX file, and has a specification or the format {self.format}"
+        if len({self.step is not None, self.form == "step", self.source.kind == "specification"}) > 1:
+            yield f"its form is {self.form}, its source a {self.source.kind}, and its step {self.step}"
+        if self.step is not None and (self.format != "torch" or self.preprocessing is not None):
+            yield f"it is a {self.step.called}, of the format {self.format}, with preprocessing {self.preprocessing}"
         if self._model_names() != self._native_names():
             yield f"its model files are {self._model_names()}, and those with native operators {self._native_names()}"
 

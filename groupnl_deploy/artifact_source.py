@@ -39,8 +39,9 @@ _TAKEN = tuple(field.name for field in fields(ExportedFrom))
 
 def given_source(manifest: ArtifactManifest, folder: Path) -> ExportedFrom:
     """What the checkpoint in `folder` says. Raises `UsageError` where it is none, `VerificationFailed` for another."""
-    if manifest.source.kind == "onnx":
-        raise UsageError("The artifact was made from an ONNX file, and no checkpoint.", "Leave --checkpoint out.")
+    if manifest.source.kind != "checkpoint":
+        made = "an ONNX file" if manifest.source.kind == "onnx" else "a specification"
+        raise UsageError(f"The artifact was made from {made}, and no checkpoint.", "Leave --checkpoint out.")
     require_is(folder, "checkpoint")
     record = folder / CHECKPOINT_FILE
     data = record.read_bytes()
@@ -70,7 +71,7 @@ def checkpoint_at_hand(artifact: Artifact) -> Path | None:
 
 def checkpoint_in(places: Iterable[Path], manifest: ArtifactManifest) -> Path | None:
     """The folder, in one of these, of the checkpoint that an artifact of this manifest was exported from."""
-    if manifest.source.kind == "onnx":
+    if manifest.source.kind != "checkpoint":
         return None
     for place in dict.fromkeys(places):
         for record in _records(place):

@@ -32,6 +32,7 @@ from groupnl_deploy.errors import VerificationFailed
 from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.recheck_arrays import of_golden, of_samples
 from groupnl_deploy.recheck_native import of_native
+from groupnl_deploy.recheck_step import of_step
 from groupnl_deploy.words import first_few
 from groupnl_deploy.workspace import CHECKPOINT_FILE
 
@@ -59,8 +60,19 @@ def require_artifact(artifact: Artifact, checkpoint: Path | None = None) -> tupl
     """
     manifest = artifact.manifest
     spec = None if manifest.source.kind == "onnx" else _spec(manifest)
-    differing = [*(of_file(manifest) if spec is None else of_specification(manifest, spec)), *of_proof(manifest)]
-    differing += [*of_making(manifest), *of_training(manifest), *of_golden(artifact), *of_samples(artifact)]
+    if spec is None:
+        differing = [*of_file(manifest)]
+    elif manifest.step is not None:
+        differing = [*of_step(manifest, spec, manifest.step)]
+    else:
+        differing = [*of_specification(manifest, spec)]
+    differing += [
+        *of_proof(manifest),
+        *of_making(manifest),
+        *of_training(manifest),
+        *of_golden(artifact),
+        *of_samples(artifact),
+    ]
     if manifest.format == "onnx":
         files = [file.name for file in manifest.files if file.role in ("model", "other_model")]
         graphs = {name: read_graph_facts(artifact.directory / name) for name in files}
@@ -68,7 +80,7 @@ def require_artifact(artifact: Artifact, checkpoint: Path | None = None) -> tupl
     if spec is not None and manifest.format == "torch":
         differing += of_no_graph(manifest)
         found = _stored(artifact.path("model"))
-        differing += of_weights(found, _expected(spec, manifest.form == "inference"))
+        differing += of_weights(found, _expected(manifest, spec))
     source = given_source(manifest, checkpoint) if checkpoint else source_at_hand(artifact)
     if source is not None:
         differing += of_record(manifest, source)
@@ -113,7 +125,11 @@ def of_proof(manifest: ArtifactManifest) -> Iterator[str]:
         yield f"it is off by {parity.max_abs_error:.3g}, more than the proof allows"
     if not parity.tolerance * parity.output_std <= max(least, ROUNDINGS * parity.eager_error) * _SLACK:
         yield f"its tolerance is {parity.tolerance:.3g}, wider than its rounding allows"
-    if manifest.model and (parity.amplifier is None) != (parity.tolerance <= TOLERANCE * _SLACK):
+    if (
+        manifest.model
+        and manifest.step is None
+        and (parity.amplifier is None) != (parity.tolerance <= TOLERANCE * _SLACK)
+    ):
         place = parity.amplifier.module if parity.amplifier else "no place"
         yield f"its tolerance is {parity.tolerance:.3g}, and it names {place} where rounding grows"
     if parity.batches != PROVED_AT[manifest.batch]:
@@ -160,8 +176,8 @@ def of_making(manifest: ArtifactManifest) -> Iterator[str]:
     ran = tuple(report.name for report in manifest.passes)
     most = "native" if any(name.startswith("native_") for name in ran) else "full"
     found = _LEVELS.get(ran, most) if manifest.format == "onnx" and manifest.model else manifest.optimize
-    if manifest.format == "torch" and (manifest.form == "eager") != (manifest.optimize == "none"):
-        found = "none" if manifest.form == "eager" else "standard or full"
+    if manifest.format == "torch" and (manifest.form == "inference") == (manifest.optimize == "none"):
+        found = "standard or full" if manifest.form == "inference" else "none"
     if manifest.optimize != found or found not in LEVELS:
         yield f"its level is {manifest.optimize}, and it was made by {found}"
     target = TARGETS.get(manifest.target or "")
@@ -333,15 +349,19 @@ def _stored(path: Path) -> Shapes:
         raise VerificationFailed(f"{path} is no safetensors file.", REMEDY) from error
 
 
-def _expected(spec: ModelSpec, inference: bool) -> Shapes:
+def _expected(manifest: ArtifactManifest, spec: ModelSpec) -> Shapes:
     import torch
 
     from groupnl_deploy.models.inference import inference_form
     from groupnl_deploy.models.registry import create_model
+    from groupnl_deploy.models.training_step import step_of
 
     names = {torch.float32: "F32", torch.int64: "I64"}
-    with torch.device("meta"):
-        network = inference_form(spec) if inference else create_model(spec)
+    if manifest.step is not None:  # what is drawn for candidates cannot be sketched
+        network: nn.Module = step_of(spec, manifest.step)
+    else:
+        with torch.device("meta"):
+            network = inference_form(spec) if manifest.form == "inference" else create_model(spec)
     return {key: (tuple(it.shape), names.get(it.dtype, str(it.dtype))) for key, it in network.state_dict().items()}
 
 

@@ -69,7 +69,7 @@ def _who_knows(run: BenchRun, pixels: Pixels | None, places: Places) -> Ask | No
     if manifest.source.kind == "checkpoint":
         folder = checkpoint_in(places.checkpoints, manifest)
         return None if folder is None or pixels is None else _of_checkpoint(folder, pixels, manifest)
-    if manifest.parity.reference != "float64" or manifest.native is not None:
+    if manifest.format != "onnx" or manifest.parity.reference != "float64" or manifest.native is not None:
         return None
     artifact = _artifact_in(places.artifacts, run.artifact_sha256)
     return None if artifact is None else _of_graph(artifact, pixels, manifest)

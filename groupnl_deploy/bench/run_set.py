@@ -140,12 +140,17 @@ def continued(out: Path, wanted: RunSet) -> RunSet:
     if kept is None:
         require_absent(out)
         return wanted
-    if _what(kept) != _what(wanted):
+    if not measures_the_same(kept, wanted):
         raise UsageError(
             f"{out} holds an unfinished set of other things, made by: {kept.command}",
             f"Run that command with --out {out} to go on with it, or choose another name with --out.",
         )
     return kept
+
+
+def measures_the_same(one: RunSet, other: RunSet) -> bool:
+    """Whether two sets measure the same things, wherever they are kept."""
+    return _what(one) == _what(other)
 
 
 def _what(one: RunSet) -> tuple[object, ...]:

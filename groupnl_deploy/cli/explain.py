@@ -4,7 +4,7 @@ from device_agent.manifest import ArtifactManifest, NativeModel, Parity, PassRep
 from exporters.targets.base import Target
 from groupnl_deploy.cli import console
 
-_SOURCES = {"checkpoint": "the network", "onnx": "the file"}
+_SOURCES = {"checkpoint": "the network", "onnx": "the file", "specification": "the step"}
 _HEADINGS = (
     ("Pass", False),
     ("Fired", True),

@@ -11,6 +11,7 @@ from groupnl_deploy.cli import console
 from groupnl_deploy.cli.checkpoint_json import checkpoint_json
 from groupnl_deploy.cli.confusion_text import headline, show_classes
 from groupnl_deploy.cli.conv_options import ConvOptions, tell_departure, with_conv_options
+from groupnl_deploy.cli.estimate_options import EstimateOptions, show_estimate
 from groupnl_deploy.cli.exits import resuming
 from groupnl_deploy.cli.gearnn_options import GearnnOptions
 from groupnl_deploy.cli.growth_text import show_growth
@@ -72,6 +73,7 @@ def train(
     changes: TrainingOptions,
     settings: RecipeSettings = None,
     gearnn: GearnnOptions,
+    estimating: EstimateOptions,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
     running: RunningOptions,
     nproc: Annotated[
@@ -96,9 +98,12 @@ def train(
     Example: groupnl train --model resnet18_cifar --dataset digits --nproc 2 --out net
 
     Example: groupnl train --method gearnn --model vgg11_cifar --conv standard --w0 8 --gamma 0.9 --er 0 --out grown
+
+    Example: groupnl train --method gearnn --model vgg11_cifar --gamma 0.9 --er 0 --estimate --device pi --out grown
     """
     # Before PyTorch and the images, so that a wrong word shows at once.
     module_of(dataset)
+    estimating.require_fit(gearnn.method)
     changes = gearnn.changes(with_settings(changes, settings or ()), dataset, init, nproc)
     _require_one_network(init, model, width, options)
     named = _USUAL_MODEL if (init, model, module) == (None, None, None) else model
@@ -130,6 +135,9 @@ def train(
 
         source, spec, told = ranks.all_do(network_and_images)
         reporter.note(f"Recipe: {chosen}. All of it: {command_line('recipes', chosen.name)}")
+        if estimating.estimate:
+            show_estimate(estimating, spec, recipe, gearnn, source, out, json)
+            return
         trained = _trained(out, spec, recipe, source, init, gearnn, reporter, running, ranks)
         if not ranks.first:
             return

@@ -5,21 +5,21 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from groupnl_deploy.growth.candidates import Growing, LayerCandidates, weight_of
-from groupnl_deploy.growth.layout import Growth, grown_rows
-from groupnl_deploy.growth.probe import Probe
-from groupnl_deploy.growth.seed_maps import FRESH_NORM
-from groupnl_deploy.growth.wiring import is_dense, is_depthwise
 from groupnl_deploy.models.layers.groupnl import GroupNLConv2d
+from groupnl_deploy.models.probe.candidates import Growing, LayerCandidates, weight_of
+from groupnl_deploy.models.probe.layout import Growth, grown_rows
+from groupnl_deploy.models.probe.network import Probe
+from groupnl_deploy.models.probe.seed_maps import FRESH_NORM
+from groupnl_deploy.models.probe.wiring import Wiring, is_dense, is_depthwise
 
 _NOTHING = Growth()
 
 
-def grown_widths(probe: Probe, chosen: Mapping[int, Growth]) -> dict[str, int]:
+def grown_widths(wiring: Wiring, chosen: Mapping[int, Growth]) -> dict[str, int]:
     """The channels of every convolution that becomes wider, by its dotted name; what `ModelSpec.widths` takes."""
     widths = dict[str, int]()
     for number, growth in chosen.items():
-        bundle = probe.wiring.bundles[number]
+        bundle = wiring.bundles[number]
         if growth.units:
             widths |= dict.fromkeys(bundle.writers, bundle.layout.channels + growth.units * bundle.layout.unit)
     return widths

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from groupnl_deploy.growth.candidates import Growing
 from groupnl_deploy.growth.refusal import CannotGrow
-from groupnl_deploy.growth.wiring import Bundle, Wiring
 from groupnl_deploy.models.conv_site import in_shortcut
+from groupnl_deploy.models.probe.candidates import Growing
+from groupnl_deploy.models.probe.wiring import Bundle, Wiring
 
 Residual = Literal["inner", "tied"]
 RESIDUALS: tuple[Residual, ...] = get_args(Residual)

@@ -9,15 +9,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from groupnl_deploy.errors import TrainingDiverged
-from groupnl_deploy.growth.probe import Probe, Slopes
+from groupnl_deploy.models.probe.network import Probe, Slopes
+from groupnl_deploy.models.probe.steps import add_slopes, candidates_rmsprop, learn
 
 Batch = tuple[Tensor, Tensor]
 """Inputs (N, C, H, W) and labels (N,)."""
 Loss = Callable[[Tensor, Tensor], Tensor]
 """Of logits (N, classes) and labels."""
-
-# Weight penalties of Firefly's released code, on |v|² and on |new|².
-SPLIT_PENALTY, NEW_PENALTY = 1e-2, 1e-4
 
 
 @dataclass(frozen=True)
@@ -54,14 +52,11 @@ def optimise(probe: Probe, batches: Iterable[Batch], search: Search, loss: Loss 
 
     Raises `TrainingDiverged` where a loss is no number.
     """
-    learned = probe.learned()
-    optimiser = torch.optim.RMSprop(learned, search.rate, alpha=search.square_decay, momentum=search.momentum)
+    optimiser = candidates_rmsprop(probe, search.rate, search.square_decay, search.momentum)
     losses = []
     for inputs, labels in batches:
         found = _checked(loss(probe(inputs), labels), "optimised")
-        optimiser.zero_grad()
-        torch.autograd.backward(found + _penalty(probe))
-        optimiser.step()
+        learn(probe, optimiser, found)
         losses.append(found.item())
     return math.fsum(losses) / max(len(losses), 1)
 
@@ -74,7 +69,7 @@ def score(probe: Probe, batches: Iterable[Batch], loss: Loss = functional.cross_
         total, count = probe.slopes, 0
         for inputs, labels in batches:
             found = _checked(loss(probe(inputs), labels), "scored")
-            torch.autograd.backward(found, inputs=total.variables())
+            add_slopes(total, found)
             count += 1
         split, new = total.take()
     finally:
@@ -89,11 +84,3 @@ def _checked(loss: Tensor, what: str) -> Tensor:
             "Train the network first, or use the images that it was trained on.",
         )
     return loss
-
-
-def _penalty(probe: Probe) -> Tensor:
-    parts = [torch.zeros(())]
-    for layer in probe.candidates.values():
-        if layer.split is not None and layer.new is not None:
-            parts += [SPLIT_PENALTY * layer.split.square().sum(), NEW_PENALTY * layer.new.square().sum()]
-    return torch.stack([part.to(parts[-1]) for part in parts]).sum()

@@ -14,11 +14,13 @@ from groupnl_deploy.errors import InvalidSetting
 from groupnl_deploy.growth.apply import grown_state, grown_widths
 from groupnl_deploy.growth.budget import Residual, cost, growing_bundles, pools_of, reason_to_stay
 from groupnl_deploy.growth.choose import Choice, Select, choose
-from groupnl_deploy.growth.probe import Probe
+from groupnl_deploy.growth.refusal import CannotGrow
 from groupnl_deploy.growth.search import FIREFLY, PAPER, Batch, Loss, Scores, optimise, score
-from groupnl_deploy.growth.wiring import wire
+from groupnl_deploy.models.probe.network import Probe
+from groupnl_deploy.models.probe.wiring import Wiring, wire
 from groupnl_deploy.models.registry import create_model
 from groupnl_deploy.models.spec import ModelSpec
+from groupnl_deploy.models.tracing import Untraceable
 
 Compat = Literal["", "firefly"]
 Passes = Callable[[int], Iterable[Batch]]
@@ -130,11 +132,29 @@ class GrowthStep:
 
     def __init__(self, spec: ModelSpec, network: nn.Module, settings: GrowthSettings) -> None:
         self._spec, self._settings = spec, settings
-        self._wiring = wire(copy.deepcopy(network).eval().requires_grad_(False), spec.conv.sparse)
+        self._wiring = wired(spec, network)
         self._growing = growing_bundles(self._wiring, settings.k_new, settings.residual)
         self._pools = pools_of(spec.name, self._wiring, self._growing, settings.gamma, settings.residual)
         self._costs = {number: cost(self._wiring.bundles[number]) for number in self._growing}
         self._generator = torch.Generator().manual_seed(settings.seed)
+
+    @property
+    def bundles(self) -> tuple[int, ...]:
+        """The numbers of those that grow."""
+        return tuple(self._growing)
+
+    def even_spec(self) -> ModelSpec:
+        """A network with as many channels more, an equal number in every layer: before growth nobody knows which."""
+        even = choose(
+            self._pools,
+            self._growing,
+            self._costs,
+            None,
+            "uniform",
+            self._generator,
+            multiple_of=self._settings.multiple_of,
+        )
+        return with_widths(self._spec, grown_widths(self._wiring, even.growths))
 
     def run(self, passes: Passes, loss: Loss = nn.functional.cross_entropy) -> Grown:
         """Take it.
@@ -208,12 +228,27 @@ class GrowthStep:
         )
 
 
+def wired(spec: ModelSpec, network: nn.Module) -> Wiring:
+    """The wiring of a copy whose own weights stay as they are. Raises `CannotGrow` for code that cannot be followed."""
+    try:
+        return wire(copy.deepcopy(network).eval().requires_grad_(False), spec.conv.sparse)
+    except Untraceable as error:
+        raise CannotGrow(
+            f"What this network computes cannot be followed: {error}.",
+            "Write its forward function without conditions on values, or grow a network of the zoo.",
+        ) from error
+
+
+def with_widths(spec: ModelSpec, widths: Mapping[str, int]) -> ModelSpec:
+    """The spec with these convolutions as wide as given, by dotted name."""
+    return replace(spec, widths=tuple({**dict(spec.widths), **widths}.items()))
+
+
 def grown_network(
     spec: ModelSpec, probe: Probe, choice: Choice, zero_filters: bool = False
 ) -> tuple[ModelSpec, nn.Module]:
     """The spec with the wider widths, and its network with the grown weights, in evaluation mode."""
-    widths: Mapping[str, int] = {**dict(spec.widths), **grown_widths(probe, choice.growths)}
-    wider = replace(spec, widths=tuple(widths.items()))
+    wider = with_widths(spec, grown_widths(probe.wiring, choice.growths))
     network = create_model(wider)
     network.load_state_dict(grown_state(probe, choice.growths, zero_filters))
     return wider, network.eval()

@@ -6,13 +6,13 @@ from torch import Tensor, nn
 
 from groupnl_deploy.errors import InvalidSetting
 from groupnl_deploy.growth.budget import Pool, growing_bundles, pools_of
-from groupnl_deploy.growth.candidates import Growing
 from groupnl_deploy.growth.choose import Choice, Select, choose
-from groupnl_deploy.growth.layout import Growth, Layout
 from groupnl_deploy.growth.refusal import CannotGrow
 from groupnl_deploy.growth.search import Scores
 from groupnl_deploy.growth.step import GrowthSettings
-from groupnl_deploy.growth.wiring import wire
+from groupnl_deploy.models.probe.candidates import Growing
+from groupnl_deploy.models.probe.layout import Growth, Layout
+from groupnl_deploy.models.probe.wiring import wire
 from groupnl_deploy.models.registry import model_spec
 from groupnl_deploy.models.sketch import sketch
 

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from groupnl_deploy.growth.apply import grown_state, grown_widths
 from groupnl_deploy.growth.budget import Residual, growing_bundles
-from groupnl_deploy.growth.layout import Growth
-from groupnl_deploy.growth.probe import Probe
-from groupnl_deploy.growth.wiring import wire
+from groupnl_deploy.models.probe.layout import Growth
+from groupnl_deploy.models.probe.network import Probe
+from groupnl_deploy.models.probe.wiring import wire
 from groupnl_deploy.models.registry import create_model, model_spec
 from groupnl_deploy.models.spec import ModelSpec
 
@@ -38,7 +38,7 @@ def _probe(network: nn.Module, residual: Residual, k_new: int = 2, **kinds: Any)
 
 
 def _grown(spec: ModelSpec, probe: Probe, chosen: Mapping[int, Growth]) -> nn.Module:
-    wider = create_model(replace(spec, widths=tuple(grown_widths(probe, chosen).items()))).eval().double()
+    wider = create_model(replace(spec, widths=tuple(grown_widths(probe.wiring, chosen).items()))).eval().double()
     wider.load_state_dict(grown_state(probe, chosen))
     return wider
 
@@ -101,7 +101,7 @@ def test_of_a_few_candidates_each_layer_gets_those_and_what_reads_a_split_channe
 
     wider = _grown(spec, probe, chosen)
 
-    assert grown_widths(probe, chosen) == {"features.0": 10}
+    assert grown_widths(probe.wiring, chosen) == {"features.0": 10}
     old, new = network.state_dict(), wider.state_dict()
     own, reader = probe.candidates["features.0"], probe.candidates["features.4"]
     assert own.split is not None and own.new is not None and reader.read is not None

@@ -1,16 +1,14 @@
 """The sizes that GEARnn prints (arXiv 2410.07691): backbones of 45 channels in each layer, and what they grow to."""
 
-from dataclasses import replace
-
 import pytest
 import torch
 
 from groupnl_deploy.growth.apply import grown_widths
 from groupnl_deploy.growth.budget import Pool, cost, growing_bundles, pools_of
-from groupnl_deploy.growth.candidates import Growing
 from groupnl_deploy.growth.choose import choose
-from groupnl_deploy.growth.probe import Probe
-from groupnl_deploy.growth.wiring import Wiring, wire
+from groupnl_deploy.growth.step import with_widths
+from groupnl_deploy.models.probe.candidates import Growing
+from groupnl_deploy.models.probe.wiring import Wiring, wire
 from groupnl_deploy.models.registry import model_spec, with_one_width
 from groupnl_deploy.models.sketch import sketch
 from groupnl_deploy.models.spec import ModelSpec
@@ -32,11 +30,7 @@ def _grown(spec: ModelSpec, gamma: float) -> tuple[int, ModelSpec]:
     growing = growing_bundles(wiring, _K, "inner")
     pools = pools_of(spec.name, wiring, growing, gamma, "inner")
     choice = _evenly(wiring, growing, pools)
-    probe = Probe.__new__(Probe)  # of which only wiring is read; drawing candidates would take long
-    torch.nn.Module.__init__(probe)
-    probe.wiring = wiring
-    widths = {**dict(spec.widths), **grown_widths(probe, choice)}
-    return sum(pool.budget for pool in pools), replace(spec, widths=tuple(widths.items()))
+    return sum(pool.budget for pool in pools), with_widths(spec, grown_widths(wiring, choice))
 
 
 def _evenly(wiring: Wiring, growing: dict[int, Growing], pools: list[Pool]):  # type: ignore[no-untyped-def]

@@ -10,10 +10,10 @@ from torch.nn import functional
 
 from groupnl_deploy.errors import TrainingDiverged
 from groupnl_deploy.growth.budget import growing_bundles
-from groupnl_deploy.growth.probe import Probe, Slopes
 from groupnl_deploy.growth.search import FIREFLY, Batch, optimise, score
 from groupnl_deploy.growth.step import Grown, GrowthSettings, GrowthStep
-from groupnl_deploy.growth.wiring import wire
+from groupnl_deploy.models.probe.network import Probe, Slopes
+from groupnl_deploy.models.probe.wiring import wire
 from groupnl_deploy.models.registry import create_model, model_spec
 
 _SPEC = model_spec("vgg11_cifar", width=0.0625)

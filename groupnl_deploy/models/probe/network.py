@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional
 
-from groupnl_deploy.growth.candidates import Growing, LayerCandidates, draw_candidates, weight_of, weighted
-from groupnl_deploy.growth.seed_maps import generated, normalised
-from groupnl_deploy.growth.wiring import Wiring, is_dense, is_depthwise
 from groupnl_deploy.models.layers.groupnl import GroupNLConv2d
+from groupnl_deploy.models.probe.candidates import Growing, LayerCandidates, draw_candidates, weight_of, weighted
+from groupnl_deploy.models.probe.seed_maps import generated, normalised
+from groupnl_deploy.models.probe.wiring import Wiring, is_dense, is_depthwise
 
 
 class Slopes:
@@ -63,6 +63,10 @@ class Probe(nn.Module):
         self.wiring, self.growing, self.pooled_means = wiring, growing, pooled_means
         self.candidates = draw_candidates(wiring, growing, generator)
         self.slopes: Slopes | None = None
+        self.network = wiring.graph
+        for layer, own in self.candidates.items():  # so that they are kept, filled and converted as any parameter is
+            for kind, drawn in vars(own).items():
+                self.register_parameter(f"{layer}/{kind}".replace(".", "/"), drawn)
 
     def learned(self) -> list[nn.Parameter]:
         """The parameters of all candidates."""

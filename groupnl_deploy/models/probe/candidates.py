@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from groupnl_deploy.growth.layout import Layout
-from groupnl_deploy.growth.wiring import Wiring, is_dense, is_depthwise
 from groupnl_deploy.models.layers.groupnl import GroupNLConv2d
+from groupnl_deploy.models.probe.layout import Layout
+from groupnl_deploy.models.probe.wiring import Wiring, is_dense, is_depthwise
 
 # The starting values of Firefly's released code.
 SPLIT_BOUND, NEW_SPREAD, READ_BOUND = 0.1, 0.1, 0.01

@@ -15,13 +15,12 @@ import torch
 from torch import fx, nn
 from torch.nn import functional
 
-from groupnl_deploy.growth.layout import Layout
-from groupnl_deploy.growth.refusal import CannotGrow
 from groupnl_deploy.models.conv_site import has_own_filters
 from groupnl_deploy.models.layers.groupnl import GroupNLConv2d
 from groupnl_deploy.models.layers.own import OwnConv2d
 from groupnl_deploy.models.padding import SamePad2d
-from groupnl_deploy.models.tracing import Untraceable, layer_graph
+from groupnl_deploy.models.probe.layout import Layout
+from groupnl_deploy.models.tracing import layer_graph
 
 _ACTIVATIONS = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.SiLU, nn.GELU, nn.Hardswish, nn.Hardsigmoid, nn.Sigmoid, nn.Tanh)
 _POOLS = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)
@@ -102,16 +101,9 @@ def wire(network: nn.Module, sparse: bool = False) -> Wiring:
         network: it stays as it is.
         sparse: its GroupNL convolutions are sparse ones, whose groups follow from their channels; they stay.
 
-    Raises `CannotGrow` for code that cannot be traced.
+    Raises `Untraceable` for code that cannot be followed.
     """
-    try:
-        graph = layer_graph(network)
-    except Untraceable as error:
-        raise CannotGrow(
-            f"What this network computes cannot be followed: {error}.",
-            "Write its forward function without conditions on values, or grow a network of the zoo.",
-        ) from error
-    return _Wirer(network, graph, sparse).wiring()
+    return _Wirer(network, layer_graph(network), sparse).wiring()
 
 
 @dataclass
