@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from groupnl_deploy.errors import UsageError
+from groupnl_deploy.growth.choices import Residual, Select
 from groupnl_deploy.images.source import base_name
 from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.training.launch import is_launched
@@ -44,8 +45,8 @@ class GearnnOptions:
         typer.Option("--wdj", metavar="W,D,J", help="Chains, depth and views of AugMix (1,3,4, which is ERA)."),
     ] = None
     jsd: Annotated[float | None, typer.Option("--jsd", help="What the divergence of views counts (12).")] = None
-    select: Annotated[str | None, typer.Option(help="score (usual), random or uniform, see groupnl grow.")] = None
-    residual: Annotated[str | None, typer.Option(help="inner (usual) or tied, see groupnl grow.")] = None
+    select: Annotated[Select | None, typer.Option(help="score is usual, see groupnl grow.")] = None
+    residual: Annotated[Residual | None, typer.Option(help="inner is usual, see groupnl grow.")] = None
     multiple_of: Annotated[
         int | None, typer.Option("--multiple-of", metavar="4|8", help="Grown layers have a multiple of so many.")
     ] = None
@@ -93,8 +94,6 @@ class GearnnOptions:
 
     def settings(self, recipe: Recipe) -> "Gearnn":
         """The phases. Raises `UsageError` without `--gamma`, `InvalidSetting` for numbers that are none."""
-        from groupnl_deploy.growth.budget import RESIDUALS
-        from groupnl_deploy.growth.choose import SELECTS
         from groupnl_deploy.growth.step import GrowthSettings
         from groupnl_deploy.training.gearnn import Gearnn
 
@@ -109,9 +108,9 @@ class GearnnOptions:
             "epochs": self.eg,
             "multiple_of": self.multiple_of,
             "compat": self.compat,
+            "select": self.select,
+            "residual": self.residual,
         }
-        said |= {"select": self.select and known_word("--select", self.select, SELECTS)}
-        said |= {"residual": self.residual and known_word("--residual", self.residual, RESIDUALS)}
         growth = GrowthSettings(self.gamma, seed=recipe.seed, **_said(said))
         epochs: dict[str, Any] = {
             name: recipe.epochs if value is None else value for name, value in self._epochs.items()

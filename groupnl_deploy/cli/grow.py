@@ -12,6 +12,7 @@ from groupnl_deploy.cli.exits import guarded
 from groupnl_deploy.cli.growth_text import show_growth
 from groupnl_deploy.cli.options import DataFolder, Json, OutFolder
 from groupnl_deploy.cli.own_options import ModuleAgain, again, load_named, needing_module
+from groupnl_deploy.growth.choices import Residual, Select
 from groupnl_deploy.mistaken import require_is
 from groupnl_deploy.words import command_line
 from groupnl_deploy.workspace import require_absent
@@ -24,11 +25,11 @@ def grow(
     gamma: Annotated[float, typer.Option(help="More channels, as a share of those there are, such as 0.9.")],
     k_new: Annotated[int, typer.Option("--k-new", help="Candidates for new channels of each layer.")] = 70,
     select: Annotated[
-        Literal["score", "random", "uniform"],
+        Select,
         typer.Option(help="By score over all layers, at random, or the best of every layer in equal numbers."),
     ] = "score",
     residual: Annotated[
-        Literal["inner", "tied"],
+        Residual,
         typer.Option(help="Keep channels that a sum reads, or add them to all layers before the sum at once."),
     ] = "inner",
     multiple_of: Annotated[

@@ -3,15 +3,13 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
 
+from groupnl_deploy.growth.choices import Residual
 from groupnl_deploy.growth.refusal import CannotGrow
 from groupnl_deploy.models.conv_site import in_shortcut
 from groupnl_deploy.models.probe.candidates import Growing
 from groupnl_deploy.models.probe.wiring import Bundle, Wiring
 
-Residual = Literal["inner", "tied"]
-RESIDUALS: tuple[Residual, ...] = get_args(Residual)
 # MobileNetV1 has two budgets in Firefly's released code: stem and first three pointwise convolutions, and the others.
 _FIRST_POOL = {"mobilenetv1_100": 4, "mobilenetv1_cifar": 4}
 

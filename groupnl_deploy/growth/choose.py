@@ -2,17 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import torch
 
 from groupnl_deploy.growth.budget import Pool
+from groupnl_deploy.growth.choices import Select
 from groupnl_deploy.growth.search import Scores
 from groupnl_deploy.models.probe.candidates import Growing
 from groupnl_deploy.models.probe.layout import Growth
-
-Select = Literal["score", "random", "uniform"]
-SELECTS: tuple[Select, ...] = get_args(Select)
 
 
 @dataclass(frozen=True)

@@ -5,15 +5,15 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import torch
 from torch import nn
 
 from groupnl_deploy.errors import InvalidSetting
 from groupnl_deploy.growth.apply import grown_state, grown_widths
-from groupnl_deploy.growth.budget import Residual, cost, growing_bundles, pools_of, reason_to_stay
-from groupnl_deploy.growth.choose import Choice, Select, choose
+from groupnl_deploy.growth.budget import cost, growing_bundles, pools_of, reason_to_stay
+from groupnl_deploy.growth.choices import Compat, Residual, Select
+from groupnl_deploy.growth.choose import Choice, choose
 from groupnl_deploy.growth.refusal import CannotGrow
 from groupnl_deploy.growth.search import FIREFLY, PAPER, Batch, Loss, Scores, optimise, score
 from groupnl_deploy.models.probe.network import Probe
@@ -22,7 +22,6 @@ from groupnl_deploy.models.registry import create_model
 from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.models.tracing import Untraceable
 
-Compat = Literal["", "firefly"]
 Passes = Callable[[int], Iterable[Batch]]
 """The images of a pass, counted from 0."""
 

@@ -6,7 +6,8 @@ from torch import Tensor, nn
 
 from groupnl_deploy.errors import InvalidSetting
 from groupnl_deploy.growth.budget import Pool, growing_bundles, pools_of
-from groupnl_deploy.growth.choose import Choice, Select, choose
+from groupnl_deploy.growth.choices import Select
+from groupnl_deploy.growth.choose import Choice, choose
 from groupnl_deploy.growth.refusal import CannotGrow
 from groupnl_deploy.growth.search import Scores
 from groupnl_deploy.growth.step import GrowthSettings

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from groupnl_deploy.growth.apply import grown_state, grown_widths
-from groupnl_deploy.growth.budget import Residual, growing_bundles
+from groupnl_deploy.growth.budget import growing_bundles
+from groupnl_deploy.growth.choices import Residual
 from groupnl_deploy.models.probe.layout import Growth
 from groupnl_deploy.models.probe.network import Probe
 from groupnl_deploy.models.probe.wiring import wire
