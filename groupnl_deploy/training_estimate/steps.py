@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import get_args
 
 from device_agent.training_step import StepOptimiser, TrainingStep
+from groupnl_deploy.errors import UsageError
+from groupnl_deploy.export import HOST_ALONE
 from groupnl_deploy.growth.step import GrowthStep
 from groupnl_deploy.models.registry import create_model
 from groupnl_deploy.models.spec import ModelSpec
@@ -15,6 +17,8 @@ from groupnl_deploy.training.recipe import OptimiserWord, Recipe
 from groupnl_deploy.training.views import views_in
 
 _OPTIMISERS: dict[OptimiserWord, StepOptimiser] = {"sgd": "sgd", "adamw": "adamw", "rmsproptf": "rmsprop"}
+# What would make a step another one than is measured.
+_NOT_FOLLOWED = ("precision", "compile", "freeze", "accumulate", "ema_decay")
 assert {*_OPTIMISERS} == {*get_args(OptimiserWord)}
 
 
@@ -57,8 +61,9 @@ def parts_of(spec: ModelSpec, recipe: Recipe, settings: Gearnn, images: int) -> 
         settings: the phases and the growth.
         images: in an epoch.
 
-    Raises `CannotGrow`.
+    Raises `CannotGrow`, and `UsageError` for a training whose steps are others than those that are measured.
     """
+    _require_followed(spec, recipe)
     growth = GrowthStep(spec, create_model(spec), settings.growth)
     optimiser, grown = _OPTIMISERS[recipe.optimiser], growth.even_spec()
     found: list[Part] = []
@@ -71,9 +76,22 @@ def parts_of(spec: ModelSpec, recipe: Recipe, settings: Gearnn, images: int) -> 
         at_once = views * recipe.batch_size
         called = f"{name}-{views}-views" if views > 1 else name
         step = Step(called, network, TrainingStep("train", optimiser), at_once)
-        steps = Plan(images, recipe.batch_size, recipe.accumulate).steps
+        steps = Plan(images, recipe.batch_size).steps
         found.append(Part(phase.name, phase.recipe.epochs, step, phase.recipe.epochs * steps))
     return tuple(found)
+
+
+def _require_followed(spec: ModelSpec, recipe: Recipe) -> None:
+    if spec.code:
+        raise UsageError(HOST_ALONE.format(spec.code), "Ask about a network of the zoo that is as large.")
+    usual = Recipe()
+    for name in _NOT_FOLLOWED:
+        if getattr(recipe, name) != getattr(usual, name):
+            raise UsageError(
+                f"The recipe has {name} {getattr(recipe, name)}, and what is measured are steps of whole batches in "
+                "float32, with all weights learning.",
+                f"Leave {name} out for the estimate.",
+            )
 
 
 def _of_growth(spec: ModelSpec, growth: GrowthStep, at_once: int, settings: Gearnn, steps: int) -> list[Part]:

@@ -14,7 +14,7 @@ from device_agent.manifest import MANIFEST_FILE
 from device_agent.settings import Settings
 from device_agent.training_step import STEP_OPTIMISERS, TrainingStep
 from exporters.artifact import open_artifact
-from groupnl_deploy.errors import VerificationFailed
+from groupnl_deploy.errors import UsageError, VerificationFailed
 from groupnl_deploy.growth.step import GrowthSettings, GrowthStep
 from groupnl_deploy.models.registry import create_model, model_spec, with_one_width
 from groupnl_deploy.models.training_step import step_of
@@ -168,3 +168,23 @@ def test_the_network_that_stands_in_for_the_grown_one_has_its_channels():
     parts = parts_of(SPEC, Recipe(batch_size=32), WAY, 64)
     widths = dict(next(one for one in parts if one.phase == "second").step.spec.widths)
     assert sum(widths.values()) == 8 * 4 + int(0.5 * 8 * 4) and set(widths.values()) == {6}
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"precision": "bf16"}, "precision bf16"),
+        ({"freeze": "features.0"}, "freeze"),
+        ({"accumulate": 2}, "accumulate 2"),
+    ],
+)
+def test_a_training_of_other_steps_is_refused(changes, says):
+    with pytest.raises(UsageError, match=says) as caught:
+        parts_of(SPEC, Recipe(**changes), WAY, 64)
+    assert "Leave" in caught.value.remedy
+
+
+def test_a_network_of_the_users_own_code_is_refused():
+    """A device has not got that code."""
+    with pytest.raises(UsageError, match=r"net\.py:net is code of your own"):
+        parts_of(replace(SPEC, code="net.py:net"), Recipe(), WAY, 64)
