@@ -15,6 +15,7 @@ from groupnl_deploy.power_run.streams import Copy
 
 STDOUT_FILE, STDERR_FILE = "stdout", "stderr"
 _AGAIN_S = 0.2
+_STOPS = sum(1 << number - 1 for number in (signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU))
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,15 @@ class Child:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.group, number)
 
+    def wake_where_stuck(self) -> None:
+        """Wake it where a stop waits for it, of which nobody tells us.
+
+        A shell that starts a program by vfork() (dash does) hears no signal until the program runs. Where a stop is
+        quicker, the program never does: what is to become of it is stopped, and the shell waits for ever.
+        """
+        if self.has_terminal and _has_stop_waiting(self.group):
+            self._wake()
+
     def _reap(self) -> None:
         while self._is_stopped():
             if self.has_terminal:  # a meter does not stop with it, and nobody else could wake it
@@ -114,3 +124,13 @@ class Child:
             return False
         os.waitid(os.P_PID, self.group, os.WSTOPPED | os.WNOHANG)
         return True
+
+
+def _has_stop_waiting(pid: int) -> bool:
+    """Whether a process sleeps so deeply that a stop has not reached it; False where the system does not tell."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text(errors="replace").splitlines()
+    except OSError:
+        return False
+    told = {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    return told.get("State", "").startswith("D") and bool(int(told.get("ShdPnd", "0"), 16) & _STOPS)

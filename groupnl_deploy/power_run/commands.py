@@ -106,8 +106,13 @@ class LocalCommand:
         return _Lent(self._child) if self._child is not None else nullcontext(False)
 
     def ended(self, timeout_s: float) -> bool:
-        """Whether it has ended."""
-        return self._child is not None and self._child.ended(timeout_s)
+        """Whether it has ended; to be asked again and again, as nothing else wakes it from some stops."""
+        if self._child is None:
+            return False
+        is_over = self._child.ended(timeout_s)
+        if not is_over:
+            self._child.wake_where_stuck()
+        return is_over
 
     def send(self, number: int) -> None:
         """To its group."""
@@ -148,6 +153,8 @@ class _Lent:
 
     def __enter__(self) -> bool:
         self._child.has_terminal = self._lending.__enter__()
+        if self._child.has_terminal:  # it may have asked for it, or been stopped there, before that woke it
+            self._child.send(signal.SIGCONT)
         return self._child.has_terminal
 
     def __exit__(

@@ -19,7 +19,10 @@ def in_foreground() -> bool:
 
 @contextmanager
 def lent_to(group: int) -> Iterator[bool]:
-    """In the block a process group of this session has the terminal, where we had it; whether it has."""
+    """In the block a process group of this session has the terminal, where we had it; whether it has.
+
+    Who asked for it before that was stopped, and has to be woken.
+    """
     terminal = _opened() if in_foreground() else None
     if terminal is None:
         yield False
@@ -29,7 +32,6 @@ def lent_to(group: int) -> Iterator[bool]:
     try:
         with suppress(OSError):  # the group may have ended already
             os.tcsetpgrp(terminal, group)
-            os.killpg(group, signal.SIGCONT)  # it may have asked for the terminal a moment too early
         yield True
     finally:
         with suppress(OSError):

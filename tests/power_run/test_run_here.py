@@ -2,18 +2,22 @@
 
 import json
 import os
+import platform
 import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from groupnl_deploy.errors import VerificationFailed
+from groupnl_deploy.power_run.child import Outputs
+from groupnl_deploy.power_run.commands import LocalCommand
 from groupnl_deploy.power_run.record import read_command
 from power.marks import Mark, read_marks
 from power.trace_io import read_csv
@@ -126,25 +130,90 @@ os.setsid()
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 os.execv(sys.argv[1], sys.argv[1:])
 """
+CTRL_C, CTRL_Z = b"\x03", b"\x1a"
+InTerminal = Callable[..., tuple[subprocess.Popen[str], int]]
 
 
-def test_in_a_terminal_the_command_has_it_and_gives_it_back(start: Start) -> None:
+@pytest.fixture
+def in_terminal() -> Iterator[InTerminal]:
+    """Starts `power run` with a terminal of its own; the process, and what a person types into."""
+    started: list[tuple[subprocess.Popen[str], int]] = []
+
+    def begin(*words: str) -> tuple[subprocess.Popen[str], int]:
+        ours, theirs = os.openpty()
+        command = [sys.executable, "-c", _IN_A_TERMINAL, *GROUPNL, "power", "run", *words]
+        started.append(
+            (subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=subprocess.PIPE, text=True), ours)
+        )
+        os.close(theirs)
+        return started[-1]
+
+    yield begin
+    for process, ours in started:
+        process.kill()  # and what it started is hung up on with the terminal
+        os.close(ours)
+        process.communicate()
+
+
+def test_in_a_terminal_the_command_has_it_and_gives_it_back(in_terminal: InTerminal) -> None:
     """Ctrl-C there is the command's alone, it can ask for a line, and Ctrl-Z does not stop it."""
-    ours, theirs = os.openpty()
     line = "read -r name </dev/tty; echo hello $name; trap 'echo heard; exit 0' INT; while :; do sleep 0.1; done"
-    words = [*GROUPNL, "power", "run", *STEADY, "--", "sh", "-c", line]
-    process = subprocess.Popen(
-        [sys.executable, "-c", _IN_A_TERMINAL, *words], stdin=theirs, stdout=theirs, stderr=subprocess.PIPE, text=True
-    )
-    os.close(theirs)
+    process, keyboard = in_terminal(*STEADY, "--", "sh", "-c", line)
     kept = Path("done/run-1/stdout")
     until(kept.exists)
-    os.write(ours, b"you\n")
+    os.write(keyboard, b"you\n")
     until(lambda: kept.read_text() == "hello you\n")
-    os.write(ours, b"\x1a")
+    os.write(keyboard, CTRL_Z)
     time.sleep(1.0)
-    os.write(ours, b"\x03")
+    os.write(keyboard, CTRL_C)
     _, stderr = process.communicate(timeout=300)
-    os.close(ours)
     assert process.returncode == 0 and kept.read_text() == "hello you\nheard\n", stderr
     assert "ended well" in stderr and "gross" in stderr
+
+
+_STARTS_A_PROGRAM = """
+import ctypes, os, pathlib, platform, signal, time
+while os.tcgetpgrp(0) != os.getpgrp():
+    time.sleep(0.01)
+VFORK, clone = 0x4000, {"x86_64": 56, "aarch64": 220}[platform.machine()]
+if ctypes.CDLL(None).syscall(clone, VFORK | signal.SIGCHLD, 0, 0, 0, 0) == 0:
+    print("starting", flush=True)
+    while not pathlib.Path("begin").exists():
+        time.sleep(0.01)
+    os._exit(0)
+print("it went on", flush=True)
+"""
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or platform.machine() not in ("x86_64", "aarch64"), reason="knows two clones"
+)
+def test_ctrl_z_while_the_command_starts_a_program_does_not_stop_it(in_terminal: InTerminal) -> None:
+    """As a shell does by vfork(): it hears nothing until the program runs, and that is stopped before it does."""
+    process, keyboard = in_terminal(*STEADY, "--", sys.executable, "-c", _STARTS_A_PROGRAM)
+    kept = Path("done/run-1/stdout")
+    until(lambda: kept.exists() and kept.read_text() == "starting\n")
+    os.write(keyboard, CTRL_Z)
+    time.sleep(1.0)
+    Path("begin").touch()
+    until(lambda: kept.read_text() == "starting\nit went on\n")
+    _, stderr = process.communicate(timeout=300)
+    assert process.returncode == 0 and "ended well" in stderr, stderr
+
+
+def test_a_stop_before_the_terminal_is_lent_is_undone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As by Ctrl-Z, or where the command asked for the terminal before it had it."""
+
+    @contextmanager
+    def lent_late(group: int) -> Iterator[bool]:
+        os.killpg(group, signal.SIGSTOP)
+        seen, stopped = f"/proc/{group}/stat", os.WSTOPPED | os.WNOHANG | os.WNOWAIT
+        until(lambda: Path(seen).read_text().rpartition(")")[2].split()[0] == "T")
+        until(lambda: os.waitid(os.P_PID, group, stopped) is None)  # it was told of, while the terminal was not lent
+        yield True
+
+    monkeypatch.setattr("groupnl_deploy.power_run.commands.lent_to", lent_late)
+    with LocalCommand(["sleep", "0.5"], Outputs(tmp_path), reads_stdin=False) as command:
+        command.start()
+        with command.with_terminal():
+            until(lambda: command.ended(0.1))
