@@ -1,6 +1,8 @@
 """One number of all rows as a table of two traits. Pure."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from statistics import median
 
@@ -74,7 +76,7 @@ def pivot_section(groups: Sequence[Group], asked: Pivot) -> Section:
 
 
 Cells = dict[tuple[str, str], list[Group]]
-"""What stands in each cell, by the words of its row and its column, in the order in which they first stand."""
+"""What stands in each cell, by the words of its row and its column: numbers ascend, others are as they first stand."""
 
 
 def pivot_cells(groups: Sequence[Group], asked: Pivot) -> Cells:
@@ -138,7 +140,16 @@ def _cells(groups: Sequence[Group], asked: Pivot) -> Cells:
         down = _word(flat.get(asked.rows))
         across = "" if asked.columns is None else _word(flat.get(asked.columns))
         found.setdefault((down, across), []).append(group)
-    return found
+    down_at, across_at = (_places(dict.fromkeys(words)) for words in zip(*found, strict=True)) if found else ({}, {})
+    return dict(sorted(found.items(), key=lambda cell: (down_at[cell[0][0]], across_at[cell[0][1]])))
+
+
+def _places(words: Iterable[str]) -> dict[str, int]:
+    """Where each word stands: by its number where all but “–” are numbers, what has none behind them."""
+    several = list(words)
+    with suppress(ValueError):
+        several.sort(key=lambda word: math.inf if word == plain(None) else float(word))
+    return {word: place for place, word in enumerate(several)}
 
 
 def _word(value: object) -> str:

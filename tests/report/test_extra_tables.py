@@ -170,6 +170,14 @@ def test_a_pivot_has_one_number_by_two_traits(runs: None) -> None:
     assert "15 (10 to 20)" in done.stdout and "has rows that differ in Conv" in done.stdout
 
 
+def test_numbers_ascend_in_a_pivot_and_words_stay_as_they_first_stand(runs: None) -> None:
+    asked = ("--value", "fps", "--format", "csv")
+    numbers = CliRunner().invoke(app, ["report", "b", "a", "--pivot", "p50_ms", *asked]).stdout
+    words = CliRunner().invoke(app, ["report", "b", "a", "--pivot", "backend", *asked]).stdout
+    assert [line.split(",")[0] for line in numbers.splitlines()] == ["p50_ms", "10", "20"]
+    assert [line.split(",")[0] for line in words.splitlines()] == ["backend", "pytorch", "onnxruntime"]
+
+
 def test_a_pivot_is_drawn_with_the_median_and_the_spread_of_each_cell(runs: None) -> None:
     done = report("--pivot", "backend", "--value", "p50_ms", "--plot", "spread.svg")
     assert done.exit_code == 0 and "Drawn: spread.svg" in done.stderr
