@@ -44,9 +44,15 @@ BACKENDS: dict[str, BackendEntry] = {
         "numpy torch==2.6.0 safetensors",
         settings=frozenset({"threads"}),
     ),
+    "ncnn": BackendEntry(
+        "device_agent.backends.ncnn_cpu:NcnnBackend",
+        ("ncnn",),
+        "numpy ncnn",
+        settings=frozenset({"threads"}),
+    ),
     "null": BackendEntry(
         "device_agent.backends.null:NullBackend",
-        ("onnx", "torch"),
+        ("onnx", "torch", "ncnn"),
         "numpy",
         settings=frozenset({"threads"}),
         computes=False,

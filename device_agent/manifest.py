@@ -21,10 +21,10 @@ ROUNDING = 2.0**-24  # of one number in float32, relative
 PICKED = "the epoch of these weights was picked by these very test images, so the accuracy is a little too good"
 """Of an accuracy that flatters its network, for a sentence."""
 
-Format = Literal["onnx", "torch"]
+Format = Literal["onnx", "torch", "ncnn"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
-Role = Literal["model", "other_model", "golden_input", "golden_output", "samples"]
+Role = Literal["model", "other_model", "weights", "golden_input", "golden_output", "samples"]
 GOLDEN_PAIR: tuple[Role, Role] = ("golden_input", "golden_output")
 
 DType = Literal[
@@ -39,8 +39,9 @@ DTYPES: tuple[DType, ...] = get_args(DType)
 class ArtifactFile(FileDigest):
     """A file of an artifact and its role there, by which whoever reads the artifact finds it, whatever its name.
 
-    "model" is what a backend loads; "golden_input" and "golden_output" are the arrays of `Golden`, and "samples" those
-    that a model without an image input is benchmarked with, as .npz (`device_agent.arrays`).
+    "model" is what a backend loads, with "weights" beside it where its format keeps them apart. "golden_input" and
+    "golden_output" are the arrays of `Golden`, and "samples" those that a model without an image input is benchmarked
+    with, as .npz (`device_agent.arrays`).
     """
 
     role: Role
@@ -352,7 +353,7 @@ class ArtifactManifest:
             yield f"it takes {'no ' if self.preprocessing is None else 'an '}image, and has {self.samples} samples"
         if self.golden is not None and len(self.golden.tolerances) != len(self.outputs):
             yield f"it has {len(self.outputs)} outputs, and its golden pair {len(self.golden.tolerances)} tolerances"
-        if self.source.kind == "onnx" and (self.model or self.format != "onnx"):
+        if self.source.kind == "onnx" and (self.model or self.format == "torch"):
             yield f"it was made from an ONNX file, and has a specification or the format {self.format}"
         if len({self.step is not None, self.form == "step", self.source.kind == "specification"}) > 1:
             yield f"its form is {self.form}, its source a {self.source.kind}, and its step {self.step}"
@@ -405,7 +406,8 @@ class ArtifactManifest:
         """
         pair = () if self.golden is None else GOLDEN_PAIR
         samples: tuple[Role, ...] = ("samples",) if self.samples else ()
-        for role in ("model", *pair, *samples):
+        weights: tuple[Role, ...] = ("weights",) if self.format == "ncnn" else ()
+        for role in ("model", *weights, *pair, *samples):
             count = sum(file.role == role for file in self.files)
             if count != 1:
                 return f"The manifest in {directory} lists {count or 'no'} files in the role {role}, and needs one."

@@ -76,7 +76,7 @@ def passes(level: Level, target: Target) -> tuple[Pass, ...]:
     normalise = partial(cheapest_normalise, block=target.block)
     sink, gather = partial(sink_concat, block=target.block), partial(gather_affine, block=target.block)
     spread = partial(spread_gate, block=target.block)
-    sparse = partial(depthwise_seeds, costs=target.costs, block=target.block)
+    sparse = partial(depthwise_seeds, costs=target.costs, block=target.block, shuffles=target.backend == "ncnn")
     native = level == "native"
     # Where the runtime's maps are in blocks and ours are not, its own depthwise convolutions are faster.
     ours = target.block == 0 or target.native_blocks != (0,)

@@ -35,16 +35,17 @@ Found = Mapping[str, Sequence[Array]]
 
 def prove_onnx(reference: Reference, model: onnx.ModelProto, register: Register | None = None) -> Parity:
     """Run a graph in ONNX Runtime at every batch of the reference. Raises `ParityError`, `BatchBaked`."""
-    return _proved(reference, partial(onnx_answers, model, tuple(reference.outputs), register=register))
+    return proved(reference, partial(onnx_answers, model, tuple(reference.outputs), register=register))
 
 
 def prove_torch(reference: Reference, model: nn.Module) -> Parity:
     """Run an eager network. Raises `ParityError`."""
-    return _proved(reference, lambda samples, batches: {OUTPUT_NAME: torch_answers(model, samples, batches)})
+    return proved(reference, lambda samples, batches: {OUTPUT_NAME: torch_answers(model, samples, batches)})
 
 
-def _proved(reference: Reference, run: Callable[[Sequence[Tensors], tuple[int, ...]], Found]) -> Parity:
-    """On all samples, and on those of the wider reference where the difference is more than rounding explains.
+def proved(reference: Reference, run: Callable[[Sequence[Tensors], tuple[int, ...]], Found]) -> Parity:
+    """Judge what `run` computes: on all samples, and on those of the wider reference where the difference is more than
+    rounding explains.
 
     The answer is about the output that is nearest to its limit.
     """

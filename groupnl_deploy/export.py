@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import onnx
 import torch
 
 from device_agent.arrays import write_arrays
@@ -32,13 +33,18 @@ from exporters.choices import (
 from exporters.errors import BatchBaked, ParityError
 from exporters.gain import gain_of_native, nothing_native
 from exporters.model_files import write_models
+from exporters.ncnn.convert import require_ncnn
+from exporters.ncnn.write import ncnn_network
 from exporters.onnx_exporter import export_onnx, opset_of
 from exporters.onnx_failures import require_fits_one_file
+from exporters.optimize import Optimized, Proof, optimize
 from exporters.options import ExportOptions
 from exporters.parity import golden_pair, prove_onnx, prove_torch
 from exporters.reference import Float32Array, reference_of
 from exporters.right_answers import Reference
 from exporters.targets import target_named
+from exporters.targets.base import Target
+from exporters.targets.ncnn import for_ncnn
 from exporters.tolerances import PROVED_AT
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.images.at_hand import where_sought
@@ -47,6 +53,7 @@ from groupnl_deploy.images.dataset import Dataset, Pixels
 from groupnl_deploy.images.preprocessing import as_input
 from groupnl_deploy.models.inference import inference_form, to_inference
 from groupnl_deploy.models.registry import create_model
+from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.native.session import registration
 from groupnl_deploy.progress import Reporter, Silence, Task
 from groupnl_deploy.recheck import require_record
@@ -61,7 +68,6 @@ PARITY_IMAGES = 8
 HOST_ALONE = (
     "{} is code of your own, which runs on this machine alone, and a device would need it for the format torch."
 )
-ONNX_ALONE = "Native operators are for ONNX, and the format is torch."
 _AS_USUAL = ExportOptions()
 _TORCH_MODEL = "model.safetensors"
 
@@ -98,8 +104,8 @@ class _Job:
 
 
 @dataclass(frozen=True)
-class _Exported:
-    """What a format's writer wrote, and adds to the manifest."""
+class Exported:
+    """What the writer of a format wrote, and adds to the manifest."""
 
     files: tuple[ArtifactFile, ...]
     parity: Parity
@@ -128,12 +134,11 @@ def export_checkpoint(
     checkpoint, model = load_model(checkpoint_dir)
     if format == "torch" and checkpoint.spec.code:
         raise UsageError(HOST_ALONE.format(checkpoint.spec.code), "Export it with --format onnx.")
-    if format == "torch" and options.optimize == "native":
-        raise UsageError(ONNX_ALONE, "Choose another level, or export with the format onnx.")
+    require_fits_format(format, options)
     _require_finite(model)
     require_possible(checkpoint_dir, model.state_dict())
     require_record(checkpoint, model)
-    if format == "onnx":
+    if format != "torch":
         require_fits_one_file(model)
     watcher = reporter or Silence()
     with atomic_directory(out) as folder:
@@ -148,6 +153,25 @@ def export_checkpoint(
         golden = _write_golden(job, exported.parity)
         write_manifest(folder, _manifest(job, checkpoint_id(checkpoint_dir), exported, golden))
     return open_artifact(out)
+
+
+def inputs_of(spec: ModelSpec) -> tuple[TensorInfo]:
+    """The only input of a network: an image."""
+    return (TensorInfo(INPUT_NAME, (1, *spec.input_shape)),)
+
+
+def require_fits_format(format: Format, options: ExportOptions) -> None:
+    """Raise `UsageError` for what only ONNX's format can have."""
+    if format != "onnx" and options.optimize == "native":
+        raise UsageError(
+            f"Native operators are for ONNX, and the format is {format}.",
+            "Choose another level, or export with the format onnx.",
+        )
+    if format == "ncnn" and options.batch == "dynamic":
+        raise UsageError(
+            "ncnn computes one image at a time, and a dynamic batch is asked for.",
+            "Leave the batch at 1, or export with the format onnx.",
+        )
 
 
 def _require_finite(model: torch.nn.Module) -> None:
@@ -194,31 +218,34 @@ def wider_inputs(checkpoint: Checkpoint, data: Dataset | None = None) -> Float32
     return inputs
 
 
-def _write_onnx(job: _Job, tell: Task) -> _Exported:
-    from exporters.optimize import optimize
-
+def _rewritten(job: _Job, tell: Task, proof: Proof, target: Target) -> tuple[onnx.ModelProto, Optimized]:
+    """The graph as torch gives it, and as the passes leave it."""
     asked, warned = job.options, list[str]()
-    target = target_named(asked.target)
     shape = (1, *job.checkpoint.spec.input_shape)
-    register = registration(asked.optimize, job.watcher)  # first: where there is no library, nobody waits for the rest
     raw = export_onnx(job.model, shape, asked.opset, asked.batch == "dynamic", warned.append)
-    proof = partial(prove_onnx, job.reference, register=register)
     try:
-        best = optimize(raw, proof, asked.optimize, target, job.bisect, tell)
+        return raw, optimize(raw, proof, asked.optimize, target, job.bisect, tell)
     except BatchBaked as error:
         said = f" While tracing, torch warned: {warned[0]}." if warned else ""
         raise BatchBaked(error.message + said, error.remedy) from error
+
+
+def _write_onnx(job: _Job, tell: Task) -> Exported:
+    asked, target = job.options, target_named(job.options.target)
+    register = registration(asked.optimize, job.watcher)  # first: where there is no library, nobody waits for the rest
+    proof = partial(prove_onnx, job.reference, register=register)
+    raw, best = _rewritten(job, tell, proof, target)
     made = write_models(job.folder, best, asked.optimize, target, proof)
     for remark in (gain_of_native(raw, asked.optimize, target), nothing_native(asked.optimize, made.native)):
         if remark is not None:
             job.watcher.note(remark)
     model = made.best.model
-    return _Exported(
+    return Exported(
         made.files, made.best.parity, made.best.passes, opset_of(model), model.ir_version, native=made.native
     )
 
 
-def _write_torch(job: _Job, tell: Task) -> _Exported:
+def _write_torch(job: _Job, tell: Task) -> Exported:
     from safetensors.torch import load_file
 
     plain, file = job.options.optimize == "none", job.folder / _TORCH_MODEL
@@ -227,10 +254,22 @@ def _write_torch(job: _Job, tell: Task) -> _Exported:
     rebuilt = create_model(job.checkpoint.spec) if plain else inference_form(job.checkpoint.spec)
     rebuilt.load_state_dict(load_file(file))
     files, parity = (ArtifactFile.in_role("model", file),), prove_torch(job.reference, rebuilt.eval())
-    return _Exported(files, parity, form="eager" if plain else "inference")
+    return Exported(files, parity, form="eager" if plain else "inference")
 
 
-_WRITERS: dict[Format, Callable[[_Job, Task], _Exported]] = {"onnx": _write_onnx, "torch": _write_torch}
+def _write_ncnn(job: _Job, tell: Task) -> Exported:
+    require_ncnn()  # first, as above
+    target = for_ncnn(target_named(job.options.target))
+    _, best = _rewritten(job, tell, partial(prove_onnx, job.reference), target)
+    made = ncnn_network(job.folder, best, inputs_of(job.checkpoint.spec), 1, job.reference)
+    return Exported(made.files, made.parity, made.passes)
+
+
+_WRITERS: dict[Format, Callable[[_Job, Task], Exported]] = {
+    "onnx": _write_onnx,
+    "torch": _write_torch,
+    "ncnn": _write_ncnn,
+}
 
 
 def _write_golden(job: _Job, parity: Parity) -> Golden:
@@ -241,7 +280,7 @@ def _write_golden(job: _Job, parity: Parity) -> Golden:
     return golden
 
 
-def _manifest(job: _Job, checkpoint_sha256: str, exported: _Exported, golden: Golden) -> ArtifactManifest:
+def _manifest(job: _Job, checkpoint_sha256: str, exported: Exported, golden: Golden) -> ArtifactManifest:
     checkpoint, spec = job.checkpoint, job.checkpoint.spec
     model: dict[str, Any] = to_dict(spec)
     return ArtifactManifest(
@@ -253,7 +292,7 @@ def _manifest(job: _Job, checkpoint_sha256: str, exported: _Exported, golden: Go
         accuracy=checkpoint.accuracy,
         source=Source("checkpoint", checkpoint_sha256),
         files=(*exported.files, *(ArtifactFile.in_role(role, path) for role, path in job.golden_files.items())),
-        inputs=(TensorInfo(INPUT_NAME, (1, *spec.input_shape)),),
+        inputs=inputs_of(spec),
         outputs=(TensorInfo(OUTPUT_NAME, (1, spec.num_classes)),),
         preprocessing=Preprocessing(checkpoint.mean, checkpoint.std, view=checkpoint.view),
         producer=producer(job.format),
@@ -271,9 +310,17 @@ def _manifest(job: _Job, checkpoint_sha256: str, exported: _Exported, golden: Go
     )
 
 
+_OF_GRAPHS = ("torch", "onnx", "onnx-ir", "onnxsim", "onnxruntime")
+_PRODUCERS: dict[Format, tuple[str, ...]] = {
+    "onnx": _OF_GRAPHS,
+    "torch": ("torch", "safetensors"),
+    "ncnn": (*_OF_GRAPHS, "pnnx", "ncnn"),
+}
+
+
 def producer(format: Format) -> dict[str, str]:
     """The versions of what makes an artifact of that format."""
     from importlib.metadata import version
 
-    packages = ("torch", "onnx", "onnx-ir", "onnxsim", "onnxruntime") if format == "onnx" else ("torch", "safetensors")
+    packages = _PRODUCERS[format]
     return {"groupnl": __version__} | {name: version(name) for name in packages}

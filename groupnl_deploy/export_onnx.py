@@ -13,6 +13,7 @@ from device_agent.arrays import write_arrays
 from device_agent.manifest import (
     ArtifactFile,
     ArtifactManifest,
+    Format,
     Preprocessing,
     Role,
     Source,
@@ -21,9 +22,11 @@ from device_agent.manifest import (
 from exporters.artifact import Artifact, open_artifact, write_manifest
 from exporters.errors import OnnxRefused
 from exporters.gain import gain_of_native, nothing_native
-from exporters.model_files import Written, write_models
+from exporters.model_files import write_models
+from exporters.ncnn.convert import require_ncnn
+from exporters.ncnn.write import ncnn_network, require_fits_ncnn
 from exporters.onnx_exporter import opset_of
-from exporters.optimize import optimize
+from exporters.optimize import Optimized, Proof, optimize
 from exporters.options import ExportOptions
 from exporters.own_onnx.given import read_inputs
 from exporters.own_onnx.quantized import is_quantized
@@ -36,9 +39,10 @@ from exporters.own_onnx.signature import Input, inputs_of
 from exporters.parity import golden_pair, prove_onnx
 from exporters.right_answers import Array, Reference, Tensors
 from exporters.targets import target_named
+from exporters.targets.ncnn import for_ncnn
 from exporters.tolerances import PROVED_AT
 from groupnl_deploy.errors import UsageError
-from groupnl_deploy.export import PARITY_IMAGES, producer
+from groupnl_deploy.export import PARITY_IMAGES, Exported, producer, require_fits_format
 from groupnl_deploy.images.bench_images import bench_images
 from groupnl_deploy.images.dataset import PerChannel, Pixels
 from groupnl_deploy.images.pictures import read_pictures
@@ -86,6 +90,7 @@ def export_own_onnx(
     asked: TriedWith = TriedWith(),
     reporter: Reporter | None = None,
     bisect: bool = False,
+    format: Format = "onnx",
 ) -> Artifact:
     """Optimise an ONNX file and write it as an artifact, proved equal to itself as it was given.
 
@@ -93,6 +98,9 @@ def export_own_onnx(
     `UsageError` for what does not fit the file or where `out` exists.
     """
     watcher = reporter or Silence()
+    require_fits_format(format, options)
+    if format == "ncnn":
+        require_ncnn()
     with atomic_directory(out) as folder, watcher.task(f"export {file.name}") as tell:
         model = read_onnx(file)
         require_runnable(model)
@@ -106,18 +114,39 @@ def export_own_onnx(
         for note in (*chosen.notes, *_remarks(right)):
             watcher.note(note)
         reference = replace(right.reference, wider=_wider(file, chosen, right))
+        if format == "ncnn":
+            require_fits_ncnn(reference)
         target = target_named(options.target)
+        target = for_ncnn(target) if format == "ncnn" else target
         graph, remarks = ready(model, reference, target, options.batch == "dynamic")
         for note in remarks:
             watcher.note(note)
         proof = partial(prove_onnx, reference, register=registration(options.optimize, watcher))
         best = optimize(graph, proof, options.optimize, target, bisect, tell)
-        made = write_models(folder, best, options.optimize, target, proof)
-        for remark in (gain_of_native(graph, options.optimize, target), nothing_native(options.optimize, made.native)):
-            if remark is not None:
-                watcher.note(remark)
-        _write(folder, file, inputs, chosen, right, made, options)
+        if format == "ncnn":
+            made = _as_ncnn(folder, best, reference)
+        else:
+            made = _as_onnx(folder, graph, best, options, proof, watcher)
+        _write(folder, file, inputs, chosen, right, made, options, format)
     return open_artifact(out)
+
+
+def _as_onnx(
+    folder: Path, graph: onnx.ModelProto, best: Optimized, options: ExportOptions, proof: Proof, watcher: Reporter
+) -> Exported:
+    target = target_named(options.target)
+    made = write_models(folder, best, options.optimize, target, proof)
+    for remark in (gain_of_native(graph, options.optimize, target), nothing_native(options.optimize, made.native)):
+        if remark is not None:
+            watcher.note(remark)
+    model, proved = made.best.model, made.best
+    return Exported(made.files, proved.parity, proved.passes, opset_of(model), model.ir_version, native=made.native)
+
+
+def _as_ncnn(folder: Path, best: Optimized, reference: Reference) -> Exported:
+    infos = tuple(_info(name, array) for name, array in reference.samples[0].items())
+    made = ncnn_network(folder, best, infos, len(reference.outputs), reference)
+    return Exported(made.files, made.parity, made.passes)
 
 
 def _require_batch(inputs: tuple[Input, ...], options: ExportOptions) -> None:
@@ -231,16 +260,16 @@ def _write(
     inputs: tuple[Input, ...],
     chosen: _Samples,
     right: Right,
-    made: Written,
+    made: Exported,
     options: ExportOptions,
+    format: Format,
 ) -> None:
-    best = made.best
-    golden, asked, answers = golden_pair(right.reference, best.parity)
+    golden, asked, answers = golden_pair(right.reference, made.parity)
     arrays: dict[Role, Tensors] = {"golden_input": asked, "golden_output": answers}
     if not chosen.how:
         arrays["samples"] = {one.name: np.stack([each[one.name] for each in chosen.samples]) for one in inputs}
     manifest = ArtifactManifest(
-        format="onnx",
+        format=format,
         label=file.stem,
         model={},
         trained=None,
@@ -251,12 +280,12 @@ def _write(
         inputs=tuple(_info(one.name, asked[one.name]) for one in inputs),
         outputs=tuple(_info(name, array) for name, array in answers.items()),
         preprocessing=chosen.how,
-        producer=producer("onnx"),
-        parity=best.parity,
-        passes=best.passes,
+        producer=producer(format),
+        parity=made.parity,
+        passes=made.passes,
         golden=golden,
-        opset=opset_of(best.model),
-        ir_version=best.model.ir_version,
+        opset=made.opset,
+        ir_version=made.ir_version,
         optimize=options.optimize,
         target=options.target,
         batch=options.batch,

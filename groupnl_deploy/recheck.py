@@ -32,6 +32,7 @@ from groupnl_deploy.errors import VerificationFailed
 from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.recheck_arrays import of_golden, of_samples
 from groupnl_deploy.recheck_native import of_native
+from groupnl_deploy.recheck_ncnn import CONVERSION, of_ncnn
 from groupnl_deploy.recheck_step import of_step
 from groupnl_deploy.words import first_few
 from groupnl_deploy.workspace import CHECKPOINT_FILE
@@ -81,6 +82,8 @@ def require_artifact(artifact: Artifact, checkpoint: Path | None = None) -> tupl
         differing += of_no_graph(manifest)
         found = _stored(artifact.path("model"))
         differing += of_weights(found, _expected(manifest, spec))
+    if manifest.format == "ncnn":
+        differing += [*of_no_graph(manifest), *of_ncnn(manifest, artifact.path("model"))]
     source = given_source(manifest, checkpoint) if checkpoint else source_at_hand(artifact)
     if source is not None:
         differing += of_record(manifest, source)
@@ -173,9 +176,9 @@ def _of_quantized(manifest: ArtifactManifest, golden: Golden) -> Iterator[str]:
 
 def of_making(manifest: ArtifactManifest) -> Iterator[str]:
     """The level against the passes or the form that it gives, and words that must be known ones."""
-    ran = tuple(report.name for report in manifest.passes)
+    ran = tuple(report.name for report in manifest.passes if report.name != CONVERSION)
     most = "native" if any(name.startswith("native_") for name in ran) else "full"
-    found = _LEVELS.get(ran, most) if manifest.format == "onnx" and manifest.model else manifest.optimize
+    found = _LEVELS.get(ran, most) if manifest.format != "torch" and manifest.model else manifest.optimize
     if manifest.format == "torch" and (manifest.form == "inference") == (manifest.optimize == "none"):
         found = "standard or full" if manifest.form == "inference" else "none"
     if manifest.optimize != found or found not in LEVELS:

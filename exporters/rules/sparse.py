@@ -31,8 +31,11 @@ MOST_SUMMED = 64
 CLEAR_GAIN = 0.9
 
 
-def depthwise_seeds(node: ir.Node, costs: Costs, block: int) -> Answer:
-    """Conv with m channels a group → m depthwise convolutions and their sum, where the target's table says so."""
+def depthwise_seeds(node: ir.Node, costs: Costs, block: int, shuffles: bool = False) -> Answer:
+    """Conv with m channels a group → m depthwise convolutions and their sum, where the target's table says so.
+
+    `shuffles` takes every m-th channel by a shuffle and a split, where the runtime has no slices with steps.
+    """
     weight, groups = constant(node.inputs[1]), number(node, "group", 1)
     if groups == 1 or weight is None or weight.shape[1] < 2:
         return NOT_MINE
@@ -49,7 +52,8 @@ def depthwise_seeds(node: ir.Node, costs: Costs, block: int) -> Answer:
     if every is None and block and groups * m <= MOST_SUMMED:
         replace(only_output(node), _summed(builder, node, weight))
         return Fired(f"{choice.note}; summed by a pointwise one, as the filters before cannot be parted")
-    replace(only_output(node), _depthwise(builder, node, weight, every or _slices(builder, source, m)))
+    apart = _shuffled if shuffles else _slices
+    replace(only_output(node), _depthwise(builder, node, weight, every or apart(builder, source, m)))
     return choice
 
 
@@ -103,3 +107,21 @@ def _slices(builder: NodeBuilder, value: ir.Value, m: int) -> list[ir.Value]:
     end, step = (builder.constant(np.array([number_], dtype=np.int64), "slice") for number_ in (count, m))
     starts = [builder.constant(np.array([j], dtype=np.int64), "slice") for j in range(m)]
     return [builder.op("Slice", value, start, end, one, step, sizes=few) for start in starts]
+
+
+def _shuffled(builder: NodeBuilder, value: ir.Value, m: int) -> list[ir.Value]:
+    """Channel shuffle: (1, groups·m, H, W) → (1, m·groups, H, W), then a part for each j."""
+    sizes = shape(value)
+    assert sizes is not None, "as `_choice` found"
+    batch, count, *pixels = sizes
+    few = count // m
+    turned = builder.op("Transpose", _reshaped(builder, value, (batch, few, m, *pixels)), perm=[0, 2, 1, 3, 4])
+    whole = _reshaped(builder, turned, sizes)
+    axis = builder.constant(np.array([1], dtype=np.int64), "axis")
+    ends = [builder.constant(np.array([j * few], dtype=np.int64), "slice") for j in range(m + 1)]
+    part = (batch, few, *pixels)
+    return [builder.op("Slice", whole, ends[j], ends[j + 1], axis, sizes=part) for j in range(m)]
+
+
+def _reshaped(builder: NodeBuilder, value: ir.Value, sizes: tuple[int, ...]) -> ir.Value:
+    return builder.op("Reshape", value, builder.constant(np.array(sizes, dtype=np.int64), "shape"), sizes=sizes)

@@ -30,6 +30,7 @@ class Target:
         native_blocks: for which blocks of channels a model with operators of our own is written, a file for each, the
             best first; 0 is the plain layout, which every processor reads.
         board: what `/proc/device-tree/model` begins with, where the target is one board and not all of its triple.
+        backend: whose costs and operators the passes go by; see `targets.ncnn.for_ncnn`.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Target:
     cost_table: str
     native_blocks: tuple[int, ...] = (0,)
     board: str | None = None
+    backend: str = "onnxruntime"
 
     def __str__(self) -> str:
         return f"{self.name} ({self.description}, {self.machine}, ONNX Runtime {self.oldest_runtime} or newer)"

@@ -36,7 +36,7 @@ def export_network(
     Args:
         checkpoint: the folder.
         out: the folder to write; it must not exist.
-        format: "onnx" or "torch".
+        format: "onnx", "torch" or "ncnn".
         reporter: told of the progress.
         options: fields of `ExportOptions`, such as `optimize="none"`, `target="rpi4"`, `opset=17`.
     """

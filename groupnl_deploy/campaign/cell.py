@@ -98,11 +98,20 @@ def superfluous(export: ExportPoint, asked: Sequence[ExportPoint]) -> str | None
         return None
     if export.optimize == "native":
         return "native operators are for the format onnx"
+    if export.format == "ncnn":
+        return _useless(export, asked)
     before = asked[: asked.index(export)]
     twin = next(
         (one for one in before if one.optimize != "none" and replace(one, optimize=export.optimize) == export), None
     )
     if export.optimize != "none" and twin is not None:
         return f"the format {export.format} has one optimized form, which {twin.optimize} names"
-    useless = [name for name in ("target", "opset", "batch") if getattr(export, name) != getattr(asked[0], name)]
+    return _useless(export, asked)
+
+
+_UNREAD: dict[Format, tuple[str, ...]] = {"torch": ("target", "opset", "batch"), "ncnn": ("opset", "batch")}
+
+
+def _useless(export: ExportPoint, asked: Sequence[ExportPoint]) -> str | None:
+    useless = [name for name in _UNREAD[export.format] if getattr(export, name) != getattr(asked[0], name)]
     return f"{' and '.join(useless)} {'is' if len(useless) == 1 else 'are'} for the format onnx" if useless else None

@@ -34,7 +34,8 @@ def show_passes(manifest: ArtifactManifest, target: Target) -> None:
     limit += f"; {whose} in float32 is itself off by {parity.eager_error / spread:.1e} σ" if spread else ""
     # The other levels have no pass that chooses between equal forms.
     chosen_by = f", costs of {_table(target)}" if manifest.optimize in ("full", "native") else ""
-    console.show_prose(f"opset {manifest.opset}, IR {manifest.ir_version}, for {target}{chosen_by}")
+    graph = "" if manifest.opset is None else f"opset {manifest.opset}, IR {manifest.ir_version}, "
+    console.show_prose(f"{graph}for {target}{chosen_by}")
     console.show_prose(limit)
     for line in _native(manifest):
         console.show_prose(line)

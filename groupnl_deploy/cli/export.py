@@ -40,7 +40,7 @@ def export(
     module: ModuleForExport = None,
     input_: OwnImage = None,
     classes: OwnClasses = None,
-    format: Annotated[str, typer.Option("--format", help="onnx (for onnxruntime) or torch (for pytorch).")] = "onnx",
+    format: Annotated[str, typer.Option("--format", help="onnx (for onnxruntime), torch (for pytorch) or ncnn (for ncnn).")] = "onnx",
     optimize: Annotated[
         str,
         typer.Option(
@@ -65,6 +65,8 @@ def export(
 
     Example: groupnl export net --format torch --out net-torch
 
+    Example: groupnl export net --format ncnn --out net-ncnn
+
     Example: groupnl export --module net.py:net --input 3,32,32 --classes 10 --out net-onnx
 
     Example: groupnl export --onnx mobilenet.onnx --images pictures --out mobilenet-onnx
@@ -74,7 +76,7 @@ def export(
     format, optimize = known_word("format", format, FORMATS), known_word("level", optimize, choices.LEVELS)
     machine, batch = TARGETS[known_word("target", target, TARGETS)], known_word("batch", batch, choices.BATCHES)
     others = {"--module": module, "--input": input_, "--classes": classes}
-    others |= {"--format": format != "onnx" or None, "--opset": opset != choices.DEFAULT_OPSET or None}
+    others |= {"--format torch": format == "torch" or None, "--opset": opset != choices.DEFAULT_OPSET or None}
     file.require_alone(checkpoint, [name for name, value in others.items() if value is not None])
     _require_useful(format, machine, opset, batch, bisect, optimize)
     _require_passes(optimize, bisect)
@@ -130,11 +132,13 @@ def _require_useful(format: str, target: Target, opset: int, batch: str, bisect:
         "--bisect": bisect,
         "--optimize native": optimize == "native",
     }
+    if format == "ncnn":
+        given = {option: given[option] for option in ("--opset", "--batch", "--optimize native")}
     useless = [option for option, is_given in given.items() if is_given]
-    if format == "torch" and useless:
+    if format != "onnx" and useless:
         named, verb = " and ".join(useless), "is" if len(useless) == 1 else "are"
         raise UsageError(
-            f"{named} {verb} for ONNX, and the format is torch.", f"Leave {named} out, or export with --format onnx."
+            f"{named} {verb} for ONNX, and the format is {format}.", f"Leave {named} out, or export with --format onnx."
         )
     refusal = target.opset_refusal(opset)
     if refusal is not None:

@@ -63,7 +63,7 @@ class OnnxFile:
 
         assert self.onnx is not None, "the caller has looked"
         asked = TriedWith(self.inputs, self.images, mean, std)
-        return export_own_onnx(self.onnx, out, point, asked, console.TerminalReporter(), bisect)
+        return export_own_onnx(self.onnx, out, point, asked, console.TerminalReporter(), bisect, point.format)
 
 
 def _are(names: list[str]) -> str:

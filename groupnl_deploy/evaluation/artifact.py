@@ -5,21 +5,24 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
 from device_agent.manifest import ArtifactManifest, Preprocessing
+from device_agent.ncnn_param import NotNcnn
 from device_agent.strict import StrictError, from_dict
 from exporters.artifact import Artifact, open_artifact
 from exporters.errors import ArtifactDamaged
 from exporters.graph_facts import read_graph_facts
+from exporters.ncnn.convert import INSTALL
 from groupnl_deploy.artifact_source import checkpoint_at_hand
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.evaluation.checkpoint import answering
 from groupnl_deploy.evaluation.subject import Subject
+from groupnl_deploy.images.cores import usable_cores
 from groupnl_deploy.images.dataset import Statistics
 from groupnl_deploy.images.preprocessing import as_input, typed
 from groupnl_deploy.images.source import Shape
@@ -31,6 +34,9 @@ from groupnl_deploy.progress import Reporter
 from groupnl_deploy.training.checkpoint import load_checkpoint, load_split
 from groupnl_deploy.training.evaluate import Answer
 from groupnl_deploy.training.threads import EVERY_CORE
+
+if TYPE_CHECKING:
+    from device_agent.ncnn_net import NcnnNet
 
 Answering = Callable[[], AbstractContextManager[Answer]]
 
@@ -147,7 +153,31 @@ def _answering(session: Any, manifest: ArtifactManifest, statistics: Statistics)
     yield answer
 
 
+def _by_ncnn(artifact: Artifact, statistics: Statistics, reporter: Reporter) -> Answering:
+    try:
+        from device_agent.ncnn_net import NcnnNet
+    except ImportError as error:
+        raise UsageError(f"{artifact.directory} is ncnn's, and {error.name} is not installed.", INSTALL) from error
+    try:
+        net = NcnnNet(artifact.path("model"), artifact.path("weights"), usable_cores())
+    except NotNcnn as error:
+        raise ArtifactDamaged(f"{artifact.directory} cannot be loaded: {error}.", "Export again.") from error
+    return partial(_image_by_image, net, artifact.manifest, statistics)
+
+
+@contextlib.contextmanager
+def _image_by_image(net: "NcnnNet", manifest: ArtifactManifest, statistics: Statistics) -> Iterator[Answer]:
+    layout = "nchw" if manifest.preprocessing is None else manifest.preprocessing.layout
+
+    def answer(pixels: Tensor) -> Tensor:
+        inputs = typed(as_input(pixels, *statistics), layout, "float32").numpy()
+        return torch.cat([torch.from_numpy(net.arrays(net.run(net.prepared([one[None]])))[0]) for one in inputs])
+
+    yield answer
+
+
 _ANSWERING: dict[str, Callable[[Artifact, Statistics, Reporter], Answering]] = {
+    "ncnn": _by_ncnn,
     "onnx": _by_onnxruntime,
     "torch": _by_torch,
 }

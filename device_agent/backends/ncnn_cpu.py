@@ -1,0 +1,55 @@
+"""ncnn on the CPU; needs numpy and ncnn's own package, nothing else."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from device_agent.arrays import Array, Arrays
+from device_agent.backends import Subject
+from device_agent.errors import BackendFailed
+from device_agent.messages.profile import Profiled
+from device_agent.ncnn_net import VERSION, NcnnNet
+from device_agent.ncnn_param import NotNcnn
+from device_agent.settings import Settings
+
+
+class NcnnBackend:
+    """Runs the pair of ncnn's files, in float32."""
+
+    native = None
+    providers: tuple[str, ...] = ()
+
+    def __init__(self) -> None:
+        self.versions = {"ncnn": VERSION, "numpy": np.__version__}
+
+    def load(self, subject: Subject, settings: Settings) -> None:
+        """Read the network, its text strictly before ncnn does."""
+        manifest = subject.manifest
+        param, weights = (subject.directory / manifest.file(role).name for role in ("model", "weights"))
+        self._inputs, self._outputs = ([info.name for info in infos] for infos in (manifest.inputs, manifest.outputs))
+        try:
+            self._net = NcnnNet(param, weights, settings.threads)
+            if (len(self._net.inputs), len(self._net.outputs)) != (len(self._inputs), len(self._outputs)):
+                raise NotNcnn("it has other inputs or outputs than its manifest says")
+        except NotNcnn as error:
+            raise BackendFailed(
+                f"The network cannot be loaded: {error}.",
+                "Install a newer ncnn on the device, or export and push the model again.",
+            ) from error
+
+    def prepare(self, inputs: Arrays) -> list[tuple[Any, Array]]:
+        """Over the arrays' memory."""
+        return self._net.prepared([inputs[name] for name in self._inputs])
+
+    def run(self, prepared: list[tuple[Any, Array]]) -> list[Any]:
+        """One inference."""
+        return self._net.run(prepared)
+
+    def outputs(self, result: list[Any]) -> Arrays:
+        """Each by its name."""
+        return dict(zip(self._outputs, self._net.arrays(result), strict=True))
+
+    def profile(self, subject: Subject, settings: Settings, prepared: Sequence[Any]) -> Profiled:
+        """There is none."""
+        return Profiled((), (), "ncnn's package was built without its profiler")

@@ -1,0 +1,61 @@
+"""A network of ncnn's, as the device runs it and the host proves it; needs numpy and ncnn's own package."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import ncnn
+import numpy as np
+
+from device_agent.arrays import Array
+from device_agent.ncnn_param import NotNcnn, inputs_of, outputs_of, read_param
+
+VERSION = str(ncnn.__version__)
+# What ncnn would do by itself, where a processor can: halve the precision of what is stored or computed.
+_FP32_ALONE = ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic", "use_bf16_storage", "use_vulkan_compute")
+
+
+class NcnnNet:
+    """In float32. Which blob is which input or output their order says.
+
+    ncnn's maps have no batch: arrays lose their first axis, of 1, and get it back.
+
+    Args:
+        param: the network's text, which is read strictly before ncnn does.
+        weights: of it.
+        threads: of an inference.
+
+    Raises `NotNcnn` for files that are no network, or none that this ncnn knows.
+    """
+
+    def __init__(self, param: Path, weights: Path, threads: int) -> None:
+        try:
+            layers = read_param(param.read_text(encoding="ascii"))
+        except UnicodeDecodeError as error:
+            raise NotNcnn("it is no text") from error
+        self.inputs, self.outputs = tuple(inputs_of(layers)), tuple(outputs_of(layers))
+        self._net = ncnn.Net()
+        self._net.opt.num_threads = threads
+        for option in _FP32_ALONE:
+            setattr(self._net.opt, option, False)
+        if self._net.load_param(str(param)) or self._net.load_model(str(weights)):
+            raise NotNcnn(f"ncnn {VERSION} does not know a layer of it, or the weights are not its own")
+
+    def prepared(self, arrays: Sequence[Array]) -> list[tuple[Any, Array]]:
+        """ncnn's matrices over the memory of the inputs, (1, …) each, beside that memory: ncnn does not keep it."""
+        first = [np.ascontiguousarray(array[0]) for array in arrays]
+        return [(ncnn.Mat(array), array) for array in first]
+
+    def run(self, prepared: list[tuple[Any, Array]]) -> list[Any]:
+        """One inference, to ncnn's matrices. Raises `RuntimeError` where ncnn cannot."""
+        extractor = self._net.create_extractor()
+        for blob, (matrix, _) in zip(self.inputs, prepared, strict=True):
+            extractor.input(blob, matrix)
+        found = [extractor.extract(blob) for blob in self.outputs]
+        if any(failed for failed, _ in found):
+            raise RuntimeError("ncnn could not compute the network")
+        return [matrix for _, matrix in found]
+
+    def arrays(self, matrices: list[Any]) -> list[Array]:
+        """The outputs, (1, …) each."""
+        return [np.array(matrix)[None] for matrix in matrices]

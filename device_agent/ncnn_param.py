@@ -1,0 +1,98 @@
+"""ncnn's text of a network, read strictly before ncnn itself reads it: it trusts every count and name. Pure.
+
+A line each: a magic number, how many layers and blobs there are, then each layer: its type, its name, how many blobs it
+reads and writes, their names, and `key=value` for what it is told.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+MAGIC = "7767517"
+INPUT = "Input"
+_MOST = 1 << 20  # layers, blobs, or blobs of a layer: more than any network here, and fewer than would fill a memory
+_LARGEST = 1 << 31  # of a number that sizes something
+_NUMBERS = re.compile(r"-?\d+=[-+0-9.e,]+")
+_FORMULA = re.compile(r'-?\d+="[-+0-9a-z*/(),]{0,200}"')  # of a size, from those of what it reads
+_FIELDS = 4  # type, name, counts
+
+
+class NotNcnn(ValueError):
+    """The text is no network of ncnn's, and why."""
+
+
+@dataclass(frozen=True)
+class NcnnLayer:
+    """One line: what it is, and the blobs that it reads and writes."""
+
+    kind: str
+    name: str
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+
+
+def read_param(text: str) -> tuple[NcnnLayer, ...]:
+    """The layers, in order. Raises `NotNcnn` for whatever a reader would trip over."""
+    lines = text.splitlines()
+    if len(lines) < 2 or lines[0].strip() != MAGIC:
+        raise NotNcnn("it does not begin with ncnn's magic number")
+    layers, blobs = _counts(lines[1])
+    found = tuple(_layer(line) for line in lines[2:] if line.strip())
+    written = [name for layer in found for name in layer.writes]
+    if len(found) != layers or len(written) != blobs:
+        raise NotNcnn(f"it tells of {layers} layers and {blobs} blobs, and has {len(found)} and {len(written)}")
+    _require_order(found)
+    return found
+
+
+def _counts(line: str) -> tuple[int, int]:
+    words = line.split()
+    if len(words) != 2 or not all(word.isdecimal() and 0 < int(word) <= _MOST for word in words):
+        raise NotNcnn("its second line is not the numbers of layers and blobs")
+    return int(words[0]), int(words[1])
+
+
+def _layer(line: str) -> NcnnLayer:
+    words = line.split()
+    if len(words) < _FIELDS or not all(word.isdecimal() and int(word) <= _MOST for word in words[2:4]):
+        raise NotNcnn(f"“{line[:60]}” is no layer")
+    reads, writes = int(words[2]), int(words[3])
+    names, values = words[_FIELDS : _FIELDS + reads + writes], words[_FIELDS + reads + writes :]
+    if len(names) != reads + writes or any("=" in name for name in names):
+        raise NotNcnn(f"{words[1]} does not name as many blobs as it says")
+    if not all(_FORMULA.fullmatch(value) or (_NUMBERS.fullmatch(value) and _fits(value)) for value in values):
+        raise NotNcnn(f"{words[1]} is told something that is no number")
+    return NcnnLayer(words[0], words[1], tuple(names[:reads]), tuple(names[reads:]))
+
+
+def _fits(value: str) -> bool:
+    try:
+        # A whole number may be a size; one with a point is a threshold, such as the largest float32.
+        return all("." in one or abs(int(one)) < _LARGEST for one in value.partition("=")[2].split(","))
+    except ValueError:
+        return False
+
+
+def _require_order(layers: tuple[NcnnLayer, ...]) -> None:
+    """Every blob is written once, before it is read; every layer has a name of its own."""
+    known: set[str] = set()
+    for layer in layers:
+        unknown = next((name for name in layer.reads if name not in known), None)
+        if unknown is not None:
+            raise NotNcnn(f"{layer.name} reads {unknown}, which nothing before it writes")
+        if again := known.intersection(layer.writes):
+            raise NotNcnn(f"{again.pop()} is written twice")
+        known.update(layer.writes)
+    if not layers or layers[0].kind != INPUT:
+        raise NotNcnn("it has no input")
+
+
+def inputs_of(layers: tuple[NcnnLayer, ...]) -> Iterator[str]:
+    """The blobs that are given, in order."""
+    yield from (name for layer in layers if layer.kind == INPUT for name in layer.writes)
+
+
+def outputs_of(layers: tuple[NcnnLayer, ...]) -> Iterator[str]:
+    """The blobs that nothing reads, in order."""
+    read = {name for layer in layers for name in layer.reads}
+    yield from (name for layer in layers for name in layer.writes if name not in read)

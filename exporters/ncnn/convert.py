@@ -1,0 +1,126 @@
+"""ONNX graph → ncnn's text and weights, by pnnx, Tencent's converter, in a process and a folder of its own."""
+
+import resource
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+
+from device_agent.manifest import TensorInfo
+from device_agent.ncnn_param import NotNcnn, inputs_of, outputs_of, read_param
+from exporters.errors import ExportFailed
+
+PARAM_FILE, WEIGHTS_FILE = "model.param", "model.bin"
+_LONGEST_S = 600.0
+_MEMORY_BYTES, _MEMORY_TIMES = 4 << 30, 20  # as much, and so many times the graph on top: it holds several copies
+INSTALL = "Install them: pip install 'groupnl-deploy[ncnn]'."
+
+
+@dataclass(frozen=True)
+class NcnnNetwork:
+    """The two files, as bytes, and the converter's version."""
+
+    param: bytes
+    weights: bytes
+    converter: str
+
+
+def converted(model: onnx.ModelProto, inputs: Sequence[TensorInfo], outputs: int) -> NcnnNetwork:
+    """The network in float32. The same graph gives the same bytes.
+
+    Args:
+        model: a graph of float32 inputs whose first axis is 1.
+        inputs: its own, in order.
+        outputs: how many it has.
+
+    Raises `ExportFailed` where the packages are missing, where pnnx or ncnn do not know an operator, and where pnnx
+    fails or takes too much of time or memory.
+    """
+    program, version = _pnnx()
+    with tempfile.TemporaryDirectory(prefix="groupnl-ncnn-") as name:
+        folder = Path(name)
+        onnx.save(model, folder / "model.onnx")
+        shapes = ",".join(f"[{','.join(map(str, one.shape))}]f32" for one in inputs)
+        said = _run(program, ["model.onnx", f"inputshape={shapes}", "fp16=0"], folder, model.ByteSize())
+        try:
+            found = NcnnNetwork(
+                (folder / "model.ncnn.param").read_bytes(), (folder / "model.ncnn.bin").read_bytes(), version
+            )
+        except OSError as error:
+            raise not_for_ncnn(f"pnnx {version} gave no network: {_last_line(said)}") from error
+    _require_known(found, len(inputs), outputs)
+    return found
+
+
+def require_ncnn() -> None:
+    """Raise `ExportFailed` where the packages are missing."""
+    _pnnx()
+
+
+def _pnnx() -> tuple[str, str]:
+    try:
+        import ncnn  # noqa: F401  # what is converted is proved by it
+        import pnnx
+    except ImportError as error:
+        raise ExportFailed(
+            f"The format ncnn needs the packages pnnx and ncnn, and {error.name} is not installed.", INSTALL
+        ) from error
+    return pnnx.EXEC_PATH, pnnx.__version__
+
+
+def _run(program: str, words: Sequence[str], folder: Path, graph_bytes: int) -> str:
+    """What it says, none of which anybody wants to read on a terminal."""
+    most = _MEMORY_BYTES + _MEMORY_TIMES * graph_bytes
+
+    def limited() -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+
+    try:
+        done = subprocess.run(
+            [program, *words],
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=_LONGEST_S,
+            preexec_fn=limited,  # no thread of ours holds a lock that it would need
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise not_for_ncnn(f"pnnx did not end within {_LONGEST_S:g} s") from error
+    said = done.stdout.decode(errors="replace")
+    if done.returncode:
+        raise not_for_ncnn(f"pnnx ended with {done.returncode}: {_last_line(said)}")
+    return said
+
+
+def _require_known(network: NcnnNetwork, inputs: int, outputs: int) -> None:
+    """Raise for operators that pnnx left as they were or ncnn has no layer for, and for lost inputs or outputs."""
+    import ncnn
+
+    try:
+        layers = read_param(network.param.decode("ascii"))
+    except (NotNcnn, UnicodeDecodeError) as error:
+        raise not_for_ncnn(f"what pnnx gave is no network of ncnn's: {error}") from error
+    unknown = sorted({layer.kind for layer in layers if ncnn.layer_to_index(layer.kind) < 0})
+    if unknown:
+        raise not_for_ncnn(f"ncnn {ncnn.__version__} has no layer for {', '.join(unknown)}")
+    found = len(list(inputs_of(layers))), len(list(outputs_of(layers)))
+    if found != (inputs, outputs):
+        raise not_for_ncnn(f"of {inputs} inputs and {outputs} outputs pnnx kept {found[0]} and {found[1]}")
+
+
+def not_for_ncnn(why: str) -> ExportFailed:
+    """The error that says why."""
+    return ExportFailed(
+        f"The graph cannot become a network of ncnn's: {why}.",
+        "Nothing was written. Export it with --optimize full, or with --format onnx for another backend.",
+    )
+
+
+def _last_line(said: str) -> str:
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    return lines[-1][:200].rstrip(".") if lines else "it said nothing"
