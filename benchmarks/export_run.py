@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,14 +39,21 @@ class Runtime:
 HERE = Runtime()
 
 
+Command = Sequence[str]
+"""Starts a process that answers as `export_worker.py` says."""
+
+
+def of_graph(contestant: Contestant, threads: int, clock: str, runtime: Runtime = HERE) -> Command:
+    """A session of ONNX Runtime's."""
+    inputs = [contestant.path, contestant.inputs, threads, clock, runtime.layout]
+    library = [runtime.library] if runtime.library else []
+    return [runtime.python, str(WORKER), *map(str, [*inputs, *library])]
+
+
 class Worker:
     """A process with one session in it."""
 
-    def __init__(
-        self, contestant: Contestant, threads: int, clock: str, runtime: Runtime = HERE, more: Environment | None = None
-    ) -> None:
-        inputs = [contestant.path, contestant.inputs, threads, clock, runtime.layout]
-        command = [runtime.python, str(WORKER), *map(str, inputs), *([runtime.library] if runtime.library else [])]
+    def __init__(self, command: Command, more: Environment | None = None) -> None:
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | (more or {})
         )
@@ -132,8 +139,14 @@ def race(
         runtime: what the sessions are made with.
         creations: how many more sessions are made and timed, for how long that takes.
     """
-    names = list(contestants)
-    with workers(contestants, threads, clock, runtime) as running:
+    commands = {name: of_graph(one, threads, clock, runtime) for name, one in contestants.items()}
+    return race_of(commands, budget_s, creations)
+
+
+def race_of(commands: Mapping[str, Command], budget_s: float, creations: int = 0) -> Race:
+    """`race`, of processes of any kind."""
+    names = list(commands)
+    with workers(commands) as running:
         seconds: dict[str, list[float]] = {name: [] for name in names}
         one_round = sum(worker.sample() * (worker.repeats + 1) for worker in running.values())
         for turn in range(min(MOST_ROUNDS, max(FEWEST_ROUNDS, int(budget_s / one_round)))):
@@ -142,24 +155,18 @@ def race(
                 seconds[name].append(running[name].sample())
         made = [{name: worker.creation() for name, worker in running.items()} for _ in range(creations)]
         version = running[names[0]].version
-    with workers(contestants, threads, clock, runtime, HEAP_GIVES_BACK) as running:
+    with workers(commands, HEAP_GIVES_BACK) as running:
         rss = {name: worker.highest_rss() for name, worker in running.items()}
     return Race(seconds, rss, {name: [each[name] for each in made] for name in names}, version)
 
 
 @contextmanager
-def workers(
-    contestants: dict[str, Contestant],
-    threads: int,
-    clock: str,
-    runtime: Runtime = HERE,
-    more: Environment | None = None,
-) -> Iterator[dict[str, Worker]]:
+def workers(commands: Mapping[str, Command], more: Environment | None = None) -> Iterator[dict[str, Worker]]:
     """One process for each, ended in any case; `more` is added to their environment."""
     with ExitStack() as stack:
         running = {}
-        for name, contestant in contestants.items():
-            running[name] = Worker(contestant, threads, clock, runtime, more)
+        for name, command in commands.items():
+            running[name] = Worker(command, more)
             stack.callback(running[name].close)
         yield running
 

@@ -40,7 +40,9 @@ def export(
     module: ModuleForExport = None,
     input_: OwnImage = None,
     classes: OwnClasses = None,
-    format: Annotated[str, typer.Option("--format", help="onnx (for onnxruntime), torch (for pytorch) or ncnn (for ncnn).")] = "onnx",
+    format: Annotated[
+        str, typer.Option("--format", help="onnx (for onnxruntime), torch (for pytorch) or ncnn (for ncnn).")
+    ] = "onnx",
     optimize: Annotated[
         str,
         typer.Option(
