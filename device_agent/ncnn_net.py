@@ -41,15 +41,17 @@ class NcnnNet:
         if self._net.load_param(str(param)) or self._net.load_model(str(weights)):
             raise NotNcnn(f"ncnn {VERSION} does not know a layer of it, or the weights are not its own")
 
-    def prepared(self, arrays: Sequence[Array]) -> list[tuple[Any, Array]]:
-        """ncnn's matrices over the memory of the inputs, (1, …) each, beside that memory: ncnn does not keep it."""
-        first = [np.ascontiguousarray(array[0]) for array in arrays]
-        return [(ncnn.Mat(array), array) for array in first]
+    def prepared(self, arrays: Sequence[Array]) -> list[Any]:
+        """The inputs, (1, …) each, as ncnn's matrices.
 
-    def run(self, prepared: list[tuple[Any, Array]]) -> list[Any]:
+        In memory of ncnn's own: in that of others it would let its first layer work in place.
+        """
+        return [ncnn.Mat(np.ascontiguousarray(array[0])).clone() for array in arrays]
+
+    def run(self, prepared: list[Any]) -> list[Any]:
         """One inference, to ncnn's matrices. Raises `RuntimeError` where ncnn cannot."""
         extractor = self._net.create_extractor()
-        for blob, (matrix, _) in zip(self.inputs, prepared, strict=True):
+        for blob, matrix in zip(self.inputs, prepared, strict=True):
             extractor.input(blob, matrix)
         found = [extractor.extract(blob) for blob in self.outputs]
         if any(failed for failed, _ in found):

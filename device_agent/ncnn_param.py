@@ -67,10 +67,14 @@ def _layer(line: str) -> NcnnLayer:
 
 def _fits(value: str) -> bool:
     try:
-        # A whole number may be a size; one with a point is a threshold, such as the largest float32.
-        return all("." in one or abs(int(one)) < _LARGEST for one in value.partition("=")[2].split(","))
+        # A whole number may be a size; another is a threshold, such as the largest float32.
+        return all(abs(float(one)) < _LARGEST or not one.lstrip("-").isdecimal() for one in _numbers(value))
     except ValueError:
         return False
+
+
+def _numbers(value: str) -> list[str]:
+    return value.partition("=")[2].split(",")
 
 
 def _require_order(layers: tuple[NcnnLayer, ...]) -> None:

@@ -73,8 +73,8 @@ def passes(level: Level, target: Target) -> tuple[Pass, ...]:
         return (Pass("strip", strip),)
     if level == "standard":
         return (Pass("simplify", simplify), Pass("strip", strip))
-    normalise = partial(cheapest_normalise, block=target.block)
-    sink, gather = partial(sink_concat, block=target.block), partial(gather_affine, block=target.block)
+    normalise, gather = (partial(rule, block=target.left_block) for rule in (cheapest_normalise, gather_affine))
+    sink = partial(sink_concat, block=target.block)
     spread = partial(spread_gate, block=target.block)
     sparse = partial(depthwise_seeds, costs=target.costs, block=target.block, shuffles=target.backend == "ncnn")
     native = level == "native"

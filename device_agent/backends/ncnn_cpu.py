@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from device_agent.arrays import Array, Arrays
+from device_agent.arrays import Arrays
 from device_agent.backends import Subject
 from device_agent.errors import BackendFailed
 from device_agent.messages.profile import Profiled
@@ -38,11 +38,11 @@ class NcnnBackend:
                 "Install a newer ncnn on the device, or export and push the model again.",
             ) from error
 
-    def prepare(self, inputs: Arrays) -> list[tuple[Any, Array]]:
-        """Over the arrays' memory."""
+    def prepare(self, inputs: Arrays) -> list[Any]:
+        """As ncnn has them."""
         return self._net.prepared([inputs[name] for name in self._inputs])
 
-    def run(self, prepared: list[tuple[Any, Array]]) -> list[Any]:
+    def run(self, prepared: list[Any]) -> list[Any]:
         """One inference."""
         return self._net.run(prepared)
 

@@ -31,6 +31,7 @@ class Target:
             best first; 0 is the plain layout, which every processor reads.
         board: what `/proc/device-tree/model` begins with, where the target is one board and not all of its triple.
         backend: whose costs and operators the passes go by; see `targets.ncnn.for_ncnn`.
+        blocks_for_all: whether other operators than convolutions keep that layout too.
     """
 
     name: str
@@ -45,9 +46,15 @@ class Target:
     native_blocks: tuple[int, ...] = (0,)
     board: str | None = None
     backend: str = "onnxruntime"
+    blocks_for_all: bool = False
 
     def __str__(self) -> str:
         return f"{self.name} ({self.description}, {self.machine}, ONNX Runtime {self.oldest_runtime} or newer)"
+
+    @property
+    def left_block(self) -> int:
+        """`block` where other operators than convolutions leave it; 0 where none does."""
+        return 0 if self.blocks_for_all else self.block
 
     @property
     def opsets(self) -> range:

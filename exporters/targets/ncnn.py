@@ -8,7 +8,16 @@ from exporters.targets.base import Target
 def for_ncnn(target: Target) -> Target:
     """The target with the passes that pay in ncnn, whatever pays in ONNX Runtime on that machine.
 
-    ncnn keeps four, eight or sixteen channels together as ONNX Runtime does in its layout in blocks, so what is written
-    for that is written for ncnn too. It takes no every m-th channel, but shuffles channels.
+    ncnn keeps channels together in blocks as ONNX Runtime does, so parts of whole blocks are as good there. But all its
+    operators do, so that a norm is fastest as a reduction, and a scale and shift as a BatchNorm. It takes no every
+    m-th channel, but shuffles channels.
     """
-    return replace(target, block=16, columns=True, cost_table="generic", native_blocks=(), backend="ncnn")
+    return replace(
+        target,
+        block=16,
+        blocks_for_all=True,
+        columns=True,
+        cost_table="generic",
+        native_blocks=(),
+        backend="ncnn",
+    )

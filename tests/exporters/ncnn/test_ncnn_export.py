@@ -16,6 +16,7 @@ from device_agent.arrays import read_arrays
 from device_agent.backends import Subject
 from device_agent.backends.ncnn_cpu import NcnnBackend
 from device_agent.manifest import MANIFEST_FILE, ArtifactFile
+from device_agent.ncnn_net import NcnnNet
 from device_agent.ncnn_param import read_param
 from device_agent.settings import Settings
 from exporters.artifact import Artifact, open_artifact
@@ -161,6 +162,20 @@ def test_a_file_of_somebodys_own_runs_in_ncnn(tmp_path: Path) -> None:
     made = own(graph("Relu"), tmp_path)
     assert made.manifest.source.kind == "onnx" and made.manifest.outputs[0].shape == (1, 4, 8, 8)
     assert not require_artifact(made) and answer(made) <= made.manifest.golden.tolerances[0]
+
+
+def test_an_input_stays_as_it_is_whatever_the_first_layer_does_in_place(tmp_path: Path) -> None:
+    """ncnn would work in the memory that it is given: a second inference would see what the first one left."""
+    nodes = [helper.make_node("Neg", ["x"], ["y"]), helper.make_node("Relu", ["y"], ["z"])]
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, (1, 16, 8, 8)) for name in "xz"]
+    made = helper.make_graph(nodes, "own", ends[:1], ends[1:])
+    artifact = own(helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), tmp_path)
+    net = NcnnNet(artifact.path("model"), artifact.path("weights"), threads=1)
+    given = np.random.default_rng(0).standard_normal((1, 16, 8, 8)).astype(np.float32)
+    kept, prepared = given.copy(), net.prepared([given])
+    answers = [net.arrays(net.run(prepared))[0] for _ in range(3)]
+    assert np.array_equal(given, kept)
+    assert all(np.array_equal(one, np.maximum(-kept, 0)) for one in answers)
 
 
 @pytest.mark.parametrize("op", ["Det", "NonZero"])
