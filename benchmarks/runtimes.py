@@ -88,7 +88,7 @@ def commands(names: tuple[str, str], threads: int, backends: list[str], folder: 
     """What runs, by the name of its column; artifacts are made in the folder unless they are there."""
     for made in MADE:
         runs = [name for name in backends if made.format in BACKENDS[name].formats]
-        runs = [name for name in runs if made.level != "native" or name == "onnxruntime"]
+        runs = [name for name in runs if made.level != "native" or BACKENDS[name].native]
         if not runs:
             continue
         artifact = folder / str(made).replace(" ", "-") / made.format

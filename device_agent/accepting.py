@@ -9,10 +9,9 @@ from pathlib import Path
 
 from device_agent import current, ledger, verdicts
 from device_agent.artifact import look_at_artifact, open_artifact
-from device_agent.backend_table import backend_for
 from device_agent.child import Ended, run_child
 from device_agent.deaths import death_of
-from device_agent.environments import python_of, runtime_of
+from device_agent.environments import python_of, runtime_of, serving
 from device_agent.errors import AgentError, BadRequest, DigestMismatch, NativeDamaged
 from device_agent.lock import DeviceLock
 from device_agent.manifest import ArtifactManifest, Format
@@ -45,7 +44,7 @@ class Accepting:
         self.lock.require_held("an acceptance")
         folder = self.root / "artifacts" / sha256
         manifest = look_at_artifact(folder, sha256)
-        backend = backend_for(manifest.format)
+        backend = self._backend(manifest)
         runtime = runtime_of(self.root, backend)
         before = verdicts.accepted(self.root, sha256)
         if before is not None and self._still_holds(before, manifest, runtime):
@@ -69,6 +68,9 @@ class Accepting:
                 "Push the artifact that you want.",
             )
         return self.accept(sha256)
+
+    def _backend(self, manifest: ArtifactManifest) -> str:
+        return serving(self.root, manifest.format, native=manifest.native is not None)
 
     def _still_holds(self, before: verdicts.Accepted, manifest: ArtifactManifest, runtime: Runtime) -> bool:
         """Whether a trial would be the one that was passed: nothing that takes part in it has changed.
@@ -114,7 +116,7 @@ class Accepting:
             artifact_sha256=sha256,
             label=manifest.label,
             format=format,
-            backend=backend_for(format),
+            backend=self._backend(manifest),
             verdict=verdict,
             tried=tried,
             code=None if trouble is None else trouble.code,

@@ -6,7 +6,7 @@ SIGKILL has many senders. Only the kernel's own count (`oom.py`) tells whether m
 import signal
 from dataclasses import dataclass
 
-_ANOTHER_RUNTIME = "Install another version of onnxruntime or torch on the device."
+_ANOTHER_RUNTIME = "Install another version of the backend's package on the device."
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ _BY_SIGNAL = {
     signal.SIGILL: Death(
         "illegal_instruction",
         "met an instruction that its processor does not have",
-        "A library there was built for a newer processor: install another version of onnxruntime or torch.",
+        "A library there was built for a newer processor: install another version of the backend's package.",
     ),
     signal.SIGALRM: Death(  # of our own: `detached.py`
         "too_long",

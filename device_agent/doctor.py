@@ -6,12 +6,11 @@ import sysconfig
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from importlib.machinery import PathFinder
 from pathlib import Path
 
-from device_agent.backend_table import BACKENDS
+from device_agent.backend_table import BACKENDS, packages_of
 from device_agent.disk import room_at
-from device_agent.environments import python_of, runtime_of
+from device_agent.environments import missing_packages, python_of, runtime_of
 from device_agent.leftovers import leftovers
 from device_agent.machine import this_machine
 from device_agent.messages.doctor import LOADING_S, BackendFound, Leftovers, PackageTried, Readiness, Volume
@@ -70,15 +69,11 @@ def try_package(root: Path, backend: str, package: str, patience_s: float) -> Pa
 
 def _found(root: Path, backend: str) -> BackendFound:
     serving = _serving(root, backend)
-    runtime, python = runtime_of(root, serving), python_of(root, serving)
-    own = runtime.environment is None
-    path = sys.path if own else [str(site) for site in Path(python).parents[1].glob("lib/python3*/site-packages")]
-    needed = [package.partition("==")[0] for package in BACKENDS[backend].packages.split()]
+    runtime, python, needed = runtime_of(root, serving), python_of(root, serving), packages_of(backend)
     packages = {name: runtime.packages.get(name) for name in needed}
-    # By what it is imported as, too: some builds go by another name.
-    missing = (name for name in needed if packages[name] is None and PathFinder.find_spec(name, path) is None)
-    dead = own and os.path.lexists(root / "environments" / backend)
-    return BackendFound(replace(runtime, backend=backend, packages=packages), python, tuple(missing), dead)
+    dead = runtime.environment is None and os.path.lexists(root / "environments" / backend)
+    missing = missing_packages(root, serving, needed)
+    return BackendFound(replace(runtime, backend=backend, packages=packages), python, missing, dead)
 
 
 def _serving(root: Path, backend: str) -> str:

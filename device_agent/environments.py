@@ -8,9 +8,11 @@ import re
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from importlib.machinery import PathFinder
 from pathlib import Path
 
-from device_agent.backend_table import BACKENDS
+from device_agent.backend_table import backends_for, packages_of
+from device_agent.manifest import Format
 from device_agent.messages.doctor import Runtime
 
 _ENVIRONMENTS = "environments"
@@ -19,18 +21,51 @@ _RECORD = re.compile(r"(.+?)-([^-]+)(?:-py[0-9.]+)?\.(?:dist|egg)-info")  # name
 
 def python_of(root: Path, backend: str) -> str:
     """The Python to start for a backend."""
-    provisioned = root / _ENVIRONMENTS / backend / "bin" / "python"
+    provisioned = _provisioned(root, backend)
     return str(provisioned) if provisioned.exists() else sys.executable
 
 
 def runtime_of(root: Path, backend: str) -> Runtime:
     """What would run it now."""
     folder = root / _ENVIRONMENTS / backend
-    names = [package.partition("==")[0] for package in BACKENDS[backend].packages.split()]
-    if not (folder / "bin" / "python").exists():
-        return Runtime(backend, None, sys.version.split()[0], _versions(names, sys.path))
-    site = [str(path) for path in folder.glob("lib/python3*/site-packages")]
-    return Runtime(backend, folder.resolve().name, _python_version(folder), _versions(names, site))
+    versions = _versions(packages_of(backend), _path(root, backend))
+    if not _provisioned(root, backend).exists():
+        return Runtime(backend, None, sys.version.split()[0], versions)
+    return Runtime(backend, folder.resolve().name, _python_version(folder), versions)
+
+
+def missing_packages(root: Path, backend: str, needed: Sequence[str]) -> tuple[str, ...]:
+    """Which of these the Python that would run a backend has not."""
+    path = _path(root, backend)
+    # By what it is imported as, too: some builds go by another name.
+    return tuple(
+        name
+        for name, version in _versions(needed, path).items()
+        if version is None and PathFinder.find_spec(name, path) is None
+    )
+
+
+def serving(root: Path, format: Format, *, native: bool) -> str:
+    """The backend that tries artifacts here: the first that runs them and was provisioned or has its packages in the
+    agent's own Python, else the usual one.
+    """
+    able = backends_for(format, native=native)
+    return next((name for name in able if _is_here(root, name)), able[0])
+
+
+def _is_here(root: Path, backend: str) -> bool:
+    return _provisioned(root, backend).exists() or not missing_packages(root, backend, packages_of(backend))
+
+
+def _provisioned(root: Path, backend: str) -> Path:
+    return root / _ENVIRONMENTS / backend / "bin" / "python"
+
+
+def _path(root: Path, backend: str) -> list[str]:
+    """Where a backend's Python looks for packages."""
+    if not _provisioned(root, backend).exists():
+        return sys.path
+    return [str(path) for path in (root / _ENVIRONMENTS / backend).glob("lib/python3*/site-packages")]
 
 
 def _versions(names: Sequence[str], path: Sequence[str]) -> dict[str, str | None]:

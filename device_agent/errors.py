@@ -12,6 +12,7 @@
     ├── NativeDamaged       the library of native operators is missing there, or was altered
     ├── CannotRunNative     this machine cannot run the native operators of an artifact (native_choice.py)
     └── BackendFailed       the runtime refused the model or an input, or memory ran out
+        └── FewerThreads    it computes on fewer threads than it was told
 """
 
 UPDATE_BOTH = "Use one version of groupnl on both sides: push again."
@@ -69,6 +70,10 @@ class BackendFailed(AgentError):
     """The runtime refused the model or an input."""
 
     code = "backend_failed"
+
+
+class FewerThreads(BackendFailed):
+    """The runtime computes on fewer threads than it was told."""
 
 
 class NativeDamaged(AgentError):

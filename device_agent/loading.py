@@ -4,11 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from device_agent.backend_table import BACKENDS
 from device_agent.command import run_command
 
 _MARK = "groupnl-loads "  # packages print what they like while they are imported
+_NEVER = tuple(name for entry in BACKENDS.values() for name in entry.never_imported)
 _IMPORT = (
     "import importlib, sys\n"
+    "sys.modules.update(dict.fromkeys(sys.argv[2:]))\n"
     "module = importlib.import_module(sys.argv[1])\n"
     f"print('\\n{_MARK}' + str(getattr(module, '__version__', '')))\n"
 )
@@ -36,7 +39,7 @@ def load(
 ) -> Loading:
     """Import a package by a Python. Raises `OSError` where there is no such program."""
     # -P: the folder that we stand in has no packages.
-    done = run_command([python, "-P", "-c", _IMPORT, package], folder, timeout_s, environment)
+    done = run_command([python, "-P", "-c", _IMPORT, package, *_NEVER], folder, timeout_s, environment)
     lines = done.output.splitlines()
     told = [line.removeprefix(_MARK) for line in lines if line.startswith(_MARK)]
     said = "\n".join(line for line in lines if not line.startswith(_MARK)).strip()

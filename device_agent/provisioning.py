@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from device_agent import durable
-from device_agent.backend_table import BACKENDS
+from device_agent.backend_table import packages_of
 from device_agent.disk import require_room
 from device_agent.environment_build import NotProvisioned, install, make_environment, require_loads
 from device_agent.errors import UPDATE_BOTH, BadRequest, DigestMismatch
@@ -105,7 +105,7 @@ class Provisioning:
         pip = opened.incoming / wheels[-1].name if wheels else None
         install(python, listed, opened.incoming if wheels else None, pip)
         versions = {}
-        for name in backend_modules(opened.request.backend):
+        for name in packages_of(opened.request.backend):
             tell(Building(f"loading {name}"))
             versions[name] = require_loads(python, name)
         return versions
@@ -122,7 +122,7 @@ class Provisioning:
         try:
             if (link / _SET_FILE).read_text() != request.requirements:
                 return False
-            for name in backend_modules(request.backend):
+            for name in packages_of(request.backend):
                 require_loads(link / "bin" / "python", name)
         except (OSError, NotProvisioned):
             return False
@@ -149,11 +149,6 @@ class Provisioning:
         if self._opened is None:
             raise BadRequest("No environment is open.", UPDATE_BOTH)
         return self._opened
-
-
-def backend_modules(backend: str) -> tuple[str, ...]:
-    """What a backend imports."""
-    return tuple(package.partition("==")[0] for package in BACKENDS[backend].packages.split())
 
 
 def _digest(requirements: str) -> str:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from device_agent.artifact import open_artifact
-from device_agent.backend_table import BACKENDS, require_read
+from device_agent.backend_table import BACKENDS, native_refusal, require_read
 from device_agent.backends import Subject, require_libraries
 from device_agent.errors import BadRequest
 from device_agent.machine import installed_runtime
@@ -21,6 +21,8 @@ def requested_subject(root: Path, directory: str, manifest_sha256: str, backend:
     folder, libraries = below(root, directory), folder_of(root)
     manifest = open_artifact(folder, manifest_sha256)
     _require_format(backend, manifest)
+    if manifest.native is not None and (refusal := native_refusal(backend)) is not None:
+        raise BadRequest(*refusal)
     if manifest.native is not None and BACKENDS[backend].computes:
         choice = choose_here(manifest.native, installed_runtime(), settings.threads or usable_cores())
         require_whole(libraries, choice.library)

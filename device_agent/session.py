@@ -127,13 +127,12 @@ class Session:
 
     def native_fit(self, native: NativeOperators, threads: int) -> "NativeFit":
         """What of native models runs here. Raises `CannotRunNative`."""
-        from device_agent.backend_table import backend_for
         from device_agent.environments import runtime_of
         from device_agent.messages.native import NativeFit
         from device_agent.native_store import choose_here, folder_of, state_of
         from device_agent.probe import usable_cores
 
-        runtime = runtime_of(self.root, backend_for("onnx")).packages["onnxruntime"]
+        runtime = runtime_of(self.root, "onnxruntime").packages["onnxruntime"]
         found = choose_here(native, runtime, threads or usable_cores())
         return NativeFit(found.model, found.library, state_of(folder_of(self.root), found.library))
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
 from device_agent.artifact import open_artifact
-from device_agent.errors import AgentError, BackendFailed, MissingLibrary
+from device_agent.errors import AgentError, BackendFailed, FewerThreads, MissingLibrary
 from device_agent.native_choice import CannotRunNative
 from device_agent.packages import IN_ENVIRONMENT, install_remedy
 from device_agent.settings import Settings
@@ -111,14 +111,14 @@ def _try(order: TrialOrder, begin: Begin) -> Tried:
 
 
 def _load(backend: "Backend", subject: "Subject") -> None:
-    """With every core, as what is told nothing else does; on one, where native operators have no other way."""
+    """With every core, as what is told nothing else does; on one, where native operators or the runtime cannot."""
     from device_agent.probe import usable_cores
 
     settings = Settings(threads=usable_cores())
     try:
         backend.load(subject, settings)
-    except CannotRunNative as error:
-        if error.code != "native_threads":
+    except (CannotRunNative, FewerThreads) as error:
+        if error.code not in ("native_threads", FewerThreads.code):
             raise
         backend.load(subject, replace(settings, threads=1))
 

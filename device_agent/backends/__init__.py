@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from device_agent.arrays import Arrays
-from device_agent.backend_table import BACKENDS, BackendEntry
+from device_agent.backend_table import BACKENDS, BackendEntry, packages_of
 from device_agent.errors import BadRequest, MissingLibrary
 from device_agent.manifest import ArtifactManifest
 from device_agent.messages.bench import NativeRan
@@ -66,15 +66,18 @@ class Backend(Protocol):
 
 def require_libraries(name: str) -> None:
     """See, without importing anything, that a backend is known and its packages are installed."""
-    for package in _entry(name).packages.split():
-        module = package.partition("==")[0]
+    _entry(name)
+    for module in packages_of(name):
         if importlib.util.find_spec(module) is None:
             raise _missing(name, module, "it is not installed")
 
 
 def open_backend(name: str) -> Backend:
     """Import and construct a backend. A missing package is a `MissingLibrary` with its install line."""
-    module, _, attribute = _entry(name).target.partition(":")
+    entry = _entry(name)
+    module, _, attribute = entry.target.partition(":")
+    for unwanted in entry.never_imported:
+        sys.modules.setdefault(unwanted, None)  # type: ignore[arg-type]  # so that it cannot be imported
     try:
         backend: Backend = getattr(importlib.import_module(module), attribute)()
     except ImportError as error:

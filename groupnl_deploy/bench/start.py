@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from device_agent.backend_table import BACKENDS
+from device_agent.backend_table import BACKENDS, native_refusal
 from device_agent.messages.ledger import Deployment, ReadLedger
 from device_agent.settings import Settings
 from groupnl_deploy.bench.run import Images
@@ -13,7 +13,7 @@ from groupnl_deploy.bench.session import Subject
 from groupnl_deploy.deploy.doctor import require_fit
 from groupnl_deploy.deploy.ledger import find_deployment, remote_manifest
 from groupnl_deploy.deploy.native import send_library
-from groupnl_deploy.errors import GroupNLError
+from groupnl_deploy.errors import GroupNLError, UsageError
 from groupnl_deploy.progress import Reporter, Unrepeated
 from groupnl_deploy.remote.agent import reached
 from groupnl_deploy.remote.client import AgentClient
@@ -99,6 +99,8 @@ class Start:
         artifacts = agent.ask(ReadLedger(name)).artifacts
         deployment = find_deployment(artifacts, name, self.backend, self.wanted)
         subject = gathered(agent, deployment, self.settings.workload.images, self.data, self._told)
+        if subject.manifest.native is not None and (refusal := native_refusal(self.backend)) is not None:
+            raise UsageError(*refusal)
         if subject.manifest.native is not None and BACKENDS[self.backend].computes:
             send_library(agent, subject.manifest.native, self.settings.threads, mend=False)
         return subject

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
-from device_agent.backend_table import BACKENDS, unread_settings
+from device_agent.backend_table import BACKENDS, native_refusal, unread_settings
 from device_agent.manifest import Format
 from device_agent.settings import Settings
 from exporters.options import ExportOptions
@@ -88,6 +88,8 @@ def impossible(cell: Cell) -> str | None:
         return None
     if cell.export.format not in BACKENDS[cell.backend].formats:
         return f"{cell.backend} cannot run the format {cell.export.format}"
+    if cell.export.optimize == "native" and native_refusal(cell.backend) is not None:
+        return f"{cell.backend} does not run native operators"
     unread = unread_settings(cell.backend, cell.settings)
     return f"{cell.backend} does not read {' and '.join(unread)}" if unread else None
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from device_agent.backend_table import BACKENDS
 from groupnl_deploy.cli import console
 from groupnl_deploy.cli.bench_set import Manner, bench_set, new_place
 from groupnl_deploy.cli.bench_subjects import Subject, subject_of
@@ -60,7 +61,8 @@ def bench(
     backend: Annotated[
         str | None,
         typer.Option(
-            help="onnxruntime, pytorch, or null (what the measuring costs); left out, the one that runs the folder."
+            help=f"{', '.join(name for name, one in BACKENDS.items() if one.computes)}, or null (what the measuring "
+            "costs); left out, the usual one of the folder's format."
         ),
     ] = None,
     artifact: Annotated[

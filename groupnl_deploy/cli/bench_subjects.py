@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from device_agent.backend_table import BACKENDS, backend_for
+from device_agent.backend_table import BACKENDS, backend_for, native_refusal
 from device_agent.manifest import MANIFEST_FILE, Format
 from groupnl_deploy.cli.own_options import needing_module
 from groupnl_deploy.deploy.ledger import may_begin_artifact_id
@@ -66,12 +66,15 @@ def subject_of(named: str | None, backend: str | None) -> Subject:
 def _checked(folder: Path, backend: str | None) -> str:
     from exporters.artifact import open_artifact
 
-    format = open_artifact(folder).manifest.format
+    manifest = open_artifact(folder).manifest
+    format = manifest.format
     if backend is not None and format not in BACKENDS[backend].formats:
         raise UsageError(
             f"The artifact {folder} has the format {format}, which {backend} does not run.",
             f"Use --backend {backend_for(format)}, or export and push it with --format {BACKENDS[backend].formats[0]}.",
         )
+    if backend is not None and manifest.native is not None and (refusal := native_refusal(backend)) is not None:
+        raise UsageError(*refusal)
     return backend or backend_for(format)
 
 

@@ -18,8 +18,8 @@ from groupnl_deploy.remote.retry import DEFAULT_RETRY_S
 from groupnl_deploy.remote.waiting import DEFAULT_WAIT_S
 from groupnl_deploy.words import command_line, known_word
 
-Backend = Annotated[str, typer.Option(help="onnxruntime or pytorch.")]
-Version = Annotated[str | None, typer.Option(help="Of onnxruntime or torch; else the newest that ran on such a board.")]
+Backend = Annotated[str, typer.Option(help=f"{', '.join(MAIN_PACKAGES)}.")]
+Version = Annotated[str | None, typer.Option(help="Of its package; else the newest that ran on such a board.")]
 Uncertified = Annotated[bool, typer.Option("--uncertified", help="Take what nobody has run on such a board.")]
 
 

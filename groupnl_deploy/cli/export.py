@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from device_agent.backend_table import backends_for
 from device_agent.manifest import FORMATS
 from exporters import choices
 from exporters.targets import DEFAULT_TARGET, TARGETS
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from groupnl_deploy.campaign.cell import ExportPoint
 
 _OPSETS_HELP = ", ".join(f"{it.opsets[0]} to {it.opsets[-1]} for {it.name}" for it in TARGETS.values())
+_FORMATS_HELP = " or ".join(f"{format} (for {' and '.join(backends_for(format))})" for format in FORMATS)
 
 
 @guarded
@@ -40,9 +42,7 @@ def export(
     module: ModuleForExport = None,
     input_: OwnImage = None,
     classes: OwnClasses = None,
-    format: Annotated[
-        str, typer.Option("--format", help="onnx (for onnxruntime), torch (for pytorch) or ncnn (for ncnn).")
-    ] = "onnx",
+    format: Annotated[str, typer.Option("--format", help=f"{_FORMATS_HELP}.")] = "onnx",
     optimize: Annotated[
         str,
         typer.Option(

@@ -99,6 +99,7 @@ def require_fit(
     backends: Sequence[str] = (),
     needed_bytes: int = 0,
     sent: bool = False,
+    one_is_enough: bool = False,
 ) -> Readiness:
     """Ask the cheap half; raise what would stop a push or benchmark, and say what would spoil it.
 
@@ -110,6 +111,7 @@ def require_fit(
         backends: that will run there.
         needed_bytes: that the device's disk must take.
         sent: whether `AskReadiness` of these backends was sent already, and its answer is the next to come.
+        one_is_enough: whether only that backend counts by which the device tries an artifact.
 
     Raises:
         DiskFull, DeviceFault, DeviceUnreachable: the first of what would stop it.
@@ -118,6 +120,8 @@ def require_fit(
     if not sent:
         agent.send(request)
     found = replace(_answered(agent, name, request), wanted=request.backends, needed_bytes=needed_bytes)
+    if one_is_enough:
+        found = _with_one(found)
     judged = [(check, one) for check in CHECKS for one in check.rule(found)]
     for check, one in judged:
         if one.severity == "error" and purpose in check.stops:
@@ -126,6 +130,13 @@ def require_fit(
         if one.severity in ("warning", "error") and purpose in check.warns:
             note(f"{name}: {one.what}. {one.remedy}.")
     return found.readiness
+
+
+def _with_one(found: Examined) -> Examined:
+    """As the device chooses: `device_agent.environments.serving`."""
+    there = found.readiness.backends
+    one = next((one for one in there if one.runtime.environment is not None or not one.missing), there[0])
+    return replace(found, readiness=replace(found.readiness, backends=(one,)), wanted=(one.runtime.backend,))
 
 
 def examine(device: Device, note: Note = lambda text: None) -> Diagnosis:

@@ -104,8 +104,9 @@ class DryRunStep:
 def forecast(transport: Transport, artifact: Artifact, reporter: Reporter) -> Forecast:
     """Ask a device that is reached. What would stop a push is in the forecast; raises what keeps it from answering."""
     files = announced(artifact)
-    wanted = Wanted.of(artifact.sha256, artifact.manifest.format, files)
-    readiness = AskReadiness((wanted.backend,))
+    manifest = artifact.manifest
+    wanted = Wanted.of(artifact.sha256, manifest.format, files, native=manifest.native is not None)
+    readiness = AskReadiness(tuple(wanted.backends))
     with look(transport, wanted, (readiness,)) as (looked, agent):
         marks = {file.name: file.marks for file in looked.held}
         sizes = {path: held_bytes(path, marks.get(path.name, ())) for path in artifact.files}
@@ -115,10 +116,11 @@ def forecast(transport: Transport, artifact: Artifact, reporter: Reporter) -> Fo
         try:
             _require_place(transport, looked)
             if agent is not None:
-                require_fit(agent, transport.name, "push", reporter.note, backends=readiness.backends, sent=True)
+                asked = readiness.backends
+                require_fit(agent, transport.name, "push", reporter.note, backends=asked, sent=True, one_is_enough=True)
             found = replace(found, untold=(*found.untold, *_native_untold(artifact, agent)))
             _require_room(transport, looked, [*missing, *([agent_bytes] if agent_bytes else [])])
-            _require_runtime(transport, artifact, wanted, looked)
+            _require_runtime(transport, artifact, looked)
         except DeviceUnavailable:  # just now: whoever asked tries again
             raise
         except Exception as error:
@@ -168,11 +170,11 @@ def _require_room(transport: Transport, looked: Looked, missing: Sequence[int]) 
         )
 
 
-def _require_runtime(transport: Transport, artifact: Artifact, wanted: Wanted, looked: Looked) -> None:
+def _require_runtime(transport: Transport, artifact: Artifact, looked: Looked) -> None:
     if looked.missing:
-        provision = command_line("device", "provision", transport.name, "--backend", wanted.backend)
+        provision = command_line("device", "provision", transport.name, "--backend", looked.backend)
         raise NotAccepted(
             f"{transport.name} would keep {artifact.manifest.label} ({artifact.sha256[:12]}), not accepted yet: the "
-            f"backend {wanted.backend} lacks {', '.join(looked.missing)} (looked for by {looked.python}).",
+            f"backend {looked.backend} lacks {', '.join(looked.missing)} (looked for by {looked.python}).",
             f"Run: {provision}. Then push it.",
         )

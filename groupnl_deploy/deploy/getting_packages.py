@@ -3,7 +3,7 @@
 import shlex
 import sys
 
-from device_agent.backend_table import BACKENDS
+from device_agent.backend_table import BACKENDS, packages_of
 from device_agent.machine import Machine
 from groupnl_deploy.deploy.certified import certified_set
 from groupnl_deploy.deploy.devices_file import LOCAL
@@ -17,11 +17,9 @@ def packages_command(device: str, backend: str, *, anew: bool = False, uncertifi
     The device `local` is this machine with this very Python, beside which nothing is provisioned, and whose groupnl
     says which versions it takes.
     """
-    entry = BACKENDS[backend]
     if device == LOCAL:
         again = ["--force-reinstall"] if anew else []
-        names = [package.partition("==")[0] for package in entry.packages.split()]
-        return shlex.join([sys.executable, "-m", "pip", "install", *again, *names])
+        return shlex.join([sys.executable, "-m", "pip", "install", *again, *packages_of(backend)])
     words = ["device", "provision", device, "--backend", _provisioned(backend)]
     return command_line(*words, *(["--uncertified"] if uncertified else []))
 

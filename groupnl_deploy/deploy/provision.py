@@ -36,7 +36,7 @@ class Wish:
     """What a user wants on a device.
 
     Args:
-        backend: "onnxruntime" or "pytorch".
+        backend: a key of `MAIN_PACKAGES`.
         version: of its package; None for the newest that is certified.
         uncertified: whether what nobody has run on such a board may be taken.
         offline: a wheelhouse to send; None where the board has network.

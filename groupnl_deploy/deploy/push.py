@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from device_agent.backend_table import backend_for
+from device_agent.backend_table import backends_for
 from device_agent.file_digest import FileDigest
 from device_agent.manifest import MANIFEST_FILE
 from device_agent.messages.doctor import AskReadiness
@@ -186,13 +186,14 @@ def _pushed(
     transport: Transport, artifact: Artifact, sent: Sent, wait_s: float, reporter: Reporter
 ) -> Iterator[tuple[AgentClient, Deployment]]:
     """The agent that has it now, and still holds the device's lock."""
-    native, backends = artifact.manifest.native, (backend_for(artifact.manifest.format),)
+    native = artifact.manifest.native
+    backends = backends_for(artifact.manifest.format, native=native is not None)
     lock = lock_request(f"a push of {artifact.manifest.label}", wait_s)
     opening = OpenPush(artifact.sha256, announced(artifact))
     with ExitStack() as running:
         first = (AskReadiness(backends), *(() if native else (lock, opening)))
         agent = running.enter_context(open_agent(transport, first))
-        require_fit(agent, transport.name, "push", reporter.note, backends=backends, sent=True)
+        require_fit(agent, transport.name, "push", reporter.note, backends=backends, sent=True, one_is_enough=True)
         if native is not None:
             agent = agent_with_library(running, transport, agent, native, reporter)
             agent.send(lock, opening)

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
-from device_agent.backend_table import BACKENDS
+from device_agent.backend_table import BACKENDS, packages_of
 from device_agent.machine import Machine
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.words import known_word
 
-MAIN_PACKAGES = {"onnxruntime": "onnxruntime", "pytorch": "torch"}
+MAIN_PACKAGES = {name: entry.main for name, entry in BACKENDS.items() if entry.main is not None}
 """The package that a backend is named for, and whose version a user may choose."""
 
 OLDEST_PYTHON = (3, 11)
@@ -150,5 +150,4 @@ class WheelSet:
 
 def backend_packages(backend: str) -> tuple[str, ...]:
     """The names of the packages that a backend imports. Raises `UsageError` for a backend that has none of its own."""
-    backend = known_word("backend", backend, MAIN_PACKAGES)
-    return tuple(word.partition("==")[0] for word in BACKENDS[backend].packages.split())
+    return packages_of(known_word("backend", backend, MAIN_PACKAGES))

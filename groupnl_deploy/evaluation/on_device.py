@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from device_agent.backend_table import BACKENDS, backend_for
+from device_agent.backend_table import BACKENDS, backend_for, native_refusal
 from device_agent.messages.ledger import ReadLedger
 from device_agent.settings import Settings
 from exporters.artifact import Artifact, open_artifact
@@ -78,6 +78,8 @@ def _backend(artifact: Artifact, name: str | None) -> str:
             f"{chosen} cannot run {artifact.directory}, whose format is {format}.",
             f"Leave the backend out: {backend_for(format)} runs it.",
         )
+    if artifact.manifest.native is not None and (refusal := native_refusal(chosen)) is not None:
+        raise UsageError(*refusal)
     return chosen
 
 

@@ -1,6 +1,6 @@
 """What a push would meet on a device, without a change there: nothing is written, sent or kept locked.
 
-One command, as `boot.py` has it: `PYTHON -B -c STUB ROOT SHA256 WANTED REQUESTS BACKEND`. The stub only reads, and
+One command, as `boot.py` has it: `PYTHON -B -c STUB ROOT SHA256 WANTED REQUESTS BACKEND…`. The stub only reads, and
 says in a line of JSON what it found. Where the agent of this version is there already, and whole, that then takes its
 place and answers the requests: none of them may be one that writes. Where it is not, the command ends.
 """
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from device_agent.backend_table import BACKENDS, backend_for
+from device_agent.backend_table import backends_for, packages_of
 from device_agent.manifest import Format
 from device_agent.messages.greeting import BOOT_MARK, Hello
 from device_agent.messages.ledger import State
@@ -27,7 +27,7 @@ from groupnl_deploy.remote.transport import SILENCE_S, Transport
 
 _LINE = BOOT_MARK + b"look "
 
-# What an agent would tell is told in its way: `device_agent.{push, parts, doctor, verdicts, current}`.
+# What an agent would tell is told in its way: `device_agent.{push, parts, environments, verdicts, current}`.
 _STUB = f"""{boot.FIND}
 import json, stat
 from glob import glob
@@ -84,9 +84,14 @@ def quietly(look, otherwise):
 final = below("artifacts", identity)
 whole = quietly(lambda: all(is_right(os.path.join(final, file["name"]), file["bytes"], file["sha256"])
                             for file in wanted["files"]), False)
-environment = below("environments", wanted["backend"])
-provisioned = os.path.exists(os.path.join(environment, "bin", "python"))
-path = glob(os.path.join(environment, "lib", "python3*", "site-packages")) if provisioned else sys.path
+def runtime(backend, packages):
+    environment = below("environments", backend)
+    python = os.path.join(environment, "bin", "python")
+    provisioned = os.path.exists(python)
+    path = glob(os.path.join(environment, "lib", "python3*", "site-packages")) if provisioned else sys.path
+    missing = [name for name in packages if PathFinder.find_spec(name, path) is None]
+    return provisioned, dict(backend=backend, python=python if provisioned else sys.executable, missing=missing)
+runtimes = [runtime(*one) for one in wanted["backends"].items()]
 said = [name for name in ("refused", "accepted") if os.path.exists(below(name, identity + ".json"))]
 agent = quietly(is_whole, False)
 say("look", json.dumps(dict(
@@ -100,8 +105,7 @@ say("look", json.dumps(dict(
     held=[] if whole else quietly(lambda: list(held(below("incoming", identity))), []),
     state=said[0] if said else "pending",
     current=quietly(lambda: os.path.basename(os.readlink(below("current", wanted["format"]))), None),
-    python=os.path.join(environment, "bin", "python") if provisioned else sys.executable,
-    missing=[name for name in wanted["packages"] if PathFinder.find_spec(name, path) is None])))
+    **next((one for provisioned, one in runtimes if provisioned or not one["missing"]), runtimes[0][1]))))
 if not agent:
     sys.exit(0)
 os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
@@ -110,20 +114,20 @@ os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
 
 @dataclass(frozen=True)
 class Wanted:
-    """An artifact that is looked for, its files with their digests, and the backend that is to run it."""
+    """An artifact that is looked for, its files with their digests, and the backends that run it with their packages,
+    the usual one first.
+    """
 
     artifact_sha256: str
     format: Format
     files: tuple[PushFile, ...]
-    backend: str
-    packages: tuple[str, ...]
+    backends: dict[str, tuple[str, ...]]
 
     @classmethod
-    def of(cls, artifact_sha256: str, format: Format, files: tuple[PushFile, ...]) -> "Wanted":
-        """With the backend of the format, and the packages that this needs."""
-        backend = backend_for(format)
-        packages = tuple(package.partition("==")[0] for package in BACKENDS[backend].packages.split())
-        return cls(artifact_sha256, format, files, backend, packages)
+    def of(cls, artifact_sha256: str, format: Format, files: tuple[PushFile, ...], *, native: bool) -> "Wanted":
+        """With the backends of the format, or of native operators in it, and the packages that they need."""
+        backends = {name: packages_of(name) for name in backends_for(format, native=native)}
+        return cls(artifact_sha256, format, files, backends)
 
 
 @dataclass(frozen=True)
@@ -140,8 +144,9 @@ class Looked:
         held: what an earlier push has brought of it.
         state: what was said of it when it was tried last.
         current: the artifact of this format that is used now.
-        python: what would run the backend.
-        missing: the backend's packages that this Python does not find.
+        backend: by which the device would try it.
+        python: what would run it.
+        missing: its packages that this Python does not find.
     """
 
     root: str
@@ -154,6 +159,7 @@ class Looked:
     held: tuple[Held, ...]
     state: State
     current: str | None
+    backend: str
     python: str
     missing: tuple[str, ...]
 
@@ -184,7 +190,7 @@ def look(
 def _command(transport: Transport, bundle: AgentBundle, wanted: Wanted, first: Sequence[Request[Any]]) -> list[str]:
     requests = "".join(f"{encode(request).decode()}\n" for request in first)
     python = [transport.python, "-B", *boot.program(_STUB)]
-    return [*python, transport.root, bundle.sha256, json.dumps(to_dict(wanted)), requests, wanted.backend]
+    return [*python, transport.root, bundle.sha256, json.dumps(to_dict(wanted)), requests, *wanted.backends]
 
 
 def _found(client: AgentClient, transport: Transport) -> Looked:

@@ -152,12 +152,13 @@ def layers_of(operators: Sequence[OperatorTime], roles: Roles) -> tuple[str, ...
 
 
 def _likeliest(one: OperatorTime) -> tuple[str, ...]:
-    """Of an operator of a network that nobody knows, the node of its own kind: of a convolution with an activation
-    inside, the convolution.
+    """Of an operator of a network that nobody knows, the node of its own kind, or that it is called by: of a
+    convolution with an activation inside, the convolution.
     """
     kind = one.kind.removeprefix("Fused")
     same = [origin for origin in one.origins if origin.rpartition("/")[2].startswith(kind)]
-    return tuple(same[:1]) or one.origins[:1]
+    named = [origin for origin in one.origins if one.name.startswith(origin)]
+    return tuple((same or named)[:1]) or one.origins[:1]
 
 
 def _place(origin: str, roles: Roles) -> tuple[str, str]:

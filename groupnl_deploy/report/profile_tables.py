@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from device_agent.backend_table import BACKENDS
 from groupnl_deploy.report.marks import marks
 from groupnl_deploy.report.profile import OUTSIDE, LayerTime, RunProfile
 
@@ -139,8 +140,9 @@ def _notes(row: "ReportRow", profile: RunProfile) -> Iterator[str]:
             f"Under the profiler the median inference took {profile.slowdown:.3g} times as long as in the steady "
             "window."
         )
-    if row.backend == "onnxruntime":
-        yield "ONNX Runtime counts each call in whole microseconds, cut off: short operators take a little more."
+    entry = BACKENDS.get(row.backend)
+    if entry is not None and entry.profiler_note is not None:
+        yield entry.profiler_note
     if any(layer.seeds_ms is not None for layer in profile.layers):
         yield "Seeds: the seed convolution. Generated: all behind it, with norm and activation that follow the layer."
     if any(layer.layer == OUTSIDE for layer in profile.layers):

@@ -104,6 +104,13 @@ def test_every_list_is_an_axis_and_every_product_is_made_once(tmp_path: Path) ->
     )
 
 
+def test_native_operators_are_left_out_for_a_backend_that_has_none(tmp_path: Path) -> None:
+    text = MINIMAL + '[export]\nformats = "onnx"\noptimize = ["full", "native"]\n'
+    plan = planned(tmp_path, text + '[bench]\nbackends = ["onnxruntime", "openvino"]\n')
+    assert sorted(names(plan, "bench")) == ["a-native-onnxruntime", "a-onnxruntime", "a-openvino"]
+    assert plan.left_out == ("openvino does not run native operators",)
+
+
 def test_a_list_that_grows_at_its_end_moves_nothing(tmp_path: Path) -> None:
     before = planned(tmp_path, SWEEP)
     longer = SWEEP.replace("[0, 1]", "[0, 1, 2]").replace("[1, 4]", "[1, 4, 2]").replace("repeats = 3", "repeats = 4")

@@ -28,6 +28,7 @@ from groupnl_deploy.remote.bundle import build_bundle
 from groupnl_deploy.remote.client import AgentClient
 from groupnl_deploy.remote.local import LocalTransport
 from tests.device_agent.whole_bench import whole_bench
+from tests.rigs.openvino_here import NEEDS_OPENVINO
 
 pytestmark = pytest.mark.alone
 
@@ -77,7 +78,7 @@ def test_it_tells_the_boards_facts(agent: AgentClient) -> None:
     assert facts.python == ".".join(map(str, sys.version_info[:3]))
 
 
-@pytest.mark.parametrize("backend", ["null", "onnxruntime", "pytorch"])
+@pytest.mark.parametrize("backend", ["null", "onnxruntime", pytest.param("openvino", marks=NEEDS_OPENVINO), "pytorch"])
 def test_a_benchmark_keeps_every_latency_and_every_phase(agent: AgentClient, untrained, backend: str) -> None:
     artifact = untrained.torch if backend == "pytorch" else untrained.onnx
     marks: list[PhaseMark | Progress] = []

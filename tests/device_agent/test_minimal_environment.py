@@ -1,4 +1,4 @@
-"""A board without PyTorch: a virtual environment with numpy and ONNX Runtime alone runs the ONNX path."""
+"""A board without PyTorch: a virtual environment with numpy and one ONNX runtime alone runs the ONNX path."""
 
 import os
 import re
@@ -13,11 +13,14 @@ import pytest
 
 from device_agent.messages.bench import BenchRequest
 from device_agent.settings import Settings, Workload
-from groupnl_deploy.deploy.push import push_artifact
+from groupnl_deploy.deploy.dry_run import forecast
+from groupnl_deploy.deploy.push import push_and_accept, push_artifact
 from groupnl_deploy.errors import DeviceFault
+from groupnl_deploy.progress import Silence
 from groupnl_deploy.remote.agent import open_agent
 from groupnl_deploy.remote.local import LocalTransport
 from tests.device_agent.whole_bench import whole_bench
+from tests.rigs.openvino_here import NEEDS_OPENVINO
 
 IMAGES = np.zeros((2, 3, 32, 32), dtype=np.uint8)
 SETTINGS = Settings(1, workload=Workload(idle_s=0.0, warmup_s=0.0, min_iterations=3, min_seconds=0.0))
@@ -45,15 +48,18 @@ def install_by_link(python_home: Path, names: set[str]) -> None:
                 os.link(file.locate(), target)
 
 
-@pytest.fixture(scope="module")
-def minimal_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("minimal")
+def python_with(folder: Path, runtime: str) -> Path:
     venv.create(folder, with_pip=False)
     try:
-        install_by_link(folder, requirements("numpy") | requirements("onnxruntime"))
+        install_by_link(folder, requirements("numpy") | requirements(runtime))
     except OSError as error:
         pytest.skip(f"hard links across file systems are refused here: {error}")
     return folder / "bin" / "python"
+
+
+@pytest.fixture(scope="module")
+def minimal_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return python_with(tmp_path_factory.mktemp("minimal"), "onnxruntime")
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +87,21 @@ def test_the_environment_really_is_minimal(minimal_python: Path) -> None:
 def test_onnx_runtime_needs_nothing_else(minimal_python: Path, untrained, tmp_path: Path) -> None:
     result = bench(minimal_python, untrained.onnx, "onnxruntime", tmp_path / "board")
     assert len(result.latencies_ns) == 3 and "onnxruntime" in result.versions
+
+
+@NEEDS_OPENVINO
+def test_openvino_needs_nothing_else_and_accepts_where_there_is_no_other(untrained, tmp_path: Path) -> None:
+    python, notes = python_with(tmp_path / "minimal", "openvino"), list[str]()
+    said = Silence()
+    said.note = notes.append  # type: ignore[method-assign]
+    with LocalTransport(tmp_path / "board", str(python)) as transport:
+        pushed = push_and_accept(transport, untrained.onnx, reporter=said)
+        assert (pushed.acceptance.verdict, pushed.acceptance.backend) == ("accepted", "openvino")
+        assert not [note for note in notes if "lacks" in note]
+        told = forecast(transport, untrained.onnx, Silence())
+        assert told.error is None and told.looked is not None and told.looked.backend == "openvino"
+    result = bench(python, untrained.onnx, "openvino", tmp_path / "board")
+    assert len(result.latencies_ns) == 3 and "openvino" in result.versions
 
 
 def test_a_missing_library_is_named_with_its_install_line(minimal_python: Path, untrained, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The real profilers of both runtimes, on a small network."""
+"""The real profilers of the runtimes, on a small network."""
 
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from exporters.artifact import Artifact
 from groupnl_deploy.models.layer_roles import layer_roles
 from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.report.profile import OUTSIDE, Steady, run_profile
+from tests.rigs.openvino_here import NEEDS_OPENVINO
 
 
 def profile_of(backend_name: str, artifact: Artifact) -> Profiled:
@@ -28,9 +29,9 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(profiling, "ENOUGH_S", 0.0)
 
 
-@pytest.mark.parametrize("backend", ["onnxruntime", "pytorch"])
+@pytest.mark.parametrize("backend", ["onnxruntime", pytest.param("openvino", marks=NEEDS_OPENVINO), "pytorch"])
 def test_every_operator_is_counted_in_every_run_and_has_the_layer_that_it_is_of(backend: str, untrained) -> None:
-    found = profile_of(backend, untrained.onnx if backend == "onnxruntime" else untrained.torch)
+    found = profile_of(backend, untrained.torch if backend == "pytorch" else untrained.onnx)
     runs = len(found.latencies_ns)
     assert runs == profiling.LEAST_RUNS and found.problem is None
     assert all(one.calls % runs == 0 and one.calls and one.total_ns >= 0 for one in found.operators)

@@ -55,8 +55,9 @@ def test_a_backend_refuses_what_it_would_not_read() -> None:
     assert unread_settings("onnxruntime", tuned) == ()
     assert unread_settings("pytorch", tuned) == ("spinning", "arena", "graph_level")
     assert unread_settings("pytorch", Settings(threads=2, workload=Workload(images=1))) == ()
-    with pytest.raises(SettingError, match="the backend pytorch does not read it"):
-        require_read("pytorch", tuned)
+    for backend in ("pytorch", "openvino"):
+        with pytest.raises(SettingError, match=f"the backend {backend} does not read it"):
+            require_read(backend, tuned)
 
 
 def test_every_backend_names_settings_that_there_are() -> None:

@@ -23,6 +23,7 @@ from groupnl_deploy.remote.agent import reached
 from groupnl_deploy.remote.local import LocalTransport
 from groupnl_deploy.remote.waiting import take_lock
 from groupnl_deploy.training.evaluate import EvaluationImages, ask
+from tests.rigs.openvino_here import NEEDS_OPENVINO
 
 
 class Listener(Silence):
@@ -74,10 +75,17 @@ def test_each_logit_is_the_one_of_this_machine(artifacts, pixels):
     assert sum("pushed first" in one for one in listener.said) == 1
 
 
-@pytest.mark.parametrize("kind", [("onnx", "dynamic"), pytest.param(("torch", "1"), marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("kind", "backend"),
+    [
+        (("onnx", "dynamic"), None),
+        pytest.param(("onnx", "dynamic"), "openvino", marks=NEEDS_OPENVINO),
+        (("torch", "1"), None),
+    ],
+)
 @pytest.mark.slow
-def test_what_computes_several_images_at_once_answers_alike(artifacts, pixels, kind):
-    with device_subject(artifacts[kind], "local", Silence(), threads=1).answering() as answer:
+def test_what_computes_several_images_at_once_answers_alike(artifacts, pixels, kind, backend):
+    with device_subject(artifacts[kind], "local", Silence(), backend=backend, threads=1).answering() as answer:
         found = answer(pixels)
     own = here(artifacts[kind], pixels)
     torch.testing.assert_close(found, own, atol=1e-5, rtol=1e-4)

@@ -28,6 +28,9 @@ _CLOCK_KHZ = {
     "scaling_min_freq": 600_000,
     "scaling_cur_freq": 1_800_000,
 }
+# A Cortex-A72's in a BCM2711, which the kernel tells since 5.17: level, kind, kB, ways, whether all cores share it.
+_CACHES = ((1, "Data", 32, 2, False), (1, "Instruction", 48, 3, False), (2, "Unified", 1024, 16, True))
+_CACHE_LINE_BYTES = 64
 _TEMPERATURE = "class/thermal/thermal_zone0/temp"
 _THROTTLED = "devices/platform/soc/soc:firmware/get_throttled"
 _VCGENCMD = f"""\
@@ -84,6 +87,22 @@ class Board:
                 self._write(f"{clock}/{name}", f"{khz}\n")
             self._write(f"{clock}/scaling_governor", "ondemand\n")
             self._write(f"{clock}/scaling_available_governors", "ondemand performance powersave\n")
+            self._caches(f"{cpu}/cpu{core}/cache", core)
+
+    def _caches(self, folder: str, core: int) -> None:
+        for index, (level, kind, size_kb, ways, shared) in enumerate(_CACHES):
+            values = {
+                "level": f"{level}",
+                "type": kind,
+                "size": f"{size_kb}K",
+                "ways_of_associativity": f"{ways}",
+                "coherency_line_size": f"{_CACHE_LINE_BYTES}",
+                "number_of_sets": f"{1024 * size_kb // (ways * _CACHE_LINE_BYTES)}",
+                "shared_cpu_list": f"0-{CORES - 1}" if shared else f"{core}",
+                "shared_cpu_map": f"{2**CORES - 1 if shared else 1 << core:x}",
+            }
+            for name, value in values.items():
+                self._write(f"{folder}/index{index}/{name}", f"{value}\n")
 
     def _write(self, relative: str, text: str) -> None:
         path = self._sys / relative

@@ -14,6 +14,7 @@ import tempfile
 from datetime import date
 from pathlib import Path
 
+from device_agent.backend_table import BACKENDS
 from device_agent.manifest import Format
 from device_agent.messages.accept import Accept
 from exporters.artifact import Artifact, open_artifact
@@ -40,7 +41,6 @@ NETWORKS = (
     ModelSpec("resnet18_cifar", ConvSpec.preset("groupnl"), width=0.25),
     ModelSpec("mobilenetv3_large_100", ConvSpec.preset("groupnl"), width=0.25, input_shape=(3, 64, 64)),
 )
-_FORMATS: dict[str, Format] = {"onnxruntime": "onnx", "pytorch": "torch"}
 
 
 def main() -> None:
@@ -54,7 +54,7 @@ def main() -> None:
     wheels = resolve(TARGETS[TARGET], given.backend, given.python, given.version, Silence())
     with tempfile.TemporaryDirectory(prefix="certify-") as folder:
         wheelhouse = make_wheelhouse(wheels, Path(folder) / "wheels", Silence())
-        artifacts = [_export(Path(folder), spec, _FORMATS[given.backend]) for spec in NETWORKS]
+        artifacts = [_export(Path(folder), spec, BACKENDS[given.backend].formats[0]) for spec in NETWORKS]
         (Path(folder) / "pi").mkdir()
         with booted(root, Path(folder) / "pi") as pi, connect(pi.device()) as transport:
             wish = Wish(given.backend, uncertified=True, offline=wheelhouse.folder)

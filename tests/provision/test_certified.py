@@ -5,7 +5,14 @@ from packaging.utils import parse_wheel_filename
 
 from device_agent.machine import Machine
 from groupnl_deploy.deploy.certified import CertifiedSet, certified, certified_set, require_certified_set, table
-from groupnl_deploy.deploy.wheels import TARGETS, Wheel, WheelSet, backend_packages, require_python, target_of
+from groupnl_deploy.deploy.wheels import (
+    TARGETS,
+    Wheel,
+    WheelSet,
+    backend_packages,
+    require_python,
+    target_of,
+)
 from groupnl_deploy.errors import UsageError
 
 SETS = [pytest.param(one, id=str(one.set)) for one in table().sets]
@@ -24,6 +31,7 @@ DIGEST = "0" * 64
         ("torch", "2.13.0+cpu", "unknown"),
         ("Torch", "2.9.1", "certified"),
         ("onnxruntime", "1.32.0", "certified"),
+        ("openvino", "2026.4.1", "certified"),
         ("no-such-package", "1.0", "unknown"),
     ],
 )
@@ -46,10 +54,9 @@ def test_every_set_is_for_its_target_and_python(one: CertifiedSet) -> None:
         assert not certified(wheel.package, str(wheel.version), one.set.target).refused
 
 
-def test_a_fresh_raspberry_pi_os_has_both_backends() -> None:
-    for python in ("3.11",):
-        for backend in ("onnxruntime", "pytorch"):
-            assert certified_set("rpi4", backend, python) is not None, (python, backend)
+def test_a_fresh_raspberry_pi_os_has_every_backend() -> None:
+    for backend in ("onnxruntime", "openvino", "pytorch"):
+        assert certified_set("rpi4", backend, "3.11") is not None, backend
 
 
 @pytest.mark.parametrize(

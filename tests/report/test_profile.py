@@ -88,6 +88,13 @@ def test_of_a_network_that_nobody_knows_the_names_tell_what_they_can() -> None:
     assert {one.kind for one in found.layers} == {None}
 
 
+def test_a_convolution_with_an_activation_inside_is_where_the_convolution_stands() -> None:
+    """OpenVINO has kinds of its own, and calls a fused operator by the first of its nodes."""
+    inside = ("/a/act/Relu", "/a/conv/Conv")
+    for name, kind in (("/a/conv/Conv/WithoutBiases", "Convolution"), ("/a/act/Relu_nchwc", "FusedConv")):
+        assert layers_of([OperatorTime(name, kind, 20, 1, inside)], {}) == ("a.conv",)
+
+
 def test_torchs_modules_are_named_as_they_are() -> None:
     operators = [
         OperatorTime("layer1.0.conv1.conv/aten::conv2d", "aten::conv2d", 1, 3, ("layer1.0.conv1.conv",)),
