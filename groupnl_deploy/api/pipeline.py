@@ -95,7 +95,7 @@ def bench_artifact(
     Args:
         artifact: which; None is the newest there that the backend runs.
         device: its name in `groupnl device list`.
-        backend: "onnxruntime", "openvino", "pytorch" or "null"; None is the usual one of the artifact's format.
+        backend: "onnxruntime", "openvino", "pytorch", "ncnn" or "null"; None is the usual one of the artifact's format.
         meter: the power meter, such as "km003c"; None measures no energy.
         port: where it is; "emulator" starts the emulated one, whose numbers are marked.
         out: the run folder; else one under runs/.
