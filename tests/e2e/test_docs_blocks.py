@@ -272,12 +272,17 @@ def why_not_run(arguments: list[str], folder: Path) -> str | None:
     if any(word.endswith((".tar", ".tar.gz")) for word in lacking):
         return "a data set that somebody fetched"
     made = any(word.endswith(".csv") or word.startswith("runs/") for word in lacking)
-    made = made or (
-        arguments[:2] in (["models", "curves"], ["energy-model", "predict"]) and not (folder / arguments[2]).exists()
-    )
+    made = made or (arguments[:2] == ["energy-model", "predict"] and not (folder / arguments[2]).exists())
+    made = made or (arguments[:2] == ["models", "curves"] and not is_trained(folder / arguments[2]))
     if made or (arguments[0] == "export" and arguments[1] != "--module" and not (folder / arguments[1]).exists()):
         return "what a command made that was not run"
     return None
+
+
+def is_trained(folder: Path) -> bool:
+    """Whether a checkpoint is there that a training made, and no `models init`."""
+    record = folder / "checkpoint.json"
+    return record.is_file() and json.loads(record.read_text())["trained"]
 
 
 @pytest.mark.slow
