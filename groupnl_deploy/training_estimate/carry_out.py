@@ -69,8 +69,9 @@ class EstimatePlan:
     @property
     def settings(self) -> Settings:
         """Of each benchmark: as many steps as a valid run needs, and long enough for a meter."""
-        metered = self.meter is not None
-        work = Workload(images=0, idle_s=10.0 if metered else 0.5, warmup_s=1.0, min_seconds=20.0 if metered else 2.0)
+        if self.meter is not None:
+            return Settings(threads=self.threads, workload=Workload(images=0, min_seconds=20.0))
+        work = Workload(images=0, idle_s=0.5, warmup_s=1.0, min_seconds=2.0)
         return Settings(threads=self.threads, workload=work)
 
 

@@ -10,8 +10,11 @@ import pytest
 from typer.testing import CliRunner
 
 from device_agent.training_step import TrainingStep
+from groupnl_deploy.bench.metered import require_measurable
+from groupnl_deploy.bench.steadiness import LEAST_FOR_TAIL
 from groupnl_deploy.cli.main import app
 from groupnl_deploy.models.registry import model_spec
+from groupnl_deploy.training_estimate.carry_out import EstimatePlan
 from groupnl_deploy.training_estimate.estimate import Estimate, MeasuredStep, phases_estimated
 from groupnl_deploy.training_estimate.steps import Part, Step
 
@@ -103,3 +106,12 @@ def test_an_estimate_here_is_kept_and_goes_on(tmp_path: Path):
     assert again.returncode in (0, 6), again.stderr
     other = groupnl(tmp_path, *SHORT, "--device", "local", "--out", "net", "--threads", "2")
     assert other.returncode == 2 and "another training or device" in other.stderr
+
+
+@pytest.mark.parametrize("meter", [None, "km003c"])
+def test_its_benchmarks_are_ones_that_can_be_valid(meter):
+    """As many steps as every number of a window needs; with a meter as long as that needs to resolve it."""
+    settings = EstimatePlan("pi", "net", PARTS, 4, 32, 320, meter, False).settings
+    assert settings.threads == 4 and settings.workload.min_iterations >= LEAST_FOR_TAIL
+    if meter is not None:
+        require_measurable(settings.workload)
