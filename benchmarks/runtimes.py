@@ -14,6 +14,7 @@ here fails on it.
 import argparse
 import json
 import os
+import shutil
 import statistics
 import sys
 import tempfile
@@ -28,10 +29,14 @@ from device_agent.backend_table import BACKENDS
 from device_agent.backends import require_libraries
 from device_agent.errors import MissingLibrary
 from device_agent.manifest import Format
+from exporters.artifact import open_artifact
 from exporters.choices import Level
 from exporters.options import ExportOptions
 from groupnl_deploy.export import export_checkpoint
 from groupnl_deploy.models.registry import model_spec
+from groupnl_deploy.native.libraries import host_library
+from groupnl_deploy.progress import Silence
+from groupnl_deploy.remote.bundle import build_bundle
 from groupnl_deploy.training.checkpoint import initialise_checkpoint, save_checkpoint
 
 WORKER = Path(__file__).with_name("runtimes_worker.py")
@@ -95,7 +100,26 @@ def commands(names: tuple[str, str], threads: int, backends: list[str], folder: 
         if not artifact.exists():
             exported(names[made.net == "GroupNL"], made, folder, artifact)
         for name in runs:
-            yield f"{made}, {name}", [sys.executable, str(WORKER), str(artifact), name, str(threads)]
+            sha256 = open_artifact(artifact).sha256
+            words = [artifact, sha256, name, threads, libraries(folder.parent)]
+            yield f"{made}, {name}", [*agent(folder.parent), sys.executable, str(WORKER), *map(str, words)]
+
+
+def agent(folder: Path) -> list[str]:
+    """What begins a command, so that it has the file that goes to a device, with the records of native libraries."""
+    path = folder / "agent.pyz"
+    if not path.exists():
+        path.write_bytes(build_bundle().data)
+    return ["env", f"PYTHONPATH={path}"]
+
+
+def libraries(folder: Path) -> Path:
+    """The native library of this machine, called as a device calls it."""
+    library, place = host_library(Silence()), folder / "libraries"
+    place.mkdir(exist_ok=True)
+    if not (place / library.record.sha256).exists():
+        shutil.copy(library.path, place / library.record.sha256)
+    return place
 
 
 def exported(name: str, made: Made, folder: Path, artifact: Path) -> None:

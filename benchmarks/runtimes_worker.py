@@ -1,8 +1,9 @@
 """An artifact in a backend of the agent's, in a process of its own, which runs when told to. Started by `runtimes.py`.
 
-    python benchmarks/runtimes_worker.py ARTIFACT BACKEND THREADS
+    PYTHONPATH=AGENT.pyz python benchmarks/runtimes_worker.py ARTIFACT SHA256 BACKEND THREADS LIBRARIES
 
-It answers the runtime's version once the golden pair was answered rightly, then commands as `export_worker.py` does.
+The agent is the very file that goes to a device; LIBRARIES is a folder of native libraries. It answers the runtime's
+version once the golden pair was answered rightly, then commands as `export_worker.py` does.
 """
 
 import json
@@ -16,18 +17,16 @@ from export_worker import highest_rss
 
 from device_agent.acceptance import require_golden
 from device_agent.arrays import read_arrays
+from device_agent.artifact import open_artifact
 from device_agent.backends import Backend, Subject, open_backend
 from device_agent.settings import Settings
-from exporters.artifact import open_artifact
-from groupnl_deploy.native.libraries import host_library
-from groupnl_deploy.progress import Silence
 
 
 def main() -> None:
-    folder, name, threads = sys.argv[1:]
-    artifact = open_artifact(Path(folder))
-    libraries = artifact.directory if artifact.manifest.native is None else host_library(Silence()).path.parent
-    subject = Subject(artifact.directory, artifact.manifest, libraries)
+    directory, sha256, name, threads, libraries = sys.argv[1:]
+    folder = Path(directory)
+    manifest = open_artifact(folder, sha256)
+    subject = Subject(folder, manifest, Path(libraries))
     settings = Settings(threads=int(threads), spinning=False)
 
     def loaded() -> Backend:
@@ -36,9 +35,9 @@ def main() -> None:
         return backend
 
     backend = loaded()
-    require_golden(backend, artifact.directory, artifact.manifest)
+    require_golden(backend, folder, manifest)
     Path("/proc/self/clear_refs").write_text("5")  # VmHWM begins anew: what loading took is not inference
-    image = backend.prepare(read_arrays(artifact.path("golden_input"), artifact.manifest.inputs))
+    image = backend.prepare(read_arrays(folder / manifest.file("golden_input").name, manifest.inputs))
     backend.run(image)
     print(json.dumps(next(iter(backend.versions.values()))), flush=True)
     answers: dict[str, Callable[[], object]] = {"memory": highest_rss, "create": lambda: created(loaded)}
