@@ -37,9 +37,12 @@ def pieces_of(name: str, texts: Iterable[str]) -> Iterator[Piece]:
     Raises `TraceFormatError` for a line that no row can be as long as; `name` is the file's.
     """
     number, rest, returns_alone = 1, "", None
-    for text in texts:
-        if returns_alone is None and ("\n" in text or "\r" in text.rstrip("\r")):
-            returns_alone = "\n" not in text
+    for part in texts:
+        text = part
+        if returns_alone is None:  # what came before may end with the return that decides
+            text, rest = rest + part, ""
+            if "\n" in text or "\r" in text.rstrip("\r"):
+                returns_alone = "\n" not in text
         block = text.replace("\r", "\n") if returns_alone else text
         whole, newline, rest = (rest + block).rpartition("\n")
         if newline:

@@ -52,6 +52,7 @@ any_file = st.one_of(text_file, text_file, st.tuples(text_file, st.binary(max_si
 @example((WITH_POWER + "0,1e200,1e200,5\n").encode(), 30)
 @example((WITH_POWER + "0,1,1000000,999999.000000\n").encode(), 30)
 @example((WITH_POWER + "0,5,1,5.000005\n").encode(), 30)
+@example(b"s,voltage-v,current-a\r\x00", 1)
 def test_both_ways_give_the_same_trace_or_the_same_refusal(tmp_path_factory, content: bytes, at_once: int) -> None:
     path = tmp_path_factory.getbasetemp() / "two ways.csv"
     path.write_bytes(content)
