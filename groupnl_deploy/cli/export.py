@@ -78,7 +78,7 @@ def export(
     format, optimize = known_word("format", format, FORMATS), known_word("level", optimize, choices.LEVELS)
     machine, batch = TARGETS[known_word("target", target, TARGETS)], known_word("batch", batch, choices.BATCHES)
     others = {"--module": module, "--input": input_, "--classes": classes}
-    others |= {"--format torch": format == "torch" or None, "--opset": opset != choices.DEFAULT_OPSET or None}
+    others |= {"--format": format == "torch" or None, "--opset": opset != choices.DEFAULT_OPSET or None}
     file.require_alone(checkpoint, [name for name, value in others.items() if value is not None])
     _require_useful(format, machine, opset, batch, bisect, optimize)
     _require_passes(optimize, bisect)

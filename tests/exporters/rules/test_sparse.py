@@ -14,7 +14,8 @@ def table(depthwise, block=16):
     """A target where the depthwise form takes that part of one node's time, whatever the shape."""
     cost = SparseCost(240, 3, 1, 28, 100.0, 100.0 * depthwise)
     costs = Costs("generic", True, "a test", "none", (cost,))
-    return SimpleNamespace(block=block, columns=True, native_blocks=(0,), costs=costs)
+    blocks = {"block": block, "left_block": block, "native_blocks": (0,)}
+    return SimpleNamespace(**blocks, columns=True, costs=costs, backend="onnxruntime")
 
 
 FASTER, SLOWER, UNBLOCKED = table(0.1), table(1.5), table(0.1, block=0)
