@@ -27,7 +27,7 @@ from groupnl_deploy.training_estimate.artifact import step_artifact
 from groupnl_deploy.training_estimate.estimate import Estimate, measured_step, phases_estimated
 from groupnl_deploy.training_estimate.steps import Part, Step
 from groupnl_deploy.words import command_line
-from groupnl_deploy.workspace import disk_errors, require_absent
+from groupnl_deploy.workspace import RUN_FILE, disk_errors, require_absent
 
 BACKEND = "pytorch"
 ESTIMATE_FILE = "estimate.json"
@@ -123,7 +123,7 @@ def _member(plan: EstimatePlan, name: str, step: Step, out: Path, reporter: Repo
 def _rows(out: Path) -> dict[str, ReportRow]:
     """Of every run that is whole, by its folder's name."""
     there = [out / _RUNS / run for run in load_set(out).order]
-    return {folder.name: build_row(*load_run(folder), folder.name) for folder in there if folder.is_dir()}
+    return {folder.name: build_row(*load_run(folder), folder.name) for folder in there if (folder / RUN_FILE).is_file()}
 
 
 def _set_aside(out: Path, runs: Sequence[str], reporter: Reporter) -> None:

@@ -131,7 +131,20 @@ def test_an_evaluation_there_gives_the_answers_of_this_machine(trained: Path) ->
 
 
 def test_what_a_training_would_take_is_not_asked_of_an_emulator(groupnl: Groupnl) -> None:
-    asked = ("--method", "gearnn", "--model", "vgg11_cifar", "--w0", "4", "--gamma", "0.5", "--er", "0")
+    asked = (
+        "--method",
+        "gearnn",
+        "--model",
+        "vgg11_cifar",
+        "--conv",
+        "standard",
+        "--w0",
+        "4",
+        "--gamma",
+        "0.5",
+        "--er",
+        "0",
+    )
     done = groupnl("train", *asked, "--estimate", "--device", "pi", "--out", "grown", code=2)
     assert "pi is emulated: its times say nothing of a board" in flat(done)
     assert not Path("grown.estimate").exists()
