@@ -99,10 +99,10 @@ def commands(names: tuple[str, str], threads: int, backends: list[str], folder: 
         artifact = folder / str(made).replace(" ", "-") / made.format
         if not artifact.exists():
             exported(names[made.net == "GroupNL"], made, folder, artifact)
+        sha256, begin, native = open_artifact(artifact).sha256, agent(folder.parent), libraries(folder.parent)
         for name in runs:
-            sha256 = open_artifact(artifact).sha256
-            words = [artifact, sha256, name, threads, libraries(folder.parent)]
-            yield f"{made}, {name}", [*agent(folder.parent), sys.executable, str(WORKER), *map(str, words)]
+            words = [artifact, sha256, name, threads, native]
+            yield f"{made}, {name}", [*begin, sys.executable, str(WORKER), *map(str, words)]
 
 
 def agent(folder: Path) -> list[str]:

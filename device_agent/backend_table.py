@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, fields
 
-from device_agent.manifest import Format
+from device_agent.manifest import FORMATS, Format
 from device_agent.settings import SettingError, Settings
 
 
@@ -84,7 +84,7 @@ BACKENDS: dict[str, BackendEntry] = {
     ),
     "null": BackendEntry(
         "device_agent.backends.null:NullBackend",
-        ("onnx", "torch", "ncnn"),
+        FORMATS,
         "numpy",
         settings=frozenset({"threads"}),
         computes=False,

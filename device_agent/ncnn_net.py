@@ -29,11 +29,8 @@ class NcnnNet:
     """
 
     def __init__(self, param: Path, weights: Path, threads: int) -> None:
-        try:
-            layers = read_param(param.read_text(encoding="ascii"))
-        except UnicodeDecodeError as error:
-            raise NotNcnn("it is no text") from error
-        self.inputs, self.outputs = tuple(inputs_of(layers)), tuple(outputs_of(layers))
+        layers = read_param(param.read_bytes())
+        self.inputs, self.outputs = inputs_of(layers), outputs_of(layers)
         self._net = ncnn.Net()
         self._net.opt.num_threads = threads
         for option in _FP32_ALONE:
@@ -61,3 +58,7 @@ class NcnnNet:
     def arrays(self, matrices: list[Any]) -> list[Array]:
         """The outputs, (1, …) each."""
         return [np.array(matrix)[None] for matrix in matrices]
+
+    def answers(self, arrays: Sequence[Array]) -> list[Array]:
+        """The outputs for these inputs: all of the above."""
+        return self.arrays(self.run(self.prepared(arrays)))

@@ -5,7 +5,6 @@ reads and writes, their names, and `key=value` for what it is told.
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 MAGIC = "7767517"
@@ -31,9 +30,12 @@ class NcnnLayer:
     writes: tuple[str, ...]
 
 
-def read_param(text: str) -> tuple[NcnnLayer, ...]:
-    """The layers, in order. Raises `NotNcnn` for whatever a reader would trip over."""
-    lines = text.splitlines()
+def read_param(data: bytes) -> tuple[NcnnLayer, ...]:
+    """The layers of a file, in order. Raises `NotNcnn` for whatever a reader would trip over."""
+    try:
+        lines = data.decode("ascii").splitlines()
+    except UnicodeDecodeError as error:
+        raise NotNcnn("it is no text") from error
     if len(lines) < 2 or lines[0].strip() != MAGIC:
         raise NotNcnn("it does not begin with ncnn's magic number")
     layers, blobs = _counts(lines[1])
@@ -78,7 +80,7 @@ def _numbers(value: str) -> list[str]:
 
 
 def _require_order(layers: tuple[NcnnLayer, ...]) -> None:
-    """Every blob is written once, before it is read; every layer has a name of its own."""
+    """Every blob is written once, before it is read, and the first is an input."""
     known: set[str] = set()
     for layer in layers:
         unknown = next((name for name in layer.reads if name not in known), None)
@@ -87,16 +89,16 @@ def _require_order(layers: tuple[NcnnLayer, ...]) -> None:
         if again := known.intersection(layer.writes):
             raise NotNcnn(f"{again.pop()} is written twice")
         known.update(layer.writes)
-    if not layers or layers[0].kind != INPUT:
+    if layers[0].kind != INPUT:
         raise NotNcnn("it has no input")
 
 
-def inputs_of(layers: tuple[NcnnLayer, ...]) -> Iterator[str]:
+def inputs_of(layers: tuple[NcnnLayer, ...]) -> tuple[str, ...]:
     """The blobs that are given, in order."""
-    yield from (name for layer in layers if layer.kind == INPUT for name in layer.writes)
+    return tuple(name for layer in layers if layer.kind == INPUT for name in layer.writes)
 
 
-def outputs_of(layers: tuple[NcnnLayer, ...]) -> Iterator[str]:
+def outputs_of(layers: tuple[NcnnLayer, ...]) -> tuple[str, ...]:
     """The blobs that nothing reads, in order."""
     read = {name for layer in layers for name in layer.reads}
-    yield from (name for layer in layers for name in layer.writes if name not in read)
+    return tuple(name for layer in layers for name in layer.writes if name not in read)

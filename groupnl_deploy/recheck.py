@@ -17,6 +17,7 @@ from device_agent.strict import StrictError, from_dict
 from exporters.artifact import Artifact
 from exporters.choices import BATCH_NAME, INPUT_NAME, LEVELS, OUTPUT_NAME
 from exporters.graph_facts import Axes, GraphFacts, Value, read_graph_facts
+from exporters.ncnn.names import CONVERSION
 from exporters.targets import TARGETS
 from exporters.tolerances import (
     ON_A_DEVICE,
@@ -32,7 +33,7 @@ from groupnl_deploy.errors import VerificationFailed
 from groupnl_deploy.models.spec import ModelSpec
 from groupnl_deploy.recheck_arrays import of_golden, of_samples
 from groupnl_deploy.recheck_native import of_native
-from groupnl_deploy.recheck_ncnn import CONVERSION, of_ncnn
+from groupnl_deploy.recheck_ncnn import of_ncnn
 from groupnl_deploy.recheck_step import of_step
 from groupnl_deploy.words import first_few
 from groupnl_deploy.workspace import CHECKPOINT_FILE

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 
-from device_agent.manifest import ArtifactManifest, TensorInfo
+from device_agent.manifest import ArtifactManifest, Source, TensorInfo
+from device_agent.strict import to_json
 from device_agent.training_step import STEP_INPUTS, TrainingStep
 from exporters.choices import OUTPUT_NAME
 from groupnl_deploy.models.spec import ModelSpec
+from groupnl_deploy.workspace import sha256_hex
 
 
 def label_of(spec: ModelSpec, step: TrainingStep, images: int) -> str:
@@ -19,6 +21,11 @@ def step_inputs(spec: ModelSpec, images: int) -> tuple[TensorInfo, TensorInfo]:
     return TensorInfo(of_images, (images, *spec.input_shape)), TensorInfo(of_labels, (images,), "int64")
 
 
+def source_of(spec: ModelSpec) -> Source:
+    """What it was made from: a specification alone, by the digest of its JSON."""
+    return Source("specification", sha256_hex(to_json(spec).encode()))
+
+
 def of_step(manifest: ArtifactManifest, spec: ModelSpec, step: TrainingStep) -> Iterator[str]:
     """What differs, a clause each."""
     images = manifest.inputs[0].shape[0] if manifest.inputs[0].shape else 0
@@ -29,6 +36,7 @@ def of_step(manifest: ArtifactManifest, spec: ModelSpec, step: TrainingStep) -> 
         ("label", manifest.label, label_of(spec, step, images)),
         ("inputs", manifest.inputs, step_inputs(spec, images)),
         ("outputs", manifest.outputs, (TensorInfo(OUTPUT_NAME, (images, spec.num_classes)),)),
+        ("source", manifest.source, source_of(spec)),
         ("optimize", manifest.optimize, "none"),
         ("trained", manifest.trained, False),
         ("quantized", manifest.quantized, False),

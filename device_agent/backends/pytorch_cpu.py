@@ -44,9 +44,8 @@ class PyTorchBackend:
             raise BackendFailed(
                 f"PyTorch {torch.__version__} cannot build the model: {error}.", "Export and push it again."
             ) from error
-        # A step is in the mode that it needs already.
-        self._model = model.eval() if manifest.step is None else model
-        self._compute = self._infer if manifest.step is None else self._learn
+        self._infers = manifest.step is None  # a step is in the mode that it needs already
+        self._model: Any = model.eval() if self._infers else model.step
         self._inputs, (self._output,) = manifest.inputs, manifest.outputs
 
     def prepare(self, inputs: Arrays) -> tuple[torch.Tensor, ...]:
@@ -55,14 +54,8 @@ class PyTorchBackend:
 
     def run(self, prepared: tuple[torch.Tensor, ...]) -> Any:
         """One inference, or one step."""
-        return self._compute(prepared)
-
-    @torch.inference_mode()
-    def _infer(self, prepared: tuple[torch.Tensor, ...]) -> Any:
-        return self._model(*prepared)
-
-    def _learn(self, prepared: tuple[torch.Tensor, ...]) -> Any:
-        return self._model.step(*prepared)  # type: ignore[operator]
+        with torch.inference_mode(self._infers):
+            return self._model(*prepared)
 
     def outputs(self, result: Any) -> Arrays:
         """The logits."""

@@ -10,21 +10,21 @@ from pathlib import Path
 import onnx
 
 from device_agent.manifest import TensorInfo
-from device_agent.ncnn_param import NotNcnn, inputs_of, outputs_of, read_param
+from device_agent.ncnn_param import NcnnLayer, NotNcnn, inputs_of, outputs_of, read_param
 from exporters.errors import ExportFailed
+from exporters.ncnn.names import INSTALL
 
-PARAM_FILE, WEIGHTS_FILE = "model.param", "model.bin"
 _LONGEST_S = 600.0
 _MEMORY_BYTES, _MEMORY_TIMES = 4 << 30, 20  # as much, and so many times the graph on top: it holds several copies
-INSTALL = "Install them: pip install 'groupnl-deploy[ncnn]'."
 
 
 @dataclass(frozen=True)
 class NcnnNetwork:
-    """The two files, as bytes, and the converter's version."""
+    """The two files, as bytes, how many layers there are, and the converter's version."""
 
     param: bytes
     weights: bytes
+    layers: int
     converter: str
 
 
@@ -46,13 +46,10 @@ def converted(model: onnx.ModelProto, inputs: Sequence[TensorInfo], outputs: int
         shapes = ",".join(f"[{','.join(map(str, one.shape))}]f32" for one in inputs)
         said = _run(program, ["model.onnx", f"inputshape={shapes}", "fp16=0"], folder, model.ByteSize())
         try:
-            found = NcnnNetwork(
-                (folder / "model.ncnn.param").read_bytes(), (folder / "model.ncnn.bin").read_bytes(), version
-            )
+            param, weights = ((folder / f"model.ncnn.{end}").read_bytes() for end in ("param", "bin"))
         except OSError as error:
             raise not_for_ncnn(f"pnnx {version} gave no network: {_last_line(said)}") from error
-    _require_known(found, len(inputs), outputs)
-    return found
+    return NcnnNetwork(param, weights, len(_known_layers(param, len(inputs), outputs)), version)
 
 
 def require_ncnn() -> None:
@@ -97,20 +94,21 @@ def _run(program: str, words: Sequence[str], folder: Path, graph_bytes: int) -> 
     return said
 
 
-def _require_known(network: NcnnNetwork, inputs: int, outputs: int) -> None:
-    """Raise for operators that pnnx left as they were or ncnn has no layer for, and for lost inputs or outputs."""
+def _known_layers(param: bytes, inputs: int, outputs: int) -> tuple[NcnnLayer, ...]:
+    """Raises for operators that pnnx left as they were or ncnn has no layer for, and for lost inputs or outputs."""
     import ncnn
 
     try:
-        layers = read_param(network.param.decode("ascii"))
-    except (NotNcnn, UnicodeDecodeError) as error:
+        layers = read_param(param)
+    except NotNcnn as error:
         raise not_for_ncnn(f"what pnnx gave is no network of ncnn's: {error}") from error
     unknown = sorted({layer.kind for layer in layers if ncnn.layer_to_index(layer.kind) < 0})
     if unknown:
         raise not_for_ncnn(f"ncnn {ncnn.__version__} has no layer for {', '.join(unknown)}")
-    found = len(list(inputs_of(layers))), len(list(outputs_of(layers)))
+    found = len(inputs_of(layers)), len(outputs_of(layers))
     if found != (inputs, outputs):
         raise not_for_ncnn(f"of {inputs} inputs and {outputs} outputs pnnx kept {found[0]} and {found[1]}")
+    return layers
 
 
 def not_for_ncnn(why: str) -> ExportFailed:

@@ -6,7 +6,8 @@ from functools import partial
 from pathlib import Path
 
 from device_agent.manifest import Parity
-from exporters.ncnn.convert import PARAM_FILE, WEIGHTS_FILE, NcnnNetwork
+from exporters.ncnn.convert import NcnnNetwork
+from exporters.ncnn.names import PARAM_FILE, WEIGHTS_FILE
 from exporters.parity import Found, proved
 from exporters.right_answers import Reference, Tensors
 
@@ -30,5 +31,5 @@ def _answers(folder: Path, names: Sequence[str], samples: Sequence[Tensors], bat
     if batches != (1,):
         raise ValueError("ncnn computes one image at a time")
     net = NcnnNet(folder / PARAM_FILE, folder / WEIGHTS_FILE, threads=1)
-    runs = [net.arrays(net.run(net.prepared(list(sample.values())))) for sample in samples]
+    runs = [net.answers(list(sample.values())) for sample in samples]
     return {name: [run[index] for run in runs] for index, name in enumerate(names)}

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from device_agent.manifest import ArtifactFile, Parity, PassReport, TensorInfo
-from device_agent.ncnn_param import read_param
-from exporters.ncnn.convert import PARAM_FILE, WEIGHTS_FILE, converted, not_for_ncnn
+from exporters.ncnn.convert import converted, not_for_ncnn
+from exporters.ncnn.names import CONVERSION, PARAM_FILE, WEIGHTS_FILE
 from exporters.ncnn.proof import prove_ncnn, write_ncnn
 from exporters.optimize import Optimized
 from exporters.right_answers import Reference
 
-PASS = "ncnn"  # its name in the report
 _MOST_AXES = 5
 
 
@@ -50,10 +49,10 @@ def ncnn_network(
     parity = prove_ncnn(reference, network)
     write_ncnn(folder, network)
     report = PassReport(
-        name=PASS,
+        name=CONVERSION,
         fired=1,
         nodes_before=len(best.model.graph.node),
-        nodes_after=len(read_param(network.param.decode("ascii"))),
+        nodes_after=network.layers,
         notes=(f"converted by pnnx {network.converter}",),
         refusals=(),
         max_abs_error=parity.max_abs_error,

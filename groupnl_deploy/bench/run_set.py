@@ -8,9 +8,11 @@ agent on the device.
 import random
 import secrets
 import shlex
+import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from device_agent.settings import Settings
@@ -21,10 +23,10 @@ from groupnl_deploy.errors import Stopped, UsageError
 from groupnl_deploy.progress import Say
 from groupnl_deploy.record import read_record
 from groupnl_deploy.words import command_line
-from groupnl_deploy.workspace import RUN_FILE, require_absent, write_atomically
+from groupnl_deploy.workspace import RUN_FILE, disk_errors, require_absent, write_atomically
 
 SET_FILE = "set.json"
-_RUNS = "runs"
+_RUNS, _REPLACED = "runs", "replaced"
 
 
 @dataclass(frozen=True)
@@ -145,6 +147,17 @@ def continued(out: Path, wanted: RunSet) -> RunSet:
             f"{out} holds an unfinished set of other things, made by: {kept.command}",
             f"Run that command with --out {out} to go on with it, or choose another name with --out.",
         )
+    return kept
+
+
+def set_aside(out: Path, runs: Sequence[str]) -> Path:
+    """Move these runs of a set where they are kept, so that the set is unfinished again; returns that folder."""
+    kept = out / _REPLACED
+    for run in runs:
+        aside = kept / f"{datetime.now(UTC).strftime('%Y%m%d-%H%M%S-%f')}-{run}"
+        with disk_errors(aside):
+            kept.mkdir(parents=True, exist_ok=True)
+            shutil.move(out / _RUNS / run, aside)
     return kept
 
 

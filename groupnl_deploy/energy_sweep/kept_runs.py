@@ -1,18 +1,16 @@
 """The runs that lie in a sweep's folder, each read once."""
 
-import shutil
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 
-from groupnl_deploy.bench.run_set import SET_FILE, load_set
+from groupnl_deploy.bench.run_set import SET_FILE, load_set, set_aside
 from groupnl_deploy.energy_sweep.measured import Window, window_of
 from groupnl_deploy.energy_sweep.plan import SweepPlan
 from groupnl_deploy.progress import Reporter
 from groupnl_deploy.words import counted
-from groupnl_deploy.workspace import RUN_FILE, disk_errors
+from groupnl_deploy.workspace import RUN_FILE
 
-_RUNS, _REPLACED = "runs", "replaced"
+_RUNS = "runs"
 
 
 @dataclass
@@ -53,15 +51,12 @@ class KeptRuns:
     def set_aside_unsound(self) -> None:
         """What cannot be in a fit makes room to be measured again; nothing is deleted."""
         unsound = [one.run for _, one in self.windows() if one.problems]
+        kept = set_aside(self.out, unsound)
         for run in unsound:
-            aside = self.out / _REPLACED / f"{datetime.now(UTC).strftime('%Y%m%d-%H%M%S-%f')}-{run}"
-            with disk_errors(aside):
-                aside.parent.mkdir(parents=True, exist_ok=True)
-                shutil.move(self.out / _RUNS / run, aside)
             del self._read[run]
         if unsound:
             said = f"{counted(len(unsound), 'run')} that {'is' if len(unsound) == 1 else 'are'} invalid"
-            self.reporter.note(f"{said} moved to {self.out / _REPLACED}, to be measured again.")
+            self.reporter.note(f"{said} moved to {kept}, to be measured again.")
 
 
 def member_name(run: str) -> str:

@@ -5,19 +5,20 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from device_agent.arrays import Array
 from device_agent.manifest import ArtifactManifest, Preprocessing
 from device_agent.ncnn_param import NotNcnn
 from device_agent.strict import StrictError, from_dict
 from exporters.artifact import Artifact, open_artifact
 from exporters.errors import ArtifactDamaged
 from exporters.graph_facts import read_graph_facts
-from exporters.ncnn.convert import INSTALL
+from exporters.ncnn.names import INSTALL
 from groupnl_deploy.artifact_source import checkpoint_at_hand
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.evaluation.checkpoint import answering
@@ -34,9 +35,6 @@ from groupnl_deploy.progress import Reporter
 from groupnl_deploy.training.checkpoint import load_checkpoint, load_split
 from groupnl_deploy.training.evaluate import Answer
 from groupnl_deploy.training.threads import EVERY_CORE
-
-if TYPE_CHECKING:
-    from device_agent.ncnn_net import NcnnNet
 
 Answering = Callable[[], AbstractContextManager[Answer]]
 
@@ -137,18 +135,19 @@ def _by_onnxruntime(artifact: Artifact, statistics: Statistics, reporter: Report
         path = artifact.directory / register_here(options, native, reporter)
     read_graph_facts(path)  # the runtime would read weights wherever the file says that they lie
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    return partial(_answering, session, artifact.manifest, statistics)
+    name = artifact.manifest.inputs[0].name
+    return partial(_answering, lambda images: session.run(None, {name: images})[0], artifact.manifest, statistics)
 
 
 @contextlib.contextmanager
-def _answering(session: Any, manifest: ArtifactManifest, statistics: Statistics) -> Iterator[Answer]:
+def _answering(run: Callable[[Array], Array], manifest: ArtifactManifest, statistics: Statistics) -> Iterator[Answer]:
     takes, how, size = manifest.inputs[0], manifest.preprocessing, None if manifest.batch == "dynamic" else 1
     layout = "nchw" if how is None else how.layout
 
     def answer(pixels: Tensor) -> Tensor:
         inputs = typed(as_input(pixels, *statistics), layout, takes.dtype)
         parts = torch.split(inputs, size or len(inputs))
-        return torch.cat([torch.from_numpy(session.run(None, {takes.name: part.numpy()})[0]) for part in parts])
+        return torch.cat([torch.from_numpy(run(part.numpy())) for part in parts])
 
     yield answer
 
@@ -162,18 +161,7 @@ def _by_ncnn(artifact: Artifact, statistics: Statistics, reporter: Reporter) -> 
         net = NcnnNet(artifact.path("model"), artifact.path("weights"), usable_cores())
     except NotNcnn as error:
         raise ArtifactDamaged(f"{artifact.directory} cannot be loaded: {error}.", "Export again.") from error
-    return partial(_image_by_image, net, artifact.manifest, statistics)
-
-
-@contextlib.contextmanager
-def _image_by_image(net: "NcnnNet", manifest: ArtifactManifest, statistics: Statistics) -> Iterator[Answer]:
-    layout = "nchw" if manifest.preprocessing is None else manifest.preprocessing.layout
-
-    def answer(pixels: Tensor) -> Tensor:
-        inputs = typed(as_input(pixels, *statistics), layout, "float32").numpy()
-        return torch.cat([torch.from_numpy(net.arrays(net.run(net.prepared([one[None]])))[0]) for one in inputs])
-
-    yield answer
+    return partial(_answering, lambda images: net.answers([images])[0], artifact.manifest, statistics)
 
 
 _ANSWERING: dict[str, Callable[[Artifact, Statistics, Reporter], Answering]] = {

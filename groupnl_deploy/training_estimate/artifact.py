@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from device_agent.arrays import write_arrays
-from device_agent.manifest import ArtifactFile, ArtifactManifest, Golden, Parity, Role, Source, TensorInfo
+from device_agent.manifest import ArtifactFile, ArtifactManifest, Golden, Parity, Role, TensorInfo
 from device_agent.strict import to_dict
 from device_agent.training_step import STEP_INPUTS
 from exporters.artifact import Artifact, open_artifact, write_manifest
@@ -19,10 +19,10 @@ from exporters.right_answers import Answers, Array, Reference, Tensors, most_off
 from exporters.targets import DEFAULT_TARGET
 from groupnl_deploy.export import producer
 from groupnl_deploy.models.training_step import step_of
-from groupnl_deploy.recheck_step import label_of, step_inputs
+from groupnl_deploy.recheck_step import label_of, source_of, step_inputs
 from groupnl_deploy.training.files import write_tensors
 from groupnl_deploy.training_estimate.steps import Step
-from groupnl_deploy.workspace import atomic_directory, sha256_hex
+from groupnl_deploy.workspace import atomic_directory
 
 _FILES: dict[Role, str] = {
     "model": "model.safetensors",
@@ -85,15 +85,14 @@ def _logits(module: nn.Module, images: torch.Tensor) -> Array:
 
 def _manifest(step: Step, folder: Path, parity: Parity, golden: Golden) -> ArtifactManifest:
     spec, batch = step.spec, step.images
-    specification = to_dict(spec)
     return ArtifactManifest(
         format="torch",
         label=label_of(spec, step.step, batch),
-        model=specification,
+        model=to_dict(spec),
         trained=False,
         data=None,
         accuracy=None,
-        source=Source("specification", sha256_hex(repr(specification).encode())),
+        source=source_of(spec),
         files=tuple(ArtifactFile.in_role(role, folder / name) for role, name in _FILES.items()),
         inputs=step_inputs(spec, batch),
         outputs=(TensorInfo(OUTPUT_NAME, (batch, spec.num_classes)),),

@@ -1,9 +1,7 @@
 """An estimate from its plan to its file: each step as an artifact, benchmarked once, and the training added up."""
 
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from device_agent.settings import Settings, Workload
@@ -16,6 +14,7 @@ from groupnl_deploy.bench.run_set import (
     make_set,
     measures_the_same,
     named,
+    set_aside,
     unfinished,
     write_set,
 )
@@ -27,11 +26,11 @@ from groupnl_deploy.training_estimate.artifact import step_artifact
 from groupnl_deploy.training_estimate.estimate import Estimate, measured_step, phases_estimated
 from groupnl_deploy.training_estimate.steps import Part, Step
 from groupnl_deploy.words import command_line
-from groupnl_deploy.workspace import RUN_FILE, disk_errors, require_absent
+from groupnl_deploy.workspace import RUN_FILE, require_absent
 
 BACKEND = "pytorch"
 ESTIMATE_FILE = "estimate.json"
-_RUNS, _ARTIFACTS, _REPLACED = "runs", "artifacts", "replaced"
+_RUNS, _ARTIFACTS = "runs", "artifacts"
 
 BenchOne = Callable[[Member, Path], object]
 """Benchmarks the artifact that a member names into a run's folder."""
@@ -93,7 +92,8 @@ def estimated(plan: EstimatePlan, out: Path, bench_one: BenchOne, reporter: Repo
             f"{out} holds an estimate of another training or device, made by: {load_set(out).command}.",
             f"Remove {out}, or name another --out.",
         )
-    _set_aside(out, [name for name, row in _rows(out).items() if row.problems], reporter)
+    if unsound := [name for name, row in _rows(out).items() if row.problems]:
+        reporter.note(f"Invalid, and moved to {set_aside(out, unsound)} to be measured again: {', '.join(unsound)}.")
     if unfinished(out):
         make_set(out, wanted, bench_one, reporter.note)
     else:
@@ -124,15 +124,6 @@ def _rows(out: Path) -> dict[str, ReportRow]:
     """Of every run that is whole, by its folder's name."""
     there = [out / _RUNS / run for run in load_set(out).order]
     return {folder.name: build_row(*load_run(folder), folder.name) for folder in there if (folder / RUN_FILE).is_file()}
-
-
-def _set_aside(out: Path, runs: Sequence[str], reporter: Reporter) -> None:
-    for run in runs:
-        aside = out / _REPLACED / f"{datetime.now(UTC).strftime('%Y%m%d-%H%M%S-%f')}-{run}"
-        with disk_errors(aside):
-            aside.parent.mkdir(parents=True, exist_ok=True)
-            shutil.move(out / _RUNS / run, aside)
-        reporter.note(f"{run} is invalid, and was moved to {aside.parent}, to be measured again.")
 
 
 def _estimate(plan: EstimatePlan, members: Sequence[Member], rows: dict[str, ReportRow]) -> Estimate:

@@ -96,9 +96,9 @@ def test_an_altered_file_is_refused_or_answers_otherwise_and_never_hangs(
 
 
 def test_a_text_is_read() -> None:
-    layers = read_param(TEXT)
+    layers = read_param(TEXT.encode())
     assert [layer.kind for layer in layers] == ["Input", "Convolution", "Reshape"]
-    assert (list(inputs_of(layers)), list(outputs_of(layers))) == (["in0"], ["out0"])
+    assert (inputs_of(layers), outputs_of(layers)) == (("in0",), ("out0",))
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_a_text_is_read() -> None:
 )
 def test_a_text_that_contradicts_itself_is_none(old: str, new: str, says: str) -> None:
     with pytest.raises(NotNcnn, match=says):
-        read_param(TEXT.replace(old, new, 1))
+        read_param(TEXT.replace(old, new, 1).encode())
 
 
 def test_a_manifest_needs_its_weights(artifact: Artifact) -> None:

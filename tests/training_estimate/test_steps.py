@@ -105,6 +105,7 @@ def test_the_same_step_is_the_same_artifact(tmp_path: Path):
         ({"trained": True}, "its trained is True"),
         ({"step": {"kind": "optimise", "optimiser": "sgd", "k_new": 9, "bundles": [0, 1]}}, "another network's"),
         ({"optimize": "full"}, "its optimize is full"),
+        ({"source": {"kind": "specification", "sha256": "0" * 64, "file": None}}, "its source is"),
     ],
 )
 def test_an_altered_manifest_is_refused(altered, says, tmp_path: Path):

@@ -106,7 +106,7 @@ def test_weights_that_are_wrong_are_no_network(tmp_path: Path) -> None:
     made = export_checkpoint(folder, tmp_path / "made", "ncnn")
     reference = reference_of(network, parity_inputs(checkpoint))
     weights = bytearray(made.path("weights").read_bytes())
-    right = NcnnNetwork(made.path("model").read_bytes(), bytes(weights), "0")
+    right = NcnnNetwork(made.path("model").read_bytes(), bytes(weights), 0, "0")
     assert prove_ncnn(reference, right).max_abs_error <= made.manifest.parity.tolerance
     weights[4:8] = np.float32(5).tobytes()
     with pytest.raises(ParityError):
@@ -247,6 +247,6 @@ def test_it_is_evaluated_on_this_machine(tmp_path: Path) -> None:
 
 
 def test_the_layers_are_told(artifact: Artifact) -> None:
-    layers = read_param(artifact.path("model").read_text())
+    layers = read_param(artifact.path("model").read_bytes())
     assert artifact.manifest.passes[-1].nodes_after == len(layers)
     assert {layer.kind for layer in layers} >= {"Input", "Convolution", "InnerProduct"}

@@ -1,0 +1,6 @@
+"""What the format ncnn is made of, in words; imports nothing slow."""
+
+PARAM_FILE, WEIGHTS_FILE = "model.param", "model.bin"
+CONVERSION = "ncnn"
+"""The pass that makes it, in an artifact's report."""
+INSTALL = "Install them: pip install 'groupnl-deploy[ncnn]'."
