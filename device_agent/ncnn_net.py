@@ -16,7 +16,7 @@ _FP32_ALONE = ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic", "us
 
 
 class NcnnNet:
-    """In float32. Which blob is which input or output their order says.
+    """In float32. Which blob is which input or output the numbers in their names say.
 
     ncnn's maps have no batch: arrays lose their first axis, of 1, and get it back.
 

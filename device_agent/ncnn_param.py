@@ -5,6 +5,7 @@ reads and writes, their names, and `key=value` for what it is told.
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 MAGIC = "7767517"
@@ -94,11 +95,15 @@ def _require_order(layers: tuple[NcnnLayer, ...]) -> None:
 
 
 def inputs_of(layers: tuple[NcnnLayer, ...]) -> tuple[str, ...]:
-    """The blobs that are given, in order."""
-    return tuple(name for layer in layers if layer.kind == INPUT for name in layer.writes)
+    """The blobs that are given, by the numbers in their names: in0, in1, as pnnx calls them."""
+    return _numbered(name for layer in layers if layer.kind == INPUT for name in layer.writes)
 
 
 def outputs_of(layers: tuple[NcnnLayer, ...]) -> tuple[str, ...]:
-    """The blobs that nothing reads, in order."""
+    """The blobs that nothing reads, by the numbers in their names: out0, out1; they may be written in another order."""
     read = {name for layer in layers for name in layer.reads}
-    return tuple(name for layer in layers for name in layer.writes if name not in read)
+    return _numbered(name for layer in layers for name in layer.writes if name not in read)
+
+
+def _numbered(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(names, key=lambda name: (len(name), name)))

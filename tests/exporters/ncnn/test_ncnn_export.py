@@ -178,6 +178,17 @@ def test_an_input_stays_as_it_is_whatever_the_first_layer_does_in_place(tmp_path
     assert all(np.array_equal(one, np.maximum(-kept, 0)) for one in answers)
 
 
+@pytest.mark.parametrize("outputs", ["bc", "cb", "ca"])
+def test_several_outputs_are_told_apart_in_whatever_order_they_are_computed(outputs: str, tmp_path: Path) -> None:
+    chain = [("Relu", "x", "a"), ("Sigmoid", "a", "b"), ("Neg", "b", "c")]
+    nodes = [helper.make_node(op, [before], [behind]) for op, before, behind in chain]
+    given, *wanted = (helper.make_tensor_value_info(name, TensorProto.FLOAT, (1, 8, 4, 4)) for name in f"x{outputs}")
+    made = helper.make_graph(nodes, "own", [given], wanted)
+    artifact = own(helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), tmp_path)
+    assert [one.name for one in artifact.manifest.outputs] == list(outputs)
+    assert not require_artifact(artifact) and answer(artifact) <= max(artifact.manifest.golden.tolerances)
+
+
 @pytest.mark.parametrize("op", ["Det", "NonZero"])
 def test_an_operator_that_ncnn_has_not_is_named(op: str, tmp_path: Path) -> None:
     with pytest.raises(Exception, match=r"ncnn|int64") as caught:
