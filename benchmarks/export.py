@@ -5,6 +5,7 @@
     python benchmarks/export.py --write-costs TARGET [--python PATH]
                                                      measure the forms that the compiler chooses between, with the ONNX
                                                      Runtime of another Python, which needs no more than it and NumPy
+    python benchmarks/export.py --write-costs ncnn   the same with ncnn
 
 Each contestant runs in a process of its own, in turns, in an order that rotates: "none" as torch's TorchScript
 exporter leaves it, "onnxsim" (level standard), "onnxslim" where it is installed, "full", and the same network with
@@ -38,10 +39,12 @@ from export_nets import Contestant, Subject, contestants, dynamo_line, forms, ne
 from export_run import Race, operator_profiles, race
 from export_worker import CLOCKS
 
-from exporters.targets import TARGETS
+from exporters.targets import DEFAULT_TARGET, TARGETS
+from exporters.targets.ncnn import for_ncnn
 from groupnl_deploy.models.registry import model_spec
 from groupnl_deploy.models.spec import Semantics
 
+COST_TABLES = TARGETS | {"ncnn": for_ncnn(TARGETS[DEFAULT_TARGET])}
 NETS = (
     "mobilenetv3_gnl_large_100",
     "mobilenetv2_gnl_100",
@@ -223,7 +226,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--clock", choices=CLOCKS, default="wall", help="cpu: processor time, see above")
     parser.add_argument("--dynamo", action="store_true", help="say what torch's dynamo exporter makes of each network")
     parser.add_argument("--profile", metavar="NET", help="print the operator profile of one network, and nothing else")
-    parser.add_argument("--write-costs", choices=TARGETS, help="measure a cost table, and nothing else")
+    parser.add_argument("--write-costs", choices=COST_TABLES, help="measure a cost table, and nothing else")
     parser.add_argument("--python", default=sys.executable, help="whose ONNX Runtime a cost table is measured with")
     arguments = parser.parse_args()
     if arguments.clock == "cpu" and arguments.threads != [1]:
@@ -238,7 +241,8 @@ def main() -> None:
     arguments = parsed()
     print(machine())
     if arguments.write_costs:
-        print(write_costs(TARGETS[arguments.write_costs], machine().partition(";")[0], arguments.python))
+        name = arguments.write_costs
+        print(write_costs(name, COST_TABLES[name], machine().partition(";")[0], arguments.python))
     elif arguments.profile:
         show_profile(arguments.profile, arguments.semantics)
     else:

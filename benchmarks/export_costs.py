@@ -2,13 +2,14 @@
 
 Each form is a small graph: a pointwise convolution and an activation, the form, and a pointwise convolution behind it.
 What the runtime does to the layout of maps before and after a form is then part of its time. `export_timer.py` times
-them, in the Python of whichever ONNX Runtime the table is for.
+them, in the Python of whichever ONNX Runtime the table is for, or `export_timer_ncnn.py` by ncnn.
 """
 
 import json
 import math
 import platform
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from groupnl_deploy.models.registry import create_model, model_spec
 
 ZOO = ("mobilenetv3_gnl_large_100", "mobilenetv2_gnl_100", "efficientnet_gnl_lite0", "efficientnet_gnl_es")
 ZOO += ("gnl_resnet50",)
-TIMER = Path(__file__).with_name("export_timer.py")
+TIMER, NCNN_TIMER = (Path(__file__).with_name(name) for name in ("export_timer.py", "export_timer_ncnn.py"))
 ROUNDS = 41
 SIMILAR = 0.75  # doublings; of shapes closer than that one is measured
 
@@ -36,35 +37,42 @@ Shape = tuple[int, int, int, int]  # channels, kernel_size, stride, pixels
 
 @dataclass(frozen=True)
 class Timer:
-    """Where graphs are timed: by which Python's ONNX Runtime, in its layout in blocks or without."""
+    """What times graphs: which Python runs which file with which words before the graphs."""
 
     python: str
-    layout: str
+    words: tuple[Path | str, ...]
+
+    @classmethod
+    def of(cls, target: Target, python: str) -> "Timer":
+        """ncnn here, or that Python's ONNX Runtime, in its layout in blocks or without."""
+        if target.backend == "ncnn":
+            return cls(sys.executable, (NCNN_TIMER,))
+        return cls(python, (TIMER, "blocked" if target.block else "plain"))
 
     def __call__(self, graphs: list[onnx.ModelProto]) -> tuple[str, list[float]]:
-        """The runtime's version and the median microseconds of each graph."""
+        """The runtime with its version and the median microseconds of each graph."""
         with tempfile.TemporaryDirectory() as folder:
             paths = [Path(folder) / f"{number}.onnx" for number in range(len(graphs))]
             for path, graph in zip(paths, graphs, strict=True):
                 path.write_bytes(graph.SerializeToString())
-            command = [self.python, TIMER, self.layout, str(ROUNDS), *paths]
+            command = [self.python, *self.words, str(ROUNDS), *paths]
             answer = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
         return answer["runtime"], answer["us"]
 
 
-def write_costs(target: Target, machine: str, python: str) -> str:
-    """Measure and write the table of a target, with the ONNX Runtime of that Python; returns a line about it."""
-    here, timer = is_here(target), Timer(python, "blocked" if target.block else "plain")
+def write_costs(name: str, target: Target, machine: str, python: str) -> str:
+    """Measure and write the table of that name, with the ONNX Runtime of that Python; returns a line about it."""
+    here, timer = is_here(target), Timer.of(target, python)
     without = "" if target.block else ", without ONNX Runtime's blocked layout"
     found = [sparse_cost(shape, timer) for shape in shapes()]
     costs = Costs(
-        target.name,
+        name,
         measured=here,
         machine=machine if here else f"stand-in: {machine}{without}",
-        runtime=f"onnxruntime {found[0][0]}",
+        runtime=found[0][0],
         sparse=tuple(cost for _, cost in found),
     )
-    path = TABLES / f"{target.name}.json"
+    path = TABLES / f"{name}.json"
     path.write_text(to_json(costs))
     return f"{path.name}: {len(costs.sparse)} shapes"
 

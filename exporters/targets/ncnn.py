@@ -17,7 +17,7 @@ def for_ncnn(target: Target) -> Target:
         block=16,
         blocks_for_all=True,
         columns=True,
-        cost_table="generic",
+        cost_table="ncnn",
         native_blocks=(),
         backend="ncnn",
     )

@@ -91,6 +91,11 @@ def test_the_same_network_gives_the_same_bytes(artifact: Artifact, tmp_path: Pat
     assert again.sha256 == artifact.sha256
 
 
+def test_what_costs_less_in_ncnn_is_chosen_whatever_the_target_says(artifact: Artifact) -> None:
+    (sparse,) = (one for one in artifact.manifest.passes if one.name == "depthwise_seeds")
+    assert sparse.fired and all("(ncnn)" in note for note in sparse.notes)
+
+
 def test_nothing_of_the_converter_is_on_the_terminal(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     export_checkpoint(checkpoint_of("vgg11_cifar", "standard", tmp_path / "net"), tmp_path / "made", "ncnn")
     assert capfd.readouterr() == ("", "")
