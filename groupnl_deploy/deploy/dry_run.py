@@ -10,6 +10,7 @@ from device_agent.native_choice import TARGETS
 from device_agent.sizes import MARGIN_INODES, needed_bytes, size_text
 from exporters.artifact import Artifact
 from groupnl_deploy.deploy.doctor import require_fit
+from groupnl_deploy.deploy.getting_packages import is_uncertified, packages_command
 from groupnl_deploy.deploy.outcome import Named, failure_word
 from groupnl_deploy.deploy.push import Sending, announced
 from groupnl_deploy.errors import DeviceUnavailable, DiskFull, NoNativeLibrary, NotAccepted, Stopped
@@ -120,7 +121,7 @@ def forecast(transport: Transport, artifact: Artifact, reporter: Reporter) -> Fo
                 require_fit(agent, transport.name, "push", reporter.note, backends=asked, sent=True, one_is_enough=True)
             found = replace(found, untold=(*found.untold, *_native_untold(artifact, agent)))
             _require_room(transport, looked, [*missing, *([agent_bytes] if agent_bytes else [])])
-            _require_runtime(transport, artifact, looked)
+            _require_runtime(transport, artifact, looked, agent)
         except DeviceUnavailable:  # just now: whoever asked tries again
             raise
         except Exception as error:
@@ -170,11 +171,13 @@ def _require_room(transport: Transport, looked: Looked, missing: Sequence[int]) 
         )
 
 
-def _require_runtime(transport: Transport, artifact: Artifact, looked: Looked) -> None:
+def _require_runtime(transport: Transport, artifact: Artifact, looked: Looked, agent: AgentClient | None) -> None:
     if looked.missing:
-        provision = command_line("device", "provision", transport.name, "--backend", looked.backend)
+        # What a board is that has no agent yet, provisioning asks, and says then what its command lacks.
+        uncertified = agent is not None and is_uncertified(agent.machine, agent.python, looked.backend)
+        command = packages_command(transport.name, looked.backend, uncertified=uncertified)
         raise NotAccepted(
             f"{transport.name} would keep {artifact.manifest.label} ({artifact.sha256[:12]}), not accepted yet: the "
             f"backend {looked.backend} lacks {', '.join(looked.missing)} (looked for by {looked.python}).",
-            f"Run: {provision}. Then push it.",
+            f"Run: {command}. Then push it.",
         )
