@@ -1,8 +1,9 @@
 """A model that answers images, as a benchmark shows them to it, and nothing of it timed.
 
 What it takes of memory is bounded, whatever is sent: the pixels of one request (`SENT_BYTES`), and the inputs and inner
-tensors of as many images as are computed at once. A graph that was exported for one image has one at a time. Another
-has several where images are small, since a small net spends its time on calls: as many as fit `_COMPUTED_BYTES`.
+tensors of as many images as are computed at once. A graph that was exported for one image, as ncnn's always is, has one
+at a time. Another has several where images are small, since a small net spends its time on calls: as many as fit
+`_COMPUTED_BYTES`.
 """
 
 from math import prod
@@ -78,6 +79,6 @@ class Answerer:
 
 
 def _computed_at_once(manifest: ArtifactManifest, shape: tuple[int, int, int]) -> int:
-    if manifest.format == "onnx" and manifest.batch == "1":
+    if manifest.format != "torch" and manifest.batch == "1":
         return 1
     return max(1, _COMPUTED_BYTES // prod(shape))

@@ -42,8 +42,9 @@ class NcnnNet:
         """The inputs, (1, …) each, as ncnn's matrices.
 
         In memory of ncnn's own: in that of others it would let its first layer work in place.
+        Raises `ValueError` for several images at once, of which ncnn would compute one.
         """
-        return [ncnn.Mat(np.ascontiguousarray(array[0])).clone() for array in arrays]
+        return [ncnn.Mat(np.ascontiguousarray(array)).clone() for (array,) in arrays]
 
     def run(self, prepared: list[Any]) -> list[Any]:
         """One inference, to ncnn's matrices. Raises `RuntimeError` where ncnn cannot."""

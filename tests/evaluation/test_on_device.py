@@ -81,10 +81,11 @@ def test_each_logit_is_the_one_of_this_machine(artifacts, pixels):
         (("onnx", "dynamic"), None),
         pytest.param(("onnx", "dynamic"), "openvino", marks=NEEDS_OPENVINO),
         (("torch", "1"), None),
+        (("ncnn", "1"), None),
     ],
 )
 @pytest.mark.slow
-def test_what_computes_several_images_at_once_answers_alike(artifacts, pixels, kind, backend):
+def test_other_runtimes_one_image_at_a_time_or_several_answer_alike(artifacts, pixels, kind, backend):
     with device_subject(artifacts[kind], "local", Silence(), backend=backend, threads=1).answering() as answer:
         found = answer(pixels)
     own = here(artifacts[kind], pixels)
