@@ -12,7 +12,14 @@ from device_agent.artifact import look_at_artifact, open_artifact
 from device_agent.child import Ended, run_child
 from device_agent.deaths import death_of
 from device_agent.environments import python_of, runtime_of, serving
-from device_agent.errors import AgentError, BadRequest, DigestMismatch, NativeDamaged
+from device_agent.errors import (
+    AgentError,
+    BadRequest,
+    DigestMismatch,
+    MissingLibrary,
+    NativeDamaged,
+    RuntimeTooOld,
+)
 from device_agent.lock import DeviceLock
 from device_agent.manifest import ArtifactManifest, Format
 from device_agent.messages.accept import TRIAL_S, Acceptance, Verdict
@@ -22,7 +29,7 @@ from device_agent.strict import StrictError, from_json, to_dict
 from device_agent.trial import MARK, WORD, TrialOrder, Tried, Trouble
 
 # Of what is in the way, these are no verdicts on the artifact: it cannot run yet, and it is not the one that was sent.
-_NOT_YET = "missing_library"
+_NOT_YET = (MissingLibrary.code, RuntimeTooOld.code)
 _DAMAGED: dict[str, type[AgentError]] = {one.code: one for one in (DigestMismatch, NativeDamaged)}
 _GO_ON = "Push the artifact again; if it ends in the same way, install another version of the runtime on the device."
 
@@ -90,7 +97,7 @@ class Accepting:
             ended = run_child(python, str(self.agent), WORD, json.dumps(to_dict(order)), MARK, TRIAL_S)
         except OSError as error:
             text = f"The Python of the backend {backend} does not start: {error.strerror or error}."
-            return Tried(trouble=Trouble(_NOT_YET, text, "Provision the backend anew."))
+            return Tried(trouble=Trouble(MissingLibrary.code, text, "Provision the backend anew."))
         return outcome(ended)
 
     def _accepted(self, manifest: ArtifactManifest, record: verdicts.Accepted, *, tried: bool) -> Acceptance:
@@ -103,7 +110,7 @@ class Accepting:
         code, message, remedy = trouble.code, trouble.message, trouble.remedy
         if code in _DAMAGED:
             raise _DAMAGED[code](message, remedy)
-        if code == _NOT_YET:
+        if code in _NOT_YET:
             return self._answer(sha256, manifest, "not_accepted", trouble, tried=True)
         verdicts.record_refused(self.root, verdicts.Refused(sha256, code, message, remedy))
         return self._answer(sha256, manifest, "refused", trouble, tried=True)
@@ -144,6 +151,6 @@ def outcome(ended: Ended) -> Tried:
     if death is not None:
         text = f"The process that tried the model {death.what} while it {step}."
         return Tried(trouble=Trouble(death.code, text, death.remedy))
-    last = " / ".join(ended.words) or "it said nothing"
-    text = f"The process that tried the model ended with code {ended.exit_code} while it {step}: {last}"
+    last = " / ".join(ended.words).rstrip(".") or "it said nothing"
+    text = f"The process that tried the model ended with code {ended.exit_code} while it {step}: {last}."
     return Tried(trouble=Trouble("crashed", text, _GO_ON))

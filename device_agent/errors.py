@@ -6,6 +6,7 @@
     ├── BadRequest          the host asked for something that makes no sense
     ├── DigestMismatch      a file is missing, truncated or altered
     ├── MissingLibrary      the device's Python lacks a package
+    ├── RuntimeTooOld       the runtime that it has is older than the artifact needs
     ├── DeviceBusy          a push or a benchmark is running on the device
     ├── BenchUnknown        nothing of the benchmark that was asked for runs or lies here
     ├── BenchNotKept        it came to its end without its host, and the disk refused its result
@@ -46,6 +47,12 @@ class MissingLibrary(AgentError):
     """A Python package that the backend needs cannot be imported."""
 
     code = "missing_library"
+
+
+class RuntimeTooOld(AgentError):
+    """The backend's package is there, and of a version that cannot read the artifact."""
+
+    code = "runtime_too_old"
 
 
 class DeviceBusy(AgentError):

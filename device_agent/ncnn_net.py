@@ -8,7 +8,7 @@ import ncnn
 import numpy as np
 
 from device_agent.arrays import Array
-from device_agent.ncnn_param import NotNcnn, inputs_of, outputs_of, read_param
+from device_agent.ncnn_param import NotNcnn, inputs_of, outputs_of, read_param, require_reader
 
 VERSION = str(ncnn.__version__)
 # What ncnn would do by itself, where a processor can: halve the precision of what is stored or computed.
@@ -25,11 +25,12 @@ class NcnnNet:
         weights: of it.
         threads: of an inference.
 
-    Raises `NotNcnn` for files that are no network, or none that this ncnn knows.
+    Raises `NotNcnn` for files that are no network, or none that this ncnn knows; `NeedsNewerNcnn` where a newer does.
     """
 
     def __init__(self, param: Path, weights: Path, threads: int) -> None:
         layers = read_param(param.read_bytes())
+        require_reader(layers, VERSION)
         self.inputs, self.outputs = inputs_of(layers), outputs_of(layers)
         self._net = ncnn.Net()
         self._net.opt.num_threads = threads

@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from device_agent.native_choice import release
+
 MAGIC = "7767517"
 INPUT = "Input"
 _MOST = 1 << 20  # layers, blobs, or blobs of a layer: more than any network here, and fewer than would fill a memory
@@ -15,20 +17,33 @@ _LARGEST = 1 << 31  # of a number that sizes something
 _NUMBERS = re.compile(r"-?\d+=[-+0-9.e,]+")
 _FORMULA = re.compile(r'-?\d+="[-+0-9a-z*/(),]{0,200}"')  # of a size, from those of what it reads
 _FIELDS = 4  # type, name, counts
+# Of ncnn's releases on PyPI the first that reads a formula, and the first that knows 0n in one, the axis of images.
+# Older ones refuse such a text or, worse, end the process.
+_READS_FORMULAS, _READS_IMAGES = "1.0.20250428", "1.0.20261020"
+_OF_IMAGES = re.compile(r"\dn")
 
 
 class NotNcnn(ValueError):
     """The text is no network of ncnn's, and why."""
 
 
+class NeedsNewerNcnn(NotNcnn):
+    """The text is one that the ncnn that is here cannot read; `needed` is the first that can."""
+
+    def __init__(self, here: str, needed: str) -> None:
+        super().__init__(f"ncnn {here} is too old to read it, and it needs {needed} or newer")
+        self.needed = needed
+
+
 @dataclass(frozen=True)
 class NcnnLayer:
-    """One line: what it is, and the blobs that it reads and writes."""
+    """One line: what it is, the blobs that it reads and writes, and the formulas that it is told for sizes."""
 
     kind: str
     name: str
     reads: tuple[str, ...]
     writes: tuple[str, ...]
+    formulas: tuple[str, ...] = ()
 
 
 def read_param(data: bytes) -> tuple[NcnnLayer, ...]:
@@ -65,7 +80,8 @@ def _layer(line: str) -> NcnnLayer:
         raise NotNcnn(f"{words[1]} does not name as many blobs as it says")
     if not all(_FORMULA.fullmatch(value) or (_NUMBERS.fullmatch(value) and _fits(value)) for value in values):
         raise NotNcnn(f"{words[1]} is told something that is no number")
-    return NcnnLayer(words[0], words[1], tuple(names[:reads]), tuple(names[reads:]))
+    formulas = tuple(value for value in values if _FORMULA.fullmatch(value))
+    return NcnnLayer(words[0], words[1], tuple(names[:reads]), tuple(names[reads:]), formulas)
 
 
 def _fits(value: str) -> bool:
@@ -92,6 +108,14 @@ def _require_order(layers: tuple[NcnnLayer, ...]) -> None:
         known.update(layer.writes)
     if layers[0].kind != INPUT:
         raise NotNcnn("it has no input")
+
+
+def require_reader(layers: tuple[NcnnLayer, ...], version: str) -> None:
+    """Raise `NeedsNewerNcnn` where an ncnn of this version is too old for what the layers are told."""
+    formulas = [formula for layer in layers for formula in layer.formulas]
+    needed = _READS_IMAGES if any(map(_OF_IMAGES.search, formulas)) else _READS_FORMULAS
+    if formulas and release(version) < release(needed):
+        raise NeedsNewerNcnn(version, needed)
 
 
 def inputs_of(layers: tuple[NcnnLayer, ...]) -> tuple[str, ...]:

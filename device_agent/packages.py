@@ -11,16 +11,17 @@ IN_ENVIRONMENT = sys.prefix != sys.base_prefix
 """Whether this Python is a virtual environment's; pip refuses to install into Debian's own (PEP 668)."""
 
 
-def install_remedy(python: str, backend: str, in_environment: bool) -> str:
+def install_remedy(python: str, backend: str, in_environment: bool, wanted: str | None = None) -> str:
     """What to type so that the device has all that a backend needs, not the one package that was missed.
 
-    `python` is what lacked it. Where it is an environment's (`in_environment`), the user may add to that.
+    `python` is what lacked it. Where it is an environment's (`in_environment`), the user may add to that: `wanted`, or
+    all of the backend's packages.
     """
     computes = backend in BACKENDS and BACKENDS[backend].computes
     provision = f"groupnl device provision NAME --backend {backend if computes else 'onnxruntime'}"
     if not in_environment:
         return f"Here, run, with your NAME for the device: {provision}"
-    packages = BACKENDS[backend].packages if backend in BACKENDS else "numpy"
+    packages = wanted or (BACKENDS[backend].packages if backend in BACKENDS else "numpy")
     return f"Here, run {provision}, or on the device: {python} -m pip install {packages}"
 
 

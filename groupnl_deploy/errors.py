@@ -117,7 +117,7 @@ class VerificationFailed(GroupNLError):
 
 
 class NotAccepted(GroupNLError):
-    """An artifact was pushed, and its device cannot try it yet: the runtime is missing there."""
+    """An artifact was pushed, and its device cannot try it yet: the runtime is missing there, or too old."""
 
     exit_code = 3
 

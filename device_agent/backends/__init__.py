@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from device_agent.arrays import Arrays
 from device_agent.backend_table import BACKENDS, BackendEntry, packages_of
-from device_agent.errors import BadRequest, MissingLibrary
+from device_agent.errors import AgentError, BackendFailed, BadRequest, MissingLibrary
 from device_agent.manifest import ArtifactManifest
 from device_agent.messages.bench import NativeRan
 from device_agent.messages.profile import Profiled
@@ -73,7 +73,11 @@ def require_libraries(name: str) -> None:
 
 
 def open_backend(name: str) -> Backend:
-    """Import and construct a backend. A missing package is a `MissingLibrary` with its install line."""
+    """Import and construct a backend.
+
+    Raises `MissingLibrary` with its install line for a package that is not there, and `BackendFailed` for one that is
+    and ends its import in an error of any other kind.
+    """
     entry = _entry(name)
     module, _, attribute = entry.target.partition(":")
     for unwanted in entry.never_imported:
@@ -82,6 +86,13 @@ def open_backend(name: str) -> Backend:
         backend: Backend = getattr(importlib.import_module(module), attribute)()
     except ImportError as error:
         raise _missing(name, error.name or "a module", str(error)) from error
+    except (AgentError, MemoryError):
+        raise
+    except Exception as error:  # whatever its package, or one that this imports, makes of a fault of its own
+        raise BackendFailed(
+            f"The packages of the backend {name} do not load: {type(error).__name__}: {error}.",
+            install_remedy(sys.executable, name, IN_ENVIRONMENT),
+        ) from error
     return backend
 
 

@@ -1,5 +1,6 @@
 """ncnn on the CPU; needs numpy and ncnn's own package, nothing else."""
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,10 +8,11 @@ import numpy as np
 
 from device_agent.arrays import Arrays
 from device_agent.backends import Subject
-from device_agent.errors import BackendFailed
+from device_agent.errors import BackendFailed, RuntimeTooOld
 from device_agent.messages.profile import Profiled
 from device_agent.ncnn_net import VERSION, NcnnNet
-from device_agent.ncnn_param import NotNcnn
+from device_agent.ncnn_param import NeedsNewerNcnn, NotNcnn
+from device_agent.packages import IN_ENVIRONMENT, install_remedy
 from device_agent.settings import Settings
 
 
@@ -32,6 +34,9 @@ class NcnnBackend:
             self._net = NcnnNet(param, weights, settings.threads)
             if (len(self._net.inputs), len(self._net.outputs)) != (len(self._inputs), len(self._outputs)):
                 raise NotNcnn("it has other inputs or outputs than its manifest says")
+        except NeedsNewerNcnn as error:
+            remedy = install_remedy(sys.executable, "ncnn", IN_ENVIRONMENT, f"'ncnn>={error.needed}'")
+            raise RuntimeTooOld(f"The network cannot be loaded: {error}.", remedy) from error
         except NotNcnn as error:
             raise BackendFailed(
                 f"The network cannot be loaded: {error}.",

@@ -15,6 +15,7 @@ from groupnl_deploy.words import command_line
 
 # What another version of the runtime may cure.
 _OF_THE_RUNTIME = {"illegal_instruction", "crashed"}
+_TOO_OLD = "runtime_too_old"  # it is there, and pip leaves what is there as it is
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def _with_command(acceptance: Acceptance, device: str, machine: Machine, python:
     """With the command to type here as its remedy, where packages help: a device does not know what we call it."""
     backend, uncertified = acceptance.backend, is_uncertified(machine, python, acceptance.backend)
     if acceptance.verdict == "not_accepted":
-        command = packages_command(device, backend, uncertified=uncertified)
+        command = packages_command(device, backend, anew=acceptance.code == _TOO_OLD, uncertified=uncertified)
         remedy = f"Run: {command}. Then push it again, or run a benchmark, which accepts it."
     elif acceptance.verdict == "refused" and acceptance.code in _OF_THE_RUNTIME:
         installs = (

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from device_agent.arrays import Array
 from device_agent.manifest import ArtifactManifest, Preprocessing
-from device_agent.ncnn_param import NotNcnn
+from device_agent.ncnn_param import NeedsNewerNcnn, NotNcnn
 from device_agent.strict import StrictError, from_dict
 from exporters.artifact import Artifact, open_artifact
 from exporters.errors import ArtifactDamaged
@@ -159,6 +159,9 @@ def _by_ncnn(artifact: Artifact, statistics: Statistics, reporter: Reporter) -> 
         raise UsageError(f"{artifact.directory} is ncnn's, and {error.name} is not installed.", INSTALL) from error
     try:
         net = NcnnNet(artifact.path("model"), artifact.path("weights"), usable_cores())
+    except NeedsNewerNcnn as error:
+        newer = f"Install a newer one: pip install 'ncnn>={error.needed}'."
+        raise UsageError(f"{artifact.directory} cannot be loaded: {error}.", newer) from error
     except NotNcnn as error:
         raise ArtifactDamaged(f"{artifact.directory} cannot be loaded: {error}.", "Export again.") from error
     return partial(_answering, lambda images: net.answers([images])[0], artifact.manifest, statistics)

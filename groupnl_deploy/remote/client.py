@@ -42,6 +42,7 @@ from groupnl_deploy.errors import (
     DiskFull,
     GroupNLError,
     NoNativeLibrary,
+    NotAccepted,
     UsageError,
     VerificationFailed,
 )
@@ -325,6 +326,7 @@ def fault_error(fault: AgentFault, device_name: str) -> GroupNLError:
         "disk_full": DiskFull,
         "no_inodes": DiskFull,
         "busy": DeviceBusy,
+        "runtime_too_old": NotAccepted,
         "native_damaged": VerificationFailed,
         "native_no_library": NoNativeLibrary,
         # Another artifact is what helps; where another runtime does, it is a fault of the device's.

@@ -1,6 +1,7 @@
 """ncnn on a device: a benchmark by the real agent, and altered files, which end in a fault and never in a hang."""
 
 import ast
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,7 +12,11 @@ import pytest
 from typer.testing import CliRunner
 
 from device_agent.backend_table import BACKENDS
-from device_agent.ncnn_param import NotNcnn, inputs_of, outputs_of, read_param
+from device_agent.backends import Subject, open_backend
+from device_agent.errors import RuntimeTooOld
+from device_agent.ncnn_param import NeedsNewerNcnn, NotNcnn, inputs_of, outputs_of, read_param, require_reader
+from device_agent.packages import IN_ENVIRONMENT
+from device_agent.settings import Settings
 from exporters.artifact import Artifact
 from groupnl_deploy.bench.run import load_run
 from groupnl_deploy.cli.main import app
@@ -122,6 +127,39 @@ def test_a_text_is_read() -> None:
 def test_a_text_that_contradicts_itself_is_none(old: str, new: str, says: str) -> None:
     with pytest.raises(NotNcnn, match=says):
         read_param(TEXT.replace(old, new, 1).encode())
+
+
+@pytest.mark.parametrize(
+    ("text", "version", "needed"),
+    [
+        (TEXT, "1.0.20260526", "1.0.20261020"),
+        (TEXT, "1.0.20261020", None),
+        (TEXT.replace("(24,0n)", "(24,0w)"), "1.0.20241226", "1.0.20250428"),
+        (TEXT.replace("(24,0n)", "(24,0w)"), "1.0.20250428", None),
+        (TEXT.replace(' 6="1,//(24,0n)"', " 0=24"), "1.0.20230816", None),
+    ],
+)
+def test_a_text_that_an_older_ncnn_would_die_of_is_not_shown_to_it(text: str, version: str, needed: str | None) -> None:
+    layers = read_param(text.encode())
+    if needed is None:
+        require_reader(layers, version)
+        return
+    with pytest.raises(NeedsNewerNcnn, match=f"ncnn {version} is too old to read it, and it needs {needed} or newer"):
+        require_reader(layers, version)
+
+
+def test_an_older_ncnn_is_told_with_the_way_to_a_newer_one(
+    artifact: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("device_agent.ncnn_net.VERSION", "1.0.20230816")
+    shutil.copy(artifact.path("weights"), tmp_path)
+    text = artifact.path("model").read_text().rstrip("\n")
+    (tmp_path / artifact.path("model").name).write_text(f'{text} 6="1,0n"\n')
+    with pytest.raises(RuntimeTooOld) as caught:
+        open_backend("ncnn").load(Subject(tmp_path, artifact.manifest, tmp_path), Settings(threads=1))
+    assert "ncnn 1.0.20230816 is too old to read it" in caught.value.message
+    assert "groupnl device provision NAME --backend ncnn" in caught.value.remedy
+    assert "pip install 'ncnn>=1.0.20261020'" in caught.value.remedy or not IN_ENVIRONMENT
 
 
 def test_a_manifest_needs_its_weights(artifact: Artifact) -> None:

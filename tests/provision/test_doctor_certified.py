@@ -63,14 +63,21 @@ def test_the_remedies_of_doctor_and_push_are_not_refused_on_a_board_without_a_ce
     lacking = Acceptance(
         "a" * 64, "net", "onnx", "onnxruntime", "not_accepted", True, "missing_library", "", "", None, None
     )
-    crashed = replace(lacking, verdict="refused", code="crashed")
-    for acceptance, kind in ((lacking, NotAccepted), (crashed, AnswersRefused)):
+    too_old, crashed = replace(lacking, code="runtime_too_old"), replace(lacking, verdict="refused", code="crashed")
+    for acceptance, kind in ((lacking, NotAccepted), (too_old, NotAccepted), (crashed, AnswersRefused)):
         with pytest.raises(kind) as caught:
             require_accepted(_with_command(acceptance, "pi", X86, "3.11.2"), "pi")
         assert command in caught.value.remedy and "known to work" not in caught.value.remedy
         with pytest.raises(kind) as caught:
             require_accepted(_with_command(acceptance, "pi", PI, "3.11.2"), "pi")
         assert command.removesuffix(" --uncertified") in caught.value.remedy and "--unc" not in caught.value.remedy
+
+
+def test_on_this_machine_pip_is_told_to_replace_a_package_that_is_too_old_and_not_one_that_is_missing() -> None:
+    lacking = Acceptance("a" * 64, "net", "ncnn", "ncnn", "not_accepted", True, "missing_library", "", "", None, None)
+    for code, replaces in (("missing_library", False), ("runtime_too_old", True)):
+        remedy = _with_command(replace(lacking, code=code), "local", X86, "3.11.2").remedy or ""
+        assert "-m pip install" in remedy and ("--force-reinstall" in remedy) == replaces
 
 
 def test_a_certified_one_is_fine_and_what_is_missing_or_elsewhere_is_not_judged() -> None:

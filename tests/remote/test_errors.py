@@ -17,6 +17,7 @@ from groupnl_deploy.errors import (
     DiskFull,
     GroupNLError,
     NoNativeLibrary,
+    NotAccepted,
     UsageError,
     VerificationFailed,
 )
@@ -41,6 +42,7 @@ _KINDS = {
     "digest_mismatch": VerificationFailed,
     "disk_full": DiskFull,
     "busy": DeviceBusy,
+    "runtime_too_old": NotAccepted,
     "native_damaged": VerificationFailed,
     "native_no_library": NoNativeLibrary,
     **dict.fromkeys(("native_32_bit", "native_libc", "native_instructions", "native_block"), UsageError),
