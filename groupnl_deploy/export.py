@@ -33,7 +33,7 @@ from exporters.choices import (
 from exporters.errors import BatchBaked, ParityError
 from exporters.gain import gain_of_native, nothing_native
 from exporters.model_files import write_models
-from exporters.ncnn.convert import require_ncnn
+from exporters.ncnn.packages import require_ncnn
 from exporters.ncnn.write import ncnn_network
 from exporters.onnx_exporter import export_onnx, opset_of
 from exporters.onnx_failures import require_fits_one_file

@@ -23,7 +23,7 @@ from exporters.artifact import Artifact, open_artifact, write_manifest
 from exporters.errors import OnnxRefused
 from exporters.gain import gain_of_native, nothing_native
 from exporters.model_files import write_models
-from exporters.ncnn.convert import require_ncnn
+from exporters.ncnn.packages import require_ncnn
 from exporters.ncnn.write import ncnn_network, require_fits_ncnn
 from exporters.onnx_exporter import opset_of
 from exporters.optimize import Optimized, Proof, optimize

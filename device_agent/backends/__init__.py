@@ -85,7 +85,7 @@ def open_backend(name: str) -> Backend:
     try:
         backend: Backend = getattr(importlib.import_module(module), attribute)()
     except ImportError as error:
-        raise _missing(name, error.name or "a module", str(error)) from error
+        raise _missing(name, error.name or entry.main or "a module", str(error)) from error
     except (AgentError, MemoryError):
         raise
     except Exception as error:  # whatever its package, or one that this imports, makes of a fault of its own

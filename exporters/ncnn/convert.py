@@ -9,10 +9,15 @@ from pathlib import Path
 
 import onnx
 
+from device_agent.deaths import death_of, exit_code_of
 from device_agent.manifest import TensorInfo
 from device_agent.ncnn_param import NcnnLayer, NotNcnn, inputs_of, outputs_of, read_param
 from exporters.errors import ExportFailed
-from exporters.ncnn.names import INSTALL
+from exporters.ncnn.packages import ANEW, require_ncnn
+
+_OTHERWISE = "Export it with --format onnx, for another backend."
+# Of GroupNL's own operators the passes leave none.
+_BY_LEVEL = "Export it with --optimize full if that was another level; else with --format onnx, for another backend."
 
 _LONGEST_S = 600.0
 _MEMORY_BYTES, _MEMORY_TIMES = 4 << 30, 20  # as much, and so many times the graph on top: it holds several copies
@@ -39,33 +44,17 @@ def converted(model: onnx.ModelProto, inputs: Sequence[TensorInfo], outputs: int
     Raises `ExportFailed` where the packages are missing, where pnnx or ncnn do not know an operator, and where pnnx
     fails or takes too much of time or memory.
     """
-    program, version = _pnnx()
+    pnnx = require_ncnn()
     with tempfile.TemporaryDirectory(prefix="groupnl-ncnn-") as name:
         folder = Path(name)
         onnx.save(model, folder / "model.onnx")
         shapes = ",".join(f"[{','.join(map(str, one.shape))}]f32" for one in inputs)
-        said = _run(program, ["model.onnx", f"inputshape={shapes}", "fp16=0"], folder, model.ByteSize())
+        said = _run(pnnx.program, ["model.onnx", f"inputshape={shapes}", "fp16=0"], folder, model.ByteSize())
         try:
             param, weights = ((folder / f"model.ncnn.{end}").read_bytes() for end in ("param", "bin"))
         except OSError as error:
-            raise not_for_ncnn(f"pnnx {version} gave no network: {_last_line(said)}") from error
-    return NcnnNetwork(param, weights, len(_known_layers(param, len(inputs), outputs)), version)
-
-
-def require_ncnn() -> None:
-    """Raise `ExportFailed` where the packages are missing."""
-    _pnnx()
-
-
-def _pnnx() -> tuple[str, str]:
-    try:
-        import ncnn  # noqa: F401  # what is converted is proved by it
-        import pnnx
-    except ImportError as error:
-        raise ExportFailed(
-            f"The format ncnn needs the packages pnnx and ncnn, and {error.name} is not installed.", INSTALL
-        ) from error
-    return pnnx.EXEC_PATH, pnnx.__version__
+            raise not_for_ncnn(f"pnnx {pnnx.version} gave no network: {_last_line(said)}") from error
+    return NcnnNetwork(param, weights, len(_known_layers(param, len(inputs), outputs)), pnnx.version)
 
 
 def _run(program: str, words: Sequence[str], folder: Path, graph_bytes: int) -> str:
@@ -88,7 +77,18 @@ def _run(program: str, words: Sequence[str], folder: Path, graph_bytes: int) -> 
         )
     except subprocess.TimeoutExpired as error:
         raise not_for_ncnn(f"pnnx did not end within {_LONGEST_S:g} s") from error
-    said = done.stdout.decode(errors="replace")
+    except OSError as error:
+        raise ExportFailed(f"pnnx, which is {program}, cannot be started: {error.strerror}.", ANEW) from error
+    return _said(done)
+
+
+def _said(done: "subprocess.CompletedProcess[bytes]") -> str:
+    """Raises for a pnnx that did not end well."""
+    said, death = done.stdout.decode(errors="replace"), death_of(exit_code_of(done.returncode))
+    if death is not None and death.code == "illegal_instruction":
+        raise ExportFailed(f"The converter pnnx {death.what}.", ANEW)
+    if death is not None:
+        raise not_for_ncnn(f"pnnx {death.what}")
     if done.returncode:
         raise not_for_ncnn(f"pnnx ended with {done.returncode}: {_last_line(said)}")
     return said
@@ -104,19 +104,16 @@ def _known_layers(param: bytes, inputs: int, outputs: int) -> tuple[NcnnLayer, .
         raise not_for_ncnn(f"what pnnx gave is no network of ncnn's: {error}") from error
     unknown = sorted({layer.kind for layer in layers if ncnn.layer_to_index(layer.kind) < 0})
     if unknown:
-        raise not_for_ncnn(f"ncnn {ncnn.__version__} has no layer for {', '.join(unknown)}")
+        raise not_for_ncnn(f"ncnn {ncnn.__version__} has no layer for {', '.join(unknown)}", _BY_LEVEL)
     found = len(inputs_of(layers)), len(outputs_of(layers))
     if found != (inputs, outputs):
         raise not_for_ncnn(f"of {inputs} inputs and {outputs} outputs pnnx kept {found[0]} and {found[1]}")
     return layers
 
 
-def not_for_ncnn(why: str) -> ExportFailed:
+def not_for_ncnn(why: str, remedy: str = _OTHERWISE) -> ExportFailed:
     """The error that says why."""
-    return ExportFailed(
-        f"The graph cannot become a network of ncnn's: {why}.",
-        "Nothing was written. Export it with --optimize full, or with --format onnx for another backend.",
-    )
+    return ExportFailed(f"The graph cannot become a network of ncnn's: {why}.", f"Nothing was written. {remedy}")
 
 
 def _last_line(said: str) -> str:

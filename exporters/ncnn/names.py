@@ -3,4 +3,3 @@
 PARAM_FILE, WEIGHTS_FILE = "model.param", "model.bin"
 CONVERSION = "ncnn"
 """The pass that makes it, in an artifact's report."""
-INSTALL = "Install them: pip install 'groupnl-deploy[ncnn]'."

@@ -18,7 +18,7 @@ from device_agent.strict import StrictError, from_dict
 from exporters.artifact import Artifact, open_artifact
 from exporters.errors import ArtifactDamaged
 from exporters.graph_facts import read_graph_facts
-from exporters.ncnn.names import INSTALL
+from exporters.ncnn.packages import require_runtime
 from groupnl_deploy.artifact_source import checkpoint_at_hand
 from groupnl_deploy.errors import UsageError
 from groupnl_deploy.evaluation.checkpoint import answering
@@ -153,10 +153,9 @@ def _answering(run: Callable[[Array], Array], manifest: ArtifactManifest, statis
 
 
 def _by_ncnn(artifact: Artifact, statistics: Statistics, reporter: Reporter) -> Answering:
-    try:
-        from device_agent.ncnn_net import NcnnNet
-    except ImportError as error:
-        raise UsageError(f"{artifact.directory} is ncnn's, and {error.name} is not installed.", INSTALL) from error
+    require_runtime()
+    from device_agent.ncnn_net import NcnnNet
+
     try:
         net = NcnnNet(artifact.path("model"), artifact.path("weights"), usable_cores())
     except NeedsNewerNcnn as error:
