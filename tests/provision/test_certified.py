@@ -32,6 +32,7 @@ DIGEST = "0" * 64
         ("Torch", "2.9.1", "certified"),
         ("onnxruntime", "1.32.0", "certified"),
         ("openvino", "2026.4.1", "certified"),
+        ("ncnn", "1.0.20261020", "certified"),
         ("no-such-package", "1.0", "unknown"),
     ],
 )
@@ -54,9 +55,10 @@ def test_every_set_is_for_its_target_and_python(one: CertifiedSet) -> None:
         assert not certified(wheel.package, str(wheel.version), one.set.target).refused
 
 
-def test_a_fresh_raspberry_pi_os_has_every_backend() -> None:
-    for backend in ("onnxruntime", "openvino", "pytorch"):
-        assert certified_set("rpi4", backend, "3.11") is not None, backend
+@pytest.mark.parametrize("python", ["3.11", "3.13"])
+def test_a_fresh_raspberry_pi_os_has_every_backend(python: str) -> None:
+    for backend in ("ncnn", "onnxruntime", "openvino", "pytorch"):
+        assert certified_set("rpi4", backend, python) is not None, backend
 
 
 @pytest.mark.parametrize(
