@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from device_agent.backend_table import BACKENDS
-from device_agent.manifest import Format
+from device_agent.manifest import FORMATS, Format
 from device_agent.strict import StrictError, from_dict
 from groupnl_deploy.campaign.axes import read_points
 from groupnl_deploy.campaign.cell import ExportPoint
@@ -95,7 +95,7 @@ def _campaign(table: dict[str, Any], name: str) -> Campaign:
     if not file.out:
         raise CampaignMistake("out is empty.", "Name a folder that may keep everything, such as runs/mine.", ("out",))
     trainings = () if file.train is None else read_points(TrainConfig, file.train, f"{name}.train", seeds="seed")
-    formats = _or_else(file.export, "format", "formats", ["onnx", "torch"])
+    formats = _or_else(file.export, "format", "formats", _usual_formats(file.bench))
     exports = read_points(ExportPoint, _batch_as_word(formats), f"{name}.export", formats="format")
     pushes = read_points(PushConfig, file.push, f"{name}.push", devices="device")
     benches = _benches(file.bench, f"{name}.bench", {point.value.format for point in exports})
@@ -115,6 +115,14 @@ def _campaign(table: dict[str, Any], name: str) -> Campaign:
         report_formats=file.report.formats,
         evaluate=file.evaluate,
     )
+
+
+def _usual_formats(bench: dict[str, Any]) -> list[str]:
+    """Those of the usual backends, and of the file's. What is no backend is refused when [bench] is read."""
+    named = bench.get("backends", bench.get("backend", ()))
+    words = [*_USUAL_BACKENDS, *(named if isinstance(named, list) else [named])]
+    run = {BACKENDS[word].formats[0] for word in words if isinstance(word, str) and word in BACKENDS}
+    return [format for format in FORMATS if format in run]
 
 
 def _models(table: Any, index: int, name: str) -> list[NamedModel]:

@@ -1,5 +1,6 @@
 """Campaign files and the plans that they make, without training anything."""
 
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -8,6 +9,7 @@ import pytest
 from device_agent.messages.ledger import Deployment
 from device_agent.strict import to_json
 from groupnl_deploy.campaign import bench_job, run, train_job
+from groupnl_deploy.campaign.demo import demo_text
 from groupnl_deploy.campaign.load import load_campaign
 from groupnl_deploy.campaign.plan import STAGE_NAMES, Plan, plan_of
 from groupnl_deploy.campaign.run import Choice, list_jobs, run_campaign
@@ -420,6 +422,19 @@ def test_what_a_name_alone_does_not_mean_is_said_before_anything_is_trained(tmp_
 
 def test_backends_that_are_left_out_follow_the_formats(tmp_path: Path) -> None:
     assert names(planned(tmp_path, MINIMAL + '[export]\nformats = "onnx"\n'), "bench") == ["a-onnxruntime"]
+
+
+def test_formats_that_are_left_out_have_one_for_each_backend(tmp_path: Path) -> None:
+    """So the line of the demo's file that names four backends is all that it takes."""
+    line = 'backends = ["onnxruntime", "ncnn", "openvino", "pytorch"]'
+    demo = demo_text(Path("runs/digits"))
+    assert f"# {line}\n" in demo
+    (tmp_path / "four.toml").write_text(re.sub(r"(?m)^backends = .*", line, demo))
+    campaign = load_campaign(tmp_path / "four.toml")
+    plan = plan_of(campaign, sources_of(campaign))
+    formats = {"onnxruntime": "onnx", "ncnn": "ncnn", "openvino": "onnx", "pytorch": "torch"}
+    assert {*names(plan, "bench")} == {f"{net}-{backend}" for net in ("standard", "groupnl") for backend in formats}
+    assert {*names(plan, "export")} == {f"{net}-{one}" for net in ("standard", "groupnl") for one in formats.values()}
 
 
 def test_a_training_of_nothing_is_refused(tmp_path: Path) -> None:
