@@ -95,11 +95,13 @@ def impossible(cell: Cell) -> str | None:
 
 
 def superfluous(export: ExportPoint, asked: Sequence[ExportPoint]) -> str | None:
-    """Why an export would be the same as another one that was asked for; None where it is not."""
+    """Why an export cannot be, or would be the same as another one that was asked for; None where neither is so."""
     if export.format == "onnx":
         return None
     if export.optimize == "native":
         return "native operators are for the format onnx"
+    if export.format == "ncnn" and export.batch == "dynamic":
+        return "ncnn computes one image at a time, and no dynamic batch"
     if export.format == "ncnn":
         return _useless(export, asked)
     before = asked[: asked.index(export)]
@@ -111,7 +113,7 @@ def superfluous(export: ExportPoint, asked: Sequence[ExportPoint]) -> str | None
     return _useless(export, asked)
 
 
-_UNREAD: dict[Format, tuple[str, ...]] = {"torch": ("target", "opset", "batch"), "ncnn": ("opset", "batch")}
+_UNREAD: dict[Format, tuple[str, ...]] = {"torch": ("target", "opset", "batch"), "ncnn": ("opset",)}
 
 
 def _useless(export: ExportPoint, asked: Sequence[ExportPoint]) -> str | None:

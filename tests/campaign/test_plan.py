@@ -271,6 +271,20 @@ def test_native_operators_are_for_onnx_and_left_out_of_the_other_format(tmp_path
     assert any("native operators are for the format onnx" in reason for reason in plan.left_out)
 
 
+@pytest.mark.parametrize("batches", ['[1, "dynamic"]', '["dynamic", 1]'])
+def test_a_dynamic_batch_is_left_out_of_the_format_that_has_none(batches: str, tmp_path: Path) -> None:
+    export = f'[export]\nformats = ["onnx", "ncnn"]\nbatch = {batches}\n[bench]\nbackends = ["onnxruntime", "ncnn"]\n'
+    plan = planned(tmp_path, MINIMAL + export)
+    assert sum("ncnn" in name for name in names(plan, "export")) == 1 and len(names(plan, "export")) == 3
+    assert any("ncnn computes one image at a time" in reason for reason in plan.left_out)
+
+
+def test_nothing_but_a_dynamic_batch_in_that_format_is_refused_before_anything_is_done(tmp_path: Path) -> None:
+    export = '[export]\nformats = ["ncnn"]\nbatch = "dynamic"\n[bench]\nbackends = ["ncnn"]\n'
+    with pytest.raises(UsageError, match="nothing to benchmark: ncnn computes one image at a time"):
+        planned(tmp_path, MINIMAL + export)
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
