@@ -134,7 +134,7 @@ def require_read(backend: str, settings: Settings) -> None:
     unread = unread_settings(backend, settings)
     if unread:
         name = unread[0]
-        readers = [other for other, entry in BACKENDS.items() if name in entry.settings]
+        readers = [f"{other}, for {entry.formats[0]}" for other, entry in BACKENDS.items() if name in entry.settings]
         raise SettingError(
             f"{{{name}}} would do nothing: the backend {backend} does not read it.",
             f"Leave {{{name}}} out, or use the backend {' or '.join(readers)}.",

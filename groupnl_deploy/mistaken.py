@@ -114,7 +114,8 @@ def _export(path: Path, wanted: tuple[Wanted, ...]) -> str:
 
 
 def _push(path: Path, wanted: tuple[Wanted, ...]) -> str:
-    return f"It needs no export; push it: {command_line('push', path, '--device', 'NAME')}"
+    push = command_line("push", path, "--device", "NAME")
+    return f"It needs no export; push it: {push}. Another format or level is made of its checkpoint."
 
 
 def _folder(path: Path, wanted: tuple[Wanted, ...]) -> str:

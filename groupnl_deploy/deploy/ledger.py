@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from device_agent.backend_table import BACKENDS
+from device_agent.backend_table import BACKENDS, backend_for
 from device_agent.manifest import ArtifactManifest
 from device_agent.messages.ledger import Deployment, ReadManifest, Standing
 from device_agent.strict import StrictError
@@ -57,7 +57,7 @@ def _runnable(deployment: Deployment, backend: str) -> Deployment:
     if deployment.format not in formats:
         raise UsageError(
             f"{backend} cannot run {deployment.artifact_sha256[:12]}, whose format is {deployment.format}.",
-            f"Choose another backend, or push an artifact of --format {formats[0]}.",
+            f"Use the backend {backend_for(deployment.format)}, or push an artifact of --format {formats[0]}.",
         )
     return deployment
 

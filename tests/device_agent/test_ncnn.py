@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from device_agent.backend_table import BACKENDS
+from device_agent.backend_table import BACKENDS, backend_for
 from device_agent.backends import Subject, open_backend
 from device_agent.errors import RuntimeTooOld
+from device_agent.manifest import Format
 from device_agent.ncnn_param import NeedsNewerNcnn, NotNcnn, inputs_of, outputs_of, read_param, require_reader
 from device_agent.packages import IN_ENVIRONMENT
 from device_agent.settings import Settings
@@ -65,7 +66,7 @@ def test_it_is_pushed_benched_and_held_against_the_right_answers(
     ("words", "says"),
     [
         (("--backend", "onnxruntime"), "has the format ncnn, which onnxruntime does not run"),
-        (("--backend", "ncnn", "--no-spinning"), "ncnn does not read"),
+        (("--backend", "ncnn", "--no-spinning"), "or use the backend onnxruntime, for onnx."),
     ],
 )
 def test_what_does_not_fit_is_refused_before_the_device_is_asked(
@@ -73,6 +74,42 @@ def test_what_does_not_fit_is_refused_before_the_device_is_asked(
 ) -> None:
     done = groupnl("bench", artifact.directory, "--device", "local", *words)
     assert done.exit_code == 2 and says in " ".join(done.output.split()), done.output
+
+
+OTHERS = [name for name, entry in BACKENDS.items() if entry.computes and name != "ncnn"]
+
+
+@pytest.mark.parametrize("backend", OTHERS)
+def test_no_other_backend_takes_it_by_folder_or_by_id(
+    backend: str, artifact: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    assert groupnl("push", artifact.directory, "--device", "local").exit_code == 0
+    for named, says in (
+        (artifact.directory, f"which {backend} does not run"),
+        (artifact.sha256[:12], "format is ncnn"),
+    ):
+        done = groupnl("bench", named, "--device", "local", "--backend", backend, *SHORT)
+        said = " ".join(done.stderr.split())
+        assert done.exit_code == 2 and says in said and "Traceback" not in done.output, done.output
+        assert "backend ncnn" in said and f"--format {BACKENDS[backend].formats[0]}" in said
+    assert not list(here.iterdir()), "nothing half-written"
+
+
+@pytest.mark.parametrize("format", ["onnx", "torch"])
+def test_it_takes_no_other_format(
+    format: Format, untrained: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = getattr(untrained, format).directory
+    for words in (("bench", folder), ("compare", folder, untrained.checkpoint)):
+        done = groupnl(*words, "--device", "local", "--backend", "ncnn")
+        said = " ".join(done.stderr.split())
+        assert done.exit_code == 2 and f"has the format {format}, which ncnn does not run" in said, done.output
+        assert f"Use --backend {backend_for(format)}, or export and push it with --format ncnn" in said
+    assert not list(tmp_path.iterdir()), "nothing half-written"
 
 
 def test_the_registry_says_what_it_runs() -> None:
