@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from device_agent.arrays import Arrays, NotTheseArrays, read_arrays
+from device_agent.backend_table import backends_for
 from device_agent.backends import Backend
 from device_agent.closeness import error_of, same_answer
 from device_agent.errors import BackendFailed, DigestMismatch
@@ -28,8 +29,15 @@ def require_golden(backend: Backend, directory: Path, manifest: ArtifactManifest
     if difference is not None:
         raise BackendFailed(
             f"This device computes another answer than the one the artifact was proved with: {difference}.",
-            _QUANTIZED_REMEDY if manifest.quantized else _REMEDY,
+            _remedy(manifest),
         )
+
+
+def _remedy(manifest: ArtifactManifest) -> str:
+    if manifest.quantized:
+        return _QUANTIZED_REMEDY
+    able = backends_for(manifest.format, native=manifest.native is not None)
+    return _REMEDY if len(able) == 1 else f"{_REMEDY} Or try the other backend of {' and '.join(able)}."
 
 
 def differences(infos: tuple[TensorInfo, ...], golden: Golden, found: Arrays, expected: Arrays) -> Iterator[str]:

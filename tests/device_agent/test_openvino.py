@@ -239,3 +239,17 @@ def test_it_is_benchmarked_profiled_and_compared_with_the_other_runtime(tmp_path
     assert "OpenVINO counts each call" in said[0] and "ONNX Runtime counts each call" in said[1]
     told = CliRunner().invoke(app, ["compare", str(tmp_path / "onnxruntime"), str(tmp_path / "openvino")])
     assert "Compared: Backend: A onnxruntime, B openvino" in " ".join(told.output.split()), told.output
+
+
+def test_another_answer_than_the_golden_one_names_the_backend_that_may_give_it(tmp_path: Path) -> None:
+    """It leaves out a rounding to bfloat16 that the file asks for."""
+    nodes = [
+        helper.make_node("Cast", ["x"], ["y"], to=TensorProto.BFLOAT16),
+        helper.make_node("Cast", ["y"], ["z"], to=TensorProto.FLOAT),
+    ]
+    made = graph(nodes, {"x": (TensorProto.FLOAT, [1, 2])}, {"z": (TensorProto.FLOAT, [1, 2])})
+    artifact = graph_artifact(tmp_path / "mine", made, {"x": np.array([[[1.00390625, 3.01]]], np.float32)})
+    with pytest.raises(BackendFailed, match=r"another answer .*: max \|Δ\| of z") as no:
+        require_golden(loaded(artifact), artifact.directory, artifact.manifest)
+    assert "the other backend of onnxruntime and openvino" in no.value.remedy
+    require_golden(_by_onnxruntime(artifact), artifact.directory, artifact.manifest)
