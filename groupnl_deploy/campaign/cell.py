@@ -87,7 +87,7 @@ def impossible(cell: Cell) -> str | None:
     if cell.export is None or cell.backend is None or cell.settings is None:
         return None
     if cell.export.format not in BACKENDS[cell.backend].formats:
-        return f"{cell.backend} cannot run the format {cell.export.format}"
+        return f"{cell.backend} runs the format {' or '.join(BACKENDS[cell.backend].formats)} alone"
     if cell.export.optimize == "native" and native_refusal(cell.backend) is not None:
         return f"{cell.backend} does not run native operators"
     unread = unread_settings(cell.backend, cell.settings)
