@@ -72,6 +72,7 @@ MADE = (
     Made("GroupNL", "full", "onnx"),
     Made("GroupNL", "native", "onnx"),
     Made("GroupNL", "full", "ncnn"),
+    Made("GroupNL", "native", "ncnn"),
     Made("GroupNL", "full", "torch"),
 )
 
@@ -146,11 +147,11 @@ def show(net: str, threads: int, found: Race) -> None:
             f"| {name} | {found.ms(name):.2f} | {ratio(found, name, BASELINE)} | {session:.0f} | "
             f"{found.rss[name] / 2**20:.0f} |"
         )
-    ours, theirs = "GroupNL full, ncnn", "standard full, ncnn"
-    if ours in found.seconds and net in LIGHT:
-        times = found.ms(ours) / found.ms(theirs)
-        print(f"\nGroupNL on ncnn over its own standard net: {ratio(found, ours, theirs)}, aim {AIM}: ", end="")
-        print("met" if times <= AIM else "MISSED")
+    for level in ("full", "native"):
+        ours, theirs = f"GroupNL {level}, ncnn", "standard full, ncnn"
+        if ours in found.seconds and net in LIGHT:
+            kept = "met" if found.ms(ours) / found.ms(theirs) <= AIM else "MISSED"
+            print(f"\n{ours}, over its own standard net: {ratio(found, ours, theirs)}, aim {AIM}: {kept}")
 
 
 def main() -> None:

@@ -80,6 +80,7 @@ BACKENDS: dict[str, BackendEntry] = {
         ("ncnn",),
         "numpy ncnn",
         settings=frozenset({"threads"}),
+        native=True,
         main="ncnn",
     ),
     "null": BackendEntry(

@@ -88,12 +88,12 @@ def block_of(cpuinfo: str) -> int:
     return 8 if flags >= _V3 else 0
 
 
-def installed_runtime() -> str | None:
-    """The version of the ONNX Runtime that is installed, without importing it; null where none says so."""
+def installed_version(package: str) -> str | None:
+    """The version of a package that is installed, without importing it; null where none says so."""
     import importlib.metadata
 
     with suppress(importlib.metadata.PackageNotFoundError):
-        return importlib.metadata.version("onnxruntime")
+        return importlib.metadata.version(package)
     return None
 
 

@@ -237,6 +237,9 @@ class Golden:
             raise ValueError(f"{self.tolerances} and {self.tie} are no allowances: they need finite numbers from 0")
 
 
+NativeRuntime = Literal["onnxruntime", "ncnn"]
+
+
 @dataclass(frozen=True)
 class NativeModel:
     """One of the model files of an artifact with native operators, and where it runs.
@@ -244,7 +247,7 @@ class NativeModel:
     Args:
         file: its name. The first is in the role "model", others in the role "other_model".
         block: of the layout in blocks that its tensors have; 0 for the plain layout, which every processor reads.
-        oldest_runtime: the oldest ONNX Runtime that it was tried in, or that reads it.
+        oldest_runtime: the oldest runtime that it was tried in, or that reads it.
         newest_runtime: the newest, where the layout is an inner matter of the runtime's (1.32: any 1.32.x); else null.
         one_thread_below: in a runtime older than this its operators run on one thread only, so that it is for
             benchmarks with one thread there; null where that is so of no operator.
@@ -269,12 +272,14 @@ class NativeOperators:
         version: of the operator set; a library of this version or a newer one computes it.
         operators: how many nodes of each there are, in the first model.
         models: in order of preference; a device takes the first that fits its processor, runtime and threads.
+        runtime: the package that runs the models, and calls the library for the operators.
     """
 
     domain: str
     version: int
     operators: dict[str, int]
     models: tuple[NativeModel, ...]
+    runtime: NativeRuntime = "onnxruntime"
 
 
 @dataclass(frozen=True)

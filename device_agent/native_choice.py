@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 from device_agent.errors import AgentError
 from device_agent.machine import KERNELS, Machine
-from device_agent.manifest import NativeModel, NativeOperators
+from device_agent.manifest import NativeModel, NativeOperators, NativeRuntime
 from device_agent.native import NativeLibrary
 
 TARGETS = {("linux", "x86_64"), ("linux", "aarch64"), ("macos", "arm64")}
 """What `native/build.py` builds for, by system and machine; with a dash between them the word of its --target."""
 
 _FULL = "export with --optimize full, which needs no library, and push that"
+RUNTIMES: dict[NativeRuntime, str] = {"onnxruntime": "ONNX Runtime", "ncnn": "ncnn"}
 _LANES = {16: "AVX-512", 8: "AVX2 with FMA"}
 
 
@@ -39,7 +40,8 @@ class NativeChoice:
 def choose(
     native: NativeOperators, libraries: Sequence[NativeLibrary], machine: Machine, runtime: str | None, threads: int
 ) -> NativeChoice:
-    """The first model file that fits, and its library. `runtime` is ONNX Runtime's version, None where nobody knows.
+    """The first model file that fits, and its library. `runtime` is the version of `native.runtime`, None where nobody
+    knows it.
 
     Raises `CannotRunNative`, whose code says what is in the way.
     """
@@ -48,7 +50,7 @@ def choose(
     library = _of_machine(libraries, machine)
     _require_library(library, native, machine, runtime)
     if runtime is not None:
-        models = _of_threads(_of_runtime(models, runtime), runtime, threads)
+        models = _of_threads(_of_runtime(models, native.runtime, runtime), runtime, threads)
     return NativeChoice(models[0], library)
 
 
@@ -100,7 +102,8 @@ def _require_library(library: NativeLibrary, native: NativeOperators, machine: M
             f"{library.version}.",
             f"Update groupnl on the host and push again; or {_FULL}.",
         )
-    if runtime is not None and release(runtime) < release(library.oldest_runtime):
+    is_onnx = native.runtime == "onnxruntime"  # with which the library registers; others call its functions
+    if is_onnx and runtime is not None and release(runtime) < release(library.oldest_runtime):
         raise CannotRunNative(
             "native_old_runtime",
             f"Native operators need ONNX Runtime {library.oldest_runtime} or newer, and the device has {runtime}.",
@@ -135,17 +138,18 @@ def _of_block(models: Sequence[NativeModel], machine: Machine) -> list[NativeMod
     )
 
 
-def _of_runtime(models: Sequence[NativeModel], runtime: str) -> list[NativeModel]:
+def _of_runtime(models: Sequence[NativeModel], package: NativeRuntime, runtime: str) -> list[NativeModel]:
     found = [one for one in models if _reads(one, runtime)]
     if found:
         return found
     first = models[0]
     newest = "or newer" if first.newest_runtime is None else f"to {first.newest_runtime}"
+    other = _FULL if package == "ncnn" else f"export with --target {_target_for(runtime)}, and push that"
     raise CannotRunNative(
         "native_runtime",
-        f"The model {first.file} runs in ONNX Runtime {first.oldest_runtime} {newest}, and the device has {runtime}.",
-        f"Install onnxruntime {first.newest_runtime or first.oldest_runtime} on the device; or export with --target "
-        f"{_target_for(runtime)}, and push that.",
+        f"The model {first.file} runs in {RUNTIMES[package]} {first.oldest_runtime} {newest}, and the device has "
+        f"{runtime}.",
+        f"Install {package} {first.newest_runtime or first.oldest_runtime} on the device; or {other}.",
     )
 
 

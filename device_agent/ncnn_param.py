@@ -12,6 +12,16 @@ from device_agent.native_choice import release
 
 MAGIC = "7767517"
 INPUT = "Input"
+OWN_LAYER = "GroupNL"
+"""A layer of ours, which our library computes (`device_agent.ncnn_layers`)."""
+
+OWN_NUMBERS = (
+    *("seeds", "inputs", "channels", "nl_groups", "function", "activation", "normalize", "given", "epsilon"),
+    *("height", "width", "stride_y", "stride_x", "dilation_y", "dilation_x"),
+    *("pad_top", "pad_left", "pad_bottom", "pad_right"),
+)
+"""What its line tells, by key: 0 is `seeds`, and so on. `epsilon` alone is no whole number."""
+
 _MOST = 1 << 20  # layers, blobs, or blobs of a layer: more than any network here, and fewer than would fill a memory
 _LARGEST = 1 << 31  # of a number that sizes something
 _NUMBERS = re.compile(r"-?\d+=[-+0-9.e,]+")

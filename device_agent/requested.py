@@ -6,7 +6,7 @@ from device_agent.artifact import open_artifact
 from device_agent.backend_table import BACKENDS, native_refusal, require_read
 from device_agent.backends import Subject, require_libraries
 from device_agent.errors import BadRequest
-from device_agent.machine import installed_runtime
+from device_agent.machine import installed_version
 from device_agent.manifest import ArtifactManifest
 from device_agent.native_store import choose_here, folder_of, require_whole
 from device_agent.places import below
@@ -24,7 +24,8 @@ def requested_subject(root: Path, directory: str, manifest_sha256: str, backend:
     if manifest.native is not None and (refusal := native_refusal(backend)) is not None:
         raise BadRequest(*refusal)
     if manifest.native is not None and BACKENDS[backend].computes:
-        choice = choose_here(manifest.native, installed_runtime(), settings.threads or usable_cores())
+        installed = installed_version(manifest.native.runtime)
+        choice = choose_here(manifest.native, installed, settings.threads or usable_cores())
         require_whole(libraries, choice.library)
     return Subject(folder, manifest, libraries)
 

@@ -132,7 +132,7 @@ class Session:
         from device_agent.native_store import choose_here, folder_of, state_of
         from device_agent.probe import usable_cores
 
-        runtime = runtime_of(self.root, "onnxruntime").packages["onnxruntime"]
+        runtime = runtime_of(self.root, native.runtime).packages[native.runtime]
         found = choose_here(native, runtime, threads or usable_cores())
         return NativeFit(found.model, found.library, state_of(folder_of(self.root), found.library))
 

@@ -78,6 +78,7 @@ def passes(level: Level, target: Target) -> tuple[Pass, ...]:
     spread = partial(spread_gate, block=target.block)
     sparse = partial(depthwise_seeds, costs=target.costs, block=target.block, shuffles=target.backend == "ncnn")
     native = level == "native"
+    inside = native and target.backend == "onnxruntime"  # ncnn takes whole layers of ours, and computes the rest itself
     # Where the runtime's maps are in blocks and ours are not, its own depthwise convolutions are faster.
     ours = target.block == 0 or target.native_blocks != (0,)
     return (
@@ -88,10 +89,10 @@ def passes(level: Level, target: Target) -> tuple[Pass, ...]:
         Pass("drop_identity_tile", by_rule(("Tile",), drop_identity_tile)),
         Pass("rejoin_split", by_rule(("Concat",), rejoin_split)),
         *(_NATIVE_LAYERS if native else ()),
-        *(_NATIVE_DEPTHWISE if native and ours else ()),
+        *(_NATIVE_DEPTHWISE if inside and ours else ()),
         Pass("broadcast_copies", by_rule(("Concat", "Tile"), broadcast_copies)),
         Pass("pool_means", by_rule(("ReduceMean",), pool_means)),
-        *(_NATIVE_GATES if native else ()),
+        *(_NATIVE_GATES if inside else ()),
         Pass("cheapest_normalise", by_rule(("Div",), normalise)),
         Pass("sink_concat", by_rule(("Concat",), sink)),
         Pass("reassociate_residual", by_rule(("Add",), reassociate_residual)),
@@ -99,7 +100,7 @@ def passes(level: Level, target: Target) -> tuple[Pass, ...]:
         Pass("fold_seed_half", by_rule(("Conv",), fold_seed_half)),
         Pass("depthwise_seeds", by_rule(("Conv",), sparse)),
         Pass("spread_gate", by_rule(("Mul",), spread)),
-        *(() if native else (multiply_pixels(target),)),  # to a model with operators of ours it comes last
+        *(() if inside else (multiply_pixels(target),)),  # to a model with operators of ours it comes last
         Pass("flush_denormals", by_sweep(flush_denormals)),
         Pass("tidy", by_sweep(tidy)),
         Pass("strip", strip),

@@ -54,7 +54,7 @@ from groupnl_deploy.images.preprocessing import as_input
 from groupnl_deploy.models.inference import inference_form, to_inference
 from groupnl_deploy.models.registry import create_model
 from groupnl_deploy.models.spec import ModelSpec
-from groupnl_deploy.native.session import registration
+from groupnl_deploy.native.session import layer_library, registration
 from groupnl_deploy.progress import Reporter, Silence, Task
 from groupnl_deploy.recheck import require_record
 from groupnl_deploy.training.checkpoint import Checkpoint, checkpoint_id, load_model
@@ -162,10 +162,10 @@ def inputs_of(spec: ModelSpec) -> tuple[TensorInfo]:
 
 def require_fits_format(format: Format, options: ExportOptions) -> None:
     """Raise `UsageError` for what only ONNX's format can have."""
-    if format != "onnx" and options.optimize == "native":
+    if format == "torch" and options.optimize == "native":
         raise UsageError(
-            f"Native operators are for ONNX, and the format is {format}.",
-            "Choose another level, or export with the format onnx.",
+            "Native operators are for ONNX and ncnn, and the format is torch.",
+            "Choose another level, or export with the format onnx or ncnn.",
         )
     if format == "ncnn" and options.batch == "dynamic":
         raise UsageError(
@@ -259,10 +259,13 @@ def _write_torch(job: _Job, tell: Task) -> Exported:
 
 def _write_ncnn(job: _Job, tell: Task) -> Exported:
     require_ncnn()  # first, as above
-    target = for_ncnn(target_named(job.options.target))
-    _, best = _rewritten(job, tell, partial(prove_onnx, job.reference), target)
-    made = ncnn_network(job.folder, best, inputs_of(job.checkpoint.spec), 1, job.reference)
-    return Exported(made.files, made.parity, made.passes)
+    level, target = job.options.optimize, for_ncnn(target_named(job.options.target))
+    register, library = registration(level, job.watcher), layer_library(level, job.watcher)
+    _, best = _rewritten(job, tell, partial(prove_onnx, job.reference, register=register), target)
+    made = ncnn_network(job.folder, best, inputs_of(job.checkpoint.spec), 1, job.reference, library)
+    if (remark := nothing_native(level, made.native)) is not None:
+        job.watcher.note(remark)
+    return Exported(made.files, made.parity, made.passes, native=made.native)
 
 
 _WRITERS: dict[Format, Callable[[_Job, Task], Exported]] = {

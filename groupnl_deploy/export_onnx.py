@@ -47,7 +47,7 @@ from groupnl_deploy.images.bench_images import bench_images
 from groupnl_deploy.images.dataset import PerChannel, Pixels
 from groupnl_deploy.images.pictures import read_pictures
 from groupnl_deploy.images.preprocessing import as_input, preprocessing, typed
-from groupnl_deploy.native.session import registration
+from groupnl_deploy.native.session import layer_library, registration
 from groupnl_deploy.progress import Reporter, Silence
 from groupnl_deploy.training.preparation import statistics_of
 from groupnl_deploy.workspace import atomic_directory
@@ -124,7 +124,7 @@ def export_own_onnx(
         proof = partial(prove_onnx, reference, register=registration(options.optimize, watcher))
         best = optimize(graph, proof, options.optimize, target, bisect, tell)
         if format == "ncnn":
-            made = _as_ncnn(folder, best, reference)
+            made = _as_ncnn(folder, best, reference, options, watcher)
         else:
             made = _as_onnx(folder, graph, best, options, proof, watcher)
         _write(folder, file, inputs, chosen, right, made, options, format)
@@ -143,10 +143,15 @@ def _as_onnx(
     return Exported(made.files, proved.parity, proved.passes, opset_of(model), model.ir_version, native=made.native)
 
 
-def _as_ncnn(folder: Path, best: Optimized, reference: Reference) -> Exported:
+def _as_ncnn(
+    folder: Path, best: Optimized, reference: Reference, options: ExportOptions, watcher: Reporter
+) -> Exported:
     infos = tuple(_info(name, array) for name, array in reference.samples[0].items())
-    made = ncnn_network(folder, best, infos, len(reference.outputs), reference)
-    return Exported(made.files, made.parity, made.passes)
+    library = layer_library(options.optimize, watcher)
+    made = ncnn_network(folder, best, infos, len(reference.outputs), reference, library)
+    if (remark := nothing_native(options.optimize, made.native)) is not None:
+        watcher.note(remark)
+    return Exported(made.files, made.parity, made.passes, native=made.native)
 
 
 def _require_batch(inputs: tuple[Input, ...], options: ExportOptions) -> None:

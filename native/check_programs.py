@@ -95,8 +95,11 @@ class _Builder:
             self.link(objects, out / f"{name}-{instructions}")
 
     def kernels(self) -> list[Path]:
-        """Those of the library itself, where they are kept."""
-        sources = [*SOURCES.glob("isa_*.c"), SOURCES / "processor.c"]
+        """Those of the library itself, where they are kept, and what calls them without ONNX Runtime."""
+        sources = [
+            *SOURCES.glob("isa_*.c"),
+            *(SOURCES / f"{name}.c" for name in ("processor", "layer_alone", "memory")),
+        ]
         objects = [kept_in(self.target, self.compiler) / "objects" / f"{path.stem}.o" for path in sources]
         objects = [path for path in objects if self.target.flags(path.stem, self.compiler.is_zig) is not None]
         as_in_the_library = self.flags == () and self.target is not ON_ARM
@@ -110,4 +113,4 @@ class _Builder:
         static = ("-static",) if self.target is ON_ARM else ()
         how = self.flags or ("-O3",)  # as in the library
         command = [*self.compiler.for_target(self.target), *how, *static, *map(str, objects)]
-        run([*command, "-lm", "-o", str(program)], self.work, self.work / "zig")
+        run([*command, "-lm", "-pthread", "-o", str(program)], self.work, self.work / "zig")

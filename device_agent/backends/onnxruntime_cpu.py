@@ -11,13 +11,12 @@ import onnxruntime
 from device_agent.arrays import Arrays
 from device_agent.backend_table import BACKENDS
 from device_agent.backends import Subject
-from device_agent.errors import BackendFailed, NativeDamaged
+from device_agent.errors import AgentError, BackendFailed
 from device_agent.manifest import NativeOperators
 from device_agent.messages.bench import NativeRan
 from device_agent.messages.profile import Profiled
-from device_agent.native import NoSuchKernels, NotThisLibrary, instructions, register
-from device_agent.native_choice import CannotRunNative
-from device_agent.native_store import choose_here
+from device_agent.native import register
+from device_agent.native_ran import loading, native_ran
 from device_agent.profiling import WARM_UP_RUNS, timed_runs, warmed_up
 from device_agent.settings import GraphLevel, Settings
 
@@ -94,21 +93,18 @@ class OnnxRuntimeBackend:
 
 def _register(options: onnxruntime.SessionOptions, native: NativeOperators, libraries: Path, threads: int) -> NativeRan:
     """Give the session the operators; what will run. Raises `CannotRunNative`, `NativeDamaged`."""
-    choice = choose_here(native, str(onnxruntime.__version__), threads)
-    path = libraries / choice.library.sha256
+    ran = native_ran(native, libraries, str(onnxruntime.__version__), threads)
     try:
-        register(options, path)
-        kernels = instructions(path)
-    except NotThisLibrary as error:
-        raise NativeDamaged(error.message, error.remedy) from error
-    except NoSuchKernels as error:
-        raise CannotRunNative("native_instructions", error.message, error.remedy) from error
+        with loading():
+            register(options, libraries / ran.library_sha256)
+    except AgentError:
+        raise
     except Exception as error:  # of the runtime's own
         raise BackendFailed(
             f"ONNX Runtime {onnxruntime.__version__} cannot load the native library: {error}.",
             "Push again with this version of groupnl, or export with --optimize full and push that.",
         ) from error
-    return NativeRan(choice.model.file, choice.model.block, choice.library.sha256, kernels)
+    return ran
 
 
 def _session_options(settings: Settings) -> onnxruntime.SessionOptions:

@@ -11,8 +11,9 @@ import onnx
 
 from device_agent.deaths import death_of, exit_code_of
 from device_agent.manifest import TensorInfo
-from device_agent.ncnn_param import NcnnLayer, NotNcnn, inputs_of, outputs_of, read_param
+from device_agent.ncnn_param import OWN_LAYER, NcnnLayer, NotNcnn, inputs_of, outputs_of, read_param
 from exporters.errors import ExportFailed
+from exporters.ncnn.layers import Unfound, restored, with_stand_ins
 from exporters.ncnn.packages import ANEW, require_ncnn
 
 _OTHERWISE = "Export it with --format onnx, for another backend."
@@ -34,7 +35,7 @@ class NcnnNetwork:
 
 
 def converted(model: onnx.ModelProto, inputs: Sequence[TensorInfo], outputs: int) -> NcnnNetwork:
-    """The network in float32. The same graph gives the same bytes.
+    """The network in float32, layers of GroupNL's as what they are. The same graph gives the same bytes.
 
     Args:
         model: a graph of float32 inputs whose first axis is 1.
@@ -45,15 +46,20 @@ def converted(model: onnx.ModelProto, inputs: Sequence[TensorInfo], outputs: int
     fails or takes too much of time or memory.
     """
     pnnx = require_ncnn()
+    convertible, stand_ins = with_stand_ins(model)
     with tempfile.TemporaryDirectory(prefix="groupnl-ncnn-") as name:
         folder = Path(name)
-        onnx.save(model, folder / "model.onnx")
+        onnx.save(convertible, folder / "model.onnx")
         shapes = ",".join(f"[{','.join(map(str, one.shape))}]f32" for one in inputs)
         said = _run(pnnx.program, ["model.onnx", f"inputshape={shapes}", "fp16=0"], folder, model.ByteSize())
         try:
             param, weights = ((folder / f"model.ncnn.{end}").read_bytes() for end in ("param", "bin"))
         except OSError as error:
             raise not_for_ncnn(f"pnnx {pnnx.version} gave no network: {_last_line(said)}") from error
+    try:
+        param, weights = restored(param, weights, stand_ins)
+    except Unfound as error:
+        raise not_for_ncnn(str(error)) from error
     return NcnnNetwork(param, weights, len(_known_layers(param, len(inputs), outputs)), pnnx.version)
 
 
@@ -102,7 +108,9 @@ def _known_layers(param: bytes, inputs: int, outputs: int) -> tuple[NcnnLayer, .
         layers = read_param(param)
     except NotNcnn as error:
         raise not_for_ncnn(f"what pnnx gave is no network of ncnn's: {error}") from error
-    unknown = sorted({layer.kind for layer in layers if ncnn.layer_to_index(layer.kind) < 0})
+    unknown = sorted(
+        {layer.kind for layer in layers if layer.kind != OWN_LAYER and ncnn.layer_to_index(layer.kind) < 0}
+    )
     if unknown:
         raise not_for_ncnn(f"ncnn {ncnn.__version__} has no layer for {', '.join(unknown)}", _BY_LEVEL)
     found = len(inputs_of(layers)), len(outputs_of(layers))

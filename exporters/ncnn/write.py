@@ -4,9 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from device_agent.manifest import ArtifactFile, Parity, PassReport, TensorInfo
+import onnx
+
+from device_agent.manifest import ArtifactFile, NativeModel, NativeOperators, Parity, PassReport, TensorInfo
+from exporters.native.nodes import native_operators
+from exporters.native.operators import DOMAIN, VERSION
 from exporters.ncnn.convert import converted, not_for_ncnn
-from exporters.ncnn.names import CONVERSION, PARAM_FILE, WEIGHTS_FILE
+from exporters.ncnn.names import CONVERSION, OLDEST_WITH_LAYERS, PARAM_FILE, WEIGHTS_FILE
 from exporters.ncnn.proof import prove_ncnn, write_ncnn
 from exporters.optimize import Optimized
 from exporters.right_answers import Reference
@@ -16,11 +20,14 @@ _MOST_AXES = 5
 
 @dataclass(frozen=True)
 class NcnnWritten:
-    """The files, the passes with the conversion behind them, and how far the network is from its source."""
+    """The files, the passes with the conversion behind them, how far the network is from its source, and which of its
+    layers are ours.
+    """
 
     files: tuple[ArtifactFile, ...]
     passes: tuple[PassReport, ...]
     parity: Parity
+    native: NativeOperators | None
 
 
 def require_fits_ncnn(reference: Reference) -> None:
@@ -42,11 +49,19 @@ def _require_float_maps(name: str, dtype: str, shape: tuple[int, ...]) -> None:
 
 
 def ncnn_network(
-    folder: Path, best: Optimized, inputs: Sequence[TensorInfo], outputs: int, reference: Reference
+    folder: Path,
+    best: Optimized,
+    inputs: Sequence[TensorInfo],
+    outputs: int,
+    reference: Reference,
+    library: str | None = None,
 ) -> NcnnWritten:
-    """Convert it, prove what came out, and write it. Raises `ExportFailed` and `ParityError`."""
+    """Convert it, prove what came out, and write it; `library` computes layers of GroupNL's, as `NcnnNet` has it.
+
+    Raises `ExportFailed` and `ParityError`.
+    """
     network = converted(best.model, inputs, outputs)
-    parity = prove_ncnn(reference, network)
+    parity = prove_ncnn(reference, network, library)
     write_ncnn(folder, network)
     report = PassReport(
         name=CONVERSION,
@@ -59,4 +74,13 @@ def ncnn_network(
         p99_abs_error=parity.p99_abs_error,
     )
     files = ArtifactFile.in_role("model", folder / PARAM_FILE), ArtifactFile.in_role("weights", folder / WEIGHTS_FILE)
-    return NcnnWritten(files, (*best.passes, report), parity)
+    return NcnnWritten(files, (*best.passes, report), parity, _native(best.model))
+
+
+def _native(model: onnx.ModelProto) -> NativeOperators | None:
+    """What the manifest says of the layers of ours."""
+    operators = native_operators(model)
+    if not operators:
+        return None
+    about = NativeModel(PARAM_FILE, block=0, oldest_runtime=OLDEST_WITH_LAYERS)
+    return NativeOperators(DOMAIN, VERSION, operators, (about,), runtime="ncnn")

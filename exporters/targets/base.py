@@ -49,6 +49,8 @@ class Target:
     blocks_for_all: bool = False
 
     def __str__(self) -> str:
+        if self.backend == "ncnn":  # whose passes are the same on every machine
+            return f"ncnn on {self.name} ({self.description})"
         return f"{self.name} ({self.description}, {self.machine}, ONNX Runtime {self.oldest_runtime} or newer)"
 
     @property

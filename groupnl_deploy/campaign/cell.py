@@ -98,12 +98,12 @@ def superfluous(export: ExportPoint, asked: Sequence[ExportPoint]) -> str | None
     """Why an export cannot be, or would be the same as another one that was asked for; None where neither is so."""
     if export.format == "onnx":
         return None
-    if export.optimize == "native":
-        return "native operators are for the format onnx"
     if export.format == "ncnn" and export.batch == "dynamic":
         return "ncnn computes one image at a time, and no dynamic batch"
     if export.format == "ncnn":
         return _useless(export, asked)
+    if export.optimize == "native":
+        return "native operators are for the formats onnx and ncnn"
     before = asked[: asked.index(export)]
     twin = next(
         (one for one in before if one.optimize != "none" and replace(one, optimize=export.optimize) == export), None

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from device_agent.manifest import Format
 from device_agent.strict import to_dict, to_json
 from exporters.artifact import open_artifact
 from groupnl_deploy.campaign.cell import Cell
@@ -24,8 +25,8 @@ from groupnl_deploy.workspace import file_sha256, write_atomically
 class PushJob(Job):
     """Makes a file that says what was pushed where, once the device has verified it.
 
-    `source` is the label of the source that the artifact was made of, `native_target` the machine that native operators
-    in it are for.
+    `source` is the label of the source that the artifact was made of, `native` the machine and the format that native
+    operators in it are for.
     """
 
     kind: ClassVar[str] = "push"
@@ -33,7 +34,7 @@ class PushJob(Job):
     artifact: Path
     device: str
     checkpoint: Path | None = None
-    native_target: str | None = None
+    native: tuple[str, Format] | None = None
 
     def reads(self) -> dict[str, Any]:
         """The artifact, how the device is reached, and the agent that travels with it."""
@@ -87,7 +88,7 @@ def push_job(of: Projection) -> PushJob:
         artifact=layout.artifact(cell),
         device=cell.device,
         checkpoint=cell.source.checkpoint,
-        native_target=cell.export.target if cell.export.optimize == "native" else None,
+        native=(cell.export.target, cell.export.format) if cell.export.optimize == "native" else None,
     )
 
 

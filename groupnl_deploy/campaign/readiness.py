@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from device_agent.manifest import NativeModel, NativeOperators
+from device_agent.manifest import Format, NativeModel, NativeOperators
 from device_agent.sizes import size_text
 from exporters.native.operators import DOMAIN, VERSION
+from exporters.ncnn.names import OLDEST_WITH_LAYERS, PARAM_FILE
 from exporters.targets import TARGETS
 from exporters.targets.base import Target
 from groupnl_deploy.bench.meter import MeterPlan, require_answer
@@ -46,7 +47,7 @@ class DeviceNeeds:
         backends: that will be benchmarked there.
         threads: the most that a benchmark wants; 0 for all there are.
         plan: the meter that is wired to it, None without one.
-        native: targets of the native operators that will be pushed.
+        native: targets and formats of the native operators that will be pushed.
     """
 
     device: Device
@@ -54,7 +55,7 @@ class DeviceNeeds:
     backends: tuple[str, ...] = ()
     threads: int = 0
     plan: MeterPlan | None = None
-    native: tuple[str, ...] = ()
+    native: tuple[tuple[str, Format], ...] = ()
 
     @property
     def disk_bytes(self) -> int:
@@ -119,14 +120,17 @@ def _require_device(transport: Transport, needs: DeviceNeeds, reporter: Reporter
             backends=needs.backends,
             needed_bytes=needs.disk_bytes,
         )
-        for target in needs.native:
-            agent = agent_with_library(running, transport, agent, _native_for(TARGETS[target]), reporter)
+        for target, format in needs.native:
+            agent = agent_with_library(running, transport, agent, _native_for(TARGETS[target], format), reporter)
     require_cores(transport.name, ready.board.cores, needs.threads)
     reporter.note(f"{transport.name} answers and has {size_text(ready.volume.room.free_bytes)} free.")
 
 
-def _native_for(target: Target) -> NativeOperators:
+def _native_for(target: Target, format: Format) -> NativeOperators:
     """What an export for a target asks of a device, as far as it is known before the export."""
+    if format == "ncnn":
+        model = NativeModel(PARAM_FILE, 0, OLDEST_WITH_LAYERS)
+        return NativeOperators(DOMAIN, VERSION, {}, (model,), runtime="ncnn")
     models = tuple(NativeModel(f"{block}", block, target.oldest_runtime) for block in target.native_blocks)
     return NativeOperators(DOMAIN, VERSION, {}, models)
 

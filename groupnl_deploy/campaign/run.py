@@ -169,7 +169,7 @@ def _needs(campaign: Campaign, weights: dict[str, int], todo: Sequence[Job]) -> 
                 tuple(dict.fromkeys(name for where, name in backends if where == device)),
                 max((job.settings.threads for job in benches if job.device == device), default=0),
                 next((job.plan for job in benches if job.device == device), None),
-                tuple({job.native_target for job in pushes if job.device == device and job.native_target}),
+                tuple({job.native for job in pushes if job.device == device and job.native}),
             )
             for device in dict.fromkeys(there)
         ),

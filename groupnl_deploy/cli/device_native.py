@@ -48,4 +48,4 @@ def native(
     console.show_text(f"model    {found.model}\nlibrary  {found.library}\n\n{found.program.rstrip()}")
     if len(found.models) > 1:
         console.say("That model is for this device's processor and ONNX Runtime, on all its cores. In its folder lie:")
-        console.say("\n".join(map(where_it_runs, found.models)))
+        console.say("\n".join(where_it_runs(one, "onnxruntime") for one in found.models))

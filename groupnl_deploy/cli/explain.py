@@ -1,7 +1,9 @@
 """`groupnl export --explain`: what every pass did to the graph, what it did not and why."""
 
-from device_agent.manifest import ArtifactManifest, NativeModel, Parity, PassReport
+from device_agent.manifest import ArtifactManifest, NativeModel, NativeRuntime, Parity, PassReport
+from device_agent.native_choice import RUNTIMES
 from exporters.targets.base import Target
+from exporters.targets.ncnn import for_ncnn
 from groupnl_deploy.cli import console
 
 _SOURCES = {"checkpoint": "the network", "onnx": "the file", "specification": "the step"}
@@ -27,7 +29,7 @@ def show_passes(manifest: ArtifactManifest, target: Target) -> None:
     for report in manifest.passes:
         for said in [*report.notes, *(f"refused {reason}" for reason in report.refusals)]:
             console.show_prose(f"{report.name}: {said}")
-    parity = manifest.parity
+    parity, target = manifest.parity, for_ncnn(target) if manifest.format == "ncnn" else target
     things, whose = ("images" if manifest.preprocessing else "samples"), _SOURCES[manifest.source.kind]
     limit = f"{parity.tolerance:.3g} σ of {parity.output} allowed, on {parity.images} {things}{at_batches(parity)}"
     limit += f" against {judged_by(manifest)}"
@@ -48,17 +50,17 @@ def _native(manifest: ArtifactManifest) -> list[str]:
     counts = ", ".join(f"{count} {name}" for name, count in manifest.native.operators.items())
     return [
         f"{manifest.native.domain} {manifest.native.version}: {counts}",
-        *map(where_it_runs, manifest.native.models),
+        *(where_it_runs(one, manifest.native.runtime) for one in manifest.native.models),
     ]
 
 
-def where_it_runs(model: NativeModel) -> str:
+def where_it_runs(model: NativeModel, runtime: NativeRuntime) -> str:
     """Which processors, runtimes and threads a model file is for, and how it was proved."""
     layout = f"blocks of {model.block} channels" if model.block else "plain layout"
     until = f" to {model.newest_runtime}" if model.newest_runtime else " or newer"
     threads = f"; before {model.one_thread_below} for one thread alone" if model.one_thread_below else ""
     proof = "" if model.proof == "run" else "; proved as it is read back, and not run"
-    return f"{model.file}: {layout}, ONNX Runtime {model.oldest_runtime}{until}{threads}{proof}"
+    return f"{model.file}: {layout}, {RUNTIMES[runtime]} {model.oldest_runtime}{until}{threads}{proof}"
 
 
 def _table(target: Target) -> str:

@@ -135,7 +135,7 @@ def _require_useful(format: str, target: Target, opset: int, batch: str, bisect:
         "--optimize native": optimize == "native",
     }
     if format == "ncnn":
-        given = {option: given[option] for option in ("--opset", "--batch", "--optimize native")}
+        given = {option: given[option] for option in ("--opset", "--batch")}
     useless = [option for option, is_given in given.items() if is_given]
     if format != "onnx" and useless:
         named, verb = " and ".join(useless), "is" if len(useless) == 1 else "are"

@@ -75,10 +75,10 @@ def _found(
     ordered = sorted(artifacts, key=lambda one: one.is_current)
     for one in reversed(ordered):
         manifest = remote_manifest(agent, one.deployment)
-        if manifest.native is not None:
+        if manifest.native is not None and manifest.native.runtime == "onnxruntime":
             return one, manifest
     raise UsageError(
-        f"{'No artifact' if artifact is None else f'No artifact {artifact[:12]}'} with native operators was pushed to "
-        f"{device}.",
-        "Export with --optimize native, then push that: groupnl push ARTIFACT --device NAME",
+        f"{'No artifact' if artifact is None else f'No artifact {artifact[:12]}'} with native operators for ONNX "
+        f"Runtime was pushed to {device}.",
+        "Export with --optimize native --format onnx, then push that: groupnl push ARTIFACT --device NAME",
     )

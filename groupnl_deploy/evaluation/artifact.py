@@ -154,10 +154,13 @@ def _answering(run: Callable[[Array], Array], manifest: ArtifactManifest, statis
 
 def _by_ncnn(artifact: Artifact, statistics: Statistics, reporter: Reporter) -> Answering:
     require_runtime()
-    from device_agent.ncnn_net import NcnnNet
+    from device_agent.ncnn_net import VERSION, NcnnNet
+    from groupnl_deploy.native.session import layer_library_here
 
+    native = artifact.manifest.native
+    library = None if native is None else layer_library_here(native, VERSION, reporter)
     try:
-        net = NcnnNet(artifact.path("model"), artifact.path("weights"), usable_cores())
+        net = NcnnNet(artifact.path("model"), artifact.path("weights"), usable_cores(), library)
     except NeedsNewerNcnn as error:
         newer = f"Install a newer one: pip install 'ncnn>={error.needed}'."
         raise UsageError(f"{artifact.directory} cannot be loaded: {error}.", newer) from error

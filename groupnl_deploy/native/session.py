@@ -1,4 +1,4 @@
-"""The native operators for a session of ONNX Runtime's on this machine."""
+"""The native operators for a network on this machine, in ONNX Runtime and in ncnn."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,12 +8,12 @@ import onnxruntime
 
 from device_agent.machine import this_machine
 from device_agent.manifest import NativeOperators
-from device_agent.native import NoSuchKernels, NotThisLibrary, instructions, register
-from device_agent.native_choice import CannotRunNative, choose
+from device_agent.native import NoSuchKernels, NotThisLibrary, instructions, open_verified, register
+from device_agent.native_choice import CannotRunNative, NativeChoice, choose
 from exporters.choices import Level
 from exporters.parity import Register
 from groupnl_deploy.errors import UsageError, VerificationFailed
-from groupnl_deploy.native.libraries import host_library
+from groupnl_deploy.native.libraries import LibraryFile, host_library
 from groupnl_deploy.progress import Reporter
 
 
@@ -37,13 +37,37 @@ def register_here(options: onnxruntime.SessionOptions, native: NativeOperators, 
     Raises `UsageError` where none does, and as `host_library`.
     """
     library = host_library(reporter)
-    try:
-        choice = choose(native, [library.record], this_machine(), str(onnxruntime.__version__), threads=1)
-    except CannotRunNative as error:
-        raise UsageError(f"This machine: {error.message}", error.remedy) from error
+    choice = _require_runs(native, library, str(onnxruntime.__version__))
     with _loading():
         register(options, library.path, library.record.sha256)
     return choice.model.file
+
+
+def layer_library(level: Level, reporter: Reporter) -> str | None:
+    """The library of layers for ncnn, from where nobody can alter it; None for a level that writes none. Raises as
+    `registration`.
+    """
+    return None if level != "native" else _verified(host_library(reporter))
+
+
+def layer_library_here(native: NativeOperators, version: str, reporter: Reporter) -> str:
+    """The same for an artifact, in this version of ncnn. Raises as `register_here`."""
+    library = host_library(reporter)
+    _require_runs(native, library, version)
+    return _verified(library)
+
+
+def _verified(library: LibraryFile) -> str:
+    with _loading():
+        instructions(library.path, library.record.sha256)
+        return open_verified(library.path, library.record.sha256)
+
+
+def _require_runs(native: NativeOperators, library: LibraryFile, runtime: str) -> NativeChoice:
+    try:
+        return choose(native, [library.record], this_machine(), runtime, threads=1)
+    except CannotRunNative as error:
+        raise UsageError(f"This machine: {error.message}", error.remedy) from error
 
 
 @contextmanager

@@ -1,12 +1,7 @@
 // What a graph says of a node, read and checked: attributes and constants when a session is made, tensors at every run.
 #pragma once
+#include "limits.h"
 #include "operator.h"
-
-enum {
-  GNL_MOST_CHANNELS = 1 << 20,
-  GNL_MOST_REACH = 1 << 14,        // of a window, a stride
-  GNL_MOST_PIXELS = 1 << 28,       // of an image, its padding counted
-};
 
 typedef struct {
   int64_t dims[4];

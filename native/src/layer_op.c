@@ -5,6 +5,7 @@
 #include "attributes.h"
 #include "memory.h"
 #include "threads.h"
+#include "window.h"
 
 typedef struct {
   gnl_node node;
@@ -195,12 +196,6 @@ static OrtStatus *run_with_sums(run *r, const OrtKernelContext *context) {
   return status;
 }
 
-// How many pixels of a side come out; 0 where the window does not fit in.
-static int64_t out_length(int64_t in, int before, int after, int taps, int dilation, int stride) {
-  const int64_t room = in + before + after - (int64_t)dilation * (taps - 1) - 1;
-  return room < 0 ? 0 : room / stride + 1;
-}
-
 static OrtStatus *measure(run *r) {
   const gnl_layer *layer = &r->self->layer;
   const gnl_window *w = &layer->window;
@@ -210,8 +205,8 @@ static OrtStatus *measure(run *r) {
     return gnl_fail(&r->self->node, "X has %lld channels, not %d", (long long)d[1], channels);
   if ((d[2] + w->pad_top + w->pad_bottom) * (d[3] + w->pad_left + w->pad_right) > GNL_MOST_PIXELS)
     return gnl_fail(&r->self->node, "X has %lld x %lld pixels", (long long)d[2], (long long)d[3]);
-  const int64_t height = out_length(d[2], w->pad_top, w->pad_bottom, w->height, w->dilation_y, w->stride_y);
-  const int64_t width = out_length(d[3], w->pad_left, w->pad_right, w->width, w->dilation_x, w->stride_x);
+  const int64_t height = gnl_out_length(d[2], w->pad_top, w->pad_bottom, w->height, w->dilation_y, w->stride_y);
+  const int64_t width = gnl_out_length(d[3], w->pad_left, w->pad_right, w->width, w->dilation_x, w->stride_x);
   if (height == 0 || width == 0)
     return gnl_fail(&r->self->node, "X of %lld x %lld pixels is smaller than the filters", (long long)d[2],
                     (long long)d[3]);

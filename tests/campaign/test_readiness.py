@@ -101,7 +101,7 @@ def test_native_operators_that_the_device_cannot_run_show_too(tmp_path: Path) ->
         run(tmp_path, f'[export]\noptimize = "native"\ntarget = "{able}"\n[push]\ndevice = "local"\n')
     blocks = NativeOperators("groupnl.native", 1, {}, (NativeModel("32", 32, "1.15.1"),))
     with pytest.MonkeyPatch.context() as patch, pytest.raises(UsageError, match="The model "):
-        patch.setattr(readiness, "_native_for", lambda _: blocks)
+        patch.setattr(readiness, "_native_for", lambda *_: blocks)
         run(tmp_path, '[export]\noptimize = "native"\ntarget = "rpi4"\n[push]\ndevice = "local"\n')
     assert not (tmp_path / "out" / "checkpoints").exists()
 

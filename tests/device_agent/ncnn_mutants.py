@@ -9,16 +9,20 @@ import os
 import random
 import re
 import resource
+import shutil
 import signal
 import sys
 from pathlib import Path
 
+from device_agent import native_store
 from device_agent.acceptance import require_golden
 from device_agent.backends import Subject
 from device_agent.backends.ncnn_cpu import NcnnBackend
 from device_agent.errors import AgentError
 from device_agent.settings import Settings
 from exporters.artifact import open_artifact
+from groupnl_deploy.native.libraries import host_library
+from groupnl_deploy.progress import Silence
 
 REFUSED, RIGHT, OTHERWISE = 10, 11, 12
 LONGEST_S, MOST_BYTES = 20, 4 << 30
@@ -82,9 +86,18 @@ def _outcome(folder: Path, param: bytes, weights: bytes) -> int:
     return RIGHT
 
 
+def _library_of_this_machine(folder: Path) -> None:
+    """As a device has it for layers of GroupNL's own: its record in the agent, its file in a folder."""
+    library = host_library(Silence())
+    shutil.copy(library.path, folder / library.record.sha256)
+    native_store.known_libraries = lambda: (library.record,)
+
+
 def main() -> None:
     """All of them."""
     folder, first, count = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    if open_artifact(folder).manifest.native is not None:
+        _library_of_this_machine(folder)
     param, weights = (folder / "model.param").read_bytes(), (folder / "model.bin").read_bytes()
     found: collections.Counter[str] = collections.Counter()
     for number in range(first, first + count):

@@ -97,6 +97,6 @@ def test_where_no_library_can_be_had_nothing_is_written(checkpoint, tmp_path, mo
 
 
 def test_the_format_torch_has_none(checkpoint, tmp_path):
-    with pytest.raises(UsageError, match="for ONNX, and the format is torch"):
+    with pytest.raises(UsageError, match="for ONNX and ncnn, and the format is torch"):
         export_checkpoint(checkpoint, tmp_path / "out", "torch", NATIVE)
     assert not any(tmp_path.iterdir())
