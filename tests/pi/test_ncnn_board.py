@@ -81,6 +81,18 @@ def test_it_is_provisioned_pushed_and_benched_and_no_speed_is_shown(
     assert re.search(r"ncnn 1\.0\.\d+", row["versions"])
 
 
+def test_layers_of_our_own_run_there_by_the_library_that_a_push_brings(
+    pi: EmulatedPi, groupnl: Groupnl, groupnl_net: Path
+) -> None:
+    """Accepted on all cores, so that they ran on ncnn's own threads too."""
+    groupnl("export", "net", "--format", "ncnn", "--optimize", "native", "--out", "net-ncnn-native")
+    groupnl("push", "net-ncnn-native", "--device", "berry")
+    groupnl("bench", "--device", "berry", "--backend", "ncnn", *SHORT, "--out", "native-run")
+    row = json.loads(groupnl("report", "native-run", "--json").stdout)["rows"][0]
+    assert (row["instructions"], row["model_file"], row["backend"]) == ("neon", "model.param", "ncnn")
+    groupnl("push", groupnl_net, "--device", "berry")
+
+
 def test_an_older_version_is_told_with_both_and_what_was_accepted_stays(
     pi: EmulatedPi, groupnl: Groupnl, groupnl_net: Path
 ) -> None:
