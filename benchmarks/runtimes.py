@@ -100,7 +100,8 @@ def commands(names: tuple[str, str], threads: int, backends: list[str], folder: 
         artifact = folder / str(made).replace(" ", "-") / made.format
         if not artifact.exists():
             exported(names[made.net == "GroupNL"], made, folder, artifact)
-        sha256, begin, native = open_artifact(artifact).sha256, agent(folder.parent), libraries(folder.parent)
+        sha256, native = open_artifact(artifact).sha256, libraries(folder.parent)
+        begin = agent(folder.parent)  # behind it: the agent holds a record of a library that is there
         for name in runs:
             words = [artifact, sha256, name, threads, native]
             yield f"{made}, {name}", [*begin, sys.executable, str(WORKER), *map(str, words)]

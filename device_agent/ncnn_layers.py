@@ -6,6 +6,8 @@ G (5, channels − seeds), as the operators GroupNL and Generate of `groupnl.nat
 """
 
 import ctypes
+from collections.abc import Callable
+from functools import cache, wraps
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,9 @@ import numpy as np
 from device_agent.ncnn_param import OWN_LAYER, OWN_NUMBERS
 
 _RAW = 1  # of `ModelBin.load`: float32 as it stands
+_MOST_FLOATS, _MOST_BLOCK = 1 << 29, 16
 _FAILED = -1  # what ncnn takes for an error
+Step = Callable[..., int]
 _RUN = ("", "there is no memory to work in", "the image has another size than it says")
 
 
@@ -29,6 +33,18 @@ class _Asked(ctypes.Structure):
     )
 
 
+_ASKED, _WHY = ctypes.POINTER(_Asked), ctypes.POINTER(ctypes.c_char_p)
+_MAPS = (ctypes.c_void_p, ctypes.c_size_t)  # where they lie, and the step from one to the next
+_FUNCTIONS: dict[str, tuple[Any, ...]] = {
+    "floats": (ctypes.c_size_t, _ASKED, _WHY),
+    "new": (ctypes.c_void_p, _ASKED, ctypes.c_void_p, _WHY),
+    "free": (None, ctypes.c_void_p),
+    "size": (ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_int, ctypes.c_void_p),
+    "run": (ctypes.c_int, *[ctypes.c_void_p] * 2, ctypes.c_uint, *_MAPS, ctypes.c_int, ctypes.c_int, *_MAPS),
+}
+"""`groupnl_layer_…` of native/src/layer_alone.c: what each gives, and what it takes."""
+
+
 class LayerLibrary:
     """The library's functions for layers by themselves, and OpenMP's threads, as ncnn has them, to run them on.
 
@@ -37,31 +53,24 @@ class LayerLibrary:
         threads: of a layer.
     """
 
-    def __init__(self, path: str, threads: int) -> None:
-        self._library, self.threads = ctypes.CDLL(path), threads
-        self.together = _open_mp() if threads > 1 else None
-        pointer, size = ctypes.c_void_p, ctypes.c_size_t
-        for name, result, arguments in (
-            ("block", ctypes.c_int, ()),
-            ("floats", size, (ctypes.POINTER(_Asked), ctypes.POINTER(ctypes.c_char_p))),
-            ("new", pointer, (ctypes.POINTER(_Asked), pointer, ctypes.POINTER(ctypes.c_char_p))),
-            ("free", None, (pointer,)),
-            ("size", ctypes.c_int, (pointer, ctypes.c_int, ctypes.c_int, pointer)),
-            ("run", ctypes.c_int, (pointer, pointer, ctypes.c_uint, *_IMAGE, pointer, size)),
-        ):
-            function = getattr(self._library, f"groupnl_layer_{name}")
-            function.restype, function.argtypes = result, arguments
-            setattr(self, name, function)
+    block: int
+    """Of channels, that the library and ncnn both keep together on this processor; 0 where they do not agree."""
 
-    block: Any
     floats: Any
     new: Any
     free: Any
     size: Any
     run: Any
 
-
-_IMAGE = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int)
+    def __init__(self, path: str, threads: int) -> None:
+        library, self.threads = ctypes.CDLL(path), threads
+        self.together = _open_mp() if threads > 1 else None
+        for name, (result, *arguments) in _FUNCTIONS.items():
+            function = getattr(library, f"groupnl_layer_{name}")
+            function.restype, function.argtypes = result, arguments
+            setattr(self, name, function)
+        block = library.groupnl_layer_block()
+        self.block = block if block == _block_of_ncnn() else 0
 
 
 def _open_mp() -> ctypes.c_void_p | None:
@@ -81,11 +90,24 @@ def _open_mp() -> ctypes.c_void_p | None:
     return None
 
 
+def _contained(step: Step) -> Step:
+    """An exception would end the process where it met ncnn's own code: what it says becomes the layer's fault."""
+
+    @wraps(step)
+    def contained(layer: "GroupNLLayer", *given: Any) -> int:
+        try:
+            return step(layer, *given)
+        except Exception as error:
+            return layer.failed(f"{type(error).__name__}: {error}")
+
+    return contained
+
+
 class GroupNLLayer(ncnn.Layer):  # type: ignore[misc]  # untyped
-    """One layer. Exceptions do not cross ncnn: what failed is kept in `fault`, and ncnn is told that it did.
+    """One layer. What failed is kept in `fault`, and ncnn is told that it did.
 
     Where channels are whole blocks of this processor's vectors it computes in ncnn's own layout, which is the
-    library's; elsewhere ncnn lays its input out plain before it.
+    library's too; elsewhere ncnn lays its input out plain before it.
     """
 
     def __init__(self, library: LayerLibrary) -> None:
@@ -95,49 +117,52 @@ class GroupNLLayer(ncnn.Layer):  # type: ignore[misc]  # untyped
         self._library, self._layer = library, None
         self._of, self._size = (0, 0), (0, 0)  # height and width, of the last image and of what came out of it
 
+    @_contained
     def load_param(self, numbers: Any) -> int:
         """Read the line."""
         self._asked = asked = _Asked()
         for key, name in enumerate(OWN_NUMBERS):
             setattr(asked, name, numbers.get(key, 0.0 if name == "epsilon" else 0))
         self._inputs, self._channels = asked.seeds * asked.inputs, asked.channels
-        block = self._library.block()
+        block = self._library.block
         asked.block = block if block and self._inputs % block == 0 and self._channels % block == 0 else 0
         self.support_packing = asked.block > 0
         self._pack = asked.block or 1
         return 0
 
+    @_contained
     def load_model(self, weights: Any) -> int:
         """Read the constants, as many as the numbers ask for, and make the layer."""
         why = ctypes.c_char_p()
         count = self._library.floats(self._asked, why)
         if count == 0:
-            return self._failed(f"it is no layer: {_words(why)}")
-        found = weights.load(count, _RAW)
-        if found.w != count:
-            return self._failed("its weights are missing")
+            return self.failed(f"it is no layer: {_words(why)}")
+        found = weights.load(count, _RAW) if count <= _MOST_FLOATS else None
+        if found is None or found.w != count:
+            return self.failed("its weights are missing")
         constants = np.ascontiguousarray(found.numpy(), dtype=np.float32)
         self._layer = self._library.new(self._asked, constants.ctypes.data, why)
-        return 0 if self._layer else self._failed(f"it is no layer: {_words(why)}")
+        return 0 if self._layer else self.failed(f"it is no layer: {_words(why)}")
 
+    @_contained
     def forward(self, image: Any, made: Any, options: Any) -> int:
         """Compute it, into memory of ncnn's."""
         library, pack = self._library, self._pack
         height, width = image.h, image.w
         if image.dims != 3 or image.elempack != pack or image.c * pack != self._inputs:
-            return self._failed("it reads other channels than there are")
+            return self.failed("it reads other channels than there are")
         if not self._sized(height, width):
-            return self._failed("the image is smaller than its filters, or too large")
+            return self.failed("the image is smaller than its filters, or too large")
         high, wide = self._size
         made.create(
             wide, high, self._channels // pack, elemsize=4 * pack, elempack=pack, allocator=options.blob_allocator
         )
         if made.empty():
-            return self._failed("there is no memory for its maps")
+            return self.failed("there is no memory for its maps")
         source = _address(image, pack), image.cstep * pack, height, width
         place = _address(made, pack), made.cstep * pack
         failed = library.run(self._layer, library.together, library.threads, *source, *place)
-        return self._failed(_RUN[failed]) if failed else 0
+        return self.failed(_RUN[failed]) if failed else 0
 
     def _sized(self, height: int, width: int) -> bool:
         """Whether there is a size for what comes out of such an image, which is `_size` then."""
@@ -148,7 +173,8 @@ class GroupNLLayer(ncnn.Layer):  # type: ignore[misc]  # untyped
             self._of, self._size = (height, width), (size[0], size[1])
         return True
 
-    def _failed(self, why: str) -> int:
+    def failed(self, why: str) -> int:
+        """Keep why; what ncnn takes for an error."""
         self.fault = self.fault or why
         return _FAILED
 
@@ -156,6 +182,33 @@ class GroupNLLayer(ncnn.Layer):  # type: ignore[misc]  # untyped
         """Give back what the library holds."""
         self._library.free(self._layer)
         self._layer = None
+
+
+class _Probe(ncnn.Layer):  # type: ignore[misc]  # untyped
+    """Sees how many channels ncnn keeps together in what it gives to a layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one_blob_only = self.support_inplace = self.support_packing = True
+        self.block = 0
+
+    def forward_inplace(self, image: Any, options: Any) -> int:
+        """Look, and leave it."""
+        self.block = image.elempack
+        return 0
+
+
+@cache
+def _block_of_ncnn() -> int:
+    """How many channels ncnn keeps together on this processor: 16, 8 or 4. It tells nobody, and so is tried."""
+    probe, net = _Probe(), ncnn.Net()
+    net.register_custom_layer("Probe", lambda: probe, lambda layer: None)
+    net.load_param_mem("7767517\n2 2\nInput in0 0 1 in0\nProbe probe 1 1 in0 out0\n")
+    net.load_model_mem(b"\0")
+    extractor = net.create_extractor()
+    extractor.input("in0", ncnn.Mat(1, 1, _MOST_BLOCK))
+    extractor.extract("out0")
+    return int(probe.block)
 
 
 class LayerNet:

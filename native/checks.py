@@ -25,7 +25,7 @@ _NEEDS = {
     "avx512": {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl", "avx2", "fma"},
     "avx2": {"avx2", "fma", "bmi2"},
 }
-_LAYOUTS = {"avx512": ("plain", "blocked"), "avx2": ("plain", "blocked")}  # others have the plain one alone
+_LAYOUTS = ("plain", "blocked")
 _PLAIN_ALONE = {"fuzz_pointwise"}
 _EPILOG = """\
 examples:
@@ -51,7 +51,7 @@ def commands(programs: Programs, sets: list[str], count: int, seed: int) -> Iter
     yield from ([str(programs.check_of_functions(name))] for name in sets)
     parts = os.cpu_count() or 1
     for name, program in itertools.product(sets, programs.fuzzers):
-        layouts = ("plain",) if program.name in _PLAIN_ALONE else _LAYOUTS.get(name, ("plain",))
+        layouts = ("plain",) if program.name in _PLAIN_ALONE else _LAYOUTS
         for layout, part in itertools.product(layouts, range(parts)):
             yield [str(program), str(seed + part), str(count // parts + (part < count % parts)), name, layout]
 
@@ -61,7 +61,7 @@ def timings(programs: Programs, sets: list[str]) -> Iterator[list[str]]:
     for name in sets:
         layer, functions = programs.timers(name)
         yield [str(functions)]
-        yield from ([str(layer), name, layout] for layout in _LAYOUTS.get(name, ("plain",)))
+        yield from ([str(layer), name, layout] for layout in _LAYOUTS)
 
 
 def check(arguments: argparse.Namespace) -> int:

@@ -74,7 +74,7 @@ static OrtStatus *read_block(const gnl_node *node, const OrtKernelInfo *info, in
   if (*block != 0 && *block != 8 && *block != 16)
     return gnl_fail(node, "block is %d; it must be 0, 8 or 16", *block);
   if (*block == 0 || *block == node->kernels->block) return NULL;
-  if (node->kernels->block == 0)
+  if (node->kernels->block < 8)  // those of four lanes are for ncnn
     return gnl_fail(node, "the graph is in blocks of %d, and the kernels of this processor (%s) know no blocks", *block,
                     node->kernels->name);
   return gnl_fail(node, "the graph is in blocks of %d, and the kernels of this processor (%s) need blocks of %d", *block,

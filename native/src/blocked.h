@@ -7,7 +7,9 @@
 #include "blocked_pack.h"
 #include "blocked_taps.h"
 #include "blocked_outputs.h"
+#if LANES >= 8  // eight pixels' norms do not fit in a shorter vector
 #include "blocked_small.h"
+#endif
 
 enum { GROUP_BYTES = 128 << 10 };  // of seed maps that are kept at a time
 enum { BLOCKED_BANDS = 16, BLOCKED_BAND_ROWS = 3, BLOCKED_BAND_FLOATS = 1 << 14 };
@@ -39,7 +41,9 @@ static int group_rows(const gnl_layer *l, int width) {
 
 static size_t blocked_scratch_bytes(const gnl_layer *l, const gnl_size *z) {
   if (convolves_alone(l)) return 0;
+#if LANES >= 8
   if (is_small(l)) return small_scratch_bytes(z);
+#endif
   const int width = l->given ? 1 : z->out_width, rows = least(group_rows(l, width), band_units(l, z));
   const size_t pixels = (size_t)rows * width;
   return ((pixels + TILE) * pixel_floats(l) + pixels + 8 + 2 * LANES) * sizeof(float);
@@ -114,9 +118,11 @@ static void blocked_band(const gnl_layer *l, const gnl_size *z, const float *pac
   const int rows = group_rows(l, l->given ? 1 : z->out_width);
   if (convolves_alone(l)) {
     depthwise_band(l, z, packed, x, y, band, sums);
+#if LANES >= 8
   } else if (is_small(l)) {
     const convolution c = block_convolution(l, z, packed, x, 0);
     small_band(l, &c, packed, from, to, y, scratch, sums);
+#endif
   } else {
     for (int row = from; row < to; row += rows) group(l, z, packed, x, y, row, least(row + rows, to), scratch, sums);
   }

@@ -1,7 +1,8 @@
 // From the seed maps of some pixels to all outputs: the norm, the activation function, scale and shift, the activation.
 #pragma once
 
-enum { CHUNK = 4, SPAN = 64 };  // pixels that are computed side by side, and whose outputs are added up
+// Pixels that are computed side by side, whose outputs are added up, and whose norms are.
+enum { CHUNK = 4, SPAN = 64, NORMS = LANES < 8 ? LANES : 8 };
 
 // Seed maps of `pixels` pixels: seed map i of a pixel stands i / LANES blocks and i % LANES floats from its first.
 typedef struct {
@@ -11,21 +12,23 @@ typedef struct {
   int pixels;
 } seed_maps;
 
-// Sums of eight vectors, in lanes 0 … 7.
-INLINE V lane_sums(const V v[8]) {
-  const V low = pairs(pairs(v[0], v[1]), pairs(v[2], v[3])), high = pairs(pairs(v[4], v[5]), pairs(v[6], v[7]));
-  const V sums = pairs(low, high);
+// Sums of NORMS vectors, in the first NORMS lanes.
+INLINE V lane_sums(const V v[NORMS]) {
+  V sums = pairs(pairs(v[0], v[1]), pairs(v[2], v[3]));
+#if LANES > 4
+  sums = pairs(sums, pairs(pairs(v[4], v[5]), pairs(v[6], v[7])));
+#endif
   return LANES == 16 ? pairs(sums, sums) : sums;
 }
 
 // 1 / max(norm over the seed maps, epsilon) of every pixel. Up to LANES floats after the last one are written.
 APART void inverse_norms(const seed_maps *s, int blocks, float epsilon, float *inverse) {
-  for (int i = 0; i < s->pixels; i += 8) {
-    const float *from[8];
-    V square[8];
-    UNROLL for (int j = 0; j < 8; j++) from[j] = s->first + least(i + j, s->pixels - 1) * s->pixel_step, square[j] = set1(0);
+  for (int i = 0; i < s->pixels; i += NORMS) {
+    const float *from[NORMS];
+    V square[NORMS];
+    UNROLL for (int j = 0; j < NORMS; j++) from[j] = s->first + least(i + j, s->pixels - 1) * s->pixel_step, square[j] = set1(0);
     for (int block = 0; block < blocks; block++)
-      UNROLL for (int j = 0; j < 8; j++) {
+      UNROLL for (int j = 0; j < NORMS; j++) {
         const V v = ld(from[j] + block * s->block_step);
         square[j] = vfma(v, v, square[j]);
       }
@@ -36,6 +39,8 @@ APART void inverse_norms(const seed_maps *s, int blocks, float epsilon, float *i
 INLINE V gathered(const float *from, VI at) {
 #if LANES == 16
   return (V)_mm512_i32gather_ps((__m512i)at, from, 4);
+#elif LANES == 4
+  return (V){from[at[0]], from[at[1]], from[at[2]], from[at[3]]};
 #else
   return (V)_mm256_i32gather_ps(from, (__m256i)at, 4);
 #endif
@@ -44,6 +49,8 @@ INLINE V gathered(const float *from, VI at) {
 INLINE V permuted(V v, VI at) {
 #if LANES == 16
   return (V)_mm512_permutexvar_ps((__m512i)at, (__m512)v);
+#elif LANES == 4
+  return (V){v[at[0] & 3], v[at[1] & 3], v[at[2] & 3], v[at[3] & 3]};
 #else
   return (V)_mm256_permutevar8x32_ps((__m256)v, (__m256i)at);
 #endif

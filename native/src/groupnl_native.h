@@ -63,7 +63,7 @@ typedef struct {
 
 typedef struct {
   const char *name;                  // "avx512", "avx2", "neon", "portable"
-  int block;                         // of the blocked kernels: 16, 8; 0 where there are none
+  int block;                         // of the blocked kernels: 16, 8; 4, which only ncnn has
   const gnl_layer_kernels *plain, *blocked;
   const gnl_pointwise_kernels *pointwise;
   // y = act(x · gate): `pixels` of each of the channels (blocks, if `block`) first … last − 1 of one image.

@@ -2,7 +2,7 @@
 #if defined(__aarch64__)
 #include "vector_neon.h"
 
-#include "functions.h"
+#include "blocked.h"
 #include "plain.h"
 #include "pointwise.h"
 #include "scale.h"
@@ -10,9 +10,9 @@
 // The operators' kernels: what is NULL is not there.
 const gnl_kernels gnl_neon = {
     .name = "neon",
-    .block = 0,
+    .block = 4,
     .plain = &plain_kernels,
-    .blocked = NULL,
+    .blocked = &blocked_kernels,
     .pointwise = &pointwise_kernels,
     .scale = scale,
 };

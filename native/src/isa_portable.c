@@ -1,7 +1,7 @@
 // Kernels for any processor.
 #include "vector_portable.h"
 
-#include "functions.h"
+#include "blocked.h"
 #include "plain.h"
 #include "pointwise.h"
 #include "scale.h"
@@ -9,9 +9,9 @@
 // The operators' kernels: what is NULL is not there.
 const gnl_kernels gnl_portable = {
     .name = "portable",
-    .block = 0,
+    .block = 4,
     .plain = &plain_kernels,
-    .blocked = NULL,
+    .blocked = &blocked_kernels,
     .pointwise = &pointwise_kernels,
     .scale = scale,
 };

@@ -185,6 +185,7 @@ def test_networks_that_are_let_go_make_room_and_others_stay(loaded: Callable[...
         (" 11=1 ", " 11=0 ", "stride"),
         (" 15=1 ", " 15=9 ", "pads"),
         (" 9=3 ", " 9=4 ", "weights are missing"),
+        (" 9=3 10=3 ", " 9=8192 10=8192 ", "weights are missing"),
         (" 0=4 ", " 0=999999 ", "no such number"),
     ],
 )
