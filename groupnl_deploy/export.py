@@ -1,6 +1,6 @@
 """Checkpoint → artifact: the glue between the models and `exporters`, which know nothing of each other."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,6 +29,7 @@ from exporters.artifact import Artifact, open_artifact, write_manifest
 from exporters.choices import (
     INPUT_NAME,
     OUTPUT_NAME,
+    Level,
 )
 from exporters.errors import BatchBaked, ParityError
 from exporters.gain import gain_of_native, nothing_native
@@ -260,11 +261,24 @@ def _write_torch(job: _Job, tell: Task) -> Exported:
 def _write_ncnn(job: _Job, tell: Task) -> Exported:
     require_ncnn()  # first, as above
     level, target = job.options.optimize, for_ncnn(target_named(job.options.target))
-    register, library = registration(level, job.watcher), layer_library(level, job.watcher)
-    _, best = _rewritten(job, tell, partial(prove_onnx, job.reference, register=register), target)
-    made = ncnn_network(job.folder, best, inputs_of(job.checkpoint.spec), 1, job.reference, library)
+    proof = partial(prove_onnx, job.reference, register=registration(level, job.watcher))
+    _, best = _rewritten(job, tell, proof, target)
+    return as_ncnn(job.folder, best, inputs_of(job.checkpoint.spec), 1, job.reference, level, job.watcher)
+
+
+def as_ncnn(
+    folder: Path,
+    best: Optimized,
+    inputs: Sequence[TensorInfo],
+    outputs: int,
+    reference: Reference,
+    level: Level,
+    watcher: Reporter,
+) -> Exported:
+    """A graph that the passes are through with, converted, proved and written. Raises as `ncnn_network`."""
+    made = ncnn_network(folder, best, inputs, outputs, reference, layer_library(level, watcher))
     if (remark := nothing_native(level, made.native)) is not None:
-        job.watcher.note(remark)
+        watcher.note(remark)
     return Exported(made.files, made.parity, made.passes, native=made.native)
 
 

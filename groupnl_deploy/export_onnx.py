@@ -24,7 +24,7 @@ from exporters.errors import OnnxRefused
 from exporters.gain import gain_of_native, nothing_native
 from exporters.model_files import write_models
 from exporters.ncnn.packages import require_ncnn
-from exporters.ncnn.write import ncnn_network, require_fits_ncnn
+from exporters.ncnn.write import require_fits_ncnn
 from exporters.onnx_exporter import opset_of
 from exporters.optimize import Optimized, Proof, optimize
 from exporters.options import ExportOptions
@@ -39,15 +39,15 @@ from exporters.own_onnx.signature import Input, inputs_of
 from exporters.parity import golden_pair, prove_onnx
 from exporters.right_answers import Array, Reference, Tensors
 from exporters.targets import target_named
-from exporters.targets.ncnn import for_ncnn
+from exporters.targets.ncnn import for_format
 from exporters.tolerances import PROVED_AT
 from groupnl_deploy.errors import UsageError
-from groupnl_deploy.export import PARITY_IMAGES, Exported, producer, require_fits_format
+from groupnl_deploy.export import PARITY_IMAGES, Exported, as_ncnn, producer, require_fits_format
 from groupnl_deploy.images.bench_images import bench_images
 from groupnl_deploy.images.dataset import PerChannel, Pixels
 from groupnl_deploy.images.pictures import read_pictures
 from groupnl_deploy.images.preprocessing import as_input, preprocessing, typed
-from groupnl_deploy.native.session import layer_library, registration
+from groupnl_deploy.native.session import registration
 from groupnl_deploy.progress import Reporter, Silence
 from groupnl_deploy.training.preparation import statistics_of
 from groupnl_deploy.workspace import atomic_directory
@@ -116,15 +116,15 @@ def export_own_onnx(
         reference = replace(right.reference, wider=_wider(file, chosen, right))
         if format == "ncnn":
             require_fits_ncnn(reference)
-        target = target_named(options.target)
-        target = for_ncnn(target) if format == "ncnn" else target
+        target = for_format(target_named(options.target), format)
         graph, remarks = ready(model, reference, target, options.batch == "dynamic")
         for note in remarks:
             watcher.note(note)
         proof = partial(prove_onnx, reference, register=registration(options.optimize, watcher))
         best = optimize(graph, proof, options.optimize, target, bisect, tell)
         if format == "ncnn":
-            made = _as_ncnn(folder, best, reference, options, watcher)
+            infos = tuple(_info(name, array) for name, array in reference.samples[0].items())
+            made = as_ncnn(folder, best, infos, len(reference.outputs), reference, options.optimize, watcher)
         else:
             made = _as_onnx(folder, graph, best, options, proof, watcher)
         _write(folder, file, inputs, chosen, right, made, options, format)
@@ -141,17 +141,6 @@ def _as_onnx(
             watcher.note(remark)
     model, proved = made.best.model, made.best
     return Exported(made.files, proved.parity, proved.passes, opset_of(model), model.ir_version, native=made.native)
-
-
-def _as_ncnn(
-    folder: Path, best: Optimized, reference: Reference, options: ExportOptions, watcher: Reporter
-) -> Exported:
-    infos = tuple(_info(name, array) for name, array in reference.samples[0].items())
-    library = layer_library(options.optimize, watcher)
-    made = ncnn_network(folder, best, infos, len(reference.outputs), reference, library)
-    if (remark := nothing_native(options.optimize, made.native)) is not None:
-        watcher.note(remark)
-    return Exported(made.files, made.parity, made.passes, native=made.native)
 
 
 def _require_batch(inputs: tuple[Input, ...], options: ExportOptions) -> None:

@@ -114,18 +114,14 @@ def restored(param: bytes, weights: bytes, stand_ins: Sequence[StandIn]) -> tupl
         return param, weights
     lines = param.decode("ascii").splitlines()
     for stand_in in stand_ins:
-        at = _only([number for number, line in enumerate(lines) if _slope(line) == stand_in.slope], "line")
-        lines[at] = _line(lines[at], stand_in.numbers)
+        at = [number for number, line in enumerate(lines) if _slope(line) == stand_in.slope]
+        if len(at) != 1:
+            raise Unfound(f"pnnx made {len(at)} lines of a layer of GroupNL's")
+        lines[at[0]] = _line(lines[at[0]], stand_in.numbers)
         if weights.count(stand_in.weights) != 1:
             raise Unfound("pnnx changed the weights of a layer of GroupNL's")
         weights = weights.replace(stand_in.weights, stand_in.constants)
     return ("\n".join(lines) + "\n").encode(), weights
-
-
-def _only(found: list[int], what: str) -> int:
-    if len(found) != 1:
-        raise Unfound(f"pnnx made {len(found)} {what}s of a layer of GroupNL's")
-    return found[0]
 
 
 def _slope(line: str) -> float | None:

@@ -4,14 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import onnx
-
-from device_agent.manifest import ArtifactFile, NativeModel, NativeOperators, Parity, PassReport, TensorInfo
+from device_agent.manifest import ArtifactFile, NativeOperators, Parity, PassReport, TensorInfo
 from exporters.native.nodes import native_operators
-from exporters.native.operators import DOMAIN, VERSION
 from exporters.ncnn.convert import converted, not_for_ncnn
-from exporters.ncnn.names import CONVERSION, OLDEST_WITH_LAYERS, PARAM_FILE, WEIGHTS_FILE
+from exporters.ncnn.names import CONVERSION, PARAM_FILE, WEIGHTS_FILE
 from exporters.ncnn.proof import prove_ncnn, write_ncnn
+from exporters.ncnn.record import layers_record
 from exporters.optimize import Optimized
 from exporters.right_answers import Reference
 
@@ -74,13 +72,5 @@ def ncnn_network(
         p99_abs_error=parity.p99_abs_error,
     )
     files = ArtifactFile.in_role("model", folder / PARAM_FILE), ArtifactFile.in_role("weights", folder / WEIGHTS_FILE)
-    return NcnnWritten(files, (*best.passes, report), parity, _native(best.model))
-
-
-def _native(model: onnx.ModelProto) -> NativeOperators | None:
-    """What the manifest says of the layers of ours."""
-    operators = native_operators(model)
-    if not operators:
-        return None
-    about = NativeModel(PARAM_FILE, block=0, oldest_runtime=OLDEST_WITH_LAYERS)
-    return NativeOperators(DOMAIN, VERSION, operators, (about,), runtime="ncnn")
+    operators = native_operators(best.model)
+    return NcnnWritten(files, (*best.passes, report), parity, layers_record(operators) if operators else None)

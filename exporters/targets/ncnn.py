@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from device_agent.manifest import Format
 from exporters.targets.base import Target
 
 
@@ -21,3 +22,8 @@ def for_ncnn(target: Target) -> Target:
         native_blocks=(),
         backend="ncnn",
     )
+
+
+def for_format(target: Target, format: Format) -> Target:
+    """The target as an export of this format has it."""
+    return for_ncnn(target) if format == "ncnn" else target

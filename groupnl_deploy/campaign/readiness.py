@@ -12,7 +12,7 @@ from pathlib import Path
 from device_agent.manifest import Format, NativeModel, NativeOperators
 from device_agent.sizes import size_text
 from exporters.native.operators import DOMAIN, VERSION
-from exporters.ncnn.names import OLDEST_WITH_LAYERS, PARAM_FILE
+from exporters.ncnn.record import layers_record
 from exporters.targets import TARGETS
 from exporters.targets.base import Target
 from groupnl_deploy.bench.meter import MeterPlan, require_answer
@@ -129,8 +129,7 @@ def _require_device(transport: Transport, needs: DeviceNeeds, reporter: Reporter
 def _native_for(target: Target, format: Format) -> NativeOperators:
     """What an export for a target asks of a device, as far as it is known before the export."""
     if format == "ncnn":
-        model = NativeModel(PARAM_FILE, 0, OLDEST_WITH_LAYERS)
-        return NativeOperators(DOMAIN, VERSION, {}, (model,), runtime="ncnn")
+        return layers_record({})
     models = tuple(NativeModel(f"{block}", block, target.oldest_runtime) for block in target.native_blocks)
     return NativeOperators(DOMAIN, VERSION, {}, models)
 

@@ -3,7 +3,7 @@
 from device_agent.manifest import ArtifactManifest, NativeModel, NativeRuntime, Parity, PassReport
 from device_agent.native_choice import RUNTIMES
 from exporters.targets.base import Target
-from exporters.targets.ncnn import for_ncnn
+from exporters.targets.ncnn import for_format
 from groupnl_deploy.cli import console
 
 _SOURCES = {"checkpoint": "the network", "onnx": "the file", "specification": "the step"}
@@ -29,7 +29,7 @@ def show_passes(manifest: ArtifactManifest, target: Target) -> None:
     for report in manifest.passes:
         for said in [*report.notes, *(f"refused {reason}" for reason in report.refusals)]:
             console.show_prose(f"{report.name}: {said}")
-    parity, target = manifest.parity, for_ncnn(target) if manifest.format == "ncnn" else target
+    parity, target = manifest.parity, for_format(target, manifest.format)
     things, whose = ("images" if manifest.preprocessing else "samples"), _SOURCES[manifest.source.kind]
     limit = f"{parity.tolerance:.3g} σ of {parity.output} allowed, on {parity.images} {things}{at_batches(parity)}"
     limit += f" against {judged_by(manifest)}"

@@ -33,11 +33,10 @@ static int is_window(const gnl_window *w, const char **why) {
   REQUIRE(within(w->stride_y, 1, GNL_MOST_REACH) && within(w->stride_x, 1, GNL_MOST_REACH), "there is no such stride");
   REQUIRE(within(w->dilation_y, 1, GNL_MOST_REACH) && within(w->dilation_x, 1, GNL_MOST_REACH),
           "there is no such dilation");
-  const int64_t reach_y = (int64_t)w->dilation_y * (w->height - 1), reach_x = (int64_t)w->dilation_x * (w->width - 1);
-  REQUIRE(reach_y <= GNL_MOST_REACH && reach_x <= GNL_MOST_REACH, "its filters reach too far");
-  REQUIRE(within(w->pad_top, 0, (int)reach_y) && within(w->pad_bottom, 0, (int)reach_y) &&
-              within(w->pad_left, 0, (int)reach_x) && within(w->pad_right, 0, (int)reach_x),
-          "its pads are larger than its filters' reach");
+  REQUIRE(gnl_reach(w->height, w->dilation_y) <= GNL_MOST_REACH && gnl_reach(w->width, w->dilation_x) <= GNL_MOST_REACH,
+          "its filters reach too far");
+  REQUIRE(w->pad_top >= 0 && w->pad_bottom >= 0 && w->pad_left >= 0 && w->pad_right >= 0, "its pads are negative");
+  REQUIRE(gnl_pads_fit(w), "its pads are larger than its filters' reach");
   return 1;
 }
 
@@ -109,12 +108,7 @@ EXPORTED void groupnl_layer_free(void *layer) {
 // The size of what comes out of an image, height and width; 0 where the window does not fit in.
 EXPORTED int groupnl_layer_size(const void *layer, int height, int width, int out[2]) {
   const gnl_window *w = &((const alone *)layer)->layer.window;
-  if (height < 1 || width < 1) return 0;
-  const int64_t rows = (int64_t)height + w->pad_top + w->pad_bottom, columns = (int64_t)width + w->pad_left + w->pad_right;
-  if (rows * columns > GNL_MOST_PIXELS) return 0;
-  out[0] = (int)gnl_out_length(height, w->pad_top, w->pad_bottom, w->height, w->dilation_y, w->stride_y);
-  out[1] = (int)gnl_out_length(width, w->pad_left, w->pad_right, w->width, w->dilation_x, w->stride_x);
-  return out[0] > 0 && out[1] > 0;
+  return height > 0 && width > 0 && gnl_out_size(w, height, width, &out[0], &out[1]) == GNL_FITS;
 }
 
 // A run: whoever is free takes the next band.

@@ -26,12 +26,12 @@ static OrtStatus *read_window(const gnl_node *node, const OrtKernelInfo *info, c
   w->height = (int)filters->dims[2], w->width = (int)filters->dims[3];
   TRY(gnl_read_ints(node, info, "strides", 2, 1, GNL_MOST_REACH, (int *[]){&w->stride_y, &w->stride_x}));
   TRY(gnl_read_ints(node, info, "dilations", 2, 1, GNL_MOST_REACH, (int *[]){&w->dilation_y, &w->dilation_x}));
-  const int64_t reach_y = (int64_t)w->dilation_y * (w->height - 1), reach_x = (int64_t)w->dilation_x * (w->width - 1);
+  const int64_t reach_y = gnl_reach(w->height, w->dilation_y), reach_x = gnl_reach(w->width, w->dilation_x);
   if (reach_y > GNL_MOST_REACH || reach_x > GNL_MOST_REACH)
     return gnl_fail(node, "the filters reach over %lld x %lld pixels", (long long)reach_y, (long long)reach_x);
   TRY(gnl_read_ints(node, info, "pads", 4, 0, GNL_MOST_REACH,
                     (int *[]){&w->pad_top, &w->pad_left, &w->pad_bottom, &w->pad_right}));
-  if (w->pad_top > reach_y || w->pad_bottom > reach_y || w->pad_left > reach_x || w->pad_right > reach_x)
+  if (!gnl_pads_fit(w))
     return gnl_fail(node, "pads are larger than the filters' reach of %d and %d pixels", (int)reach_y, (int)reach_x);
   return NULL;
 }
@@ -203,14 +203,13 @@ static OrtStatus *measure(run *r) {
   const int channels = gnl_padded(layer->seeds * layer->inputs, layer->block);
   if (d[1] != channels)
     return gnl_fail(&r->self->node, "X has %lld channels, not %d", (long long)d[1], channels);
-  if ((d[2] + w->pad_top + w->pad_bottom) * (d[3] + w->pad_left + w->pad_right) > GNL_MOST_PIXELS)
+  r->size = (gnl_size){.in_height = (int)d[2], .in_width = (int)d[3], .bands = 1};
+  const int fits = gnl_out_size(w, d[2], d[3], &r->size.out_height, &r->size.out_width);
+  if (fits == GNL_TOO_LARGE)
     return gnl_fail(&r->self->node, "X has %lld x %lld pixels", (long long)d[2], (long long)d[3]);
-  const int64_t height = gnl_out_length(d[2], w->pad_top, w->pad_bottom, w->height, w->dilation_y, w->stride_y);
-  const int64_t width = gnl_out_length(d[3], w->pad_left, w->pad_right, w->width, w->dilation_x, w->stride_x);
-  if (height == 0 || width == 0)
+  if (fits == GNL_TOO_SMALL)
     return gnl_fail(&r->self->node, "X of %lld x %lld pixels is smaller than the filters", (long long)d[2],
                     (long long)d[3]);
-  r->size = (gnl_size){(int)d[2], (int)d[3], (int)height, (int)width, 1};
   return NULL;
 }
 

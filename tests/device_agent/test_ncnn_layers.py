@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from device_agent.native import instructions
-from exporters.artifact import Artifact
+from exporters.artifact import Artifact, open_artifact
 from exporters.options import ExportOptions
 from groupnl_deploy.bench.run import load_run
 from groupnl_deploy.deploy.inventory import local_device
@@ -29,8 +29,6 @@ def made(tmp_path_factory: pytest.TempPathFactory, native_library: LibraryFile) 
 
 @pytest.fixture
 def artifact(made: Path, native_cache: Path) -> Artifact:
-    from exporters.artifact import open_artifact
-
     folder = made / "net-ncnn"
     if folder.exists():
         return open_artifact(folder)

@@ -4,6 +4,7 @@ import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -49,8 +50,8 @@ NETWORKS = [
 ]
 
 
-def checkpoint_of(name: str, conv: str, folder: Path) -> Path:
-    spec = model_spec(name, conv, width=0.25, num_classes=10, input_shape=(3, 32, 32))
+def checkpoint_of(name: str, conv: str, folder: Path, **changes: Any) -> Path:
+    spec = model_spec(name, conv, width=0.25, num_classes=10, input_shape=(3, 32, 32), **changes)
     draft, network = initialise_checkpoint(spec)
     save_checkpoint(folder, draft, network)
     return folder

@@ -25,11 +25,10 @@ from exporters.ncnn.proof import write_ncnn
 from exporters.options import ExportOptions
 from groupnl_deploy.errors import UsageError, VerificationFailed
 from groupnl_deploy.export import export_checkpoint
-from groupnl_deploy.models.registry import model_spec
 from groupnl_deploy.native.session import layer_library, registration
 from groupnl_deploy.progress import Silence
 from groupnl_deploy.recheck import require_artifact
-from groupnl_deploy.training.checkpoint import initialise_checkpoint, save_checkpoint
+from tests.exporters.ncnn.test_ncnn_export import checkpoint_of
 
 pytestmark = pytest.mark.usefixtures("native_cache")
 NATIVE = ExportOptions(optimize="native")
@@ -42,9 +41,7 @@ def library() -> str:
 
 
 def exported(folder: Path, name: str = "resnet18_cifar", conv: str = "groupnl-sparse", **changes: Any) -> Artifact:
-    spec = model_spec(name, conv, width=0.25, num_classes=10, input_shape=(3, 32, 32), **changes)
-    save_checkpoint(folder / "net", *initialise_checkpoint(spec))
-    return export_checkpoint(folder / "net", folder / "made", "ncnn", NATIVE)
+    return export_checkpoint(checkpoint_of(name, conv, folder / "net", **changes), folder / "made", "ncnn", NATIVE)
 
 
 def network_of(artifact: Artifact) -> NcnnNetwork:
@@ -233,7 +230,6 @@ def test_a_record_that_is_not_the_networks_is_refused_before_a_push(tmp_path: Pa
 
 
 def test_the_format_torch_has_none(tmp_path: Path) -> None:
-    spec = model_spec("vgg11_cifar", "groupnl", width=0.25, num_classes=10, input_shape=(3, 32, 32))
-    save_checkpoint(tmp_path / "net", *initialise_checkpoint(spec))
+    net = checkpoint_of("vgg11_cifar", "groupnl", tmp_path / "net")
     with pytest.raises(UsageError, match="for ONNX and ncnn, and the format is torch"):
-        export_checkpoint(tmp_path / "net", tmp_path / "made", "torch", NATIVE)
+        export_checkpoint(net, tmp_path / "made", "torch", NATIVE)
